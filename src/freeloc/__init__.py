@@ -1,0 +1,1 @@
+"""Object localization from image tags alone."""
