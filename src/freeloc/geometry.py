@@ -1,0 +1,342 @@
+"""Where things are: photograph pixels, scaled canvases, map cells, and the ways between them.
+
+This is the only room that turns one kind of coordinate into another. Three frames are in use:
+
+* **photograph**: pixels of the upright original photograph, x to the right, y down, the centre of the
+  top-left pixel at (0.5, 0.5). Every public result is in this frame; boxes are ``x1, y1, x2, y2``.
+* **canvas**: the photograph resized so that its longest side is ``500 · scale`` pixels (paper, section 4),
+  padded at the right and at the bottom.
+* **cell**: (row, column) of a feature or score map. Cell (i, j) is centred at canvas position
+  ``offset + stride · (j, i)``.
+
+A `Grid` ties the three together for one photograph at one scale and rides along with the arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from freeloc.errors import FreelocError
+
+__all__ = [
+    "REFERENCE_SIDE",
+    "TEST_SCALES",
+    "CellLayout",
+    "Float64Array",
+    "Grid",
+    "Lattice",
+    "Padding",
+    "Pyramid",
+    "Size",
+    "as_scales",
+    "grow_box",
+    "normalized_length",
+]
+
+Float64Array = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+
+REFERENCE_SIDE = 500
+"""Longest side of a photograph at scale 1, in pixels (paper, section 4)."""
+
+TEST_SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
+"""Test-time scales of the paper (section 4, "Classification")."""
+
+Padding = Literal["stride", "square"]
+"""How a canvas is padded: to the trunk's stride (same windows, less work) or to the paper's square."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height in whole pixels."""
+
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"a size needs at least one pixel each way, not {self.width}×{self.height}")
+
+    @property
+    def longest(self) -> int:
+        """The longer side, in pixels."""
+        return max(self.width, self.height)
+
+
+@dataclass(frozen=True, slots=True)
+class CellLayout:
+    """How a trunk lays its cells over a canvas; the same along both axes.
+
+    Attributes:
+        stride: distance between neighbouring cell centres, in canvas pixels.
+        offset: canvas position of the centre of cell (0, 0), in pixels from the left and from the top.
+        window: side of the square window one cell looks at, for trunks without inner padding (the paper's
+            network: 224), whose maps hold only windows that lie wholly on the canvas. None for trunks that
+            pad inside and give ``canvas / stride`` cells.
+    """
+
+    stride: int
+    offset: float
+    window: int | None = None
+
+    def cells(self, canvas_side: int) -> int:
+        """Number of cells along a canvas side of ``canvas_side`` pixels."""
+        if self.window is None:
+            return canvas_side // self.stride
+        return max(0, (canvas_side - self.window) // self.stride + 1)
+
+    def padded_side(self, content: int, square: int, padding: Padding) -> int:
+        """Canvas pixels along one axis.
+
+        Args:
+            content: pixels along this axis that show the photograph.
+            square: pixels along the photograph's longest axis: the side of the paper's square.
+            padding: "stride" keeps just the cells that look at the photograph, "square" the whole square.
+        """
+        if self.window is None:
+            reach = square if padding == "square" else content
+            return math.ceil(reach / self.stride) * self.stride
+        last_in_square = max(0, (square - self.window) // self.stride)
+        if padding == "square":
+            return max(square, self.window)
+        last_on_content = max(0, math.ceil((content - self.offset) / self.stride) - 1)
+        return self.stride * min(last_in_square, last_on_content) + self.window
+
+    def valid_cells(self, content: int, canvas_side: int) -> int:
+        """Number of leading cells whose centre lies on the photograph; never less than one.
+
+        A strip thinner than the first centre would have none; it keeps its first cell, the nearest.
+        """
+        on_content = math.ceil((content - self.offset) / self.stride)
+        return max(1, min(self.cells(canvas_side), on_content))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The parcel label of one photograph at one scale: its canvas, its cells, and the way back.
+
+    Attributes:
+        photo: size of the upright original photograph.
+        scale: 1.0 means the longest side is 500 pixels.
+        content: size of the resized photograph, at the canvas's top left.
+        canvas: size with padding.
+        layout: how the trunk lays its cells.
+    """
+
+    photo: Size
+    scale: float
+    content: Size
+    canvas: Size
+    layout: CellLayout
+
+    @cached_property
+    def rows(self) -> int:
+        """Rows of the map the trunk gives for the whole canvas, padding included."""
+        return self.layout.cells(self.canvas.height)
+
+    @cached_property
+    def cols(self) -> int:
+        """Columns of the map the trunk gives for the whole canvas, padding included."""
+        return self.layout.cells(self.canvas.width)
+
+    @cached_property
+    def valid_rows(self) -> int:
+        """Leading rows whose centres lie on the photograph. Only these take part in pooling."""
+        return self.layout.valid_cells(self.content.height, self.canvas.height)
+
+    @cached_property
+    def valid_cols(self) -> int:
+        """Leading columns whose centres lie on the photograph. Only these take part in pooling."""
+        return self.layout.valid_cells(self.content.width, self.canvas.width)
+
+    @property
+    def _pixels_per_canvas_pixel(self) -> tuple[float, float]:
+        return self.photo.width / self.content.width, self.photo.height / self.content.height
+
+    def to_photo(self, cells: npt.ArrayLike) -> Float64Array:
+        """Centres of cells in the photograph.
+
+        Args:
+            cells: (..., 2) rows and columns; fractions are allowed.
+
+        Returns:
+            (..., 2) float64 x and y, in photograph pixels, clipped to the photograph.
+        """
+        cells = np.asarray(cells, dtype=np.float64)
+        ratio_x, ratio_y = self._pixels_per_canvas_pixel
+        x = (self.layout.offset + self.layout.stride * cells[..., 1]) * ratio_x
+        y = (self.layout.offset + self.layout.stride * cells[..., 0]) * ratio_y
+        return np.stack((np.clip(x, 0, self.photo.width), np.clip(y, 0, self.photo.height)), axis=-1)
+
+    def to_cells(self, points: npt.ArrayLike) -> Float64Array:
+        """Fractional cell positions of points of the photograph, held within the valid cells.
+
+        Args:
+            points: (..., 2) x and y in photograph pixels.
+
+        Returns:
+            (..., 2) float64 row and column, each between 0 and the last valid row or column.
+        """
+        points = np.asarray(points, dtype=np.float64)
+        ratio_x, ratio_y = self._pixels_per_canvas_pixel
+        col = (points[..., 0] / ratio_x - self.layout.offset) / self.layout.stride
+        row = (points[..., 1] / ratio_y - self.layout.offset) / self.layout.stride
+        return np.stack(
+            (np.clip(row, 0, self.valid_rows - 1), np.clip(col, 0, self.valid_cols - 1)),
+            axis=-1,
+        )
+
+    @property
+    def cell_size(self) -> tuple[float, float]:
+        """Width and height of one cell's stride, in photograph pixels."""
+        ratio_x, ratio_y = self._pixels_per_canvas_pixel
+        return self.layout.stride * ratio_x, self.layout.stride * ratio_y
+
+    def sampling(self, lattice: Lattice) -> tuple[Float32Array, Float32Array]:
+        """Bilinear weights that bring this grid's map onto a lattice of the same photograph.
+
+        The lattice and the cells are both axis-aligned, so bilinear sampling is two small matrix products:
+        ``rows @ map @ cols.T``. Only valid cells are read; beyond the outermost centres the nearest is held.
+
+        Returns:
+            (lattice.rows, valid_rows) and (lattice.cols, valid_cols) float32 weights; each row sums to one.
+        """
+        ratio_x, ratio_y = self._pixels_per_canvas_pixel
+        layout = self.layout
+        row_positions = (lattice.ys / ratio_y - layout.offset) / layout.stride
+        col_positions = (lattice.xs / ratio_x - layout.offset) / layout.stride
+        return (
+            _linear_weights(row_positions, self.valid_rows),
+            _linear_weights(col_positions, self.valid_cols),
+        )
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """A regular raster over the whole photograph, on which the maps of all scales are aligned.
+
+    Attributes:
+        photo: size of the upright original photograph.
+        rows: raster rows; row i is centred at ``(i + 0.5) · height / rows``.
+        cols: raster columns; column j is centred at ``(j + 0.5) · width / cols``.
+    """
+
+    photo: Size
+    rows: int
+    cols: int
+
+    @classmethod
+    def over(cls, photo: Size, step: float) -> Lattice:
+        """A lattice with steps of about ``step`` pixels of the 500-normalised photograph."""
+        pixels = normalized_length(photo, step)
+        return cls(photo, max(1, round(photo.height / pixels)), max(1, round(photo.width / pixels)))
+
+    @cached_property
+    def xs(self) -> Float64Array:
+        """(cols,) x of the column centres, in photograph pixels."""
+        return np.asarray((np.arange(self.cols) + 0.5) * (self.photo.width / self.cols), dtype=np.float64)
+
+    @cached_property
+    def ys(self) -> Float64Array:
+        """(rows,) y of the row centres, in photograph pixels."""
+        return np.asarray((np.arange(self.rows) + 0.5) * (self.photo.height / self.rows), dtype=np.float64)
+
+    def to_photo(self, cells: npt.ArrayLike) -> Float64Array:
+        """Photograph positions (..., 2) x, y of raster positions (..., 2) row, column; fractions allowed."""
+        cells = np.asarray(cells, dtype=np.float64)
+        x = (cells[..., 1] + 0.5) * (self.photo.width / self.cols)
+        y = (cells[..., 0] + 0.5) * (self.photo.height / self.rows)
+        return np.stack((x, y), axis=-1)
+
+    def upsampling(self) -> tuple[Float32Array, Float32Array]:
+        """Bilinear weights that rescale a map on this lattice to every pixel of the photograph.
+
+        Returns:
+            (height, rows) and (width, cols) float32: ``rows_weights @ map @ cols_weights.T``.
+        """
+        pixel_rows = (np.arange(self.photo.height) + 0.5) * (self.rows / self.photo.height) - 0.5
+        pixel_cols = (np.arange(self.photo.width) + 0.5) * (self.cols / self.photo.width) - 0.5
+        return _linear_weights(pixel_rows, self.rows), _linear_weights(pixel_cols, self.cols)
+
+
+def _linear_weights(positions: npt.NDArray[np.floating], count: int) -> Float32Array:
+    """(len(positions), count) weights of linear interpolation between ``count`` samples, held at the ends."""
+    positions = np.clip(positions, 0, count - 1)
+    left = np.minimum(np.floor(positions).astype(np.int64), max(count - 2, 0))
+    fraction = positions - left
+    weights = np.zeros((len(positions), count))
+    index = np.arange(len(positions))
+    weights[index, left] = 1 - fraction
+    weights[index, np.minimum(left + 1, count - 1)] += fraction
+    return weights.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """The scales a photograph is looked at, and how its canvases are padded.
+
+    Attributes:
+        scales: 1.0 means the longest side is 500 pixels; the paper tests at six scales.
+        padding: "stride" (default) or "square", the paper's letter.
+    """
+
+    scales: tuple[float, ...] = TEST_SCALES
+    padding: Padding = "stride"
+
+    def __post_init__(self) -> None:
+        if not self.scales:
+            raise FreelocError("--scales is empty: give at least one scale, such as 1.0")
+        for scale in self.scales:
+            if not 0.02 <= scale <= 20:
+                raise FreelocError(
+                    f"--scales has {scale:g}: give scales between 0.02 and 20 (1 = 500 pixels)"
+                )
+
+    def grid(self, photo: Size, scale: float, layout: CellLayout) -> Grid:
+        """The grid of one photograph at one scale."""
+        square = max(1, round(REFERENCE_SIDE * scale))
+        ratio = square / photo.longest
+        content = Size(
+            square if photo.width == photo.longest else max(1, round(photo.width * ratio)),
+            square if photo.height == photo.longest else max(1, round(photo.height * ratio)),
+        )
+        canvas = Size(
+            layout.padded_side(content.width, square, self.padding),
+            layout.padded_side(content.height, square, self.padding),
+        )
+        return Grid(photo, scale, content, canvas, layout)
+
+    def grids(self, photo: Size, layout: CellLayout) -> tuple[Grid, ...]:
+        """The grids of one photograph, one per scale, in the order of ``scales``."""
+        return tuple(self.grid(photo, scale, layout) for scale in self.scales)
+
+
+def normalized_length(photo: Size, pixels: float) -> float:
+    """A length given in pixels of the 500-normalised photograph, in pixels of the original."""
+    return pixels * photo.longest / REFERENCE_SIDE
+
+
+def grow_box(boxes: npt.ArrayLike, margin: float) -> Float64Array:
+    """Boxes grown by ``margin`` pixels on every side.
+
+    Args:
+        boxes: (..., 4) ``x1, y1, x2, y2`` in photograph pixels.
+        margin: photograph pixels.
+
+    Returns:
+        (..., 4) float64 boxes; they may reach past the photograph.
+    """
+    grown: Float64Array = np.asarray(boxes, dtype=np.float64) + np.array([-margin, -margin, margin, margin])
+    return grown
+
+
+def as_scales(values: Iterable[float]) -> tuple[float, ...]:
+    """Scales as a sorted tuple without repeats."""
+    return tuple(sorted(set(map(float, values))))
