@@ -1,0 +1,34 @@
+"""Tagged photographs from VOC devkits, COCO files and tag lists, all through one door.
+
+Example:
+    ::
+
+        from freeloc.datasets import open_dataset
+
+        data = open_dataset("VOCdevkit/VOC2012", split="val", boxes=True)
+        for sample in data:
+            print(sample.path, sample.labels, sample.boxes)
+"""
+
+from freeloc.datasets.coco import category_ids
+from freeloc.datasets.opening import DataFormat, open_dataset
+from freeloc.datasets.problems import DataProblems, Problem, ProblemKind
+from freeloc.datasets.sample import ABSENT, IGNORE, PRESENT, Box, Dataset, Labels, Sample
+from freeloc.datasets.voc import VOC_CLASSES
+
+__all__ = [
+    "ABSENT",
+    "IGNORE",
+    "PRESENT",
+    "VOC_CLASSES",
+    "Box",
+    "DataFormat",
+    "DataProblems",
+    "Dataset",
+    "Labels",
+    "Problem",
+    "ProblemKind",
+    "Sample",
+    "category_ids",
+    "open_dataset",
+]

@@ -1,0 +1,210 @@
+"""A data set in the making: the photographs of its list, and everything that is wrong with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from freeloc.datasets.headers import UnreadablePhotographError, exists, read_size
+from freeloc.datasets.problems import ProblemKind, ProblemList
+from freeloc.datasets.sample import ABSENT, IGNORE, PRESENT, Box, Dataset, Labels, Sample
+from freeloc.errors import FreelocError
+from freeloc.geometry import Size
+
+__all__ = ["Draft", "Entry", "OpenOptions", "make_labels"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOptions:
+    """What the caller of `freeloc.datasets.open_dataset` asked for; see there.
+
+    Attributes:
+        split: part of the data set.
+        classes: the class names in their order.
+        boxes: whether to read boxes.
+        skip_bad: whether to go on without bad photographs.
+        verify: whether to look into every photograph.
+        images: folder of the photographs.
+        require_positives: whether a class without a photograph is a problem.
+    """
+
+    split: str | None = None
+    classes: tuple[str, ...] | None = None
+    boxes: bool = False
+    skip_bad: bool = False
+    verify: bool = True
+    images: Path | None = None
+    require_positives: bool = False
+
+
+@dataclass(slots=True)
+class Entry:
+    """One row of a data set's list, while its annotations are read.
+
+    Attributes:
+        path: the photograph.
+        file: the file that lists it.
+        line: the line there, or None.
+        called: what messages call the row, such as "image 285: ", or nothing where the line says it.
+        size: stored width and height, or None where the photograph was not looked into.
+        labels: (K,) int8 once they are known.
+        boxes: once they are known, if asked for.
+        bad: whether a problem was found.
+    """
+
+    path: Path
+    file: Path
+    line: int | None
+    called: str = ""
+    size: Size | None = None
+    labels: Labels = field(default_factory=lambda: np.zeros(0, np.int8))
+    boxes: tuple[Box, ...] | None = None
+    bad: bool = False
+
+
+class Draft:
+    """Gathers rows and problems, and ends as a `Dataset` or as one report.
+
+    Args:
+        where: what the report names: the main file or folder.
+        options: what the caller asked for.
+    """
+
+    def __init__(self, where: Path, options: OpenOptions) -> None:
+        self.where = where
+        self.options = options
+        self.entries: list[Entry] = []
+        self._problems = ProblemList(where)
+        self._first: dict[str, Entry] = {}
+        self._lost = 0
+
+    def add(self, path: Path, file: Path, line: int | None, called: str = "") -> Entry:
+        """Take in one photograph as its list names it, and check that it is there, whole and new."""
+        entry = Entry(path, file, line, called)
+        self.entries.append(entry)
+        first = self._first.setdefault(os.path.normpath(path), entry)
+        if first is not entry:
+            place = "" if first.line is None else f" on line {first.line}"
+            before = f" of {first.file}" if first.file != file else ""
+            self.fault(entry, "duplicate_row", f"{path.name} is already listed{place}{before}")
+        elif not exists(path):
+            self.fault(entry, "missing_photograph", f"photograph {path} is missing")
+        elif self.options.verify:
+            try:
+                entry.size = read_size(path)
+            except UnreadablePhotographError as error:
+                self.fault(entry, "unreadable_photograph", f"photograph {path} {error}")
+        return entry
+
+    def fault(
+        self,
+        entry: Entry,
+        kind: ProblemKind,
+        message: str,
+        *,
+        file: Path | None = None,
+        line: int | None = None,
+    ) -> None:
+        """Note a problem of one photograph, at its own row unless another file is named."""
+        entry.bad = True
+        if file is None:
+            file, line = entry.file, entry.line if line is None else line
+        self._problems.add(kind, file, line, entry.called + message)
+
+    def lose(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> None:
+        """Note a row that does not even name a photograph; it counts as one photograph left out."""
+        self._lost += 1
+        self._problems.add(kind, file, line, message)
+
+    def trouble(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> None:
+        """Note a problem that leaving out a photograph does not mend."""
+        self._problems.add(kind, file, line, message, lasting=True)
+
+    def stop(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> NoReturn:
+        """Report everything so far and this problem, because reading cannot go on.
+
+        Raises:
+            DataProblems: always.
+        """
+        self.trouble(kind, file, line, message)
+        self._problems.settle(skip_bad=False)
+        raise AssertionError("a report with a problem always raises")
+
+    def check_box(self, entry: Entry, box: Box, *, file: Path, line: int | None, name: str) -> None:
+        """Note a box that lies wholly beside its photograph, as after resizing the photographs only.
+
+        The stored size is known here, not the EXIF rotation, so a box is good if it fits either way round.
+        """
+        if entry.size is None:
+            return
+        width, height = entry.size.width, entry.size.height
+        touches = (box.x1 <= width and box.y1 <= height) or (box.x1 <= height and box.y1 <= width)
+        if not touches or box.x2 < 0 or box.y2 < 0:
+            corners = f"{box.x1:g}, {box.y1:g}, {box.x2:g}, {box.y2:g}"
+            message = (
+                f"the box of {name!r} at {corners} lies outside its photograph of {width}×{height} pixels"
+            )
+            self.fault(entry, "bad_value", message, file=file, line=line)
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether anything is wrong so far."""
+        return bool(self._problems)
+
+    def finish(self, name: str, classes: tuple[str, ...]) -> Dataset:
+        """Close the draft.
+
+        Raises:
+            DataProblems: something is wrong that ``skip_bad`` does not leave out.
+            FreelocError: there is no class, or no photograph is left.
+        """
+        if self.options.require_positives:
+            self._check_positives(classes)
+        good = [entry for entry in self.entries if not entry.bad]
+        skipped = len(self.entries) - len(good) + self._lost
+        self._problems.settle(skip_bad=self.options.skip_bad, skipped=skipped)
+        if not good:
+            reason = f"all {skipped} photographs are bad" if skipped else "it lists no photographs"
+            raise FreelocError(f"{self.where} gives nothing to work on: {reason}; give another data set")
+        if not classes:
+            raise FreelocError(
+                f"{self.where} gives nothing to work on: it names no class; tag its photographs"
+            )
+        samples = tuple(Sample(entry.path, entry.labels, entry.boxes) for entry in good)
+        return Dataset(name, classes, samples, skipped)
+
+    def _check_positives(self, classes: tuple[str, ...]) -> None:
+        """Count what the list says; a class is not empty only because its photographs are to be mended."""
+        positives = np.zeros(len(classes), np.int64)
+        for entry in self.entries:
+            if len(entry.labels) == len(classes) and not (entry.bad and self.options.skip_bad):
+                positives += entry.labels == PRESENT
+        for index in np.flatnonzero(positives == 0):
+            message = (
+                f"class {classes[index]!r} has no photograph: add some, or leave the class out with --classes"
+            )
+            self.trouble("empty_class", self.where, None, message)
+
+
+def make_labels(count: int, present: Iterable[int], ignored: Iterable[int] = ()) -> Labels:
+    """A label vector.
+
+    Args:
+        count: number of classes.
+        present: indices of the classes in the photograph.
+        ignored: indices that take no part unless they are also present.
+
+    Returns:
+        (count,) int8 with +1, 0 and −1.
+    """
+    labels = np.full(count, ABSENT, np.int8)
+    for index in ignored:
+        labels[index] = IGNORE
+    for index in present:
+        labels[index] = PRESENT
+    return labels

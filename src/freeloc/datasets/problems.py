@@ -1,0 +1,183 @@
+"""What is wrong in a data set: every problem with its file and line, all of them in one report."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from freeloc.errors import FreelocError
+
+__all__ = ["PRINTED_PROBLEMS", "DataProblems", "MalformedFileError", "Problem", "ProblemKind", "ProblemList"]
+
+_log = logging.getLogger(__name__)
+
+PRINTED_PROBLEMS = 50
+"""How many problems a report prints; the rest are counted, and all are in `DataProblems.problems`."""
+
+ProblemKind = Literal[
+    "missing_photograph",
+    "unreadable_photograph",
+    "missing_annotation",
+    "malformed_file",
+    "malformed_row",
+    "bad_value",
+    "duplicate_row",
+    "unknown_class",
+    "empty_class",
+]
+
+_NAMES: dict[ProblemKind, tuple[str, str]] = {
+    "missing_photograph": ("missing photograph", "missing photographs"),
+    "unreadable_photograph": ("unreadable photograph", "unreadable photographs"),
+    "missing_annotation": ("missing annotation", "missing annotations"),
+    "malformed_file": ("malformed file", "malformed files"),
+    "malformed_row": ("malformed row", "malformed rows"),
+    "bad_value": ("bad value", "bad values"),
+    "duplicate_row": ("duplicate row", "duplicate rows"),
+    "unknown_class": ("unknown class name", "unknown class names"),
+    "empty_class": ("class without a photograph", "classes without a photograph"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, and where.
+
+    Attributes:
+        kind: what sort of problem it is, for programs.
+        file: the file to mend.
+        line: its line, counted from 1; None where no line can be named.
+        message: one sentence for people.
+    """
+
+    kind: ProblemKind
+    file: Path
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}" if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.message}"
+
+
+class DataProblems(FreelocError):  # noqa: N818 - it is a list of problems, and callers read it as one
+    """A data set has problems; the message is the whole report.
+
+    Its first line says how many problems of which kind there are and what to do; then follows one line
+    ``file:line: message`` for each, `PRINTED_PROBLEMS` at most.
+
+    Attributes:
+        problems: every problem, also those beyond the printed ones, sorted by file and line.
+
+    Example:
+        ::
+
+            try:
+                data = open_dataset("tags.csv")
+            except DataProblems as report:
+                for problem in report.problems:
+                    print(problem.kind, problem.file, problem.line)
+    """
+
+    def __init__(self, where: Path, problems: Sequence[Problem], *, lasting: int = 0) -> None:
+        """Make the report.
+
+        Args:
+            where: the data set.
+            problems: all that is wrong; at least one.
+            lasting: how many of them ``skip_bad`` cannot leave out.
+        """
+        self.problems = _sorted(problems)
+        super().__init__(_report(_headline(where, problems, lasting), self.problems))
+
+
+class MalformedFileError(FreelocError):
+    """A file that cannot be read as what it should be, with the line where reading stopped.
+
+    Attributes:
+        problem: the file, the line and the reason.
+    """
+
+    def __init__(self, file: Path, line: int | None, message: str) -> None:
+        self.problem = Problem("malformed_file", file, line, message)
+        super().__init__(str(self.problem))
+
+
+class ProblemList:
+    """Collects problems while a data set is read, so that they can be reported together.
+
+    A problem of one photograph can be left out with its photograph (``skip_bad``); a *lasting* one, such as
+    a main file that is no JSON, cannot.
+
+    Example:
+        ::
+
+            found = ProblemList(Path("tags.csv"))
+            found.add("bad_value", Path("tags.csv"), 7, "'maybe' is not 0 or 1")
+            found.settle(skip_bad=False)  # raises DataProblems
+    """
+
+    def __init__(self, where: Path) -> None:
+        self.where = where
+        self.problems: list[Problem] = []
+        self._lasting = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.problems)
+
+    def add(
+        self, kind: ProblemKind, file: Path, line: int | None, message: str, *, lasting: bool = False
+    ) -> None:
+        """Note one problem; ``lasting`` says that leaving a photograph out does not mend it."""
+        self.problems.append(Problem(kind, file, line, message))
+        self._lasting += lasting
+
+    def settle(self, *, skip_bad: bool, skipped: int = 0) -> None:
+        """Report what was found, if anything.
+
+        With ``skip_bad`` and without lasting problems the report goes to the log as a warning, and says that
+        ``skipped`` photographs are left out.
+
+        Raises:
+            DataProblems: there are problems, and ``skip_bad`` is off or some of them are lasting.
+        """
+        if not self.problems:
+            return
+        if not skip_bad or self._lasting:
+            raise DataProblems(self.where, self.problems, lasting=self._lasting)
+        left_out = "1 photograph is" if skipped == 1 else f"{skipped} photographs are"
+        headline = f"{left_out} left out of {self.where} ({_counts(self.problems)})"
+        _log.warning("%s", _report(headline, _sorted(self.problems)))
+
+
+def _sorted(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0)))
+
+
+def _counts(problems: Sequence[Problem]) -> str:
+    counts = Counter(problem.kind for problem in problems)
+    return ", ".join(
+        f"{counts[kind]} {names[counts[kind] > 1]}" for kind, names in _NAMES.items() if counts[kind]
+    )
+
+
+def _headline(where: Path, problems: Sequence[Problem], lasting: int) -> str:
+    one = len(problems) == 1
+    headline = f"{len(problems)} problem{'' if one else 's'} in {where} ({_counts(problems)}): "
+    if not lasting:
+        photographs = "its photograph" if one else "their photographs"
+        return headline + f"mend {'it' if one else 'them'}, or leave {photographs} out with --skip-bad"
+    if lasting == len(problems):
+        return headline + f"mend {'it' if one else 'them'}; --skip-bad does not help here"
+    return headline + f"mend them; --skip-bad does not help with {lasting} of them"
+
+
+def _report(headline: str, problems: Sequence[Problem]) -> str:
+    lines = [headline, *map(str, problems[:PRINTED_PROBLEMS])]
+    if len(problems) > PRINTED_PROBLEMS:
+        lines.append(f"and {len(problems) - PRINTED_PROBLEMS} more")
+    return "\n".join(lines)

@@ -1,0 +1,79 @@
+"""Tag lists as folders: one sub-folder for each class."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from pathlib import Path
+
+from freeloc.datasets.headers import SUFFIXES
+from freeloc.datasets.tagrows import TagRow, TagTable
+from freeloc.errors import FreelocError
+
+__all__ = ["has_photographs", "read_class_folders", "subfolders"]
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """The folders inside a folder, sorted, without hidden ones."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def has_photographs(folder: Path) -> bool:
+    """Whether a photograph lies directly in a folder, going by the names."""
+    return any(_is_photograph(path) for path in folder.iterdir())
+
+
+def read_class_folders(folder: Path, split: str | None = None) -> TagTable:
+    """Read the photographs of class folders.
+
+    Photographs lie directly in their class folder; other files are passed over. Files of the same name and
+    the same bytes in several class folders are one photograph with several tags; its path is the first one.
+
+    Args:
+        folder: what holds the class folders.
+        split: the part all photographs belong to.
+
+    Returns:
+        One row per photograph, sorted by class and name.
+
+    Raises:
+        FreelocError: a class folder holds folders.
+    """
+    classes = subfolders(folder)
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for class_folder in classes:
+        if deeper := subfolders(class_folder):
+            raise FreelocError(
+                f"{deeper[0]} is a folder inside a class folder: put its photographs one folder up"
+            )
+        for path in sorted(filter(_is_photograph, class_folder.iterdir())):
+            by_name[path.name].append(path)
+    groups = [group for paths in by_name.values() for group in _same_bytes(paths)]
+    groups.sort(key=lambda group: (group[0].parent.name, group[0].name))
+    rows = (
+        TagRow(group[0], None, group[0], split, tuple(path.parent.name for path in group)) for group in groups
+    )
+    return TagTable(folder, tuple(rows), names=tuple(path.name for path in classes))
+
+
+def _is_photograph(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _same_bytes(paths: list[Path]) -> list[list[Path]]:
+    """Groups of equal files; only files of equal size are read."""
+    if len(paths) == 1:
+        return [paths]
+    sizes: dict[int, list[Path]] = defaultdict(list)
+    for path in paths:
+        sizes[path.stat().st_size].append(path)
+    groups: dict[bytes | Path, list[Path]] = defaultdict(list)
+    for same_size in sizes.values():
+        for path in same_size:
+            groups[path if len(same_size) == 1 else _digest(path)].append(path)
+    return list(groups.values())
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

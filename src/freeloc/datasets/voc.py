@@ -1,0 +1,270 @@
+"""The Pascal VOC devkit of any year, and data sets laid out like it.
+
+Labels come from tags alone: from the devkit's own class files (``ImageSets/Main/dog_train.txt`` with −1, 0
+and 1) where every class has one, else from the names and difficult flags of the annotated objects. Boxes are
+read only when asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from freeloc.datasets.draft import Draft, Entry, OpenOptions, make_labels
+from freeloc.datasets.headers import SUFFIXES, exists
+from freeloc.datasets.problems import MalformedFileError
+from freeloc.datasets.sample import IGNORE, Box, Dataset
+from freeloc.datasets.textfile import read_text
+from freeloc.datasets.vocxml import Annotation, read_annotation
+from freeloc.errors import FreelocError
+
+__all__ = ["LOOKED_FOR", "VOC_CLASSES", "is_voc", "open_voc"]
+
+VOC_CLASSES = (
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+)
+"""The 20 classes of Pascal VOC, in the devkit's order."""
+
+LOOKED_FOR = "VOC: folders JPEGImages with Annotations or ImageSets/Main, here or in one sub-folder VOC20xx"
+
+_CLASS_FILE_VALUES = {"1": 1, "+1": 1, "0": 0, "-1": -1}
+
+
+def is_voc(path: Path) -> bool:
+    """Whether ``path`` is a devkit or holds some."""
+    return bool(_devkits(path))
+
+
+def open_voc(path: Path, options: OpenOptions) -> Dataset:
+    """Open a list of a VOC devkit; see `freeloc.datasets.open_dataset`.
+
+    The list is ``ImageSets/Main/<split>.txt``. Without a split, a devkit with one list gives that list and a
+    devkit without lists gives every photograph, sorted.
+
+    The class list is `VOC_CLASSES` if no other name occurs in the devkit, and also if all twenty occur (then
+    another name is a slip of the pen and is reported). Otherwise it is the sorted names of the whole
+    ``Annotations`` folder. It never hangs on the split, so every split has the same classes in the same
+    order. Where the caller chooses some of the twenty, objects of the other ones are left out.
+
+    Raises:
+        DataProblems: something is wrong in the data.
+        FreelocError: this is no devkit, or it has no such list.
+    """
+    devkit = _only_devkit(path)
+    split, list_file = _choose_list(devkit, options.split)
+    draft = Draft(list_file or devkit, options)
+    entries = _take_entries(devkit, list_file, draft)
+    class_files = _class_files(devkit, split, options.classes)
+    annotations = {} if class_files and not options.boxes else _read_annotations(devkit, entries, draft)
+    classes = options.classes or tuple(class_files) or _class_list(devkit, annotations.values())
+    for ident, annotation in annotations.items():
+        _use_annotation(entries[ident], annotation, classes, draft)
+    if class_files:
+        _labels_from_class_files(entries, class_files, draft)
+    return draft.finish(f"{devkit.resolve().name} {split}".strip(), classes)
+
+
+def _is_devkit(folder: Path) -> bool:
+    # JPEGImages is asked for too: where case does not count, COCO's `annotations` passes for Annotations.
+    lists = (folder / "ImageSets" / "Main").is_dir()
+    return lists or ((folder / "Annotations").is_dir() and (folder / "JPEGImages").is_dir())
+
+
+def _devkits(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return []
+    if _is_devkit(path):
+        return [path]
+    parent = path / "VOCdevkit" if (path / "VOCdevkit").is_dir() else path
+    return sorted(folder for folder in parent.glob("VOC*") if _is_devkit(folder))
+
+
+def _only_devkit(path: Path) -> Path:
+    found = _devkits(path)
+    if not found:
+        raise FreelocError(f"{path} is no VOC devkit; looked for {LOOKED_FOR}")
+    if len(found) > 1:
+        names = ", ".join(str(folder) for folder in found)
+        raise FreelocError(f"{path} holds several VOC devkits: give one of {names}")
+    return found[0]
+
+
+def _choose_list(devkit: Path, split: str | None) -> tuple[str, Path | None]:
+    folder = devkit / "ImageSets" / "Main"
+    files = sorted(folder.glob("*.txt"))
+    lists = [file.stem for file in files if not _is_class_file(file)]
+    if split is None:
+        if not lists:
+            return "", None
+        if len(lists) > 1:
+            raise FreelocError(f"{devkit} has several lists: choose one of {', '.join(lists)} with --split")
+        split = lists[0]
+    if split not in lists:
+        known = f"it has {', '.join(lists)}" if lists else f"there are no lists in {folder}"
+        raise FreelocError(f"{devkit} has no list {split!r} for --split: {known}")
+    return split, folder / f"{split}.txt"
+
+
+def _is_class_file(file: Path) -> bool:
+    """Whether a file of ImageSets/Main is no list of a split but the −1, 0, 1 rows of one class."""
+    if "_" not in file.stem:
+        return False
+    with file.open("rb") as text:
+        return len(text.readline().split()) == 2
+
+
+def _take_entries(devkit: Path, list_file: Path | None, draft: Draft) -> dict[str, Entry]:
+    """The listed photographs by their names without ending; a repeated name keeps its first row."""
+    folder = draft.options.images or devkit / "JPEGImages"
+    entries: dict[str, Entry] = {}
+    if list_file is None:
+        for file in sorted(file for file in folder.glob("*") if file.suffix.lower() in SUFFIXES):
+            entries.setdefault(file.stem, draft.add(file, file, None))
+        return entries
+    for line, words in _lines(list_file, draft):
+        if len(words) == 1:
+            entries.setdefault(words[0], draft.add(_photograph(folder, words[0]), list_file, line))
+        else:
+            draft.lose("malformed_row", list_file, line, f"{' '.join(words)!r} does not name one photograph")
+    return entries
+
+
+def _lines(file: Path, draft: Draft) -> Iterator[tuple[int, list[str]]]:
+    try:
+        text = read_text(file)
+    except MalformedFileError as error:
+        draft.stop("malformed_file", file, error.problem.line, error.problem.message)
+    for line, content in enumerate(text.split("\n"), start=1):
+        if words := content.split():
+            yield line, words
+
+
+def _photograph(folder: Path, ident: str) -> Path:
+    usual = folder / f"{ident}.jpg"
+    if exists(usual):
+        return usual
+    others = (folder / f"{ident}{end}" for suffix in SUFFIXES for end in (suffix, suffix.upper()))
+    return next(filter(exists, others), usual)
+
+
+def _read_annotations(devkit: Path, entries: Mapping[str, Entry], draft: Draft) -> dict[str, Annotation]:
+    annotations = {}
+    for ident, entry in entries.items():
+        file = devkit / "Annotations" / f"{ident}.xml"
+        if not exists(file):
+            draft.fault(entry, "missing_annotation", f"annotation {file} is missing")
+            continue
+        try:
+            annotations[ident] = read_annotation(file, boxes=draft.options.boxes)
+        except MalformedFileError as error:
+            draft.fault(entry, "malformed_file", error.problem.message, file=file, line=error.problem.line)
+    return annotations
+
+
+def _class_list(devkit: Path, read: Iterable[Annotation]) -> tuple[str, ...]:
+    voc = set(VOC_CLASSES)
+    names = {thing.name for annotation in read for thing in annotation.objects}
+    if not voc <= names:
+        names |= set(_all_names(devkit))
+    return VOC_CLASSES if voc <= names or names <= voc else tuple(sorted(names))
+
+
+def _all_names(devkit: Path) -> Iterator[str]:
+    for file in (devkit / "Annotations").glob("*.xml"):
+        try:
+            annotation = read_annotation(file)
+        except MalformedFileError:
+            # Reported where it belongs to the split; elsewhere it is none of this split's business.
+            continue
+        yield from (thing.name for thing in annotation.objects)
+
+
+def _use_annotation(entry: Entry, annotation: Annotation, classes: tuple[str, ...], draft: Draft) -> None:
+    """Turn the objects of one photograph into labels and boxes, and note what is wrong."""
+    file = annotation.file
+    for kind, line, message in annotation.faults:
+        draft.fault(entry, kind, message, file=file, line=line)
+    known = VOC_CLASSES if set(classes) <= set(VOC_CLASSES) else ()
+    present: list[int] = []
+    difficult: list[int] = []
+    boxes: list[Box] = []
+    for thing in annotation.objects:
+        if thing.name not in classes:
+            if thing.name not in known:
+                draft.fault(
+                    entry, "unknown_class", f"unknown class {thing.name!r}", file=file, line=thing.line
+                )
+            continue
+        label = classes.index(thing.name)
+        (difficult if thing.difficult else present).append(label)
+        if thing.corners is not None:
+            box = Box(label, *thing.corners, difficult=thing.difficult)
+            draft.check_box(entry, box, file=file, line=thing.line, name=thing.name)
+            boxes.append(box)
+    entry.labels = make_labels(len(classes), present, difficult)
+    if draft.options.boxes:
+        entry.boxes = tuple(boxes)
+
+
+def _class_files(devkit: Path, split: str, classes: tuple[str, ...] | None) -> dict[str, Path]:
+    """The class files of a split, one for every class; empty if some class has none."""
+    folder = devkit / "ImageSets" / "Main"
+    if not split:
+        return {}
+    if classes is None:
+        files = (file for file in folder.glob(f"*_{split}.txt") if _is_class_file(file))
+        stems = {file.stem.removesuffix(f"_{split}") for file in files}
+        own = () if (devkit / "Annotations").is_dir() else tuple(sorted(stems))
+        classes = VOC_CLASSES if stems >= set(VOC_CLASSES) else own
+    found = {name: folder / f"{name}_{split}.txt" for name in classes}
+    return found if all(map(exists, found.values())) else {}
+
+
+def _labels_from_class_files(entries: Mapping[str, Entry], files: Mapping[str, Path], draft: Draft) -> None:
+    columns = [_class_column(file, entries, draft) for file in files.values()]
+    for ident, entry in entries.items():
+        entry.labels = np.array([column.get(ident, IGNORE) for column in columns], np.int8)
+
+
+def _class_column(file: Path, entries: Mapping[str, Entry], draft: Draft) -> dict[str, int]:
+    """The labels of one class by photograph; rows of photographs outside the split are passed over."""
+    column: dict[str, int] = {}
+    lines: dict[str, int] = {}
+    for line, (ident, *values) in _lines(file, draft):
+        if ident not in entries:
+            continue
+        if ident in lines:
+            message = f"{ident} is already listed on line {lines[ident]}"
+            draft.fault(entries[ident], "duplicate_row", message, file=file, line=line)
+            continue
+        lines[ident] = line
+        if len(values) == 1 and values[0] in _CLASS_FILE_VALUES:
+            column[ident] = _CLASS_FILE_VALUES[values[0]]
+        else:
+            message = f"{' '.join(values)!r} after {ident} is not -1, 0 or 1"
+            draft.fault(entries[ident], "bad_value", message, file=file, line=line)
+    for ident, entry in entries.items():
+        if ident not in lines:
+            draft.fault(entry, "missing_annotation", f"no row for {ident}", file=file)
+    return column

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from freeloc.datasets.problems import (
+    PRINTED_PROBLEMS,
+    DataProblems,
+    MalformedFileError,
+    Problem,
+    ProblemList,
+)
+from freeloc.datasets.textfile import read_text
+from freeloc.errors import FreelocError
+
+LIST = Path("tags.csv")
+
+
+def test_a_problem_reads_as_file_line_message() -> None:
+    assert str(Problem("bad_value", LIST, 7, "'x' is wrong")) == "tags.csv:7: 'x' is wrong"
+    assert str(Problem("bad_value", LIST, None, "'x' is wrong")) == "tags.csv: 'x' is wrong"
+
+
+def test_report_counts_by_kind_names_the_mend_and_lists_by_file_and_line() -> None:
+    found = ProblemList(LIST)
+    found.add("unknown_class", LIST, 9, "unknown class 'dgo'")
+    found.add("missing_photograph", LIST, 4, "photograph a.jpg is missing")
+    found.add("missing_photograph", LIST, 12, "photograph b.jpg is missing")
+    with pytest.raises(DataProblems) as caught:
+        found.settle(skip_bad=False)
+    counts = "2 missing photographs, 1 unknown class name"
+    assert str(caught.value).splitlines() == [
+        f"3 problems in tags.csv ({counts}): mend them, or leave their photographs out with --skip-bad",
+        "tags.csv:4: photograph a.jpg is missing",
+        "tags.csv:9: unknown class 'dgo'",
+        "tags.csv:12: photograph b.jpg is missing",
+    ]
+    assert [problem.line for problem in caught.value.problems] == [4, 9, 12]
+    assert isinstance(caught.value, FreelocError)
+
+
+def test_one_problem_is_told_in_the_singular() -> None:
+    headline = str(DataProblems(LIST, [Problem("duplicate_row", LIST, 3, "again")])).splitlines()[0]
+    assert headline == (
+        "1 problem in tags.csv (1 duplicate row): mend it, or leave its photograph out with --skip-bad"
+    )
+
+
+@pytest.mark.parametrize(("count", "more"), [(PRINTED_PROBLEMS, None), (PRINTED_PROBLEMS + 7, "and 7 more")])
+def test_a_long_report_is_cut_but_the_list_is_whole(count: int, more: str | None) -> None:
+    problems = [Problem("bad_value", LIST, line, f"row {line}") for line in range(1, count + 1)]
+    error = DataProblems(LIST, problems)
+    lines = str(error).splitlines()
+    assert lines[1 : PRINTED_PROBLEMS + 1] == [str(problem) for problem in problems[:PRINTED_PROBLEMS]]
+    assert lines[PRINTED_PROBLEMS + 1 :] == ([more] if more else [])
+    assert error.problems == tuple(problems)
+
+
+def test_skip_bad_goes_on_and_the_log_names_what_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    found = ProblemList(LIST)
+    found.add("missing_photograph", LIST, 4, "photograph a.jpg is missing")
+    with caplog.at_level(logging.WARNING, logger="freeloc.datasets"):
+        found.settle(skip_bad=True, skipped=1)
+    assert caplog.messages == [
+        "1 photograph is left out of tags.csv (1 missing photograph)\ntags.csv:4: photograph a.jpg is missing"
+    ]
+
+
+def test_a_lasting_problem_stops_in_spite_of_skip_bad() -> None:
+    found = ProblemList(LIST)
+    found.add("missing_photograph", LIST, 4, "photograph a.jpg is missing")
+    found.add("malformed_file", LIST, 1, "no header", lasting=True)
+    with pytest.raises(DataProblems, match="mend them; --skip-bad does not help with 1 of them"):
+        found.settle(skip_bad=True)
+
+
+def test_only_lasting_problems_do_not_offer_skip_bad() -> None:
+    error = DataProblems(LIST, [Problem("empty_class", LIST, None, "class 'dog'")], lasting=1)
+    assert "mend it; --skip-bad does not help here" in str(error)
+
+
+def test_nothing_found_settles_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    ProblemList(LIST).settle(skip_bad=False)
+    assert not caplog.records
+
+
+def test_text_that_is_not_utf8_names_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "latin.csv"
+    file.write_bytes("file_name,tags\na.jpg,dog\nb.jpg,Gemüse\n".encode("latin-1"))
+    with pytest.raises(MalformedFileError, match="save the file as UTF-8") as caught:
+        read_text(file)
+    assert (caught.value.problem.file, caught.value.problem.line) == (file, 3)
+
+
+def test_byte_order_mark_goes_and_line_ends_stay(tmp_path: Path) -> None:
+    file = tmp_path / "windows.csv"
+    file.write_bytes(b"\xef\xbb\xbfa\r\nb\r\n")
+    assert read_text(file) == "a\r\nb\r\n"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FreelocError, match=r"cannot read .*nowhere\.csv"):
+        read_text(tmp_path / "nowhere.csv")
