@@ -1,0 +1,479 @@
+"""Photographs in: find the files, decode them upright, and lay them on canvases.
+
+Every photograph enters the program through `load_photograph` (or `open_photograph`) and is from then on an
+upright RGB picture with 8 bits a channel. What a file may hold, and what becomes of it:
+
+* EXIF orientation (or XMP's, or the eXIf chunk of a PNG wherever it stands) is applied.
+* Transparency is laid over white. A palette, grey or black-and-white picture becomes RGB.
+* CMYK and YCCK become RGB by Pillow's plain formula (Adobe's inverted JPEG values are turned first). Embedded
+  colour profiles are not applied: the networks were trained without them.
+* 16-bit grey is scaled so that 65535 is white; colour with 16 bits a channel keeps the high byte.
+* 32-bit integer and float grey: the smallest of 1 (float only), 255 (float only) and 65535 that no value
+  passes is white; with larger or with negative values the picture's own range becomes black to white. NaN is
+  black.
+* An animation or a file of several pages gives its first picture.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageFile, PngImagePlugin, TiffImagePlugin
+
+from freeloc.errors import FreelocError
+from freeloc.geometry import Grid, Size
+
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "PhotographSource",
+    "Uint8Array",
+    "fill_canvas",
+    "fill_canvases",
+    "find_photographs",
+    "load_photograph",
+    "open_photograph",
+    "photograph_size",
+]
+
+Uint8Array = npt.NDArray[np.uint8]
+
+PhotographSource = str | Path | Image.Image | npt.NDArray[Any]
+"""A file name, a Pillow picture or an array; see `load_photograph`."""
+
+MAX_PIXELS = 500_000_000
+"""A photograph with more pixels is refused: decoded it would take gigabytes."""
+
+_SUFFIX_WORDS = "jpg jpeg jpe jfif mpo png apng webp tif tiff gif bmp ppm pgm pbm pnm pfm jp2 j2k jpx avif"
+SUFFIXES = frozenset(f".{word}" for word in _SUFFIX_WORDS.split())
+"""Lower-case endings of the files that `find_photographs` takes from a folder or a pattern."""
+
+# Pillow reads more kinds, but some start other programs (EPS) or have no signature to know them by (TGA).
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
+
+_NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)
+# fmt: off
+_DAMAGE = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError,
+    SyntaxError, TypeError, ValueError, struct.error, zlib.error,
+)
+# fmt: on
+"""What Pillow's decoders raise on bytes they did not expect."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture of each EXIF orientation upright; 5 to 8 swap width and height."""
+
+_WHITE = (255, 255, 255)
+
+_PHOTOMETRIC = TiffImagePlugin.PHOTOMETRIC_INTERPRETATION
+
+_REDUCING_GAP = 3.0
+"""Photographs over six times as large as their canvas are first shrunk by whole numbers (Pillow's
+``reducing_gap``): a third of the time, for a difference of a quarter of a grey level on average."""
+
+
+def load_photograph(source: PhotographSource) -> Uint8Array:
+    """Decode one photograph.
+
+    Args:
+        source: a file; or a Pillow picture (its EXIF orientation is applied); or an array (H, W), (H, W, 1),
+            (H, W, 3) RGB or (H, W, 4) RGBA of bool, uint8, uint16 or float. Floats are read by the rule for
+            float pictures above.
+
+    Returns:
+        (H, W, 3) uint8 RGB, upright. An array that is already so is returned as it is, without a copy.
+
+    Raises:
+        FreelocError: the file is missing, no picture, damaged or cut short, or has more than `MAX_PIXELS`
+            pixels; or the array is of another kind.
+    """
+    if isinstance(source, np.ndarray):
+        return _array_to_rgb(source)
+    return np.array(open_photograph(source))
+
+
+def open_photograph(source: PhotographSource) -> Image.Image:
+    """Decode one photograph to a Pillow picture; as `load_photograph`, but `fill_canvases` need not copy it.
+
+    Returns:
+        An upright picture of mode RGB, which no longer needs the file. It is ``source`` itself when nothing
+        had to be done.
+
+    Raises:
+        FreelocError: as `load_photograph`.
+    """
+    if isinstance(source, np.ndarray):
+        return Image.fromarray(_array_to_rgb(source))
+    if isinstance(source, Image.Image):
+        _check_size(source.size, "the given picture")
+        return _decoded(source, "the given picture")
+    with _opened(Path(source)) as image:
+        _make_room(image)
+        return _decoded(image, str(source))
+
+
+def photograph_size(path: str | Path) -> Size:
+    """Size of the upright photograph, from the file's header: no pixel is decoded.
+
+    Raises:
+        FreelocError: as `load_photograph`; a file cut short behind its header is not noticed.
+    """
+    with _opened(Path(path)) as image:
+        width, height = _stored_size(image)
+        turned = _header_orientation(image) >= 5
+    return Size(height, width) if turned else Size(width, height)
+
+
+def fill_canvas(image: Uint8Array | Image.Image, grid: Grid, fill: tuple[int, int, int]) -> Uint8Array:
+    """Lay a photograph on the canvas of one scale; see `fill_canvases`."""
+    return fill_canvases(image, (grid,), fill)[0]
+
+
+def fill_canvases(
+    image: Uint8Array | Image.Image, grids: Iterable[Grid], fill: tuple[int, int, int]
+) -> list[Uint8Array]:
+    """Lay a photograph on the canvases of several scales.
+
+    The photograph is resized with Pillow's BILINEAR, whose filter widens when it shrinks. Without that
+    antialiasing a photograph of 12 megapixels would lose nine of ten pixels unseen, and the same object would
+    give other features from a large file than from a small one.
+
+    Args:
+        image: (H, W, 3) uint8 RGB or a Pillow picture of mode RGB, upright, of the size the grids were made
+            for.
+        grids: the canvases' parcel labels.
+        fill: RGB colour of the padding.
+
+    Returns:
+        One (canvas.height, canvas.width, 3) uint8 array per grid: the photograph at the top left, cut where
+        the canvas is smaller, and ``fill`` elsewhere.
+
+    Raises:
+        ValueError: the picture is not RGB with 8 bits or not of the grids' size.
+    """
+    if not isinstance(image, Image.Image):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"a photograph is (H, W, 3) uint8, not {image.shape} {image.dtype}")
+        image = Image.fromarray(image)
+    elif image.mode != "RGB":
+        raise ValueError(f"a photograph is of mode RGB, not {image.mode}")
+    return [_fill(image, grid, fill) for grid in grids]
+
+
+def find_photographs(arguments: Sequence[str | Path]) -> list[Path]:
+    """The photographs that a user's words name.
+
+    Each word is a file (taken whatever its ending), a folder (all files below it whose ending is one of
+    `SUFFIXES`, sorted) or a pattern with ``*``, ``?``, ``[…]`` or ``**`` (its matches, sorted: files whose
+    ending is known, and folders as above). Names that begin with a dot are passed over in folders and
+    patterns. Upper and lower case of endings do not matter.
+
+    Returns:
+        The paths in the order of the words; a file that several words name comes once, at its first place.
+
+    Raises:
+        FreelocError: a word names nothing, or a folder or pattern holds no photograph.
+    """
+    found: dict[tuple[Path, str], Path] = {}
+    real_folders: dict[Path, Path] = {}
+    for argument in arguments:
+        for path in _matches(argument):
+            folder = path.parent
+            if folder not in real_folders:
+                real_folders[folder] = folder.resolve()
+            found.setdefault((real_folders[folder], path.name), path)
+    return list(found.values())
+
+
+def _fill(picture: Image.Image, grid: Grid, fill: tuple[int, int, int]) -> Uint8Array:
+    if picture.size != (grid.photo.width, grid.photo.height):
+        raise ValueError(
+            f"a grid for {grid.photo.width}×{grid.photo.height} pixels cannot hold a photograph of "
+            f"{picture.width}×{picture.height}"
+        )
+    content = (grid.content.width, grid.content.height)
+    if picture.size != content:
+        picture = picture.resize(content, Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
+    height, width = grid.canvas.height, grid.canvas.width
+    pixels = np.asarray(picture)[:height, :width]
+    canvas = np.empty((height, width, 3), np.uint8)
+    canvas[: pixels.shape[0], : pixels.shape[1]] = pixels
+    canvas[pixels.shape[0] :] = fill
+    canvas[: pixels.shape[0], pixels.shape[1] :] = fill
+    return canvas
+
+
+def _matches(argument: str | Path) -> Iterator[Path]:
+    path = Path(argument).expanduser()
+    if path.is_dir():
+        photographs: Iterable[Path] = _walk(path, set())
+        problem = f"the folder {argument} holds no photograph: name another, or convert its pictures to JPEG"
+    elif path.exists():
+        photographs = (path,)
+        problem = ""
+    elif glob.has_magic(str(path)):
+        photographs = _expand(path)
+        problem = f"no photograph matches {argument}: check the pattern"
+    else:
+        raise FreelocError(f"there is no file or folder {argument}: check the name")
+    nothing = True
+    for photograph in photographs:
+        nothing = False
+        yield photograph
+    if nothing:
+        raise FreelocError(problem)
+
+
+def _expand(pattern: Path) -> Iterator[Path]:
+    # Path.glob would also give hidden files, and before Python 3.13 only folders for a last "**".
+    names = glob.glob(str(pattern), recursive=True)  # noqa: PTH207
+    for path in sorted(map(Path, names), key=lambda path: path.parts):
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            yield path
+        elif path.is_dir():
+            yield from _walk(path, set())
+
+
+def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
+    """Photographs below a folder, sorted; ``visited`` ends the circles that links can make."""
+    real = folder.resolve()
+    if real in visited:
+        return
+    visited.add(real)
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except OSError as error:
+        raise FreelocError(
+            f"cannot read the folder {folder}: {error.strerror}; check its permissions"
+        ) from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        path = Path(entry.path)
+        if entry.is_dir():
+            yield from _walk(path, visited)
+        elif path.suffix.lower() in SUFFIXES and entry.is_file():
+            yield path
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    """The picture in a file, not yet decoded; the file is closed on leaving."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise FreelocError(f"{path} is a folder, not a photograph: name a file in it")
+        if not stat.S_ISREG(mode):
+            raise FreelocError(f"{path} is a device or a pipe, not a photograph: name a file")
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise FreelocError(f"there is no photograph {path}: check the name") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FreelocError(f"cannot read {path}: {reason}; check its name and permissions") from error
+    with file:
+        yield _identified(file, str(path))
+
+
+def _identified(file: IO[bytes], name: str) -> ImageFile.ImageFile:
+    """Open a picture without Pillow's limit on its size.
+
+    ``Image.open`` warns at 89 and refuses at 179 megapixels, and the limit is a global of the process. The
+    formats' own readers are asked here in its stead, and the size is held against `MAX_PIXELS`.
+    """
+    try:
+        prefix = file.read(16)
+        if not prefix:
+            raise FreelocError(f"{name} is empty (0 bytes): replace it or leave it out")
+        image = _first_match(file, prefix)
+    except Image.DecompressionBombError as error:
+        raise _too_large(name) from error
+    except _DAMAGE as error:
+        raise _damaged(name, error) from error
+    if image is None:
+        raise FreelocError(
+            f"{name} is no picture that freeloc can read: convert it to JPEG or PNG, or leave it out"
+        )
+    _check_size(image.size, name)
+    return image
+
+
+def _first_match(file: IO[bytes], prefix: bytes) -> ImageFile.ImageFile | None:
+    misfit: Exception | None = None
+    for prepare in (Image.preinit, Image.init):
+        prepare()
+        for name in _FORMATS:
+            factory, accept = Image.OPEN.get(name, (None, None))
+            if factory is None or accept is None or accept(prefix) is not True:
+                continue
+            file.seek(0)
+            try:
+                return factory(file, "")
+            except _NOT_THIS_FORMAT as error:
+                misfit = error
+    if misfit is not None:
+        raise misfit
+    return None
+
+
+def _decoded(image: Image.Image, name: str) -> Image.Image:
+    try:
+        image.load()
+        orientation = _orientation(image)
+        image = _to_rgb(image)
+    except Image.DecompressionBombError as error:
+        raise _too_large(name) from error
+    except _DAMAGE as error:
+        raise _damaged(name, error) from error
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise _too_large(name)
+    if min(size) < 1:
+        raise FreelocError(f"{name} has no pixels: replace it or leave it out")
+
+
+def _too_large(name: str) -> FreelocError:
+    return FreelocError(
+        f"{name} is larger than the {MAX_PIXELS / 1e6:.0f} megapixels freeloc reads: make it smaller"
+    )
+
+
+def _damaged(name: str, error: Exception) -> FreelocError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return FreelocError(
+        f"{name} cannot be decoded ({reason}): it is damaged, cut short or of an unusual kind; save it "
+        "anew as JPEG or PNG, or leave it out"
+    )
+
+
+def _make_room(image: ImageFile.ImageFile) -> None:
+    # Pillow's TIFF reader holds the size against the global limit when it makes the pixels.
+    limit = Image.MAX_IMAGE_PIXELS
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and limit is not None:
+        width, height = _stored_size(image)
+        if width * height > limit:
+            image.im = Image.new(image.mode, (width, height), None).im
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as stored; newer versions of Pillow give TIFF files' upright size instead."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return image.tag_v2[TiffImagePlugin.IMAGEWIDTH], image.tag_v2[TiffImagePlugin.IMAGELENGTH]
+    return image.size
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1 where the picture has none or its EXIF cannot be read."""
+    try:
+        # PNG's own getexif would decode the pixels first.
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+    except _DAMAGE:
+        return 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+
+
+def _header_orientation(image: ImageFile.ImageFile) -> int:
+    if isinstance(image, PngImagePlugin.PngImageFile) and image.fp is not None:
+        with suppress(*_DAMAGE):
+            image = PngImagePlugin.PngImageFile(BytesIO(_png_without_pixels(image.fp)))
+    return _orientation(image)
+
+
+def _png_without_pixels(file: IO[bytes]) -> bytes:
+    """A PNG's chunks without the pixels, so that an eXIf chunk behind them is read like one before them."""
+    file.seek(0)
+    kept = [file.read(8)]
+    pixels_seen = False
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind == b"IEND" or (kind == b"fcTL" and pixels_seen):
+            break
+        if kind in (b"IDAT", b"fdAT"):
+            pixels_seen = True
+            file.seek(length + 4, os.SEEK_CUR)
+        else:
+            kept.append(head + file.read(length + 4))
+    empty = struct.pack(">I4sI", 0, b"IDAT", zlib.crc32(b"IDAT"))
+    return b"".join((*kept, empty))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F" or image.mode.startswith("I"):
+        values = np.asarray(image)
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0:
+            # Pillow turns such pictures only where they have 8 bits or fewer.
+            return Image.fromarray(255 - _to_bytes(values)).convert("RGB")
+        return Image.fromarray(_to_bytes(values)).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        ground = Image.new("RGB", image.size, _WHITE)
+        ground.paste(layer, mask=layer)
+        return ground
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _array_to_rgb(array: npt.NDArray[Any]) -> Uint8Array:
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        raise FreelocError(
+            f"an array of shape {array.shape} is no photograph: give (H, W), (H, W, 3) or (H, W, 4)"
+        )
+    if array.dtype.kind not in "bf" and not (array.dtype.kind == "u" and array.dtype.itemsize <= 2):
+        raise FreelocError(f"an array of {array.dtype} is no photograph: convert it to uint8")
+    _check_size((array.shape[1], array.shape[0]), "the given array")
+    values = np.ascontiguousarray(_to_bytes(array))
+    if values.shape[2] == 1:
+        return np.repeat(values, 3, axis=2)
+    if values.shape[2] == 3:
+        return values
+    layer = Image.fromarray(values)
+    return np.array(_to_rgb(layer))
+
+
+def _to_bytes(values: npt.NDArray[Any]) -> Uint8Array:
+    """Any grey or colour values as 0 to 255, by the rules at the top of this module."""
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * np.uint8(255)
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    whites = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (65535.0,)
+    values = values.astype(np.float64)
+    known = np.isfinite(values)
+    low, high = values.min(where=known, initial=0.0), values.max(where=known, initial=0.0)
+    if low < 0 or high > whites[-1]:
+        low, high = values.min(where=known, initial=np.inf), values.max(where=known, initial=-np.inf)
+    else:
+        high = next(white for white in whites if high <= white)
+    # Halves, for the whole span of two large numbers may be too large for a float.
+    span = high / 2 - low / 2
+    if not span > 0:
+        return np.zeros(values.shape, np.uint8)
+    values = np.clip(np.nan_to_num(values, nan=low, posinf=high, neginf=low), low, high)
+    scaled: Uint8Array = np.rint((values / 2 - low / 2) / span * 255).astype(np.uint8)
+    return scaled

@@ -1,0 +1,77 @@
+"""Tables of an evaluation, for people."""
+
+from __future__ import annotations
+
+import io
+import math
+
+from rich.console import Console
+from rich.table import Table
+
+from freeloc.evaluation import MEASURES, Evaluation
+from freeloc.metrics import Interval
+
+__all__ = ["print_evaluation", "render_evaluation"]
+
+_WIDTH = 160
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """Print the summary and the per-class table to standard output."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDTH)
+    for table in (_summary(evaluation), _per_class(evaluation)):
+        console.print(table)
+
+
+def render_evaluation(evaluation: Evaluation) -> str:
+    """Both tables as plain text."""
+    page = io.StringIO()
+    console = Console(highlight=False, width=_WIDTH, file=page)
+    for table in (_summary(evaluation), _per_class(evaluation)):
+        console.print(table)
+    return page.getvalue()
+
+
+def _summary(evaluation: Evaluation) -> Table:
+    table = Table(
+        title=f"{evaluation.dataset}: {evaluation.photographs} photographs, means over classes, 95% intervals",
+        title_justify="left",
+    )
+    table.add_column("points of")
+    for title in MEASURES.values():
+        table.add_column(title, justify="right")
+    for row in evaluation.rows:
+        table.add_row(row.name, *(_with_interval(row.measures[key].mean) for key in MEASURES))
+    return table
+
+
+def _per_class(evaluation: Evaluation) -> Table:
+    """One line per class: how often it is there, then the first model's and every row's numbers."""
+    table = Table(title="per class: classification AP, and location AP of every row", title_justify="left")
+    table.add_column("class")
+    table.add_column("photographs", justify="right")
+    table.add_column("classification", justify="right")
+    for row in evaluation.rows:
+        table.add_column(row.name, justify="right")
+    for index, name in enumerate(evaluation.classes):
+        first = evaluation.rows[0].measures["classification"].classes[index]
+        located = (row.measures["location"].classes[index] for row in evaluation.rows)
+        cells = [_percent(first.estimate), *(_percent(value.estimate) for value in located)]
+        table.add_row(name, str(evaluation.positives[index]), *cells)
+    means = (row.measures["location"].mean.estimate for row in evaluation.rows)
+    overall = evaluation.rows[0].measures["classification"].mean.estimate
+    table.add_section()
+    table.add_row("mean", "", _percent(overall), *map(_percent, means))
+    return table
+
+
+def _with_interval(value: Interval) -> str:
+    if math.isnan(value.estimate):
+        return "–"
+    return f"{_percent(value.estimate)} [{_percent(value.low)}, {_percent(value.high)}]"
+
+
+def _percent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"
