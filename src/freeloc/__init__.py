@@ -1,1 +1,77 @@
-"""Object localization from image tags alone."""
+"""Object localization from image tags alone.
+
+Example:
+    ::
+
+        import freeloc
+
+        data = freeloc.open_dataset("photos/", split="train")
+        freeloc.train(data, "run")
+        localizer = freeloc.Localizer.load("run")
+        for found in localizer.predict("street.jpg").present():
+            print(found.name, found.probability, found.x, found.y)
+
+Names are imported when they are first used, so that ``import freeloc`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from freeloc.datasets import open_dataset
+    from freeloc.errors import FreelocError
+    from freeloc.evaluation import EvaluationOptions, collect, evaluate
+    from freeloc.localization import ClassLocation, Localization, Peak
+    from freeloc.localizer import Localizer
+    from freeloc.model import Model
+    from freeloc.training.recipe import Recipe, named_recipe
+    from freeloc.training.run import train
+    from freeloc.trunks import load_trunk
+
+__all__ = [
+    "ClassLocation",
+    "EvaluationOptions",
+    "FreelocError",
+    "Localization",
+    "Localizer",
+    "Model",
+    "Peak",
+    "Recipe",
+    "collect",
+    "evaluate",
+    "load_trunk",
+    "named_recipe",
+    "open_dataset",
+    "train",
+]
+
+_HOMES = {
+    "ClassLocation": "freeloc.localization",
+    "EvaluationOptions": "freeloc.evaluation",
+    "FreelocError": "freeloc.errors",
+    "Localization": "freeloc.localization",
+    "Localizer": "freeloc.localizer",
+    "Model": "freeloc.model",
+    "Peak": "freeloc.localization",
+    "Recipe": "freeloc.training.recipe",
+    "collect": "freeloc.evaluation",
+    "evaluate": "freeloc.evaluation",
+    "load_trunk": "freeloc.trunks",
+    "named_recipe": "freeloc.training.recipe",
+    "open_dataset": "freeloc.datasets",
+    "train": "freeloc.training.run",
+}
+
+
+def __getattr__(name: str) -> object:
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module 'freeloc' has no attribute {name!r}") from None
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

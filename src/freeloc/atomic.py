@@ -24,6 +24,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         FreelocError: the folder cannot be made or written to.
     """
+    if not path.name:
+        raise FreelocError(f"cannot write {path}: it is a folder; give another output place")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ _LINE_SECONDS = 15.0
 
 def say(text: str) -> None:
     """Tell the user one thing, on standard error, so that standard output stays for results."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+    Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(text, markup=False)
 
 
 def track(items: Iterable[Item], what: str, total: int, *, quiet: bool = False) -> Iterator[Item]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from typing import IO
 
 from rich.console import Console
 from rich.table import Table
@@ -18,9 +19,9 @@ _WIDTH = 160
 
 def print_evaluation(evaluation: Evaluation) -> None:
     """Print the summary and the per-class table to standard output."""
-    console = Console(highlight=False)
+    console = _console()
     if not console.is_terminal:
-        console = Console(highlight=False, width=_WIDTH)
+        console = _console(width=_WIDTH)
     for table in (_summary(evaluation), _per_class(evaluation)):
         console.print(table)
 
@@ -28,10 +29,15 @@ def print_evaluation(evaluation: Evaluation) -> None:
 def render_evaluation(evaluation: Evaluation) -> str:
     """Both tables as plain text."""
     page = io.StringIO()
-    console = Console(highlight=False, width=_WIDTH, file=page)
+    console = _console(width=_WIDTH, file=page)
     for table in (_summary(evaluation), _per_class(evaluation)):
         console.print(table)
     return page.getvalue()
+
+
+def _console(width: int | None = None, file: IO[str] | None = None) -> Console:
+    # Class names and file names are shown as they are: "[red]" is no colour there, ":cat:" no picture.
+    return Console(highlight=False, markup=False, emoji=False, width=width, file=file)
 
 
 def _summary(evaluation: Evaluation) -> Table:

@@ -1,0 +1,79 @@
+"""The command line: turns words into calls; nothing else.
+
+Every command imports what it needs when it runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from freeloc.cli.check import check
+from freeloc.cli.demo import demo
+from freeloc.cli.evaluate import evaluate
+from freeloc.cli.predict import predict
+from freeloc.cli.train import train
+from freeloc.errors import FreelocError
+
+__all__ = ["app", "main"]
+
+
+class _Stopped(Exception):  # noqa: N818
+    """The user pressed Ctrl-C."""
+
+
+class _Commands(TyperGroup):
+    """Lets `main` speak when the user stops a command; typer would end without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Stopped from error
+
+
+app = typer.Typer(
+    name="freeloc",
+    cls=_Commands,
+    help="Object localization from image tags alone: train on tags, get scores, maps and points.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (demo, train, predict, evaluate, check):
+    app.command()(command)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"freeloc {version('freeloc')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Say which version this is."
+    ),
+) -> None:
+    """Object localization from image tags alone: train on tags, get scores, maps and points."""
+
+
+def main() -> None:
+    """Run the command line; mistakes end in one sentence and exit code 2."""
+    try:
+        app()
+    except FreelocError as error:
+        sys.stderr.write(f"freeloc: {error}\n")
+        sys.exit(2)
+    except _Stopped:
+        sys.stderr.write(
+            "freeloc: stopped; what is finished is kept, and freeloc train goes on with --resume\n"
+        )
+        sys.exit(130)

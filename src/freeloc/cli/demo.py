@@ -1,0 +1,24 @@
+"""``freeloc demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from freeloc.cli.options import Quiet
+
+__all__ = ["demo"]
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for scenes, model, pictures and results.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Of scenes and training.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Generate scenes, train from their tags, and draw where everything is. Needs no data and no network."""
+    from freeloc.demo import DemoSettings, run_demo
+    from freeloc.report import print_evaluation
+
+    print_evaluation(run_demo(out, DemoSettings(seed=seed), quiet=quiet))

@@ -1,0 +1,169 @@
+"""``freeloc evaluate``."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from freeloc.cli.options import (
+    Data,
+    Format,
+    FormatOption,
+    Images,
+    ModelPath,
+    Precision,
+    PrecisionOption,
+    Quiet,
+    Runtime,
+    RuntimeOption,
+    SkipBad,
+    Split,
+    Weights,
+    parse_scales,
+)
+
+__all__ = ["evaluate"]
+
+
+class Flavour(StrEnum):
+    """How a precision-recall curve becomes one number."""
+
+    area = "area"
+    eleven = "11point"
+    step = "step"
+
+
+class Ranking(StrEnum):
+    """What ranks the points."""
+
+    score = "score"
+    response = "response"
+
+
+class Frame(StrEnum):
+    """Which pixels a tolerance is given in."""
+
+    original = "original"
+    normalized = "normalized"
+
+
+class Distance(StrEnum):
+    """How far a point is from a box."""
+
+    box = "box"
+    euclidean = "euclidean"
+
+
+class Fate(StrEnum):
+    """What becomes of a point that reaches only flagged boxes."""
+
+    hit = "hit"
+    ignore = "ignore"
+    miss = "miss"
+
+
+def evaluate(
+    model: ModelPath,
+    data: Data,
+    split: Split = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Another model for the same table; may be given again.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write everything as JSON to this file.")] = None,
+    format_: FormatOption = Format.auto,
+    images: Images = None,
+    scales: Annotated[str | None, typer.Option(help="Scales to look at; default: each model's own.")] = None,
+    ap: Annotated[
+        Flavour, typer.Option(help="area: VOC 2010 on; 11point: VOC 2007; step: as scikit-learn.")
+    ] = Flavour.area,
+    ranking: Annotated[
+        Ranking, typer.Option(help="Location AP is ranked by the class's score or by the map's response.")
+    ] = Ranking.score,
+    tolerance: Annotated[
+        float, typer.Option(help="Location AP: pixels around a box that still count.")
+    ] = 18.0,
+    tolerance_frame: Annotated[
+        Frame, typer.Option(help="Pixels of the original photograph, or of one with longest side 500.")
+    ] = Frame.original,
+    distance: Annotated[
+        Distance, typer.Option(help="box: grown on every side; euclidean: with rounded corners.")
+    ] = Distance.box,
+    difficult: Annotated[
+        Fate, typer.Option(help="A point only in a difficult box of a present class: hit, ignore or miss.")
+    ] = Fate.hit,
+    crowd: Annotated[
+        Fate, typer.Option(help="A point only in a crowd box: hit, ignore or miss.")
+    ] = Fate.ignore,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the 95% intervals.", min=1)] = 1000,
+    weights: Weights = None,
+    runtime: RuntimeOption = Runtime.auto,
+    precision: PrecisionOption = Precision.auto,
+    skip_bad: SkipBad = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure a model on annotated photographs: classification AP, location AP, pointing game."""
+    import json
+
+    from freeloc.atomic import write_text
+    from freeloc.datasets import open_dataset
+    from freeloc.evaluation import EvaluationOptions, check_annotated, collect
+    from freeloc.evaluation import evaluate as measure
+    from freeloc.localizer import Localizer
+    from freeloc.metrics import LocationOptions
+    from freeloc.progress import say
+    from freeloc.report import print_evaluation
+
+    options = EvaluationOptions(
+        flavour=ap.value,
+        location=LocationOptions(
+            ranking=ranking.value,
+            tolerance=tolerance,
+            tolerance_frame=tolerance_frame.value,
+            distance=distance.value,
+            difficult=difficult.value,
+            crowd=crowd.value,
+            flavour=ap.value,
+        ),
+        resamples=resamples,
+    )
+    models = [model, *(against or [])]
+    names = [_name(path, models) for path in models]
+    localizers = [
+        Localizer.load(
+            path,
+            weights=weights,
+            scales=parse_scales(scales),
+            runtime=runtime.value,
+            precision=precision.value,
+        )
+        for path in models
+    ]
+    classes = localizers[0].classes
+    dataset = open_dataset(
+        data, split=split, format=format_.value, images=images, classes=classes, boxes=True, skip_bad=skip_bad
+    )
+    check_annotated(dataset, {name: item.classes for name, item in zip(names, localizers, strict=True)})
+    predictions = [
+        collect(item, dataset, name, quiet=quiet) for name, item in zip(names, localizers, strict=True)
+    ]
+    evaluation = measure(predictions, dataset, options)
+    print_evaluation(evaluation)
+    if out is not None:
+        write_text(out, json.dumps(evaluation.as_json(), indent=2) + "\n")
+        say(f"wrote {out}")
+
+
+def _name(path: Path, models: list[Path]) -> str:
+    """The shortest name that tells the models apart: the run folder's, or the file's."""
+    # Path.resolve would follow links, to folders that have other names.
+    places = [Path(os.path.abspath(item)) for item in models]  # noqa: PTH100
+    names = [
+        item.parent.name if item.name == "model.safetensors" else item.name if item.is_dir() else item.stem
+        for item in places
+    ]
+    name = names[models.index(path)]
+    return name if names.count(name) == 1 else str(path)

@@ -1,0 +1,118 @@
+"""Options that several commands share, with one name, one default and one help text each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from freeloc.errors import FreelocError
+
+__all__ = [
+    "Data",
+    "Format",
+    "FormatOption",
+    "Images",
+    "ModelPath",
+    "Precision",
+    "PrecisionOption",
+    "Quiet",
+    "Runtime",
+    "RuntimeOption",
+    "SkipBad",
+    "Split",
+    "Weights",
+    "parse_scales",
+    "read_classes",
+]
+
+
+class Format(StrEnum):
+    """How a data set is laid out."""
+
+    auto = "auto"
+    voc = "voc"
+    coco = "coco"
+    tags = "tags"
+
+
+class Runtime(StrEnum):
+    """Who executes the network."""
+
+    auto = "auto"
+    torch = "torch"
+    openvino = "openvino"
+
+
+class Precision(StrEnum):
+    """Arithmetic of the network."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        help="Pascal VOC devkit, COCO instances JSON or root, tag list (.csv, .jsonl), or a folder of photographs."
+    ),
+]
+ModelPath = Annotated[Path, typer.Argument(help="Model file, or the run folder that freeloc train wrote.")]
+Split = Annotated[
+    str | None, typer.Option(help="Part of the data, such as train or val. Default: all of it.")
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="Layout of DATA.")]
+Images = Annotated[
+    Path | None, typer.Option(help="Folder of the photographs, where it is not the data set's own.")
+]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Go on without bad photographs and say how many there were.")
+]
+Weights = Annotated[Path | None, typer.Option(help="Local weight file of the trunk (.pth or .safetensors).")]
+RuntimeOption = Annotated[
+    Runtime,
+    typer.Option("--runtime", help="Who executes the network: auto is torch on a GPU, OpenVINO else."),
+]
+PrecisionOption = Annotated[
+    Precision, typer.Option("--precision", help="Arithmetic: auto is bfloat16 where the hardware has it.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+
+def read_classes(path: Path | None) -> tuple[str, ...] | None:
+    """Class names of a text file, one a line, blank lines left out; None stays None.
+
+    Raises:
+        FreelocError: the file cannot be read, or holds no name.
+    """
+    if path is None:
+        return None
+    try:
+        names = tuple(line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise FreelocError(f"--classes {path} cannot be read ({error}): give a text file") from error
+    if not names:
+        raise FreelocError(f"--classes {path} holds no class name: write one a line")
+    return names
+
+
+def parse_scales(text: str | None) -> tuple[float, ...] | None:
+    """``"0.5,1,2"`` as numbers; None stays None.
+
+    Raises:
+        FreelocError: something in it is not a number, or there is nothing in it.
+    """
+    if text is None:
+        return None
+    try:
+        scales = tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise FreelocError(
+            f"--scales {text} is not a list of numbers: write it like --scales 0.5,1,2"
+        ) from error
+    if not scales:
+        raise FreelocError("--scales is empty: give at least one scale, such as 1.0")
+    return scales

@@ -1,0 +1,96 @@
+"""``freeloc predict``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from freeloc.cli.options import (
+    ModelPath,
+    Precision,
+    PrecisionOption,
+    Quiet,
+    Runtime,
+    RuntimeOption,
+    SkipBad,
+    Weights,
+    parse_scales,
+)
+
+__all__ = ["predict"]
+
+
+class Location(StrEnum):
+    """The way to the point."""
+
+    fused = "fused"
+    paper = "paper"
+
+
+class MapSize(StrEnum):
+    """Resolution of written maps."""
+
+    photograph = "photograph"
+    lattice = "lattice"
+
+
+def predict(
+    model: ModelPath,
+    photos: Annotated[list[str], typer.Argument(help="Photographs, folders, or quoted glob patterns.")],
+    out: Annotated[Path, typer.Option(help="Folder for predictions.jsonl, overlays and maps.")],
+    scales: Annotated[
+        str | None, typer.Option(help="Scales to look at; default: the model's, 0.5,0.7,1,1.4,2,2.8.")
+    ] = None,
+    location: Annotated[
+        Location,
+        typer.Option(help="fused: arg-max of all scales' averaged maps; paper: arg-max over all scales."),
+    ] = Location.fused,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Probability from which a class counts as present; default: the model's."),
+    ] = None,
+    peaks: Annotated[int, typer.Option(help="Several points a class: at most so many.", min=0)] = 0,
+    overlay: Annotated[
+        bool,
+        typer.Option(
+            "--overlay", help="Write a picture a photograph: map and yellow cross per present class."
+        ),
+    ] = False,
+    maps: Annotated[bool, typer.Option("--maps", help="Write the score maps as .npz.")] = False,
+    map_size: Annotated[
+        MapSize,
+        typer.Option(
+            help="photograph: present classes, every pixel; lattice: all classes, the raster as it is."
+        ),
+    ] = MapSize.photograph,
+    weights: Weights = None,
+    runtime: RuntimeOption = Runtime.auto,
+    precision: PrecisionOption = Precision.auto,
+    skip_bad: SkipBad = False,
+    quiet: Quiet = False,
+) -> None:
+    """Scores, points and maps of every class for photographs."""
+    from freeloc.localizer import Localizer
+    from freeloc.photographs import find_photographs
+    from freeloc.prediction import PredictionOptions, predict_files
+
+    paths = find_photographs(photos)
+    localizer = Localizer.load(
+        model,
+        weights=weights,
+        scales=parse_scales(scales),
+        location=location.value,
+        runtime=runtime.value,
+        precision=precision.value,
+    )
+    options = PredictionOptions(
+        threshold=localizer.threshold if threshold is None else threshold,
+        peaks=peaks,
+        overlay=overlay,
+        maps=map_size.value if maps else None,
+        skip_bad=skip_bad,
+    )
+    predict_files(localizer, paths, out, options, quiet=quiet)

@@ -1,0 +1,105 @@
+"""``freeloc train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from freeloc.cli.options import (
+    Data,
+    Format,
+    FormatOption,
+    Images,
+    Precision,
+    PrecisionOption,
+    Quiet,
+    Runtime,
+    RuntimeOption,
+    SkipBad,
+    Split,
+    Weights,
+    parse_scales,
+    read_classes,
+)
+from freeloc.trunks import DEFAULT_TRUNK
+
+__all__ = ["train"]
+
+
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Run folder: model, manifest, log, checkpoint.")],
+    split: Split = None,
+    format_: FormatOption = Format.auto,
+    images: Images = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="Text file with one class name a line; default: all the data's.")
+    ] = None,
+    trunk: Annotated[
+        str, typer.Option(help="efficientnet_lite0, 1 or 2, alexnet, or timm:NAME.")
+    ] = DEFAULT_TRUNK,
+    weights: Weights = None,
+    recipe: Annotated[
+        str, typer.Option(help="default, paper (section 4), or cam (average pooling).")
+    ] = "default",
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the photographs; default: the recipe's.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Photographs per mini-batch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of SGD, at its peak.")] = None,
+    scales: Annotated[str | None, typer.Option(help="Training scales, such as 0.7,1,1.4.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, data and machine: same model.")] = 0,
+    runtime: RuntimeOption = Runtime.auto,
+    precision: PrecisionOption = Precision.auto,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder of feature caches; default: FREELOC_CACHE or ~/.cache/freeloc."),
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Make features on the fly and keep none.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's checkpoint.")] = False,
+    skip_bad: SkipBad = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train on tagged photographs. Boxes, where the data has any, are not read."""
+    from freeloc.datasets import open_dataset
+    from freeloc.progress import say
+    from freeloc.training.recipe import named_recipe
+    from freeloc.training.run import train as run
+
+    settings = named_recipe(
+        recipe,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        scales=parse_scales(scales),
+    )
+    dataset = open_dataset(
+        data,
+        split=split,
+        format=format_.value,
+        images=images,
+        classes=read_classes(classes),
+        skip_bad=skip_bad,
+        require_positives=True,
+    )
+    if not quiet:
+        left_out = f", {dataset.skipped} bad ones left out" if dataset.skipped else ""
+        say(f"{dataset.name}: {len(dataset)} photographs, {len(dataset.classes)} classes{left_out}")
+    run(
+        dataset,
+        out,
+        trunk=trunk,
+        weights=str(weights) if weights else None,
+        recipe=settings,
+        seed=seed,
+        runtime=runtime.value,
+        precision=precision.value,
+        cache=cache,
+        no_cache=no_cache,
+        resume=resume,
+        quiet=quiet,
+    )

@@ -1,0 +1,319 @@
+"""From score maps to locations: the two ways to the point, peaks, and the result a user holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from freeloc.errors import FreelocError
+from freeloc.geometry import Float32Array, Float64Array, Grid, Lattice, Size, normalized_length
+
+__all__ = [
+    "LATTICE_STEP",
+    "ClassLocation",
+    "Localization",
+    "LocationMode",
+    "Peak",
+    "ScaleMap",
+    "localize",
+    "logistic",
+]
+
+LocationMode = Literal["fused", "paper"]
+"""How the point is found: "fused" (default) or "paper", see `localize`."""
+
+LATTICE_STEP = 8.0
+"""Distance of the raster on which maps are aligned, in pixels of the 500-normalised photograph."""
+
+
+def logistic(values: npt.ArrayLike) -> Float32Array:
+    """1 / (1 + exp(−v)) of equation 2 of the paper, float32, without overflow."""
+    clipped = np.clip(np.asarray(values, dtype=np.float32), -60, 60)
+    return (1 / (1 + np.exp(-clipped))).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleMap:
+    """Raw scores of one photograph at one scale.
+
+    Attributes:
+        values: (K, valid_rows, valid_cols) float32 raw scores; cells on padding are already cut away.
+        grid: where the cells lie in the photograph.
+    """
+
+    values: Float32Array
+    grid: Grid
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """One local maximum of a class's map: a point in photograph pixels and the map's value there."""
+
+    x: float
+    y: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassLocation:
+    """What freeloc says of one class in one photograph.
+
+    Attributes:
+        name: the class.
+        score: mean over scales of the per-scale maximum of the raw score map (paper, section 4).
+        probability: logistic of the score (paper, equation 2).
+        x: the most confident location, in pixels of the upright original photograph.
+        y: likewise.
+        response: value of the map at that location: between 0 and 1 when fused, a raw score the paper's way.
+    """
+
+    name: str
+    score: float
+    probability: float
+    x: float
+    y: float
+    response: float
+
+
+@dataclass(frozen=True, eq=False)
+class Localization:
+    """Scores, points and maps of every class for one photograph.
+
+    Attributes:
+        photo: size of the upright original photograph, the frame of all coordinates.
+        classes: the K class names.
+        scores: (K,) float32, mean over scales of the per-scale maximum of the raw score map.
+        points: (K, 2) float64 x and y in photograph pixels.
+        responses: (K,) float32 value of the map at the point.
+        maps: (K, rows, cols) float32 maps of all scales in one, on ``lattice``: mean of the logistic when
+            fused, maximum of the raw scores the paper's way.
+        lattice: where the values of ``maps`` lie in the photograph.
+        mode: how the point was found.
+        path: the photograph's file, when it came from one.
+    """
+
+    photo: Size
+    classes: tuple[str, ...]
+    scores: Float32Array
+    points: Float64Array
+    responses: Float32Array
+    maps: Float32Array
+    lattice: Lattice
+    mode: LocationMode
+    path: Path | None = None
+
+    @property
+    def probabilities(self) -> Float32Array:
+        """(K,) float32, the logistic of the scores (paper, equation 2)."""
+        return logistic(self.scores)
+
+    def __iter__(self) -> Iterator[ClassLocation]:
+        for index in range(len(self.classes)):
+            yield self._at(index)
+
+    def __getitem__(self, name: str) -> ClassLocation:
+        """The location of one class.
+
+        Raises:
+            FreelocError: the model has no such class.
+        """
+        return self._at(self._index(name))
+
+    def present(self, threshold: float = 0.5) -> tuple[ClassLocation, ...]:
+        """Classes whose probability reaches ``threshold``, most probable first."""
+        found = [location for location in self if location.probability >= threshold]
+        return tuple(sorted(found, key=lambda location: -location.score))
+
+    def map(self, name: str) -> Float32Array:
+        """One class's map rescaled to the photograph, (height, width) float32."""
+        rows, cols = self.lattice.upsampling()
+        rescaled: Float32Array = rows @ self.maps[self._index(name)] @ cols.T
+        return rescaled
+
+    def peaks(
+        self, name: str, *, count: int = 5, distance: float = 60.0, threshold: float = 0.5
+    ) -> tuple[Peak, ...]:
+        """Several locations of one class: local maxima of its map, strongest first.
+
+        Args:
+            name: the class.
+            count: at most so many.
+            distance: two peaks lie at least so far apart, in pixels of the 500-normalised photograph.
+            threshold: a peak's probability reaches at least so much of the strongest peak's.
+        """
+        index = self._index(name)
+        return _find_peaks(
+            self.maps[index],
+            self.lattice,
+            count=count,
+            distance=normalized_length(self.photo, distance),
+            threshold=threshold,
+            raw=self.mode == "paper",
+        )
+
+    def _index(self, name: str) -> int:
+        try:
+            return self.classes.index(name)
+        except ValueError as error:
+            known = ", ".join(self.classes[:12]) + (", …" if len(self.classes) > 12 else "")
+            raise FreelocError(f"this model has no class {name!r}: choose one of {known}") from error
+
+    def _at(self, index: int) -> ClassLocation:
+        return ClassLocation(
+            name=self.classes[index],
+            score=float(self.scores[index]),
+            probability=float(logistic(self.scores[index])),
+            x=float(self.points[index, 0]),
+            y=float(self.points[index, 1]),
+            response=float(self.responses[index]),
+        )
+
+
+def localize(
+    scale_maps: Sequence[ScaleMap],
+    classes: tuple[str, ...],
+    *,
+    mode: LocationMode = "fused",
+    pooling: Literal["max", "average"] = "max",
+    step: float = LATTICE_STEP,
+    path: Path | None = None,
+) -> Localization:
+    """Turn the raw maps of all scales into scores and locations.
+
+    The classification score is the same for both modes: the mean over scales of each scale's pooled map, its
+    maximum in the paper (section 4). The point is found in one of two ways:
+
+    * "paper": the arg-max over all scales and positions of the raw scores (section 6);
+    * "fused": the maps are aligned in the photograph's frame by bilinear sampling, averaged after the
+      logistic, and the arg-max of the average is taken.
+
+    Args:
+        scale_maps: the maps of one photograph, one per scale.
+        classes: the K class names.
+        mode: the way to the point.
+        pooling: how a scale's map becomes its score; "average" for models trained on full images.
+        step: raster of the aligned maps, in pixels of the 500-normalised photograph.
+        path: kept in the result.
+    """
+    photo = scale_maps[0].grid.photo
+    lattice = Lattice.over(photo, step)
+    peaks = np.stack([scale_map.values.max(axis=(1, 2)) for scale_map in scale_maps])
+    pooled = peaks if pooling == "max" else np.stack([part.values.mean(axis=(1, 2)) for part in scale_maps])
+    scores = pooled.mean(axis=0, dtype=np.float64).astype(np.float32)
+    if mode == "fused":
+        maps = _fuse(scale_maps, lattice)
+        points, responses = _fused_points(maps, lattice)
+    else:
+        maps = _highest(scale_maps, lattice)
+        points, responses = _paper_points(scale_maps, peaks)
+    return Localization(photo, classes, scores, points, responses, maps, lattice, mode, path)
+
+
+def _fuse(scale_maps: Sequence[ScaleMap], lattice: Lattice) -> Float32Array:
+    total: Float32Array | None = None
+    for scale_map in scale_maps:
+        rows, cols = scale_map.grid.sampling(lattice)
+        aligned = np.matmul(rows @ logistic(scale_map.values), cols.T, dtype=np.float32)
+        total = aligned if total is None else total + aligned
+    if total is None:
+        raise ValueError("no scale maps to fuse")
+    return total / np.float32(len(scale_maps))
+
+
+def _highest(scale_maps: Sequence[ScaleMap], lattice: Lattice) -> Float32Array:
+    highest: Float32Array | None = None
+    for scale_map in scale_maps:
+        rows, cols = scale_map.grid.sampling(lattice)
+        aligned = np.matmul(rows @ scale_map.values, cols.T, dtype=np.float32)
+        highest = aligned if highest is None else np.maximum(highest, aligned)
+    if highest is None:
+        raise ValueError("no scale maps to combine")
+    return highest
+
+
+def _fused_points(maps: Float32Array, lattice: Lattice) -> tuple[Float64Array, Float32Array]:
+    flat = maps.reshape(len(maps), -1)
+    # Beyond the outermost cells a map is flat: of equals, the one nearest those cells, not the corner, is meant.
+    tied = flat == flat.max(axis=1, keepdims=True)
+    best = np.where(tied, _from_middle(lattice).ravel(), np.inf).argmin(axis=1)
+    cells = np.stack(np.unravel_index(best, maps.shape[1:]), axis=-1)
+    return lattice.to_photo(cells), flat[np.arange(len(flat)), best]
+
+
+def _paper_points(scale_maps: Sequence[ScaleMap], peaks: Float32Array) -> tuple[Float64Array, Float32Array]:
+    winners = peaks.argmax(axis=0)
+    points = np.empty((peaks.shape[1], 2))
+    for position, scale_map in enumerate(scale_maps):
+        chosen = np.flatnonzero(winners == position)
+        if len(chosen):
+            values = scale_map.values[chosen]
+            best = values.reshape(len(chosen), -1).argmax(axis=1)
+            cells = np.stack(np.unravel_index(best, values.shape[1:]), axis=-1)
+            points[chosen] = scale_map.grid.to_photo(cells)
+    return points, peaks.max(axis=0)
+
+
+def _from_middle(lattice: Lattice) -> Float64Array:
+    """(rows, cols) distance of each place of the raster from the photograph's middle."""
+    away: Float64Array = np.hypot(
+        lattice.xs[None] - lattice.photo.width / 2, lattice.ys[:, None] - lattice.photo.height / 2
+    )
+    return away
+
+
+def _find_peaks(
+    values: Float32Array, lattice: Lattice, *, count: int, distance: float, threshold: float, raw: bool
+) -> tuple[Peak, ...]:
+    around = _neighbours(values, -np.inf)
+    level = around == values
+    # A flat that touches something higher is no maximum, and one that does not is one, not one per place.
+    slope = _flooded(around.max(axis=0) > values, level)
+    candidates = np.argwhere(~slope)
+    heights = values[~slope]
+    strengths = logistic(heights) if raw else heights
+    order = np.lexsort((_from_middle(lattice)[~slope], -heights))
+    points = lattice.to_photo(candidates)
+    floor = threshold * float(strengths.max())
+    taken = np.zeros(values.shape, dtype=np.bool_)
+    kept: list[int] = []
+    for index in order:
+        if len(kept) == count or strengths[index] < floor:
+            break
+        row, col = candidates[index]
+        if taken[row, col]:
+            continue
+        if level[:, row, col].any():
+            seed = np.zeros(values.shape, dtype=np.bool_)
+            seed[row, col] = True
+            taken |= _flooded(seed, level)
+        if all(np.hypot(*(points[index] - points[other])) >= distance for other in kept):
+            kept.append(int(index))
+    return tuple(Peak(float(points[i, 0]), float(points[i, 1]), float(heights[i])) for i in kept)
+
+
+def _neighbours(values: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
+    """(8, rows, cols) the eight neighbours of every place; ``outside`` where there is none."""
+    rows, cols = values.shape
+    padded = np.pad(values, 1, constant_values=outside)
+    return np.stack(
+        [
+            padded[1 + down : 1 + down + rows, 1 + right : 1 + right + cols]
+            for down in (-1, 0, 1)
+            for right in (-1, 0, 1)
+            if down or right
+        ]
+    )
+
+
+def _flooded(seeds: npt.NDArray[np.bool_], level: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """``seeds`` grown over neighbours of the same height; ``level`` says which of the eight are."""
+    while True:
+        grown = seeds | (level & _neighbours(seeds, False)).any(axis=0)
+        if np.array_equal(grown, seeds):
+            return seeds
+        seeds = grown

@@ -1,0 +1,175 @@
+"""The thing a user holds: a trained model that says, for any photograph and class, how sure and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from torch import nn
+
+from freeloc.errors import FreelocError
+from freeloc.features import valid_map
+from freeloc.geometry import Grid, Pyramid, Size
+from freeloc.localization import Localization, LocationMode, ScaleMap, localize
+from freeloc.model import Model
+from freeloc.overlap import ahead
+from freeloc.photographs import fill_canvases, load_photograph
+from freeloc.trunks import load_trunk
+from freeloc.trunks.base import Trunk
+from freeloc.trunks.runtime import Precision, Runtime, compile_network
+
+__all__ = ["Localizer", "Photo"]
+
+Photo: TypeAlias = str | Path | Image.Image | npt.NDArray[np.generic]
+"""A photograph: a file, a Pillow image, or an (H, W) or (H, W, 3) array."""
+
+
+class Localizer:
+    """Scores, points and maps for photographs.
+
+    Args:
+        model: a trained head.
+        trunk: the trunk it was trained on.
+        scales: the scales a photograph is looked at; default the model's own (the paper's six).
+        location: the way to the point, "fused" or "paper".
+        runtime: who executes the network.
+        precision: its arithmetic.
+
+    Raises:
+        FreelocError: the trunk is not the one the head was trained on.
+
+    Example:
+        >>> localizer = Localizer.load("run/model.safetensors")  # doctest: +SKIP
+        >>> result = localizer.predict("street.jpg")  # doctest: +SKIP
+        >>> for found in result.present():  # doctest: +SKIP
+        ...     print(found.name, found.probability, found.x, found.y)
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        trunk: Trunk,
+        *,
+        scales: tuple[float, ...] | None = None,
+        location: LocationMode = "fused",
+        runtime: Runtime = "auto",
+        precision: Precision = "auto",
+    ) -> None:
+        if trunk.fingerprint != model.trunk_fingerprint:
+            raise FreelocError(
+                f"the model was trained on other weights of trunk {model.trunk} than those at hand: "
+                "give the same weights with --weights"
+            )
+        if location not in {"fused", "paper"}:
+            raise FreelocError(f"--location {location} is unknown: choose fused or paper")
+        self.model = model
+        self.location: LocationMode = location
+        self.pyramid = Pyramid(model.scales if scales is None else tuple(scales), model.padding)
+        self._trunk = trunk
+        tail = nn.Sequential(trunk.projection, model.head)
+        self._network = compile_network(trunk, tail, runtime=runtime, precision=precision)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        weights: str | Path | None = None,
+        scales: tuple[float, ...] | None = None,
+        location: LocationMode = "fused",
+        runtime: Runtime = "auto",
+        precision: Precision = "auto",
+    ) -> Localizer:
+        """Load a model file, or a run folder's, together with its trunk.
+
+        Args:
+            path: a ``.safetensors`` file of ``freeloc train``, or the run folder that holds it.
+            weights: local weight file of the trunk, where it is not the embedded one.
+            scales: see the class.
+            location: see the class.
+            runtime: see the class.
+            precision: see the class.
+
+        Raises:
+            FreelocError: the file is missing, damaged or of a newer format, or the trunk's weights cannot be
+                had.
+        """
+        model = Model.load(path)
+        trunk = load_trunk(model.trunk, weights)
+        return cls(model, trunk, scales=scales, location=location, runtime=runtime, precision=precision)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model file, as a whole."""
+        self.model.save(path)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The K class names, in the order of all arrays."""
+        return self.model.classes
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a class counts as present."""
+        return self.model.threshold
+
+    def predict(self, photo: Photo) -> Localization:
+        """Scores, points and maps of every class for one photograph.
+
+        Args:
+            photo: a file, a Pillow image, or an array; turned upright by its EXIF orientation.
+
+        Raises:
+            FreelocError: the photograph cannot be read.
+        """
+        return self.localize(self.score_maps(photo), photo)
+
+    def predict_many(self, photos: Iterable[Photo]) -> Iterator[Localization]:
+        """Like `predict` for many photographs, in order; decoding overlaps, memory stays flat.
+
+        Raises:
+            FreelocError: a photograph cannot be read; raised when its turn comes.
+        """
+        for outcome in self.try_many(photos):
+            if isinstance(outcome, FreelocError):
+                raise outcome
+            yield outcome
+
+    def try_many(self, photos: Iterable[Photo]) -> Iterator[Localization | FreelocError]:
+        """Like `predict_many`, but a photograph that cannot be read gives its error instead of raising it."""
+
+        def prepare(photo: Photo) -> tuple[Photo, list[tuple[Grid, npt.NDArray[np.uint8]]] | FreelocError]:
+            try:
+                return photo, self._prepare(photo)
+            except FreelocError as error:
+                return photo, error
+
+        for photo, prepared in ahead(prepare, photos):
+            if isinstance(prepared, FreelocError):
+                yield prepared
+            else:
+                yield self.localize(self._run(prepared), photo)
+
+    def score_maps_many(self, photos: Iterable[Photo]) -> Iterator[list[ScaleMap]]:
+        """Like `score_maps` for many photographs, in order; decoding overlaps, memory stays flat."""
+        yield from map(self._run, ahead(self._prepare, photos))
+
+    def score_maps(self, photo: Photo) -> list[ScaleMap]:
+        """The raw score maps of one photograph, one per scale, cut to the cells that look at it."""
+        return self._run(self._prepare(photo))
+
+    def localize(self, maps: list[ScaleMap], photo: Photo | None = None) -> Localization:
+        """Scores and points from raw maps, the way this localizer was asked to."""
+        path = Path(photo) if isinstance(photo, str | Path) else None
+        return localize(maps, self.classes, mode=self.location, pooling=self.model.pooling, path=path)
+
+    def _prepare(self, photo: Photo) -> list[tuple[Grid, npt.NDArray[np.uint8]]]:
+        image = load_photograph(photo)
+        grids = self.pyramid.grids(Size(image.shape[1], image.shape[0]), self._trunk.layout)
+        return list(zip(grids, fill_canvases(image, grids, self._trunk.fill), strict=True))
+
+    def _run(self, prepared: list[tuple[Grid, npt.NDArray[np.uint8]]]) -> list[ScaleMap]:
+        return [ScaleMap(valid_map(self._network(canvas), grid), grid) for grid, canvas in prepared]

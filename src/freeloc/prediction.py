@@ -1,0 +1,113 @@
+"""Predicting whole folders: photographs in, one line each out, with pictures and maps on request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from freeloc.errors import FreelocError
+from freeloc.localization import Localization
+from freeloc.localizer import Localizer
+from freeloc.photographs import load_photograph
+from freeloc.progress import say, track
+from freeloc.report import draw_overlay, save_picture
+from freeloc.writers import JsonLinesWriter, localization_record, output_names, write_maps
+
+__all__ = ["PredictionOptions", "predict_files"]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionOptions:
+    """What is written.
+
+    Attributes:
+        threshold: probability from which a class counts as present.
+        peaks: at most so many points per class beside the best; 0 leaves them out.
+        overlay: a picture per photograph, with map and yellow cross per present class.
+        maps: resolution of the written score maps; None writes none.
+        skip_bad: go on after a photograph that cannot be read.
+    """
+
+    threshold: float = 0.5
+    peaks: int = 0
+    overlay: bool = False
+    maps: Literal["photograph", "lattice"] | None = None
+    skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise FreelocError(f"--threshold {self.threshold:g} is not a probability: give one from 0 to 1")
+
+
+def predict_files(
+    localizer: Localizer,
+    paths: Sequence[Path],
+    out: str | Path,
+    options: PredictionOptions | None = None,
+    *,
+    quiet: bool = False,
+) -> int:
+    """Predict photographs and write what was found to a folder.
+
+    ``predictions.jsonl`` holds a line per photograph; it appears when all is done, never half. Overlays go to
+    ``overlays/``, maps to ``maps/``, named after the photographs. Memory stays flat however many there are.
+
+    Args:
+        localizer: the model.
+        paths: the photographs.
+        out: the folder.
+        options: what to write.
+        quiet: show no progress.
+
+    Returns:
+        How many photographs could not be read; more than 0 only with ``skip_bad``.
+
+    Raises:
+        FreelocError: a photograph cannot be read, or the folder cannot be written to.
+    """
+    options = options or PredictionOptions()
+    folder = Path(out)
+    names = dict(zip(paths, output_names(paths), strict=True))
+    bad: list[str] = []
+    with JsonLinesWriter(folder / "predictions.jsonl") as lines:
+        results = _results(localizer, paths, bad, skip_bad=options.skip_bad)
+        for path, result in track(results, "predicting", len(paths), quiet=quiet):
+            if result is None:
+                continue
+            record = localization_record(
+                result, threshold=options.threshold, peaks=options.peaks, photo_name=str(path)
+            )
+            lines.write(record)
+            _write_extras(result, path, folder, names[path], options)
+    for message in bad:
+        say(f"left out: {message}")
+    if not quiet:
+        left_out = f"; {len(bad)} bad ones left out" if bad else ""
+        say(f"wrote {len(paths) - len(bad)} predictions to {folder / 'predictions.jsonl'}{left_out}")
+    return len(bad)
+
+
+def _results(
+    localizer: Localizer, paths: Sequence[Path], bad: list[str], *, skip_bad: bool
+) -> Iterator[tuple[Path, Localization | None]]:
+    for path, outcome in zip(paths, localizer.try_many(paths), strict=True):
+        if isinstance(outcome, FreelocError):
+            if not skip_bad:
+                raise FreelocError(f"{outcome} (or go on without it: --skip-bad)") from outcome
+            bad.append(str(outcome))
+            yield path, None
+        else:
+            yield path, outcome
+
+
+def _write_extras(
+    result: Localization, path: Path, folder: Path, name: str, options: PredictionOptions
+) -> None:
+    if options.overlay:
+        picture = draw_overlay(load_photograph(path), result, threshold=options.threshold)
+        save_picture(picture, folder / "overlays" / f"{name}.jpg")
+    if options.maps is not None:
+        target = folder / "maps" / f"{name}.npz"
+        write_maps(target, result, size=options.maps, threshold=options.threshold)

@@ -1,0 +1,1 @@
+"""Training from tags: recipes, the loop, checkpoints and run folders."""

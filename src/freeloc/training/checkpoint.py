@@ -1,0 +1,90 @@
+"""Checkpoints: everything needed to go on to the same final weights as a run that was never stopped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as as_bytes
+from torch import Tensor, nn
+
+from freeloc.atomic import write_bytes
+from freeloc.errors import FreelocError
+
+__all__ = ["Checkpoint"]
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """State at the end of an epoch. Randomness needs no state: each epoch seeds its own generators.
+
+    Attributes:
+        epochs_done: finished epochs.
+        weights: the head's weights.
+        momentum: SGD's momentum buffer of each weight.
+        setup: what must be equal for a run to go on: recipe, data, trunk, seed.
+    """
+
+    epochs_done: int
+    weights: dict[str, Tensor]
+    momentum: dict[str, Tensor]
+    setup: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls, epochs_done: int, head: nn.Module, optimizer: torch.optim.Optimizer, setup: dict[str, Any]
+    ) -> Checkpoint:
+        """The state of a head and its optimizer."""
+        momentum = {}
+        for name, parameter in head.named_parameters():
+            buffer = optimizer.state[parameter].get("momentum_buffer")
+            if buffer is not None:
+                momentum[name] = buffer
+        return cls(epochs_done, dict(head.state_dict()), momentum, setup)
+
+    def restore(self, head: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Put the state back."""
+        head.load_state_dict(self.weights)
+        for name, parameter in head.named_parameters():
+            if name in self.momentum:
+                optimizer.state[parameter]["momentum_buffer"] = (
+                    self.momentum[name].to(parameter.device).clone()
+                )
+
+    def save(self, path: Path) -> None:
+        """Write it, as a whole."""
+        tensors = {f"weights.{key}": value for key, value in self.weights.items()}
+        tensors |= {f"momentum.{key}": value for key, value in self.momentum.items()}
+        header = {"epochs_done": self.epochs_done, "setup": self.setup}
+        data = as_bytes(
+            {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
+            metadata={"freeloc-checkpoint": json.dumps(header, sort_keys=True)},
+        )
+        write_bytes(path, data)
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """Read it.
+
+        Raises:
+            FreelocError: the file is damaged.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = json.loads(file.metadata()["freeloc-checkpoint"])
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise FreelocError(
+                f"checkpoint {path} cannot be read ({error}): delete it and train from the start"
+            ) from error
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {
+                key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+            }
+
+        return cls(header["epochs_done"], part("weights."), part("momentum."), header["setup"])

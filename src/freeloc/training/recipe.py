@@ -1,0 +1,124 @@
+"""Recipes: every number that decides how a head is trained, in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+from freeloc.errors import FreelocError
+from freeloc.geometry import TEST_SCALES, Padding
+
+__all__ = ["RECIPES", "Recipe", "named_recipe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a head is trained.
+
+    The defaults are freeloc's own recipe. Where it departs from the paper (section 4): training starts warm
+    (see `freeloc.training.warmstart`) and on standardized features; the learning rate falls along a cosine
+    instead of staying; canvases are padded to the trunk's stride only; and the arg-max is searched without
+    dropout.
+
+    Attributes:
+        name: what the manifest calls it.
+        epochs: passes over the photographs.
+        batch_size: photographs per mini-batch; all of a mini-batch share one scale (paper: 16).
+        scales: the set from which each mini-batch draws its scale when features are cached.
+        scale_range: the range from which it is drawn, uniformly, when they are not (paper: 0.7 to 1.4).
+        test_scales: the scales the trained model looks at by default.
+        padding: how canvases are padded; "square" is the paper's letter.
+        warm_epochs: passes over full photographs before the search for objects begins; 0 starts cold, from
+            random weights on raw features, as the paper does.
+        warm_learning_rate: of SGD in these passes.
+        hidden: width of FCa; 0 makes the head one linear layer.
+        feature_dropout: dropout on what FCa reads.
+        hidden_dropout: dropout between FCa and FCb.
+        pooling: "max", the search for the object (paper, section 3), or "average", full-image training as
+            for class activation maps.
+        gradient: "sparse" runs forward and backward only on the winning cells, which is exact for max-pooling;
+            "dense" runs on all cells, as the textbook would: for checking, and many times slower.
+        learning_rate: of SGD, at its peak.
+        momentum: of SGD.
+        weight_decay: of SGD, on the weights, not on the biases.
+        schedule: "cosine" falls to zero over all epochs, "constant" stays.
+        warmup: share of all steps over which the learning rate rises from zero.
+    """
+
+    name: str = "default"
+    epochs: int = 16
+    batch_size: int = 16
+    scales: tuple[float, ...] = (0.7, 0.84, 1.0, 1.18, 1.4)
+    scale_range: tuple[float, float] = (0.7, 1.4)
+    test_scales: tuple[float, ...] = TEST_SCALES
+    padding: Padding = "stride"
+    warm_epochs: int = 6
+    warm_learning_rate: float = 0.005
+    hidden: int = 2048
+    feature_dropout: float = 0.2
+    hidden_dropout: float = 0.5
+    pooling: Literal["max", "average"] = "max"
+    gradient: Literal["sparse", "dense"] = "sparse"
+    learning_rate: float = 0.002
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = 0.02
+
+    def __post_init__(self) -> None:
+        positive = {"epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate}
+        for option, value in positive.items():
+            if not value > 0:
+                raise FreelocError(f"--{option.replace('_', '-')} {value} must be greater than 0")
+        if self.warm_epochs < 0:
+            raise FreelocError(f"--warm-epochs {self.warm_epochs} must be 0 or greater")
+        for option in ("feature_dropout", "hidden_dropout", "warmup", "momentum"):
+            value = getattr(self, option)
+            if not 0 <= value < 1:
+                raise FreelocError(
+                    f"--{option.replace('_', '-')} {value} must lie between 0 and 1 (1 left out)"
+                )
+        if not self.scales:
+            raise FreelocError("--scales is empty: give at least one scale, such as 1.0")
+
+
+RECIPES: dict[str, Recipe] = {
+    "default": Recipe(),
+    # Section 4 of the paper. Its text names SGD but neither rate, momentum nor length; those are ours.
+    "paper": Recipe(
+        name="paper",
+        padding="square",
+        warm_epochs=0,
+        feature_dropout=0.5,
+        learning_rate=0.001,
+        weight_decay=0.0,
+        schedule="constant",
+        warmup=0.0,
+    ),
+    # Class activation mapping: full images, one scale, average pooling, one linear layer. For comparison.
+    "cam": Recipe(
+        name="cam",
+        scales=(1.0,),
+        scale_range=(1.0, 1.0),
+        test_scales=(1.0,),
+        hidden=0,
+        feature_dropout=0.0,
+        hidden_dropout=0.0,
+        pooling="average",
+    ),
+}
+
+
+def named_recipe(name: str, **changes: object) -> Recipe:
+    """A recipe by name, with some of its settings changed; a change of None keeps the recipe's own.
+
+    Raises:
+        FreelocError: there is no such recipe, or a setting is out of range.
+    """
+    try:
+        recipe = RECIPES[name]
+    except KeyError as error:
+        raise FreelocError(f"--recipe {name} is unknown: choose one of {', '.join(RECIPES)}") from error
+    wanted = {key: value for key, value in changes.items() if value is not None}
+    return dataclasses.replace(recipe, **wanted) if wanted else recipe  # type: ignore[arg-type]

@@ -1,0 +1,106 @@
+"""One training step: the search for the winning cells, the loss, and the sparse gradient.
+
+The trunk is frozen and the head works cell by cell, so the gradient of a max-pooled score touches one cell per
+photograph and class. The search therefore runs without gradients, at reduced precision where the processor has
+it; forward and backward then run in float32 on the winners alone. Without dropout this gives exactly the
+gradient of the dense computation with the same winners. With dropout, the winners are those of the undropped
+network: the search asks which window the network believes in, not which one a die favours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from freeloc.features import Cells
+from freeloc.heads import AdaptationHead, average_pool, logistic_loss, max_cells
+from freeloc.training.recipe import Recipe
+
+__all__ = ["Learner"]
+
+
+class Learner:
+    """Computes a recipe's loss for mini-batches of cells.
+
+    Args:
+        projection: the trunk's frozen cell-by-cell projection.
+        head: the head to be trained.
+        recipe: pooling and gradient.
+        low_precision: run the search in bfloat16.
+        device: where to compute.
+    """
+
+    def __init__(
+        self,
+        projection: nn.Module,
+        head: AdaptationHead,
+        recipe: Recipe,
+        *,
+        low_precision: bool,
+        device: torch.device,
+    ) -> None:
+        self._projection = projection.to(device)
+        self._head = head.to(device)
+        self._recipe = recipe
+        self._low_precision = low_precision
+        self._device = device
+
+    def loss(self, cells: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
+        """The loss of one mini-batch (paper, equation 1), ready for ``backward``.
+
+        Args:
+            cells: for each of N photographs, (cells, channels) float16 features.
+            labels: (N, K) in {−1, 0, +1}.
+            generator: source of dropout.
+        """
+        counts = [len(part) for part in cells]
+        features = torch.from_numpy(np.concatenate(cells)).to(self._device)
+        labels = labels.to(self._device)
+        if self._recipe.pooling == "average":
+            scores = self._average(features, counts, generator)
+        elif self._recipe.gradient == "dense":
+            scores = self._dense(features, counts, generator)
+        else:
+            scores = self._sparse(features, self.winners(features, counts), generator)
+        return logistic_loss(scores, labels)
+
+    def pooled(self, cells: Sequence[Cells]) -> Tensor:
+        """(N, K) max-pooled scores of a mini-batch, without gradients or dropout."""
+        features = torch.from_numpy(np.concatenate(cells)).to(self._device)
+        scores = self._search(features)
+        return torch.stack([part.amax(dim=0) for part in torch.split(scores, [len(part) for part in cells])])
+
+    def winners(self, features: Tensor, counts: Sequence[int]) -> Tensor:
+        """(N, K) which cell wins for each photograph and class, found without gradients or dropout."""
+        return max_cells(self._search(features), counts)
+
+    def _search(self, features: Tensor) -> Tensor:
+        """(M, K) float32 scores of all cells, without gradients or dropout, at reduced precision."""
+        kind = torch.bfloat16 if self._low_precision else torch.float32
+        with (
+            torch.no_grad(),
+            torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision),
+        ):
+            scores: Tensor = self._head(self._projection(features.to(kind)))
+        return scores.float()
+
+    def _sparse(self, features: Tensor, winners: Tensor, generator: torch.Generator) -> Tensor:
+        chosen, position = torch.unique(winners, return_inverse=True)
+        scores = self._head(self._projection(features[chosen].float()), generator)
+        picked: Tensor = scores.gather(0, position)
+        return picked
+
+    def _dense(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
+        scores = self._head(self._projection(features.float()), generator)
+        return torch.stack([part.amax(dim=0) for part in torch.split(scores, list(counts))])
+
+    def _average(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
+        projected = self._projection(features.float())
+        if self._head.fca is None:
+            # A linear head commutes with the mean: one row per photograph instead of one per cell.
+            pooled: Tensor = self._head(average_pool(projected, counts), generator)
+            return pooled
+        return average_pool(self._head(projected, generator), counts)
