@@ -1,10 +1,22 @@
 """Fixtures shared by all tests."""
 
+from __future__ import annotations
+
+import json
 import os
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from freeloc.datasets import Dataset
+    from freeloc.localizer import Localizer
 
 
 def _photographs(folder: str) -> Path:
@@ -39,3 +51,99 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["FREELOC_CACHE"]
     else:
         os.environ["FREELOC_CACHE"] = before
+
+
+# --- one tiny trained model for all tests ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def tiny_training(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Sixteen generated scenes with their tags and no boxes; ``metadata.csv`` lies beside them."""
+    from freeloc.datasets.scenes import SceneSettings, generate_scenes
+
+    return generate_scenes(tmp_path_factory.mktemp("training"), 16, SceneSettings(seed=3), boxes=False)
+
+
+@pytest.fixture(scope="session")
+def tiny_scenes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Six other generated scenes, with boxes."""
+    from freeloc.datasets.scenes import SceneSettings, generate_scenes
+
+    return generate_scenes(tmp_path_factory.mktemp("scenes"), 6, SceneSettings(seed=3), start=1000)
+
+
+@pytest.fixture(scope="session")
+def tiny_coco(tiny_scenes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same six scenes and boxes as a COCO instances file, photographs beside it."""
+    folder = tmp_path_factory.mktemp("coco")
+    images, annotations = [], []
+    for number, sample in enumerate(tiny_scenes, start=1):
+        shutil.copy(sample.path, folder)
+        with Image.open(sample.path) as picture:
+            width, height = picture.size
+        images.append({"id": number, "file_name": sample.path.name, "width": width, "height": height})
+        for box in sample.boxes or ():
+            side = box.x2 - box.x1, box.y2 - box.y1
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": box.label + 1,
+                    "bbox": [box.x1, box.y1, *side],
+                    "area": side[0] * side[1],
+                    "iscrowd": 0,
+                }
+            )
+    categories = [{"id": number, "name": name} for number, name in enumerate(tiny_scenes.classes, start=1)]
+    page = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "instances.json").write_text(json.dumps(page))
+    return folder / "instances.json"
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_training: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a small head on the smallest trunk: 8 classes, scales 0.7 and 1.0."""
+    from freeloc.training.recipe import Recipe
+    from freeloc.training.run import train
+
+    scales = (0.7, 1.0)
+    recipe = Recipe(name="tiny", epochs=16, batch_size=8, hidden=64, scales=scales, test_scales=scales)
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    train(tiny_training, folder, trunk="efficientnet_lite0", recipe=recipe, quiet=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_localizer(tiny_run: Path) -> Localizer:
+    """The tiny model, run by OpenVINO in float32: the same numbers every time."""
+    from freeloc.localizer import Localizer
+
+    return Localizer.load(tiny_run, runtime="openvino", precision="float32")
+
+
+# --- the command line --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left: its exit code and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def freeloc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Run ``freeloc WORDS`` as the installed program does, in this process."""
+    from freeloc.cli import main
+
+    def run(*words: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["freeloc", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        written = capsys.readouterr()
+        return Answer(int(stop.value.code or 0), written.out, written.err)
+
+    return run

@@ -43,10 +43,10 @@ class DemoSettings:
         seed: of scenes and training.
     """
 
-    train_scenes: int = 360
-    test_scenes: int = 120
-    epochs: int = 24
-    trunk: str = "efficientnet_lite2"
+    train_scenes: int = 320
+    test_scenes: int = 100
+    epochs: int = 12
+    trunk: str = "efficientnet_lite0"
     seed: int = 0
 
     @property

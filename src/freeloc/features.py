@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import threading
+import tokenize
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -94,7 +95,10 @@ class FeatureCache:
 
     def entry(self, content: str, scale: float) -> Path:
         """The file of one photograph (by the hash of its content) at one scale."""
-        return self.folder / content[:2] / f"{content}-{scale:.4f}.npy"
+        name = f"{scale:.4f}"
+        if float(name) != scale:  # 1.00099 and 1.00101 give canvases of 500 and 501 pixels
+            name = repr(float(scale))
+        return self.folder / content[:2] / f"{content}-{name}.npy"
 
     def load(self, content: str, scale: float) -> Cells:
         """(valid rows, valid columns, channels) float16, read without a copy where the system allows.
@@ -103,12 +107,13 @@ class FeatureCache:
             FreelocError: the entry is damaged or gone.
         """
         path = self.entry(content, scale)
+        problem = FreelocError(f"feature file {path} is missing or damaged: delete it and run again")
         try:
             values: Cells = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise FreelocError(
-                f"feature file {path} is missing or damaged: delete it and run again"
-            ) from error
+        except (OSError, ValueError, EOFError, tokenize.TokenError) as error:
+            raise problem from error
+        if values.dtype != np.float16 or values.ndim != 3:
+            raise problem
         return values
 
     def store(self, content: str, scale: float, values: Cells) -> None:

@@ -1,4 +1,4 @@
-"""Photographs in: find the files, decode them upright, and lay them on canvases.
+"""Photographs in: decode them upright, and lay them on canvases.
 
 Every photograph enters the program through `load_photograph` (or `open_photograph`) and is from then on an
 upright RGB picture with 8 bits a channel. What a file may hold, and what becomes of it:
@@ -16,12 +16,11 @@ upright RGB picture with 8 bits a channel. What a file may hold, and what become
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -36,12 +35,10 @@ from freeloc.geometry import Grid, Size
 
 __all__ = [
     "MAX_PIXELS",
-    "SUFFIXES",
     "PhotographSource",
     "Uint8Array",
     "fill_canvas",
     "fill_canvases",
-    "find_photographs",
     "load_photograph",
     "open_photograph",
     "photograph_size",
@@ -54,10 +51,6 @@ PhotographSource = str | Path | Image.Image | npt.NDArray[Any]
 
 MAX_PIXELS = 500_000_000
 """A photograph with more pixels is refused: decoded it would take gigabytes."""
-
-_SUFFIX_WORDS = "jpg jpeg jpe jfif mpo png apng webp tif tiff gif bmp ppm pgm pbm pnm pfm jp2 j2k jpx avif"
-SUFFIXES = frozenset(f".{word}" for word in _SUFFIX_WORDS.split())
-"""Lower-case endings of the files that `find_photographs` takes from a folder or a pattern."""
 
 # Pillow reads more kinds, but some start other programs (EPS) or have no signature to know them by (TGA).
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
@@ -179,31 +172,6 @@ def fill_canvases(
     return [_fill(image, grid, fill) for grid in grids]
 
 
-def find_photographs(arguments: Sequence[str | Path]) -> list[Path]:
-    """The photographs that a user's words name.
-
-    Each word is a file (taken whatever its ending), a folder (all files below it whose ending is one of
-    `SUFFIXES`, sorted) or a pattern with ``*``, ``?``, ``[…]`` or ``**`` (its matches, sorted: files whose
-    ending is known, and folders as above). Names that begin with a dot are passed over in folders and
-    patterns. Upper and lower case of endings do not matter.
-
-    Returns:
-        The paths in the order of the words; a file that several words name comes once, at its first place.
-
-    Raises:
-        FreelocError: a word names nothing, or a folder or pattern holds no photograph.
-    """
-    found: dict[tuple[Path, str], Path] = {}
-    real_folders: dict[Path, Path] = {}
-    for argument in arguments:
-        for path in _matches(argument):
-            folder = path.parent
-            if folder not in real_folders:
-                real_folders[folder] = folder.resolve()
-            found.setdefault((real_folders[folder], path.name), path)
-    return list(found.values())
-
-
 def _fill(picture: Image.Image, grid: Grid, fill: tuple[int, int, int]) -> Uint8Array:
     if picture.size != (grid.photo.width, grid.photo.height):
         raise ValueError(
@@ -220,60 +188,6 @@ def _fill(picture: Image.Image, grid: Grid, fill: tuple[int, int, int]) -> Uint8
     canvas[pixels.shape[0] :] = fill
     canvas[: pixels.shape[0], pixels.shape[1] :] = fill
     return canvas
-
-
-def _matches(argument: str | Path) -> Iterator[Path]:
-    path = Path(argument).expanduser()
-    if path.is_dir():
-        photographs: Iterable[Path] = _walk(path, set())
-        problem = f"the folder {argument} holds no photograph: name another, or convert its pictures to JPEG"
-    elif path.exists():
-        photographs = (path,)
-        problem = ""
-    elif glob.has_magic(str(path)):
-        photographs = _expand(path)
-        problem = f"no photograph matches {argument}: check the pattern"
-    else:
-        raise FreelocError(f"there is no file or folder {argument}: check the name")
-    nothing = True
-    for photograph in photographs:
-        nothing = False
-        yield photograph
-    if nothing:
-        raise FreelocError(problem)
-
-
-def _expand(pattern: Path) -> Iterator[Path]:
-    # Path.glob would also give hidden files, and before Python 3.13 only folders for a last "**".
-    names = glob.glob(str(pattern), recursive=True)  # noqa: PTH207
-    for path in sorted(map(Path, names), key=lambda path: path.parts):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
-            yield path
-        elif path.is_dir():
-            yield from _walk(path, set())
-
-
-def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
-    """Photographs below a folder, sorted; ``visited`` ends the circles that links can make."""
-    real = folder.resolve()
-    if real in visited:
-        return
-    visited.add(real)
-    try:
-        with os.scandir(folder) as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
-    except OSError as error:
-        raise FreelocError(
-            f"cannot read the folder {folder}: {error.strerror}; check its permissions"
-        ) from error
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        path = Path(entry.path)
-        if entry.is_dir():
-            yield from _walk(path, visited)
-        elif path.suffix.lower() in SUFFIXES and entry.is_file():
-            yield path
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from freeloc.errors import FreelocError
 from freeloc.geometry import Lattice, Size
 from freeloc.localization import Localization, LocationMode
 from freeloc.photographs import load_photograph
-from freeloc.report import draw_grid, draw_overlay, draw_panels, overlay, save_picture
+from freeloc.report import draw_grid, draw_overlay, draw_panels, fonts, overlay, save_picture
 
 
 def bumps(
@@ -236,7 +236,7 @@ def test_control_colours_are_met_and_the_ends_held() -> None:
 @given(st.text(max_size=60), st.integers(12, 28), st.integers(60, 400))
 @settings(max_examples=80, deadline=None)
 def test_any_name_fits(name: str, size: int, width: int) -> None:
-    words, font = overlay._fitted(name, size, width)
+    words, font = fonts.fitted(name, size, width)
     assert font.getlength(words) <= width
     assert "\n" not in words
 
@@ -251,8 +251,8 @@ def test_any_name_is_drawn(name: str) -> None:
 
 def test_letters_that_no_font_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overlay, "_OTHER_FONTS", ("no such font.ttf",))
-    assert overlay._writable("café 狗", 16)[0] == "cafe U+72D7"
-    assert overlay._writable("cafe", 16)[0] == "cafe"
+    assert fonts._writable("café 狗", 16)[0] == "cafe U+72D7"
+    assert fonts._writable("cafe", 16)[0] == "cafe"
 
 
 def test_a_pillow_without_scalable_fonts_still_draws(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,12 +263,12 @@ def test_a_pillow_without_scalable_fonts_still_draws(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(ImageFont, "load_default", load_default)
     monkeypatch.setattr(overlay, "_OTHER_FONTS", ())
-    overlay._own_font.cache_clear()
+    fonts._own_font.cache_clear()
     try:
         localization = bumps(60, 90, [(30, 40)], names=["chat très petit"])
         assert (np.asarray(draw_panels(flat(60, 90), localization)[1])[-25:] > 150).any()
     finally:
-        overlay._own_font.cache_clear()
+        fonts._own_font.cache_clear()
 
 
 # --- grids and files --------------------------------------------------------------------------------------

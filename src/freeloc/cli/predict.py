@@ -74,7 +74,7 @@ def predict(
 ) -> None:
     """Scores, points and maps of every class for photographs."""
     from freeloc.localizer import Localizer
-    from freeloc.photographs import find_photographs
+    from freeloc.photofinder import find_photographs
     from freeloc.prediction import PredictionOptions, predict_files
 
     paths = find_photographs(photos)

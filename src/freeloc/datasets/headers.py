@@ -12,11 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from freeloc.geometry import Size
 
-__all__ = ["SUFFIXES", "UnreadablePhotographError", "exists", "read_size"]
-
-_SUFFIX_WORDS = "jpg jpeg png jpe jfif mpo apng webp tif tiff gif bmp ppm pgm pbm pnm pfm jp2 j2k jpx avif"
-SUFFIXES = tuple(f".{word}" for word in _SUFFIX_WORDS.split())
-"""Name endings of photographs, in lower case, in the order they are looked for."""
+__all__ = ["UnreadablePhotographError", "exists", "read_size"]
 
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 

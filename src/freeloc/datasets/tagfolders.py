@@ -6,9 +6,9 @@ import hashlib
 from collections import defaultdict
 from pathlib import Path
 
-from freeloc.datasets.headers import SUFFIXES
 from freeloc.datasets.tagrows import TagRow, TagTable
 from freeloc.errors import FreelocError
+from freeloc.photofinder import SUFFIXES
 
 __all__ = ["has_photographs", "read_class_folders", "subfolders"]
 

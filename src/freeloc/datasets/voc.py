@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from freeloc.datasets.draft import Draft, Entry, OpenOptions, make_labels
-from freeloc.datasets.headers import SUFFIXES, exists
+from freeloc.datasets.headers import exists
 from freeloc.datasets.problems import MalformedFileError
 from freeloc.datasets.sample import IGNORE, Box, Dataset
 from freeloc.datasets.textfile import read_text
 from freeloc.datasets.vocxml import Annotation, read_annotation
 from freeloc.errors import FreelocError
+from freeloc.photofinder import SUFFIXES
 
 __all__ = ["LOOKED_FOR", "VOC_CLASSES", "is_voc", "open_voc"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from freeloc import atomic
 from freeloc.errors import FreelocError
 from freeloc.geometry import Float32Array
 from freeloc.localization import ClassLocation, Localization, logistic
+from freeloc.report.fonts import baseline_top, fitted
 
 __all__ = ["COLOURS", "colour_of", "draw_grid", "draw_overlay", "draw_panels", "save_picture"]
 
@@ -56,12 +56,6 @@ _SMALLEST = (150, 60)
 
 _FAINTEST = 0.25
 """A map whose strongest value is lower is not stretched to the full range of colours."""
-
-_OTHER_FONTS = (
-    "DejaVuSans.ttf", "NotoSans-Regular.ttf", "NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf",
-    "wqy-microhei.ttc", "Arial Unicode.ttf", "arial.ttf", "msyh.ttc", "meiryo.ttc", "malgun.ttf", "PingFang.ttc",
-)  # fmt: skip
-"""Fonts of common systems, tried in this order for names that Pillow's own font cannot write."""
 
 _FORMATS: dict[str, tuple[str, int, dict[str, Any]]] = {
     ".png": ("PNG", 2**31 - 1, {}),
@@ -382,7 +376,7 @@ def _text_size(panel_height: int) -> int:
 
 def _tag(text: str, size: int, width: int) -> Image.Image:
     """White letters on a dark rounded plate, for any ground."""
-    words, font = _fitted(text, size, width - 12)
+    words, font = fitted(text, size, width - 12)
     box = font.getbbox(words)
     height = round(size * 1.55)
     fine = 4
@@ -392,7 +386,7 @@ def _tag(text: str, size: int, width: int) -> Image.Image:
     tag = Image.new("RGBA", mask.size, (*_DARK, 0))
     tag.putalpha(mask)
     letters = Image.new("RGBA", tag.size, (*_INK, 0))
-    ImageDraw.Draw(letters).text((6, _baseline_top(font, height)), words, fill=(*_INK, 255), font=font)
+    ImageDraw.Draw(letters).text((6, baseline_top(font, height)), words, fill=(*_INK, 255), font=font)
     return Image.alpha_composite(tag, letters)
 
 
@@ -402,76 +396,11 @@ def _with_caption(panel: Image.Image, left: str, right: str) -> Image.Image:
     whole = Image.new("RGB", (panel.width, panel.height + height), _PAGE)
     whole.paste(panel)
     draw = ImageDraw.Draw(whole)
-    note, note_font = _fitted(right, size, panel.width - 4)
+    note, note_font = fitted(right, size, panel.width - 4)
     room = panel.width - math.ceil(note_font.getlength(note)) - size - 4
-    name, name_font = _fitted(left, size, room)
+    name, name_font = fitted(left, size, room)
     top = panel.height
-    draw.text((2, top + _baseline_top(name_font, height)), name, fill=_INK, font=name_font)
+    draw.text((2, top + baseline_top(name_font, height)), name, fill=_INK, font=name_font)
     note_left = 2 + math.ceil(name_font.getlength(name)) + round(0.75 * size)
-    draw.text((note_left, top + _baseline_top(note_font, height)), note, fill=_QUIET, font=note_font)
+    draw.text((note_left, top + baseline_top(note_font, height)), note, fill=_QUIET, font=note_font)
     return whole
-
-
-_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
-
-def _baseline_top(font: _Font, height: int) -> float:
-    """Where text begins so that a capital letter stands in the middle of ``height`` pixels."""
-    box = font.getbbox("H")
-    return (height - (box[1] + box[3])) / 2
-
-
-def _fitted(text: str, size: int, width: int) -> tuple[str, _Font]:
-    """A text that a font can write within ``width`` pixels, and the font; a long text ends in dots."""
-    text, font = _writable(" ".join(text.split()), size)
-    if font.getlength(text) <= width:
-        return text, font
-    text = text[:200]
-    while text and font.getlength(text + "...") > width:
-        text = text[:-1].rstrip()
-    return text + "...", font
-
-
-def _writable(text: str, size: int) -> tuple[str, _Font]:
-    """Pillow's own font where it has all letters (it has ASCII), or a font of the system that has.
-
-    Where none has, accents are dropped, and each other letter becomes its code in Unicode, such as U+72D7.
-    """
-    own = _own_font(size)
-    if not _missing(text, own):
-        return text, own
-    for name in _OTHER_FONTS:
-        font = _system_font(name, size)
-        if font is not None and not _missing(text, font):
-            return text, font
-    return "".join(letter if letter.isascii() else _plain(letter) for letter in text), own
-
-
-def _plain(letter: str) -> str:
-    base = "".join(part for part in unicodedata.normalize("NFKD", letter) if part.isascii())
-    return base or f"U+{ord(letter):04X}"
-
-
-@lru_cache(maxsize=16)
-def _own_font(size: int) -> _Font:
-    try:
-        return ImageFont.load_default(size)
-    except ImportError:  # this Pillow was built without FreeType: one small font of fixed size is left
-        return ImageFont.load_default()
-
-
-@lru_cache(maxsize=64)
-def _system_font(name: str, size: int) -> ImageFont.FreeTypeFont | None:
-    try:
-        return ImageFont.truetype(name, size)
-    except (ImportError, OSError):
-        return None
-
-
-def _missing(text: str, font: _Font) -> bool:
-    if text.isascii() or not isinstance(font, ImageFont.FreeTypeFont):
-        return not text.isascii()
-    nothing = font.getmask("\uffff")
-    empty_box = (nothing.size, bytes(nothing))
-    letters = (font.getmask(letter) for letter in set(text) if not letter.isascii())
-    return any((letter.size, bytes(letter)) == empty_box for letter in letters)

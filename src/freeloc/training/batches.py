@@ -55,4 +55,4 @@ def fetcher(source: FeatureSource) -> Callable[[Batch], tuple[Batch, list[Cells]
 
 def mix_seed(seed: int, epoch: int, purpose: int) -> int:
     """A seed of its own for every purpose (0 to 7) of every epoch."""
-    return (seed * 1_000_003 + epoch) * 8 + purpose
+    return ((seed * 1_000_003 + epoch) * 8 + purpose) % 2**63

@@ -76,6 +76,7 @@ class Checkpoint:
         try:
             with safe_open(path, framework="pt") as file:
                 header = json.loads(file.metadata()["freeloc-checkpoint"])
+                epochs_done, setup = header["epochs_done"], header["setup"]
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise FreelocError(
@@ -87,4 +88,4 @@ class Checkpoint:
                 key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
             }
 
-        return cls(header["epochs_done"], part("weights."), part("momentum."), header["setup"])
+        return cls(epochs_done, part("weights."), part("momentum."), setup)

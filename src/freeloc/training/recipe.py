@@ -47,7 +47,7 @@ class Recipe:
     """
 
     name: str = "default"
-    epochs: int = 16
+    epochs: int = 10
     batch_size: int = 16
     scales: tuple[float, ...] = (0.7, 0.84, 1.0, 1.18, 1.4)
     scale_range: tuple[float, float] = (0.7, 1.4)
@@ -56,15 +56,15 @@ class Recipe:
     warm_epochs: int = 6
     warm_learning_rate: float = 0.005
     hidden: int = 2048
-    feature_dropout: float = 0.2
+    feature_dropout: float = 0.0
     hidden_dropout: float = 0.5
     pooling: Literal["max", "average"] = "max"
     gradient: Literal["sparse", "dense"] = "sparse"
-    learning_rate: float = 0.002
+    learning_rate: float = 0.0025
     momentum: float = 0.9
     weight_decay: float = 1e-4
     schedule: Literal["cosine", "constant"] = "cosine"
-    warmup: float = 0.02
+    warmup: float = 0.1
 
     def __post_init__(self) -> None:
         positive = {"epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate}
@@ -90,6 +90,7 @@ RECIPES: dict[str, Recipe] = {
         name="paper",
         padding="square",
         warm_epochs=0,
+        epochs=16,
         feature_dropout=0.5,
         learning_rate=0.001,
         weight_decay=0.0,

@@ -207,7 +207,7 @@ def _new_head(trunk: Trunk, dataset: Dataset, recipe: Recipe, seed: int) -> Adap
         hidden_dropout=recipe.hidden_dropout,
     )
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(seed % 2**63)
         return AdaptationHead(settings, standardized=recipe.warm_epochs > 0)
 
 
@@ -269,7 +269,7 @@ def _manifest(
         },
         "versions": {
             "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("freeloc", "torch", "openvino", "numpy")},
+            **{name: _version(name) for name in ("freeloc", "torch", "openvino", "numpy")},
         },
         "machine": {
             "system": platform.system(),
@@ -280,3 +280,10 @@ def _manifest(
         "resumed": resumed,
         "timings": timings,
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # run from a source tree, say
+        return "not installed"

@@ -91,7 +91,9 @@ class TrunkLoader(Protocol):
 
 def fingerprint(trunk: Trunk) -> str:
     """SHA-256 over a trunk's name, layout and weights, as hexadecimal digits."""
-    digest = hashlib.sha256(f"{trunk.name} {trunk.layout} {trunk.normalization.mean} {trunk.normalization.deviation}".encode())
+    normalization = trunk.normalization
+    identity = f"{trunk.name} {trunk.layout} {normalization.mean} {normalization.deviation}"
+    digest = hashlib.sha256(identity.encode())
     for key, tensor in sorted(trunk.state_dict().items()):
         if not key.endswith("num_batches_tracked"):
             digest.update(key.encode() + str(tuple(tensor.shape)).encode())

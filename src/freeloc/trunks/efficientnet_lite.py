@@ -27,6 +27,12 @@ __all__ = ["EfficientNetLite", "load_efficientnet_lite"]
 _STRIDE: Final = 32
 _HEAD_WIDTH: Final = 1280
 
+_CELL_CENTRE: Final = 23.0
+"""Where cell 0 looks, in canvas pixels. The asymmetric padding puts the centre of its receptive field at 31.5
+(each stride-2 layer maps index i to 2i + 1), but the trained weights lean back towards the cell's own middle, 16.
+Measured on photographs without any box: what a class's map shows for a mirrored photograph must be mirrored,
+which holds for a centre of 23.0 ± 1.4; benchmarks/cell_centre.py repeats it."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
@@ -148,9 +154,7 @@ class EfficientNetLite(Trunk):
         self.projection: nn.Module = _ConvNorm(inputs, _HEAD_WIDTH)
         self.channels = inputs
         self.width = _HEAD_WIDTH
-        # The asymmetric padding puts the centre of cell 0's receptive field at pixel index 31: each of the
-        # five stride-2 layers maps index i to 2i + 1, and 0 → 1 → 3 → 7 → 15 → 31.
-        self.layout = CellLayout(_STRIDE, offset=_STRIDE - 0.5)
+        self.layout = CellLayout(_STRIDE, offset=_CELL_CENTRE)
 
 
 def _published_weights(name: str) -> Path:

@@ -115,7 +115,12 @@ class _OpenVinoNetwork:
     runtime = "openvino"
 
     def __init__(self, trunk: Trunk, tail: nn.Module | None, precision: Precision) -> None:
-        import openvino
+        try:
+            import openvino
+        except ImportError as error:
+            raise FreelocError(
+                f"OpenVINO cannot be loaded ({error}): install it again or give --runtime torch"
+            ) from error
 
         core = openvino.Core()
         if precision == "auto":
@@ -169,10 +174,15 @@ def _keep(graph: Any, path: Path) -> None:
         # The weights take their place first: a reader that sees the .xml finds both.
         with replacing(path) as xml, replacing(path.with_suffix(".bin")) as weights:
             named = xml.with_suffix(".xml")
-            openvino.save_model(graph, named, compress_to_fp16=False)
-            named.with_suffix(".bin").replace(weights)
-            named.replace(xml)
-    except FreelocError as error:  # a read-only home only costs the tracing time at every start
+            try:
+                openvino.save_model(graph, named, compress_to_fp16=False)
+                named.with_suffix(".bin").replace(weights)
+                named.replace(xml)
+            finally:
+                for left in (named, named.with_suffix(".bin")):
+                    left.unlink(missing_ok=True)
+    except (FreelocError, RuntimeError) as error:
+        # A read-only home or a full disk only costs the tracing time at every start.
         _log.debug("graph not kept: %s", error)
 
 

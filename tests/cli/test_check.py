@@ -1,0 +1,71 @@
+"""``freeloc check``: what is in a data set, or all that is wrong with it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from freeloc.datasets import Dataset
+
+
+@pytest.fixture
+def copied(tiny_scenes: Dataset, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_scenes.samples[0].path.parent, tmp_path / "scenes"))
+
+
+def test_good_data_is_counted(freeloc: Callable[..., Any], copied: Path, tiny_scenes: Dataset) -> None:
+    answer = freeloc("check", copied)
+    assert (answer.code, answer.err) == (0, "")
+    first, *rest = answer.out.splitlines()
+    assert first == "scenes: 6 photographs, 8 classes"
+    counts = np.sum(tiny_scenes.labels > 0, axis=0)
+    assert [line.split(maxsplit=1) for line in rest] == [
+        [str(count), name] for count, name in zip(counts, tiny_scenes.classes, strict=True)
+    ]
+
+
+def test_all_that_is_wrong_comes_at_once(
+    freeloc: Callable[..., Any], copied: Path, tiny_scenes: Dataset
+) -> None:
+    names = [sample.path.name for sample in tiny_scenes]
+    (copied / names[0]).unlink()
+    (copied / names[3]).write_bytes(b"torn")
+    answer = freeloc("check", copied)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(f"freeloc: 2 problems in {copied}")
+    assert f"metadata.csv:2: photograph {copied / names[0]} is missing" in answer.err
+    assert f"metadata.csv:5: photograph {copied / names[3]}" in answer.err
+    assert "--skip-bad" in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_bad_photographs_can_be_left_out(freeloc: Callable[..., Any], copied: Path) -> None:
+    with (copied / "metadata.csv").open("a") as file:
+        file.write("gone.jpg,mug\n")
+    answer = freeloc("check", copied, "--skip-bad")
+    assert answer.code == 0
+    assert answer.out.startswith("scenes: 6 photographs, 8 classes, 1 bad ones left out\n")
+
+
+def test_a_class_that_training_would_miss_is_wrong(freeloc: Callable[..., Any], copied: Path) -> None:
+    text = (copied / "metadata.csv").read_text().replace("umbrella", "mug")
+    rows = [row.replace("mug;mug", "mug") for row in text.splitlines()]
+    columns = ["file_name,mug,unicorn", *(f"{row.split(',')[0]},1,0" for row in rows[1:])]
+    (copied / "metadata.csv").write_text("\n".join(columns))
+    answer = freeloc("check", copied)
+    assert (answer.code, answer.out) == (2, "")
+    assert "class 'unicorn' has no photograph" in answer.err
+
+
+def test_missing_data_is_one_line(freeloc: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for place in (tmp_path / "gone", tmp_path / "empty"):
+        answer = freeloc("check", place)
+        assert (answer.code, answer.out) == (2, "")
+        assert str(place) in answer.err
+        assert answer.err.count("\n") == 1

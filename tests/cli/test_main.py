@@ -1,0 +1,259 @@
+"""The program as a whole: help, version, mistakes, Ctrl-C, and defaults that match the library's."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import typing
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freeloc import cli
+from freeloc.cli import evaluate as evaluate_command
+from freeloc.cli import options
+from freeloc.cli import predict as predict_command
+from freeloc.datasets import DataFormat, open_dataset
+from freeloc.demo import DemoSettings
+from freeloc.errors import FreelocError
+from freeloc.evaluation import EvaluationOptions
+from freeloc.localization import LocationMode
+from freeloc.localizer import Localizer
+from freeloc.metrics import APFlavour, LocationOptions
+from freeloc.metrics.location import BoxDistance, Fate
+from freeloc.model import Model
+from freeloc.prediction import PredictionOptions
+from freeloc.training.recipe import Recipe, named_recipe
+from freeloc.training.run import train
+from freeloc.trunks.runtime import Precision, Runtime
+from freeloc.writers import write_maps
+from freeloc.writers.maps import MapSize
+
+COMMANDS = ("demo", "train", "predict", "evaluate", "check")
+
+
+def program(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+# --- help and version -------------------------------------------------------------------------------------
+
+
+def test_help_answers_without_loading_anything_heavy() -> None:
+    done = program(f"""
+import sys
+from freeloc.cli import main
+for words in [[], *([name] for name in {COMMANDS})]:
+    for flag in ("--help", "-h"):
+        sys.argv = ["freeloc", *words, flag]
+        try:
+            main()
+        except SystemExit as stop:
+            assert not stop.code, (words, stop.code)
+heavy = {{"torch", "openvino", "numpy", "PIL", "safetensors"}} & sys.modules.keys()
+assert not heavy, heavy
+""")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.count("Usage") == 2 * (1 + len(COMMANDS))
+    for name in COMMANDS:
+        assert name in done.stdout
+
+
+def test_the_version_is_the_packages(freeloc: Callable[..., Any]) -> None:
+    from importlib.metadata import version
+
+    answer = freeloc("--version")
+    assert (answer.code, answer.out) == (0, f"freeloc {version('freeloc')}\n")
+
+
+def test_no_words_at_all_give_the_help(freeloc: Callable[..., Any]) -> None:
+    answer = freeloc()
+    assert "Usage" in answer.out + answer.err
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------
+
+
+def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path) -> None:
+    """In a process of its own, as a user sees it; the other tests call ``main`` in this one."""
+    model = str(tmp_path / "gone.safetensors")
+    (tmp_path / "a.jpg").write_bytes(b"")
+    words = ["freeloc", "predict", model, str(tmp_path / "a.jpg"), "--out", str(tmp_path / "out")]
+    done = program(f"import sys; from freeloc.cli import main; sys.argv = {words!r}; main()")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"freeloc: model {model} does not exist: give a .safetensors file that freeloc train wrote\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("paint",),
+        ("check",),
+        ("check", "x", "--format", "csv"),
+        ("predict", "m", "p", "--out", "o", "--peaks", "-1"),
+        ("predict", "m", "p", "--out", "o", "--threshold", "high"),
+        ("predict", "m", "p"),
+        ("train", "data"),
+        ("evaluate", "m", "d", "--resamples", "0"),
+        ("evaluate", "m", "d", "--ap", "coco"),
+    ],
+)
+def test_wrong_words_end_with_code_two(freeloc: Callable[..., Any], words: tuple[str, ...]) -> None:
+    answer = freeloc(*words)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert "Error" in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("freeloc.datasets.open_dataset", stopped)
+    answer = freeloc("check", "anything")
+    assert (answer.code, answer.out) == (130, "")
+    assert answer.err.startswith("freeloc: stopped")
+    assert answer.err.count("\n") == 1
+
+
+def test_other_errors_are_not_swallowed(freeloc: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the program must show where it is."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("freeloc.datasets.open_dataset", broken)
+    monkeypatch.setattr(sys, "argv", ["freeloc", "check", "anything"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+# --- shared options ---------------------------------------------------------------------------------------
+
+
+def test_scales_are_read() -> None:
+    assert options.parse_scales(None) is None
+    assert options.parse_scales("0.5, 1,2.") == (0.5, 1.0, 2.0)
+    assert options.parse_scales("1") == (1.0,)
+    for text in ("", ",", " "):
+        with pytest.raises(FreelocError, match="--scales is empty"):
+            options.parse_scales(text)
+    for text in ("a", "1;2", "1,b"):
+        with pytest.raises(FreelocError, match=f"--scales {text} is not a list of numbers"):
+            options.parse_scales(text)
+
+
+def test_classes_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "classes.txt"
+    assert options.read_classes(None) is None
+    file.write_text("\ufeffpotted plant\r\n\r\n  dog \ncat", "utf-8")
+    assert options.read_classes(file) == ("potted plant", "dog", "cat")
+    file.write_text("\n \n")
+    with pytest.raises(FreelocError, match=r"classes\.txt holds no class name"):
+        options.read_classes(file)
+    file.write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(FreelocError, match=r"classes\.txt cannot be read"):
+        options.read_classes(file)
+    with pytest.raises(FreelocError, match=r"cannot be read"):
+        options.read_classes(tmp_path)
+
+
+# --- the same words and defaults as the library ------------------------------------------------------------
+
+
+def default(function: Callable[..., Any], name: str) -> Any:
+    value = inspect.signature(function).parameters[name].default
+    return value.value if isinstance(value, StrEnum) else value
+
+
+def test_words_are_those_of_the_library() -> None:
+    pairs: list[tuple[type[StrEnum], Any]] = [
+        (options.Format, DataFormat),
+        (options.Runtime, Runtime),
+        (options.Precision, Precision),
+        (module(predict_command).Location, LocationMode),
+        (module(predict_command).MapSize, MapSize),
+        (module(evaluate_command).Flavour, APFlavour),
+        (module(evaluate_command).Fate, Fate),
+        (module(evaluate_command).Distance, BoxDistance),
+        (module(evaluate_command).Ranking, hint(LocationOptions, "ranking")),
+        (module(evaluate_command).Frame, hint(LocationOptions, "tolerance_frame")),
+    ]
+    for enum, literal in pairs:
+        assert {member.value for member in enum} == set(typing.get_args(literal)), enum
+
+
+def module(function: Callable[..., Any]) -> Any:
+    """``freeloc.cli.predict`` is the function; its module hides behind it."""
+    return sys.modules[function.__module__]
+
+
+def hint(of: type, name: str) -> Any:
+    return typing.get_type_hints(of)[name]
+
+
+def test_train_has_the_librarys_defaults() -> None:
+    for name in ("trunk", "weights", "seed", "runtime", "precision", "cache", "no_cache", "resume", "quiet"):
+        assert default(cli.train, name) == default(train, name), name
+    assert default(train, "recipe") is None
+    assert named_recipe(default(cli.train, "recipe")) == Recipe()
+    for name in ("epochs", "batch_size", "learning_rate", "scales"):
+        assert default(cli.train, name) is None, name
+        assert name in Recipe.__dataclass_fields__
+    for name in ("split", "images", "classes", "skip_bad"):
+        assert default(cli.train, name) == default(open_dataset, name), name
+    assert default(cli.train, "format_") == default(open_dataset, "format")
+    everything = {*inspect.signature(train).parameters, *Recipe.__dataclass_fields__}
+    everything |= {*inspect.signature(open_dataset).parameters, "data", "format_"}
+    assert inspect.signature(cli.train).parameters.keys() <= everything
+
+
+def test_predict_has_the_librarys_defaults() -> None:
+    for name in ("scales", "location", "weights", "runtime", "precision"):
+        assert default(cli.predict, name) == default(Localizer.load, name), name
+    wanted = PredictionOptions()
+    for name in ("peaks", "overlay", "skip_bad"):
+        assert default(cli.predict, name) == getattr(wanted, name), name
+    # None asks the model, whose own default is the library's.
+    assert default(cli.predict, "threshold") is None
+    assert Model.__dataclass_fields__["threshold"].default == wanted.threshold
+    assert (default(cli.predict, "maps"), wanted.maps) == (False, None)
+    assert default(cli.predict, "map_size") == default(write_maps, "size")
+    assert PredictionOptions.__dataclass_fields__.keys() <= inspect.signature(cli.predict).parameters.keys()
+
+
+def test_evaluate_has_the_librarys_defaults() -> None:
+    wanted = EvaluationOptions()
+    assert default(cli.evaluate, "ap") == wanted.flavour
+    assert default(cli.evaluate, "resamples") == wanted.resamples
+    for name in ("ranking", "tolerance", "tolerance_frame", "distance", "difficult", "crowd"):
+        assert default(cli.evaluate, name) == getattr(wanted.location, name), name
+    missing = LocationOptions.__dataclass_fields__.keys() - inspect.signature(cli.evaluate).parameters.keys()
+    assert missing == {"flavour"}
+    for name in ("scales", "weights", "runtime", "precision"):
+        assert default(cli.evaluate, name) == default(Localizer.load, name), name
+
+
+def test_demo_and_check_have_the_librarys_defaults() -> None:
+    assert default(cli.demo, "seed") == DemoSettings().seed
+    for name in ("split", "images", "skip_bad"):
+        assert default(cli.check, name) == default(open_dataset, name), name
+    assert default(cli.check, "format_") == default(open_dataset, "format")
+
+
+def test_every_option_says_what_it_is_for() -> None:
+    for command in (cli.demo, cli.train, cli.predict, cli.evaluate, cli.check):
+        assert command.__doc__
+        for name, annotation in typing.get_type_hints(command, include_extras=True).items():
+            if name != "return":
+                (info,) = typing.get_args(annotation)[1:]
+                assert info.help, f"{command.__name__} {name}"
+                assert info.help.endswith("."), f"{command.__name__} {name}"

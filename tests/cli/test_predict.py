@@ -1,0 +1,140 @@
+"""``freeloc predict``: words become files, mistakes one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from freeloc.datasets import Dataset
+from freeloc.localizer import Localizer
+from freeloc.writers import localization_record
+
+TORCH = ("--runtime", "torch", "--precision", "float32")
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def photos(tiny_scenes: Dataset, tmp_path: Path) -> Path:
+    """A folder of two scenes and a text file."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for sample in tiny_scenes.samples[:2]:
+        shutil.copy(sample.path, folder)
+    (folder / "notes.txt").write_text("no photograph")
+    return folder
+
+
+def test_all_options_together(
+    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ("predict", tiny_run, photos, "--out", out, *TORCH, "--scales", "0.5,1", "--location", "paper")
+    more = ("--threshold", "0.3", "--peaks", "2", "--overlay", "--maps", "--map-size", "lattice")
+    answer = freeloc(*words, *more)
+    assert (answer.code, answer.out) == (0, "")
+    assert f"wrote 2 predictions to {out / 'predictions.jsonl'}" in answer.err
+    names = sorted(path.stem for path in photos.glob("*.jpg"))
+    assert files(out) == {
+        "predictions.jsonl",
+        *(f"overlays/{name}.jpg" for name in names),
+        *(f"maps/{name}.npz" for name in names),
+    }
+    localizer = Localizer.load(
+        tiny_run, scales=(0.5, 1.0), location="paper", runtime="torch", precision="float32"
+    )
+    for line, name in zip((out / "predictions.jsonl").read_text().splitlines(), names, strict=True):
+        path = photos / f"{name}.jpg"
+        result = localizer.predict(path)
+        assert json.loads(line) == localization_record(result, threshold=0.3, peaks=2, photo_name=str(path))
+        with np.load(out / "maps" / f"{name}.npz") as arrays:
+            assert str(arrays["mode"]) == "paper"
+            assert str(arrays["size"]) == "lattice"
+
+
+def test_the_models_own_threshold_is_the_default(
+    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path
+) -> None:
+    pattern = f"{photos}/*.jpg"
+    answer = freeloc("predict", tiny_run / "model.safetensors", pattern, "--out", tmp_path, *TORCH, "--quiet")
+    assert (answer.code, answer.out, answer.err) == (0, "", "")
+    records = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert [record["threshold"] for record in records] == [0.5, 0.5]
+    assert [record["mode"] for record in records] == ["fused", "fused"]
+    assert not (tmp_path / "maps").exists()
+    assert not (tmp_path / "overlays").exists()
+
+
+def test_a_bad_photograph(freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path) -> None:
+    (photos / "a-torn.jpg").write_bytes(b"\xff\xd8\xff torn")
+    out = tmp_path / "out"
+    words = ("predict", tiny_run, photos, "--out", out, *TORCH, "--scales", "0.5", "--quiet")
+    answer = freeloc(*words)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("freeloc: ")
+    assert "a-torn.jpg" in answer.err
+    assert "--skip-bad" in answer.err
+    assert answer.err.count("\n") == 1
+    assert not out.exists() or files(out) == set()
+
+    answer = freeloc(*words, "--skip-bad")
+    assert answer.code == 0
+    assert "a-torn.jpg" in answer.err
+    assert len((out / "predictions.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("--scales", "0.5,x"), "--scales 0.5,x is not a list of numbers"),
+        (("--scales", ","), "--scales is empty"),
+        (("--scales", "0"), "--scales has 0: give scales between"),
+        (("--scales", "nan"), "--scales has nan"),
+        (("--threshold", "1.5"), "--threshold 1.5 is not a probability"),
+        (("--threshold", "nan"), "--threshold nan is not a probability"),
+        (("--weights", "gone.safetensors"), "weight file gone.safetensors does not exist"),
+    ],
+)
+def test_each_mistake_is_one_line(
+    freeloc: Callable[..., Any],
+    tiny_run: Path,
+    photos: Path,
+    tmp_path: Path,
+    words: tuple[str, ...],
+    wanted: str,
+) -> None:
+    out = tmp_path / "out"
+    answer = freeloc("predict", tiny_run, photos, "--out", out, *TORCH, *words)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("freeloc: ")
+    assert wanted in answer.err
+    assert answer.err.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_missing_model_missing_photographs_and_a_bad_place(
+    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    note = photos / "notes.txt"
+    for model, photo, out, wanted in (
+        (tmp_path / "gone", photos, tmp_path / "out", "gone does not exist"),
+        (note, photos, tmp_path / "out", "notes.txt cannot be read"),
+        (tiny_run, tmp_path / "gone.jpg", tmp_path / "out", "there is no file or folder"),
+        (tiny_run, f"{photos}/*.bmp", tmp_path / "out", "no photograph matches"),
+        (tiny_run, tmp_path / "empty", tmp_path / "out", "holds no photograph"),
+        (tiny_run, photos, note, f"cannot write {note}"),
+    ):
+        answer = freeloc("predict", model, photo, "--out", out, *TORCH)
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.startswith("freeloc: ")
+        assert wanted in answer.err
+        assert answer.err.count("\n") == 1

@@ -1,0 +1,108 @@
+"""``freeloc train``: a run folder, and one line for each mistake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freeloc.datasets import Dataset
+from freeloc.model import Model
+
+FAST = ("--trunk", "lite0", "--scales", "0.3", "--epochs", "1", "--batch-size", "8")
+
+
+def folder_of(dataset: Dataset) -> Path:
+    return dataset.samples[0].path.parent
+
+
+@pytest.mark.slow
+def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path) -> None:
+    classes = tmp_path / "classes.txt"
+    classes.write_text("\n".join(reversed(tiny_training.classes)))
+    out = tmp_path / "run"
+    words = ("train", folder_of(tiny_training), "--out", out, *FAST, "--classes", classes, "--seed", 7)
+    answer = freeloc(*words, "--learning-rate", 0.01, "--cache", tmp_path / "cache", "--precision", "float32")
+    assert (answer.code, answer.out) == (0, "")
+    assert f"{folder_of(tiny_training).name}: 16 photographs, 8 classes" in answer.err
+    assert f"wrote {out / 'model.safetensors'}" in answer.err
+    names = {path.name for path in out.iterdir()}
+    assert names == {"model.safetensors", "manifest.json", "log.jsonl", "checkpoint.safetensors"}
+    model = Model.load(out)
+    assert model.trunk == "efficientnet_lite0"
+    assert model.classes == tuple(reversed(tiny_training.classes))
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest == model.manifest
+    assert manifest["seed"] == 7
+    recipe = manifest["recipe"]
+    assert (recipe["scales"], recipe["epochs"], recipe["batch_size"]) == ([0.3], 1, 8)
+    assert recipe["learning_rate"] == 0.01
+    assert manifest["precision"].endswith("float32")
+    assert len((out / "log.jsonl").read_text().splitlines()) == 1
+    assert len(list((tmp_path / "cache").rglob("*.npy"))) == 16
+
+    # The same folder is taken now; --resume finds nothing left to do and gives the same model.
+    before = (out / "model.safetensors").read_bytes()
+    again = freeloc(*words)
+    assert (again.code, again.out) == (2, "")
+    assert again.err.splitlines()[-1].startswith(f"freeloc: {out} holds a run already")
+    assert (out / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("--recipe", "cake"), "--recipe cake is unknown: choose one of default, paper, cam"),
+        (("--scales", "big"), "--scales big is not a list of numbers"),
+        (("--scales", ","), "--scales is empty"),
+        (("--epochs", "0"), "--epochs 0 must be greater than 0"),
+        (("--batch-size", "-3"), "--batch-size -3 must be greater than 0"),
+        (("--learning-rate", "0"), "--learning-rate 0.0 must be greater than 0"),
+        (("--classes", "nowhere.txt"), "--classes nowhere.txt cannot be read"),
+        (("--trunk", "oak", "--quiet"), "there is no trunk called 'oak'"),
+        (("--weights", "gone.pth", "--trunk", "lite0", "--quiet"), "weight file gone.pth does not exist"),
+        (("--format", "voc"), ""),
+        (("--split", "val"), "--split val"),
+    ],
+)
+def test_each_mistake_is_one_line(
+    freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path, words: tuple[str, ...], wanted: str
+) -> None:
+    answer = freeloc("train", folder_of(tiny_training), "--out", tmp_path / "run", *words)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("freeloc: ")
+    assert wanted in answer.err
+    assert answer.err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_data_and_a_taken_folder(
+    freeloc: Callable[..., Any], tiny_training: Dataset, tiny_run: Path, tmp_path: Path
+) -> None:
+    answer = freeloc("train", tmp_path / "gone", "--out", tmp_path / "run")
+    assert answer.code == 2
+    assert (
+        answer.err
+        == f"freeloc: there is no file or folder {tmp_path / 'gone'}: give the path of a data set\n"
+    )
+    before = (tiny_run / "model.safetensors").read_bytes()
+    answer = freeloc("train", folder_of(tiny_training), "--out", tiny_run, "--quiet")
+    assert answer.code == 2
+    assert answer.err.startswith(f"freeloc: {tiny_run} holds a run already (model.safetensors")
+    assert "--resume" in answer.err
+    assert answer.err.count("\n") == 1
+    assert (tiny_run / "model.safetensors").read_bytes() == before
+
+
+def test_a_class_without_photographs_stops(
+    freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path
+) -> None:
+    classes = tmp_path / "classes.txt"
+    classes.write_text("\n".join((*tiny_training.classes, "unicorn")))
+    answer = freeloc("train", folder_of(tiny_training), "--out", tmp_path / "run", "--classes", classes)
+    assert answer.code == 2
+    assert "class 'unicorn' has no photograph" in answer.err
+    assert "Traceback" not in answer.err

@@ -1,0 +1,64 @@
+"""Tables of an evaluation: every number is there, and names are shown as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freeloc.datasets import Box, Dataset, Sample
+from freeloc.evaluation import MEASURES, Evaluation, EvaluationOptions, Predictions, evaluate
+from freeloc.geometry import Size
+from freeloc.report import print_evaluation, render_evaluation
+
+
+def small(classes: tuple[str, str] = ("cat", "dog"), name: str = "model") -> Evaluation:
+    """Two photographs of the first class, found in one of them; none of the second."""
+    samples = tuple(
+        Sample(Path(f"{number}.jpg"), np.array([1, -1], np.int8), (Box(0, 0, 0, 50, 50),))
+        for number in range(2)
+    )
+    points = np.array([[[20.0, 20.0]] * 2, [[300.0, 300.0]] * 2])
+    ones = np.array([[2, 1], [1, 2]], np.float32)
+    predictions = Predictions(name, (Size(500, 400),) * 2, ones, {"fused": points}, {"fused": ones})
+    return evaluate([predictions], Dataset("two photographs", classes, samples), EvaluationOptions())
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("│┃|").replace("┃", "│").split("│")]
+
+
+def test_both_tables_hold_the_numbers() -> None:
+    page = render_evaluation(small())
+    lines = [cells(line) for line in page.splitlines()]
+    assert "two photographs: 2 photographs" in page
+    assert all(title in page for title in MEASURES.values())
+    summary = next(line for line in lines if line[0] == "model, fused")
+    assert summary[1] == "100.0 [100.0, 100.0]"
+    assert summary[2].startswith("50.0 [")
+    assert summary[3].startswith("50.0 [")
+    cat = next(line for line in lines if line[0] == "cat")
+    assert cat[1:] == ["2", "100.0", "50.0", "0.0"]
+    mean = next(line for line in lines if line[0] == "mean")
+    assert mean[1:] == ["", "100.0", "50.0", "0.0"]
+
+
+def test_what_cannot_be_measured_is_a_dash() -> None:
+    lines = [cells(line) for line in render_evaluation(small()).splitlines()]
+    # No photograph shows a dog, and none shows two classes, so there is no difficult pair.
+    assert next(line for line in lines if line[0] == "dog")[1:] == ["0", "–", "–", "–"]
+    assert next(line for line in lines if line[0] == "model, fused")[4] == "–"
+    assert "nan" not in render_evaluation(small()).lower()
+
+
+def test_names_are_no_markup() -> None:
+    page = render_evaluation(small(("[red]fox", "a[/]:cat:"), name="runs/[b]"))
+    for name in ("[red]fox", "a[/]:cat:", "runs/[b], fused"):
+        assert name in page
+
+
+def test_printing_gives_the_same_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    evaluation = small()
+    print_evaluation(evaluation)
+    assert capsys.readouterr().out == render_evaluation(evaluation)

@@ -1,0 +1,381 @@
+"""The feature cache: right numbers, made once, and safe to interrupt, share and damage."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import nn
+
+from freeloc import features as room
+from freeloc.errors import FreelocError
+from freeloc.features import CachedFeatures, FeatureCache, LiveFeatures, canvases, extract, valid_map
+from freeloc.geometry import CellLayout, Padding, Pyramid
+from freeloc.photographs import load_photograph
+from freeloc.trunks.base import Normalization, Trunk
+from freeloc.trunks.runtime import Network, compile_network
+
+SCALES = (0.3, 0.5)
+
+
+class Patches(Trunk):
+    """A real trunk of one convolution: cell (i, j) is a weighted sum of its own 32×32 pixels."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.name = "patches"
+        self.layout = CellLayout(32, 16.0)
+        self.channels = self.width = 5
+        self.normalization = Normalization((127.5,) * 3, (127.5,) * 3)
+        self.body = nn.Sequential(nn.Conv2d(3, 5, 32, stride=32))
+        self.projection = nn.Identity()
+        self.freeze()
+
+    def by_hand(self, canvas: np.ndarray) -> np.ndarray:
+        """(5, rows, cols) for a canvas."""
+        weight = self.state_dict()["body.0.weight"].double().numpy()
+        bias = self.state_dict()["body.0.bias"].double().numpy()
+        rows, cols = canvas.shape[0] // 32, canvas.shape[1] // 32
+        pixels = ((canvas - 127.5) / 127.5).reshape(rows, 32, cols, 32, 3)
+        return np.einsum("iyjxc,ocyx->oij", pixels, weight) + bias[:, None, None]
+
+
+class Counted:
+    """A network that counts how often it is asked, and can be stopped."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.runtime = network.runtime
+        self.precision = network.precision
+        self.calls = 0
+        self.stop_at: int | None = None
+
+    def __call__(self, canvas: np.ndarray) -> np.ndarray:
+        if self.calls == self.stop_at:
+            raise KeyboardInterrupt
+        self.calls += 1
+        return self._network(canvas)
+
+
+class World(NamedTuple):
+    """Six photographs of different shapes, a trunk, and an empty cache folder."""
+
+    paths: list[Path]
+    trunk: Patches
+    network: Counted
+    root: Path
+
+    def extract(self, scales: tuple[float, ...] = SCALES, padding: Padding = "stride") -> CachedFeatures:
+        pyramid = Pyramid(scales, padding)
+        return extract(self.paths, self.trunk, self.network, pyramid, root=self.root, quiet=True)
+
+    def entries(self) -> list[Path]:
+        return sorted(path for path in self.root.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    paths = []
+    for index, (width, height) in enumerate(
+        [(200, 150), (90, 300), (64, 64), (400, 40), (31, 17), (500, 375)]
+    ):
+        paths.append(folder / f"{index}.png")
+        Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(paths[-1])
+    return paths
+
+
+@pytest.fixture
+def world(photographs: list[Path], tmp_path: Path) -> World:
+    trunk = Patches()
+    return World(
+        list(photographs), trunk, Counted(compile_network(trunk, runtime="torch")), tmp_path / "cache"
+    )
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("padding", ["stride", "square"])
+    def test_cells_are_the_trunks_values_row_by_row(self, world: World, padding: Padding) -> None:
+        made = world.extract(padding=padding)
+        assert (len(made), made.scales) == (6, SCALES)
+        for index, path in enumerate(world.paths):
+            image = load_photograph(path)
+            for scale in SCALES:
+                ((grid, canvas),) = canvases(image, world.trunk, Pyramid((scale,), padding))
+                values = world.trunk.by_hand(canvas)
+                cells = made.cells(index, scale)
+                assert cells.dtype == np.float16
+                assert cells.shape == (grid.valid_rows * grid.valid_cols, 5)
+                for i, j in np.ndindex(grid.valid_rows, grid.valid_cols):
+                    np.testing.assert_allclose(
+                        cells[i * grid.valid_cols + j].astype(float), values[:, i, j], atol=2e-3
+                    )
+
+    def test_padding_does_not_change_the_cells_that_look_at_the_photograph(self, world: World) -> None:
+        tight, square = world.extract(padding="stride"), world.extract(padding="square")
+        for index in range(6):
+            # The last row and column also see padding, which is the same colour either way.
+            np.testing.assert_array_equal(tight.cells(index, 0.5), square.cells(index, 0.5))
+
+    def test_live_features_are_the_same(self, world: World) -> None:
+        kept = world.extract()
+        live = LiveFeatures(world.paths, world.trunk, world.network, "stride")
+        assert (len(live), live.scales) == (6, None)
+        for index in range(6):
+            for scale in SCALES:
+                np.testing.assert_array_equal(live.cells(index, scale), kept.cells(index, scale))
+        assert live.cells(0, 0.4321).shape[1] == 5
+
+    def test_canvases_come_in_the_order_of_the_scales(self, world: World) -> None:
+        made = canvases(load_photograph(world.paths[0]), world.trunk, Pyramid((1.0, 0.3)))
+        assert [grid.scale for grid, _ in made] == [1.0, 0.3]
+        for grid, canvas in made:
+            assert canvas.shape == (grid.canvas.height, grid.canvas.width, 3)
+            # Padding has the trunk's own colour.
+            assert (canvas[:, grid.content.width :] == world.trunk.fill).all()
+
+    def test_valid_map_cuts_padding_away(self, world: World) -> None:
+        ((grid, canvas),) = canvases(load_photograph(world.paths[3]), world.trunk, Pyramid((1.0,), "square"))
+        values = world.network(canvas)
+        cut = valid_map(values, grid)
+        assert values.shape == (5, 16, 16)
+        # 400×40 becomes 500×50: centres 16 and 48 lie on 50 rows, 16 … 496 on 500 columns.
+        assert cut.shape == (5, 2, 16)
+        np.testing.assert_array_equal(cut, values[:, :2])
+
+
+class TestMadeOnce:
+    def test_a_second_time_the_network_rests(self, world: World) -> None:
+        first = world.extract()
+        assert world.network.calls == 6 * len(SCALES)
+        times = [path.stat().st_mtime_ns for path in world.entries()]
+        again = world.extract()
+        assert world.network.calls == 6 * len(SCALES)
+        assert [path.stat().st_mtime_ns for path in world.entries()] == times
+        np.testing.assert_array_equal(first.cells(2, 0.5), again.cells(2, 0.5))
+
+    def test_only_what_is_new_is_made(self, world: World) -> None:
+        late = world.paths.pop()
+        world.extract()
+        world.paths.append(late)
+        world.extract()
+        assert world.network.calls == 6 * len(SCALES)
+        world.extract((*SCALES, 0.7))
+        assert world.network.calls == 6 * (len(SCALES) + 1)
+
+    def test_content_counts_not_the_name(self, world: World, tmp_path: Path) -> None:
+        twin = tmp_path / "twin.png"
+        shutil.copy(world.paths[0], twin)
+        world.paths.append(twin)
+        made = world.extract()
+        assert world.network.calls == 6 * len(SCALES)
+        np.testing.assert_array_equal(made.cells(6, 0.5), made.cells(0, 0.5))
+        shutil.copy(world.paths[1], twin)
+        made = world.extract()
+        np.testing.assert_array_equal(made.cells(6, 0.5), made.cells(1, 0.5))
+
+    def test_an_entry_is_named_by_all_it_depends_on(self, world: World, tmp_path: Path) -> None:
+        made = world.extract()
+        entry = made.cache.entry(made.contents[0], 0.5)
+        assert hashlib.sha256(world.paths[0].read_bytes()).hexdigest().startswith(made.contents[0])
+        assert entry.is_file()
+        assert made.contents[0] in entry.name
+        others = {
+            FeatureCache.open(trunk, network, padding, tmp_path).folder
+            for trunk in (Patches(0), Patches(1))
+            for network in (
+                compile_network(trunk, runtime="torch", precision="float32"),
+                compile_network(trunk, runtime="torch", precision="bfloat16"),
+            )
+            for padding in ("stride", "square")
+        }
+        assert len(others) == 8
+
+    @settings(deadline=None, max_examples=200)
+    @given(st.floats(0.02, 20), st.floats(-2e-4, 2e-4))
+    def test_near_scales_do_not_share_an_entry(self, scale: float, step: float) -> None:
+        # 1.00099 and 1.00101 give canvases of 500 and 501 pixels.
+        cache = FeatureCache(Path("cache"))
+        near = scale + step
+        assert (cache.entry("ab", scale) == cache.entry("ab", near)) == (scale == near)
+
+    def test_ordinary_scales_have_short_names(self) -> None:
+        assert FeatureCache(Path("cache")).entry("abcd", 0.7) == Path("cache/ab/abcd-0.7000.npy")
+
+    def test_default_place_is_the_users_cache(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FREELOC_CACHE", str(world.root))
+        pyramid = Pyramid((0.3,))
+        made = extract(world.paths[:1], world.trunk, world.network, pyramid, quiet=True)
+        assert made.cache.folder.parent == world.root / "features"
+        assert made.cells(0, 0.3).size
+
+
+class TestInterruption:
+    def test_goes_on_where_it_stopped(self, world: World) -> None:
+        world.network.stop_at = 5
+        with pytest.raises(KeyboardInterrupt):
+            world.extract()
+        # What was computed was also kept: the first five of twelve.
+        assert len(world.entries()) == 5
+        world.network.stop_at = None
+        made = world.extract()
+        assert world.network.calls == 12
+        assert len(world.entries()) == 12
+        reference = extract(
+            *(world.paths, world.trunk, world.network, Pyramid(SCALES)),
+            root=world.root.with_name("other"),
+            quiet=True,
+        )
+        for index in range(6):
+            np.testing.assert_array_equal(made.cells(index, 0.5), reference.cells(index, 0.5))
+
+    def test_parts_may_be_deleted(self, world: World) -> None:
+        made = world.extract()
+        before = [made.cells(index, 0.3).copy() for index in range(6)]
+        for path in world.entries()[::3]:
+            path.unlink()
+        made = world.extract()
+        assert world.network.calls == 12 + 4
+        for index, cells in enumerate(before):
+            np.testing.assert_array_equal(made.cells(index, 0.3), cells)
+
+    def test_a_half_written_file_is_not_taken_for_an_entry(self, world: World) -> None:
+        made = world.extract()
+        entry = made.cache.entry(made.contents[0], 0.5)
+        half = entry.with_name(f".{entry.name}.0badcafe.part")
+        half.write_bytes(entry.read_bytes()[:100])
+        entry.unlink()
+        made = world.extract()
+        assert world.network.calls == 12 + 1
+        assert made.cells(0, 0.5).shape[1] == 5
+
+    def test_a_bad_photograph_stops_it_but_loses_nothing(self, world: World, tmp_path: Path) -> None:
+        bad = tmp_path / "bad.png"
+        bad.write_bytes(world.paths[5].read_bytes()[:2000])
+        world.paths.append(bad)
+        with pytest.raises(FreelocError, match="bad.png"):
+            world.extract()
+        world.paths.pop()
+        world.extract()
+        assert world.network.calls == 12
+
+
+class TestDamage:
+    @pytest.mark.parametrize("damage", ["empty", "cut in the header", "cut in the values", "noise", "gone"])
+    def test_a_damaged_entry_is_named(self, world: World, damage: str) -> None:
+        made = world.extract()
+        entry = made.cache.entry(made.contents[5], 0.5)
+        data = entry.read_bytes()
+        content = {"empty": b"", "cut in the header": data[:50], "cut in the values": data[:-7]}
+        entry.write_bytes(content.get(damage, b"noise" * 100))
+        if damage == "gone":
+            entry.unlink()
+        with pytest.raises(FreelocError, match=rf"{entry.name} is missing or damaged: delete it"):
+            made.cells(5, 0.5)
+        # The mend that the message names.
+        entry.unlink(missing_ok=True)
+        assert world.extract().cells(5, 0.5).shape == made.cells(5, 0.5).shape
+
+    def test_a_pickle_is_not_run(self, world: World) -> None:
+        made = world.extract()
+        np.save(made.cache.entry(made.contents[0], 0.3), np.array([{}], dtype=object), allow_pickle=True)
+        with pytest.raises(FreelocError, match="damaged"):
+            made.cells(0, 0.3)
+
+    @pytest.mark.parametrize("other", [np.zeros((3, 3, 5), np.float32), np.zeros((9, 5), np.float16)])
+    def test_an_array_of_another_kind(self, world: World, other: np.ndarray) -> None:
+        made = world.extract()
+        np.save(made.cache.entry(made.contents[0], 0.3), other)
+        with pytest.raises(FreelocError, match="damaged"):
+            made.cells(0, 0.3)
+
+    @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        st.lists(
+            st.tuples(st.integers(0, 127), st.sampled_from(b"'(){} #\\,:\n\0<f2\x93\xff")),
+            min_size=1,
+            max_size=3,
+        )
+    )
+    @pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")
+    def test_any_damage_of_the_header_is_told_or_harmless(
+        self, tmp_path: Path, changes: list[tuple[int, int]]
+    ) -> None:
+        cache = FeatureCache(tmp_path)
+        cache.store("abcd", 1.0, np.zeros((3, 4, 5), np.float16))
+        entry = cache.entry("abcd", 1.0)
+        damaged = bytearray(entry.read_bytes())
+        for place, value in changes:
+            damaged[place] = value
+        entry.write_bytes(damaged)
+        try:
+            values = cache.load("abcd", 1.0)
+        except FreelocError as error:
+            assert entry.name in str(error)
+        else:
+            assert values.dtype == np.float16
+            assert values.ndim == 3
+
+
+class TestMistakes:
+    def test_a_missing_photograph(self, world: World, tmp_path: Path) -> None:
+        world.paths.append(tmp_path / "absent.jpg")
+        with pytest.raises(FreelocError, match=r"absent\.jpg cannot be read"):
+            world.extract()
+        assert world.network.calls == 0
+
+    def test_no_room(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        made = world.extract()
+        values = sum(made.cells(index, scale).size for index in range(6) for scale in SCALES)
+        shutil.rmtree(world.root)
+        calls = world.network.calls
+        usage = type(shutil.disk_usage("/"))
+        monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values - 1))
+        with pytest.raises(FreelocError, match="--cache or train with --no-cache"):
+            world.extract()
+        assert world.network.calls == calls
+        # Two bytes a value, to the byte.
+        monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values))
+        world.extract()
+        assert world.network.calls == 2 * calls
+
+    def test_the_cache_folder_is_a_file(self, world: World) -> None:
+        world.root.write_text("x")
+        with pytest.raises(FreelocError, match="cannot write"):
+            world.extract()
+
+
+class TestTelling:
+    def test_what_is_made_is_told(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+        pyramid = Pyramid(SCALES)
+        extract(world.paths, world.trunk, world.network, pyramid, root=world.root)
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert "features of 6 photographs take 0.00 GB in" in told.err
+        assert "extracting features: 6 done" in told.err
+        extract(world.paths, world.trunk, world.network, pyramid, root=world.root)
+        assert capsys.readouterr().err == ""
+
+    def test_quiet(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+        world.extract()
+        assert capsys.readouterr() == ("", "")
+
+
+def test_two_extractions_side_by_side_share_a_cache(world: World) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: world.extract(), range(2))
+    assert len(world.entries()) == 12
+    for index in range(6):
+        np.testing.assert_array_equal(first.cells(index, 0.5), second.cells(index, 0.5))

@@ -1,0 +1,493 @@
+"""Scores, points, peaks and maps, each against a slow computation written out cell by cell."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from scipy.special import expit
+from torch.nn import functional
+
+from freeloc.errors import FreelocError
+from freeloc.geometry import TEST_SCALES, CellLayout, Grid, Lattice, Padding, Pyramid, Size
+from freeloc.localization import LATTICE_STEP, Localization, LocationMode, ScaleMap, localize, logistic
+
+law = settings(deadline=None, max_examples=40)
+
+EFFICIENTNET = CellLayout(stride=32, offset=31.5)
+LAYOUTS = (EFFICIENTNET, CellLayout(32, 112.0, 224), CellLayout(16, 8.0))
+CLASSES = ("cat", "dog", "bus")
+
+sides = st.integers(1, 6000) | st.sampled_from((1, 375, 500, 6000))
+sizes = st.builds(Size, sides, sides)
+scale_sets = st.lists(st.floats(0.1, 2), min_size=1, max_size=4).map(tuple) | st.just(TEST_SCALES)
+shares = st.floats(0, 1)
+
+
+def random_maps(seed: int, size: Size, scales: tuple[float, ...], layout: CellLayout) -> list[ScaleMap]:
+    rng = np.random.default_rng(seed)
+    return [
+        ScaleMap(rng.normal(0, 3, (3, grid.valid_rows, grid.valid_cols)).astype(np.float32), grid)
+        for grid in Pyramid(scales).grids(size, layout)
+    ]
+
+
+def cell_positions(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """x of the valid columns and y of the valid rows, held within the photograph, from first principles."""
+    stride, offset = grid.layout.stride, grid.layout.offset
+    x = (offset + stride * np.arange(grid.valid_cols)) * grid.photo.width / grid.content.width
+    y = (offset + stride * np.arange(grid.valid_rows)) * grid.photo.height / grid.content.height
+    return np.minimum(x, grid.photo.width), np.minimum(y, grid.photo.height)
+
+
+def blob(grid: Grid, at: tuple[float, float]) -> ScaleMap:
+    """A map that falls with the distance of each cell's position from a point of the photograph."""
+    x, y = cell_positions(grid)
+    distance = np.hypot(x[None] - at[0], y[:, None] - at[1])
+    unit = grid.photo.longest / 500 * 25
+    return ScaleMap((2 - distance / unit).astype(np.float32)[None], grid)
+
+
+def reach(grid: Grid, at: tuple[float, float]) -> tuple[float, float]:
+    """How far the nearest cell may lie from a point: half a cell, or more where no cell reaches."""
+    bounds = []
+    for positions, place, pixels in zip(
+        cell_positions(grid),
+        at,
+        (grid.photo.width / grid.content.width, grid.photo.height / grid.content.height),
+        strict=True,
+    ):
+        outside = max(positions[0] - place, place - positions[-1])
+        bounds.append(max(grid.layout.stride * pixels / 2, outside))
+    return bounds[0], bounds[1]
+
+
+def fused_reach(grids: Sequence[Grid], at: tuple[float, float], lattice: Lattice) -> np.ndarray:
+    """How far along x and y the fused point may lie from the blob's place.
+
+    Each scale's map falls on both sides of its own nearest cell, so the sum's maximum lies among those cells:
+    no farther than the coarsest scale's, but for a step of the raster. Where the middle of the photograph
+    lies beyond the outermost cells of every scale, the map is flat there and the middle is given.
+    """
+    bounds = np.max([reach(grid, at) for grid in grids], axis=0)
+    middle = (lattice.photo.width / 2, lattice.photo.height / 2)
+    for axis in (0, 1):
+        positions = np.concatenate([cell_positions(grid)[axis] for grid in grids])
+        if not positions.min() < middle[axis] < positions.max():
+            bounds[axis] = max(bounds[axis], abs(middle[axis] - at[axis]))
+    return bounds + (lattice.photo.width / lattice.cols, lattice.photo.height / lattice.rows)
+
+
+class TestAKnownPlaceComesBack:
+    @law
+    @given(
+        sizes,
+        st.floats(0.1, 4),
+        st.sampled_from(LAYOUTS),
+        st.sampled_from(("stride", "square")),
+        shares,
+        shares,
+        st.sampled_from(("fused", "paper")),
+    )
+    def test_one_scale(
+        self,
+        size: Size,
+        scale: float,
+        layout: CellLayout,
+        padding: Padding,
+        u: float,
+        v: float,
+        mode: LocationMode,
+    ) -> None:
+        at = (u * size.width, v * size.height)
+        grid = Pyramid((scale,), padding).grid(size, scale, layout)
+        result = localize([blob(grid, at)], ("blob",), mode=mode)
+        bounds = reach(grid, at) if mode == "paper" else fused_reach([grid], at, result.lattice)
+        assert (np.abs(result.points[0] - at) <= np.array(bounds) + 1e-4 * size.longest).all()
+
+    @law
+    @given(sizes, scale_sets, st.sampled_from(LAYOUTS), shares, shares)
+    def test_several_scales(
+        self, size: Size, scales: tuple[float, ...], layout: CellLayout, u: float, v: float
+    ) -> None:
+        at = (u * size.width, v * size.height)
+        grids = Pyramid(scales).grids(size, layout)
+        maps = [blob(grid, at) for grid in grids]
+        slack = 1e-4 * size.longest
+        # The paper's way takes the cell nearest of all scales: no farther than the finest scale's nearest.
+        (found,) = localize(maps, ("blob",), mode="paper")
+        finest = min(math.hypot(*reach(grid, at)) for grid in grids)
+        assert math.hypot(found.x - at[0], found.y - at[1]) <= finest + slack
+        result = localize(maps, ("blob",))
+        assert (np.abs(result.points[0] - at) <= fused_reach(grids, at, result.lattice) + slack).all()
+
+    def test_an_ordinary_photograph_is_located_within_a_few_pixels(self) -> None:
+        size, at = Size(500, 375), (311.0, 142.0)
+        maps = [blob(grid, at) for grid in Pyramid(TEST_SCALES).grids(size, EFFICIENTNET)]
+        for mode, bound in (("paper", 32 / 2.8 / 2 * math.sqrt(2)), ("fused", 16.0)):
+            (found,) = localize(maps, ("blob",), mode=mode)
+            assert math.hypot(found.x - at[0], found.y - at[1]) <= bound
+
+
+class TestScores:
+    @law
+    @given(sizes, scale_sets, st.integers(0, 999))
+    def test_score_is_the_mean_over_scales_of_each_scales_maximum(
+        self, size: Size, scales: tuple[float, ...], seed: int
+    ) -> None:
+        maps = random_maps(seed, size, scales, EFFICIENTNET)
+        result = localize(maps, CLASSES)
+        for k, found in enumerate(result):
+            best = [max(float(value) for value in part.values[k].ravel()) for part in maps]
+            assert found.score == pytest.approx(math.fsum(best) / len(best), rel=1e-6, abs=1e-6)
+            assert found.probability == pytest.approx(float(expit(found.score)), rel=1e-5)
+        np.testing.assert_array_equal(localize(maps, CLASSES, mode="paper").scores, result.scores)
+
+    @law
+    @given(sizes, scale_sets, st.integers(0, 999))
+    def test_average_pooling_takes_the_mean_of_each_scale(
+        self, size: Size, scales: tuple[float, ...], seed: int
+    ) -> None:
+        maps = random_maps(seed, size, scales, EFFICIENTNET)
+        result = localize(maps, CLASSES, pooling="average")
+        for k, score in enumerate(result.scores):
+            means = [math.fsum(map(float, part.values[k].ravel())) / part.values[k].size for part in maps]
+            assert score == pytest.approx(math.fsum(means) / len(means), rel=1e-5, abs=1e-5)
+        # Pooling decides the score, not the place.
+        np.testing.assert_array_equal(result.points, localize(maps, CLASSES).points)
+
+    def test_present_classes_come_most_probable_first(self) -> None:
+        (grid,) = Pyramid((1.0,)).grids(Size(500, 375), EFFICIENTNET)
+        values = np.zeros((3, grid.valid_rows, grid.valid_cols), np.float32)
+        values += np.array([0.0, 3.0, -1.0], np.float32)[:, None, None]
+        result = localize([ScaleMap(values, grid)], CLASSES)
+        # logistic(0) is exactly one half, and the threshold is reached by being equal to it.
+        assert [found.name for found in result.present()] == ["dog", "cat"]
+        assert [found.name for found in result.present(0.51)] == ["dog"]
+        assert [found.name for found in result.present(0.0)] == ["dog", "cat", "bus"]
+        assert result.present(0.99) == ()
+
+
+class TestThePapersWay:
+    @law
+    @given(sizes, scale_sets, st.sampled_from(LAYOUTS), st.integers(0, 999))
+    def test_equals_a_loop_over_all_scales_and_cells(
+        self, size: Size, scales: tuple[float, ...], layout: CellLayout, seed: int
+    ) -> None:
+        maps = random_maps(seed, size, scales, layout)
+        result = localize(maps, CLASSES, mode="paper")
+        for k in range(len(CLASSES)):
+            best, place = -math.inf, (math.nan, math.nan)
+            for part in maps:
+                x, y = cell_positions(part.grid)
+                for i, j in np.ndindex(part.values.shape[1:]):
+                    if part.values[k, i, j] > best:
+                        best, place = float(part.values[k, i, j]), (x[j], y[i])
+            assert result.responses[k] == np.float32(best)
+            assert result.points[k] == pytest.approx(place)
+
+
+def slow_fused(maps: list[ScaleMap], lattice: Lattice, combine: str) -> np.ndarray:
+    """Raster values one by one: bilinear reading of every scale, then mean of the logistic, or maximum."""
+    fused = np.empty((len(maps[0].values), lattice.rows, lattice.cols))
+    for (k, r, c), _ in np.ndenumerate(fused):
+        x = (c + 0.5) * lattice.photo.width / lattice.cols
+        y = (r + 0.5) * lattice.photo.height / lattice.rows
+        read = []
+        for part in maps:
+            grid = part.grid
+            values = part.values[k].astype(np.float64)
+            values = expit(values) if combine == "mean" else values
+            last_row, last_col = values.shape[0] - 1, values.shape[1] - 1
+            col = (x * grid.content.width / grid.photo.width - grid.layout.offset) / grid.layout.stride
+            row = (y * grid.content.height / grid.photo.height - grid.layout.offset) / grid.layout.stride
+            col, row = min(max(col, 0), last_col), min(max(row, 0), last_row)
+            j, i = int(col), int(row)
+            right, down = min(j + 1, last_col), min(i + 1, last_row)
+            a, b = row - i, col - j
+            above = (1 - b) * values[i, j] + b * values[i, right]
+            below = (1 - b) * values[down, j] + b * values[down, right]
+            read.append((1 - a) * above + a * below)
+        fused[k, r, c] = sum(read) / len(read) if combine == "mean" else max(read)
+    return fused
+
+
+class TestMaps:
+    @settings(deadline=None, max_examples=15)
+    @given(sizes, scale_sets, st.sampled_from(LAYOUTS), st.integers(0, 999))
+    def test_fused_equals_a_pixel_by_pixel_computation(
+        self, size: Size, scales: tuple[float, ...], layout: CellLayout, seed: int
+    ) -> None:
+        maps = random_maps(seed, size, scales, layout)
+        result = localize(maps, CLASSES, step=60.0)
+        wanted = slow_fused(maps, result.lattice, "mean")
+        np.testing.assert_allclose(result.maps, wanted, atol=2e-6)
+        for k, found in enumerate(result):
+            assert found.response == pytest.approx(wanted[k].max(), abs=2e-6)
+            col = found.x / size.width * result.lattice.cols - 0.5
+            row = found.y / size.height * result.lattice.rows - 0.5
+            assert wanted[k, round(row), round(col)] == pytest.approx(wanted[k].max(), abs=4e-6)
+            assert (row, col) == pytest.approx((round(row), round(col)), abs=1e-6)
+
+    @settings(deadline=None, max_examples=15)
+    @given(sizes, scale_sets, st.integers(0, 999))
+    def test_the_papers_way_keeps_the_highest_raw_score(
+        self, size: Size, scales: tuple[float, ...], seed: int
+    ) -> None:
+        maps = random_maps(seed, size, scales, EFFICIENTNET)
+        result = localize(maps, CLASSES, mode="paper", step=60.0)
+        np.testing.assert_allclose(result.maps, slow_fused(maps, result.lattice, "max"), atol=2e-5)
+
+    @pytest.mark.parametrize("mode", ["fused", "paper"])
+    def test_a_rescaled_map_agrees_with_torch(self, mode: LocationMode) -> None:
+        size = Size(130, 97)
+        result = localize(random_maps(3, size, (0.5, 1.0), EFFICIENTNET), CLASSES, mode=mode)
+        rescaled = result.map("dog")
+        assert rescaled.shape == (97, 130)
+        assert rescaled.dtype == np.float32
+        wanted = functional.interpolate(
+            torch.from_numpy(result.maps[1])[None, None], (97, 130), mode="bilinear", align_corners=False
+        )
+        np.testing.assert_allclose(rescaled, wanted[0, 0].numpy(), atol=1e-4)
+
+    def test_of_equal_places_the_one_nearest_the_middle_is_the_point(self) -> None:
+        # All of a map at one height: scores past float32's logistic, say.
+        (grid,) = Pyramid((1.0,)).grids(Size(500, 400), EFFICIENTNET)
+        values = np.full((1, grid.valid_rows, grid.valid_cols), 40, np.float32)
+        (found,) = localize([ScaleMap(values, grid)], ("blob",))
+        assert (found.x, found.y) == pytest.approx((250, 200), abs=4.1)
+
+    def test_raster_step_is_in_normalised_pixels(self) -> None:
+        result = localize(random_maps(0, Size(1000, 500), (1.0,), EFFICIENTNET), CLASSES)
+        assert LATTICE_STEP == 8
+        assert result.maps.shape == (3, round(250 / 8), round(500 / 8))
+
+
+class TestResult:
+    @pytest.mark.parametrize("mode", ["fused", "paper"])
+    def test_shapes_and_dtypes(self, mode: LocationMode) -> None:
+        maps = random_maps(1, Size(333, 500), (0.5, 1.0), EFFICIENTNET)
+        result = localize(maps, CLASSES, mode=mode, path=Path("a.jpg"))
+        assert result.scores.dtype == result.responses.dtype == result.maps.dtype == np.float32
+        assert result.probabilities.dtype == np.float32
+        assert result.points.dtype == np.float64
+        assert result.points.shape == (3, 2)
+        assert (result.photo, result.classes, result.mode) == (Size(333, 500), CLASSES, mode)
+        assert result.path == Path("a.jpg")
+
+    def test_classes_are_found_by_name_and_in_order(self) -> None:
+        result = localize(random_maps(1, Size(333, 500), (1.0,), EFFICIENTNET), CLASSES)
+        assert [found.name for found in result] == list(CLASSES)
+        for k, name in enumerate(CLASSES):
+            found = result[name]
+            assert (found.x, found.y) == tuple(result.points[k])
+            assert (found.score, found.response) == (result.scores[k], result.responses[k])
+
+    @pytest.mark.parametrize("ask", [Localization.__getitem__, Localization.map, Localization.peaks])
+    def test_an_unknown_class_is_named_with_the_known_ones(self, ask: object) -> None:
+        result = localize(random_maps(1, Size(333, 500), (1.0,), EFFICIENTNET), CLASSES)
+        with pytest.raises(FreelocError, match="no class 'cow': choose one of cat, dog, bus"):
+            ask(result, "cow")  # type: ignore[operator]
+
+    @pytest.mark.parametrize("mode", ["fused", "paper"])
+    @pytest.mark.parametrize("size", [1.0, 1e4])
+    def test_huge_scores_give_no_warning_and_nothing_unusual(self, mode: LocationMode, size: float) -> None:
+        grids = Pyramid((0.5, 1.0)).grids(Size(500, 375), EFFICIENTNET)
+        rng = np.random.default_rng(5)
+        maps = [
+            ScaleMap(
+                (size * rng.choice([-1, 1], (3, grid.valid_rows, grid.valid_cols))).astype(np.float32), grid
+            )
+            for grid in grids
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            result = localize(maps, CLASSES, mode=mode)
+            peaks = result.peaks("cat")
+            probabilities = result.probabilities
+        for values in (result.scores, result.maps, result.points, result.responses, probabilities):
+            assert np.isfinite(values).all()
+        assert all(math.isfinite(peak.value) for peak in peaks)
+
+
+class TestLogistic:
+    @law
+    @given(st.floats(-50, 50, width=32))
+    def test_agrees_with_scipy(self, value: float) -> None:
+        assert logistic(value) == pytest.approx(float(expit(value)), rel=1e-5)
+
+    def test_ends(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            values = logistic(np.array([-np.inf, -1e30, 0, 1e30, np.inf]))
+        np.testing.assert_allclose(values, [0, 0, 0.5, 1, 1], atol=1e-20)
+        assert values.dtype == np.float32
+
+
+def on_raster(values: np.ndarray, size: Size, mode: LocationMode = "fused") -> Localization:
+    """A result whose one map is given as it is."""
+    lattice = Lattice(size, *values.shape)
+    best = np.unravel_index(values.argmax(), values.shape)
+    return Localization(
+        size,
+        ("blob",),
+        values.max(keepdims=True)[0].astype(np.float32),
+        lattice.to_photo([best]),
+        values.max(keepdims=True)[0].astype(np.float32),
+        values[None].astype(np.float32),
+        lattice,
+        mode,
+    )
+
+
+def two_blobs(first: float, second: float) -> np.ndarray:
+    """Two hills on a raster of 40×60 at (row, column) (10, 12) and (28, 45)."""
+    rows, cols = np.mgrid[0:40, 0:60]
+    hills = [
+        (first, np.hypot(rows - 10, cols - 12)),
+        (second, np.hypot(rows - 28, cols - 45)),
+    ]
+    return np.maximum(*(height * np.exp(-((distance / 4) ** 2)) for height, distance in hills))
+
+
+class TestPeaks:
+    def test_two_blobs_are_found_strongest_first(self) -> None:
+        result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
+        first, second = result.peaks("blob")
+        # Raster steps are 10 pixels; column 45 is centred at 455.
+        assert (first.x, first.y, first.value) == pytest.approx((455, 285, 0.9))
+        assert (second.x, second.y, second.value) == pytest.approx((125, 105, 0.6))
+
+    def test_threshold_is_a_share_of_the_strongest(self) -> None:
+        result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
+        assert len(result.peaks("blob", threshold=0.66)) == 2
+        assert len(result.peaks("blob", threshold=0.67)) == 1
+
+    def test_raw_maps_are_compared_by_probability(self) -> None:
+        values = two_blobs(1.0, 2.0) * 4 - 2  # raw scores of 2 and 6: logistic 0.881 and 0.998
+        result = on_raster(values, Size(600, 400), "paper")
+        first, second = result.peaks("blob", threshold=0.88)
+        assert (first.value, second.value) == pytest.approx((6, 2))
+        assert len(result.peaks("blob", threshold=0.89)) == 1
+
+    def test_distance_is_in_normalised_pixels(self) -> None:
+        # The peaks lie hypot(330, 180) = 375.9 pixels apart: 313.2 at 500 pixels.
+        result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
+        assert len(result.peaks("blob", distance=313)) == 2
+        assert len(result.peaks("blob", distance=314)) == 1
+
+    def test_count_limits(self) -> None:
+        result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
+        assert len(result.peaks("blob", count=1)) == 1
+        assert result.peaks("blob", count=0) == ()
+
+    @law
+    @given(
+        st.integers(0, 9999),
+        st.integers(1, 30),
+        st.integers(1, 30),
+        st.integers(1, 8),
+        st.floats(0, 300),
+        st.floats(0, 1),
+        st.sampled_from(("fused", "paper")),
+    )
+    def test_laws(
+        self,
+        seed: int,
+        rows: int,
+        cols: int,
+        count: int,
+        distance: float,
+        threshold: float,
+        mode: LocationMode,
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        size = Size(int(rng.integers(1, 2000)), int(rng.integers(1, 2000)))
+        values = rng.random((rows, cols)) if mode == "fused" else rng.normal(0, 3, (rows, cols))
+        result = on_raster(values, size, mode)
+        peaks = result.peaks("blob", count=count, distance=distance, threshold=threshold)
+        assert 1 <= len(peaks) <= count
+        heights = [peak.value for peak in peaks]
+        assert heights == sorted(heights, reverse=True)
+        strengths = [float(expit(height)) if mode == "paper" else height for height in heights]
+        assert all(strength >= threshold * strengths[0] - 1e-6 for strength in strengths)
+        apart = distance * size.longest / 500
+        for index, peak in enumerate(peaks):
+            col, row = peak.x / size.width * cols - 0.5, peak.y / size.height * rows - 0.5
+            assert (row, col) == pytest.approx((round(row), round(col)), abs=1e-6)
+            i, j = round(row), round(col)
+            around = values[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+            assert np.float32(around.max()) == np.float32(peak.value) == np.float32(values[i, j])
+            for other in peaks[:index]:
+                assert math.hypot(peak.x - other.x, peak.y - other.y) >= apart * (1 - 1e-9)
+
+    @law
+    @given(sizes, scale_sets, st.integers(0, 999))
+    def test_the_strongest_peak_is_the_fused_point(
+        self, size: Size, scales: tuple[float, ...], seed: int
+    ) -> None:
+        result = localize(random_maps(seed, size, scales, EFFICIENTNET), CLASSES)
+        for found in result:
+            peak = result.peaks(found.name)[0]
+            assert (peak.x, peak.y, peak.value) == (found.x, found.y, found.response)
+
+    @law
+    @given(st.integers(0, 9999), st.integers(1, 12), st.integers(1, 12), st.integers(2, 4))
+    def test_every_flat_is_one_peak_or_none(self, seed: int, rows: int, cols: int, heights: int) -> None:
+        # Few heights make many flats. Scipy finds them: parts of one height that nothing higher touches.
+        values = np.random.default_rng(seed).integers(1, heights + 1, (rows, cols))
+        result = on_raster(values, Size(10 * cols, 10 * rows))
+        everywhere = np.ones((3, 3))
+        wanted = []
+        for height in range(1, heights + 1):
+            parts, number = ndimage.label(values == height, everywhere)
+            for part in range(1, number + 1):
+                grown = ndimage.binary_dilation(parts == part, everywhere)
+                if values[grown].max() == height:
+                    wanted.append({tuple(cell) for cell in np.argwhere(parts == part)})
+        found = [
+            (round(peak.y / 10 - 0.5), round(peak.x / 10 - 0.5))
+            for peak in result.peaks("blob", count=1000, distance=0, threshold=0)
+        ]
+        assert len(found) == len(wanted)
+        assert all(sum(cell in part for cell in found) == 1 for part in wanted)
+
+    @pytest.mark.parametrize("mode", ["fused", "paper"])
+    def test_flat_borders_make_no_peaks_of_their_own(self, mode: LocationMode) -> None:
+        # Beyond the outermost cells a map is flat: with large windows, wide corners of one height.
+        (grid,) = Pyramid((1.0,)).grids(Size(500, 500), CellLayout(32, 112.0, 224))
+        (peak,) = localize([blob(grid, (240, 240))], ("blob",), mode=mode).peaks("blob", threshold=0.01)
+        assert (peak.x, peak.y) == pytest.approx((240, 240), abs=5)
+        (peak,) = localize([blob(grid, (0, 0))], ("blob",), mode=mode).peaks("blob", threshold=0.01)
+        assert (peak.x, peak.y) == pytest.approx((112, 112), abs=8)
+
+    def test_one_cell_for_the_whole_photograph_is_one_peak_in_its_middle(self) -> None:
+        (grid,) = Pyramid((0.05,)).grids(Size(600, 400), EFFICIENTNET)
+        result = localize([ScaleMap(np.full((1, 1, 1), 3, np.float32), grid)], ("blob",))
+        (peak,) = result.peaks("blob")
+        (found,) = result
+        assert (peak.x, peak.y) == (found.x, found.y) == pytest.approx((300, 200), abs=6)
+
+    def test_nothing_between_two_peaks_is_left_out(self) -> None:
+        # Every local maximum far enough from stronger ones is given, as a slow search finds them.
+        rng = np.random.default_rng(2)
+        values = rng.random((15, 20))
+        result = on_raster(values, Size(200, 150))
+        expected: list[tuple[float, float]] = []
+        for flat in np.argsort(-values.ravel()):
+            i, j = divmod(int(flat), 20)
+            around = values[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+            place = (10 * j + 5.0, 10 * i + 5.0)
+            if values[i, j] == around.max() and all(math.dist(place, other) >= 24 for other in expected):
+                expected.append(place)
+        peaks = result.peaks("blob", count=1000, distance=60, threshold=0)
+        assert [(peak.x, peak.y) for peak in peaks] == [pytest.approx(place) for place in expected]
+        assert len(expected) > 5

@@ -1,0 +1,318 @@
+"""The localizer: what goes in, what comes out, and that both ways of running it agree."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from freeloc.datasets import Dataset
+from freeloc.errors import FreelocError
+from freeloc.geometry import Size
+from freeloc.localization import Localization, logistic
+from freeloc.localizer import Localizer
+from freeloc.model import Model
+from freeloc.photographs import load_photograph
+from freeloc.trunks import load_trunk
+
+
+def assert_same(found: Localization, wanted: Localization) -> None:
+    assert found.photo == wanted.photo
+    assert found.classes == wanted.classes
+    for field in ("scores", "points", "responses", "maps"):
+        np.testing.assert_array_equal(getattr(found, field), getattr(wanted, field), err_msg=field)
+
+
+def assert_sound(result: Localization, size: Size) -> None:
+    """What holds for every photograph, however odd."""
+    assert result.photo == size
+    assert result.scores.shape == (len(result.classes),)
+    for values in (result.scores, result.points, result.responses, result.maps):
+        assert np.isfinite(values).all()
+    assert (result.points >= 0).all()
+    assert (result.points <= (size.width, size.height)).all()
+    assert result.map(result.classes[0]).shape == (size.height, size.width)
+
+
+def cell_of(photo: Size, scale: float) -> float:
+    """Side of one cell of the EfficientNet trunks at a scale, in photograph pixels."""
+    return 32 * photo.longest / (500 * scale)
+
+
+def noise(width: int, height: int, seed: int = 0) -> np.ndarray:
+    """Coarse coloured patches: every part of the photograph looks different."""
+    rng = np.random.default_rng(seed)
+    patches = rng.integers(0, 256, (max(1, height // 40), max(1, width // 40), 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(patches).resize((width, height), Image.Resampling.NEAREST))
+
+
+# --- loading ----------------------------------------------------------------------------------------------
+
+
+def test_file_and_run_folder_are_the_same_model(tiny_run: Path, tiny_localizer: Localizer) -> None:
+    by_folder = Localizer.load(str(tiny_run), runtime="torch")
+    by_file = Localizer.load(tiny_run / "model.safetensors", runtime="torch")
+    for loaded in (by_folder, by_file):
+        assert loaded.classes == tiny_localizer.classes
+        assert loaded.threshold == loaded.model.threshold == 0.5
+        assert loaded.pyramid == tiny_localizer.pyramid
+        assert loaded.location == "fused"
+    photograph = noise(90, 60)
+    assert_same(by_folder.predict(photograph), by_file.predict(photograph))
+
+
+def test_a_saved_copy_predicts_the_same(tiny_run: Path, tmp_path: Path) -> None:
+    original = Localizer.load(tiny_run, runtime="torch")
+    original.save(tmp_path / "copy.safetensors")
+    copy = Localizer.load(tmp_path / "copy.safetensors", runtime="torch")
+    assert copy.model.manifest == original.model.manifest
+    assert_same(copy.predict(noise(90, 60)), original.predict(noise(90, 60)))
+
+
+def test_a_head_is_refused_on_other_weights(tiny_run: Path, tmp_path: Path) -> None:
+    model = dataclasses.replace(Model.load(tiny_run), trunk_fingerprint="0" * 64)
+    model.save(tmp_path / "other.safetensors")
+    with pytest.raises(FreelocError, match=r"other weights of trunk efficientnet_lite0.*--weights"):
+        Localizer.load(tmp_path / "other.safetensors")
+    with pytest.raises(FreelocError, match="other weights"):
+        Localizer(Model.load(tiny_run), load_trunk("efficientnet_lite1"))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("location", "middle"), ("runtime", "tensorflow"), ("precision", "float8")]
+)
+def test_unknown_words_are_refused(tiny_run: Path, option: str, value: str) -> None:
+    with pytest.raises(FreelocError, match=f"--{option} {value} is unknown: choose"):
+        Localizer.load(tiny_run, **{option: value})
+
+
+@pytest.mark.parametrize("scales", [(), (0.0,), (1.0, float("nan")), (1e6,)])
+def test_bad_scales_are_refused(tiny_run: Path, scales: tuple[float, ...]) -> None:
+    with pytest.raises(FreelocError, match="--scales"):
+        Localizer.load(tiny_run, scales=scales, runtime="torch")
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FreelocError, match=r"nowhere\.safetensors does not exist"):
+        Localizer.load(tmp_path / "nowhere.safetensors")
+
+
+# --- what goes in -----------------------------------------------------------------------------------------
+
+
+def test_file_picture_and_array_give_the_same(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
+    path = tiny_scenes.samples[0].path
+    by_path = tiny_localizer.predict(path)
+    assert_same(tiny_localizer.predict(str(path)), by_path)
+    with Image.open(path) as picture:
+        assert_same(tiny_localizer.predict(picture), by_path)
+    by_array = tiny_localizer.predict(load_photograph(path))
+    assert_same(by_array, by_path)
+    assert by_path.path == path
+    assert by_array.path is None
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_exif_rotation_gives_upright_coordinates(
+    tiny_localizer: Localizer, tmp_path: Path, orientation: int
+) -> None:
+    upright = noise(300, 170, seed=orientation)
+    # What a camera stores: the turn the EXIF tag names brings it back upright.
+    turns = {3: 2, 6: 1, 8: -1}
+    stored = Image.fromarray(np.ascontiguousarray(np.rot90(upright, turns[orientation])))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    stored.save(tmp_path / "turned.png", exif=exif)
+    turned = tiny_localizer.predict(tmp_path / "turned.png")
+    assert turned.photo == Size(300, 170)
+    assert_same(turned, tiny_localizer.predict(upright))
+
+
+@pytest.mark.parametrize(
+    "size", [Size(3000, 20), Size(20, 3000), Size(1, 1), Size(3000, 2000), Size(33, 500)]
+)
+@pytest.mark.parametrize("location", ["fused", "paper"])
+def test_photographs_of_odd_sizes(tiny_localizer: Localizer, size: Size, location: str) -> None:
+    maps = tiny_localizer.score_maps(noise(size.width, size.height))
+    localizer = tiny_localizer
+    before, localizer.location = localizer.location, location
+    try:
+        assert_sound(localizer.localize(maps), size)
+    finally:
+        localizer.location = before
+
+
+def test_an_unreadable_photograph_is_named(tiny_localizer: Localizer, tmp_path: Path) -> None:
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no photograph")
+    with pytest.raises(FreelocError, match=r"torn\.jpg"):
+        tiny_localizer.predict(tmp_path / "torn.jpg")
+
+
+# --- many -------------------------------------------------------------------------------------------------
+
+
+def test_many_equals_one_by_one(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
+    paths = [sample.path for sample in tiny_scenes]
+    one_by_one = [tiny_localizer.predict(path) for path in paths]
+    together = list(tiny_localizer.predict_many(paths))
+    assert [result.path for result in together] == paths
+    for found, wanted in zip(together, one_by_one, strict=True):
+        assert_same(found, wanted)
+    raw = list(tiny_localizer.score_maps_many(paths))
+    for maps, wanted in zip(raw, one_by_one, strict=True):
+        assert_same(tiny_localizer.localize(maps), wanted)
+
+
+def test_many_takes_photographs_only_as_they_are_needed(tiny_localizer: Localizer) -> None:
+    taken = 0
+
+    def endless() -> Iterator[np.ndarray]:
+        nonlocal taken
+        for seed in itertools.count():
+            taken += 1
+            yield noise(16, 16, seed)
+
+    results = tiny_localizer.predict_many(endless())
+    assert taken == 0
+    for done in range(1, 9):
+        next(results)
+        # However many went by, only a handful wait: decoding runs a few ahead, never away.
+        assert done <= taken <= done + 10
+    results.close()
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+def test_several_threads_may_share_one(tiny_run: Path, tiny_localizer: Localizer, runtime: str) -> None:
+    shared = tiny_localizer if runtime == "openvino" else Localizer.load(tiny_run, runtime="torch")
+    photos = [noise(50, 30 + seed, seed) for seed in range(4)]
+    wanted = [shared.predict(photo) for photo in photos]
+    with ThreadPoolExecutor(4) as pool:
+        for found, one in zip(pool.map(shared.predict, photos), wanted, strict=True):
+            assert_same(found, one)
+
+
+def test_a_bad_photograph_in_the_middle(tiny_localizer: Localizer, tmp_path: Path) -> None:
+    good = [noise(40, 30, seed) for seed in range(3)]
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    photos = [good[0], tmp_path / "bad.png", good[1], tmp_path / "gone.png", good[2]]
+    outcomes = list(tiny_localizer.try_many(photos))
+    assert [isinstance(outcome, FreelocError) for outcome in outcomes] == [False, True, False, True, False]
+    assert "bad.png" in str(outcomes[1])
+    assert "gone.png" in str(outcomes[3])
+    for outcome, photo in zip(outcomes[::2], good, strict=True):
+        assert_same(outcome, tiny_localizer.predict(photo))
+
+    results = tiny_localizer.predict_many(photos)
+    assert_same(next(results), outcomes[0])
+    with pytest.raises(FreelocError, match=r"bad\.png"):
+        next(results)
+
+
+# --- what comes out ---------------------------------------------------------------------------------------
+
+
+def test_scales_are_the_models_unless_told(tiny_run: Path, tiny_localizer: Localizer) -> None:
+    photograph = noise(200, 140)
+    assert [part.grid.scale for part in tiny_localizer.score_maps(photograph)] == [0.7, 1.0]
+    other = Localizer.load(tiny_run, scales=(1.4, 0.5, 1.0), runtime="torch")
+    maps = other.score_maps(photograph)
+    assert [part.grid.scale for part in maps] == [1.4, 0.5, 1.0]
+    result = other.predict(photograph)
+    expected = np.mean([part.values.max(axis=(1, 2)) for part in maps], axis=0)
+    np.testing.assert_allclose(result.scores, expected, rtol=1e-6)
+
+
+def test_the_papers_point_is_the_highest_cell_of_all_scales(tiny_run: Path, tiny_scenes: Dataset) -> None:
+    localizer = Localizer.load(tiny_run, location="paper", runtime="torch")
+    path = tiny_scenes.samples[1].path
+    result = localizer.predict(path)
+    maps = localizer.score_maps(path)
+    photo = result.photo
+    assert result.mode == "paper"
+    for index, found in enumerate(result):
+        best, at = -np.inf, (np.nan, np.nan)
+        for part in maps:
+            longest = round(500 * part.grid.scale)
+            across = longest if photo.width == photo.longest else round(photo.width * longest / photo.longest)
+            down = longest if photo.height == photo.longest else round(photo.height * longest / photo.longest)
+            layout = part.grid.layout
+            for row, col in np.ndindex(part.values.shape[1:]):
+                value = part.values[index, row, col]
+                if value > best:
+                    best = value
+                    x = (layout.offset + layout.stride * col) * photo.width / across
+                    y = (layout.offset + layout.stride * row) * photo.height / down
+                    at = min(x, photo.width), min(y, photo.height)
+        assert found.response == best
+        assert (found.x, found.y) == pytest.approx(at)
+
+
+def test_the_fused_point_is_the_highest_of_the_averaged_maps(
+    tiny_localizer: Localizer, tiny_scenes: Dataset
+) -> None:
+    result = tiny_localizer.predict(tiny_scenes.samples[2].path)
+    assert result.mode == "fused"
+    for index, found in enumerate(result):
+        values = result.maps[index]
+        row, col = divmod(int(values.argmax()), values.shape[1])
+        assert found.response == values.max()
+        assert (found.x, found.y) == (result.lattice.xs[col], result.lattice.ys[row])
+        assert found.probability == logistic(result.scores[index])
+
+
+def test_both_runtimes_agree_in_float32(
+    tiny_run: Path, tiny_localizer: Localizer, tiny_scenes: Dataset
+) -> None:
+    # Tolerances: 0.001 in raw scores; the points within one cell of the finest scale.
+    torch = Localizer.load(tiny_run, runtime="torch", precision="float32")
+    photos = [tiny_scenes.samples[0].path, tiny_scenes.samples[1].path, noise(61, 205), noise(7, 3)]
+    for photo in photos:
+        wanted, found = torch.predict(photo), tiny_localizer.predict(photo)
+        np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-3, rtol=0)
+        assert np.abs(found.points - wanted.points).max() <= cell_of(wanted.photo, 1.0)
+
+
+@pytest.mark.slow
+def test_bfloat16_finds_the_same_places(
+    tiny_run: Path, tiny_localizer: Localizer, tiny_training: Dataset, tiny_scenes: Dataset
+) -> None:
+    """At least 95% of the points of tagged classes, but for ties, lie within one cell of float32's.
+
+    A tie: in the float32 map the bfloat16 point's value is within 0.05 (of 1) of the highest.
+    """
+    half = Localizer.load(tiny_run, runtime="openvino", precision="bfloat16")
+    near, ties, deviations, spread = [], [], [], []
+    for sample in (*tiny_training, *tiny_scenes):
+        full, short = tiny_localizer.predict(sample.path), half.predict(sample.path)
+        gaps = np.abs(full.points - short.points).max(axis=1)
+        for index in np.flatnonzero(sample.labels > 0):
+            near.append(gaps[index] <= cell_of(full.photo, 1.0))
+            there = full.maps[index].flat[short.maps[index].argmax()]
+            ties.append(full.maps[index].max() - there <= 0.05)
+        deviations.append((full.maps - short.maps).ravel())
+        spread.append(full.maps.ravel())
+    assert len(near) > 60
+    assert np.mean(np.logical_or(near, ties)) >= 0.95
+    assert np.mean(near) >= 0.85
+    assert np.sqrt(np.mean(np.concatenate(deviations) ** 2)) <= 0.15 * np.std(np.concatenate(spread))
+
+
+@pytest.mark.photographs
+@pytest.mark.slow
+def test_real_photographs_in_both_runtimes(voc_root: Path, tiny_run: Path, tiny_localizer: Localizer) -> None:
+    from freeloc.datasets import open_dataset
+
+    paths = [sample.path for sample in open_dataset(voc_root, split="val").samples[:12]]
+    torch = Localizer.load(tiny_run, runtime="torch", precision="float32")
+    for path, found in zip(paths, tiny_localizer.predict_many(paths), strict=True):
+        with Image.open(path) as picture:
+            assert_sound(found, Size(*picture.size))
+        wanted = torch.predict(path)
+        np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-3, rtol=0)
+        assert np.abs(found.points - wanted.points).max() <= cell_of(found.photo, 1.0)

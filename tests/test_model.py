@@ -1,0 +1,204 @@
+"""The model file: there and back, and every way in which it can be wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from freeloc.errors import FreelocError
+from freeloc.heads import AdaptationHead, HeadSettings
+from freeloc.model import FORMAT_VERSION, Model
+
+
+def a_model(**changes: Any) -> Model:
+    torch.manual_seed(3)
+    settings: dict[str, Any] = {
+        "trunk": "efficientnet_lite0",
+        "trunk_fingerprint": "ab" * 32,
+        "classes": ("cat", "Köln 東京", ""),
+        "head": AdaptationHead(HeadSettings(6, 3, hidden=5, feature_dropout=0.25, hidden_dropout=0.125)),
+        "scales": (0.5, 1 / 3, 2.8),
+        "padding": "square",
+        "pooling": "average",
+        "threshold": 0.1 + 0.2,
+        "manifest": {"recipe": {"epochs": 3}, "seed": 7},
+    }
+    return Model(**(settings | changes))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "model.safetensors"
+    a_model().save(made)
+    return made
+
+
+def split(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Header and tensors of a safetensors file, after its published layout."""
+    (length,) = struct.unpack("<Q", data[:8])
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the freeloc part of a model file's metadata."""
+    header, tensors = split(path.read_bytes())
+    own = json.loads(header["__metadata__"]["freeloc"])
+    change(own)
+    header["__metadata__"]["freeloc"] = json.dumps(own)
+    encoded = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(encoded)) + encoded + tensors)
+
+
+class TestRoundTrip:
+    def test_everything_comes_back(self, path: Path) -> None:
+        model, back = a_model(), Model.load(path)
+        for field in (
+            *("trunk", "trunk_fingerprint", "classes", "scales"),
+            *("padding", "pooling", "threshold", "manifest"),
+        ):
+            assert getattr(back, field) == getattr(model, field), field
+        assert back.head.settings == model.head.settings
+        cells = torch.randn(20, 6)
+        assert torch.equal(back.head(cells), model.head(cells))
+        assert not back.head.training
+
+    def test_defaults_and_a_linear_head(self, tmp_path: Path) -> None:
+        head = AdaptationHead(HeadSettings(4, 2, hidden=0))
+        model = Model("alexnet", "cd" * 32, ("a", "b"), head, (1.0,))
+        model.save(tmp_path / "m")
+        back = Model.load(str(tmp_path / "m"))
+        assert (back.padding, back.pooling, back.threshold) == ("stride", "max", 0.5)
+        assert not back.manifest
+        assert back.head.fca is None
+        assert torch.equal(back.head.fcb.weight, head.fcb.weight)
+
+    def test_saving_again_gives_the_same_bytes(self, path: Path, tmp_path: Path) -> None:
+        Model.load(path).save(tmp_path / "again")
+        assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+    def test_the_file_is_plain_safetensors(self, path: Path) -> None:
+        header, _tensors = split(path.read_bytes())
+        own = json.loads(header.pop("__metadata__")["freeloc"])
+        assert {name: entry["shape"] for name, entry in header.items()} == {
+            "fca.weight": [5, 6],
+            "fca.bias": [5],
+            "fcb.weight": [3, 5],
+            "fcb.bias": [3],
+        }
+        assert own["format_version"] == FORMAT_VERSION == 1
+        assert own["classes"] == ["cat", "Köln 東京", ""]
+        assert own["head"] == asdict(a_model().head.settings)
+
+    def test_a_run_folder_stands_for_its_model(self, path: Path) -> None:
+        assert Model.load(path.parent).classes == a_model().classes
+
+    def test_others_may_read_the_file(self, path: Path) -> None:
+        plain = path.parent / "plain"
+        plain.touch()
+        assert path.stat().st_mode == plain.stat().st_mode
+
+
+class TestMistakes:
+    def test_no_such_file(self, tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match=r"model .*absent does not exist"):
+            Model.load(tmp_path / "absent")
+
+    def test_a_folder_without_a_model(self, tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match=str(tmp_path)):
+            Model.load(tmp_path)
+
+    @pytest.mark.parametrize("version", [2, 0, None, "1"])
+    def test_another_format_version(self, path: Path, version: object) -> None:
+        rewrite(path, lambda own: own.update(format_version=version))
+        with pytest.raises(FreelocError, match=f"format version {version}, this freeloc reads 1"):
+            Model.load(path)
+
+    def test_safetensors_of_somebody_else(self, tmp_path: Path) -> None:
+        for name, metadata in (("bare", None), ("other", {"format": "pt"}), ("odd", {"freeloc": "[1]"})):
+            save_file({"weight": torch.zeros(3)}, tmp_path / name, metadata=metadata)
+            with pytest.raises(FreelocError, match="not a freeloc model"):
+                Model.load(tmp_path / name)
+
+    @pytest.mark.parametrize("share", [0, 0.001, 0.02, 0.3, 0.9, 0.999])
+    def test_a_file_cut_short(self, path: Path, share: float) -> None:
+        data = path.read_bytes()
+        path.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(FreelocError, match=r"model .*model\.safetensors cannot be read"):
+            Model.load(path)
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            *("trunk", "trunk_fingerprint", "classes", "head", "scales"),
+            *("padding", "pooling", "threshold", "manifest"),
+        ],
+    )
+    def test_a_part_is_missing(self, path: Path, key: str) -> None:
+        rewrite(path, lambda own: own.pop(key))
+        with pytest.raises(FreelocError, match=f"is damaged .*{key}"):
+            Model.load(path)
+
+    @pytest.mark.parametrize(
+        "head",
+        [{"width": 7}, {"classes": 4}, {"hidden": 0}, {"hidden": -1}, {"width": "x"}, {"unknown": 1}],
+    )
+    def test_weights_and_settings_do_not_fit(self, path: Path, head: dict[str, Any]) -> None:
+        rewrite(path, lambda own: own["head"].update(head))
+        with pytest.raises(FreelocError, match="is damaged") as caught:
+            Model.load(path)
+        assert "\n" not in str(caught.value)
+
+    @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.data())
+    def test_any_damage_is_told_in_one_sentence_or_harmless(self, path: Path, data: st.DataObject) -> None:
+        whole = path.read_bytes()
+        damaged = bytearray(whole)
+        for _ in range(data.draw(st.integers(1, 3))):
+            damaged[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+        path.write_bytes(damaged)
+        try:
+            with suppress(FreelocError):
+                Model.load(path)
+        finally:
+            path.write_bytes(whole)
+
+    def test_a_pickle_is_not_run(self, tmp_path: Path) -> None:
+        marker = tmp_path / "marker"
+
+        class Trap:
+            def __reduce__(self) -> tuple[object, ...]:
+                return os.mkdir, (str(marker),)
+
+        for name, protocol in (("old", 0), ("new", 5)):
+            (tmp_path / name).write_bytes(pickle.dumps(Trap(), protocol))
+        torch.save({"head": Trap()}, tmp_path / "zipped")
+        for name in ("old", "new", "zipped"):
+            with pytest.raises(FreelocError, match="cannot be read"):
+                Model.load(tmp_path / name)
+        assert not marker.exists()
+        with suppress(Exception):
+            pickle.loads((tmp_path / "new").read_bytes())
+        assert marker.exists(), "the trap itself must work"
+
+    @pytest.mark.parametrize("name", ["taken/model", "x" * 250, "."])
+    def test_a_place_that_cannot_be_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "taken").write_text("x")
+        with pytest.raises(FreelocError, match="cannot write"):
+            a_model().save(name)
+        assert [entry.name for entry in tmp_path.iterdir()] == ["taken"]

@@ -1,0 +1,119 @@
+"""Work ahead: order, errors in their turn, flat memory, and an early end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeloc.overlap import ahead
+
+
+def workers() -> int:
+    return sum(thread.name.startswith("ahead") for thread in threading.enumerate())
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 40), st.integers(1, 4), st.integers(1, 10))
+def test_results_come_in_order(count: int, threads: int, depth: int) -> None:
+    def work(item: int) -> int:
+        time.sleep(0.001 * (item % 3 == 0))  # so that later items overtake
+        return item * item
+
+    results = list(ahead(work, range(count), threads=threads, depth=depth))
+    assert results == [item * item for item in range(count)]
+
+
+def test_work_overlaps() -> None:
+    # Each pair of items meets at a barrier: without two threads at work this would never end.
+    barrier = threading.Barrier(2, timeout=10)
+    assert len(list(ahead(lambda _: barrier.wait(), range(8), threads=2))) == 8
+
+
+def test_an_error_is_raised_when_its_turn_comes() -> None:
+    def work(item: int) -> int:
+        if item == 3:
+            raise LookupError(f"item {item}")
+        return item
+
+    seen = []
+    with pytest.raises(LookupError, match="item 3"):
+        for result in ahead(work, range(100), depth=8):
+            seen.append(result)
+    assert seen == [0, 1, 2]
+    assert workers() == 0
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+def test_memory_stays_flat(depth: int) -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for index in range(50):
+            taken += 1
+            yield index
+
+    for used, _result in enumerate(ahead(lambda item: item, items(), depth=depth), start=1):
+        # The one in hand and those that wait.
+        assert taken - used <= depth
+    assert taken == 50
+
+
+def test_nothing_starts_before_it_is_asked_for() -> None:
+    taken = []
+    results = ahead(taken.append, range(5))
+    assert taken == []
+    assert workers() == 0
+    results.close()
+
+
+def test_an_early_end_drops_the_waiting_work() -> None:
+    started: list[int] = []
+    hold = threading.Event()
+
+    def work(item: int) -> int:
+        started.append(item)
+        if item > 0:
+            hold.wait(10)
+        return item
+
+    results = ahead(work, range(1000), threads=1, depth=20)
+    assert next(results) == 0
+    threading.Timer(0.5, hold.set).start()
+    results.close()
+    # Item 1 was at work already; the twenty behind it never began.
+    assert started in ([0], [0, 1])
+    assert workers() == 0
+
+
+def test_an_error_of_the_user_of_the_results_ends_the_work() -> None:
+    def consume() -> None:
+        results = ahead(lambda item: item, range(1000))
+        try:
+            for result in results:
+                if result == 5:
+                    raise KeyError
+        finally:
+            results.close()
+
+    with pytest.raises(KeyError):
+        consume()
+    assert workers() == 0
+
+
+def test_an_error_of_the_items_ends_the_work() -> None:
+    def items() -> Iterator[int]:
+        yield from range(20)
+        raise OSError("unplugged")
+
+    seen = []
+    with pytest.raises(OSError, match="unplugged"):
+        for result in ahead(lambda item: item, items(), depth=4):
+            seen.append(result)
+    assert seen == list(range(len(seen)))
+    assert workers() == 0

@@ -1,0 +1,157 @@
+"""Checkpoints: there and back, and going on as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from freeloc.errors import FreelocError
+from freeloc.heads import AdaptationHead, HeadSettings
+from freeloc.training.checkpoint import Checkpoint
+from freeloc.training.loop import make_optimizer
+from freeloc.training.recipe import Recipe
+
+SETUP = {"recipe": {"epochs": 3, "scales": [0.5, 1 / 3]}, "seed": 7, "data": "Köln"}
+
+
+def new_head(seed: int = 0) -> AdaptationHead:
+    torch.manual_seed(seed)
+    head = AdaptationHead(HeadSettings(4, 3, hidden=5), standardized=True)
+    head.set_standardization(torch.rand(4), torch.rand(4))
+    return head
+
+
+def steps(head: AdaptationHead, optimizer: torch.optim.Optimizer, first: int, last: int) -> None:
+    """Some steps of SGD, each with a gradient that its number decides."""
+    for step in range(first, last):
+        optimizer.zero_grad()
+        features = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
+        head(features).square().sum().backward()
+        optimizer.step()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    head = new_head()
+    optimizer = make_optimizer(head, Recipe(learning_rate=0.01))
+    steps(head, optimizer, 0, 3)
+    Checkpoint.of(2, head, optimizer, SETUP).save(tmp_path / "checkpoint.safetensors")
+    return tmp_path / "checkpoint.safetensors"
+
+
+class TestGoingOn:
+    def test_bit_for_bit_as_if_never_stopped(self, path: Path) -> None:
+        recipe = Recipe(learning_rate=0.01)
+        straight = new_head()
+        optimizer = make_optimizer(straight, recipe)
+        steps(straight, optimizer, 0, 8)
+
+        other = new_head(seed=99)
+        optimizer = make_optimizer(other, recipe)
+        Checkpoint.load(path).restore(other, optimizer)
+        steps(other, optimizer, 3, 8)
+        for key, value in straight.state_dict().items():
+            assert torch.equal(other.state_dict()[key], value), key
+
+    def test_momentum_matters(self, path: Path) -> None:
+        # Without it the test above could pass on weights alone.
+        found = Checkpoint.load(path)
+        assert set(found.momentum) == {"fca.weight", "fca.bias", "fcb.weight", "fcb.bias"}
+        assert all(float(value.abs().max()) > 0 for value in found.momentum.values())
+
+    def test_a_restored_run_leaves_the_checkpoint_alone(self, path: Path) -> None:
+        found = Checkpoint.load(path)
+        before = {key: value.clone() for key, value in found.weights.items()}
+        speed = {key: value.clone() for key, value in found.momentum.items()}
+        head = new_head(seed=1)
+        optimizer = make_optimizer(head, Recipe())
+        found.restore(head, optimizer)
+        steps(head, optimizer, 0, 2)
+        assert all(torch.equal(found.weights[key], value) for key, value in before.items())
+        assert all(torch.equal(found.momentum[key], value) for key, value in speed.items())
+
+    def test_before_the_first_step_there_is_no_momentum(self, tmp_path: Path) -> None:
+        head = new_head()
+        Checkpoint.of(0, head, make_optimizer(head, Recipe()), SETUP).save(tmp_path / "c")
+        found = Checkpoint.load(tmp_path / "c")
+        assert found.momentum == {}
+        optimizer = make_optimizer(head, Recipe())
+        found.restore(head, optimizer)
+        assert not optimizer.state
+
+
+class TestFile:
+    def test_everything_comes_back(self, path: Path) -> None:
+        found = Checkpoint.load(path)
+        assert (found.epochs_done, found.setup) == (2, SETUP)
+        assert set(found.weights) == {"fca.weight", "fca.bias", "fcb.weight", "fcb.bias", "mean", "gain"}
+
+    def test_the_same_state_gives_the_same_bytes(self, path: Path, tmp_path: Path) -> None:
+        Checkpoint.load(path).save(tmp_path / "again")
+        assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+    def test_the_old_one_is_replaced(self, path: Path) -> None:
+        head = new_head()
+        Checkpoint.of(3, head, make_optimizer(head, Recipe()), {}).save(path)
+        assert Checkpoint.load(path).epochs_done == 3
+        assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+    @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
+    def test_cut_short(self, path: Path, share: float) -> None:
+        data = path.read_bytes()
+        path.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(FreelocError, match=r"checkpoint\.safetensors cannot be read .*delete it"):
+            Checkpoint.load(path)
+
+    @pytest.mark.parametrize(
+        "metadata", [None, {"freeloc": "{}"}, {"freeloc-checkpoint": "{}"}, {"freeloc-checkpoint": "7"}]
+    )
+    def test_another_safetensors_file(self, tmp_path: Path, metadata: dict[str, str] | None) -> None:
+        save_file({"weights.x": torch.zeros(2)}, tmp_path / "other", metadata=metadata)
+        with pytest.raises(FreelocError, match="cannot be read"):
+            Checkpoint.load(tmp_path / "other")
+
+    def test_gone(self, tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match="cannot be read"):
+            Checkpoint.load(tmp_path / "absent")
+
+    def test_a_pickle_is_not_run(self, tmp_path: Path) -> None:
+        marker = tmp_path / "marker"
+
+        class Trap:
+            def __reduce__(self) -> tuple[object, ...]:
+                return os.mkdir, (str(marker),)
+
+        (tmp_path / "c").write_bytes(pickle.dumps(Trap()))
+        with pytest.raises(FreelocError, match="cannot be read"):
+            Checkpoint.load(tmp_path / "c")
+        assert not marker.exists()
+
+    @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.data())
+    def test_any_damage_is_told_in_one_sentence_or_harmless(self, path: Path, data: st.DataObject) -> None:
+        whole = path.read_bytes()
+        damaged = bytearray(whole)
+        damaged[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+        path.write_bytes(damaged)
+        try:
+            with suppress(FreelocError):
+                Checkpoint.load(path)
+        finally:
+            path.write_bytes(whole)
+
+    def test_a_place_that_cannot_be_written(self, tmp_path: Path) -> None:
+        head = new_head()
+        made = Checkpoint.of(1, head, make_optimizer(head, Recipe()), SETUP)
+        (tmp_path / "taken").write_text("x")
+        for place in (tmp_path / "taken" / "c", tmp_path / ("x" * 250)):
+            with pytest.raises(FreelocError, match="cannot write"):
+                made.save(place)

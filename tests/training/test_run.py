@@ -1,0 +1,487 @@
+"""Training runs end to end: generated scenes, the smallest trunk, a small head."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from freeloc.datasets.sample import Box, Dataset, Sample
+from freeloc.datasets.scenes import SCENE_CLASSES, SceneSettings, generate_scenes
+from freeloc.errors import FreelocError
+from freeloc.features import extract
+from freeloc.geometry import Pyramid
+from freeloc.model import Model
+from freeloc.training import run as room
+from freeloc.training.checkpoint import Checkpoint
+from freeloc.training.recipe import Recipe
+from freeloc.training.run import train
+from freeloc.trunks import load_trunk
+from freeloc.trunks.base import Trunk
+from freeloc.trunks.runtime import Network, compile_network
+
+SCALES = (0.25, 0.4)
+COUNT = 12
+RECIPE = Recipe(
+    name="tiny",
+    epochs=3,
+    batch_size=4,
+    scales=SCALES,
+    scale_range=(0.25, 0.4),
+    test_scales=(0.5, 0.8),
+    warm_epochs=2,
+    hidden=16,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Small layers gain nothing from more threads, and lose much when others use the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return generate_scenes(tmp_path_factory.mktemp("scenes"), COUNT, SceneSettings(seed=5), boxes=False)
+
+
+@pytest.fixture(scope="module")
+def trunk() -> Trunk:
+    return load_trunk("efficientnet_lite0")
+
+
+@pytest.fixture(scope="module")
+def network(trunk: Trunk) -> Network:
+    return compile_network(trunk, runtime="openvino")
+
+
+@pytest.fixture(scope="module")
+def filled_cache(
+    scenes: Dataset, trunk: Trunk, network: Network, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A feature cache with all that the recipe asks for."""
+    folder = tmp_path_factory.mktemp("features")
+    paths = [sample.path for sample in scenes]
+    extract(paths, trunk, network, Pyramid(SCALES), root=folder, quiet=True)
+    return folder
+
+
+@pytest.fixture
+def quick(
+    trunk: Trunk, network: Network, filled_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Model]:
+    """`train` with the test's recipe and cache, on the trunk that is already loaded and compiled."""
+    monkeypatch.setattr(room, "load_trunk", lambda *_arguments: trunk)
+    monkeypatch.setattr(room, "compile_network", lambda *_arguments, **_options: network)
+
+    def call(dataset: Dataset, out: Path, **options: Any) -> Model:
+        given = {"recipe": RECIPE, "seed": 3, "cache": filled_cache, "runtime": "openvino", "quiet": True}
+        return train(dataset, out, trunk="efficientnet_lite0", **(given | options))
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def reference(scenes: Dataset, filled_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of one uninterrupted run, from loading the trunk to the last file."""
+    folder = tmp_path_factory.mktemp("reference") / "run"
+    train(
+        scenes,
+        folder,
+        trunk="efficientnet_lite0",
+        recipe=RECIPE,
+        seed=3,
+        runtime="openvino",
+        cache=filled_cache,
+        quiet=True,
+    )
+    return folder
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return dict(Model.load(folder).head.state_dict())
+
+
+def assert_equal(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    """Bit for bit."""
+    assert found.keys() == wanted.keys()
+    for key, value in wanted.items():
+        assert found[key].numpy().tobytes() == value.numpy().tobytes(), key
+
+
+def log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+class TestRunFolder:
+    def test_holds_these_files_and_no_others(self, reference: Path) -> None:
+        assert sorted(path.name for path in reference.iterdir()) == [
+            "checkpoint.safetensors",
+            "log.jsonl",
+            "manifest.json",
+            "model.safetensors",
+        ]
+
+    def test_one_log_line_an_epoch(self, reference: Path) -> None:
+        lines = log(reference)
+        assert [line["epoch"] for line in lines] == [1, 2, 3]
+        for line in lines:
+            assert line.keys() == {"epoch", "loss", "learning_rate", "seconds"}
+            assert 0 < line["loss"] < 8 * math.log(1 + math.e**3)
+        # Three steps an epoch: the last of an epoch is step 2, 5 and 8 of 9.
+        rates = [RECIPE.learning_rate * math.cos(math.pi * step / 9 / 2) ** 2 for step in (2, 5, 8)]
+        assert [line["learning_rate"] for line in lines] == pytest.approx(rates)
+
+    def test_manifest_says_what_is_needed_to_run_it_again(
+        self, reference: Path, scenes: Dataset, trunk: Trunk
+    ) -> None:
+        manifest = json.loads((reference / "manifest.json").read_text())
+        assert manifest["seed"] == 3
+        assert manifest["cached"] is True
+        assert manifest["resumed"] is False
+        assert manifest["trunk"] == trunk.fingerprint
+        assert manifest["precision"].startswith("openvino ")
+        given = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(RECIPE).items()}
+        assert manifest["recipe"] == given
+        assert manifest["data"]["photographs"] == COUNT
+        assert manifest["data"]["fingerprint"] == scenes.fingerprint
+        counts = {
+            name: sum(sample.labels[k] == 1 for sample in scenes) for k, name in enumerate(SCENE_CLASSES)
+        }
+        assert manifest["data"]["positives"] == counts
+        assert manifest["versions"]["torch"] == torch.__version__
+        assert manifest["versions"]["numpy"] == np.__version__
+        assert set(manifest["versions"]) == {"python", "freeloc", "torch", "openvino", "numpy"}
+        assert set(manifest["timings"]) == {"features_seconds", "training_seconds"}
+        assert set(manifest["machine"]) == {"system", "processor", "threads"}
+
+    def test_the_model_carries_the_same_and_knows_its_trunk(
+        self, reference: Path, scenes: Dataset, trunk: Trunk
+    ) -> None:
+        model = Model.load(reference)
+        assert dict(model.manifest or {}) == json.loads((reference / "manifest.json").read_text())
+        assert (model.trunk, model.trunk_fingerprint) == ("efficientnet_lite0", trunk.fingerprint)
+        assert model.classes == scenes.classes
+        assert (model.scales, model.padding, model.pooling) == ((0.5, 0.8), "stride", "max")
+        assert (model.head.settings.width, model.head.settings.hidden) == (1280, 16)
+        assert not model.head.standardized
+
+    def test_the_checkpoint_is_the_last_epochs(self, reference: Path) -> None:
+        assert Checkpoint.load(reference / "checkpoint.safetensors").epochs_done == 3
+
+    def test_training_lowers_the_loss(
+        self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
+    ) -> None:
+        changes = {"epochs": 25, "learning_rate": 0.02, "hidden_dropout": 0.0, "warm_epochs": 0}
+        recipe = dataclasses.replace(RECIPE, scales=SCALES[:1], **changes)
+        quick(scenes, tmp_path / "run", recipe=recipe)
+        losses = [line["loss"] for line in log(tmp_path / "run")]
+        assert np.mean(losses[-5:]) < 0.7 * losses[0]
+
+    def test_what_is_told(
+        self,
+        scenes: Dataset,
+        quick: Callable[..., Model],
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        quick(scenes, tmp_path / "quiet")
+        assert capsys.readouterr() == ("", "")
+        quick(scenes, tmp_path / "told", quiet=False)
+        told = capsys.readouterr()
+        assert told.out == ""
+        first = log(tmp_path / "told")[0]["loss"]
+        assert f"epoch 1: loss {first:.4f}" in told.err
+        assert f"wrote {tmp_path / 'told' / 'model.safetensors'}" in told.err
+
+
+class TestDeterminism:
+    def test_same_seed_same_weights(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
+    ) -> None:
+        torch.manual_seed(12345)  # the program's own dice do not hang on the user's
+        model = quick(scenes, tmp_path / "again")
+        assert_equal(weights(tmp_path / "again"), weights(reference))
+        assert_equal(dict(model.head.state_dict()), weights(reference))
+
+    def test_another_seed_other_weights(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
+    ) -> None:
+        quick(scenes, tmp_path / "other", seed=20240229123456)
+        assert not torch.equal(weights(tmp_path / "other")["fca.weight"], weights(reference)["fca.weight"])
+
+
+class Interrupted(Exception):
+    """Stands for a power cut."""
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, where: str, epoch: int) -> None:
+    """Stop the run at the end of an epoch: between log and checkpoint, or after both."""
+    own_save = Checkpoint.save
+
+    def save(self: Checkpoint, path: Path) -> None:
+        if where == "before checkpoint" and self.epochs_done == epoch:
+            raise Interrupted
+        own_save(self, path)
+        if where == "after checkpoint" and self.epochs_done == epoch:
+            raise Interrupted
+
+    monkeypatch.setattr(Checkpoint, "save", save)
+
+
+class TestResume:
+    @pytest.mark.parametrize(
+        ("where", "epoch", "done"),
+        [
+            ("after checkpoint", 1, 1),
+            ("before checkpoint", 3, 2),
+            ("before checkpoint", 1, None),
+            ("after checkpoint", 3, 3),
+        ],
+    )
+    def test_bit_for_bit_as_if_never_stopped(
+        self,
+        scenes: Dataset,
+        quick: Callable[..., Model],
+        reference: Path,
+        tmp_path: Path,
+        where: str,
+        epoch: int,
+        done: int | None,
+    ) -> None:
+        folder = tmp_path / "run"
+        with pytest.MonkeyPatch.context() as patch:
+            interrupt(patch, where, epoch)
+            with pytest.raises(Interrupted):
+                quick(scenes, folder)
+        assert not (folder / "model.safetensors").exists()
+        checkpoint = folder / "checkpoint.safetensors"
+        assert (Checkpoint.load(checkpoint).epochs_done if checkpoint.exists() else None) == done
+        quick(scenes, folder, resume=True)
+        assert_equal(weights(folder), weights(reference))
+        lines, wanted = log(folder), log(reference)
+        assert [(line["epoch"], line["loss"]) for line in lines] == [
+            (line["epoch"], line["loss"]) for line in wanted
+        ]
+        manifest = json.loads((folder / "manifest.json").read_text())
+        assert manifest["resumed"] is (done is not None)
+
+    def test_without_resume_a_run_is_not_touched(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path
+    ) -> None:
+        before = {path.name: path.read_bytes() for path in reference.iterdir()}
+        with pytest.raises(FreelocError, match="holds a run already .*--resume or choose another --out"):
+            quick(scenes, reference)
+        assert {path.name: path.read_bytes() for path in reference.iterdir()} == before
+
+    @pytest.mark.parametrize("kept", ["model.safetensors", "checkpoint.safetensors"])
+    def test_either_file_makes_a_run(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path, kept: str
+    ) -> None:
+        shutil.copy(reference / kept, tmp_path / kept)
+        with pytest.raises(FreelocError, match=f"holds a run already .{kept}"):
+            quick(scenes, tmp_path)
+
+    @pytest.mark.parametrize("change", ["recipe", "seed", "data", "labels", "cached"])
+    def test_another_setup_is_refused_and_named(
+        self,
+        scenes: Dataset,
+        quick: Callable[..., Model],
+        reference: Path,
+        tmp_path: Path,
+        change: str,
+    ) -> None:
+        folder = tmp_path / "run"
+        shutil.copytree(reference, folder)
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        data, options = scenes, {}
+        if change == "recipe":
+            options = {"recipe": dataclasses.replace(RECIPE, learning_rate=0.5)}
+        elif change == "seed":
+            options = {"seed": 4}
+        elif change == "cached":
+            options = {"no_cache": True}
+        elif change == "data":
+            data = dataclasses.replace(scenes, samples=scenes.samples[1:])
+        else:
+            flipped = Sample(scenes.samples[0].path, -scenes.samples[0].labels)
+            data = dataclasses.replace(scenes, samples=(flipped, *scenes.samples[1:]))
+        name = "data" if change == "labels" else change
+        with pytest.raises(FreelocError, match=f"was made with another {name}: "):
+            quick(data, folder, resume=True, **options)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+    def test_a_damaged_checkpoint(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
+    ) -> None:
+        data = (reference / "checkpoint.safetensors").read_bytes()
+        (tmp_path / "checkpoint.safetensors").write_bytes(data[:-10])
+        with pytest.raises(FreelocError, match="cannot be read .*delete it and train from the start"):
+            quick(scenes, tmp_path, resume=True)
+
+    def test_with_nothing_to_go_on_from_it_starts(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
+    ) -> None:
+        quick(scenes, tmp_path / "fresh", resume=True)
+        assert_equal(weights(tmp_path / "fresh"), weights(reference))
+
+
+class Counted:
+    """A network that counts how often it is asked, and can be stopped."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.runtime, self.precision = network.runtime, network.precision
+        self.sides: list[int] = []
+        self.stop_at: int | None = None
+
+    def __call__(self, canvas: np.ndarray) -> np.ndarray:
+        if len(self.sides) == self.stop_at:
+            raise Interrupted
+        self.sides.append(max(canvas.shape[:2]))
+        return self._network(canvas)
+
+
+class TestFeatures:
+    @pytest.fixture
+    def counted(
+        self, network: Network, quick: Callable[..., Model], monkeypatch: pytest.MonkeyPatch
+    ) -> Counted:
+        wrapped = Counted(network)
+        monkeypatch.setattr(room, "compile_network", lambda *_arguments, **_options: wrapped)
+        return wrapped
+
+    def test_made_once(
+        self, scenes: Dataset, quick: Callable[..., Model], counted: Counted, reference: Path, tmp_path: Path
+    ) -> None:
+        cache = tmp_path / "cache"
+        quick(scenes, tmp_path / "first", cache=cache)
+        assert len(counted.sides) == COUNT * len(SCALES)
+        quick(scenes, tmp_path / "second", cache=cache, seed=9)
+        assert len(counted.sides) == COUNT * len(SCALES)
+        assert_equal(weights(tmp_path / "first"), weights(reference))
+
+    def test_an_interrupted_extraction_goes_on(
+        self, scenes: Dataset, quick: Callable[..., Model], counted: Counted, reference: Path, tmp_path: Path
+    ) -> None:
+        cache = tmp_path / "cache"
+        counted.stop_at = 9
+        with pytest.raises(Interrupted):
+            quick(scenes, tmp_path / "run", cache=cache)
+        entries = sorted(cache.rglob("*.npy"))
+        assert len(entries) == 9
+        # A file that was being written, and one that somebody deleted.
+        entries[0].with_name(f".{entries[0].name}.0badcafe.part").write_bytes(entries[0].read_bytes()[:99])
+        entries[0].unlink()
+        counted.stop_at = None
+        quick(scenes, tmp_path / "run", cache=cache)
+        assert len(counted.sides) == COUNT * len(SCALES) + 1
+        assert_equal(weights(tmp_path / "run"), weights(reference))
+
+    def test_a_damaged_entry_is_named(
+        self, scenes: Dataset, quick: Callable[..., Model], filled_cache: Path, tmp_path: Path
+    ) -> None:
+        cache = tmp_path / "cache"
+        shutil.copytree(filled_cache, cache)
+        for entry in cache.rglob("*.npy"):
+            entry.write_bytes(entry.read_bytes()[:-50])
+        with pytest.raises(FreelocError, match=rf"{cache}.*\.npy is missing or damaged: delete it"):
+            quick(scenes, tmp_path / "run", cache=cache)
+
+    def test_without_a_cache(
+        self, scenes: Dataset, quick: Callable[..., Model], counted: Counted, tmp_path: Path
+    ) -> None:
+        cache = tmp_path / "cache"
+        recipe = dataclasses.replace(RECIPE, epochs=2, warm_epochs=0)
+        quick(scenes, tmp_path / "run", recipe=recipe, cache=cache, no_cache=True)
+        assert not cache.exists()
+        # Every epoch anew, at scales from the range: 125 to 200 pixels, on multiples of 32.
+        assert len(counted.sides) == 2 * COUNT
+        assert set(counted.sides) <= {128, 160, 192, 224}
+        assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cached"] is False
+        first = weights(tmp_path / "run")
+        quick(scenes, tmp_path / "again", recipe=recipe, no_cache=True)
+        assert_equal(weights(tmp_path / "again"), first)
+
+
+class Sealed(Sample):
+    """A sample whose boxes nobody may look at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "boxes":
+            raise AssertionError("the boxes were looked at")
+        return super().__getattribute__(name)
+
+
+class TestOnlyTags:
+    def test_boxes_are_never_read(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
+    ) -> None:
+        box = Box(0, 1.0, 2.0, 3.0, 4.0)
+        samples = tuple(Sealed(sample.path, sample.labels, (box,)) for sample in scenes)
+        with pytest.raises(AssertionError, match="looked at"):
+            _ = samples[0].boxes
+        sealed = Dataset(scenes.name, scenes.classes, samples)
+        quick(sealed, tmp_path / "sealed")
+        assert_equal(weights(tmp_path / "sealed"), weights(reference))
+
+    def test_ignored_labels_alone_train_no_class(
+        self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
+    ) -> None:
+        # With every tag of one class unknown, its scores say nothing about which tags the others have.
+        samples = []
+        for sample in scenes:
+            labels = sample.labels.copy()
+            labels[2] = 0
+            samples.append(Sample(sample.path, labels))
+        recipe = dataclasses.replace(RECIPE, warm_epochs=0, weight_decay=0.0)
+        quick(Dataset("x", scenes.classes, tuple(samples)), tmp_path / "run", recipe=recipe)
+        # The class kept its starting bias; the others moved.
+        bias = weights(tmp_path / "run")["fcb.bias"]
+        assert bias[2] == 0
+        assert (bias[[0, 1, 3, 4, 5, 6, 7]] != 0).all()
+
+
+class TestMistakes:
+    def test_no_photographs(self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match="empty set has no photographs"):
+            quick(Dataset("empty set", scenes.classes, ()), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    def test_the_run_folder_is_a_file(
+        self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
+    ) -> None:
+        (tmp_path / "run").write_text("x")
+        with pytest.raises(FreelocError, match="cannot write"):
+            quick(scenes, tmp_path / "run")
+        assert (tmp_path / "run").read_text() == "x"
+
+    def test_a_missing_photograph(self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path) -> None:
+        absent = Sample(tmp_path / "absent.jpg", scenes.samples[0].labels.copy())
+        with pytest.raises(FreelocError, match=r"absent\.jpg"):
+            quick(Dataset("x", scenes.classes, (*scenes.samples, absent)), tmp_path / "run")
+
+    def test_unknown_runtime(self, scenes: Dataset, tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match="--runtime"):
+            train(scenes, tmp_path / "run", trunk="efficientnet_lite0", runtime="x")  # type: ignore[arg-type]
+
+
+def test_average_pooling_trains_a_model_that_says_so(
+    scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
+) -> None:
+    recipe = dataclasses.replace(RECIPE, pooling="average", hidden=0, feature_dropout=0.0, hidden_dropout=0.0)
+    quick(scenes, tmp_path / "cam", recipe=recipe)
+    model = Model.load(tmp_path / "cam")
+    assert model.pooling == "average"
+    assert model.head.fca is None

@@ -1,0 +1,264 @@
+"""One training step: the sparse gradient against dense ones, written out without the program's own pooling."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional
+
+from freeloc.heads import AdaptationHead, HeadSettings
+from freeloc.pointwise import Pointwise
+from freeloc.training.recipe import Recipe
+from freeloc.training.steps import Learner
+
+law = settings(deadline=None, max_examples=12)
+CPU = torch.device("cpu")
+CHANNELS, WIDTH, CLASSES = 6, 10, 5
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Small layers gain nothing from more threads, and lose much when others use the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def die(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@dataclass
+class Scene:
+    """Cells of some photographs, their labels, a frozen projection and a head."""
+
+    cells: list[np.ndarray]
+    labels: Tensor
+    projection: nn.Module
+    head: AdaptationHead
+
+    @classmethod
+    def random(cls, seed: int, hidden: int = 12, **dropout: float) -> Scene:
+        rng = np.random.default_rng(seed)
+        cells = [rng.normal(0, 1, (rng.integers(1, 30), CHANNELS)).astype(np.float16) for _ in range(4)]
+        # In the last photograph one cell shouts: classes share it.
+        cells[-1][0] *= 8
+        labels = torch.from_numpy(rng.integers(-1, 2, (4, CLASSES)).astype(np.int8))
+        torch.manual_seed(seed)
+        projection = Pointwise(CHANNELS, WIDTH, ceiling=6.0).requires_grad_(False)
+        settings_ = HeadSettings(WIDTH, CLASSES, hidden, **({"hidden_dropout": 0.0} | dropout))
+        head = AdaptationHead(settings_, standardized=bool(seed % 2))
+        for parameter in head.parameters():
+            nn.init.normal_(parameter, std=0.5)
+        if head.standardized:
+            head.set_standardization(torch.rand(WIDTH), 0.5 + torch.rand(WIDTH))
+        return cls(cells, labels, projection, head)
+
+    def learner(self, *, low_precision: bool = False, **recipe: object) -> Learner:
+        return Learner(
+            *(self.projection, self.head, Recipe(**recipe)),  # type: ignore[arg-type]
+            low_precision=low_precision,
+            device=CPU,
+        )
+
+    def gradients(self, seed: int = 0, **recipe: object) -> tuple[float, dict[str, Tensor]]:
+        """Loss and gradients of the program's own step."""
+        self.head.zero_grad()
+        loss = self.learner(**recipe).loss(self.cells, self.labels, die(seed))
+        loss.backward()
+        found = {key: value.grad.clone() for key, value in self.head.named_parameters()}
+        return float(loss.detach()), found
+
+    def by_hand(
+        self, masks: list[Tensor] | None = None, pool: str = "max"
+    ) -> tuple[float, dict[str, Tensor]]:
+        """Loss and gradients of the textbook, in float64, on all cells of one photograph after another.
+
+        With dropout masks the winning cells are still those of the undropped network.
+        """
+        head, projection = copy.deepcopy(self.head).double(), copy.deepcopy(self.projection).double()
+        head.zero_grad()
+        total, start = torch.zeros((), dtype=torch.float64), 0
+        for part, signs in zip(self.cells, self.labels, strict=True):
+            features = projection(torch.from_numpy(part).double())
+            if head.standardized:
+                features = (features - head.get_buffer("mean")) * head.get_buffer("gain")
+
+            def scored(features: Tensor, rows: slice, masks: list[Tensor] | None) -> Tensor:
+                values = features if masks is None else features * masks[0][rows]
+                if head.fca is not None:
+                    values = functional.relu(values @ head.fca.weight.T + head.fca.bias)
+                    values = values if masks is None else values * masks[1][rows]
+                return values @ head.fcb.weight.T + head.fcb.bias
+
+            rows = slice(start, start + len(part))
+            winners = scored(features, rows, None).argmax(dim=0)
+            scores = scored(features, rows, masks)
+            pooled = scores.mean(dim=0) if pool == "mean" else scores[winners, torch.arange(CLASSES)]
+            for score, sign in zip(pooled, signs.tolist(), strict=True):
+                if sign:
+                    total = total + torch.log1p(torch.exp(-sign * score))
+            start += len(part)
+        loss = total / len(self.cells)
+        loss.backward()
+        return float(loss.detach()), {key: value.grad for key, value in head.named_parameters()}
+
+    def winners(self) -> Tensor:
+        """(N, K) positions in the list of all cells, from scores in float64."""
+        head, projection = copy.deepcopy(self.head).double(), copy.deepcopy(self.projection).double()
+        found, start = [], 0
+        for part in self.cells:
+            scores = head(projection(torch.from_numpy(part).double()))
+            found.append(
+                [start + max(range(len(part)), key=scores[:, k].tolist().__getitem__) for k in range(CLASSES)]
+            )
+            start += len(part)
+        return torch.tensor(found)
+
+
+def assert_same(found: tuple[float, dict[str, Tensor]], wanted: tuple[float, dict[str, Tensor]]) -> None:
+    assert found[0] == pytest.approx(wanted[0], rel=1e-5)
+    assert found[1].keys() == wanted[1].keys()
+    for key, gradient in found[1].items():
+        scale = float(wanted[1][key].abs().max())
+        torch.testing.assert_close(
+            gradient.double(), wanted[1][key].double(), rtol=1e-4, atol=1e-5 * max(scale, 1e-3), msg=key
+        )
+
+
+class TestSparseGradient:
+    @law
+    @given(st.integers(0, 9999), st.sampled_from((0, 12)))
+    def test_equals_the_dense_gradient(self, seed: int, hidden: int) -> None:
+        scene = Scene.random(seed, hidden)
+        sparse, dense = scene.gradients(gradient="sparse"), scene.gradients(gradient="dense")
+        assert_same(sparse, dense)
+        assert_same(sparse, scene.by_hand())
+
+    @law
+    @given(st.integers(0, 9999), st.floats(0, 0.9), st.floats(0, 0.9))
+    def test_equals_the_dense_gradient_with_the_same_dropout_mask(
+        self, seed: int, features: float, hidden: float
+    ) -> None:
+        scene = Scene.random(seed, feature_dropout=features, hidden_dropout=hidden)
+        sparse = scene.gradients(seed=5)
+        # The program drops rows of the winners only. Its draws are repeated here and put at the winners'
+        # places among masks for all cells; what the other rows hold must not matter.
+        chosen = scene.winners().unique()
+        draws, other = die(5), die(6)
+        masks = []
+        for probability, width in ((features, WIDTH), (hidden, 12)):
+            mask = torch.rand(sum(map(len, scene.cells)), width, generator=other)
+            if probability:
+                mask[chosen] = torch.rand(len(chosen), width, generator=draws)
+            masks.append((mask >= probability).double() / (1 - probability))
+        assert_same(sparse, scene.by_hand(masks))
+
+    def test_ignored_classes_get_no_gradient(self) -> None:
+        scene = Scene.random(3)
+        scene.labels[:, 2] = 0
+        scene.labels[:, 1] = 1
+        _loss, gradients = scene.gradients()
+        assert (gradients["fcb.weight"][2] == 0).all()
+        assert gradients["fcb.bias"][2] == 0
+        assert (gradients["fcb.weight"][1] != 0).any()
+
+    def test_nothing_but_the_winners_counts(self) -> None:
+        scene = Scene.random(4, hidden=0)
+        before = scene.gradients()
+        won = set(scene.winners().unique().tolist())
+        start = 0
+        for part in scene.cells:
+            keep = [index for index in range(len(part)) if start + index in won]
+            start += len(part)
+            part[[index for index in range(len(part)) if index not in keep]] = part[keep[0]]
+        assert_same(scene.gradients(), before)
+
+    def test_classes_share_cells_here(self) -> None:
+        # Otherwise the tests above would not see a mistake in gathering.
+        assert any(len(set(row)) < CLASSES for row in Scene.random(0).winners().tolist())
+
+
+class TestSearch:
+    @law
+    @given(st.integers(0, 9999), st.sampled_from((0, 12)))
+    def test_winners_are_the_highest_cells(self, seed: int, hidden: int) -> None:
+        scene = Scene.random(seed, hidden)
+        features = torch.from_numpy(np.concatenate(scene.cells))
+        winners = scene.learner().winners(features, [len(part) for part in scene.cells])
+        assert torch.equal(winners, scene.winners())
+
+    @law
+    @given(st.integers(0, 9999))
+    def test_at_low_precision_they_are_nearly_the_highest(self, seed: int) -> None:
+        scene = Scene.random(seed)
+        features = torch.from_numpy(np.concatenate(scene.cells))
+        scores = scene.head(scene.projection(features.float())).detach()
+        counts = [len(part) for part in scene.cells]
+        winners = scene.learner(low_precision=True).winners(features, counts)
+        highest = scores.gather(0, scene.winners())
+        # Three layers of eight-bit mantissas.
+        slack = 0.05 * float(scores.abs().max())
+        assert (scores.gather(0, winners) >= highest - slack).all()
+        for row, begin, count in zip(winners, np.cumsum([0, *counts]), counts, strict=False):
+            assert ((row >= begin) & (row < begin + count)).all()
+
+    def test_no_gradient_and_no_dropout(self) -> None:
+        scene = Scene.random(1, hidden_dropout=0.5, feature_dropout=0.5)
+        learner = scene.learner()
+        assert torch.equal(learner.pooled(scene.cells), learner.pooled(scene.cells))
+        assert not learner.pooled(scene.cells).requires_grad
+
+    @law
+    @given(st.integers(0, 9999))
+    def test_pooled_scores_are_each_photographs_highest(self, seed: int) -> None:
+        scene = Scene.random(seed)
+        pooled = scene.learner().pooled(scene.cells)
+        for part, row in zip(scene.cells, pooled, strict=True):
+            scores = scene.head(scene.projection(torch.from_numpy(part).float()))
+            torch.testing.assert_close(row, scores.detach().max(dim=0).values, rtol=1e-4, atol=1e-5)
+
+    def test_features_are_not_changed(self) -> None:
+        scene = Scene.random(2)
+        before = [part.copy() for part in scene.cells]
+        scene.gradients()
+        for part, kept in zip(scene.cells, before, strict=True):
+            np.testing.assert_array_equal(part, kept)
+
+
+class TestAverage:
+    @law
+    @given(st.integers(0, 9999), st.sampled_from((0, 12)))
+    def test_scores_are_the_mean_over_cells(self, seed: int, hidden: int) -> None:
+        scene = Scene.random(seed, hidden)
+        assert_same(scene.gradients(pooling="average"), scene.by_hand(pool="mean"))
+
+    def test_dropout_comes_from_the_die(self) -> None:
+        scene = Scene.random(2, hidden=12, hidden_dropout=0.5)
+        losses = [scene.gradients(seed, pooling="average")[0] for seed in (1, 1, 2)]
+        assert losses[0] == losses[1] != losses[2]
+
+
+def test_dense_gradient_with_dropout_pools_the_dropped_scores() -> None:
+    scene = Scene.random(2, hidden_dropout=0.5)
+    loss, _gradients = scene.gradients(seed=9, gradient="dense")
+    draws = die(9)
+    total, features = 0.0, scene.projection(torch.from_numpy(np.concatenate(scene.cells)).float())
+    mask = (torch.rand(len(features), 12, generator=draws) >= 0.5).float() * 2
+    hidden = functional.relu(features @ scene.head.fca.weight.T + scene.head.fca.bias) * mask
+    scores = hidden @ scene.head.fcb.weight.T + scene.head.fcb.bias
+    start = 0
+    for part, signs in zip(scene.cells, scene.labels, strict=True):
+        best = scores[start : start + len(part)].amax(dim=0)
+        total += float((torch.log1p(torch.exp(-signs * best)) * (signs != 0)).sum().detach())
+        start += len(part)
+    assert loss == pytest.approx(total / 4, rel=1e-5)

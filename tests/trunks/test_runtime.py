@@ -1,0 +1,280 @@
+"""The runtimes against torch in float32, and the graphs kept on disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from freeloc.errors import FreelocError
+from freeloc.geometry import CellLayout
+from freeloc.heads import AdaptationHead, HeadSettings
+from freeloc.trunks import load_trunk, runtime
+from freeloc.trunks.base import Normalization, Trunk
+from freeloc.trunks.runtime import Network, Precision, Runtime, compile_network, native_bfloat16
+
+
+class Patches(Trunk):
+    """A real trunk of one convolution: cell (i, j) is a weighted sum of its own 32×32 pixels."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.name = "patches"
+        self.layout = CellLayout(32, 16.0)
+        self.channels = self.width = 5
+        self.normalization = Normalization((100.0, 120.0, 140.0), (50.0, 60.0, 70.0))
+        self.body = nn.Sequential(nn.Conv2d(3, 5, 32, stride=32))
+        self.projection = nn.Identity()
+        self.freeze()
+
+    def by_hand(self, canvas: np.ndarray) -> np.ndarray:
+        state = {key: value.double().numpy() for key, value in self.state_dict().items()}
+        pixels = (canvas - np.array([100, 120, 140])) / np.array([50, 60, 70])
+        rows, cols = canvas.shape[0] // 32, canvas.shape[1] // 32
+        patches = pixels.reshape(rows, 32, cols, 32, 3)
+        values = np.einsum("iyjxc,ocyx->oij", patches, state["body.0.weight"])
+        return values + state["body.0.bias"][:, None, None]
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Soft shapes and some noise: values like those of a photograph."""
+    rng = np.random.default_rng(seed)
+    coarse = torch.from_numpy(rng.random((1, 3, height // 32 + 1, width // 32 + 1)))
+    soft = nn.functional.interpolate(coarse, (height, width), mode="bicubic")[0].permute(1, 2, 0).numpy()
+    return np.clip(255 * soft + rng.normal(0, 8, soft.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def lite0() -> Trunk:
+    return load_trunk("efficientnet_lite0")
+
+
+@pytest.fixture(scope="module")
+def reference(lite0: Trunk) -> Network:
+    return compile_network(lite0, runtime="torch", precision="float32")
+
+
+@pytest.fixture(scope="module")
+def tail(lite0: Trunk) -> nn.Module:
+    torch.manual_seed(1)
+    head = AdaptationHead(HeadSettings(lite0.width, 4, hidden=32))
+    nn.init.normal_(head.fcb.weight, std=0.5)
+    return nn.Sequential(lite0.projection, head)
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FREELOC_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def kept_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that holds the graph of `Patches`; tracing is slow, so tests copy it."""
+    folder = tmp_path_factory.mktemp("kept")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FREELOC_CACHE", str(folder))
+        compile_network(Patches(), runtime="openvino", precision="float32")
+    return folder
+
+
+@pytest.fixture
+def cache(empty_cache: Path, kept_graph: Path) -> Path:
+    shutil.copytree(kept_graph, empty_cache)
+    return empty_cache
+
+
+def relative_error(values: np.ndarray, wanted: np.ndarray) -> float:
+    """Frobenius norm of the difference, as a share of what is wanted."""
+    return float(np.linalg.norm(values - wanted) / np.linalg.norm(wanted))
+
+
+SIDES = [(64, 64), (96, 320), (256, 192)]
+
+
+class TestAgreement:
+    @pytest.mark.parametrize("who", ["torch", "openvino"])
+    def test_a_trunk_computed_by_hand(self, cache: Path, who: Runtime) -> None:
+        trunk = Patches()
+        network = compile_network(trunk, runtime=who, precision="float32")
+        for height, width in SIDES:
+            canvas = picture(height, width)
+            values = network(canvas)
+            assert values.dtype == np.float32
+            np.testing.assert_allclose(values, trunk.by_hand(canvas), atol=1e-4)
+
+    @pytest.mark.slow
+    def test_openvino_in_float32_equals_torch(self, lite0: Trunk, reference: Network) -> None:
+        network = compile_network(lite0, runtime="openvino", precision="float32")
+        assert (network.runtime, network.precision) == ("openvino", "float32")
+        for height, width in SIDES:
+            canvas = picture(height, width)
+            wanted, values = reference(canvas), network(canvas)
+            assert values.shape == (lite0.channels, lite0.layout.cells(height), lite0.layout.cells(width))
+            # The features themselves are of the order of one.
+            assert 0.1 < float(np.abs(wanted).mean()) < 10
+            np.testing.assert_allclose(values, wanted, atol=1e-3)
+
+    @pytest.mark.parametrize("who", ["torch", "openvino"])
+    def test_a_tail_follows_in_the_same_network(
+        self, lite0: Trunk, reference: Network, tail: nn.Module, who: Runtime
+    ) -> None:
+        network = compile_network(lite0, tail, runtime=who, precision="float32")
+        canvas = picture(96, 160)
+        with torch.no_grad():
+            wanted = tail(torch.from_numpy(reference(canvas))[None])[0].numpy()
+        values = network(canvas)
+        assert values.shape == (4, 3, 5)
+        assert float(np.abs(wanted).max()) > 0.1
+        np.testing.assert_allclose(values, wanted, atol=1e-3)
+
+    @pytest.mark.parametrize("who", ["torch", "openvino"])
+    def test_bfloat16_stays_close(self, lite0: Trunk, reference: Network, who: Runtime) -> None:
+        network = compile_network(lite0, runtime=who, precision="bfloat16")
+        assert network.precision == "bfloat16"
+        canvas = picture(256, 256)
+        wanted, values = reference(canvas), network(canvas)
+        assert values.dtype == np.float32
+        assert relative_error(values, wanted) < 6e-2
+        if native_bfloat16(torch.device("cpu")):
+            # Eight bits of mantissa leave their trace: it is not float32 under another name.
+            assert relative_error(values, wanted) > 1e-4
+
+    @pytest.mark.parametrize("who", ["torch", "openvino"])
+    def test_calls_repeat_bit_for_bit_and_results_are_ones_own(self, cache: Path, who: Runtime) -> None:
+        network = compile_network(Patches(), runtime=who)
+        first = network(picture(64, 64, seed=1))
+        kept = first.copy()
+        other = network(picture(64, 64, seed=2))
+        assert not np.array_equal(other, kept)
+        np.testing.assert_array_equal(first, kept)
+        np.testing.assert_array_equal(network(picture(64, 64, seed=1)), kept)
+
+
+class TestChoices:
+    def test_auto_precision_follows_the_hardware(self, cache: Path) -> None:
+        network = compile_network(Patches(), runtime="openvino")
+        native = native_bfloat16(torch.device("cpu"))
+        assert network.precision == ("bfloat16" if native else "float32")
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
+    def test_without_a_gpu_openvino_runs_and_torch_computes_in_float32(self, cache: Path) -> None:
+        assert compile_network(Patches()).runtime == "openvino"
+        network = compile_network(Patches(), runtime="torch")
+        assert (network.runtime, network.precision) == ("torch", "float32")
+
+    def test_unknown_words_are_named_with_the_known_ones(self) -> None:
+        unknown_runtime: Runtime = "tensorrt"  # type: ignore[assignment]
+        unknown_precision: Precision = "int8"  # type: ignore[assignment]
+        with pytest.raises(
+            FreelocError, match="--runtime tensorrt is unknown: choose auto, torch or openvino"
+        ):
+            compile_network(Patches(), runtime=unknown_runtime)
+        with pytest.raises(
+            FreelocError, match="--precision int8 is unknown: choose auto, float32 or bfloat16"
+        ):
+            compile_network(Patches(), precision=unknown_precision)
+
+    def test_openvino_that_cannot_be_loaded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "openvino", None)
+        with pytest.raises(FreelocError, match="OpenVINO cannot be loaded .*--runtime torch"):
+            compile_network(Patches(), runtime="openvino")
+        canvas = picture(64, 64)
+        values = compile_network(Patches(), runtime="torch")(canvas)
+        np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)
+
+
+def graphs(cache: Path) -> list[str]:
+    return sorted(path.name for path in (cache / "graphs").iterdir())
+
+
+def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on a network that is not on disk cannot be made."""
+
+    def refuse(*_arguments: object) -> None:
+        raise AssertionError("traced again")
+
+    monkeypatch.setattr(runtime, "_convert", refuse)
+
+
+class TestKeptGraphs:
+    def test_kept_and_used_again(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        trunk, canvas = Patches(), picture(64, 96)
+        binary, described = graphs(cache)
+        assert binary.endswith(".bin")
+        assert described == binary[:-3] + "xml"
+        assert trunk.fingerprint[:16] in described
+        no_tracing(monkeypatch)
+        values = compile_network(trunk, runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, trunk.by_hand(canvas), atol=1e-4)
+
+    def test_other_weights_have_another_graph(self, cache: Path) -> None:
+        canvas, before = picture(64, 64), graphs(cache)
+        values = compile_network(Patches(1), runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, Patches(1).by_hand(canvas), atol=1e-4)
+        assert set(before) < set(graphs(cache))
+        assert len(graphs(cache)) == 4
+
+    @pytest.mark.parametrize("damage", ["xml cut", "bin cut", "bin gone", "another xml"])
+    def test_a_damaged_graph_is_made_anew(
+        self, cache: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+    ) -> None:
+        trunk, canvas, names = Patches(), picture(64, 64), graphs(cache)
+        binary, described = (cache / "graphs" / name for name in names)
+        victim = binary if damage.startswith("bin") else described
+        data = victim.read_bytes()
+        victim.write_bytes(b"<net/>" if damage == "another xml" else data[: len(data) // 2])
+        if damage == "bin gone":
+            victim.unlink()
+        values = compile_network(trunk, runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, trunk.by_hand(canvas), atol=1e-4)
+        assert graphs(cache) == names
+        no_tracing(monkeypatch)
+        values = compile_network(trunk, runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, trunk.by_hand(canvas), atol=1e-4)
+
+    def test_a_cache_that_cannot_be_made_costs_time_only(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "taken").write_text("x")
+        monkeypatch.setenv("FREELOC_CACHE", str(tmp_path / "taken"))
+        canvas = picture(64, 64)
+        values = compile_network(Patches(), runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)
+
+    def test_a_read_only_cache_costs_time_only(self, empty_cache: Path) -> None:
+        empty_cache.mkdir()
+        if os.geteuid():
+            (empty_cache / "graphs").mkdir()
+            (empty_cache / "graphs").chmod(stat.S_IRUSR | stat.S_IXUSR)
+        elif Path("/proc/self/task").is_dir():
+            # No folder is read-only to root, but in this one nobody can make a file.
+            (empty_cache / "graphs").symlink_to("/proc/self/task")
+        else:
+            pytest.skip("no folder here is read-only")
+        canvas = picture(64, 64)
+        values = compile_network(Patches(), runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)
+
+    def test_a_failed_write_leaves_nothing_behind(
+        self, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import openvino
+
+        def full_disk(_graph: object, path: Path, **_options: object) -> None:
+            Path(path).write_text("<half")
+            raise RuntimeError("no space left")
+
+        monkeypatch.setattr(openvino, "save_model", full_disk)
+        canvas = picture(64, 64)
+        values = compile_network(Patches(), runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)
+        assert graphs(empty_cache) == []
