@@ -72,8 +72,9 @@ def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bo
     """
     settings = settings or DemoSettings()
     folder = Path(out)
+    look = SceneSettings(seed=settings.seed)
     _clear(folder)
-    training, test = _scenes(folder, settings, quiet=quiet)
+    training, test = _scenes(folder, settings, look, quiet=quiet)
     # Tags only: the training scenes come without boxes.
     train(
         training,
@@ -108,11 +109,12 @@ def _clear(folder: Path) -> None:
             (folder / name).unlink()
 
 
-def _scenes(folder: Path, settings: DemoSettings, *, quiet: bool) -> tuple[Dataset, Dataset]:
+def _scenes(
+    folder: Path, settings: DemoSettings, look: SceneSettings, *, quiet: bool
+) -> tuple[Dataset, Dataset]:
     total = settings.train_scenes + settings.test_scenes
     if not quiet:
         say(f"drawing {total} scenes")
-    look = SceneSettings(seed=settings.seed)
     scenes = folder / "scenes"
     training = generate_scenes(scenes / "train", settings.train_scenes, look, boxes=False)
     test = generate_scenes(scenes / "test", settings.test_scenes, look, start=settings.train_scenes)

@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import threading
 import tokenize
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -44,7 +41,6 @@ __all__ = [
 ]
 
 _FORMAT = 1
-_WRITES_WAITING = 32
 
 Cells = npt.NDArray[np.float16]
 
@@ -166,7 +162,6 @@ class LiveFeatures:
         self._trunk = trunk
         self._network = network
         self._padding: Padding = padding
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -175,8 +170,7 @@ class LiveFeatures:
         """(M, channels) float16 features of the valid cells of one photograph, row by row."""
         image = load_photograph(self._paths[index])
         ((grid, canvas),) = canvases(image, self._trunk, Pyramid((scale,), self._padding))
-        with self._lock:
-            values = _as_cells(self._network(canvas), grid)
+        values = _as_cells(self._network(canvas), grid)
         return values.reshape(-1, values.shape[-1])
 
 
@@ -205,7 +199,7 @@ def extract(
 ) -> CachedFeatures:
     """Make the features of photographs at all scales, but for those already in the cache.
 
-    Decoding, resizing and writing overlap with the trunk. Interrupted, it goes on where it stopped; when
+    All cores are kept busy. Interrupted, it goes on where it stopped; when
     everything is there already, it only hashes the photographs.
 
     Args:
@@ -273,20 +267,13 @@ def _fill(
     *,
     quiet: bool,
 ) -> None:
-    def prepare(
-        item: tuple[str, tuple[Path, tuple[float, ...]]],
-    ) -> tuple[str, list[tuple[Grid, npt.NDArray[np.uint8]]]]:
+    def make(item: tuple[str, tuple[Path, tuple[float, ...]]]) -> None:
         content, (path, scales) = item
-        return content, canvases(load_photograph(path), trunk, Pyramid(scales, padding))
+        for grid, canvas in canvases(load_photograph(path), trunk, Pyramid(scales, padding)):
+            cache.store(content, grid.scale, _as_cells(network(canvas), grid))
 
-    with ThreadPoolExecutor(1, "write") as writer:
-        writes: deque[Future[None]] = deque()
-        prepared = ahead(prepare, list(missing.items()))
-        for content, made in track(prepared, "extracting features", len(missing), quiet=quiet):
-            for grid, canvas in made:
-                values = _as_cells(network(canvas), grid)
-                writes.append(writer.submit(cache.store, content, grid.scale, values))
-            while len(writes) > _WRITES_WAITING:
-                writes.popleft().result()
-        for write in writes:
-            write.result()
+    # Each thread takes a photograph all the way, from file to cache: with a stream of its own in the runtime,
+    # no core waits for another.
+    made = ahead(make, missing.items(), threads=network.threads)
+    for _ in track(made, "extracting features", len(missing), quiet=quiet):
+        pass

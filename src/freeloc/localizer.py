@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,14 +14,14 @@ from torch import nn
 
 from freeloc.errors import FreelocError
 from freeloc.features import valid_map
-from freeloc.geometry import Grid, Pyramid, Size
+from freeloc.geometry import Pyramid, Size
 from freeloc.localization import Localization, LocationMode, ScaleMap, localize
 from freeloc.model import Model
 from freeloc.overlap import ahead
 from freeloc.photographs import fill_canvases, load_photograph
 from freeloc.trunks import load_trunk
 from freeloc.trunks.base import Trunk
-from freeloc.trunks.runtime import Precision, Runtime, compile_network
+from freeloc.trunks.runtime import Network, Precision, Runtime, compile_network
 
 __all__ = ["Localizer", "Photo"]
 
@@ -29,7 +30,7 @@ Photo: TypeAlias = str | Path | Image.Image | npt.NDArray[np.generic]
 
 
 class Localizer:
-    """Scores, points and maps for photographs.
+    """Scores, points and maps for photographs. Several threads may use one; the network serves them in turn.
 
     Args:
         model: a trained head.
@@ -70,8 +71,9 @@ class Localizer:
         self.location: LocationMode = location
         self.pyramid = Pyramid(model.scales if scales is None else tuple(scales), model.padding)
         self._trunk = trunk
-        tail = nn.Sequential(trunk.projection, model.head)
-        self._network = compile_network(trunk, tail, runtime=runtime, precision=precision)
+        self._runtime: Runtime = runtime
+        self._precision: Precision = precision
+        self._network = self._compiled(streams=False)
 
     @classmethod
     def load(
@@ -141,35 +143,41 @@ class Localizer:
     def try_many(self, photos: Iterable[Photo]) -> Iterator[Localization | FreelocError]:
         """Like `predict_many`, but a photograph that cannot be read gives its error instead of raising it."""
 
-        def prepare(photo: Photo) -> tuple[Photo, list[tuple[Grid, npt.NDArray[np.uint8]]] | FreelocError]:
+        def attempt(photo: Photo) -> Localization | FreelocError:
             try:
-                return photo, self._prepare(photo)
+                return self.localize(self._score_maps(photo, self._streams), photo)
             except FreelocError as error:
-                return photo, error
+                return error
 
-        for photo, prepared in ahead(prepare, photos):
-            if isinstance(prepared, FreelocError):
-                yield prepared
-            else:
-                yield self.localize(self._run(prepared), photo)
+        yield from ahead(attempt, photos, threads=self._streams.threads)
 
     def score_maps_many(self, photos: Iterable[Photo]) -> Iterator[list[ScaleMap]]:
         """Like `score_maps` for many photographs, in order; decoding overlaps, memory stays flat."""
-        yield from map(self._run, ahead(self._prepare, photos))
+        network = self._streams
+        yield from ahead(lambda photo: self._score_maps(photo, network), photos, threads=network.threads)
 
     def score_maps(self, photo: Photo) -> list[ScaleMap]:
         """The raw score maps of one photograph, one per scale, cut to the cells that look at it."""
-        return self._run(self._prepare(photo))
+        return self._score_maps(photo, self._network)
 
     def localize(self, maps: list[ScaleMap], photo: Photo | None = None) -> Localization:
         """Scores and points from raw maps, the way this localizer was asked to."""
         path = Path(photo) if isinstance(photo, str | Path) else None
         return localize(maps, self.classes, mode=self.location, pooling=self.model.pooling, path=path)
 
-    def _prepare(self, photo: Photo) -> list[tuple[Grid, npt.NDArray[np.uint8]]]:
+    @cached_property
+    def _streams(self) -> Network:
+        """The network for many photographs: every core works on one of its own."""
+        return self._compiled(streams=True)
+
+    def _compiled(self, *, streams: bool) -> Network:
+        tail = nn.Sequential(self._trunk.projection, self.model.head)
+        return compile_network(
+            self._trunk, tail, runtime=self._runtime, precision=self._precision, streams=streams
+        )
+
+    def _score_maps(self, photo: Photo, network: Network) -> list[ScaleMap]:
         image = load_photograph(photo)
         grids = self.pyramid.grids(Size(image.shape[1], image.shape[0]), self._trunk.layout)
-        return list(zip(grids, fill_canvases(image, grids, self._trunk.fill), strict=True))
-
-    def _run(self, prepared: list[tuple[Grid, npt.NDArray[np.uint8]]]) -> list[ScaleMap]:
-        return [ScaleMap(valid_map(self._network(canvas), grid), grid) for grid, canvas in prepared]
+        laid_out = zip(grids, fill_canvases(image, grids, self._trunk.fill), strict=True)
+        return [ScaleMap(valid_map(network(canvas), grid), grid) for grid, canvas in laid_out]

@@ -80,7 +80,7 @@ def train(
         raise FreelocError(f"{dataset.name} has no photographs: nothing to train on")
     started = time.monotonic()
     network_trunk = load_trunk(trunk, weights)
-    network = compile_network(network_trunk, runtime=runtime, precision=precision)
+    network = compile_network(network_trunk, runtime=runtime, precision=precision, streams=True)
     setup = _setup(dataset, network_trunk, network, recipe, seed, cached=not no_cache)
     checkpoint = run.open(setup)
     source = _features(dataset, network_trunk, network, recipe, cache, no_cache=no_cache, quiet=quiet)

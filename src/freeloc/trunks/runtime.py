@@ -6,6 +6,8 @@ The torch modules stay the one definition of every network; this room only decid
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -33,18 +35,21 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 _Canvas = npt.NDArray[np.uint8]
 _log = logging.getLogger(__name__)
+_MOST_STREAMS = 16
 
 
 class Network(Protocol):
-    """A compiled network.
+    """A compiled network; several threads may call it at once.
 
     Attributes:
         runtime: who executes it, "torch" or "openvino".
         precision: "float32" or "bfloat16"; part of every feature-cache key.
+        threads: how many threads should call it at once to keep the machine busy.
     """
 
     runtime: str
     precision: str
+    threads: int
 
     def __call__(self, canvas: _Canvas) -> Float32Array:
         """(H, W, 3) uint8 RGB canvas → (channels, rows, cols) float32."""
@@ -57,6 +62,7 @@ def compile_network(
     *,
     runtime: Runtime = "auto",
     precision: Precision = "auto",
+    streams: bool = False,
 ) -> Network:
     """Make a trunk, and what follows it cell by cell, ready to run.
 
@@ -65,6 +71,8 @@ def compile_network(
         tail: what follows the trunk, such as projection and head; None runs the trunk's body alone.
         runtime: who executes.
         precision: arithmetic; results stay float32.
+        streams: False puts all cores on one canvas, for the quickest single answer; True gives every core a
+            canvas of its own, for the most photographs per second (a third more on two cores).
 
     Raises:
         FreelocError: unknown runtime or precision, or OpenVINO cannot be loaded.
@@ -76,7 +84,7 @@ def compile_network(
     on_gpu = torch.cuda.is_available()
     if runtime == "torch" or (runtime == "auto" and on_gpu):
         return _TorchNetwork(trunk, tail, precision, torch.device("cuda" if on_gpu else "cpu"))
-    return _OpenVinoNetwork(trunk, tail, precision)
+    return _OpenVinoNetwork(trunk, tail, precision, _usable_cores() if streams else 1)
 
 
 def native_bfloat16(device: torch.device) -> bool:
@@ -89,8 +97,15 @@ def native_bfloat16(device: torch.device) -> bool:
     return "BF16" in capabilities
 
 
+def _usable_cores() -> int:
+    """Cores this process may use, but no more streams than memory likes."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, _MOST_STREAMS)
+
+
 class _TorchNetwork:
     runtime = "torch"
+    threads = 2  # one decodes while the other computes
 
     def __init__(
         self, trunk: Trunk, tail: nn.Module | None, precision: Precision, device: torch.device
@@ -114,7 +129,7 @@ class _TorchNetwork:
 class _OpenVinoNetwork:
     runtime = "openvino"
 
-    def __init__(self, trunk: Trunk, tail: nn.Module | None, precision: Precision) -> None:
+    def __init__(self, trunk: Trunk, tail: nn.Module | None, precision: Precision, streams: int) -> None:
         try:
             import openvino
         except ImportError as error:
@@ -130,13 +145,15 @@ class _OpenVinoNetwork:
         if tail is not None:
             graph = _spliced(graph, tail, trunk.channels)
         hint = {"bfloat16": openvino.Type.bf16, "float32": openvino.Type.f32}[precision]
-        compiled = core.compile_model(
-            graph, "CPU", {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
-        )
-        self._request = compiled.create_infer_request()
+        settings = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": streams}
+        self._compiled = core.compile_model(graph, "CPU", settings)
+        self._own = threading.local()
+        self.threads = max(2, streams)
 
     def __call__(self, canvas: _Canvas) -> Float32Array:
-        (result,) = self._request.infer([canvas[None]]).values()
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        (result,) = self._own.request.infer([canvas[None]]).values()
         values: Float32Array = result[0]
         return values
 
