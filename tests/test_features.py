@@ -307,7 +307,9 @@ class TestDamage:
             max_size=3,
         )
     )
-    @pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")
+    @pytest.mark.filterwarnings(
+        "ignore:Reading `.npy`:UserWarning", "ignore:invalid escape:DeprecationWarning"
+    )
     def test_any_damage_of_the_header_is_told_or_harmless(
         self, tmp_path: Path, changes: list[tuple[int, int]]
     ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 from freeloc.overlap import ahead
 
 
-def workers() -> int:
-    return sum(thread.name.startswith("ahead") for thread in threading.enumerate())
+@pytest.fixture
+def workers() -> Callable[[], set[str]]:
+    """Gives the threads at work that were not there when the test began."""
+
+    def running() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name.startswith("ahead")}
+
+    before = running()
+    return lambda: {thread.name for thread in running() - before}
 
 
 @settings(deadline=None, max_examples=25)
@@ -34,7 +41,7 @@ def test_work_overlaps() -> None:
     assert len(list(ahead(lambda _: barrier.wait(), range(8), threads=2))) == 8
 
 
-def test_an_error_is_raised_when_its_turn_comes() -> None:
+def test_an_error_is_raised_when_its_turn_comes(workers: Callable[[], set[str]]) -> None:
     def work(item: int) -> int:
         if item == 3:
             raise LookupError(f"item {item}")
@@ -45,7 +52,7 @@ def test_an_error_is_raised_when_its_turn_comes() -> None:
         for result in ahead(work, range(100), depth=8):
             seen.append(result)
     assert seen == [0, 1, 2]
-    assert workers() == 0
+    assert not workers()
 
 
 @pytest.mark.parametrize("depth", [1, 4])
@@ -64,15 +71,15 @@ def test_memory_stays_flat(depth: int) -> None:
     assert taken == 50
 
 
-def test_nothing_starts_before_it_is_asked_for() -> None:
+def test_nothing_starts_before_it_is_asked_for(workers: Callable[[], set[str]]) -> None:
     taken = []
     results = ahead(taken.append, range(5))
     assert taken == []
-    assert workers() == 0
+    assert not workers()
     results.close()
 
 
-def test_an_early_end_drops_the_waiting_work() -> None:
+def test_an_early_end_drops_the_waiting_work(workers: Callable[[], set[str]]) -> None:
     started: list[int] = []
     hold = threading.Event()
 
@@ -88,10 +95,10 @@ def test_an_early_end_drops_the_waiting_work() -> None:
     results.close()
     # Item 1 was at work already; the twenty behind it never began.
     assert started in ([0], [0, 1])
-    assert workers() == 0
+    assert not workers()
 
 
-def test_an_error_of_the_user_of_the_results_ends_the_work() -> None:
+def test_an_error_of_the_user_of_the_results_ends_the_work(workers: Callable[[], set[str]]) -> None:
     def consume() -> None:
         results = ahead(lambda item: item, range(1000))
         try:
@@ -103,10 +110,10 @@ def test_an_error_of_the_user_of_the_results_ends_the_work() -> None:
 
     with pytest.raises(KeyError):
         consume()
-    assert workers() == 0
+    assert not workers()
 
 
-def test_an_error_of_the_items_ends_the_work() -> None:
+def test_an_error_of_the_items_ends_the_work(workers: Callable[[], set[str]]) -> None:
     def items() -> Iterator[int]:
         yield from range(20)
         raise OSError("unplugged")
@@ -116,4 +123,4 @@ def test_an_error_of_the_items_ends_the_work() -> None:
         for result in ahead(lambda item: item, items(), depth=4):
             seen.append(result)
     assert seen == list(range(len(seen)))
-    assert workers() == 0
+    assert not workers()

@@ -79,6 +79,7 @@ def test_no_words_at_all_give_the_help(freeloc: Callable[..., Any]) -> None:
 # --- mistakes ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path) -> None:
     """In a process of its own, as a user sees it; the other tests call ``main`` in this one."""
     model = str(tmp_path / "gone.safetensors")
