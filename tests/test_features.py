@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,13 +57,16 @@ class Counted:
         self._network = network
         self.runtime = network.runtime
         self.precision = network.precision
+        self.threads = network.threads
         self.calls = 0
         self.stop_at: int | None = None
+        self._lock = threading.Lock()
 
     def __call__(self, canvas: np.ndarray) -> np.ndarray:
-        if self.calls == self.stop_at:
-            raise KeyboardInterrupt
-        self.calls += 1
+        with self._lock:
+            if self.calls == self.stop_at:
+                raise KeyboardInterrupt
+            self.calls += 1
         return self._network(canvas)
 
 

@@ -27,9 +27,9 @@ from freeloc.geometry import (
 
 law = settings(deadline=None, max_examples=80)
 
-EFFICIENTNET = CellLayout(stride=32, offset=31.5)
+PADDED = CellLayout(stride=32, offset=31.5)
 ALEXNET = CellLayout(stride=32, offset=112.0, window=224)
-LAYOUTS = (EFFICIENTNET, ALEXNET, CellLayout(16, 8.0), CellLayout(14, 7.0))
+LAYOUTS = (PADDED, ALEXNET, CellLayout(32, 23.0), CellLayout(16, 8.0), CellLayout(14, 7.0))
 
 sides = st.integers(1, 6000) | st.sampled_from((1, 2, 31, 32, 500, 6000))
 sizes = st.builds(Size, sides, sides)
@@ -86,7 +86,7 @@ class TestKnownNumbers:
         assert ALEXNET.cells(223) == 0
 
     def test_a_landscape_photograph_at_scale_one(self) -> None:
-        grid = Pyramid((1.0,)).grid(Size(1000, 600), 1.0, EFFICIENTNET)
+        grid = Pyramid((1.0,)).grid(Size(1000, 600), 1.0, PADDED)
         assert (grid.content, grid.canvas) == (Size(500, 300), Size(512, 320))
         assert (grid.rows, grid.cols) == (10, 16)
         # Centres at 31.5, 63.5, …: the last on 300 pixels is 287.5, the last on 500 is 479.5.
@@ -212,7 +212,7 @@ class TestPlaces:
         assert 0 <= y <= grid.photo.height
 
     def test_shapes_and_dtype_are_kept(self) -> None:
-        grid = Pyramid((1.0,)).grid(Size(640, 480), 1.0, EFFICIENTNET)
+        grid = Pyramid((1.0,)).grid(Size(640, 480), 1.0, PADDED)
         for shape in ((2,), (3, 2), (4, 5, 2), (0, 2)):
             assert grid.to_photo(np.zeros(shape, int)).shape == shape
             assert grid.to_cells(np.zeros(shape, np.float32)).shape == shape
@@ -320,7 +320,7 @@ class TestLattice:
 class TestPyramid:
     def test_grids_come_in_the_order_of_the_scales(self) -> None:
         pyramid = Pyramid((1.4, 0.5, 1.0))
-        grids = pyramid.grids(Size(640, 480), EFFICIENTNET)
+        grids = pyramid.grids(Size(640, 480), PADDED)
         assert [grid.scale for grid in grids] == [1.4, 0.5, 1.0]
         assert [grid.content.width for grid in grids] == [700, 250, 500]
 

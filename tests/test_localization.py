@@ -22,8 +22,8 @@ from freeloc.localization import LATTICE_STEP, Localization, LocationMode, Scale
 
 law = settings(deadline=None, max_examples=40)
 
-EFFICIENTNET = CellLayout(stride=32, offset=31.5)
-LAYOUTS = (EFFICIENTNET, CellLayout(32, 112.0, 224), CellLayout(16, 8.0))
+PADDED = CellLayout(stride=32, offset=31.5)
+LAYOUTS = (PADDED, CellLayout(32, 112.0, 224), CellLayout(32, 23.0), CellLayout(16, 8.0))
 CLASSES = ("cat", "dog", "bus")
 
 sides = st.integers(1, 6000) | st.sampled_from((1, 375, 500, 6000))
@@ -131,7 +131,7 @@ class TestAKnownPlaceComesBack:
 
     def test_an_ordinary_photograph_is_located_within_a_few_pixels(self) -> None:
         size, at = Size(500, 375), (311.0, 142.0)
-        maps = [blob(grid, at) for grid in Pyramid(TEST_SCALES).grids(size, EFFICIENTNET)]
+        maps = [blob(grid, at) for grid in Pyramid(TEST_SCALES).grids(size, PADDED)]
         for mode, bound in (("paper", 32 / 2.8 / 2 * math.sqrt(2)), ("fused", 16.0)):
             (found,) = localize(maps, ("blob",), mode=mode)
             assert math.hypot(found.x - at[0], found.y - at[1]) <= bound
@@ -143,7 +143,7 @@ class TestScores:
     def test_score_is_the_mean_over_scales_of_each_scales_maximum(
         self, size: Size, scales: tuple[float, ...], seed: int
     ) -> None:
-        maps = random_maps(seed, size, scales, EFFICIENTNET)
+        maps = random_maps(seed, size, scales, PADDED)
         result = localize(maps, CLASSES)
         for k, found in enumerate(result):
             best = [max(float(value) for value in part.values[k].ravel()) for part in maps]
@@ -156,7 +156,7 @@ class TestScores:
     def test_average_pooling_takes_the_mean_of_each_scale(
         self, size: Size, scales: tuple[float, ...], seed: int
     ) -> None:
-        maps = random_maps(seed, size, scales, EFFICIENTNET)
+        maps = random_maps(seed, size, scales, PADDED)
         result = localize(maps, CLASSES, pooling="average")
         for k, score in enumerate(result.scores):
             means = [math.fsum(map(float, part.values[k].ravel())) / part.values[k].size for part in maps]
@@ -165,7 +165,7 @@ class TestScores:
         np.testing.assert_array_equal(result.points, localize(maps, CLASSES).points)
 
     def test_present_classes_come_most_probable_first(self) -> None:
-        (grid,) = Pyramid((1.0,)).grids(Size(500, 375), EFFICIENTNET)
+        (grid,) = Pyramid((1.0,)).grids(Size(500, 375), PADDED)
         values = np.zeros((3, grid.valid_rows, grid.valid_cols), np.float32)
         values += np.array([0.0, 3.0, -1.0], np.float32)[:, None, None]
         result = localize([ScaleMap(values, grid)], CLASSES)
@@ -242,14 +242,14 @@ class TestMaps:
     def test_the_papers_way_keeps_the_highest_raw_score(
         self, size: Size, scales: tuple[float, ...], seed: int
     ) -> None:
-        maps = random_maps(seed, size, scales, EFFICIENTNET)
+        maps = random_maps(seed, size, scales, PADDED)
         result = localize(maps, CLASSES, mode="paper", step=60.0)
         np.testing.assert_allclose(result.maps, slow_fused(maps, result.lattice, "max"), atol=2e-5)
 
     @pytest.mark.parametrize("mode", ["fused", "paper"])
     def test_a_rescaled_map_agrees_with_torch(self, mode: LocationMode) -> None:
         size = Size(130, 97)
-        result = localize(random_maps(3, size, (0.5, 1.0), EFFICIENTNET), CLASSES, mode=mode)
+        result = localize(random_maps(3, size, (0.5, 1.0), PADDED), CLASSES, mode=mode)
         rescaled = result.map("dog")
         assert rescaled.shape == (97, 130)
         assert rescaled.dtype == np.float32
@@ -260,13 +260,13 @@ class TestMaps:
 
     def test_of_equal_places_the_one_nearest_the_middle_is_the_point(self) -> None:
         # All of a map at one height: scores past float32's logistic, say.
-        (grid,) = Pyramid((1.0,)).grids(Size(500, 400), EFFICIENTNET)
+        (grid,) = Pyramid((1.0,)).grids(Size(500, 400), PADDED)
         values = np.full((1, grid.valid_rows, grid.valid_cols), 40, np.float32)
         (found,) = localize([ScaleMap(values, grid)], ("blob",))
         assert (found.x, found.y) == pytest.approx((250, 200), abs=4.1)
 
     def test_raster_step_is_in_normalised_pixels(self) -> None:
-        result = localize(random_maps(0, Size(1000, 500), (1.0,), EFFICIENTNET), CLASSES)
+        result = localize(random_maps(0, Size(1000, 500), (1.0,), PADDED), CLASSES)
         assert LATTICE_STEP == 8
         assert result.maps.shape == (3, round(250 / 8), round(500 / 8))
 
@@ -274,7 +274,7 @@ class TestMaps:
 class TestResult:
     @pytest.mark.parametrize("mode", ["fused", "paper"])
     def test_shapes_and_dtypes(self, mode: LocationMode) -> None:
-        maps = random_maps(1, Size(333, 500), (0.5, 1.0), EFFICIENTNET)
+        maps = random_maps(1, Size(333, 500), (0.5, 1.0), PADDED)
         result = localize(maps, CLASSES, mode=mode, path=Path("a.jpg"))
         assert result.scores.dtype == result.responses.dtype == result.maps.dtype == np.float32
         assert result.probabilities.dtype == np.float32
@@ -284,7 +284,7 @@ class TestResult:
         assert result.path == Path("a.jpg")
 
     def test_classes_are_found_by_name_and_in_order(self) -> None:
-        result = localize(random_maps(1, Size(333, 500), (1.0,), EFFICIENTNET), CLASSES)
+        result = localize(random_maps(1, Size(333, 500), (1.0,), PADDED), CLASSES)
         assert [found.name for found in result] == list(CLASSES)
         for k, name in enumerate(CLASSES):
             found = result[name]
@@ -293,14 +293,14 @@ class TestResult:
 
     @pytest.mark.parametrize("ask", [Localization.__getitem__, Localization.map, Localization.peaks])
     def test_an_unknown_class_is_named_with_the_known_ones(self, ask: object) -> None:
-        result = localize(random_maps(1, Size(333, 500), (1.0,), EFFICIENTNET), CLASSES)
+        result = localize(random_maps(1, Size(333, 500), (1.0,), PADDED), CLASSES)
         with pytest.raises(FreelocError, match="no class 'cow': choose one of cat, dog, bus"):
             ask(result, "cow")  # type: ignore[operator]
 
     @pytest.mark.parametrize("mode", ["fused", "paper"])
     @pytest.mark.parametrize("size", [1.0, 1e4])
     def test_huge_scores_give_no_warning_and_nothing_unusual(self, mode: LocationMode, size: float) -> None:
-        grids = Pyramid((0.5, 1.0)).grids(Size(500, 375), EFFICIENTNET)
+        grids = Pyramid((0.5, 1.0)).grids(Size(500, 375), PADDED)
         rng = np.random.default_rng(5)
         maps = [
             ScaleMap(
@@ -434,7 +434,7 @@ class TestPeaks:
     def test_the_strongest_peak_is_the_fused_point(
         self, size: Size, scales: tuple[float, ...], seed: int
     ) -> None:
-        result = localize(random_maps(seed, size, scales, EFFICIENTNET), CLASSES)
+        result = localize(random_maps(seed, size, scales, PADDED), CLASSES)
         for found in result:
             peak = result.peaks(found.name)[0]
             assert (peak.x, peak.y, peak.value) == (found.x, found.y, found.response)
@@ -470,7 +470,7 @@ class TestPeaks:
         assert (peak.x, peak.y) == pytest.approx((112, 112), abs=8)
 
     def test_one_cell_for_the_whole_photograph_is_one_peak_in_its_middle(self) -> None:
-        (grid,) = Pyramid((0.05,)).grids(Size(600, 400), EFFICIENTNET)
+        (grid,) = Pyramid((0.05,)).grids(Size(600, 400), PADDED)
         result = localize([ScaleMap(np.full((1, 1, 1), 3, np.float32), grid)], ("blob",))
         (peak,) = result.peaks("blob")
         (found,) = result

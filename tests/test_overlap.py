@@ -41,6 +41,12 @@ def test_work_overlaps() -> None:
     assert len(list(ahead(lambda _: barrier.wait(), range(8), threads=2))) == 8
 
 
+def test_all_of_many_threads_find_work() -> None:
+    # Sixteen items meet at a barrier: with fewer at work at once this would never end.
+    barrier = threading.Barrier(16, timeout=10)
+    assert len(list(ahead(lambda _: barrier.wait(), range(32), threads=16))) == 32
+
+
 def test_an_error_is_raised_when_its_turn_comes(workers: Callable[[], set[str]]) -> None:
     def work(item: int) -> int:
         if item == 3:

@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 def ahead(
-    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int = 2, depth: int = 8
+    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int = 2, depth: int | None = None
 ) -> Iterator[Result]:
     """Yield ``work(item)`` for every item, in order, a few items ahead of the caller.
 
@@ -24,8 +24,9 @@ def ahead(
         work: what is done in the threads; decoding and file reading release the interpreter lock.
         items: what it is done to; taken one by one.
         threads: how many threads work.
-        depth: how many results may wait.
+        depth: how many results may wait; default four for each thread, so that none is ever idle.
     """
+    depth = 4 * threads if depth is None else depth
     with ThreadPoolExecutor(threads, "ahead") as pool:
         pending: deque[Future[Result]] = deque()
         try:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from freeloc.errors import FreelocError
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.training.batches import Batch, fetcher, mix_seed, plan_epoch
 from freeloc.training.loop import EpochRecord, fit, learning_rate, make_optimizer
@@ -235,6 +236,7 @@ class TestFit:
             weight_decay=0.05,
             warmup=0.0,
             feature_dropout=0.0,
+            cell_fraction=1.0,
             hidden=0,
         )
         labels, head, records = random_labels(10), linear_head(), []
@@ -265,7 +267,9 @@ class TestFit:
     def test_learns_what_can_be_learned(self) -> None:
         source = Separable(32)
         labels, head, records = source.labels(), linear_head(hidden_dropout=0.0), []
-        recipe = Recipe(epochs=30, batch_size=8, hidden=0, learning_rate=0.3, weight_decay=0.0)
+        recipe = Recipe(
+            epochs=30, batch_size=8, hidden=0, learning_rate=0.3, weight_decay=0.0, cell_fraction=1.0
+        )
         run(source, labels, head, recipe, after_epoch=records.append)
         assert records[-1].loss < 0.1 * records[0].loss
         with torch.no_grad():
@@ -306,6 +310,14 @@ class TestFit:
             weights.append(head.fcb.weight.detach().clone())
         assert torch.equal(weights[0], weights[1])
         assert not torch.equal(weights[0], weights[2])
+
+    def test_a_loss_that_is_no_number_is_told(self) -> None:
+        # A decay that overshoots a hundredfold at every step.
+        recipe = Recipe(epochs=30, batch_size=4, hidden=0, learning_rate=1e4, weight_decay=1e-2, momentum=0.0)
+        records: list[EpochRecord] = []
+        with pytest.raises(FreelocError, match="diverged in epoch .* lower --learning-rate than 10000"):
+            run(Memory(10), random_labels(10), linear_head(), recipe, after_epoch=records.append)
+        assert all(math.isfinite(record.loss) for record in records)
 
     def test_nothing_left_to_do(self) -> None:
         head = linear_head()

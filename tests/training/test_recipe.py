@@ -23,6 +23,7 @@ class TestNames:
         assert paper.scale_range == (0.7, 1.4)
         assert (min(paper.scales), max(paper.scales)) == (0.7, 1.4)
         assert paper.test_scales == (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
+        assert paper.cell_fraction == 1
         # Section 3: FCa has 2048 outputs and scores are max-pooled; the paper starts from random weights.
         assert (paper.hidden, paper.pooling, paper.warm_epochs) == (2048, "max", 0)
 
@@ -66,6 +67,7 @@ class TestRefused:
             *(("feature_dropout", 1.0), ("feature_dropout", -0.1), ("hidden_dropout", 1.5)),
             *(("warmup", 1.0), ("momentum", 1.0), ("momentum", float("nan"))),
             *(("warm_epochs", -1), ("scales", ())),
+            *(("cell_fraction", 0.0), ("cell_fraction", 1.1), ("cell_fraction", float("nan"))),
         ],
     )
     def test_out_of_range(self, option: str, value: object) -> None:
@@ -76,7 +78,13 @@ class TestRefused:
         ("option", "value"),
         [
             *(("epochs", 1), ("batch_size", 1), ("learning_rate", 1e-9)),
-            *(("feature_dropout", 0.0), ("hidden_dropout", 0.999), ("momentum", 0.0), ("warm_epochs", 0)),
+            *(
+                ("feature_dropout", 0.0),
+                ("hidden_dropout", 0.999),
+                ("momentum", 0.0),
+                ("warm_epochs", 0),
+                ("cell_fraction", 1.0),
+            ),
         ],
     )
     def test_just_within_range(self, option: str, value: object) -> None:

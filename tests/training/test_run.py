@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ RECIPE = Recipe(
     scale_range=(0.25, 0.4),
     test_scales=(0.5, 0.8),
     warm_epochs=2,
+    warmup=0.0,
     hidden=16,
 )
 
@@ -183,7 +185,13 @@ class TestRunFolder:
     def test_training_lowers_the_loss(
         self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
     ) -> None:
-        changes = {"epochs": 25, "learning_rate": 0.02, "hidden_dropout": 0.0, "warm_epochs": 0}
+        changes = {
+            "epochs": 25,
+            "learning_rate": 0.02,
+            "hidden_dropout": 0.0,
+            "warm_epochs": 0,
+            "cell_fraction": 1.0,
+        }
         recipe = dataclasses.replace(RECIPE, scales=SCALES[:1], **changes)
         quick(scenes, tmp_path / "run", recipe=recipe)
         losses = [line["loss"] for line in log(tmp_path / "run")]
@@ -342,14 +350,16 @@ class Counted:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self.runtime, self.precision = network.runtime, network.precision
+        self.runtime, self.precision, self.threads = network.runtime, network.precision, network.threads
         self.sides: list[int] = []
         self.stop_at: int | None = None
+        self._lock = threading.Lock()
 
     def __call__(self, canvas: np.ndarray) -> np.ndarray:
-        if len(self.sides) == self.stop_at:
-            raise Interrupted
-        self.sides.append(max(canvas.shape[:2]))
+        with self._lock:
+            if len(self.sides) == self.stop_at:
+                raise Interrupted
+            self.sides.append(max(canvas.shape[:2]))
         return self._network(canvas)
 
 

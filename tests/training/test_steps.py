@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -65,7 +66,7 @@ class Scene:
 
     def learner(self, *, low_precision: bool = False, **recipe: object) -> Learner:
         return Learner(
-            *(self.projection, self.head, Recipe(**recipe)),  # type: ignore[arg-type]
+            *(self.projection, self.head, Recipe(**({"cell_fraction": 1.0} | recipe))),  # type: ignore[arg-type]
             low_precision=low_precision,
             device=CPU,
         )
@@ -163,6 +164,13 @@ class TestSparseGradient:
             masks.append((mask >= probability).double() / (1 - probability))
         assert_same(sparse, scene.by_hand(masks))
 
+    @pytest.mark.parametrize("fraction", [0.1, 0.5])
+    def test_equals_the_dense_gradient_on_the_same_share_of_cells(self, fraction: float) -> None:
+        scene = Scene.random(6)
+        sparse = scene.gradients(gradient="sparse", cell_fraction=fraction)
+        assert_same(sparse, scene.gradients(gradient="dense", cell_fraction=fraction))
+        assert sparse[0] != scene.gradients()[0]
+
     def test_ignored_classes_get_no_gradient(self) -> None:
         scene = Scene.random(3)
         scene.labels[:, 2] = 0
@@ -233,6 +241,51 @@ class TestSearch:
         scene.gradients()
         for part, kept in zip(scene.cells, before, strict=True):
             np.testing.assert_array_equal(part, kept)
+
+
+class TestShareOfCells:
+    """Cell i of a photograph holds the value i and the head gives it back, so the score is the highest seen."""
+
+    @staticmethod
+    def highest_seen(counts: list[int], fraction: float, draws: torch.Generator) -> list[float]:
+        head = AdaptationHead(HeadSettings(1, 1, hidden=0))
+        with torch.no_grad():
+            head.fcb.weight.fill_(1)
+        recipe = Recipe(cell_fraction=fraction, hidden_dropout=0.0)
+        learner = Learner(nn.Identity(), head, recipe, low_precision=False, device=CPU)
+        cells = [np.arange(count, dtype=np.float16)[:, None] for count in counts]
+        found = []
+        for index in range(len(counts)):
+            # With one label known, N times the loss is that photograph's: log(1 + e^score) for an absent class.
+            labels = torch.zeros(len(counts), 1, dtype=torch.int8)
+            labels[index] = -1
+            state = draws.get_state()
+            loss = float(learner.loss(cells, labels, draws).detach()) * len(counts)
+            if index < len(counts) - 1:
+                draws.set_state(state)
+            found.append(loss + math.log(-math.expm1(-loss)))
+        return found
+
+    def test_all_by_default_of_the_paper(self) -> None:
+        assert self.highest_seen([7, 1, 12], 1.0, die(0)) == pytest.approx([6, 0, 11], abs=1e-3)
+
+    @pytest.mark.parametrize(("fraction", "kept"), [(0.5, 5), (0.3, 3), (0.01, 1), (0.91, 10)])
+    def test_every_cell_is_as_likely(self, fraction: float, kept: int) -> None:
+        draws = die(1)
+        seen = np.array([self.highest_seen([10], fraction, draws) for _ in range(300)])[:, 0]
+        # Of 10 cells so many are looked at, so the highest of them is at least that place less one …
+        assert seen.min() > kept - 1 - 1e-3
+        # … and the last cell is among them in that share of the draws, within five deviations.
+        share = kept / 10
+        slack = 5 * math.sqrt(share * (1 - share) / 300)
+        assert float((seen > 8.5).mean()) == pytest.approx(share, abs=slack + 1e-9)
+
+    def test_photographs_are_drawn_for_one_by_one(self) -> None:
+        pairs = [self.highest_seen([40, 40], 0.1, draws) for draws in map(die, range(20))]
+        assert sum(abs(first - second) > 0.5 for first, second in pairs) > 5
+
+    def test_the_same_die_draws_the_same(self) -> None:
+        assert self.highest_seen([30], 0.1, die(3)) == self.highest_seen([30], 0.1, die(3))
 
 
 class TestAverage:

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,28 @@ class TestAgreement:
         assert not np.array_equal(other, kept)
         np.testing.assert_array_equal(first, kept)
         np.testing.assert_array_equal(network(picture(64, 64, seed=1)), kept)
+
+
+class TestManyThreads:
+    @pytest.mark.parametrize("who", ["torch", "openvino"])
+    @pytest.mark.parametrize("streams", [False, True])
+    def test_threads_side_by_side_get_their_own_results(
+        self, cache: Path, who: Runtime, streams: bool
+    ) -> None:
+        trunk = Patches()
+        network = compile_network(trunk, runtime=who, precision="float32", streams=streams)
+        canvases = [picture(32 * (1 + seed % 4), 64, seed) for seed in range(24)]
+        with ThreadPoolExecutor(network.threads + 2) as pool:
+            for canvas, values in zip(canvases, pool.map(network, canvases), strict=True):
+                np.testing.assert_allclose(values, trunk.by_hand(canvas), atol=1e-4)
+
+    def test_streams_ask_for_a_thread_on_every_core(
+        self, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(runtime, "_usable_cores", lambda: 5)
+        assert compile_network(Patches(), runtime="openvino", streams=True).threads == 5
+        # Without them two: one decodes while the other computes.
+        assert compile_network(Patches(), runtime="openvino").threads == 2
 
 
 class TestChoices:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from freeloc.datasets.sample import Labels
+from freeloc.errors import FreelocError
 from freeloc.features import FeatureSource
 from freeloc.heads import AdaptationHead
 from freeloc.overlap import ahead
@@ -114,5 +115,10 @@ def fit(
             optimizer.step()
             losses.append(loss.detach())
         mean = float(torch.stack(losses).mean())
+        if not math.isfinite(mean):
+            raise FreelocError(
+                f"training diverged in epoch {epoch + 1}: the loss is no longer a number; give a lower "
+                f"--learning-rate than {recipe.learning_rate:g}"
+            )
         if after_epoch is not None:
             after_epoch(EpochRecord(epoch + 1, mean, rate, time.monotonic() - started))

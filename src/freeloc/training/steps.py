@@ -2,13 +2,14 @@
 
 The trunk is frozen and the head works cell by cell, so the gradient of a max-pooled score touches one cell per
 photograph and class. The search therefore runs without gradients, at reduced precision where the processor has
-it; forward and backward then run in float32 on the winners alone. Without dropout this gives exactly the
+it; forward and backward then run on the winners alone. Without dropout this gives exactly the
 gradient of the dense computation with the same winners. With dropout, the winners are those of the undropped
 network: the search asks which window the network believes in, not which one a die favours.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -54,8 +55,9 @@ class Learner:
         Args:
             cells: for each of N photographs, (cells, channels) float16 features.
             labels: (N, K) in {−1, 0, +1}.
-            generator: source of dropout.
+            generator: source of dropout and of the cells looked at.
         """
+        cells = [self._glimpse(part, generator) for part in cells]
         counts = [len(part) for part in cells]
         features = torch.from_numpy(np.concatenate(cells)).to(self._device)
         labels = labels.to(self._device)
@@ -66,6 +68,15 @@ class Learner:
         else:
             scores = self._sparse(features, self.winners(features, counts), generator)
         return logistic_loss(scores, labels)
+
+    def _glimpse(self, cells: Cells, generator: torch.Generator) -> Cells:
+        """The recipe's share of one photograph's cells, drawn anew."""
+        kept = math.ceil(self._recipe.cell_fraction * len(cells))
+        if kept == len(cells):
+            return cells
+        drawn = torch.randperm(len(cells), generator=generator, device=generator.device)[:kept]
+        chosen: Cells = cells[drawn.sort().values.cpu().numpy()]
+        return chosen
 
     def pooled(self, cells: Sequence[Cells]) -> Tensor:
         """(N, K) max-pooled scores of a mini-batch, without gradients or dropout."""
@@ -89,8 +100,9 @@ class Learner:
 
     def _sparse(self, features: Tensor, winners: Tensor, generator: torch.Generator) -> Tensor:
         chosen, position = torch.unique(winners, return_inverse=True)
-        scores = self._head(self._projection(features[chosen].float()), generator)
-        picked: Tensor = scores.gather(0, position)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
+            scores = self._head(self._projection(features[chosen].float()), generator)
+        picked: Tensor = scores.float().gather(0, position)
         return picked
 
     def _dense(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
