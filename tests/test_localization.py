@@ -196,7 +196,7 @@ class TestThePapersWay:
 
 
 def slow_fused(maps: list[ScaleMap], lattice: Lattice, combine: str) -> np.ndarray:
-    """Raster values one by one: bilinear reading of every scale, then mean of the logistic, or maximum."""
+    """Raster values one by one: bilinear reading of every scale, then mean of the halved score's logistic, or maximum."""
     fused = np.empty((len(maps[0].values), lattice.rows, lattice.cols))
     for (k, r, c), _ in np.ndenumerate(fused):
         x = (c + 0.5) * lattice.photo.width / lattice.cols
@@ -205,7 +205,7 @@ def slow_fused(maps: list[ScaleMap], lattice: Lattice, combine: str) -> np.ndarr
         for part in maps:
             grid = part.grid
             values = part.values[k].astype(np.float64)
-            values = expit(values) if combine == "mean" else values
+            values = expit(values / 2) if combine == "mean" else values
             last_row, last_col = values.shape[0] - 1, values.shape[1] - 1
             col = (x * grid.content.width / grid.photo.width - grid.layout.offset) / grid.layout.stride
             row = (y * grid.content.height / grid.photo.height - grid.layout.offset) / grid.layout.stride

@@ -260,9 +260,8 @@ def test_the_fused_point_is_the_highest_of_the_averaged_maps(
     assert result.mode == "fused"
     for index, found in enumerate(result):
         values = result.maps[index]
-        row, col = divmod(int(values.argmax()), values.shape[1])
-        assert found.response == values.max()
-        assert (found.x, found.y) == (result.lattice.xs[col], result.lattice.ys[row])
+        row, col = list(result.lattice.ys).index(found.y), list(result.lattice.xs).index(found.x)
+        assert found.response == values.max() == values[row, col]
         assert found.probability == logistic(result.scores[index])
 
 

@@ -14,6 +14,7 @@ from freeloc.errors import FreelocError
 from freeloc.geometry import Float32Array, Float64Array, Grid, Lattice, Size, normalized_length
 
 __all__ = [
+    "FUSION_GAIN",
     "LATTICE_STEP",
     "ClassLocation",
     "Localization",
@@ -29,6 +30,11 @@ LocationMode = Literal["fused", "paper"]
 
 LATTICE_STEP = 8.0
 """Distance of the raster on which maps are aligned, in pixels of the 500-normalised photograph."""
+
+
+FUSION_GAIN = np.float32(0.5)
+"""Raw scores are multiplied by this before the logistic when maps are fused. Halved, a sure window does not
+saturate at 1, and what all scales say of the place decides instead of how many are sure of the class."""
 
 
 def logistic(values: npt.ArrayLike) -> Float32Array:
@@ -90,8 +96,8 @@ class Localization:
         scores: (K,) float32, mean over scales of the per-scale maximum of the raw score map.
         points: (K, 2) float64 x and y in photograph pixels.
         responses: (K,) float32 value of the map at the point.
-        maps: (K, rows, cols) float32 maps of all scales in one, on ``lattice``: mean of the logistic when
-            fused, maximum of the raw scores the paper's way.
+        maps: (K, rows, cols) float32 maps of all scales in one, on ``lattice``: mean of the softened logistic
+            when fused, maximum of the raw scores the paper's way.
         lattice: where the values of ``maps`` lie in the photograph.
         mode: how the point was found.
         path: the photograph's file, when it came from one.
@@ -190,7 +196,7 @@ def localize(
 
     * "paper": the arg-max over all scales and positions of the raw scores (section 6);
     * "fused": the maps are aligned in the photograph's frame by bilinear sampling, averaged after the
-      logistic, and the arg-max of the average is taken.
+      logistic of `FUSION_GAIN` times the score, and the arg-max of the average is taken.
 
     Args:
         scale_maps: the maps of one photograph, one per scale.
@@ -218,7 +224,8 @@ def _fuse(scale_maps: Sequence[ScaleMap], lattice: Lattice) -> Float32Array:
     total: Float32Array | None = None
     for scale_map in scale_maps:
         rows, cols = scale_map.grid.sampling(lattice)
-        aligned = np.matmul(rows @ logistic(scale_map.values), cols.T, dtype=np.float32)
+        softened = logistic(FUSION_GAIN * scale_map.values)
+        aligned = np.matmul(rows @ softened, cols.T, dtype=np.float32)
         total = aligned if total is None else total + aligned
     if total is None:
         raise ValueError("no scale maps to fuse")

@@ -250,7 +250,7 @@ def test_any_name_is_drawn(name: str) -> None:
 
 
 def test_letters_that_no_font_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overlay, "_OTHER_FONTS", ("no such font.ttf",))
+    monkeypatch.setattr(fonts, "_OTHER_FONTS", ("no such font.ttf",))
     assert fonts._writable("café 狗", 16)[0] == "cafe U+72D7"
     assert fonts._writable("cafe", 16)[0] == "cafe"
 
@@ -262,7 +262,7 @@ def test_a_pillow_without_scalable_fonts_still_draws(monkeypatch: pytest.MonkeyP
         return ImageFont.load_default_imagefont()
 
     monkeypatch.setattr(ImageFont, "load_default", load_default)
-    monkeypatch.setattr(overlay, "_OTHER_FONTS", ())
+    monkeypatch.setattr(fonts, "_OTHER_FONTS", ())
     fonts._own_font.cache_clear()
     try:
         localization = bumps(60, 90, [(30, 40)], names=["chat très petit"])

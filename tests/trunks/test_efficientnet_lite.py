@@ -102,7 +102,7 @@ def test_sizes(trunk: Trunk) -> None:
 # --- where cells look ------------------------------------------------------------------------------------
 
 
-def test_a_cell_reads_pixels_around_its_stated_centre(trunk: Trunk) -> None:
+def test_a_cell_looks_between_its_middle_and_the_centre_of_what_it_reads(trunk: Trunk) -> None:
     """Columns that are not a number spoil exactly the cells that read them."""
     cells, cell = 48, 24
     first, last = (edge + STRIDE * cell for edge in reach(trunk.name))
@@ -111,7 +111,11 @@ def test_a_cell_reads_pixels_around_its_stated_centre(trunk: Trunk) -> None:
         strip[:, :, column] = torch.nan
     spoiled = trunk.body(strips)[:, :, 0, cell].isnan().any(dim=1)
     assert spoiled.tolist() == [False, True, True, False]
-    assert (first + last + 1) / 2 == trunk.layout.offset + STRIDE * cell
+    # The padding puts the centre of the receptive field at the far end of the cell; where trained weights
+    # look was measured on photographs (benchmarks/cell_centre.py) and lies in between.
+    centre_of_field = (first + last + 1) / 2 - STRIDE * cell
+    assert centre_of_field == STRIDE - 0.5
+    assert STRIDE / 2 < trunk.layout.offset < centre_of_field
 
 
 @pytest.mark.parametrize("axis", [1, 2])

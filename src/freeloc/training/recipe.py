@@ -66,7 +66,7 @@ class Recipe:
     gradient: Literal["sparse", "dense"] = "sparse"
     learning_rate: float = 0.0025
     momentum: float = 0.9
-    weight_decay: float = 1e-3
+    weight_decay: float = 4e-3
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: float = 0.1
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -161,7 +162,9 @@ class _OpenVinoNetwork:
 def _convert(module: nn.Module, example: Tensor, shape: list[int]) -> Any:
     import openvino
 
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # OpenVINO traces with torch.jit, which torch calls deprecated: nothing a user could act on.
+        warnings.simplefilter("ignore", DeprecationWarning)
         return openvino.convert_model(
             module.eval(), example_input=example, input=[openvino.PartialShape(shape)]
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import struct
 import sys
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -44,7 +45,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
         raise _unreadable(path, "it holds more than tensors, or is no torch file") from error
     except (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError) as error:
         raise _unreadable(path, _first_line(error)) from error
-    except SafetensorError as error:
+    except (SafetensorError, struct.error) as error:
         raise _unreadable(path, _first_line(error)) from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
