@@ -97,7 +97,8 @@ class AdaptationHead(nn.Module):
 
     def folded(self) -> AdaptationHead:
         """The same function of raw features, with the constants merged into the first layer."""
-        merged = AdaptationHead(self.settings)
+        with torch.random.fork_rng(devices=[]):  # new weights are drawn only to be overwritten
+            merged = AdaptationHead(self.settings)
         own = {key: value for key, value in self.state_dict().items() if key not in {"mean", "gain"}}
         merged.load_state_dict(own)
         if self.standardized:
