@@ -199,8 +199,8 @@ def extract(
 ) -> CachedFeatures:
     """Make the features of photographs at all scales, but for those already in the cache.
 
-    All cores are kept busy. Interrupted, it goes on where it stopped; when
-    everything is there already, it only hashes the photographs.
+    All cores are kept busy. Interrupted, it goes on where it stopped; when everything is there already, it only
+    hashes the photographs.
 
     Args:
         paths: the photographs.

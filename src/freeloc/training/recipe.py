@@ -17,9 +17,9 @@ class Recipe:
     """How a head is trained.
 
     The defaults are freeloc's own recipe. Where it departs from the paper (section 4): training starts warm
-    (see `freeloc.training.warmstart`) and on standardized features; the learning rate falls along a cosine
-    instead of staying; canvases are padded to the trunk's stride only; and the arg-max is searched without
-    dropout.
+    (see `freeloc.training.warmstart`) and on standardized features; each step looks at half of the cells;
+    features are dropped out as well, and weights decay; the learning rate falls along a cosine instead of
+    staying; canvases are padded to the trunk's stride only. The arg-max is searched without dropout.
 
     Attributes:
         name: what the manifest calls it.

@@ -2,7 +2,7 @@
 
 The trunk is frozen and the head works cell by cell, so the gradient of a max-pooled score touches one cell per
 photograph and class. The search therefore runs without gradients, at reduced precision where the processor has
-it; forward and backward then run on the winners alone. Without dropout this gives exactly the
+it; forward and backward then run on the winners alone. In float32 and without dropout this gives exactly the
 gradient of the dense computation with the same winners. With dropout, the winners are those of the undropped
 network: the search asks which window the network believes in, not which one a die favours.
 """
@@ -81,8 +81,7 @@ class Learner:
     def pooled(self, cells: Sequence[Cells]) -> Tensor:
         """(N, K) max-pooled scores of a mini-batch, without gradients or dropout."""
         features = torch.from_numpy(np.concatenate(cells)).to(self._device)
-        scores = self._search(features)
-        return torch.stack([part.amax(dim=0) for part in torch.split(scores, [len(part) for part in cells])])
+        return _maxima(self._search(features), [len(part) for part in cells])
 
     def winners(self, features: Tensor, counts: Sequence[int]) -> Tensor:
         """(N, K) which cell wins for each photograph and class, found without gradients or dropout."""
@@ -107,7 +106,7 @@ class Learner:
 
     def _dense(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
         scores = self._head(self._projection(features.float()), generator)
-        return torch.stack([part.amax(dim=0) for part in torch.split(scores, list(counts))])
+        return _maxima(scores, counts)
 
     def _average(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
         projected = self._projection(features.float())
@@ -116,3 +115,8 @@ class Learner:
             pooled: Tensor = self._head(average_pool(projected, counts), generator)
             return pooled
         return average_pool(self._head(projected, generator), counts)
+
+
+def _maxima(scores: Tensor, counts: Sequence[int]) -> Tensor:
+    """(N, K) largest of each photograph's (M, K) scores, given the cells of each photograph."""
+    return torch.stack([part.amax(dim=0) for part in torch.split(scores, list(counts))])
