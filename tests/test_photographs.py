@@ -1,4 +1,4 @@
-"""Decoding, sizes and canvases."""
+"""Decoding and sizes."""
 
 from __future__ import annotations
 
@@ -20,17 +20,8 @@ from PIL import Image, ImageCms, features
 
 from freeloc import photographs
 from freeloc.errors import FreelocError
-from freeloc.geometry import CellLayout, Pyramid, Size
-from freeloc.photographs import (
-    fill_canvas,
-    fill_canvases,
-    load_photograph,
-    open_photograph,
-    photograph_size,
-)
-
-TRUNK = CellLayout(stride=32, offset=16.0)
-ALEXNET = CellLayout(stride=32, offset=112.0, window=224)
+from freeloc.geometry import Size
+from freeloc.photographs import load_photograph, open_photograph, open_reduced, photograph_size
 
 
 def scene(width: int = 48, height: int = 32) -> np.ndarray:
@@ -504,65 +495,31 @@ def test_decoding_in_threads(tmp_path: Path) -> None:
     assert all(np.array_equal(one, other) for one, other in zip(results, expected, strict=True))
 
 
-# --- canvases ---------------------------------------------------------------------------------------------
+# --- reduced decoding -------------------------------------------------------------------------------------
 
 
-@given(
-    width=st.integers(1, 300),
-    height=st.integers(1, 300),
-    scale=st.sampled_from([0.5, 0.7, 1.0]),
-    layout=st.sampled_from([TRUNK, ALEXNET]),
-    padding=st.sampled_from(["stride", "square"]),
+@pytest.mark.parametrize(
+    ("longest", "reduction"), [(None, 1), (900, 1), (450, 2), (301, 2), (225, 4), (1, 8)]
 )
-@settings(max_examples=60, deadline=None)
-def test_canvas_is_the_photograph_then_fill(width, height, scale, layout, padding) -> None:
-    image = scene(width, height) // 2
-    grid = Pyramid((scale,), padding).grid(Size(width, height), scale, layout)
-    canvas = fill_canvas(image, grid, (200, 201, 202))
-    assert canvas.shape == (grid.canvas.height, grid.canvas.width, 3)
-    assert canvas.dtype == np.uint8
-    rows, cols = min(grid.content.height, grid.canvas.height), min(grid.content.width, grid.canvas.width)
-    assert (canvas[rows:] == (200, 201, 202)).all()
-    assert (canvas[:, cols:] == (200, 201, 202)).all()
-    assert (canvas[:rows, :cols] <= 128).all()
-    expected = Image.fromarray(image).resize(
-        (grid.content.width, grid.content.height), Image.Resampling.BILINEAR
-    )
-    assert np.array_equal(canvas[:rows, :cols], np.asarray(expected)[:rows, :cols])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_jpeg_is_decoded_no_finer_than_needed(
+    tmp_path: Path, longest: int | None, reduction: int, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "large.jpg"
+    Image.fromarray(scene(901, 600)).save(path, exif=exif, quality=95)
+    picture, size = open_reduced(path, longest)
+    assert size == photograph_size(path) == (Size(600, 901) if orientation == 6 else Size(901, 600))
+    assert picture.size == (-(-size.width // reduction), -(-size.height // reduction))
+    whole = np.asarray(open_photograph(path).resize(picture.size, Image.Resampling.BOX)).astype(int)
+    assert np.abs(np.asarray(picture).astype(int) - whole).mean() < 2
 
 
-def test_shrinking_is_antialiased() -> None:
-    photo = Size(4000, 3000)
-    stripes = np.zeros((3000, 4000, 3), np.uint8)
-    stripes[:, ::2] = 255
-    grid = Pyramid((0.5,)).grid(photo, 0.5, TRUNK)
-    content = fill_canvas(stripes, grid, (0, 0, 0))[: grid.content.height, : grid.content.width]
-    assert np.abs(content.astype(int) - 127).max() <= 2
-
-
-def test_large_photographs_stay_close_to_plain_bilinear() -> None:
-    rng = np.random.default_rng(1)
-    coarse = Image.fromarray(rng.integers(0, 256, (60, 80, 3), np.uint8))
-    large = coarse.resize((2400, 1800), Image.Resampling.BICUBIC)
-    grid = Pyramid((0.5,)).grid(Size(2400, 1800), 0.5, TRUNK)
-    content = fill_canvas(large, grid, (0, 0, 0))[: grid.content.height, : grid.content.width]
-    plain = np.asarray(large.resize((grid.content.width, grid.content.height), Image.Resampling.BILINEAR))
-    assert np.abs(content.astype(int) - plain.astype(int)).mean() < 0.5
-
-
-def test_several_canvases_equal_single_ones() -> None:
-    image = scene(320, 200)
-    grids = Pyramid().grids(Size(320, 200), TRUNK)
-    together = fill_canvases(image, grids, (1, 2, 3))
-    assert len(together) == len(grids)
-    for canvas, grid in zip(together, grids, strict=True):
-        assert np.array_equal(canvas, fill_canvas(Image.fromarray(image), grid, (1, 2, 3)))
-
-
-def test_canvas_refuses_what_is_not_the_grids_photograph() -> None:
-    grid = Pyramid().grid(Size(40, 30), 1.0, TRUNK)
-    for wrong in (scene(30, 40), scene(40, 30)[..., 0], scene(40, 30).astype(float)):
-        with pytest.raises(ValueError, match=r"photograph"):
-            fill_canvas(wrong, grid, (0, 0, 0))
-    with pytest.raises(ValueError, match="mode RGB"):
-        fill_canvas(Image.new("L", (40, 30)), grid, (0, 0, 0))
+def test_other_kinds_are_decoded_as_they_are(tmp_path: Path) -> None:
+    image = Image.fromarray(scene(90, 60))
+    image.save(tmp_path / "small.png")
+    for source in (tmp_path / "small.png", image, np.asarray(image)):
+        picture, size = open_reduced(source, 10)
+        assert (picture.size, size) == ((90, 60), Size(90, 60))
+        assert np.array_equal(np.asarray(picture), np.asarray(image))

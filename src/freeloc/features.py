@@ -21,10 +21,11 @@ import numpy.typing as npt
 
 from freeloc.atomic import replacing
 from freeloc.cachedir import cache_root
+from freeloc.canvas import fill_canvas
 from freeloc.errors import FreelocError
 from freeloc.geometry import Grid, Padding, Pyramid, Size
 from freeloc.overlap import ahead
-from freeloc.photographs import fill_canvas, load_photograph, photograph_size
+from freeloc.photographs import load_photograph, photograph_size
 from freeloc.progress import say, track
 from freeloc.trunks.base import Trunk
 from freeloc.trunks.runtime import Network
