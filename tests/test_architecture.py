@@ -22,6 +22,7 @@ FLOORS = {
     "pointwise": 0,
     "progress": 0,
     # Numbers, files of data, pixels: no network.
+    "canvas": 1,
     "datasets": 1,
     "geometry": 1,
     "metrics": 1,
@@ -34,6 +35,7 @@ FLOORS = {
     # What is kept on disk.
     "features": 3,
     "model": 3,
+    "search": 3,
     # Making a model, and holding one.
     "localizer": 4,
     "training": 4,

@@ -250,6 +250,30 @@ class TestSampling:
         np.testing.assert_allclose(weights_y @ values @ weights_x.T, wanted, atol=2e-6)
 
     @law
+    @given(grids, st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
+    def test_the_field_samples_the_same(self, grid: Grid, rows: int, cols: int, seed: int) -> None:
+        lattice = Lattice(grid.photo, rows, cols)
+        values = np.random.default_rng(seed).normal(size=(grid.rows, grid.cols))
+        field = torch.from_numpy(grid.sampling_field(lattice)).double()
+        sampled = functional.grid_sample(
+            torch.from_numpy(values)[None, None], field[None], padding_mode="border", align_corners=True
+        )
+        weights_y, weights_x = grid.sampling(lattice)
+        wanted = weights_y @ values[: grid.valid_rows, : grid.valid_cols] @ weights_x.T
+        # The field is float32: a position on a map of n cells is known to about n / 10^7 cells.
+        slack = 1e-6 * max(grid.rows, grid.cols)
+        np.testing.assert_allclose(sampled[0, 0].numpy(), wanted, atol=1e-5 + 10 * slack)
+
+    @law
+    @given(grids)
+    def test_the_mask_leaves_valid_cells(self, grid: Grid) -> None:
+        mask = grid.padding_mask()
+        assert mask.shape == (grid.rows, grid.cols)
+        assert mask.dtype == np.float32
+        assert (mask[: grid.valid_rows, : grid.valid_cols] == 0).all()
+        assert np.isneginf(mask).sum() == mask.size - grid.valid_rows * grid.valid_cols
+
+    @law
     @given(grids, st.integers(1, 60), st.integers(1, 60))
     def test_rows_sum_to_one_and_nothing_is_negative(self, grid: Grid, rows: int, cols: int) -> None:
         lattice = Lattice(grid.photo, rows, cols)

@@ -35,7 +35,7 @@ shares = st.floats(0, 1)
 def random_maps(seed: int, size: Size, scales: tuple[float, ...], layout: CellLayout) -> list[ScaleMap]:
     rng = np.random.default_rng(seed)
     return [
-        ScaleMap(rng.normal(0, 3, (3, grid.valid_rows, grid.valid_cols)).astype(np.float32), grid)
+        ScaleMap.of(rng.normal(0, 3, (3, grid.valid_rows, grid.valid_cols)).astype(np.float32), grid)
         for grid in Pyramid(scales).grids(size, layout)
     ]
 
@@ -53,7 +53,7 @@ def blob(grid: Grid, at: tuple[float, float]) -> ScaleMap:
     x, y = cell_positions(grid)
     distance = np.hypot(x[None] - at[0], y[:, None] - at[1])
     unit = grid.photo.longest / 500 * 25
-    return ScaleMap((2 - distance / unit).astype(np.float32)[None], grid)
+    return ScaleMap.of((2 - distance / unit).astype(np.float32)[None], grid)
 
 
 def reach(grid: Grid, at: tuple[float, float]) -> tuple[float, float]:
@@ -168,7 +168,7 @@ class TestScores:
         (grid,) = Pyramid((1.0,)).grids(Size(500, 375), PADDED)
         values = np.zeros((3, grid.valid_rows, grid.valid_cols), np.float32)
         values += np.array([0.0, 3.0, -1.0], np.float32)[:, None, None]
-        result = localize([ScaleMap(values, grid)], CLASSES)
+        result = localize([ScaleMap.of(values, grid)], CLASSES)
         # logistic(0) is exactly one half, and the threshold is reached by being equal to it.
         assert [found.name for found in result.present()] == ["dog", "cat"]
         assert [found.name for found in result.present(0.51)] == ["dog"]
@@ -262,7 +262,7 @@ class TestMaps:
         # All of a map at one height: scores past float32's logistic, say.
         (grid,) = Pyramid((1.0,)).grids(Size(500, 400), PADDED)
         values = np.full((1, grid.valid_rows, grid.valid_cols), 40, np.float32)
-        (found,) = localize([ScaleMap(values, grid)], ("blob",))
+        (found,) = localize([ScaleMap.of(values, grid)], ("blob",))
         assert (found.x, found.y) == pytest.approx((250, 200), abs=4.1)
 
     def test_raster_step_is_in_normalised_pixels(self) -> None:
@@ -303,7 +303,7 @@ class TestResult:
         grids = Pyramid((0.5, 1.0)).grids(Size(500, 375), PADDED)
         rng = np.random.default_rng(5)
         maps = [
-            ScaleMap(
+            ScaleMap.of(
                 (size * rng.choice([-1, 1], (3, grid.valid_rows, grid.valid_cols))).astype(np.float32), grid
             )
             for grid in grids
@@ -471,7 +471,7 @@ class TestPeaks:
 
     def test_one_cell_for_the_whole_photograph_is_one_peak_in_its_middle(self) -> None:
         (grid,) = Pyramid((0.05,)).grids(Size(600, 400), PADDED)
-        result = localize([ScaleMap(np.full((1, 1, 1), 3, np.float32), grid)], ("blob",))
+        result = localize([ScaleMap.of(np.full((1, 1, 1), 3, np.float32), grid)], ("blob",))
         (peak,) = result.peaks("blob")
         (found,) = result
         assert (peak.x, peak.y) == (found.x, found.y) == pytest.approx((300, 200), abs=6)

@@ -217,6 +217,24 @@ class Grid:
             _linear_weights(col_positions, self.valid_cols),
         )
 
+    def sampling_field(self, lattice: Lattice) -> Float32Array:
+        """What `sampling` does as one array, for ``torch.nn.functional.grid_sample(align_corners=True)``.
+
+        Returns:
+            (lattice.rows, lattice.cols, 2) float32: for every place of the lattice, x and y on the map of the
+            whole canvas (``rows`` × ``cols``), from −1 at the first cell's centre to +1 at the last's.
+        """
+        x, y = np.meshgrid(lattice.xs, lattice.ys)
+        cells = self.to_cells(np.stack((x, y), axis=-1))
+        last = np.maximum(np.array([self.rows, self.cols]) - 1, 1)
+        return np.ascontiguousarray((2 * cells / last - 1)[..., ::-1], dtype=np.float32)
+
+    def padding_mask(self) -> Float32Array:
+        """(rows, cols) float32: 0 where a cell's centre lies on the photograph, −∞ on padding."""
+        mask = np.full((self.rows, self.cols), -np.inf, np.float32)
+        mask[: self.valid_rows, : self.valid_cols] = 0
+        return mask
+
 
 @dataclass(frozen=True)
 class Lattice:

@@ -21,8 +21,10 @@ __all__ = [
     "LocationMode",
     "Peak",
     "ScaleMap",
+    "fusion_lattice",
     "localize",
     "logistic",
+    "soften",
 ]
 
 LocationMode = Literal["fused", "paper"]
@@ -50,10 +52,20 @@ class ScaleMap:
     Attributes:
         values: (K, valid_rows, valid_cols) float32 raw scores; cells on padding are already cut away.
         grid: where the cells lie in the photograph.
+        peaks: (K,) float32 their maxima.
+        aligned: (K, rows, cols) float32 softened map on `fusion_lattice`, as `soften` makes it, where the
+            runtime has made it already; None leaves it to `localize`.
     """
 
     values: Float32Array
     grid: Grid
+    peaks: Float32Array
+    aligned: Float32Array | None = None
+
+    @classmethod
+    def of(cls, values: Float32Array, grid: Grid) -> ScaleMap:
+        """A map of which nothing but the raw scores is known."""
+        return cls(values, grid, values.max(axis=(1, 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +220,7 @@ def localize(
     """
     photo = scale_maps[0].grid.photo
     lattice = Lattice.over(photo, step)
-    peaks = np.stack([scale_map.values.max(axis=(1, 2)) for scale_map in scale_maps])
+    peaks = np.stack([scale_map.peaks for scale_map in scale_maps])
     pooled = peaks if pooling == "max" else np.stack([part.values.mean(axis=(1, 2)) for part in scale_maps])
     scores = pooled.mean(axis=0, dtype=np.float64).astype(np.float32)
     if mode == "fused":
@@ -220,15 +232,23 @@ def localize(
     return Localization(photo, classes, scores, points, responses, maps, lattice, mode, path)
 
 
+def fusion_lattice(photo: Size) -> Lattice:
+    """The raster on which the maps of all scales of a photograph are aligned."""
+    return Lattice.over(photo, LATTICE_STEP)
+
+
+def soften(values: Float32Array, grid: Grid, lattice: Lattice) -> Float32Array:
+    """(K, rows, cols) the logistic of `FUSION_GAIN` times a raw map, brought onto a lattice bilinearly."""
+    rows, cols = grid.sampling(lattice)
+    aligned: Float32Array = np.matmul(rows @ logistic(FUSION_GAIN * values), cols.T, dtype=np.float32)
+    return aligned
+
+
 def _fuse(scale_maps: Sequence[ScaleMap], lattice: Lattice) -> Float32Array:
-    total: Float32Array | None = None
+    total = np.zeros((len(scale_maps[0].values), lattice.rows, lattice.cols), np.float32)
     for scale_map in scale_maps:
-        rows, cols = scale_map.grid.sampling(lattice)
-        softened = logistic(FUSION_GAIN * scale_map.values)
-        aligned = np.matmul(rows @ softened, cols.T, dtype=np.float32)
-        total = aligned if total is None else total + aligned
-    if total is None:
-        raise ValueError("no scale maps to fuse")
+        made = scale_map.aligned if lattice == fusion_lattice(lattice.photo) else None
+        total += soften(scale_map.values, scale_map.grid, lattice) if made is None else made
     return total / np.float32(len(scale_maps))
 
 

@@ -10,18 +10,18 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from torch import nn
 
+from freeloc.canvas import lay_out
 from freeloc.errors import FreelocError
 from freeloc.features import valid_map
-from freeloc.geometry import Pyramid, Size
-from freeloc.localization import Localization, LocationMode, ScaleMap, localize
+from freeloc.geometry import Pyramid
+from freeloc.localization import Localization, LocationMode, ScaleMap, fusion_lattice, localize
 from freeloc.model import Model
 from freeloc.overlap import ahead
-from freeloc.photographs import fill_canvases, load_photograph
+from freeloc.search import WindowSearch
 from freeloc.trunks import load_trunk
 from freeloc.trunks.base import Trunk
-from freeloc.trunks.runtime import Network, Precision, Runtime, compile_network
+from freeloc.trunks.runtime import Network, Precision, Runtime, Tail, compile_network
 
 __all__ = ["Localizer", "Photo"]
 
@@ -171,13 +171,16 @@ class Localizer:
         return self._compiled(streams=True)
 
     def _compiled(self, *, streams: bool) -> Network:
-        tail = nn.Sequential(self._trunk.projection, self.model.head)
+        # With every canvas come the mask of its padding (two axes) and the lattice's field (three).
+        tail = Tail(WindowSearch(self._trunk.projection, self.model.head), extras=(2, 3))
         return compile_network(
             self._trunk, tail, runtime=self._runtime, precision=self._precision, streams=streams
         )
 
     def _score_maps(self, photo: Photo, network: Network) -> list[ScaleMap]:
-        image = load_photograph(photo)
-        grids = self.pyramid.grids(Size(image.shape[1], image.shape[0]), self._trunk.layout)
-        laid_out = zip(grids, fill_canvases(image, grids, self._trunk.fill), strict=True)
-        return [ScaleMap(valid_map(network(canvas), grid), grid) for grid, canvas in laid_out]
+        found = []
+        for grid, canvas in lay_out(photo, self.pyramid, self._trunk.layout, self._trunk.fill):
+            field = grid.sampling_field(fusion_lattice(grid.photo))
+            values, peaks, aligned = network.run(canvas, grid.padding_mask(), field)
+            found.append(ScaleMap(valid_map(values, grid), grid, peaks, aligned))
+        return found

@@ -19,7 +19,7 @@ from freeloc.geometry import CellLayout
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.trunks import load_trunk, runtime
 from freeloc.trunks.base import Normalization, Trunk
-from freeloc.trunks.runtime import Network, Precision, Runtime, compile_network, native_bfloat16
+from freeloc.trunks.runtime import Network, Precision, Runtime, Tail, compile_network, native_bfloat16
 
 
 class Patches(Trunk):
@@ -43,6 +43,15 @@ class Patches(Trunk):
         patches = pixels.reshape(rows, 32, cols, 32, 3)
         values = np.einsum("iyjxc,ocyx->oij", patches, state["body.0.weight"])
         return values + state["body.0.bias"][:, None, None]
+
+
+class Scaled(nn.Module):
+    """A tail with two further inputs and three outputs."""
+
+    def forward(
+        self, features: torch.Tensor, factor: torch.Tensor, cube: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return features * factor, features.amax(dim=(2, 3)), cube[:1]
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -112,6 +121,21 @@ class TestAgreement:
             assert values.dtype == np.float32
             np.testing.assert_allclose(values, trunk.by_hand(canvas), atol=1e-4)
 
+    @pytest.mark.parametrize("who", ["torch", "openvino"])
+    def test_a_tail_may_read_and_give_more(self, cache: Path, who: Runtime) -> None:
+        trunk = Patches()
+        network = compile_network(trunk, Tail(Scaled(), extras=(2, 3)), runtime=who, precision="float32")
+        rng = np.random.default_rng(0)
+        for height, width in SIDES:
+            canvas = picture(height, width)
+            factor = rng.random((height // 32, width // 32), np.float32)
+            cube = rng.random((2, 3, 4), np.float32)
+            scaled, highest, total = network.run(canvas, factor, cube)
+            features = trunk.by_hand(canvas)
+            np.testing.assert_allclose(scaled, features * factor, atol=1e-4)
+            np.testing.assert_allclose(highest, features.max(axis=(1, 2)), atol=1e-4)
+            np.testing.assert_allclose(total, cube[0], atol=1e-6)
+
     @pytest.mark.slow
     def test_openvino_in_float32_equals_torch(self, lite0: Trunk, reference: Network) -> None:
         network = compile_network(lite0, runtime="openvino", precision="float32")
@@ -128,7 +152,7 @@ class TestAgreement:
     def test_a_tail_follows_in_the_same_network(
         self, lite0: Trunk, reference: Network, tail: nn.Module, who: Runtime
     ) -> None:
-        network = compile_network(lite0, tail, runtime=who, precision="float32")
+        network = compile_network(lite0, Tail(tail), runtime=who, precision="float32")
         canvas = picture(96, 160)
         with torch.no_grad():
             wanted = tail(torch.from_numpy(reference(canvas))[None])[0].numpy()

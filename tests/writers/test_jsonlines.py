@@ -25,7 +25,7 @@ def real_localization(mode: str = "fused", classes: int = 4) -> Localization:
     rng = np.random.default_rng(5)
     grids = Pyramid((0.7, 1.0)).grids(Size(500, 375), LAYOUT)
     maps = [
-        ScaleMap(rng.normal(0, 3, (classes, grid.valid_rows, grid.valid_cols)).astype(np.float32), grid)
+        ScaleMap.of(rng.normal(0, 3, (classes, grid.valid_rows, grid.valid_cols)).astype(np.float32), grid)
         for grid in grids
     ]
     return localize(

@@ -25,7 +25,7 @@ def localization(width: int = 90, height: int = 60, mode: str = "fused") -> Loca
     rng = np.random.default_rng(3)
     grids = Pyramid((0.5, 1.0)).grids(Size(width, height), CellLayout(stride=32, offset=16.0))
     maps = [
-        ScaleMap(rng.normal(0, 2, (4, grid.valid_rows, grid.valid_cols)).astype(np.float32), grid)
+        ScaleMap.of(rng.normal(0, 2, (4, grid.valid_rows, grid.valid_cols)).astype(np.float32), grid)
         for grid in grids
     ]
     found = localize(maps, CLASSES, mode=mode)

@@ -9,6 +9,8 @@ import logging
 import os
 import threading
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -26,7 +28,7 @@ from freeloc.trunks.base import Trunk
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["Network", "Precision", "Runtime", "compile_network", "native_bfloat16"]
+__all__ = ["Network", "Precision", "Runtime", "Tail", "compile_network", "native_bfloat16"]
 
 Runtime = Literal["auto", "torch", "openvino"]
 """Who executes: "auto" is torch when a CUDA GPU is there, OpenVINO otherwise."""
@@ -56,10 +58,22 @@ class Network(Protocol):
         """(H, W, 3) uint8 RGB canvas → (channels, rows, cols) float32."""
         ...
 
+    def run(self, canvas: _Canvas, *inputs: Float32Array) -> tuple[Float32Array, ...]:
+        """Everything a tail with more inputs or outputs than one gives.
+
+        Args:
+            canvas: (H, W, 3) uint8 RGB.
+            inputs: what the tail reads beside the features, in its order; given to it as they are.
+
+        Returns:
+            The tail's outputs in its order, each without its first axis, the batch.
+        """
+        ...
+
 
 def compile_network(
     trunk: Trunk,
-    tail: nn.Module | None = None,
+    tail: Tail | None = None,
     *,
     runtime: Runtime = "auto",
     precision: Precision = "auto",
@@ -69,7 +83,8 @@ def compile_network(
 
     Args:
         trunk: the frozen trunk.
-        tail: what follows the trunk, such as projection and head; None runs the trunk's body alone.
+        tail: what follows the trunk, such as projection and head, in the same runtime; None runs the trunk's
+            body alone.
         runtime: who executes.
         precision: arithmetic; results stay float32.
         streams: False puts all cores on one canvas, for the quickest single answer; True gives every core a
@@ -86,6 +101,19 @@ def compile_network(
     if runtime == "torch" or (runtime == "auto" and on_gpu):
         return _TorchNetwork(trunk, tail, precision, torch.device("cuda" if on_gpu else "cpu"))
     return _OpenVinoNetwork(trunk, tail, precision, _usable_cores() if streams else 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """What follows a trunk cell by cell.
+
+    Attributes:
+        module: takes (N, channels, rows, cols) features and then ``extras``; gives one tensor or several.
+        extras: number of axes of each further input; all are free in size.
+    """
+
+    module: nn.Module
+    extras: tuple[int, ...] = ()
 
 
 def native_bfloat16(device: torch.device) -> bool:
@@ -108,29 +136,35 @@ class _TorchNetwork:
     runtime = "torch"
     threads = 2  # one decodes while the other computes
 
-    def __init__(
-        self, trunk: Trunk, tail: nn.Module | None, precision: Precision, device: torch.device
-    ) -> None:
+    def __init__(self, trunk: Trunk, tail: Tail | None, precision: Precision, device: torch.device) -> None:
         if precision == "auto":
             precision = "bfloat16" if device.type == "cuda" else "float32"
         self.precision: str = precision
         self._device = device
-        self._module = nn.Sequential(trunk, *([tail] if tail is not None else [])).eval().to(device)
+        # channels_last is what both oneDNN and tensor cores are fastest on.
+        self._trunk = trunk.eval().to(device)
+        self._trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._tail = None if tail is None else tail.module.eval().to(device)
 
     def __call__(self, canvas: _Canvas) -> Float32Array:
+        return self.run(canvas)[0]
+
+    def run(self, canvas: _Canvas, *inputs: Float32Array) -> tuple[Float32Array, ...]:
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
         ):
-            scores: Tensor = self._module(torch.from_numpy(canvas)[None].to(self._device))
-        result: Float32Array = scores[0].float().cpu().numpy()
-        return result
+            found = self._trunk(torch.from_numpy(canvas)[None].to(self._device))
+            if self._tail is not None:
+                found = self._tail(found, *(torch.from_numpy(item).to(self._device) for item in inputs))
+        outputs: tuple[Tensor, ...] = found if isinstance(found, tuple) else (found,)
+        return tuple(output[0].float().cpu().numpy() for output in outputs)
 
 
 class _OpenVinoNetwork:
     runtime = "openvino"
 
-    def __init__(self, trunk: Trunk, tail: nn.Module | None, precision: Precision, streams: int) -> None:
+    def __init__(self, trunk: Trunk, tail: Tail | None, precision: Precision, streams: int) -> None:
         try:
             import openvino
         except ImportError as error:
@@ -152,21 +186,26 @@ class _OpenVinoNetwork:
         self.threads = max(2, streams)
 
     def __call__(self, canvas: _Canvas) -> Float32Array:
+        return self.run(canvas)[0]
+
+    def run(self, canvas: _Canvas, *inputs: Float32Array) -> tuple[Float32Array, ...]:
         if not hasattr(self._own, "request"):
             self._own.request = self._compiled.create_infer_request()
-        (result,) = self._own.request.infer([canvas[None]]).values()
-        values: Float32Array = result[0]
-        return values
+        results = self._own.request.infer([canvas[None], *inputs])
+        return tuple(results[output][0] for output in self._compiled.outputs)
 
 
-def _convert(module: nn.Module, example: Tensor, shape: list[int]) -> Any:
+def _convert(module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[list[int]]) -> Any:
     import openvino
 
     with torch.no_grad(), warnings.catch_warnings():
-        # OpenVINO traces with torch.jit, which torch calls deprecated: nothing a user could act on.
+        # OpenVINO traces with torch.jit, which torch calls deprecated: nothing a user could act on. Nor is
+        # torch's warning that a traced size may vary: OpenVINO keeps it free.
         warnings.simplefilter("ignore", DeprecationWarning)
         return openvino.convert_model(
-            module.eval(), example_input=example, input=[openvino.PartialShape(shape)]
+            module.eval(),
+            example_input=tuple(examples),
+            input=[openvino.PartialShape(shape) for shape in shapes],
         )
 
 
@@ -182,7 +221,7 @@ def _trunk_graph(core: openvino.Core, trunk: Trunk) -> Any:
         except RuntimeError as error:  # damaged by a full disk, say: made anew below
             _log.debug("cannot read %s: %s", path, error)
     side = trunk.layout.window or 2 * trunk.layout.stride
-    graph = _convert(trunk, torch.zeros(1, side, side, 3, dtype=torch.uint8), [1, -1, -1, 3])
+    graph = _convert(trunk, [torch.zeros(1, side, side, 3, dtype=torch.uint8)], [[1, -1, -1, 3]])
     _keep(graph, path)
     return graph
 
@@ -206,12 +245,15 @@ def _keep(graph: Any, path: Path) -> None:
         _log.debug("graph not kept: %s", error)
 
 
-def _spliced(graph: Any, tail: nn.Module, channels: int) -> Any:
+def _spliced(graph: Any, tail: Tail, channels: int) -> Any:
     """``tail`` put behind ``graph`` as one graph, so that nothing leaves the runtime in between."""
     import openvino
 
-    following = _convert(tail, torch.zeros(1, channels, 2, 2), [1, channels, -1, -1])
+    examples = [torch.zeros(1, channels, 2, 2), *(torch.zeros([2] * axes) for axes in tail.extras)]
+    shapes = [[1, channels, -1, -1], *([-1] * axes for axes in tail.extras)]
+    following = _convert(tail.module, examples, shapes)
+    features, *others = following.get_parameters()
     source = graph.get_results()[0].input_value(0)
-    for target in following.get_parameters()[0].output(0).get_target_inputs():
+    for target in features.output(0).get_target_inputs():
         target.replace_source_output(source)
-    return openvino.Model(following.get_results(), graph.get_parameters(), "freeloc")
+    return openvino.Model(following.get_results(), [*graph.get_parameters(), *others], "freeloc")
