@@ -28,13 +28,16 @@ FLOORS = {
     "metrics": 1,
     "photofinder": 1,
     "photographs": 1,
+    "presets": 1,
     # Parts of a network, and what their maps mean.
     "heads": 2,
     "localization": 2,
+    "runtime": 2,
     "trunks": 2,
     # What is kept on disk.
     "features": 3,
     "model": 3,
+    "modelfile": 3,
     "search": 3,
     # Making a model, and holding one.
     "localizer": 4,

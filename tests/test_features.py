@@ -21,8 +21,8 @@ from freeloc.errors import FreelocError
 from freeloc.features import CachedFeatures, FeatureCache, LiveFeatures, canvases, extract, valid_map
 from freeloc.geometry import CellLayout, Padding, Pyramid
 from freeloc.photographs import load_photograph
+from freeloc.runtime import Network, compile_network
 from freeloc.trunks.base import Normalization, Trunk
-from freeloc.trunks.runtime import Network, compile_network
 
 SCALES = (0.3, 0.5)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import itertools
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import ExifTags, Image
 
 from freeloc.datasets import Dataset
@@ -101,6 +105,69 @@ def test_bad_scales_are_refused(tiny_run: Path, scales: tuple[float, ...]) -> No
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(FreelocError, match=r"nowhere\.safetensors does not exist"):
         Localizer.load(tmp_path / "nowhere.safetensors")
+
+
+# --- the graph kept on disk --------------------------------------------------------------------------------
+
+WITHOUT_TORCH = """
+import sys
+from freeloc.localizer import Localizer
+
+localizer = Localizer.load(sys.argv[1], runtime="openvino", precision="float32")
+(result,) = localizer.predict_many([sys.argv[2]])
+assert "torch" not in sys.modules, "torch was loaded"
+print(repr((result.scores.tolist(), result.points.tolist())))
+assert localizer.model.head is not None
+assert "torch" in sys.modules
+"""
+
+
+def test_the_second_start_needs_no_torch_and_gives_the_same(
+    tiny_run: Path, tiny_localizer: Localizer, tiny_scenes: Dataset
+) -> None:
+    photo = tiny_scenes.samples[0].path
+    wanted = tiny_localizer.predict(photo)  # traces the graph and keeps it
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(tiny_run), str(photo)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    scores, points = ast.literal_eval(done.stdout)
+    np.testing.assert_allclose(scores, wanted.scores, atol=1e-5)
+    np.testing.assert_allclose(points, wanted.points, atol=1e-9)
+
+
+def test_a_damaged_kept_graph_is_made_anew(
+    tiny_run: Path, tiny_localizer: Localizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREELOC_CACHE", str(tmp_path))
+    photo = noise(200, 150)
+    wanted = tiny_localizer.predict(photo)
+    for _ in range(2):
+        assert_same(Localizer.load(tiny_run, runtime="openvino", precision="float32").predict(photo), wanted)
+        (kept,) = tmp_path.glob("graphs/search*.xml")
+        kept.write_bytes(kept.read_bytes()[:1000])
+
+
+def test_another_head_has_a_graph_of_its_own(tiny_run: Path, tmp_path: Path) -> None:
+    model = Model.load(tiny_run)
+    with torch.no_grad():
+        model.head.fcb.bias.add_(1.0)
+    model.save(tmp_path / "other.safetensors")
+    photo = noise(200, 150)
+    one = Localizer.load(tiny_run, precision="float32").predict(photo)
+    for _ in range(2):  # traced, then kept
+        other = Localizer.load(tmp_path / "other.safetensors", precision="float32").predict(photo)
+        np.testing.assert_allclose(other.scores, one.scores + 1.0, atol=1e-4)
+
+
+def test_a_file_without_layout_asks_its_trunk(
+    tiny_run: Path, tiny_localizer: Localizer, tmp_path: Path
+) -> None:
+    old = dataclasses.replace(Model.load(tiny_run), layout=None, fill=None)
+    old.save(tmp_path / "old.safetensors")
+    photo = noise(200, 150)
+    for _ in range(2):
+        localizer = Localizer.load(tmp_path / "old.safetensors", runtime="openvino", precision="float32")
+        assert_same(localizer.predict(photo), tiny_localizer.predict(photo))
 
 
 # --- what goes in -----------------------------------------------------------------------------------------
@@ -269,10 +336,10 @@ def test_both_runtimes_agree_in_float32(
     tiny_run: Path, tiny_localizer: Localizer, tiny_scenes: Dataset
 ) -> None:
     # Tolerances: 0.001 in raw scores; the points within one cell of the finest scale.
-    torch = Localizer.load(tiny_run, runtime="torch", precision="float32")
+    on_torch = Localizer.load(tiny_run, runtime="torch", precision="float32")
     photos = [tiny_scenes.samples[0].path, tiny_scenes.samples[1].path, noise(61, 205), noise(7, 3)]
     for photo in photos:
-        wanted, found = torch.predict(photo), tiny_localizer.predict(photo)
+        wanted, found = on_torch.predict(photo), tiny_localizer.predict(photo)
         np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-3, rtol=0)
         assert np.abs(found.points - wanted.points).max() <= cell_of(wanted.photo, 1.0)
 
@@ -308,10 +375,10 @@ def test_real_photographs_in_both_runtimes(voc_root: Path, tiny_run: Path, tiny_
     from freeloc.datasets import open_dataset
 
     paths = [sample.path for sample in open_dataset(voc_root, split="val").samples[:12]]
-    torch = Localizer.load(tiny_run, runtime="torch", precision="float32")
+    on_torch = Localizer.load(tiny_run, runtime="torch", precision="float32")
     for path, found in zip(paths, tiny_localizer.predict_many(paths), strict=True):
         with Image.open(path) as picture:
             assert_sound(found, Size(*picture.size))
-        wanted = torch.predict(path)
+        wanted = on_torch.predict(path)
         np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-3, rtol=0)
         assert np.abs(found.points - wanted.points).max() <= cell_of(found.photo, 1.0)

@@ -20,7 +20,8 @@ from safetensors.torch import save_file
 
 from freeloc.errors import FreelocError
 from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.model import FORMAT_VERSION, Model
+from freeloc.model import Model
+from freeloc.modelfile import FORMAT_VERSION
 
 
 def a_model(**changes: Any) -> Model:

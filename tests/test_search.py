@@ -13,9 +13,9 @@ from freeloc.geometry import CellLayout, Pyramid, Size
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.localization import ScaleMap, fusion_lattice, localize, soften
 from freeloc.pointwise import Pointwise
+from freeloc.runtime import Runtime, Tail, compile_network
 from freeloc.search import WindowSearch
 from freeloc.trunks import load_trunk
-from freeloc.trunks.runtime import Runtime, Tail, compile_network
 
 LAYOUT = CellLayout(32, 23.0)
 

@@ -233,7 +233,7 @@ def collect(
     looked_at = zip(dataset, maps, strict=True)
     for sample, scale_maps in track(looked_at, f"evaluating {name}", len(dataset), quiet=quiet):
         results: dict[LocationMode, Localization] = {
-            mode: localize(scale_maps, localizer.classes, mode=mode, pooling=localizer.model.pooling)
+            mode: localize(scale_maps, localizer.classes, mode=mode, pooling=localizer.pooling)
             for mode in points
         }
         for mode, result in results.items():

@@ -27,8 +27,8 @@ from freeloc.geometry import Grid, Padding, Pyramid, Size
 from freeloc.overlap import ahead
 from freeloc.photographs import load_photograph, photograph_size
 from freeloc.progress import say, track
+from freeloc.runtime import Network
 from freeloc.trunks.base import Trunk
-from freeloc.trunks.runtime import Network
 
 __all__ = [
     "CachedFeatures",

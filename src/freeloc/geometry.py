@@ -229,6 +229,10 @@ class Grid:
         last = np.maximum(np.array([self.rows, self.cols]) - 1, 1)
         return np.ascontiguousarray((2 * cells / last - 1)[..., ::-1], dtype=np.float32)
 
+    def valid_part(self, values: Float32Array) -> Float32Array:
+        """(…, rows, cols) of the whole canvas → (…, valid_rows, valid_cols), the cells on the photograph."""
+        return values[..., : self.valid_rows, : self.valid_cols]
+
     def padding_mask(self) -> Float32Array:
         """(rows, cols) float32: 0 where a cell's centre lies on the photograph, −∞ on padding."""
         mask = np.full((self.rows, self.cols), -np.inf, np.float32)

@@ -16,6 +16,7 @@ from freeloc.geometry import Float32Array, Float64Array, Grid, Lattice, Size, no
 __all__ = [
     "FUSION_GAIN",
     "LATTICE_STEP",
+    "SEARCH_VERSION",
     "ClassLocation",
     "Localization",
     "LocationMode",
@@ -37,6 +38,9 @@ LATTICE_STEP = 8.0
 FUSION_GAIN = np.float32(0.5)
 """Raw scores are multiplied by this before the logistic when maps are fused. Halved, a sure window does not
 saturate at 1, and what all scales say of the place decides instead of how many are sure of the class."""
+
+SEARCH_VERSION = 1
+"""Counts what `freeloc.search.WindowSearch` computes: a graph kept by another version is not run."""
 
 
 def logistic(values: npt.ArrayLike) -> Float32Array:

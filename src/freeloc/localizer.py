@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +13,23 @@ from PIL import Image
 
 from freeloc.canvas import lay_out
 from freeloc.errors import FreelocError
-from freeloc.features import valid_map
-from freeloc.geometry import Pyramid
-from freeloc.localization import Localization, LocationMode, ScaleMap, fusion_lattice, localize
-from freeloc.model import Model
+from freeloc.geometry import CellLayout, Pyramid
+from freeloc.localization import (
+    SEARCH_VERSION,
+    Localization,
+    LocationMode,
+    ScaleMap,
+    fusion_lattice,
+    localize,
+)
+from freeloc.modelfile import ModelHeader, Pooling
 from freeloc.overlap import ahead
-from freeloc.search import WindowSearch
-from freeloc.trunks import load_trunk
-from freeloc.trunks.base import Trunk
-from freeloc.trunks.runtime import Network, Precision, Runtime, Tail, compile_network
+from freeloc.presets import Preset, chosen_scales
+from freeloc.runtime import Network, Precision, Runtime, check_runtime, compile_kept, gpu_at_hand
+
+if TYPE_CHECKING:  # torch takes seconds to load, and a kept graph runs without it
+    from freeloc.model import Model
+    from freeloc.trunks.base import Trunk
 
 __all__ = ["Localizer", "Photo"]
 
@@ -36,6 +44,7 @@ class Localizer:
         model: a trained head.
         trunk: the trunk it was trained on.
         scales: the scales a photograph is looked at; default the model's own (the paper's six).
+        preset: the same by name, see `freeloc.presets`: "fast", "balanced" or "best", the model's own.
         location: the way to the point, "fused" or "paper".
         runtime: who executes the network.
         precision: its arithmetic.
@@ -56,24 +65,31 @@ class Localizer:
         trunk: Trunk,
         *,
         scales: tuple[float, ...] | None = None,
+        preset: Preset | None = None,
         location: LocationMode = "fused",
         runtime: Runtime = "auto",
         precision: Precision = "auto",
     ) -> None:
+        check_runtime(runtime, precision)
         if trunk.fingerprint != model.trunk_fingerprint:
             raise FreelocError(
                 f"the model was trained on other weights of trunk {model.trunk} than those at hand: "
                 "give the same weights with --weights"
             )
-        if location not in {"fused", "paper"}:
-            raise FreelocError(f"--location {location} is unknown: choose fused or paper")
-        self.model = model
-        self.location: LocationMode = location
-        self.pyramid = Pyramid(model.scales if scales is None else tuple(scales), model.padding)
-        self._trunk = trunk
-        self._runtime: Runtime = runtime
-        self._precision: Precision = precision
-        self._network = self._compiled(streams=False)
+        from freeloc.runtime import Tail, compile_network
+        from freeloc.search import WindowSearch
+
+        name = None if model.content is None else _graph_name(model.content, model.trunk_fingerprint)
+        # With every canvas come the mask of its padding (two axes) and the lattice's field (three).
+        tail = Tail(WindowSearch(trunk.projection, model.head), extras=(2, 3), name=name)
+
+        def compiled(streams: bool) -> Network:
+            return compile_network(trunk, tail, runtime=runtime, precision=precision, streams=streams)
+
+        self._model = model
+        self._hold(
+            model, trunk.layout, trunk.fill, chosen_scales(model.scales, scales, preset), location, compiled
+        )
 
     @classmethod
     def load(
@@ -82,16 +98,20 @@ class Localizer:
         *,
         weights: str | Path | None = None,
         scales: tuple[float, ...] | None = None,
+        preset: Preset | None = None,
         location: LocationMode = "fused",
         runtime: Runtime = "auto",
         precision: Precision = "auto",
     ) -> Localizer:
         """Load a model file, or a run folder's, together with its trunk.
 
+        The first time, the network is traced and kept; from then on it starts without torch being loaded.
+
         Args:
             path: a ``.safetensors`` file of ``freeloc train``, or the run folder that holds it.
             weights: local weight file of the trunk, where it is not the embedded one.
             scales: see the class.
+            preset: see the class.
             location: see the class.
             runtime: see the class.
             precision: see the class.
@@ -100,9 +120,53 @@ class Localizer:
             FreelocError: the file is missing, damaged or of a newer format, or the trunk's weights cannot be
                 had.
         """
+        header = ModelHeader.read(path)
+        check_runtime(runtime, precision)
+        on_processor = runtime == "openvino" or (runtime == "auto" and not gpu_at_hand())
+        if on_processor and weights is None:
+            network = _kept_network(header, precision)
+            if network is not None:
+                chosen = chosen_scales(header.scales, scales, preset)
+                return _KeptLocalizer(header, network, chosen, location, precision)
+        from freeloc.model import Model
+        from freeloc.trunks import load_trunk
+
         model = Model.load(path)
         trunk = load_trunk(model.trunk, weights)
-        return cls(model, trunk, scales=scales, location=location, runtime=runtime, precision=precision)
+        return cls(
+            model,
+            trunk,
+            scales=scales,
+            preset=preset,
+            location=location,
+            runtime=runtime,
+            precision=precision,
+        )
+
+    def _hold(
+        self,
+        facts: Model | ModelHeader,
+        layout: CellLayout | None,
+        fill: tuple[int, int, int] | None,
+        scales: tuple[float, ...],
+        location: LocationMode,
+        compiled: Callable[[bool], Network],
+    ) -> None:
+        if location not in {"fused", "paper"}:
+            raise FreelocError(f"--location {location} is unknown: choose fused or paper")
+        self.location: LocationMode = location
+        self.pyramid = Pyramid(scales, facts.padding)
+        if layout is None or fill is None:
+            raise ValueError("a localizer needs the layout of its cells and the colour of its padding")
+        self._facts = facts
+        self._layout = layout
+        self._fill = fill
+        self._compiled = compiled
+
+    @property
+    def model(self) -> Model:
+        """The trained head and what belongs to it."""
+        return self._model
 
     def save(self, path: str | Path) -> None:
         """Write the model file, as a whole."""
@@ -111,12 +175,17 @@ class Localizer:
     @property
     def classes(self) -> tuple[str, ...]:
         """The K class names, in the order of all arrays."""
-        return self.model.classes
+        return self._facts.classes
+
+    @property
+    def pooling(self) -> Pooling:
+        """How a scale's map becomes a score: "max", or "average" for class activation maps."""
+        return self._facts.pooling
 
     @property
     def threshold(self) -> float:
         """Probability from which a class counts as present."""
-        return self.model.threshold
+        return self._facts.threshold
 
     def predict(self, photo: Photo) -> Localization:
         """Scores, points and maps of every class for one photograph.
@@ -158,29 +227,68 @@ class Localizer:
 
     def score_maps(self, photo: Photo) -> list[ScaleMap]:
         """The raw score maps of one photograph, one per scale, cut to the cells that look at it."""
-        return self._score_maps(photo, self._network)
+        return self._score_maps(photo, self._latency)
 
     def localize(self, maps: list[ScaleMap], photo: Photo | None = None) -> Localization:
         """Scores and points from raw maps, the way this localizer was asked to."""
         path = Path(photo) if isinstance(photo, str | Path) else None
-        return localize(maps, self.classes, mode=self.location, pooling=self.model.pooling, path=path)
+        return localize(maps, self.classes, mode=self.location, pooling=self.pooling, path=path)
+
+    @cached_property
+    def _latency(self) -> Network:
+        """The network for a single photograph: all cores work on it."""
+        return self._compiled(False)
 
     @cached_property
     def _streams(self) -> Network:
         """The network for many photographs: every core works on one of its own."""
-        return self._compiled(streams=True)
-
-    def _compiled(self, *, streams: bool) -> Network:
-        # With every canvas come the mask of its padding (two axes) and the lattice's field (three).
-        tail = Tail(WindowSearch(self._trunk.projection, self.model.head), extras=(2, 3))
-        return compile_network(
-            self._trunk, tail, runtime=self._runtime, precision=self._precision, streams=streams
-        )
+        return self._compiled(True)
 
     def _score_maps(self, photo: Photo, network: Network) -> list[ScaleMap]:
         found = []
-        for grid, canvas in lay_out(photo, self.pyramid, self._trunk.layout, self._trunk.fill):
+        for grid, canvas in lay_out(photo, self.pyramid, self._layout, self._fill):
             field = grid.sampling_field(fusion_lattice(grid.photo))
             values, peaks, aligned = network.run(canvas, grid.padding_mask(), field)
-            found.append(ScaleMap(valid_map(values, grid), grid, peaks, aligned))
+            found.append(ScaleMap(grid.valid_part(values), grid, peaks, aligned))
         return found
+
+
+class _KeptLocalizer(Localizer):
+    """Runs the graph that an earlier one kept. Torch is loaded only if somebody asks for the head."""
+
+    def __init__(
+        self,
+        header: ModelHeader,
+        latency: Network,
+        scales: tuple[float, ...],
+        location: LocationMode,
+        precision: Precision,
+    ) -> None:
+        def compiled(streams: bool) -> Network:
+            network = _kept_network(header, precision, streams=True) if streams else latency
+            if network is None:
+                raise FreelocError(f"the kept graph of {header.path} has gone meanwhile: run again")
+            return network
+
+        self._header = header
+        self._hold(header, header.layout, header.fill, scales, location, compiled)
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained head and what belongs to it, read from its file."""
+        from freeloc.model import Model
+
+        return Model.load(self._header.path)
+
+
+def _kept_network(header: ModelHeader, precision: Precision, *, streams: bool = False) -> Network | None:
+    """The whole network of a model file as an earlier `Localizer` kept it; None where there is none."""
+    if header.layout is None or header.fill is None:
+        return None
+    return compile_kept(
+        _graph_name(header.content, header.trunk_fingerprint), precision=precision, streams=streams
+    )
+
+
+def _graph_name(content: str, trunk_fingerprint: str) -> str:
+    return f"search{SEARCH_VERSION}-{trunk_fingerprint[:16]}-{content[:32]}"

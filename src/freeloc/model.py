@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_bytes
@@ -18,14 +18,11 @@ from torch import Tensor
 
 from freeloc.atomic import write_bytes
 from freeloc.errors import FreelocError
-from freeloc.geometry import Padding
+from freeloc.geometry import CellLayout, Padding
 from freeloc.heads import AdaptationHead, HeadSettings
+from freeloc.modelfile import FORMAT_VERSION, ModelHeader, Pooling
 
-__all__ = ["FORMAT_VERSION", "Model", "Pooling"]
-
-FORMAT_VERSION = 1
-
-Pooling = Literal["max", "average"]
+__all__ = ["Model"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +38,10 @@ class Model:
         padding: how canvases are padded.
         pooling: how a map becomes a score: "max", or "average" for class activation maps.
         threshold: probability from which a class counts as present.
+        layout: how the trunk lays its cells, so that it need not be asked.
+        fill: RGB colour of canvas padding, likewise.
         manifest: how it was trained.
+        content: hash of the file it was read from; None for one that was made here.
     """
 
     trunk: str
@@ -52,7 +52,10 @@ class Model:
     padding: Padding = "stride"
     pooling: Pooling = "max"
     threshold: float = 0.5
+    layout: CellLayout | None = None
+    fill: tuple[int, int, int] | None = None
     manifest: Mapping[str, Any] | None = None
+    content: str | None = None
 
     def save(self, path: str | Path) -> None:
         """Write the model file, as a whole.
@@ -70,6 +73,8 @@ class Model:
             "padding": self.padding,
             "pooling": self.pooling,
             "threshold": self.threshold,
+            "layout": None if self.layout is None else asdict(self.layout),
+            "fill": self.fill,
             "manifest": dict(self.manifest or {}),
         }
         weights = {key: value.detach().cpu().contiguous() for key, value in self.head.state_dict().items()}
@@ -84,45 +89,34 @@ class Model:
         Raises:
             FreelocError: there is no such file, it is not a freeloc model, or a newer freeloc wrote it.
         """
-        path = Path(path)
-        if path.is_dir() and (path / "model.safetensors").is_file():
-            path /= "model.safetensors"
-        header, weights = _read(path)
-        version = header.get("format_version")
-        if version != FORMAT_VERSION:
-            raise FreelocError(
-                f"model {path} has format version {version}, this freeloc reads {FORMAT_VERSION}: update freeloc"
-            )
+        header = ModelHeader.read(path)
         try:
-            head = AdaptationHead(HeadSettings(**header["head"]))
-            head.load_state_dict(weights)
-            return cls(
-                trunk=header["trunk"],
-                trunk_fingerprint=header["trunk_fingerprint"],
-                classes=tuple(header["classes"]),
-                head=head.eval(),
-                scales=tuple(header["scales"]),
-                padding=header["padding"],
-                pooling=header["pooling"],
-                threshold=header["threshold"],
-                manifest=header["manifest"],
-            )
-        except (KeyError, TypeError, RuntimeError) as error:
+            head = AdaptationHead(HeadSettings(**header.head))
+            head.load_state_dict(_weights(header.path))
+        except (TypeError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-            raise FreelocError(f"model {path} is damaged ({reason}): train or copy it again") from error
+            raise FreelocError(
+                f"model {header.path} is damaged ({reason}): train or copy it again"
+            ) from error
+        return cls(
+            trunk=header.trunk,
+            trunk_fingerprint=header.trunk_fingerprint,
+            classes=header.classes,
+            head=head.eval(),
+            scales=header.scales,
+            padding=header.padding,
+            pooling=header.pooling,
+            threshold=header.threshold,
+            layout=header.layout,
+            fill=header.fill,
+            manifest=header.manifest,
+            content=header.content,
+        )
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    if not path.is_file():
-        raise FreelocError(f"model {path} does not exist: give a .safetensors file that freeloc train wrote")
+def _weights(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("freeloc", "null"))
-            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-    except (OSError, SafetensorError, ValueError) as error:
+            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+    except (OSError, SafetensorError) as error:
         raise FreelocError(f"model {path} cannot be read ({error}): train or copy it again") from error
-    if not isinstance(header, dict):
-        raise FreelocError(
-            f"{path} is a safetensors file but not a freeloc model: give one from freeloc train"
-        )
-    return header, weights

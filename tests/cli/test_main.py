@@ -27,9 +27,9 @@ from freeloc.metrics import APFlavour, LocationOptions
 from freeloc.metrics.location import BoxDistance, Fate
 from freeloc.model import Model
 from freeloc.prediction import PredictionOptions
+from freeloc.runtime import Precision, Runtime
 from freeloc.training.recipe import Recipe, named_recipe
 from freeloc.training.run import train
-from freeloc.trunks.runtime import Precision, Runtime
 from freeloc.writers import write_maps
 from freeloc.writers.maps import MapSize
 

@@ -21,13 +21,13 @@ from freeloc.errors import FreelocError
 from freeloc.features import extract
 from freeloc.geometry import Pyramid
 from freeloc.model import Model
+from freeloc.runtime import Network, compile_network
 from freeloc.training import run as room
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.recipe import Recipe
 from freeloc.training.run import train
 from freeloc.trunks import load_trunk
 from freeloc.trunks.base import Trunk
-from freeloc.trunks.runtime import Network, compile_network
 
 SCALES = (0.25, 0.4)
 COUNT = 12

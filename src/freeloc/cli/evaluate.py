@@ -17,9 +17,11 @@ from freeloc.cli.options import (
     ModelPath,
     Precision,
     PrecisionOption,
+    PresetOption,
     Quiet,
     Runtime,
     RuntimeOption,
+    ScalesOption,
     SkipBad,
     Split,
     Weights,
@@ -76,7 +78,8 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Write everything as JSON to this file.")] = None,
     format_: FormatOption = Format.auto,
     images: Images = None,
-    scales: Annotated[str | None, typer.Option(help="Scales to look at; default: each model's own.")] = None,
+    preset: PresetOption = None,
+    scales: ScalesOption = None,
     ap: Annotated[
         Flavour, typer.Option(help="area: VOC 2010 on; 11point: VOC 2007; step: as scikit-learn.")
     ] = Flavour.area,
@@ -137,6 +140,7 @@ def evaluate(
             path,
             weights=weights,
             scales=parse_scales(scales),
+            preset=None if preset is None else preset.value,
             runtime=runtime.value,
             precision=precision.value,
         )

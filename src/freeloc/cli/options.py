@@ -18,9 +18,12 @@ __all__ = [
     "ModelPath",
     "Precision",
     "PrecisionOption",
+    "Preset",
+    "PresetOption",
     "Quiet",
     "Runtime",
     "RuntimeOption",
+    "ScalesOption",
     "SkipBad",
     "Split",
     "Weights",
@@ -36,6 +39,14 @@ class Format(StrEnum):
     voc = "voc"
     coco = "coco"
     tags = "tags"
+
+
+class Preset(StrEnum):
+    """How much a photograph is looked at."""
+
+    fast = "fast"
+    balanced = "balanced"
+    best = "best"
 
 
 class Runtime(StrEnum):
@@ -78,6 +89,14 @@ RuntimeOption = Annotated[
 ]
 PrecisionOption = Annotated[
     Precision, typer.Option("--precision", help="Arithmetic: auto is bfloat16 where the hardware has it.")
+]
+ScalesOption = Annotated[
+    str | None,
+    typer.Option("--scales", help="Scales to look at, such as 0.5,1,2; default: the model's own."),
+]
+PresetOption = Annotated[
+    Preset | None,
+    typer.Option("--preset", help="Scales by name: fast, balanced, or best, the model's own (the default)."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 

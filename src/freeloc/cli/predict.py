@@ -12,9 +12,11 @@ from freeloc.cli.options import (
     ModelPath,
     Precision,
     PrecisionOption,
+    PresetOption,
     Quiet,
     Runtime,
     RuntimeOption,
+    ScalesOption,
     SkipBad,
     Weights,
     parse_scales,
@@ -41,9 +43,8 @@ def predict(
     model: ModelPath,
     photos: Annotated[list[str], typer.Argument(help="Photographs, folders, or quoted glob patterns.")],
     out: Annotated[Path, typer.Option(help="Folder for predictions.jsonl, overlays and maps.")],
-    scales: Annotated[
-        str | None, typer.Option(help="Scales to look at; default: the model's, 0.5,0.7,1,1.4,2,2.8.")
-    ] = None,
+    preset: PresetOption = None,
+    scales: ScalesOption = None,
     location: Annotated[
         Location,
         typer.Option(help="fused: arg-max of all scales' averaged maps; paper: arg-max over all scales."),
@@ -82,6 +83,7 @@ def predict(
         model,
         weights=weights,
         scales=parse_scales(scales),
+        preset=None if preset is None else preset.value,
         location=location.value,
         runtime=runtime.value,
         precision=precision.value,

@@ -21,6 +21,7 @@ from freeloc.geometry import Pyramid
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.model import Model
 from freeloc.progress import say
+from freeloc.runtime import Network, Precision, Runtime, compile_network, native_bfloat16
 from freeloc.training.batches import mix_seed, plan_epoch
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.loop import EpochRecord, fit, make_optimizer
@@ -29,7 +30,6 @@ from freeloc.training.steps import Learner
 from freeloc.training.warmstart import calibrate, log_odds, measure_features, train_on_means
 from freeloc.trunks import DEFAULT_TRUNK, load_trunk
 from freeloc.trunks.base import Trunk
-from freeloc.trunks.runtime import Network, Precision, Runtime, compile_network, native_bfloat16
 
 __all__ = ["train"]
 
@@ -90,7 +90,7 @@ def train(
     head = _new_head(network_trunk, dataset, recipe, seed).to(device)
     optimizer = make_optimizer(head, recipe)
     learner = Learner(
-        network_trunk.projection, head, recipe, low_precision=native_bfloat16(device), device=device
+        network_trunk.projection, head, recipe, low_precision=native_bfloat16(device.type), device=device
     )
     if checkpoint is not None:
         checkpoint.restore(head, optimizer)
@@ -125,6 +125,8 @@ def train(
         scales=recipe.test_scales,
         padding=recipe.padding,
         pooling=recipe.pooling,
+        layout=network_trunk.layout,
+        fill=network_trunk.fill,
         manifest=_manifest(setup, dataset, timings, resumed=checkpoint is not None),
     )
     run.finish(model)

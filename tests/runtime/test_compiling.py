@@ -17,9 +17,18 @@ from torch import nn
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout
 from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.trunks import load_trunk, runtime
+from freeloc.runtime import (
+    Network,
+    Precision,
+    Runtime,
+    Tail,
+    compile_network,
+    compiling,
+    native_bfloat16,
+    on_openvino,
+)
+from freeloc.trunks import load_trunk
 from freeloc.trunks.base import Normalization, Trunk
-from freeloc.trunks.runtime import Network, Precision, Runtime, Tail, compile_network, native_bfloat16
 
 
 class Patches(Trunk):
@@ -169,7 +178,7 @@ class TestAgreement:
         wanted, values = reference(canvas), network(canvas)
         assert values.dtype == np.float32
         assert relative_error(values, wanted) < 6e-2
-        if native_bfloat16(torch.device("cpu")):
+        if native_bfloat16("cpu"):
             # Eight bits of mantissa leave their trace: it is not float32 under another name.
             assert relative_error(values, wanted) > 1e-4
 
@@ -200,7 +209,7 @@ class TestManyThreads:
     def test_streams_ask_for_a_thread_on_every_core(
         self, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(runtime, "_usable_cores", lambda: 5)
+        monkeypatch.setattr(on_openvino, "usable_cores", lambda: 5)
         assert compile_network(Patches(), runtime="openvino", streams=True).threads == 5
         # Without them two: one decodes while the other computes.
         assert compile_network(Patches(), runtime="openvino").threads == 2
@@ -209,7 +218,7 @@ class TestManyThreads:
 class TestChoices:
     def test_auto_precision_follows_the_hardware(self, cache: Path) -> None:
         network = compile_network(Patches(), runtime="openvino")
-        native = native_bfloat16(torch.device("cpu"))
+        native = native_bfloat16("cpu")
         assert network.precision == ("bfloat16" if native else "float32")
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
@@ -249,7 +258,7 @@ def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object) -> None:
         raise AssertionError("traced again")
 
-    monkeypatch.setattr(runtime, "_convert", refuse)
+    monkeypatch.setattr(compiling, "convert", refuse)
 
 
 class TestKeptGraphs:

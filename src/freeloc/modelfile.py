@@ -1,0 +1,121 @@
+"""What a model file says of itself, read without torch: all that using a model needs beside its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import SafetensorError, safe_open
+
+from freeloc.errors import FreelocError
+from freeloc.geometry import CellLayout, Padding
+
+__all__ = ["FORMAT_VERSION", "ModelHeader", "Pooling", "model_file"]
+
+FORMAT_VERSION = 1
+
+Pooling = Literal["max", "average"]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelHeader:
+    """The metadata of a model file.
+
+    Attributes:
+        path: the file.
+        content: hash of all its bytes.
+        trunk: name of the trunk the head was trained on.
+        trunk_fingerprint: hash of that trunk's name and weights.
+        classes: the K class names.
+        scales: the scales a photograph is looked at by default.
+        padding: how canvases are padded.
+        pooling: how a map becomes a score: "max", or "average" for class activation maps.
+        threshold: probability from which a class counts as present.
+        layout: how the trunk lays its cells; None in files of freeloc 0.1, whose trunk has to be asked.
+        fill: RGB colour of canvas padding; likewise.
+        head: settings of the head, as `freeloc.heads.HeadSettings` takes them.
+        manifest: how the model was trained.
+    """
+
+    path: Path
+    content: str
+    trunk: str
+    trunk_fingerprint: str
+    classes: tuple[str, ...]
+    scales: tuple[float, ...]
+    padding: Padding
+    pooling: Pooling
+    threshold: float
+    layout: CellLayout | None
+    fill: tuple[int, int, int] | None
+    head: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: str | Path) -> ModelHeader:
+        """Read the header of a model file.
+
+        Args:
+            path: the file, or the run folder that holds it.
+
+        Raises:
+            FreelocError: there is no such file, it is not a freeloc model, or a newer freeloc wrote it.
+        """
+        path = model_file(path)
+        header = _metadata(path)
+        version = header.get("format_version")
+        if version != FORMAT_VERSION:
+            raise FreelocError(
+                f"model {path} has format version {version}, this freeloc reads {FORMAT_VERSION}: update freeloc"
+            )
+        try:
+            layout, fill = header.get("layout"), header.get("fill")
+            return cls(
+                path=path,
+                content=_content(path),
+                trunk=header["trunk"],
+                trunk_fingerprint=header["trunk_fingerprint"],
+                classes=tuple(header["classes"]),
+                scales=tuple(header["scales"]),
+                padding=header["padding"],
+                pooling=header["pooling"],
+                threshold=header["threshold"],
+                layout=None if layout is None else CellLayout(**layout),
+                fill=None if fill is None else (int(fill[0]), int(fill[1]), int(fill[2])),
+                head=header["head"],
+                manifest=header["manifest"],
+            )
+        except (KeyError, TypeError, IndexError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise FreelocError(f"model {path} is damaged ({reason}): train or copy it again") from error
+
+
+def model_file(path: str | Path) -> Path:
+    """The model file of a run folder; any other path as it is."""
+    path = Path(path)
+    inside = path / "model.safetensors"
+    return inside if path.is_dir() and inside.is_file() else path
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FreelocError(f"model {path} does not exist: give a .safetensors file that freeloc train wrote")
+    try:
+        with safe_open(path, framework="np") as file:
+            header = json.loads((file.metadata() or {}).get("freeloc", "null"))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise FreelocError(f"model {path} cannot be read ({error}): train or copy it again") from error
+    if not isinstance(header, dict):
+        raise FreelocError(
+            f"{path} is a safetensors file but not a freeloc model: give one from freeloc train"
+        )
+    return header

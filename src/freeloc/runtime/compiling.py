@@ -1,0 +1,116 @@
+"""Trunk and tail, made ready to run."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from freeloc.runtime.graphs import convert, graph_file, is_kept, kept_graph, spliced
+from freeloc.runtime.network import Network, Precision, Runtime, check_runtime, gpu_at_hand
+from freeloc.runtime.on_openvino import OpenVinoNetwork, cpu_multiplies_bfloat16
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from freeloc.trunks.base import Trunk
+
+__all__ = ["Tail", "compile_kept", "compile_network", "native_bfloat16"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """What follows a trunk cell by cell.
+
+    Attributes:
+        module: takes (N, channels, rows, cols) features and then ``extras``; gives one tensor or several.
+        extras: number of axes of each further input; all are free in size.
+        name: the graph of trunk and tail in one is kept on disk under this name; it must tell their weights.
+            None keeps the trunk's alone.
+    """
+
+    module: nn.Module
+    extras: tuple[int, ...] = ()
+    name: str | None = None
+
+
+def compile_network(
+    trunk: Trunk,
+    tail: Tail | None = None,
+    *,
+    runtime: Runtime = "auto",
+    precision: Precision = "auto",
+    streams: bool = False,
+) -> Network:
+    """Make a trunk, and what follows it cell by cell, ready to run.
+
+    Args:
+        trunk: the frozen trunk.
+        tail: what follows the trunk, such as projection and head, in the same runtime; None runs the trunk's
+            body alone.
+        runtime: who executes.
+        precision: arithmetic; results stay float32.
+        streams: False puts all cores on one canvas, for the quickest single answer; True gives every core a
+            canvas of its own, for the most photographs per second (a third more on two cores).
+
+    Raises:
+        FreelocError: unknown runtime or precision, or OpenVINO cannot be loaded.
+    """
+    check_runtime(runtime, precision)
+    if runtime == "torch" or (runtime == "auto" and gpu_at_hand()):
+        import torch
+
+        from freeloc.runtime.on_torch import TorchNetwork
+
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return TorchNetwork(trunk, None if tail is None else tail.module, precision, device)
+    if tail is None:
+        graph = _trunk_graph(trunk)
+    elif tail.name is None:
+        graph = _whole_graph(trunk, tail)
+    else:
+        graph = kept_graph(graph_file(tail.name), lambda: _whole_graph(trunk, tail))
+    return OpenVinoNetwork(graph, precision, streams=streams)
+
+
+def compile_kept(name: str, *, precision: Precision = "auto", streams: bool = False) -> Network | None:
+    """The network kept under a tail's name, without torch; None where it was not made yet, or is damaged."""
+    path = graph_file(name)
+    if not is_kept(path):
+        return None
+    try:
+        return OpenVinoNetwork(path, precision, streams=streams)
+    except RuntimeError as error:
+        _log.debug("cannot compile %s: %s", path, error)
+        return None
+
+
+def native_bfloat16(device: str) -> bool:
+    """Whether "cuda" or "cpu" multiplies bfloat16 in hardware; where not, it is slower than float32."""
+    if device == "cuda":
+        import torch
+
+        return bool(torch.cuda.is_bf16_supported())
+    return cpu_multiplies_bfloat16()
+
+
+def _trunk_graph(trunk: Trunk) -> Any:
+    """The trunk with free canvas size."""
+
+    def make() -> Any:
+        import torch
+
+        side = trunk.layout.window or 2 * trunk.layout.stride
+        return convert(trunk, [torch.zeros(1, side, side, 3, dtype=torch.uint8)], [[1, -1, -1, 3]])
+
+    return kept_graph(graph_file(f"{trunk.name}-{trunk.fingerprint[:16]}"), make)
+
+
+def _whole_graph(trunk: Trunk, tail: Tail) -> Any:
+    import torch
+
+    examples = [torch.zeros(1, trunk.channels, 2, 2), *(torch.zeros([2] * axes) for axes in tail.extras)]
+    shapes = [[1, trunk.channels, -1, -1], *([-1] * axes for axes in tail.extras)]
+    return spliced(_trunk_graph(trunk), convert(tail.module, examples, shapes))

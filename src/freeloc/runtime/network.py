@@ -1,0 +1,84 @@
+"""What a compiled network is, and the words in which one is asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from freeloc.errors import FreelocError
+from freeloc.geometry import Float32Array
+
+__all__ = ["Canvas", "Network", "Precision", "Runtime", "check_runtime", "gpu_at_hand", "usable_cores"]
+
+Runtime = Literal["auto", "torch", "openvino"]
+"""Who executes: "auto" is torch when a CUDA GPU is there, OpenVINO otherwise."""
+
+Precision = Literal["auto", "float32", "bfloat16"]
+"""Arithmetic: "auto" is bfloat16 where the processor or GPU computes it natively, float32 otherwise."""
+
+Canvas = npt.NDArray[np.uint8]
+"""(H, W, 3) uint8 RGB."""
+
+_MOST_STREAMS = 16
+
+
+class Network(Protocol):
+    """A compiled network; several threads may call it at once.
+
+    Attributes:
+        runtime: who executes it, "torch" or "openvino".
+        precision: "float32" or "bfloat16"; part of every feature-cache key.
+        threads: how many threads should call it at once to keep the machine busy.
+    """
+
+    runtime: str
+    precision: str
+    threads: int
+
+    def __call__(self, canvas: Canvas) -> Float32Array:
+        """(H, W, 3) uint8 RGB canvas → (channels, rows, cols) float32."""
+        ...
+
+    def run(self, canvas: Canvas, *inputs: Float32Array) -> tuple[Float32Array, ...]:
+        """Everything a tail with more inputs or outputs than one gives.
+
+        Args:
+            canvas: (H, W, 3) uint8 RGB.
+            inputs: what the tail reads beside the features, in its order; given to it as they are.
+
+        Returns:
+            The tail's outputs in its order, each without its first axis, the batch.
+        """
+        ...
+
+
+def check_runtime(runtime: str, precision: str) -> None:
+    """See that runtime and precision are ones there are.
+
+    Raises:
+        FreelocError: one is unknown.
+    """
+    if runtime not in {"auto", "torch", "openvino"}:
+        raise FreelocError(f"--runtime {runtime} is unknown: choose auto, torch or openvino")
+    if precision not in {"auto", "float32", "bfloat16"}:
+        raise FreelocError(f"--precision {precision} is unknown: choose auto, float32 or bfloat16")
+
+
+def gpu_at_hand() -> bool:
+    """Whether torch has a CUDA GPU; torch is not even loaded where no driver is."""
+    drivers = ("/dev/nvidiactl", "/dev/dxg")  # Linux, and Linux inside Windows
+    if os.name == "posix" and not any(Path(driver).exists() for driver in drivers):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def usable_cores() -> int:
+    """Cores this process may use, but no more streams than memory likes."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, _MOST_STREAMS)

@@ -1,0 +1,70 @@
+"""Networks run by OpenVINO."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from freeloc.errors import FreelocError
+from freeloc.geometry import Float32Array
+from freeloc.runtime.network import Canvas, Precision, usable_cores
+
+__all__ = ["OpenVinoNetwork", "cpu_multiplies_bfloat16", "load_openvino"]
+
+
+def load_openvino() -> Any:
+    """The openvino package.
+
+    Raises:
+        FreelocError: it cannot be loaded.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise FreelocError(
+            f"OpenVINO cannot be loaded ({error}): install it again or give --runtime torch"
+        ) from error
+    return openvino
+
+
+def cpu_multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for bfloat16; where not, it is slower than float32."""
+    capabilities: list[str] = load_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in capabilities
+
+
+class OpenVinoNetwork:
+    """A graph compiled for the processor.
+
+    Args:
+        graph: an OpenVINO model, or the file of one.
+        precision: arithmetic.
+        streams: False puts all cores on one canvas, True gives every core a canvas of its own.
+    """
+
+    runtime = "openvino"
+
+    def __init__(self, graph: Any, precision: Precision, *, streams: bool) -> None:
+        openvino = load_openvino()
+        if precision == "auto":
+            precision = "bfloat16" if cpu_multiplies_bfloat16() else "float32"
+        self.precision: str = precision
+        hint = {"bfloat16": openvino.Type.bf16, "float32": openvino.Type.f32}[precision]
+        lanes = usable_cores() if streams else 1
+        settings = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": lanes}
+        model = str(graph) if isinstance(graph, Path) else graph
+        self._compiled = openvino.Core().compile_model(model, "CPU", settings)
+        self._own = threading.local()
+        self.threads = max(2, lanes)
+
+    def __call__(self, canvas: Canvas) -> Float32Array:
+        """See `freeloc.runtime.Network`."""
+        return self.run(canvas)[0]
+
+    def run(self, canvas: Canvas, *inputs: Float32Array) -> tuple[Float32Array, ...]:
+        """See `freeloc.runtime.Network`."""
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        results = self._own.request.infer([canvas[None], *inputs])
+        return tuple(results[output][0] for output in self._compiled.outputs)
