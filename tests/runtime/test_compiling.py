@@ -334,3 +334,19 @@ class TestKeptGraphs:
         values = compile_network(Patches(), runtime="openvino", precision="float32")(canvas)
         np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)
         assert graphs(empty_cache) == []
+
+
+def test_old_graphs_are_forgotten(cache: Path) -> None:
+    (newest,) = cache.glob("graphs/*.xml")
+    for age in range(1, 30):
+        for suffix in (".xml", ".bin"):
+            old = newest.with_name(f"old{age}{suffix}")
+            old.touch()
+            os.utime(old, (1e9 - age, 1e9 - age))
+    compile_network(Patches(1), runtime="openvino", precision="float32")
+    left = {path.stem for path in cache.glob("graphs/*.xml")}
+    assert len(left) == 24
+    assert newest.stem in left
+    assert {"old1", "old22"} <= left
+    assert not {"old23", "old29"} & left
+    assert {path.stem for path in cache.glob("graphs/*.bin")} == left

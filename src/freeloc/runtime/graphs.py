@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["convert", "graph_file", "is_kept", "kept_graph", "spliced"]
 
 _log = logging.getLogger(__name__)
+
+_MOST_GRAPHS = 24
+"""Graphs that are kept; each takes some 35 MB, and every model that is ever run leaves one."""
 
 
 def convert(module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[list[int]]) -> Any:
@@ -92,6 +96,16 @@ def _keep(graph: Any, path: Path) -> None:
             finally:
                 for left in (named, named.with_suffix(".bin")):
                     left.unlink(missing_ok=True)
+        _forget(path.parent)
     except (FreelocError, RuntimeError) as error:
         # A read-only home or a full disk only costs the tracing time at every start.
         _log.debug("graph not kept: %s", error)
+
+
+def _forget(folder: Path) -> None:
+    """Delete the graphs that were made longest ago, beyond the number that is kept."""
+    graphs = sorted(folder.glob("*.xml"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for graph in graphs[_MOST_GRAPHS:]:
+        for half in (graph, graph.with_suffix(".bin")):
+            with suppress(OSError):  # another process deletes, or on some systems still runs, the same
+                half.unlink(missing_ok=True)
