@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,7 +26,17 @@ from freeloc.localization import (
 from freeloc.modelfile import ModelHeader, Pooling
 from freeloc.overlap import ahead
 from freeloc.presets import Preset, chosen_scales
-from freeloc.runtime import Network, Precision, Runtime, check_runtime, compile_kept, gpu_at_hand
+from freeloc.runtime import (
+    Network,
+    Precision,
+    Runtime,
+    Tail,
+    check_runtime,
+    compile_kept,
+    compile_network,
+    gpu_at_hand,
+    graph_kept,
+)
 
 if TYPE_CHECKING:  # torch takes seconds to load, and a kept graph runs without it
     from freeloc.model import Model
@@ -71,17 +82,8 @@ class Localizer:
         precision: Precision = "auto",
     ) -> None:
         check_runtime(runtime, precision)
-        if trunk.fingerprint != model.trunk_fingerprint:
-            raise FreelocError(
-                f"the model was trained on other weights of trunk {model.trunk} than those at hand: "
-                "give the same weights with --weights"
-            )
-        from freeloc.runtime import Tail, compile_network
-        from freeloc.search import WindowSearch
-
-        name = None if model.content is None else _graph_name(model.content, model.trunk_fingerprint)
-        # With every canvas come the mask of its padding (two axes) and the lattice's field (three).
-        tail = Tail(WindowSearch(trunk.projection, model.head), extras=(2, 3), name=name)
+        _same_trunk(trunk, model)
+        tail = _tail(model, trunk)
 
         def compiled(streams: bool) -> Network:
             return compile_network(trunk, tail, runtime=runtime, precision=precision, streams=streams)
@@ -124,10 +126,9 @@ class Localizer:
         check_runtime(runtime, precision)
         on_processor = runtime == "openvino" or (runtime == "auto" and not gpu_at_hand())
         if on_processor and weights is None:
-            network = _kept_network(header, precision)
-            if network is not None:
-                chosen = chosen_scales(header.scales, scales, preset)
-                return _KeptLocalizer(header, network, chosen, location, precision)
+            chosen = chosen_scales(header.scales, scales, preset)
+            if header.layout is not None and header.fill is not None and graph_kept(_graph_name(header)):
+                return _KeptLocalizer(header, header.layout, header.fill, chosen, location, precision)
         from freeloc.model import Model
         from freeloc.trunks import load_trunk
 
@@ -146,8 +147,8 @@ class Localizer:
     def _hold(
         self,
         facts: Model | ModelHeader,
-        layout: CellLayout | None,
-        fill: tuple[int, int, int] | None,
+        layout: CellLayout,
+        fill: tuple[int, int, int],
         scales: tuple[float, ...],
         location: LocationMode,
         compiled: Callable[[bool], Network],
@@ -156,8 +157,6 @@ class Localizer:
             raise FreelocError(f"--location {location} is unknown: choose fused or paper")
         self.location: LocationMode = location
         self.pyramid = Pyramid(scales, facts.padding)
-        if layout is None or fill is None:
-            raise ValueError("a localizer needs the layout of its cells and the colour of its padding")
         self._facts = facts
         self._layout = layout
         self._fill = fill
@@ -214,15 +213,16 @@ class Localizer:
 
         def attempt(photo: Photo) -> Localization | FreelocError:
             try:
-                return self.localize(self._score_maps(photo, self._streams), photo)
+                return self.localize(self._score_maps(photo, network), photo)
             except FreelocError as error:
                 return error
 
-        yield from ahead(attempt, photos, threads=self._streams.threads)
+        network, photos = self._network_for(photos)
+        yield from ahead(attempt, photos, threads=network.threads)
 
     def score_maps_many(self, photos: Iterable[Photo]) -> Iterator[list[ScaleMap]]:
         """Like `score_maps` for many photographs, in order; decoding overlaps, memory stays flat."""
-        network = self._streams
+        network, photos = self._network_for(photos)
         yield from ahead(lambda photo: self._score_maps(photo, network), photos, threads=network.threads)
 
     def score_maps(self, photo: Photo) -> list[ScaleMap]:
@@ -244,6 +244,12 @@ class Localizer:
         """The network for many photographs: every core works on one of its own."""
         return self._compiled(True)
 
+    def _network_for(self, photos: Iterable[Photo]) -> tuple[Network, Iterable[Photo]]:
+        """The network that is done with all the photographs soonest; a stream each is no help to a single one."""
+        waiting = iter(photos)
+        first = list(islice(waiting, 2))
+        return self._streams if len(first) > 1 else self._latency, chain(first, waiting)
+
     def _score_maps(self, photo: Photo, network: Network) -> list[ScaleMap]:
         found = []
         for grid, canvas in lay_out(photo, self.pyramid, self._layout, self._fill):
@@ -254,24 +260,28 @@ class Localizer:
 
 
 class _KeptLocalizer(Localizer):
-    """Runs the graph that an earlier one kept. Torch is loaded only if somebody asks for the head."""
+    """Runs the graph that an earlier one kept. Torch is loaded only if the graph turns out damaged."""
 
     def __init__(
         self,
         header: ModelHeader,
-        latency: Network,
+        layout: CellLayout,
+        fill: tuple[int, int, int],
         scales: tuple[float, ...],
         location: LocationMode,
         precision: Precision,
     ) -> None:
         def compiled(streams: bool) -> Network:
-            network = _kept_network(header, precision, streams=True) if streams else latency
+            network = compile_kept(_graph_name(header), precision=precision, streams=streams)
             if network is None:
-                raise FreelocError(f"the kept graph of {header.path} has gone meanwhile: run again")
+                tail = _tail(self.model, self._trunk)
+                network = compile_network(
+                    self._trunk, tail, runtime="openvino", precision=precision, streams=streams
+                )
             return network
 
         self._header = header
-        self._hold(header, header.layout, header.fill, scales, location, compiled)
+        self._hold(header, layout, fill, scales, location, compiled)
 
     @cached_property
     def model(self) -> Model:
@@ -280,15 +290,29 @@ class _KeptLocalizer(Localizer):
 
         return Model.load(self._header.path)
 
+    @cached_property
+    def _trunk(self) -> Trunk:
+        from freeloc.trunks import load_trunk
 
-def _kept_network(header: ModelHeader, precision: Precision, *, streams: bool = False) -> Network | None:
-    """The whole network of a model file as an earlier `Localizer` kept it; None where there is none."""
-    if header.layout is None or header.fill is None:
-        return None
-    return compile_kept(
-        _graph_name(header.content, header.trunk_fingerprint), precision=precision, streams=streams
-    )
+        return _same_trunk(load_trunk(self._header.trunk), self._header)
 
 
-def _graph_name(content: str, trunk_fingerprint: str) -> str:
-    return f"search{SEARCH_VERSION}-{trunk_fingerprint[:16]}-{content[:32]}"
+def _same_trunk(trunk: Trunk, facts: Model | ModelHeader) -> Trunk:
+    if trunk.fingerprint != facts.trunk_fingerprint:
+        raise FreelocError(
+            f"the model was trained on other weights of trunk {facts.trunk} than those at hand: "
+            "give the same weights with --weights"
+        )
+    return trunk
+
+
+def _tail(model: Model, trunk: Trunk) -> Tail:
+    from freeloc.search import WindowSearch
+
+    name = None if model.content is None else _graph_name(model)
+    # With every canvas come the mask of its padding (two axes) and the lattice's field (three).
+    return Tail(WindowSearch(trunk.projection, model.head), extras=(2, 3), name=name)
+
+
+def _graph_name(facts: Model | ModelHeader) -> str:
+    return f"search{SEARCH_VERSION}-{facts.trunk_fingerprint[:16]}-{str(facts.content)[:32]}"

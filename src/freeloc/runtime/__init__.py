@@ -4,7 +4,7 @@ The torch modules stay the one definition of every network; this room only decid
 imports neither torch nor OpenVINO: a graph that was kept on disk runs without torch ever being loaded.
 """
 
-from freeloc.runtime.compiling import Tail, compile_kept, compile_network, native_bfloat16
+from freeloc.runtime.compiling import Tail, compile_kept, compile_network, graph_kept, native_bfloat16
 from freeloc.runtime.network import Network, Precision, Runtime, check_runtime, gpu_at_hand
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "compile_kept",
     "compile_network",
     "gpu_at_hand",
+    "graph_kept",
     "native_bfloat16",
 ]

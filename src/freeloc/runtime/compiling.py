@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from freeloc.trunks.base import Trunk
 
-__all__ = ["Tail", "compile_kept", "compile_network", "native_bfloat16"]
+__all__ = ["Tail", "compile_kept", "compile_network", "graph_kept", "native_bfloat16"]
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +73,11 @@ def compile_network(
     else:
         graph = kept_graph(graph_file(tail.name), lambda: _whole_graph(trunk, tail))
     return OpenVinoNetwork(graph, precision, streams=streams)
+
+
+def graph_kept(name: str) -> bool:
+    """Whether a graph of trunk and tail is kept under a tail's name."""
+    return is_kept(graph_file(name))
 
 
 def compile_kept(name: str, *, precision: Precision = "auto", streams: bool = False) -> Network | None:
