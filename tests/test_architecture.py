@@ -35,6 +35,7 @@ FLOORS = {
     "runtime": 2,
     "trunks": 2,
     # What is kept on disk.
+    "featurecache": 3,
     "features": 3,
     "model": 3,
     "modelfile": 3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pickle
@@ -17,11 +18,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from torch import nn
 
 from freeloc.errors import FreelocError
+from freeloc.geometry import CellLayout
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.model import Model
-from freeloc.modelfile import FORMAT_VERSION
+from freeloc.trunks.base import Normalization, Trunk
 
 
 def a_model(**changes: Any) -> Model:
@@ -99,7 +102,7 @@ class TestRoundTrip:
             "fcb.weight": [3, 5],
             "fcb.bias": [3],
         }
-        assert own["format_version"] == FORMAT_VERSION == 1
+        assert own["format_version"] == 1
         assert own["classes"] == ["cat", "Köln 東京", ""]
         assert own["head"] == asdict(a_model().head.settings)
 
@@ -112,6 +115,86 @@ class TestRoundTrip:
         assert path.stat().st_mode == plain.stat().st_mode
 
 
+class TinyTrunk(Trunk):
+    """Two weights and a frozen one."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.name = "tiny"
+        self.layout = CellLayout(32, 16.0)
+        self.channels = self.width = 6
+        self.normalization = Normalization((127.5,) * 3, (127.5,) * 3)
+        self.body = nn.Sequential(nn.Conv2d(3, 6, 32, stride=32))
+        self.projection = nn.Conv2d(6, 6, 1)
+        self.freeze()
+
+
+class TestChangedTrunk:
+    @pytest.fixture
+    def trunk(self) -> TinyTrunk:
+        return TinyTrunk()
+
+    @pytest.fixture
+    def model(self, trunk: TinyTrunk) -> Model:
+        changes = {
+            key: value + 1 for key, value in trunk.state_dict().items() if key.startswith("projection")
+        }
+        fingerprint = trunk.with_weights(changes).fingerprint
+        return a_model(
+            trunk="tiny",
+            trunk_fingerprint=fingerprint,
+            trunk_base=trunk.fingerprint,
+            trunk_changes=changes,
+        )
+
+    def test_there_and_back(self, model: Model, trunk: TinyTrunk, tmp_path: Path) -> None:
+        model.save(tmp_path / "m")
+        back = Model.load(tmp_path / "m")
+        assert (back.trunk_base, back.trunk_fingerprint) == (trunk.fingerprint, model.trunk_fingerprint)
+        assert set(back.trunk_changes) == {"projection.weight", "projection.bias"}
+        assert set(back.head.state_dict()) == set(model.head.state_dict())
+        changed = back.adapted(trunk)
+        assert changed.fingerprint == model.trunk_fingerprint
+        for key, value in trunk.state_dict().items():
+            moved = 1.0 if key.startswith("projection") else 0.0
+            assert torch.equal(changed.state_dict()[key], value + moved), key
+        assert back.adapted(changed) is changed
+        back.save(tmp_path / "again")
+        assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
+
+    def test_an_unchanged_trunk_is_used_as_it_is(self, trunk: TinyTrunk) -> None:
+        assert a_model(trunk_fingerprint=trunk.fingerprint).adapted(trunk) is trunk
+
+    def test_versions(self, model: Model, path: Path, tmp_path: Path) -> None:
+        model.save(tmp_path / "m")
+        for file, version in ((path, 1), (tmp_path / "m", 2)):
+            header, _ = split(file.read_bytes())
+            assert json.loads(header["__metadata__"]["freeloc"])["format_version"] == version
+
+    def test_another_trunk_is_refused(self, model: Model) -> None:
+        with pytest.raises(FreelocError, match="trained from other weights of trunk tiny .*--weights"):
+            model.adapted(TinyTrunk(seed=1))
+
+    @pytest.mark.parametrize("damage", ["a value", "a shape", "a name"])
+    def test_damaged_changes_are_refused(self, model: Model, trunk: TinyTrunk, damage: str) -> None:
+        changes = dict(model.trunk_changes)
+        bias = changes.pop("projection.bias")
+        changes |= {
+            "a value": {"projection.bias": bias + 1e-3},
+            "a shape": {"projection.bias": bias[:4]},
+            "a name": {"projection.gain": bias},
+        }[damage]
+        with pytest.raises(FreelocError, match="changes do not fit trunk tiny"):
+            dataclasses.replace(model, trunk_changes=changes).adapted(trunk)
+
+    def test_a_missing_base_is_told(self, model: Model, tmp_path: Path) -> None:
+        model.save(tmp_path / "m")
+        rewrite(tmp_path / "m", lambda own: own.pop("trunk_base"))
+        with pytest.raises(FreelocError, match="is damaged .*trunk_base"):
+            Model.load(tmp_path / "m")
+
+
 class TestMistakes:
     def test_no_such_file(self, tmp_path: Path) -> None:
         with pytest.raises(FreelocError, match=r"model .*absent does not exist"):
@@ -121,10 +204,10 @@ class TestMistakes:
         with pytest.raises(FreelocError, match=str(tmp_path)):
             Model.load(tmp_path)
 
-    @pytest.mark.parametrize("version", [2, 0, None, "1"])
+    @pytest.mark.parametrize("version", [3, 0, None, "1"])
     def test_another_format_version(self, path: Path, version: object) -> None:
         rewrite(path, lambda own: own.update(format_version=version))
-        with pytest.raises(FreelocError, match=f"format version {version}, this freeloc reads 1"):
+        with pytest.raises(FreelocError, match=f"format version {version}, this freeloc reads 1 and 2"):
             Model.load(path)
 
     def test_safetensors_of_somebody_else(self, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class Localizer:
         precision: Precision = "auto",
     ) -> None:
         check_runtime(runtime, precision)
-        _same_trunk(trunk, model)
+        trunk = _same_trunk(model.adapted(trunk), model)
         tail = _tail(model, trunk)
 
         def compiled(streams: bool) -> Network:
@@ -294,7 +294,7 @@ class _KeptLocalizer(Localizer):
     def _trunk(self) -> Trunk:
         from freeloc.trunks import load_trunk
 
-        return _same_trunk(load_trunk(self._header.trunk), self._header)
+        return _same_trunk(self.model.adapted(load_trunk(self._header.trunk)), self._header)
 
 
 def _same_trunk(trunk: Trunk, facts: Model | ModelHeader) -> Trunk:

@@ -1,14 +1,15 @@
 """The model file: one ``.safetensors`` with the head's weights and, in its metadata, all that belongs to them.
 
 No pickle is ever read. The trunk's weights stay where they come from; the file names the trunk and the hash of
-its weights, and a head is refused on any other.
+its weights, and a head is refused on any other. Where training changed some of the trunk's weights, the file holds
+those as well, beside the hashes of the trunk before and after.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,13 @@ from freeloc.atomic import write_bytes
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout, Padding
 from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.modelfile import FORMAT_VERSION, ModelHeader, Pooling
+from freeloc.modelfile import HEAD_ALONE, WITH_TRUNK, ModelHeader, Pooling
+from freeloc.trunks.base import Trunk
 
 __all__ = ["Model"]
+
+_TRUNK = "trunk."
+"""Before the names of the trunk's weights in the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +36,7 @@ class Model:
 
     Attributes:
         trunk: name of the trunk it was trained on.
-        trunk_fingerprint: hash of that trunk's name and weights.
+        trunk_fingerprint: hash of that trunk's name and weights, changed ones included.
         classes: the K class names.
         head: the adaptation layers.
         scales: the scales a photograph is looked at by default.
@@ -42,6 +47,8 @@ class Model:
         fill: RGB colour of canvas padding, likewise.
         manifest: how it was trained.
         content: hash of the file it was read from; None for one that was made here.
+        trunk_base: hash of the trunk before training changed it; None where it was not changed.
+        trunk_changes: the changed weights, by their names in the trunk's state dict.
     """
 
     trunk: str
@@ -56,6 +63,35 @@ class Model:
     fill: tuple[int, int, int] | None = None
     manifest: Mapping[str, Any] | None = None
     content: str | None = None
+    trunk_base: str | None = None
+    trunk_changes: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def adapted(self, trunk: Trunk) -> Trunk:
+        """The trunk this head works on: the given one where it was not changed, a changed copy otherwise.
+
+        Args:
+            trunk: the trunk as ``load_trunk`` gives it.
+
+        Raises:
+            FreelocError: training changed other weights than those at hand, or the changes are damaged.
+        """
+        if not self.trunk_changes or trunk.fingerprint == self.trunk_fingerprint:
+            return trunk
+        if trunk.fingerprint != self.trunk_base:
+            raise FreelocError(
+                f"the model was trained from other weights of trunk {self.trunk} than those at hand: "
+                "give the same weights with --weights"
+            )
+        damaged = FreelocError(
+            f"the model's changes do not fit trunk {self.trunk}: the file is damaged, train or copy it again"
+        )
+        try:
+            changed = trunk.with_weights(self.trunk_changes)
+        except ValueError as error:
+            raise damaged from error
+        if changed.fingerprint != self.trunk_fingerprint:
+            raise damaged
+        return changed
 
     def save(self, path: str | Path) -> None:
         """Write the model file, as a whole.
@@ -63,8 +99,8 @@ class Model:
         Raises:
             FreelocError: the place cannot be written to.
         """
-        header = {
-            "format_version": FORMAT_VERSION,
+        header: dict[str, Any] = {
+            "format_version": HEAD_ALONE,
             "trunk": self.trunk,
             "trunk_fingerprint": self.trunk_fingerprint,
             "classes": list(self.classes),
@@ -77,7 +113,11 @@ class Model:
             "fill": self.fill,
             "manifest": dict(self.manifest or {}),
         }
-        weights = {key: value.detach().cpu().contiguous() for key, value in self.head.state_dict().items()}
+        weights = dict(self.head.state_dict())
+        if self.trunk_changes:
+            header |= {"format_version": WITH_TRUNK, "trunk_base": self.trunk_base}
+            weights |= {f"{_TRUNK}{key}": value for key, value in self.trunk_changes.items()}
+        weights = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
         metadata = {"freeloc": json.dumps(header, sort_keys=True)}
         # Not safetensors' own writing: its file is for the owner alone, and its errors are no OSError.
         write_bytes(Path(path), as_bytes(weights, metadata=metadata))
@@ -90,9 +130,14 @@ class Model:
             FreelocError: there is no such file, it is not a freeloc model, or a newer freeloc wrote it.
         """
         header = ModelHeader.read(path)
+        weights = _weights(header.path)
+        changes: dict[str, Tensor] = {}
+        if header.trunk_base is not None:
+            names = [key for key in weights if key.startswith(_TRUNK)]
+            changes = {key.removeprefix(_TRUNK): weights.pop(key) for key in names}
         try:
             head = AdaptationHead(HeadSettings(**header.head))
-            head.load_state_dict(_weights(header.path))
+            head.load_state_dict(weights)
         except (TypeError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise FreelocError(
@@ -111,6 +156,8 @@ class Model:
             fill=header.fill,
             manifest=header.manifest,
             content=header.content,
+            trunk_base=header.trunk_base,
+            trunk_changes=changes,
         )
 
 

@@ -14,9 +14,11 @@ from safetensors import SafetensorError, safe_open
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout, Padding
 
-__all__ = ["FORMAT_VERSION", "ModelHeader", "Pooling", "model_file"]
+__all__ = ["HEAD_ALONE", "WITH_TRUNK", "ModelHeader", "Pooling", "model_file"]
 
-FORMAT_VERSION = 1
+HEAD_ALONE, WITH_TRUNK = 1, 2
+"""Format versions: a file of version 1 holds a head, one of version 2 also the weights of the trunk that training
+changed."""
 
 Pooling = Literal["max", "average"]
 
@@ -29,7 +31,8 @@ class ModelHeader:
         path: the file.
         content: hash of all its bytes.
         trunk: name of the trunk the head was trained on.
-        trunk_fingerprint: hash of that trunk's name and weights.
+        trunk_fingerprint: hash of that trunk's name and weights, changed ones included.
+        trunk_base: the same hash before training changed the trunk; None where it did not.
         classes: the K class names.
         scales: the scales a photograph is looked at by default.
         padding: how canvases are padded.
@@ -45,6 +48,7 @@ class ModelHeader:
     content: str
     trunk: str
     trunk_fingerprint: str
+    trunk_base: str | None
     classes: tuple[str, ...]
     scales: tuple[float, ...]
     padding: Padding
@@ -68,9 +72,10 @@ class ModelHeader:
         path = model_file(path)
         header = _metadata(path)
         version = header.get("format_version")
-        if version != FORMAT_VERSION:
+        if version not in (HEAD_ALONE, WITH_TRUNK):
             raise FreelocError(
-                f"model {path} has format version {version}, this freeloc reads {FORMAT_VERSION}: update freeloc"
+                f"model {path} has format version {version}, this freeloc reads {HEAD_ALONE} and {WITH_TRUNK}: "
+                "update freeloc"
             )
         try:
             layout, fill = header.get("layout"), header.get("fill")
@@ -79,6 +84,7 @@ class ModelHeader:
                 content=_content(path),
                 trunk=header["trunk"],
                 trunk_fingerprint=header["trunk_fingerprint"],
+                trunk_base=header["trunk_base"] if version == WITH_TRUNK else None,
                 classes=tuple(header["classes"]),
                 scales=tuple(header["scales"]),
                 padding=header["padding"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ from torch import nn
 
 from freeloc.errors import FreelocError
 from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.training.batches import Batch, fetcher, mix_seed, plan_epoch
+from freeloc.training.batches import Batch, mix_seed, plan_epoch, stream
 from freeloc.training.loop import EpochRecord, fit, learning_rate, make_optimizer
 from freeloc.training.recipe import Recipe
 from freeloc.training.steps import Learner
@@ -31,6 +32,8 @@ def die(seed: int) -> torch.Generator:
 
 class Memory:
     """Features in memory, made from photograph and scale; notes what was asked for."""
+
+    threads = 3
 
     def __init__(self, photographs: int, scales: tuple[float, ...] | None = (0.5, 1.0)) -> None:
         self.scales = scales
@@ -131,9 +134,58 @@ class TestPlan:
 
     def test_a_mini_batch_is_read_at_its_one_scale(self) -> None:
         source = Memory(5)
-        batch, cells = fetcher(source)(Batch((3, 1), 0.5))
-        assert (batch, source.asked) == (Batch((3, 1), 0.5), [(3, 0.5), (1, 0.5)])
+        ((batch, cells),) = stream(source, [Batch((3, 1), 0.5)])
+        assert batch == Batch((3, 1), 0.5)
+        assert sorted(source.asked) == [(1, 0.5), (3, 0.5)]
         assert [len(part) for part in cells] == [6, 4]
+
+    @law
+    @given(st.lists(st.integers(1, 7), max_size=12), st.integers(1, 8))
+    def test_mini_batches_come_in_order_whatever_the_threads(self, sizes: list[int], threads: int) -> None:
+        rng = np.random.default_rng(len(sizes))
+        plan = [
+            Batch(tuple(rng.integers(0, 50, size).tolist()), float(rng.choice([0.5, 1.0]))) for size in sizes
+        ]
+        source = Memory(50)
+        source.threads = threads
+        found = list(stream(source, plan))
+        assert [batch for batch, _cells in found] == plan
+        for batch, cells in found:
+            for index, part in zip(batch.indices, cells, strict=True):
+                np.testing.assert_array_equal(part, Memory(50).cells(index, batch.scale))
+
+    def test_photographs_not_mini_batches_keep_the_threads_busy(self) -> None:
+        # All five threads meet over the photographs of one mini-batch; with fewer at work they would wait for ever.
+        meeting = threading.Barrier(5, timeout=60)
+
+        class Meeting(Memory):
+            threads = 5
+
+            def cells(self, index: int, scale: float) -> np.ndarray:
+                meeting.wait()
+                return super().cells(index, scale)
+
+        ((_batch, cells),) = stream(Meeting(5), [Batch((0, 1, 2, 3, 4), 1.0)])
+        assert len(cells) == 5
+
+    def test_no_more_than_the_next_mini_batch_is_made_ahead(self) -> None:
+        source = Memory(1000)
+        plan = [Batch(tuple(range(start, start + 10)), 1.0) for start in range(0, 1000, 10)]
+        for taken, _ in enumerate(stream(source, plan), start=1):
+            assert len(source.asked) <= 10 * taken + 10 + 2 * source.threads + 1
+
+    def test_a_photograph_that_fails_stops_the_epoch(self) -> None:
+        class Broken(Memory):
+            def cells(self, index: int, scale: float) -> np.ndarray:
+                if index == 7:
+                    raise FreelocError("photograph 7 is broken")
+                return super().cells(index, scale)
+
+        plan = [Batch((0, 1, 2, 3), 1.0), Batch((4, 5, 6, 7), 1.0), Batch((8, 9), 1.0)]
+        found = []
+        with pytest.raises(FreelocError, match="photograph 7"):
+            found.extend(stream(Broken(10), plan))
+        assert [batch for batch, _cells in found] == plan[:1]
 
     def test_seeds_differ_for_every_seed_epoch_and_purpose(self) -> None:
         mixed = [mix_seed(seed, epoch, use) for seed in range(20) for epoch in range(50) for use in range(8)]

@@ -23,6 +23,8 @@ WIDTH, CLASSES, PHOTOGRAPHS = 6, 3, 60
 class Source:
     """Random cells, with one class's mark hidden in one cell of the photographs that show it."""
 
+    threads = 2
+
     def __init__(self, scales: tuple[float, ...] | None = (0.7, 1.0, 1.4)) -> None:
         self.scales = scales
         self.asked: list[float] = []

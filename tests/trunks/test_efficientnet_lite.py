@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from freeloc.errors import FreelocError
+from freeloc.geometry import Pyramid, Size
 from freeloc.trunks.base import Trunk, fingerprint
 from freeloc.trunks.efficientnet_lite import load_efficientnet_lite
 
@@ -131,6 +132,63 @@ def test_moving_the_photograph_by_one_stride_moves_the_inner_map_by_one_cell(tru
         after[..., margin : margin + 2], before[..., margin + 1 : margin + 3], rtol=1e-4, atol=1e-4
     )
     assert not torch.allclose(after[..., 0], before[..., 1], rtol=1e-2, atol=1e-2)
+
+
+# --- stages ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", ["1", "2", "5", "6", "7", "projection"])
+def test_both_parts_together_are_the_trunk(lite0: Trunk, stage: str) -> None:
+    parts = lite0.divided(stage)
+    canvas = noise(96, 128)
+    with torch.no_grad():
+        lower = parts.below(canvas)
+        upper = lower if parts.above is None else parts.above(lower)
+        torch.testing.assert_close(upper, lite0(canvas), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(parts.projection(upper), lite0.projection(upper))
+    assert lower.shape[1] == parts.below.channels
+    grid = Pyramid((0.25,), "square").grid(Size(500, 300), 0.25, lite0.layout)
+    rows, cols = parts.below.kept_size(grid)
+    if parts.above is None:
+        assert (rows, cols) == (grid.valid_rows, grid.valid_cols) == (2, 4)
+    else:
+        with torch.no_grad():
+            shape = parts.below(noise(grid.canvas.height, grid.canvas.width)).shape
+        assert shape[2:] == (rows, cols)
+
+
+def test_what_is_trained_is_a_copy_of_the_convolutions_from_the_stage_on(lite0: Trunk) -> None:
+    state = lite0.state_dict()
+    counts = {}
+    for stage in lite0.stages:
+        trained = lite0.divided(stage).trained
+        counts[stage] = len(trained)
+        for key, parameter in trained.items():
+            assert parameter.requires_grad
+            assert torch.equal(parameter.detach(), state[key])
+            assert parameter.data_ptr() != state[key].data_ptr()
+            assert "norm" not in key
+    # Groups of 1, 2, 2, 3, 3, 4 and 1 blocks with three convolutions each (the first two); weight and bias.
+    assert counts == {"1": 49, "2": 47, "3": 41, "4": 35, "5": 26, "6": 17, "7": 5, "projection": 2}
+    assert not any(parameter.requires_grad for parameter in lite0.parameters())
+
+
+def test_the_fingerprint_of_each_part_is_its_own(lite0: Trunk) -> None:
+    parts = [lite0.divided(stage).below for stage in lite0.stages]
+    assert parts[-1] is lite0
+    assert len({part.fingerprint for part in parts}) == len({part.name for part in parts}) == 8
+
+
+def test_changed_weights_make_another_trunk(lite0: Trunk) -> None:
+    bias = lite0.state_dict()["projection.bias"]
+    changed = lite0.with_weights({"projection.bias": bias + 1})
+    torch.testing.assert_close(changed.state_dict()["projection.bias"], bias + 1)
+    assert torch.equal(lite0.state_dict()["projection.bias"], bias)
+    assert changed.fingerprint == fingerprint(changed) != lite0.fingerprint
+    assert lite0.with_weights({"projection.bias": bias}).fingerprint == lite0.fingerprint
+    for wrong in ({"projection.gain": bias}, {"projection.bias": bias[1:]}):
+        with pytest.raises(ValueError, match=r"efficientnet_lite0 has no weight projection\.\w+ of shape"):
+            lite0.with_weights(wrong)
 
 
 # --- weights ---------------------------------------------------------------------------------------------

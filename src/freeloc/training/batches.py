@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, TypeVar
 
 import torch
 
-from freeloc.features import Cells, FeatureSource
+from freeloc.overlap import ahead
 from freeloc.training.recipe import Recipe
 
-__all__ = ["Batch", "fetcher", "mix_seed", "plan_epoch"]
+__all__ = ["Batch", "Source", "mix_seed", "plan_epoch", "stream"]
+
+Item = TypeVar("Item")
+Item_co = TypeVar("Item_co", covariant=True)
+
+
+class Source(Protocol[Item_co]):
+    """Where training gets what it needs of each photograph: a `freeloc.features.FeatureSource`, or another."""
+
+    @property
+    def scales(self) -> tuple[float, ...] | None:
+        """The scales that can be asked for; None means any."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """How many threads should ask at once to keep the machine busy."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of photographs."""
+        ...
+
+    def cells(self, index: int, scale: float) -> Item_co:
+        """What a step reads of one photograph at one scale."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +71,18 @@ def plan_epoch(
     return batches
 
 
-def fetcher(source: FeatureSource) -> Callable[[Batch], tuple[Batch, list[Cells]]]:
-    """What reads a mini-batch's features; for `freeloc.overlap.ahead`."""
+def stream(source: Source[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch, list[Item]]]:
+    """The mini-batches of a plan in order, with what the source gives of their photographs.
 
-    def fetch(batch: Batch) -> tuple[Batch, list[Cells]]:
-        return batch, [source.cells(index, batch.scale) for index in batch.indices]
-
-    return fetch
+    Photographs, not mini-batches, are what the source's threads work on: all of them are busy whatever the size of
+    a mini-batch. One mini-batch and a few photographs wait at a time, so that the threads also work while a step
+    is taken, and memory stays flat.
+    """
+    wanted = ((index, batch.scale) for batch in plan for index in batch.indices)
+    waiting = max((len(batch.indices) for batch in plan), default=0) + 2 * source.threads
+    made = ahead(lambda pair: source.cells(*pair), wanted, threads=source.threads, depth=waiting)
+    for batch in plan:
+        yield batch, list(islice(made, len(batch.indices)))
 
 
 def mix_seed(seed: int, epoch: int, purpose: int) -> int:

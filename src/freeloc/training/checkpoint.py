@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from freeloc.errors import FreelocError
 
 __all__ = ["Checkpoint"]
 
+_TRUNK = "trunk."
+
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
@@ -27,29 +30,44 @@ class Checkpoint:
         weights: the head's weights.
         momentum: SGD's momentum buffer of each weight.
         setup: what must be equal for a run to go on: recipe, data, trunk, seed.
+        trunk: those weights of the trunk that are trained as well.
     """
 
     epochs_done: int
     weights: dict[str, Tensor]
     momentum: dict[str, Tensor]
     setup: dict[str, Any]
+    trunk: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, epochs_done: int, head: nn.Module, optimizer: torch.optim.Optimizer, setup: dict[str, Any]
+        cls,
+        epochs_done: int,
+        head: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        setup: dict[str, Any],
+        trunk: Mapping[str, nn.Parameter] | None = None,
     ) -> Checkpoint:
-        """The state of a head and its optimizer."""
+        """The state of a head, of trained weights of the trunk, and of their optimizer."""
         momentum = {}
-        for name, parameter in head.named_parameters():
+        for name, parameter in _parameters(head, trunk or {}):
             buffer = optimizer.state[parameter].get("momentum_buffer")
             if buffer is not None:
                 momentum[name] = buffer
-        return cls(epochs_done, dict(head.state_dict()), momentum, setup)
+        return cls(epochs_done, dict(head.state_dict()), momentum, setup, dict(trunk or {}))
 
-    def restore(self, head: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def restore(
+        self,
+        head: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        trunk: Mapping[str, nn.Parameter] | None = None,
+    ) -> None:
         """Put the state back."""
         head.load_state_dict(self.weights)
-        for name, parameter in head.named_parameters():
+        with torch.no_grad():
+            for name, parameter in (trunk or {}).items():
+                parameter.copy_(self.trunk[name])
+        for name, parameter in _parameters(head, trunk or {}):
             if name in self.momentum:
                 optimizer.state[parameter]["momentum_buffer"] = (
                     self.momentum[name].to(parameter.device).clone()
@@ -59,6 +77,7 @@ class Checkpoint:
         """Write it, as a whole."""
         tensors = {f"weights.{key}": value for key, value in self.weights.items()}
         tensors |= {f"momentum.{key}": value for key, value in self.momentum.items()}
+        tensors |= {f"{_TRUNK}{key}": value for key, value in self.trunk.items()}
         header = {"epochs_done": self.epochs_done, "setup": self.setup}
         data = as_bytes(
             {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
@@ -88,4 +107,9 @@ class Checkpoint:
                 key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
             }
 
-        return cls(epochs_done, part("weights."), part("momentum."), setup)
+        return cls(epochs_done, part("weights."), part("momentum."), setup, part(_TRUNK))
+
+
+def _parameters(head: nn.Module, trunk: Mapping[str, nn.Parameter]) -> Iterator[tuple[str, nn.Parameter]]:
+    yield from head.named_parameters()
+    yield from ((f"{_TRUNK}{name}", parameter) for name, parameter in trunk.items())

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from freeloc.datasets.sample import Labels
 from freeloc.errors import FreelocError
-from freeloc.features import FeatureSource
 from freeloc.heads import AdaptationHead
-from freeloc.overlap import ahead
 from freeloc.progress import track
-from freeloc.training.batches import fetcher, mix_seed, plan_epoch
+from freeloc.training.batches import Source, mix_seed, plan_epoch, stream
 from freeloc.training.recipe import Recipe
-from freeloc.training.steps import Learner
 
-__all__ = ["EpochRecord", "fit", "learning_rate", "make_optimizer"]
+__all__ = ["EpochRecord", "Pupil", "fit", "learning_rate", "make_optimizer"]
+
+Item = TypeVar("Item")
+Item_contra = TypeVar("Item_contra", contravariant=True)
+
+
+class Pupil(Protocol[Item_contra]):
+    """What learns from what a source gives of each photograph."""
+
+    def backward(self, items: Sequence[Item_contra], labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Add the gradient of a mini-batch's loss to the weights' gradients; gives the loss, detached."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +49,44 @@ class EpochRecord:
     seconds: float
 
 
-def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
-    """The learning rate of step ``step`` of ``steps``, counted from 0."""
+def learning_rate(step: int, steps: int, recipe: Recipe, peak: float | None = None) -> float:
+    """The learning rate of step ``step`` of ``steps``, counted from 0; ``peak`` in place of the recipe's."""
+    peak = recipe.learning_rate if peak is None else peak
     warm = recipe.warmup * steps
     rise = min(1.0, (step + 1) / warm) if warm >= 1 else 1.0
     fall = 0.5 * (1 + math.cos(math.pi * step / steps)) if recipe.schedule == "cosine" else 1.0
-    return recipe.learning_rate * rise * fall
+    return peak * rise * fall
 
 
-def make_optimizer(head: AdaptationHead, recipe: Recipe) -> torch.optim.SGD:
-    """SGD with momentum; weight decay falls on weights, not on biases."""
+def make_optimizer(
+    head: AdaptationHead, recipe: Recipe, trunk: Iterable[nn.Parameter] = ()
+) -> torch.optim.SGD:
+    """SGD with momentum; weight decay falls on the head's weights, not on biases nor on the trunk.
+
+    Args:
+        head: the head.
+        recipe: rates, momentum and decay.
+        trunk: weights of the trunk that are trained as well.
+    """
     weights = [parameter for name, parameter in head.named_parameters() if name.endswith("weight")]
     biases = [parameter for name, parameter in head.named_parameters() if name.endswith("bias")]
-    return torch.optim.SGD(
-        [
-            {"params": weights, "weight_decay": recipe.weight_decay},
-            {"params": biases, "weight_decay": 0.0},
-        ],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-    )
+    peak = recipe.learning_rate
+    groups = [
+        {"params": weights, "weight_decay": recipe.weight_decay, "peak": peak},
+        {"params": biases, "weight_decay": 0.0, "peak": peak},
+    ]
+    if trained := list(trunk):
+        # A decay towards zero would pull away from what the trunk was trained for.
+        groups.append({"params": trained, "weight_decay": 0.0, "peak": recipe.trunk_learning_rate})
+    # Fused, a step reads and writes every weight once: a third of the time.
+    return torch.optim.SGD(groups, lr=peak, momentum=recipe.momentum, fused=True)
 
 
 def fit(
-    source: FeatureSource,
+    source: Source[Item],
     labels: Labels,
     head: AdaptationHead,
-    learner: Learner,
+    learner: Pupil[Item],
     optimizer: torch.optim.SGD,
     recipe: Recipe,
     *,
@@ -75,7 +95,7 @@ def fit(
     after_epoch: Callable[[EpochRecord], None] | None = None,
     quiet: bool = False,
 ) -> None:
-    """Train a head.
+    """Train a head, and what else ``learner`` and ``optimizer`` hold.
 
     Every epoch seeds its own generators from (seed, epoch), so a run that goes on from a checkpoint takes the
     same steps as one that was never stopped.
@@ -84,7 +104,7 @@ def fit(
         source: features of N photographs.
         labels: (N, K) int8 in {−1, 0, +1}.
         head: is changed in place.
-        learner: computes the loss.
+        learner: computes the loss and its gradient.
         optimizer: of ``make_optimizer``.
         recipe: everything else.
         seed: of order, scales and dropout.
@@ -103,17 +123,15 @@ def fit(
         plan = plan_epoch(len(source), recipe, source.scales, plan_die)
         losses: list[Tensor] = []
         rate = 0.0
-        fetched = ahead(fetcher(source), plan, threads=2, depth=4)
         what = f"epoch {epoch + 1} of {recipe.epochs}"
-        for batch, cells in track(fetched, what, len(plan), quiet=quiet):
-            rate = learning_rate(epoch * per_epoch + len(losses), recipe.epochs * per_epoch, recipe)
+        for batch, cells in track(stream(source, plan), what, len(plan), quiet=quiet):
+            step, steps = epoch * per_epoch + len(losses), recipe.epochs * per_epoch
+            rate = learning_rate(step, steps, recipe)
             for group in optimizer.param_groups:
-                group["lr"] = rate
-            loss = learner.loss(cells, targets[list(batch.indices)], dropout_die)
+                group["lr"] = learning_rate(step, steps, recipe, group["peak"])
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(learner.backward(cells, targets[list(batch.indices)], dropout_die))
             optimizer.step()
-            losses.append(loss.detach())
         mean = float(torch.stack(losses).mean())
         if not math.isfinite(mean):
             raise FreelocError(

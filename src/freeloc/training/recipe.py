@@ -47,6 +47,10 @@ class Recipe:
         weight_decay: of SGD, on the weights, not on the biases.
         schedule: "cosine" falls to zero over all epochs, "constant" stays.
         warmup: share of all steps over which the learning rate rises from zero.
+        trainable_trunk: the trunk's stage from which on its weights are trained as well (`Trunk.stages`); None
+            trains the head alone, as the paper does.
+        trunk_learning_rate: of SGD on the trunk's weights, at its peak; they follow the head's schedule, without
+            weight decay.
     """
 
     name: str = "default"
@@ -69,9 +73,16 @@ class Recipe:
     weight_decay: float = 4e-3
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: float = 0.1
+    trainable_trunk: str | None = None
+    trunk_learning_rate: float = 2.5e-4
 
     def __post_init__(self) -> None:
-        positive = {"epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate}
+        positive = {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "trunk_learning_rate": self.trunk_learning_rate,
+        }
         for option, value in positive.items():
             if not value > 0:
                 raise FreelocError(f"--{option.replace('_', '-')} {value} must be greater than 0")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import platform
 import time
-from dataclasses import asdict
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -16,20 +18,23 @@ import torch
 from freeloc.atomic import write_text
 from freeloc.datasets.sample import PRESENT, Dataset
 from freeloc.errors import FreelocError
+from freeloc.featurecache import CacheFormat
 from freeloc.features import CachedFeatures, FeatureSource, LiveFeatures, extract
 from freeloc.geometry import Pyramid
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.model import Model
 from freeloc.progress import say
 from freeloc.runtime import Network, Precision, Runtime, compile_network, native_bfloat16
-from freeloc.training.batches import mix_seed, plan_epoch
+from freeloc.training.batches import Source, mix_seed, plan_epoch
 from freeloc.training.checkpoint import Checkpoint
-from freeloc.training.loop import EpochRecord, fit, make_optimizer
+from freeloc.training.device import sharing_cores
+from freeloc.training.finetune import FinishedCells, StageLearner, StageMaps
+from freeloc.training.loop import EpochRecord, Pupil, fit, make_optimizer
 from freeloc.training.recipe import Recipe
 from freeloc.training.steps import Learner
 from freeloc.training.warmstart import calibrate, log_odds, measure_features, train_on_means
 from freeloc.trunks import DEFAULT_TRUNK, load_trunk
-from freeloc.trunks.base import Trunk
+from freeloc.trunks.base import Division, Trunk
 
 __all__ = ["train"]
 
@@ -48,6 +53,7 @@ def train(
     precision: Precision = "auto",
     cache: str | Path | None = None,
     no_cache: bool = False,
+    cache_format: CacheFormat = "float16",
     resume: bool = False,
     quiet: bool = False,
 ) -> Model:
@@ -67,6 +73,7 @@ def train(
         precision: arithmetic of the trunk.
         cache: folder of feature caches; default the user's.
         no_cache: make features on the fly, at scales drawn from a range, and keep none.
+        cache_format: how the cache is written: "int8" takes half of the room, at a small loss.
         resume: go on from the run folder's checkpoint.
         quiet: show no progress.
 
@@ -80,46 +87,58 @@ def train(
         raise FreelocError(f"{dataset.name} has no photographs: nothing to train on")
     started = time.monotonic()
     network_trunk = load_trunk(trunk, weights)
-    network = compile_network(network_trunk, runtime=runtime, precision=precision, streams=True)
-    setup = _setup(dataset, network_trunk, network, recipe, seed, cached=not no_cache)
+    stage = recipe.trainable_trunk
+    parts = Division(network_trunk, None, network_trunk.projection, {})
+    if stage is not None:
+        parts = network_trunk.divided(stage)
+    network = compile_network(parts.below, runtime=runtime, precision=precision, streams=True)
+    if cache_format not in {"float16", "int8"}:
+        raise FreelocError(f"--cache-format {cache_format} is unknown: choose float16 or int8")
+    kept_as = None if no_cache else cache_format
+    setup = _setup(dataset, network_trunk, network, recipe, seed, kept_as)
     checkpoint = run.open(setup)
-    source = _features(dataset, network_trunk, network, recipe, cache, no_cache=no_cache, quiet=quiet)
+    features = _features(dataset, parts.below, network, recipe, cache, kept_as, quiet=quiet)
     extracted = time.monotonic()
 
     device = torch.device("cuda" if torch.cuda.is_available() and runtime != "openvino" else "cpu")
     head = _new_head(network_trunk, dataset, recipe, seed).to(device)
-    optimizer = make_optimizer(head, recipe)
-    learner = Learner(
-        network_trunk.projection, head, recipe, low_precision=native_bfloat16(device.type), device=device
-    )
-    if checkpoint is not None:
-        checkpoint.restore(head, optimizer)
-    elif recipe.warm_epochs:
-        _start_warm(source, dataset, network_trunk, head, learner, recipe, seed, quiet=quiet)
+    low_precision = native_bfloat16(device.type)
+    learner = Learner(parts.projection, head, recipe, low_precision=low_precision, device=device)
+    optimizer = make_optimizer(head, recipe, parts.trained.values())
+    lesson = _lesson(parts, features, learner, dataset, recipe, device)
 
     def after_epoch(record: EpochRecord) -> None:
         run.log(record)
-        Checkpoint.of(record.epoch, head, optimizer, setup).save(run.checkpoint)
+        Checkpoint.of(record.epoch, head, optimizer, setup, parts.trained).save(run.checkpoint)
 
-    fit(
-        source,
-        dataset.labels,
-        head,
-        learner,
-        optimizer,
-        recipe,
-        seed=seed,
-        first_epoch=checkpoint.epochs_done if checkpoint else 0,
-        after_epoch=after_epoch,
-        quiet=quiet,
-    )
+    # Where the trunk runs all the while and the head is all that is trained, the trunk has most to do.
+    trunk_first = no_cache and parts.above is None and device.type == "cpu"
+    with sharing_cores(network.threads) if trunk_first else nullcontext():
+        if checkpoint is not None:
+            checkpoint.restore(head, optimizer, parts.trained)
+        elif recipe.warm_epochs:
+            _start_warm(lesson.cells, dataset, network_trunk, head, learner, recipe, seed, quiet=quiet)
+        fit(
+            lesson.source,
+            dataset.labels,
+            head,
+            lesson.pupil,
+            optimizer,
+            recipe,
+            seed=seed,
+            first_epoch=checkpoint.epochs_done if checkpoint else 0,
+            after_epoch=after_epoch,
+            quiet=quiet,
+        )
     timings = {
         "features_seconds": round(extracted - started, 2),
         "training_seconds": round(time.monotonic() - extracted, 2),
     }
+    changes = {key: value.detach().cpu().clone() for key, value in parts.trained.items()}
+    changed = network_trunk.with_weights(changes) if changes else network_trunk
     model = Model(
         trunk=network_trunk.name,
-        trunk_fingerprint=network_trunk.fingerprint,
+        trunk_fingerprint=changed.fingerprint,
         classes=dataset.classes,
         head=head.cpu().folded(),
         scales=recipe.test_scales,
@@ -127,10 +146,47 @@ def train(
         pooling=recipe.pooling,
         layout=network_trunk.layout,
         fill=network_trunk.fill,
-        manifest=_manifest(setup, dataset, timings, resumed=checkpoint is not None),
+        manifest=_manifest(setup, dataset, changed, timings, resumed=checkpoint is not None),
+        trunk_base=network_trunk.fingerprint if changes else "",
+        trunk_changes=changes,
     )
     run.finish(model)
     return model
+
+
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """Who learns from what.
+
+    Attributes:
+        source: what every step reads.
+        pupil: what learns from it.
+        cells: features as they are before training, for the warm start.
+    """
+
+    source: Source[Any]
+    pupil: Pupil[Any]
+    cells: FeatureSource
+
+
+def _lesson(
+    parts: Division,
+    features: CachedFeatures | LiveFeatures,
+    learner: Learner,
+    dataset: Dataset,
+    recipe: Recipe,
+    device: torch.device,
+) -> _Lesson:
+    if parts.above is None:
+        return _Lesson(features, learner, features)
+    low_precision = native_bfloat16(device.type)
+    paths = [sample.path for sample in dataset]
+    maps = StageMaps(features, paths, parts.below.layout, recipe.padding)
+    pupil = StageLearner(
+        parts.above, learner, low_precision=low_precision, device=device, together=device.type != "cpu"
+    )
+    cells = FinishedCells(maps, parts.above, low_precision=low_precision, device=device)
+    return _Lesson(maps, pupil, cells)
 
 
 class _Run:
@@ -187,17 +243,16 @@ def _features(
     network: Network,
     recipe: Recipe,
     cache: str | Path | None,
+    kept_as: CacheFormat | None,
     *,
-    no_cache: bool,
     quiet: bool,
-) -> FeatureSource:
+) -> CachedFeatures | LiveFeatures:
     paths = [sample.path for sample in dataset]
-    if no_cache:
+    if kept_as is None:
         return LiveFeatures(paths, trunk, network, recipe.padding)
     root = Path(cache) if cache else None
     pyramid = Pyramid(recipe.scales, recipe.padding)
-    features: CachedFeatures = extract(paths, trunk, network, pyramid, root=root, quiet=quiet)
-    return features
+    return extract(paths, trunk, network, pyramid, root=root, form=kept_as, quiet=quiet)
 
 
 def _new_head(trunk: Trunk, dataset: Dataset, recipe: Recipe, seed: int) -> AdaptationHead:
@@ -226,7 +281,7 @@ def _start_warm(
 ) -> None:
     device = next(head.parameters()).device
     labels = torch.from_numpy(dataset.labels.copy())
-    statistics = measure_features(source, trunk.projection, device=device, quiet=quiet)
+    statistics = measure_features(source, trunk.projection.to(device), device=device, quiet=quiet)
     head.set_standardization(statistics.mean, statistics.gain)
     with torch.no_grad():
         head.fcb.bias.copy_(log_odds(labels))
@@ -241,23 +296,30 @@ def _start_warm(
 
 
 def _setup(
-    dataset: Dataset, trunk: Trunk, network: Network, recipe: Recipe, seed: int, *, cached: bool
+    dataset: Dataset,
+    trunk: Trunk,
+    network: Network,
+    recipe: Recipe,
+    seed: int,
+    kept_as: CacheFormat | None,
 ) -> dict[str, Any]:
     """What decides the weights, as plain JSON."""
-    setup = {
+    setup: dict[str, Any] = {
         "recipe": asdict(recipe),
         "data": dataset.fingerprint,
         "trunk": trunk.fingerprint,
         "precision": f"{network.runtime} {network.precision}",
         "seed": seed,
-        "cached": cached,
+        "cached": kept_as is not None,
     }
+    if kept_as is not None:
+        setup["cache_format"] = kept_as
     plain: dict[str, Any] = json.loads(json.dumps(setup))
     return plain
 
 
 def _manifest(
-    setup: dict[str, Any], dataset: Dataset, timings: dict[str, float], *, resumed: bool
+    setup: Mapping[str, Any], dataset: Dataset, trunk: Trunk, timings: Mapping[str, float], *, resumed: bool
 ) -> dict[str, Any]:
     positives = (dataset.labels == PRESENT).sum(axis=0).tolist()
     return {
@@ -278,9 +340,11 @@ def _manifest(
             "processor": platform.machine(),
             "threads": torch.get_num_threads(),
         },
+        # Differs from "trunk", with which training began, where the trunk was trained as well.
+        "trained_trunk": trunk.fingerprint,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed": resumed,
-        "timings": timings,
+        "timings": dict(timings),
     }
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from freeloc.features import Cells
 from freeloc.heads import AdaptationHead, average_pool, logistic_loss, max_cells
+from freeloc.training.device import autocast, to_device
 from freeloc.training.recipe import Recipe
 
 __all__ = ["Learner"]
@@ -27,7 +28,7 @@ class Learner:
     """Computes a recipe's loss for mini-batches of cells.
 
     Args:
-        projection: the trunk's frozen cell-by-cell projection.
+        projection: the trunk's cell-by-cell projection; a gradient reaches it where its weights ask for one.
         head: the head to be trained.
         recipe: pooling and gradient.
         low_precision: run the search in bfloat16.
@@ -58,29 +59,54 @@ class Learner:
             generator: source of dropout and of the cells looked at.
         """
         cells = [self._glimpse(part, generator) for part in cells]
-        counts = [len(part) for part in cells]
-        features = torch.from_numpy(np.concatenate(cells)).to(self._device)
+        features = to_device(np.concatenate(cells), self._device)
+        return self.loss_of(features, [len(part) for part in cells], labels, generator)
+
+    def backward(self, cells: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Add the gradient of `loss` to the weights' gradients; gives the loss, detached."""
+        loss = self.loss(cells, labels, generator)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def loss_of(
+        self, features: Tensor, counts: Sequence[int], labels: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """The loss of cells that are chosen already.
+
+        Args:
+            features: (M, channels) of N photographs, one after the other; a gradient reaches them where they
+                ask for one.
+            counts: cells of each photograph, N numbers that sum to M.
+            labels: (N, K) in {−1, 0, +1}.
+            generator: source of dropout.
+        """
         labels = labels.to(self._device)
         if self._recipe.pooling == "average":
             scores = self._average(features, counts, generator)
         elif self._recipe.gradient == "dense":
             scores = self._dense(features, counts, generator)
         else:
-            scores = self._sparse(features, self.winners(features, counts), generator)
+            scores = self._sparse(features, self.winners(features.detach(), counts), generator)
         return logistic_loss(scores, labels)
 
     def _glimpse(self, cells: Cells, generator: torch.Generator) -> Cells:
         """The recipe's share of one photograph's cells, drawn anew."""
-        kept = math.ceil(self._recipe.cell_fraction * len(cells))
-        if kept == len(cells):
+        drawn = self.drawn(len(cells), generator)
+        if drawn is None:
             return cells
-        drawn = torch.randperm(len(cells), generator=generator, device=generator.device)[:kept]
-        chosen: Cells = cells[drawn.sort().values.cpu().numpy()]
+        chosen: Cells = cells[drawn.cpu().numpy()]
         return chosen
+
+    def drawn(self, count: int, generator: torch.Generator) -> Tensor | None:
+        """Which of a photograph's ``count`` cells this step looks at, in order; None: at all of them."""
+        kept = math.ceil(self._recipe.cell_fraction * count)
+        if kept == count:
+            return None
+        return torch.randperm(count, generator=generator, device=generator.device)[:kept].sort().values
 
     def pooled(self, cells: Sequence[Cells]) -> Tensor:
         """(N, K) max-pooled scores of a mini-batch, without gradients or dropout."""
-        features = torch.from_numpy(np.concatenate(cells)).to(self._device)
+        features = to_device(np.concatenate(cells), self._device)
         return _maxima(self._search(features), [len(part) for part in cells])
 
     def winners(self, features: Tensor, counts: Sequence[int]) -> Tensor:
@@ -90,16 +116,13 @@ class Learner:
     def _search(self, features: Tensor) -> Tensor:
         """(M, K) float32 scores of all cells, without gradients or dropout, at reduced precision."""
         kind = torch.bfloat16 if self._low_precision else torch.float32
-        with (
-            torch.no_grad(),
-            torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision),
-        ):
+        with torch.no_grad(), autocast(self._device, enabled=self._low_precision):
             scores: Tensor = self._head(self._projection(features.to(kind)))
         return scores.float()
 
     def _sparse(self, features: Tensor, winners: Tensor, generator: torch.Generator) -> Tensor:
         chosen, position = torch.unique(winners, return_inverse=True)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
+        with autocast(self._device, enabled=self._low_precision):
             scores = self._head(self._projection(features[chosen].float()), generator)
         picked: Tensor = scores.float().gather(0, position)
         return picked

@@ -27,7 +27,7 @@ from freeloc.features import FeatureSource
 from freeloc.heads import AdaptationHead, logistic_loss
 from freeloc.overlap import ahead
 from freeloc.progress import track
-from freeloc.training.batches import Batch, fetcher
+from freeloc.training.batches import Batch, stream
 from freeloc.training.recipe import Recipe
 from freeloc.training.steps import Learner
 
@@ -66,7 +66,7 @@ def measure_features(
     total: Tensor | float = 0.0
     squares: Tensor | float = 0.0
     count = 0
-    fetched = ahead(lambda index: source.cells(index, scale), range(len(source)))
+    fetched = ahead(lambda index: source.cells(index, scale), range(len(source)), threads=source.threads)
     with torch.no_grad():
         for cells in track(fetched, "measuring features", len(source), quiet=quiet):
             values = projection(torch.from_numpy(cells.astype("float32")).to(device))
@@ -141,7 +141,7 @@ def calibrate(
         labels: (N, K) in {−1, 0, +1}.
         batches: the photographs, and the scales, to fit on.
     """
-    scores = torch.cat([learner.pooled(cells).cpu() for _, cells in ahead(fetcher(source), batches)])
+    scores = torch.cat([learner.pooled(cells).cpu() for _, cells in stream(source, batches)])
     targets = torch.cat([labels[list(batch.indices)] for batch in batches])
     slope, offsets = _platt(scores, targets)
     with torch.no_grad():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from freeloc.geometry import CellLayout
+from freeloc.errors import FreelocError
+from freeloc.geometry import CellLayout, Grid
 
-__all__ = ["Normalization", "Trunk", "TrunkLoader", "fingerprint"]
+__all__ = ["Division", "LowerTrunk", "Normalization", "Trunk", "TrunkLoader", "fingerprint"]
 
 
 class Normalization(nn.Module):
@@ -79,6 +83,103 @@ class Trunk(nn.Module):
         red, green, blue = (round(value) for value in self.normalization.mean)
         self.fill = (red, green, blue)
         self.fingerprint = fingerprint(self)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """What `divided` can cut before, from the largest part to the smallest; empty for most trunks."""
+        return ()
+
+    def divided(self, stage: str) -> Division:
+        """Cut the trunk in two, so that everything from ``stage`` on can be trained.
+
+        Raises:
+            FreelocError: this trunk has no such stage.
+        """
+        if not self.stages:
+            raise FreelocError(
+                f"trunk {self.name} has no stages to train: leave out --trainable-trunk, or choose one of the "
+                "efficientnet_lite trunks with --trunk"
+            )
+        if stage not in self.stages:
+            raise FreelocError(
+                f"--trainable-trunk {stage} is no stage of {self.name}: choose one of {', '.join(self.stages)}"
+            )
+        return self._divided(stage)
+
+    def _divided(self, stage: str) -> Division:
+        raise NotImplementedError(stage)  # trunks that state stages cut themselves
+
+    def kept_size(self, grid: Grid) -> tuple[int, int]:
+        """Rows and columns of the map, from its top left, that are worth keeping."""
+        return grid.valid_rows, grid.valid_cols
+
+    def with_weights(self, changes: Mapping[str, Tensor]) -> Trunk:
+        """A frozen copy with some weights replaced, and the fingerprint that belongs to them.
+
+        Args:
+            changes: tensors under the names of this trunk's state dict.
+
+        Raises:
+            ValueError: there is no weight of such a name and shape.
+        """
+        own = self.state_dict()
+        for key, value in changes.items():
+            if key not in own or own[key].shape != value.shape:
+                raise ValueError(f"trunk {self.name} has no weight {key} of shape {tuple(value.shape)}")
+        changed = copy.deepcopy(self)
+        changed.load_state_dict(dict(changes), strict=False)
+        changed.freeze()
+        return changed
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """A trunk cut in two before its first trained part.
+
+    What is trained is a copy: the trunk itself keeps its weights.
+
+    Attributes:
+        below: what stays fixed.
+        above: what is trained of the body: (N, below.channels, …) maps → (N, trunk.channels, rows, cols). None
+            where nothing of it is, and ``below`` is the trunk itself.
+        projection: the trunk's projection, trained as well.
+        trained: all weights that are trained, by their names in the trunk's state dict.
+    """
+
+    below: Trunk
+    above: nn.Module | None
+    projection: nn.Module
+    trained: Mapping[str, nn.Parameter]
+
+
+class LowerTrunk(Trunk):
+    """The first part of a trunk, as a trunk: to be compiled and cached like a whole one.
+
+    Canvases are those of the whole trunk. The map is finer than its cells, and it is kept with its padding, for
+    what follows reads neighbouring values.
+
+    Args:
+        trunk: the whole.
+        stage: the name of the part that follows.
+        body: what comes before it.
+        channels: values per place that ``body`` gives.
+        finer: places of ``body``'s map per cell of the trunk, along each axis.
+    """
+
+    def __init__(self, trunk: Trunk, stage: str, body: nn.Module, channels: int, finer: int) -> None:
+        super().__init__()
+        self.name = f"{trunk.name}-below-{stage}"
+        self.layout = trunk.layout
+        self.normalization = trunk.normalization
+        self.body = body
+        self.projection = nn.Identity()
+        self.channels = self.width = channels
+        self.finer = finer
+        self.freeze()
+
+    def kept_size(self, grid: Grid) -> tuple[int, int]:
+        """Rows and columns of the whole map."""
+        return grid.rows * self.finer, grid.cols * self.finer
 
 
 class TrunkLoader(Protocol):

@@ -7,8 +7,10 @@ and exported; a test holds its features equal to timm's with the same weights.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import math
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,12 +21,14 @@ from torch import Tensor, nn
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout
 from freeloc.pointwise import Pointwise
-from freeloc.trunks.base import Normalization, Trunk
+from freeloc.trunks.base import Division, LowerTrunk, Normalization, Trunk
 from freeloc.trunks.weights import load_state
 
 __all__ = ["EfficientNetLite", "load_efficientnet_lite"]
 
 _STRIDE: Final = 32
+_STEM_STRIDE: Final = 2
+_PROJECTION: Final = "projection"
 _HEAD_WIDTH: Final = 1280
 
 _CELL_CENTRE: Final = 23.0
@@ -139,8 +143,9 @@ class EfficientNetLite(Trunk):
         width_factor, depth_factor = _MULTIPLIERS[name]
         self.name = name
         self.normalization = Normalization((127.5,) * 3, (127.5,) * 3)
-        stages: list[nn.Module] = [_ConvNorm(3, 32, 3, stride=2)]
+        stages: list[nn.Module] = [_ConvNorm(3, 32, 3, stride=_STEM_STRIDE)]
         inputs = 32
+        self._inputs: list[int] = []
         for position, stage in enumerate(_STAGES):
             outputs = _round_width(stage.width * width_factor)
             # The Lite family scales neither the stem nor the depth of the first and last stage.
@@ -149,12 +154,36 @@ class EfficientNetLite(Trunk):
             blocks = [_Block(inputs, outputs, stage, stage.stride)]
             blocks += [_Block(outputs, outputs, stage, 1) for _ in range(repeats - 1)]
             stages.append(nn.Sequential(*blocks))
+            self._inputs.append(inputs)
             inputs = outputs
         self.body = nn.Sequential(*stages)
         self.projection: nn.Module = _ConvNorm(inputs, _HEAD_WIDTH)
         self.channels = inputs
         self.width = _HEAD_WIDTH
         self.layout = CellLayout(_STRIDE, offset=_CELL_CENTRE)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The seven groups of blocks by number, and the projection; each stands for all that follows, too."""
+        return (*map(str, range(1, len(_STAGES) + 1)), _PROJECTION)
+
+    def _divided(self, stage: str) -> Division:
+        projection = copy.deepcopy(self.projection).requires_grad_(True)
+        trained = {f"{_PROJECTION}.{key}": value for key, value in projection.named_parameters()}
+        if stage == _PROJECTION:
+            return Division(self, None, projection, trained)
+        first = int(stage)  # the stem is the body's part 0
+        parts = list(self.body.named_children())
+        above = nn.Sequential(OrderedDict((name, copy.deepcopy(part)) for name, part in parts[first:]))
+        for layer in above.modules():
+            # Batch normalisation keeps its statistics and its gains: mini-batches are too small to measure them.
+            if isinstance(layer, nn.Conv2d):
+                layer.requires_grad_(True)
+        own = {f"body.{key}": value for key, value in above.named_parameters() if value.requires_grad}
+        below = nn.Sequential(*(part for _name, part in parts[:first]))
+        stride = _STEM_STRIDE * math.prod(group.stride for group in _STAGES[: first - 1])
+        lower = LowerTrunk(self, stage, below, self._inputs[first - 1], _STRIDE // stride)
+        return Division(lower, above, projection, own | trained)
 
 
 def _published_weights(name: str) -> Path:

@@ -1,0 +1,198 @@
+"""Training the upper part of a trunk together with the head.
+
+The lower part stays fixed, so its maps are cached or made by the fast runtime like the features of a whole trunk.
+The trained stages read neighbouring values, so they run on whole maps, in torch, with gradients; the search among
+the cells that come out, and the loss, are those of `freeloc.training.steps`. Batch normalisation keeps the
+statistics the trunk came with.
+
+A mini-batch's gradient is the sum of its photographs', so on a processor they go through one after the other, and
+memory stays that of one. A GPU takes all maps of one shape at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from freeloc.features import Cells, MapSource
+from freeloc.geometry import CellLayout, Padding, Pyramid
+from freeloc.photographs import photograph_size
+from freeloc.training.device import autocast, to_device
+from freeloc.training.steps import Learner
+
+__all__ = ["FinishedCells", "StageLearner", "StageMap", "StageMaps"]
+
+
+@dataclass(frozen=True, eq=False)
+class StageMap:
+    """What the trained stages read of one photograph.
+
+    Attributes:
+        values: (rows, columns, channels) float16, the whole canvas.
+        valid: rows and columns of the finished map that look at the photograph.
+    """
+
+    values: Cells
+    valid: tuple[int, int]
+
+
+class StageMaps:
+    """Maps of a trunk's lower part, with what is known of the photographs' cells.
+
+    Args:
+        maps: the maps of the photographs.
+        paths: the photographs.
+        layout: of the whole trunk's cells.
+        padding: how canvases are padded.
+    """
+
+    def __init__(self, maps: MapSource, paths: Sequence[Path], layout: CellLayout, padding: Padding) -> None:
+        self._maps = maps
+        self._paths = tuple(paths)
+        self._layout = layout
+        self._padding: Padding = padding
+
+    @property
+    def scales(self) -> tuple[float, ...] | None:
+        """The scales that can be asked for; None means any."""
+        return self._maps.scales
+
+    @property
+    def threads(self) -> int:
+        """How many threads should ask at once to keep the machine busy."""
+        return self._maps.threads
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def cells(self, index: int, scale: float) -> StageMap:
+        """What the trained stages read of one photograph."""
+        pyramid = Pyramid((scale,), self._padding)
+        grid = pyramid.grid(photograph_size(self._paths[index]), scale, self._layout)
+        return StageMap(self._maps.map(index, scale), (grid.valid_rows, grid.valid_cols))
+
+
+class FinishedCells:
+    """A `freeloc.features.FeatureSource`: maps taken through the trained stages as they are now.
+
+    Args:
+        maps: maps of the lower part.
+        above: the trained stages.
+        low_precision: compute in bfloat16.
+        device: where to compute.
+    """
+
+    def __init__(
+        self, maps: StageMaps, above: nn.Module, *, low_precision: bool, device: torch.device
+    ) -> None:
+        self._maps = maps
+        self._above = _placed(above, device)
+        self._low_precision = low_precision
+        self._device = device
+
+    @property
+    def scales(self) -> tuple[float, ...] | None:
+        """The scales that can be asked for; None means any."""
+        return self._maps.scales
+
+    @property
+    def threads(self) -> int:
+        """How many threads should ask at once to keep the machine busy."""
+        return self._maps.threads
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    def cells(self, index: int, scale: float) -> Cells:
+        """(M, channels) float16 features of the valid cells of one photograph, row by row."""
+        item = self._maps.cells(index, scale)
+        with torch.no_grad():
+            (cells,) = _run(self._above, [item], self._device, low_precision=self._low_precision)
+        values: Cells = cells.half().cpu().numpy()
+        return values
+
+
+class StageLearner:
+    """Computes the gradient of a recipe's loss for mini-batches of maps.
+
+    Args:
+        above: the trained stages of the trunk's body.
+        learner: computes the loss from cells, with the trained projection.
+        low_precision: compute in bfloat16; weights and their gradients stay float32.
+        device: where to compute.
+        together: let maps of one shape through at once, which keeps a GPU busy; otherwise one by one.
+    """
+
+    def __init__(
+        self,
+        above: nn.Module,
+        learner: Learner,
+        *,
+        low_precision: bool,
+        device: torch.device,
+        together: bool,
+    ) -> None:
+        self._above = _placed(above, device)
+        self._learner = learner
+        self._low_precision = low_precision
+        self._device = device
+        self._together = together
+
+    def backward(self, maps: Sequence[StageMap], labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Add the gradient of a mini-batch's loss to the weights' gradients; gives the loss, detached.
+
+        Args:
+            maps: of N photographs.
+            labels: (N, K) in {−1, 0, +1}.
+            generator: source of dropout and of the cells looked at.
+        """
+        total = torch.zeros((), device=self._device)
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            for group in self._groups(maps):
+                items = [maps[index] for index in group]
+                parts = _run(self._above, items, self._device, low_precision=self._low_precision)
+                seen = [self._glimpse(part, generator) for part in parts]
+                counts = [len(part) for part in seen]
+                loss = self._learner.loss_of(torch.cat(seen), counts, labels[group], generator)
+                # The loss is a mean over photographs, here of the group's.
+                share = loss * (len(group) / len(maps))
+                share.backward()  # type: ignore[no-untyped-call]
+                total += share.detach()
+        return total
+
+    def _glimpse(self, cells: Tensor, generator: torch.Generator) -> Tensor:
+        drawn = self._learner.drawn(len(cells), generator)
+        return cells if drawn is None else cells[drawn]
+
+    def _groups(self, maps: Sequence[StageMap]) -> list[list[int]]:
+        """Which photographs go through together."""
+        if not self._together:
+            return [[index] for index in range(len(maps))]
+        shapes: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        for index, item in enumerate(maps):
+            shapes[item.values.shape].append(index)
+        return list(shapes.values())
+
+
+def _placed(module: nn.Module, device: torch.device) -> nn.Module:
+    # Maps are kept with the values of one place side by side, which is this memory format: nothing is copied.
+    return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _run(
+    above: nn.Module, items: Sequence[StageMap], device: torch.device, *, low_precision: bool
+) -> list[Tensor]:
+    """(M, channels) float32 valid cells of each photograph; all maps have one shape."""
+    maps = to_device(np.stack([item.values for item in items]), device).permute(0, 3, 1, 2)
+    with autocast(device, enabled=low_precision):
+        finished = above(maps.float())
+    found = []
+    for features, (rows, cols) in zip(finished, (item.valid for item in items), strict=True):
+        found.append(features[:, :rows, :cols].flatten(1).T.float())
+    return found
