@@ -1,14 +1,16 @@
 # make demo   environment, install, and the main job: generated scenes, tags in, locations out
 # make test   environment, lint, types and tests
 # make lint   ruff and mypy alone
+# make bench  compare speeds on real photographs; writes docs/benchmarks.md (BENCH_ARGS='--model FILE')
 # make clean  remove the environment and what the demo wrote
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
-.PHONY: demo test lint format clean help
+.PHONY: demo test lint bench format clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -33,6 +35,13 @@ lint: $(VENV)/dev
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+$(VENV)/bench: $(VENV)/base
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[timm]' --group bench
+	@touch $@
+
+bench: $(VENV)/bench
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .

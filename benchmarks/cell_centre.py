@@ -19,8 +19,8 @@ from freeloc.geometry import Float64Array
 from freeloc.localizer import Localizer
 from freeloc.model import Model
 from freeloc.photographs import load_photograph
+from freeloc.runtime import Tail, compile_network
 from freeloc.trunks import load_trunk
-from freeloc.trunks.runtime import compile_network
 
 _SHARPNESS = 2.0
 """The centre of mass is taken over exp(2 · standardized score): around the peak, yet between the cells."""
@@ -47,7 +47,7 @@ def main() -> None:
 
     model = Model.load(arguments.model)
     trunk = load_trunk(model.trunk)
-    network = compile_network(trunk, nn.Sequential(trunk.projection, model.head))
+    network = compile_network(trunk, Tail(nn.Sequential(trunk.projection, model.head)))
     classes = Localizer(model, trunk).classes
     dataset = open_dataset(arguments.data, split=arguments.split, classes=classes)
     chosen = np.random.default_rng(0).permutation(len(dataset))[: arguments.photographs]

@@ -1,0 +1,215 @@
+"""Accuracy against time over sets of scales: what the presets of prediction are chosen from.
+
+    python -m benchmarks.frontier --data VOCdevkit/VOC2012 --model run/model.safetensors other/model.safetensors
+
+Every photograph is looked at once at the six test scales; the maps then serve all 63 sets of scales. A set
+costs the measured milliseconds of its scales, with all cores busy on photographs of their own, and what every
+photograph costs however it is looked at: decoding and the point.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.chart import Series, draw_chart
+from benchmarks.machine import describe, measure_ceiling, usable_cores
+from benchmarks.pareto import frontier, subsets
+from benchmarks.record import update_record
+from benchmarks.settings import Settings, add_common, out_folder, run, settings_of
+from benchmarks.subject import Subject, Truth, open_subject
+from benchmarks.timing import Task, interleaved
+from freeloc.atomic import write_text
+from freeloc.errors import FreelocError
+from freeloc.localization import ScaleMap, localize
+from freeloc.localizer import Localizer
+from freeloc.overlap import ahead
+from freeloc.photographs import Uint8Array, load_photograph
+from freeloc.presets import PRESETS
+from freeloc.progress import say, track
+
+__all__ = ["main", "measure_frontier", "scale_costs"]
+
+_SVG = "frontier.svg"
+
+
+def measure_frontier(
+    subjects: Sequence[Subject], settings: Settings, photographs: int | None
+) -> dict[str, Any]:
+    """All sets of scales of all models, and which of them are on the frontier.
+
+    Args:
+        subjects: trained models, on the same data.
+        settings: how much is timed.
+        photographs: how many of the data's photographs accuracy is measured on; None takes all.
+
+    Returns:
+        A section of the record; "points" has for every set its trunk, scales, preset, milliseconds a photograph,
+        classification and fused location mAP, the pointing game on all pairs, and whether it is on the frontier of
+        location mAP.
+    """
+    points: list[dict[str, Any]] = []
+    for name, subject in zip(_names(subjects), subjects, strict=True):
+        fixed, costs = scale_costs(subject, settings)
+        say(f"{name}: {fixed:.1f} ms a photograph, and {_listed(costs)}")
+        for scales, measured in _accuracies(subject, photographs).items():
+            ms = fixed + sum(costs[scale] for scale in scales)
+            points.append(
+                {
+                    "trunk": name,
+                    "scales": list(scales),
+                    "preset": _preset(scales, subject.scales),
+                    "ms": float(f"{ms:.4g}"),
+                    **measured,
+                }
+            )
+    best = set(frontier([point["ms"] for point in points], [point["location"] for point in points]))
+    for index, point in enumerate(points):
+        point["on_frontier"] = index in best
+    looked_at = len(subjects[0].dataset) if photographs is None else photographs
+    return {"photographs": min(looked_at, len(subjects[0].dataset)), "points": points}
+
+
+def scale_costs(subject: Subject, settings: Settings) -> tuple[float, dict[float, float]]:
+    """Milliseconds a photograph, all cores busy.
+
+    Returns:
+        What every photograph costs, and what each scale adds: resizing, network, and its part of the fusion.
+    """
+    # Enough for every core to work on several.
+    paths = subject.paths(
+        max(settings.throughput, 2 * usable_cores()) if settings.rounds > 2 else settings.throughput
+    )
+    images = [load_photograph(path) for path in paths]
+    whole = subject.localizer()
+    maps = list(whole.score_maps_many(images))
+
+    def each(number: int) -> None:
+        load_photograph(paths[number])
+        whole.localize(maps[number])
+
+    tasks: dict[str, Task] = {
+        f"{scale:g}": _looking(subject.localizer((scale,)), images) for scale in subject.scales
+    }
+    tasks["each"] = lambda: list(ahead(each, range(len(paths)), threads=usable_cores()))
+    timings = interleaved(tasks, rounds=settings.rounds)
+    unit = 1e3 / len(images)
+    costs = {scale: timings.spread(f"{scale:g}").median * unit for scale in subject.scales}
+    return timings.spread("each").median * unit, costs
+
+
+def chart_of(section: dict[str, Any]) -> str:
+    """The section's picture as SVG."""
+    series = []
+    for trunk in dict.fromkeys(point["trunk"] for point in section["points"]):
+        own = [point for point in section["points"] if point["trunk"] == trunk]
+        best = [own[index] for index in frontier([p["ms"] for p in own], [p["location"] for p in own])]
+        series.append(
+            Series(
+                trunk,
+                [(point["ms"], point["location"]) for point in own],
+                [(p["ms"], p["location"], ", ".join(f"{scale:g}" for scale in p["scales"])) for p in best],
+            )
+        )
+    return draw_chart(
+        series,
+        title="Sets of scales: accuracy against time",
+        x_label="milliseconds a photograph, all cores busy",
+        y_label="location mAP, fused",
+    )
+
+
+def _names(subjects: Sequence[Subject]) -> list[str]:
+    """Names of the trunks, numbered where several models have the same one."""
+    trunks = [subject.trunk.name for subject in subjects]
+    return [
+        f"{trunk} ({trunks[: number + 1].count(trunk)})" if trunks.count(trunk) > 1 else trunk
+        for number, trunk in enumerate(trunks)
+    ]
+
+
+def _preset(scales: tuple[float, ...], everything: tuple[float, ...]) -> str | None:
+    """The name under which freeloc offers a set of scales."""
+    return next((name for name, chosen in PRESETS.items() if (chosen or everything) == scales), None)
+
+
+def _looking(localizer: Localizer, images: Sequence[Uint8Array]) -> Task:
+    return lambda: list(localizer.score_maps_many(images))
+
+
+def _accuracies(subject: Subject, photographs: int | None) -> dict[tuple[float, ...], dict[str, float]]:
+    """Classification, location and pointing of every set of scales, from one look at each photograph."""
+    samples = subject.dataset.samples[:photographs]
+    truth = Truth.of(samples)
+    sets = [tuple(subject.scales[index] for index in chosen) for chosen in subsets(len(subject.scales))]
+    points = np.empty((len(sets), len(samples), len(subject.model.classes), 2))
+    scores = np.empty(points.shape[:3], np.float32)
+    looked = subject.localizer().score_maps_many(sample.path for sample in samples)
+    for number, maps in enumerate(track(looked, f"{subject.trunk.name} at all scales", len(samples))):
+        for place, scales in enumerate(sets):
+            result = localize(_at(maps, scales), subject.model.classes, pooling=subject.model.pooling)
+            points[place, number], scores[place, number] = result.points, result.scores
+    return {
+        scales: {
+            "classification": round(truth.classification(ranked), 3),
+            "location": round(truth.location(pointed, ranked), 3),
+            "pointing": round(truth.pointing(pointed), 3),
+        }
+        for scales, pointed, ranked in zip(sets, points, scores, strict=True)
+    }
+
+
+def _at(maps: Sequence[ScaleMap], scales: tuple[float, ...]) -> list[ScaleMap]:
+    return [scale_map for scale_map in maps if scale_map.grid.scale in scales]
+
+
+def _listed(costs: dict[float, float]) -> str:
+    return ", ".join(f"{ms:.1f} ms at scale {scale:g}" for scale, ms in costs.items())
+
+
+def main(words: list[str] | None = None) -> None:
+    """Measure, write the section and the picture, and print the frontier as JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.frontier",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_common(parser)
+    parser.add_argument("--model", type=Path, nargs="+", required=True, help="trained models", metavar="FILE")
+    parser.add_argument("--photographs", type=int, help="measure accuracy on so many (default: all)")
+    arguments = parser.parse_args(words)
+    if arguments.photographs is not None and arguments.photographs < 1:
+        raise FreelocError(f"--photographs {arguments.photographs} is none at all: give 1 or more")
+    settings = settings_of(arguments)
+    subjects = [
+        open_subject(
+            arguments.data,
+            model,
+            split=arguments.split,
+            scales=settings.scales,
+            precision=arguments.precision,
+        )
+        for model in arguments.model
+    ]
+    count = settings.accuracy if arguments.quick and arguments.photographs is None else arguments.photographs
+    section = {
+        "quick": arguments.quick,
+        "machine": describe(),
+        "ceiling": measure_ceiling(repeats=settings.ceiling, side=settings.matrix_side),
+        "subject": [subject.as_json() for subject in subjects],
+        **measure_frontier(subjects, settings, count),
+    }
+    folder = out_folder(arguments)
+    write_text(folder / _SVG, chart_of(section))
+    update_record(folder, "frontier", section)
+    best = sorted((p for p in section["points"] if p["on_frontier"]), key=lambda point: point["ms"])
+    print(json.dumps(best, indent=1))
+
+
+if __name__ == "__main__":
+    run(main)

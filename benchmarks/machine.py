@@ -1,0 +1,176 @@
+"""The machine's own ceiling, measured in the same run as everything else.
+
+Shares of the ceiling say more than milliseconds: they hold on another machine, and they show when a machine was
+busy with something else. No host name and no path is written down.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+import torch
+
+from freeloc.runtime import native_bfloat16
+
+__all__ = ["best_peak", "describe", "highest", "measure_ceiling", "processor_flags", "usable_cores"]
+
+_FLAGS = (
+    "avx2",
+    "fma",
+    "avx_vnni",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_tile",
+    "amx_int8",
+    "amx_bf16",
+)
+"""Flags of /proc/cpuinfo that decide how fast a network runs."""
+
+_PACKAGES = ("freeloc", "torch", "openvino", "numpy", "pillow", "torchcam", "grad-cam")
+
+_CHAIN = 4
+"""Products in a row, so that handing over input and output does not count."""
+
+_COPY_BYTES = 512 * 2**20
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor_flags() -> tuple[str, ...]:
+    """Those of the processor's instruction sets that matter; empty where the system does not tell."""
+    for key, value in _cpuinfo():
+        if key == "flags":
+            there = set(value.split())
+            return tuple(flag for flag in _FLAGS if flag in there)
+    return ()
+
+
+def describe() -> dict[str, Any]:
+    """Processor, cores and versions, as plain JSON values."""
+    model = next((value for key, value in _cpuinfo() if key == "model name"), platform.machine())
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "processor": model,
+        "cores": usable_cores(),
+        "flags": list(processor_flags()),
+        "system": platform.system(),
+        "versions": versions,
+    }
+
+
+def measure_ceiling(*, repeats: int = 5, side: int = 2048, copy_bytes: int = _COPY_BYTES) -> dict[str, Any]:
+    """The best of several large matrix products and copies.
+
+    Args:
+        repeats: how often each is tried.
+        side: rows and columns of the matrices.
+        copy_bytes: size of the copied block.
+
+    Returns:
+        GFLOP/s of the product by runtime and precision (bfloat16 only where the processor multiplies it itself),
+        and GB/s of the copy, counting what is read and what is written.
+    """
+    torch.set_num_threads(usable_cores())
+    precisions = ["float32", *(["bfloat16"] if native_bfloat16("cpu") else [])]
+    operations = 2 * _CHAIN * side**3
+    products = {
+        runtime: {
+            precision: operations / _best(make(precision, side), repeats) / 1e9 for precision in precisions
+        }
+        for runtime, make in (("openvino", _openvino_product), ("torch", _torch_product))
+    }
+    source = torch.ones(copy_bytes // 4)
+    target = torch.empty_like(source)
+    seconds = _best(lambda: target.copy_(source), repeats)
+    return {
+        "matrix_side": side,
+        "gflops": {
+            runtime: {key: round(value, 1) for key, value in found.items()}
+            for runtime, found in products.items()
+        },
+        "copy_gbytes_per_second": round(2 * copy_bytes / seconds / 1e9, 1),
+    }
+
+
+def best_peak(ceiling: dict[str, Any], precision: str) -> float:
+    """The higher of the two runtimes' GFLOP/s in one precision; float32's where it was not measured."""
+    return max(float(found.get(precision, found["float32"])) for found in ceiling["gflops"].values())
+
+
+def highest(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """The better of two measurements of the ceiling, figure by figure: before and after all else, say."""
+    gflops = {
+        runtime: {
+            precision: max(value, second["gflops"][runtime][precision]) for precision, value in found.items()
+        }
+        for runtime, found in first["gflops"].items()
+    }
+    copied = max(first["copy_gbytes_per_second"], second["copy_gbytes_per_second"])
+    return {**first, "gflops": gflops, "copy_gbytes_per_second": copied}
+
+
+def _cpuinfo() -> list[tuple[str, str]]:
+    path = Path("/proc/cpuinfo")
+    if not path.is_file():
+        return []
+    lines = (line.partition(":") for line in path.read_text("utf-8").splitlines())
+    return [(key.strip(), value.strip()) for key, colon, value in lines if colon]
+
+
+def _best(task: Callable[[], object], repeats: int) -> float:
+    task()
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        task()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def _matrix(side: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    # Divided so that a chain of products neither grows nor fades.
+    values = np.random.default_rng(0).standard_normal((side, side), dtype=np.float32)
+    return values / np.float32(side**0.5)
+
+
+def _openvino_product(precision: str, side: int) -> Callable[[], object]:
+    operators = openvino.opset13
+    parameter = operators.parameter([side, side], openvino.Type.f32)
+    node = parameter
+    for _ in range(_CHAIN):
+        node = operators.matmul(node, operators.constant(_matrix(side)), False, False)
+    hint = {"bfloat16": openvino.Type.bf16, "float32": openvino.Type.f32}[precision]
+    compiled = openvino.Core().compile_model(
+        openvino.Model([node], [parameter]), "CPU", {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": 1}
+    )
+    request, values = compiled.create_infer_request(), _matrix(side)
+    return lambda: request.infer([values], share_inputs=True, share_outputs=True)
+
+
+def _torch_product(precision: str, side: int) -> Callable[[], object]:
+    matrix = torch.from_numpy(_matrix(side)).to(getattr(torch, precision))
+
+    def multiply() -> object:
+        values = matrix
+        for _ in range(_CHAIN):
+            values = values @ matrix
+        return values
+
+    return multiply

@@ -1,0 +1,142 @@
+"""freeloc against class activation maps on the same trunk and head: speed, and where the points fall.
+
+Everybody starts from the decoded photograph, resizes it to the same canvas, and ends with a point for every class
+that was asked for. One photograph at a time on all cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.machine import usable_cores
+from benchmarks.peers import Peer, PytorchGradCam, TorchCam, open_peers
+from benchmarks.settings import Settings
+from benchmarks.subject import Subject, Truth
+from benchmarks.timing import Task, interleaved
+from freeloc.datasets import PRESENT, Sample
+from freeloc.localizer import Localizer
+from freeloc.photographs import load_photograph
+from freeloc.progress import say, track
+
+__all__ = ["ALL_SCALES", "ONE_CLASS", "ONE_SCALE", "measure_accuracy", "measure_speed"]
+
+ONE_SCALE = "freeloc, one scale"
+ALL_SCALES = "freeloc, all scales"
+ONE_CLASS = " (one class)"
+"""Behind a peer's name: only one class was asked for."""
+
+
+def measure_speed(subject: Subject, settings: Settings) -> dict[str, Any]:
+    """Milliseconds a photograph for all K classes at one scale, and more.
+
+    Returns:
+        Milliseconds of each way; how many times longer than freeloc's one scale each takes; and the peers' time
+        for a single class over freeloc's for all classes at all scales. Peers that could not be measured are named
+        under "problems".
+    """
+    torch.set_num_threads(usable_cores())
+    images = [load_photograph(path) for path in subject.paths(settings.peers)]
+    everything = list(range(len(subject.model.classes)))
+    model, trunk = subject.model, subject.trunk
+    peers, problems = open_peers(
+        [
+            lambda: TorchCam(model, trunk, tuned=True),
+            lambda: TorchCam(model, trunk, tuned=False),
+            lambda: PytorchGradCam(model, trunk, tuned=True),
+            lambda: PytorchGradCam(model, trunk, tuned=True, batched=True),
+            lambda: PytorchGradCam(model, trunk, tuned=False),
+        ]
+    )
+    for problem in problems:
+        say(problem)
+    ours = {ONE_SCALE: subject.localizer((1.0,)), ALL_SCALES: subject.localizer()}
+    tasks: dict[str, Task] = {name: _predicting(localizer, images) for name, localizer in ours.items()}
+    for peer in peers:
+        tasks[peer.name] = _looking(peer, images, everything)
+        if "batch" not in peer.name:
+            tasks[peer.name + ONE_CLASS] = _looking(peer, images, everything[:1])
+    timings = interleaved(tasks, rounds=settings.rounds, warm_ups=_short(tasks, peers, images))
+    per_class = [name for name in tasks if name.endswith(ONE_CLASS)]
+    others = [name for name in tasks if name not in ours and name not in per_class]
+    return {
+        "photographs": len(images),
+        "rounds": settings.rounds,
+        "ms_per_photograph": timings.as_json(1e3 / len(images)),
+        "times_faster": {name: timings.ratio(name, ONE_SCALE).as_json() for name in others},
+        "all_scales_against_one_class": {
+            name: timings.ratio(name, ALL_SCALES).as_json() for name in per_class
+        },
+        "problems": problems,
+    }
+
+
+def measure_accuracy(subject: Subject, settings: Settings) -> dict[str, Any]:
+    """Location AP of the peers' points beside freeloc's, on the same photographs.
+
+    A peer is asked only for the classes that are there: its points elsewhere do not enter the measure, while its
+    scores do, for every class.
+    """
+    samples = subject.dataset.samples[: settings.accuracy]
+    truth = Truth.of(samples)
+    peers, problems = open_peers(
+        [
+            lambda: TorchCam(subject.model, subject.trunk, tuned=True),
+            lambda: PytorchGradCam(subject.model, subject.trunk, tuned=True),
+        ]
+    )
+    rows = {
+        name: _measured(truth, *_freeloc_points(localizer, samples, name))
+        for name, localizer in ((ONE_SCALE, subject.localizer((1.0,))), (ALL_SCALES, subject.localizer()))
+    }
+    for peer in peers:
+        rows[peer.name] = _measured(truth, *_peer_points(peer, samples))
+    return {"photographs": len(samples), "rows": rows, "problems": problems}
+
+
+def _measured(truth: Truth, points: np.ndarray[Any, Any], scores: np.ndarray[Any, Any]) -> dict[str, float]:
+    return {
+        "location": round(truth.location(points, scores), 2),
+        "classification": round(truth.classification(scores), 2),
+    }
+
+
+def _freeloc_points(
+    localizer: Localizer, samples: Sequence[Sample], name: str
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    results = localizer.predict_many(sample.path for sample in samples)
+    found = [(result.points, result.scores) for result in track(results, name, len(samples))]
+    points, scores = zip(*found, strict=True)
+    return np.stack(points), np.stack(scores)
+
+
+def _peer_points(peer: Peer, samples: Sequence[Sample]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    points, scores = [], []
+    for sample in track(samples, peer.name, len(samples)):
+        present = [int(index) for index in np.flatnonzero(sample.labels == PRESENT)]
+        here = np.full((len(sample.labels), 2), np.nan)
+        # Without a class to point at, the scores are still wanted.
+        score, found = peer.look(load_photograph(sample.path), present or [0])
+        if present:
+            here[present] = found
+        points.append(here)
+        scores.append(score)
+    return np.stack(points), np.stack(scores)
+
+
+def _predicting(localizer: Localizer, images: Sequence[np.ndarray[Any, Any]]) -> Task:
+    return lambda: [localizer.predict(image) for image in images]
+
+
+def _looking(peer: Peer, images: Sequence[np.ndarray[Any, Any]], classes: Sequence[int]) -> Task:
+    return lambda: [peer.look(image, classes) for image in images]
+
+
+def _short(
+    tasks: dict[str, Task], peers: Sequence[Peer], images: Sequence[np.ndarray[Any, Any]]
+) -> dict[str, Task]:
+    """Warm-ups: the tasks themselves, but a peer's all-classes task only for one class."""
+    return {**tasks, **{peer.name: _looking(peer, images, [0]) for peer in peers}}

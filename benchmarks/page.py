@@ -1,0 +1,284 @@
+"""The page of results, made from the JSON and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from benchmarks.cost import NETWORKS
+from benchmarks.one_scale import ONE_SCALE
+from benchmarks.throughput import FREELOC, PLAIN
+
+__all__ = ["render_page"]
+
+Section: TypeAlias = Mapping[str, Any]
+
+_HEAD = """# Benchmarks
+
+Made by `make bench` from `benchmarks.json`; change neither by hand. Everything that is compared ran in turn in
+one process, round after round; a figure is the median over the rounds with its quartiles in brackets, and a ratio
+is the median of the rounds' ratios."""
+
+_QUICK = "> **A quick run**, to see that the suite works: these figures mean nothing."
+
+
+def render_page(record: Section) -> str:
+    """The whole page as Markdown.
+
+    Args:
+        record: what ``benchmarks.json`` holds.
+    """
+    blocks = [_HEAD]
+    if "prediction" in record:
+        blocks += _prediction(record["prediction"])
+    if "frontier" in record:
+        blocks += _frontier(record["frontier"])
+    return "\n\n".join(blocks) + "\n"
+
+
+# --- prediction --------------------------------------------------------------------------------------------
+
+
+def _prediction(section: Section) -> Iterator[str]:
+    subject, networks = section["subject"], section["networks"]
+    head = "trained" if subject["trained"] else "not trained"
+    yield "## Prediction on a processor"
+    if section["quick"]:
+        yield _QUICK
+    yield (
+        f"Trunk `{subject['trunk']}`, a head of {subject['hidden']} hidden values and {subject['classes']} "
+        f"classes ({head}), scales {_scales(subject['scales'])}, photographs of {subject['data']}. freeloc "
+        f"computes in {networks['precision']}; everything else in torch float32."
+    )
+    yield _machine(section)
+    yield "### What is promised"
+    yield _table(("", "target", "measured"), list(_promises(section)))
+    yield from _throughput(section["throughput"])
+    yield from _peers(section["peers"], section["peer_accuracy"])
+    yield from _networks(networks, section["stages"])
+    yield from _agreement(section["agreement"])
+
+
+def _machine(section: Section) -> str:
+    machine, ceiling = section["machine"], section["ceiling"]
+    rows = [
+        ("processor", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"),
+        ("instruction sets", ", ".join(machine["flags"]) or "not known"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in machine["versions"].items())),
+    ]
+    for runtime, found in ceiling["gflops"].items():
+        side = ceiling["matrix_side"]
+        for precision, value in found.items():
+            rows.append((f"{side}×{side} matrix product, {runtime}, {precision}", f"{value:g} GFLOP/s"))
+    rows.append(("large copy, read and written", f"{ceiling['copy_gbytes_per_second']:g} GB/s"))
+    return _table(("the machine's ceiling", "in the same run"), rows)
+
+
+def _promises(section: Section) -> Iterator[tuple[str, str, str]]:
+    faster = section["throughput"]["times_faster"][PLAIN]
+    yield "photographs per second over torch float32 eager on squares", "≥ 8×", _times(faster)
+    peers = section["peers"]
+    for name, ratio in peers["times_faster"].items():
+        target = "≥ 4×" if name.startswith("torchcam") else "≥ 100×"
+        yield f"all classes, one scale: over {name}", target, _times(ratio)
+    for name, ratio in peers["all_scales_against_one_class"].items():
+        if not name.startswith("torchcam"):
+            yield f"all scales, all classes: over {name} at one scale", "> 1×", _times(ratio)
+    everything = section["networks"]["scales"]["all"]
+    yield "all maps over the trunk's forward pass", "≤ 1.35×", _times(everything["maps_over_trunk"])
+    yield (
+        "the same over the trunk without its last 1×1 convolution",
+        "≤ 1.35×",
+        _times(everything["maps_over_body"]),
+    )
+    agreement = section["agreement"]
+    if "skipped" not in agreement:
+        for name, shares in agreement["points_within_one_cell"].items():
+            measured = f"{shares['all_classes']:.2f}% ({shares['present_classes']:.2f}% of the classes there)"
+            yield f"points within one cell of torch float32: {name}", "≥ 99%", measured
+        for name, row in agreement["map"].items():
+            yield f"mAP beside torch float32: {name}", "within 0.2", f"{row['difference']:+.2f}"
+
+
+def _throughput(section: Section) -> Iterator[str]:
+    yield "### Photographs per second, all scales, all classes"
+    yield (
+        f"From file to points, {section['photographs']} photographs a round, {section['rounds']} rounds. The "
+        "plain loop decodes, resizes, pads to squares and runs eager torch, one photograph after the other on "
+        "all cores."
+    )
+    rows = []
+    for name, spread in section["ms_per_photograph"].items():
+        ratio = section["times_faster"].get(name)
+        rows.append(
+            (name, f"{1e3 / spread['median']:.2f}", _ms(spread), "" if ratio is None else _times(ratio))
+        )
+    yield _table(("", "photographs / s", "ms a photograph", f"{FREELOC} is faster by"), rows)
+
+
+def _peers(section: Section, accuracy: Section) -> Iterator[str]:
+    yield "### Against class activation maps on the same trunk"
+    yield (
+        "From the decoded photograph to a point for every class, one photograph at a time on all cores; the "
+        "peers at scale 1. *Documented*: the network as it is loaded, all weights asking for gradients. *Tuned*: "
+        "nothing before the target layer does."
+    )
+    for problem in section["problems"]:
+        yield f"> {problem}"
+    ratios = {**section["times_faster"]}
+    rows = [
+        (name, _ms(spread), _times(ratios[name]) if name in ratios else "")
+        for name, spread in section["ms_per_photograph"].items()
+    ]
+    yield _table(("", "ms a photograph", f"{ONE_SCALE} is faster by"), rows)
+    if "skipped" in accuracy:
+        yield f"Accuracy beside the peers: {accuracy['skipped']}."
+        return
+    yield (
+        f"Where the points fall, on {accuracy['photographs']} photographs: location mAP, every way ranked by "
+        "its own scores."
+    )
+    found = [
+        (name, f"{row['location']:.1f}", f"{row['classification']:.1f}")
+        for name, row in accuracy["rows"].items()
+    ]
+    yield _table(("", "location mAP", "classification mAP"), found)
+
+
+def _networks(networks: Section, stages: Section) -> Iterator[str]:
+    yield "### Where the time goes"
+    yield (
+        f"One canvas at a time on all cores, {networks['photographs']} photographs; the peak is "
+        f"{networks['peak_gflops']:g} GFLOP/s ({networks['precision']}). A multiplication and an addition are two "
+        "operations."
+    )
+    rows = []
+    for scale, row in networks["scales"].items():
+        gflop = row["gflop"]
+        parts = [f"{gflop[part]:.2f}" for part in ("body", "projection", "head")]
+        rows.append((scale, *parts, _ms(row["ms"]["maps"]), f"{100 * row['share_of_peak']:.0f}%"))
+    yield _table(
+        ("scale", "GFLOP trunk body", "its last 1×1", "head", "ms for the maps", "share of peak"), rows
+    )
+    yield "All maps beside the trunk alone, in milliseconds:"
+    titles = dict(
+        zip(
+            NETWORKS,
+            ("trunk body", "trunk with its last 1×1", "all maps", "head of 512 instead"),
+            strict=True,
+        )
+    )
+    yield _table(
+        ("scale", *titles.values(), "maps / trunk", "maps / body", "512 / body"),
+        [
+            (
+                scale,
+                *(_ms(row["ms"][name]) for name in titles),
+                *(_times(row[key]) for key in ("maps_over_trunk", "maps_over_body", "maps512_over_body")),
+            )
+            for scale, row in networks["scales"].items()
+        ],
+    )
+    spreads = stages["ms_per_photograph"]
+    whole = spreads["whole"]["median"]
+    yield f"Stages of one photograph at all scales, one at a time, {stages['photographs']} photographs:"
+    yield _table(
+        ("stage", "ms", "share"),
+        [(name, _ms(spread), f"{100 * spread['median'] / whole:.0f}%") for name, spread in spreads.items()],
+    )
+
+
+def _agreement(section: Section) -> Iterator[str]:
+    yield "### Agreement with torch float32"
+    if "skipped" in section:
+        yield f"Left out: {section['skipped']}."
+        return
+    yield (
+        f"On {section['photographs']} photographs, the same canvases, all scales. Two points are within one "
+        "cell where neither axis differs by more. The paper's way picks a cell, and that cell's scale counts; the "
+        "fused way has none, so its points are held against a cell of the finest scale and against one of scale "
+        f"1. The largest difference of a score is {section['largest_score_difference']:g}."
+    )
+    yield _table(
+        ("points within one cell", "all classes", "classes that are there"),
+        [
+            (name, f"{shares['all_classes']:.2f}%", f"{shares['present_classes']:.2f}%")
+            for name, shares in section["points_within_one_cell"].items()
+        ],
+    )
+    yield _table(
+        ("mAP", "freeloc", "torch float32", "difference"),
+        [
+            (name, f"{row['freeloc']:.2f}", f"{row['torch_float32']:.2f}", f"{row['difference']:+.2f}")
+            for name, row in section["map"].items()
+        ],
+    )
+
+
+# --- frontier ----------------------------------------------------------------------------------------------
+
+
+def _frontier(section: Section) -> Iterator[str]:
+    yield "## Accuracy against time"
+    if section["quick"]:
+        yield _QUICK
+    yield (
+        f"All sets of the test scales, {len(section['points'])} in all, on {section['photographs']} "
+        "photographs. A set costs the milliseconds of its scales with all cores busy on photographs of their "
+        "own, and what every photograph costs. The table holds the sets that none beats in time and location "
+        "mAP at once, and the presets."
+    )
+    yield _machine(section)
+    yield "![Location mAP against milliseconds a photograph](frontier.svg)"
+    offered = [point for point in section["points"] if point["on_frontier"] or point["preset"]]
+    yield _table(
+        (
+            "trunk",
+            "scales",
+            "preset",
+            "ms a photograph",
+            "location mAP",
+            "classification mAP",
+            "pointing game",
+        ),
+        [
+            (
+                point["trunk"],
+                _scales(point["scales"]),
+                _preset(point),
+                f"{point['ms']:.3g}",
+                *(f"{point[key]:.1f}" for key in ("location", "classification", "pointing")),
+            )
+            for point in sorted(offered, key=lambda point: float(point["ms"]))
+        ],
+    )
+
+
+def _preset(point: Section) -> str:
+    if not point["preset"]:
+        return ""
+    return f"`{point['preset']}`" if point["on_frontier"] else f"`{point['preset']}` (beaten)"
+
+
+# --- pieces ------------------------------------------------------------------------------------------------
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _scales(scales: Sequence[float]) -> str:
+    return ", ".join(f"{scale:g}" for scale in scales)
+
+
+def _ms(spread: Mapping[str, float]) -> str:
+    return f"{_number(spread['median'])} [{_number(spread['low'])}, {_number(spread['high'])}]"
+
+
+def _times(spread: Mapping[str, float]) -> str:
+    return f"{_number(spread['median'])}× [{_number(spread['low'])}, {_number(spread['high'])}]"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,87 @@
+"""Prediction on a processor, measured side by side: speed, cost and agreement.
+
+    python -m benchmarks.prediction --data VOCdevkit/VOC2012 --model run/model.safetensors
+
+Without a model a fresh head of the same shape is timed; what needs a trained one is left out and says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from benchmarks.agreement import measure_agreement
+from benchmarks.cost import measure_networks, measure_stages
+from benchmarks.machine import describe, highest, measure_ceiling
+from benchmarks.one_scale import measure_accuracy, measure_speed
+from benchmarks.record import update_record
+from benchmarks.settings import Settings, add_common, out_folder, run, settings_of
+from benchmarks.subject import Subject, open_subject
+from benchmarks.throughput import measure_throughput
+from freeloc.progress import say
+
+__all__ = ["main", "measure_prediction"]
+
+_NEEDS_MODEL = {"skipped": "no trained model was given: --model FILE"}
+
+
+def measure_prediction(subject: Subject, settings: Settings, *, quick: bool = False) -> dict[str, Any]:
+    """Everything about prediction, as one section of the record.
+
+    Args:
+        subject: the model and photographs.
+        settings: how much is measured.
+        quick: written down, so that nobody takes the figures for real ones.
+    """
+    say("measuring the machine's ceiling")
+    ceiling = measure_ceiling(repeats=settings.ceiling, side=settings.matrix_side)
+    say("photographs per second, against plain torch")
+    throughput = measure_throughput(subject, settings)
+    say("one scale, against class activation maps")
+    peers = measure_speed(subject, settings)
+    say("operations and time per scale")
+    # Once more, right beside what is held against it: a machine may have been busy the first time.
+    ceiling = highest(ceiling, measure_ceiling(repeats=settings.ceiling, side=settings.matrix_side))
+    networks = measure_networks(subject, settings, ceiling)
+    stages = measure_stages(subject, settings)
+    return {
+        "quick": quick,
+        "machine": describe(),
+        "ceiling": ceiling,
+        "subject": subject.as_json(),
+        "throughput": throughput,
+        "peers": peers,
+        "networks": networks,
+        "stages": stages,
+        "peer_accuracy": measure_accuracy(subject, settings) if subject.trained else _NEEDS_MODEL,
+        "agreement": measure_agreement(subject, settings) if subject.trained else _NEEDS_MODEL,
+    }
+
+
+def main(words: list[str] | None = None) -> None:
+    """Measure and write ``benchmarks.json`` and ``benchmarks.md``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.prediction",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_common(parser)
+    parser.add_argument("--model", type=Path, help="a trained model; default: a fresh head", metavar="FILE")
+    arguments = parser.parse_args(words)
+    settings = settings_of(arguments)
+    subject = open_subject(
+        arguments.data,
+        arguments.model,
+        split=arguments.split,
+        trunk=arguments.trunk,
+        scales=settings.scales,
+        precision=arguments.precision,
+    )
+    section = measure_prediction(subject, settings, quick=arguments.quick)
+    update_record(out_folder(arguments), "prediction", section)
+    say(f"wrote {out_folder(arguments) / 'benchmarks.md'}")
+
+
+if __name__ == "__main__":
+    run(main)

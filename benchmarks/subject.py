@@ -1,0 +1,161 @@
+"""What is measured: a model with its trunk, and annotated photographs in a fixed random order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from freeloc.datasets import Dataset, Sample, open_dataset
+from freeloc.errors import FreelocError
+from freeloc.evaluation import objects_of
+from freeloc.geometry import TEST_SCALES, Float32Array, Float64Array, Size
+from freeloc.heads import AdaptationHead, HeadSettings
+from freeloc.localizer import Localizer
+from freeloc.metrics import Objects, classification_ranking, location_ap, pointing_game
+from freeloc.model import Model
+from freeloc.photographs import photograph_size
+from freeloc.runtime import Precision
+from freeloc.trunks import DEFAULT_TRUNK, load_trunk
+from freeloc.trunks.base import Trunk
+
+__all__ = ["Subject", "Truth", "default_data", "fresh_model", "open_subject"]
+
+_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is known of some photographs, to measure points and scores by; all results are percentages.
+
+    Attributes:
+        sizes: N photograph sizes.
+        objects: their annotated objects.
+        labels: (N, K) int8.
+    """
+
+    sizes: tuple[Size, ...]
+    objects: tuple[Objects, ...]
+    labels: np.ndarray[Any, np.dtype[np.int8]]
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> Truth:
+        """Read sizes, boxes and labels of annotated photographs."""
+        return cls(
+            tuple(photograph_size(sample.path) for sample in samples),
+            tuple(objects_of(sample) for sample in samples),
+            np.stack([sample.labels for sample in samples]),
+        )
+
+    def classification(self, scores: Float32Array) -> float:
+        """Mean average precision of (N, K) scores."""
+        return 100 * classification_ranking(scores, self.labels).mean
+
+    def location(self, points: Float64Array, scores: Float32Array) -> float:
+        """Location mean average precision of (N, K, 2) points ranked by (N, K) scores."""
+        return 100 * location_ap(points, self.sizes, self.objects, self.labels, scores).mean
+
+    def pointing(self, points: Float64Array) -> float:
+        """Accuracy of the pointing game on all pairs, of (N, K, 2) points."""
+        return 100 * pointing_game(points, self.sizes, self.objects, "all").mean
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A model and photographs.
+
+    Attributes:
+        model: the head.
+        trunk: its trunk.
+        trained: whether the head was trained; a fresh one is as fast, and as wrong as can be.
+        dataset: the photographs, in a fixed random order, so that the first few are a fair sample.
+        scales: the scales a photograph is looked at where all are asked for.
+        precision: the arithmetic freeloc is asked for.
+    """
+
+    model: Model
+    trunk: Trunk
+    trained: bool
+    dataset: Dataset
+    scales: tuple[float, ...] = TEST_SCALES
+    precision: Precision = "auto"
+
+    def paths(self, count: int) -> list[Path]:
+        """Files of the first ``count`` photographs."""
+        return [sample.path for sample in self.dataset.samples[:count]]
+
+    def localizer(self, scales: tuple[float, ...] | None = None) -> Localizer:
+        """Make freeloc's own way to predict, at the given scales or at the subject's."""
+        return Localizer(self.model, self.trunk, scales=scales or self.scales, precision=self.precision)
+
+    def as_json(self) -> dict[str, Any]:
+        """What a reader must know of it."""
+        settings = self.model.head.settings
+        return {
+            "data": self.dataset.name,
+            "photographs": len(self.dataset),
+            "trunk": self.trunk.name,
+            "hidden": settings.hidden,
+            "classes": settings.classes,
+            "trained": self.trained,
+            "scales": list(self.scales),
+        }
+
+
+def default_data() -> Path:
+    """The photographs measured on unless others are named.
+
+    Raises:
+        FreelocError: none are known.
+    """
+    root = os.environ.get("FREELOC_TEST_DATA")
+    if not root:
+        raise FreelocError("no photographs to measure on: give --data FOLDER, or set FREELOC_TEST_DATA")
+    return Path(root) / "voc"
+
+
+def fresh_model(trunk: Trunk, classes: tuple[str, ...], hidden: int = 2048) -> Model:
+    """A head with random weights: as fast as a trained one of the same shape."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        head = AdaptationHead(HeadSettings(trunk.width, len(classes), hidden)).eval().requires_grad_(False)
+    return Model(trunk.name, trunk.fingerprint, classes, head, TEST_SCALES)
+
+
+def open_subject(
+    data: Path | None,
+    model: Path | None,
+    *,
+    split: str | None = "val",
+    trunk: str = DEFAULT_TRUNK,
+    scales: tuple[float, ...] = TEST_SCALES,
+    precision: Precision = "auto",
+) -> Subject:
+    """Load what is measured.
+
+    Args:
+        data: a data set with boxes; None takes `default_data`.
+        model: a trained model; None takes a fresh head on ``trunk``.
+        split: of the data set.
+        trunk: the trunk of a fresh head.
+        scales: see `Subject`.
+        precision: the arithmetic freeloc is asked for.
+
+    Raises:
+        FreelocError: data or model cannot be had, or the data has no boxes.
+    """
+    loaded = None if model is None else Model.load(model)
+    classes = None if loaded is None else loaded.classes
+    dataset = open_dataset(data or default_data(), split=split, classes=classes, boxes=True)
+    if not len(dataset):
+        raise FreelocError(f"{dataset.name} has no photographs: nothing to measure")
+    order = np.random.default_rng(_SEED).permutation(len(dataset))
+    shuffled = Dataset(dataset.name, dataset.classes, tuple(dataset.samples[index] for index in order))
+    network = load_trunk(trunk if loaded is None else loaded.trunk)
+    head = fresh_model(network, dataset.classes) if loaded is None else loaded
+    return Subject(head, network, loaded is not None, shuffled, scales, precision)

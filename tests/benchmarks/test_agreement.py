@@ -1,0 +1,47 @@
+"""What "within one cell" means."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from benchmarks.agreement import within_cell, within_winning_cell
+
+from freeloc.geometry import CellLayout, Pyramid, Size
+from freeloc.localization import Localization, ScaleMap, localize
+
+LAYOUT = CellLayout(32, 16.0)
+PHOTO = Size(1000, 500)  # twice the size of scale 1
+
+
+@pytest.fixture
+def maps() -> list[ScaleMap]:
+    generator = np.random.default_rng(4)
+    grids = Pyramid((1.0, 2.0)).grids(PHOTO, LAYOUT)
+    return [
+        ScaleMap.of(generator.random((2, grid.valid_rows, grid.valid_cols), dtype=np.float32), grid)
+        for grid in grids
+    ]
+
+
+def moved(result: Localization, x: float, y: float) -> Localization:
+    return replace(result, points=result.points + np.array([x, y]))
+
+
+@pytest.mark.parametrize(("scale", "side"), [(1.0, 64.0), (2.0, 32.0)])
+def test_a_cell_of_a_scale_in_photograph_pixels(maps: list[ScaleMap], scale: float, side: float) -> None:
+    result = localize(maps, ("a", "b"))
+    assert within_cell(result, result, LAYOUT, scale).all()
+    assert within_cell(moved(result, side, -side), result, LAYOUT, scale).all()
+    assert not within_cell(moved(result, side + 1, 0), result, LAYOUT, scale).any()
+    assert not within_cell(moved(result, 0, -side - 1), result, LAYOUT, scale).any()
+
+
+def test_the_winning_scales_cell_counts(maps: list[ScaleMap]) -> None:
+    coarse, fine = maps
+    coarse.values[0, 1, 1] = 2  # class 0 is found at scale 1, class 1 at scale 2
+    fine.values[1, 3, 3] = 2
+    maps = [ScaleMap.of(scale_map.values, scale_map.grid) for scale_map in maps]
+    result = localize(maps, ("a", "b"), mode="paper")
+    assert within_winning_cell(moved(result, 33, 0), result, maps).tolist() == [True, False]
+    assert within_winning_cell(moved(result, 0, 32), result, maps).tolist() == [True, True]
+    assert within_winning_cell(moved(result, 65, 0), result, maps).tolist() == [False, False]

@@ -1,0 +1,51 @@
+"""The plain torch loop computes what freeloc computes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from benchmarks.baseline import PlainTorch
+
+from freeloc.datasets import Dataset
+from freeloc.geometry import Padding
+from freeloc.localizer import Localizer
+from freeloc.photographs import load_photograph
+from freeloc.trunks import load_trunk
+
+SCALES = (0.5, 1.0)
+
+
+@pytest.mark.parametrize(("padding", "channels_last"), [("square", False), ("stride", True)])
+def test_scores_maps_and_points_are_freelocs(
+    tiny_localizer: Localizer, tiny_scenes: Dataset, padding: Padding, channels_last: bool
+) -> None:
+    model = replace(tiny_localizer.model, padding=padding)
+    trunk = load_trunk(model.trunk)
+    ours = Localizer(model, trunk, scales=SCALES, runtime="openvino", precision="float32")
+    plain = PlainTorch(model, trunk, scales=SCALES, padding=padding, channels_last=channels_last)
+    photo = tiny_scenes.samples[0].path
+    found, expected = plain.predict(photo), ours.predict(photo)
+    assert found.path == photo
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-3)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-3)
+    for mine, theirs in zip(plain.score_maps(photo), ours.score_maps(photo), strict=True):
+        assert mine.grid == theirs.grid
+        np.testing.assert_allclose(mine.values, theirs.values, atol=1e-3)
+
+
+def test_squares_are_the_papers(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
+    model = tiny_localizer.model
+    plain = PlainTorch(model, load_trunk(model.trunk), scales=(1.0,))
+    ((grid),) = (
+        scale_map.grid for scale_map in plain.score_maps(load_photograph(tiny_scenes.samples[0].path))
+    )
+    assert grid.canvas.width == grid.canvas.height == 512
+
+
+def test_the_given_trunk_is_not_touched(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
+    trunk = load_trunk(tiny_localizer.model.trunk)
+    before = [parameter.stride() for parameter in trunk.parameters()]
+    PlainTorch(tiny_localizer.model, trunk, scales=(0.5,), channels_last=True).predict(
+        tiny_scenes.samples[0].path
+    )
+    assert [parameter.stride() for parameter in trunk.parameters()] == before

@@ -1,0 +1,144 @@
+"""The peers look at freeloc's own model, and their points come back into the photograph right."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from benchmarks.baseline import PlainTorch
+from benchmarks.peers import (
+    Classifier,
+    Peer,
+    PeerMissingError,
+    PytorchGradCam,
+    TorchCam,
+    cell_points,
+    import_peer,
+    open_peers,
+    pixel_points,
+)
+from torch.nn import functional
+
+from freeloc.canvas import lay_out
+from freeloc.datasets import Dataset
+from freeloc.errors import FreelocError
+from freeloc.geometry import CellLayout, Pyramid, Size
+from freeloc.localization import ScaleMap
+from freeloc.localizer import Localizer
+from freeloc.model import Model
+from freeloc.photographs import Uint8Array, load_photograph
+from freeloc.trunks import load_trunk
+from freeloc.trunks.base import Trunk
+
+
+@pytest.fixture(scope="module")
+def model(tiny_localizer: Localizer) -> Model:
+    return tiny_localizer.model
+
+
+@pytest.fixture(scope="module")
+def trunk(model: Model) -> Trunk:
+    return load_trunk(model.trunk)
+
+
+@pytest.fixture(scope="module")
+def image(tiny_scenes: Dataset) -> Uint8Array:
+    return load_photograph(tiny_scenes.samples[1].path)
+
+
+def made(make: Callable[[], Peer]) -> Peer:
+    try:
+        return make()
+    except PeerMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+def test_the_classifier_is_the_model_at_one_scale(
+    model: Model, trunk: Trunk, image: Uint8Array, tuned: bool
+) -> None:
+    classifier = Classifier(model, trunk, tuned=tuned)
+    ((grid, canvas),) = lay_out(image, Pyramid((1.0,)), trunk.layout, trunk.fill)
+    classifier.valid = (grid.valid_rows, grid.valid_cols)
+    scores = classifier(trunk.normalization(torch.from_numpy(canvas)[None]))
+    plain = PlainTorch(model, trunk, scales=(1.0,), padding="stride").predict(image)
+    np.testing.assert_allclose(scores.detach()[0].numpy(), plain.scores, atol=1e-4)
+    assert scores.requires_grad
+
+
+def test_tuned_means_that_no_backward_pass_runs_through_the_trunk(model: Model, trunk: Trunk) -> None:
+    tuned, documented = (Classifier(model, trunk, tuned=choice) for choice in (True, False))
+    assert not any(
+        parameter.requires_grad for parameter in (*tuned.body.parameters(), *tuned.head.parameters())
+    )
+    assert [name for name, weight in tuned.named_parameters() if weight.requires_grad] == ["projection.bias"]
+    assert all(parameter.requires_grad for parameter in documented.parameters())
+    assert not any(parameter.requires_grad for parameter in trunk.parameters())
+
+
+def test_models_without_maxima_are_refused(model: Model, trunk: Trunk) -> None:
+    with pytest.raises(FreelocError, match="not average pooling"):
+        Classifier(replace(model, pooling="average"), trunk, tuned=True)
+
+
+def test_points_of_stretched_maps_are_those_of_cells() -> None:
+    grid = Pyramid((0.7,)).grid(Size(431, 640), 0.7, CellLayout(32, 23.0))
+    assert (grid.valid_rows, grid.valid_cols) < (grid.rows, grid.cols), "padding must not be looked at"
+    places = [(row, col) for row in range(grid.valid_rows) for col in range(grid.valid_cols)]
+    values = torch.rand(len(places), grid.rows, grid.cols, generator=torch.Generator().manual_seed(2))
+    values[:, grid.valid_rows :] += 2
+    values[:, :, grid.valid_cols :] += 2
+    for number, (row, col) in enumerate(places):
+        values[number, row, col] = 2
+    stretched = functional.interpolate(
+        values[None], (grid.canvas.height, grid.canvas.width), mode="bilinear", align_corners=False
+    )[0].numpy()
+    # The pixel nearest to a cell's centre is half a pixel of the canvas away from it.
+    pixel = grid.photo.width / grid.content.width
+    np.testing.assert_allclose(pixel_points(stretched, grid), grid.to_photo(places), atol=0.51 * pixel)
+    cells = ScaleMap.of(values.numpy()[:, : grid.valid_rows, : grid.valid_cols], grid)
+    np.testing.assert_allclose(cell_points(cells), grid.to_photo(places))
+
+
+def test_a_missing_peer_is_named() -> None:
+    with pytest.raises(PeerMissingError, match=r"nothing was not measured.*pip install --group bench"):
+        import_peer("no_such_module_anywhere", "nothing")
+
+    def fails() -> Peer:
+        raise PeerMissingError("nothing was not measured")
+
+    assert open_peers([fails, fails]) == ([], ["nothing was not measured"])
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+def test_both_peers_agree_and_give_the_models_scores(
+    model: Model, trunk: Trunk, image: Uint8Array, tuned: bool
+) -> None:
+    classes = list(range(len(model.classes)))
+    torchcam = made(lambda: TorchCam(model, trunk, tuned=tuned))
+    gradcam = made(lambda: PytorchGradCam(model, trunk, tuned=tuned))
+    batched = made(lambda: PytorchGradCam(model, trunk, tuned=tuned, batched=True))
+    plain = PlainTorch(model, trunk, scales=(1.0,), padding="stride").predict(image)
+    scores, points = torchcam.look(image, classes)
+    np.testing.assert_allclose(scores, plain.scores, atol=1e-4)
+    for other in (gradcam, batched):
+        others, there = other.look(image, classes)
+        np.testing.assert_allclose(others, scores, atol=1e-4)
+        assert there.shape == (len(classes), 2)
+        # The same method by two people: the same place, to the pixel they stretch maps to.
+        near = np.abs(there - points).max(axis=1) <= 1.5
+        assert near.mean() >= 0.8  # a map may have two peaks as high
+
+
+def test_torchcam_is_grad_cam_by_hand(model: Model, trunk: Trunk, image: Uint8Array) -> None:
+    peer = made(lambda: TorchCam(model, trunk, tuned=True))
+    ((grid, canvas),) = lay_out(image, Pyramid((1.0,)), trunk.layout, trunk.fill)
+    activations = trunk.projection(trunk(torch.from_numpy(canvas)[None])).requires_grad_(True)
+    valid = model.head(activations)[:, :, : grid.valid_rows, : grid.valid_cols]
+    label = int(valid.amax(dim=(2, 3)).argmax())
+    (gradient,) = torch.autograd.grad(valid[:, label].amax(), activations)
+    cam = (gradient.mean(dim=(2, 3), keepdim=True) * activations).sum(dim=1).relu()[0].detach().numpy()
+    expected = cell_points(ScaleMap.of(cam[None, : grid.valid_rows, : grid.valid_cols], grid))
+    _, points = peer.look(image, [label])
+    np.testing.assert_allclose(points, expected)
