@@ -16,7 +16,7 @@ PRESETS: dict[Preset, tuple[float, ...] | None] = {
     "best": None,
 }
 """Scales of each preset; None means the model's own. They lie on the measured frontier of accuracy against time
-over all subsets of the paper's six scales (docs/benchmarks.md): a sixth and a third of the pixels of all six."""
+over all subsets of the paper's six scales (docs/method.md): a sixth and a third of the pixels of all six."""
 
 
 def chosen_scales(

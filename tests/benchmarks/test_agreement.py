@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks.agreement import within_cell, within_winning_cell
 
+from benchmarks.agreement import within_cell, within_winning_cell
 from freeloc.geometry import CellLayout, Pyramid, Size
 from freeloc.localization import Localization, ScaleMap, localize
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks.baseline import PlainTorch
 
+from benchmarks.baseline import PlainTorch
 from freeloc.datasets import Dataset
 from freeloc.geometry import Padding
 from freeloc.localizer import Localizer

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from benchmarks.flops import Flops, FlopsOf
 from torch import Tensor, nn
 
+from benchmarks.flops import Flops, FlopsOf
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.trunks import load_trunk
 

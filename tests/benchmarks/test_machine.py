@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from benchmarks.machine import (
     _openvino_product,
     _torch_product,
@@ -15,7 +16,6 @@ from benchmarks.machine import (
     measure_ceiling,
     processor_flags,
 )
-
 from freeloc.runtime import native_bfloat16
 
 

@@ -1,8 +1,9 @@
 """The choices that nothing beats."""
 
-from benchmarks.pareto import frontier, subsets
 from hypothesis import given
 from hypothesis import strategies as st
+
+from benchmarks.pareto import frontier, subsets
 
 choices = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), max_size=12)
 

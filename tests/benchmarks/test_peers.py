@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
+
 from benchmarks.baseline import PlainTorch
 from benchmarks.peers import (
     Classifier,
@@ -18,8 +20,6 @@ from benchmarks.peers import (
     open_peers,
     pixel_points,
 )
-from torch.nn import functional
-
 from freeloc.canvas import lay_out
 from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from benchmarks.page import render_page
 from benchmarks.record import load_record, render_again, update_record
-
 from freeloc.errors import FreelocError
 
 

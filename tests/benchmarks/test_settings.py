@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 import pytest
-from benchmarks.settings import QUICK, Settings, add_common, out_folder, run, settings_of
 
+from benchmarks.settings import QUICK, Settings, add_common, out_folder, run, settings_of
 from freeloc.errors import FreelocError
 
 

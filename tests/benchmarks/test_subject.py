@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmarks.subject import Truth, default_data, fresh_model, open_subject
 
+from benchmarks.subject import Truth, default_data, fresh_model, open_subject
 from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError
 from freeloc.evaluation import EvaluationOptions, collect, evaluate

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from benchmarks.__main__ import main as run_suite
 from benchmarks.settings import QUICK
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from benchmarks.timing import Spread, Timings, interleaved
 from hypothesis import given
 from hypothesis import strategies as st
+
+from benchmarks.timing import Spread, Timings, interleaved
 
 seconds = st.floats(1e-4, 1e3)
 
