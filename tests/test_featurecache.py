@@ -32,11 +32,11 @@ class TestFormats:
     @given(maps)
     def test_int8_comes_back_within_half_a_step_of_each_channel(self, values: np.ndarray) -> None:
         found = decode(encode(values, "int8"))
-        assert (found.dtype, found.shape) == (np.float16, values.shape)
+        assert (found.dtype, found.shape) == (np.float32, values.shape)
         exact, back = values.astype(np.float64), found.astype(np.float64)
         largest = np.abs(exact).max(axis=(0, 1))
-        # Half a step of rounding, and the eleven bits (or the smallest step) of float16 on the way back.
-        slack = largest * (0.5 / 127 * (1 + 1e-6) + 2**-11) + 2**-24
+        # Half a step, and the rounding of float32.
+        slack = largest * 0.5 / 127 * (1 + 1e-4)
         assert (np.abs(back - exact) <= slack).all()
 
     @law
@@ -46,7 +46,7 @@ class TestFormats:
         assert (found[values == 0] == 0).all()
         assert (found * values.astype(np.float64) >= 0).all()
         largest = np.abs(values.astype(np.float64)).max(axis=(0, 1))
-        np.testing.assert_allclose(np.abs(found).max(axis=(0, 1)), largest, rtol=2**-10, atol=2**-23)
+        np.testing.assert_allclose(np.abs(found).max(axis=(0, 1)), largest, rtol=1e-6)
 
     def test_channels_do_not_share_a_scale(self) -> None:
         values = np.array([[[1000.0, 0.001], [-10.0, -0.0005]]], np.float16)
@@ -153,5 +153,5 @@ class TestDamage:
         except FreelocError as error:
             assert entry.name in str(error)
         else:
-            assert values.dtype == np.float16
+            assert values.dtype == (np.float16 if form == "float16" else np.float32)
             assert values.ndim == 3

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -42,20 +42,28 @@ _VERSION = 1
 _PREFIX = struct.Struct("<6sBBH")
 """Beginning of a ``.npy`` file of version 1.0: magic, version, length of the header that follows."""
 
-Cells = npt.NDArray[np.float16]
+_DAMAGE = (
+    *(OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError),
+    *(struct.error, tokenize.TokenError),
+)
+"""What reading a file raises that is no entry."""
+
+Cells: TypeAlias = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+"""Features: float16, or float32 where they come out of int8 files: NumPy takes ten times as long to turn them into
+float16 as to read them."""
 
 CacheFormat = Literal["float16", "int8"]
 
 
 def encode(values: Cells, form: CacheFormat) -> npt.NDArray[Any]:
-    """What is written of (rows, columns, channels) float16 features.
+    """What is written of (rows, columns, channels) features.
 
     Returns:
-        The features themselves, or a record () of ``values`` (rows, columns, channels) int8 and ``scales``
+        The features in float16, or a record () of ``values`` (rows, columns, channels) int8 and ``scales``
         (channels,) float32.
     """
     if form == "float16":
-        return values
+        return values.astype(np.float16, copy=False)
     numbers = values.astype(np.float32)
     scales = np.abs(numbers).max(axis=(0, 1), initial=0) / 127
     record = np.empty((), _record(values.shape))
@@ -66,7 +74,7 @@ def encode(values: Cells, form: CacheFormat) -> npt.NDArray[Any]:
 
 
 def decode(entry: npt.NDArray[Any]) -> Cells:
-    """(rows, columns, channels) float16 features from what `encode` gave.
+    """(rows, columns, channels) features from what `encode` gave: float16, or float32 from int8.
 
     Raises:
         ValueError: it gave no such thing.
@@ -77,7 +85,7 @@ def decode(entry: npt.NDArray[Any]) -> Cells:
     shape = fields["values"][0].shape if "values" in fields else ()
     if len(shape) != 3 or entry.shape != () or entry.dtype != _record(shape):
         raise ValueError(f"{entry.dtype} {entry.shape} are no features")
-    values: Cells = (entry["values"] * entry["scales"]).astype(np.float16)
+    values: npt.NDArray[np.float32] = entry["values"] * entry["scales"]
     return values
 
 
@@ -134,7 +142,7 @@ class FeatureCache:
         return self.folder / content[:2] / f"{content}-{name}.npy"
 
     def load(self, content: str, scale: float) -> Cells:
-        """(rows, columns, channels) float16; in that format mapped, and not to be written to.
+        """(rows, columns, channels) features; float16 is mapped, and not to be written to.
 
         Raises:
             FreelocError: the entry is damaged or gone.
@@ -142,7 +150,7 @@ class FeatureCache:
         path = self.entry(content, scale)
         try:
             return decode(_mapped(path))
-        except (OSError, ValueError, EOFError, TypeError, struct.error, tokenize.TokenError) as error:
+        except _DAMAGE as error:
             raise FreelocError(
                 f"feature file {path} is missing or damaged: delete it and run again"
             ) from error

@@ -58,7 +58,7 @@ class FeatureSource(Protocol):
         ...
 
     def cells(self, index: int, scale: float) -> Cells:
-        """(M, channels) float16 features of the valid cells of one photograph, row by row."""
+        """(M, channels) features of the valid cells of one photograph, row by row."""
         ...
 
 
@@ -80,7 +80,7 @@ class MapSource(Protocol):
         ...
 
     def map(self, index: int, scale: float) -> Cells:
-        """(rows, columns, channels) float16 map of one photograph."""
+        """(rows, columns, channels) map of one photograph."""
         ...
 
 
@@ -118,11 +118,11 @@ class CachedFeatures:
         return len(self.contents)
 
     def cells(self, index: int, scale: float) -> Cells:
-        """(M, channels) float16 features of the valid cells of one photograph, row by row."""
+        """(M, channels) features of the valid cells of one photograph, row by row."""
         return _row_by_row(self.map(index, scale))
 
     def map(self, index: int, scale: float) -> Cells:
-        """(rows, columns, channels) float16 map of one photograph, as far as it is kept."""
+        """(rows, columns, channels) map of one photograph, as far as it is kept."""
         return self.cache.load(self.contents[index], scale)
 
 
@@ -153,11 +153,11 @@ class LiveFeatures:
         return len(self._paths)
 
     def cells(self, index: int, scale: float) -> Cells:
-        """(M, channels) float16 features of the valid cells of one photograph, row by row."""
+        """(M, channels) features of the valid cells of one photograph, row by row."""
         return _row_by_row(self.map(index, scale))
 
     def map(self, index: int, scale: float) -> Cells:
-        """(rows, columns, channels) float16 map of one photograph, as far as it would be kept."""
+        """(rows, columns, channels) map of one photograph, as far as it would be kept."""
         image = load_photograph(self._paths[index])
         ((grid, canvas),) = canvases(image, self._trunk, Pyramid((scale,), self._padding))
         return _kept(self._network(canvas), self._trunk.kept_size(grid))

@@ -34,7 +34,7 @@ class StageMap:
     """What the trained stages read of one photograph.
 
     Attributes:
-        values: (rows, columns, channels) float16, the whole canvas.
+        values: (rows, columns, channels), the whole canvas.
         valid: rows and columns of the finished map that look at the photograph.
     """
 
@@ -110,7 +110,7 @@ class FinishedCells:
         return len(self._maps)
 
     def cells(self, index: int, scale: float) -> Cells:
-        """(M, channels) float16 features of the valid cells of one photograph, row by row."""
+        """(M, channels) features of the valid cells of one photograph, row by row."""
         item = self._maps.cells(index, scale)
         with torch.no_grad():
             (cells,) = _run(self._above, [item], self._device, low_precision=self._low_precision)

@@ -45,6 +45,7 @@ class Learner:
         device: torch.device,
     ) -> None:
         self._projection = projection.to(device)
+        self._projection_learns = any(weight.requires_grad for weight in projection.parameters())
         self._head = head.to(device)
         self._recipe = recipe
         self._low_precision = low_precision
@@ -54,7 +55,7 @@ class Learner:
         """The loss of one mini-batch (paper, equation 1), ready for ``backward``.
 
         Args:
-            cells: for each of N photographs, (cells, channels) float16 features.
+            cells: for each of N photographs, (cells, channels) features.
             labels: (N, K) in {−1, 0, +1}.
             generator: source of dropout and of the cells looked at.
         """
@@ -86,7 +87,7 @@ class Learner:
         elif self._recipe.gradient == "dense":
             scores = self._dense(features, counts, generator)
         else:
-            scores = self._sparse(features, self.winners(features.detach(), counts), generator)
+            scores = self._sparse(features, counts, generator)
         return logistic_loss(scores, labels)
 
     def _glimpse(self, cells: Cells, generator: torch.Generator) -> Cells:
@@ -107,23 +108,33 @@ class Learner:
     def pooled(self, cells: Sequence[Cells]) -> Tensor:
         """(N, K) max-pooled scores of a mini-batch, without gradients or dropout."""
         features = to_device(np.concatenate(cells), self._device)
-        return _maxima(self._search(features), [len(part) for part in cells])
+        return _maxima(self._search(features)[0], [len(part) for part in cells])
 
     def winners(self, features: Tensor, counts: Sequence[int]) -> Tensor:
         """(N, K) which cell wins for each photograph and class, found without gradients or dropout."""
-        return max_cells(self._search(features), counts)
+        return max_cells(self._search(features)[0], counts)
 
-    def _search(self, features: Tensor) -> Tensor:
-        """(M, K) float32 scores of all cells, without gradients or dropout, at reduced precision."""
+    def _search(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores of all cells, without gradients or dropout, at reduced precision.
+
+        Returns:
+            (M, K) float32 scores, and the (M, width) projected features they come from.
+        """
         kind = torch.bfloat16 if self._low_precision else torch.float32
         with torch.no_grad(), autocast(self._device, enabled=self._low_precision):
-            scores: Tensor = self._head(self._projection(features.to(kind)))
-        return scores.float()
+            projected: Tensor = self._projection(features.to(kind))
+            scores: Tensor = self._head(projected)
+        return scores.float(), projected
 
-    def _sparse(self, features: Tensor, winners: Tensor, generator: torch.Generator) -> Tensor:
-        chosen, position = torch.unique(winners, return_inverse=True)
+    def _sparse(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
+        scores, projected = self._search(features.detach())
+        chosen, position = torch.unique(max_cells(scores, counts), return_inverse=True)
         with autocast(self._device, enabled=self._low_precision):
-            scores = self._head(self._projection(features[chosen].float()), generator)
+            if self._low_precision or self._projection_learns:
+                rows = self._projection(features[chosen].float())
+            else:  # the search has done the same already
+                rows = projected[chosen]
+            scores = self._head(rows, generator)
         picked: Tensor = scores.float().gather(0, position)
         return picked
 

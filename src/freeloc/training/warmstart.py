@@ -28,6 +28,7 @@ from freeloc.heads import AdaptationHead, logistic_loss
 from freeloc.overlap import ahead
 from freeloc.progress import track
 from freeloc.training.batches import Batch, stream
+from freeloc.training.device import to_device
 from freeloc.training.recipe import Recipe
 from freeloc.training.steps import Learner
 
@@ -69,7 +70,7 @@ def measure_features(
     fetched = ahead(lambda index: source.cells(index, scale), range(len(source)), threads=source.threads)
     with torch.no_grad():
         for cells in track(fetched, "measuring features", len(source), quiet=quiet):
-            values = projection(torch.from_numpy(cells.astype("float32")).to(device))
+            values = projection(to_device(cells, device).float())
             means.append(values.mean(dim=0).cpu())
             total = total + values.sum(dim=0, dtype=torch.float64)
             squares = squares + values.square().sum(dim=0, dtype=torch.float64)
@@ -105,6 +106,7 @@ def train_on_means(
         lr=recipe.warm_learning_rate,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
+        fused=True,
     )
     order_die = torch.Generator().manual_seed(seed)
     ramp = max(1, len(means) // recipe.batch_size)
