@@ -1,0 +1,240 @@
+"""An epoch of head training from the cache against the plain loop, on the same photographs in one run.
+
+    python -m benchmarks.head_training --data VOCdevkit/VOC2012 --split train
+
+The plain loop is what one would write first: for every photograph of every mini-batch decode, resize, trunk in
+torch float32, the head on all cells, the maximum, and backward through all of it. It gets freeloc's canvases,
+which are smaller than the usual squares. Both take one step for each of a few mini-batches, as many at every
+training scale; an epoch is that many times longer. Beside both stands the one thing that freeloc's step cannot do
+without: the head's forward pass over the cells that are looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.machine import describe, usable_cores
+from benchmarks.record import update_record
+from benchmarks.settings import add_common, out_folder, run
+from benchmarks.subject import default_data
+from benchmarks.timing import Task, interleaved
+from freeloc.canvas import lay_out
+from freeloc.datasets import Dataset, open_dataset
+from freeloc.featurecache import Cells
+from freeloc.features import CachedFeatures, extract
+from freeloc.geometry import Pyramid
+from freeloc.heads import AdaptationHead, HeadSettings, logistic_loss
+from freeloc.progress import say
+from freeloc.runtime import Precision, compile_network, native_bfloat16
+from freeloc.training.batches import Batch, stream
+from freeloc.training.loop import make_optimizer
+from freeloc.training.recipe import Recipe
+from freeloc.training.steps import Learner
+from freeloc.trunks import load_trunk
+from freeloc.trunks.base import Trunk
+
+__all__ = ["CACHED", "FORWARD", "PLAIN", "Course", "main", "measure_head_training"]
+
+CACHED = "freeloc, from the cache"
+PLAIN = "the plain loop"
+FORWARD = "the head's forward pass alone"
+
+_SEED = 0
+_CPU = torch.device("cpu")
+_STEPS_PER_SCALE, _ROUNDS = 1, 5
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What is trained on: mini-batches, and their photographs' features in the cache.
+
+    Attributes:
+        dataset: the photographs.
+        trunk: the frozen trunk.
+        features: of all photographs of the mini-batches.
+        batches: as many at each scale.
+        recipe: of the head.
+    """
+
+    dataset: Dataset
+    trunk: Trunk
+    features: CachedFeatures
+    batches: Sequence[Batch]
+    recipe: Recipe
+
+    def head(self) -> AdaptationHead:
+        """A fresh head."""
+        settings = HeadSettings(
+            self.trunk.width,
+            len(self.dataset.classes),
+            self.recipe.hidden,
+            self.recipe.feature_dropout,
+            self.recipe.hidden_dropout,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_SEED)
+            return AdaptationHead(settings, standardized=True)
+
+    def labels(self, batch: Batch) -> torch.Tensor:
+        """(N, K) labels of a mini-batch."""
+        return torch.from_numpy(self.dataset.labels[list(batch.indices)])
+
+
+def measure_head_training(course: Course, epoch: int, *, rounds: int) -> dict[str, Any]:
+    """One section of the record.
+
+    Args:
+        course: what is trained on.
+        epoch: photographs an epoch; times of the sample are taken that many times as long.
+        rounds: how often everything is run.
+
+    Returns:
+        Seconds an epoch each way, how many times freeloc is faster, and the share of the forward pass.
+    """
+    torch.set_num_threads(usable_cores())
+    low_precision = native_bfloat16(_CPU.type)
+    plain, ours = course.head(), course.head()
+    learner = Learner(course.trunk.projection, ours, course.recipe, low_precision=low_precision, device=_CPU)
+    tasks: dict[str, Task] = {
+        PLAIN: lambda: _plain(course, plain),
+        CACHED: lambda: _cached(course, ours, learner),
+        FORWARD: _forward(course, learner),
+    }
+    warm_ups = {**tasks, PLAIN: lambda: _plain(replace(course, batches=course.batches[:1]), plain)}
+    timings = interleaved(tasks, rounds=rounds, warm_ups=warm_ups)
+    sample = sum(len(batch.indices) for batch in course.batches)
+    return {
+        "machine": describe(),
+        "data": course.dataset.name,
+        "trunk": course.trunk.name,
+        "search": "bfloat16" if low_precision else "float32",
+        "photographs": epoch,
+        "sample": {"photographs": sample, "steps": len(course.batches), "rounds": rounds},
+        "seconds_per_epoch": timings.as_json(epoch / sample),
+        "times_faster": timings.ratio(PLAIN, CACHED).as_json(),
+        "times_the_forward_pass": timings.ratio(CACHED, FORWARD).as_json(),
+    }
+
+
+def _plain(course: Course, head: AdaptationHead) -> None:
+    """One step for every mini-batch, the textbook's way."""
+    trunk, recipe = course.trunk, course.recipe
+    optimizer = torch.optim.SGD(head.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
+    die = torch.Generator().manual_seed(_SEED)
+    paths = [sample.path for sample in course.dataset]
+    for batch in course.batches:
+        scores = [
+            _dense_scores(paths[index], batch.scale, trunk, head, recipe, die) for index in batch.indices
+        ]
+        optimizer.zero_grad()
+        logistic_loss(torch.stack(scores), course.labels(batch)).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+def _dense_scores(
+    path: Path, scale: float, trunk: Trunk, head: nn.Module, recipe: Recipe, die: torch.Generator
+) -> torch.Tensor:
+    """(K,) maxima over all valid cells of one photograph, with gradients everywhere in the head."""
+    pyramid = Pyramid((scale,), recipe.padding)
+    ((grid, canvas),) = lay_out(path, pyramid, trunk.layout, trunk.fill)
+    with torch.no_grad():
+        features = trunk.projection(trunk(torch.from_numpy(canvas)[None]))
+    scores: torch.Tensor = head(features[:, :, : grid.valid_rows, : grid.valid_cols], die)
+    return scores[0].amax(dim=(1, 2))
+
+
+def _cached(course: Course, head: AdaptationHead, learner: Learner) -> None:
+    """One step for every mini-batch, freeloc's way."""
+    optimizer = make_optimizer(head, course.recipe)
+    die = torch.Generator().manual_seed(_SEED)
+    for batch, cells in stream(course.features, course.batches):
+        optimizer.zero_grad()
+        learner.backward(cells, course.labels(batch), die)
+        optimizer.step()
+
+
+def _forward(course: Course, learner: Learner) -> Task:
+    """The search of every mini-batch, with its share of the cells in memory."""
+    share = course.recipe.cell_fraction
+    ready: list[list[Cells]] = []
+    for _batch, cells in stream(course.features, course.batches):
+        ready.append([np.array(part[: math.ceil(share * len(part))]) for part in cells])
+
+    def search() -> None:
+        for cells in ready:
+            learner.pooled(cells)
+
+    return search
+
+
+def open_course(
+    dataset: Dataset, recipe: Recipe, *, trunk: str, precision: Precision, steps: int, cache: Path | None
+) -> Course:
+    """Draw the mini-batches, and see that their features are in the cache.
+
+    Args:
+        dataset: all photographs.
+        recipe: of the head.
+        trunk: name of the trunk.
+        precision: arithmetic of the cached features.
+        steps: mini-batches at each scale.
+        cache: folder of caches; None is the user's.
+    """
+    network_trunk = load_trunk(trunk)
+    network = compile_network(network_trunk, runtime="openvino", precision=precision, streams=True)
+    count = min(len(dataset), steps * len(recipe.scales) * recipe.batch_size)
+    order = np.random.default_rng(_SEED).permutation(len(dataset))[:count]
+    drawn = replace(dataset, samples=tuple(dataset.samples[index] for index in order))
+    paths = [sample.path for sample in drawn]
+    features = extract(paths, network_trunk, network, Pyramid(recipe.scales, recipe.padding), root=cache)
+    batches = [
+        Batch(
+            tuple(range(start, min(start + recipe.batch_size, count))),
+            recipe.scales[turn % len(recipe.scales)],
+        )
+        for turn, start in enumerate(range(0, count, recipe.batch_size))
+    ]
+    return Course(drawn, network_trunk, features, batches, recipe)
+
+
+def main(words: list[str] | None = None) -> None:
+    """Measure, print, and add to ``benchmarks.json``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.head_training",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_common(parser)
+    parser.set_defaults(split="train")
+    parser.add_argument("--steps", type=int, help=f"mini-batches at each scale (default: {_STEPS_PER_SCALE})")
+    parser.add_argument("--cache", type=Path, help="folder of feature caches", metavar="FOLDER")
+    arguments = parser.parse_args(words)
+    dataset = open_dataset(arguments.data or default_data(), split=arguments.split)
+    recipe = replace(Recipe(), batch_size=2, scales=(1.0,)) if arguments.quick else Recipe()
+    course = open_course(
+        dataset,
+        recipe,
+        trunk=arguments.trunk,
+        precision=arguments.precision,
+        steps=arguments.steps or _STEPS_PER_SCALE,
+        cache=arguments.cache,
+    )
+    section = measure_head_training(course, len(dataset), rounds=1 if arguments.quick else _ROUNDS)
+    update_record(out_folder(arguments), "head_training", {"quick": arguments.quick, **section})
+    for name, spread in section["seconds_per_epoch"].items():
+        say(f"{name}: {spread['median']:.1f} s an epoch of {len(dataset)} photographs")
+    say(f"freeloc is {section['times_faster']['median']:.1f} times faster")
+    say(f"and takes {section['times_the_forward_pass']['median']:.2f} times its head's forward pass")
+
+
+if __name__ == "__main__":
+    run(main)
