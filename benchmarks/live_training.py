@@ -24,11 +24,12 @@ from benchmarks.record import update_record
 from benchmarks.settings import add_common, out_folder, run
 from benchmarks.subject import default_data
 from benchmarks.timing import Task, interleaved
+from benchmarks.warm_head import warm_head
 from freeloc.canvas import lay_out
 from freeloc.datasets import Dataset, open_dataset
 from freeloc.features import LiveFeatures
 from freeloc.geometry import Pyramid
-from freeloc.heads import AdaptationHead, HeadSettings
+from freeloc.heads import AdaptationHead
 from freeloc.overlap import ahead
 from freeloc.progress import say
 from freeloc.runtime import Network, Precision, compile_network, native_bfloat16
@@ -71,9 +72,11 @@ def measure_live_training(
     paths = [sample.path for sample in dataset]
     plan = plan_epoch(len(paths), recipe, None, torch.Generator().manual_seed(mix_seed(_SEED, 0, 0)))
     canvases = list(ahead(lambda pair: _canvas(pair, paths, trunk, recipe), _photographs(plan)))
+    live = LiveFeatures(paths, trunk, network, recipe.padding)
+    head = warm_head(live, dataset, trunk, recipe)
     tasks: dict[str, Task] = {
         TRUNK: lambda: _exhaust(ahead(network, canvases, threads=network.threads)),
-        EPOCH: lambda: _epoch(dataset, trunk, network, recipe),
+        EPOCH: lambda: _epoch(live, dataset, trunk, network, head, recipe),
         CANVASES: lambda: _exhaust(
             ahead(
                 lambda pair: _canvas(pair, paths, trunk, recipe), _photographs(plan), threads=network.threads
@@ -93,14 +96,15 @@ def measure_live_training(
     }
 
 
-def _epoch(dataset: Dataset, trunk: Trunk, network: Network, recipe: Recipe) -> None:
-    paths = [sample.path for sample in dataset]
-    source = LiveFeatures(paths, trunk, network, recipe.padding)
+def _epoch(
+    source: LiveFeatures,
+    dataset: Dataset,
+    trunk: Trunk,
+    network: Network,
+    head: AdaptationHead,
+    recipe: Recipe,
+) -> None:
     device = torch.device("cpu")
-    settings = HeadSettings(
-        trunk.width, len(dataset.classes), recipe.hidden, recipe.feature_dropout, recipe.hidden_dropout
-    )
-    head = AdaptationHead(settings, standardized=True)
     learner = Learner(
         trunk.projection, head, recipe, low_precision=native_bfloat16(device.type), device=device
     )
@@ -139,7 +143,7 @@ def main(words: list[str] | None = None) -> None:
     arguments = parser.parse_args(words)
     fallback = _QUICK_PHOTOGRAPHS if arguments.quick else _PHOTOGRAPHS
     count = min(arguments.photographs or fallback, _MOST_PHOTOGRAPHS)
-    dataset = open_dataset(arguments.data or default_data(), split=arguments.split, boxes=False)
+    dataset = open_dataset(arguments.data or default_data(), split=arguments.split or None, boxes=False)
     order = np.random.default_rng(_SEED).permutation(len(dataset))[:count]
     sample = replace(dataset, samples=tuple(dataset.samples[index] for index in order))
     trunk = load_trunk(arguments.trunk)

@@ -25,7 +25,9 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     classes.write_text("\n".join(reversed(tiny_training.classes)))
     out = tmp_path / "run"
     words = ("train", folder_of(tiny_training), "--out", out, *FAST, "--classes", classes, "--seed", 7)
-    answer = freeloc(*words, "--learning-rate", 0.01, "--cache", tmp_path / "cache", "--precision", "float32")
+    more = ("--cache-format", "int8", "--trainable-trunk", "projection", "--trunk-learning-rate", 0.003)
+    more += ("--learning-rate", 0.01, "--precision", "float32")
+    answer = freeloc(*words, *more, "--cache", tmp_path / "cache")
     assert (answer.code, answer.out) == (0, "")
     assert f"{folder_of(tiny_training).name}: 16 photographs, 8 classes" in answer.err
     assert f"wrote {out / 'model.safetensors'}" in answer.err
@@ -39,7 +41,10 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     assert manifest["seed"] == 7
     recipe = manifest["recipe"]
     assert (recipe["scales"], recipe["epochs"], recipe["batch_size"]) == ([0.3], 1, 8)
-    assert recipe["learning_rate"] == 0.01
+    assert (recipe["learning_rate"], recipe["trunk_learning_rate"]) == (0.01, 0.003)
+    assert recipe["trainable_trunk"] == "projection"
+    assert set(model.trunk_changes) == {"projection.weight", "projection.bias"}
+    assert manifest["cache_format"] == "int8"
     assert manifest["precision"].endswith("float32")
     assert len((out / "log.jsonl").read_text().splitlines()) == 1
     assert len(list((tmp_path / "cache").rglob("*.npy"))) == 16
@@ -61,6 +66,8 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
         (("--epochs", "0"), "--epochs 0 must be greater than 0"),
         (("--batch-size", "-3"), "--batch-size -3 must be greater than 0"),
         (("--learning-rate", "0"), "--learning-rate 0.0 must be greater than 0"),
+        (("--trunk-learning-rate", "0"), "--trunk-learning-rate 0.0 must be greater than 0"),
+        (("--trunk", "lite0", "--trainable-trunk", "9", "--quiet"), "--trainable-trunk 9 is no stage"),
         (("--classes", "nowhere.txt"), "--classes nowhere.txt cannot be read"),
         (("--trunk", "oak", "--quiet"), "there is no trunk called 'oak'"),
         (("--weights", "gone.pth", "--trunk", "lite0", "--quiet"), "weight file gone.pth does not exist"),

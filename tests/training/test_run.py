@@ -409,6 +409,21 @@ class TestFeatures:
         with pytest.raises(FreelocError, match=rf"{cache}.*\.npy is missing or damaged: delete it"):
             quick(scenes, tmp_path / "run", cache=cache)
 
+    def test_as_int8(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
+    ) -> None:
+        cache = tmp_path / "cache"
+        quick(scenes, tmp_path / "run", cache=cache, cache_format="int8")
+        assert [folder.name.endswith("-int8") for folder in cache.iterdir()] == [True]
+        assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cache_format"] == "int8"
+        losses, wanted = ([line["loss"] for line in log(run)] for run in (tmp_path / "run", reference))
+        assert losses != wanted
+        assert losses == pytest.approx(wanted, rel=0.05)
+        with pytest.raises(FreelocError, match="was made with another cache_format: "):
+            quick(scenes, tmp_path / "run", cache=cache, resume=True)
+        with pytest.raises(FreelocError, match="--cache-format int4 is unknown: choose float16 or int8"):
+            quick(scenes, tmp_path / "other", cache_format="int4")
+
     def test_without_a_cache(
         self, scenes: Dataset, quick: Callable[..., Model], counted: Counted, tmp_path: Path
     ) -> None:

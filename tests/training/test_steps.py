@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.pointwise import Pointwise
+from freeloc.training import steps
 from freeloc.training.recipe import Recipe
 from freeloc.training.steps import Learner
 
@@ -220,6 +221,14 @@ class TestSearch:
         for row, begin, count in zip(winners, np.cumsum([0, *counts]), counts, strict=False):
             assert ((row >= begin) & (row < begin + count)).all()
 
+    @pytest.mark.parametrize("cells", [1, 2, 639, 640, 641, 1281])
+    def test_parts_of_the_search_are_put_together(self, cells: int) -> None:
+        scene = Scene.random(1)
+        features = torch.randn(cells, CHANNELS)
+        scores = scene.head(scene.projection(features)).detach()
+        winners = scene.learner().winners(features, [cells])
+        assert torch.equal(winners[0], scores.argmax(dim=0))
+
     def test_no_gradient_and_no_dropout(self) -> None:
         scene = Scene.random(1, hidden_dropout=0.5, feature_dropout=0.5)
         learner = scene.learner()
@@ -286,6 +295,17 @@ class TestShareOfCells:
 
     def test_the_same_die_draws_the_same(self) -> None:
         assert self.highest_seen([30], 0.1, die(3)) == self.highest_seen([30], 0.1, die(3))
+
+    @law
+    @given(st.integers(0, 9999), st.floats(0.05, 1))
+    def test_choosing_before_and_after_the_copy_is_the_same(self, seed: int, fraction: float) -> None:
+        scene = Scene.random(seed)
+        learner, draws = scene.learner(cell_fraction=fraction), die(seed)
+        drawn = [learner.drawn(len(part), draws) for part in scene.cells]
+        rows = steps._chosen_rows(scene.cells, drawn, CPU)
+        np.testing.assert_array_equal(
+            steps._chosen(scene.cells, drawn), np.concatenate(scene.cells)[rows.numpy()]
+        )
 
 
 class TestAverage:

@@ -69,9 +69,9 @@ class Checkpoint:
                 parameter.copy_(self.trunk[name])
         for name, parameter in _parameters(head, trunk or {}):
             if name in self.momentum:
-                optimizer.state[parameter]["momentum_buffer"] = (
-                    self.momentum[name].to(parameter.device).clone()
-                )
+                # In the weight's own memory format: the fused step runs through both side by side.
+                buffer = torch.empty_like(parameter).copy_(self.momentum[name])
+                optimizer.state[parameter]["momentum_buffer"] = buffer
 
     def save(self, path: Path) -> None:
         """Write it, as a whole."""

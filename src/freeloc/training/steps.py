@@ -23,6 +23,10 @@ from freeloc.training.recipe import Recipe
 
 __all__ = ["Learner"]
 
+_CELLS_AT_ONCE = 640
+"""Cells of one part of the search on a processor. What lies between the layers then fits where the last part's
+lay, instead of taking fresh pages from the system in every step."""
+
 
 class Learner:
     """Computes a recipe's loss for mini-batches of cells.
@@ -45,7 +49,6 @@ class Learner:
         device: torch.device,
     ) -> None:
         self._projection = projection.to(device)
-        self._projection_learns = any(weight.requires_grad for weight in projection.parameters())
         self._head = head.to(device)
         self._recipe = recipe
         self._low_precision = low_precision
@@ -59,9 +62,14 @@ class Learner:
             labels: (N, K) in {−1, 0, +1}.
             generator: source of dropout and of the cells looked at.
         """
-        cells = [self._glimpse(part, generator) for part in cells]
-        features = to_device(np.concatenate(cells), self._device)
-        return self.loss_of(features, [len(part) for part in cells], labels, generator)
+        drawn = [self.drawn(len(part), generator) for part in cells]
+        counts = [len(part) if rows is None else len(rows) for part, rows in zip(cells, drawn, strict=True)]
+        if self._device.type == "cpu":
+            features = to_device(_chosen(cells, drawn), self._device)
+        else:  # the draws lie on the GPU: to look at them here would wait for all it has to do
+            features = to_device(np.concatenate(cells), self._device)
+            features = features[_chosen_rows(cells, drawn, self._device)]
+        return self.loss_of(features, counts, labels, generator)
 
     def backward(self, cells: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
         """Add the gradient of `loss` to the weights' gradients; gives the loss, detached."""
@@ -87,16 +95,8 @@ class Learner:
         elif self._recipe.gradient == "dense":
             scores = self._dense(features, counts, generator)
         else:
-            scores = self._sparse(features, counts, generator)
+            scores = self._sparse(features, self.winners(features.detach(), counts), generator)
         return logistic_loss(scores, labels)
-
-    def _glimpse(self, cells: Cells, generator: torch.Generator) -> Cells:
-        """The recipe's share of one photograph's cells, drawn anew."""
-        drawn = self.drawn(len(cells), generator)
-        if drawn is None:
-            return cells
-        chosen: Cells = cells[drawn.cpu().numpy()]
-        return chosen
 
     def drawn(self, count: int, generator: torch.Generator) -> Tensor | None:
         """Which of a photograph's ``count`` cells this step looks at, in order; None: at all of them."""
@@ -108,33 +108,25 @@ class Learner:
     def pooled(self, cells: Sequence[Cells]) -> Tensor:
         """(N, K) max-pooled scores of a mini-batch, without gradients or dropout."""
         features = to_device(np.concatenate(cells), self._device)
-        return _maxima(self._search(features)[0], [len(part) for part in cells])
+        return _maxima(self._search(features), [len(part) for part in cells])
 
     def winners(self, features: Tensor, counts: Sequence[int]) -> Tensor:
         """(N, K) which cell wins for each photograph and class, found without gradients or dropout."""
-        return max_cells(self._search(features)[0], counts)
+        return max_cells(self._search(features), counts)
 
-    def _search(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores of all cells, without gradients or dropout, at reduced precision.
-
-        Returns:
-            (M, K) float32 scores, and the (M, width) projected features they come from.
-        """
+    def _search(self, features: Tensor) -> Tensor:
+        """(M, K) float32 scores of all cells, without gradients or dropout, at reduced precision."""
         kind = torch.bfloat16 if self._low_precision else torch.float32
+        in_parts = self._device.type == "cpu" and not self._low_precision
+        parts = max(1, -(-len(features) // _CELLS_AT_ONCE)) if in_parts else 1
         with torch.no_grad(), autocast(self._device, enabled=self._low_precision):
-            projected: Tensor = self._projection(features.to(kind))
-            scores: Tensor = self._head(projected)
-        return scores.float(), projected
+            scores = [self._head(self._projection(part.to(kind))).float() for part in features.chunk(parts)]
+        return torch.cat(scores)
 
-    def _sparse(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
-        scores, projected = self._search(features.detach())
-        chosen, position = torch.unique(max_cells(scores, counts), return_inverse=True)
+    def _sparse(self, features: Tensor, winners: Tensor, generator: torch.Generator) -> Tensor:
+        chosen, position = torch.unique(winners, return_inverse=True)
         with autocast(self._device, enabled=self._low_precision):
-            if self._low_precision or self._projection_learns:
-                rows = self._projection(features[chosen].float())
-            else:  # the search has done the same already
-                rows = projected[chosen]
-            scores = self._head(rows, generator)
+            scores = self._head(self._projection(features[chosen].float()), generator)
         picked: Tensor = scores.float().gather(0, position)
         return picked
 
@@ -149,6 +141,22 @@ class Learner:
             pooled: Tensor = self._head(average_pool(projected, counts), generator)
             return pooled
         return average_pool(self._head(projected, generator), counts)
+
+
+def _chosen(cells: Sequence[Cells], drawn: Sequence[Tensor | None]) -> Cells:
+    """(M, channels) drawn cells of all photographs, one after the other; None draws all of one."""
+    pairs = zip(cells, drawn, strict=True)
+    picked: Cells = np.concatenate([part if rows is None else part[rows.numpy()] for part, rows in pairs])
+    return picked
+
+
+def _chosen_rows(cells: Sequence[Cells], drawn: Sequence[Tensor | None], device: torch.device) -> Tensor:
+    """(M,) the places of the same cells in the list of all cells."""
+    start, places = 0, []
+    for part, rows in zip(cells, drawn, strict=True):
+        places.append((torch.arange(len(part), device=device) if rows is None else rows) + start)
+        start += len(part)
+    return torch.cat(places)
 
 
 def _maxima(scores: Tensor, counts: Sequence[int]) -> Tensor:

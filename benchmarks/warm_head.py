@@ -1,0 +1,43 @@
+"""A head as training begins with: it knows the classes roughly, so that as many cells win as in real steps."""
+
+from __future__ import annotations
+
+import torch
+
+from freeloc.datasets import Dataset
+from freeloc.features import FeatureSource
+from freeloc.heads import AdaptationHead, HeadSettings
+from freeloc.training.recipe import Recipe
+from freeloc.training.warmstart import log_odds, measure_features, train_on_means
+from freeloc.trunks.base import Trunk
+
+__all__ = ["warm_head"]
+
+_SEED = 0
+
+
+def warm_head(source: FeatureSource, dataset: Dataset, trunk: Trunk, recipe: Recipe) -> AdaptationHead:
+    """A head after the recipe's warm start on some photographs.
+
+    A head with random weights prefers the same few cells for all classes, and a sparse step on it is cheaper than
+    any step of real training.
+
+    Args:
+        source: features of the photographs.
+        dataset: the photographs.
+        trunk: their trunk.
+        recipe: of the head.
+    """
+    settings = HeadSettings(
+        trunk.width, len(dataset.classes), recipe.hidden, recipe.feature_dropout, recipe.hidden_dropout
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        head = AdaptationHead(settings, standardized=True)
+    labels = torch.from_numpy(dataset.labels.copy())
+    statistics = measure_features(source, trunk.projection, device=torch.device("cpu"), quiet=True)
+    head.set_standardization(statistics.mean, statistics.gain)
+    with torch.no_grad():
+        head.fcb.bias.copy_(log_odds(labels))
+    train_on_means(head, statistics, labels, recipe, seed=_SEED)
+    return head
