@@ -54,6 +54,7 @@ FLOORS = {
     "server": 5,
     "writers": 5,
     # Words into calls.
+    "__main__": 6,
     "cli": 6,
 }
 """A room imports only from its own floor or from one with a lower number."""

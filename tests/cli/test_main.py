@@ -71,6 +71,13 @@ def test_the_version_is_the_packages(freeloc: Callable[..., Any]) -> None:
     assert (answer.code, answer.out) == (0, f"freeloc {version('freeloc')}\n")
 
 
+def test_the_package_runs_as_a_module(freeloc: Callable[..., Any]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "freeloc", "--version"], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == (freeloc("--version").out, "")
+
+
 def test_no_words_at_all_give_the_help(freeloc: Callable[..., Any]) -> None:
     answer = freeloc()
     assert "Usage" in answer.out + answer.err
