@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +30,28 @@ from freeloc.runtime import (
 )
 from freeloc.trunks import load_trunk
 from freeloc.trunks.base import Normalization, Trunk
+
+FIRST_AT_ONCE = """
+import threading
+import numpy as np
+from openvino import Model, Type, opset13 as ops
+from freeloc.runtime.on_openvino import OpenVinoNetwork
+
+canvas = ops.parameter([1, 8, 8, 3], Type.u8)
+network = OpenVinoNetwork(Model([ops.convert(canvas, Type.f32)], [canvas]), "float32", streams=True)
+picture = np.ones((8, 8, 3), np.uint8)
+barrier = threading.Barrier(8)
+
+def infer():
+    barrier.wait()
+    assert (network(picture) == 1).all()
+
+threads = [threading.Thread(target=infer) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
 
 
 class Patches(Trunk):
@@ -205,6 +228,11 @@ class TestManyThreads:
         with ThreadPoolExecutor(network.threads + 2) as pool:
             for canvas, values in zip(canvases, pool.map(network, canvases), strict=True):
                 np.testing.assert_allclose(values, trunk.by_hand(canvas), atol=1e-4)
+
+    def test_the_first_inferences_of_a_process_may_come_at_once(self) -> None:
+        """Unless its binding has met NumPy before, OpenVINO may lock up: in one of six tries on a busy machine."""
+        for _ in range(3):
+            subprocess.run([sys.executable, "-c", FIRST_AT_ONCE], check=True, timeout=120)
 
     def test_streams_ask_for_a_thread_on_every_core(
         self, cache: Path, monkeypatch: pytest.MonkeyPatch

@@ -6,6 +6,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from freeloc.errors import FreelocError
 from freeloc.geometry import Float32Array
 from freeloc.runtime.network import Canvas, Precision, usable_cores
@@ -34,6 +36,15 @@ def cpu_multiplies_bfloat16() -> bool:
     return "BF16" in capabilities
 
 
+def _meet_numpy(openvino: Any) -> None:
+    """Let OpenVINO's binding set itself up for NumPy, in this thread.
+
+    It does so once, when it first meets an array. Where several threads bring it their first arrays at once, one
+    waits for the set-up while it holds the interpreter, which the set-up needs: a deadlock (seen with 2026.4).
+    """
+    _ = openvino.Tensor(np.zeros(1, np.float32)).data
+
+
 class OpenVinoNetwork:
     """A graph compiled for the processor.
 
@@ -55,6 +66,7 @@ class OpenVinoNetwork:
         settings = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": lanes}
         model = str(graph) if isinstance(graph, Path) else graph
         self._compiled = openvino.Core().compile_model(model, "CPU", settings)
+        _meet_numpy(openvino)
         self._own = threading.local()
         self.threads = max(2, lanes)
 
