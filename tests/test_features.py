@@ -17,7 +17,7 @@ from torch import nn
 from freeloc import features as room
 from freeloc.errors import FreelocError
 from freeloc.featurecache import CacheFormat, FeatureCache
-from freeloc.features import CachedFeatures, LiveFeatures, canvases, extract, valid_map
+from freeloc.features import CachedFeatures, LiveFeatures, canvases, extract
 from freeloc.geometry import CellLayout, Padding, Pyramid
 from freeloc.photographs import load_photograph
 from freeloc.runtime import Network, compile_network
@@ -145,12 +145,24 @@ class TestNumbers:
         assert live.cells(0, 0.4321).shape[1] == 5
 
     def test_canvases_come_in_the_order_of_the_scales(self, world: World) -> None:
-        made = canvases(load_photograph(world.paths[0]), world.trunk, Pyramid((1.0, 0.3)))
+        made = list(canvases(world.paths[0], world.trunk, Pyramid((1.0, 0.3))))
         assert [grid.scale for grid, _ in made] == [1.0, 0.3]
         for grid, canvas in made:
             assert canvas.shape == (grid.canvas.height, grid.canvas.width, 3)
             # Padding has the trunk's own colour.
             assert (canvas[:, grid.content.width :] == world.trunk.fill).all()
+
+    def test_a_canvas_does_not_depend_on_the_scales_beside_it(self, world: World, tmp_path: Path) -> None:
+        """Not even where a JPEG file is decoded at a reduced size."""
+        rng = np.random.default_rng(1)
+        path = tmp_path / "large.jpg"
+        Image.fromarray(rng.integers(0, 256, (3000, 4000, 3), dtype=np.uint8)).save(path)
+        scales = (0.3, 1.0, 1.6, 2.2)
+        together = {grid.scale: canvas for grid, canvas in canvases(path, world.trunk, Pyramid(scales))}
+        assert tuple(together) == scales
+        for scale in scales:
+            ((_grid, alone),) = canvases(path, world.trunk, Pyramid((scale,)))
+            np.testing.assert_array_equal(together[scale], alone)
 
     def test_int8_is_another_cache_of_nearly_the_same(self, world: World) -> None:
         exact = world.extract()
@@ -174,7 +186,7 @@ class TestNumbers:
         kept = extract(world.paths, part, network, Pyramid((0.5,), "square"), root=world.root, quiet=True)
         live = LiveFeatures(world.paths, part, network, "square")
         for index, path in enumerate(world.paths):
-            ((_grid, canvas),) = canvases(load_photograph(path), part, Pyramid((0.5,), "square"))
+            ((_grid, canvas),) = canvases(path, part, Pyramid((0.5,), "square"))
             assert kept.map(index, 0.5).shape == (8, 8, 5)
             values = world.trunk.by_hand(canvas).transpose(1, 2, 0)
             np.testing.assert_allclose(kept.map(index, 0.5).astype(float), values, atol=2e-3)
@@ -184,15 +196,6 @@ class TestNumbers:
         world.network.threads = 7
         assert LiveFeatures(world.paths, world.trunk, world.network, "stride").threads == 7
         assert world.extract().threads >= 1
-
-    def test_valid_map_cuts_padding_away(self, world: World) -> None:
-        ((grid, canvas),) = canvases(load_photograph(world.paths[3]), world.trunk, Pyramid((1.0,), "square"))
-        values = world.network(canvas)
-        cut = valid_map(values, grid)
-        assert values.shape == (5, 16, 16)
-        # 400×40 becomes 500×50: centres 16 and 48 lie on 50 rows, 16 … 496 on 500 columns.
-        assert cut.shape == (5, 2, 16)
-        np.testing.assert_array_equal(cut, values[:, :2])
 
 
 class TestMadeOnce:

@@ -24,15 +24,21 @@ average."""
 
 
 def lay_out(
-    source: PhotographSource, pyramid: Pyramid, layout: CellLayout, fill: tuple[int, int, int]
+    source: PhotographSource,
+    pyramid: Pyramid,
+    layout: CellLayout,
+    fill: tuple[int, int, int],
+    *,
+    decoded_for: float | None = None,
 ) -> Iterator[tuple[Grid, Uint8Array]]:
-    """Decode a photograph and lay it on a canvas per scale.
+    """Decode a photograph, once, and lay it on a canvas per scale.
 
     Args:
         source: the photograph.
         pyramid: the scales.
         layout: how the trunk lays its cells.
         fill: RGB colour of the padding.
+        decoded_for: the scale that decides how finely a JPEG file is decoded; default: the largest of the pyramid.
 
     Yields:
         Grid and (canvas.height, canvas.width, 3) uint8 canvas of one scale after the other.
@@ -40,8 +46,8 @@ def lay_out(
     Raises:
         FreelocError: the photograph cannot be read.
     """
-    largest = math.ceil(max(pyramid.scales) * REFERENCE_SIDE)
-    picture, size = open_reduced(source, _DECODING_GAP * largest)
+    finest = math.ceil((decoded_for or max(pyramid.scales)) * REFERENCE_SIDE)
+    picture, size = open_reduced(source, _DECODING_GAP * finest)
     for grid in pyramid.grids(size, layout):
         yield grid, _fill(picture, grid, fill)
 

@@ -38,7 +38,9 @@ from freeloc.trunks.base import Trunk
 
 __all__ = ["CacheFormat", "Cells", "FeatureCache", "decode", "encode", "entry_bytes"]
 
-_VERSION = 1
+_VERSION = 2
+"""Counts how features are made: 2 decodes large JPEG files at a reduced size."""
+
 _PREFIX = struct.Struct("<6sBBH")
 """Beginning of a ``.npy`` file of version 1.0: magic, version, length of the header that follows."""
 

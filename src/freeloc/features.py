@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,12 +18,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from freeloc.canvas import fill_canvas
+from freeloc.canvas import lay_out
 from freeloc.errors import FreelocError
 from freeloc.featurecache import CacheFormat, Cells, FeatureCache, entry_bytes
-from freeloc.geometry import Grid, Padding, Pyramid, Size
+from freeloc.geometry import Grid, Padding, Pyramid
 from freeloc.overlap import ahead
-from freeloc.photographs import load_photograph, photograph_size
+from freeloc.photographs import PhotographSource, Uint8Array, photograph_size
 from freeloc.progress import say, track
 from freeloc.runtime import Network
 from freeloc.trunks.base import Trunk
@@ -36,8 +37,11 @@ __all__ = [
     "MapSource",
     "canvases",
     "extract",
-    "valid_map",
 ]
+
+
+_DECODED_FOR = 1.4
+"""Scales up to this one share a decoding; see `canvases`."""
 
 
 class FeatureSource(Protocol):
@@ -88,11 +92,6 @@ def _kept(features: npt.NDArray[np.float32], size: tuple[int, int]) -> Cells:
     """(rows, columns, channels) float16 of the map's top left, the values of one place side by side."""
     rows, cols = size
     return np.ascontiguousarray(features[:, :rows, :cols].transpose(1, 2, 0), dtype=np.float16)
-
-
-def valid_map(features: npt.NDArray[np.float32], grid: Grid) -> npt.NDArray[np.float32]:
-    """(channels, rows, cols) cut down to the cells that look at the photograph."""
-    return features[:, : grid.valid_rows, : grid.valid_cols]
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,8 +157,8 @@ class LiveFeatures:
 
     def map(self, index: int, scale: float) -> Cells:
         """(rows, columns, channels) map of one photograph, as far as it would be kept."""
-        image = load_photograph(self._paths[index])
-        ((grid, canvas),) = canvases(image, self._trunk, Pyramid((scale,), self._padding))
+        pyramid = Pyramid((scale,), self._padding)
+        ((grid, canvas),) = canvases(self._paths[index], self._trunk, pyramid)
         return _kept(self._network(canvas), self._trunk.kept_size(grid))
 
 
@@ -167,18 +166,30 @@ def _row_by_row(values: Cells) -> Cells:
     return values.reshape(-1, values.shape[-1])
 
 
-def canvases(
-    image: npt.NDArray[np.uint8], trunk: Trunk, pyramid: Pyramid
-) -> list[tuple[Grid, npt.NDArray[np.uint8]]]:
-    """One photograph on a canvas per scale.
+def canvases(source: PhotographSource, trunk: Trunk, pyramid: Pyramid) -> Iterator[tuple[Grid, Uint8Array]]:
+    """One photograph on a canvas per scale, as training sees it.
+
+    A canvas depends on the photograph and its own scale, and not on which other scales are made beside it, as
+    an entry of the cache must: up to scale 1.4, the paper's largest, all are laid out from one decoding, and
+    beyond it each has its own.
 
     Args:
-        image: (H, W, 3) uint8 RGB, upright.
+        source: the photograph.
         trunk: says how canvases are laid out and filled.
         pyramid: the scales.
+
+    Yields:
+        Grid and canvas of one scale after the other, smallest decoding first.
+
+    Raises:
+        FreelocError: the photograph cannot be read.
     """
-    size = Size(image.shape[1], image.shape[0])
-    return [(grid, fill_canvas(image, grid, trunk.fill)) for grid in pyramid.grids(size, trunk.layout)]
+    together: defaultdict[float, list[float]] = defaultdict(list)
+    for scale in pyramid.scales:
+        together[max(scale, _DECODED_FOR)].append(scale)
+    for finest, scales in sorted(together.items()):
+        part = Pyramid(tuple(scales), pyramid.padding)
+        yield from lay_out(source, part, trunk.layout, trunk.fill, decoded_for=finest)
 
 
 def extract(
@@ -267,7 +278,7 @@ def _fill(
 ) -> None:
     def make(item: tuple[str, tuple[Path, tuple[float, ...]]]) -> None:
         content, (path, scales) = item
-        for grid, canvas in canvases(load_photograph(path), trunk, Pyramid(scales, padding)):
+        for grid, canvas in canvases(path, trunk, Pyramid(scales, padding)):
             cache.store(content, grid.scale, _kept(network(canvas), trunk.kept_size(grid)))
 
     # Each thread takes a photograph all the way, from file to cache: with a stream of its own in the runtime,
