@@ -25,7 +25,7 @@ class PlainTorch:
 
     Args:
         model: a trained head.
-        trunk: its trunk.
+        trunk: its trunk, as it was before training or after.
         scales: the scales a photograph is looked at.
         padding: "square" as the paper pads; "stride" for the canvases freeloc itself uses.
         channels_last: keep the trunk's weights in channels-last layout too.
@@ -41,7 +41,7 @@ class PlainTorch:
         channels_last: bool = False,
     ) -> None:
         layout = torch.channels_last if channels_last else torch.contiguous_format
-        self._trunk = copy.deepcopy(trunk).float().eval()
+        self._trunk = copy.deepcopy(model.adapted(trunk)).float().eval()
         self._trunk.to(memory_format=layout)  # type: ignore[call-overload]
         self._head = copy.deepcopy(model.head).float().eval()
         self._model = model

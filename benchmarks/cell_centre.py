@@ -46,7 +46,7 @@ def main() -> None:
     from torch import nn
 
     model = Model.load(arguments.model)
-    trunk = load_trunk(model.trunk)
+    trunk = model.adapted(load_trunk(model.trunk))
     network = compile_network(trunk, Tail(nn.Sequential(trunk.projection, model.head)))
     classes = Localizer(model, trunk).classes
     dataset = open_dataset(arguments.data, split=arguments.split, classes=classes)

@@ -3,10 +3,11 @@
     python -m benchmarks.head_training --data VOCdevkit/VOC2012 --split train
 
 The plain loop is what one would write first: for every photograph of every mini-batch decode, resize, trunk in
-torch float32, the head on all cells, the maximum, and backward through all of it: once padded to squares, as the
-paper has it, and once on freeloc's own canvases, which leave most of the padding out. All take one step for each
-of a few mini-batches, as many at every training scale; an epoch is that many times longer. Beside them stands the
-one thing that freeloc's step cannot do without: the head's forward pass over the cells that are looked at.
+torch float32, its projection and the head on all cells, the maximum, and backward through projection and head:
+once padded to squares, as the paper has it, and once on freeloc's own canvases, which leave most of the padding
+out. All take one step for each of a few mini-batches, as many at every training scale; an epoch is that many times
+longer. Beside them stands the one thing that freeloc's step cannot do without: the head's forward pass over the
+cells that are looked at.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from benchmarks.machine import describe, usable_cores
 from benchmarks.record import update_record
 from benchmarks.settings import add_common, out_folder, run
 from benchmarks.subject import default_data
 from benchmarks.timing import Task, interleaved
-from benchmarks.warm_head import warm_head
+from benchmarks.training_page import CACHED, FORWARD, PLAIN, SQUARES
+from benchmarks.warm_head import Learned, warm_head
 from freeloc.canvas import lay_out
 from freeloc.datasets import Dataset, open_dataset
 from freeloc.featurecache import Cells
 from freeloc.features import CachedFeatures, extract
 from freeloc.geometry import Pyramid
-from freeloc.heads import AdaptationHead, logistic_loss
+from freeloc.heads import logistic_loss
 from freeloc.progress import say
 from freeloc.runtime import Precision, compile_network, native_bfloat16
 from freeloc.training.batches import Batch, stream
@@ -43,12 +44,7 @@ from freeloc.training.steps import Learner
 from freeloc.trunks import load_trunk
 from freeloc.trunks.base import Trunk
 
-__all__ = ["CACHED", "FORWARD", "PLAIN", "SQUARES", "Course", "main", "measure_head_training"]
-
-CACHED = "freeloc, from the cache"
-SQUARES = "the plain loop, padded to squares"
-PLAIN = "the plain loop on freeloc's canvases"
-FORWARD = "the head's forward pass alone"
+__all__ = ["Course", "main", "measure_head_training", "open_course"]
 
 _SEED = 0
 _CPU = torch.device("cpu")
@@ -73,8 +69,8 @@ class Course:
     batches: Sequence[Batch]
     recipe: Recipe
 
-    def head(self) -> AdaptationHead:
-        """A head that is past its warm start."""
+    def begin(self) -> Learned:
+        """Head and projection past the warm start."""
         return warm_head(self.features, self.dataset, self.trunk, self.recipe)
 
     def labels(self, batch: Batch) -> torch.Tensor:
@@ -95,9 +91,9 @@ def measure_head_training(course: Course, epoch: int, *, rounds: int) -> dict[st
     """
     torch.set_num_threads(usable_cores())
     low_precision = native_bfloat16(_CPU.type)
-    squares, plain, ours = course.head(), course.head(), course.head()
+    squares, plain, ours = course.begin(), course.begin(), course.begin()
     padded = replace(course, recipe=replace(course.recipe, padding="square"))
-    learner = Learner(course.trunk.projection, ours, course.recipe, low_precision=low_precision, device=_CPU)
+    learner = Learner(ours.projection, ours.head, course.recipe, low_precision=low_precision, device=_CPU)
     tasks: dict[str, Task] = {
         SQUARES: lambda: _plain(padded, squares),
         PLAIN: lambda: _plain(course, plain),
@@ -125,15 +121,15 @@ def measure_head_training(course: Course, epoch: int, *, rounds: int) -> dict[st
     }
 
 
-def _plain(course: Course, head: AdaptationHead) -> None:
+def _plain(course: Course, learned: Learned) -> None:
     """One step for every mini-batch, the textbook's way."""
     trunk, recipe = course.trunk, course.recipe
-    optimizer = torch.optim.SGD(head.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
+    optimizer = make_optimizer(learned.head, recipe, learned.trained)
     die = torch.Generator().manual_seed(_SEED)
     paths = [sample.path for sample in course.dataset]
     for batch in course.batches:
         scores = [
-            _dense_scores(paths[index], batch.scale, trunk, head, recipe, die) for index in batch.indices
+            _dense_scores(paths[index], batch.scale, trunk, learned, recipe, die) for index in batch.indices
         ]
         optimizer.zero_grad()
         logistic_loss(torch.stack(scores), course.labels(batch)).backward()  # type: ignore[no-untyped-call]
@@ -141,20 +137,20 @@ def _plain(course: Course, head: AdaptationHead) -> None:
 
 
 def _dense_scores(
-    path: Path, scale: float, trunk: Trunk, head: nn.Module, recipe: Recipe, die: torch.Generator
+    path: Path, scale: float, trunk: Trunk, learned: Learned, recipe: Recipe, die: torch.Generator
 ) -> torch.Tensor:
-    """(K,) maxima over all valid cells of one photograph, with gradients everywhere in the head."""
+    """(K,) maxima over all valid cells of one photograph, with gradients everywhere in what is learned."""
     pyramid = Pyramid((scale,), recipe.padding)
     ((grid, canvas),) = lay_out(path, pyramid, trunk.layout, trunk.fill)
     with torch.no_grad():
-        features = trunk.projection(trunk(torch.from_numpy(canvas)[None]))
-    scores: torch.Tensor = head(features[:, :, : grid.valid_rows, : grid.valid_cols], die)
+        features = trunk(torch.from_numpy(canvas)[None])[:, :, : grid.valid_rows, : grid.valid_cols]
+    scores: torch.Tensor = learned.head(learned.projection(features), die)
     return scores[0].amax(dim=(1, 2))
 
 
-def _cached(course: Course, head: AdaptationHead, learner: Learner) -> None:
+def _cached(course: Course, learned: Learned, learner: Learner) -> None:
     """One step for every mini-batch, freeloc's way."""
-    optimizer = make_optimizer(head, course.recipe)
+    optimizer = make_optimizer(learned.head, course.recipe, learned.trained)
     die = torch.Generator().manual_seed(_SEED)
     for batch, cells in stream(course.features, course.batches):
         optimizer.zero_grad()

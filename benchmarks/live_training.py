@@ -24,12 +24,12 @@ from benchmarks.record import update_record
 from benchmarks.settings import add_common, out_folder, run
 from benchmarks.subject import default_data
 from benchmarks.timing import Task, interleaved
-from benchmarks.warm_head import warm_head
+from benchmarks.training_page import CANVASES, EPOCH, TRUNK
+from benchmarks.warm_head import Learned, warm_head
 from freeloc.canvas import lay_out
 from freeloc.datasets import Dataset, open_dataset
 from freeloc.features import LiveFeatures
 from freeloc.geometry import Pyramid
-from freeloc.heads import AdaptationHead
 from freeloc.overlap import ahead
 from freeloc.progress import say
 from freeloc.runtime import Network, Precision, compile_network, native_bfloat16
@@ -41,11 +41,7 @@ from freeloc.training.steps import Learner
 from freeloc.trunks import load_trunk
 from freeloc.trunks.base import Trunk
 
-__all__ = ["CANVASES", "EPOCH", "TRUNK", "main", "measure_live_training"]
-
-EPOCH = "an epoch without a cache"
-TRUNK = "the trunk alone, canvases in memory"
-CANVASES = "decoding and resizing alone"
+__all__ = ["main", "measure_live_training"]
 
 _SEED = 0
 _PHOTOGRAPHS, _ROUNDS = 96, 5
@@ -73,10 +69,10 @@ def measure_live_training(
     plan = plan_epoch(len(paths), recipe, None, torch.Generator().manual_seed(mix_seed(_SEED, 0, 0)))
     canvases = list(ahead(lambda pair: _canvas(pair, paths, trunk, recipe), _photographs(plan)))
     live = LiveFeatures(paths, trunk, network, recipe.padding)
-    head = warm_head(live, dataset, trunk, recipe)
+    learned = warm_head(live, dataset, trunk, recipe)
     tasks: dict[str, Task] = {
         TRUNK: lambda: _exhaust(ahead(network, canvases, threads=network.threads)),
-        EPOCH: lambda: _epoch(live, dataset, trunk, network, head, recipe),
+        EPOCH: lambda: _epoch(live, dataset, network, learned, recipe),
         CANVASES: lambda: _exhaust(
             ahead(
                 lambda pair: _canvas(pair, paths, trunk, recipe), _photographs(plan), threads=network.threads
@@ -99,18 +95,21 @@ def measure_live_training(
 def _epoch(
     source: LiveFeatures,
     dataset: Dataset,
-    trunk: Trunk,
     network: Network,
-    head: AdaptationHead,
+    learned: Learned,
     recipe: Recipe,
 ) -> None:
     device = torch.device("cpu")
     learner = Learner(
-        trunk.projection, head, recipe, low_precision=native_bfloat16(device.type), device=device
+        learned.projection,
+        learned.head,
+        recipe,
+        low_precision=native_bfloat16(device.type),
+        device=device,
     )
-    optimizer = make_optimizer(head, recipe)
+    optimizer = make_optimizer(learned.head, recipe, learned.trained)
     with sharing_cores(network.threads):
-        fit(source, dataset.labels, head, learner, optimizer, recipe, seed=_SEED, quiet=True)
+        fit(source, dataset.labels, learned.head, learner, optimizer, recipe, seed=_SEED, quiet=True)
 
 
 def _photographs(plan: Sequence[Batch]) -> list[tuple[int, float]]:

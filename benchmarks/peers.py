@@ -59,7 +59,7 @@ class Classifier(nn.Module):
 
     Args:
         model: a trained head.
-        trunk: its trunk.
+        trunk: its trunk, as it was before training or after.
         tuned: ask for gradients only where the target layer needs them.
     """
 
@@ -68,6 +68,7 @@ class Classifier(nn.Module):
         if model.pooling != "max":
             raise FreelocError(f"the peers are measured with max-pooled scores, not {model.pooling} pooling")
         layout = torch.channels_last if tuned else torch.contiguous_format
+        trunk = model.adapted(trunk)
         self.body = copy.deepcopy(trunk.body)
         self.body.to(memory_format=layout)  # type: ignore[call-overload]
         self.projection = copy.deepcopy(trunk.projection)

@@ -157,5 +157,6 @@ def open_subject(
     order = np.random.default_rng(_SEED).permutation(len(dataset))
     shuffled = Dataset(dataset.name, dataset.classes, tuple(dataset.samples[index] for index in order))
     network = load_trunk(trunk if loaded is None else loaded.trunk)
-    head = fresh_model(network, dataset.classes) if loaded is None else loaded
-    return Subject(head, network, loaded is not None, shuffled, scales, precision)
+    if loaded is None:
+        return Subject(fresh_model(network, dataset.classes), network, False, shuffled, scales, precision)
+    return Subject(loaded, loaded.adapted(network), True, shuffled, scales, precision)

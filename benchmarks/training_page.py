@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from benchmarks.head_training import CACHED, FORWARD, PLAIN, SQUARES
-from benchmarks.live_training import CANVASES, EPOCH, TRUNK
+from benchmarks.markdown import QUICK, figure, table, times
 
-__all__ = ["training_blocks"]
+__all__ = ["CACHED", "CANVASES", "EPOCH", "FORWARD", "PLAIN", "SQUARES", "TRUNK", "training_blocks"]
+
+# What is compared from the cache.
+CACHED = "freeloc, from the cache"
+SQUARES = "the plain loop, padded to squares"
+PLAIN = "the plain loop on freeloc's canvases"
+FORWARD = "the head's forward pass alone"
+
+# What is compared without one.
+EPOCH = "an epoch without a cache"
+TRUNK = "the trunk alone, canvases in memory"
+CANVASES = "decoding and resizing alone"
 
 Section: TypeAlias = Mapping[str, Any]
-
-_QUICK = "> **A quick run**, to see that it works: these figures mean nothing."
 
 
 def training_blocks(record: Section) -> Iterator[str]:
@@ -33,7 +41,7 @@ def _head(section: Section) -> Iterator[str]:
     sample = section["sample"]
     yield "### From the cache"
     if section["quick"]:
-        yield _QUICK
+        yield QUICK
     yield (
         f"Seconds of one epoch of {section['photographs']} photographs ({section['data']}, `{section['trunk']}`), "
         f"from {sample['steps']} mini-batches of {sample['photographs']} photographs, as many at every training "
@@ -41,37 +49,24 @@ def _head(section: Section) -> Iterator[str]:
     )
     faster = section["times_faster"]
     rows = [
-        (name, _figure(section["seconds_per_epoch"][name]), _times(faster[name]) if name in faster else "")
+        (name, figure(section["seconds_per_epoch"][name]), times(faster[name]) if name in faster else "")
         for name in (SQUARES, PLAIN, CACHED, FORWARD)
     ]
-    yield _table(("", "seconds an epoch", "freeloc is faster"), rows)
-    yield f"A step takes {_times(section['times_the_forward_pass'])} the head's forward pass."
+    yield table(("", "seconds an epoch", "freeloc is faster"), rows)
+    yield f"A step takes {times(section['times_the_forward_pass'])} the head's forward pass."
 
 
 def _live(section: Section) -> Iterator[str]:
     yield "### Without a cache"
     if section["quick"]:
-        yield _QUICK
+        yield QUICK
     yield (
         f"{section['photographs']} photographs of {section['data']}, `{section['trunk']}`, {section['network']}, "
         "a scale for every mini-batch."
     )
-    rows = [(name, _figure(section["seconds"][name])) for name in (TRUNK, EPOCH, CANVASES)]
-    yield _table(("", "seconds"), rows)
+    rows = [(name, figure(section["seconds"][name])) for name in (TRUNK, EPOCH, CANVASES)]
+    yield table(("", "seconds"), rows)
     yield (
-        f"An epoch takes {_times(section['times_the_trunk'])} the trunk's own time; at most 1.3× is promised. The "
+        f"An epoch takes {times(section['times_the_trunk'])} the trunk's own time; at most 1.3× is promised. The "
         "last step has no trunk beside it: the fewer photographs, the more that counts."
     )
-
-
-def _figure(spread: Mapping[str, float]) -> str:
-    return f"{spread['median']:.3g} [{spread['low']:.3g}, {spread['high']:.3g}]"
-
-
-def _times(spread: Mapping[str, float]) -> str:
-    return f"{spread['median']:.3g}× [{spread['low']:.3g}, {spread['high']:.3g}]"
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,8 +1,12 @@
-"""A head as training begins with: it knows the classes roughly, so that as many cells win as in real steps."""
+"""What training begins with: a head that knows the classes roughly, so that as many cells win as in real steps."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import torch
+from torch import nn
 
 from freeloc.datasets import Dataset
 from freeloc.features import FeatureSource
@@ -10,14 +14,30 @@ from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.training.recipe import Recipe
 from freeloc.training.warmstart import log_odds, measure_features, train_on_means
 from freeloc.trunks.base import Trunk
+from freeloc.trunks.stages import PROJECTION
 
-__all__ = ["warm_head"]
+__all__ = ["Learned", "warm_head"]
 
 _SEED = 0
 
 
-def warm_head(source: FeatureSource, dataset: Dataset, trunk: Trunk, recipe: Recipe) -> AdaptationHead:
-    """A head after the recipe's warm start on some photographs.
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What the default recipe trains.
+
+    Attributes:
+        head: the adaptation layers.
+        projection: a copy of the trunk's.
+        trained: the weights of the projection, by their names in the trunk.
+    """
+
+    head: AdaptationHead
+    projection: nn.Module
+    trained: Mapping[str, nn.Parameter]
+
+
+def warm_head(source: FeatureSource, dataset: Dataset, trunk: Trunk, recipe: Recipe) -> Learned:
+    """Head and projection after the recipe's warm start on some photographs.
 
     A head with random weights prefers the same few cells for all classes, and a sparse step on it is cheaper than
     any step of real training.
@@ -40,4 +60,5 @@ def warm_head(source: FeatureSource, dataset: Dataset, trunk: Trunk, recipe: Rec
     with torch.no_grad():
         head.fcb.bias.copy_(log_odds(labels))
     train_on_means(head, statistics, labels, recipe, seed=_SEED)
-    return head
+    parts = trunk.divided(PROJECTION)
+    return Learned(head, parts.projection, parts.trained)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,8 +80,13 @@ def test_a_saved_copy_predicts_the_same(tiny_run: Path, tmp_path: Path) -> None:
     assert_same(copy.predict(noise(90, 60)), original.predict(noise(90, 60)))
 
 
-def test_a_head_is_refused_on_other_weights(tiny_run: Path, tmp_path: Path) -> None:
-    model = dataclasses.replace(Model.load(tiny_run), trunk_fingerprint="0" * 64)
+@pytest.mark.parametrize(
+    "changes",
+    [{"trunk_base": "0" * 64}, {"trunk_fingerprint": "0" * 64, "trunk_base": "", "trunk_changes": {}}],
+    ids=["trained with its trunk", "a head alone"],
+)
+def test_a_head_is_refused_on_other_weights(tiny_run: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    model = dataclasses.replace(Model.load(tiny_run), **changes)
     model.save(tmp_path / "other.safetensors")
     with pytest.raises(FreelocError, match=r"other weights of trunk efficientnet_lite0.*--weights"):
         Localizer.load(tmp_path / "other.safetensors")

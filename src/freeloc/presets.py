@@ -12,7 +12,7 @@ Preset = Literal["fast", "balanced", "best"]
 
 PRESETS: dict[Preset, tuple[float, ...] | None] = {
     "fast": (0.7, 1.4),
-    "balanced": (0.5, 1.0, 2.0),
+    "balanced": (1.0, 2.0),
     "best": None,
 }
 """Scales of each preset; None means the model's own. They lie on the measured frontier of accuracy against time

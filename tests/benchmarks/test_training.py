@@ -11,9 +11,17 @@ import pytest
 import torch
 
 from benchmarks import head_training, live_training
-from benchmarks.head_training import CACHED, FORWARD, PLAIN, SQUARES, open_course
-from benchmarks.live_training import CANVASES, EPOCH, TRUNK
-from benchmarks.training_page import training_blocks
+from benchmarks.head_training import open_course
+from benchmarks.training_page import (
+    CACHED,
+    CANVASES,
+    EPOCH,
+    FORWARD,
+    PLAIN,
+    SQUARES,
+    TRUNK,
+    training_blocks,
+)
 from freeloc.datasets import Dataset
 from freeloc.training.recipe import Recipe
 
@@ -70,15 +78,24 @@ def test_the_plain_loop_learns_what_freeloc_does(tiny_training: Dataset, tmp_pat
     course = open_course(
         tiny_training, recipe, trunk="lite0", precision="float32", steps=2, cache=tmp_path / "cache"
     )
-    plain, ours = course.head(), course.head()
-    start = ours.fcb.weight.detach().clone()
+    plain, ours = course.begin(), course.begin()
+    start = ours.head.fcb.weight.detach().clone()
     head_training._plain(course, plain)
     learner = head_training.Learner(
-        course.trunk.projection, ours, recipe, low_precision=False, device=torch.device("cpu")
+        ours.projection, ours.head, recipe, low_precision=False, device=torch.device("cpu")
     )
     head_training._cached(course, ours, learner)
-    moved = ours.fcb.weight.detach() - start
+    moved = ours.head.fcb.weight.detach() - start
     assert float(moved.abs().max()) > 1e-5
     torch.testing.assert_close(
-        plain.fcb.weight.detach() - start, moved, rtol=0.05, atol=0.05 * float(moved.abs().max())
+        plain.head.fcb.weight.detach() - start, moved, rtol=0.05, atol=0.05 * float(moved.abs().max())
+    )
+    before = course.trunk.projection.state_dict()["weight"]
+    learned = ours.trained["projection.weight"].detach() - before
+    assert float(learned.abs().max()) > 0
+    torch.testing.assert_close(
+        plain.trained["projection.weight"].detach() - before,
+        learned,
+        rtol=0.05,
+        atol=0.05 * float(learned.abs().max()),
     )

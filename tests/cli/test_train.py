@@ -26,7 +26,7 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     out = tmp_path / "run"
     words = ("train", folder_of(tiny_training), "--out", out, *FAST, "--classes", classes, "--seed", 7)
     more = ("--cache-format", "int8", "--trainable-trunk", "projection", "--trunk-learning-rate", 0.003)
-    more += ("--learning-rate", 0.01, "--precision", "float32")
+    more += ("--projection-learning-rate", 0.004, "--learning-rate", 0.01, "--precision", "float32")
     answer = freeloc(*words, *more, "--cache", tmp_path / "cache")
     assert (answer.code, answer.out) == (0, "")
     assert f"{folder_of(tiny_training).name}: 16 photographs, 8 classes" in answer.err
@@ -42,6 +42,7 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     recipe = manifest["recipe"]
     assert (recipe["scales"], recipe["epochs"], recipe["batch_size"]) == ([0.3], 1, 8)
     assert (recipe["learning_rate"], recipe["trunk_learning_rate"]) == (0.01, 0.003)
+    assert recipe["projection_learning_rate"] == 0.004
     assert recipe["trainable_trunk"] == "projection"
     assert set(model.trunk_changes) == {"projection.weight", "projection.bias"}
     assert manifest["cache_format"] == "int8"
@@ -66,6 +67,7 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
         (("--epochs", "0"), "--epochs 0 must be greater than 0"),
         (("--batch-size", "-3"), "--batch-size -3 must be greater than 0"),
         (("--learning-rate", "0"), "--learning-rate 0.0 must be greater than 0"),
+        (("--projection-learning-rate", "0"), "--projection-learning-rate 0.0 must be greater than 0"),
         (("--trunk-learning-rate", "0"), "--trunk-learning-rate 0.0 must be greater than 0"),
         (("--trunk", "lite0", "--trainable-trunk", "9", "--quiet"), "--trainable-trunk 9 is no stage"),
         (("--classes", "nowhere.txt"), "--classes nowhere.txt cannot be read"),

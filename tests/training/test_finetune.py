@@ -161,6 +161,7 @@ RECIPE = Recipe(
     warm_epochs=2,
     warmup=0.0,
     hidden=16,
+    projection_learning_rate=1e-3,
     trunk_learning_rate=1e-3,
 )
 STAGES = ["projection", "7", "6"]
@@ -178,7 +179,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def quick(scenes: Dataset, cache: Path) -> Callable[..., Model]:
-    def call(out: Path, stage: str | None, recipe: Recipe = RECIPE, **options: Any) -> Model:
+    def call(out: Path, stage: str, recipe: Recipe = RECIPE, **options: Any) -> Model:
         settings = dataclasses.replace(recipe, trainable_trunk=stage)
         given = {"seed": 3, "cache": cache, "runtime": "openvino", "precision": "float32", "quiet": True}
         return train(scenes, out, trunk="efficientnet_lite0", recipe=settings, **(given | options))
@@ -277,14 +278,14 @@ class TestRun:
         self, quick: Callable[..., Model], tmp_path: Path
     ) -> None:
         changes = {"epochs": 12, "hidden_dropout": 0.0, "feature_dropout": 0.0, "cell_fraction": 1.0}
-        rates = {"learning_rate": 0.01, "trunk_learning_rate": 0.01}
+        rates = {"learning_rate": 0.01, "projection_learning_rate": 0.01}
         recipe = dataclasses.replace(RECIPE, scales=SCALES[:1], warm_epochs=0, **rates, **changes)
         losses = {}
-        for stage in (None, "projection"):
-            quick(tmp_path / str(stage), stage, recipe)
-            lines = (tmp_path / str(stage) / "log.jsonl").read_text().splitlines()
+        for stage in ("none", "projection"):
+            quick(tmp_path / stage, stage, recipe)
+            lines = (tmp_path / stage / "log.jsonl").read_text().splitlines()
             losses[stage] = [json.loads(line)["loss"] for line in lines]
-        assert losses["projection"][-1] < 0.95 * losses[None][-1]
+        assert losses["projection"][-1] < 0.95 * losses["none"][-1]
         assert losses["projection"][-1] < losses["projection"][0]
 
     def test_the_manifest_says_so(self, runs: dict[str, Path]) -> None:
@@ -300,7 +301,7 @@ class TestRun:
     ) -> None:
         assert runs
         before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")}
-        quick(tmp_path / "head", None)
+        quick(tmp_path / "head", "none")
         assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")} == before
         # One folder of the whole trunk, and one for each lower part: stages 7 and 6.
         assert len(list(cache.iterdir())) == 3
@@ -323,7 +324,7 @@ class TestRun:
     def test_a_head_alone_is_a_file_of_the_first_version(
         self, quick: Callable[..., Model], runs: dict[str, Path], tmp_path: Path
     ) -> None:
-        model = quick(tmp_path / "head", None, dataclasses.replace(RECIPE, epochs=1))
+        model = quick(tmp_path / "head", "none", dataclasses.replace(RECIPE, epochs=1))
         assert (model.trunk_base, dict(model.trunk_changes)) == ("", {})
         data = [path.read_bytes()[:100_000] for path in (tmp_path / "head" / "model.safetensors",)]
         assert b'\\"format_version\\": 1' in data[0]
@@ -341,9 +342,8 @@ class TestRun:
 def localizer_canvas(path: Path, trunk: Any) -> Tensor:
     """(1, H, W, 3) canvas of a photograph at scale 0.5."""
     from freeloc.features import canvases
-    from freeloc.photographs import load_photograph
 
-    ((_grid, canvas),) = canvases(load_photograph(path), trunk, Pyramid((0.5,)))
+    ((_grid, canvas),) = canvases(path, trunk, Pyramid((0.5,)))
     return torch.from_numpy(canvas)[None]
 
 

@@ -173,7 +173,9 @@ class TestRunFolder:
     ) -> None:
         model = Model.load(reference)
         assert dict(model.manifest or {}) == json.loads((reference / "manifest.json").read_text())
-        assert (model.trunk, model.trunk_fingerprint) == ("efficientnet_lite0", trunk.fingerprint)
+        assert (model.trunk, model.trunk_base) == ("efficientnet_lite0", trunk.fingerprint)
+        assert set(model.trunk_changes) == {"projection.weight", "projection.bias"}
+        assert model.adapted(trunk).fingerprint == model.trunk_fingerprint
         assert model.classes == scenes.classes
         assert (model.scales, model.padding, model.pooling) == ((0.5, 0.8), "stride", "max")
         assert (model.head.settings.width, model.head.settings.hidden) == (1280, 16)

@@ -35,6 +35,17 @@ def shapes_only() -> AlexNet:
         return AlexNet()
 
 
+def test_nothing_of_it_is_trained_for_it_has_no_projection(trunk: Trunk) -> None:
+    parts = trunk.divided("projection")
+    assert parts.below is trunk
+    assert parts.above is None
+    assert dict(parts.trained) == {}
+    with pytest.raises(
+        FreelocError, match="--trainable-trunk 7 is no stage of alexnet: choose none or one of projection"
+    ):
+        trunk.divided("7")
+
+
 def noise(height: int, width: int, seed: int = 0) -> Tensor:
     canvas = np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
     return torch.from_numpy(canvas)

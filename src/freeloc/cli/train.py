@@ -61,11 +61,15 @@ def train(
         str | None,
         typer.Option(
             metavar="STAGE",
-            help="Train the trunk, too, from this stage on: projection (cheapest), or 7 (last blocks) down to 1.",
+            help="Train the trunk, too, from this stage on: projection (costs nothing; the default recipe's), "
+            "7 (last blocks) down to 1, or none.",
         ),
     ] = None,
+    projection_learning_rate: Annotated[
+        float | None, typer.Option(help="Of SGD on the trunk's projection, at its peak.")
+    ] = None,
     trunk_learning_rate: Annotated[
-        float | None, typer.Option(help="Of SGD on the trunk's weights, at its peak.")
+        float | None, typer.Option(help="Of SGD on the trunk's other trained stages, at its peak.")
     ] = None,
     scales: Annotated[str | None, typer.Option(help="Training scales, such as 0.7,1,1.4.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, data and machine: same model.")] = 0,
@@ -97,6 +101,7 @@ def train(
         batch_size=batch_size,
         learning_rate=learning_rate,
         trainable_trunk=trainable_trunk,
+        projection_learning_rate=projection_learning_rate,
         trunk_learning_rate=trunk_learning_rate,
         scales=parse_scales(scales),
     )

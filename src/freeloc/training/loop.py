@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from freeloc.heads import AdaptationHead
 from freeloc.progress import track
 from freeloc.training.batches import Source, mix_seed, plan_epoch, stream
 from freeloc.training.recipe import Recipe
+from freeloc.trunks.stages import PROJECTION
 
 __all__ = ["EpochRecord", "Pupil", "fit", "learning_rate", "make_optimizer"]
 
@@ -59,14 +60,14 @@ def learning_rate(step: int, steps: int, recipe: Recipe, peak: float | None = No
 
 
 def make_optimizer(
-    head: AdaptationHead, recipe: Recipe, trunk: Iterable[nn.Parameter] = ()
+    head: AdaptationHead, recipe: Recipe, trunk: Mapping[str, nn.Parameter] | None = None
 ) -> torch.optim.SGD:
     """SGD with momentum; weight decay falls on the head's weights, not on biases nor on the trunk.
 
     Args:
         head: the head.
         recipe: rates, momentum and decay.
-        trunk: weights of the trunk that are trained as well.
+        trunk: weights of the trunk that are trained as well, by their names there.
     """
     weights = [parameter for name, parameter in head.named_parameters() if name.endswith("weight")]
     biases = [parameter for name, parameter in head.named_parameters() if name.endswith("bias")]
@@ -75,9 +76,11 @@ def make_optimizer(
         {"params": weights, "weight_decay": recipe.weight_decay, "peak": peak},
         {"params": biases, "weight_decay": 0.0, "peak": peak},
     ]
-    if trained := list(trunk):
-        # A decay towards zero would pull away from what the trunk was trained for.
-        groups.append({"params": trained, "weight_decay": 0.0, "peak": recipe.trunk_learning_rate})
+    projection = [value for key, value in (trunk or {}).items() if key.startswith(f"{PROJECTION}.")]
+    stages = [value for key, value in (trunk or {}).items() if not key.startswith(f"{PROJECTION}.")]
+    rates = ((projection, recipe.projection_learning_rate), (stages, recipe.trunk_learning_rate))
+    # A decay towards zero would pull away from what the trunk was trained for.
+    groups += [{"params": part, "weight_decay": 0.0, "peak": rate} for part, rate in rates if part]
     # Fused, a step reads and writes every weight once: a third of the time.
     return torch.optim.SGD(groups, lr=peak, momentum=recipe.momentum, fused=True)
 

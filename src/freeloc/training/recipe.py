@@ -8,6 +8,7 @@ from typing import Literal
 
 from freeloc.errors import FreelocError
 from freeloc.geometry import TEST_SCALES, Padding
+from freeloc.trunks.stages import FROZEN, PROJECTION
 
 __all__ = ["RECIPES", "Recipe", "named_recipe"]
 
@@ -17,9 +18,10 @@ class Recipe:
     """How a head is trained.
 
     The defaults are freeloc's own recipe. Where it departs from the paper (section 4): training starts warm
-    (see `freeloc.training.warmstart`) and on standardized features; each step looks at half of the cells;
-    features are dropped out as well, and weights decay; the learning rate falls along a cosine instead of
-    staying; canvases are padded to the trunk's stride only. The arg-max is searched without dropout.
+    (see `freeloc.training.warmstart`) and on standardized features; the trunk's last 1×1 convolution learns as
+    well; each step looks at a third of the cells; features are dropped out as well, and weights decay; the
+    learning rate falls along a cosine instead of staying; canvases are padded to the trunk's stride only. The
+    arg-max is searched without dropout.
 
     Attributes:
         name: what the manifest calls it.
@@ -47,16 +49,18 @@ class Recipe:
         weight_decay: of SGD, on the weights, not on the biases.
         schedule: "cosine" falls to zero over all epochs, "constant" stays.
         warmup: share of all steps over which the learning rate rises from zero.
-        trainable_trunk: the trunk's stage from which on its weights are trained as well (`Trunk.stages`); None
-            trains the head alone, as the paper does.
-        trunk_learning_rate: of SGD on the trunk's weights, at its peak; they follow the head's schedule, without
-            weight decay. Suits the stages; the projection bears ten times as much.
+        trainable_trunk: the trunk's stage from which on its weights are trained as well (`Trunk.stages`);
+            "none" trains the head alone, as the paper does. The projection works cell by cell, as the head
+            does: training it costs next to nothing, and a trunk that has none leaves nothing to train.
+        projection_learning_rate: of SGD on the projection's weights, at its peak; they follow the head's
+            schedule, without weight decay.
+        trunk_learning_rate: likewise on the weights of the trunk's other stages, which bear less.
     """
 
     name: str = "default"
-    epochs: int = 16
+    epochs: int = 10
     batch_size: int = 16
-    scales: tuple[float, ...] = (0.7, 0.84, 1.0, 1.18, 1.4)
+    scales: tuple[float, ...] = (0.7, 1.0, 1.4)
     scale_range: tuple[float, float] = (0.7, 1.4)
     test_scales: tuple[float, ...] = TEST_SCALES
     padding: Padding = "stride"
@@ -66,14 +70,15 @@ class Recipe:
     feature_dropout: float = 0.3
     hidden_dropout: float = 0.5
     pooling: Literal["max", "average"] = "max"
-    cell_fraction: float = 0.5
+    cell_fraction: float = 0.33
     gradient: Literal["sparse", "dense"] = "sparse"
     learning_rate: float = 0.0025
     momentum: float = 0.9
     weight_decay: float = 4e-3
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: float = 0.1
-    trainable_trunk: str | None = None
+    trainable_trunk: str = PROJECTION
+    projection_learning_rate: float = 4e-3
     trunk_learning_rate: float = 2.5e-4
 
     def __post_init__(self) -> None:
@@ -81,6 +86,7 @@ class Recipe:
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
+            "projection_learning_rate": self.projection_learning_rate,
             "trunk_learning_rate": self.trunk_learning_rate,
         }
         for option, value in positive.items():
@@ -105,6 +111,8 @@ RECIPES: dict[str, Recipe] = {
     # Section 4 of the paper. Its text names SGD but neither rate, momentum nor length; those are ours.
     "paper": Recipe(
         name="paper",
+        epochs=16,
+        scales=(0.7, 0.84, 1.0, 1.18, 1.4),
         padding="square",
         warm_epochs=0,
         cell_fraction=1.0,
@@ -113,10 +121,12 @@ RECIPES: dict[str, Recipe] = {
         weight_decay=0.0,
         schedule="constant",
         warmup=0.0,
+        trainable_trunk=FROZEN,
     ),
     # Class activation mapping: full images, one scale, average pooling, one linear layer. For comparison.
     "cam": Recipe(
         name="cam",
+        epochs=16,
         scales=(1.0,),
         scale_range=(1.0, 1.0),
         test_scales=(1.0,),
@@ -125,6 +135,7 @@ RECIPES: dict[str, Recipe] = {
         hidden_dropout=0.0,
         cell_fraction=1.0,
         pooling="average",
+        trainable_trunk=FROZEN,
     ),
 }
 

@@ -35,6 +35,7 @@ from freeloc.training.steps import Learner
 from freeloc.training.warmstart import calibrate, log_odds, measure_features, train_on_means
 from freeloc.trunks import DEFAULT_TRUNK, load_trunk
 from freeloc.trunks.base import Division, Trunk
+from freeloc.trunks.stages import FROZEN
 
 __all__ = ["train"]
 
@@ -89,7 +90,7 @@ def train(
     network_trunk = load_trunk(trunk, weights)
     stage = recipe.trainable_trunk
     parts = Division(network_trunk, None, network_trunk.projection, {})
-    if stage is not None:
+    if stage != FROZEN:
         parts = network_trunk.divided(stage)
     network = compile_network(parts.below, runtime=runtime, precision=precision, streams=True)
     if cache_format not in {"float16", "int8"}:
@@ -104,7 +105,7 @@ def train(
     head = _new_head(network_trunk, dataset, recipe, seed).to(device)
     low_precision = native_bfloat16(device.type)
     learner = Learner(parts.projection, head, recipe, low_precision=low_precision, device=device)
-    optimizer = make_optimizer(head, recipe, parts.trained.values())
+    optimizer = make_optimizer(head, recipe, parts.trained)
     lesson = _lesson(parts, features, learner, dataset, recipe, device)
 
     def after_epoch(record: EpochRecord) -> None:

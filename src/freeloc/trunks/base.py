@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout, Grid
+from freeloc.trunks.stages import PROJECTION
 
 __all__ = ["Division", "LowerTrunk", "Normalization", "Trunk", "TrunkLoader", "fingerprint"]
 
@@ -86,28 +87,30 @@ class Trunk(nn.Module):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """What `divided` can cut before, from the largest part to the smallest; empty for most trunks."""
-        return ()
+        """What `divided` can cut before, the largest part first; most trunks know the projection alone."""
+        return (PROJECTION,)
 
     def divided(self, stage: str) -> Division:
         """Cut the trunk in two, so that everything from ``stage`` on can be trained.
 
+        Where a trunk does without a projection, nothing is trained from "projection" on.
+
         Raises:
             FreelocError: this trunk has no such stage.
         """
-        if not self.stages:
-            raise FreelocError(
-                f"trunk {self.name} has no stages to train: leave out --trainable-trunk, or choose one of the "
-                "efficientnet_lite trunks with --trunk"
-            )
         if stage not in self.stages:
             raise FreelocError(
-                f"--trainable-trunk {stage} is no stage of {self.name}: choose one of {', '.join(self.stages)}"
+                f"--trainable-trunk {stage} is no stage of {self.name}: choose none or one of "
+                f"{', '.join(self.stages)}"
             )
-        return self._divided(stage)
+        if stage != PROJECTION:
+            return self._divided(stage)
+        projection = copy.deepcopy(self.projection).requires_grad_(True)
+        trained = {f"{PROJECTION}.{key}": value for key, value in projection.named_parameters()}
+        return Division(self, None, projection, trained)
 
     def _divided(self, stage: str) -> Division:
-        raise NotImplementedError(stage)  # trunks that state stages cut themselves
+        raise NotImplementedError(stage)  # trunks that state further stages cut themselves
 
     def kept_size(self, grid: Grid) -> tuple[int, int]:
         """Rows and columns of the map, from its top left, that are worth keeping."""

@@ -22,13 +22,13 @@ from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout
 from freeloc.pointwise import Pointwise
 from freeloc.trunks.base import Division, LowerTrunk, Normalization, Trunk
+from freeloc.trunks.stages import PROJECTION
 from freeloc.trunks.weights import load_state
 
 __all__ = ["EfficientNetLite", "load_efficientnet_lite"]
 
 _STRIDE: Final = 32
 _STEM_STRIDE: Final = 2
-_PROJECTION: Final = "projection"
 _HEAD_WIDTH: Final = 1280
 
 _CELL_CENTRE: Final = 23.0
@@ -165,13 +165,10 @@ class EfficientNetLite(Trunk):
     @property
     def stages(self) -> tuple[str, ...]:
         """The seven groups of blocks by number, and the projection; each stands for all that follows, too."""
-        return (*map(str, range(1, len(_STAGES) + 1)), _PROJECTION)
+        return (*map(str, range(1, len(_STAGES) + 1)), PROJECTION)
 
     def _divided(self, stage: str) -> Division:
-        projection = copy.deepcopy(self.projection).requires_grad_(True)
-        trained = {f"{_PROJECTION}.{key}": value for key, value in projection.named_parameters()}
-        if stage == _PROJECTION:
-            return Division(self, None, projection, trained)
+        last = self.divided(PROJECTION)
         first = int(stage)  # the stem is the body's part 0
         parts = list(self.body.named_children())
         above = nn.Sequential(OrderedDict((name, copy.deepcopy(part)) for name, part in parts[first:]))
@@ -183,7 +180,7 @@ class EfficientNetLite(Trunk):
         below = nn.Sequential(*(part for _name, part in parts[:first]))
         stride = _STEM_STRIDE * math.prod(group.stride for group in _STAGES[: first - 1])
         lower = LowerTrunk(self, stage, below, self._inputs[first - 1], _STRIDE // stride)
-        return Division(lower, above, projection, own | trained)
+        return Division(lower, above, last.projection, {**own, **last.trained})
 
 
 def _published_weights(name: str) -> Path:
