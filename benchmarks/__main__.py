@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import frontier, prediction
+from benchmarks import frontier, growth, head_training, live_training, prediction
 from benchmarks.record import render_again
 from benchmarks.settings import add_common, out_folder, run
 from freeloc.progress import say
@@ -24,6 +24,9 @@ def main(words: list[str] | None = None) -> None:
         help="trained models; the first is compared",
     )
     parser.add_argument(
+        "--train-split", default="train", help="the split training is measured on (default: train)"
+    )
+    parser.add_argument(
         "--page-only", action="store_true", help="make the page anew from the JSON that is there"
     )
     arguments = parser.parse_args(words)
@@ -37,6 +40,10 @@ def main(words: list[str] | None = None) -> None:
         frontier.main([*common, "--model", *models])
     else:
         say("the frontier of accuracy against time was left out: it needs a trained model, --model FILE")
+    growth.main([*common, *(["--model", models[0]] if models else [])])
+    learning = [*common, "--split", arguments.train_split]
+    head_training.main(learning)
+    live_training.main(learning)
 
 
 def _common(arguments: argparse.Namespace) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from benchmarks.cost import NETWORKS
+from benchmarks.growth_page import growth_blocks
+from benchmarks.markdown import QUICK, figure, scale_list, table, times
 from benchmarks.one_scale import ONE_SCALE
 from benchmarks.throughput import FREELOC, PLAIN
+from benchmarks.training_page import training_blocks
 
 __all__ = ["render_page"]
 
@@ -18,8 +21,6 @@ _HEAD = """# Benchmarks
 Made by `make bench` from `benchmarks.json`; change neither by hand. Everything that is compared ran in turn in
 one process, round after round; a figure is the median over the rounds with its quartiles in brackets, and a ratio
 is the median of the rounds' ratios."""
-
-_QUICK = "> **A quick run**, to see that the suite works: these figures mean nothing."
 
 
 def render_page(record: Section) -> str:
@@ -33,6 +34,9 @@ def render_page(record: Section) -> str:
         blocks += _prediction(record["prediction"])
     if "frontier" in record:
         blocks += _frontier(record["frontier"])
+    if "growth" in record:
+        blocks += growth_blocks(record["growth"])
+    blocks += training_blocks(record)
     return "\n\n".join(blocks) + "\n"
 
 
@@ -44,15 +48,15 @@ def _prediction(section: Section) -> Iterator[str]:
     head = "trained" if subject["trained"] else "not trained"
     yield "## Prediction on a processor"
     if section["quick"]:
-        yield _QUICK
+        yield QUICK
     yield (
         f"Trunk `{subject['trunk']}`, a head of {subject['hidden']} hidden values and {subject['classes']} "
-        f"classes ({head}), scales {_scales(subject['scales'])}, photographs of {subject['data']}. freeloc "
+        f"classes ({head}), scales {scale_list(subject['scales'])}, photographs of {subject['data']}. freeloc "
         f"computes in {networks['precision']}; everything else in torch float32."
     )
     yield _machine(section)
     yield "### What is promised"
-    yield _table(("", "target", "measured"), list(_promises(section)))
+    yield table(("", "target", "measured"), list(_promises(section)))
     yield from _throughput(section["throughput"])
     yield from _peers(section["peers"], section["peer_accuracy"])
     yield from _networks(networks, section["stages"])
@@ -71,25 +75,25 @@ def _machine(section: Section) -> str:
         for precision, value in found.items():
             rows.append((f"{side}×{side} matrix product, {runtime}, {precision}", f"{value:g} GFLOP/s"))
     rows.append(("large copy, read and written", f"{ceiling['copy_gbytes_per_second']:g} GB/s"))
-    return _table(("the machine's ceiling", "in the same run"), rows)
+    return table(("the machine's ceiling", "in the same run"), rows)
 
 
 def _promises(section: Section) -> Iterator[tuple[str, str, str]]:
     faster = section["throughput"]["times_faster"][PLAIN]
-    yield "photographs per second over torch float32 eager on squares", "≥ 8×", _times(faster)
+    yield "photographs per second over torch float32 eager on squares", "≥ 8×", times(faster)
     peers = section["peers"]
     for name, ratio in peers["times_faster"].items():
         target = "≥ 4×" if name.startswith("torchcam") else "≥ 100×"
-        yield f"all classes, one scale: over {name}", target, _times(ratio)
+        yield f"all classes, one scale: over {name}", target, times(ratio)
     for name, ratio in peers["all_scales_against_one_class"].items():
         if not name.startswith("torchcam"):
-            yield f"all scales, all classes: over {name} at one scale", "> 1×", _times(ratio)
+            yield f"all scales, all classes: over {name} at one scale", "> 1×", times(ratio)
     everything = section["networks"]["scales"]["all"]
-    yield "all maps over the trunk's forward pass", "≤ 1.35×", _times(everything["maps_over_trunk"])
+    yield "all maps over the trunk's forward pass", "≤ 1.35×", times(everything["maps_over_trunk"])
     yield (
         "the same over the trunk without its last 1×1 convolution",
         "≤ 1.35×",
-        _times(everything["maps_over_body"]),
+        times(everything["maps_over_body"]),
     )
     agreement = section["agreement"]
     if "skipped" not in agreement:
@@ -111,9 +115,9 @@ def _throughput(section: Section) -> Iterator[str]:
     for name, spread in section["ms_per_photograph"].items():
         ratio = section["times_faster"].get(name)
         rows.append(
-            (name, f"{1e3 / spread['median']:.2f}", _ms(spread), "" if ratio is None else _times(ratio))
+            (name, f"{1e3 / spread['median']:.2f}", figure(spread), "" if ratio is None else times(ratio))
         )
-    yield _table(("", "photographs / s", "ms a photograph", f"{FREELOC} is faster by"), rows)
+    yield table(("", "photographs / s", "ms a photograph", f"{FREELOC} is faster by"), rows)
 
 
 def _peers(section: Section, accuracy: Section) -> Iterator[str]:
@@ -127,10 +131,10 @@ def _peers(section: Section, accuracy: Section) -> Iterator[str]:
         yield f"> {problem}"
     ratios = {**section["times_faster"]}
     rows = [
-        (name, _ms(spread), _times(ratios[name]) if name in ratios else "")
+        (name, figure(spread), times(ratios[name]) if name in ratios else "")
         for name, spread in section["ms_per_photograph"].items()
     ]
-    yield _table(("", "ms a photograph", f"{ONE_SCALE} is faster by"), rows)
+    yield table(("", "ms a photograph", f"{ONE_SCALE} is faster by"), rows)
     if "skipped" in accuracy:
         yield f"Accuracy beside the peers: {accuracy['skipped']}."
         return
@@ -142,7 +146,7 @@ def _peers(section: Section, accuracy: Section) -> Iterator[str]:
         (name, f"{row['location']:.1f}", f"{row['classification']:.1f}")
         for name, row in accuracy["rows"].items()
     ]
-    yield _table(("", "location mAP", "classification mAP"), found)
+    yield table(("", "location mAP", "classification mAP"), found)
 
 
 def _networks(networks: Section, stages: Section) -> Iterator[str]:
@@ -156,8 +160,8 @@ def _networks(networks: Section, stages: Section) -> Iterator[str]:
     for scale, row in networks["scales"].items():
         gflop = row["gflop"]
         parts = [f"{gflop[part]:.2f}" for part in ("body", "projection", "head")]
-        rows.append((scale, *parts, _ms(row["ms"]["maps"]), f"{100 * row['share_of_peak']:.0f}%"))
-    yield _table(
+        rows.append((scale, *parts, figure(row["ms"]["maps"]), f"{100 * row['share_of_peak']:.0f}%"))
+    yield table(
         ("scale", "GFLOP trunk body", "its last 1×1", "head", "ms for the maps", "share of peak"), rows
     )
     yield "All maps beside the trunk alone, in milliseconds:"
@@ -168,13 +172,13 @@ def _networks(networks: Section, stages: Section) -> Iterator[str]:
             strict=True,
         )
     )
-    yield _table(
+    yield table(
         ("scale", *titles.values(), "maps / trunk", "maps / body", "512 / body"),
         [
             (
                 scale,
-                *(_ms(row["ms"][name]) for name in titles),
-                *(_times(row[key]) for key in ("maps_over_trunk", "maps_over_body", "maps512_over_body")),
+                *(figure(row["ms"][name]) for name in titles),
+                *(times(row[key]) for key in ("maps_over_trunk", "maps_over_body", "maps512_over_body")),
             )
             for scale, row in networks["scales"].items()
         ],
@@ -182,9 +186,12 @@ def _networks(networks: Section, stages: Section) -> Iterator[str]:
     spreads = stages["ms_per_photograph"]
     whole = spreads["whole"]["median"]
     yield f"Stages of one photograph at all scales, one at a time, {stages['photographs']} photographs:"
-    yield _table(
+    yield table(
         ("stage", "ms", "share"),
-        [(name, _ms(spread), f"{100 * spread['median'] / whole:.0f}%") for name, spread in spreads.items()],
+        [
+            (name, figure(spread), f"{100 * spread['median'] / whole:.0f}%")
+            for name, spread in spreads.items()
+        ],
     )
 
 
@@ -199,14 +206,14 @@ def _agreement(section: Section) -> Iterator[str]:
         "fused way has none, so its points are held against a cell of the finest scale and against one of scale "
         f"1. The largest difference of a score is {section['largest_score_difference']:g}."
     )
-    yield _table(
+    yield table(
         ("points within one cell", "all classes", "classes that are there"),
         [
             (name, f"{shares['all_classes']:.2f}%", f"{shares['present_classes']:.2f}%")
             for name, shares in section["points_within_one_cell"].items()
         ],
     )
-    yield _table(
+    yield table(
         ("mAP", "freeloc", "torch float32", "difference"),
         [
             (name, f"{row['freeloc']:.2f}", f"{row['torch_float32']:.2f}", f"{row['difference']:+.2f}")
@@ -221,7 +228,7 @@ def _agreement(section: Section) -> Iterator[str]:
 def _frontier(section: Section) -> Iterator[str]:
     yield "## Accuracy against time"
     if section["quick"]:
-        yield _QUICK
+        yield QUICK
     yield (
         f"All sets of the test scales, {len(section['points'])} in all, on {section['photographs']} "
         "photographs. A set costs the milliseconds of its scales with all cores busy on photographs of their "
@@ -231,7 +238,7 @@ def _frontier(section: Section) -> Iterator[str]:
     yield _machine(section)
     yield "![Location mAP against milliseconds a photograph](frontier.svg)"
     offered = [point for point in section["points"] if point["on_frontier"] or point["preset"]]
-    yield _table(
+    yield table(
         (
             "trunk",
             "scales",
@@ -244,7 +251,7 @@ def _frontier(section: Section) -> Iterator[str]:
         [
             (
                 point["trunk"],
-                _scales(point["scales"]),
+                scale_list(point["scales"]),
                 _preset(point),
                 f"{point['ms']:.3g}",
                 *(f"{point[key]:.1f}" for key in ("location", "classification", "pointing")),
@@ -258,27 +265,3 @@ def _preset(point: Section) -> str:
     if not point["preset"]:
         return ""
     return f"`{point['preset']}`" if point["on_frontier"] else f"`{point['preset']}` (beaten)"
-
-
-# --- pieces ------------------------------------------------------------------------------------------------
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _scales(scales: Sequence[float]) -> str:
-    return ", ".join(f"{scale:g}" for scale in scales)
-
-
-def _ms(spread: Mapping[str, float]) -> str:
-    return f"{_number(spread['median'])} [{_number(spread['low'])}, {_number(spread['high'])}]"
-
-
-def _times(spread: Mapping[str, float]) -> str:
-    return f"{_number(spread['median'])}× [{_number(spread['low'])}, {_number(spread['high'])}]"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

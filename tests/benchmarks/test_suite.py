@@ -15,7 +15,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def results(tiny_coco: Path, tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bench")
-    words = ["--quick", "--data", str(tiny_coco), "--split", "instances", "--precision", "float32"]
+    words = ["--quick", "--data", str(tiny_coco), "--precision", "float32"]
+    words += ["--split", "instances", "--train-split", "instances"]
     run_suite([*words, "--model", str(tiny_run), "--out", str(out)])
     return out
 
@@ -72,6 +73,14 @@ def test_accuracy_of_all_scales_is_that_of_the_comparison(record: dict[str, Any]
     row = record["prediction"]["peer_accuracy"]["rows"]["freeloc, all scales"]
     assert whole["location"] == pytest.approx(row["location"], abs=0.01)
     assert whole["classification"] == pytest.approx(row["classification"], abs=0.01)
+
+
+def test_training_was_timed_and_told(record: dict[str, Any], results: Path) -> None:
+    for part in ("head_training", "live_training"):
+        assert record[part]["quick"] is True
+    page = (results / "benchmarks.md").read_text("utf-8")
+    assert "### From the cache" in page
+    assert "### Without a cache" in page
 
 
 def test_the_page_can_be_made_again(results: Path) -> None:

@@ -1,0 +1,91 @@
+"""The part of the page of results that is about many photographs, and about large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from benchmarks.markdown import QUICK, figure, number, scale_list, table
+
+__all__ = ["JPEG", "PNG", "START_UP", "growth_blocks"]
+
+# The cases that are run by themselves.
+START_UP = "one photograph"
+JPEG = "one large photograph, JPEG"
+PNG = "one large photograph, PNG"
+
+_PROMISED = {START_UP: "< 3 s", JPEG: "< 2,000 MB", PNG: "< 2,000 MB"}
+
+Section: TypeAlias = Mapping[str, Any]
+
+
+def growth_blocks(section: Section) -> Iterator[str]:
+    """Blocks of Markdown, to be joined by empty lines.
+
+    Args:
+        section: what ``benchmarks.json`` holds under "growth".
+    """
+    subject = section["subject"]
+    head = "trained" if subject["trained"] else "not trained"
+    yield "## Many photographs, and large ones"
+    if section["quick"]:
+        yield QUICK
+    yield (
+        f"`freeloc predict` as a process of its own, {section['rounds']} rounds: trunk `{subject['trunk']}`, "
+        f"{subject['classes']} classes ({head}), {subject['precision']}, photographs of {section['data']}. "
+        "Seconds are those from the start of the process to its end; memory is the most that the system says it "
+        "ever held, the highest of the rounds, in millions of bytes. A run before the first round kept the "
+        "compiled graph."
+    )
+    yield from _counts(section)
+    yield from _cases(section)
+
+
+def _counts(section: Section) -> Iterator[str]:
+    rows = section["counts"]
+    first, last = rows[0], rows[-1]
+    yield "### Many"
+    yield (
+        f"The same {section['album']} photographs over and over under other names, looked at at scale "
+        f"{section['scale']:g} alone: this shows whether pace and memory stay, not how fast freeloc is. Start-up, "
+        "which is a run over two photographs in the same round, is taken off the time a photograph."
+    )
+    yield table(
+        ("photographs", "photographs / s", "ms a photograph", "seconds in all", "peak MB"),
+        [
+            (
+                f"{row['count']:,}",
+                _rate(row["ms_per_photograph"]["median"]),
+                figure(row["ms_per_photograph"]),
+                figure(row["seconds"]),
+                number(row["peak_mb"]),
+            )
+            for row in rows
+        ],
+    )
+    if last is not first:
+        yield (
+            f"From {first['count']:,} to {last['count']:,} photographs the peak changes by "
+            f"{last['peak_mb'] - first['peak_mb']:+.0f} MB; what is promised is that it stays."
+        )
+
+
+def _rate(ms: float) -> str:
+    # Few photographs take less than start-up varies.
+    return number(1e3 / ms) if ms > 0 else "not to be told"
+
+
+def _cases(section: Section) -> Iterator[str]:
+    width, height = section["large"]
+    yield "### One"
+    yield (
+        f"At the model's own scales ({scale_list(section['subject']['own_scales'])}). The large photographs have "
+        f"{width:,} × {height:,} pixels, {width * height / 1e6:.0f} megapixels."
+    )
+    yield table(
+        ("", "promised", "seconds", "peak MB"),
+        [
+            (name, _PROMISED[name], figure(case["seconds"]), number(case["peak_mb"]))
+            for name, case in section["cases"].items()
+        ],
+    )
