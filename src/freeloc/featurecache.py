@@ -1,8 +1,8 @@
 """The files of the feature cache.
 
-An entry is one ``.npy`` file whose name says everything it depends on: trunk and weights, arithmetic, padding,
-format, the photograph's content, the scale. So a cache can be interrupted at any time (a file is whole or not
-there), shared between data sets and runs, and deleted in part or as a whole.
+An entry is one ``.npy`` file whose name says everything it depends on: trunk and weights, runtime, arithmetic,
+padding, format, the photograph's content, the scale. So a cache can be interrupted at any time (a file is whole
+or not there), shared between data sets and runs, and deleted in part or as a whole.
 
 There are two formats:
 
@@ -121,7 +121,7 @@ class FeatureCache:
         root: Path | None = None,
         form: CacheFormat = "float16",
     ) -> FeatureCache:
-        """The cache of one trunk, arithmetic, padding and format.
+        """The cache of one trunk, runtime, arithmetic, padding and format.
 
         Args:
             trunk: the trunk.
@@ -131,7 +131,7 @@ class FeatureCache:
             form: how values are written.
         """
         name = trunk.name.replace(":", "-").replace("/", "-")
-        kind = f"{name}-{trunk.fingerprint[:16]}-{network.precision}-{padding}-v{_VERSION}"
+        kind = f"{name}-{trunk.fingerprint[:16]}-{network.runtime}-{network.precision}-{padding}-v{_VERSION}"
         if form != "float16":
             kind += f"-{form}"
         return cls((root or cache_root() / "features") / kind, form)

@@ -36,6 +36,7 @@ __all__ = [
     "LiveFeatures",
     "MapSource",
     "canvases",
+    "content_hashes",
     "extract",
 ]
 
@@ -198,6 +199,7 @@ def extract(
     network: Network,
     pyramid: Pyramid,
     *,
+    contents: Sequence[str] | None = None,
     root: Path | None = None,
     form: CacheFormat = "float16",
     quiet: bool = False,
@@ -212,6 +214,7 @@ def extract(
         trunk: the frozen trunk.
         network: the same trunk, compiled.
         pyramid: scales and padding.
+        contents: what `content_hashes` gives of the same paths, where it is known already.
         root: folder of caches; default the user's.
         form: how values are written.
         quiet: show no progress.
@@ -220,7 +223,7 @@ def extract(
         FreelocError: a photograph cannot be read, or the disk has no room for the features.
     """
     cache = FeatureCache.open(trunk, network, pyramid.padding, root, form)
-    contents = tuple(_content(path) for path in paths)
+    contents = content_hashes(paths) if contents is None else tuple(contents)
     there = cache.present()
     missing: dict[str, tuple[Path, tuple[float, ...]]] = {}
     for path, content in zip(paths, contents, strict=True):
@@ -231,6 +234,15 @@ def extract(
         _check_room(cache, list(missing.values()), trunk, pyramid, quiet=quiet)
         _fill(cache, missing, trunk, network, pyramid.padding, quiet=quiet)
     return CachedFeatures(cache, contents, pyramid.scales)
+
+
+def content_hashes(paths: Sequence[Path]) -> tuple[str, ...]:
+    """A hash of each photograph's file, under which its features are kept.
+
+    Raises:
+        FreelocError: a file cannot be read.
+    """
+    return tuple(ahead(_content, paths))
 
 
 def _content(path: Path) -> str:

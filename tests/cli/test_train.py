@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from freeloc.datasets import Dataset
 from freeloc.model import Model
@@ -45,17 +46,38 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     assert recipe["projection_learning_rate"] == 0.004
     assert recipe["trainable_trunk"] == "projection"
     assert set(model.trunk_changes) == {"projection.weight", "projection.bias"}
-    assert manifest["cache_format"] == "int8"
+    assert manifest["cache"] == "int8"
+    assert manifest["training_precision"] == "float32"
     assert manifest["precision"].endswith("float32")
     assert len((out / "log.jsonl").read_text().splitlines()) == 1
     assert len(list((tmp_path / "cache").rglob("*.npy"))) == 16
 
-    # The same folder is taken now; --resume finds nothing left to do and gives the same model.
+    # The same folder is taken now; --resume finds nothing left to do and gives the same weights.
     before = (out / "model.safetensors").read_bytes()
     again = freeloc(*words)
     assert (again.code, again.out) == (2, "")
     assert again.err.splitlines()[-1].startswith(f"freeloc: {out} holds a run already")
     assert (out / "model.safetensors").read_bytes() == before
+    resumed = freeloc(*words, *more, "--cache", tmp_path / "cache", "--resume")
+    assert (resumed.code, resumed.out) == (0, "")
+    assert "epoch" not in resumed.err
+    after = Model.load(out)
+    assert after.manifest["resumed"] is True
+    for key, value in model.head.state_dict().items():
+        assert torch.equal(after.head.state_dict()[key], value), key
+
+
+@pytest.mark.slow
+def test_without_a_cache_scales_lie_between_those_given(
+    freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    words = ("train", folder_of(tiny_training), "--out", out, *FAST, "--scales", "0.3,0.4", "--no-cache")
+    answer = freeloc(*words, "--cache", tmp_path / "cache")
+    assert (answer.code, answer.out) == (0, "")
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["cache"], manifest["recipe"]["scales"]) == (None, [0.3, 0.4])
+    assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.parametrize(

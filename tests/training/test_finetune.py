@@ -156,7 +156,6 @@ RECIPE = Recipe(
     epochs=3,
     batch_size=4,
     scales=SCALES,
-    scale_range=SCALES,
     test_scales=(0.3, 0.5),
     warm_epochs=2,
     warmup=0.0,

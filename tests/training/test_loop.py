@@ -118,7 +118,7 @@ class TestPlan:
     @law
     @given(st.integers(0, 999))
     def test_or_uniformly_from_the_range(self, seed: int) -> None:
-        plan = plan_epoch(400, Recipe(batch_size=1, scale_range=(0.7, 1.4)), None, die(seed))
+        plan = plan_epoch(400, Recipe(batch_size=1, scales=(0.7, 1.0, 1.4)), None, die(seed))
         scales = np.array([part.scale for part in plan])
         assert (scales >= 0.7).all()
         assert (scales <= 1.4).all()

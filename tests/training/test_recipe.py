@@ -20,7 +20,6 @@ class TestNames:
         # Section 4: padded to a square, mini-batches of 16, scales from 0.7 to 1.4, six scales at test time.
         assert paper.padding == "square"
         assert paper.batch_size == 16
-        assert paper.scale_range == (0.7, 1.4)
         assert (min(paper.scales), max(paper.scales)) == (0.7, 1.4)
         assert paper.test_scales == (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
         assert paper.cell_fraction == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import shutil
@@ -36,7 +37,6 @@ RECIPE = Recipe(
     epochs=3,
     batch_size=4,
     scales=SCALES,
-    scale_range=(0.25, 0.4),
     test_scales=(0.5, 0.8),
     warm_epochs=2,
     warmup=0.0,
@@ -150,14 +150,19 @@ class TestRunFolder:
     ) -> None:
         manifest = json.loads((reference / "manifest.json").read_text())
         assert manifest["seed"] == 3
-        assert manifest["cached"] is True
+        assert manifest["cache"] == "float16"
+        assert manifest["training_precision"] in {"float32", "bfloat16"}
         assert manifest["resumed"] is False
         assert manifest["trunk"] == trunk.fingerprint
         assert manifest["precision"].startswith("openvino ")
         given = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(RECIPE).items()}
         assert manifest["recipe"] == given
         assert manifest["data"]["photographs"] == COUNT
-        assert manifest["data"]["fingerprint"] == scenes.fingerprint
+        # Classes, names and labels, and then the bytes of every photograph.
+        digest = hashlib.sha256(scenes.fingerprint.encode())
+        hashes = [hashlib.sha256(sample.path.read_bytes()).hexdigest()[:32] for sample in scenes]
+        digest.update("\n".join(hashes).encode())
+        assert manifest["data"]["fingerprint"] == digest.hexdigest()
         counts = {
             name: sum(sample.labels[k] == 1 for sample in scenes) for k, name in enumerate(SCENE_CLASSES)
         }
@@ -303,13 +308,16 @@ class TestResume:
         with pytest.raises(FreelocError, match=f"holds a run already .{kept}"):
             quick(scenes, tmp_path)
 
-    @pytest.mark.parametrize("change", ["recipe", "seed", "data", "labels", "cached"])
+    @pytest.mark.parametrize(
+        "change", ["recipe", "seed", "data", "labels", "pixels", "cache", "training_precision"]
+    )
     def test_another_setup_is_refused_and_named(
         self,
         scenes: Dataset,
         quick: Callable[..., Model],
         reference: Path,
         tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
         change: str,
     ) -> None:
         folder = tmp_path / "run"
@@ -320,14 +328,23 @@ class TestResume:
             options = {"recipe": dataclasses.replace(RECIPE, learning_rate=0.5)}
         elif change == "seed":
             options = {"seed": 4}
-        elif change == "cached":
+        elif change == "cache":
             options = {"no_cache": True}
+        elif change == "training_precision":
+            other = json.loads((reference / "manifest.json").read_text())["training_precision"] == "float32"
+            monkeypatch.setattr(room, "native_bfloat16", lambda _device: other)
+        elif change == "pixels":
+            # Another picture under the same name, with the same tags.
+            first = scenes.samples[0]
+            copy = tmp_path / first.path.name
+            shutil.copy(scenes.samples[1].path, copy)
+            data = dataclasses.replace(scenes, samples=(Sample(copy, first.labels), *scenes.samples[1:]))
         elif change == "data":
             data = dataclasses.replace(scenes, samples=scenes.samples[1:])
         else:
             flipped = Sample(scenes.samples[0].path, -scenes.samples[0].labels)
             data = dataclasses.replace(scenes, samples=(flipped, *scenes.samples[1:]))
-        name = "data" if change == "labels" else change
+        name = "data" if change in {"labels", "pixels"} else change
         with pytest.raises(FreelocError, match=f"was made with another {name}: "):
             quick(data, folder, resume=True, **options)
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -417,11 +434,11 @@ class TestFeatures:
         cache = tmp_path / "cache"
         quick(scenes, tmp_path / "run", cache=cache, cache_format="int8")
         assert [folder.name.endswith("-int8") for folder in cache.iterdir()] == [True]
-        assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cache_format"] == "int8"
+        assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cache"] == "int8"
         losses, wanted = ([line["loss"] for line in log(run)] for run in (tmp_path / "run", reference))
         assert losses != wanted
         assert losses == pytest.approx(wanted, rel=0.05)
-        with pytest.raises(FreelocError, match="was made with another cache_format: "):
+        with pytest.raises(FreelocError, match="was made with another cache: "):
             quick(scenes, tmp_path / "run", cache=cache, resume=True)
         with pytest.raises(FreelocError, match="--cache-format int4 is unknown: choose float16 or int8"):
             quick(scenes, tmp_path / "other", cache_format="int4")
@@ -436,7 +453,7 @@ class TestFeatures:
         # Every epoch anew, at scales from the range: 125 to 200 pixels, on multiples of 32.
         assert len(counted.sides) == 2 * COUNT
         assert set(counted.sides) <= {128, 160, 192, 224}
-        assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cached"] is False
+        assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cache"] is None
         first = weights(tmp_path / "run")
         quick(scenes, tmp_path / "again", recipe=recipe, no_cache=True)
         assert_equal(weights(tmp_path / "again"), first)
@@ -486,6 +503,13 @@ class TestMistakes:
             quick(Dataset("empty set", scenes.classes, ()), tmp_path / "run")
         assert not (tmp_path / "run").exists()
 
+    def test_a_step_too_long(self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path) -> None:
+        # One step: the loss before it is sound, the weights after it are not.
+        recipe = dataclasses.replace(RECIPE, epochs=1, batch_size=COUNT, warm_epochs=0, learning_rate=1e39)
+        with pytest.raises(FreelocError, match=r"diverged in epoch 1: .* lower --learning-rate than 1e\+39"):
+            quick(scenes, tmp_path / "run", recipe=recipe)
+        assert not (tmp_path / "run" / "model.safetensors").exists()
+
     def test_the_run_folder_is_a_file(
         self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
     ) -> None:
@@ -498,6 +522,10 @@ class TestMistakes:
         absent = Sample(tmp_path / "absent.jpg", scenes.samples[0].labels.copy())
         with pytest.raises(FreelocError, match=r"absent\.jpg"):
             quick(Dataset("x", scenes.classes, (*scenes.samples, absent)), tmp_path / "run")
+
+    def test_a_recipe_by_name(self, scenes: Dataset, tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match="--recipe papr is unknown: choose one of default, paper, cam"):
+            train(scenes, tmp_path / "run", recipe="papr")
 
     def test_unknown_runtime(self, scenes: Dataset, tmp_path: Path) -> None:
         with pytest.raises(FreelocError, match="--runtime"):

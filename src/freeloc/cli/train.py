@@ -71,7 +71,12 @@ def train(
     trunk_learning_rate: Annotated[
         float | None, typer.Option(help="Of SGD on the trunk's other trained stages, at its peak.")
     ] = None,
-    scales: Annotated[str | None, typer.Option(help="Training scales, such as 0.7,1,1.4.")] = None,
+    scales: Annotated[
+        str | None,
+        typer.Option(
+            help="Training scales, such as 0.7,1,1.4; with --no-cache, any between smallest and largest."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, data and machine: same model.")] = 0,
     runtime: RuntimeOption = Runtime.auto,
     precision: PrecisionOption = Precision.auto,

@@ -31,8 +31,15 @@ def load_openvino() -> Any:
 
 
 def cpu_multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for bfloat16; where not, it is slower than float32."""
-    capabilities: list[str] = load_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    """Whether this processor has instructions for bfloat16, as far as OpenVINO is there to tell.
+
+    Where it has none, bfloat16 is slower than float32.
+    """
+    try:
+        openvino = load_openvino()
+    except FreelocError:
+        return False
+    capabilities: list[str] = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "BF16" in capabilities
 
 

@@ -55,15 +55,15 @@ def plan_epoch(
 
     Args:
         photographs: how many there are.
-        recipe: batch size and range of scales.
-        scales: the scales at hand; None draws from the recipe's range.
+        recipe: batch size and scales.
+        scales: the scales at hand; None draws between the recipe's smallest and largest.
         generator: source of order and scales.
     """
     order = torch.randperm(photographs, generator=generator).tolist()
     batches = []
     for start in range(0, photographs, recipe.batch_size):
         if scales is None:
-            low, high = recipe.scale_range
+            low, high = min(recipe.scales), max(recipe.scales)
             scale = low + (high - low) * float(torch.rand((), generator=generator))
         else:
             scale = scales[int(torch.randint(len(scales), (), generator=generator))]

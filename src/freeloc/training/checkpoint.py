@@ -36,7 +36,7 @@ class Checkpoint:
     epochs_done: int
     weights: dict[str, Tensor]
     momentum: dict[str, Tensor]
-    setup: dict[str, Any]
+    setup: Mapping[str, Any]
     trunk: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
@@ -45,7 +45,7 @@ class Checkpoint:
         epochs_done: int,
         head: nn.Module,
         optimizer: torch.optim.Optimizer,
-        setup: dict[str, Any],
+        setup: Mapping[str, Any],
         trunk: Mapping[str, nn.Parameter] | None = None,
     ) -> Checkpoint:
         """The state of a head, of trained weights of the trunk, and of their optimizer."""
@@ -78,7 +78,7 @@ class Checkpoint:
         tensors = {f"weights.{key}": value for key, value in self.weights.items()}
         tensors |= {f"momentum.{key}": value for key, value in self.momentum.items()}
         tensors |= {f"{_TRUNK}{key}": value for key, value in self.trunk.items()}
-        header = {"epochs_done": self.epochs_done, "setup": self.setup}
+        header = {"epochs_done": self.epochs_done, "setup": dict(self.setup)}
         data = as_bytes(
             {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
             metadata={"freeloc-checkpoint": json.dumps(header, sort_keys=True)},

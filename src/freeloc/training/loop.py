@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -136,10 +136,17 @@ def fit(
             losses.append(learner.backward(cells, targets[list(batch.indices)], dropout_die))
             optimizer.step()
         mean = float(torch.stack(losses).mean())
-        if not math.isfinite(mean):
+        # The last step's damage shows in no loss of this epoch.
+        sound = all(bool(weight.isfinite().all()) for weight in _weights(optimizer))
+        if not (math.isfinite(mean) and sound):
             raise FreelocError(
-                f"training diverged in epoch {epoch + 1}: the loss is no longer a number; give a lower "
+                f"training diverged in epoch {epoch + 1}: loss or weights are no longer numbers; give a lower "
                 f"--learning-rate than {recipe.learning_rate:g}"
             )
         if after_epoch is not None:
             after_epoch(EpochRecord(epoch + 1, mean, rate, time.monotonic() - started))
+
+
+def _weights(optimizer: torch.optim.Optimizer) -> Iterator[nn.Parameter]:
+    for group in optimizer.param_groups:
+        yield from group["params"]

@@ -27,8 +27,8 @@ class Recipe:
         name: what the manifest calls it.
         epochs: passes over the photographs.
         batch_size: photographs per mini-batch; all of a mini-batch share one scale (paper: 16).
-        scales: the set from which each mini-batch draws its scale when features are cached.
-        scale_range: the range from which it is drawn, uniformly, when they are not (paper: 0.7 to 1.4).
+        scales: the set from which each mini-batch draws its scale when features are cached; when they are not,
+            it is drawn uniformly between the smallest and the largest (paper: 0.7 to 1.4).
         test_scales: the scales the trained model looks at by default.
         padding: how canvases are padded; "square" is the paper's letter.
         warm_epochs: passes over full photographs before the search for objects begins; 0 starts cold, from
@@ -61,7 +61,6 @@ class Recipe:
     epochs: int = 10
     batch_size: int = 16
     scales: tuple[float, ...] = (0.7, 1.0, 1.4)
-    scale_range: tuple[float, float] = (0.7, 1.4)
     test_scales: tuple[float, ...] = TEST_SCALES
     padding: Padding = "stride"
     warm_epochs: int = 4
@@ -128,7 +127,6 @@ RECIPES: dict[str, Recipe] = {
         name="cam",
         epochs=16,
         scales=(1.0,),
-        scale_range=(1.0, 1.0),
         test_scales=(1.0,),
         hidden=0,
         feature_dropout=0.0,

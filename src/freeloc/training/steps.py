@@ -1,9 +1,10 @@
 """One training step: the search for the winning cells, the loss, and the sparse gradient.
 
 The trunk is frozen and the head works cell by cell, so the gradient of a max-pooled score touches one cell per
-photograph and class. The search therefore runs without gradients, at reduced precision where the processor has
-it; forward and backward then run on the winners alone. In float32 and without dropout this gives exactly the
-gradient of the dense computation with the same winners. With dropout, the winners are those of the undropped
+photograph and class. The search therefore runs without gradients; forward and backward then run on the winners
+alone. In float32 and without dropout this gives exactly the gradient of the dense computation with the same
+winners. Where the processor multiplies bfloat16, both compute their products in it; weights, sums and gradients
+of weights stay float32. With dropout, the winners are those of the undropped
 network: the search asks which window the network believes in, not which one a die favours.
 """
 
@@ -35,7 +36,7 @@ class Learner:
         projection: the trunk's cell-by-cell projection; a gradient reaches it where its weights ask for one.
         head: the head to be trained.
         recipe: pooling and gradient.
-        low_precision: run the search in bfloat16.
+        low_precision: compute products in bfloat16.
         device: where to compute.
     """
 

@@ -29,6 +29,7 @@ from freeloc.overlap import ahead
 from freeloc.progress import track
 from freeloc.training.batches import Batch, stream
 from freeloc.training.device import to_device
+from freeloc.training.loop import make_optimizer
 from freeloc.training.recipe import Recipe
 from freeloc.training.steps import Learner
 
@@ -101,13 +102,7 @@ def train_on_means(
     """
     device = next(head.parameters()).device
     means, targets = statistics.means.to(device), labels.to(device)
-    optimizer = torch.optim.SGD(
-        head.parameters(),
-        lr=recipe.warm_learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
+    optimizer = make_optimizer(head, recipe)
     order_die = torch.Generator().manual_seed(seed)
     ramp = max(1, len(means) // recipe.batch_size)
     step, loss_sum = 0, 0.0
@@ -161,8 +156,9 @@ def _platt(scores: Tensor, targets: Tensor) -> tuple[float, Tensor]:
     def objective() -> Tensor:
         optimizer.zero_grad()
         losses = functional.softplus(-signs * (log_slope.exp() * values + offsets)) * (signs != 0)
-        # A whisper of a pull towards zero keeps classes finite that these photographs do not show.
-        loss = losses.sum() / len(values) + 1e-3 * offsets.square().sum()
+        # A whisper of a pull towards doing nothing keeps finite what these photographs do not settle: classes
+        # they do not show, and the slope where scores and labels agree perfectly.
+        loss = losses.sum() / len(values) + 1e-3 * (offsets.square().sum() + log_slope.square().sum())
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 

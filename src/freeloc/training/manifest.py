@@ -1,0 +1,111 @@
+"""What a run writes down: all that decides its weights, and all that is needed to run it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import torch
+
+from freeloc.datasets.sample import PRESENT, Dataset
+from freeloc.featurecache import CacheFormat
+from freeloc.runtime import Network
+from freeloc.training.recipe import Recipe
+from freeloc.trunks.base import Trunk
+
+__all__ = ["describe_setup", "make_manifest"]
+
+
+def describe_setup(
+    dataset: Dataset,
+    contents: Sequence[str],
+    trunk: Trunk,
+    network: Network,
+    recipe: Recipe,
+    *,
+    low_precision: bool,
+    cache: CacheFormat | None,
+    seed: int,
+) -> dict[str, Any]:
+    """What decides the weights, as plain JSON: two runs of one setup on one machine type end alike.
+
+    Args:
+        dataset: photographs and labels.
+        contents: a hash of each photograph's file.
+        trunk: as training found it.
+        network: who runs it.
+        recipe: how the head is trained.
+        low_precision: whether the head computes in bfloat16.
+        cache: how features are kept; None keeps none.
+        seed: of everything random.
+    """
+    setup = {
+        "recipe": asdict(recipe),
+        "data": _data_hash(dataset, contents),
+        "trunk": trunk.fingerprint,
+        "precision": f"{network.runtime} {network.precision}",
+        "training_precision": "bfloat16" if low_precision else "float32",
+        "seed": seed,
+        "cache": cache,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(setup))
+    return plain
+
+
+def _data_hash(dataset: Dataset, contents: Sequence[str]) -> str:
+    """SHA-256 over classes, file names, labels and the photographs' own bytes."""
+    digest = hashlib.sha256(dataset.fingerprint.encode())
+    digest.update("\n".join(contents).encode())
+    return digest.hexdigest()
+
+
+def make_manifest(
+    setup: Mapping[str, Any], dataset: Dataset, trunk: Trunk, timings: Mapping[str, float], *, resumed: bool
+) -> dict[str, Any]:
+    """How a model was made: its setup, and what else one wants to know of it later.
+
+    Args:
+        setup: of `describe_setup`.
+        dataset: the photographs and labels.
+        trunk: as training left it.
+        timings: seconds of each part of the run.
+        resumed: whether the run went on from a checkpoint; ``timings`` then tell the last part only.
+    """
+    positives = (dataset.labels == PRESENT).sum(axis=0).tolist()
+    return {
+        **setup,
+        "data": {
+            "name": dataset.name,
+            "fingerprint": setup["data"],
+            "photographs": len(dataset),
+            "skipped": dataset.skipped,
+            "positives": dict(zip(dataset.classes, positives, strict=True)),
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in ("freeloc", "torch", "openvino", "numpy")},
+        },
+        "machine": {
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "threads": torch.get_num_threads(),
+        },
+        # Differs from "trunk", with which training began, where the trunk was trained as well.
+        "trained_trunk": trunk.fingerprint,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "resumed": resumed,
+        "timings": dict(timings),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # run from a source tree, say
+        return "not installed"

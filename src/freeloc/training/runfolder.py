@@ -1,0 +1,82 @@
+"""The run folder: what a training run leaves, and how one that was stopped goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from freeloc.atomic import write_text
+from freeloc.errors import FreelocError
+from freeloc.model import Model
+from freeloc.progress import say
+from freeloc.training.checkpoint import Checkpoint
+from freeloc.training.loop import EpochRecord
+
+__all__ = ["RunFolder"]
+
+
+class RunFolder:
+    """Model, manifest, log and checkpoint of one run, in one folder.
+
+    Args:
+        folder: where; must not hold another run unless ``resume``.
+        resume: a checkpoint that lies there is gone on from.
+        quiet: say nothing.
+
+    Raises:
+        FreelocError: the folder holds a run already.
+    """
+
+    def __init__(self, folder: Path, *, resume: bool, quiet: bool) -> None:
+        self.folder = folder
+        self.model = folder / "model.safetensors"
+        self.checkpoint = folder / "checkpoint.safetensors"
+        self._log = folder / "log.jsonl"
+        self._resume = resume
+        self._quiet = quiet
+        taken = [path.name for path in (self.model, self.checkpoint) if path.exists()]
+        if taken and not resume:
+            raise FreelocError(
+                f"{folder} holds a run already ({', '.join(taken)}): go on with --resume or choose another --out"
+            )
+
+    def open(self, setup: Mapping[str, Any]) -> Checkpoint | None:
+        """Make the folder; give the checkpoint to go on from, if there is one.
+
+        Args:
+            setup: what decides the weights; `freeloc.training.manifest.describe_setup`.
+
+        Raises:
+            FreelocError: the checkpoint belongs to another setup, or cannot be read.
+        """
+        checkpoint = None
+        if self._resume and self.checkpoint.exists():
+            checkpoint = Checkpoint.load(self.checkpoint)
+            changed = sorted(key for key in setup if checkpoint.setup.get(key) != setup[key])
+            if changed:
+                raise FreelocError(
+                    f"the checkpoint in {self.folder} was made with another {' and '.join(changed)}: "
+                    "give the same options and data as then, or train into another --out"
+                )
+        kept = checkpoint.epochs_done if checkpoint else 0
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        # A run stopped between log and checkpoint has logged an epoch that will be trained again.
+        write_text(self._log, "".join(f"{line}\n" for line in lines[:kept]))
+        return checkpoint
+
+    def log(self, record: EpochRecord) -> None:
+        """Add one line to the log."""
+        with self._log.open("a") as file:
+            file.write(json.dumps(asdict(record)) + "\n")
+        if not self._quiet:
+            say(f"epoch {record.epoch}: loss {record.loss:.4f}, {record.seconds:.1f} s")
+
+    def finish(self, model: Model) -> None:
+        """Write model and manifest, and say where they are."""
+        model.save(self.model)
+        write_text(self.folder / "manifest.json", json.dumps(model.manifest, indent=2) + "\n")
+        if not self._quiet:
+            say(f"wrote {self.model}")
