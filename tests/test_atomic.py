@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from freeloc.atomic import replacing, write_bytes, write_text
+from freeloc.atomic import check_place, replacing, write_bytes, write_text
 from freeloc.errors import FreelocError
 
 
@@ -102,6 +103,27 @@ class TestMistakes:
         with pytest.raises(FreelocError, match="name too long"):
             write_text(tmp_path / ("x" * 300), "y")
 
+    @pytest.mark.parametrize("place", ["/dev/null", "pipe"])
+    def test_a_device_or_a_pipe_stays_what_it_is(self, tmp_path: Path, place: str) -> None:
+        path = tmp_path / place
+        if place == "pipe":
+            os.mkfifo(path)
+        before = path.stat()
+        for attempt in (lambda: write_text(path, "x"), lambda: check_place(path)):
+            with pytest.raises(FreelocError, match="it is a device or a pipe; give another output place"):
+                attempt()
+        assert (path.stat().st_mode, path.stat().st_ino) == (before.st_mode, before.st_ino)
+
+    def test_a_place_can_be_looked_at_before(self, tmp_path: Path) -> None:
+        check_place(tmp_path / "new" / "file")
+        assert names(tmp_path) == []
+        (tmp_path / "file").touch()
+        check_place(tmp_path / "file")
+        with pytest.raises(FreelocError, match="it is a folder"):
+            check_place(tmp_path)
+        with pytest.raises(FreelocError, match="Not a directory"):
+            check_place(tmp_path / "file" / "deeper")
+
     def test_nothing_was_written_to_the_temporary_name(self, tmp_path: Path) -> None:
         path = tmp_path / "file"
         path.write_text("old")
@@ -119,6 +141,17 @@ class TestMistakes:
             temporary.write_bytes(b"new")
         assert path.read_text() == "old"
         assert names(tmp_path) == ["file"]
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    target = tmp_path / "there" / "file"
+    target.write_text("old")
+    (tmp_path / "link").symlink_to(target)
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert target.read_text() == "new"
+    assert names(tmp_path) == ["link", "there"]
 
 
 def test_writers_side_by_side_leave_one_whole_file(tmp_path: Path) -> None:

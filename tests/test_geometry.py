@@ -20,7 +20,6 @@ from freeloc.geometry import (
     Lattice,
     Pyramid,
     Size,
-    as_scales,
     grow_box,
     normalized_length,
 )
@@ -379,7 +378,3 @@ class TestLengths:
         np.testing.assert_array_equal(
             grow_box(boxes, 2.5), [[[7.5, 17.5, 32.5, 42.5]], [[-2.5, -2.5, 3.5, 3.5]]]
         )
-
-    def test_scales_are_sorted_and_single(self) -> None:
-        assert as_scales([2, 0.5, 1.0, 2.0]) == (0.5, 1.0, 2.0)
-        assert as_scales([]) == ()

@@ -387,7 +387,6 @@ class TestPeaks:
     def test_count_limits(self) -> None:
         result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
         assert len(result.peaks("blob", count=1)) == 1
-        assert result.peaks("blob", count=0) == ()
 
     @law
     @given(
@@ -438,6 +437,27 @@ class TestPeaks:
         for found in result:
             peak = result.peaks(found.name)[0]
             assert (peak.x, peak.y, peak.value) == (found.x, found.y, found.response)
+
+    @law
+    @given(sizes, scale_sets, st.integers(0, 999), st.integers(1, 6))
+    def test_the_strongest_peak_is_the_papers_point(
+        self, size: Size, scales: tuple[float, ...], seed: int, count: int
+    ) -> None:
+        result = localize(random_maps(seed, size, scales, PADDED), CLASSES, mode="paper")
+        apart = 60 * size.longest / 500
+        for found in result:
+            first, *others = result.peaks(found.name, count=count, threshold=0.0)
+            assert (first.x, first.y, first.value) == (found.x, found.y, found.response)
+            assert len(others) < count
+            for peak in others:
+                assert np.hypot(peak.x - first.x, peak.y - first.y) >= apart
+                assert peak.value <= first.value + 1e-5
+
+    @pytest.mark.parametrize("count", [0, -1])
+    def test_no_peaks_cannot_be_asked_for(self, count: int) -> None:
+        result = localize(random_maps(0, Size(50, 40), (1.0,), PADDED), CLASSES)
+        with pytest.raises(FreelocError, match=f"{count} peaks are none"):
+            result.peaks(CLASSES[0], count=count)
 
     @law
     @given(st.integers(0, 9999), st.integers(1, 12), st.integers(1, 12), st.integers(2, 4))

@@ -245,6 +245,37 @@ class TestMistakes:
             Model.load(path)
         assert "\n" not in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [("padding", "round"), ("pooling", "min"), ("scales", ["a"]), ("scales", []), ("threshold", 7)],
+    )
+    def test_a_part_makes_no_sense(self, path: Path, key: str, value: object) -> None:
+        rewrite(path, lambda own: own.update({key: value}))
+        with pytest.raises(FreelocError, match=r"model .*model\.safetensors is damaged"):
+            Model.load(path)
+
+    def test_one_bit_of_a_weight(self, path: Path) -> None:
+        data = bytearray(path.read_bytes())
+        data[-7] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(FreelocError, match="its weights are not those that were written"):
+            Model.load(path)
+
+    def test_weights_of_a_file_that_tells_no_hash(self, path: Path) -> None:
+        rewrite(path, lambda own: own.pop("weights"))
+        assert Model.load(path).classes
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_weights_that_are_no_numbers_are_not_written(self, tmp_path: Path, value: float) -> None:
+        model = a_model()
+        with torch.no_grad():
+            next(model.head.parameters()).view(-1)[0] = value
+        with pytest.raises(
+            FreelocError, match="no longer made of numbers: train with a lower --learning-rate"
+        ):
+            model.save(tmp_path / "m")
+        assert not (tmp_path / "m").exists()
+
     @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.data())
     def test_any_damage_is_told_in_one_sentence_or_harmless(self, path: Path, data: st.DataObject) -> None:
@@ -277,7 +308,7 @@ class TestMistakes:
             pickle.loads((tmp_path / "new").read_bytes())
         assert marker.exists(), "the trap itself must work"
 
-    @pytest.mark.parametrize("name", ["taken/model", "x" * 250, "."])
+    @pytest.mark.parametrize("name", ["taken/model", "x" * 256, "."])
     def test_a_place_that_cannot_be_written(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:

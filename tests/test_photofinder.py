@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from freeloc.errors import FreelocError
-from freeloc.photofinder import find_photographs
+from freeloc.photofinder import PhotographSearch, find_photographs
 from freeloc.photographs import load_photograph, photograph_size
 
 
@@ -76,6 +76,28 @@ def test_words_that_name_nothing(album: Path) -> None:
             find_photographs([album / "a.png", album / word])
         assert str(album / word) in str(caught.value)
     assert find_photographs([]) == []
+
+
+def test_a_folder_can_be_left_out(album: Path) -> None:
+    for words in ([album], [f"{album}/**"], [f"{album}/*.jpg", f"{album}/*"]):
+        found = relative(find_photographs(words, leave_out=album / "sub"), album)
+        assert sorted(found) == ["a.png", "b.JPG", "odd[1].jpg"]
+    # Named itself, it is taken.
+    assert relative(find_photographs([album / "sub" / "c.jpeg"], leave_out=album / "sub"), album) == [
+        "sub/c.jpeg"
+    ]
+
+
+def test_pictures_of_other_kinds_are_counted(album: Path) -> None:
+    for name in ("x.heic", "sub/y.HEIC", "z.svg"):
+        (album / name).write_bytes(b"x")
+    search = PhotographSearch([album])
+    assert dict(search.unread) == {".heic": 2, ".svg": 1}
+    assert relative(search.paths, album) == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
+    with pytest.raises(
+        FreelocError, match=r"kinds that freeloc does not read \(\.svg\): convert them to JPEG"
+    ):
+        PhotographSearch([f"{album}/*.svg"])
 
 
 def test_links_that_go_in_circles_end(album: Path) -> None:

@@ -131,7 +131,7 @@ def test_bad_photographs_are_left_out_and_counted(
     assert "0.jpg" in said
     assert "2-gone.jpg" in said
     assert "wrote 2 predictions" in said
-    assert "2 bad ones left out" in said
+    assert "2 bad photographs left out" in said
 
 
 def test_a_bad_photograph_stops_and_leaves_no_list(tiny_localizer: Localizer, tmp_path: Path) -> None:
@@ -139,8 +139,21 @@ def test_a_bad_photograph_stops_and_leaves_no_list(tiny_localizer: Localizer, tm
     paths = [photograph(photos / "1.jpg", 1), bad(photos / "2.jpg"), photograph(photos / "3.jpg", 3)]
     with pytest.raises(FreelocError, match=r"2\.jpg.*--skip-bad"):
         predict_files(tiny_localizer, paths, tmp_path / "out", PredictionOptions(maps="lattice"), quiet=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_damage_that_only_decoding_finds(tiny_localizer: Localizer, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    torn = photograph(photos / "2.png", 2)
+    torn.write_bytes(torn.read_bytes()[:-3000])
+    paths = [photograph(photos / "1.jpg", 1), torn, photograph(photos / "3.jpg", 3)]
+    with pytest.raises(FreelocError, match=r"2\.png.*--skip-bad"):
+        predict_files(tiny_localizer, paths, tmp_path / "out", PredictionOptions(maps="lattice"), quiet=True)
     # The maps of the photograph before it are whole; of the list there is nothing, half or hidden.
     assert files(tmp_path / "out") == {"maps/1.npz"}
+    options = PredictionOptions(skip_bad=True)
+    assert predict_files(tiny_localizer, paths, tmp_path / "out", options, quiet=True) == 1
+    assert [Path(record["photo"]).name for record in lines(tmp_path / "out")] == ["1.jpg", "3.jpg"]
 
 
 def test_an_earlier_list_survives_a_mistake(tiny_localizer: Localizer, tmp_path: Path) -> None:

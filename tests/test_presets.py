@@ -43,6 +43,11 @@ def test_what_cannot_be_is_refused(tiny_run: Path) -> None:
         chosen_scales((1.0,), None, "slow")  # type: ignore[arg-type]
     with pytest.raises(FreelocError, match=r"--preset and --scales both"):
         Localizer.load(tiny_run, scales=(1.0,), preset="best")
+    for scales in ("0.5,1", 1.0):
+        with pytest.raises(FreelocError, match=r"scales are .*: give a tuple of numbers"):
+            Localizer.load(tiny_run, scales=scales)  # type: ignore[arg-type]
+    with pytest.raises(FreelocError, match=r"--scales has 1, 2, 1: give every scale once"):
+        Localizer.load(tiny_run, scales=(1.0, 2.0, 1.0))
 
 
 @pytest.mark.parametrize("preset", [None, "fast", "balanced", "best"])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from freeloc.localization import ClassLocation, Localization, Peak
     from freeloc.localizer import Localizer
     from freeloc.model import Model
+    from freeloc.prediction import PredictionOptions, predict_files
     from freeloc.training.recipe import Recipe, named_recipe
     from freeloc.training.run import train
     from freeloc.trunks import load_trunk
@@ -38,12 +39,14 @@ __all__ = [
     "Localizer",
     "Model",
     "Peak",
+    "PredictionOptions",
     "Recipe",
     "collect",
     "evaluate",
     "load_trunk",
     "named_recipe",
     "open_dataset",
+    "predict_files",
     "train",
 ]
 
@@ -55,12 +58,14 @@ _HOMES = {
     "Localizer": "freeloc.localizer",
     "Model": "freeloc.model",
     "Peak": "freeloc.localization",
+    "PredictionOptions": "freeloc.prediction",
     "Recipe": "freeloc.training.recipe",
     "collect": "freeloc.evaluation",
     "evaluate": "freeloc.evaluation",
     "load_trunk": "freeloc.trunks",
     "named_recipe": "freeloc.training.recipe",
     "open_dataset": "freeloc.datasets",
+    "predict_files": "freeloc.prediction",
     "train": "freeloc.training.run",
 }
 

@@ -5,13 +5,32 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from freeloc.errors import FreelocError
 
-__all__ = ["replacing", "write_bytes", "write_text"]
+__all__ = ["check_place", "replacing", "write_bytes", "write_text"]
+
+
+def check_place(path: Path) -> None:
+    """See, before long work, that a file can come to stand at ``path``, as far as that shows without writing.
+
+    Raises:
+        FreelocError: it is a folder, a device or a pipe, or lies in a folder that is none.
+    """
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
+        kind = stat.S_IFREG
+    except OSError as error:
+        raise FreelocError(f"cannot write {path}: {error.strerror}; give another output place") from error
+    if not path.name or stat.S_ISDIR(kind):
+        raise FreelocError(f"cannot write {path}: it is a folder; give another output place")
+    if not stat.S_ISREG(kind):
+        raise FreelocError(f"cannot write {path}: it is a device or a pipe; give another output place")
 
 
 @contextmanager
@@ -19,21 +38,24 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path``; on leaving without an error it takes the place of ``path``.
 
     The folder is made when it is missing. If the block raises, the temporary file is removed and whatever
-    stood at ``path`` stays as it was.
+    stood at ``path`` stays as it was. Where ``path`` is a link, the file that it leads to is replaced.
 
     Raises:
-        FreelocError: the folder cannot be made or written to.
+        FreelocError: the folder cannot be made or written to, or ``path`` is a folder, a device or a pipe.
     """
-    if not path.name:
-        raise FreelocError(f"cannot write {path}: it is a folder; give another output place")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    asked = path
+    if os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises for a name too long
+        path = Path(os.path.realpath(path))
+    check_place(path)
+    # Without the name itself, which may be as long as the system allows.
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise FreelocError(f"cannot write {path}: {reason}; give another output place") from error
+        raise FreelocError(f"cannot write {asked}: {reason}; give another output place") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -15,7 +15,6 @@ A `Grid` ties the three together for one photograph at one scale and rides along
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -35,7 +34,6 @@ __all__ = [
     "Padding",
     "Pyramid",
     "Size",
-    "as_scales",
     "grow_box",
     "normalized_length",
 ]
@@ -357,8 +355,3 @@ def grow_box(boxes: npt.ArrayLike, margin: float) -> Float64Array:
     """
     grown: Float64Array = np.asarray(boxes, dtype=np.float64) + np.array([-margin, -margin, margin, margin])
     return grown
-
-
-def as_scales(values: Iterable[float]) -> tuple[float, ...]:
-    """Scales as a sorted tuple without repeats."""
-    return tuple(sorted(set(map(float, values))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,21 +163,31 @@ class Localization:
     ) -> tuple[Peak, ...]:
         """Several locations of one class: local maxima of its map, strongest first.
 
+        The first is the most confident location itself.
+
         Args:
             name: the class.
             count: at most so many.
             distance: two peaks lie at least so far apart, in pixels of the 500-normalised photograph.
             threshold: a peak's probability reaches at least so much of the strongest peak's.
+
+        Raises:
+            FreelocError: the model has no such class, or ``count`` is less than 1.
         """
         index = self._index(name)
-        return _find_peaks(
-            self.maps[index],
-            self.lattice,
-            count=count,
-            distance=normalized_length(self.photo, distance),
-            threshold=threshold,
-            raw=self.mode == "paper",
+        if count < 1:
+            raise FreelocError(f"{count} peaks are none: ask for 1 or more")
+        apart = normalized_length(self.photo, distance)
+        raw = self.mode == "paper"
+        found = _find_peaks(
+            self.maps[index], self.lattice, count=count + raw, distance=apart, threshold=threshold, raw=raw
         )
+        if not raw:
+            return found
+        # The paper's way picks a cell; on the lattice its maximum lies some pixels away, and a little lower.
+        x, y = map(float, self.points[index])
+        others = [peak for peak in found if math.hypot(peak.x - x, peak.y - y) >= apart]
+        return (Peak(x, y, float(self.responses[index])), *others)[:count]
 
     def _index(self, name: str) -> int:
         try:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:  # torch takes seconds to load, and a kept graph runs without 
 __all__ = ["Localizer", "Photo"]
 
 Photo: TypeAlias = str | Path | Image.Image | npt.NDArray[np.generic]
-"""A photograph: a file, a Pillow image, or an (H, W) or (H, W, 3) array."""
+"""A photograph: a file, a Pillow image, or an array as `freeloc.photographs.load_photograph` takes it."""
 
 
 class Localizer:

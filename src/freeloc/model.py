@@ -7,6 +7,7 @@ those as well, beside the hashes of the trunk before and after.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -97,8 +98,16 @@ class Model:
         """Write the model file, as a whole.
 
         Raises:
-            FreelocError: the place cannot be written to.
+            FreelocError: a weight is no finite number, or the place cannot be written to.
         """
+        weights = dict(self.head.state_dict())
+        weights |= {f"{_TRUNK}{key}": value for key, value in self.trunk_changes.items()}
+        weights = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
+        for key, value in weights.items():
+            if not bool(value.isfinite().all()):
+                raise FreelocError(
+                    f"the model's {key} is no longer made of numbers: train with a lower --learning-rate"
+                )
         header: dict[str, Any] = {
             "format_version": HEAD_ALONE,
             "trunk": self.trunk,
@@ -112,12 +121,10 @@ class Model:
             "layout": None if self.layout is None else asdict(self.layout),
             "fill": self.fill,
             "manifest": dict(self.manifest or {}),
+            "weights": _digest(weights),
         }
-        weights = dict(self.head.state_dict())
         if self.trunk_changes:
             header |= {"format_version": WITH_TRUNK, "trunk_base": self.trunk_base}
-            weights |= {f"{_TRUNK}{key}": value for key, value in self.trunk_changes.items()}
-        weights = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
         metadata = {"freeloc": json.dumps(header, sort_keys=True)}
         # Not safetensors' own writing: its file is for the owner alone, and its errors are no OSError.
         write_bytes(Path(path), as_bytes(weights, metadata=metadata))
@@ -131,6 +138,11 @@ class Model:
         """
         header = ModelHeader.read(path)
         weights = _weights(header.path)
+        if header.weights is not None and header.weights != _digest(weights):
+            raise FreelocError(
+                f"model {header.path} is damaged (its weights are not those that were written): "
+                "train or copy it again"
+            )
         changes: dict[str, Tensor] = {}
         if header.trunk_base is not None:
             names = [key for key in weights if key.startswith(_TRUNK)]
@@ -159,6 +171,15 @@ class Model:
             trunk_base=header.trunk_base,
             trunk_changes=changes,
         )
+
+
+def _digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names and bytes; a safetensors file has no check of its own."""
+    digest = hashlib.sha256()
+    for key in sorted(weights):
+        digest.update(key.encode())
+        digest.update(weights[key].numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _weights(path: Path) -> dict[str, Tensor]:

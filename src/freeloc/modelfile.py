@@ -7,12 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from safetensors import SafetensorError, safe_open
 
 from freeloc.errors import FreelocError
-from freeloc.geometry import CellLayout, Padding
+from freeloc.geometry import CellLayout, Padding, Pyramid
 
 __all__ = ["HEAD_ALONE", "WITH_TRUNK", "ModelHeader", "Pooling", "model_file"]
 
@@ -42,6 +42,7 @@ class ModelHeader:
         fill: RGB colour of canvas padding; likewise.
         head: settings of the head, as `freeloc.heads.HeadSettings` takes them.
         manifest: how the model was trained.
+        weights: hash of the weights; None in files of freeloc 0.1, which do not tell it.
     """
 
     path: Path
@@ -58,6 +59,7 @@ class ModelHeader:
     fill: tuple[int, int, int] | None
     head: Mapping[str, Any]
     manifest: Mapping[str, Any]
+    weights: str | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> ModelHeader:
@@ -86,18 +88,37 @@ class ModelHeader:
                 trunk_fingerprint=header["trunk_fingerprint"],
                 trunk_base=header["trunk_base"] if version == WITH_TRUNK else None,
                 classes=tuple(header["classes"]),
-                scales=tuple(header["scales"]),
-                padding=header["padding"],
-                pooling=header["pooling"],
-                threshold=header["threshold"],
+                scales=_scales(header["scales"]),
+                padding=_one_of(header["padding"], Padding),
+                pooling=_one_of(header["pooling"], Pooling),
+                threshold=_share(header["threshold"]),
                 layout=None if layout is None else CellLayout(**layout),
                 fill=None if fill is None else (int(fill[0]), int(fill[1]), int(fill[2])),
                 head=header["head"],
                 manifest=header["manifest"],
+                weights=header.get("weights"),
             )
-        except (KeyError, TypeError, IndexError, ValueError) as error:
+        except (KeyError, TypeError, IndexError, ValueError, FreelocError) as error:
             reason = " ".join(str(error).split())
             raise FreelocError(f"model {path} is damaged ({reason}): train or copy it again") from error
+
+
+def _scales(values: Any) -> tuple[float, ...]:
+    scales = tuple(float(value) for value in values)
+    Pyramid(scales)
+    return scales
+
+
+def _one_of(value: Any, choices: Any) -> Any:
+    if value not in get_args(choices):
+        raise ValueError(f"{value!r} is none of {', '.join(get_args(choices))}")
+    return value
+
+
+def _share(value: Any) -> float:
+    if not 0 <= float(value) <= 1:
+        raise ValueError(f"threshold {value} is not between 0 and 1")
+    return float(value)
 
 
 def model_file(path: str | Path) -> Path:
@@ -113,6 +134,10 @@ def _content(path: Path) -> str:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        raise FreelocError(
+            f"{path} holds no model.safetensors: give a run folder that freeloc train finished"
+        )
     if not path.is_file():
         raise FreelocError(f"model {path} does not exist: give a .safetensors file that freeloc train wrote")
     try:

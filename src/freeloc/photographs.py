@@ -136,6 +136,9 @@ def open_reduced(source: PhotographSource, longest: int | None) -> tuple[Image.I
         _check_size(source.size, "the given picture")
         picture = _decoded(source, "the given picture")
         return picture, Size(*picture.size)
+    if not isinstance(source, str | os.PathLike) or not str(source):
+        what = "an empty name" if isinstance(source, str) else f"a {type(source).__name__}"
+        raise FreelocError(f"{what} is no photograph: give a file's name, a Pillow picture or an array")
     with _opened(Path(source)) as image:
         _make_room(image)
         if longest is None or not isinstance(image, JpegImagePlugin.JpegImageFile):

@@ -7,15 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from freeloc.datasets.headers import UnreadablePhotographError, read_size
 from freeloc.errors import FreelocError
 from freeloc.localization import Localization
 from freeloc.localizer import Localizer
+from freeloc.overlap import ahead
 from freeloc.photographs import load_photograph
-from freeloc.progress import say, track
+from freeloc.progress import counted, say, track
 from freeloc.report import draw_overlay, save_picture
 from freeloc.writers import JsonLinesWriter, localization_record, output_names, write_maps
 
-__all__ = ["PredictionOptions", "predict_files"]
+__all__ = ["OVERLAYS", "PredictionOptions", "predict_files"]
+
+OVERLAYS = "overlays"
+"""The folder of pictures in that of the results."""
+
+_MOST_TOLD = 50
+"""Bad photographs that one message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +32,7 @@ class PredictionOptions:
 
     Attributes:
         threshold: probability from which a class counts as present.
-        peaks: at most so many points per class beside the best; 0 leaves them out.
+        peaks: at most so many points per class, the best first; 0 leaves them out.
         overlay: a picture per photograph, with map and yellow cross per present class.
         maps: resolution of the written score maps; None writes none.
         skip_bad: go on after a photograph that cannot be read.
@@ -53,6 +61,7 @@ def predict_files(
 
     ``predictions.jsonl`` holds a line per photograph; it appears when all is done, never half. Overlays go to
     ``overlays/``, maps to ``maps/``, named after the photographs. Memory stays flat however many there are.
+    Before any of it every file is looked at in brief, so that those that cannot be read are named at once.
 
     Args:
         localizer: the model.
@@ -65,12 +74,12 @@ def predict_files(
         How many photographs could not be read; more than 0 only with ``skip_bad``.
 
     Raises:
-        FreelocError: a photograph cannot be read, or the folder cannot be written to.
+        FreelocError: a photograph cannot be read, or none of them; or the folder cannot be written to.
     """
     options = options or PredictionOptions()
     folder = Path(out)
     names = dict(zip(paths, output_names(paths), strict=True))
-    bad: list[str] = []
+    paths, bad = _looked_at(paths, skip_bad=options.skip_bad)
     with JsonLinesWriter(folder / "predictions.jsonl") as lines:
         results = _results(localizer, paths, bad, skip_bad=options.skip_bad)
         for path, result in track(results, "predicting", len(paths), quiet=quiet):
@@ -81,12 +90,39 @@ def predict_files(
             )
             lines.write(record)
             _write_extras(result, path, folder, names[path], options)
+        if bad and not lines.count:
+            raise FreelocError(f"none of the {len(bad)} photographs can be read; the first: {bad[0]}")
     for message in bad:
         say(f"left out: {message}")
     if not quiet:
-        left_out = f"; {len(bad)} bad ones left out" if bad else ""
-        say(f"wrote {len(paths) - len(bad)} predictions to {folder / 'predictions.jsonl'}{left_out}")
+        left_out = f"; {counted(len(bad), 'bad photograph')} left out" if bad else ""
+        say(f"wrote {counted(lines.count, 'prediction')} to {folder / 'predictions.jsonl'}{left_out}")
     return len(bad)
+
+
+def _looked_at(paths: Sequence[Path], *, skip_bad: bool) -> tuple[list[Path], list[str]]:
+    """The photographs whose header and end are sound, and what is wrong with the others."""
+
+    def fault(path: Path) -> str | None:
+        try:
+            read_size(path)
+        except UnreadablePhotographError as error:
+            return f"{path} {error}"
+        return None
+
+    good, bad = [], []
+    for path, problem in zip(paths, ahead(fault, paths), strict=True):
+        if problem is None:
+            good.append(path)
+        else:
+            bad.append(problem)
+    if bad and not skip_bad:
+        if len(bad) == 1:
+            raise FreelocError(f"{bad[0]}: replace it, or go on without it: --skip-bad")
+        told = bad[:_MOST_TOLD] + [f"and {len(bad) - _MOST_TOLD} more"] * (len(bad) > _MOST_TOLD)
+        headline = f"{len(bad)} of {len(paths)} photographs cannot be read: "
+        raise FreelocError("\n".join((f"{headline}replace them, or go on without them: --skip-bad", *told)))
+    return good, bad
 
 
 def _results(
@@ -107,7 +143,7 @@ def _write_extras(
 ) -> None:
     if options.overlay:
         picture = draw_overlay(load_photograph(path), result, threshold=options.threshold)
-        save_picture(picture, folder / "overlays" / f"{name}.jpg")
+        save_picture(picture, folder / OVERLAYS / f"{name}.jpg")
     if options.maps is not None:
         target = folder / "maps" / f"{name}.npz"
         write_maps(target, result, size=options.maps, threshold=options.threshold)

@@ -30,12 +30,21 @@ def chosen_scales(
         preset: asked for by name.
 
     Raises:
-        FreelocError: both are given, or there is no such preset.
+        FreelocError: both are given, there is no such preset, or the scales are no list of numbers.
     """
     if preset is not None and preset not in PRESETS:
         raise FreelocError(f"--preset {preset} is unknown: choose one of {', '.join(PRESETS)}")
     if scales is not None and preset is not None:
         raise FreelocError("--preset and --scales both say which scales to look at: give one of them")
     if scales is not None:
-        return tuple(scales)
+        return _checked(scales)
     return own if preset is None else PRESETS[preset] or own
+
+
+def _checked(scales: object) -> tuple[float, ...]:
+    if not isinstance(scales, tuple | list):
+        raise FreelocError(f"scales are {scales!r}: give a tuple of numbers, such as (0.5, 1, 2)")
+    if len(set(scales)) < len(scales):
+        listed = ", ".join(f"{scale:g}" for scale in scales)
+        raise FreelocError(f"--scales has {listed}: give every scale once")
+    return tuple(scales)

@@ -10,7 +10,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["say", "track"]
+__all__ = ["counted", "say", "track"]
 
 Item = TypeVar("Item")
 
@@ -20,6 +20,11 @@ _LINE_SECONDS = 15.0
 def say(text: str) -> None:
     """Tell the user one thing, on standard error, so that standard output stays for results."""
     Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(text, markup=False)
+
+
+def counted(number: int, what: str) -> str:
+    """``number`` and the word, in the plural where it is not one."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def track(items: Iterable[Item], what: str, total: int, *, quiet: bool = False) -> Iterator[Item]:

@@ -126,10 +126,17 @@ def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pyt
         raise KeyboardInterrupt
 
     monkeypatch.setattr("freeloc.datasets.open_dataset", stopped)
-    answer = freeloc("check", "anything")
-    assert (answer.code, answer.out) == (130, "")
-    assert answer.err.startswith("freeloc: stopped")
-    assert answer.err.count("\n") == 1
+    monkeypatch.setattr("freeloc.photofinder.PhotographSearch", stopped)
+    for words, told in (
+        (("check", "anything"), "freeloc: stopped\n"),
+        (
+            ("train", "x", "--out", "y"),
+            "freeloc: stopped; finished features and epochs are kept: go on with --resume\n",
+        ),
+        (("predict", "m", "x", "--out", "y"), "freeloc: stopped; no predictions.jsonl was written\n"),
+    ):
+        answer = freeloc(*words)
+        assert (answer.code, answer.out, answer.err) == (130, "", told)
 
 
 def test_other_errors_are_not_swallowed(freeloc: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +218,7 @@ def hint(of: type, name: str) -> Any:
 def test_train_has_the_librarys_defaults() -> None:
     for name in ("trunk", "weights", "seed", "runtime", "precision", "cache", "no_cache", "resume", "quiet"):
         assert default(cli.train, name) == default(train, name), name
-    assert default(train, "recipe") is None
+    assert default(cli.train, "recipe") == default(train, "recipe")
     assert named_recipe(default(cli.train, "recipe")) == Recipe()
     for name in ("epochs", "batch_size", "learning_rate", "scales"):
         assert default(cli.train, name) is None, name

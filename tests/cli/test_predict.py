@@ -90,6 +90,52 @@ def test_a_bad_photograph(freeloc: Callable[..., Any], tiny_run: Path, photos: P
     assert "a-torn.jpg" in answer.err
     assert len((out / "predictions.jsonl").read_text().splitlines()) == 2
 
+    # Several are named together, and nothing is predicted before.
+    (photos / "b-empty.png").write_bytes(b"")
+    answer = freeloc(*words)
+    assert answer.code == 2
+    headline, *told = answer.err.splitlines()
+    assert headline.startswith("freeloc: 2 of 4 photographs cannot be read: replace them")
+    assert [line.split()[0] for line in told] == [str(photos / "a-torn.jpg"), str(photos / "b-empty.png")]
+
+
+def test_nothing_but_bad_photographs(
+    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path
+) -> None:
+    torn = photos / "torn.jpg"
+    torn.write_bytes(b"\xff\xd8\xff torn")
+    answer = freeloc("predict", tiny_run, torn, "--out", tmp_path / "out", *TORCH, "--quiet", "--skip-bad")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(f"freeloc: none of the 1 photographs can be read; the first: {torn}")
+    assert not (tmp_path / "out" / "predictions.jsonl").exists()
+
+
+def test_results_are_not_taken_for_photographs(
+    freeloc: Callable[..., Any], tiny_run: Path, photos: Path
+) -> None:
+    for where in (photos, photos / "found"):
+        words = ("predict", tiny_run, photos, "--out", where, *TORCH, "--scales", "0.5", "--overlay")
+        for _ in range(2):
+            answer = freeloc(*words)
+            assert answer.code == 0
+            assert "wrote 2 predictions" in answer.err
+        if where != photos:
+            continue
+        for path in (photos / "overlays").iterdir():
+            path.unlink()
+
+
+def test_pictures_of_other_kinds_are_counted(
+    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path
+) -> None:
+    (photos / "a.HEIC").write_bytes(b"x")
+    answer = freeloc("predict", tiny_run, photos, "--out", tmp_path, *TORCH, "--scales", "0.5")
+    assert answer.code == 0
+    assert "left out: 1 .heic file, a kind freeloc does not read: convert to JPEG" in answer.err
+    answer = freeloc("predict", tiny_run, f"{photos}/*.HEIC", "--out", tmp_path, *TORCH)
+    assert answer.code == 2
+    assert "holds pictures of kinds that freeloc does not read (.heic): convert them to JPEG" in answer.err
+
 
 @pytest.mark.parametrize(
     ("words", "wanted"),

@@ -114,6 +114,17 @@ def test_raw_maps_go_through_the_logistic() -> None:
     assert np.abs(one - other).max() <= 2
 
 
+def test_a_raw_map_full_of_sure_windows_still_shows_the_surest() -> None:
+    localization = bumps(400, 300, [(300, 100)], mode="paper")
+    # From 8 to 17: the logistic of all of it is 1.
+    localization = dataclasses.replace(localization, maps=8 + 10 * localization.maps)
+    panel = np.asarray(draw_panels(flat(400, 300), localization)[1]).astype(int)
+    ratio = panel.shape[1] / 400
+    at_the_point, beside, far = (panel[round(100 * ratio) + 20, round(x * ratio)] for x in (300, 262, 40))
+    assert np.abs(at_the_point - beside).sum() > 60
+    assert np.abs(beside - far).sum() > 60
+
+
 def test_boxes_are_green_on_their_own_panels() -> None:
     localization = bumps(400, 200, [(100, 100), (300, 100)], names=["cat", "dog"])
     boxes = [("cat", (50.0, 50.0, 150.0, 150.0)), ("dog", (260.0, 40.0, 400.0, 200.0))]
@@ -156,6 +167,18 @@ def test_no_present_class_is_said_in_the_caption() -> None:
     assert np.array_equal(np.asarray(none_at_half[0])[:360], np.asarray(none_at_ninety[0])[:360])
     assert not np.array_equal(none_at_half[0], none_at_ninety[0])
     assert not yellow(none_at_half[0]).any()
+
+
+@pytest.mark.parametrize("name", ["2008_003088_with_a_long_name.jpg", "a.jpg"])
+def test_a_narrow_caption_is_not_cut(name: str) -> None:
+    localization = dataclasses.replace(bumps(120, 900, [(60, 400)], score=-3.0), path=Path(name))
+    panel = draw_panels(flat(120, 900), localization)[0]
+    caption = np.asarray(panel)[360:].astype(int).sum(axis=2)
+    ground = caption[0, 0]
+    assert (caption[:, -2:] == ground).all()
+    # Both the name and the note are there: letters of both brightnesses.
+    assert caption[:, :60].max() > 700
+    assert (caption[:, 75:] != ground).any()
 
 
 def test_unknown_classes_and_wrong_photographs_are_refused() -> None:

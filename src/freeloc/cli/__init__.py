@@ -5,7 +5,9 @@ Every command imports what it needs when it runs, so that ``--help`` answers at 
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -21,8 +23,15 @@ from freeloc.errors import FreelocError
 __all__ = ["app", "main"]
 
 
+_LEFT = {
+    "train": "; finished features and epochs are kept: go on with --resume",
+    "predict": "; no predictions.jsonl was written",
+}
+"""What a stopped command leaves behind."""
+
+
 class _Stopped(Exception):  # noqa: N818
-    """The user pressed Ctrl-C."""
+    """The user pressed Ctrl-C; the argument is the command's name."""
 
 
 class _Commands(TyperGroup):
@@ -32,7 +41,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise _Stopped from error
+            raise _Stopped(ctx.invoked_subcommand) from error
 
 
 app = typer.Typer(
@@ -72,8 +81,14 @@ def main() -> None:
     except FreelocError as error:
         sys.stderr.write(f"freeloc: {error}\n")
         sys.exit(2)
-    except _Stopped:
-        sys.stderr.write(
-            "freeloc: stopped; what is finished is kept, and freeloc train goes on with --resume\n"
-        )
+    except OSError as error:
+        # Standard output that is closed or full, mostly: whoever read it knows, or is told.
+        if not isinstance(error, BrokenPipeError):
+            place = f" {error.filename}" if error.filename else ""
+            sys.stderr.write(f"freeloc: cannot read or write{place}: {error.strerror or error}\n")
+        with suppress(OSError, ValueError):  # nothing is left to be flushed at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(2)
+    except _Stopped as stop:
+        sys.stderr.write(f"freeloc: stopped{_LEFT.get(str(stop), '')}\n")
         sys.exit(130)

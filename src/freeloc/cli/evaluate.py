@@ -111,7 +111,7 @@ def evaluate(
     """Measure a model on annotated photographs: classification AP, location AP, pointing game."""
     import json
 
-    from freeloc.atomic import write_text
+    from freeloc.atomic import check_place, write_text
     from freeloc.datasets import open_dataset
     from freeloc.evaluation import EvaluationOptions, check_annotated, collect
     from freeloc.evaluation import evaluate as measure
@@ -133,6 +133,8 @@ def evaluate(
         ),
         resamples=resamples,
     )
+    if out is not None:
+        check_place(out)
     models = [model, *(against or [])]
     names = [_name(path, models) for path in models]
     localizers = [
@@ -155,9 +157,10 @@ def evaluate(
         collect(item, dataset, name, quiet=quiet) for name, item in zip(names, localizers, strict=True)
     ]
     evaluation = measure(predictions, dataset, options)
-    print_evaluation(evaluation)
     if out is not None:
         write_text(out, json.dumps(evaluation.as_json(), indent=2) + "\n")
+    print_evaluation(evaluation)
+    if out is not None:
         say(f"wrote {out}")
 
 

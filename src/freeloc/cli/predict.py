@@ -75,10 +75,13 @@ def predict(
 ) -> None:
     """Scores, points and maps of every class for photographs."""
     from freeloc.localizer import Localizer
-    from freeloc.photofinder import find_photographs
-    from freeloc.prediction import PredictionOptions, predict_files
+    from freeloc.photofinder import PhotographSearch
+    from freeloc.prediction import OVERLAYS, PredictionOptions, predict_files
+    from freeloc.progress import counted, say
 
-    paths = find_photographs(photos)
+    search = PhotographSearch(photos, leave_out=out / OVERLAYS)
+    for suffix, count in sorted(search.unread.items()):
+        say(f"left out: {counted(count, f'{suffix} file')}, a kind freeloc does not read: convert to JPEG")
     localizer = Localizer.load(
         model,
         weights=weights,
@@ -95,4 +98,4 @@ def predict(
         maps=map_size.value if maps else None,
         skip_bad=skip_bad,
     )
-    predict_files(localizer, paths, out, options, quiet=quiet)
+    predict_files(localizer, search.paths, out, options, quiet=quiet)

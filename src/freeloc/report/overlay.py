@@ -160,11 +160,20 @@ def draw_panels(
     grey = _dimmed(picture)
     for location in chosen:
         values = localization.maps[localization.classes.index(location.name)]
-        panel = _map_panel(grey, logistic(values) if localization.mode == "paper" else values, place)
+        panel = _map_panel(grey, _shown(values) if localization.mode == "paper" else values, place)
         _draw_boxes(panel, place, [box for label, box in boxes if label == location.name])
         _draw_cross(panel, place, location)
         panels.append(_with_caption(panel, location.name, f"{location.probability:.2f}"))
     return panels
+
+
+_SURE = 3.0
+"""A raw score whose logistic is nearly 1."""
+
+
+def _shown(scores: Float32Array) -> Float32Array:
+    """Raw scores as values between 0 and 1, such that a map full of sure windows still shows the surest."""
+    return logistic(scores - max(0.0, float(scores.max()) - _SURE))
 
 
 _GAP = 14
@@ -396,11 +405,15 @@ def _with_caption(panel: Image.Image, left: str, right: str) -> Image.Image:
     whole = Image.new("RGB", (panel.width, panel.height + height), _PAGE)
     whole.paste(panel)
     draw = ImageDraw.Draw(whole)
-    note, note_font = fitted(right, size, panel.width - 4)
-    room = panel.width - math.ceil(note_font.getlength(note)) - size - 4
-    name, name_font = fitted(left, size, room)
+    between = round(0.75 * size)
+    room = panel.width - 4 - between
+    # Neither pushes the other out: of two that are too long the name gets a little less than half.
+    whole_name, name_font = fitted(left, size, room)
+    kept = min(math.ceil(name_font.getlength(whole_name)), round(0.45 * room))
+    note, note_font = fitted(right, size, room - kept)
+    name, name_font = fitted(left, size, room - math.ceil(note_font.getlength(note)))
     top = panel.height
     draw.text((2, top + baseline_top(name_font, height)), name, fill=_INK, font=name_font)
-    note_left = 2 + math.ceil(name_font.getlength(name)) + round(0.75 * size)
+    note_left = 2 + math.ceil(name_font.getlength(name)) + between
     draw.text((note_left, top + baseline_top(note_font, height)), note, fill=_QUIET, font=note_font)
     return whole

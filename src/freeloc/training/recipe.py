@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from freeloc.errors import FreelocError
-from freeloc.geometry import TEST_SCALES, Padding
+from freeloc.geometry import TEST_SCALES, Padding, Pyramid
 from freeloc.trunks.stages import FROZEN, PROJECTION
 
 __all__ = ["RECIPES", "Recipe", "named_recipe"]
@@ -101,8 +102,9 @@ class Recipe:
                 raise FreelocError(
                     f"--{option.replace('_', '-')} {value} must lie between 0 and 1 (1 left out)"
                 )
-        if not self.scales:
-            raise FreelocError("--scales is empty: give at least one scale, such as 1.0")
+        Pyramid(self.scales, self.padding)  # refuses scales that are none
+        if not self.learning_rate < math.inf:
+            raise FreelocError(f"--learning-rate {self.learning_rate} must be finite")
 
 
 RECIPES: dict[str, Recipe] = {

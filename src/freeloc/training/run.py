@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,8 @@ def train(
     recipe = named_recipe(recipe) if isinstance(recipe, str) else recipe
     if not len(dataset):
         raise FreelocError(f"{dataset.name} has no photographs: nothing to train on")
+    # As many as there are, at most: a mini-batch of them all is the largest.
+    recipe = replace(recipe, batch_size=min(recipe.batch_size, len(dataset)))
     if cache_format not in {"float16", "int8"}:
         raise FreelocError(f"--cache-format {cache_format} is unknown: choose float16 or int8")
     started = time.monotonic()

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from freeloc.atomic import write_text
+from freeloc.atomic import check_place, write_text
 from freeloc.errors import FreelocError
 from freeloc.model import Model
 from freeloc.progress import say
@@ -34,10 +34,13 @@ class RunFolder:
         self.folder = folder
         self.model = folder / "model.safetensors"
         self.checkpoint = folder / "checkpoint.safetensors"
+        self.manifest = folder / "manifest.json"
         self._log = folder / "log.jsonl"
+        self._lines: list[str] = []
         self._resume = resume
         self._quiet = quiet
-        taken = [path.name for path in (self.model, self.checkpoint) if path.exists()]
+        ours = (self.model, self.checkpoint, self.manifest, self._log)
+        taken = [path.name for path in ours if path.exists()]
         if taken and not resume:
             raise FreelocError(
                 f"{folder} holds a run already ({', '.join(taken)}): go on with --resume or choose another --out"
@@ -61,22 +64,27 @@ class RunFolder:
                     f"the checkpoint in {self.folder} was made with another {' and '.join(changed)}: "
                     "give the same options and data as then, or train into another --out"
                 )
-        kept = checkpoint.epochs_done if checkpoint else 0
-        lines = self._log.read_text().splitlines() if self._log.exists() else []
         # A run stopped between log and checkpoint has logged an epoch that will be trained again.
-        write_text(self._log, "".join(f"{line}\n" for line in lines[:kept]))
+        self._lines = self._logged()[: checkpoint.epochs_done if checkpoint else 0]
+        check_place(self._log)
         return checkpoint
+
+    def _logged(self) -> list[str]:
+        try:
+            return self._log.read_text("utf-8").splitlines() if self._log.exists() else []
+        except (OSError, ValueError) as error:
+            raise FreelocError(f"{self._log} cannot be read ({error}): choose another --out") from error
 
     def log(self, record: EpochRecord) -> None:
         """Add one line to the log."""
-        with self._log.open("a") as file:
-            file.write(json.dumps(asdict(record)) + "\n")
+        self._lines.append(json.dumps(asdict(record)))
+        write_text(self._log, "".join(f"{line}\n" for line in self._lines))
         if not self._quiet:
             say(f"epoch {record.epoch}: loss {record.loss:.4f}, {record.seconds:.1f} s")
 
     def finish(self, model: Model) -> None:
         """Write model and manifest, and say where they are."""
         model.save(self.model)
-        write_text(self.folder / "manifest.json", json.dumps(model.manifest, indent=2) + "\n")
+        write_text(self.manifest, json.dumps(model.manifest, indent=2) + "\n")
         if not self._quiet:
             say(f"wrote {self.model}")
