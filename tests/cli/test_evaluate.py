@@ -14,7 +14,7 @@ from freeloc.cli.evaluate import _name
 from freeloc.datasets import Dataset, open_dataset
 from freeloc.evaluation import EvaluationOptions, collect, evaluate
 from freeloc.localizer import Localizer
-from freeloc.metrics import LocationOptions
+from freeloc.metrics import LocationOptions, PointingOptions
 from freeloc.model import Model
 
 TORCH = ("--runtime", "torch", "--precision", "float32", "--scales", "0.5")
@@ -46,6 +46,8 @@ def test_from_tags_to_numbers(
         "normalized",
     )
     more = ("--distance", "euclidean", "--difficult", "ignore", "--crowd", "miss", "--resamples", "30")
+    more += ("--pointing-tolerance", "9", "--pointing-reach", "pixel", "--pointing-difficult", "miss")
+    more += ("--pointing-crowd", "ignore", "--seed", "5")
     answer = freeloc(*words, *metrics, *more)
     assert answer.code == 0
     rows = [
@@ -66,7 +68,9 @@ def test_from_tags_to_numbers(
     options = EvaluationOptions(
         flavour="11point",
         location=LocationOptions("response", 5.0, "normalized", "euclidean", "ignore", "miss", "11point"),
+        pointing=PointingOptions(9.0, "pixel", "miss", "ignore"),
         resamples=30,
+        seed=5,
     )
     found = [
         collect(

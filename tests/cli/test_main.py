@@ -23,7 +23,7 @@ from freeloc.errors import FreelocError
 from freeloc.evaluation import EvaluationOptions
 from freeloc.localization import LocationMode
 from freeloc.localizer import Localizer
-from freeloc.metrics import APFlavour, LocationOptions
+from freeloc.metrics import APFlavour, LocationOptions, PointingOptions
 from freeloc.metrics.location import BoxDistance, Fate
 from freeloc.model import Model
 from freeloc.prediction import PredictionOptions
@@ -201,6 +201,7 @@ def test_words_are_those_of_the_library() -> None:
         (module(evaluate_command).Distance, BoxDistance),
         (module(evaluate_command).Ranking, hint(LocationOptions, "ranking")),
         (module(evaluate_command).Frame, hint(LocationOptions, "tolerance_frame")),
+        (module(evaluate_command).Reach, hint(PointingOptions, "reach")),
     ]
     for enum, literal in pairs:
         assert {member.value for member in enum} == set(typing.get_args(literal)), enum
@@ -248,7 +249,10 @@ def test_predict_has_the_librarys_defaults() -> None:
 def test_evaluate_has_the_librarys_defaults() -> None:
     wanted = EvaluationOptions()
     assert default(cli.evaluate, "ap") == wanted.flavour
-    assert default(cli.evaluate, "resamples") == wanted.resamples
+    for name in ("resamples", "seed"):
+        assert default(cli.evaluate, name) == getattr(wanted, name), name
+    for name in PointingOptions.__dataclass_fields__:
+        assert default(cli.evaluate, f"pointing_{name}") == getattr(wanted.pointing, name), name
     for name in ("ranking", "tolerance", "tolerance_frame", "distance", "difficult", "crowd"):
         assert default(cli.evaluate, name) == getattr(wanted.location, name), name
     missing = LocationOptions.__dataclass_fields__.keys() - inspect.signature(cli.evaluate).parameters.keys()

@@ -60,6 +60,13 @@ class Distance(StrEnum):
     euclidean = "euclidean"
 
 
+class Reach(StrEnum):
+    """What the disc of the pointing game must touch."""
+
+    edge = "edge"
+    pixel = "pixel"
+
+
 class Fate(StrEnum):
     """What becomes of a point that reaches only flagged boxes."""
 
@@ -96,12 +103,26 @@ def evaluate(
         Distance, typer.Option(help="box: grown on every side; euclidean: with rounded corners.")
     ] = Distance.box,
     difficult: Annotated[
-        Fate, typer.Option(help="A point only in a difficult box of a present class: hit, ignore or miss.")
+        Fate, typer.Option(help="Location AP: what a point only in a difficult box of a present class is.")
     ] = Fate.hit,
     crowd: Annotated[
-        Fate, typer.Option(help="A point only in a crowd box: hit, ignore or miss.")
+        Fate, typer.Option(help="Location AP: what a point only in a crowd box is.")
     ] = Fate.ignore,
+    pointing_tolerance: Annotated[
+        float, typer.Option(help="Pointing game: radius of the disc around the point, in pixels.")
+    ] = 15.0,
+    pointing_reach: Annotated[
+        Reach,
+        typer.Option(help="Pointing game: the disc meets a box's edge, or the centre of a pixel in it."),
+    ] = Reach.edge,
+    pointing_difficult: Annotated[
+        Fate, typer.Option(help="Pointing game: what a point only in a difficult box is.")
+    ] = Fate.hit,
+    pointing_crowd: Annotated[
+        Fate, typer.Option(help="Pointing game: what a point only in a crowd box is.")
+    ] = Fate.hit,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the 95% intervals.", min=1)] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
     weights: Weights = None,
     runtime: RuntimeOption = Runtime.auto,
     precision: PrecisionOption = Precision.auto,
@@ -116,7 +137,7 @@ def evaluate(
     from freeloc.evaluation import EvaluationOptions, check_annotated, collect
     from freeloc.evaluation import evaluate as measure
     from freeloc.localizer import Localizer
-    from freeloc.metrics import LocationOptions
+    from freeloc.metrics import LocationOptions, PointingOptions
     from freeloc.progress import say
     from freeloc.report import print_evaluation
 
@@ -131,7 +152,14 @@ def evaluate(
             crowd=crowd.value,
             flavour=ap.value,
         ),
+        pointing=PointingOptions(
+            tolerance=pointing_tolerance,
+            reach=pointing_reach.value,
+            difficult=pointing_difficult.value,
+            crowd=pointing_crowd.value,
+        ),
         resamples=resamples,
+        seed=seed,
     )
     if out is not None:
         check_place(out)
