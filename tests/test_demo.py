@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,22 @@ def test_every_promised_file_and_a_second_demo_in_its_place(tmp_path: Path) -> N
     assert json.loads((out / "results.json").read_text())["photographs"] == 1
     assert json.loads((out / "run" / "manifest.json").read_text())["seed"] == 2
     assert (out / "notes.txt").read_text() == "the user's own"
+
+
+@pytest.mark.slow
+def test_tags_become_locations_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of the demo's scenes: enough to be far from the centre baseline."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("somebody asked the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    settings = DemoSettings(train_scenes=64, test_scenes=24, epochs=8)
+    evaluation = run_demo(tmp_path / "demo", settings, quiet=True)
+    fused, paper, centre = (row.measures["location"].mean.estimate for row in evaluation.rows)
+    assert fused > 0.85
+    assert paper > 0.85
+    assert centre < 0.5
 
 
 @pytest.mark.parametrize("name", ["pictures/holiday.jpg", "run/model.safetensors", "results.json"])

@@ -49,7 +49,7 @@ def test_bad_photographs_can_be_left_out(freeloc: Callable[..., Any], copied: Pa
         file.write("gone.jpg,mug\n")
     answer = freeloc("check", copied, "--skip-bad")
     assert answer.code == 0
-    assert answer.out.startswith("scenes: 6 photographs, 8 classes, 1 bad ones left out\n")
+    assert answer.out.startswith("scenes: 6 photographs, 8 classes, 1 bad one left out\n")
 
 
 def test_a_class_that_training_would_miss_is_wrong(freeloc: Callable[..., Any], copied: Path) -> None:
@@ -69,3 +69,34 @@ def test_missing_data_is_one_line(freeloc: Callable[..., Any], tmp_path: Path) -
         assert (answer.code, answer.out) == (2, "")
         assert str(place) in answer.err
         assert answer.err.count("\n") == 1
+
+
+def test_a_class_on_every_photograph_is_wrong_and_can_be_left_out(
+    freeloc: Callable[..., Any], copied: Path, tmp_path: Path
+) -> None:
+    text = (copied / "metadata.csv").read_text()
+    header, *rows = text.splitlines()
+    tagged = [row.split(",", 2) for row in rows]
+    assert header.split(",")[:2] == ["file_name", "tags"]
+    columns = ["file_name,mug,odd", *(f"{row[0]},1,{number % 2}" for number, row in enumerate(tagged))]
+    (copied / "metadata.csv").write_text("\n".join(columns))
+    answer = freeloc("check", copied)
+    assert (answer.code, answer.out) == (2, "")
+    assert "1 class on every photograph" in answer.err
+    assert "class 'mug' is on every photograph" in answer.err
+    (tmp_path / "names.txt").write_text("odd\n")
+    answer = freeloc("check", copied, "--classes", tmp_path / "names.txt")
+    assert (answer.code, answer.out) == (0, "scenes: 6 photographs, 1 classes\n       3  odd\n")
+
+
+def test_a_photograph_that_does_not_decode_is_found(
+    freeloc: Callable[..., Any], copied: Path, tiny_scenes: Dataset
+) -> None:
+    torn = copied / tiny_scenes.samples[2].path.name
+    data = bytearray(torn.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 300] = b"\xff" * 300
+    torn.write_bytes(data)
+    answer = freeloc("check", copied)
+    assert (answer.code, answer.out) == (2, "")
+    assert f"metadata.csv:4: photograph {torn} cannot be decoded" in answer.err
+    assert answer.err.count(str(torn)) == 1

@@ -190,10 +190,50 @@ def test_a_box_beside_its_photograph_is_named(coco: Coco) -> None:
 
 def test_a_class_without_a_photograph_matters_for_training_only(coco: Coco) -> None:
     coco.photograph(1, thing(1, 7), thing(1, 3), thing(1, 90, iscrowd=1))
-    assert coco.open().labels.tolist() == [[1, 1, 0]]
-    problem = coco.problem(require_positives=True)
+    coco.photograph(2)
+    assert coco.open().labels.tolist() == [[1, 1, 0], [-1, -1, -1]]
+    problem = coco.problem(for_training=True)
     assert (problem.kind, problem.file, problem.line) == ("empty_class", coco.file, None)
     assert problem.message.startswith("class 'gnu' has no photograph")
+
+
+def test_a_class_on_every_photograph_matters_for_training_only(coco: Coco) -> None:
+    coco.contents["categories"] = CATEGORIES[:2]
+    coco.photograph(1, thing(1, 7), thing(1, 3))
+    coco.photograph(2, thing(2, 7), thing(2, 3, iscrowd=1))
+    assert len(coco.open()) == 2
+    told = coco.problems(for_training=True)
+    assert [(problem.kind, problem.message.split()[1]) for problem in told] == [
+        ("full_class", "'cat'"),
+        ("full_class", "'dog'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "bbox", [[10**400, 2, 3, 4], [1, 2, 10**400, 4], [1e308, 2, 1e308, 4], [1, 2, -(10**400), 4]]
+)
+def test_a_box_too_large_for_any_photograph_is_bad(coco: Coco, bbox: list[float]) -> None:
+    coco.photograph(1, thing(1, 7, bbox=bbox))
+    assert len(coco.open()) == 1
+    for verify in (True, False):
+        problem = coco.problem(boxes=True, verify=verify)
+        assert (problem.kind, problem.line) == ("bad_value", coco.line("annotations"))
+        assert problem.message.endswith("not [x, y, width, height]")
+
+
+def test_a_category_that_utf8_cannot_write_is_told(coco: Coco) -> None:
+    coco.photograph(1, thing(1, 7))
+    coco.contents["categories"] = [CATEGORIES[0], {"id": 8, "name": "c\ud800t"}]
+    problem = coco.problem(skip_bad=True)
+    assert (problem.kind, problem.line) == ("bad_value", coco.line("categories", 1))
+    assert problem.message == r"the name of category 8 is 'c\ud800t', which UTF-8 cannot write"
+
+
+def test_file_names_may_be_written_the_way_of_windows(coco: Coco) -> None:
+    path = coco.photograph(1, thing(1, 7))
+    (coco.root / "val2017").rename(coco.root / "pictures")
+    coco.contents["images"][0]["file_name"] = "pictures\\1.jpg"
+    assert coco.open().samples[0].path == coco.root / "pictures" / path.name
 
 
 @pytest.mark.parametrize(
@@ -208,6 +248,12 @@ def test_a_class_without_a_photograph_matters_for_training_only(coco: Coco) -> N
         ("{1: 2}", 1, "malformed JSON: a key must be a string"),
         ('{"images" []}', 1, "malformed JSON: ':' is missing after a key"),
         ('{"images": [] "a": 1}', 1, "malformed JSON: ',' or '}' is missing"),
+        ('{"images": [],\n"info": {"size":\n' + "9" * 5000 + "}}", 2, "in this value has too many digits"),
+        (
+            '{"images": [\n{"id": ' + "9" * 5000 + "}]}",
+            2,
+            "malformed JSON: a number in this value has too many",
+        ),
         ('{"images": ' + "[" * 200_000, None, "malformed JSON: it is nested too deep"),
         ('{"images": [], "info": 1}', None, "no COCO instances file: it has no annotations, no categories"),
         ('{"images": [],\n"\xff"', 2, "this is not UTF-8 text"),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from freeloc.datasets.headers import UnreadablePhotographError, exists, read_size
+from freeloc.datasets.headers import UnreadablePhotographError, exists, find_name, is_dead_link, read_size
 from freeloc.geometry import Size
 
 
@@ -90,3 +90,22 @@ def test_what_decodes_is_never_refused(cut: int, tail: bytes) -> None:
 @pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "nothing"])
 def test_names_no_system_allows_are_no_files(name: str, tmp_path: Path) -> None:
     assert not exists(tmp_path / name)
+    assert not is_dead_link(tmp_path / name)
+
+
+def test_a_dead_link_is_known(tmp_path: Path) -> None:
+    link = tmp_path / "link.jpg"
+    link.symlink_to(tmp_path / "gone.jpg")
+    assert is_dead_link(link)
+    (tmp_path / "gone.jpg").touch()
+    assert not is_dead_link(link)
+
+
+def test_a_backslash_is_a_slash_only_where_that_finds_a_file(tmp_path: Path) -> None:
+    name = "dog\\1.jpg"
+    assert find_name(tmp_path, name) == name
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "dog" / "1.jpg").touch()
+    assert find_name(tmp_path, name) == "dog/1.jpg"
+    (tmp_path / name).touch()
+    assert find_name(tmp_path, name) == name

@@ -105,6 +105,7 @@ def test_what_was_looked_for_is_listed(tmp_path: Path, name: str) -> None:
         ({"classes": []}, "--classes is empty"),
         ({"classes": ["dog", " "]}, "--classes has an empty name"),
         ({"classes": ["dog", "dog "]}, "--classes has 'dog' more than once"),
+        ({"classes": ["d\ud800g"]}, r"--classes has 'd\\ud800g', which is no text"),
         ({"classes": "dog"}, "--classes is the one string 'dog'"),
     ],
 )

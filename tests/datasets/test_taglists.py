@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import os
 import tempfile
 import zlib
 from pathlib import Path
@@ -23,7 +25,7 @@ def photographs(folder: Path, *names: str) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         # Every photograph has its own colour, so no two files are equal by chance.
-        Image.new("RGB", (8, 6), tuple(zlib.crc32(str(path).encode()).to_bytes(4)[1:])).save(path)
+        Image.new("RGB", (8, 6), tuple(zlib.crc32(os.fsencode(path)).to_bytes(4)[1:])).save(path)
 
 
 def write(file: Path, *lines: str, encoding: str = "utf-8") -> Path:
@@ -210,8 +212,22 @@ def test_wide_columns_and_chosen_classes_must_agree(tmp_path: Path) -> None:
     file = write(tmp_path / "wide.csv", "file_name,dog,cat", "a.jpg,1,0")
     assert problems_of(file, classes=["dog", "cow"], skip_bad=True) == [
         Problem("bad_value", file, 1, "there is no column for class 'cow'"),
-        Problem("unknown_class", file, 1, "unknown class 'cat' as a column"),
     ]
+
+
+def test_a_wide_column_that_is_not_chosen_is_left_out(tmp_path: Path) -> None:
+    photographs(tmp_path, "a.jpg", "b.jpg")
+    file = write(tmp_path / "wide.csv", "file_name,dog,cat,degrees,cow", "a.jpg,1,0,-1,1", "b.jpg,0,1,23,")
+    data = open_dataset(file, classes=["cow", "dog"])
+    assert (data.classes, data.labels.tolist()) == (("cow", "dog"), [[1, 1], [0, -1]])
+    assert [problem.line for problem in problems_of(file)] == [3]
+
+
+def test_a_wide_column_that_is_left_out_changes_no_other_label(tmp_path: Path) -> None:
+    photographs(tmp_path, "a.jpg", "b.jpg")
+    file = write(tmp_path / "wide.csv", "file_name,dog,cat", "a.jpg,1,-1", "b.jpg,0,1")
+    assert open_dataset(file).labels[:, 0].tolist() == [1, 0]
+    assert open_dataset(file, classes=["dog"]).labels.tolist() == [[1], [0]]
 
 
 def test_a_class_without_a_photograph_matters_for_training_only(tmp_path: Path) -> None:
@@ -219,12 +235,12 @@ def test_a_class_without_a_photograph_matters_for_training_only(tmp_path: Path) 
     file = write(tmp_path / "tags.csv", "file_name,tags", "a.jpg,dog", "gone.jpg,cat", "b.jpg,dog")
     options = {"classes": ["cow", "dog", "cat"]}
     assert [problem.kind for problem in problems_of(file, **options)] == ["missing_photograph"]
-    told = problems_of(file, **options, require_positives=True)
+    told = problems_of(file, **options, for_training=True)
     assert [(problem.kind, problem.line) for problem in told] == [
         ("empty_class", None),
         ("missing_photograph", 3),
     ]
-    left = problems_of(file, **options, require_positives=True, skip_bad=True)
+    left = problems_of(file, **options, for_training=True, skip_bad=True)
     assert [problem.message.split()[1] for problem in left if problem.kind == "empty_class"] == [
         "'cow'",
         "'cat'",
@@ -376,9 +392,219 @@ def test_a_folder_without_a_list_is_told(tmp_path: Path) -> None:
         open_dataset(tmp_path, format="tags")
 
 
+def test_a_class_on_every_photograph_matters_for_training_only(tmp_path: Path) -> None:
+    photographs(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    file = write(tmp_path / "tags.csv", "file_name,tags,unknown_tags", "a.jpg,dog|cat,", "b.jpg,cat,dog")
+    assert len(open_dataset(file)) == 2
+    message = (
+        "is on every photograph: add photographs without it, or take it out of the tag list, and out of "
+        "--classes if it is there"
+    )
+    for skip_bad in (False, True):
+        assert problems_of(file, for_training=True, skip_bad=skip_bad) == [
+            Problem("full_class", file, None, f"class 'cat' {message}"),
+            Problem("full_class", file, None, f"class 'dog' {message}"),
+        ]
+    with file.open("a") as out:
+        out.write("c.jpg,dog,\n")
+    # The photograph without a cat is there; that without a dog is still missing.
+    assert [problem.message.split()[1] for problem in problems_of(file, for_training=True)] == ["'dog'"]
+
+
+def test_a_class_column_on_every_photograph_can_be_left_out(tmp_path: Path) -> None:
+    photographs(tmp_path, "a.jpg", "b.jpg")
+    file = write(tmp_path / "wide.csv", "file_name,dog,cat", "a.jpg,1,0", "b.jpg,1,1")
+    (problem,) = problems_of(file, for_training=True)
+    assert problem.message.endswith("add photographs without it, or leave the class out with --classes")
+    assert len(open_dataset(file, classes=["cat"], for_training=True)) == 2
+
+
+def test_a_class_is_not_full_because_of_a_photograph_that_is_left_out(tmp_path: Path) -> None:
+    photographs(tmp_path, "a.jpg")
+    file = write(tmp_path / "tags.csv", "file_name,tags", "a.jpg,dog", "gone.jpg,")
+    assert [problem.kind for problem in problems_of(file, for_training=True)] == ["missing_photograph"]
+    told = problems_of(file, for_training=True, skip_bad=True)
+    assert [problem.kind for problem in told] == ["full_class", "missing_photograph"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "tags"),
+    [
+        ("['dog', 'cat']", {"dog", "cat"}),
+        ('["dog", " cat "]', {"dog", "cat"}),
+        ("['salt, pepper']", {"salt, pepper"}),
+        ('["salt|pepper", "dog"]', {"salt|pepper", "dog"}),
+        ("['it\\'s', \"it's\", '\\d']", {"it's", r"\d"}),
+        ("[]", set()),
+        ("[dog", {"[dog"}),
+    ],
+)
+def test_a_cell_may_be_a_list_as_pandas_writes_it(tmp_path: Path, cell: str, tags: set[str]) -> None:
+    photographs(tmp_path, "a.jpg", "b.jpg")
+    file = tmp_path / "tags.csv"
+    with file.open("w", newline="") as out:
+        csv.writer(out).writerows(
+            [["file_name", "tags", "unknown_tags"], ["a.jpg", cell, ""], ["b.jpg", "x", cell]]
+        )
+    table = file.with_suffix(".jsonl")
+    records = [
+        {"file_name": "a.jpg", "tags": cell},
+        {"file_name": "b.jpg", "tags": "x", "unknown_tags": cell},
+    ]
+    write(table, *map(json.dumps, records))
+    for data in map(open_dataset, (file, table)):
+        assert set(data.classes) == tags | {"x"}
+        for sample, value in zip(data, (1, 0)):
+            assert {name for name, label in zip(data.classes, sample.labels) if label == value} == tags
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "[dog, cat]",
+        "['dog' 'cat']",
+        "['dog', 1]",
+        "['']",
+        "['dog'] | ['cat']",
+        "[b'dog']",
+        "[nan]",
+        "[" * 99 + "]" * 99,
+    ],
+)
+def test_other_things_in_brackets_are_no_tags(tmp_path: Path, cell: str) -> None:
+    photographs(tmp_path, "a.jpg", "b.jpg")
+    file = tmp_path / "tags.csv"
+    with file.open("w", newline="") as out:
+        csv.writer(out).writerows(
+            [["file_name", "tags", "unknown_tags"], ["a.jpg", cell, ""], ["b.jpg", "x", cell]]
+        )
+    first, second = problems_of(file)
+    assert (first.kind, first.line, second.kind, second.line) == ("bad_value", 2, "bad_value", 3)
+    for problem, column in ((first, "tags"), (second, "unknown_tags")):
+        assert problem.message.startswith(f"{column} is ")
+        assert problem.message.endswith(", not a list of strings")
+        assert cell[:4] in problem.message
+
+
+def test_numbers_of_too_many_digits_are_malformed(tmp_path: Path) -> None:
+    photographs(tmp_path, "a.jpg")
+    file = write(
+        tmp_path / "tags.jsonl",
+        '{"file_name": "a.jpg", "tags": "dog"}',
+        f'{{"file_name": "b.jpg", "tags": "dog", "width": {"9" * 5000}}}',
+    )
+    message = "malformed JSON: a number in it has too many digits"
+    assert problems_of(file) == [Problem("malformed_row", file, 2, message)]
+
+
+def test_tags_that_utf8_cannot_write_are_told(tmp_path: Path) -> None:
+    photographs(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    file = write(
+        tmp_path / "tags.jsonl",
+        r'{"file_name": "a.jpg", "tags": ["d\ud800g"]}',
+        r'{"file_name": "b.jpg", "tags": "d\ud800g"}',
+        r'{"file_name": "c.jpg", "tags": "dog"}',
+        r'{"file_name": "\ud800.jpg", "tags": "dog"}',
+    )
+    told = problems_of(file)
+    assert [(problem.kind, problem.line) for problem in told] == [
+        ("bad_value", 1),
+        ("bad_value", 2),
+        ("missing_photograph", 4),
+    ]
+    assert told[0].message == r"tags has 'd\ud800g', which UTF-8 cannot write"
+    data = open_dataset(file, skip_bad=True)
+    assert (data.classes, data.skipped) == (("dog",), 3)
+
+
+def latin(folder: Path, name: str) -> Path:
+    """A file name in another encoding, or a skipped test where the system has no such names."""
+    path = folder / os.fsdecode(name.encode("latin-1"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        photographs(path.parent, path.name)
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    return path
+
+
+def test_file_names_need_not_be_utf8(tmp_path: Path) -> None:
+    path = latin(tmp_path / "dog", "h\xe9.jpg")
+    data = open_dataset(tmp_path)
+    assert [sample.path for sample in data] == [path]
+    digest = hashlib.sha256(b"dog" + b"h\xe9.jpg\0" + b"\x01").hexdigest()
+    assert data.fingerprint == digest
+
+
+def test_the_hash_of_ordinary_names_is_that_of_their_utf8(tmp_path: Path) -> None:
+    photographs(tmp_path, "grün.jpg")
+    file = write(tmp_path / "tags.csv", "file_name,tags", "grün.jpg,dog")
+    digest = hashlib.sha256(b"dog" + "grün.jpg".encode() + b"\0\x01").hexdigest()
+    assert open_dataset(file).fingerprint == digest
+
+
+def test_folder_names_that_are_not_utf8_are_told_as_classes_and_printed_as_names(tmp_path: Path) -> None:
+    data = latin(tmp_path, "data\xe9/dog/a.jpg").parents[1]
+    assert open_dataset(data).name == "data?"
+    (data / "dog").rename(data / os.fsdecode(b"d\xe9g"))
+    (problem,) = problems_of(data, skip_bad=True)
+    assert problem.kind == "bad_value"
+    assert problem.message == r"the name of class 'd\udce9g' is not UTF-8 text: rename it"
+
+
+def test_names_may_be_written_the_way_of_windows(tmp_path: Path) -> None:
+    photographs(tmp_path, "dog/1.jpg", "train/2.jpg")
+    file = write(
+        tmp_path / "tags.csv", "file_name,tags", "dog\\1.jpg,dog", "train\\2.jpg,dog", "train\\3.jpg,dog"
+    )
+    missing = tmp_path / "train\\3.jpg"
+    assert problems_of(file) == [Problem("missing_photograph", file, 4, f"photograph {missing} is missing")]
+    data = open_dataset(file, skip_bad=True)
+    assert [sample.path for sample in data] == [tmp_path / "dog" / "1.jpg", tmp_path / "train" / "2.jpg"]
+    assert [problem.line for problem in problems_of(file, split="train")] == [4]
+
+
+def test_pictures_of_other_kinds_and_dead_links_in_class_folders_are_told(tmp_path: Path) -> None:
+    photographs(tmp_path, "dog/a.jpg", "cat/b.jpg")
+    heic, link = tmp_path / "cat" / "c.HEIC", tmp_path / "dog" / "d.jpg"
+    heic.write_bytes(b"picture")
+    (tmp_path / "cat" / "notes.txt").touch()
+    (tmp_path / "cat" / ".hidden.heic").touch()
+    for folder in ("dog", "cat"):
+        (tmp_path / folder / "d.jpg").symlink_to(tmp_path / "gone.jpg")
+    for verify in (True, False):
+        assert problems_of(tmp_path, verify=verify) == [
+            Problem(
+                "unreadable_photograph",
+                heic,
+                None,
+                "this is a picture of a kind that freeloc does not read: convert it to JPEG",
+            ),
+            Problem(
+                "missing_photograph",
+                tmp_path / "cat" / "d.jpg",
+                None,
+                "this photograph is a link to a file that is not there",
+            ),
+            Problem(
+                "missing_photograph", link, None, "this photograph is a link to a file that is not there"
+            ),
+        ]
+    data = open_dataset(tmp_path, skip_bad=True)
+    assert (names_of(data), data.skipped) == (["b.jpg", "a.jpg"], 3)
+
+
+def test_a_class_folder_of_other_pictures_only_is_not_empty(tmp_path: Path) -> None:
+    photographs(tmp_path, "dog/a.jpg")
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "b.heic").write_bytes(b"picture")
+    told = problems_of(tmp_path, for_training=True)
+    assert [problem.kind for problem in told] == ["unreadable_photograph"]
+
+
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).map(str.strip)
 TAGS = NAMES.filter(bool)
-CELL_TAGS = TAGS.filter(lambda tag: not set(tag) & set(",;|"))
+CELL_TAGS = TAGS.filter(lambda tag: not set(tag) & set(",;|["))
 
 
 def rows_of(tags: st.SearchStrategy[str]) -> st.SearchStrategy[list[tuple[list[str], list[str]]]]:

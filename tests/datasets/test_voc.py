@@ -156,11 +156,39 @@ def test_chosen_voc_classes_leave_the_others_out(devkit: Devkit) -> None:
     assert [box.label for box in data.samples[0].boxes or ()] == [1, 0]
 
 
-def test_a_name_outside_chosen_classes_of_your_own_is_unknown(devkit: Devkit) -> None:
-    devkit.photograph("a", thing("zebra"), thing("dog"))
+@pytest.mark.parametrize("classes", [["zebra", "gnu"], ["dog"]])
+def test_chosen_classes_of_your_own_leave_the_others_out(
+    devkit: Devkit, classes: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    devkit.photograph("a", thing("zebra"), thing("dog"), thing("okapi", difficult="1"))
     devkit.list("train", "a")
-    problem = devkit.problem(classes=["zebra", "gnu"])
-    assert problem == Problem("unknown_class", devkit.annotation("a"), 8, "unknown class 'dog'")
+    assert labels_of(devkit.open(classes=classes, boxes=True)) == {classes[0]: 1}
+    left_out = "'okapi'" if "zebra" in classes else "'okapi', 'zebra'"
+    assert caplog.messages == [f"objects of {left_out} are left out of {devkit.root}"]
+
+
+def test_a_class_that_is_only_difficult_can_be_left_out_for_training(devkit: Devkit) -> None:
+    devkit.photograph("a", thing("zebra"), thing("okapi", difficult="1"))
+    devkit.photograph("b")
+    devkit.list("train", "a", "b")
+    assert [problem.message.split()[1] for problem in devkit.problems(for_training=True)] == ["'okapi'"]
+    assert devkit.open(classes=["zebra"], for_training=True).labels.tolist() == [[1], [-1]]
+
+
+def test_chosen_voc_classes_leave_a_slip_of_the_pen_in_the_report(devkit: Devkit) -> None:
+    devkit.photograph("a", *map(thing, VOC_CLASSES))
+    devkit.photograph("b", thing("cat"), thing("dgo"))
+    devkit.list("train", "b")
+    problem = devkit.problem(classes=["dog", "cat"])
+    assert problem == Problem("unknown_class", devkit.annotation("b"), 8, "unknown class 'dgo'")
+
+
+def test_a_class_file_names_a_class_that_may_be_left_out(devkit: Devkit) -> None:
+    devkit.photograph("a", *map(thing, VOC_CLASSES), thing("zebra"))
+    devkit.list("train", "a")
+    assert len(devkit.problems(classes=["dog"])) == 1
+    devkit.list("zebra_train", "a 1")
+    assert labels_of(devkit.open(classes=["dog"])) == {"dog": 1}
 
 
 def write_class_files(devkit: Devkit, data: Dataset, split: str) -> None:
@@ -308,10 +336,11 @@ def test_a_box_beside_its_photograph_is_named(devkit: Devkit) -> None:
 
 def test_a_class_without_a_photograph_matters_for_training_only(devkit: Devkit) -> None:
     devkit.photograph("a", thing("dog"), thing("cat", difficult="1"))
-    file = devkit.list("train", "a")
-    assert len(devkit.open(classes=["dog", "cat"])) == 1
+    devkit.photograph("b")
+    file = devkit.list("train", "a", "b")
+    assert len(devkit.open(classes=["dog", "cat"])) == 2
     for skip_bad in (False, True):
-        problem = devkit.problem(classes=["dog", "cat"], require_positives=True, skip_bad=skip_bad)
+        problem = devkit.problem(classes=["dog", "cat"], for_training=True, skip_bad=skip_bad)
         assert (problem.kind, problem.file, problem.line) == ("empty_class", file, None)
         assert problem.message.startswith("class 'cat' has no photograph")
 

@@ -178,7 +178,14 @@ def evaluate(
     ]
     classes = localizers[0].classes
     dataset = open_dataset(
-        data, split=split, format=format_.value, images=images, classes=classes, boxes=True, skip_bad=skip_bad
+        data,
+        split=split,
+        format=format_.value,
+        images=images,
+        classes=classes,
+        boxes=True,
+        skip_bad=skip_bad,
+        quiet=quiet,
     )
     check_annotated(dataset, {name: item.classes for name, item in zip(names, localizers, strict=True)})
     predictions = [

@@ -96,7 +96,7 @@ def train(
 ) -> None:
     """Train on tagged photographs. Boxes, where the data has any, are not read."""
     from freeloc.datasets import open_dataset
-    from freeloc.progress import say
+    from freeloc.progress import counted, say
     from freeloc.training.recipe import named_recipe
     from freeloc.training.run import train as run
 
@@ -117,11 +117,14 @@ def train(
         images=images,
         classes=read_classes(classes),
         skip_bad=skip_bad,
-        require_positives=True,
+        for_training=True,
+        quiet=quiet,
     )
     if not quiet:
-        left_out = f", {dataset.skipped} bad ones left out" if dataset.skipped else ""
-        say(f"{dataset.name}: {len(dataset)} photographs, {len(dataset.classes)} classes{left_out}")
+        left_out = f", {counted(dataset.skipped, 'bad one')} left out" if dataset.skipped else ""
+        say(
+            f"{dataset.name}: {counted(len(dataset), 'photograph')}, {len(dataset.classes)} classes{left_out}"
+        )
     run(
         dataset,
         out,

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from freeloc.datasets.cocofile import CocoFile, CocoObject, Ident, read_coco_file
 from freeloc.datasets.draft import Draft, Entry, OpenOptions, make_labels
-from freeloc.datasets.headers import exists
+from freeloc.datasets.headers import exists, find_name
 from freeloc.datasets.problems import DataProblems, MalformedFileError
 from freeloc.datasets.sample import Box, Dataset
 from freeloc.errors import FreelocError
@@ -150,7 +150,8 @@ def _take_entries(contents: CocoFile, draft: Draft) -> dict[Ident, Entry]:
     folder = draft.options.images or _photographs_folder(file, [image.file_name for image in contents.images])
     entries: dict[Ident, Entry] = {}
     for image in contents.images:
-        entry = draft.add(folder / image.file_name, file, image.line, f"image {image.ident}: ")
+        path = folder / find_name(folder, image.file_name)
+        entry = draft.add(path, file, image.line, f"image {image.ident}: ")
         first = entries.setdefault(image.ident, entry)
         if first is not entry and first.path != entry.path:
             draft.fault(entry, "duplicate_row", f"this id is already that of {first.path.name}")
@@ -163,7 +164,10 @@ def _photographs_folder(file: Path, names: list[str]) -> Path:
     split = _split_of(file)
     likely = (root / split, root / "images" / split, root / "images", root, file.parent)
     folders = [folder for folder in likely if folder.is_dir()]
-    return next((folder for folder in folders if any(exists(folder / name) for name in names)), folders[0])
+    return next(
+        (folder for folder in folders if any(exists(folder / find_name(folder, name)) for name in names)),
+        folders[0],
+    )
 
 
 def _note_strays(contents: CocoFile, entries: Mapping[Ident, Entry], draft: Draft) -> None:

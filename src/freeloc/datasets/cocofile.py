@@ -11,7 +11,7 @@ from typing import Any
 
 from freeloc.datasets.jsonrecords import read_records
 from freeloc.datasets.problems import MalformedFileError
-from freeloc.datasets.textfile import read_text
+from freeloc.datasets.textfile import is_text, read_text
 
 __all__ = ["CocoFile", "CocoImage", "CocoObject", "Corners", "Ident", "corners_from_coco", "read_coco_file"]
 
@@ -93,6 +93,8 @@ class CocoFile:
         name = name.strip() if isinstance(name, str) else ""
         if not isinstance(ident, int) or isinstance(ident, bool) or not name:
             self.trouble.append((line, "a category needs a whole number as id, and a name"))
+        elif not is_text(name):
+            self.trouble.append((line, f"the name of category {ident} is {name!r}, which UTF-8 cannot write"))
         elif ident in self.categories or name in self.categories.values():
             self.trouble.append((line, f"category {ident} ({name!r}) repeats an id or a name"))
         else:
@@ -165,10 +167,15 @@ def _is_ident(value: object) -> bool:
 
 def _corners(bbox: object) -> Corners | None:
     # COCO's own files hold a few boxes of width or height 0, so only negative ones are wrong.
-    if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(_is_finite, bbox)):
+    if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(_is_number, bbox)):
         return None
-    return corners_from_coco(*bbox) if bbox[2] >= 0 and bbox[3] >= 0 else None
+    try:
+        x, y, width, height = map(float, bbox)
+    except OverflowError:
+        return None
+    corners = corners_from_coco(x, y, width, height)
+    return corners if width >= 0 and height >= 0 and all(map(math.isfinite, corners)) else None
 
 
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from freeloc.datasets.problems import MalformedFileError
-from freeloc.datasets.tagrows import NO_NAME, RowFault, TagRow, TagSource, TagTable, split_tags
+from freeloc.datasets.tagrows import NO_NAME, RowFault, TagRow, TagSource, TagTable, parse_cell
 from freeloc.datasets.textfile import read_text
 
 __all__ = ["read_csv"]
@@ -24,7 +24,8 @@ def read_csv(source: TagSource) -> TagTable:
     """Read a CSV tag list; cells are separated by comma, semicolon or tab, as the header shows.
 
     In the wide form 1 means present and an empty cell unknown. A 0 means absent, unless some cell of the
-    file is −1: then −1 means absent and 0 unknown, as in VOC's class files.
+    file is −1: then −1 means absent and 0 unknown, as in VOC's class files. Columns of classes that are not
+    asked for are left out, and may hold anything.
 
     Args:
         source: the file and what its names are relative to.
@@ -95,26 +96,27 @@ def _cells(header: list[str], record: list[str]) -> _Cells | str:
 def _tagged(source: TagSource, line: int, cells: _Cells | str) -> TagRow:
     if isinstance(cells, str):
         return source.broken_row(line, cells)
+    faults = [] if cells[_FILE] else [NO_NAME]
     return source.row(
         line,
         cells[_FILE],
         cells.get(_SPLIT, ""),
-        tags=split_tags(cells[_TAGS]),
-        unknown=split_tags(cells.get(_UNKNOWN, "")),
-        faults=() if cells[_FILE] else (NO_NAME,),
+        tags=parse_cell(cells[_TAGS], _TAGS, faults),
+        unknown=parse_cell(cells.get(_UNKNOWN, ""), _UNKNOWN, faults),
+        faults=faults,
     )
 
 
 def _wide(
     source: TagSource, columns: tuple[str, ...], rows: list[tuple[int, _Cells | str]]
 ) -> Iterator[TagRow]:
-    good = [cells for _, cells in rows if not isinstance(cells, str)]
-    absent = -1 if any(_VALUES.get(cells[name].lower()) == -1 for cells in good for name in columns) else 0
+    wanted = columns if source.classes is None else tuple(name for name in columns if name in source.classes)
+    absent = _absent(columns, wanted, [cells for _, cells in rows if not isinstance(cells, str)])
     for line, cells in rows:
         if isinstance(cells, str):
             yield source.broken_row(line, cells)
             continue
-        texts = {name: cells[name].lower() for name in columns}
+        texts = {name: cells[name].lower() for name in wanted}
         values = {name: _VALUES.get(text) for name, text in texts.items()}
         faults = [] if cells[_FILE] else [NO_NAME]
         faults += [
@@ -126,7 +128,20 @@ def _wide(
             line,
             cells[_FILE],
             cells.get(_SPLIT, ""),
-            tags=[name for name in columns if values[name] == 1],
-            unknown=[name for name in columns if values[name] not in (1, absent)],
+            tags=[name for name in wanted if values[name] == 1],
+            unknown=[name for name in wanted if values[name] not in (1, absent)],
             faults=faults,
         )
+
+
+def _absent(columns: tuple[str, ...], wanted: tuple[str, ...], rows: list[_Cells]) -> int:
+    """The value that means absent.
+
+    A class that is left out still shows how the file is meant, so that leaving it out changes no other label.
+    A column of something else, such as a temperature, shows nothing.
+    """
+    for name in columns:
+        texts = {cells[name].lower() for cells in rows}
+        if (name in wanted or texts <= _VALUES.keys()) and any(_VALUES.get(text) == -1 for text in texts):
+            return -1
+    return 0

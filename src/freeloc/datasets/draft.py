@@ -10,9 +10,11 @@ from typing import NoReturn
 
 import numpy as np
 
-from freeloc.datasets.headers import UnreadablePhotographError, exists, read_size
+from freeloc.datasets.decoding import decoding_faults
+from freeloc.datasets.headers import UnreadablePhotographError, exists, is_dead_link, read_size
 from freeloc.datasets.problems import ProblemKind, ProblemList
 from freeloc.datasets.sample import ABSENT, IGNORE, PRESENT, Box, Dataset, Labels, Sample
+from freeloc.datasets.textfile import is_text
 from freeloc.errors import FreelocError
 from freeloc.geometry import Size
 
@@ -28,9 +30,10 @@ class OpenOptions:
         classes: the class names in their order.
         boxes: whether to read boxes.
         skip_bad: whether to go on without bad photographs.
-        verify: whether to look into every photograph.
+        verify: whether to decode every photograph.
         images: folder of the photographs.
-        require_positives: whether a class without a photograph is a problem.
+        for_training: whether a class without a photograph, or on all of them, is a problem.
+        quiet: whether to show no progress.
     """
 
     split: str | None = None
@@ -39,7 +42,8 @@ class OpenOptions:
     skip_bad: bool = False
     verify: bool = True
     images: Path | None = None
-    require_positives: bool = False
+    for_training: bool = False
+    quiet: bool = False
 
 
 @dataclass(slots=True)
@@ -66,6 +70,11 @@ class Entry:
     boxes: tuple[Box, ...] | None = None
     bad: bool = False
 
+    @property
+    def photograph(self) -> str:
+        """What messages call the photograph; where folders are the list, the report's line names it already."""
+        return "this photograph" if self.path == self.file else f"photograph {self.path}"
+
 
 class Draft:
     """Gathers rows and problems, and ends as a `Dataset` or as one report.
@@ -81,10 +90,15 @@ class Draft:
         self.entries: list[Entry] = []
         self._problems = ProblemList(where)
         self._first: dict[str, Entry] = {}
+        self._to_decode: list[Entry] = []
         self._lost = 0
 
-    def add(self, path: Path, file: Path, line: int | None, called: str = "") -> Entry:
-        """Take in one photograph as its list names it, and check that it is there, whole and new."""
+    def add(self, path: Path, file: Path, line: int | None, called: str = "", *, look: bool = True) -> Entry:
+        """Take in one photograph as its list names it, and check that it is new, there and whole.
+
+        Whether it decodes is looked at in the end, for all photographs together. Without ``look`` the file is
+        not looked at, because the caller knows what is wrong with it.
+        """
         entry = Entry(path, file, line, called)
         self.entries.append(entry)
         first = self._first.setdefault(os.path.normpath(path), entry)
@@ -92,14 +106,21 @@ class Draft:
             place = "" if first.line is None else f" on line {first.line}"
             before = f" of {first.file}" if first.file != file else ""
             self.fault(entry, "duplicate_row", f"{path.name} is already listed{place}{before}")
-        elif not exists(path):
-            self.fault(entry, "missing_photograph", f"photograph {path} is missing")
+        elif look:
+            self._look_at(entry)
+        return entry
+
+    def _look_at(self, entry: Entry) -> None:
+        path = entry.path
+        if not exists(path):
+            what = "is a link to a file that is not there" if is_dead_link(path) else "is missing"
+            self.fault(entry, "missing_photograph", f"{entry.photograph} {what}")
         elif self.options.verify:
             try:
                 entry.size = read_size(path)
+                self._to_decode.append(entry)
             except UnreadablePhotographError as error:
-                self.fault(entry, "unreadable_photograph", f"photograph {path} {error}")
-        return entry
+                self.fault(entry, "unreadable_photograph", f"{entry.photograph} {error}")
 
     def fault(
         self,
@@ -156,15 +177,27 @@ class Draft:
         """Whether anything is wrong so far."""
         return bool(self._problems)
 
-    def finish(self, name: str, classes: tuple[str, ...]) -> Dataset:
+    def finish(
+        self, name: str, classes: tuple[str, ...], *, leave_out: str = "leave the class out with --classes"
+    ) -> Dataset:
         """Close the draft.
+
+        Args:
+            name: of the data set.
+            classes: its classes.
+            leave_out: how the user goes on without a class, for messages.
 
         Raises:
             DataProblems: something is wrong that ``skip_bad`` does not leave out.
             FreelocError: there is no class, or no photograph is left.
         """
-        if self.options.require_positives:
-            self._check_positives(classes)
+        self._decode()
+        for called in classes:
+            if not is_text(called):
+                message = f"the name of class {called!r} is not UTF-8 text: rename it"
+                self.trouble("bad_value", self.where, None, message)
+        if self.options.for_training:
+            self._check_for_training(classes, leave_out)
         good = [entry for entry in self.entries if not entry.bad]
         skipped = len(self.entries) - len(good) + self._lost
         self._problems.settle(skip_bad=self.options.skip_bad, skipped=skipped)
@@ -176,19 +209,36 @@ class Draft:
                 f"{self.where} gives nothing to work on: it names no class; tag its photographs"
             )
         samples = tuple(Sample(entry.path, entry.labels, entry.boxes) for entry in good)
-        return Dataset(name, classes, samples, skipped)
+        # The name is printed, and a folder's name may hold bytes that are no text.
+        printable = name.encode(errors="replace").decode()
+        return Dataset(printable, classes, samples, skipped)
 
-    def _check_positives(self, classes: tuple[str, ...]) -> None:
+    def _decode(self) -> None:
+        paths = [entry.path for entry in self._to_decode]
+        faults = decoding_faults(paths, quiet=self.options.quiet)
+        for entry, message in zip(self._to_decode, faults, strict=True):
+            if message:
+                # All but the system's messages begin with the path.
+                path = str(entry.path)
+                told = entry.photograph + message.removeprefix(path) if message.startswith(path) else message
+                self.fault(entry, "unreadable_photograph", told)
+
+    def _check_for_training(self, classes: tuple[str, ...], leave_out: str) -> None:
         """Count what the list says; a class is not empty only because its photographs are to be mended."""
-        positives = np.zeros(len(classes), np.int64)
-        for entry in self.entries:
-            if len(entry.labels) == len(classes) and not (entry.bad and self.options.skip_bad):
-                positives += entry.labels == PRESENT
-        for index in np.flatnonzero(positives == 0):
-            message = (
-                f"class {classes[index]!r} has no photograph: add some, or leave the class out with --classes"
-            )
-            self.trouble("empty_class", self.where, None, message)
+        rows = [
+            entry.labels
+            for entry in self.entries
+            if len(entry.labels) == len(classes) and not (entry.bad and self.options.skip_bad)
+        ]
+        labels = np.array(rows, np.int8).reshape(len(rows), len(classes))
+        shown, lacking = (labels == PRESENT).any(axis=0), (labels == ABSENT).any(axis=0)
+        for name, is_shown, is_lacking in zip(classes, shown, lacking, strict=True):
+            if not is_shown:
+                message = f"class {name!r} has no photograph: add some, or {leave_out}"
+                self.trouble("empty_class", self.where, None, message)
+            elif not is_lacking:
+                message = f"class {name!r} is on every photograph: add photographs without it, or {leave_out}"
+                self.trouble("full_class", self.where, None, message)
 
 
 def make_labels(count: int, present: Iterable[int], ignored: Iterable[int] = ()) -> Labels:

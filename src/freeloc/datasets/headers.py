@@ -1,4 +1,4 @@
-"""A cheap look at a photograph before any long work: does it open, and is its end there?"""
+"""A cheap look at a photograph: is there such a file, does it open, and is its end there?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from freeloc.geometry import Size
 
-__all__ = ["UnreadablePhotographError", "exists", "read_size"]
+__all__ = ["UnreadablePhotographError", "exists", "find_name", "is_dead_link", "read_size"]
 
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
@@ -29,12 +29,31 @@ def exists(path: Path) -> bool:
         return False
 
 
+def is_dead_link(path: Path) -> bool:
+    """Whether there is a link, and no file where it leads to; a name the system does not allow is no link."""
+    try:
+        return path.is_symlink() and not path.exists()
+    except OSError:
+        return False
+
+
+def find_name(folder: Path, name: str) -> str:
+    r"""The name of a file as this system writes it.
+
+    Lists made on Windows may say ``dog\1.jpg``. Elsewhere a backslash is part of a name, so it is read as a
+    slash only where that finds a file and the name as it stands does not.
+    """
+    slashed = name.replace("\\", "/")
+    return slashed if slashed != name and not exists(folder / name) and exists(folder / slashed) else name
+
+
 def read_size(path: Path) -> Size | None:
     """Read the header of a photograph, and look for the end of a JPEG; no pixel is decoded.
 
     Pillow refuses to decode a JPEG that stops before its end marker, so looking for the marker finds what a
     broken download has cut off, and refuses no photograph that would decode. Whatever stands behind the
-    marker (padding, a second picture, a film) does no harm. Other damage is found by decoding only.
+    marker (padding, a second picture, a film) does no harm. Other damage is found by decoding; see
+    `freeloc.datasets.decoding`.
 
     Args:
         path: the file.

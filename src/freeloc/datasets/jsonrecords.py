@@ -83,7 +83,13 @@ class _Reader:
 
     def _value(self) -> Any:
         self._peek()
-        value, self._place = _DECODER.raw_decode(self._text, self._place)
+        try:
+            value, self._place = _DECODER.raw_decode(self._text, self._place)
+        except json.JSONDecodeError:
+            raise
+        except ValueError as error:
+            # Python reads no whole number of more than some thousand digits.
+            raise self._error("a number in this value has too many digits") from error
         return value
 
     def _peek(self) -> str:

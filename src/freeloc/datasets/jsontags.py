@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from freeloc.datasets.tagrows import NO_NAME, RowFault, TagRow, TagSource, TagTable, split_tags
+from freeloc.datasets.tagrows import NO_NAME, RowFault, TagRow, TagSource, TagTable, checked_tags, parse_cell
 from freeloc.datasets.textfile import read_text
 
 __all__ = ["read_jsonl"]
@@ -36,6 +36,9 @@ def _row(source: TagSource, line: int, text: str) -> TagRow:
         record = json.loads(text)
     except json.JSONDecodeError as error:
         return source.broken_row(line, f"malformed JSON: {error.msg} at column {error.colno}")
+    except ValueError:
+        # Python reads no whole number of more than some thousand digits.
+        return source.broken_row(line, "malformed JSON: a number in it has too many digits")
     except RecursionError:
         return source.broken_row(line, "malformed JSON: it is nested too deep")
     if not isinstance(record, dict):
@@ -66,9 +69,6 @@ def _string(record: dict[str, object], key: str, faults: list[RowFault]) -> str:
 
 def _tags(record: dict[str, object], key: str, faults: list[RowFault]) -> tuple[str, ...]:
     value = record.get(key, "")
-    if isinstance(value, str):
-        return split_tags(value)
-    if isinstance(value, list) and all(isinstance(tag, str) and tag.strip() for tag in value):
-        return tuple(tag.strip() for tag in value)
-    faults.append(RowFault("bad_value", f"{key} is {value!r}, not a list of strings"))
-    return ()
+    return (
+        parse_cell(value.strip(), key, faults) if isinstance(value, str) else checked_tags(value, key, faults)
+    )

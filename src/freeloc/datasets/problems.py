@@ -28,6 +28,7 @@ ProblemKind = Literal[
     "duplicate_row",
     "unknown_class",
     "empty_class",
+    "full_class",
 ]
 
 _NAMES: dict[ProblemKind, tuple[str, str]] = {
@@ -40,6 +41,7 @@ _NAMES: dict[ProblemKind, tuple[str, str]] = {
     "duplicate_row": ("duplicate row", "duplicate rows"),
     "unknown_class": ("unknown class name", "unknown class names"),
     "empty_class": ("class without a photograph", "classes without a photograph"),
+    "full_class": ("class on every photograph", "classes on every photograph"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,5 +101,6 @@ class Dataset:
         """SHA-256 over classes, file names and labels (not pixels, not boxes), as hexadecimal digits."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
         for sample in self.samples:
-            digest.update(sample.path.name.encode() + b"\0" + sample.labels.tobytes())
+            # A file name may hold bytes that are no text.
+            digest.update(os.fsencode(sample.path.name) + b"\0" + sample.labels.tobytes())
         return digest.hexdigest()

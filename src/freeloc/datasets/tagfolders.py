@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Container
 from pathlib import Path
 
-from freeloc.datasets.tagrows import TagRow, TagTable
+from freeloc.datasets.headers import exists, is_dead_link
+from freeloc.datasets.tagrows import RowFault, TagRow, TagTable
 from freeloc.errors import FreelocError
-from freeloc.photofinder import SUFFIXES
+from freeloc.photofinder import OTHER_SUFFIXES, SUFFIXES
 
 __all__ = ["has_photographs", "read_class_folders", "subfolders"]
 
@@ -20,14 +22,15 @@ def subfolders(folder: Path) -> list[Path]:
 
 def has_photographs(folder: Path) -> bool:
     """Whether a photograph lies directly in a folder, going by the names."""
-    return any(_is_photograph(path) for path in folder.iterdir())
+    return any(_has_suffix(path, SUFFIXES) and path.is_file() for path in folder.iterdir())
 
 
 def read_class_folders(folder: Path, split: str | None = None) -> TagTable:
     """Read the photographs of class folders.
 
-    Photographs lie directly in their class folder; other files are passed over. Files of the same name and
-    the same bytes in several class folders are one photograph with several tags; its path is the first one.
+    Photographs lie directly in their class folder; other files are passed over. Pictures of kinds that freeloc
+    does not read are rows with a fault, and so are links to nothing in the end. Files of the same name and the
+    same bytes in several class folders are one photograph with several tags; its path is the first one.
 
     Args:
         folder: what holds the class folders.
@@ -46,18 +49,39 @@ def read_class_folders(folder: Path, split: str | None = None) -> TagTable:
             raise FreelocError(
                 f"{deeper[0]} is a folder inside a class folder: put its photographs one folder up"
             )
-        for path in sorted(filter(_is_photograph, class_folder.iterdir())):
+        for path in sorted(filter(_is_picture, class_folder.iterdir())):
             by_name[path.name].append(path)
     groups = [group for paths in by_name.values() for group in _same_bytes(paths)]
     groups.sort(key=lambda group: (group[0].parent.name, group[0].name))
     rows = (
-        TagRow(group[0], None, group[0], split, tuple(path.parent.name for path in group)) for group in groups
+        TagRow(
+            group[0],
+            None,
+            group[0],
+            split,
+            tuple(path.parent.name for path in group),
+            faults=_faults(group[0]),
+        )
+        for group in groups
     )
     return TagTable(folder, tuple(rows), names=tuple(path.name for path in classes))
 
 
-def _is_photograph(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+def _has_suffix(path: Path, suffixes: Container[str]) -> bool:
+    return path.suffix.lower() in suffixes and not path.name.startswith(".")
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file or link goes for a picture by its name, be it one that freeloc reads or not."""
+    named = _has_suffix(path, SUFFIXES) or _has_suffix(path, OTHER_SUFFIXES)
+    return named and (exists(path) or is_dead_link(path))
+
+
+def _faults(path: Path) -> tuple[RowFault, ...]:
+    if not (_has_suffix(path, OTHER_SUFFIXES) and path.is_file()):
+        return ()
+    message = "this is a picture of a kind that freeloc does not read: convert it to JPEG"
+    return (RowFault("unreadable_photograph", message),)
 
 
 def _same_bytes(paths: list[Path]) -> list[list[Path]]:
@@ -65,9 +89,12 @@ def _same_bytes(paths: list[Path]) -> list[list[Path]]:
     if len(paths) == 1:
         return [paths]
     sizes: dict[int, list[Path]] = defaultdict(list)
-    for path in paths:
-        sizes[path.stat().st_size].append(path)
     groups: dict[bytes | Path, list[Path]] = defaultdict(list)
+    for path in paths:
+        if path.is_file():
+            sizes[path.stat().st_size].append(path)
+        else:
+            groups[path].append(path)
     for same_size in sizes.values():
         for path in same_size:
             groups[path if len(same_size) == 1 else _digest(path)].append(path)

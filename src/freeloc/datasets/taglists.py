@@ -46,21 +46,28 @@ def open_tags(path: Path, options: OpenOptions) -> Dataset:
     """Open a tag list; see `freeloc.datasets.open_dataset`.
 
     The class list is that of the caller, else the class columns in their order, else the sorted tags of the
-    whole list. It never hangs on the split, so every split has the same classes in the same order.
+    whole list. It never hangs on the split, so every split has the same classes in the same order. Where the
+    caller chooses some of the class columns, the other ones are left out.
 
     Raises:
         DataProblems: something is wrong in the data.
         FreelocError: this is no tag list, or it has no such split.
     """
     draft = Draft(path, options)
-    tables = _read_tables(path, options.images, draft)
+    tables = _read_tables(path, draft)
     classes = options.classes or _class_list(tables)
     _check_columns(tables, classes, draft)
     index = {name: number for number, name in enumerate(classes)}
     for row in _chosen(tables, options.split, path, draft):
         _take(row, index, draft)
     title = path.stem if path.is_file() else path.resolve().name
-    return draft.finish(f"{title} {options.split or ''}".strip(), classes)
+    name = f"{title} {options.split or ''}".strip()
+    if all(table.columns is not None for table in tables):
+        return draft.finish(name, classes)
+    # A tag that is not among the classes is a problem, so --classes alone does not help.
+    return draft.finish(
+        name, classes, leave_out="take it out of the tag list, and out of --classes if it is there"
+    )
 
 
 def _metadata(folder: Path) -> list[Path]:
@@ -73,7 +80,7 @@ def _split_folders(path: Path) -> list[Path]:
     return folders if all(folder.name in SPLIT_FOLDERS for folder in folders) else []
 
 
-def _read_tables(path: Path, images: Path | None, draft: Draft) -> list[TagTable]:
+def _read_tables(path: Path, draft: Draft) -> list[TagTable]:
     """Read every list under ``path``; one that cannot be read is noted, and stops at the end."""
     places: list[tuple[Path, str | None]] = [(path, None)]
     if path.is_dir() and not _metadata(path):
@@ -81,20 +88,20 @@ def _read_tables(path: Path, images: Path | None, draft: Draft) -> list[TagTable
     tables = []
     for place, split in places:
         try:
-            tables.append(_read_place(place, split, images))
+            tables.append(_read_place(place, split, draft.options))
         except MalformedFileError as error:
             draft.trouble("malformed_file", error.problem.file, error.problem.line, error.problem.message)
     return tables
 
 
-def _read_place(place: Path, split: str | None, images: Path | None) -> TagTable:
+def _read_place(place: Path, split: str | None, options: OpenOptions) -> TagTable:
     files = [place] if place.is_file() else _metadata(place)
     if len(files) > 1:
         raise FreelocError(f"{place} has both {' and '.join(_METADATA)}: give the one to read")
     if files:
-        source = TagSource(files[0], images or files[0].parent, split)
+        source = TagSource(files[0], options.images or files[0].parent, split, options.classes)
         return read_jsonl(source) if source.file.suffix.lower() in _JSON_SUFFIXES else read_csv(source)
-    if images is not None:
+    if options.images is not None:
         raise FreelocError(
             f"--images goes with a list of file names, and {place} is a folder of class folders"
         )
@@ -121,9 +128,6 @@ def _check_columns(tables: Iterable[TagTable], classes: tuple[str, ...], draft: 
         for name in classes:
             if name not in table.columns:
                 draft.trouble("bad_value", table.file, table.line, f"there is no column for class {name!r}")
-        for name in table.columns:
-            if name not in classes:
-                draft.trouble("unknown_class", table.file, table.line, f"unknown class {name!r} as a column")
 
 
 def _chosen(tables: Iterable[TagTable], split: str | None, path: Path, draft: Draft) -> list[TagRow]:
@@ -143,7 +147,8 @@ def _take(row: TagRow, index: Mapping[str, int], draft: Draft) -> None:
     if row.photo is None:
         draft.lose(row.faults[0].kind, row.file, row.line, "; ".join(fault.message for fault in row.faults))
         return
-    entry = draft.add(row.photo, row.file, row.line)
+    known_as_bad = any(fault.kind == "unreadable_photograph" for fault in row.faults)
+    entry = draft.add(row.photo, row.file, row.line, look=not known_as_bad)
     for kind, message in row.faults:
         draft.fault(entry, kind, message)
     for name in dict.fromkeys(row.tags + row.unknown):

@@ -7,7 +7,19 @@ from pathlib import Path
 from freeloc.datasets.problems import MalformedFileError
 from freeloc.errors import FreelocError
 
-__all__ = ["read_bytes", "read_text"]
+__all__ = ["is_text", "read_bytes", "read_text"]
+
+
+def is_text(name: str) -> bool:
+    r"""Whether UTF-8 can write a name.
+
+    It cannot where JSON escapes half of a pair (``"\ud800"``), or where a file's name is in another encoding.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_bytes(file: Path) -> bytes:

@@ -7,7 +7,8 @@ read only when asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from freeloc.errors import FreelocError
 from freeloc.photofinder import SUFFIXES
 
 __all__ = ["LOOKED_FOR", "VOC_CLASSES", "is_voc", "open_voc"]
+
+_log = logging.getLogger(__name__)
 
 VOC_CLASSES = (
     "aeroplane",
@@ -66,7 +69,8 @@ def open_voc(path: Path, options: OpenOptions) -> Dataset:
     The class list is `VOC_CLASSES` if no other name occurs in the devkit, and also if all twenty occur (then
     another name is a slip of the pen and is reported). Otherwise it is the sorted names of the whole
     ``Annotations`` folder. It never hangs on the split, so every split has the same classes in the same
-    order. Where the caller chooses some of the twenty, objects of the other ones are left out.
+    order. Where the caller chooses classes, objects of the devkit's other classes and of the other ones of the
+    twenty are left out; a slip of the pen is reported as before.
 
     Raises:
         DataProblems: something is wrong in the data.
@@ -79,8 +83,9 @@ def open_voc(path: Path, options: OpenOptions) -> Dataset:
     class_files = _class_files(devkit, split, options.classes)
     annotations = {} if class_files and not options.boxes else _read_annotations(devkit, entries, draft)
     classes = options.classes or tuple(class_files) or _class_list(devkit, annotations.values())
+    others = _left_out(devkit, split, classes, annotations.values()) if options.classes else ()
     for ident, annotation in annotations.items():
-        _use_annotation(entries[ident], annotation, classes, draft)
+        _use_annotation(entries[ident], annotation, classes, others, draft)
     if class_files:
         _labels_from_class_files(entries, class_files, draft)
     return draft.finish(f"{devkit.resolve().name} {split}".strip(), classes)
@@ -191,6 +196,26 @@ def _class_list(devkit: Path, read: Iterable[Annotation]) -> tuple[str, ...]:
     return VOC_CLASSES if voc <= names or names <= voc else tuple(sorted(names))
 
 
+def _left_out(
+    devkit: Path, split: str, classes: tuple[str, ...], read: Collection[Annotation]
+) -> Collection[str]:
+    """The classes that a caller who chose ``classes`` leaves out: those the devkit has by itself, and VOC's.
+
+    Where a devkit has classes of its own, every name in it is one, so a slip of the pen cannot be told from a
+    class that is left out; the log names them.
+    """
+    names = {thing.name for annotation in read for thing in annotation.objects}
+    strange = names.difference(classes, VOC_CLASSES)
+    if not strange:
+        # The usual case, in which the whole folder of annotations need not be read.
+        return VOC_CLASSES
+    own = {*(tuple(_class_files(devkit, split, None)) or _class_list(devkit, read))}
+    own |= _class_file_names(devkit, split)
+    if left_out := sorted(strange.intersection(own)):
+        _log.warning("objects of %s are left out of %s", ", ".join(map(repr, left_out)), devkit)
+    return own.union(VOC_CLASSES)
+
+
 def _all_names(devkit: Path) -> Iterator[str]:
     for file in (devkit / "Annotations").glob("*.xml"):
         try:
@@ -201,18 +226,22 @@ def _all_names(devkit: Path) -> Iterator[str]:
         yield from (thing.name for thing in annotation.objects)
 
 
-def _use_annotation(entry: Entry, annotation: Annotation, classes: tuple[str, ...], draft: Draft) -> None:
-    """Turn the objects of one photograph into labels and boxes, and note what is wrong."""
+def _use_annotation(
+    entry: Entry, annotation: Annotation, classes: tuple[str, ...], others: Collection[str], draft: Draft
+) -> None:
+    """Turn the objects of one photograph into labels and boxes, and note what is wrong.
+
+    Objects of ``others`` are left out; a name that is neither there nor among the classes is a problem.
+    """
     file = annotation.file
     for kind, line, message in annotation.faults:
         draft.fault(entry, kind, message, file=file, line=line)
-    known = VOC_CLASSES if set(classes) <= set(VOC_CLASSES) else ()
     present: list[int] = []
     difficult: list[int] = []
     boxes: list[Box] = []
     for thing in annotation.objects:
         if thing.name not in classes:
-            if thing.name not in known:
+            if thing.name not in others:
                 draft.fault(
                     entry, "unknown_class", f"unknown class {thing.name!r}", file=file, line=thing.line
                 )
@@ -234,12 +263,16 @@ def _class_files(devkit: Path, split: str, classes: tuple[str, ...] | None) -> d
     if not split:
         return {}
     if classes is None:
-        files = (file for file in folder.glob(f"*_{split}.txt") if _is_class_file(file))
-        stems = {file.stem.removesuffix(f"_{split}") for file in files}
+        stems = _class_file_names(devkit, split)
         own = () if (devkit / "Annotations").is_dir() else tuple(sorted(stems))
         classes = VOC_CLASSES if stems >= set(VOC_CLASSES) else own
     found = {name: folder / f"{name}_{split}.txt" for name in classes}
     return found if all(map(exists, found.values())) else {}
+
+
+def _class_file_names(devkit: Path, split: str) -> set[str]:
+    files = (file for file in (devkit / "ImageSets" / "Main").glob(f"*_{split}.txt") if _is_class_file(file))
+    return {file.stem.removesuffix(f"_{split}") for file in files}
 
 
 def _labels_from_class_files(entries: Mapping[str, Entry], files: Mapping[str, Path], draft: Draft) -> None:
