@@ -20,7 +20,6 @@ from freeloc.geometry import (
     Lattice,
     Pyramid,
     Size,
-    grow_box,
     normalized_length,
 )
 
@@ -372,9 +371,3 @@ class TestLengths:
     def test_normalised_lengths_scale_with_the_longest_side(self, size: Size, pixels: float) -> None:
         # 18 pixels of the paper's 500-pixel photograph are 18·longest/500 of the original.
         assert normalized_length(size, pixels) * REFERENCE_SIDE == pytest.approx(pixels * size.longest)
-
-    def test_a_box_grows_on_every_side(self) -> None:
-        boxes = [[[10, 20, 30, 40]], [[0, 0, 1, 1]]]
-        np.testing.assert_array_equal(
-            grow_box(boxes, 2.5), [[[7.5, 17.5, 32.5, 42.5]], [[-2.5, -2.5, 3.5, 3.5]]]
-        )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from freeloc.heads import AdaptationHead, HeadSettings, average_pool, logistic_loss, max_cells, max_pool
+from freeloc.heads import AdaptationHead, HeadSettings, average_pool, logistic_loss, max_cells
 
 law = settings(deadline=None, max_examples=40)
 seeds = st.integers(0, 9999)
@@ -168,25 +168,6 @@ class TestDropout:
 
 
 class TestPooling:
-    @law
-    @given(seeds, st.integers(1, 4), st.integers(1, 5), st.integers(1, 6), st.integers(1, 6))
-    def test_max_reads_valid_cells_only(
-        self, seed: int, photos: int, classes: int, rows: int, cols: int
-    ) -> None:
-        scores = torch.randn(photos, classes, rows, cols, generator=die(seed))
-        valid = torch.rand(photos, rows, cols, generator=die(seed + 1)) < 0.5
-        valid[:, 0, 0] = True
-        pooled, everywhere = max_pool(scores, valid), max_pool(scores)
-        for n, k in np.ndindex(photos, classes):
-            cells = [float(scores[n, k, i, j]) for i, j in np.ndindex(rows, cols) if bool(valid[n, i, j])]
-            assert float(pooled[n, k]) == max(cells)
-            assert float(everywhere[n, k]) == float(scores[n, k].max())
-
-    def test_max_sends_no_gradient_to_invalid_cells(self) -> None:
-        scores = torch.tensor([[[[9.0, 1.0], [2.0, 0.0]]]], requires_grad=True)
-        max_pool(scores, torch.tensor([[[False, True], [True, True]]])).sum().backward()
-        assert scores.grad.tolist() == [[[[0, 0], [1, 0]]]]
-
     @law
     @given(seeds, st.lists(st.integers(1, 9), min_size=1, max_size=5))
     def test_lists_of_cells_are_pooled_photograph_by_photograph(self, seed: int, counts: list[int]) -> None:

@@ -34,7 +34,6 @@ __all__ = [
     "Padding",
     "Pyramid",
     "Size",
-    "grow_box",
     "normalized_length",
 ]
 
@@ -341,17 +340,3 @@ class Pyramid:
 def normalized_length(photo: Size, pixels: float) -> float:
     """A length given in pixels of the 500-normalised photograph, in pixels of the original."""
     return pixels * photo.longest / REFERENCE_SIDE
-
-
-def grow_box(boxes: npt.ArrayLike, margin: float) -> Float64Array:
-    """Boxes grown by ``margin`` pixels on every side.
-
-    Args:
-        boxes: (..., 4) ``x1, y1, x2, y2`` in photograph pixels.
-        margin: photograph pixels.
-
-    Returns:
-        (..., 4) float64 boxes; they may reach past the photograph.
-    """
-    grown: Float64Array = np.asarray(boxes, dtype=np.float64) + np.array([-margin, -margin, margin, margin])
-    return grown

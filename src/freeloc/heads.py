@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from freeloc.pointwise import Pointwise
 
-__all__ = ["AdaptationHead", "HeadSettings", "average_pool", "logistic_loss", "max_cells", "max_pool"]
+__all__ = ["AdaptationHead", "HeadSettings", "average_pool", "logistic_loss", "max_cells"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +119,6 @@ def _dropout(values: Tensor, probability: float, generator: torch.Generator) -> 
         return values
     keep = torch.rand(values.shape, generator=generator, device=generator.device) >= probability
     return values * (keep.to(values) / (1 - probability))
-
-
-def max_pool(scores: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Global max-pooling over valid cells (paper, section 3, "Explicit search").
-
-    Args:
-        scores: (N, K, rows, cols) raw scores.
-        valid: (N, rows, cols) bool; None means every cell.
-
-    Returns:
-        (N, K) per-photograph scores.
-    """
-    if valid is not None:
-        scores = scores.masked_fill(~valid[:, None], float("-inf"))
-    return scores.amax(dim=(2, 3))
 
 
 def average_pool(scores: Tensor, counts: Sequence[int]) -> Tensor:

@@ -28,7 +28,8 @@ class TorchNetwork:
         self, trunk: nn.Module, tail: nn.Module | None, precision: Precision, device: torch.device
     ) -> None:
         if precision == "auto":
-            precision = "bfloat16" if device.type == "cuda" else "float32"
+            native = device.type == "cuda" and torch.cuda.is_bf16_supported()
+            precision = "bfloat16" if native else "float32"
         self.precision: str = precision
         self._device = device
         self._trunk = trunk.eval().to(device)
