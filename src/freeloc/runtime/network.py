@@ -18,7 +18,7 @@ Runtime = Literal["auto", "torch", "openvino"]
 """Who executes: "auto" is torch when a CUDA GPU is there, OpenVINO otherwise."""
 
 Precision = Literal["auto", "float32", "bfloat16"]
-"""Arithmetic: "auto" is bfloat16 where a GPU, or OpenVINO on a processor, computes it natively; float32 otherwise."""
+"""Arithmetic: "auto" is bfloat16 where a GPU, or OpenVINO on a processor, computes it natively; else float32."""
 
 Canvas = npt.NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
