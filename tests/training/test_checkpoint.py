@@ -152,6 +152,6 @@ class TestFile:
         head = new_head()
         made = Checkpoint.of(1, head, make_optimizer(head, Recipe()), SETUP)
         (tmp_path / "taken").write_text("x")
-        for place in (tmp_path / "taken" / "c", tmp_path / ("x" * 250)):
+        for place in (tmp_path / "taken" / "c", tmp_path / ("x" * 256)):
             with pytest.raises(FreelocError, match="cannot write"):
                 made.save(place)
