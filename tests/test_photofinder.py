@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from freeloc.errors import FreelocError
-from freeloc.photofinder import PhotographSearch, find_photographs
+from freeloc.photofinder import PhotographSearch
 from freeloc.photographs import load_photograph, photograph_size
 
 
@@ -19,6 +20,10 @@ def album(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
     return tmp_path / "album"
+
+
+def find_photographs(words: Sequence[str | Path], **options: Path) -> list[Path]:
+    return PhotographSearch(words, **options).paths
 
 
 def relative(paths: list[Path], album: Path) -> list[str]:

@@ -12,7 +12,14 @@ from pathlib import Path
 
 from freeloc.errors import FreelocError
 
-__all__ = ["check_place", "replacing", "write_bytes", "write_text"]
+__all__ = ["check_place", "replacing", "write_bytes", "write_error", "write_text"]
+
+
+def write_error(path: Path, reason: str | OSError) -> FreelocError:
+    """What a user is told where a file cannot be written."""
+    if isinstance(reason, OSError):
+        reason = reason.strerror or str(reason)
+    return FreelocError(f"cannot write {path}: {reason}; give another output place")
 
 
 def check_place(path: Path) -> None:
@@ -26,11 +33,11 @@ def check_place(path: Path) -> None:
     except FileNotFoundError:
         kind = stat.S_IFREG
     except OSError as error:
-        raise FreelocError(f"cannot write {path}: {error.strerror}; give another output place") from error
+        raise write_error(path, error) from error
     if not path.name or stat.S_ISDIR(kind):
-        raise FreelocError(f"cannot write {path}: it is a folder; give another output place")
+        raise write_error(path, "it is a folder")
     if not stat.S_ISREG(kind):
-        raise FreelocError(f"cannot write {path}: it is a device or a pipe; give another output place")
+        raise write_error(path, "it is a device or a pipe")
 
 
 @contextmanager
@@ -54,8 +61,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise FreelocError(f"cannot write {asked}: {reason}; give another output place") from error
+        raise write_error(asked, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

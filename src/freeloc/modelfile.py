@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from safetensors import SafetensorError, safe_open
 
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry import CellLayout, Padding, Pyramid
 
 __all__ = ["HEAD_ALONE", "WITH_TRUNK", "ModelHeader", "Pooling", "model_file"]
@@ -81,6 +81,8 @@ class ModelHeader:
             )
         try:
             layout, fill = header.get("layout"), header.get("fill")
+            check_choice("padding", header["padding"], Padding)
+            check_choice("pooling", header["pooling"], Pooling)
             return cls(
                 path=path,
                 content=_content(path),
@@ -89,8 +91,8 @@ class ModelHeader:
                 trunk_base=header["trunk_base"] if version == WITH_TRUNK else None,
                 classes=tuple(header["classes"]),
                 scales=_scales(header["scales"]),
-                padding=_one_of(header["padding"], Padding),
-                pooling=_one_of(header["pooling"], Pooling),
+                padding=header["padding"],
+                pooling=header["pooling"],
                 threshold=_share(header["threshold"]),
                 layout=None if layout is None else CellLayout(**layout),
                 fill=None if fill is None else (int(fill[0]), int(fill[1]), int(fill[2])),
@@ -105,14 +107,8 @@ class ModelHeader:
 
 def _scales(values: Any) -> tuple[float, ...]:
     scales = tuple(float(value) for value in values)
-    Pyramid(scales)
+    Pyramid(scales)  # refuses scales that are none
     return scales
-
-
-def _one_of(value: Any, choices: Any) -> Any:
-    if value not in get_args(choices):
-        raise ValueError(f"{value!r} is none of {', '.join(get_args(choices))}")
-    return value
 
 
 def _share(value: Any) -> float:

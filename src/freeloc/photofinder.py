@@ -10,7 +10,7 @@ from pathlib import Path
 
 from freeloc.errors import FreelocError
 
-__all__ = ["OTHER_SUFFIXES", "SUFFIXES", "PhotographSearch", "find_photographs"]
+__all__ = ["OTHER_SUFFIXES", "SUFFIXES", "PhotographSearch"]
 
 _WORDS = "jpg jpeg png jpe jfif mpo apng webp tif tiff gif bmp ppm pgm pbm pnm pfm jp2 j2k jpx avif"
 SUFFIXES = tuple(f".{word}" for word in _WORDS.split())
@@ -19,11 +19,6 @@ SUFFIXES = tuple(f".{word}" for word in _WORDS.split())
 _OTHER_WORDS = "heic heif jxl svg pdf psd eps raw dng cr2 cr3 nef arw orf rw2 raf"
 OTHER_SUFFIXES = frozenset(f".{word}" for word in _OTHER_WORDS.split())
 """Name endings of pictures that freeloc does not read."""
-
-
-def find_photographs(arguments: Sequence[str | Path], *, leave_out: Path | None = None) -> list[Path]:
-    """The photographs that a user's words name; see `PhotographSearch`."""
-    return PhotographSearch(arguments, leave_out=leave_out).paths
 
 
 class PhotographSearch:

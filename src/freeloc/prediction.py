@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from freeloc.datasets.headers import UnreadablePhotographError, read_size
+from freeloc.datasets.problems import listed
 from freeloc.errors import FreelocError
 from freeloc.localization import Localization
 from freeloc.localizer import Localizer
@@ -21,9 +22,6 @@ __all__ = ["OVERLAYS", "PredictionOptions", "predict_files"]
 
 OVERLAYS = "overlays"
 """The folder of pictures in that of the results."""
-
-_MOST_TOLD = 50
-"""Bad photographs that one message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +117,8 @@ def _looked_at(paths: Sequence[Path], *, skip_bad: bool) -> tuple[list[Path], li
     if bad and not skip_bad:
         if len(bad) == 1:
             raise FreelocError(f"{bad[0]}: replace it, or go on without it: --skip-bad")
-        told = bad[:_MOST_TOLD] + [f"and {len(bad) - _MOST_TOLD} more"] * (len(bad) > _MOST_TOLD)
         headline = f"{len(bad)} of {len(paths)} photographs cannot be read: "
-        raise FreelocError("\n".join((f"{headline}replace them, or go on without them: --skip-bad", *told)))
+        raise FreelocError(listed(f"{headline}replace them, or go on without them: --skip-bad", bad))
     return good, bad
 
 

@@ -11,6 +11,7 @@ import typer
 from freeloc.errors import FreelocError
 
 __all__ = [
+    "Classes",
     "Data",
     "Format",
     "FormatOption",
@@ -81,6 +82,9 @@ Images = Annotated[
 ]
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Go on without bad photographs and say how many there were.")
+]
+Classes = Annotated[
+    Path | None, typer.Option(help="Text file with one class name a line; default: all the data's.")
 ]
 Weights = Annotated[Path | None, typer.Option(help="Local weight file of the trunk (.pth or .safetensors).")]
 RuntimeOption = Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from freeloc.cli.options import (
+    Classes,
     Data,
     Format,
     FormatOption,
@@ -22,8 +23,8 @@ from freeloc.cli.options import (
     Split,
     Weights,
     parse_scales,
-    read_classes,
 )
+from freeloc.cli.trainingdata import describe, open_for_training
 from freeloc.trunks import DEFAULT_TRUNK
 
 __all__ = ["train"]
@@ -42,9 +43,7 @@ def train(
     split: Split = None,
     format_: FormatOption = Format.auto,
     images: Images = None,
-    classes: Annotated[
-        Path | None, typer.Option(help="Text file with one class name a line; default: all the data's.")
-    ] = None,
+    classes: Classes = None,
     trunk: Annotated[
         str, typer.Option(help="efficientnet_lite0, 1 or 2, alexnet, or timm:NAME.")
     ] = DEFAULT_TRUNK,
@@ -95,8 +94,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train on tagged photographs. Boxes, where the data has any, are not read."""
-    from freeloc.datasets import open_dataset
-    from freeloc.progress import counted, say
+    from freeloc.progress import say
     from freeloc.training.recipe import named_recipe
     from freeloc.training.run import train as run
 
@@ -110,21 +108,9 @@ def train(
         trunk_learning_rate=trunk_learning_rate,
         scales=parse_scales(scales),
     )
-    dataset = open_dataset(
-        data,
-        split=split,
-        format=format_.value,
-        images=images,
-        classes=read_classes(classes),
-        skip_bad=skip_bad,
-        for_training=True,
-        quiet=quiet,
-    )
+    dataset = open_for_training(data, split, format_, images, classes, skip_bad=skip_bad, quiet=quiet)
     if not quiet:
-        left_out = f", {counted(dataset.skipped, 'bad one')} left out" if dataset.skipped else ""
-        say(
-            f"{dataset.name}: {counted(len(dataset), 'photograph')}, {len(dataset.classes)} classes{left_out}"
-        )
+        say(describe(dataset))
     run(
         dataset,
         out,

@@ -11,7 +11,15 @@ from typing import Literal
 
 from freeloc.errors import FreelocError
 
-__all__ = ["PRINTED_PROBLEMS", "DataProblems", "MalformedFileError", "Problem", "ProblemKind", "ProblemList"]
+__all__ = [
+    "PRINTED_PROBLEMS",
+    "DataProblems",
+    "MalformedFileError",
+    "Problem",
+    "ProblemKind",
+    "ProblemList",
+    "listed",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +102,7 @@ class DataProblems(FreelocError):  # noqa: N818 - it is a list of problems, and 
             lasting: how many of them ``skip_bad`` cannot leave out.
         """
         self.problems = _sorted(problems)
-        super().__init__(_report(_headline(where, problems, lasting), self.problems))
+        super().__init__(listed(_headline(where, problems, lasting), self.problems))
 
 
 class MalformedFileError(FreelocError):
@@ -153,7 +161,7 @@ class ProblemList:
             raise DataProblems(self.where, self.problems, lasting=self._lasting)
         left_out = "1 photograph is" if skipped == 1 else f"{skipped} photographs are"
         headline = f"{left_out} left out of {self.where} ({_counts(self.problems)})"
-        _log.warning("%s", _report(headline, _sorted(self.problems)))
+        _log.warning("%s", listed(headline, _sorted(self.problems)))
 
 
 def _sorted(problems: Sequence[Problem]) -> tuple[Problem, ...]:
@@ -178,7 +186,8 @@ def _headline(where: Path, problems: Sequence[Problem], lasting: int) -> str:
     return headline + f"mend them; --skip-bad does not help with {lasting} of them"
 
 
-def _report(headline: str, problems: Sequence[Problem]) -> str:
+def listed(headline: str, problems: Sequence[object]) -> str:
+    """A headline and a line for each problem, `PRINTED_PROBLEMS` at most."""
     lines = [headline, *map(str, problems[:PRINTED_PROBLEMS])]
     if len(problems) > PRINTED_PROBLEMS:
         lines.append(f"and {len(problems) - PRINTED_PROBLEMS} more")

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry import Float64Array
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "PrecisionRecallCurve",
     "Ranking",
     "average_precision",
-    "check_choice",
     "class_means",
     "classification_ap",
     "classification_ranking",
@@ -48,22 +47,6 @@ BoolArray = npt.NDArray[np.bool_]
 IntpArray = npt.NDArray[np.intp]
 
 _SLACK = 1 - 1e-12
-
-
-def check_choice(option: str, value: str, choices: object) -> None:
-    """Refuse a value that is not one of a ``Literal``'s choices.
-
-    Args:
-        option: what the message calls the option.
-        value: what was given.
-        choices: the ``Literal`` type.
-
-    Raises:
-        FreelocError: ``value`` is none of the choices.
-    """
-    known = get_args(choices)
-    if value not in known:
-        raise FreelocError(f"{option} is {value!r}: give one of {', '.join(map(str, known))}")
 
 
 @dataclass(frozen=True, eq=False)

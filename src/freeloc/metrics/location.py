@@ -17,9 +17,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry import Float64Array, Size, normalized_length
-from freeloc.metrics.average_precision import APFlavour, BoolArray, Ranking, check_choice
+from freeloc.metrics.average_precision import APFlavour, BoolArray, Ranking
 
 __all__ = [
     "BoxDistance",

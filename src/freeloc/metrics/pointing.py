@@ -18,9 +18,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry import Float64Array, Size
-from freeloc.metrics.average_precision import BoolArray, check_choice, mean_over_classes
+from freeloc.metrics.average_precision import BoolArray, mean_over_classes
 from freeloc.metrics.location import BoxTable, Fate, Objects, Outcome, Outcomes, box_distance, settle
 
 __all__ = [

@@ -90,8 +90,8 @@ class Recipe:
             "trunk_learning_rate": self.trunk_learning_rate,
         }
         for option, value in positive.items():
-            if not value > 0:
-                raise FreelocError(f"--{option.replace('_', '-')} {value} must be greater than 0")
+            if not 0 < value < math.inf:
+                raise FreelocError(f"--{option.replace('_', '-')} {value} must be greater than 0 and finite")
         if not 0 < self.cell_fraction <= 1:
             raise FreelocError(f"--cell-fraction {self.cell_fraction} must be more than 0 and at most 1")
         if self.warm_epochs < 0:
@@ -103,8 +103,6 @@ class Recipe:
                     f"--{option.replace('_', '-')} {value} must lie between 0 and 1 (1 left out)"
                 )
         Pyramid(self.scales, self.padding)  # refuses scales that are none
-        if not self.learning_rate < math.inf:
-            raise FreelocError(f"--learning-rate {self.learning_rate} must be finite")
 
 
 RECIPES: dict[str, Recipe] = {

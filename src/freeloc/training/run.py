@@ -97,7 +97,11 @@ def train(
     kept_as = None if no_cache else cache_format
     contents = content_hashes([sample.path for sample in dataset])
     setup = describe_setup(
-        *(dataset, contents, whole, network, recipe),
+        dataset,
+        contents,
+        whole,
+        network,
+        recipe,
         low_precision=low_precision,
         cache=kept_as,
         seed=seed,

@@ -87,7 +87,7 @@ class JsonLinesWriter:
         try:
             self._file.write(line)
         except OSError as error:
-            raise self._failure(error) from error
+            raise atomic.write_error(self.path, error) from error
         self.count += 1
 
     def __exit__(
@@ -102,9 +102,6 @@ class JsonLinesWriter:
         # The block's own error must stay what it is: `atomic.replacing` takes any OSError for one of writing.
         with suppress(_GivenUp, FreelocError), self._place:
             raise _GivenUp
-
-    def _failure(self, error: OSError) -> FreelocError:
-        return FreelocError(f"cannot write {self.path}: {error.strerror or error}; give another output place")
 
 
 class _GivenUp(Exception):  # noqa: N818

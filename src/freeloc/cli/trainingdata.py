@@ -1,0 +1,46 @@
+"""Opening a data set for training: what ``freeloc train`` works on is what ``freeloc check`` has looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freeloc.cli.options import Format, read_classes
+
+if TYPE_CHECKING:
+    from freeloc.datasets import Dataset
+
+__all__ = ["describe", "open_for_training"]
+
+
+def open_for_training(
+    data: Path,
+    split: str | None,
+    format_: Format,
+    images: Path | None,
+    classes: Path | None,
+    *,
+    skip_bad: bool,
+    quiet: bool,
+) -> Dataset:
+    """`freeloc.datasets.open_dataset` with the options of the command line."""
+    from freeloc.datasets import open_dataset
+
+    return open_dataset(
+        data,
+        split=split,
+        format=format_.value,
+        images=images,
+        classes=read_classes(classes),
+        skip_bad=skip_bad,
+        for_training=True,
+        quiet=quiet,
+    )
+
+
+def describe(dataset: Dataset) -> str:
+    """One line: how many photographs and classes, and how many were left out."""
+    from freeloc.progress import counted
+
+    left_out = f", {counted(dataset.skipped, 'bad one')} left out" if dataset.skipped else ""
+    return f"{dataset.name}: {counted(len(dataset), 'photograph')}, {len(dataset.classes)} classes{left_out}"
