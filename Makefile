@@ -22,7 +22,7 @@ $(VENV)/base: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev: $(VENV)/base
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[timm]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[timm,int8]' --group dev
 	@touch $@
 
 demo: $(VENV)/base
@@ -37,7 +37,7 @@ test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 $(VENV)/bench: $(VENV)/base
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[timm]' --group bench
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[timm,int8]' --group bench
 	@touch $@
 
 bench: $(VENV)/bench

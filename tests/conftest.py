@@ -121,6 +121,18 @@ def tiny_localizer(tiny_run: Path) -> Localizer:
     return Localizer.load(tiny_run, runtime="openvino", precision="float32")
 
 
+@pytest.fixture(scope="session")
+def tiny_int8(tiny_run: Path, tiny_training: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with an int8 network, calibrated on eight of its training scenes."""
+    from freeloc.quantization import quantize
+
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    file = tmp_path_factory.mktemp("int8") / "model.safetensors"
+    paths = [sample.path for sample in tiny_training]
+    quantize(tiny_run, paths, out=file, photographs=8, quiet=True)
+    return file
+
+
 # --- the command line --------------------------------------------------------------------------------------
 
 

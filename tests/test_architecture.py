@@ -42,6 +42,7 @@ FLOORS = {
     "search": 3,
     # Making a model, and holding one.
     "localizer": 4,
+    "quantization": 4,
     "training": 4,
     # What is done with a model, and what leaves the program.
     "baselines": 5,

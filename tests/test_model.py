@@ -204,10 +204,10 @@ class TestMistakes:
         with pytest.raises(FreelocError, match=str(tmp_path)):
             Model.load(tmp_path)
 
-    @pytest.mark.parametrize("version", [3, 0, None, "1"])
+    @pytest.mark.parametrize("version", [4, 0, None, "1"])
     def test_another_format_version(self, path: Path, version: object) -> None:
         rewrite(path, lambda own: own.update(format_version=version))
-        with pytest.raises(FreelocError, match=f"format version {version}, this freeloc reads 1 and 2"):
+        with pytest.raises(FreelocError, match=f"format version {version}, this freeloc reads 1 to 3"):
             Model.load(path)
 
     def test_safetensors_of_somebody_else(self, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from freeloc.localizer import Localizer
     from freeloc.model import Model
     from freeloc.prediction import PredictionOptions, predict_files
+    from freeloc.quantization import quantize
     from freeloc.training.recipe import Recipe, named_recipe
     from freeloc.training.run import train
     from freeloc.trunks import load_trunk
@@ -47,6 +48,7 @@ __all__ = [
     "named_recipe",
     "open_dataset",
     "predict_files",
+    "quantize",
     "train",
 ]
 
@@ -66,6 +68,7 @@ _HOMES = {
     "named_recipe": "freeloc.training.recipe",
     "open_dataset": "freeloc.datasets",
     "predict_files": "freeloc.prediction",
+    "quantize": "freeloc.quantization",
     "train": "freeloc.training.run",
 }
 

@@ -25,15 +25,18 @@ from freeloc.localization import (
 )
 from freeloc.modelfile import ModelHeader, Pooling
 from freeloc.overlap import ahead
-from freeloc.presets import Preset, chosen_scales
+from freeloc.presets import WITH_INT8, Preset, chosen_scales
 from freeloc.runtime import (
     Network,
-    Precision,
+    QuantizedGraph,
     Runtime,
+    SearchPrecision,
     Tail,
     check_runtime,
     compile_kept,
     compile_network,
+    compile_quantized,
+    cpu_multiplies_int8,
     gpu_at_hand,
     graph_kept,
 )
@@ -58,10 +61,11 @@ class Localizer:
         preset: the same by name, see `freeloc.presets`: "fast", "balanced" or "best", the model's own.
         location: the way to the point, "fused" or "paper".
         runtime: who executes the network.
-        precision: its arithmetic.
+        precision: its arithmetic. "int8" needs a model that carries an int8 network (`freeloc.quantize`), and runs
+            in OpenVINO; the presets "fast" and "balanced" take it by themselves where it is there and pays.
 
     Raises:
-        FreelocError: the trunk is not the one the head was trained on.
+        FreelocError: the trunk is not the one the head was trained on, or the model carries no int8 network.
 
     Example:
         >>> localizer = Localizer.load("run/model.safetensors")  # doctest: +SKIP
@@ -79,14 +83,18 @@ class Localizer:
         preset: Preset | None = None,
         location: LocationMode = "fused",
         runtime: Runtime = "auto",
-        precision: Precision = "auto",
+        precision: SearchPrecision = "auto",
     ) -> None:
-        check_runtime(runtime, precision)
+        check_runtime(runtime, precision, search=True)
         trunk = _same_trunk(model.adapted(trunk), model)
-        tail = _tail(model, trunk)
+        meant = _meant(precision, preset, runtime, int8=model.int8 is not None)
+        int8 = _wanted(model.int8) if meant == "int8" else None
 
         def compiled(streams: bool) -> Network:
-            return compile_network(trunk, tail, runtime=runtime, precision=precision, streams=streams)
+            if meant == "int8":
+                return compile_quantized(_wanted(int8), streams=streams)
+            tail = _tail(model, trunk)
+            return compile_network(trunk, tail, runtime=runtime, precision=meant, streams=streams)
 
         self._model = model
         self._hold(
@@ -103,11 +111,12 @@ class Localizer:
         preset: Preset | None = None,
         location: LocationMode = "fused",
         runtime: Runtime = "auto",
-        precision: Precision = "auto",
+        precision: SearchPrecision = "auto",
     ) -> Localizer:
         """Load a model file, or a run folder's, together with its trunk.
 
-        The first time, the network is traced and kept; from then on it starts without torch being loaded.
+        The first time, the network is traced and kept; from then on it starts without torch being loaded. An
+        int8 network comes with the model and needs no first time.
 
         Args:
             path: a ``.safetensors`` file of ``freeloc train``, or the run folder that holds it.
@@ -123,12 +132,13 @@ class Localizer:
                 had.
         """
         header = ModelHeader.read(path)
-        check_runtime(runtime, precision)
-        on_processor = runtime == "openvino" or (runtime == "auto" and not gpu_at_hand())
-        if on_processor and weights is None:
+        check_runtime(runtime, precision, search=True)
+        if weights is None and header.layout is not None and header.fill is not None:
             chosen = chosen_scales(header.scales, scales, preset)
-            if header.layout is not None and header.fill is not None and graph_kept(_graph_name(header)):
-                return _KeptLocalizer(header, header.layout, header.fill, chosen, location, precision)
+            meant = _meant(precision, preset, runtime, int8=header.int8 is not None)
+            kept = meant == "int8" or (_on_processor(runtime) and graph_kept(_graph_name(header)))
+            if kept:
+                return _KeptLocalizer(header, header.layout, header.fill, chosen, location, meant)
         from freeloc.model import Model
         from freeloc.trunks import load_trunk
 
@@ -260,7 +270,10 @@ class Localizer:
 
 
 class _KeptLocalizer(Localizer):
-    """Runs the graph that an earlier one kept. Torch is loaded only if the graph turns out damaged."""
+    """Runs the model's int8 network, or the graph that an earlier localizer kept.
+
+    Torch is loaded only if the latter turns out damaged.
+    """
 
     def __init__(
         self,
@@ -269,9 +282,13 @@ class _KeptLocalizer(Localizer):
         fill: tuple[int, int, int],
         scales: tuple[float, ...],
         location: LocationMode,
-        precision: Precision,
+        precision: SearchPrecision,
     ) -> None:
+        int8 = _wanted(header.int8_graph()) if precision == "int8" else None
+
         def compiled(streams: bool) -> Network:
+            if precision == "int8":
+                return compile_quantized(_wanted(int8), streams=streams)
             network = compile_kept(_graph_name(header), precision=precision, streams=streams)
             if network is None:
                 tail = _tail(self.model, self._trunk)
@@ -297,6 +314,27 @@ class _KeptLocalizer(Localizer):
         return _same_trunk(self.model.adapted(load_trunk(self._header.trunk)), self._header)
 
 
+def _on_processor(runtime: Runtime) -> bool:
+    return runtime == "openvino" or (runtime == "auto" and not gpu_at_hand())
+
+
+def _meant(
+    precision: SearchPrecision, preset: Preset | None, runtime: Runtime, *, int8: bool
+) -> SearchPrecision:
+    """The precision, where a preset counts on an int8 network and nothing else was asked for."""
+    willing = precision == "auto" and preset in WITH_INT8 and int8 and _on_processor(runtime)
+    return "int8" if willing and cpu_multiplies_int8() else precision
+
+
+def _wanted(int8: QuantizedGraph | None) -> QuantizedGraph:
+    if int8 is None:
+        raise FreelocError(
+            "the model has no int8 network: make one with freeloc quantize MODEL PHOTOGRAPHS, or leave "
+            "--precision int8 out"
+        )
+    return int8
+
+
 def _same_trunk(trunk: Trunk, facts: Model | ModelHeader) -> Trunk:
     if trunk.fingerprint != facts.trunk_fingerprint:
         raise FreelocError(
@@ -307,11 +345,9 @@ def _same_trunk(trunk: Trunk, facts: Model | ModelHeader) -> Trunk:
 
 
 def _tail(model: Model, trunk: Trunk) -> Tail:
-    from freeloc.search import WindowSearch
+    from freeloc.search import search_tail
 
-    name = None if model.content is None else _graph_name(model)
-    # With every canvas come the mask of its padding (two axes) and the lattice's field (three).
-    return Tail(WindowSearch(trunk.projection, model.head), extras=(2, 3), name=name)
+    return search_tail(trunk, model.head, None if model.content is None else _graph_name(model))
 
 
 def _graph_name(facts: Model | ModelHeader) -> str:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_bytes
 from torch import Tensor
@@ -22,7 +23,8 @@ from freeloc.atomic import write_bytes
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout, Padding
 from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.modelfile import HEAD_ALONE, WITH_TRUNK, ModelHeader, Pooling
+from freeloc.modelfile import HEAD_ALONE, INT8, WITH_INT8, WITH_TRUNK, ModelHeader, Pooling
+from freeloc.runtime import QuantizedGraph
 from freeloc.trunks.base import Trunk
 
 __all__ = ["Model"]
@@ -50,6 +52,8 @@ class Model:
         content: hash of the file it was read from; None for one that was made here.
         trunk_base: hash of the trunk before training changed it; None where it was not changed.
         trunk_changes: the changed weights, by their names in the trunk's state dict.
+        int8: an int8 network of trunk and head, see `freeloc.quantization`; None where none was made.
+        int8_facts: how it was made.
     """
 
     trunk: str
@@ -66,6 +70,8 @@ class Model:
     content: str | None = None
     trunk_base: str | None = None
     trunk_changes: Mapping[str, Tensor] = field(default_factory=dict)
+    int8: QuantizedGraph | None = None
+    int8_facts: Mapping[str, Any] | None = None
 
     def adapted(self, trunk: Trunk) -> Trunk:
         """The trunk this head works on: the given one where it was not changed, a changed copy otherwise.
@@ -102,6 +108,12 @@ class Model:
         """
         weights = dict(self.head.state_dict())
         weights |= {f"{_TRUNK}{key}": value for key, value in self.trunk_changes.items()}
+        if self.int8 is not None:
+            parts = (self.int8.structure, self.int8.weights)
+            weights |= {
+                key: torch.frombuffer(bytearray(part), dtype=torch.uint8)
+                for key, part in zip(INT8, parts, strict=True)
+            }
         weights = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
         for key, value in weights.items():
             if not bool(value.isfinite().all()):
@@ -125,6 +137,9 @@ class Model:
         }
         if self.trunk_changes:
             header |= {"format_version": WITH_TRUNK, "trunk_base": self.trunk_base}
+        if self.int8 is not None:
+            facts = {**(self.int8_facts or {}), "sha256": self.int8.digest()}
+            header |= {"format_version": WITH_INT8, "trunk_base": self.trunk_base, "int8": facts}
         metadata = {"freeloc": json.dumps(header, sort_keys=True)}
         # Not safetensors' own writing: its file is for the owner alone, and its errors are no OSError.
         write_bytes(Path(path), as_bytes(weights, metadata=metadata))
@@ -143,6 +158,8 @@ class Model:
                 f"model {header.path} is damaged (its weights are not those that were written): "
                 "train or copy it again"
             )
+        for name in INT8:
+            weights.pop(name, None)
         changes: dict[str, Tensor] = {}
         if header.trunk_base is not None:
             names = [key for key in weights if key.startswith(_TRUNK)]
@@ -170,6 +187,8 @@ class Model:
             content=header.content,
             trunk_base=header.trunk_base,
             trunk_changes=changes,
+            int8=header.int8_graph(),
+            int8_facts=header.int8,
         )
 
 

@@ -13,12 +13,16 @@ from safetensors import SafetensorError, safe_open
 
 from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry import CellLayout, Padding, Pyramid
+from freeloc.runtime import QuantizedGraph
 
-__all__ = ["HEAD_ALONE", "WITH_TRUNK", "ModelHeader", "Pooling", "model_file"]
+__all__ = ["HEAD_ALONE", "INT8", "WITH_INT8", "WITH_TRUNK", "ModelHeader", "Pooling", "model_file"]
 
-HEAD_ALONE, WITH_TRUNK = 1, 2
-"""Format versions: a file of version 1 holds a head, one of version 2 also the weights of the trunk that training
-changed."""
+HEAD_ALONE, WITH_TRUNK, WITH_INT8 = 1, 2, 3
+"""Format versions: a file of version 1 holds a head; one of version 2 also the weights of the trunk that training
+changed; one of version 3 an int8 network, and such weights where there are any."""
+
+INT8 = ("int8.structure", "int8.weights")
+"""Names of the int8 network's two parts in the file, uint8 vectors."""
 
 Pooling = Literal["max", "average"]
 
@@ -43,6 +47,7 @@ class ModelHeader:
         head: settings of the head, as `freeloc.heads.HeadSettings` takes them.
         manifest: how the model was trained.
         weights: hash of the weights; None in files of freeloc 0.1, which do not tell it.
+        int8: how the int8 network that lies beside the head was made; None where there is none.
     """
 
     path: Path
@@ -60,6 +65,7 @@ class ModelHeader:
     head: Mapping[str, Any]
     manifest: Mapping[str, Any]
     weights: str | None = None
+    int8: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> ModelHeader:
@@ -74,9 +80,9 @@ class ModelHeader:
         path = model_file(path)
         header = _metadata(path)
         version = header.get("format_version")
-        if version not in (HEAD_ALONE, WITH_TRUNK):
+        if version not in (HEAD_ALONE, WITH_TRUNK, WITH_INT8):
             raise FreelocError(
-                f"model {path} has format version {version}, this freeloc reads {HEAD_ALONE} and {WITH_TRUNK}: "
+                f"model {path} has format version {version}, this freeloc reads {HEAD_ALONE} to {WITH_INT8}: "
                 "update freeloc"
             )
         try:
@@ -88,7 +94,7 @@ class ModelHeader:
                 content=_content(path),
                 trunk=header["trunk"],
                 trunk_fingerprint=header["trunk_fingerprint"],
-                trunk_base=header["trunk_base"] if version == WITH_TRUNK else None,
+                trunk_base=header["trunk_base"] if version >= WITH_TRUNK else None,
                 classes=tuple(header["classes"]),
                 scales=_scales(header["scales"]),
                 padding=header["padding"],
@@ -99,10 +105,31 @@ class ModelHeader:
                 head=header["head"],
                 manifest=header["manifest"],
                 weights=header.get("weights"),
+                int8=dict(header["int8"]) if version >= WITH_INT8 else None,
             )
         except (KeyError, TypeError, IndexError, ValueError, FreelocError) as error:
             reason = " ".join(str(error).split())
             raise FreelocError(f"model {path} is damaged ({reason}): train or copy it again") from error
+
+    def int8_graph(self) -> QuantizedGraph | None:
+        """The int8 network, without torch; None where the file holds none.
+
+        Raises:
+            FreelocError: the file is damaged.
+        """
+        if self.int8 is None:
+            return None
+        try:
+            with safe_open(self.path, framework="np") as file:
+                graph = QuantizedGraph(*(file.get_tensor(name).tobytes() for name in INT8))
+        except (OSError, SafetensorError) as error:
+            raise FreelocError(f"model {self.path} cannot be read ({error}): copy it again") from error
+        if graph.digest() != self.int8.get("sha256"):
+            raise FreelocError(
+                f"model {self.path} is damaged (its int8 network is not the one that was written): copy it again, "
+                "or make it anew with freeloc quantize"
+            )
+        return graph
 
 
 def _scales(values: Any) -> tuple[float, ...]:

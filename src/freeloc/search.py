@@ -16,8 +16,53 @@ from torch.nn import functional
 
 from freeloc.heads import AdaptationHead
 from freeloc.localization import FUSION_GAIN
+from freeloc.runtime import Tail
+from freeloc.trunks.base import Trunk
 
-__all__ = ["WindowSearch"]
+__all__ = ["CellScores", "MapReading", "WindowSearch", "search_tail"]
+
+
+class CellScores(nn.Module):
+    """Features → raw scores: the part of the search with weights, and all but all of its work.
+
+    Args:
+        projection: the trunk's cell-by-cell projection.
+        head: the adaptation layers.
+    """
+
+    def __init__(self, projection: nn.Module, head: AdaptationHead) -> None:
+        super().__init__()
+        self.projection = projection
+        self.head = head
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, channels, rows, cols) of the trunk's body → (N, K, rows, cols) raw scores, float32."""
+        scores: Tensor = self.head(self.projection(features)).float()
+        return scores
+
+
+class MapReading(nn.Module):
+    """Raw scores of one photograph at one scale → the same, their maxima, and the softened map on the lattice."""
+
+    def forward(self, scores: Tensor, mask: Tensor, field: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Read a map.
+
+        Args:
+            scores: (1, K, rows, cols) float32 for the whole canvas.
+            mask: (rows, cols) float32 of `freeloc.geometry.Grid.padding_mask`.
+            field: (lattice rows, lattice cols, 2) float32 of `freeloc.geometry.Grid.sampling_field`.
+
+        Returns:
+            (1, K, rows, cols) raw scores, padding included; (1, K) their maxima over valid cells; and (1, K,
+            lattice rows, lattice cols) the logistic of `FUSION_GAIN` times the score, sampled on the lattice.
+            All float32.
+        """
+        with torch.autocast(scores.device.type, enabled=False):
+            softened = torch.sigmoid(float(FUSION_GAIN) * scores)
+            aligned = functional.grid_sample(
+                softened, field[None], mode="bilinear", padding_mode="border", align_corners=True
+            )
+        return scores, (scores + mask).amax(dim=(2, 3)), aligned
 
 
 class WindowSearch(nn.Module):
@@ -30,26 +75,21 @@ class WindowSearch(nn.Module):
 
     def __init__(self, projection: nn.Module, head: AdaptationHead) -> None:
         super().__init__()
-        self.projection = projection
-        self.head = head
+        self.scores = CellScores(projection, head)
+        self.reading = MapReading()
 
     def forward(self, features: Tensor, mask: Tensor, field: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Look for every class.
+        """`MapReading` of the `CellScores` of (1, channels, rows, cols) features; see there."""
+        read: tuple[Tensor, Tensor, Tensor] = self.reading(self.scores(features), mask, field)
+        return read
 
-        Args:
-            features: (1, channels, rows, cols) of the trunk's body for the whole canvas.
-            mask: (rows, cols) float32 of `freeloc.geometry.Grid.padding_mask`.
-            field: (lattice rows, lattice cols, 2) float32 of `freeloc.geometry.Grid.sampling_field`.
 
-        Returns:
-            (1, K, rows, cols) raw scores, padding included; (1, K) their maxima over valid cells; and (1, K,
-            lattice rows, lattice cols) the logistic of `FUSION_GAIN` times the score, sampled on the lattice.
-            All float32.
-        """
-        scores = self.head(self.projection(features)).float()
-        with torch.autocast(scores.device.type, enabled=False):
-            softened = torch.sigmoid(float(FUSION_GAIN) * scores)
-            aligned = functional.grid_sample(
-                softened, field[None], mode="bilinear", padding_mode="border", align_corners=True
-            )
-        return scores, (scores + mask).amax(dim=(2, 3)), aligned
+def search_tail(trunk: Trunk, head: AdaptationHead, name: str | None = None) -> Tail:
+    """The search as what follows a trunk; with every canvas come the mask of its padding and the lattice's field.
+
+    Args:
+        trunk: whose projection it begins with.
+        head: the adaptation layers.
+        name: see `freeloc.runtime.Tail`.
+    """
+    return Tail(WindowSearch(trunk.projection, head), extras=(2, 3), name=name)

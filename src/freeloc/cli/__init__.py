@@ -17,6 +17,7 @@ from freeloc.cli.check import check
 from freeloc.cli.demo import demo
 from freeloc.cli.evaluate import evaluate
 from freeloc.cli.predict import predict
+from freeloc.cli.quantize import quantize
 from freeloc.cli.train import train
 from freeloc.errors import FreelocError
 
@@ -26,6 +27,7 @@ __all__ = ["app", "main"]
 _LEFT = {
     "train": "; finished features and epochs are kept: go on with --resume",
     "predict": "; no predictions.jsonl was written",
+    "quantize": "; the model is as it was",
 }
 """What a stopped command leaves behind."""
 
@@ -53,7 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, train, predict, evaluate, check):
+for command in (demo, train, predict, evaluate, check, quantize):
     app.command()(command)
 
 

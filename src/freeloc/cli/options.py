@@ -25,6 +25,8 @@ __all__ = [
     "Runtime",
     "RuntimeOption",
     "ScalesOption",
+    "SearchPrecision",
+    "SearchPrecisionOption",
     "SkipBad",
     "Split",
     "Weights",
@@ -66,6 +68,15 @@ class Precision(StrEnum):
     bfloat16 = "bfloat16"
 
 
+class SearchPrecision(StrEnum):
+    """Arithmetic of prediction."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    int8 = "int8"
+
+
 Data = Annotated[
     Path,
     typer.Argument(
@@ -94,13 +105,20 @@ RuntimeOption = Annotated[
 PrecisionOption = Annotated[
     Precision, typer.Option("--precision", help="Arithmetic: auto is bfloat16 where the hardware has it.")
 ]
+SearchPrecisionOption = Annotated[
+    SearchPrecision,
+    typer.Option(
+        "--precision",
+        help="Arithmetic: auto is bfloat16 where the hardware has it; int8 needs freeloc quantize.",
+    ),
+]
 ScalesOption = Annotated[
     str | None,
     typer.Option("--scales", help="Scales to look at, such as 0.5,1,2; default: the model's own."),
 ]
 PresetOption = Annotated[
     Preset | None,
-    typer.Option("--preset", help="Scales by name: fast, balanced, or best, the model's own (the default)."),
+    typer.Option(help="Scales by name: fast or balanced (int8 where the model has it), or best, its own."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 

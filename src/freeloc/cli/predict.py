@@ -10,13 +10,13 @@ import typer
 
 from freeloc.cli.options import (
     ModelPath,
-    Precision,
-    PrecisionOption,
     PresetOption,
     Quiet,
     Runtime,
     RuntimeOption,
     ScalesOption,
+    SearchPrecision,
+    SearchPrecisionOption,
     SkipBad,
     Weights,
     parse_scales,
@@ -69,7 +69,7 @@ def predict(
     ] = MapSize.photograph,
     weights: Weights = None,
     runtime: RuntimeOption = Runtime.auto,
-    precision: PrecisionOption = Precision.auto,
+    precision: SearchPrecisionOption = SearchPrecision.auto,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
 ) -> None:

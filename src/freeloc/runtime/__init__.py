@@ -5,17 +5,32 @@ imports neither torch nor OpenVINO: a graph that was kept on disk runs without t
 """
 
 from freeloc.runtime.compiling import Tail, compile_kept, compile_network, graph_kept, native_bfloat16
-from freeloc.runtime.network import Network, Precision, Runtime, check_runtime, gpu_at_hand
+from freeloc.runtime.network import (
+    Network,
+    Precision,
+    Runtime,
+    SearchPrecision,
+    check_runtime,
+    gpu_at_hand,
+)
+from freeloc.runtime.on_openvino import cpu_multiplies_int8
+from freeloc.runtime.quantizing import Calibration, QuantizedGraph, compile_quantized, quantized_graph
 
 __all__ = [
+    "Calibration",
     "Network",
     "Precision",
+    "QuantizedGraph",
     "Runtime",
+    "SearchPrecision",
     "Tail",
     "check_runtime",
     "compile_kept",
     "compile_network",
+    "compile_quantized",
+    "cpu_multiplies_int8",
     "gpu_at_hand",
     "graph_kept",
     "native_bfloat16",
+    "quantized_graph",
 ]

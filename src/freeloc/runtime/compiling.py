@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from freeloc.trunks.base import Trunk
 
-__all__ = ["Tail", "compile_kept", "compile_network", "graph_kept", "native_bfloat16"]
+__all__ = ["Tail", "compile_kept", "compile_network", "graph_kept", "native_bfloat16", "network_graph"]
 
 _log = logging.getLogger(__name__)
 
@@ -66,13 +66,16 @@ def compile_network(
 
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return TorchNetwork(trunk, None if tail is None else tail.module, precision, device)
+    return OpenVinoNetwork(network_graph(trunk, tail), precision, streams=streams)
+
+
+def network_graph(trunk: Trunk, tail: Tail | None) -> Any:
+    """Trunk and tail as one OpenVINO graph with free canvas size, in float32; kept where it has a name."""
     if tail is None:
-        graph = _trunk_graph(trunk)
-    elif tail.name is None:
-        graph = _whole_graph(trunk, tail)
-    else:
-        graph = kept_graph(graph_file(tail.name), lambda: _whole_graph(trunk, tail))
-    return OpenVinoNetwork(graph, precision, streams=streams)
+        return _trunk_graph(trunk)
+    if tail.name is None:
+        return _whole_graph(trunk, tail)
+    return kept_graph(graph_file(tail.name), lambda: _whole_graph(trunk, tail))
 
 
 def graph_kept(name: str) -> bool:

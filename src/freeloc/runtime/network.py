@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,25 @@ import numpy.typing as npt
 from freeloc.errors import FreelocError
 from freeloc.geometry import Float32Array
 
-__all__ = ["Canvas", "Network", "Precision", "Runtime", "check_runtime", "gpu_at_hand", "usable_cores"]
+__all__ = [
+    "Canvas",
+    "Network",
+    "Precision",
+    "Runtime",
+    "SearchPrecision",
+    "check_runtime",
+    "gpu_at_hand",
+    "usable_cores",
+]
 
 Runtime = Literal["auto", "torch", "openvino"]
 """Who executes: "auto" is torch when a CUDA GPU is there, OpenVINO otherwise."""
 
 Precision = Literal["auto", "float32", "bfloat16"]
 """Arithmetic: "auto" is bfloat16 where a GPU, or OpenVINO on a processor, computes it natively; else float32."""
+
+SearchPrecision = Literal["auto", "float32", "bfloat16", "int8"]
+"""Arithmetic of prediction: the same, or that of an int8 network which the model carries (`freeloc.quantize`)."""
 
 Canvas = npt.NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
@@ -31,7 +43,7 @@ class Network(Protocol):
 
     Attributes:
         runtime: who executes it, "torch" or "openvino".
-        precision: "float32" or "bfloat16"; part of every feature-cache key.
+        precision: "float32", "bfloat16" or "int8"; part of every feature-cache key.
         threads: how many threads should call it at once to keep the machine busy.
     """
 
@@ -56,16 +68,24 @@ class Network(Protocol):
         ...
 
 
-def check_runtime(runtime: str, precision: str) -> None:
+def check_runtime(runtime: str, precision: str, *, search: bool = False) -> None:
     """See that runtime and precision are ones there are.
 
+    Args:
+        runtime: see `Runtime`.
+        precision: see `Precision`.
+        search: whether int8 may be asked for as well, as `SearchPrecision` has it.
+
     Raises:
-        FreelocError: one is unknown.
+        FreelocError: one is unknown, or they exclude each other.
     """
     if runtime not in {"auto", "torch", "openvino"}:
         raise FreelocError(f"--runtime {runtime} is unknown: choose auto, torch or openvino")
-    if precision not in {"auto", "float32", "bfloat16"}:
-        raise FreelocError(f"--precision {precision} is unknown: choose auto, float32 or bfloat16")
+    *others, last = get_args(SearchPrecision if search else Precision)
+    if precision not in {*others, last}:
+        raise FreelocError(f"--precision {precision} is unknown: choose {', '.join(others)} or {last}")
+    if precision == "int8" and runtime == "torch":
+        raise FreelocError("--precision int8 runs in OpenVINO: leave --runtime torch out")
 
 
 def gpu_at_hand() -> bool:

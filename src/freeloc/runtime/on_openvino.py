@@ -10,9 +10,9 @@ import numpy as np
 
 from freeloc.errors import FreelocError
 from freeloc.geometry import Float32Array
-from freeloc.runtime.network import Canvas, Precision, usable_cores
+from freeloc.runtime.network import Canvas, SearchPrecision, usable_cores
 
-__all__ = ["OpenVinoNetwork", "cpu_multiplies_bfloat16", "load_openvino"]
+__all__ = ["OpenVinoNetwork", "cpu_multiplies_bfloat16", "cpu_multiplies_int8", "load_openvino"]
 
 
 def load_openvino() -> Any:
@@ -35,12 +35,21 @@ def cpu_multiplies_bfloat16() -> bool:
 
     Where it has none, bfloat16 is slower than float32.
     """
+    return "BF16" in _capabilities()
+
+
+def cpu_multiplies_int8() -> bool:
+    """Whether this processor gains by int8 networks, as far as OpenVINO is there to tell."""
+    return "INT8" in _capabilities()
+
+
+def _capabilities() -> list[str]:
     try:
         openvino = load_openvino()
     except FreelocError:
-        return False
+        return []
     capabilities: list[str] = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "BF16" in capabilities
+    return capabilities
 
 
 def _meet_numpy(openvino: Any) -> None:
@@ -57,18 +66,18 @@ class OpenVinoNetwork:
 
     Args:
         graph: an OpenVINO model, or the file of one.
-        precision: arithmetic.
+        precision: arithmetic; "int8" for a graph that was quantized, whose other parts take the processor's best.
         streams: False puts all cores on one canvas, True gives every core a canvas of its own.
     """
 
     runtime = "openvino"
 
-    def __init__(self, graph: Any, precision: Precision, *, streams: bool) -> None:
+    def __init__(self, graph: Any, precision: SearchPrecision, *, streams: bool) -> None:
         openvino = load_openvino()
-        if precision == "auto":
-            precision = "bfloat16" if cpu_multiplies_bfloat16() else "float32"
-        self.precision: str = precision
-        hint = {"bfloat16": openvino.Type.bf16, "float32": openvino.Type.f32}[precision]
+        best: SearchPrecision = "bfloat16" if cpu_multiplies_bfloat16() else "float32"
+        self.precision: str = best if precision == "auto" else precision
+        floats = best if self.precision == "int8" else self.precision
+        hint = {"bfloat16": openvino.Type.bf16, "float32": openvino.Type.f32}[floats]
         lanes = usable_cores() if streams else 1
         settings = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": lanes}
         model = str(graph) if isinstance(graph, Path) else graph
