@@ -16,18 +16,26 @@ from freeloc.datasets import PRESENT
 from freeloc.geometry import REFERENCE_SIDE, CellLayout, Float64Array
 from freeloc.localization import Localization, LocationMode, ScaleMap, localize
 from freeloc.progress import track
+from freeloc.runtime import SearchPrecision
 
 __all__ = ["measure_agreement", "within_cell", "within_winning_cell"]
 
 _MODES: tuple[LocationMode, ...] = ("fused", "paper")
 
 
-def measure_agreement(subject: Subject, settings: Settings) -> dict[str, Any]:
+def measure_agreement(
+    subject: Subject, settings: Settings, precision: SearchPrecision | None = None
+) -> dict[str, Any]:
     """Hold freeloc's runtime and precision against eager torch float32 on the same canvases.
 
     How near two points of a class are is measured along each axis. The paper's way to the point picks a cell, so
     "one cell" is a cell of the scale at which the reference found it. The fused way has no winning scale: its
     points are held against a cell of the finest scale used, the strictest of all, and against a cell of scale 1.
+
+    Args:
+        subject: the model and photographs.
+        settings: on how many.
+        precision: freeloc's; default the subject's.
 
     Returns:
         Share of points within one cell over all classes of all photographs and over the classes that are there,
@@ -36,7 +44,7 @@ def measure_agreement(subject: Subject, settings: Settings) -> dict[str, Any]:
     torch.set_num_threads(usable_cores())
     samples = subject.dataset.samples[: settings.accuracy]
     truth = Truth.of(samples)
-    ours = subject.localizer()
+    ours = subject.localizer(precision=precision)
     reference = PlainTorch(
         subject.model,
         subject.trunk,

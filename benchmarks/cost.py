@@ -16,7 +16,7 @@ from benchmarks.timing import Task, Timings, interleaved
 from freeloc.canvas import lay_out
 from freeloc.geometry import Pyramid
 from freeloc.photographs import Uint8Array, open_photograph
-from freeloc.runtime import Network, Tail, compile_network
+from freeloc.runtime import Network, SearchPrecision, Tail, compile_network
 
 __all__ = ["NETWORKS", "measure_networks", "measure_stages"]
 
@@ -67,14 +67,21 @@ def measure_networks(subject: Subject, settings: Settings, ceiling: dict[str, An
     }
 
 
-def measure_stages(subject: Subject, settings: Settings) -> dict[str, Any]:
+def measure_stages(
+    subject: Subject, settings: Settings, precision: SearchPrecision | None = None
+) -> dict[str, Any]:
     """Milliseconds of the stages of one photograph at all scales, one photograph at a time.
 
     Decoding is timed alone; resizing is what laying the photograph on its canvases takes beside it, and the
     network what `Localizer.score_maps` takes beside both.
+
+    Args:
+        subject: the model and photographs.
+        settings: how much.
+        precision: of the network; default the subject's.
     """
     paths = subject.paths(settings.cost)
-    localizer = subject.localizer()
+    localizer = subject.localizer(precision=precision)
     layout, fill = subject.trunk.layout, subject.trunk.fill
     maps = [localizer.score_maps(path) for path in paths]
     tasks: dict[str, Task] = {

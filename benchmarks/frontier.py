@@ -30,8 +30,9 @@ from freeloc.localization import ScaleMap, localize
 from freeloc.localizer import Localizer
 from freeloc.overlap import ahead
 from freeloc.photographs import Uint8Array, load_photograph
-from freeloc.presets import PRESETS
+from freeloc.presets import PRESETS, WITH_INT8
 from freeloc.progress import say, track
+from freeloc.runtime import SearchPrecision
 
 __all__ = ["main", "measure_frontier", "scale_costs"]
 
@@ -49,21 +50,27 @@ def measure_frontier(
         photographs: how many of the data's photographs accuracy is measured on; None takes all.
 
     Returns:
-        A section of the record; "points" has for every set its trunk, scales, preset, milliseconds a photograph,
-        classification and fused location mAP, the pointing game on all pairs, and whether it is on the frontier of
-        location mAP.
+        A section of the record; "points" has for every set its trunk (and "int8" beside it for the model's int8
+        network), scales, preset, milliseconds a photograph, classification and fused location mAP, the pointing
+        game on all pairs, and whether it is on the frontier of location mAP.
     """
     points: list[dict[str, Any]] = []
+    ways: list[tuple[str, Subject, SearchPrecision | None]] = []
     for name, subject in zip(_names(subjects), subjects, strict=True):
-        fixed, costs = scale_costs(subject, settings)
+        ways.append((name, subject, None))
+        if subject.has_int8:
+            ways.append((f"{name}, int8", subject, "int8"))
+    # All timings first, side by side.
+    timed = [scale_costs(subject, settings, precision) for _name, subject, precision in ways]
+    for (name, subject, precision), (fixed, costs) in zip(ways, timed, strict=True):
         say(f"{name}: {fixed:.1f} ms a photograph, and {_listed(costs)}")
-        for scales, measured in _accuracies(subject, photographs).items():
+        for scales, measured in _accuracies(subject, photographs, precision).items():
             ms = fixed + sum(costs[scale] for scale in scales)
             points.append(
                 {
                     "trunk": name,
                     "scales": list(scales),
-                    "preset": _preset(scales, subject.scales),
+                    "preset": _preset(scales, subject, precision),
                     "ms": float(f"{ms:.4g}"),
                     **measured,
                 }
@@ -75,8 +82,15 @@ def measure_frontier(
     return {"photographs": min(looked_at, len(subjects[0].dataset)), "points": points}
 
 
-def scale_costs(subject: Subject, settings: Settings) -> tuple[float, dict[float, float]]:
+def scale_costs(
+    subject: Subject, settings: Settings, precision: SearchPrecision | None = None
+) -> tuple[float, dict[float, float]]:
     """Milliseconds a photograph, all cores busy.
+
+    Args:
+        subject: the model and photographs.
+        settings: how much is timed.
+        precision: of the network; default the subject's.
 
     Returns:
         What every photograph costs, and what each scale adds: resizing, network, and its part of the fusion.
@@ -86,7 +100,7 @@ def scale_costs(subject: Subject, settings: Settings) -> tuple[float, dict[float
         max(settings.throughput, 2 * usable_cores()) if settings.rounds > 2 else settings.throughput
     )
     images = [load_photograph(path) for path in paths]
-    whole = subject.localizer()
+    whole = subject.localizer(precision=precision)
     maps = list(whole.score_maps_many(images))
 
     def each(number: int) -> None:
@@ -94,7 +108,7 @@ def scale_costs(subject: Subject, settings: Settings) -> tuple[float, dict[float
         whole.localize(maps[number])
 
     tasks: dict[str, Task] = {
-        f"{scale:g}": _looking(subject.localizer((scale,)), images) for scale in subject.scales
+        f"{scale:g}": _looking(subject.localizer((scale,), precision), images) for scale in subject.scales
     }
     tasks["each"] = lambda: list(ahead(each, range(len(paths)), threads=usable_cores()))
     timings = interleaved(tasks, rounds=settings.rounds)
@@ -133,23 +147,29 @@ def _names(subjects: Sequence[Subject]) -> list[str]:
     ]
 
 
-def _preset(scales: tuple[float, ...], everything: tuple[float, ...]) -> str | None:
-    """The name under which freeloc offers a set of scales."""
-    return next((name for name, chosen in PRESETS.items() if (chosen or everything) == scales), None)
+def _preset(scales: tuple[float, ...], subject: Subject, precision: SearchPrecision | None) -> str | None:
+    """The name under which freeloc offers a set of scales of this model in this precision."""
+    for name, chosen in PRESETS.items():
+        int8 = subject.has_int8 and name in WITH_INT8
+        if (chosen or subject.scales) == scales and int8 == (precision == "int8"):
+            return name
+    return None
 
 
 def _looking(localizer: Localizer, images: Sequence[Uint8Array]) -> Task:
     return lambda: list(localizer.score_maps_many(images))
 
 
-def _accuracies(subject: Subject, photographs: int | None) -> dict[tuple[float, ...], dict[str, float]]:
+def _accuracies(
+    subject: Subject, photographs: int | None, precision: SearchPrecision | None
+) -> dict[tuple[float, ...], dict[str, float]]:
     """Classification, location and pointing of every set of scales, from one look at each photograph."""
     samples = subject.dataset.samples[:photographs]
     truth = Truth.of(samples)
     sets = [tuple(subject.scales[index] for index in chosen) for chosen in subsets(len(subject.scales))]
     points = np.empty((len(sets), len(samples), len(subject.model.classes), 2))
     scores = np.empty(points.shape[:3], np.float32)
-    looked = subject.localizer().score_maps_many(sample.path for sample in samples)
+    looked = subject.localizer(precision=precision).score_maps_many(sample.path for sample in samples)
     for number, maps in enumerate(track(looked, f"{subject.trunk.name} at all scales", len(samples))):
         for place, scales in enumerate(sets):
             result = localize(_at(maps, scales), subject.model.classes, pooling=subject.model.pooling)

@@ -22,10 +22,12 @@ from freeloc.localizer import Localizer
 from freeloc.photographs import load_photograph
 from freeloc.progress import say, track
 
-__all__ = ["ALL_SCALES", "ONE_CLASS", "ONE_SCALE", "measure_accuracy", "measure_speed"]
+__all__ = ["ALL_SCALES", "INT8", "ONE_CLASS", "ONE_SCALE", "measure_accuracy", "measure_speed"]
 
 ONE_SCALE = "freeloc, one scale"
 ALL_SCALES = "freeloc, all scales"
+INT8 = " in int8"
+"""Behind freeloc's name: by the model's int8 network."""
 ONE_CLASS = " (one class)"
 """Behind a peer's name: only one class was asked for."""
 
@@ -35,8 +37,8 @@ def measure_speed(subject: Subject, settings: Settings) -> dict[str, Any]:
 
     Returns:
         Milliseconds of each way; how many times longer than freeloc's one scale each takes; and the peers' time
-        for a single class over freeloc's for all classes at all scales. Peers that could not be measured are named
-        under "problems".
+        for a single class over freeloc's for all classes at all scales; both for every precision of freeloc. Peers
+        that could not be measured are named under "problems".
     """
     torch.set_num_threads(usable_cores())
     images = [load_photograph(path) for path in subject.paths(settings.peers)]
@@ -53,7 +55,7 @@ def measure_speed(subject: Subject, settings: Settings) -> dict[str, Any]:
     )
     for problem in problems:
         say(problem)
-    ours = {ONE_SCALE: subject.localizer((1.0,)), ALL_SCALES: subject.localizer()}
+    ours = _localizers(subject)
     tasks: dict[str, Task] = {name: _predicting(localizer, images) for name, localizer in ours.items()}
     for peer in peers:
         tasks[peer.name] = _looking(peer, images, everything)
@@ -66,9 +68,15 @@ def measure_speed(subject: Subject, settings: Settings) -> dict[str, Any]:
         "photographs": len(images),
         "rounds": settings.rounds,
         "ms_per_photograph": timings.as_json(1e3 / len(images)),
-        "times_faster": {name: timings.ratio(name, ONE_SCALE).as_json() for name in others},
+        "times_faster": {
+            own: {name: timings.ratio(name, own).as_json() for name in others}
+            for own in ours
+            if own.startswith(ONE_SCALE)
+        },
         "all_scales_against_one_class": {
-            name: timings.ratio(name, ALL_SCALES).as_json() for name in per_class
+            own: {name: timings.ratio(name, own).as_json() for name in per_class}
+            for own in ours
+            if own.startswith(ALL_SCALES)
         },
         "problems": problems,
     }
@@ -90,11 +98,20 @@ def measure_accuracy(subject: Subject, settings: Settings) -> dict[str, Any]:
     )
     rows = {
         name: _measured(truth, *_freeloc_points(localizer, samples, name))
-        for name, localizer in ((ONE_SCALE, subject.localizer((1.0,))), (ALL_SCALES, subject.localizer()))
+        for name, localizer in _localizers(subject).items()
     }
     for peer in peers:
         rows[peer.name] = _measured(truth, *_peer_points(peer, samples))
     return {"photographs": len(samples), "rows": rows, "problems": problems}
+
+
+def _localizers(subject: Subject) -> dict[str, Localizer]:
+    """What freeloc offers, by name."""
+    ours = {ONE_SCALE: subject.localizer((1.0,)), ALL_SCALES: subject.localizer()}
+    if subject.has_int8:
+        ours[ONE_SCALE + INT8] = subject.localizer((1.0,), "int8")
+        ours[ALL_SCALES + INT8] = subject.localizer(precision="int8")
+    return ours
 
 
 def _measured(truth: Truth, points: np.ndarray[Any, Any], scores: np.ndarray[Any, Any]) -> dict[str, float]:

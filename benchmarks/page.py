@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from benchmarks.cost import NETWORKS
 from benchmarks.growth_page import growth_blocks
 from benchmarks.markdown import QUICK, figure, scale_list, table, times
-from benchmarks.one_scale import ONE_SCALE
-from benchmarks.throughput import FREELOC, PLAIN
+from benchmarks.one_scale import ALL_SCALES, INT8, ONE_SCALE
+from benchmarks.throughput import FREELOC_INT8, PLAIN
 from benchmarks.training_page import training_blocks
 
 __all__ = ["render_page"]
@@ -52,7 +52,7 @@ def _prediction(section: Section) -> Iterator[str]:
     yield (
         f"Trunk `{subject['trunk']}`, a head of {subject['hidden']} hidden values and {subject['classes']} "
         f"classes ({head}), scales {scale_list(subject['scales'])}, photographs of {subject['data']}. freeloc "
-        f"computes in {networks['precision']}; everything else in torch float32."
+        f"computes in {networks['precision']} unless int8 is said; everything else in torch float32."
     )
     yield _machine(section)
     yield "### What is promised"
@@ -79,15 +79,25 @@ def _machine(section: Section) -> str:
 
 
 def _promises(section: Section) -> Iterator[tuple[str, str, str]]:
-    faster = section["throughput"]["times_faster"][PLAIN]
-    yield "photographs per second over torch float32 eager on squares", "≥ 8×", times(faster)
+    for own, faster in section["throughput"]["times_faster"].items():
+        yield (
+            f"photographs per second over torch float32 eager on squares{_in_int8(own)}",
+            "≥ 8×",
+            times(faster[PLAIN]),
+        )
     peers = section["peers"]
-    for name, ratio in peers["times_faster"].items():
-        target = "≥ 4×" if name.startswith("torchcam") else "≥ 100×"
-        yield f"all classes, one scale: over {name}", target, times(ratio)
-    for name, ratio in peers["all_scales_against_one_class"].items():
-        if not name.startswith("torchcam"):
-            yield f"all scales, all classes: over {name} at one scale", "> 1×", times(ratio)
+    for own, ratios in peers["times_faster"].items():
+        for name, ratio in ratios.items():
+            target = "≥ 4×" if name.startswith("torchcam") else "≥ 100×"
+            yield f"all classes, one scale{_in_int8(own)}: over {name}", target, times(ratio)
+    for own, ratios in peers["all_scales_against_one_class"].items():
+        for name, ratio in ratios.items():
+            if not name.startswith("torchcam"):
+                yield (
+                    f"all scales, all classes{_in_int8(own)}: over {name} at one scale",
+                    "> 1×",
+                    times(ratio),
+                )
     everything = section["networks"]["scales"]["all"]
     yield "all maps over the trunk's forward pass", "≤ 1.35×", times(everything["maps_over_trunk"])
     yield (
@@ -104,6 +114,10 @@ def _promises(section: Section) -> Iterator[tuple[str, str, str]]:
             yield f"mAP beside torch float32: {name}", "within 0.2", f"{row['difference']:+.2f}"
 
 
+def _in_int8(own: str) -> str:
+    return INT8 if own in {FREELOC_INT8, ONE_SCALE + INT8, ALL_SCALES + INT8} else ""
+
+
 def _throughput(section: Section) -> Iterator[str]:
     yield "### Photographs per second, all scales, all classes"
     yield (
@@ -111,13 +125,17 @@ def _throughput(section: Section) -> Iterator[str]:
         "plain loop decodes, resizes, pads to squares and runs eager torch, one photograph after the other on "
         "all cores."
     )
-    rows = []
-    for name, spread in section["ms_per_photograph"].items():
-        ratio = section["times_faster"].get(name)
-        rows.append(
-            (name, f"{1e3 / spread['median']:.2f}", figure(spread), "" if ratio is None else times(ratio))
+    faster = section["times_faster"]
+    rows = [
+        (
+            name,
+            f"{1e3 / spread['median']:.2f}",
+            figure(spread),
+            *(times(ratios[name]) if name in ratios else "" for ratios in faster.values()),
         )
-    yield table(("", "photographs / s", "ms a photograph", f"{FREELOC} is faster by"), rows)
+        for name, spread in section["ms_per_photograph"].items()
+    ]
+    yield table(("", "photographs / s", "ms a photograph", *(f"{own} is faster by" for own in faster)), rows)
 
 
 def _peers(section: Section, accuracy: Section) -> Iterator[str]:
@@ -129,12 +147,16 @@ def _peers(section: Section, accuracy: Section) -> Iterator[str]:
     )
     for problem in section["problems"]:
         yield f"> {problem}"
-    ratios = {**section["times_faster"]}
+    faster = section["times_faster"]
     rows = [
-        (name, figure(spread), times(ratios[name]) if name in ratios else "")
+        (
+            name,
+            figure(spread),
+            *(times(ratios[name]) if name in ratios else "" for ratios in faster.values()),
+        )
         for name, spread in section["ms_per_photograph"].items()
     ]
-    yield table(("", "ms a photograph", f"{ONE_SCALE} is faster by"), rows)
+    yield table(("", "ms a photograph", *(f"{own} is faster by" for own in faster)), rows)
     if "skipped" in accuracy:
         yield f"Accuracy beside the peers: {accuracy['skipped']}."
         return
@@ -186,10 +208,20 @@ def _networks(networks: Section, stages: Section) -> Iterator[str]:
     spreads = stages["ms_per_photograph"]
     whole = spreads["whole"]["median"]
     yield f"Stages of one photograph at all scales, one at a time, {stages['photographs']} photographs:"
+    int8 = stages.get("int8")
     yield table(
-        ("stage", "ms", "share"),
+        ("stage", "ms", "share", *(("ms in int8", "share") if int8 else ())),
         [
-            (name, figure(spread), f"{100 * spread['median'] / whole:.0f}%")
+            (
+                name,
+                figure(spread),
+                f"{100 * spread['median'] / whole:.0f}%",
+                *(
+                    (figure(int8[name]), f"{100 * int8[name]['median'] / int8['whole']['median']:.0f}%")
+                    if int8
+                    else ()
+                ),
+            )
             for name, spread in spreads.items()
         ],
     )
@@ -206,6 +238,14 @@ def _agreement(section: Section) -> Iterator[str]:
         "fused way has none, so its points are held against a cell of the finest scale and against one of scale "
         f"1. The largest difference of a score is {section['largest_score_difference']:g}."
     )
+    yield from _agreement_tables(section)
+    if "int8" in section:
+        largest = section["int8"]["largest_score_difference"]
+        yield f"The same for int8, where the largest difference of a score is {largest:g}:"
+        yield from _agreement_tables(section["int8"])
+
+
+def _agreement_tables(section: Section) -> Iterator[str]:
     yield table(
         ("points within one cell", "all classes", "classes that are there"),
         [

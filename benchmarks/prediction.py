@@ -45,6 +45,11 @@ def measure_prediction(subject: Subject, settings: Settings, *, quick: bool = Fa
     ceiling = highest(ceiling, measure_ceiling(repeats=settings.ceiling, side=settings.matrix_side))
     networks = measure_networks(subject, settings, ceiling)
     stages = measure_stages(subject, settings)
+    if subject.has_int8:
+        stages["int8"] = measure_stages(subject, settings, "int8")["ms_per_photograph"]
+    agreement = measure_agreement(subject, settings) if subject.trained else _NEEDS_MODEL
+    if subject.trained and subject.has_int8:
+        agreement = {**agreement, "int8": measure_agreement(subject, settings, "int8")}
     return {
         "quick": quick,
         "machine": describe(),
@@ -55,7 +60,7 @@ def measure_prediction(subject: Subject, settings: Settings, *, quick: bool = Fa
         "networks": networks,
         "stages": stages,
         "peer_accuracy": measure_accuracy(subject, settings) if subject.trained else _NEEDS_MODEL,
-        "agreement": measure_agreement(subject, settings) if subject.trained else _NEEDS_MODEL,
+        "agreement": agreement,
     }
 
 

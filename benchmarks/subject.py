@@ -20,7 +20,7 @@ from freeloc.localizer import Localizer
 from freeloc.metrics import Objects, classification_ranking, location_ap, pointing_game
 from freeloc.model import Model
 from freeloc.photographs import photograph_size
-from freeloc.runtime import Precision
+from freeloc.runtime import Precision, SearchPrecision
 from freeloc.trunks import DEFAULT_TRUNK, load_trunk
 from freeloc.trunks.base import Trunk
 
@@ -85,13 +85,22 @@ class Subject:
     scales: tuple[float, ...] = TEST_SCALES
     precision: Precision = "auto"
 
+    @property
+    def has_int8(self) -> bool:
+        """Whether the model's int8 network is measured beside the floats."""
+        return self.precision == "auto" and self.model.int8 is not None
+
     def paths(self, count: int) -> list[Path]:
         """Files of the first ``count`` photographs."""
         return [sample.path for sample in self.dataset.samples[:count]]
 
-    def localizer(self, scales: tuple[float, ...] | None = None) -> Localizer:
-        """Make freeloc's own way to predict, at the given scales or at the subject's."""
-        return Localizer(self.model, self.trunk, scales=scales or self.scales, precision=self.precision)
+    def localizer(
+        self, scales: tuple[float, ...] | None = None, precision: SearchPrecision | None = None
+    ) -> Localizer:
+        """Make freeloc's own way to predict, at the given scales and precision or at the subject's."""
+        return Localizer(
+            self.model, self.trunk, scales=scales or self.scales, precision=precision or self.precision
+        )
 
     def as_json(self) -> dict[str, Any]:
         """What a reader must know of it."""

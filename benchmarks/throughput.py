@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,10 +14,12 @@ from benchmarks.machine import usable_cores
 from benchmarks.settings import Settings
 from benchmarks.subject import Subject
 from benchmarks.timing import Task, interleaved
+from freeloc.localizer import Localizer
 
-__all__ = ["FREELOC", "PLAIN", "TUNED", "measure_throughput"]
+__all__ = ["FREELOC", "FREELOC_INT8", "PLAIN", "TUNED", "measure_throughput"]
 
 FREELOC = "freeloc, predict_many"
+FREELOC_INT8 = "freeloc int8, predict_many"
 PLAIN = "torch float32 eager, padded to squares"
 TUNED = "torch float32 eager, freeloc's canvases, channels-last weights"
 
@@ -25,11 +28,14 @@ def measure_throughput(subject: Subject, settings: Settings) -> dict[str, Any]:
     """Look at many photographs at all scales for all classes.
 
     Returns:
-        Photographs a round, milliseconds a photograph of each way, and how many times freeloc is faster.
+        Photographs a round, milliseconds a photograph of each way, and how many times freeloc is faster, in
+        floats and, where the model carries an int8 network, in int8.
     """
     torch.set_num_threads(usable_cores())
     photos = subject.paths(settings.throughput)
-    ours = subject.localizer()
+    ours = {FREELOC: subject.localizer()}
+    if subject.has_int8:
+        ours[FREELOC_INT8] = subject.localizer(precision="int8")
     plain = PlainTorch(subject.model, subject.trunk, scales=subject.scales)
     tuned = PlainTorch(
         subject.model,
@@ -39,12 +45,12 @@ def measure_throughput(subject: Subject, settings: Settings) -> dict[str, Any]:
         channels_last=True,
     )
     tasks: dict[str, Task] = {
-        FREELOC: lambda: _exhaust(ours.predict_many(photos)),
+        **{name: _predicting(localizer, photos) for name, localizer in ours.items()},
         PLAIN: lambda: _exhaust(plain.predict(photo) for photo in photos),
         TUNED: lambda: _exhaust(tuned.predict(photo) for photo in photos),
     }
     warm_ups: dict[str, Task] = {
-        FREELOC: tasks[FREELOC],  # its streams must all have seen their shapes
+        **{name: tasks[name] for name in ours},  # their streams must all have seen their shapes
         PLAIN: lambda: plain.predict(photos[0]),
         TUNED: lambda: tuned.predict(photos[0]),
     }
@@ -53,8 +59,14 @@ def measure_throughput(subject: Subject, settings: Settings) -> dict[str, Any]:
         "photographs": len(photos),
         "rounds": settings.rounds,
         "ms_per_photograph": timings.as_json(1e3 / len(photos)),
-        "times_faster": {name: timings.ratio(name, FREELOC).as_json() for name in (PLAIN, TUNED)},
+        "times_faster": {
+            own: {name: timings.ratio(name, own).as_json() for name in (PLAIN, TUNED)} for own in ours
+        },
     }
+
+
+def _predicting(localizer: Localizer, photos: Sequence[Path]) -> Task:
+    return lambda: _exhaust(localizer.predict_many(photos))
 
 
 def _exhaust(items: Iterable[object]) -> None:

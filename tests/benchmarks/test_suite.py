@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks import frontier, prediction
 from benchmarks.__main__ import main as run_suite
 from benchmarks.settings import QUICK
+from benchmarks.throughput import FREELOC, FREELOC_INT8
 
 pytestmark = pytest.mark.slow
 
@@ -81,6 +83,32 @@ def test_training_was_timed_and_told(record: dict[str, Any], results: Path) -> N
     page = (results / "benchmarks.md").read_text("utf-8")
     assert "### From the cache" in page
     assert "### Without a cache" in page
+
+
+def test_an_int8_network_is_measured_beside_the_floats(
+    tiny_coco: Path, tiny_int8: Path, tmp_path: Path
+) -> None:
+    words = ["--quick", "--data", str(tiny_coco), "--split", "instances", "--out", str(tmp_path)]
+    words += ["--model", str(tiny_int8)]
+    prediction.main(words)
+    frontier.main(words)
+    record = json.loads((tmp_path / "benchmarks.json").read_text("utf-8"))
+    section = record["prediction"]
+    assert section["throughput"]["times_faster"].keys() == {FREELOC, FREELOC_INT8}
+    assert section["stages"]["int8"].keys() == section["stages"]["ms_per_photograph"].keys()
+    rows = section["peer_accuracy"]["rows"]
+    # Other numbers than in floats, so another network was run; but not far from them.
+    assert rows["freeloc, all scales in int8"] == pytest.approx(rows["freeloc, all scales"], abs=25)
+    eight, floats = (
+        part["largest_score_difference"] for part in (section["agreement"]["int8"], section["agreement"])
+    )
+    assert eight != floats
+    points = record["frontier"]["points"]
+    assert len(points) == 2 * (2 ** len(QUICK.scales) - 1)
+    assert {point["trunk"] for point in points} == {"efficientnet_lite0", "efficientnet_lite0, int8"}
+    page = (tmp_path / "benchmarks.md").read_text("utf-8")
+    assert "on squares in int8 | ≥ 8×" in page
+    assert "The same for int8" in page
 
 
 def test_the_page_can_be_made_again(results: Path) -> None:
