@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+from benchmarks.coarse_to_fine_page import coarse_to_fine_blocks
 from benchmarks.cost import NETWORKS
 from benchmarks.growth_page import growth_blocks
 from benchmarks.markdown import QUICK, figure, scale_list, table, times
@@ -34,6 +35,8 @@ def render_page(record: Section) -> str:
         blocks += _prediction(record["prediction"])
     if "frontier" in record:
         blocks += _frontier(record["frontier"])
+    if "coarse_to_fine" in record:
+        blocks += coarse_to_fine_blocks(record["coarse_to_fine"])
     if "growth" in record:
         blocks += growth_blocks(record["growth"])
     blocks += training_blocks(record)
