@@ -21,7 +21,9 @@ __all__ = ["WindowSearch"]
 
 
 class WindowSearch(nn.Module):
-    """Features of one photograph at one scale → raw map, maxima, and softened map on the lattice.
+    """Features of a photograph at one scale → raw map, maxima, and softened map on the lattice.
+
+    Several canvases of one shape may go through at once, each with a mask and a field of its own.
 
     Args:
         projection: the trunk's cell-by-cell projection.
@@ -37,19 +39,24 @@ class WindowSearch(nn.Module):
         """Look for every class.
 
         Args:
-            features: (1, channels, rows, cols) of the trunk's body for the whole canvas.
-            mask: (rows, cols) float32 of `freeloc.geometry.Grid.padding_mask`.
-            field: (lattice rows, lattice cols, 2) float32 of `freeloc.geometry.Grid.sampling_field`.
+            features: (N, channels, rows, cols) of the trunk's body for the whole canvas.
+            mask: (rows, cols) float32 of `freeloc.geometry.Grid.padding_mask` where N is 1, or (N, rows, cols).
+            field: (lattice rows, lattice cols, 2) float32 of `freeloc.geometry.Grid.sampling_field`, or with N
+                before it, as the mask.
 
         Returns:
-            (1, K, rows, cols) raw scores, padding included; (1, K) their maxima over valid cells; and (1, K,
+            (N, K, rows, cols) raw scores, padding included; (N, K) their maxima over valid cells; and (N, K,
             lattice rows, lattice cols) the logistic of `FUSION_GAIN` times the score, sampled on the lattice.
             All float32.
         """
+        if mask.dim() == 2:
+            field = field[None]
+        else:
+            mask = mask[:, None]
         scores = self.head(self.projection(features)).float()
         with torch.autocast(scores.device.type, enabled=False):
             softened = torch.sigmoid(float(FUSION_GAIN) * scores)
             aligned = functional.grid_sample(
-                softened, field[None], mode="bilinear", padding_mode="border", align_corners=True
+                softened, field, mode="bilinear", padding_mode="border", align_corners=True
             )
         return scores, (scores + mask).amax(dim=(2, 3)), aligned

@@ -25,7 +25,8 @@ class Tail:
     """What follows a trunk cell by cell.
 
     Attributes:
-        module: takes (N, channels, rows, cols) features and then ``extras``; gives one tensor or several.
+        module: takes (N, channels, rows, cols) features and then ``extras``; gives one tensor or several. Where
+            several canvases go through at once, every further input has one axis more in front, the canvases.
         extras: number of axes of each further input; all are free in size.
         name: the graph of trunk and tail in one is kept on disk under this name; it must tell their weights.
             None keeps the trunk's alone.
@@ -43,6 +44,7 @@ def compile_network(
     runtime: Runtime = "auto",
     precision: Precision = "auto",
     streams: bool = False,
+    batch: int | None = None,
 ) -> Network:
     """Make a trunk, and what follows it cell by cell, ready to run.
 
@@ -54,6 +56,8 @@ def compile_network(
         precision: arithmetic; results stay float32.
         streams: False puts all cores on one canvas, for the quickest single answer; True gives every core a
             canvas of its own, for the most photographs per second (a third more on two cores).
+        batch: how many canvases of one shape torch is given at once, at most; default many on a GPU, one on a
+            processor. OpenVINO is given one.
 
     Raises:
         FreelocError: unknown runtime or precision, or OpenVINO cannot be loaded.
@@ -65,7 +69,7 @@ def compile_network(
         from freeloc.runtime.on_torch import TorchNetwork
 
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return TorchNetwork(trunk, None if tail is None else tail.module, precision, device)
+        return TorchNetwork(trunk, None if tail is None else tail.module, precision, device, batch)
     if tail is None:
         graph = _trunk_graph(trunk)
     elif tail.name is None:
