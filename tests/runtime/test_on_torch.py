@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout, Grid, Pyramid, Size
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.localization import fusion_lattice
@@ -174,6 +175,8 @@ def test_how_many_it_likes_at_once() -> None:
     trunk = Blurred()
     assert compile_network(trunk, runtime="torch").batch == 1 or torch.cuda.is_available()
     assert compile_network(trunk, runtime="torch", batch=5).batch == 5
+    with pytest.raises(FreelocError, match="batch of 0"):
+        compile_network(trunk, runtime="torch", batch=0)
     tail = Tail(search(trunk), extras=(2, 3))
     on_processor = compile_network(trunk, tail, runtime="openvino", precision="float32", batch=5)
     assert on_processor.batch == 1

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from freeloc.errors import FreelocError
 from freeloc.runtime.graphs import convert, graph_file, is_kept, kept_graph, spliced
 from freeloc.runtime.network import Network, Precision, Runtime, check_runtime, gpu_at_hand
 from freeloc.runtime.on_openvino import OpenVinoNetwork, cpu_multiplies_bfloat16
@@ -60,9 +61,11 @@ def compile_network(
             processor. OpenVINO is given one.
 
     Raises:
-        FreelocError: unknown runtime or precision, or OpenVINO cannot be loaded.
+        FreelocError: unknown runtime or precision, a batch of none, or OpenVINO cannot be loaded.
     """
     check_runtime(runtime, precision)
+    if batch is not None and batch < 1:
+        raise FreelocError(f"a batch of {batch} canvases is none: give 1 or more")
     if runtime == "torch" or (runtime == "auto" and gpu_at_hand()):
         import torch
 
