@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from freeloc.batching import in_batches
 from freeloc.canvas import lay_out
 from freeloc.errors import FreelocError
 from freeloc.featurecache import CacheFormat, Cells, FeatureCache, entry_bytes
@@ -288,13 +289,60 @@ def _fill(
     *,
     quiet: bool,
 ) -> None:
-    def make(item: tuple[str, tuple[Path, tuple[float, ...]]]) -> None:
-        content, (path, scales) = item
-        for grid, canvas in canvases(path, trunk, Pyramid(scales, padding)):
-            cache.store(content, grid.scale, _kept(network(canvas), trunk.kept_size(grid)))
+    if network.batch > 1:
+        made = _in_batches(cache, missing, trunk, network, padding)
+    else:
 
-    # Each thread takes a photograph all the way, from file to cache: with a stream of its own in the runtime,
-    # no core waits for another.
-    made = ahead(make, missing.items(), threads=network.threads)
+        def make(item: tuple[str, tuple[Path, tuple[float, ...]]]) -> None:
+            content, (path, scales) = item
+            for grid, canvas in canvases(path, trunk, Pyramid(scales, padding)):
+                cache.store(content, grid.scale, _kept(network(canvas), trunk.kept_size(grid)))
+
+        # Each thread takes a photograph all the way, from file to cache: with a stream of its own in the runtime,
+        # no core waits for another.
+        made = ahead(make, missing.items(), threads=network.threads)
     for _ in track(made, "extracting features", len(missing), quiet=quiet):
         pass
+
+
+def _in_batches(
+    cache: FeatureCache,
+    missing: dict[str, tuple[Path, tuple[float, ...]]],
+    trunk: Trunk,
+    network: Network,
+    padding: Padding,
+) -> Iterator[None]:
+    """Fill the cache with canvases of one shape run together: threads decode before and write behind."""
+
+    def laid_out(
+        item: tuple[str, tuple[Path, tuple[float, ...]]],
+    ) -> tuple[str, list[tuple[Grid, Uint8Array]]]:
+        content, (path, scales) = item
+        return content, list(canvases(path, trunk, Pyramid(scales, padding)))
+
+    def store(item: tuple[str, list[tuple[Grid, Cells]]]) -> None:
+        content, made = item
+        for grid, cells in made:
+            cache.store(content, grid.scale, cells)
+
+    threads = network.threads
+    jobs = ahead(laid_out, missing.items(), threads=threads, depth=2 * threads)
+    made = in_batches(
+        lambda pieces: _run_together(trunk, network, pieces), jobs, key=_shape, window=2 * network.batch
+    )
+    yield from ahead(store, made, threads=threads)
+
+
+def _shape(piece: tuple[Grid, Uint8Array]) -> tuple[int, ...]:
+    return piece[1].shape
+
+
+def _run_together(
+    trunk: Trunk, network: Network, pieces: Sequence[tuple[Grid, Uint8Array]]
+) -> list[tuple[Grid, Cells]]:
+    """What is kept of each of several canvases of one shape."""
+    outputs = network.run_many([canvas for _, canvas in pieces])
+    return [
+        (grid, _kept(features, trunk.kept_size(grid)))
+        for (grid, _), (features,) in zip(pieces, outputs, strict=True)
+    ]

@@ -370,6 +370,7 @@ class Counted:
     def __init__(self, network: Network) -> None:
         self._network = network
         self.runtime, self.precision, self.threads = network.runtime, network.precision, network.threads
+        self.batch = 1
         self.sides: list[int] = []
         self.stop_at: int | None = None
         self._lock = threading.Lock()
