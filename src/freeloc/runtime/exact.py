@@ -16,16 +16,17 @@ _before: object = None
 
 
 @contextmanager
-def exact_float32(*, enabled: bool = True) -> Iterator[None]:
-    """Inside, convolutions of float32 compute in float32; what was set before is set again at the end.
+def exact_float32(device: torch.device, *, enabled: bool = True) -> Iterator[None]:
+    """Inside, float32 convolutions on a GPU compute in float32; what was set before is set again at the end.
 
     Torch knows one setting for the whole process. Several threads may be inside at once: the first notes what was
     set, and the last one to leave restores it.
 
     Args:
-        enabled: False changes nothing.
+        device: where is computed; for a processor nothing is changed.
+        enabled: False changes nothing either.
     """
-    if not enabled:
+    if device.type != "cuda" or not enabled:
         yield
         return
     _enter()
@@ -52,8 +53,8 @@ def _leave() -> None:
             _set(_before)
 
 
-# From torch 2.9 on convolutions have a setting of their own. The older one, for all of cuDNN, must not be used
-# beside it: torch refuses to read it when the two differ.
+# From torch 2.9 on convolutions have a setting of their own. The older one, for all of cuDNN, cannot be read while
+# the two differ: torch.backends.cudnn.flags, which reads it, must not be entered inside.
 _convolutions: object = getattr(torch.backends.cudnn, "conv", None)
 _PLACE = (torch.backends.cudnn, "allow_tf32") if _convolutions is None else (_convolutions, "fp32_precision")
 _EXACT = False if _convolutions is None else "ieee"

@@ -103,7 +103,7 @@ class TorchNetwork:
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
-            exact_float32(enabled=self.precision == "float32"),
+            exact_float32(self._device, enabled=self.precision == "float32"),
         ):
             found = self._trunk(self._there(canvases))
             if self._tail is not None:
