@@ -120,10 +120,8 @@ def torch_peak(device: torch.device, *, repeats: int, side: int) -> dict[str, fl
     """GFLOP/s of torch's matrix product on a device by precision, the best of several."""
     precisions = ["float32", *(["bfloat16"] if native_bfloat16(device.type) else [])]
     operations = 2 * _CHAIN * side**3
-    return {
-        precision: round(operations / _best(_torch_product(precision, side, device), repeats) / 1e9, 1)
-        for precision in precisions
-    }
+    seconds = {precision: _best(_torch_product(precision, side, device), repeats) for precision in precisions}
+    return {precision: float(f"{operations / taken / 1e9:.4g}") for precision, taken in seconds.items()}
 
 
 def best_peak(ceiling: dict[str, Any], precision: str) -> float:
