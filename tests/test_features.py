@@ -243,6 +243,24 @@ class TestInBatches:
         batched.extract()
         assert batched.network.calls == calls + len(range(0, calls, 4))
 
+    def test_made_when_asked_for_they_are_the_same(self, world: World, batched: World) -> None:
+        live = LiveFeatures(batched.paths, batched.trunk, batched.network, "stride")
+        assert live.batch == 3
+        indices = (7, 0, 3, 8, 11, 0)
+        for found, index in zip(live.maps(indices, 0.5), indices, strict=True):
+            wanted = live.map(index, 0.5)
+            assert found.shape == wanted.shape
+            np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=2e-3, atol=1e-4)
+        assert sorted(batched.network.together) == [1, 5], "four landscapes, one of them twice"
+        for found, wanted in zip(live.together(indices, 0.3), live.maps(indices, 0.3), strict=True):
+            np.testing.assert_array_equal(found, wanted.reshape(-1, 5))
+
+    def test_a_cache_gives_one_by_one(self, world: World) -> None:
+        kept = world.extract()
+        assert kept.batch == 1
+        for index, found in zip((4, 1), kept.together((4, 1), 0.5), strict=True):
+            np.testing.assert_array_equal(found, kept.cells(index, 0.5))
+
     def test_a_bad_photograph_stops_it(self, batched: World, tmp_path: Path) -> None:
         bad = tmp_path / "bad.png"
         bad.write_bytes(b"nothing")

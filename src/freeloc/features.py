@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from freeloc.batching import in_batches
+from freeloc.batching import grouped, in_batches
 from freeloc.canvas import lay_out
 from freeloc.errors import FreelocError
 from freeloc.featurecache import CacheFormat, Cells, FeatureCache, entry_bytes
@@ -59,12 +59,21 @@ class FeatureSource(Protocol):
         """How many threads should ask at once to keep the machine busy."""
         ...
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once, see `together`; 1 where that gains nothing."""
+        ...
+
     def __len__(self) -> int:
         """Number of photographs."""
         ...
 
     def cells(self, index: int, scale: float) -> Cells:
         """(M, channels) features of the valid cells of one photograph, row by row."""
+        ...
+
+    def together(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `cells` gives for each of several photographs."""
         ...
 
 
@@ -81,12 +90,21 @@ class MapSource(Protocol):
         """How many threads should ask at once to keep the machine busy."""
         ...
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once, see `maps`; 1 where that gains nothing."""
+        ...
+
     def __len__(self) -> int:
         """Number of photographs."""
         ...
 
     def map(self, index: int, scale: float) -> Cells:
         """(rows, columns, channels) map of one photograph."""
+        ...
+
+    def maps(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `map` gives for each of several photographs."""
         ...
 
 
@@ -115,6 +133,11 @@ class CachedFeatures:
         """How many threads should ask at once: reading takes next to no time."""
         return 2
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once: each lies in a file of its own."""
+        return 1
+
     def __len__(self) -> int:
         return len(self.contents)
 
@@ -125,6 +148,14 @@ class CachedFeatures:
     def map(self, index: int, scale: float) -> Cells:
         """(rows, columns, channels) map of one photograph, as far as it is kept."""
         return self.cache.load(self.contents[index], scale)
+
+    def together(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `cells` gives for each of several photographs."""
+        return [self.cells(index, scale) for index in indices]
+
+    def maps(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `map` gives for each of several photographs."""
+        return [self.map(index, scale) for index in indices]
 
 
 class LiveFeatures:
@@ -150,6 +181,11 @@ class LiveFeatures:
         """How many threads should ask at once to keep the machine busy."""
         return self._network.threads
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once, see `together`."""
+        return self._network.batch
+
     def __len__(self) -> int:
         return len(self._paths)
 
@@ -159,9 +195,28 @@ class LiveFeatures:
 
     def map(self, index: int, scale: float) -> Cells:
         """(rows, columns, channels) map of one photograph, as far as it would be kept."""
-        pyramid = Pyramid((scale,), self._padding)
-        ((grid, canvas),) = canvases(self._paths[index], self._trunk, pyramid)
+        grid, canvas = self._laid_out(index, scale)
         return _kept(self._network(canvas), self._trunk.kept_size(grid))
+
+    def together(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `cells` gives for each of several photographs."""
+        return [_row_by_row(values) for values in self.maps(indices, scale)]
+
+    def maps(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `map` gives for each of several photographs: decoded in threads, canvases of one shape together.
+
+        Which canvases go together follows from the photographs alone, so the same ones give the same features.
+        """
+        laid = list(ahead(lambda index: self._laid_out(index, scale), indices, threads=self.threads))
+        found: dict[int, Cells] = {}
+        for group in grouped(map(_shape, laid)):
+            made = _run_together(self._trunk, self._network, [laid[position] for position in group])
+            found.update(zip(group, (cells for _, cells in made), strict=True))
+        return [found[position] for position in range(len(laid))]
+
+    def _laid_out(self, index: int, scale: float) -> tuple[Grid, Uint8Array]:
+        ((grid, canvas),) = canvases(self._paths[index], self._trunk, Pyramid((scale,), self._padding))
+        return grid, canvas
 
 
 def _row_by_row(values: Cells) -> Cells:

@@ -69,14 +69,28 @@ class StageMaps:
         """How many threads should ask at once to keep the machine busy."""
         return self._maps.threads
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once, see `together`."""
+        return self._maps.batch
+
     def __len__(self) -> int:
         return len(self._paths)
 
     def cells(self, index: int, scale: float) -> StageMap:
         """What the trained stages read of one photograph."""
+        return StageMap(self._maps.map(index, scale), self._valid(index, scale))
+
+    def together(self, indices: Sequence[int], scale: float) -> list[StageMap]:
+        """What `cells` gives for each of several photographs."""
+        maps = self._maps.maps(indices, scale)
+        valid = [self._valid(index, scale) for index in indices]
+        return [StageMap(values, own) for values, own in zip(maps, valid, strict=True)]
+
+    def _valid(self, index: int, scale: float) -> tuple[int, int]:
         pyramid = Pyramid((scale,), self._padding)
         grid = pyramid.grid(photograph_size(self._paths[index]), scale, self._layout)
-        return StageMap(self._maps.map(index, scale), (grid.valid_rows, grid.valid_cols))
+        return grid.valid_rows, grid.valid_cols
 
 
 class FinishedCells:
@@ -107,12 +121,23 @@ class FinishedCells:
         """How many threads should ask at once to keep the machine busy."""
         return self._maps.threads
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once, see `together`."""
+        return self._maps.batch
+
     def __len__(self) -> int:
         return len(self._maps)
 
     def cells(self, index: int, scale: float) -> Cells:
         """(M, channels) features of the valid cells of one photograph, row by row."""
-        item = self._maps.cells(index, scale)
+        return self._finished(self._maps.cells(index, scale))
+
+    def together(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `cells` gives for each of several photographs."""
+        return [self._finished(item) for item in self._maps.together(indices, scale)]
+
+    def _finished(self, item: StageMap) -> Cells:
         with torch.no_grad(), exact_float32(self._device, enabled=not self._low_precision):
             (cells,) = _run(self._above, [item], self._device, low_precision=self._low_precision)
         values: Cells = cells.half().cpu().numpy()
