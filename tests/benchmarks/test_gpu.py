@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +122,19 @@ def test_the_largest_batch_is_where_memory_ends(forward: Forward) -> None:
 
 def test_the_peak_of_a_device() -> None:
     assert torch_peak(CPU, repeats=1, side=64)["float32"] > 0
+
+
+def test_it_needs_no_openvino() -> None:
+    code = "import sys; sys.modules['openvino'] = None; import benchmarks.gpu"
+    path = os.pathsep.join([str(Path(gpu.__file__).parents[1]), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @without_gpu

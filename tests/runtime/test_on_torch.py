@@ -15,7 +15,7 @@ from freeloc.geometry import CellLayout, Grid, Pyramid, Size
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.localization import fusion_lattice
 from freeloc.pointwise import Pointwise
-from freeloc.runtime import Tail, compile_network
+from freeloc.runtime import Precision, Tail, compile_network
 from freeloc.runtime.on_torch import TorchNetwork
 from freeloc.search import WindowSearch
 from freeloc.trunks.base import Normalization, Trunk
@@ -185,3 +185,26 @@ def test_how_many_it_likes_at_once() -> None:
     found = on_processor.run_many(pictures, inputs)
     for one, other in zip(itertools.chain(*found), itertools.chain(*alone), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("precision", "slack"), [("float32", 1e-4), ("bfloat16", 0.1)])
+def test_a_gpu_finds_what_the_processor_finds(precision: Precision, slack: float) -> None:
+    trunk = Blurred()
+    processor = TorchNetwork(trunk, search(trunk), "float32", CPU)
+    other = Blurred()
+    gpu = TorchNetwork(other, search(other), precision, torch.device("cuda"))
+    assert gpu.batch > 1
+    grids, pictures, inputs = canvases()
+    for grid, found, canvas, further in zip(
+        grids, gpu.run_many(pictures, inputs), pictures, inputs, strict=True
+    ):
+        lattice = fusion_lattice(grid.photo)
+        wanted = processor.run(canvas, *further)
+        size = float(np.abs(wanted[0]).max())
+        np.testing.assert_allclose(found[0], wanted[0], rtol=0, atol=slack * size)
+        np.testing.assert_allclose(found[1], wanted[1], rtol=0, atol=slack * size)
+        own = found[2][:, : lattice.rows, : lattice.cols]
+        np.testing.assert_allclose(own, wanted[2], rtol=0, atol=slack * size)
+        alone = gpu.run(canvas, *further)
+        np.testing.assert_allclose(own, alone[2], rtol=0, atol=slack * size)
