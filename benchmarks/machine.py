@@ -15,12 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 import torch
 
 from freeloc.runtime import native_bfloat16
 
-__all__ = ["best_peak", "describe", "highest", "measure_ceiling", "processor_flags", "usable_cores"]
+__all__ = [
+    "best_peak",
+    "describe",
+    "highest",
+    "measure_ceiling",
+    "processor_flags",
+    "torch_peak",
+    "usable_cores",
+]
 
 _FLAGS = (
     "avx2",
@@ -109,6 +116,14 @@ def measure_ceiling(*, repeats: int = 5, side: int = 2048, copy_bytes: int = _CO
     }
 
 
+def torch_peak(device: torch.device, *, repeats: int, side: int) -> dict[str, float]:
+    """GFLOP/s of torch's matrix product on a device by precision, the best of several."""
+    precisions = ["float32", *(["bfloat16"] if native_bfloat16(device.type) else [])]
+    operations = 2 * _CHAIN * side**3
+    seconds = {precision: _best(_torch_product(precision, side, device), repeats) for precision in precisions}
+    return {precision: float(f"{operations / taken / 1e9:.4g}") for precision, taken in seconds.items()}
+
+
 def best_peak(ceiling: dict[str, Any], precision: str) -> float:
     """The higher of the two runtimes' GFLOP/s in one precision; float32's where it was not measured."""
     return max(float(found.get(precision, found["float32"])) for found in ceiling["gflops"].values())
@@ -151,6 +166,8 @@ def _matrix(side: int) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def _openvino_product(precision: str, side: int) -> Callable[[], object]:
+    import openvino  # a machine with a GPU may have none
+
     operators = openvino.opset13
     parameter = operators.parameter([side, side], openvino.Type.f32)
     node = parameter
@@ -164,13 +181,16 @@ def _openvino_product(precision: str, side: int) -> Callable[[], object]:
     return lambda: request.infer([values], share_inputs=True, share_outputs=True)
 
 
-def _torch_product(precision: str, side: int) -> Callable[[], object]:
-    matrix = torch.from_numpy(_matrix(side)).to(getattr(torch, precision))
+def _torch_product(precision: str, side: int, device: torch.device | None = None) -> Callable[[], object]:
+    device = device or torch.device("cpu")
+    matrix = torch.from_numpy(_matrix(side)).to(device, getattr(torch, precision))
 
     def multiply() -> object:
         values = matrix
         for _ in range(_CHAIN):
             values = values @ matrix
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         return values
 
     return multiply

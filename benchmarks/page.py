@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from benchmarks.coarse_to_fine_page import coarse_to_fine_blocks
 from benchmarks.cost import NETWORKS
+from benchmarks.gpu_page import gpu_blocks
 from benchmarks.growth_page import growth_blocks
 from benchmarks.markdown import QUICK, figure, scale_list, table, times
 from benchmarks.one_scale import ALL_SCALES, INT8, ONE_SCALE
@@ -40,6 +41,8 @@ def render_page(record: Section) -> str:
     if "growth" in record:
         blocks += growth_blocks(record["growth"])
     blocks += training_blocks(record)
+    if "gpu" in record:
+        blocks += gpu_blocks(record["gpu"])
     return "\n\n".join(blocks) + "\n"
 
 

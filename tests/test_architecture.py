@@ -17,6 +17,7 @@ FLOORS = {
     # Small helpers that know nothing of the subject.
     "errors": 0,
     "atomic": 0,
+    "batching": 0,
     "cachedir": 0,
     "overlap": 0,
     "pointwise": 0,

@@ -57,7 +57,9 @@ class Counted:
         self.runtime = network.runtime
         self.precision = network.precision
         self.threads = network.threads
+        self.batch = network.batch
         self.calls = 0
+        self.together: list[int] = []
         self.stop_at: int | None = None
         self._lock = threading.Lock()
 
@@ -67,6 +69,11 @@ class Counted:
                 raise KeyboardInterrupt
             self.calls += 1
         return self._network(canvas)
+
+    def run_many(self, pictures: list[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
+        self.together.append(len(pictures))
+        self.calls += len(pictures)
+        return self._network.run_many(pictures)
 
 
 class World(NamedTuple):
@@ -196,6 +203,73 @@ class TestNumbers:
         world.network.threads = 7
         assert LiveFeatures(world.paths, world.trunk, world.network, "stride").threads == 7
         assert world.extract().threads >= 1
+
+
+class TestInBatches:
+    """As on a GPU: canvases of one shape run together, whatever the photograph and the scale."""
+
+    @pytest.fixture
+    def batched(self, world: World, tmp_path: Path) -> World:
+        rng = np.random.default_rng(7)
+        paths = list(world.paths)
+        for index, (width, height) in enumerate(
+            [(150, 200), (210, 150), (199, 150), (64, 60), (151, 200), (200, 149)]
+        ):
+            paths.append(tmp_path / f"{index}.png")
+            Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(paths[-1])
+        network = compile_network(world.trunk, runtime="torch", batch=3)
+        return World(paths, world.trunk, Counted(network), tmp_path / "batched")
+
+    def test_features_are_those_of_one_by_one(self, world: World, batched: World) -> None:
+        made = batched.extract()
+        assert batched.network.calls == len(batched.paths) * len(SCALES)
+        assert max(batched.network.together) > 2
+        one_by_one = World(batched.paths, world.trunk, world.network, world.root).extract()
+        for index in range(len(batched.paths)):
+            for scale in SCALES:
+                found, wanted = made.map(index, scale), one_by_one.map(index, scale)
+                assert found.dtype == np.float16
+                assert found.shape == wanted.shape
+                # Neighbours in half precision, where sums are taken in another order.
+                np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=2e-3, atol=1e-4)
+
+    def test_a_second_time_the_network_rests(self, batched: World) -> None:
+        batched.extract()
+        calls = batched.network.calls
+        batched.extract()
+        assert batched.network.calls == calls
+        for path in batched.entries()[::4]:
+            path.unlink()
+        batched.extract()
+        assert batched.network.calls == calls + len(range(0, calls, 4))
+
+    def test_made_when_asked_for_they_are_the_same(self, world: World, batched: World) -> None:
+        live = LiveFeatures(batched.paths, batched.trunk, batched.network, "stride")
+        assert live.batch == 3
+        indices = (7, 0, 3, 8, 11, 0)
+        for found, index in zip(live.maps(indices, 0.5), indices, strict=True):
+            wanted = live.map(index, 0.5)
+            assert found.shape == wanted.shape
+            np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=2e-3, atol=1e-4)
+        assert sorted(batched.network.together) == [1, 5], "four landscapes, one of them twice"
+        for found, wanted in zip(live.together(indices, 0.3), live.maps(indices, 0.3), strict=True):
+            np.testing.assert_array_equal(found, wanted.reshape(-1, 5))
+
+    def test_a_cache_gives_one_by_one(self, world: World) -> None:
+        kept = world.extract()
+        assert kept.batch == 1
+        for index, found in zip((4, 1), kept.together((4, 1), 0.5), strict=True):
+            np.testing.assert_array_equal(found, kept.cells(index, 0.5))
+
+    def test_a_bad_photograph_stops_it(self, batched: World, tmp_path: Path) -> None:
+        bad = tmp_path / "bad.png"
+        bad.write_bytes(b"nothing")
+        batched.paths.insert(5, bad)
+        with pytest.raises(FreelocError, match=r"bad\.png"):
+            batched.extract()
+        batched.paths.remove(bad)
+        made = batched.extract()
+        assert len(batched.entries()) == len(made) * len(SCALES)
 
 
 class TestMadeOnce:

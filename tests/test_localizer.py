@@ -287,6 +287,85 @@ def test_a_bad_photograph_in_the_middle(tiny_localizer: Localizer, tmp_path: Pat
         next(results)
 
 
+# --- many, several of one shape at once ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def batched(tiny_run: Path) -> Localizer:
+    """As on a GPU: torch, and three canvases of one shape at once."""
+    return Localizer.load(tiny_run, runtime="torch", precision="float32", batch=3)
+
+
+# Uprights, landscapes and squares in no order; some share a canvas at one scale and not at the other.
+MIXED = [(90, 60), (60, 90), (92, 61), (50, 50), (90, 60), (300, 200), (61, 90), (52, 50), (90, 59), (7, 3)]
+
+
+def test_in_batches_photographs_get_what_they_get_alone(batched: Localizer) -> None:
+    photos = [noise(*size, seed) for seed, size in enumerate(MIXED)]
+    sizes: list[int] = []
+    hook = batched._streams._trunk.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    together = list(batched.predict_many(iter(photos)))
+    hook.remove()
+    assert max(sizes) == 3
+    assert sum(sizes) == 2 * len(photos)
+    assert [(found.photo.width, found.photo.height) for found in together] == MIXED
+    for found, photo in zip(together, photos, strict=True):
+        wanted = batched.predict(photo)
+        np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-5, rtol=1e-5)
+        np.testing.assert_allclose(found.maps, wanted.maps, atol=1e-5)
+        np.testing.assert_array_equal(found.points, wanted.points)
+    for maps, photo in zip(batched.score_maps_many(photos), photos, strict=True):
+        for found, wanted in zip(maps, batched.score_maps(photo), strict=True):
+            assert found.grid == wanted.grid
+            assert found.values.shape == wanted.values.shape
+            np.testing.assert_allclose(found.values, wanted.values, atol=1e-4)
+            np.testing.assert_allclose(found.aligned, wanted.aligned, atol=1e-5)
+
+
+def test_in_batches_a_bad_photograph_keeps_its_turn(batched: Localizer, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    photos = [noise(40, 30), tmp_path / "bad.png", noise(41, 30), tmp_path / "gone.png"]
+    outcomes = list(batched.try_many(photos))
+    assert [isinstance(outcome, FreelocError) for outcome in outcomes] == [False, True, False, True]
+    assert "bad.png" in str(outcomes[1])
+    assert "gone.png" in str(outcomes[3])
+    results = batched.predict_many(photos)
+    np.testing.assert_array_equal(next(results).points, outcomes[0].points)
+    with pytest.raises(FreelocError, match=r"bad\.png"):
+        next(results)
+    raw = batched.score_maps_many(photos)
+    assert len(next(raw)) == 2
+    with pytest.raises(FreelocError, match=r"bad\.png"):
+        next(raw)
+
+
+def test_in_batches_photographs_are_taken_a_few_windows_ahead(batched: Localizer) -> None:
+    taken = 0
+
+    def endless() -> Iterator[np.ndarray]:
+        nonlocal taken
+        for seed in itertools.count():
+            taken += 1
+            yield noise(16, 16, seed)
+
+    results = batched.predict_many(endless())
+    assert taken == 0
+    window, threads = 2 * 3, 2
+    # Results to be placed, two windows in work and one that is read out, and what is decoded ahead.
+    most = (4 * threads + 1) + 3 * window + (2 * threads + 1) + 1
+    for done in range(1, 61):
+        next(results)
+        assert done <= taken <= done + most
+    results.close()
+
+
+def test_one_photograph_of_many_goes_alone(batched: Localizer) -> None:
+    photo = noise(90, 60)
+    (found,) = batched.predict_many([photo])
+    np.testing.assert_array_equal(found.points, batched.predict(photo).points)
+    assert list(batched.predict_many([])) == []
+
+
 # --- what comes out ---------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from freeloc.batching import grouped, in_batches
 from freeloc.canvas import lay_out
 from freeloc.errors import FreelocError
 from freeloc.featurecache import CacheFormat, Cells, FeatureCache, entry_bytes
@@ -58,12 +59,21 @@ class FeatureSource(Protocol):
         """How many threads should ask at once to keep the machine busy."""
         ...
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once, see `together`; 1 where that gains nothing."""
+        ...
+
     def __len__(self) -> int:
         """Number of photographs."""
         ...
 
     def cells(self, index: int, scale: float) -> Cells:
         """(M, channels) features of the valid cells of one photograph, row by row."""
+        ...
+
+    def together(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `cells` gives for each of several photographs."""
         ...
 
 
@@ -80,12 +90,21 @@ class MapSource(Protocol):
         """How many threads should ask at once to keep the machine busy."""
         ...
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once, see `maps`; 1 where that gains nothing."""
+        ...
+
     def __len__(self) -> int:
         """Number of photographs."""
         ...
 
     def map(self, index: int, scale: float) -> Cells:
         """(rows, columns, channels) map of one photograph."""
+        ...
+
+    def maps(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `map` gives for each of several photographs."""
         ...
 
 
@@ -114,6 +133,11 @@ class CachedFeatures:
         """How many threads should ask at once: reading takes next to no time."""
         return 2
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once: each lies in a file of its own."""
+        return 1
+
     def __len__(self) -> int:
         return len(self.contents)
 
@@ -124,6 +148,14 @@ class CachedFeatures:
     def map(self, index: int, scale: float) -> Cells:
         """(rows, columns, channels) map of one photograph, as far as it is kept."""
         return self.cache.load(self.contents[index], scale)
+
+    def together(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `cells` gives for each of several photographs."""
+        return [self.cells(index, scale) for index in indices]
+
+    def maps(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `map` gives for each of several photographs."""
+        return [self.map(index, scale) for index in indices]
 
 
 class LiveFeatures:
@@ -149,6 +181,11 @@ class LiveFeatures:
         """How many threads should ask at once to keep the machine busy."""
         return self._network.threads
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once, see `together`."""
+        return self._network.batch
+
     def __len__(self) -> int:
         return len(self._paths)
 
@@ -158,9 +195,28 @@ class LiveFeatures:
 
     def map(self, index: int, scale: float) -> Cells:
         """(rows, columns, channels) map of one photograph, as far as it would be kept."""
-        pyramid = Pyramid((scale,), self._padding)
-        ((grid, canvas),) = canvases(self._paths[index], self._trunk, pyramid)
+        grid, canvas = self._laid_out(index, scale)
         return _kept(self._network(canvas), self._trunk.kept_size(grid))
+
+    def together(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `cells` gives for each of several photographs."""
+        return [_row_by_row(values) for values in self.maps(indices, scale)]
+
+    def maps(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `map` gives for each of several photographs: decoded in threads, canvases of one shape together.
+
+        Which canvases go together follows from the photographs alone, so the same ones give the same features.
+        """
+        laid = list(ahead(lambda index: self._laid_out(index, scale), indices, threads=self.threads))
+        found: dict[int, Cells] = {}
+        for group in grouped(map(_shape, laid)):
+            made = _run_together(self._trunk, self._network, [laid[position] for position in group])
+            found.update(zip(group, (cells for _, cells in made), strict=True))
+        return [found[position] for position in range(len(laid))]
+
+    def _laid_out(self, index: int, scale: float) -> tuple[Grid, Uint8Array]:
+        ((grid, canvas),) = canvases(self._paths[index], self._trunk, Pyramid((scale,), self._padding))
+        return grid, canvas
 
 
 def _row_by_row(values: Cells) -> Cells:
@@ -288,13 +344,60 @@ def _fill(
     *,
     quiet: bool,
 ) -> None:
-    def make(item: tuple[str, tuple[Path, tuple[float, ...]]]) -> None:
-        content, (path, scales) = item
-        for grid, canvas in canvases(path, trunk, Pyramid(scales, padding)):
-            cache.store(content, grid.scale, _kept(network(canvas), trunk.kept_size(grid)))
+    if network.batch > 1:
+        made = _in_batches(cache, missing, trunk, network, padding)
+    else:
 
-    # Each thread takes a photograph all the way, from file to cache: with a stream of its own in the runtime,
-    # no core waits for another.
-    made = ahead(make, missing.items(), threads=network.threads)
+        def make(item: tuple[str, tuple[Path, tuple[float, ...]]]) -> None:
+            content, (path, scales) = item
+            for grid, canvas in canvases(path, trunk, Pyramid(scales, padding)):
+                cache.store(content, grid.scale, _kept(network(canvas), trunk.kept_size(grid)))
+
+        # Each thread takes a photograph all the way, from file to cache: with a stream of its own in the runtime,
+        # no core waits for another.
+        made = ahead(make, missing.items(), threads=network.threads)
     for _ in track(made, "extracting features", len(missing), quiet=quiet):
         pass
+
+
+def _in_batches(
+    cache: FeatureCache,
+    missing: dict[str, tuple[Path, tuple[float, ...]]],
+    trunk: Trunk,
+    network: Network,
+    padding: Padding,
+) -> Iterator[None]:
+    """Fill the cache with canvases of one shape run together: threads decode before and write behind."""
+
+    def laid_out(
+        item: tuple[str, tuple[Path, tuple[float, ...]]],
+    ) -> tuple[str, list[tuple[Grid, Uint8Array]]]:
+        content, (path, scales) = item
+        return content, list(canvases(path, trunk, Pyramid(scales, padding)))
+
+    def store(item: tuple[str, list[tuple[Grid, Cells]]]) -> None:
+        content, made = item
+        for grid, cells in made:
+            cache.store(content, grid.scale, cells)
+
+    threads = network.threads
+    jobs = ahead(laid_out, missing.items(), threads=threads, depth=2 * threads)
+    made = in_batches(
+        lambda pieces: _run_together(trunk, network, pieces), jobs, key=_shape, window=2 * network.batch
+    )
+    yield from ahead(store, made, threads=threads)
+
+
+def _shape(piece: tuple[Grid, Uint8Array]) -> tuple[int, ...]:
+    return piece[1].shape
+
+
+def _run_together(
+    trunk: Trunk, network: Network, pieces: Sequence[tuple[Grid, Uint8Array]]
+) -> list[tuple[Grid, Cells]]:
+    """What is kept of each of several canvases of one shape."""
+    outputs = network.run_many([canvas for _, canvas in pieces])
+    return [
+        (grid, _kept(features, trunk.kept_size(grid)))
+        for (grid, _), (features,) in zip(pieces, outputs, strict=True)
+    ]

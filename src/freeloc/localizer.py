@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -12,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from freeloc.batching import in_batches
 from freeloc.canvas import lay_out
 from freeloc.errors import FreelocError
-from freeloc.geometry import CellLayout, Pyramid
+from freeloc.geometry import CellLayout, Float32Array, Grid, Pyramid
 from freeloc.localization import (
     SEARCH_VERSION,
     Localization,
@@ -63,6 +65,8 @@ class Localizer:
         runtime: who executes the network.
         precision: its arithmetic. "int8" needs a model that carries an int8 network (`freeloc.quantize`), and runs
             in OpenVINO; the presets "fast" and "balanced" take it by themselves where it is there and pays.
+        batch: how many canvases of one shape torch is given at once, at most, when there are many photographs;
+            default many on a GPU, one on a processor. OpenVINO is given one.
 
     Raises:
         FreelocError: the trunk is not the one the head was trained on, or the model carries no int8 network.
@@ -84,6 +88,7 @@ class Localizer:
         location: LocationMode = "fused",
         runtime: Runtime = "auto",
         precision: SearchPrecision = "auto",
+        batch: int | None = None,
     ) -> None:
         check_runtime(runtime, precision, search=True)
         trunk = _same_trunk(model.adapted(trunk), model)
@@ -94,7 +99,9 @@ class Localizer:
             if meant == "int8":
                 return compile_quantized(_wanted(int8), streams=streams)
             tail = _tail(model, trunk)
-            return compile_network(trunk, tail, runtime=runtime, precision=meant, streams=streams)
+            return compile_network(
+                trunk, tail, runtime=runtime, precision=meant, streams=streams, batch=batch
+            )
 
         self._model = model
         self._hold(
@@ -112,6 +119,7 @@ class Localizer:
         location: LocationMode = "fused",
         runtime: Runtime = "auto",
         precision: SearchPrecision = "auto",
+        batch: int | None = None,
     ) -> Localizer:
         """Load a model file, or a run folder's, together with its trunk.
 
@@ -126,6 +134,7 @@ class Localizer:
             location: see the class.
             runtime: see the class.
             precision: see the class.
+            batch: see the class.
 
         Raises:
             FreelocError: the file is missing, damaged or of a newer format, or the trunk's weights cannot be
@@ -152,6 +161,7 @@ class Localizer:
             location=location,
             runtime=runtime,
             precision=precision,
+            batch=batch,
         )
 
     def _hold(
@@ -227,13 +237,26 @@ class Localizer:
             except FreelocError as error:
                 return error
 
+        def finish(found: tuple[Photo, list[ScaleMap] | FreelocError]) -> Localization | FreelocError:
+            photo, maps = found
+            return maps if isinstance(maps, FreelocError) else self.localize(maps, photo)
+
         network, photos = self._network_for(photos)
-        yield from ahead(attempt, photos, threads=network.threads)
+        if network.batch == 1:
+            yield from ahead(attempt, photos, threads=network.threads)
+        else:
+            yield from ahead(finish, self._in_batches(photos, network), threads=network.threads)
 
     def score_maps_many(self, photos: Iterable[Photo]) -> Iterator[list[ScaleMap]]:
         """Like `score_maps` for many photographs, in order; decoding overlaps, memory stays flat."""
         network, photos = self._network_for(photos)
-        yield from ahead(lambda photo: self._score_maps(photo, network), photos, threads=network.threads)
+        if network.batch == 1:
+            yield from ahead(lambda photo: self._score_maps(photo, network), photos, threads=network.threads)
+            return
+        for _, maps in self._in_batches(photos, network):
+            if isinstance(maps, FreelocError):
+                raise maps
+            yield maps
 
     def score_maps(self, photo: Photo) -> list[ScaleMap]:
         """The raw score maps of one photograph, one per scale, cut to the cells that look at it."""
@@ -261,12 +284,56 @@ class Localizer:
         return self._streams if len(first) > 1 else self._latency, chain(first, waiting)
 
     def _score_maps(self, photo: Photo, network: Network) -> list[ScaleMap]:
-        found = []
+        return [look.found(network.run(look.canvas, *look.inputs)) for look in self._looks(photo)]
+
+    def _in_batches(
+        self, photos: Iterable[Photo], network: Network
+    ) -> Iterator[tuple[Photo, list[ScaleMap] | FreelocError]]:
+        """The score maps of many photographs in order, canvases of one shape together; or why there are none."""
+
+        def laid_out(photo: Photo) -> tuple[tuple[Photo, FreelocError | None], list[_Look]]:
+            try:
+                return (photo, None), list(self._looks(photo))
+            except FreelocError as error:
+                return (photo, error), []
+
+        def searched(looks: list[_Look]) -> list[ScaleMap]:
+            outputs = network.run_many([look.canvas for look in looks], [look.inputs for look in looks])
+            return [look.found(own) for look, own in zip(looks, outputs, strict=True)]
+
+        jobs = ahead(laid_out, photos, threads=network.threads, depth=2 * network.threads)
+        window = 2 * network.batch
+        for (photo, error), maps in in_batches(
+            searched, jobs, key=lambda look: look.canvas.shape, window=window
+        ):
+            yield photo, maps if error is None else error
+
+    def _looks(self, photo: Photo) -> Iterator[_Look]:
         for grid, canvas in lay_out(photo, self.pyramid, self._layout, self._fill):
             field = grid.sampling_field(fusion_lattice(grid.photo))
-            values, peaks, aligned = network.run(canvas, grid.padding_mask(), field)
-            found.append(ScaleMap(grid.valid_part(values), grid, peaks, aligned))
-        return found
+            yield _Look(grid, canvas, (grid.padding_mask(), field))
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """A photograph at one scale, ready for the network.
+
+    Attributes:
+        grid: where things are on the canvas.
+        canvas: (H, W, 3) uint8 RGB.
+        inputs: the mask of its padding and the field of its lattice, see `freeloc.search.WindowSearch`.
+    """
+
+    grid: Grid
+    canvas: npt.NDArray[np.uint8]
+    inputs: tuple[Float32Array, Float32Array]
+
+    def found(self, outputs: tuple[Float32Array, ...]) -> ScaleMap:
+        """What the network gave, cut to what belongs to the photograph."""
+        values, peaks, aligned = outputs
+        lattice = fusion_lattice(self.grid.photo)
+        own = aligned[:, : lattice.rows, : lattice.cols]
+        return ScaleMap(self.grid.valid_part(values), self.grid, peaks, own)
 
 
 class _KeptLocalizer(Localizer):

@@ -42,31 +42,41 @@ class CellScores(nn.Module):
 
 
 class MapReading(nn.Module):
-    """Raw scores of one photograph at one scale → the same, their maxima, and the softened map on the lattice."""
+    """Raw scores of a photograph at one scale → the same, their maxima, and the softened map on the lattice.
+
+    Several canvases of one shape may go through at once, each with a mask and a field of its own.
+    """
 
     def forward(self, scores: Tensor, mask: Tensor, field: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Read a map.
 
         Args:
-            scores: (1, K, rows, cols) float32 for the whole canvas.
-            mask: (rows, cols) float32 of `freeloc.geometry.Grid.padding_mask`.
-            field: (lattice rows, lattice cols, 2) float32 of `freeloc.geometry.Grid.sampling_field`.
+            scores: (N, K, rows, cols) float32 for the whole canvas.
+            mask: (rows, cols) float32 of `freeloc.geometry.Grid.padding_mask` where N is 1, or (N, rows, cols).
+            field: (lattice rows, lattice cols, 2) float32 of `freeloc.geometry.Grid.sampling_field`, or with N
+                before it, as the mask.
 
         Returns:
-            (1, K, rows, cols) raw scores, padding included; (1, K) their maxima over valid cells; and (1, K,
+            (N, K, rows, cols) raw scores, padding included; (N, K) their maxima over valid cells; and (N, K,
             lattice rows, lattice cols) the logistic of `FUSION_GAIN` times the score, sampled on the lattice.
             All float32.
         """
+        if mask.dim() == 2:
+            field = field[None]
+        else:
+            mask = mask[:, None]
         with torch.autocast(scores.device.type, enabled=False):
             softened = torch.sigmoid(float(FUSION_GAIN) * scores)
             aligned = functional.grid_sample(
-                softened, field[None], mode="bilinear", padding_mode="border", align_corners=True
+                softened, field, mode="bilinear", padding_mode="border", align_corners=True
             )
         return scores, (scores + mask).amax(dim=(2, 3)), aligned
 
 
 class WindowSearch(nn.Module):
-    """Features of one photograph at one scale → raw map, maxima, and softened map on the lattice.
+    """Features of a photograph at one scale → raw map, maxima, and softened map on the lattice.
+
+    Several canvases of one shape may go through at once, each with a mask and a field of its own.
 
     Args:
         projection: the trunk's cell-by-cell projection.
@@ -79,7 +89,7 @@ class WindowSearch(nn.Module):
         self.reading = MapReading()
 
     def forward(self, features: Tensor, mask: Tensor, field: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`MapReading` of the `CellScores` of (1, channels, rows, cols) features; see there."""
+        """`MapReading` of the `CellScores` of (N, channels, rows, cols) features; see there."""
         read: tuple[Tensor, Tensor, Tensor] = self.reading(self.scores(features), mask, field)
         return read
 

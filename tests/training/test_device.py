@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from freeloc.training.device import autocast, sharing_cores, to_device
+from freeloc.training.device import autocast, repeatable, sharing_cores, to_device
 
 CPU = torch.device("cpu")
 
@@ -58,3 +58,17 @@ def test_products_are_taken_in_bfloat16_where_wanted(enabled: bool, kind: torch.
     assert made.dtype == kind
     assert layer.weight.grad is not None
     assert layer.weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("before", [(False, True), (True, False)])
+def test_repeatable_restores_what_was_set(before: tuple[bool, bool]) -> None:
+    settings = torch.backends.cudnn
+    own = settings.deterministic, settings.benchmark
+    try:
+        settings.deterministic, settings.benchmark = before
+        with pytest.raises(RuntimeError, match="stop"), repeatable():
+            assert (settings.deterministic, settings.benchmark) == (True, False)
+            raise RuntimeError("stop")
+        assert (settings.deterministic, settings.benchmark) == before
+    finally:
+        settings.deterministic, settings.benchmark = own

@@ -34,6 +34,7 @@ class Memory:
     """Features in memory, made from photograph and scale; notes what was asked for."""
 
     threads = 3
+    batch = 1
 
     def __init__(self, photographs: int, scales: tuple[float, ...] | None = (0.5, 1.0)) -> None:
         self.scales = scales
@@ -173,6 +174,45 @@ class TestPlan:
         plan = [Batch(tuple(range(start, start + 10)), 1.0) for start in range(0, 1000, 10)]
         for taken, _ in enumerate(stream(source, plan), start=1):
             assert len(source.asked) <= 10 * taken + 10 + 2 * source.threads + 1
+
+    @law
+    @given(st.lists(st.integers(1, 7), max_size=12))
+    def test_a_source_that_likes_several_at_once_gets_mini_batches(self, sizes: list[int]) -> None:
+        asked = []
+
+        class Several(Memory):
+            batch = 8
+
+            def together(self, indices: tuple[int, ...], scale: float) -> list[np.ndarray]:
+                asked.append((indices, scale))
+                return [Memory(50).cells(index, scale) for index in indices]
+
+        rng = np.random.default_rng(len(sizes))
+        plan = [
+            Batch(tuple(rng.integers(0, 50, size).tolist()), float(rng.choice([0.5, 1.0]))) for size in sizes
+        ]
+        source = Several(50)
+        found = list(stream(source, plan))
+        assert [batch for batch, _cells in found] == plan
+        assert sorted(asked) == sorted((batch.indices, batch.scale) for batch in plan)
+        assert source.asked == []
+        for batch, cells in found:
+            for index, part in zip(batch.indices, cells, strict=True):
+                np.testing.assert_array_equal(part, Memory(50).cells(index, batch.scale))
+
+    def test_of_mini_batches_made_at_once_two_are_made_ahead(self) -> None:
+        asked = []
+
+        class Several(Memory):
+            batch = 8
+
+            def together(self, indices: tuple[int, ...], scale: float) -> list[int]:
+                asked.append(indices)
+                return list(indices)
+
+        plan = [Batch((number,), 1.0) for number in range(100)]
+        for taken, _ in enumerate(stream(Several(100), plan), start=1):
+            assert len(asked) <= taken + 2
 
     def test_a_photograph_that_fails_stops_the_epoch(self) -> None:
         class Broken(Memory):

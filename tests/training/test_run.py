@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -370,6 +371,7 @@ class Counted:
     def __init__(self, network: Network) -> None:
         self._network = network
         self.runtime, self.precision, self.threads = network.runtime, network.precision, network.threads
+        self.batch = 1
         self.sides: list[int] = []
         self.stop_at: int | None = None
         self._lock = threading.Lock()
@@ -457,6 +459,34 @@ class TestFeatures:
         first = weights(tmp_path / "run")
         quick(scenes, tmp_path / "again", recipe=recipe, no_cache=True)
         assert_equal(weights(tmp_path / "again"), first)
+
+
+@pytest.mark.parametrize("stage", ["projection", "7"])
+def test_mini_batches_through_the_trunk_at_once_teach_the_same(
+    scenes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """As on a GPU; and the same run twice is the same bit for bit, however its threads fall."""
+    recipe = dataclasses.replace(RECIPE, epochs=1, warm_epochs=1, trainable_trunk=stage)
+
+    def learned(name: str, batch: int) -> dict[str, torch.Tensor]:
+        monkeypatch.setattr(room, "compile_network", functools.partial(compile_network, batch=batch))
+        train(
+            scenes,
+            tmp_path / name,
+            trunk="efficientnet_lite0",
+            recipe=recipe,
+            seed=3,
+            runtime="torch",
+            no_cache=True,
+            quiet=True,
+        )
+        return weights(tmp_path / name)
+
+    several, again, alone = learned("several", 4), learned("again", 4), learned("alone", 1)
+    assert_equal(several, again)
+    assert several.keys() == alone.keys()
+    for key, wanted in alone.items():
+        torch.testing.assert_close(several[key], wanted, rtol=1e-2, atol=1e-2 * float(wanted.abs().max()))
 
 
 class Sealed(Sample):

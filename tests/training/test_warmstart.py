@@ -24,6 +24,7 @@ class Source:
     """Random cells, with one class's mark hidden in one cell of the photographs that show it."""
 
     threads = 2
+    batch = 1
 
     def __init__(self, scales: tuple[float, ...] | None = (0.7, 1.0, 1.4)) -> None:
         self.scales = scales

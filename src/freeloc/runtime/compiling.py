@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from freeloc.errors import FreelocError
 from freeloc.runtime.graphs import convert, graph_file, is_kept, kept_graph, spliced
 from freeloc.runtime.network import Network, Precision, Runtime, check_runtime, gpu_at_hand
 from freeloc.runtime.on_openvino import OpenVinoNetwork, cpu_multiplies_bfloat16
@@ -25,7 +26,8 @@ class Tail:
     """What follows a trunk cell by cell.
 
     Attributes:
-        module: takes (N, channels, rows, cols) features and then ``extras``; gives one tensor or several.
+        module: takes (N, channels, rows, cols) features and then ``extras``; gives one tensor or several. Where
+            several canvases go through at once, every further input has one axis more in front, the canvases.
         extras: number of axes of each further input; all are free in size.
         name: the graph of trunk and tail in one is kept on disk under this name; it must tell their weights.
             None keeps the trunk's alone.
@@ -43,6 +45,7 @@ def compile_network(
     runtime: Runtime = "auto",
     precision: Precision = "auto",
     streams: bool = False,
+    batch: int | None = None,
 ) -> Network:
     """Make a trunk, and what follows it cell by cell, ready to run.
 
@@ -54,18 +57,22 @@ def compile_network(
         precision: arithmetic; results stay float32.
         streams: False puts all cores on one canvas, for the quickest single answer; True gives every core a
             canvas of its own, for the most photographs per second (a third more on two cores).
+        batch: how many canvases of one shape torch is given at once, at most; default many on a GPU, one on a
+            processor. OpenVINO is given one.
 
     Raises:
-        FreelocError: unknown runtime or precision, or OpenVINO cannot be loaded.
+        FreelocError: unknown runtime or precision, a batch of none, or OpenVINO cannot be loaded.
     """
     check_runtime(runtime, precision)
+    if batch is not None and batch < 1:
+        raise FreelocError(f"a batch of {batch} canvases is none: give 1 or more")
     if runtime == "torch" or (runtime == "auto" and gpu_at_hand()):
         import torch
 
         from freeloc.runtime.on_torch import TorchNetwork
 
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return TorchNetwork(trunk, None if tail is None else tail.module, precision, device)
+        return TorchNetwork(trunk, None if tail is None else tail.module, precision, device, batch)
     return OpenVinoNetwork(network_graph(trunk, tail), precision, streams=streams)
 
 

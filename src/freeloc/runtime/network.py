@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
@@ -45,11 +46,14 @@ class Network(Protocol):
         runtime: who executes it, "torch" or "openvino".
         precision: "float32", "bfloat16" or "int8"; part of every feature-cache key.
         threads: how many threads should call it at once to keep the machine busy.
+        batch: how many canvases of one shape it likes to be given at once, see `run_many`; 1 where that gains
+            nothing.
     """
 
     runtime: str
     precision: str
     threads: int
+    batch: int
 
     def __call__(self, canvas: Canvas) -> Float32Array:
         """(H, W, 3) uint8 RGB canvas → (channels, rows, cols) float32."""
@@ -64,6 +68,21 @@ class Network(Protocol):
 
         Returns:
             The tail's outputs in its order, each without its first axis, the batch.
+        """
+        ...
+
+    def run_many(
+        self, canvases: Sequence[Canvas], inputs: Sequence[tuple[Float32Array, ...]] | None = None
+    ) -> list[tuple[Float32Array, ...]]:
+        """What `run` gives for each of several canvases of one shape.
+
+        Args:
+            canvases: any number of (H, W, 3) uint8 RGB, all of one shape.
+            inputs: for each canvas what the tail reads beside the features; None where it reads nothing.
+
+        Returns:
+            For each canvas its outputs, in memory of their own. Where further inputs differ in size, an output may
+            be larger than `run`'s, whose values are then its first ones along every axis.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ class OpenVinoNetwork:
     """
 
     runtime = "openvino"
+    batch = 1  # a processor is as fast on one canvas per core, and their sizes need not match
 
     def __init__(self, graph: Any, precision: SearchPrecision, *, streams: bool) -> None:
         openvino = load_openvino()
@@ -96,3 +98,10 @@ class OpenVinoNetwork:
             self._own.request = self._compiled.create_infer_request()
         results = self._own.request.infer([canvas[None], *inputs])
         return tuple(results[output][0] for output in self._compiled.outputs)
+
+    def run_many(
+        self, canvases: Sequence[Canvas], inputs: Sequence[tuple[Float32Array, ...]] | None = None
+    ) -> list[tuple[Float32Array, ...]]:
+        """See `freeloc.runtime.Network`."""
+        each = [()] * len(canvases) if inputs is None else inputs
+        return [self.run(canvas, *further) for canvas, further in zip(canvases, each, strict=True)]

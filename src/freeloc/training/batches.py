@@ -31,12 +31,21 @@ class Source(Protocol[Item_co]):
         """How many threads should ask at once to keep the machine busy."""
         ...
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once, see `together`; 1 where that gains nothing."""
+        ...
+
     def __len__(self) -> int:
         """Number of photographs."""
         ...
 
     def cells(self, index: int, scale: float) -> Item_co:
         """What a step reads of one photograph at one scale."""
+        ...
+
+    def together(self, indices: Sequence[int], scale: float) -> Sequence[Item_co]:
+        """What `cells` gives for each of several photographs."""
         ...
 
 
@@ -76,8 +85,13 @@ def stream(source: Source[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch,
 
     Photographs, not mini-batches, are what the source's threads work on: all of them are busy whatever the size of
     a mini-batch. One mini-batch and a few photographs wait at a time, so that the threads also work while a step
-    is taken, and memory stays flat.
+    is taken, and memory stays flat. A source that likes several at once, as on a GPU, gets a mini-batch after the
+    other: two are in work, one in decoding while the other is computed.
     """
+    if source.batch > 1:
+        together = ahead(lambda batch: source.together(batch.indices, batch.scale), plan, threads=2, depth=1)
+        yield from ((batch, list(items)) for batch, items in zip(plan, together, strict=True))
+        return
     wanted = ((index, batch.scale) for batch in plan for index in batch.indices)
     waiting = max((len(batch.indices) for batch in plan), default=0) + 2 * source.threads
     made = ahead(lambda pair: source.cells(*pair), wanted, threads=source.threads, depth=waiting)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-__all__ = ["autocast", "sharing_cores", "to_device"]
+__all__ = ["autocast", "repeatable", "sharing_cores", "to_device"]
 
 _CORES_PER_STEP_THREAD = 4
 """Of the work on a photograph, a step of the head is about a sixth and the trunk the rest. One thread of torch for
@@ -36,6 +36,18 @@ def sharing_cores(cores: int) -> Iterator[None]:
 def autocast(device: torch.device, *, enabled: bool) -> torch.autocast:
     """Compute products in bfloat16 inside this context; weights, sums and gradients of weights stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Inside, cuDNN takes only ways to compute that give the same every time, and does not choose by timing."""
+    settings = torch.backends.cudnn
+    before = settings.deterministic, settings.benchmark
+    settings.deterministic, settings.benchmark = True, False
+    try:
+        yield
+    finally:
+        settings.deterministic, settings.benchmark = before
 
 
 def to_device(values: npt.NDArray[np.generic], device: torch.device) -> Tensor:

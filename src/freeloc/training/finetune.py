@@ -11,7 +11,6 @@ memory stays that of one. A GPU takes all maps of one shape at once.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from freeloc.batching import grouped
 from freeloc.features import Cells, MapSource
 from freeloc.geometry import CellLayout, Padding, Pyramid
 from freeloc.photographs import photograph_size
-from freeloc.training.device import autocast, to_device
+from freeloc.runtime.exact import exact_float32
+from freeloc.training.device import autocast, repeatable, to_device
 from freeloc.training.steps import Learner
 
 __all__ = ["FinishedCells", "StageLearner", "StageMap", "StageMaps"]
@@ -68,14 +69,28 @@ class StageMaps:
         """How many threads should ask at once to keep the machine busy."""
         return self._maps.threads
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once, see `together`."""
+        return self._maps.batch
+
     def __len__(self) -> int:
         return len(self._paths)
 
     def cells(self, index: int, scale: float) -> StageMap:
         """What the trained stages read of one photograph."""
+        return StageMap(self._maps.map(index, scale), self._valid(index, scale))
+
+    def together(self, indices: Sequence[int], scale: float) -> list[StageMap]:
+        """What `cells` gives for each of several photographs."""
+        maps = self._maps.maps(indices, scale)
+        valid = [self._valid(index, scale) for index in indices]
+        return [StageMap(values, own) for values, own in zip(maps, valid, strict=True)]
+
+    def _valid(self, index: int, scale: float) -> tuple[int, int]:
         pyramid = Pyramid((scale,), self._padding)
         grid = pyramid.grid(photograph_size(self._paths[index]), scale, self._layout)
-        return StageMap(self._maps.map(index, scale), (grid.valid_rows, grid.valid_cols))
+        return grid.valid_rows, grid.valid_cols
 
 
 class FinishedCells:
@@ -106,13 +121,24 @@ class FinishedCells:
         """How many threads should ask at once to keep the machine busy."""
         return self._maps.threads
 
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once, see `together`."""
+        return self._maps.batch
+
     def __len__(self) -> int:
         return len(self._maps)
 
     def cells(self, index: int, scale: float) -> Cells:
         """(M, channels) features of the valid cells of one photograph, row by row."""
-        item = self._maps.cells(index, scale)
-        with torch.no_grad():
+        return self._finished(self._maps.cells(index, scale))
+
+    def together(self, indices: Sequence[int], scale: float) -> list[Cells]:
+        """What `cells` gives for each of several photographs."""
+        return [self._finished(item) for item in self._maps.together(indices, scale)]
+
+    def _finished(self, item: StageMap) -> Cells:
+        with torch.no_grad(), exact_float32(self._device, enabled=not self._low_precision):
             (cells,) = _run(self._above, [item], self._device, low_precision=self._low_precision)
         values: Cells = cells.half().cpu().numpy()
         return values
@@ -153,7 +179,7 @@ class StageLearner:
             generator: source of dropout and of the cells looked at.
         """
         total = torch.zeros((), device=self._device)
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        with repeatable(), exact_float32(self._device, enabled=not self._low_precision):
             for group in self._groups(maps):
                 items = [maps[index] for index in group]
                 parts = _run(self._above, items, self._device, low_precision=self._low_precision)
@@ -174,10 +200,7 @@ class StageLearner:
         """Which photographs go through together."""
         if not self._together:
             return [[index] for index in range(len(maps))]
-        shapes: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-        for index, item in enumerate(maps):
-            shapes[item.values.shape].append(index)
-        return list(shapes.values())
+        return grouped(item.values.shape for item in maps)
 
 
 def _placed(module: nn.Module, device: torch.device) -> nn.Module:

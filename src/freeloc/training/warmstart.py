@@ -25,7 +25,6 @@ from torch.nn import functional
 
 from freeloc.features import FeatureSource
 from freeloc.heads import AdaptationHead, logistic_loss
-from freeloc.overlap import ahead
 from freeloc.progress import track
 from freeloc.training.batches import Batch, stream
 from freeloc.training.device import to_device
@@ -68,7 +67,10 @@ def measure_features(
     total: Tensor | float = 0.0
     squares: Tensor | float = 0.0
     count = 0
-    fetched = ahead(lambda index: source.cells(index, scale), range(len(source)), threads=source.threads)
+    size = max(source.batch, 2 * source.threads)
+    parts = (range(start, min(start + size, len(source))) for start in range(0, len(source), size))
+    plan = [Batch(tuple(part), scale) for part in parts]
+    fetched = (cells for _, part in stream(source, plan) for cells in part)
     with torch.no_grad():
         for cells in track(fetched, "measuring features", len(source), quiet=quiet):
             values = projection(to_device(cells, device).float())
