@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 
 from benchmarks.chart import Series, draw_chart
 from benchmarks.machine import describe, measure_ceiling, usable_cores
+from benchmarks.markdown import plan_text
 from benchmarks.pareto import frontier, subsets
 from benchmarks.record import update_record
 from benchmarks.settings import Settings, add_common, out_folder, run, settings_of
@@ -26,11 +28,12 @@ from benchmarks.subject import Subject, Truth, open_subject
 from benchmarks.timing import Task, interleaved
 from freeloc.atomic import write_text
 from freeloc.errors import FreelocError
-from freeloc.localization import ScaleMap, localize
+from freeloc.localization import ScaleMap, localize, pooled_scores
 from freeloc.localizer import Localizer
+from freeloc.modelfile import Pooling
 from freeloc.overlap import ahead
 from freeloc.photographs import Uint8Array, load_photograph
-from freeloc.presets import PRESETS, WITH_INT8
+from freeloc.presets import DOUBT, PRESETS, WITH_INT8, ScalePlan
 from freeloc.progress import say, track
 from freeloc.runtime import SearchPrecision
 
@@ -64,13 +67,14 @@ def measure_frontier(
     timed = [scale_costs(subject, settings, precision) for _name, subject, precision in ways]
     for (name, subject, precision), (fixed, costs) in zip(ways, timed, strict=True):
         say(f"{name}: {fixed:.1f} ms a photograph, and {_listed(costs)}")
-        for scales, measured in _accuracies(subject, photographs, precision).items():
-            ms = fixed + sum(costs[scale] for scale in scales)
+        for plan, shares, measured in _accuracies(subject, photographs, precision):
+            ms = fixed + sum(costs[scale] * share for scale, share in shares.items())
             points.append(
                 {
                     "trunk": name,
-                    "scales": list(scales),
-                    "preset": _preset(scales, subject, precision),
+                    "scales": list(plan.scales),
+                    "glance": plan.glance,
+                    "preset": _preset(plan, subject, precision),
                     "ms": float(f"{ms:.4g}"),
                     **measured,
                 }
@@ -127,7 +131,7 @@ def chart_of(section: dict[str, Any]) -> str:
             Series(
                 trunk,
                 [(point["ms"], point["location"]) for point in own],
-                [(p["ms"], p["location"], ", ".join(f"{scale:g}" for scale in p["scales"])) for p in best],
+                [(p["ms"], p["location"], plan_text(p)) for p in best],
             )
         )
     return draw_chart(
@@ -147,11 +151,11 @@ def _names(subjects: Sequence[Subject]) -> list[str]:
     ]
 
 
-def _preset(scales: tuple[float, ...], subject: Subject, precision: SearchPrecision | None) -> str | None:
-    """The name under which freeloc offers a set of scales of this model in this precision."""
-    for name, chosen in PRESETS.items():
+def _preset(plan: ScalePlan, subject: Subject, precision: SearchPrecision | None) -> str | None:
+    """The name under which freeloc offers a plan for this model in this precision."""
+    for name, offered in PRESETS.items():
         int8 = subject.has_int8 and name in WITH_INT8
-        if (chosen or subject.scales) == scales and int8 == (precision == "int8"):
+        if (offered or ScalePlan(subject.scales)) == plan and int8 == (precision == "int8"):
             return name
     return None
 
@@ -162,26 +166,53 @@ def _looking(localizer: Localizer, images: Sequence[Uint8Array]) -> Task:
 
 def _accuracies(
     subject: Subject, photographs: int | None, precision: SearchPrecision | None
-) -> dict[tuple[float, ...], dict[str, float]]:
-    """Classification, location and pointing of every set of scales, from one look at each photograph."""
+) -> list[tuple[ScalePlan, dict[float, float], dict[str, float]]]:
+    """From one look at each photograph: all sets of scales and the presets that look again where in doubt.
+
+    Returns:
+        For every plan the share of the photographs that it looks at at each of its scales, and classification,
+        location and pointing.
+    """
     samples = subject.dataset.samples[:photographs]
     truth = Truth.of(samples)
-    sets = [tuple(subject.scales[index] for index in chosen) for chosen in subsets(len(subject.scales))]
-    points = np.empty((len(sets), len(samples), len(subject.model.classes), 2))
+    plans = _plans(subject.scales)
+    points = np.empty((len(plans), len(samples), len(subject.model.classes), 2))
     scores = np.empty(points.shape[:3], np.float32)
+    seen: list[Counter[float]] = [Counter() for _plan in plans]
     looked = subject.localizer(precision=precision).score_maps_many(sample.path for sample in samples)
     for number, maps in enumerate(track(looked, f"{subject.trunk.name} at all scales", len(samples))):
-        for place, scales in enumerate(sets):
-            result = localize(_at(maps, scales), subject.model.classes, pooling=subject.model.pooling)
+        for place, plan in enumerate(plans):
+            part = _as_planned(maps, plan, subject.model.pooling)
+            result = localize(part, subject.model.classes, pooling=subject.model.pooling)
             points[place, number], scores[place, number] = result.points, result.scores
-    return {
-        scales: {
-            "classification": round(truth.classification(ranked), 3),
-            "location": round(truth.location(pointed, ranked), 3),
-            "pointing": round(truth.pointing(pointed), 3),
-        }
-        for scales, pointed, ranked in zip(sets, points, scores, strict=True)
-    }
+            seen[place].update(scale_map.grid.scale for scale_map in part)
+    return [
+        (
+            plan,
+            {scale: count / len(samples) for scale, count in counts.items()},
+            {
+                "classification": round(truth.classification(ranked), 3),
+                "location": round(truth.location(pointed, ranked), 3),
+                "pointing": round(truth.pointing(pointed), 3),
+            },
+        )
+        for plan, counts, pointed, ranked in zip(plans, seen, points, scores, strict=True)
+    ]
+
+
+def _plans(scales: tuple[float, ...]) -> list[ScalePlan]:
+    fixed = [ScalePlan(tuple(scales[index] for index in chosen)) for chosen in subsets(len(scales))]
+    offered = [plan for plan in PRESETS.values() if plan is not None and plan.glance is not None]
+    return [*fixed, *(plan for plan in offered if set(plan.scales) <= set(scales))]
+
+
+def _as_planned(maps: Sequence[ScaleMap], plan: ScalePlan, pooling: Pooling) -> list[ScaleMap]:
+    """What of the maps at all scales a plan would have looked at."""
+    part = _at(maps, plan.scales)
+    if plan.glance is None:
+        return part
+    first = _at(maps, plan.scales[: plan.glance])
+    return part if np.abs(pooled_scores(first, pooling)).min() < DOUBT else first
 
 
 def _at(maps: Sequence[ScaleMap], scales: tuple[float, ...]) -> list[ScaleMap]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-__all__ = ["QUICK", "figure", "number", "scale_list", "table", "times"]
+__all__ = ["QUICK", "figure", "number", "plan_text", "scale_list", "table", "times"]
 
 QUICK = "> **A quick run**, to see that it works: these figures mean nothing."
 
@@ -18,6 +19,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def scale_list(scales: Sequence[float]) -> str:
     """Scales, with commas between them."""
     return ", ".join(f"{scale:g}" for scale in scales)
+
+
+def plan_text(point: Mapping[str, Any]) -> str:
+    """The scales of a way, and which of them only photographs in doubt are looked at."""
+    scales, glance = point["scales"], point.get("glance")
+    if glance is None:
+        return scale_list(scales)
+    return f"{scale_list(scales[:glance])}; in doubt {scale_list(scales[glance:])}"
 
 
 def figure(found: Mapping[str, float]) -> str:

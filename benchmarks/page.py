@@ -9,7 +9,7 @@ from benchmarks.coarse_to_fine_page import coarse_to_fine_blocks
 from benchmarks.cost import NETWORKS
 from benchmarks.gpu_page import gpu_blocks
 from benchmarks.growth_page import growth_blocks
-from benchmarks.markdown import QUICK, figure, scale_list, table, times
+from benchmarks.markdown import QUICK, figure, plan_text, scale_list, table, times
 from benchmarks.one_scale import ALL_SCALES, INT8, ONE_SCALE
 from benchmarks.throughput import FREELOC_INT8, PLAIN
 from benchmarks.training_page import training_blocks
@@ -276,7 +276,7 @@ def _frontier(section: Section) -> Iterator[str]:
     if section["quick"]:
         yield QUICK
     yield (
-        f"All sets of the test scales, {len(section['points'])} in all, on {section['photographs']} "
+        f"All sets of the test scales, {len(section['points'])} ways in all, on {section['photographs']} "
         "photographs. A set costs the milliseconds of its scales with all cores busy on photographs of their "
         "own, and what every photograph costs. The table holds the sets that none beats in time and location "
         "mAP at once, and the presets."
@@ -297,7 +297,7 @@ def _frontier(section: Section) -> Iterator[str]:
         [
             (
                 point["trunk"],
-                scale_list(point["scales"]),
+                plan_text(point),
                 _preset(point),
                 f"{point['ms']:.3g}",
                 *(f"{point[key]:.1f}" for key in ("location", "classification", "pointing")),

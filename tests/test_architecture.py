@@ -43,6 +43,7 @@ FLOORS = {
     "search": 3,
     # Making a model, and holding one.
     "localizer": 4,
+    "looking": 4,
     "quantization": 4,
     "training": 4,
     # What is done with a model, and what leaves the program.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from freeloc.cli.options import Preset as Words
+from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError
 from freeloc.geometry import TEST_SCALES
 from freeloc.localizer import Localizer
-from freeloc.presets import PRESETS, chosen_scales
+from freeloc.presets import DOUBT, PRESETS, ScalePlan, chosen_plan
 
 
 def pixels(scales: tuple[float, ...]) -> float:
@@ -18,12 +21,14 @@ def pixels(scales: tuple[float, ...]) -> float:
 
 
 def test_each_looks_at_more_than_the_one_before() -> None:
-    costs = [pixels(scales or TEST_SCALES) for scales in PRESETS.values()]
+    plans = [plan or ScalePlan(TEST_SCALES) for plan in PRESETS.values()]
+    costs = [pixels(plan.scales) for plan in plans]
     assert costs == sorted(costs)
     assert costs[0] < 0.2 * costs[-1]
-    assert costs[1] < 0.4 * costs[-1]
-    for scales in PRESETS.values():
-        assert set(scales or ()) <= set(TEST_SCALES)
+    assert costs[1] < 0.5 * costs[-1]
+    for plan in plans:
+        assert set(plan.scales) <= set(TEST_SCALES)
+        assert plan.glance is None or 0 < plan.glance < len(plan.scales)
 
 
 def test_the_command_line_knows_the_same_words() -> None:
@@ -32,15 +37,16 @@ def test_the_command_line_knows_the_same_words() -> None:
 
 def test_what_is_asked_for_is_taken() -> None:
     own = (1.0, 1.5)
-    assert chosen_scales(own, None, None) == own
-    assert chosen_scales(own, None, "best") == own
-    assert chosen_scales(own, None, "fast") == PRESETS["fast"]
-    assert chosen_scales(own, (3.0,), None) == (3.0,)
+    assert chosen_plan(own, None, None) == ScalePlan(own)
+    assert chosen_plan(own, None, "best") == ScalePlan(own)
+    assert chosen_plan(own, None, "fast") == PRESETS["fast"]
+    assert chosen_plan(own, None, "balanced") == PRESETS["balanced"]
+    assert chosen_plan(own, (3.0,), None) == ScalePlan((3.0,))
 
 
 def test_what_cannot_be_is_refused(tiny_run: Path) -> None:
     with pytest.raises(FreelocError, match=r"--preset slow is unknown: choose one of fast, balanced, best"):
-        chosen_scales((1.0,), None, "slow")  # type: ignore[arg-type]
+        chosen_plan((1.0,), None, "slow")  # type: ignore[arg-type]
     with pytest.raises(FreelocError, match=r"--preset and --scales both"):
         Localizer.load(tiny_run, scales=(1.0,), preset="best")
     for scales in ("0.5,1", 1.0):
@@ -52,7 +58,39 @@ def test_what_cannot_be_is_refused(tiny_run: Path) -> None:
 
 @pytest.mark.parametrize("preset", [None, "fast", "balanced", "best"])
 def test_a_localizer_looks_at_the_presets_scales(tiny_run: Path, preset: str | None) -> None:
-    wanted = (0.7, 1.0) if preset in {None, "best"} else PRESETS[preset]  # type: ignore[index]
+    wanted = (0.7, 1.0) if preset in {None, "best"} else PRESETS[preset].scales  # type: ignore[index,union-attr]
     for runtime in ("torch", "openvino"):
         localizer = Localizer.load(tiny_run, preset=preset, runtime=runtime)  # type: ignore[arg-type]
         assert localizer.pyramid.scales == wanted
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_glance_is_enough_where_no_class_is_in_doubt(
+    tiny_run: Path, tiny_scenes: Dataset, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """One at a time, many, and many in batches: all look again at the same photographs, and find the same."""
+    paths = [sample.path for sample in tiny_scenes]
+    options: dict[str, Any] = {"runtime": "torch", "precision": "float32"}
+    glance = Localizer.load(tiny_run, scales=(0.7, 1.4), **options)
+    doubts = [float(np.abs(glance.predict(path).scores).min()) for path in paths]
+    # Between the third and the fourth: three photographs are looked at again.
+    line = sum(sorted(doubts)[2:4]) / 2
+    monkeypatch.setattr("freeloc.localizer.DOUBT", line)
+    staged = Localizer.load(tiny_run, preset="balanced", batch=batch, **options)
+    whole = Localizer.load(tiny_run, scales=(0.7, 1.4, 2.0), **options)
+    alone = [staged.score_maps(path) for path in paths]
+    for maps, many, result, path, doubt in zip(
+        alone, staged.score_maps_many(paths), staged.predict_many(paths), paths, doubts, strict=True
+    ):
+        scales = (0.7, 1.4, 2.0) if doubt < line else (0.7, 1.4)
+        assert tuple(part.grid.scale for part in maps) == scales
+        assert tuple(part.grid.scale for part in many) == scales
+        wanted = (whole if doubt < line else glance).predict(path)
+        for found in (staged.predict(path), result):
+            np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-4)
+            np.testing.assert_array_equal(found.points, wanted.points)
+    assert sum(len(maps) == 3 for maps in alone) == 3
+
+
+def test_doubt_is_a_matter_of_probability() -> None:
+    assert 1 / (1 + np.exp(DOUBT)) == pytest.approx(0.12, abs=0.005)

@@ -26,6 +26,7 @@ __all__ = [
     "fusion_lattice",
     "localize",
     "logistic",
+    "pooled_scores",
     "soften",
 ]
 
@@ -235,16 +236,21 @@ def localize(
     """
     photo = scale_maps[0].grid.photo
     lattice = Lattice.over(photo, step)
-    peaks = np.stack([scale_map.peaks for scale_map in scale_maps])
-    pooled = peaks if pooling == "max" else np.stack([part.values.mean(axis=(1, 2)) for part in scale_maps])
-    scores = pooled.mean(axis=0, dtype=np.float64).astype(np.float32)
+    scores = pooled_scores(scale_maps, pooling)
     if mode == "fused":
         maps = _fuse(scale_maps, lattice)
         points, responses = _fused_points(maps, lattice)
     else:
         maps = _highest(scale_maps, lattice)
-        points, responses = _paper_points(scale_maps, peaks)
+        points, responses = _paper_points(scale_maps)
     return Localization(photo, classes, scores, points, responses, maps, lattice, mode, path)
+
+
+def pooled_scores(scale_maps: Sequence[ScaleMap], pooling: Literal["max", "average"] = "max") -> Float32Array:
+    """(K,) raw scores: the mean over scales of each scale's pooled map (paper, section 4: its maximum)."""
+    pooled = [part.peaks if pooling == "max" else part.values.mean(axis=(1, 2)) for part in scale_maps]
+    scores: Float32Array = np.stack(pooled).mean(axis=0, dtype=np.float64).astype(np.float32)
+    return scores
 
 
 def fusion_lattice(photo: Size) -> Lattice:
@@ -287,7 +293,8 @@ def _fused_points(maps: Float32Array, lattice: Lattice) -> tuple[Float64Array, F
     return lattice.to_photo(cells), flat[np.arange(len(flat)), best]
 
 
-def _paper_points(scale_maps: Sequence[ScaleMap], peaks: Float32Array) -> tuple[Float64Array, Float32Array]:
+def _paper_points(scale_maps: Sequence[ScaleMap]) -> tuple[Float64Array, Float32Array]:
+    peaks = np.stack([scale_map.peaks for scale_map in scale_maps])
     winners = peaks.argmax(axis=0)
     points = np.empty((peaks.shape[1], 2))
     for position, scale_map in enumerate(scale_maps):

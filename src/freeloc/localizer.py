@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -13,21 +12,21 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from freeloc.batching import in_batches
 from freeloc.canvas import lay_out
 from freeloc.errors import FreelocError
-from freeloc.geometry import CellLayout, Float32Array, Grid, Pyramid
+from freeloc.geometry import CellLayout, Pyramid
 from freeloc.localization import (
     SEARCH_VERSION,
     Localization,
     LocationMode,
     ScaleMap,
-    fusion_lattice,
     localize,
+    pooled_scores,
 )
+from freeloc.looking import Glance, Look, look_at, look_at_many
 from freeloc.modelfile import ModelHeader, Pooling
 from freeloc.overlap import ahead
-from freeloc.presets import WITH_INT8, Preset, chosen_scales
+from freeloc.presets import DOUBT, WITH_INT8, Preset, ScalePlan, chosen_plan
 from freeloc.runtime import (
     Network,
     QuantizedGraph,
@@ -105,7 +104,7 @@ class Localizer:
 
         self._model = model
         self._hold(
-            model, trunk.layout, trunk.fill, chosen_scales(model.scales, scales, preset), location, compiled
+            model, trunk.layout, trunk.fill, chosen_plan(model.scales, scales, preset), location, compiled
         )
 
     @classmethod
@@ -143,7 +142,7 @@ class Localizer:
         header = ModelHeader.read(path)
         check_runtime(runtime, precision, search=True)
         if weights is None and header.layout is not None and header.fill is not None:
-            chosen = chosen_scales(header.scales, scales, preset)
+            chosen = chosen_plan(header.scales, scales, preset)
             meant = _meant(precision, preset, runtime, int8=header.int8 is not None)
             kept = meant == "int8" or (_on_processor(runtime) and graph_kept(_graph_name(header)))
             if kept:
@@ -169,14 +168,15 @@ class Localizer:
         facts: Model | ModelHeader,
         layout: CellLayout,
         fill: tuple[int, int, int],
-        scales: tuple[float, ...],
+        plan: ScalePlan,
         location: LocationMode,
         compiled: Callable[[bool], Network],
     ) -> None:
         if location not in {"fused", "paper"}:
             raise FreelocError(f"--location {location} is unknown: choose fused or paper")
         self.location: LocationMode = location
-        self.pyramid = Pyramid(scales, facts.padding)
+        self.pyramid = Pyramid(plan.scales, facts.padding)
+        self._glance = Glance(plan.glance, self._in_doubt)
         self._facts = facts
         self._layout = layout
         self._fill = fill
@@ -259,7 +259,7 @@ class Localizer:
             yield maps
 
     def score_maps(self, photo: Photo) -> list[ScaleMap]:
-        """The raw score maps of one photograph, one per scale, cut to the cells that look at it."""
+        """The raw score maps of one photograph, one per scale looked at, cut to the cells that look at it."""
         return self._score_maps(photo, self._latency)
 
     def localize(self, maps: list[ScaleMap], photo: Photo | None = None) -> Localization:
@@ -284,56 +284,21 @@ class Localizer:
         return self._streams if len(first) > 1 else self._latency, chain(first, waiting)
 
     def _score_maps(self, photo: Photo, network: Network) -> list[ScaleMap]:
-        return [look.found(network.run(look.canvas, *look.inputs)) for look in self._looks(photo)]
+        return look_at(self._looks(photo), network, self._glance)
 
     def _in_batches(
         self, photos: Iterable[Photo], network: Network
     ) -> Iterator[tuple[Photo, list[ScaleMap] | FreelocError]]:
-        """The score maps of many photographs in order, canvases of one shape together; or why there are none."""
+        return look_at_many(photos, self._looks, network, self._glance)
 
-        def laid_out(photo: Photo) -> tuple[tuple[Photo, FreelocError | None], list[_Look]]:
-            try:
-                return (photo, None), list(self._looks(photo))
-            except FreelocError as error:
-                return (photo, error), []
+    def _looks(self, photo: Photo) -> Iterator[Look]:
+        return (
+            Look.of(grid, canvas) for grid, canvas in lay_out(photo, self.pyramid, self._layout, self._fill)
+        )
 
-        def searched(looks: list[_Look]) -> list[ScaleMap]:
-            outputs = network.run_many([look.canvas for look in looks], [look.inputs for look in looks])
-            return [look.found(own) for look, own in zip(looks, outputs, strict=True)]
-
-        jobs = ahead(laid_out, photos, threads=network.threads, depth=2 * network.threads)
-        window = 2 * network.batch
-        for (photo, error), maps in in_batches(
-            searched, jobs, key=lambda look: look.canvas.shape, window=window
-        ):
-            yield photo, maps if error is None else error
-
-    def _looks(self, photo: Photo) -> Iterator[_Look]:
-        for grid, canvas in lay_out(photo, self.pyramid, self._layout, self._fill):
-            field = grid.sampling_field(fusion_lattice(grid.photo))
-            yield _Look(grid, canvas, (grid.padding_mask(), field))
-
-
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """A photograph at one scale, ready for the network.
-
-    Attributes:
-        grid: where things are on the canvas.
-        canvas: (H, W, 3) uint8 RGB.
-        inputs: the mask of its padding and the field of its lattice, see `freeloc.search.WindowSearch`.
-    """
-
-    grid: Grid
-    canvas: npt.NDArray[np.uint8]
-    inputs: tuple[Float32Array, Float32Array]
-
-    def found(self, outputs: tuple[Float32Array, ...]) -> ScaleMap:
-        """What the network gave, cut to what belongs to the photograph."""
-        values, peaks, aligned = outputs
-        lattice = fusion_lattice(self.grid.photo)
-        own = aligned[:, : lattice.rows, : lattice.cols]
-        return ScaleMap(self.grid.valid_part(values), self.grid, peaks, own)
+    def _in_doubt(self, found: Sequence[ScaleMap]) -> bool:
+        """Whether a glance leaves a class undecided; see `freeloc.presets.ScalePlan`."""
+        return bool(np.abs(pooled_scores(found, self.pooling)).min() < DOUBT)
 
 
 class _KeptLocalizer(Localizer):
@@ -347,7 +312,7 @@ class _KeptLocalizer(Localizer):
         header: ModelHeader,
         layout: CellLayout,
         fill: tuple[int, int, int],
-        scales: tuple[float, ...],
+        plan: ScalePlan,
         location: LocationMode,
         precision: SearchPrecision,
     ) -> None:
@@ -365,7 +330,7 @@ class _KeptLocalizer(Localizer):
             return network
 
         self._header = header
-        self._hold(header, layout, fill, scales, location, compiled)
+        self._hold(header, layout, fill, plan, location, compiled)
 
     @cached_property
     def model(self) -> Model:
