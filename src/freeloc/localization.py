@@ -41,8 +41,8 @@ FUSION_GAIN = np.float32(0.5)
 """Raw scores are multiplied by this before the logistic when maps are fused. Halved, a sure window does not
 saturate at 1, and what all scales say of the place decides instead of how many are sure of the class."""
 
-SEARCH_VERSION = 1
-"""Counts what `freeloc.search.WindowSearch` computes: a graph kept by another version is not run."""
+SEARCH_VERSION = 2
+"""Counts what `freeloc.search.search_tail` makes: a graph kept by another version is not run."""
 
 
 def logistic(values: npt.ArrayLike) -> Float32Array:

@@ -97,9 +97,12 @@ class WindowSearch(nn.Module):
 def search_tail(trunk: Trunk, head: AdaptationHead, name: str | None = None) -> Tail:
     """The search as what follows a trunk; with every canvas come the mask of its padding and the lattice's field.
 
+    The trunk's first layers stay float32: a point is the place of a maximum, and moves with the least noise.
+    Features for training, whose steps average over it, are spared the time.
+
     Args:
         trunk: whose projection it begins with.
         head: the adaptation layers.
         name: see `freeloc.runtime.Tail`.
     """
-    return Tail(WindowSearch(trunk.projection, head), extras=(2, 3), name=name)
+    return Tail(WindowSearch(trunk.projection, head), extras=(2, 3), name=name, exact_start=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freeloc.errors import FreelocError
+from freeloc.runtime.firstlayers import with_exact_start
 from freeloc.runtime.graphs import convert, graph_file, is_kept, kept_graph, spliced
 from freeloc.runtime.network import Network, Precision, Runtime, check_runtime, gpu_at_hand
 from freeloc.runtime.on_openvino import OpenVinoNetwork, cpu_multiplies_bfloat16
@@ -31,11 +32,14 @@ class Tail:
         extras: number of axes of each further input; all are free in size.
         name: the graph of trunk and tail in one is kept on disk under this name; it must tell their weights.
             None keeps the trunk's alone.
+        exact_start: OpenVINO computes the trunk's first layers in float32 whatever the precision
+            (`freeloc.runtime.firstlayers`).
     """
 
     module: nn.Module
     extras: tuple[int, ...] = ()
     name: str | None = None
+    exact_start: bool = False
 
 
 def compile_network(
@@ -77,7 +81,7 @@ def compile_network(
 
 
 def network_graph(trunk: Trunk, tail: Tail | None) -> Any:
-    """Trunk and tail as one OpenVINO graph with free canvas size, in float32; kept where it has a name."""
+    """Trunk and tail as one OpenVINO graph with free canvas size; kept where it has a name."""
     if tail is None:
         return _trunk_graph(trunk)
     if tail.name is None:
@@ -126,6 +130,9 @@ def _trunk_graph(trunk: Trunk) -> Any:
 def _whole_graph(trunk: Trunk, tail: Tail) -> Any:
     import torch
 
+    below = _trunk_graph(trunk)
+
     examples = [torch.zeros(1, trunk.channels, 2, 2), *(torch.zeros([2] * axes) for axes in tail.extras)]
     shapes = [[1, trunk.channels, -1, -1], *([-1] * axes for axes in tail.extras)]
-    return spliced(_trunk_graph(trunk), convert(tail.module, examples, shapes))
+    following = convert(tail.module, examples, shapes)
+    return spliced(with_exact_start(below) if tail.exact_start else below, following)
