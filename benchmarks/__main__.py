@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import frontier, growth, head_training, live_training, prediction
+from benchmarks import frontier, growth, head_training, layers, live_training, prediction
 from benchmarks.record import render_again
 from benchmarks.settings import add_common, out_folder, run
 from freeloc.progress import say
@@ -36,6 +36,7 @@ def main(words: list[str] | None = None) -> None:
     common = _common(arguments)
     models = [str(path) for path in arguments.model]
     prediction.main([*common, *(["--model", models[0]] if models else [])])
+    layers.main([*common, *(["--model", models[0]] if models else [])])
     if models:
         frontier.main([*common, "--model", *models])
     else:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.agreement import within_cell, within_winning_cell
+from benchmarks.agreement import as_high, within_cell, within_winning_cell
 from freeloc.geometry import CellLayout, Pyramid, Size
 from freeloc.localization import Localization, ScaleMap, localize
 
@@ -45,3 +45,14 @@ def test_the_winning_scales_cell_counts(maps: list[ScaleMap]) -> None:
     assert within_winning_cell(moved(result, 33, 0), result, maps).tolist() == [True, False]
     assert within_winning_cell(moved(result, 0, 32), result, maps).tolist() == [True, True]
     assert within_winning_cell(moved(result, 65, 0), result, maps).tolist() == [False, False]
+
+
+def test_places_that_are_nearly_as_high_are_ties(maps: list[ScaleMap]) -> None:
+    result = localize(maps, ("a", "b"))
+    assert as_high(result, result).all()
+    raised = result.maps.copy()
+    raised[0, 2, 3] = 0.991 * raised[0].max()
+    raised[1, 2, 3] = 0.989 * raised[1].max()
+    expected = replace(result, maps=raised)
+    there = result.lattice.to_photo([[2, 3], [2, 3]])
+    assert as_high(replace(result, points=there), expected).tolist() == [True, False]
