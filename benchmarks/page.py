@@ -245,9 +245,12 @@ def _agreement(section: Section) -> Iterator[str]:
         f"On {section['photographs']} photographs, the same canvases, all scales. Two points are within one "
         "cell where neither axis differs by more. The paper's way picks a cell, and that cell's scale counts; the "
         "fused way has none, so its points are held against a cell of the finest scale and against one of scale "
-        f"1; *as high to 1%* also counts points where float32's own map is within a hundredth of its maximum. "
-        f"The largest difference of a score is {section['largest_score_difference']:g}."
+        f"1. The largest difference of a score is {section['largest_score_difference']:g}."
     )
+    if any("as high" in name for name in section["points_within_one_cell"]):
+        yield (
+            "*As high to 1%*: points count as well where float32's own map is within a hundredth of its maximum."
+        )
     yield from _agreement_tables(section)
     if "int8" in section:
         largest = section["int8"]["largest_score_difference"]
