@@ -13,7 +13,6 @@ import argparse
 import math
 import statistics
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from benchmarks.layers_page import DEPTHWISE, KINDS, NEIGHBOURS, OTHERS, POINTWI
 from benchmarks.machine import describe, measure_ceiling
 from benchmarks.record import update_record
 from benchmarks.settings import Settings, add_common, out_folder, run, settings_of
-from benchmarks.subject import Subject, open_subject
+from benchmarks.subject import Subject, add_model, subject_of
 from freeloc.canvas import lay_out
 from freeloc.geometry import Pyramid
 from freeloc.looking import Look
@@ -128,17 +127,10 @@ def main(words: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_common(parser)
-    parser.add_argument("--model", type=Path, help="a trained model; default: a fresh head", metavar="FILE")
+    add_model(parser)
     arguments = parser.parse_args(words)
     settings = settings_of(arguments)
-    subject = open_subject(
-        arguments.data,
-        arguments.model,
-        split=arguments.split,
-        trunk=arguments.trunk,
-        scales=settings.scales,
-        precision=arguments.precision,
-    )
+    subject = subject_of(arguments, settings)
     section = {
         "quick": arguments.quick,
         "machine": describe(),

@@ -8,7 +8,6 @@ Without a model a fresh head of the same shape is timed; what needs a trained on
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from benchmarks.agreement import measure_agreement
@@ -17,7 +16,7 @@ from benchmarks.machine import describe, highest, measure_ceiling
 from benchmarks.one_scale import measure_accuracy, measure_speed
 from benchmarks.record import update_record
 from benchmarks.settings import Settings, add_common, out_folder, run, settings_of
-from benchmarks.subject import Subject, open_subject
+from benchmarks.subject import Subject, add_model, subject_of
 from benchmarks.throughput import measure_throughput
 from freeloc.progress import say
 
@@ -72,17 +71,10 @@ def main(words: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_common(parser)
-    parser.add_argument("--model", type=Path, help="a trained model; default: a fresh head", metavar="FILE")
+    add_model(parser)
     arguments = parser.parse_args(words)
     settings = settings_of(arguments)
-    subject = open_subject(
-        arguments.data,
-        arguments.model,
-        split=arguments.split,
-        trunk=arguments.trunk,
-        scales=settings.scales,
-        precision=arguments.precision,
-    )
+    subject = subject_of(arguments, settings)
     section = measure_prediction(subject, settings, quick=arguments.quick)
     update_record(out_folder(arguments), "prediction", section)
     say(f"wrote {out_folder(arguments) / 'benchmarks.md'}")

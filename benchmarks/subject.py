@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.settings import Settings
 from freeloc.datasets import Dataset, Sample, open_dataset
 from freeloc.errors import FreelocError
 from freeloc.evaluation import objects_of
@@ -24,7 +26,7 @@ from freeloc.runtime import Precision, SearchPrecision
 from freeloc.trunks import DEFAULT_TRUNK, load_trunk
 from freeloc.trunks.base import Trunk
 
-__all__ = ["Subject", "Truth", "default_data", "fresh_model", "open_subject"]
+__all__ = ["Subject", "Truth", "add_model", "default_data", "fresh_model", "open_subject", "subject_of"]
 
 _SEED = 0
 
@@ -169,3 +171,20 @@ def open_subject(
     if loaded is None:
         return Subject(fresh_model(network, dataset.classes), network, False, shuffled, scales, precision)
     return Subject(loaded, loaded.adapted(network), True, shuffled, scales, precision)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the option of the parts that measure one model, or a fresh head."""
+    parser.add_argument("--model", type=Path, help="a trained model; default: a fresh head", metavar="FILE")
+
+
+def subject_of(arguments: argparse.Namespace, settings: Settings) -> Subject:
+    """Load what the words of `benchmarks.settings.add_common` and `add_model` ask for; see `open_subject`."""
+    return open_subject(
+        arguments.data,
+        arguments.model,
+        split=arguments.split,
+        trunk=arguments.trunk,
+        scales=settings.scales,
+        precision=arguments.precision,
+    )

@@ -57,6 +57,17 @@ def noise(width: int, height: int, seed: int = 0) -> np.ndarray:
     return np.asarray(Image.fromarray(patches).resize((width, height), Image.Resampling.NEAREST))
 
 
+class Endless:
+    """Photographs without end, and how many were taken."""
+
+    taken = 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for seed in itertools.count():
+            self.taken += 1
+            yield noise(16, 16, seed)
+
+
 # --- loading ----------------------------------------------------------------------------------------------
 
 
@@ -243,20 +254,13 @@ def test_many_equals_one_by_one(tiny_localizer: Localizer, tiny_scenes: Dataset)
 
 
 def test_many_takes_photographs_only_as_they_are_needed(tiny_localizer: Localizer) -> None:
-    taken = 0
-
-    def endless() -> Iterator[np.ndarray]:
-        nonlocal taken
-        for seed in itertools.count():
-            taken += 1
-            yield noise(16, 16, seed)
-
-    results = tiny_localizer.predict_many(endless())
-    assert taken == 0
+    photos = Endless()
+    results = tiny_localizer.predict_many(photos)
+    assert photos.taken == 0
     for done in range(1, 9):
         next(results)
         # However many went by, only a handful wait: decoding runs a few ahead, never away.
-        assert done <= taken <= done + 10
+        assert done <= photos.taken <= done + 10
     results.close()
 
 
@@ -340,22 +344,15 @@ def test_in_batches_a_bad_photograph_keeps_its_turn(batched: Localizer, tmp_path
 
 
 def test_in_batches_photographs_are_taken_a_few_windows_ahead(batched: Localizer) -> None:
-    taken = 0
-
-    def endless() -> Iterator[np.ndarray]:
-        nonlocal taken
-        for seed in itertools.count():
-            taken += 1
-            yield noise(16, 16, seed)
-
-    results = batched.predict_many(endless())
-    assert taken == 0
+    photos = Endless()
+    results = batched.predict_many(photos)
+    assert photos.taken == 0
     window, threads = 2 * 3, 2
     # Results to be placed, two windows in work and one that is read out, and what is decoded ahead.
     most = (4 * threads + 1) + 3 * window + (2 * threads + 1) + 1
     for done in range(1, 61):
         next(results)
-        assert done <= taken <= done + most
+        assert done <= photos.taken <= done + most
     results.close()
 
 
