@@ -30,9 +30,9 @@ from freeloc.atomic import write_text
 from freeloc.errors import FreelocError
 from freeloc.localization import ScaleMap, localize, pooled_scores
 from freeloc.localizer import Localizer
-from freeloc.modelfile import Pooling
 from freeloc.overlap import ahead
 from freeloc.photographs import Uint8Array, load_photograph
+from freeloc.poolings import Pooling
 from freeloc.presets import DOUBT, PRESETS, WITH_INT8, ScalePlan
 from freeloc.progress import say, track
 from freeloc.runtime import SearchPrecision

@@ -29,6 +29,7 @@ FLOORS = {
     "metrics": 1,
     "photofinder": 1,
     "photographs": 1,
+    "poolings": 1,
     "presets": 1,
     # Parts of a network, and what their maps mean.
     "heads": 2,
@@ -53,6 +54,7 @@ FLOORS = {
     "prediction": 5,
     "proposals": 5,
     "report": 5,
+    "reproduce": 5,
     "scaleout": 5,
     "server": 5,
     "writers": 5,
@@ -191,6 +193,9 @@ def boxes_read(tree: ast.AST) -> list[int]:
 def test_training_and_prediction_never_look_at_boxes() -> None:
     assert boxes_read(TREES["freeloc.evaluation"]), "the check would pass on nothing"
     for module in of_rooms({"training", "features", "heads", "model", "localizer", "localization", "trunks"}):
+        if module == "freeloc.training.masks":  # masked pooling, a row for comparison, is told boxes
+            assert boxes_read(TREES[module])
+            continue
         assert not boxes_read(TREES[module]), module
     for call in ast.walk(TREES["freeloc.cli.train"]):
         if isinstance(call, ast.Call):

@@ -6,6 +6,7 @@ shapes (training) alike. Where the features came from is not its business.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,8 +15,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from freeloc.pointwise import Pointwise
+from freeloc.poolings import LSE_SHARPNESS, TOPK_WEIGHT, picked_cells
 
-__all__ = ["AdaptationHead", "HeadSettings", "average_pool", "logistic_loss", "max_cells"]
+__all__ = [
+    "AdaptationHead",
+    "HeadSettings",
+    "average_pool",
+    "logistic_loss",
+    "lse_pool",
+    "max_cells",
+    "topk_pool",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +142,26 @@ def average_pool(scores: Tensor, counts: Sequence[int]) -> Tensor:
         (N, K) per-photograph scores.
     """
     return torch.stack([part.mean(dim=0) for part in torch.split(scores, list(counts))])
+
+
+def lse_pool(scores: Tensor, counts: Sequence[int]) -> Tensor:
+    """Log-sum-exp over the cells of each photograph, see `freeloc.poolings`; arguments as of `average_pool`."""
+    pooled = [
+        (torch.logsumexp(LSE_SHARPNESS * part, dim=0) - math.log(len(part))) / LSE_SHARPNESS
+        for part in torch.split(scores, list(counts))
+    ]
+    return torch.stack(pooled)
+
+
+def topk_pool(scores: Tensor, counts: Sequence[int]) -> Tensor:
+    """Highest and lowest cells of each photograph, see `freeloc.poolings`; arguments as of `average_pool`."""
+    pooled = []
+    for part in torch.split(scores, list(counts)):
+        number = picked_cells(len(part))
+        highest = part.topk(number, dim=0).values.mean(dim=0)
+        lowest = part.topk(number, dim=0, largest=False).values.mean(dim=0)
+        pooled.append(highest + TOPK_WEIGHT * lowest)
+    return torch.stack(pooled)
 
 
 def max_cells(scores: Tensor, counts: Sequence[int]) -> Tensor:

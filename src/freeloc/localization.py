@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from freeloc.errors import FreelocError
 from freeloc.geometry import Float32Array, Float64Array, Grid, Lattice, Size, normalized_length
+from freeloc.poolings import Pooling, pool_maps
 
 __all__ = [
     "FUSION_GAIN",
@@ -213,7 +214,7 @@ def localize(
     classes: tuple[str, ...],
     *,
     mode: LocationMode = "fused",
-    pooling: Literal["max", "average"] = "max",
+    pooling: Pooling = "max",
     step: float = LATTICE_STEP,
     path: Path | None = None,
 ) -> Localization:
@@ -230,7 +231,7 @@ def localize(
         scale_maps: the maps of one photograph, one per scale.
         classes: the K class names.
         mode: the way to the point.
-        pooling: how a scale's map becomes its score; "average" for models trained on full images.
+        pooling: how a scale's map becomes its score, see `freeloc.poolings.Pooling`.
         step: raster of the aligned maps, in pixels of the 500-normalised photograph.
         path: kept in the result.
     """
@@ -246,9 +247,9 @@ def localize(
     return Localization(photo, classes, scores, points, responses, maps, lattice, mode, path)
 
 
-def pooled_scores(scale_maps: Sequence[ScaleMap], pooling: Literal["max", "average"] = "max") -> Float32Array:
+def pooled_scores(scale_maps: Sequence[ScaleMap], pooling: Pooling = "max") -> Float32Array:
     """(K,) raw scores: the mean over scales of each scale's pooled map (paper, section 4: its maximum)."""
-    pooled = [part.peaks if pooling == "max" else part.values.mean(axis=(1, 2)) for part in scale_maps]
+    pooled = [part.peaks if pooling == "max" else pool_maps(part.values, pooling) for part in scale_maps]
     scores: Float32Array = np.stack(pooled).mean(axis=0, dtype=np.float64).astype(np.float32)
     return scores
 

@@ -24,8 +24,9 @@ from freeloc.localization import (
     pooled_scores,
 )
 from freeloc.looking import Glance, Look, look_at, look_at_many
-from freeloc.modelfile import ModelHeader, Pooling
+from freeloc.modelfile import ModelHeader
 from freeloc.overlap import ahead
+from freeloc.poolings import Pooling
 from freeloc.presets import DOUBT, WITH_INT8, Preset, ScalePlan, chosen_plan
 from freeloc.runtime import (
     Network,
@@ -198,7 +199,7 @@ class Localizer:
 
     @property
     def pooling(self) -> Pooling:
-        """How a scale's map becomes a score: "max", or "average" for class activation maps."""
+        """How a scale's map becomes a score."""
         return self._facts.pooling
 
     @property

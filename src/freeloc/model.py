@@ -23,7 +23,8 @@ from freeloc.atomic import write_bytes
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout, Padding
 from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.modelfile import HEAD_ALONE, INT8, WITH_INT8, WITH_TRUNK, ModelHeader, Pooling
+from freeloc.modelfile import HEAD_ALONE, INT8, WITH_INT8, WITH_TRUNK, ModelHeader
+from freeloc.poolings import Pooling
 from freeloc.runtime import QuantizedGraph
 from freeloc.trunks.base import Trunk
 
@@ -44,7 +45,7 @@ class Model:
         head: the adaptation layers.
         scales: the scales a photograph is looked at by default.
         padding: how canvases are padded.
-        pooling: how a map becomes a score: "max", or "average" for class activation maps.
+        pooling: how a map becomes a score, see `freeloc.poolings`.
         threshold: probability from which a class counts as present.
         layout: how the trunk lays its cells, so that it need not be asked.
         fill: RGB colour of canvas padding, likewise.

@@ -7,15 +7,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry import CellLayout, Padding, Pyramid
+from freeloc.poolings import Pooling
 from freeloc.runtime import QuantizedGraph
 
-__all__ = ["HEAD_ALONE", "INT8", "WITH_INT8", "WITH_TRUNK", "ModelHeader", "Pooling", "model_file"]
+__all__ = ["HEAD_ALONE", "INT8", "WITH_INT8", "WITH_TRUNK", "ModelHeader", "model_file"]
 
 HEAD_ALONE, WITH_TRUNK, WITH_INT8 = 1, 2, 3
 """Format versions: a file of version 1 holds a head; one of version 2 also the weights of the trunk that training
@@ -23,8 +24,6 @@ changed; one of version 3 an int8 network, and such weights where there are any.
 
 INT8 = ("int8.structure", "int8.weights")
 """Names of the int8 network's two parts in the file, uint8 vectors."""
-
-Pooling = Literal["max", "average"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +39,7 @@ class ModelHeader:
         classes: the K class names.
         scales: the scales a photograph is looked at by default.
         padding: how canvases are padded.
-        pooling: how a map becomes a score: "max", or "average" for class activation maps.
+        pooling: how a map becomes a score, see `freeloc.poolings`.
         threshold: probability from which a class counts as present.
         layout: how the trunk lays its cells; None in files of freeloc 0.1, whose trunk has to be asked.
         fill: RGB colour of canvas padding; likewise.

@@ -70,6 +70,10 @@ def train(
     trunk_learning_rate: Annotated[
         float | None, typer.Option(help="Of SGD on the trunk's other trained stages, at its peak.")
     ] = None,
+    pooling: Annotated[
+        str | None,
+        typer.Option(help="How a map becomes a score: max, lse, topk or average; default: the recipe's."),
+    ] = None,
     scales: Annotated[
         str | None,
         typer.Option(
@@ -106,6 +110,7 @@ def train(
         trainable_trunk=trainable_trunk,
         projection_learning_rate=projection_learning_rate,
         trunk_learning_rate=trunk_learning_rate,
+        pooling=pooling,
         scales=parse_scales(scales),
     )
     dataset = open_for_training(data, split, format_, images, classes, skip_bad=skip_bad, quiet=quiet)

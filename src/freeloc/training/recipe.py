@@ -7,11 +7,16 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry import TEST_SCALES, Padding, Pyramid
+from freeloc.poolings import Pooling
 from freeloc.trunks.stages import FROZEN, PROJECTION
 
-__all__ = ["RECIPES", "Recipe", "named_recipe"]
+__all__ = ["RECIPES", "Recipe", "Supervision", "named_recipe"]
+
+Supervision = Literal["tags", "masked", "masked_outside"]
+"""Tags alone; or boxes as well, for comparison (paper, section 5): "masked" looks for the maximum of a class that
+is there only where its boxes are, and "masked_outside" also pushes down the maximum outside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,9 @@ class Recipe:
         hidden: width of FCa; 0 makes the head one linear layer.
         feature_dropout: dropout on what FCa reads.
         hidden_dropout: dropout between FCa and FCb.
-        pooling: "max", the search for the object (paper, section 3), or "average", full-image training as
-            for class activation maps.
+        pooling: "max", the search for the object (paper, section 3); "average", full-image training without
+            a search, as for class activation maps; or one of the others of `freeloc.poolings`.
+        supervision: what training is told of a photograph, see `Supervision`.
         cell_fraction: share of a photograph's cells that a step looks at, drawn anew each time. Hiding the rest
             keeps the head from resting on the one most telling window, and makes the search that much
             cheaper; 1 looks at all, as the paper does.
@@ -69,7 +75,8 @@ class Recipe:
     hidden: int = 2048
     feature_dropout: float = 0.3
     hidden_dropout: float = 0.5
-    pooling: Literal["max", "average"] = "max"
+    pooling: Pooling = "max"
+    supervision: Supervision = "tags"
     cell_fraction: float = 0.33
     gradient: Literal["sparse", "dense"] = "sparse"
     learning_rate: float = 0.0025
@@ -94,6 +101,13 @@ class Recipe:
                 raise FreelocError(f"--{option.replace('_', '-')} {value} must be greater than 0 and finite")
         if not 0 < self.cell_fraction <= 1:
             raise FreelocError(f"--cell-fraction {self.cell_fraction} must be more than 0 and at most 1")
+        check_choice("pooling", self.pooling, Pooling)
+        check_choice("supervision", self.supervision, Supervision)
+        if self.supervision != "tags" and (self.pooling, self.gradient) != ("max", "sparse"):
+            raise FreelocError(
+                f"supervision {self.supervision} says where a maximum may lie: leave --pooling "
+                f"{self.pooling} out"
+            )
         if self.warm_epochs < 0:
             raise FreelocError(f"--warm-epochs {self.warm_epochs} must be 0 or greater")
         for option in ("feature_dropout", "hidden_dropout", "warmup", "momentum"):

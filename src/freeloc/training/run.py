@@ -19,6 +19,7 @@ from freeloc.features import CachedFeatures, FeatureSource, LiveFeatures, conten
 from freeloc.geometry import Pyramid
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.model import Model
+from freeloc.photographs import photograph_size
 from freeloc.progress import say
 from freeloc.runtime import Network, Precision, Runtime, compile_network, native_bfloat16
 from freeloc.training.batches import Source, mix_seed, plan_epoch
@@ -27,13 +28,14 @@ from freeloc.training.device import sharing_cores
 from freeloc.training.finetune import FinishedCells, StageLearner, StageMaps
 from freeloc.training.loop import EpochRecord, Pupil, fit, make_optimizer
 from freeloc.training.manifest import describe_setup, make_manifest
+from freeloc.training.masks import MaskedFeatures, MaskedLearner
 from freeloc.training.recipe import Recipe, named_recipe
 from freeloc.training.runfolder import RunFolder
 from freeloc.training.steps import Learner
 from freeloc.training.warmstart import calibrate, log_odds, measure_features, train_on_means
 from freeloc.trunks import DEFAULT_TRUNK, load_trunk
 from freeloc.trunks.base import Division, Trunk
-from freeloc.trunks.stages import FROZEN
+from freeloc.trunks.stages import FROZEN, PROJECTION
 
 __all__ = ["train"]
 
@@ -59,7 +61,8 @@ def train(
     """Train a head on tagged photographs.
 
     The run folder ``out`` then holds ``model.safetensors``, ``manifest.json``, ``log.jsonl`` and
-    ``checkpoint.safetensors``. Boxes of the data set, if it has any, are not looked at.
+    ``checkpoint.safetensors``. Boxes of the data set, if it has any, are not looked at, unless the recipe's
+    supervision says so.
 
     Args:
         dataset: photographs and labels.
@@ -84,6 +87,11 @@ def train(
     recipe = named_recipe(recipe) if isinstance(recipe, str) else recipe
     if not len(dataset):
         raise FreelocError(f"{dataset.name} has no photographs: nothing to train on")
+    if recipe.supervision != "tags" and recipe.trainable_trunk not in {FROZEN, PROJECTION}:
+        raise FreelocError(
+            f"supervision {recipe.supervision} trains head and projection only: leave "
+            f"--trainable-trunk {recipe.trainable_trunk} out"
+        )
     # As many as there are, at most: a mini-batch of them all is the largest.
     recipe = replace(recipe, batch_size=min(recipe.batch_size, len(dataset)))
     if cache_format not in {"float16", "int8"}:
@@ -175,6 +183,11 @@ def _lesson(
     low_precision: bool,
 ) -> _Lesson:
     learner = Learner(parts.projection, head, recipe, low_precision=low_precision, device=device)
+    if recipe.supervision != "tags":
+        sizes = [photograph_size(sample.path) for sample in dataset]
+        masked = MaskedFeatures(features, dataset, sizes, parts.below.layout, recipe.padding)
+        outside = recipe.supervision == "masked_outside"
+        return _Lesson(masked, MaskedLearner(learner, push_outside=outside, device=device), features, learner)
     if parts.above is None:
         return _Lesson(features, learner, features, learner)
     paths = [sample.path for sample in dataset]

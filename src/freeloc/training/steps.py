@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from freeloc.features import Cells
-from freeloc.heads import AdaptationHead, average_pool, logistic_loss, max_cells
+from freeloc.heads import AdaptationHead, average_pool, logistic_loss, lse_pool, max_cells, topk_pool
 from freeloc.training.device import autocast, to_device
 from freeloc.training.recipe import Recipe
 
@@ -91,12 +91,12 @@ class Learner:
             generator: source of dropout.
         """
         labels = labels.to(self._device)
-        if self._recipe.pooling == "average":
-            scores = self._average(features, counts, generator)
+        if self._recipe.pooling != "max":
+            scores = self._softly(features, counts, generator)
         elif self._recipe.gradient == "dense":
             scores = self._dense(features, counts, generator)
         else:
-            scores = self._sparse(features, self.winners(features.detach(), counts), generator)
+            scores = self.scores_at(features, self.winners(features.detach(), counts), generator)
         return logistic_loss(scores, labels)
 
     def drawn(self, count: int, generator: torch.Generator) -> Tensor | None:
@@ -109,13 +109,13 @@ class Learner:
     def pooled(self, cells: Sequence[Cells]) -> Tensor:
         """(N, K) max-pooled scores of a mini-batch, without gradients or dropout."""
         features = to_device(np.concatenate(cells), self._device)
-        return _maxima(self._search(features), [len(part) for part in cells])
+        return _maxima(self.search(features), [len(part) for part in cells])
 
     def winners(self, features: Tensor, counts: Sequence[int]) -> Tensor:
         """(N, K) which cell wins for each photograph and class, found without gradients or dropout."""
-        return max_cells(self._search(features), counts)
+        return max_cells(self.search(features), counts)
 
-    def _search(self, features: Tensor) -> Tensor:
+    def search(self, features: Tensor) -> Tensor:
         """(M, K) float32 scores of all cells, without gradients or dropout, at reduced precision."""
         kind = torch.bfloat16 if self._low_precision else torch.float32
         in_parts = self._device.type == "cpu" and not self._low_precision
@@ -124,7 +124,8 @@ class Learner:
             scores = [self._head(self._projection(part.to(kind))).float() for part in features.chunk(parts)]
         return torch.cat(scores)
 
-    def _sparse(self, features: Tensor, winners: Tensor, generator: torch.Generator) -> Tensor:
+    def scores_at(self, features: Tensor, winners: Tensor, generator: torch.Generator) -> Tensor:
+        """(N, K) scores of the cells that won, with their gradient and dropout."""
         chosen, position = torch.unique(winners, return_inverse=True)
         with autocast(self._device, enabled=self._low_precision):
             scores = self._head(self._projection(features[chosen].float()), generator)
@@ -135,13 +136,17 @@ class Learner:
         scores = self._head(self._projection(features.float()), generator)
         return _maxima(scores, counts)
 
-    def _average(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
-        projected = self._projection(features.float())
-        if self._head.fca is None:
+    def _softly(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
+        """(N, K) scores by a pooling whose gradient reaches more cells than one."""
+        if self._recipe.pooling == "average" and self._head.fca is None:
             # A linear head commutes with the mean: one row per photograph instead of one per cell.
+            projected = self._projection(features.float())
             pooled: Tensor = self._head(average_pool(projected, counts), generator)
             return pooled
-        return average_pool(self._head(projected, generator), counts)
+        with autocast(self._device, enabled=self._low_precision):
+            scores = self._head(self._projection(features.float()), generator)
+        pool = {"average": average_pool, "lse": lse_pool, "topk": topk_pool}[self._recipe.pooling]
+        return pool(scores.float(), counts)
 
 
 def _chosen(cells: Sequence[Cells], drawn: Sequence[Tensor | None]) -> Cells:

@@ -1,0 +1,197 @@
+"""Masked pooling: the maximum restricted to where boxes say that a class is (paper, section 5).
+
+A row for comparison, not a way to train from tags: it asks how much better the search would be if somebody had
+shown where to look. The mask of a class is what its boxes cover of the output map. A box that covers the centre of
+no cell counts with the cell nearest to its own centre, so that every object can be found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from freeloc.datasets.sample import Box, Dataset
+from freeloc.errors import FreelocError
+from freeloc.features import Cells, FeatureSource
+from freeloc.geometry import CellLayout, Grid, Padding, Pyramid, Size
+from freeloc.heads import logistic_loss, max_cells
+from freeloc.training.device import to_device
+from freeloc.training.steps import Learner
+
+__all__ = ["MaskedCells", "MaskedFeatures", "MaskedLearner", "box_mask"]
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedCells:
+    """A photograph as masked pooling reads it.
+
+    Attributes:
+        cells: (M, channels) features.
+        mask: (M, K) whether a cell lies on an object of a class.
+    """
+
+    cells: Cells
+    mask: Mask
+
+
+def box_mask(boxes: Sequence[Box], grid: Grid, classes: int) -> Mask:
+    """Which cells lie on which class.
+
+    Args:
+        boxes: objects, in photograph pixels.
+        grid: the photograph's at one scale.
+        classes: K.
+
+    Returns:
+        (M, K) for the valid cells row by row: whether a cell's centre is in a box of the class, or is the one
+        nearest to the middle of a box that no centre is in.
+    """
+    rows, cols = np.indices((grid.valid_rows, grid.valid_cols))
+    centres = grid.to_photo(np.stack([rows.ravel(), cols.ravel()], axis=-1))
+    mask = np.zeros((len(centres), classes), np.bool_)
+    for box in boxes:
+        inside: Mask = np.all((centres >= (box.x1, box.y1)) & (centres <= (box.x2, box.y2)), axis=1)
+        if not inside.any():
+            away = centres - ((box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2)
+            inside[np.hypot(*away.T).argmin()] = True
+        mask[:, box.label] |= inside
+    return mask
+
+
+class MaskedFeatures:
+    """Features with the mask of each photograph beside them.
+
+    Args:
+        features: of N photographs.
+        dataset: the same photographs, with boxes.
+        sizes: their sizes.
+        layout: how the trunk lays its cells.
+        padding: how canvases are padded.
+
+    Raises:
+        FreelocError: the data set has no boxes.
+    """
+
+    def __init__(
+        self,
+        features: FeatureSource,
+        dataset: Dataset,
+        sizes: Sequence[Size],
+        layout: CellLayout,
+        padding: Padding,
+    ) -> None:
+        if not dataset.has_boxes:
+            raise FreelocError(
+                f"{dataset.name} has no boxes, which masked pooling is told: give annotated photographs, or "
+                "train from tags alone"
+            )
+        self._features = features
+        self._boxes = [sample.boxes or () for sample in dataset]
+        self._sizes = tuple(sizes)
+        self._layout = layout
+        self._padding: Padding = padding
+        self._classes = len(dataset.classes)
+
+    @property
+    def scales(self) -> tuple[float, ...] | None:
+        """The scales that can be asked for; None means any."""
+        return self._features.scales
+
+    @property
+    def threads(self) -> int:
+        """How many threads should ask at once to keep the machine busy."""
+        return self._features.threads
+
+    @property
+    def batch(self) -> int:
+        """How many photographs it likes to be asked for at once."""
+        return self._features.batch
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    def cells(self, index: int, scale: float) -> MaskedCells:
+        """One photograph at one scale."""
+        return MaskedCells(self._features.cells(index, scale), self._mask(index, scale))
+
+    def together(self, indices: Sequence[int], scale: float) -> list[MaskedCells]:
+        """What `cells` gives for each of several photographs."""
+        found = self._features.together(indices, scale)
+        return [
+            MaskedCells(cells, self._mask(index, scale)) for index, cells in zip(indices, found, strict=True)
+        ]
+
+    def _mask(self, index: int, scale: float) -> Mask:
+        grid = Pyramid((scale,), self._padding).grid(self._sizes[index], scale, self._layout)
+        return box_mask(self._boxes[index], grid, self._classes)
+
+
+class MaskedLearner:
+    """Computes the loss of masked pooling for mini-batches.
+
+    A class that is there has its maximum on its mask, one that is absent anywhere. Where a step looks at a part of
+    the cells only, one cell of every class's mask is among them.
+
+    Args:
+        learner: searches and scores cells.
+        push_outside: whether the maximum outside the mask of a class that is there is pushed down like that of an
+            absent one; the paper found that to be worse.
+        device: where the learner computes.
+    """
+
+    def __init__(self, learner: Learner, *, push_outside: bool, device: torch.device) -> None:
+        self._learner = learner
+        self._push_outside = push_outside
+        self._device = device
+
+    def backward(self, items: Sequence[MaskedCells], labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Add the gradient of a mini-batch's loss to the weights' gradients; gives the loss, detached."""
+        loss = self.loss(items, labels, generator)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def loss(self, items: Sequence[MaskedCells], labels: Tensor, generator: torch.Generator) -> Tensor:
+        """The loss of one mini-batch: arguments as of `freeloc.training.steps.Learner.loss`."""
+        drawn = [self._drawn(item.mask, generator) for item in items]
+        features = to_device(
+            np.concatenate([item.cells[rows] for item, rows in zip(items, drawn, strict=True)]), self._device
+        )
+        counts = [len(rows) for rows in drawn]
+        masks = torch.from_numpy(
+            np.concatenate([item.mask[rows] for item, rows in zip(items, drawn, strict=True)])
+        ).to(self._device)
+        labels = labels.to(self._device)
+        present = labels > 0
+        found = self._learner.search(features)
+        of_photograph = torch.repeat_interleave(
+            torch.arange(len(counts), device=self._device), torch.tensor(counts, device=self._device)
+        )
+        there = present[of_photograph]
+        inside = max_cells(found.masked_fill(there & ~masks, -torch.inf), counts)
+        if not self._push_outside:
+            return logistic_loss(self._learner.scores_at(features, inside, generator), labels)
+        hidden = found.masked_fill(masks, -torch.inf)
+        outside = max_cells(hidden, counts)
+        exists = hidden.gather(0, outside).isfinite()
+        both = self._learner.scores_at(features, torch.cat([inside, outside]), generator)
+        scores, around = both[: len(counts)], both[len(counts) :]
+        elsewhere = torch.where(present & exists, -1, 0)
+        return logistic_loss(scores, labels) + logistic_loss(around, elsewhere)
+
+    def _drawn(self, mask: Mask, generator: torch.Generator) -> npt.NDArray[np.intp]:
+        """Which cells a step looks at."""
+        rows = self._learner.drawn(len(mask), generator)
+        if rows is None:
+            return np.arange(len(mask))
+        chosen = rows.cpu().numpy()
+        lost = mask.any(axis=0) & ~mask[chosen].any(axis=0)
+        first = mask[:, lost].argmax(axis=0)
+        return np.union1d(chosen, first)
