@@ -25,7 +25,13 @@ def test_names_are_known_without_torch() -> None:
 
 def test_names_and_aliases() -> None:
     assert DEFAULT_TRUNK == "efficientnet_lite2"
-    assert trunk_names() == ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "alexnet")
+    assert trunk_names() == (
+        "efficientnet_lite0",
+        "efficientnet_lite1",
+        "efficientnet_lite2",
+        "alexnet",
+        "overfeat",
+    )
     assert set(TRUNK_ALIASES.values()) < set(trunk_names())
 
 
