@@ -22,7 +22,7 @@ $(VENV)/base: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev: $(VENV)/base
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[timm,int8]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[timm,int8,reproduce]' --group dev
 	@touch $@
 
 demo: $(VENV)/base

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -40,6 +40,7 @@ __all__ = [
     "collect",
     "evaluate",
     "objects_of",
+    "row_metrics",
 ]
 
 MEASURES = {
@@ -291,7 +292,7 @@ def _row(
     objects: Sequence[Objects],
     options: EvaluationOptions,
 ) -> Row:
-    measured = dict(_metrics(item, points, responses, dataset, objects, options))
+    measured = row_metrics(item, points, responses, dataset, objects, options)
     return Row(
         name,
         {
@@ -301,17 +302,32 @@ def _row(
     )
 
 
-def _metrics(
+def row_metrics(
     item: Predictions,
     points: Float64Array,
     responses: npt.NDArray[np.float32],
     dataset: Dataset,
     objects: Sequence[Objects],
     options: EvaluationOptions,
-) -> Iterator[tuple[str, PhotographMetric]]:
+) -> dict[str, PhotographMetric]:
+    """What a row's numbers are made of: for intervals, and for tests against other rows.
+
+    Args:
+        item: sizes and scores of N photographs.
+        points: (N, K, 2) where each class is, in photograph pixels.
+        responses: (N, K) values of the maps there.
+        dataset: the N photographs.
+        objects: their boxes.
+        options: how to measure.
+
+    Returns:
+        For each key of `MEASURES`, the metric.
+    """
     labels, sizes = dataset.labels, item.sizes
-    yield "classification", classification_ranking(item.scores, labels, options.flavour)
     located = location_ap(points, sizes, objects, labels, item.scores, responses, options.location)
-    yield "location", located.ranking
-    yield "pointing", pointing_game(points, sizes, objects, "all", options.pointing).tally
-    yield "pointing_difficult", pointing_game(points, sizes, objects, "difficult", options.pointing).tally
+    return {
+        "classification": classification_ranking(item.scores, labels, options.flavour),
+        "location": located.ranking,
+        "pointing": pointing_game(points, sizes, objects, "all", options.pointing).tally,
+        "pointing_difficult": pointing_game(points, sizes, objects, "difficult", options.pointing).tally,
+    }

@@ -18,6 +18,7 @@ from freeloc.cli.demo import demo
 from freeloc.cli.evaluate import evaluate
 from freeloc.cli.predict import predict
 from freeloc.cli.quantize import quantize
+from freeloc.cli.reproduce import reproduce
 from freeloc.cli.train import train
 from freeloc.errors import FreelocError
 
@@ -27,6 +28,7 @@ __all__ = ["app", "main"]
 _LEFT = {
     "train": "; finished features and epochs are kept: go on with --resume",
     "predict": "; no predictions.jsonl was written",
+    "reproduce": "; finished features, epochs and rows are kept: the same command goes on",
     "quantize": "; the model is as it was",
 }
 """What a stopped command leaves behind."""
@@ -55,7 +57,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, train, predict, evaluate, check, quantize):
+for command in (demo, train, predict, evaluate, check, quantize, reproduce):
     app.command()(command)
 
 

@@ -19,7 +19,7 @@ from freeloc.runtime import Network
 from freeloc.training.recipe import Recipe
 from freeloc.trunks.base import Trunk
 
-__all__ = ["describe_setup", "make_manifest"]
+__all__ = ["describe_setup", "is_setup_of", "make_manifest"]
 
 
 def describe_setup(
@@ -102,6 +102,12 @@ def make_manifest(
         "resumed": resumed,
         "timings": dict(timings),
     }
+
+
+def is_setup_of(manifest: Mapping[str, Any], setup: Mapping[str, Any]) -> bool:
+    """Whether a manifest of `make_manifest` tells of a run with this setup."""
+    told = {**manifest, "data": dict(manifest.get("data") or {}).get("fingerprint")}
+    return all(told.get(key) == value for key, value in setup.items())
 
 
 def _version(package: str) -> str:

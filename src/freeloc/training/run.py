@@ -76,7 +76,7 @@ def train(
         cache: folder of feature caches; default the user's.
         no_cache: make features on the fly, at scales drawn from a range, and keep none.
         cache_format: how the cache is written: "int8" takes half of the room, at a small loss.
-        resume: go on from the run folder's checkpoint.
+        resume: go on from the run folder's checkpoint; a run that is finished is left as it is.
         quiet: show no progress.
 
     Raises:
@@ -114,6 +114,9 @@ def train(
         cache=kept_as,
         seed=seed,
     )
+    finished = run.finished(setup)
+    if finished is not None:
+        return finished
     checkpoint = run.open(setup)
     features = _features(dataset, contents, parts.below, network, recipe, cache, kept_as, quiet=quiet)
     extracted = time.monotonic()

@@ -14,6 +14,7 @@ from freeloc.model import Model
 from freeloc.progress import say
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.loop import EpochRecord
+from freeloc.training.manifest import is_setup_of
 
 __all__ = ["RunFolder"]
 
@@ -45,6 +46,24 @@ class RunFolder:
             raise FreelocError(
                 f"{folder} holds a run already ({', '.join(taken)}): go on with --resume or choose another --out"
             )
+
+    def finished(self, setup: Mapping[str, Any]) -> Model | None:
+        """The model of a run that is resumed after its end; None where there is more to do.
+
+        Args:
+            setup: what decides the weights; `freeloc.training.manifest.describe_setup`.
+
+        Raises:
+            FreelocError: the model file is damaged.
+        """
+        if not (self._resume and self.model.exists()):
+            return None
+        model = Model.load(self.model)
+        if not is_setup_of(model.manifest or {}, setup):
+            return None
+        if not self._quiet:
+            say(f"{self.model} is finished already")
+        return model
 
     def open(self, setup: Mapping[str, Any]) -> Checkpoint | None:
         """Make the folder; give the checkpoint to go on from, if there is one.

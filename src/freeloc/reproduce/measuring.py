@@ -1,0 +1,127 @@
+"""Rows as numbers: every measure with its 95% interval, and every difference tested on the same photographs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from freeloc.datasets.sample import Dataset
+from freeloc.evaluation import EvaluationOptions, Predictions, row_metrics
+from freeloc.localization import LocationMode
+from freeloc.metrics import (
+    BootstrapResult,
+    Interval,
+    Objects,
+    PairedBootstrap,
+    PhotographMetric,
+    bootstrap_intervals,
+    paired_bootstrap,
+)
+from freeloc.reproduce.rows import RowPlan
+
+__all__ = ["COMPARED", "MeasuredRow", "as_json", "compare", "interval_json", "measure"]
+
+COMPARED = ("classification", "location")
+"""The measures whose differences between rows are tested."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredRow:
+    """One row of a table.
+
+    Attributes:
+        plan: what it is.
+        metrics: what its numbers are made of, by the keys of `freeloc.evaluation.MEASURES`.
+        measures: the numbers and their intervals, as shares of 1, by the same keys.
+        differences: this row minus the one that it is held against, for each of `COMPARED`; empty where there is
+            none.
+    """
+
+    plan: RowPlan
+    metrics: Mapping[str, PhotographMetric]
+    measures: Mapping[str, BootstrapResult]
+    differences: Mapping[str, PairedBootstrap]
+
+
+def measure(
+    plan: RowPlan,
+    predictions: Predictions,
+    mode: LocationMode,
+    dataset: Dataset,
+    objects: Sequence[Objects],
+    options: EvaluationOptions,
+) -> MeasuredRow:
+    """The numbers of one row, not held against any other yet.
+
+    Args:
+        plan: the row.
+        predictions: of N photographs.
+        mode: which of their points.
+        dataset: the N photographs.
+        objects: their boxes.
+        options: how to measure.
+    """
+    points, responses = predictions.points[mode], predictions.responses[mode]
+    metrics = row_metrics(predictions, points, responses, dataset, objects, options)
+    measures = {
+        key: bootstrap_intervals(metric, resamples=options.resamples, seed=options.seed)
+        for key, metric in metrics.items()
+    }
+    return MeasuredRow(plan, metrics, measures, {})
+
+
+def compare(rows: Sequence[MeasuredRow], options: EvaluationOptions) -> tuple[MeasuredRow, ...]:
+    """The same rows, each with its differences from the row it is held against, where that was measured too."""
+    known = {row.plan.key: row for row in rows}
+    compared = []
+    for row in rows:
+        other = known.get(row.plan.against or "")
+        differences = {
+            key: paired_bootstrap(
+                row.metrics[key], other.metrics[key], resamples=options.resamples, seed=options.seed
+            )
+            for key in COMPARED
+            if other is not None
+        }
+        compared.append(MeasuredRow(row.plan, row.metrics, row.measures, differences))
+    return tuple(compared)
+
+
+def as_json(row: MeasuredRow, classes: Sequence[str]) -> dict[str, Any]:
+    """A row as plain JSON values, in percent; classes with nothing to measure are null."""
+    plan = row.plan
+    return {
+        "key": plan.key,
+        "letter": plan.letter,
+        "title": plan.title,
+        "group": plan.group,
+        "scales": list(plan.scales),
+        "location_mode": plan.mode,
+        "box_supervision": plan.boxes,
+        "measures": {key: _result_json(result, classes) for key, result in row.measures.items()},
+        "against": plan.against if row.differences else None,
+        "differences": {
+            key: {**_result_json(result, classes), "better": round(result.first_better, 4)}
+            for key, result in row.differences.items()
+        },
+    }
+
+
+def _result_json(result: BootstrapResult, classes: Sequence[str]) -> dict[str, Any]:
+    pairs = zip(classes, result.classes, strict=True)
+    return {"mean": interval_json(result.mean), "classes": {name: interval_json(one) for name, one in pairs}}
+
+
+def interval_json(interval: Interval) -> dict[str, float | None]:
+    """Value and ends in percent; NaN is null."""
+
+    def percent(value: float) -> float | None:
+        return None if math.isnan(value) else round(100 * value, 3)
+
+    return {
+        "value": percent(interval.estimate),
+        "low": percent(interval.low),
+        "high": percent(interval.high),
+    }

@@ -1,0 +1,220 @@
+"""The report of a study: every table and figure on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from freeloc.datasets.sample import Dataset
+from freeloc.evaluation import Predictions, objects_of
+from freeloc.metrics import Outcome as Fate
+from freeloc.metrics import Ranking, location_outcomes
+from freeloc.photographs import load_photograph
+from freeloc.report.page import Figure, Page, Section, Table, write_page
+from freeloc.report.plots import (
+    BLUE,
+    GREEN,
+    MAGENTA,
+    RED,
+    Bars,
+    Example,
+    draw_bars,
+    draw_curves,
+    draw_examples,
+    save_plot,
+)
+from freeloc.reproduce.audit import FEW
+from freeloc.reproduce.measuring import MeasuredRow
+from freeloc.reproduce.published import PUBLISHED
+from freeloc.reproduce.run import Outcome
+from freeloc.reproduce.settings import Places, Settings
+from freeloc.reproduce.table import WordTable, audit_table, class_table, difference_table, summary_tables
+
+__all__ = ["write_report"]
+
+_EXAMPLES = 10
+"""Photographs of each kind in the figure of predictions."""
+
+
+def write_report(outcome: Outcome, val_set: Dataset, places: Places, settings: Settings) -> None:
+    """Draw every figure that the measured rows allow, and write the page.
+
+    Args:
+        outcome: what was measured.
+        val_set: the photographs, for the figure of predictions.
+        places: where everything goes.
+        settings: how the study was run.
+
+    Raises:
+        FreelocError: matplotlib is not installed, or a place cannot be written to.
+    """
+    rows = {row.plan.key: row for row in outcome.rows}
+    sections = [
+        Section("Tables", _few(outcome), tuple(map(_table, summary_tables(outcome)))),
+        Section(
+            "Which differences are real",
+            (
+                "Both rows see the same resampled photographs. Where an interval leaves 0 out, the rows differ.",
+            ),
+            (_table(difference_table(outcome)),),
+        ),
+        Section(
+            "Class by class", figures=tuple(_bars(outcome, rows, places.figures)), tables=_by_class(outcome)
+        ),
+        _context(outcome),
+        Section("Precision and recall", figures=tuple(_curves(outcome, rows, places.figures))),
+    ]
+    if "weak" in outcome.predictions:
+        sections.append(_predictions(val_set, outcome.predictions["weak"], places.figures))
+    sections.append(_published(outcome))
+    lead = (
+        (
+            f"Trained on {outcome.train}, measured on {outcome.val}: {outcome.photographs} photographs, "
+            f"{len(outcome.classes)} classes. Trunk {settings.trunk}, seed {settings.seed}. Average precision is "
+            f"“{outcome.study.flavour}”; intervals hold 95% of {settings.resamples} bootstrap resamples over "
+            "photographs."
+        ),
+        (
+            "Rows follow “Is object localization for free? Weakly-supervised learning with convolutional neural "
+            "networks” (Oquab, Bottou, Laptev, Sivic, CVPR 2015); letters are the paper's."
+        ),
+    )
+    write_page(
+        places.page, Page(f"{outcome.study.title}: localization from image tags", lead, tuple(sections))
+    )
+
+
+def _table(table: WordTable) -> Table:
+    return Table(table.caption, table.header, table.rows)
+
+
+def _few(outcome: Outcome) -> tuple[str, ...]:
+    few = [name for name, count in zip(outcome.classes, outcome.positives, strict=True) if count < FEW]
+    if not few:
+        return ()
+    listed = ", ".join(few[:12]) + (f" and {len(few) - 12} more" if len(few) > 12 else "")
+    return (
+        (
+            f"{len(few)} of {len(outcome.classes)} classes are in fewer than {FEW} photographs; "
+            f"their numbers mean little: {listed}."
+        ),
+    )
+
+
+def _by_class(outcome: Outcome) -> tuple[Table, ...]:
+    captions = {"classification": "Classification AP, percent", "location": "Location AP, percent"}
+    return tuple(_table(class_table(outcome, key, caption)) for key, caption in captions.items())
+
+
+def _context(outcome: Outcome) -> Section:
+    named = [audit.name for audit in outcome.audit if audit.from_scene]
+    text = (
+        f"Recognised from the scene: {', '.join(named)}."
+        if named
+        else "No class is recognised from the scene by this rule."
+    )
+    rule = (
+        "A class is named where its classification AP exceeds its location AP by more than 10 points with 97.5% "
+        "confidence."
+    )
+    tables = (_table(audit_table(outcome)),) if outcome.audit else ()
+    return Section("Context or object", (text, rule), tables)
+
+
+def _bars(outcome: Outcome, rows: Mapping[str, MeasuredRow], folder: Path) -> Iterator[Figure]:
+    """The three comparisons of the paper's Figure 5, as far as their rows are there."""
+    wanted = (
+        ("classification", "weak", "classification", BLUE, "full", "classification", RED),
+        ("context", "weak", "classification", BLUE, "weak", "location", GREEN),
+        ("masked", "weak", "location", GREEN, "masked", "location", MAGENTA),
+    )
+    for name, one, measure, colour, other, other_measure, other_colour in wanted:
+        if one in rows and other in rows:
+            first = _bar(rows[one], measure, colour)
+            second = _bar(rows[other], other_measure, other_colour)
+            title = f"{first.label} against {second.label}"
+            plot = draw_bars(outcome.classes, first, second, title)
+            alt = f"Bars by class: {title}"
+            yield Figure(
+                save_plot(plot, folder, f"bars_{name}"), alt, f"{title}; the largest difference first."
+            )
+
+
+def _bar(row: MeasuredRow, measure: str, colour: str) -> Bars:
+    values = [interval.estimate for interval in row.measures[measure].classes]
+    return Bars(f"{row.plan.title}: {measure}", values, colour)
+
+
+def _curves(outcome: Outcome, rows: Mapping[str, MeasuredRow], folder: Path) -> Iterator[Figure]:
+    drawn = [key for key in ("weak", "full", "own") if key in rows]
+    colours = dict(zip((rows[key].plan.title for key in drawn), (BLUE, RED, GREEN), strict=False))
+    for measure in ("classification", "location"):
+        curves = {}
+        for index, name in enumerate(outcome.classes):
+            rankings = {rows[key].plan.title: rows[key].metrics[measure] for key in drawn}
+            curves[name] = {
+                title: ranking.curve(index)
+                for title, ranking in rankings.items()
+                if isinstance(ranking, Ranking) and outcome.positives[index]
+            }
+        if drawn:
+            title = f"Precision over recall: {measure}"
+            plot = draw_curves(curves, colours, title)
+            yield Figure(save_plot(plot, folder, f"curves_{measure}"), title, f"{title}, class by class.")
+
+
+def _predictions(val_set: Dataset, weak: Predictions, folder: Path) -> Section:
+    points = weak.points["paper"]
+    fates = location_outcomes(points, weak.sizes, [objects_of(sample) for sample in val_set], val_set.labels)
+    kinds = (
+        ("right", Fate.HIT, "the surest right location of each class, the surest first"),
+        ("missed", Fate.MISS, "the surest location of each class that misses an object that is there"),
+        ("absent", Fate.ABSENT, "the surest location of each class that is not in the photograph"),
+    )
+    figures = []
+    for name, fate, words in kinds:
+        chosen = _surest(weak.scores, fates == fate)
+        examples = [_example(val_set, weak, photo, label, fate == Fate.HIT) for photo, label in chosen]
+        if examples:
+            plot = draw_examples(examples, f"Weakly supervised: {words}")
+            figures.append(
+                Figure(save_plot(plot, folder, f"examples_{name}"), words, f"{words.capitalize()}.")
+            )
+    rule = "Chosen by rule, not by hand: of every class the photograph with the highest score of its kind."
+    return Section("Example predictions", (rule,), figures=tuple(figures))
+
+
+def _surest(scores: np.ndarray, kind: np.ndarray) -> Sequence[tuple[int, int]]:
+    """Photograph and class of the highest score of a kind in every class, the highest ones first."""
+    ranked = np.where(kind, scores, -np.inf)
+    best = ranked.argmax(axis=0)
+    found = [(float(ranked[photo, label]), int(photo), label) for label, photo in enumerate(best)]
+    ordered = sorted((one for one in found if np.isfinite(one[0])), key=lambda one: (-one[0], one[2]))
+    return [(photo, label) for _, photo, label in ordered[:_EXAMPLES]]
+
+
+def _example(val_set: Dataset, weak: Predictions, photo: int, label: int, correct: bool) -> Example:
+    x, y = weak.points["paper"][photo, label]
+    image = load_photograph(val_set.samples[photo].path)
+    return Example(
+        image, val_set.classes[label], float(weak.scores[photo, label]), float(x), float(y), correct
+    )
+
+
+def _published(outcome: Outcome) -> Section:
+    numbers = PUBLISHED[outcome.study.name]
+    rows = tuple(
+        (one.what, one.measure, f"{one.value:.2f}".rstrip("0").rstrip("."), one.source) for one in numbers
+    )
+    text = (
+        (
+            "Printed by others, on their data and trunks: for orientation, not for a race. Only numbers that "
+            "their source shows beyond doubt are here."
+        ),
+    )
+    tables = (
+        (Table("Published numbers, percent", ("method", "measure", "value", "source"), rows),) if rows else ()
+    )
+    return Section("Published numbers", text, tables)

@@ -1,0 +1,221 @@
+"""A whole study: features, models, rows, tests between rows, and all of it written down.
+
+Everything long is kept as soon as it is done, features in the cache, models in their run folders and rows beside
+them, so that a study that was stopped goes on where it stopped, and a row asked for later costs only itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from freeloc.datasets.sample import PRESENT, Dataset
+from freeloc.errors import FreelocError
+from freeloc.evaluation import EvaluationOptions, Predictions, check_annotated, objects_of
+from freeloc.features import CachedFeatures, extract
+from freeloc.geometry import Pyramid, Size
+from freeloc.localization import LocationMode
+from freeloc.metrics import Objects, centre_points
+from freeloc.model import Model
+from freeloc.modelfile import ModelHeader
+from freeloc.photographs import photograph_size
+from freeloc.progress import say
+from freeloc.reproduce.audit import ClassAudit, audit_classes
+from freeloc.reproduce.measuring import MeasuredRow, compare, measure
+from freeloc.reproduce.reading import Reading, load_predictions, read_rows, save_predictions
+from freeloc.reproduce.rows import MODELS, RowPlan
+from freeloc.reproduce.settings import Places, Settings, described
+from freeloc.reproduce.studies import Study
+from freeloc.runtime import compile_network
+from freeloc.training.recipe import Recipe
+from freeloc.training.run import train
+from freeloc.trunks import load_trunk
+from freeloc.trunks.base import Trunk
+
+__all__ = ["Outcome", "Reproduction"]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a study found.
+
+    Attributes:
+        study: the protocol.
+        train: name of the photographs trained on.
+        val: name of those measured on.
+        classes: the K classes.
+        positives: photographs of each among those measured on.
+        photographs: how many those are.
+        rows: measured rows, in the order of the tables.
+        audit: the classes, the widest gap between telling and finding first; empty without the row "weak".
+        predictions: what each row was measured on.
+    """
+
+    study: Study
+    train: str
+    val: str
+    classes: tuple[str, ...]
+    positives: tuple[int, ...]
+    photographs: int
+    rows: tuple[MeasuredRow, ...]
+    audit: tuple[ClassAudit, ...]
+    predictions: Mapping[str, Predictions]
+
+
+class Reproduction:
+    """One study on one pair of data sets.
+
+    Args:
+        study: the protocol.
+        train_set: photographs to train on; boxes are read only for rows that say so.
+        val_set: photographs to measure on, with boxes.
+        out: folder of everything that is written.
+        settings: how it is run.
+
+    Raises:
+        FreelocError: the data sets have different classes, or one lacks boxes that are needed.
+    """
+
+    def __init__(
+        self, study: Study, train_set: Dataset, val_set: Dataset, out: Path, settings: Settings
+    ) -> None:
+        check_annotated(val_set, {train_set.name: train_set.classes})
+        self.study = study
+        self.places = Places(out)
+        self._train_set = train_set
+        self._val_set = val_set
+        self._settings = settings
+        self.options = EvaluationOptions(
+            flavour=study.flavour, resamples=settings.resamples, seed=settings.seed
+        )
+
+    def run(self, rows: Sequence[RowPlan]) -> Outcome:
+        """Train, read and measure rows.
+
+        Args:
+            rows: those asked for, of `freeloc.reproduce.rows`.
+        """
+        read = [row for row in rows if row.model is not None]
+        trunk = load_trunk(self._settings.trunk, self._settings.weights)
+        models = {key: self.model(key) for key in dict.fromkeys(row.model for row in read) if key}
+        features = self._val_features(trunk, read)
+        sizes = [photograph_size(sample.path) for sample in self._val_set]
+        predictions: dict[str, tuple[Predictions, LocationMode]] = {}
+        for key, model in models.items():
+            own = {row.key: Reading(row.scales, row.mode) for row in read if row.model == key}
+            predictions |= self._read(key, model, trunk, features, sizes, own)
+        if any(row.key == "centre" for row in rows):
+            predictions["centre"] = self._centre(predictions["weak"][0]), "paper"
+        objects = [objects_of(sample) for sample in self._val_set]
+        return self._outcome([row for row in rows if row.key in predictions], predictions, objects)
+
+    def model(self, key: str) -> Model:
+        """One trained model; trained now, or as far as it was not yet."""
+        recipe = MODELS[key]
+        if self._settings.epochs is not None:
+            recipe = replace(recipe, epochs=self._settings.epochs)
+        data = self._train_set if recipe.supervision != "tags" else _without_boxes(self._train_set)
+        self._say(f"model {key}: {_in_words(recipe)}")
+        settings = self._settings
+        return train(
+            data,
+            self.places.model(key),
+            trunk=settings.trunk,
+            weights=settings.weights,
+            recipe=recipe,
+            seed=settings.seed,
+            runtime=settings.runtime,
+            precision=settings.precision,
+            cache=settings.cache,
+            resume=True,
+            quiet=settings.quiet,
+        )
+
+    def _val_features(self, trunk: Trunk, rows: Sequence[RowPlan]) -> CachedFeatures:
+        settings = self._settings
+        network = compile_network(trunk, runtime=settings.runtime, precision=settings.precision, streams=True)
+        scales = tuple(sorted({scale for row in rows for scale in row.scales}))
+        if not scales:
+            raise FreelocError("no row that is asked for reads a score map: add one to --rows, such as weak")
+        paths = [sample.path for sample in self._val_set]
+        return extract(paths, trunk, network, Pyramid(scales), root=settings.cache, quiet=settings.quiet)
+
+    def _read(
+        self,
+        key: str,
+        model: Model,
+        trunk: Trunk,
+        features: CachedFeatures,
+        sizes: Sequence[Size],
+        readings: dict[str, Reading],
+    ) -> dict[str, tuple[Predictions, LocationMode]]:
+        """The rows of one model, those that are kept from before as they are."""
+        content = ModelHeader.read(self.places.model(key)).content
+        from_what = {
+            row: f"{content} {described(features)} {reading.scales} {reading.mode}"
+            for row, reading in readings.items()
+        }
+        found: dict[str, tuple[Predictions, LocationMode]] = {}
+        missing: dict[str, Reading] = {}
+        for row, reading in readings.items():
+            kept = load_predictions(self.places.row(row), row, reading.mode, from_what[row])
+            if kept is None:
+                missing[row] = reading
+            else:
+                found[row] = kept, reading.mode
+        if missing:
+            settings = self._settings
+            read = read_rows(
+                *(key, model, trunk, features, sizes, missing),
+                precision=settings.precision,
+                quiet=settings.quiet,
+            )
+            for row, predictions in read.items():
+                mode = missing[row].mode
+                save_predictions(self.places.row(row), predictions, mode, from_what[row])
+                found[row] = predictions, mode
+        return found
+
+    def _centre(self, weak: Predictions) -> Predictions:
+        """The middle of the photograph, ranked by the image scores of the weakly supervised row."""
+        points = centre_points(weak.sizes, len(self._val_set.classes))
+        return replace(weak, name="centre", points={"paper": points}, responses={"paper": weak.scores})
+
+    def _outcome(
+        self,
+        rows: Sequence[RowPlan],
+        predictions: dict[str, tuple[Predictions, LocationMode]],
+        objects: Sequence[Objects],
+    ) -> Outcome:
+        data = self._val_set
+        measured = [measure(row, *predictions[row.key], data, objects, self.options) for row in rows]
+        compared = compare(measured, self.options)
+        by_key = {row.plan.key: row for row in compared}
+        positives = tuple(int(count) for count in (data.labels == PRESENT).sum(axis=0))
+        audit = audit_classes(by_key, data.classes, positives, self.options) if "weak" in by_key else ()
+        return Outcome(
+            study=self.study,
+            train=self._train_set.name,
+            val=data.name,
+            classes=data.classes,
+            positives=positives,
+            photographs=len(data),
+            rows=compared,
+            audit=audit,
+            predictions={key: found for key, (found, _) in predictions.items()},
+        )
+
+    def _say(self, text: str) -> None:
+        if not self._settings.quiet:
+            say(text)
+
+
+def _without_boxes(dataset: Dataset) -> Dataset:
+    """The same photographs as training from tags sees them."""
+    return replace(dataset, samples=tuple(replace(sample, boxes=None) for sample in dataset))
+
+
+def _in_words(recipe: Recipe) -> str:
+    scales = ", ".join(f"{scale:g}" for scale in recipe.scales)
+    return f"recipe {recipe.name}, {recipe.pooling} pooling, {recipe.epochs} epochs at scales {scales}"

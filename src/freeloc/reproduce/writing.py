@@ -1,0 +1,51 @@
+"""What a study leaves: results for machines, a report for people, and files a test server reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+from freeloc.atomic import write_text
+from freeloc.datasets.sample import Dataset
+from freeloc.progress import say
+from freeloc.reproduce.measuring import as_json
+from freeloc.reproduce.published import PUBLISHED
+from freeloc.reproduce.report import write_report
+from freeloc.reproduce.run import Outcome
+from freeloc.reproduce.settings import Places, Settings
+
+__all__ = ["outcome_json", "write_outcome"]
+
+
+def outcome_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
+    """Everything a study found as plain JSON values, numbers in percent."""
+    return {
+        "schema_version": 1,
+        "study": outcome.study.name,
+        "train": outcome.train,
+        "val": outcome.val,
+        "photographs": outcome.photographs,
+        "positives": dict(zip(outcome.classes, outcome.positives, strict=True)),
+        "ap": outcome.study.flavour,
+        "trunk": settings.trunk,
+        "seed": settings.seed,
+        "resamples": settings.resamples,
+        "freeloc": metadata.version("freeloc"),
+        "rows": [as_json(row, outcome.classes) for row in outcome.rows],
+        "audit": [audit.as_json() for audit in outcome.audit],
+        "published": [asdict(number) for number in PUBLISHED[outcome.study.name]],
+    }
+
+
+def write_outcome(outcome: Outcome, val_set: Dataset, places: Places, settings: Settings) -> None:
+    """Write results.json, the figures and report.html, and say where they are.
+
+    Raises:
+        FreelocError: a place cannot be written to, or matplotlib is not installed; the numbers are written then.
+    """
+    write_text(places.results, json.dumps(outcome_json(outcome, settings), indent=1) + "\n")
+    say(f"wrote {places.results}")
+    write_report(outcome, val_set, places, settings)
+    say(f"wrote {places.page} and {places.figures}")
