@@ -18,6 +18,7 @@ from freeloc.localizer import Localizer
 from freeloc.metrics import (
     APFlavour,
     BootstrapResult,
+    Detections,
     LocationOptions,
     Objects,
     PhotographMetric,
@@ -25,19 +26,24 @@ from freeloc.metrics import (
     bootstrap_intervals,
     centre_points,
     classification_ranking,
+    detection_ranking,
     location_ap,
     pointing_game,
 )
+from freeloc.photographs import photograph_size
 from freeloc.progress import track
 
 __all__ = [
+    "BOX_OVERLAPS",
     "MEASURES",
     "Evaluation",
     "EvaluationOptions",
     "Predictions",
     "Row",
+    "box_measures",
     "check_annotated",
     "collect",
+    "detected_predictions",
     "evaluate",
     "objects_of",
     "row_metrics",
@@ -50,6 +56,9 @@ MEASURES = {
     "pointing_difficult": "pointing game, difficult",
 }
 """What every row is measured by, and how tables call it."""
+
+BOX_OVERLAPS = (0.5, 0.3, 0.1)
+"""Intersection over union from which a box counts as found; the paper's three (section 6)."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,7 @@ class Evaluation:
         positives: photographs of each class.
         rows: the table.
         options: how it was measured.
+        boxes: for each detector, box AP at each overlap of `BOX_OVERLAPS`.
     """
 
     dataset: str
@@ -134,9 +144,14 @@ class Evaluation:
     positives: tuple[int, ...]
     rows: tuple[Row, ...]
     options: EvaluationOptions
+    boxes: Mapping[str, Mapping[float, BootstrapResult]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain JSON values; values are percentages, classes with nothing to measure null."""
+        detectors = {
+            name: {f"{iou:g}": self._measure(result) for iou, result in measured.items()}
+            for name, measured in self.boxes.items()
+        }
         return {
             "schema_version": 1,
             "dataset": self.dataset,
@@ -150,6 +165,7 @@ class Evaluation:
                 }
                 for row in self.rows
             ],
+            **({"box_ap": detectors} if detectors else {}),
         }
 
     def _measure(self, result: BootstrapResult) -> dict[str, Any]:
@@ -254,33 +270,73 @@ def collect(
 
 
 def evaluate(
-    predictions: Sequence[Predictions], dataset: Dataset, options: EvaluationOptions | None = None
+    predictions: Sequence[Predictions],
+    dataset: Dataset,
+    options: EvaluationOptions | None = None,
+    *,
+    detections: Mapping[str, Detections] | None = None,
 ) -> Evaluation:
-    """Measure one or more models, and the centre baseline, on an annotated data set.
+    """Measure one or more models or detectors, and the centre baseline, on an annotated data set.
 
-    Each model gives two rows, its points found the fused way and the paper's way. The centre baseline ranks
-    by the first model's scores and points at the middle of the photograph (paper, section 6).
+    Each model gives two rows, its points found the fused way and the paper's way. A detector gives one: the centre
+    of its surest box of each class, ranked by that box's score (paper, section 6, "Comparison with R-CNN
+    baseline"). The centre baseline ranks by the first one's scores and points at the middle of the photograph.
 
     Args:
         predictions: what ``collect`` gave, the model in question first.
         dataset: the same photographs, with boxes.
         options: how to measure.
+        detections: of each detector in the same photographs, by its name.
 
     Raises:
-        FreelocError: the data set has no boxes.
+        FreelocError: the data set has no boxes, or there is nothing to measure.
     """
     options = options or EvaluationOptions()
+    detections = detections or {}
+    if not predictions and not detections:
+        raise FreelocError("there is nothing to measure: give a model, or --detections")
     objects = [objects_of(sample) for sample in dataset]
-    first = predictions[0]
+    detected = [detected_predictions(name, found, dataset) for name, found in detections.items()]
+    first = [*predictions, *detected][0]
     rows = [
         _row(f"{item.name}, {mode}", item, item.points[mode], item.responses[mode], dataset, objects, options)
         for item in predictions
         for mode in item.points
     ]
+    rows += [
+        _row(f"{item.name}, box centre", item, item.points["paper"], item.scores, dataset, objects, options)
+        for item in detected
+    ]
     centre = centre_points(first.sizes, len(dataset.classes))
     rows.append(_row("centre of the photograph", first, centre, first.scores, dataset, objects, options))
     positives = tuple(int(count) for count in (dataset.labels == PRESENT).sum(axis=0))
-    return Evaluation(dataset.name, dataset.classes, len(dataset), positives, tuple(rows), options)
+    boxes = {name: box_measures(found, dataset, objects, options) for name, found in detections.items()}
+    return Evaluation(dataset.name, dataset.classes, len(dataset), positives, tuple(rows), options, boxes)
+
+
+def detected_predictions(name: str, detections: Detections, dataset: Dataset) -> Predictions:
+    """What a detector says of every photograph and class: its surest box's score, and that box's centre.
+
+    Args:
+        name: what the table calls it.
+        detections: in N photographs.
+        dataset: the N photographs.
+    """
+    sizes = tuple(photograph_size(sample.path) for sample in dataset)
+    scores, centres = detections.surest(len(dataset), len(dataset.classes))
+    kept = scores.astype(np.float32)
+    return Predictions(name, sizes, kept, {"paper": centres}, {"paper": kept})
+
+
+def box_measures(
+    detections: Detections, dataset: Dataset, objects: Sequence[Objects], options: EvaluationOptions
+) -> dict[float, BootstrapResult]:
+    """Box AP of a detector at each overlap of `BOX_OVERLAPS`, with intervals."""
+    measured = {}
+    for iou in BOX_OVERLAPS:
+        ranking = detection_ranking(detections, objects, len(dataset.classes), iou, options.flavour)
+        measured[iou] = bootstrap_intervals(ranking, resamples=options.resamples, seed=options.seed)
+    return measured
 
 
 def _row(

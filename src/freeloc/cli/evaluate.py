@@ -10,11 +10,9 @@ from typing import Annotated
 import typer
 
 from freeloc.cli.options import (
-    Data,
     Format,
     FormatOption,
     Images,
-    ModelPath,
     PresetOption,
     Quiet,
     Runtime,
@@ -27,6 +25,7 @@ from freeloc.cli.options import (
     Weights,
     parse_scales,
 )
+from freeloc.errors import FreelocError
 
 __all__ = ["evaluate"]
 
@@ -76,11 +75,23 @@ class Fate(StrEnum):
 
 
 def evaluate(
-    model: ModelPath,
-    data: Data,
+    places: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[MODEL] DATA",
+            help="Model file or run folder (not needed with --detections), then the data.",
+        ),
+    ],
     split: Split = None,
     against: Annotated[
         list[Path] | None, typer.Option(help="Another model for the same table; may be given again.")
+    ] = None,
+    detections: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Results of a detector, as COCO JSON or VOC comp3 or comp4 files: its surest boxes' centres are "
+            "points, and box AP is measured. May be given again."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write everything as JSON to this file.")] = None,
     format_: FormatOption = Format.auto,
@@ -134,6 +145,7 @@ def evaluate(
 
     from freeloc.atomic import check_place, write_text
     from freeloc.datasets import open_dataset
+    from freeloc.datasets.detections import keys_of, read_detections
     from freeloc.evaluation import EvaluationOptions, check_annotated, collect
     from freeloc.evaluation import evaluate as measure
     from freeloc.localizer import Localizer
@@ -163,7 +175,8 @@ def evaluate(
     )
     if out is not None:
         check_place(out)
-    models = [model, *(against or [])]
+    model, data = _model_and_data(places, detections)
+    models = [*([] if model is None else [model]), *(against or [])]
     names = [_name(path, models) for path in models]
     localizers = [
         Localizer.load(
@@ -176,7 +189,7 @@ def evaluate(
         )
         for path in models
     ]
-    classes = localizers[0].classes
+    classes = localizers[0].classes if localizers else None
     dataset = open_dataset(
         data,
         split=split,
@@ -191,12 +204,25 @@ def evaluate(
     predictions = [
         collect(item, dataset, name, quiet=quiet) for name, item in zip(names, localizers, strict=True)
     ]
-    evaluation = measure(predictions, dataset, options)
+    keys = keys_of(dataset, data, split) if detections else None
+    found = {} if keys is None else {str(path): read_detections(path, keys) for path in detections or ()}
+    evaluation = measure(predictions, dataset, options, detections=found)
     if out is not None:
         write_text(out, json.dumps(evaluation.as_json(), indent=2) + "\n")
     print_evaluation(evaluation)
     if out is not None:
         say(f"wrote {out}")
+
+
+def _model_and_data(places: list[Path], detections: list[Path] | None) -> tuple[Path | None, Path]:
+    if len(places) == 2:
+        return places[0], places[1]
+    if len(places) == 1 and detections:
+        return None, places[0]
+    raise FreelocError(
+        "freeloc evaluate takes a MODEL and DATA, or DATA alone with --detections: "
+        f"{len(places)} places were given"
+    )
 
 
 def _name(path: Path, models: list[Path]) -> str:

@@ -17,7 +17,7 @@ from freeloc.datasets.problems import DataProblems, MalformedFileError
 from freeloc.datasets.sample import Box, Dataset
 from freeloc.errors import FreelocError
 
-__all__ = ["LOOKED_FOR", "category_ids", "is_coco", "open_coco"]
+__all__ = ["LOOKED_FOR", "category_ids", "image_ids", "is_coco", "open_coco"]
 
 LOOKED_FOR = "COCO: a file *.json, or a folder with annotations/instances_*.json"
 
@@ -78,6 +78,12 @@ def category_ids(path: str | Path, split: str | None = None) -> Mapping[str, int
     """
     contents = _read(_instances_file(Path(path), split), boxes=False)
     return MappingProxyType(_ids_by_name(contents))
+
+
+def image_ids(path: str | Path, split: str | None = None) -> Mapping[str, Ident]:
+    """The id of every photograph of a COCO file, by its file name; arguments and errors as of `category_ids`."""
+    contents = _read(_instances_file(Path(path), split), boxes=False)
+    return MappingProxyType({image.file_name: image.ident for image in contents.images})
 
 
 class _Categories:

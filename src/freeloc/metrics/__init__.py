@@ -24,6 +24,7 @@ from freeloc.metrics.bootstrap import (
     bootstrap_intervals,
     paired_bootstrap,
 )
+from freeloc.metrics.detection import DetectionRanking, Detections, box_overlap, detection_ranking
 from freeloc.metrics.location import (
     LocationAccumulator,
     LocationOptions,
@@ -48,6 +49,8 @@ from freeloc.metrics.pointing import (
 __all__ = [
     "APFlavour",
     "BootstrapResult",
+    "DetectionRanking",
+    "Detections",
     "Interval",
     "LocationAccumulator",
     "LocationOptions",
@@ -63,9 +66,11 @@ __all__ = [
     "Ranking",
     "Tally",
     "bootstrap_intervals",
+    "box_overlap",
     "centre_points",
     "classification_ap",
     "classification_ranking",
+    "detection_ranking",
     "location_ap",
     "location_outcomes",
     "location_ranking",

@@ -22,7 +22,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     console = _console()
     if not console.is_terminal:
         console = _console(width=_WIDTH)
-    for table in (_summary(evaluation), _per_class(evaluation)):
+    for table in _tables(evaluation):
         console.print(table)
 
 
@@ -30,7 +30,7 @@ def render_evaluation(evaluation: Evaluation) -> str:
     """Both tables as plain text."""
     page = io.StringIO()
     console = _console(width=_WIDTH, file=page)
-    for table in (_summary(evaluation), _per_class(evaluation)):
+    for table in _tables(evaluation):
         console.print(table)
     return page.getvalue()
 
@@ -38,6 +38,22 @@ def render_evaluation(evaluation: Evaluation) -> str:
 def _console(width: int | None = None, file: IO[str] | None = None) -> Console:
     # Class names and file names are shown as they are: "[red]" is no colour there, ":cat:" no picture.
     return Console(highlight=False, markup=False, emoji=False, width=width, file=file)
+
+
+def _tables(evaluation: Evaluation) -> tuple[Table, ...]:
+    boxes = (_boxes(evaluation),) if evaluation.boxes else ()
+    return _summary(evaluation), *boxes, _per_class(evaluation)
+
+
+def _boxes(evaluation: Evaluation) -> Table:
+    table = Table(title="box AP by intersection over union, means over classes", title_justify="left")
+    table.add_column("boxes of")
+    overlaps = next(iter(evaluation.boxes.values()))
+    for iou in overlaps:
+        table.add_column(f"IoU {iou:g}", justify="right")
+    for name, measured in evaluation.boxes.items():
+        table.add_row(name, *(_with_interval(result.mean) for result in measured.values()))
+    return table
 
 
 def _summary(evaluation: Evaluation) -> Table:
