@@ -45,7 +45,7 @@ def train(
     images: Images = None,
     classes: Classes = None,
     trunk: Annotated[
-        str, typer.Option(help="efficientnet_lite0, 1 or 2, alexnet, or timm:NAME.")
+        str, typer.Option(help="efficientnet_lite0, 1 or 2, alexnet, overfeat, or timm:NAME.")
     ] = DEFAULT_TRUNK,
     weights: Weights = None,
     recipe: Annotated[

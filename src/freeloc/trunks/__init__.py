@@ -29,7 +29,7 @@ _TIMM_PREFIX: Final = "timm:"
 
 def trunk_names() -> tuple[str, ...]:
     """Full names of the built-in trunks; ``timm:NAME`` adds those of timm."""
-    return (*TRUNK_ALIASES.values(), "alexnet")
+    return (*TRUNK_ALIASES.values(), "alexnet", "overfeat")
 
 
 def load_trunk(name: str = DEFAULT_TRUNK, weights: str | Path | None = None) -> Trunk:
@@ -37,7 +37,8 @@ def load_trunk(name: str = DEFAULT_TRUNK, weights: str | Path | None = None) -> 
 
     Args:
         name: one of `trunk_names`, a key of `TRUNK_ALIASES`, or ``timm:NAME``.
-        weights: a local state-dict file (.safetensors or .pth) in place of the trunk's usual source.
+        weights: a local state-dict file (.safetensors or .pth) in place of the trunk's usual source; for
+            ``overfeat``, which has no such source, the raw file of its release.
 
     Raises:
         FreelocError: the name is unknown, or the weights cannot be had or do not fit.
@@ -52,6 +53,10 @@ def load_trunk(name: str = DEFAULT_TRUNK, weights: str | Path | None = None) -> 
         from freeloc.trunks.alexnet import load_alexnet
 
         return load_alexnet(name, local)
+    if name == "overfeat":
+        from freeloc.trunks.overfeat import load_overfeat
+
+        return load_overfeat(name, local)
     if name in trunk_names():
         from freeloc.trunks.efficientnet_lite import load_efficientnet_lite
 
