@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["class_bars", "order_by_gap"]
 
-_COLUMN = 27
+_COLUMN = 40
 """Classes one below the other, before a second column is begun."""
 
 _ROW = 0.27  # inches of one class
@@ -57,7 +57,7 @@ def class_bars(
         colours: of the two; `PAPER_PAIRS` has those of the paper's three comparisons.
 
     Returns:
-        The figure: up to 27 classes in one column, 80 in three.
+        The figure: up to 40 classes in one column, 80 in two.
 
     Raises:
         FreelocError: matplotlib is not installed.

@@ -86,9 +86,9 @@ def draw_extents(examples: Sequence[ExtentExample], columns: int = 5, title: str
         FreelocError: matplotlib is not installed.
         ValueError: there is no example or no column.
     """
-    from matplotlib.lines import Line2D
-
     with styled():
+        from matplotlib.lines import Line2D
+
         figure, axes = _sheet(len(examples), columns, title, foot=0.28)
         for area, example in zip(axes, examples, strict=True):
             show_photograph(area, example.image)
