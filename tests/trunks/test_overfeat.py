@@ -1,30 +1,72 @@
-"""OverFeat as a convolutional trunk: its windows, its layers, and its file of bare numbers."""
+"""OverFeat as a convolutional trunk: the published file's numbers in their places, window by window."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from freeloc.errors import FreelocError
 from freeloc.geometry import Pyramid, Size
-from freeloc.trunks import load_trunk
-from freeloc.trunks.overfeat import OverFeat, load_overfeat
+from freeloc.runtime import compile_network
+from freeloc.trunks.base import Trunk
+from freeloc.trunks.overfeat import WEIGHT_FILE_BYTES, OverFeat, load_overfeat
 
 WINDOW, STRIDE = 221, 36
 
-SHAPES = [
-    (96, 3, 7), (256, 96, 7), (512, 256, 3), (512, 512, 3), (1024, 512, 3), (1024, 1024, 3), (4096, 1024, 5),
-    (4096, 4096, 1),
-]  # fmt: skip
-"""Outputs, inputs, side of the kernels of every layer but the classifier."""
+PLACES = (
+    ((96, 3, 7, 7), 0, 14112),
+    ((256, 96, 7, 7), 14208, 1218432),
+    ((512, 256, 3, 3), 1218688, 2398336),
+    ((512, 512, 3, 3), 2398848, 4758144),
+    ((1024, 512, 3, 3), 4758656, 9477248),
+    ((1024, 1024, 3, 3), 9478272, 18915456),
+    ((4096, 1024, 5, 5), 18916480, 123774080),
+    ((4096, 4096, 1, 1), 123778176, 140555392),
+    ((1000, 4096, 1, 1), 140559488, 144655488),
+)
+"""Shape of each layer's kernels, and where kernels and biases begin in the published file, in numbers."""
+
+FULL = 6
+"""Layers whose kernels are all random; of the two wide ones only the first `OUTPUTS` outputs have kernels."""
+OUTPUTS = 24
+
+
+@pytest.fixture(scope="module")
+def weight_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file of the published size: random numbers, with holes where the wide layers' zeros are."""
+    path = tmp_path_factory.mktemp("overfeat") / "net_weight_1"
+    random = np.random.default_rng(5)
+    values = random.standard_normal(1_000_003).astype("<f4")
+    with path.open("wb") as file:
+        file.truncate(WEIGHT_FILE_BYTES)
+        for layer, (shape, kernels, biases) in enumerate(PLACES):
+            inputs = shape[1] * shape[2] * shape[3]
+            count = inputs * (shape[0] if layer < FULL else OUTPUTS)
+            file.seek(4 * kernels)
+            file.write((np.resize(values, count) * np.float32((2 / inputs) ** 0.5)).tobytes())
+            file.seek(4 * biases)
+            file.write((random.standard_normal(shape[0]) * 0.1).astype("<f4").tobytes())
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(scope="module")
+def numbers(weight_file: Path) -> np.ndarray:
+    return np.memmap(weight_file, "<f4", mode="r")
+
+
+@pytest.fixture(scope="module")
+def trunk(weight_file: Path) -> Trunk:
+    return load_overfeat("overfeat", str(weight_file))
 
 
 @pytest.fixture(scope="module")
@@ -34,97 +76,150 @@ def shapes_only() -> OverFeat:
         return OverFeat()
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Random numbers of the published file's size, small enough for activations to stay numbers."""
-    path = tmp_path_factory.mktemp("overfeat") / "net_weight_1"
-    count = sum(o * i * k * k + o for o, i, k in SHAPES) + 1000 * 4096 + 1000
-    rng = np.random.default_rng(0)
-    with path.open("wb") as out:
-        while count:
-            part = min(count, 2**24)
-            out.write((0.02 * (rng.random(part, np.float32) - 0.45)).astype("<f4").tobytes())
-            count -= part
-    yield path
-    path.unlink()  # more than half a gigabyte
+def noise(height: int, width: int, seed: int = 0) -> Tensor:
+    canvas = np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
+    return torch.from_numpy(canvas)
 
 
-@pytest.fixture(scope="module")
-def trunk(file: Path) -> OverFeat:
-    loaded = load_trunk("overfeat", file)
-    assert isinstance(loaded, OverFeat)
-    return loaded
-
-
-@given(st.integers(221, 900), st.integers(221, 900))
-def test_a_canvas_gives_its_whole_windows(shapes_only: OverFeat, height: int, width: int) -> None:
-    canvas = torch.empty(1, 3, height, width, device="meta")
-    rows, cols = shapes_only.body(canvas).shape[2:]
-    assert (rows, cols) == ((height - WINDOW) // STRIDE + 1, (width - WINDOW) // STRIDE + 1)
-
-
-def test_the_layers_are_those_of_the_accurate_network(shapes_only: OverFeat) -> None:
-    layers = [layer for layer in shapes_only.body if isinstance(layer, nn.Conv2d)]
-    assert [(layer.out_channels, layer.in_channels, layer.kernel_size[0]) for layer in layers] == SHAPES
-    assert (shapes_only.channels, shapes_only.width) == (4096, 4096)
-
-
-@given(st.integers(30, 900), st.integers(30, 900), st.sampled_from((0.5, 0.7, 1.0, 2.0)))
-def test_cells_lie_at_the_windows_centres(
-    shapes_only: OverFeat, width: int, height: int, scale: float
-) -> None:
-    grid = Pyramid((scale,)).grid(Size(width, height), scale, shapes_only.layout)
-    rows, cols = shapes_only.body(
-        torch.empty(1, 3, grid.canvas.height, grid.canvas.width, device="meta")
-    ).shape[2:]
-    assert grid.valid_rows <= rows
-    assert grid.valid_cols <= cols
-    ratio = width / grid.content.width
-    for index in (0, grid.valid_cols - 1):
-        x = float(grid.to_photo((0, index))[0])
-        assert x == pytest.approx(min(width, (110.5 + 36 * index) * ratio), abs=1e-6) or grid.valid_cols == 1
-
-
-def test_every_number_of_the_file_lands_in_its_place(trunk: OverFeat, file: Path) -> None:
-    numbers = np.memmap(file, "<f4", "r")
-    start = 0
-    layers = [layer for layer in trunk.body if isinstance(layer, nn.Conv2d)]
-    for (outputs, inputs, side), layer in zip(SHAPES, layers, strict=True):
-        count = outputs * inputs * side * side
-        kernel = numbers[start : start + count].reshape(outputs, inputs, side, side)
-        assert np.array_equal(layer.weight.numpy(), kernel)
-        start += count
-        assert layer.bias is not None
-        assert np.array_equal(layer.bias.numpy(), numbers[start : start + outputs])
-        start += outputs
-    assert len(numbers) - start == 1000 * 4096 + 1000
-
-
-def test_one_window_is_the_fixed_size_network(trunk: OverFeat) -> None:
-    canvas = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (1, WINDOW, WINDOW, 3), np.uint8))
+def fixed_size_network(numbers: np.ndarray, canvas: Tensor) -> Tensor:
+    """The network written down from its description, one window at a time: (1, 221, 221, 3) → (1, 4096)."""
     values = (canvas.permute(0, 3, 1, 2).float() - 118.380948) / 61.896913
-    layers = [layer for layer in trunk.body if isinstance(layer, nn.Conv2d)]
-    with torch.inference_mode():
-        for index, layer in enumerate(layers):
-            stride, padding = (2 if index == 0 else 1), (1 if 2 <= index <= 5 else 0)
-            values = functional.conv2d(values, layer.weight, layer.bias, stride, padding).relu()
-            if index in (0, 1, 5):
-                values = functional.max_pool2d(values, {0: 3, 1: 2, 5: 3}[index])
-        found = trunk(canvas)
-    assert values.shape == (1, 4096, 1, 1)
-    assert values.abs().max() > 0
-    torch.testing.assert_close(found, values, rtol=1e-4, atol=1e-4)
+    for layer, (shape, kernels, biases) in enumerate(PLACES[:FULL]):
+        inputs = int(np.prod(shape))
+        weight = torch.tensor(numbers[kernels : kernels + inputs].reshape(shape))
+        bias = torch.tensor(numbers[biases : biases + shape[0]])
+        values = functional.conv2d(
+            values, weight, bias, stride=2 if layer == 0 else 1, padding=int(layer > 1)
+        )
+        values = values.relu()
+        pooled = {0: 3, 1: 2, 5: 3}.get(layer)
+        if pooled:
+            values = functional.max_pool2d(values, pooled, pooled)
+    assert values.shape == (1, 1024, 5, 5)
+    values = values.flatten(1)
+    for shape, kernels, biases in PLACES[FULL:-1]:
+        inputs = shape[1] * shape[2] * shape[3]
+        # Rows beyond the first few are holes of the file: zeros.
+        some = torch.tensor(numbers[kernels : kernels + OUTPUTS * inputs].reshape(OUTPUTS, inputs))
+        bias = torch.tensor(numbers[biases : biases + shape[0]])
+        values = (functional.pad(values @ some.T, (0, shape[0] - OUTPUTS)) + bias).relu()
+    return values
 
 
-def test_a_file_of_another_size_is_refused(tmp_path: Path) -> None:
-    short = tmp_path / "net_weight_0"
-    short.write_bytes(bytes(400))
-    with pytest.raises(FreelocError, match="400 bytes instead of the 578625952 of OverFeat.*net_weight_1"):
-        load_overfeat("overfeat", str(short))
-    with pytest.raises(FreelocError, match="cannot be read.*net_weight_1"):
-        load_overfeat("overfeat", str(tmp_path / "none"))
+# --- weights ---------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_downloaded() -> None:
-    with pytest.raises(FreelocError, match="give --weights the file net_weight_1"):
-        load_trunk("overfeat")
+def test_the_file_ends_with_the_last_layers_biases() -> None:
+    assert 4 * (PLACES[-1][2] + 1000) == WEIGHT_FILE_BYTES
+
+
+def test_every_number_lands_in_its_place(trunk: Trunk, numbers: np.ndarray) -> None:
+    layers = [layer for layer in trunk.body.children() if isinstance(layer, nn.Conv2d)]
+    assert len(layers) == len(PLACES) - 1  # the classifier is dropped
+    for layer, (shape, kernels, biases) in zip(layers, PLACES, strict=False):
+        weight, bias = layer.weight.numpy(), layer.get_parameter("bias").numpy()
+        assert weight.shape == shape
+        assert not layer.weight.requires_grad
+        np.testing.assert_array_equal(weight[:OUTPUTS].ravel(), numbers[kernels:][: weight[:OUTPUTS].size])
+        np.testing.assert_array_equal(weight[-1].ravel(), numbers[biases - weight[-1].size : biases])
+        np.testing.assert_array_equal(bias, numbers[biases : biases + shape[0]])
+
+
+def test_without_a_file_the_error_tells_where_it_comes_from() -> None:
+    with pytest.raises(FreelocError, match=r"fetches none: give --weights net_weight_1 of OverFeat's own"):
+        load_overfeat()
+
+
+@pytest.mark.parametrize("change", [-4, 4, -WEIGHT_FILE_BYTES])
+def test_a_file_of_another_size_is_refused(tmp_path: Path, change: int) -> None:
+    path = tmp_path / "cut"
+    path.touch()
+    os.truncate(path, WEIGHT_FILE_BYTES + change)
+    with pytest.raises(FreelocError, match=rf"cut has {WEIGHT_FILE_BYTES + change} bytes where 578625952"):
+        load_overfeat(weights=str(path))
+
+
+# --- the same network ------------------------------------------------------------------------------------
+
+
+def test_equals_the_fixed_size_network_on_one_window(trunk: Trunk, numbers: np.ndarray) -> None:
+    canvas = noise(WINDOW, WINDOW)
+    features = trunk.projection(trunk(canvas))
+    reference = fixed_size_network(numbers, canvas)
+    assert features.shape == (1, 4096, 1, 1)
+    assert float(reference[:, :OUTPUTS].max()) > 0.5, "the reference says something"
+    torch.testing.assert_close(features.flatten(1), reference, rtol=1e-4, atol=1e-4)
+
+
+def test_padding_colour_normalises_to_nearly_zero(trunk: Trunk) -> None:
+    canvas = torch.tensor(trunk.fill, dtype=torch.uint8).view(1, 1, 1, 3)
+    assert trunk.fill == (118, 118, 118)
+    assert float(trunk.normalization(canvas).abs().max()) < 0.5 / 61.896913
+
+
+@pytest.mark.slow
+def test_both_runtimes_agree(trunk: Trunk) -> None:
+    canvas = noise(WINDOW, WINDOW + STRIDE, seed=1)[0].numpy()
+    wanted = compile_network(trunk, runtime="torch", precision="float32")(canvas)
+    found = compile_network(trunk, runtime="openvino", precision="float32")(canvas)
+    assert wanted.shape == found.shape == (4096, 1, 2)
+    assert float(wanted.max()) > 0.5
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)
+
+
+# --- where cells lie -------------------------------------------------------------------------------------
+
+
+def test_every_side_gives_just_its_whole_windows(shapes_only: OverFeat) -> None:
+    assert shapes_only.layout.stride == STRIDE == 2 * 3 * 2 * 3
+    for side in [*range(WINDOW, WINDOW + 3 * STRIDE + 2), *range(1400, 1400 + STRIDE)]:
+        image = torch.empty(1, 3, WINDOW, side, device="meta")
+        cells = (side - WINDOW) // STRIDE + 1
+        assert shapes_only.body(image).shape == (1, 4096, 1, cells), side
+        assert shapes_only.body(image.mT).shape == (1, 4096, cells, 1), side
+        assert shapes_only.layout.cells(side) == cells
+
+
+@given(
+    width=st.integers(1, 900),
+    height=st.integers(1, 900),
+    scale=st.floats(0.1, 3.0),
+    padding=st.sampled_from(["stride", "square"]),
+)
+@example(width=500, height=375, scale=0.5, padding="square")
+@settings(deadline=None, max_examples=40)
+def test_grids_foretell_the_map(
+    shapes_only: OverFeat, width: int, height: int, scale: float, padding: str
+) -> None:
+    grid = Pyramid((scale,), padding).grid(Size(width, height), scale, shapes_only.layout)
+    image = torch.empty(1, 3, grid.canvas.height, grid.canvas.width, device="meta")
+    assert shapes_only.body(image).shape[2:] == (grid.rows, grid.cols)
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_a_cell_reads_the_pixels_around_its_windows_centre(shapes_only: OverFeat, axis: int) -> None:
+    """What a cell reads is told by the layers' sizes alone, from the last layer back to the first."""
+    first = last = 4  # cell 4 of the map, whose neighbourhood touches no border
+    for layer in reversed(list(shapes_only.body.children())):
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+            kernel, stride, padding = (
+                value if isinstance(value, int) else value[axis - 2]
+                for value in (layer.kernel_size, layer.stride, layer.padding)
+            )
+            first, last = first * stride - padding, last * stride - padding + kernel - 1
+    layout = shapes_only.layout
+    assert (first + last + 1) / 2 == layout.offset + 4 * layout.stride
+    assert layout.offset == WINDOW / 2
+    assert last + 1 - first == 317
+
+
+def test_moving_the_photograph_by_one_stride_moves_the_inner_map_by_one_cell(trunk: Trunk) -> None:
+    length = WINDOW + 5 * STRIDE  # 6 cells, of which 2 and 3 read no padding along this axis
+    scene = noise(WINDOW, length + STRIDE, seed=2)
+    before = trunk(scene[:, :, :length]).flatten(2)[:, :OUTPUTS]
+    after = trunk(scene[:, :, STRIDE:]).flatten(2)[:, :OUTPUTS]
+    assert before.shape == (1, OUTPUTS, 6)
+    torch.testing.assert_close(after[..., 2:3], before[..., 3:4], rtol=1e-4, atol=1e-4)
+    # Nearer to the border a cell reads padding in one of the two, and may differ.
+    for near in (1, 3):
+        assert not torch.allclose(after[..., near], before[..., near + 1], rtol=1e-4, atol=1e-4)

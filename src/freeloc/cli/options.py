@@ -97,7 +97,10 @@ SkipBad = Annotated[
 Classes = Annotated[
     Path | None, typer.Option(help="Text file with one class name a line; default: all the data's.")
 ]
-Weights = Annotated[Path | None, typer.Option(help="Local weight file of the trunk (.pth or .safetensors).")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="Local weight file of the trunk (.pth or .safetensors; overfeat: net_weight_1)."),
+]
 RuntimeOption = Annotated[
     Runtime,
     typer.Option("--runtime", help="Who executes the network: auto is torch on a GPU, OpenVINO else."),

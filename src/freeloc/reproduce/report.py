@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,19 +13,21 @@ from freeloc.evaluation import Predictions, objects_of
 from freeloc.metrics import Outcome as Fate
 from freeloc.metrics import Ranking, location_outcomes
 from freeloc.photographs import load_photograph
-from freeloc.report.page import Figure, Page, Section, Table, write_page
-from freeloc.report.plots import (
+from freeloc.report.figures import (
     BLUE,
     GREEN,
-    MAGENTA,
+    PAPER_PAIRS,
     RED,
-    Bars,
-    Example,
-    draw_bars,
-    draw_curves,
-    draw_examples,
-    save_plot,
+    CurveSet,
+    PointExample,
+    class_bars,
+    draw_points,
+    figure_bytes,
+    precision_recall_grid,
+    save_figure,
 )
+from freeloc.report.html import Figure, Report, Section, Table
+from freeloc.report.html import write_report as write_html
 from freeloc.reproduce.audit import FEW
 from freeloc.reproduce.measuring import MeasuredRow
 from freeloc.reproduce.published import PUBLISHED
@@ -81,13 +84,11 @@ def write_report(outcome: Outcome, val_set: Dataset, places: Places, settings: S
             "networks” (Oquab, Bottou, Laptev, Sivic, CVPR 2015); letters are the paper's."
         ),
     )
-    write_page(
-        places.page, Page(f"{outcome.study.title}: localization from image tags", lead, tuple(sections))
-    )
+    write_html(places.page, Report(f"{outcome.study.title}: localization from image tags", lead, sections))
 
 
 def _table(table: WordTable) -> Table:
-    return Table(table.caption, table.header, table.rows)
+    return Table(table.header, table.rows, table.caption)
 
 
 def _few(outcome: Outcome) -> tuple[str, ...]:
@@ -126,43 +127,45 @@ def _context(outcome: Outcome) -> Section:
 def _bars(outcome: Outcome, rows: Mapping[str, MeasuredRow], folder: Path) -> Iterator[Figure]:
     """The three comparisons of the paper's Figure 5, as far as their rows are there."""
     wanted = (
-        ("classification", "weak", "classification", BLUE, "full", "classification", RED),
-        ("context", "weak", "classification", BLUE, "weak", "location", GREEN),
-        ("masked", "weak", "location", GREEN, "masked", "location", MAGENTA),
+        ("classification", ("weak", "classification"), ("full", "classification"), "supervision"),
+        ("context", ("weak", "classification"), ("weak", "location"), "location"),
+        ("masked", ("weak", "location"), ("masked", "location"), "masked"),
     )
-    for name, one, measure, colour, other, other_measure, other_colour in wanted:
-        if one in rows and other in rows:
-            first = _bar(rows[one], measure, colour)
-            second = _bar(rows[other], other_measure, other_colour)
-            title = f"{first.label} against {second.label}"
-            plot = draw_bars(outcome.classes, first, second, title)
-            alt = f"Bars by class: {title}"
-            yield Figure(
-                save_plot(plot, folder, f"bars_{name}"), alt, f"{title}; the largest difference first."
-            )
+    for name, one, other, colours in wanted:
+        if one[0] in rows and other[0] in rows:
+            labels = (_label(rows, one), _label(rows, other))
+            title = f"{labels[0]} against {labels[1]}"
+            values = (_by_class_values(rows, one), _by_class_values(rows, other))
+            plot = class_bars(outcome.classes, *values, labels, title, colours=PAPER_PAIRS[colours])
+            yield _saved(plot, folder / f"bars_{name}", f"{title}, the largest difference first.")
 
 
-def _bar(row: MeasuredRow, measure: str, colour: str) -> Bars:
-    values = [interval.estimate for interval in row.measures[measure].classes]
-    return Bars(f"{row.plan.title}: {measure}", values, colour)
+def _label(rows: Mapping[str, MeasuredRow], which: tuple[str, str]) -> str:
+    return f"{rows[which[0]].plan.title}: {which[1]}"
+
+
+def _by_class_values(rows: Mapping[str, MeasuredRow], which: tuple[str, str]) -> list[float]:
+    return [interval.estimate for interval in rows[which[0]].measures[which[1]].classes]
+
+
+def _saved(plot: Any, place: Path, caption: str) -> Figure:
+    save_figure(plot, place)
+    return Figure(figure_bytes(plot, "png"), caption, caption)
 
 
 def _curves(outcome: Outcome, rows: Mapping[str, MeasuredRow], folder: Path) -> Iterator[Figure]:
     drawn = [key for key in ("weak", "full", "own") if key in rows]
-    colours = dict(zip((rows[key].plan.title for key in drawn), (BLUE, RED, GREEN), strict=False))
     for measure in ("classification", "location"):
-        curves = {}
-        for index, name in enumerate(outcome.classes):
-            rankings = {rows[key].plan.title: rows[key].metrics[measure] for key in drawn}
-            curves[name] = {
-                title: ranking.curve(index)
-                for title, ranking in rankings.items()
-                if isinstance(ranking, Ranking) and outcome.positives[index]
-            }
-        if drawn:
+        sets = []
+        for key, colour in zip(drawn, (BLUE, RED, GREEN), strict=False):
+            ranking = rows[key].metrics[measure]
+            if isinstance(ranking, Ranking):
+                curves = [ranking.curve(index) for index in range(len(outcome.classes))]
+                sets.append(CurveSet(rows[key].plan.title, curves, colour))
+        if sets:
             title = f"Precision over recall: {measure}"
-            plot = draw_curves(curves, colours, title)
-            yield Figure(save_plot(plot, folder, f"curves_{measure}"), title, f"{title}, class by class.")
+            plot = precision_recall_grid(outcome.classes, sets, title)
+            yield _saved(plot, folder / f"curves_{measure}", f"{title}, class by class.")
 
 
 def _predictions(val_set: Dataset, weak: Predictions, folder: Path) -> Section:
@@ -178,12 +181,10 @@ def _predictions(val_set: Dataset, weak: Predictions, folder: Path) -> Section:
         chosen = _surest(weak.scores, fates == fate)
         examples = [_example(val_set, weak, photo, label, fate == Fate.HIT) for photo, label in chosen]
         if examples:
-            plot = draw_examples(examples, f"Weakly supervised: {words}")
-            figures.append(
-                Figure(save_plot(plot, folder, f"examples_{name}"), words, f"{words.capitalize()}.")
-            )
+            caption = f"Weakly supervised: {words}."
+            figures.append(_saved(draw_points(examples), folder / f"examples_{name}", caption))
     rule = "Chosen by rule, not by hand: of every class the photograph with the highest score of its kind."
-    return Section("Example predictions", (rule,), figures=tuple(figures))
+    return Section("Example predictions", (rule,), figures=figures)
 
 
 def _surest(scores: np.ndarray, kind: np.ndarray) -> Sequence[tuple[int, int]]:
@@ -195,12 +196,11 @@ def _surest(scores: np.ndarray, kind: np.ndarray) -> Sequence[tuple[int, int]]:
     return [(photo, label) for _, photo, label in ordered[:_EXAMPLES]]
 
 
-def _example(val_set: Dataset, weak: Predictions, photo: int, label: int, correct: bool) -> Example:
+def _example(val_set: Dataset, weak: Predictions, photo: int, label: int, correct: bool) -> PointExample:
     x, y = weak.points["paper"][photo, label]
     image = load_photograph(val_set.samples[photo].path)
-    return Example(
-        image, val_set.classes[label], float(weak.scores[photo, label]), float(x), float(y), correct
-    )
+    score = float(weak.scores[photo, label])
+    return PointExample(image, val_set.classes[label], float(x), float(y), score, correct)
 
 
 def _published(outcome: Outcome) -> Section:
@@ -215,6 +215,6 @@ def _published(outcome: Outcome) -> Section:
         ),
     )
     tables = (
-        (Table("Published numbers, percent", ("method", "measure", "value", "source"), rows),) if rows else ()
+        (Table(("method", "measure", "value", "source"), rows, "Published numbers, percent"),) if rows else ()
     )
     return Section("Published numbers", text, tables)

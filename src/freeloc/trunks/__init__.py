@@ -38,7 +38,7 @@ def load_trunk(name: str = DEFAULT_TRUNK, weights: str | Path | None = None) -> 
     Args:
         name: one of `trunk_names`, a key of `TRUNK_ALIASES`, or ``timm:NAME``.
         weights: a local state-dict file (.safetensors or .pth) in place of the trunk's usual source; for
-            ``overfeat`` its published file of bare numbers.
+            ``overfeat``, which has no such source, the raw file of its release.
 
     Raises:
         FreelocError: the name is unknown, or the weights cannot be had or do not fit.
