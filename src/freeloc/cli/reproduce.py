@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from freeloc.cli.options import (
+    Classes,
     Format,
     FormatOption,
     Precision,
@@ -18,6 +19,7 @@ from freeloc.cli.options import (
     RuntimeOption,
     SkipBad,
     Weights,
+    read_classes,
 )
 from freeloc.trunks import DEFAULT_TRUNK
 
@@ -47,6 +49,7 @@ def reproduce(
         str | None, typer.Option(help="Only these rows, such as full,weak,centre; default: all.")
     ] = None,
     format_: FormatOption = Format.auto,
+    classes: Classes = None,
     trunk: Annotated[
         str, typer.Option(help="efficientnet_lite0, 1 or 2, alexnet, overfeat, or timm:NAME.")
     ] = DEFAULT_TRUNK,
@@ -76,6 +79,7 @@ def reproduce(
             root,
             split=split,
             format=format_.value,
+            classes=read_classes(classes),
             boxes=boxes,
             skip_bad=skip_bad,
             for_training=learning,
@@ -99,4 +103,4 @@ def reproduce(
     )
     reproduction = Reproduction(protocol, train_set, val_set, out, settings)
     outcome = reproduction.run(chosen)
-    write_outcome(outcome, val_set, reproduction.places, settings)
+    write_outcome(outcome, val_set, reproduction.places, settings, split=val_split)

@@ -15,6 +15,7 @@ from freeloc.reproduce.published import PUBLISHED
 from freeloc.reproduce.report import write_report
 from freeloc.reproduce.run import Outcome
 from freeloc.reproduce.settings import Places, Settings
+from freeloc.writers.vocresults import write_classification_results
 
 __all__ = ["outcome_json", "write_outcome"]
 
@@ -39,13 +40,31 @@ def outcome_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
     }
 
 
-def write_outcome(outcome: Outcome, val_set: Dataset, places: Places, settings: Settings) -> None:
-    """Write results.json, the figures and report.html, and say where they are.
+def write_outcome(
+    outcome: Outcome, val_set: Dataset, places: Places, settings: Settings, *, split: str | None = None
+) -> None:
+    """Write results.json, the devkit's result files, the figures and report.html, and say where they are.
+
+    Args:
+        outcome: what was measured.
+        val_set: the photographs it was measured on.
+        places: where everything goes.
+        settings: how the study was run.
+        split: what the devkit calls the list of these photographs; default the study's.
 
     Raises:
         FreelocError: a place cannot be written to, or matplotlib is not installed; the numbers are written then.
     """
     write_text(places.results, json.dumps(outcome_json(outcome, settings), indent=1) + "\n")
     say(f"wrote {places.results}")
+    if outcome.study.devkit is not None and "weak" in outcome.predictions:
+        folder = places.out / "results" / outcome.study.devkit / "Main"
+        idents = [sample.path.stem for sample in val_set]
+        scores = outcome.predictions["weak"].scores
+        for competition in ("comp1", "comp2"):
+            write_classification_results(
+                folder, split or outcome.study.val_split, idents, outcome.classes, scores, competition
+            )
+        say(f"wrote {folder}: the weakly supervised row, for the devkit and its server")
     write_report(outcome, val_set, places, settings)
     say(f"wrote {places.page} and {places.figures}")
