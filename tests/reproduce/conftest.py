@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,11 @@ def as_coco(dataset: Dataset, root: Path, split: str) -> None:
     page = {"images": images, "annotations": annotations, "categories": categories}
     (root / "annotations").mkdir(exist_ok=True)
     (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(page))
+
+
+@pytest.fixture(scope="session")
+def coco_of() -> Callable[[Dataset, Path, str], None]:
+    return as_coco
 
 
 @pytest.fixture(scope="session")
