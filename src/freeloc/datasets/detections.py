@@ -14,6 +14,7 @@ from typing import TypeGuard
 from freeloc.datasets import coco
 from freeloc.datasets.cocofile import Corners, Ident, corners_from_coco
 from freeloc.datasets.jsonrecords import read_records
+from freeloc.datasets.opening import DataFormat
 from freeloc.datasets.problems import DataProblems, MalformedFileError, ProblemList
 from freeloc.datasets.sample import Dataset
 from freeloc.datasets.textfile import read_text
@@ -33,6 +34,7 @@ def read_detections(
     *,
     data: str | os.PathLike[str] | None = None,
     split: str | None = None,
+    format: DataFormat = "auto",  # noqa: A002 - the word of `open_dataset`
 ) -> Detections:
     """Read the boxes that a detector found.
 
@@ -55,6 +57,7 @@ def read_detections(
         dataset: the photographs and classes that were searched.
         data: where the data set was opened from; it is asked for the ids if it is COCO.
         split: which split of ``data``.
+        format: how ``data`` is laid out.
 
     Returns:
         The boxes in the order of the files; edges in pixels of the upright photograph.
@@ -79,7 +82,7 @@ def read_detections(
     else:
         rows = _coco_rows(place, problems)
         root = None if data is None else Path(data).expanduser()
-        if root is not None and coco.is_coco(root):
+        if root is not None and (format == "coco" or (format == "auto" and coco.is_coco(root))):
             ids = _of_coco(coco.read_ids(root, split), dataset)
         else:
             ids = _Ids(_by_name(dataset, numbers=True), _by_number(dataset))

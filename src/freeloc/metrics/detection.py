@@ -36,6 +36,7 @@ __all__ = [
     "DetectionRanking",
     "Detections",
     "best_boxes",
+    "check_iou",
     "detection_ap",
     "detection_ranking",
     "detection_rankings",
@@ -280,6 +281,16 @@ class DetectionRanking:
         )
 
 
+def check_iou(iou: float) -> None:
+    """Refuse an overlap that no box or every box would reach.
+
+    Raises:
+        FreelocError: it is not above 0 and at most 1.
+    """
+    if not 0 < iou <= 1:
+        raise FreelocError(f"box IoU is {iou:g}: give a number above 0 and at most 1, such as 0.5")
+
+
 def detection_rankings(
     detections: Detections,
     objects: Sequence[Objects],
@@ -302,8 +313,7 @@ def detection_rankings(
     """
     check_choice("the AP flavour", flavour, APFlavour)
     for iou in ious:
-        if not 0 < iou <= 1:
-            raise FreelocError(f"box IoU is {iou:g}: give a number above 0 and at most 1, such as 0.5")
+        check_iou(iou)
     detections.check(len(objects), n_classes)
     table = BoxTable.of(objects, n_classes)
     taken = _Taken.of(detections, table, n_classes)
