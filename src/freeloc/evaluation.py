@@ -280,7 +280,7 @@ def evaluate(
     """Measure models, detectors, and the centre baseline on an annotated data set.
 
     Each model gives two rows, its points found the fused way and the paper's way. Each detector gives one: its
-    surest box of a class is the class's score, the middle of that box its point (paper, section 6, row L), and
+    surest box of a class is the class's score, the middle of that box its point (paper, section 6, R-CNN), and
     all its boxes are measured too. A class without a box ranks last and has no point. The centre baseline ranks
     by the first one's scores and points at the middle of the photograph.
 

@@ -118,7 +118,7 @@ class Detections:
 def best_boxes(
     detections: Detections, n_photographs: int, n_classes: int
 ) -> tuple[Float64Array, Float64Array]:
-    """The surest box of every photograph and class, as a score and a point (paper, section 6, row L).
+    """The surest box of every photograph and class, as a score and a point (paper, section 6, R-CNN).
 
     Args:
         detections: all boxes; of equally sure ones the first is taken.
