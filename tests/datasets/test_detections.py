@@ -117,6 +117,18 @@ def test_json_with_the_ids_of_a_coco_file(tmp_path: Path) -> None:
     ]
 
 
+def test_the_layout_of_the_data_can_be_said(tmp_path: Path) -> None:
+    coco = Coco(tmp_path / "coco")
+    page = coco.root / "annotations" / "instances_val.json"
+    odd = page.rename(page.with_suffix(".txt"))
+    data = open_dataset(odd, format="coco", boxes=True)
+    file = write(tmp_path / "found.json", result(7, 90))
+    found = rows(read_detections(file, data, data=odd, format="coco"))
+    assert [row[:2] for row in found] == [(1, 2)]
+    # Looked at, it is no COCO file, and ids are taken from the names: there is no photograph 7.
+    assert "image 7 is no photograph of COCO val" in [said for *_, said in problems(file, data, data=odd)]
+
+
 def test_ids_that_the_coco_file_does_not_have(tmp_path: Path) -> None:
     coco = Coco(tmp_path / "coco")
     file = write(
