@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from freeloc.datasets import Box, Dataset, Sample
 from freeloc.errors import FreelocError
@@ -16,21 +17,29 @@ from freeloc.evaluation import (
     Evaluation,
     EvaluationOptions,
     Predictions,
+    box_measure,
     check_annotated,
     collect,
     evaluate,
+    measure_row,
     objects_of,
+    row_metrics,
 )
 from freeloc.geometry import Size
 from freeloc.localization import Localization, localize
 from freeloc.localizer import Localizer
 from freeloc.metrics import (
+    Detections,
     LocationOptions,
     Objects,
     PointingOptions,
+    best_boxes,
+    bootstrap_intervals,
     centre_points,
     classification_ranking,
+    detection_ap,
     location_ap,
+    paired_bootstrap,
     pointing_game,
 )
 
@@ -216,6 +225,123 @@ def test_json_is_strict_and_complete() -> None:
         for key in MEASURES:
             for each in (row[key]["mean"], *row[key]["classes"].values()):
                 assert each["value"] is None or 0 <= each["low"] <= each["high"] <= 100
+
+
+# --- detectors --------------------------------------------------------------------------------------------
+
+
+def boxes_by_hand() -> Detections:
+    """Boxes in the photographs of `by_hand`; none of a cat in 2 and 3, none of a dog in 0 and 3."""
+    return Detections.build(
+        [0, 0, 1, 1, 2],
+        [0, 0, 0, 1, 1],
+        [0.9, 0.2, 0.8, 0.7, 0.6],
+        [
+            [10, 10, 110, 110],  # the cat
+            [300, 300, 400, 400],  # not the surest box of its class
+            [20, 100, 80, 300],  # beside the cat: its middle is 50 pixels off
+            [400, 10, 490, 35],  # the upper half of the dog: overlap 0.5
+            [10, 300, 60, 329],  # the upper third of the dog: overlap 0.32, its middle on it
+        ],
+    )
+
+
+def test_a_detector_worked_by_hand() -> None:
+    dataset, predictions = by_hand()
+    found = evaluate([predictions], dataset, FAST, detections={"boxes": boxes_by_hand()})
+    assert [row.name for row in found.rows] == [
+        "model, fused",
+        "model, paper",
+        "boxes, surest box",
+        "centre of the photograph",
+    ]
+    # Both cats and both dogs rank first.
+    assert values(found, 2, "classification") == [1, 1, 1]
+    # Cat: hit, miss. Dog: hit, hit.
+    assert values(found, 2, "location") == [1 / 2, 1, 3 / 4]
+    assert values(found, 2, "pointing") == [1 / 2, 1, 3 / 4]
+    # Cats: hit, wrong (overlap 0), wrong. Dogs: the second overlaps by 0.32.
+    assert values(found, 2, "box_ap_50") == [1 / 2, 1 / 2, 1 / 2]
+    assert values(found, 2, "box_ap_30") == values(found, 2, "box_ap_10") == [1 / 2, 1, 3 / 4]
+    # The other rows are what they are without it, and the baseline ranks by the model.
+    alone = evaluate([predictions], dataset, FAST)
+    page = found.as_json()
+    assert [page["rows"][place] for place in (0, 1, 3)] == alone.as_json()["rows"]
+    assert strict(json.dumps(page, allow_nan=False)) == page
+    assert page["options"]["box_iou"] == [0.5, 0.3, 0.1]
+    assert page["rows"][2]["box_ap_30"]["mean"]["value"] == 75.0
+    assert [key for key in page["rows"][0] if key.startswith("box")] == []
+
+
+def test_a_detector_needs_no_model(tmp_path: Path) -> None:
+    dataset, _ = by_hand()
+    samples = []
+    for item in dataset:
+        Image.new("RGB", (SIZE.width, SIZE.height)).save(tmp_path / item.path.name)
+        samples.append(Sample(tmp_path / item.path.name, item.labels, item.boxes))
+    dataset = Dataset("on disk", CLASSES, tuple(samples))
+    options = EvaluationOptions(resamples=20, box_iou=(0.75, 0.625), flavour="11point")
+    detections = boxes_by_hand()
+    # Nothing at all is a detector, too.
+    found = evaluate([], dataset, options, detections={"boxes": detections, "none": Detections.build()})
+    assert [row.name for row in found.rows] == [
+        "boxes, surest box",
+        "none, surest box",
+        "centre of the photograph",
+    ]
+    assert list(found.rows[0].measures) == [*MEASURES, "box_ap_75", "box_ap_62.5"]
+    scores, points = best_boxes(detections, 4, 2)
+    objects = [objects_of(item) for item in dataset]
+    sizes = [SIZE] * 4
+    wanted = {
+        "classification": classification_ranking(scores, dataset.labels, "11point").per_class,
+        "location": location_ap(
+            points, sizes, objects, dataset.labels, scores, options=options.location
+        ).per_class,
+        "pointing": pointing_game(points, sizes, objects).per_class,
+        **dict(
+            zip(
+                map(box_measure, options.box_iou),
+                detection_ap(detections, objects, 2, options.box_iou, "11point"),
+            )
+        ),
+    }
+    for key, per_class in wanted.items():
+        np.testing.assert_allclose(values(found, 0, key)[:-1], per_class)
+    assert values(found, 1, "location") == values(found, 1, "box_ap_75") == [0, 0, 0]
+    # The centre of the photograph is ranked by the first detector.
+    centre = location_ap(
+        centre_points(sizes, 2), sizes, objects, dataset.labels, scores, options=options.location
+    )
+    np.testing.assert_allclose(values(found, 2, "location")[:-1], centre.per_class)
+
+
+def test_something_must_be_measured() -> None:
+    dataset, _ = by_hand()
+    with pytest.raises(FreelocError, match="nothing to measure: give a model or --detections"):
+        evaluate([], dataset, FAST)
+    with pytest.raises(FreelocError, match="box IoU is 1.5"):
+        EvaluationOptions(box_iou=(0.5, 1.5))
+
+
+def test_rows_of_ones_own_and_their_differences() -> None:
+    dataset, predictions = by_hand()
+    objects = [objects_of(item) for item in dataset]
+    found = evaluate([predictions], dataset, FAST)
+    arguments = {
+        mode: (predictions, predictions.points[mode], predictions.responses[mode], dataset, objects, FAST)
+        for mode in ("fused", "paper")
+    }
+    for row, (mode, each) in zip(found.rows, arguments.items()):
+        # As text, where NaN is NaN.
+        assert repr(measure_row(f"model, {mode}", *each)) == repr(row)
+    fused, paper = (row_metrics(*each) for each in arguments.values())
+    assert list(fused) == list(MEASURES)
+    for key, metric in fused.items():
+        assert repr(bootstrap_intervals(metric, 20)) == repr(found.rows[0].measures[key])
+    difference = paired_bootstrap(paper["location"], fused["location"], 200)
+    assert difference.mean.estimate == pytest.approx(2 / 3 - 1 / 2)
+    assert difference.first_better > 0.5
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from freeloc.datasets.sample import PRESENT, Dataset, Sample
 from freeloc.errors import FreelocError
@@ -16,6 +15,7 @@ from freeloc.geometry import Float32Array, Float64Array, Size
 from freeloc.localization import Localization, LocationMode, localize
 from freeloc.localizer import Localizer
 from freeloc.metrics import (
+    BOX_IOU,
     APFlavour,
     BootstrapResult,
     Detections,
@@ -23,28 +23,29 @@ from freeloc.metrics import (
     Objects,
     PhotographMetric,
     PointingOptions,
+    best_boxes,
     bootstrap_intervals,
     centre_points,
     classification_ranking,
-    detection_ranking,
+    detection_rankings,
     location_ap,
     pointing_game,
 )
+from freeloc.metrics.detection import check_iou
 from freeloc.photographs import photograph_size
 from freeloc.progress import track
 
 __all__ = [
-    "BOX_OVERLAPS",
     "MEASURES",
     "Evaluation",
     "EvaluationOptions",
     "Predictions",
     "Row",
-    "box_measures",
+    "box_measure",
     "check_annotated",
     "collect",
-    "detected_predictions",
     "evaluate",
+    "measure_row",
     "objects_of",
     "row_metrics",
 ]
@@ -57,8 +58,10 @@ MEASURES = {
 }
 """What every row is measured by, and how tables call it."""
 
-BOX_OVERLAPS = (0.5, 0.3, 0.1)
-"""Intersection over union from which a box counts as found; the paper's three (section 6)."""
+
+def box_measure(iou: float) -> str:
+    """What rows of detections call the average precision of their boxes, such as "box_ap_50"."""
+    return f"box_ap_{100 * iou:g}"
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,10 @@ class EvaluationOptions:
         pointing: the choices of the pointing game.
         resamples: bootstrap resamples over photographs.
         seed: of the resamples.
+        box_iou: overlaps that the boxes of a detector are asked for; no concern of other rows.
 
     Raises:
-        FreelocError: ``location`` asks for a flavour of its own.
+        FreelocError: ``location`` asks for a flavour of its own, or an overlap is not above 0 and at most 1.
     """
 
     flavour: APFlavour = "area"
@@ -82,6 +86,7 @@ class EvaluationOptions:
     pointing: PointingOptions = field(default_factory=PointingOptions)
     resamples: int = 1000
     seed: int = 0
+    box_iou: tuple[float, ...] = BOX_IOU
 
     def __post_init__(self) -> None:
         if self.location.flavour not in {self.flavour, LocationOptions().flavour}:
@@ -89,6 +94,8 @@ class EvaluationOptions:
                 f"the AP flavour is {self.flavour} but that of location is {self.location.flavour}: "
                 "give one flavour for both"
             )
+        for iou in self.box_iou:
+            check_iou(iou)
         object.__setattr__(self, "location", replace(self.location, flavour=self.flavour))
 
 
@@ -99,14 +106,14 @@ class Predictions:
     Attributes:
         name: what the table calls the model.
         sizes: N photograph sizes.
-        scores: (N, K) classification scores.
+        scores: (N, K) float32 or float64 classification scores.
         points: for each way to the point, (N, K, 2) photograph pixels.
         responses: for each way to the point, (N, K) values of the map there.
     """
 
     name: str
     sizes: tuple[Size, ...]
-    scores: Float32Array
+    scores: Float32Array | Float64Array
     points: Mapping[LocationMode, Float64Array]
     responses: Mapping[LocationMode, Float32Array]
 
@@ -117,7 +124,8 @@ class Row:
 
     Attributes:
         name: model and way to the point.
-        measures: for each key of `MEASURES`, values and intervals per class and of their mean, as shares of 1.
+        measures: for each key of `MEASURES`, values and intervals per class and of their mean, as shares of 1;
+            for a detector's row also for the `box_measure` of each overlap.
     """
 
     name: str
@@ -135,7 +143,6 @@ class Evaluation:
         positives: photographs of each class.
         rows: the table.
         options: how it was measured.
-        boxes: for each detector, box AP at each overlap of `BOX_OVERLAPS`.
     """
 
     dataset: str
@@ -144,19 +151,14 @@ class Evaluation:
     positives: tuple[int, ...]
     rows: tuple[Row, ...]
     options: EvaluationOptions
-    boxes: Mapping[str, Mapping[float, BootstrapResult]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain JSON values; values are percentages, classes with nothing to measure null."""
-        detectors = {
-            name: {f"{iou:g}": self._measure(result) for iou, result in measured.items()}
-            for name, measured in self.boxes.items()
-        }
         return {
             "schema_version": 1,
             "dataset": self.dataset,
             "photographs": self.photographs,
-            "options": asdict(self.options),
+            "options": {**asdict(self.options), "box_iou": list(self.options.box_iou)},
             "positives": dict(zip(self.classes, self.positives, strict=True)),
             "rows": [
                 {
@@ -165,7 +167,6 @@ class Evaluation:
                 }
                 for row in self.rows
             ],
-            **({"box_ap": detectors} if detectors else {}),
         }
 
     def _measure(self, result: BootstrapResult) -> dict[str, Any]:
@@ -276,114 +277,109 @@ def evaluate(
     *,
     detections: Mapping[str, Detections] | None = None,
 ) -> Evaluation:
-    """Measure one or more models or detectors, and the centre baseline, on an annotated data set.
+    """Measure models, detectors, and the centre baseline on an annotated data set.
 
-    Each model gives two rows, its points found the fused way and the paper's way. A detector gives one: the centre
-    of its surest box of each class, ranked by that box's score (paper, section 6, "Comparison with R-CNN
-    baseline"). The centre baseline ranks by the first one's scores and points at the middle of the photograph.
+    Each model gives two rows, its points found the fused way and the paper's way. Each detector gives one: its
+    surest box of a class is the class's score, the middle of that box its point (paper, section 6, R-CNN), and
+    all its boxes are measured too. A class without a box ranks last and has no point. The centre baseline ranks
+    by the first one's scores and points at the middle of the photograph.
 
     Args:
         predictions: what ``collect`` gave, the model in question first.
         dataset: the same photographs, with boxes.
         options: how to measure.
-        detections: of each detector in the same photographs, by its name.
+        detections: the boxes of detectors by what the table calls them; with them there may be no model.
 
     Raises:
-        FreelocError: the data set has no boxes, or there is nothing to measure.
+        FreelocError: the data set has no boxes, there is nothing to measure, or a photograph whose size only
+            its file tells cannot be read.
     """
-    options = options or EvaluationOptions()
-    detections = detections or {}
+    options, detections = options or EvaluationOptions(), detections or {}
     if not predictions and not detections:
-        raise FreelocError("there is nothing to measure: give a model, or --detections")
+        raise FreelocError("there is nothing to measure: give a model or --detections")
     objects = [objects_of(sample) for sample in dataset]
-    detected = [detected_predictions(name, found, dataset) for name, found in detections.items()]
-    first = [*predictions, *detected][0]
+    sizes = predictions[0].sizes if predictions else tuple(photograph_size(each.path) for each in dataset)
     rows = [
-        _row(f"{item.name}, {mode}", item, item.points[mode], item.responses[mode], dataset, objects, options)
+        measure_row(
+            f"{item.name}, {mode}", item, item.points[mode], item.responses[mode], dataset, objects, options
+        )
         for item in predictions
         for mode in item.points
     ]
-    rows += [
-        _row(f"{item.name}, box centre", item, item.points["paper"], item.scores, dataset, objects, options)
-        for item in detected
-    ]
-    centre = centre_points(first.sizes, len(dataset.classes))
-    rows.append(_row("centre of the photograph", first, centre, first.scores, dataset, objects, options))
+    ranked = list(predictions)
+    for name, found in detections.items():
+        scores, points = best_boxes(found, len(dataset), len(dataset.classes))
+        detector = Predictions(name, sizes, scores, {}, {})
+        metrics = row_metrics(detector, points, scores, dataset, objects, options)
+        metrics |= _box_metrics(found, objects, len(dataset.classes), options)
+        rows.append(_row(f"{name}, surest box", metrics, options))
+        ranked.append(detector)
+    centre = centre_points(sizes, len(dataset.classes))
+    first = ranked[0]
+    rows.append(
+        measure_row("centre of the photograph", first, centre, first.scores, dataset, objects, options)
+    )
     positives = tuple(int(count) for count in (dataset.labels == PRESENT).sum(axis=0))
-    boxes = {name: box_measures(found, dataset, objects, options) for name, found in detections.items()}
-    return Evaluation(dataset.name, dataset.classes, len(dataset), positives, tuple(rows), options, boxes)
+    return Evaluation(dataset.name, dataset.classes, len(dataset), positives, tuple(rows), options)
 
 
-def detected_predictions(name: str, detections: Detections, dataset: Dataset) -> Predictions:
-    """What a detector says of every photograph and class: its surest box's score, and that box's centre.
-
-    Args:
-        name: what the table calls it.
-        detections: in N photographs.
-        dataset: the N photographs.
-    """
-    sizes = tuple(photograph_size(sample.path) for sample in dataset)
-    scores, centres = detections.surest(len(dataset), len(dataset.classes))
-    kept = scores.astype(np.float32)
-    return Predictions(name, sizes, kept, {"paper": centres}, {"paper": kept})
-
-
-def box_measures(
-    detections: Detections, dataset: Dataset, objects: Sequence[Objects], options: EvaluationOptions
-) -> dict[float, BootstrapResult]:
-    """Box AP of a detector at each overlap of `BOX_OVERLAPS`, with intervals."""
-    measured = {}
-    for iou in BOX_OVERLAPS:
-        ranking = detection_ranking(detections, objects, len(dataset.classes), iou, options.flavour)
-        measured[iou] = bootstrap_intervals(ranking, resamples=options.resamples, seed=options.seed)
-    return measured
-
-
-def _row(
+def measure_row(
     name: str,
-    item: Predictions,
+    predictions: Predictions,
     points: Float64Array,
-    responses: npt.NDArray[np.float32],
+    responses: Float32Array | Float64Array,
     dataset: Dataset,
     objects: Sequence[Objects],
     options: EvaluationOptions,
 ) -> Row:
-    measured = row_metrics(item, points, responses, dataset, objects, options)
-    return Row(
-        name,
-        {
-            key: bootstrap_intervals(metric, resamples=options.resamples, seed=options.seed)
-            for key, metric in measured.items()
-        },
-    )
+    """Measure one way to the point, with intervals.
+
+    Args:
+        name: what the table calls the row.
+        predictions: scores and sizes.
+        points: (N, K, 2) photograph pixels.
+        responses: (N, K) values of the map there; they rank the points where the options ask for it.
+        dataset: the photographs.
+        objects: the annotated objects of each, as `objects_of` gives them.
+        options: how to measure.
+    """
+    return _row(name, row_metrics(predictions, points, responses, dataset, objects, options), options)
 
 
 def row_metrics(
-    item: Predictions,
+    predictions: Predictions,
     points: Float64Array,
-    responses: npt.NDArray[np.float32],
+    responses: Float32Array | Float64Array,
     dataset: Dataset,
     objects: Sequence[Objects],
     options: EvaluationOptions,
 ) -> dict[str, PhotographMetric]:
-    """What a row's numbers are made of: for intervals, and for tests against other rows.
+    """What a row is measured by, for each key of `MEASURES`; the arguments are those of `measure_row`.
 
-    Args:
-        item: sizes and scores of N photographs.
-        points: (N, K, 2) where each class is, in photograph pixels.
-        responses: (N, K) values of the maps there.
-        dataset: the N photographs.
-        objects: their boxes.
-        options: how to measure.
-
-    Returns:
-        For each key of `MEASURES`, the metric.
+    Two rows of the same photographs can be compared with `freeloc.metrics.paired_bootstrap`, key by key.
     """
-    labels, sizes = dataset.labels, item.sizes
-    located = location_ap(points, sizes, objects, labels, item.scores, responses, options.location)
+    labels, sizes = dataset.labels, predictions.sizes
+    location = location_ap(points, sizes, objects, labels, predictions.scores, responses, options.location)
     return {
-        "classification": classification_ranking(item.scores, labels, options.flavour),
-        "location": located.ranking,
+        "classification": classification_ranking(predictions.scores, labels, options.flavour),
+        "location": location.ranking,
         "pointing": pointing_game(points, sizes, objects, "all", options.pointing).tally,
         "pointing_difficult": pointing_game(points, sizes, objects, "difficult", options.pointing).tally,
     }
+
+
+def _box_metrics(
+    found: Detections, objects: Sequence[Objects], n_classes: int, options: EvaluationOptions
+) -> dict[str, PhotographMetric]:
+    rankings = detection_rankings(found, objects, n_classes, options.box_iou, options.flavour)
+    return {box_measure(ranking.iou): ranking for ranking in rankings}
+
+
+def _row(name: str, metrics: Mapping[str, PhotographMetric], options: EvaluationOptions) -> Row:
+    return Row(
+        name,
+        {
+            key: bootstrap_intervals(metric, resamples=options.resamples, seed=options.seed)
+            for key, metric in metrics.items()
+        },
+    )

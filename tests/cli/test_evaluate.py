@@ -12,10 +12,12 @@ import pytest
 
 from freeloc.cli.evaluate import _name
 from freeloc.datasets import Dataset, open_dataset
+from freeloc.datasets.detections import read_detections
 from freeloc.evaluation import EvaluationOptions, collect, evaluate
 from freeloc.localizer import Localizer
 from freeloc.metrics import LocationOptions, PointingOptions
 from freeloc.model import Model
+from freeloc.writers.vocresults import write_detection_results
 
 TORCH = ("--runtime", "torch", "--precision", "float32", "--scales", "0.5")
 
@@ -133,6 +135,97 @@ def test_each_mistake_is_one_line(
     assert answer.err.startswith("freeloc: ")
     assert wanted in answer.err
     assert answer.err.count("\n") == 1
+
+
+# --- detectors --------------------------------------------------------------------------------------------
+
+
+def perfect_boxes(scenes: Dataset, file: Path) -> Path:
+    """The annotated boxes of the scenes as COCO results, with the ids of `tiny_coco`."""
+    records = [
+        {
+            "image_id": number,
+            "category_id": box.label + 1,
+            "bbox": [box.x1, box.y1, box.x2 - box.x1, box.y2 - box.y1],
+            "score": 0.5,
+        }
+        for number, sample in enumerate(scenes, start=1)
+        for box in sample.boxes or ()
+    ]
+    file.write_text(json.dumps(records))
+    return file
+
+
+def test_detections_without_a_model(
+    freeloc: Callable[..., Any], tiny_scenes: Dataset, tiny_coco: Path, tmp_path: Path
+) -> None:
+    file, out = perfect_boxes(tiny_scenes, tmp_path / "perfect.json"), tmp_path / "all.json"
+    data = open_dataset(tiny_coco, images=tiny_coco.parent, boxes=True)
+    found = read_detections(file, data, data=tiny_coco)
+    names = [sample.path.stem for sample in data]
+    folder = write_detection_results(tmp_path / "Main", names, data.classes, found, "val")[0].parent
+    words = ("--images", tiny_coco.parent, "--resamples", "20", "--box-iou", "0.9", "--box-iou", "0.25")
+    answer = freeloc(
+        "evaluate", "--detections", file, "--detections", folder, tiny_coco, "--out", out, *words
+    )
+    assert (answer.code, answer.err) == (0, f"wrote {out}\n")
+    for title in ("perfect, surest box", "Main, surest box", "IoU 0.9", "IoU 0.25"):
+        assert title in answer.out
+    page = json.loads(out.read_text(), parse_constant=pytest.fail)
+    assert [row["name"] for row in page["rows"]] == [
+        "perfect, surest box",
+        "Main, surest box",
+        "centre of the photograph",
+    ]
+    options = EvaluationOptions(resamples=20, box_iou=(0.9, 0.25))
+    wanted = evaluate([], data, options, detections={"perfect": found, "Main": found})
+    assert page == json.loads(json.dumps(wanted.as_json()))
+    for row in page["rows"][:2]:
+        for key in ("classification", "location", "pointing", "box_ap_90", "box_ap_25"):
+            assert row[key]["mean"]["value"] == 100.0, key
+
+
+def test_a_model_and_a_detector_in_one_table(
+    freeloc: Callable[..., Any], tiny_run: Path, tiny_scenes: Dataset, tiny_coco: Path, tmp_path: Path
+) -> None:
+    file, out = perfect_boxes(tiny_scenes, tmp_path / "perfect.json"), tmp_path / "all.json"
+    words = ("--images", tiny_coco.parent, "--resamples", "20", "--out", out, "--quiet", *TORCH)
+    rows = {}
+    for place in (("evaluate", tiny_run, tiny_coco), ("evaluate", tiny_coco, "--against", tiny_run)):
+        answer = freeloc(*place, "--detections", file, *words)
+        assert answer.code == 0
+        rows[place[1]] = json.loads(out.read_text())["rows"]
+    assert [row["name"] for row in rows[tiny_run]] == [
+        "tiny, fused",
+        "tiny, paper",
+        "perfect, surest box",
+        "centre of the photograph",
+    ]
+    assert rows[tiny_coco] == rows[tiny_run]
+    perfect = rows[tiny_run][2]
+    assert [perfect[f"box_ap_{iou}"]["mean"]["value"] for iou in (50, 30, 10)] == [100.0] * 3
+    assert "box_ap_50" not in rows[tiny_run][0]
+
+
+def test_a_detectors_mistakes_are_seen_before_the_work(
+    freeloc: Callable[..., Any], tiny_run: Path, tiny_coco: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "found.json"
+    file.write_text('[\n{"image_id": 7000, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}]')
+    words = ("evaluate", tiny_run, tiny_coco, "--images", tiny_coco.parent, *TORCH)
+    answer = freeloc(*words, "--detections", file)
+    assert (answer.code, answer.out) == (2, "")
+    assert f"{file}:2: image 7000 is no photograph of COCO instances" in answer.err
+    assert "evaluating" not in answer.err, "progress of work that was in vain"
+    for option, wanted in (
+        (("--detections", tmp_path / "gone.json"), "there is no file or folder"),
+        (("--detections", tmp_path), "holds no results: give a folder with files like comp3_det_val_dog.txt"),
+        (("--detections", file, "--box-iou", "0"), "box IoU is 0: give a number above 0"),
+    ):
+        answer = freeloc(*words, *option)
+        assert (answer.code, answer.out) == (2, "")
+        assert wanted in answer.err
+        assert answer.err.count("\n") == 1
 
 
 def test_models_get_the_shortest_names_that_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,6 +111,10 @@ def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path) -> None:
         ("train", "data"),
         ("evaluate", "m", "d", "--resamples", "0"),
         ("evaluate", "m", "d", "--ap", "coco"),
+        ("evaluate",),
+        ("evaluate", "m"),
+        ("evaluate", "m", "--against", "n"),
+        ("evaluate", "--detections", "f"),
     ],
 )
 def test_wrong_words_end_with_code_two(freeloc: Callable[..., Any], words: tuple[str, ...]) -> None:
@@ -251,6 +255,7 @@ def test_evaluate_has_the_librarys_defaults() -> None:
     assert default(cli.evaluate, "ap") == wanted.flavour
     for name in ("resamples", "seed"):
         assert default(cli.evaluate, name) == getattr(wanted, name), name
+    assert tuple(default(cli.evaluate, "box_iou")) == wanted.box_iou
     for name in PointingOptions.__dataclass_fields__:
         assert default(cli.evaluate, f"pointing_{name}") == getattr(wanted.pointing, name), name
     for name in ("ranking", "tolerance", "tolerance_frame", "distance", "difficult", "crowd"):

@@ -1,140 +1,331 @@
-"""Results of detectors: both layouts, ids with gaps, and every mistake told with its place."""
+"""A detector's results: both forms, ids of every kind, and a named line for everything that is wrong."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from freeloc.datasets import open_dataset
-from freeloc.datasets.detections import Keys, keys_of, read_detections
+from freeloc.datasets import DataProblems, Dataset, Sample, open_dataset
+from freeloc.datasets.coco import read_ids
+from freeloc.datasets.detections import read_detections
 from freeloc.errors import FreelocError
+from freeloc.metrics import Detections
 
-KEYS = Keys({"000005": 0, "000007": 1, 7: 1}, {"dog": 0, "tvmonitor": 1, 18: 0})
+
+def dataset(*names: str, classes: tuple[str, ...] = ("cat", "dog"), skipped: int = 0) -> Dataset:
+    """Photographs that need not be there."""
+    labels = [np.full(len(classes), -1, np.int8) for _ in names]
+    samples = tuple(Sample(Path("photos") / name, row, ()) for name, row in zip(names, labels, strict=True))
+    return Dataset("by hand", classes, samples, skipped)
 
 
-def test_coco_results(tmp_path: Path) -> None:
-    file = tmp_path / "results.json"
-    file.write_text(
-        json.dumps(
-            [
-                {"image_id": 7, "category_id": 18, "bbox": [10, 20, 30, 40], "score": 0.5},
-                {"image_id": "000005", "category_id": "tvmonitor", "bbox": [0, 0, 1.5, 2], "score": 3},
-            ]
-        )
+def result(
+    image: object, category: object, bbox: object = (10, 20, 30, 40), score: object = 0.5
+) -> dict[str, Any]:
+    return {"image_id": image, "category_id": category, "bbox": bbox, "score": score}
+
+
+def write(file: Path, *records: object) -> Path:
+    """A JSON list with each record on a line of its own; the first is on line 2."""
+    file.write_text("[\n" + ",\n".join(map(json.dumps, records)) + "\n]\n")
+    return file
+
+
+def rows(found: Detections) -> list[tuple[int, int, float, list[float]]]:
+    return list(zip(found.photo.tolist(), found.label.tolist(), found.score.tolist(), found.boxes.tolist()))
+
+
+def problems(path: Path, found_in: Dataset, **options: Any) -> list[tuple[str, int | None, str]]:
+    with pytest.raises(DataProblems) as caught:
+        read_detections(path, found_in, **options)
+    assert "--skip-bad does not help" in str(caught.value) or "--skip-bad" not in str(caught.value)
+    return [(problem.file.name, problem.line, problem.message) for problem in caught.value.problems]
+
+
+# --- COCO results -----------------------------------------------------------------------------------------
+
+
+def test_json_with_numbers_and_names(tmp_path: Path) -> None:
+    data = dataset("000006.jpg", "2008_000015.jpg", "COCO_val2014_000000000042.jpg", "beach.png")
+    file = write(
+        tmp_path / "found.json",
+        result(6, 1, [10, 20, 30, 40], 0.25),
+        result(2008000015, 2, [0.5, 1.5, 2, 0], -7),
+        result(42, "dog", score=1),
+        result("beach", "cat"),
+        result("beach.png", 2),
+        result("000006", 2),
     )
-    found = read_detections(file, KEYS)
-    assert found.photo.tolist() == [1, 0]
-    assert found.label.tolist() == [0, 1]
-    assert found.score.tolist() == [0.5, 3.0]
-    assert found.boxes.tolist() == [[10, 20, 40, 60], [0, 0, 1.5, 2]]
+    assert rows(read_detections(file, data)) == [
+        (0, 0, 0.25, [10, 20, 40, 60]),
+        (1, 1, -7, [0.5, 1.5, 2.5, 1.5]),
+        (2, 1, 1, [10, 20, 40, 60]),
+        (3, 0, 0.5, [10, 20, 40, 60]),
+        (3, 1, 0.5, [10, 20, 40, 60]),
+        (0, 1, 0.5, [10, 20, 40, 60]),
+    ]
+    assert rows(read_detections(write(tmp_path / "none.json"), data)) == []
 
 
-def test_voc_results_are_read_with_their_siblings(tmp_path: Path) -> None:
-    (tmp_path / "comp4_det_val_dog.txt").write_text("000005 0.75 1 1 10 20\n\n000007 -2 5 6 7 8\n")
-    (tmp_path / "comp4_det_val_tvmonitor.txt").write_text("000007 1e-3 2 2 3 3\n")
-    (tmp_path / "comp4_cls_val_dog.txt").write_text("000005 1\n")
-    for place in (tmp_path, tmp_path / "comp4_det_val_tvmonitor.txt"):
-        found = read_detections(place, KEYS)
-        assert found.photo.tolist() == [0, 1, 1]
-        assert found.label.tolist() == [0, 0, 1]
-        assert found.boxes.tolist() == [[0, 0, 10, 20], [4, 5, 7, 8], [1, 1, 3, 3]]
-    (tmp_path / "comp3_det_val_dog.txt").write_text("000005 0.5 1 1 2 2\n")
-    assert len(read_detections(tmp_path / "comp3_det_val_dog.txt", KEYS).score) == 1
-    with pytest.raises(FreelocError, match="several sets of results"):
-        read_detections(tmp_path, KEYS)
+class Coco:
+    """A COCO folder whose ids cannot be guessed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "annotations").mkdir(parents=True)
+        images = []
+        for ident, name in ((900, "a/1.jpg"), (7, "b/1.jpg"), ("x", "2.jpg")):
+            path = root / "val" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 30), (len(images), 0, 0)).save(path)
+            images.append({"id": ident, "file_name": name})
+        page = {
+            "images": images,
+            "annotations": [],
+            "categories": [{"id": 90, "name": "gnu"}, {"id": 3, "name": "cat"}, {"id": 17, "name": "dog"}],
+        }
+        (root / "annotations" / "instances_val.json").write_text(json.dumps(page))
+
+    def open(self, **options: Any) -> Dataset:
+        return open_dataset(self.root, boxes=True, **options)
+
+
+def test_json_with_the_ids_of_a_coco_file(tmp_path: Path) -> None:
+    coco = Coco(tmp_path / "coco")
+    assert dict(read_ids(coco.root).images) == {900: "a/1.jpg", 7: "b/1.jpg", "x": "2.jpg"}
+    file = write(tmp_path / "found.json", result(7, 90), result(900, 3), result("x", "dog"), result(7, 17))
+    found = rows(read_detections(file, coco.open(), data=coco.root))
+    assert [row[:2] for row in found] == [(1, 2), (0, 0), (2, 1), (1, 1)]
+    # A file of the data set is as good as its folder.
+    instances = coco.root / "annotations" / "instances_val.json"
+    again = read_detections(file, coco.open(), data=str(instances))
+    assert rows(again) == found
+    # Classes that were not chosen, and photographs that the data set does not hold, are left out.
+    some = rows(read_detections(file, coco.open(classes=["dog"]), data=coco.root))
+    assert [row[:2] for row in some] == [(2, 0), (1, 0)]
+    whole = coco.open()
+    part = Dataset(whole.name, whole.classes, whole.samples[1:])
+    assert [row[:2] for row in rows(read_detections(file, part, data=coco.root, split="val"))] == [
+        (0, 2),
+        (1, 1),
+        (0, 1),
+    ]
+
+
+def test_the_layout_of_the_data_can_be_said(tmp_path: Path) -> None:
+    coco = Coco(tmp_path / "coco")
+    page = coco.root / "annotations" / "instances_val.json"
+    odd = page.rename(page.with_suffix(".txt"))
+    data = open_dataset(odd, format="coco", boxes=True)
+    file = write(tmp_path / "found.json", result(7, 90))
+    found = rows(read_detections(file, data, data=odd, format="coco"))
+    assert [row[:2] for row in found] == [(1, 2)]
+    # Looked at, it is no COCO file, and ids are taken from the names: there is no photograph 7.
+    assert "image 7 is no photograph of COCO val" in [said for *_, said in problems(file, data, data=odd)]
+
+
+def test_ids_that_the_coco_file_does_not_have(tmp_path: Path) -> None:
+    coco = Coco(tmp_path / "coco")
+    file = write(
+        tmp_path / "found.json", result(7, 90), result(1, 3), result(7, 1), result(1, 1), result("2", 3)
+    )
+    assert problems(file, coco.open(), data=coco.root) == [
+        ("found.json", 3, "image 1 is no photograph of COCO val"),
+        ("found.json", 4, "category_id 1 is no class of COCO val: give an id of its file"),
+        ("found.json", 6, "image '2' is no photograph of COCO val"),
+    ]
+
+
+def test_every_bad_record_is_named(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "found.json",
+        result("a", 1),
+        7,
+        {"image_id": "a", "bbox": [1, 2, 3, 4], "score": 1},
+        result(True, 1),
+        result("a", 1, score="high"),
+        result("a", 1, score=float("nan")),
+        result("a", 1, score=10**400),
+        result("a", 1, [1, 2, 3]),
+        result("a", 1, [1, 2, -3, 4]),
+        result("a", 1, [1, 2, 3, None]),
+        result("a", 1, {"x": 1}),
+        result("b", 1),
+        result("a", 3),
+        result("a", 0),
+    )
+    found = problems(file, dataset("a.jpg"))
+    assert [line for _, line, _ in found] == list(range(3, 16))
+    messages = [message for *_, message in found]
+    assert messages[0] == "7 is no object with image_id, category_id, bbox and score"
+    assert messages[1] == messages[2] == "a detection needs an image_id and a category_id"
+    assert messages[3] == "score is 'high', not a number"
+    assert messages[4] == "score is nan, not a number"
+    assert all("not [x, y, width, height]" in message for message in messages[6:10])
+    assert messages[10] == "image 'b' is no photograph of by hand"
+    assert messages[11] == "category_id 3 is no class of by hand: give 1 to 2, or a name"
+    assert messages[12] == "category_id 0 is no class of by hand: give 1 to 2, or a name"
+
+
+def test_photographs_that_cannot_be_told_apart(tmp_path: Path) -> None:
+    data = dataset("one/5.jpg", "two/5.jpg", "06.jpg", "6.jpg", "7.jpg")
+    file = write(tmp_path / "found.json", result("06", 1), result(7, 1))
+    assert [row[0] for row in rows(read_detections(file, data))] == [2, 4]
+    file = write(tmp_path / "found.json", result("5", 1), result(6, 1))
+    assert problems(file, data) == [
+        ("found.json", 2, "image '5' could be several photographs of by hand"),
+        ("found.json", 3, "image 6 could be several photographs of by hand"),
+    ]
+
+
+def test_as_many_unknown_photographs_as_were_left_out_are_passed_over(tmp_path: Path) -> None:
+    file = write(tmp_path / "found.json", result("a", 1), result("bad", 1), result("bad", 2))
+    assert len(read_detections(file, dataset("a.jpg", skipped=1))) == 1
+    write(file, result("a", 1), result("bad", 1), result("worse", 2))
+    assert len(problems(file, dataset("a.jpg", skipped=1))) == 2
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "message"),
+    ("text", "line", "message"),
     [
-        ("r.json", "{", "cannot be read"),
-        ("r.json", "{}", "is no list of results"),
-        ("r.json", '[{"image_id": 7}]', "result 1 needs image_id, category_id, bbox"),
-        (
-            "r.json",
-            '[{"image_id": 8, "category_id": 18, "bbox": [0, 0, 1, 1], "score": 1}]',
-            "photograph 8, which",
-        ),
-        ("r.json", '[{"image_id": 7, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 1}]', "class 1, which"),
-        (
-            "r.json",
-            '[{"image_id": 7, "category_id": 18, "bbox": [0, 0, -1, 1], "score": 1}]',
-            "ends before it begins",
-        ),
-        ("r.json", '[{"image_id": 7, "category_id": 18, "bbox": [0, 0, 1, 1], "score": NaN}]', "not finite"),
-        (
-            "comp3_det_val_dog.txt",
-            "000005 0.5 1 1 2 2\n000005 0.5 1 1 2\n",
-            "line 2 is not: photograph score",
-        ),
-        ("comp3_det_val_dog.txt", "000009 0.5 1 1 2 2\n", "line 1 speaks of photograph '000009'"),
-        ("comp3_det_val_cat.txt", "000005 0.5 1 1 2 2\n", "class 'cat', which the data set does not have"),
-        ("notes.txt", "", "holds no VOC results"),
+        ("[\n{}\n", 3, "malformed JSON"),
+        ('[{"a": 1},\n]', 2, "malformed JSON"),
+        ("[] []", 1, "malformed JSON"),
+        ('[\n{"image_id": ' + "9" * 5000 + "}]", 2, "malformed JSON"),
+        ("[" + "[" * 100000, None, "nested too deep"),
     ],
 )
-def test_mistakes_name_their_place(tmp_path: Path, name: str, text: str, message: str) -> None:
-    (tmp_path / name).write_text(text)
-    with pytest.raises(FreelocError, match=message):
-        read_detections(tmp_path / name, KEYS)
+def test_malformed_json(tmp_path: Path, text: str, line: int | None, message: str) -> None:
+    file = tmp_path / "found.json"
+    file.write_text(text)
+    ((_, at, said),) = problems(file, dataset("a.jpg"))
+    assert at == line
+    assert message in said
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match="does not exist"):
-        read_detections(tmp_path / "none.json", KEYS)
+def test_what_is_no_result_at_all(tmp_path: Path) -> None:
+    data = dataset("a.jpg")
+    for name, text in (
+        ("instances.json", '{"images": []}'),
+        ("notes.txt", "a 0.5 1 1 2 2\n"),
+        ("empty.json", ""),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(FreelocError, match=rf"{name} holds no detections: give a JSON list"):
+            read_detections(tmp_path / name, data)
+    (tmp_path / "latin.json").write_bytes(b"[\n\xff]")
+    assert problems(tmp_path / "latin.json", data)[0][1] == 2
+    with pytest.raises(FreelocError, match="there is no file or folder"):
+        read_detections(tmp_path / "gone.json", data)
 
 
-def test_coco_ids_with_gaps_find_their_photographs_and_classes(tiny_coco: Path) -> None:
-    data = open_dataset(tiny_coco, images=tiny_coco.parent, boxes=True)
-    keys = keys_of(data, tiny_coco)
-    page = json.loads(tiny_coco.read_text())
-    for image in page["images"]:
-        assert data.samples[keys.photographs[image["id"]]].path.name == image["file_name"]
-    for category in page["categories"]:
-        assert data.classes[keys.classes[category["id"]]] == category["name"]
+# --- VOC results ------------------------------------------------------------------------------------------
 
 
-def test_evaluating_a_perfect_detector(tiny_coco: Path, tmp_path: Path, freeloc: Callable[..., Any]) -> None:
-    """The annotations themselves as results: every object found, its centre inside it."""
-    page = json.loads(tiny_coco.read_text())
-    results = [
-        {key: entry[key] for key in ("image_id", "category_id", "bbox")} | {"score": 1.0}
-        for entry in page["annotations"]
+def voc(folder: Path, **files: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / f"{name}.txt").write_text(text)
+    return folder
+
+
+def test_voc_results_of_a_folder_and_of_one_file(tmp_path: Path) -> None:
+    data = dataset("000006.jpg", "000010.jpg")
+    folder = voc(
+        tmp_path,
+        comp3_det_val_cat="000006 0.5 11 21 40 60\n\n000010 1e-3 1 1 1.5 2\r\n",
+        comp3_det_val_dog="",
+        # VOC's other classes, and another competition's files, are none of this data set's business.
+        comp3_det_val_sheep="somewhere 1 1 1 2 2\n",
+        comp1_cls_val_cat="000006 0.5\n",
+        readme="hello",
+    )
+    wanted = [(0, 0, 0.5, [10, 20, 40, 60]), (1, 0, 0.001, [0, 0, 1.5, 2])]
+    for path in (folder, folder / "comp3_det_val_cat.txt", folder / "comp3_det_val_sheep.txt"):
+        assert rows(read_detections(path, data)) == wanted
+    # A class without a file has no detections.
+    (folder / "comp3_det_val_dog.txt").unlink()
+    assert rows(read_detections(folder, data)) == wanted
+
+
+def test_of_several_sets_one_file_says_which(tmp_path: Path) -> None:
+    data = dataset("a.jpg")
+    line = "a 0.5 1 1 10 10\n"
+    folder = voc(tmp_path, comp3_det_val_cat=line, comp4_det_val_dog=line, comp4_det_train_2_dog=line)
+    with pytest.raises(
+        FreelocError, match=r"several sets of results \(comp3_det_val, comp4_det_train_2, comp4_det_val\)"
+    ):
+        read_detections(folder, data)
+    assert [row[1] for row in rows(read_detections(folder / "comp3_det_val_cat.txt", data))] == [0]
+    assert [row[1] for row in rows(read_detections(folder / "comp4_det_val_dog.txt", data))] == [1]
+
+
+def test_the_longest_class_name_counts(tmp_path: Path) -> None:
+    data = dataset("a.jpg", classes=("dog", "hot_dog", "sea lion"))
+    line = "a 0.5 1 1 10 10\n"
+    voc(
+        tmp_path,
+        comp3_det_val_dog=line,
+        comp3_det_val_hot_dog=line + line,
+        **{"comp3_det_val_sea lion": line},
+    )
+    assert sorted(row[1] for row in rows(read_detections(tmp_path, data))) == [0, 1, 1, 2]
+
+
+def test_files_that_are_for_no_class(tmp_path: Path) -> None:
+    data = dataset("a.jpg")
+    with pytest.raises(
+        FreelocError, match=r"holds no results: give a folder with files like comp3_det_val_dog"
+    ):
+        read_detections(tmp_path, data)
+    voc(tmp_path, comp3_det_val_gnu="")
+    for path in (tmp_path, tmp_path / "comp3_det_val_gnu.txt"):
+        with pytest.raises(
+            FreelocError, match=r"comp3_det_val_gnu\.txt is for no class of the data set, .*cat, dog"
+        ):
+            read_detections(path, data)
+    voc(tmp_path, comp3_det_val_dog="")
+    with pytest.raises(FreelocError, match=r"comp3_det_val_gnu\.txt is for no class"):
+        read_detections(tmp_path, data)
+
+
+def test_every_bad_line_is_named(tmp_path: Path) -> None:
+    voc(
+        tmp_path,
+        comp3_det_val_cat="a 0.5 1 1 10 10\na 0.5 1 1 10\na x 1 1 10 10\n\na 0.5 5 1 3.9 10\nb 1 1 1 2 2\n",
+        comp3_det_val_dog="a nan 1 1 10 10\nb 1 1 1 2 2\n",
+    )
+    (tmp_path / "comp3_det_val_dog.txt").open("ab").close()
+    assert problems(tmp_path, dataset("a.jpg")) == [
+        ("comp3_det_val_cat.txt", 2, "'a 0.5 1 1 10' is not a photograph, a score and four pixels"),
+        ("comp3_det_val_cat.txt", 3, "'a x 1 1 10 10' is not a photograph, a score and four pixels"),
+        ("comp3_det_val_cat.txt", 5, "the box 5 1 3.9 10 ends before it starts"),
+        ("comp3_det_val_cat.txt", 6, "image 'b' is no photograph of by hand"),
+        ("comp3_det_val_dog.txt", 1, "'a nan 1 1 10 10' is not a photograph, a score and four pixels"),
     ]
-    file, out = tmp_path / "perfect.json", tmp_path / "out.json"
-    file.write_text(json.dumps(results))
-    words = ("--images", tiny_coco.parent, "--resamples", "20", "--out", out)
-    answer = freeloc("evaluate", tiny_coco, "--detections", file, *words)
-    assert answer.code == 0, answer.err
-    found = json.loads(out.read_text())
-    assert [row["name"] for row in found["rows"]] == [f"{file}, box centre", "centre of the photograph"]
-    assert found["rows"][0]["location"]["mean"]["value"] == 100
-    assert found["rows"][0]["classification"]["mean"]["value"] == 100
-    assert {iou: entry["mean"]["value"] for iou, entry in found["box_ap"][str(file)].items()} == {
-        "0.5": 100,
-        "0.3": 100,
-        "0.1": 100,
-    }
-    assert "box AP by intersection over union" in answer.out
+    (tmp_path / "comp3_det_val_cat.txt").write_bytes(b"a 0.5 1 1 10 10\n\xff\n")
+    assert problems(tmp_path, dataset("a.jpg", "b.jpg"))[0][:2] == ("comp3_det_val_cat.txt", 2)
 
 
-def test_a_detector_beside_a_model(
-    tiny_run: Path, tiny_coco: Path, tmp_path: Path, freeloc: Callable[..., Any]
-) -> None:
-    file, out = tmp_path / "none.json", tmp_path / "out.json"
-    file.write_text("[]")
-    words = ("--images", tiny_coco.parent, "--resamples", "20", "--out", out, "--scales", "0.5")
-    answer = freeloc("evaluate", tiny_run, tiny_coco, "--detections", file, *words)
-    assert answer.code == 0, answer.err
-    rows = {row["name"]: row for row in json.loads(out.read_text())["rows"]}
-    assert list(rows) == ["tiny, fused", "tiny, paper", f"{file}, box centre", "centre of the photograph"]
-    assert rows[f"{file}, box centre"]["location"]["mean"]["value"] == 0
-
-
-def test_a_model_or_detections_are_needed(tiny_coco: Path, freeloc: Callable[..., Any]) -> None:
-    answer = freeloc("evaluate", tiny_coco)
-    assert answer.code == 2
-    assert "DATA alone with --detections" in answer.err
+@pytest.mark.photographs
+def test_real_annotations_as_detections(coco_root: Path, tmp_path: Path) -> None:
+    """COCO's own boxes, written as results with COCO's own ids, are read back as the data set's boxes."""
+    data = open_dataset(coco_root, split="val2017", boxes=True, verify=False)
+    page = json.loads((coco_root / "annotations" / "instances_val2017.json").read_text())
+    records = [
+        {"image_id": each["image_id"], "category_id": each["category_id"], "bbox": each["bbox"], "score": 1}
+        for each in page["annotations"]
+    ]
+    found = read_detections(write(tmp_path / "found.json", *records), data, data=coco_root, split="val2017")
+    wanted = [
+        (index, box.label, [box.x1, box.y1, box.x2, box.y2])
+        for index, sample in enumerate(data)
+        for box in sample.boxes or ()
+    ]
+    assert sorted((row[0], row[1], row[3]) for row in rows(found)) == sorted(wanted)
+    assert len(wanted) > 500

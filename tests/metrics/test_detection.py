@@ -1,147 +1,441 @@
-"""Box AP against the devkit's rules written out detection by detection."""
-
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeloc.errors import FreelocError
-from freeloc.metrics import Detections, Objects, bootstrap_intervals, box_overlap, detection_ranking
+from freeloc.metrics import (
+    APFlavour,
+    Detections,
+    Objects,
+    best_boxes,
+    bootstrap_intervals,
+    detection_ap,
+    detection_ranking,
+    detection_rankings,
+    paired_bootstrap,
+    ranked_average_precision,
+)
 
-CLASSES = 2
-corner = st.integers(0, 12)
-scores = st.sampled_from([-1.5, 0.0, 0.25, 0.5, 2.0])
-
-
-@st.composite
-def boxes(draw: st.DrawFn) -> tuple[float, float, float, float]:
-    x1, y1 = draw(corner), draw(corner)
-    return x1, y1, x1 + draw(st.integers(1, 8)), y1 + draw(st.integers(1, 8))
-
-
-objects = st.lists(st.tuples(boxes(), st.integers(0, CLASSES - 1), st.booleans()), max_size=4)
-found = st.lists(st.tuples(st.integers(0, 2), st.integers(0, CLASSES - 1), scores, boxes()), max_size=12)
-
-
-def devkit_overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """In the devkit's own pixels, counted from 1, both ends in."""
-    a = (one[0] + 1, one[1] + 1, one[2], one[3])
-    b = (other[0] + 1, other[1] + 1, other[2], other[3])
-    wide = min(a[2], b[2]) - max(a[0], b[0]) + 1
-    high = min(a[3], b[3]) - max(a[1], b[1]) + 1
-    if wide <= 0 or high <= 0:
-        return 0.0
-    area = (a[2] - a[0] + 1) * (a[3] - a[1] + 1) + (b[2] - b[0] + 1) * (b[3] - b[1] + 1) - wide * high
-    return wide * high / area
+FLAVOURS: tuple[APFlavour, ...] = get_args(APFlavour)
+law = settings(deadline=None, max_examples=40)
+flavours = st.sampled_from(FLAVOURS)
+seeds = st.integers(0, 2**32 - 1)
 
 
-def devkit_ap(photos: list, detections: list, label: int, iou: float) -> float:
-    """VOCevaldet and VOCap of the devkit of 2010 and later."""
-    ordered = sorted((d for d in detections if d[1] == label), key=lambda d: -d[2])
-    taken: set[tuple[int, int]] = set()
-    hits: list[tuple[float, bool]] = []
-    for photo, _, score, box in ordered:
-        best, which = -math.inf, -1
-        for index, (other, owner, _) in enumerate(photos[photo]):
-            if owner == label and devkit_overlap(box, other) > best:
-                best, which = devkit_overlap(box, other), index
-        if best >= iou:
-            if photos[photo][which][2]:
+# --- the devkit's rules, written out ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One object as the devkit holds it: pixels counted from 1, both ends included."""
+
+    photo: int
+    label: int
+    box: tuple[int, int, int, int]
+    flagged: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """One line of a results file."""
+
+    photo: int
+    label: int
+    score: float
+    box: tuple[int, int, int, int]
+
+
+def pixel_iou(one: tuple[int, ...], other: tuple[int, ...]) -> Fraction:
+    """VOCevaldet's overlap, with its +1 for pixels."""
+    left, top = max(one[0], other[0]), max(one[1], other[1])
+    width, height = min(one[2], other[2]) - left + 1, min(one[3], other[3]) - top + 1
+    if width <= 0 or height <= 0:
+        return Fraction(0)
+    areas = sum((b[2] - b[0] + 1) * (b[3] - b[1] + 1) for b in (one, other))
+    return Fraction(width * height, areas - width * height)
+
+
+def reference_ap(
+    truth: list[Truth], found: list[Found], label: int, iou: Fraction, flavour: str
+) -> Fraction | None:
+    """VOCevaldet for one class: a loop down the sorted detections that marks objects as taken."""
+    objects = [item for item in truth if item.label == label]
+    n_positives = sum(not item.flagged for item in objects)
+    if not n_positives:
+        return None
+    taken: set[int] = set()
+    curve: dict[float, tuple[int, int]] = {}
+    right = seen = 0
+    for line in sorted((line for line in found if line.label == label), key=lambda line: -line.score):
+        best, target = Fraction(0), -1
+        for index, item in enumerate(objects):
+            if item.photo == line.photo and pixel_iou(line.box, item.box) > best:
+                best, target = pixel_iou(line.box, item.box), index
+        if target >= 0 and best >= iou:
+            if objects[target].flagged:
                 continue
-            hits.append((score, (photo, which) not in taken))
-            taken.add((photo, which))
-        else:
-            hits.append((score, False))
-    positives = sum(owner == label and not hard for photo in photos for _, owner, hard in photo)
-    if not positives:
-        return math.nan
-    # Equal scores are one threshold: nobody may gain by the order of a file.
-    curve = []
-    for level in sorted({score for score, _ in hits}, reverse=True):
-        above = [hit for score, hit in hits if score >= level]
-        curve.append((sum(above) / positives, sum(above) / len(above)))
-    area, before = 0.0, 0.0
-    for index, (recall, _) in enumerate(curve):
-        area += (recall - before) * max(precision for _, precision in curve[index:])
+            right += target not in taken
+            taken.add(target)
+        seen += 1
+        # A later line of the same score overwrites: equal scores share a threshold.
+        curve[line.score] = (right, seen)
+    points = [(Fraction(r, n_positives), Fraction(r, s)) for r, s in curve.values()]
+    if flavour == "11point":
+        levels = (Fraction(t, 10) for t in range(11))
+        return (
+            sum((max((p for r, p in points if r >= t), default=Fraction(0)) for t in levels), Fraction(0))
+            / 11
+        )
+    total, before = Fraction(0), Fraction(0)
+    for index, (recall, precision) in enumerate(points):
+        height = max(p for _, p in points[index:]) if flavour == "area" else precision
+        total += (recall - before) * height
         before = recall
-    return area
+    return total
 
 
-def as_objects(photo: list) -> Objects:
-    return Objects.build([b for b, _, _ in photo], [k for _, k, _ in photo], [hard for _, _, hard in photo])
+def edges(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    return box[0] - 1, box[1] - 1, box[2], box[3]
 
 
-@given(st.lists(objects, min_size=3, max_size=3), found, st.sampled_from([0.1, 0.3, 0.5]))
-def test_it_is_the_devkits(photos: list, detections: list, iou: float) -> None:
-    made = Detections.build(*zip(*detections, strict=True)) if detections else Detections.build()
-    ranking = detection_ranking(made, [as_objects(photo) for photo in photos], CLASSES, iou)
-    expected = [devkit_ap(photos, detections, label, iou) for label in range(CLASSES)]
-    np.testing.assert_allclose(ranking.per_class, expected, atol=1e-12)
+def objects_of(truth: list[Truth], n: int, crowd: bool = False) -> list[Objects]:
+    each = [[item for item in truth if item.photo == photo] for photo in range(n)]
+    flag = "crowd" if crowd else "difficult"
+    return [
+        Objects.build([edges(t.box) for t in own], [t.label for t in own], **{flag: [t.flagged for t in own]})
+        for own in each
+    ]
 
 
-@given(boxes(), st.lists(boxes(), min_size=1, max_size=5))
-def test_overlap_of_edges_is_that_of_counted_pixels(one: tuple, many: list) -> None:
-    np.testing.assert_allclose(box_overlap(one, many), [devkit_overlap(one, other) for other in many])
-
-
-def test_a_case_by_hand() -> None:
-    """Two dogs, one difficult; four detections: right, twice the same, the difficult one, and nothing."""
-    dogs = Objects.build([(0, 0, 10, 10), (20, 0, 30, 10)], [0, 0], [False, True])
-    other = Objects.build([(5, 5, 15, 15)], [0])
-    made = Detections.build(
-        [0, 0, 0, 1, 1],
-        [0] * 5,
-        [0.9, 0.8, 0.7, 0.6, 0.5],
-        [(0, 0, 10, 10), (0, 0, 10, 9), (20, 0, 30, 10), (40, 40, 50, 50), (5, 5, 15, 16)],
+def detections_of(found: list[Found]) -> Detections:
+    return Detections.build(
+        [line.photo for line in found],
+        [line.label for line in found],
+        [line.score for line in found],
+        [edges(line.box) for line in found],
     )
-    ranking = detection_ranking(made, [dogs, other], 1)
-    # Ranked: hit, miss (twice the same), miss (nothing there), hit; 2 to find: 1/2 * 1 + 1/2 * 2/4.
-    assert ranking.mean == pytest.approx(0.75)
-    assert ranking.hits.tolist() == [True, False, False, True]
 
 
-@given(st.lists(objects, min_size=3, max_size=3), found)
-def test_a_photograph_counted_twice_is_two_photographs(photos: list, detections: list) -> None:
-    made = Detections.build(*zip(*detections, strict=True)) if detections else Detections.build()
-    once = detection_ranking(made, [as_objects(photo) for photo in photos], CLASSES, 0.3)
-    twice = detections + [(3, *rest) for photo, *rest in detections if photo == 1]
-    more = Detections.build(*zip(*twice, strict=True)) if twice else Detections.build()
-    doubled = detection_ranking(more, [as_objects(photo) for photo in [*photos, photos[1]]], CLASSES, 0.3)
-    np.testing.assert_allclose(once.values([[1, 2, 1]])[0], doubled.per_class, atol=1e-12)
+def scene(seed: int, n: int = 5, k: int = 2) -> tuple[list[Truth], list[Found]]:
+    """Objects, and detections that are mostly shaken copies of them; few scores, so that ties are common."""
+    rng = np.random.default_rng(seed)
+
+    def box() -> tuple[int, int, int, int]:
+        x, y, w, h = rng.integers(1, 12, 4)
+        return int(x), int(y), int(x + w), int(y + h)
+
+    truth = [
+        Truth(int(rng.integers(n)), int(rng.integers(k)), box(), bool(rng.random() < 0.25))
+        for _ in range(rng.integers(0, 12))
+    ]
+    found = []
+    for _ in range(rng.integers(0, 25)):
+        if truth and rng.random() < 0.8:
+            like = truth[rng.integers(len(truth))]
+            shake = rng.integers(-1, 2, 4)
+            x1, y1, x2, y2 = (int(v) for v in np.array(like.box) + shake)
+            found.append(
+                Found(like.photo, like.label, float(rng.integers(6)), (x1, y1, max(x1, x2), max(y1, y2)))
+            )
+        else:
+            found.append(Found(int(rng.integers(n)), int(rng.integers(k)), float(rng.integers(6)), box()))
+    return truth, found
 
 
-def test_intervals_hold_the_value() -> None:
-    rng = np.random.default_rng(0)
-    things = [Objects.build([(0, 0, 10, 10)], [0]) for _ in range(40)]
-    boxes_ = np.tile([0, 0, 10, 10.0], (40, 1)) + np.where(rng.random((40, 1)) < 0.3, 50, 0)
-    made = Detections.build(range(40), [0] * 40, rng.random(40), boxes_)
-    result = bootstrap_intervals(detection_ranking(made, things, 1), resamples=200)
-    assert result.mean.low < result.mean.estimate < result.mean.high
+# --- numbers ----------------------------------------------------------------------------------------------
+
+# One class, three photographs, four objects to find and one difficult; pixels from 1, both ends included.
+#   photograph 0: A (1,1)-(10,10) and B (21,1)-(30,10)
+#   photograph 1: C (1,1)-(10,10), difficult D (41,41)-(60,60)
+#   photograph 2: E (1,1)-(10,10)
+# Ranked:                              overlap        at 0.5                          at 0.3
+#   0.9  A exactly                     100/100        hit                             hit
+#   0.8  A, five columns to the right  50/150 = 1/3   wrong                           wrong: A is taken
+#   0.7  D, its upper half             1/2            left out, exactly at 0.5        left out
+#   0.6  B, top six rows               60/100         hit                             hit
+#   0.5  E, top four rows              40/100         wrong                           hit
+#   0.4  C exactly                     1              hit                             hit
+#   0.3  nothing near, photograph 2    0              wrong                           wrong
+TRUTH = [
+    Truth(0, 0, (1, 1, 10, 10), False),
+    Truth(0, 0, (21, 1, 30, 10), False),
+    Truth(1, 0, (1, 1, 10, 10), False),
+    Truth(1, 0, (41, 41, 60, 60), True),
+    Truth(2, 0, (1, 1, 10, 10), False),
+]
+FOUND = [
+    Found(0, 0, 0.9, (1, 1, 10, 10)),
+    Found(0, 0, 0.8, (6, 1, 15, 10)),
+    Found(1, 0, 0.7, (41, 41, 60, 50)),
+    Found(0, 0, 0.6, (21, 1, 30, 6)),
+    Found(2, 0, 0.5, (1, 1, 10, 4)),
+    Found(1, 0, 0.4, (1, 1, 10, 10)),
+    Found(2, 0, 0.3, (50, 50, 60, 60)),
+]
+BY_HAND = {
+    # Hit, wrong, hit, wrong, hit, wrong: precision 1, 1/2, 2/3, 1/2, 3/5, 1/2 at recall 1/4, 1/4, 2/4, 2/4, 3/4.
+    (0.5, "step"): Fraction(1, 4) * (1 + Fraction(2, 3) + Fraction(3, 5)),
+    (0.5, "area"): Fraction(1, 4) * (1 + Fraction(2, 3) + Fraction(3, 5)),
+    # Recalls 0 to 0.2 at 1, 0.3 to 0.5 at 2/3, 0.6 and 0.7 at 3/5, none from 0.8 on.
+    (0.5, "11point"): (3 + 3 * Fraction(2, 3) + 2 * Fraction(3, 5)) / 11,
+    # Hit, wrong, hit, hit, hit, wrong: precision 1, 1/2, 2/3, 3/4, 4/5, 2/3; raised 1, 4/5, 4/5, 4/5, 4/5, 2/3.
+    (0.3, "step"): Fraction(1, 4) * (1 + Fraction(2, 3) + Fraction(3, 4) + Fraction(4, 5)),
+    (0.3, "area"): Fraction(1, 4) * (1 + 3 * Fraction(4, 5)),
+    (0.3, "11point"): (3 + 8 * Fraction(4, 5)) / 11,
+}
 
 
-@given(found)
-def test_the_surest_box_of_each_class_and_its_centre(detections: list) -> None:
-    made = Detections.build(*zip(*detections, strict=True)) if detections else Detections.build()
-    scores_, centres = made.surest(3, CLASSES)
-    for photo in range(3):
-        for label in range(CLASSES):
-            own = [d for d in detections if d[:2] == (photo, label)]
-            if own:
-                best = max(own, key=lambda d: d[2])  # the first of equals
-                assert scores_[photo, label] == best[2]
-                x1, y1, x2, y2 = best[3]
-                assert centres[photo, label].tolist() == [(x1 + x2) / 2, (y1 + y2) / 2]
-            else:
-                assert np.isnan(centres[photo, label]).all()
-                assert scores_[photo, label] < min((d[2] for d in detections), default=0)
+@pytest.mark.parametrize(("asked", "wanted"), BY_HAND.items())
+def test_the_case_worked_by_hand(asked: tuple[float, APFlavour], wanted: Fraction) -> None:
+    iou, flavour = asked
+    found = detection_ap(detections_of(FOUND), objects_of(TRUTH, 3), 1, (iou,), flavour)
+    assert found.shape == (1, 1)
+    assert found[0, 0] == pytest.approx(float(wanted), abs=1e-15)
+    assert reference_ap(TRUTH, FOUND, 0, Fraction(str(iou)), flavour) == wanted
 
 
-def test_nonsense_is_refused() -> None:
-    with pytest.raises(FreelocError, match="NaN"):
-        Detections.build([0], [0], [math.nan], [(0, 0, 1, 1)])
-    with pytest.raises(ValueError, match="photo index outside"):
-        detection_ranking(Detections.build([3], [0], [1.0], [(0, 0, 1, 1)]), [Objects.build()], 1)
+def test_fates_of_the_case_worked_by_hand() -> None:
+    half, third = detection_rankings(detections_of(FOUND), objects_of(TRUTH, 3), 1, (0.5, 0.3))
+    assert half.hits.tolist() == [True, False, False, True, False, True, False]
+    assert third.hits.tolist() == [True, False, False, True, True, True, False]
+    for ranking in (half, third):
+        assert ranking.counted.tolist() == [True, True, False, True, True, True, True]
+        assert ranking.positives.tolist() == [[2], [1], [1]]
+        assert (ranking.n_photographs, ranking.n_classes, ranking.mean) == (3, 1, ranking.per_class[0])
+    curve = half.curve(0)
+    np.testing.assert_allclose(curve.precision, [1, 1 / 2, 2 / 3, 1 / 2, 3 / 5, 1 / 2])
+    np.testing.assert_allclose(curve.recall, [1 / 4, 1 / 4, 2 / 4, 2 / 4, 3 / 4, 3 / 4])
+    assert curve.thresholds.tolist() == [0.9, 0.8, 0.6, 0.5, 0.4, 0.3]
+
+
+@law
+@given(seeds, flavours, st.sampled_from(["1/10", "3/10", "1/2", "7/10", "1"]), st.booleans())
+def test_against_the_devkits_loops(seed: int, flavour: APFlavour, iou: str, crowd: bool) -> None:
+    truth, found = scene(seed)
+    values = detection_ap(
+        detections_of(found), objects_of(truth, 5, crowd), 2, (float(Fraction(iou)),), flavour
+    )
+    for label in range(2):
+        wanted = reference_ap(truth, found, label, Fraction(iou), flavour)
+        if wanted is None:
+            assert np.isnan(values[0, label])
+        else:
+            assert values[0, label] == pytest.approx(float(wanted), abs=1e-12)
+
+
+def test_of_equal_overlaps_the_object_annotated_first_is_taken() -> None:
+    box = [0, 0, 10, 10]
+    detections = Detections.build([0], [0], [1], [box])
+    for flags, counted in (([False, True], True), ([True, False], False)):
+        ranking = detection_ranking(detections, [Objects.build([box, box], [0, 0], flags)], 1)
+        assert ranking.counted.tolist() == [counted]
+        assert ranking.hits.tolist() == [counted]
+
+
+def test_a_class_without_objects_has_no_value() -> None:
+    objects = [Objects.build([[0, 0, 5, 5], [0, 0, 5, 5]], [0, 2], [False, True])]
+    detections = Detections.build([0, 0, 0], [0, 1, 2], [1, 1, 1], [[0, 0, 5, 5]] * 3)
+    values = detection_ap(detections, objects, 4, (0.5,))[0]
+    assert values[0] == 1
+    assert np.isnan(values[1:]).all()
+    assert detection_ranking(detections, objects, 4).mean == 1
+    assert detection_ap(Detections.build(), objects, 3)[:, 0].tolist() == [0, 0, 0]
+    assert np.isnan(detection_ap(Detections.build(), [], 3)).all()
+
+
+def test_scores_may_be_infinite() -> None:
+    objects = [Objects.build([[0, 0, 5, 5], [20, 0, 25, 5]], [0, 0])]
+    boxes = [[0, 0, 5, 5], [40, 0, 45, 5], [20, 0, 25, 5]]
+    # The missed objects stand below every box, also below −inf.
+    scores = [np.inf, 0.0, -np.inf]
+    assert detection_ap(
+        Detections.build([0] * 3, [0] * 3, scores, boxes), objects, 1, (0.5,)
+    ) == pytest.approx(5 / 6)
+    scores = [-np.inf] * 3
+    assert detection_ap(
+        Detections.build([0] * 3, [0] * 3, scores, boxes), objects, 1, (0.5,)
+    ) == pytest.approx(2 / 3)
+
+
+def test_boxes_without_area_overlap_nothing() -> None:
+    objects = [Objects.build([[3, 3, 3, 9]], [0])]
+    values = detection_ap(Detections.build([0], [0], [1], [[3, 3, 3, 9]]), objects, 1, (0.1,))
+    assert values.tolist() == [[0]]
+
+
+# --- laws -------------------------------------------------------------------------------------------------
+
+
+@law
+@given(seeds, flavours)
+def test_the_order_of_detections_does_not_matter(seed: int, flavour: APFlavour) -> None:
+    truth, found = scene(seed)
+    shuffled = list(np.random.default_rng(seed).permutation(np.array(found, dtype=object))) if found else []
+    one = detection_ap(detections_of(found), objects_of(truth, 5), 2, flavour=flavour)
+    np.testing.assert_array_equal(
+        one, detection_ap(detections_of(shuffled), objects_of(truth, 5), 2, flavour=flavour)
+    )
+
+
+@law
+@given(seeds, flavours)
+def test_several_overlaps_are_those_asked_for_alone(seed: int, flavour: APFlavour) -> None:
+    truth, found = scene(seed)
+    detections, objects = detections_of(found), objects_of(truth, 5)
+    ious = (0.5, 0.3, 0.1, 1.0)
+    together = detection_ap(detections, objects, 2, ious, flavour)
+    for row, iou in zip(together, ious):
+        np.testing.assert_array_equal(row, detection_ranking(detections, objects, 2, iou, flavour).per_class)
+
+
+@law
+@given(seeds)
+def test_a_lower_overlap_loses_no_object_that_counts(seed: int) -> None:
+    truth, found = scene(seed)
+    plain = [Truth(item.photo, item.label, item.box, False) for item in truth]
+    rankings = detection_rankings(detections_of(found), objects_of(plain, 5), 2, (0.7, 0.5, 0.3, 0.1))
+    hits = [ranking.hits.sum() for ranking in rankings]
+    assert hits == sorted(hits)
+    assert all(ranking.counted.all() for ranking in rankings)
+
+
+@law
+@given(seeds, flavours)
+def test_finding_every_object_is_perfect_and_moving_everything_changes_nothing(
+    seed: int, flavour: APFlavour
+) -> None:
+    truth, found = scene(seed)
+    objects = objects_of(truth, 5)
+    unique = {(item.photo, item.label, item.box): item for item in truth}
+    exact = detections_of([Found(t.photo, t.label, 1.0, t.box) for t in unique.values()])
+    values = detection_ap(exact, objects_of(list(unique.values()), 5), 2, (0.99,), flavour)
+    assert set(values[~np.isnan(values)]) <= {1.0}
+    moved = [Objects(item.boxes + 7, item.labels, item.difficult, item.crowd) for item in objects]
+    there = detections_of(found)
+    away = Detections(there.photo, there.label, 3 * there.score - 1, there.boxes + 7)
+    np.testing.assert_array_equal(
+        detection_ap(there, objects, 2, flavour=flavour), detection_ap(away, moved, 2, flavour=flavour)
+    )
+
+
+@law
+@given(seeds, flavours, st.lists(st.integers(0, 3), min_size=5, max_size=5))
+def test_a_weight_is_so_many_photographs(seed: int, flavour: APFlavour, weights: list[int]) -> None:
+    truth, found = scene(seed)
+    objects = objects_of(truth, 5)
+    places = np.repeat(np.arange(5), weights)
+    again = [
+        Found(place, line.label, line.score, line.box)
+        for place, photo in enumerate(places)
+        for line in found
+        if line.photo == photo
+    ]
+    ranking = detection_ranking(detections_of(found), objects, 2, 0.3, flavour)
+    repeated = detection_ap(detections_of(again), [objects[photo] for photo in places], 2, (0.3,), flavour)
+    np.testing.assert_allclose(ranking.values([weights, [1] * 5])[0], repeated[0], atol=1e-12)
+    np.testing.assert_array_equal(ranking.values([[1] * 5])[0], ranking.per_class)
+
+
+@law
+@given(seeds, flavours)
+def test_ap_is_that_of_its_own_hits(seed: int, flavour: APFlavour) -> None:
+    truth, found = scene(seed)
+    ranking = detection_ranking(detections_of(found), objects_of(truth, 5), 2, 0.5, flavour)
+    for label in range(2):
+        rows = ranking.counted & (ranking.detections.label == label)
+        wanted = ranked_average_precision(
+            ranking.detections.score[rows], ranking.hits[rows], ranking.positives[:, label].sum(), flavour
+        )
+        assert ranking.per_class[label] == pytest.approx(wanted, abs=1e-12, nan_ok=True)
+
+
+def test_chunks_of_weights_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, found = scene(3)
+    ranking = detection_ranking(detections_of(found), objects_of(truth, 5), 2, 0.3)
+    weights = np.random.default_rng(0).integers(0, 4, (50, 5))
+    whole = ranking.values(weights)
+    monkeypatch.setattr("freeloc.metrics.detection._CHUNK", 40)
+    np.testing.assert_array_equal(ranking.values(weights), whole)
+    assert len(np.unique(whole[:, 0])) > 3
+
+
+# --- intervals --------------------------------------------------------------------------------------------
+
+
+def test_the_bootstrap_works_on_it() -> None:
+    objects = objects_of(TRUTH, 3)
+    one, other = detection_rankings(detections_of(FOUND), objects, 1, (0.3, 0.5))
+    result = bootstrap_intervals(one, 200)
+    assert result.mean.estimate == one.mean
+    assert result.mean.low < one.mean < result.mean.high
+    paired = paired_bootstrap(one, other, 200)
+    assert paired.mean.estimate == pytest.approx(one.mean - other.mean)
+    assert paired.first_better > 0.5
+
+
+# --- the surest box of each class -------------------------------------------------------------------------
+
+
+def test_the_surest_box_becomes_a_point() -> None:
+    detections = Detections.build(
+        [0, 0, 1, 0, 0],
+        [1, 1, 0, 1, 0],
+        [0.5, 0.9, -3, 0.9, -np.inf],
+        [[0, 0, 2, 2], [10, 20, 20, 60], [5, 5, 6, 8], [90, 90, 94, 94], [1, 1, 3, 3]],
+    )
+    scores, points = best_boxes(detections, 3, 2)
+    assert scores.tolist() == [[-np.inf, 0.9], [-3, -np.inf], [-np.inf, -np.inf]]
+    # Of the two at 0.9 the first; −inf is a score as well.
+    np.testing.assert_array_equal(
+        points, [[[2, 2], [15, 40]], [[5.5, 6.5], [np.nan] * 2], [[np.nan] * 2, [np.nan] * 2]]
+    )
+
+
+@law
+@given(seeds)
+def test_the_surest_box_against_a_loop(seed: int) -> None:
+    _, found = scene(seed)
+    scores, points = best_boxes(detections_of(found), 5, 2)
+    for (photo, label), score in np.ndenumerate(scores):
+        own = [line for line in found if (line.photo, line.label) == (photo, label)]
+        if not own:
+            assert score == -np.inf
+            assert np.isnan(points[photo, label]).all()
+            continue
+        best = max(own, key=lambda line: line.score)
+        x1, y1, x2, y2 = edges(best.box)
+        assert (score, *points[photo, label]) == (best.score, (x1 + x2) / 2, (y1 + y2) / 2)
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------
+
+
+def test_refusals() -> None:
+    box = [[0, 0, 1, 1]]
+    one = Detections.build([0], [0], [1], box)
+    objects = [Objects.build()]
+    for iou in (0, -0.5, 1.01, float("nan")):
+        with pytest.raises(FreelocError, match="box IoU is"):
+            detection_ranking(one, objects, 1, iou)
+    with pytest.raises(FreelocError, match="flavour"):
+        detection_ranking(one, objects, 1, flavour="voc")  # type: ignore[arg-type]
+    with pytest.raises(FreelocError, match="score NaN"):
+        Detections.build([0], [0], [np.nan], box)
+    with pytest.raises(ValueError, match="ends before|x1 ≤ x2"):
+        Detections.build([0], [0], [1], [[2, 0, 1, 1]])
+    with pytest.raises(ValueError, match="detections need"):
+        Detections.build([0, 0], [0], [1], box)
+    for photo, label in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+        with pytest.raises(ValueError, match="index outside"):
+            detection_ranking(Detections.build([photo], [label], [1], box), objects, 1)
+        with pytest.raises(ValueError, match="index outside"):
+            best_boxes(Detections.build([photo], [label], [1], box), 1, 1)
+    with pytest.raises(ValueError, match="weights have shape"):
+        detection_ranking(one, objects, 1).values([1])

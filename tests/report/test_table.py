@@ -10,6 +10,7 @@ import pytest
 from freeloc.datasets import Box, Dataset, Sample
 from freeloc.evaluation import MEASURES, Evaluation, EvaluationOptions, Predictions, evaluate
 from freeloc.geometry import Size
+from freeloc.metrics import Detections
 from freeloc.report import print_evaluation, render_evaluation
 
 
@@ -50,6 +51,28 @@ def test_what_cannot_be_measured_is_a_dash() -> None:
     assert next(line for line in lines if line[0] == "dog")[1:] == ["0", "–", "–", "–"]
     assert next(line for line in lines if line[0] == "model, fused")[4] == "–"
     assert "nan" not in render_evaluation(small()).lower()
+
+
+def test_boxes_have_a_table_of_their_own() -> None:
+    assert "boxes" not in render_evaluation(small())
+    samples = (Sample(Path("0.jpg"), np.array([1, -1], np.int8), (Box(0, 0, 0, 50, 50),)),)
+    ones = np.ones((1, 2), np.float32)
+    points = np.full((1, 2, 2), 20.0)
+    predictions = Predictions("model", (Size(500, 400),), ones, {"fused": points}, {"fused": ones})
+    found = Detections.build([0], [0], [0.5], [[0, 0, 50, 20]])
+    page = render_evaluation(
+        evaluate(
+            [predictions],
+            Dataset("one", ("cat", "dog"), samples),
+            EvaluationOptions(),
+            detections={"[b]": found},
+        )
+    )
+    lines = [cells(line) for line in page.splitlines()]
+    start = next(place for place, line in enumerate(lines) if line[0] == "boxes of")
+    assert lines[start][1:] == ["IoU 0.5", "IoU 0.3", "IoU 0.1"]
+    assert lines[start + 2] == ["[b], surest box", "0.0 [0.0, 0.0]", *["100.0 [100.0, 100.0]"] * 2]
+    assert lines[start + 3][0].startswith("└")
 
 
 def test_names_are_no_markup() -> None:

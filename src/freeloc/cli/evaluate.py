@@ -25,7 +25,6 @@ from freeloc.cli.options import (
     Weights,
     parse_scales,
 )
-from freeloc.errors import FreelocError
 
 __all__ = ["evaluate"]
 
@@ -75,13 +74,19 @@ class Fate(StrEnum):
 
 
 def evaluate(
-    places: Annotated[
-        list[Path],
+    model: Annotated[
+        Path | None,
         typer.Argument(
-            metavar="[MODEL] DATA",
-            help="Model file or run folder (not needed with --detections), then the data.",
+            metavar="MODEL",
+            help="Model file, or the run folder that freeloc train wrote; not needed with --detections.",
         ),
-    ],
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DATA", help="Pascal VOC devkit, or COCO instances JSON or root; it must have boxes."
+        ),
+    ] = None,
     split: Split = None,
     against: Annotated[
         list[Path] | None, typer.Option(help="Another model for the same table; may be given again.")
@@ -89,8 +94,8 @@ def evaluate(
     detections: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Results of a detector, as COCO JSON or VOC comp3 or comp4 files: its surest boxes' centres are "
-            "points, and box AP is measured. May be given again."
+            help="A detector's boxes for the same table: COCO results JSON, or VOC comp3 or comp4 files; "
+            "may be given again."
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write everything as JSON to this file.")] = None,
@@ -132,6 +137,10 @@ def evaluate(
     pointing_crowd: Annotated[
         Fate, typer.Option(help="Pointing game: what a point only in a crowd box is.")
     ] = Fate.hit,
+    box_iou: Annotated[
+        list[float],
+        typer.Option(help="Box AP of --detections: overlap that a hit needs; may be given again."),
+    ] = [0.5, 0.3, 0.1],  # noqa: B006 - typer copies it
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the 95% intervals.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
     weights: Weights = None,
@@ -140,12 +149,12 @@ def evaluate(
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a model on annotated photographs: classification AP, location AP, pointing game."""
+    """Measure models or detectors on annotated photographs: classification AP, location AP, pointing game."""
     import json
 
     from freeloc.atomic import check_place, write_text
     from freeloc.datasets import open_dataset
-    from freeloc.datasets.detections import keys_of, read_detections
+    from freeloc.datasets.detections import read_detections
     from freeloc.evaluation import EvaluationOptions, check_annotated, collect
     from freeloc.evaluation import evaluate as measure
     from freeloc.localizer import Localizer
@@ -153,6 +162,11 @@ def evaluate(
     from freeloc.progress import say
     from freeloc.report import print_evaluation
 
+    if data is None and detections:
+        # The one path that was given is that of the data.
+        model, data = None, model
+    if data is None:
+        raise typer.BadParameter("give MODEL and DATA, or --detections and DATA", param_hint="'DATA'")
     options = EvaluationOptions(
         flavour=ap.value,
         location=LocationOptions(
@@ -172,12 +186,13 @@ def evaluate(
         ),
         resamples=resamples,
         seed=seed,
+        box_iou=tuple(box_iou),
     )
     if out is not None:
         check_place(out)
-    model, data = _model_and_data(places, detections)
+    given = detections or []
     models = [*([] if model is None else [model]), *(against or [])]
-    names = [_name(path, models) for path in models]
+    names, detectors = ([_name(path, [*models, *given]) for path in paths] for paths in (models, given))
     localizers = [
         Localizer.load(
             path,
@@ -201,28 +216,19 @@ def evaluate(
         quiet=quiet,
     )
     check_annotated(dataset, {name: item.classes for name, item in zip(names, localizers, strict=True)})
+    found = {
+        name: read_detections(path, dataset, data=data, split=split, format=format_.value)
+        for name, path in zip(detectors, given, strict=True)
+    }
     predictions = [
         collect(item, dataset, name, quiet=quiet) for name, item in zip(names, localizers, strict=True)
     ]
-    keys = keys_of(dataset, data, split) if detections else None
-    found = {} if keys is None else {str(path): read_detections(path, keys) for path in detections or ()}
     evaluation = measure(predictions, dataset, options, detections=found)
     if out is not None:
         write_text(out, json.dumps(evaluation.as_json(), indent=2) + "\n")
     print_evaluation(evaluation)
     if out is not None:
         say(f"wrote {out}")
-
-
-def _model_and_data(places: list[Path], detections: list[Path] | None) -> tuple[Path | None, Path]:
-    if len(places) == 2:
-        return places[0], places[1]
-    if len(places) == 1 and detections:
-        return None, places[0]
-    raise FreelocError(
-        "freeloc evaluate takes a MODEL and DATA, or DATA alone with --detections: "
-        f"{len(places)} places were given"
-    )
 
 
 def _name(path: Path, models: list[Path]) -> str:

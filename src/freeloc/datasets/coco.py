@@ -7,6 +7,7 @@ and absent otherwise. Boxes are read only when asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +18,7 @@ from freeloc.datasets.problems import DataProblems, MalformedFileError
 from freeloc.datasets.sample import Box, Dataset
 from freeloc.errors import FreelocError
 
-__all__ = ["LOOKED_FOR", "category_ids", "image_ids", "is_coco", "open_coco"]
+__all__ = ["LOOKED_FOR", "CocoIds", "category_ids", "is_coco", "open_coco", "read_ids"]
 
 LOOKED_FOR = "COCO: a file *.json, or a folder with annotations/instances_*.json"
 
@@ -76,14 +77,29 @@ def category_ids(path: str | Path, split: str | None = None) -> Mapping[str, int
             ids = category_ids("coco", "val2017")
             ids["zebra"]  # 24
     """
-    contents = _read(_instances_file(Path(path), split), boxes=False)
-    return MappingProxyType(_ids_by_name(contents))
+    return read_ids(Path(path), split).categories
 
 
-def image_ids(path: str | Path, split: str | None = None) -> Mapping[str, Ident]:
-    """The id of every photograph of a COCO file, by its file name; arguments and errors as of `category_ids`."""
-    contents = _read(_instances_file(Path(path), split), boxes=False)
-    return MappingProxyType({image.file_name: image.ident for image in contents.images})
+@dataclass(frozen=True)
+class CocoIds:
+    """The ids of a COCO file, which other files (such as a detector's results) refer to.
+
+    Attributes:
+        images: file name by image id, in the file's order; of a repeated id the first.
+        categories: category id by class name, in the order of the ids.
+    """
+
+    images: Mapping[Ident, str]
+    categories: Mapping[str, int]
+
+
+def read_ids(path: Path, split: str | None = None) -> CocoIds:
+    """The ids of photographs and categories; arguments and errors are those of `category_ids`."""
+    contents = _read(_instances_file(path, split), boxes=False)
+    images: dict[Ident, str] = {}
+    for image in contents.images:
+        images.setdefault(image.ident, image.file_name)
+    return CocoIds(MappingProxyType(images), MappingProxyType(_ids_by_name(contents)))
 
 
 class _Categories:

@@ -1,156 +1,254 @@
-"""Results of any detector: COCO's results JSON, or the VOC devkit's comp3 and comp4 files."""
+"""What any detector found in the photographs of a data set: COCO results JSON, or the VOC devkit's files."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
+import os
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
-from freeloc.datasets.coco import category_ids, image_ids, is_coco
-from freeloc.datasets.cocofile import Ident, corners_from_coco
+from freeloc.datasets import coco
+from freeloc.datasets.cocofile import Corners, Ident, corners_from_coco
+from freeloc.datasets.jsonrecords import read_records
+from freeloc.datasets.opening import DataFormat
+from freeloc.datasets.problems import DataProblems, MalformedFileError, ProblemList
 from freeloc.datasets.sample import Dataset
-from freeloc.datasets.vocxml import corners_from_voc
+from freeloc.datasets.textfile import read_text
+from freeloc.datasets.vocresults import ResultRow, detection_rows, is_results_name, results_files
 from freeloc.errors import FreelocError
-from freeloc.metrics import Detections
+from freeloc.metrics.detection import Detections
 
-__all__ = ["Keys", "keys_of", "read_detections"]
+__all__ = ["read_detections"]
 
-_VOC_FILE = re.compile(r"(comp\d+)_det_([^_]+)_(.+)\.txt")
-
-
-@dataclass(frozen=True, eq=False)
-class Keys:
-    """By which words results speak of photographs and classes.
-
-    Attributes:
-        photographs: position of each photograph by its id: COCO's number, or the file's name without its ending.
-        classes: position of each class by COCO's number, or by its name.
-    """
-
-    photographs: Mapping[Ident, int]
-    classes: Mapping[Ident, int]
+_AMBIGUOUS, _LEFT_OUT = -1, -2
+"""In a table of ids: several photographs share it; the data set does not hold it, and rightly so."""
 
 
-def keys_of(dataset: Dataset, path: Path, split: str | None = None) -> Keys:
-    """The ids of a data set's photographs and classes.
+def read_detections(
+    path: str | os.PathLike[str],
+    dataset: Dataset,
+    *,
+    data: str | os.PathLike[str] | None = None,
+    split: str | None = None,
+    format: DataFormat = "auto",  # noqa: A002 - the word of `open_dataset`
+) -> Detections:
+    """Read the boxes that a detector found.
 
-    Args:
-        dataset: as `freeloc.datasets.open_dataset` gave it.
-        path: where it was opened.
-        split: of which split it is.
+    Two forms are told apart by looking:
 
-    Raises:
-        FreelocError: a COCO file cannot be read.
-    """
-    photographs: dict[Ident, int] = {sample.path.stem: index for index, sample in enumerate(dataset)}
-    classes: dict[Ident, int] = {name: index for index, name in enumerate(dataset.classes)}
-    if is_coco(path):
-        places = {sample.path.name: index for index, sample in enumerate(dataset)}
-        for name, ident in image_ids(path, split).items():
-            if Path(name).name in places:
-                photographs[ident] = places[Path(name).name]
-        for name, number in category_ids(path, split).items():
-            if name in dataset.classes:
-                classes[number] = dataset.classes.index(name)
-    return Keys(photographs, classes)
+    * COCO results: a JSON list of ``{"image_id", "category_id", "bbox": [x, y, width, height], "score"}``.
+      Where ``data`` is a COCO data set, the ids are those of its file. Elsewhere ``category_id`` counts the
+      data set's classes from 1, or is a class's name, and ``image_id`` is a photograph's file name, with or
+      without ending, or the number in it (6 for ``000006.jpg``, 2008000015 for ``2008_000015.jpg``, 42 for
+      ``COCO_val2014_000000000042.jpg``).
+    * VOC results: a folder with files such as ``comp3_det_val_dog.txt``, or one of these files, whose siblings
+      are found. Lines are ``image_id score xmin ymin xmax ymax`` in pixels from 1, both ends included. A class
+      without a file has no detections.
 
-
-def read_detections(path: Path, keys: Keys) -> Detections:
-    """Read a detector's results.
+    Boxes of photographs and classes that the COCO file has and the data set does not hold are left out. Where
+    photographs of the data set were left out as bad, so are as many unknown ones here.
 
     Args:
-        path: a COCO results file (``.json``: a list of records with image_id, category_id, bbox and score), a
-            folder of VOC result files, or one of them, whose siblings are read as well.
-        keys: of the data set.
+        path: the results.
+        dataset: the photographs and classes that were searched.
+        data: where the data set was opened from; it is asked for the ids if it is COCO.
+        split: which split of ``data``.
+        format: how ``data`` is laid out.
 
     Returns:
-        All detections, boxes as edges in photograph pixels. A class without a file has none.
+        The boxes in the order of the files; edges in pixels of the upright photograph.
 
     Raises:
-        FreelocError: there is no such file, a line or record is malformed, or one speaks of an unknown photograph
-            or class.
+        DataProblems: a line or record cannot be read, or names no photograph or class; names all of them.
+        FreelocError: there are no results at ``path``, or they are in neither form.
+
+    Example:
+        ::
+
+            val = open_dataset("coco", split="val2017", boxes=True)
+            found = read_detections("results.json", val, data="coco", split="val2017")
     """
-    if not path.exists():
-        raise FreelocError(
-            f"--detections {path} does not exist: give a COCO results file or VOC result files"
-        )
-    found = list(_coco(path, keys) if path.suffix.lower() == ".json" else _voc(path, keys))
-    return Detections.build(*zip(*found, strict=True)) if found else Detections.build()
+    place = Path(path).expanduser()
+    if not place.exists():
+        raise FreelocError(f"there is no file or folder {place}: give a detector's results")
+    problems = ProblemList(place)
+    if place.is_dir() or is_results_name(place.name, "det"):
+        rows = detection_rows(results_files(place, "det", dataset.classes), problems)
+        ids = _Ids(_by_name(dataset), {name: label for label, name in enumerate(dataset.classes)})
+    else:
+        rows = _coco_rows(place, problems)
+        root = None if data is None else Path(data).expanduser()
+        if root is not None and (format == "coco" or (format == "auto" and coco.is_coco(root))):
+            ids = _of_coco(coco.read_ids(root, split), dataset)
+        else:
+            ids = _Ids(_by_name(dataset, numbers=True), _by_number(dataset))
+    return _resolved(rows, ids, dataset, problems)
 
 
-_Found = tuple[int, int, float, tuple[float, float, float, float]]
+# --- from ids to photographs and classes ------------------------------------------------------------------
 
 
-def _coco(path: Path, keys: Keys) -> Iterator[_Found]:
+@dataclass(frozen=True)
+class _Ids:
+    """What results call photographs and classes.
+
+    Attributes:
+        images: place of each photograph in the data set, or why it has none.
+        categories: place of each class, or why it has none.
+        of_file: whether the numbers are those of the data set's own file.
+    """
+
+    images: Mapping[Ident, int]
+    categories: Mapping[Ident, int]
+    of_file: bool = False
+
+
+def _by_name(dataset: Dataset, *, numbers: bool = False) -> dict[Ident, int]:
+    """Places of the photographs by file name, by file name without ending, and by the number in it."""
+    places: dict[Ident, int] = {}
+    for index, sample in enumerate(dataset):
+        keys: set[Ident] = {sample.path.name, sample.path.stem}
+        if numbers and (number := _number_in(sample.path.stem)) is not None:
+            keys.add(number)
+        for key in keys:
+            places[key] = _AMBIGUOUS if key in places else index
+    return places
+
+
+def _number_in(stem: str) -> int | None:
+    digits = stem.replace("_", "")
+    if not digits.isdecimal():
+        # COCO's older names hold a year before the number.
+        digits = stem[len(stem.rstrip("0123456789")) :]
+    return int(digits) if digits.isdecimal() and len(digits) < 100 else None
+
+
+def _by_number(dataset: Dataset) -> dict[Ident, int]:
+    labels: dict[Ident, int] = {name: label for label, name in enumerate(dataset.classes)}
+    return labels | {label + 1: label for label in range(len(dataset.classes))}
+
+
+def _of_coco(ids: coco.CocoIds, dataset: Dataset) -> _Ids:
+    named: dict[str, list[int]] = defaultdict(list)
+    for index, sample in enumerate(dataset):
+        named[sample.path.name].append(index)
+    images: dict[Ident, int] = {}
+    for ident, file_name in ids.images.items():
+        parts = _parts(file_name)
+        fitting = [
+            index
+            for index in named.get(parts[-1], ())
+            if dataset.samples[index].path.parts[-len(parts) :] == parts
+        ]
+        images[ident] = fitting[0] if len(fitting) == 1 else _AMBIGUOUS if fitting else _LEFT_OUT
+    labels = {name: label for label, name in enumerate(dataset.classes)}
+    categories: dict[Ident, int] = {}
+    for name, number in ids.categories.items():
+        categories[name] = categories[number] = labels.get(name, _LEFT_OUT)
+    return _Ids(images, categories, of_file=True)
+
+
+def _parts(file_name: str) -> tuple[str, ...]:
+    return tuple(part for part in Path(os.path.normpath(file_name.replace("\\", "/"))).parts if part != "..")
+
+
+def _resolved(rows: Iterator[ResultRow], ids: _Ids, dataset: Dataset, problems: ProblemList) -> Detections:
+    photo: list[int] = []
+    label: list[int] = []
+    score: list[float] = []
+    boxes: list[Corners] = []
+    strangers: dict[Ident, ResultRow] = {}
+    strange_classes: set[Ident] = set()
+    for row in rows:
+        image, category = ids.images.get(row.image), ids.categories.get(row.category)
+        if image == _AMBIGUOUS:
+            message = f"image {row.image!r} could be several photographs of {dataset.name}"
+            problems.add("bad_value", row.file, row.line, message, lasting=True)
+        elif image is None:
+            strangers.setdefault(row.image, row)
+        if category is None and row.category not in strange_classes:
+            strange_classes.add(row.category)
+            known = "an id of its file" if ids.of_file else f"1 to {len(dataset.classes)}, or a name"
+            message = f"category_id {row.category!r} is no class of {dataset.name}: give {known}"
+            problems.add("unknown_class", row.file, row.line, message, lasting=True)
+        if image is not None and category is not None and image >= 0 and category >= 0:
+            photo.append(image)
+            label.append(category)
+            score.append(row.score)
+            boxes.append(row.corners)
+    # Photographs that were left out as bad can still have been searched.
+    if len(strangers) > dataset.skipped:
+        for row in strangers.values():
+            message = f"image {row.image!r} is no photograph of {dataset.name}"
+            problems.add("bad_value", row.file, row.line, message, lasting=True)
+    problems.settle(skip_bad=False)
+    return Detections.build(photo, label, score, boxes)
+
+
+# --- COCO results -----------------------------------------------------------------------------------------
+
+
+def _coco_rows(file: Path, problems: ProblemList) -> Iterator[ResultRow]:
     try:
-        records = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise FreelocError(
-            f"--detections {path} cannot be read ({error}): give a COCO results file"
-        ) from error
-    if not isinstance(records, list):
-        raise FreelocError(f"--detections {path} is no list of results: give a COCO results file")
-    for number, record in enumerate(records, start=1):
-        place = f"--detections {path}, result {number}"
-        try:
-            photo, label = record["image_id"], record["category_id"]
-            x, y, width, height = map(float, record["bbox"])
-            score = float(record["score"])
-        except (KeyError, TypeError, ValueError) as error:
+        text = read_text(file)
+        if not text.lstrip(" \t\r\n").startswith("["):
             raise FreelocError(
-                f"{place} needs image_id, category_id, bbox [x, y, width, height] and score"
-            ) from error
-        corners = corners_from_coco(x, y, width, height)
-        yield _checked(
-            place, (_known(place, "photograph", photo, keys.photographs)), label, score, corners, keys
-        )
+                f"{file} holds no detections: give a JSON list of image_id, category_id, bbox and score, "
+                "or files like comp3_det_val_dog.txt"
+            )
+        found: list[tuple[object, int]] = []
+        # The list is dressed as an object in front, on the same line, so that lines stay what they are.
+        read_records(f'{{"": {text}}}', {"": lambda record, line: found.append((record, line))})
+    except MalformedFileError as error:
+        raise DataProblems(file, [error.problem], lasting=1) from error
+    except json.JSONDecodeError as error:
+        malformed = MalformedFileError(file, error.lineno, f"malformed JSON: {error.msg}")
+        raise DataProblems(file, [malformed.problem], lasting=1) from error
+    except RecursionError as error:
+        malformed = MalformedFileError(file, None, "malformed JSON: it is nested too deep")
+        raise DataProblems(file, [malformed.problem], lasting=1) from error
+    for record, line in found:
+        row = _row(file, record, line)
+        if isinstance(row, str):
+            problems.add("malformed_row", file, line, row, lasting=True)
+        else:
+            yield row
 
 
-def _voc(path: Path, keys: Keys) -> Iterator[_Found]:
-    folder = path if path.is_dir() else path.parent
-    asked = None if path.is_dir() else _VOC_FILE.fullmatch(path.name)
-    files = [(file, match) for file in sorted(folder.iterdir()) if (match := _VOC_FILE.fullmatch(file.name))]
-    if not path.is_dir():
-        files = [(file, match) for file, match in files if asked and match.groups()[:2] == asked.groups()[:2]]
-    if not files:
-        raise FreelocError(
-            f"--detections {path} holds no VOC results: their files are called like comp3_det_val_dog.txt"
-        )
-    if len({match.groups()[:2] for _, match in files}) > 1:
-        raise FreelocError(
-            f"--detections {path} holds several sets of results: give one file of the set meant"
-        )
-    for file, match in files:
-        for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):
-            if not line.strip():
-                continue
-            place = f"--detections {file}, line {number}"
-            words = line.split()
-            try:
-                ident, score, *values = words[0], float(words[1]), *map(float, words[2:])
-                xmin, ymin, xmax, ymax = values
-            except (IndexError, ValueError) as error:
-                raise FreelocError(f"{place} is not: photograph score xmin ymin xmax ymax") from error
-            corners = corners_from_voc(xmin, ymin, xmax, ymax)
-            photo = _known(place, "photograph", ident, keys.photographs)
-            yield _checked(place, photo, match[3], score, corners, keys)
+def _row(file: Path, record: object, line: int) -> ResultRow | str:
+    """One record as a row, or what is wrong with it."""
+    if not isinstance(record, dict):
+        return f"{record!r} is no object with image_id, category_id, bbox and score"
+    image, category = (record.get(key) for key in ("image_id", "category_id"))
+    if not _is_ident(image) or not _is_ident(category):
+        return "a detection needs an image_id and a category_id"
+    (score,) = _numbers([record.get("score")]) or (None,)
+    if score is None:
+        return f"score is {record.get('score')!r}, not a number"
+    bbox = record.get("bbox")
+    values = _numbers(bbox) if isinstance(bbox, list) and len(bbox) == 4 else None
+    if values is None or values[2] < 0 or values[3] < 0:
+        return f"bbox is {bbox!r}, not [x, y, width, height]"
+    x, y, width, height = values
+    return ResultRow(file, line, image, category, score, corners_from_coco(x, y, width, height))
 
 
-def _checked(
-    place: str, photo: int, label: Any, score: float, corners: tuple[float, float, float, float], keys: Keys
-) -> _Found:
-    if not math.isfinite(score) or not all(map(math.isfinite, corners)):
-        raise FreelocError(f"{place} has a number that is not finite")
-    if corners[0] > corners[2] or corners[1] > corners[3]:
-        raise FreelocError(f"{place} has a box that ends before it begins")
-    return photo, _known(place, "class", label, keys.classes), score, corners
+def _is_ident(value: object) -> TypeGuard[Ident]:
+    return isinstance(value, int | str) and not isinstance(value, bool)
 
 
-def _known(place: str, what: str, ident: Any, known: Mapping[Ident, int]) -> int:
-    if isinstance(ident, int | str) and not isinstance(ident, bool) and ident in known:
-        return known[ident]
-    raise FreelocError(f"{place} speaks of {what} {ident!r}, which the data set does not have")
+def _numbers(values: list[object]) -> list[float] | None:
+    """Finite numbers as they are in JSON, or None if one is something else."""
+    numbers = []
+    for value in values:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return None
+        try:
+            numbers.append(float(value))
+        except OverflowError:
+            return None
+    return numbers if all(map(math.isfinite, numbers)) else None

@@ -1,4 +1,4 @@
-"""What the numbers mean: average precision, location average precision, pointing game, their intervals.
+"""What the numbers mean: average precision of classes, points and boxes, pointing game, their intervals.
 
 Pure NumPy functions over arrays, and small accumulators for photographs that come one at a time. This room
 knows nothing about how predictions were made. docs/metrics.md defines every metric and every option.
@@ -24,7 +24,15 @@ from freeloc.metrics.bootstrap import (
     bootstrap_intervals,
     paired_bootstrap,
 )
-from freeloc.metrics.detection import DetectionRanking, Detections, box_overlap, detection_ranking
+from freeloc.metrics.detection import (
+    BOX_IOU,
+    DetectionRanking,
+    Detections,
+    best_boxes,
+    detection_ap,
+    detection_ranking,
+    detection_rankings,
+)
 from freeloc.metrics.location import (
     LocationAccumulator,
     LocationOptions,
@@ -47,6 +55,7 @@ from freeloc.metrics.pointing import (
 )
 
 __all__ = [
+    "BOX_IOU",
     "APFlavour",
     "BootstrapResult",
     "DetectionRanking",
@@ -65,12 +74,14 @@ __all__ = [
     "PrecisionRecallCurve",
     "Ranking",
     "Tally",
+    "best_boxes",
     "bootstrap_intervals",
-    "box_overlap",
     "centre_points",
     "classification_ap",
     "classification_ranking",
+    "detection_ap",
     "detection_ranking",
+    "detection_rankings",
     "location_ap",
     "location_outcomes",
     "location_ranking",

@@ -70,15 +70,14 @@ class PrecisionRecallCurve:
 
 
 @dataclass(frozen=True, eq=False)
-class Thresholds:
+class _Thresholds:
     """One class's predictions, best first, and where each group of equal confidence ends."""
 
     order: IntpArray
     ends: IntpArray
 
     @classmethod
-    def of(cls, confidence: Float64Array) -> Thresholds:
-        """Sort (n,) confidences."""
+    def of(cls, confidence: Float64Array) -> _Thresholds:
         order = np.argsort(-confidence, kind="stable")
         ranked = confidence[order]
         # NaN differs from everything, so that the last group ends too; comparing keeps infinities tied.
@@ -120,7 +119,7 @@ def _eleven_points(right: Float64Array, precision: Float64Array, n_positives: Fl
     return total / 11
 
 
-def summarize(
+def _summary(
     right: Float64Array, seen: Float64Array, n_positives: Float64Array, flavour: APFlavour
 ) -> Float64Array:
     """Average precision from (..., T) counts and (...) numbers of positives; NaN without positives."""
@@ -203,7 +202,7 @@ def precision_recall_curve(
         ValueError: shapes differ, a weight is negative, or there are more hits than positives.
     """
     given = _Predictions.of(confidence, hits, n_positives, weights)
-    thresholds = Thresholds.of(given.confidence)
+    thresholds = _Thresholds.of(given.confidence)
     right, seen = thresholds.counts(given.hits, given.weights)
     precision = _precision(right, seen)
     recall = right / given.n_positives if given.n_positives > 0 else np.full(len(right), np.nan)
@@ -244,8 +243,8 @@ def ranked_average_precision(
     """
     check_choice("the AP flavour", flavour, APFlavour)
     given = _Predictions.of(confidence, hits, n_positives, weights)
-    right, seen = Thresholds.of(given.confidence).counts(given.hits, given.weights)
-    return float(summarize(right, seen, np.asarray(given.n_positives), flavour))
+    right, seen = _Thresholds.of(given.confidence).counts(given.hits, given.weights)
+    return float(_summary(right, seen, np.asarray(given.n_positives), flavour))
 
 
 def average_precision(
@@ -337,10 +336,10 @@ class Ranking:
         return int(self.confidence.shape[1])
 
     @cached_property
-    def _sorted(self) -> tuple[tuple[IntpArray, Thresholds], ...]:
+    def _sorted(self) -> tuple[tuple[IntpArray, _Thresholds], ...]:
         # Sorting is the dear part and does not depend on weights: once per class serves every resample.
         members = [np.flatnonzero(column) for column in self.counted.T]
-        return tuple((rows, Thresholds.of(self.confidence[rows, k])) for k, rows in enumerate(members))
+        return tuple((rows, _Thresholds.of(self.confidence[rows, k])) for k, rows in enumerate(members))
 
     def values(self, weights: npt.ArrayLike) -> Float64Array:
         """Average precision of every class under many weightings of the photographs.
@@ -358,7 +357,7 @@ class Ranking:
         n_positives = weight @ self.positives.astype(np.float64)
         for k, (rows, thresholds) in enumerate(self._sorted):
             right, seen = thresholds.counts(self.hits[rows, k], weight[:, rows])
-            result[:, k] = summarize(right, seen, n_positives[:, k], self.flavour)
+            result[:, k] = _summary(right, seen, n_positives[:, k], self.flavour)
         return result
 
     @cached_property

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterator
 from typing import IO
 
 from rich.console import Console
 from rich.table import Table
 
-from freeloc.evaluation import MEASURES, Evaluation
+from freeloc.evaluation import MEASURES, Evaluation, box_measure
 from freeloc.metrics import Interval
 
 __all__ = ["print_evaluation", "render_evaluation"]
@@ -18,7 +19,7 @@ _WIDTH = 160
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """Print the summary and the per-class table to standard output."""
+    """Print the summary, the boxes of detectors if there are any, and the per-class table to standard output."""
     console = _console()
     if not console.is_terminal:
         console = _console(width=_WIDTH)
@@ -27,7 +28,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
 
 
 def render_evaluation(evaluation: Evaluation) -> str:
-    """Both tables as plain text."""
+    """The tables of `print_evaluation` as plain text."""
     page = io.StringIO()
     console = _console(width=_WIDTH, file=page)
     for table in _tables(evaluation):
@@ -40,19 +41,25 @@ def _console(width: int | None = None, file: IO[str] | None = None) -> Console:
     return Console(highlight=False, markup=False, emoji=False, width=width, file=file)
 
 
-def _tables(evaluation: Evaluation) -> tuple[Table, ...]:
-    boxes = (_boxes(evaluation),) if evaluation.boxes else ()
-    return _summary(evaluation), *boxes, _per_class(evaluation)
+def _tables(evaluation: Evaluation) -> Iterator[Table]:
+    yield _summary(evaluation)
+    if any(row.measures.keys() - MEASURES.keys() for row in evaluation.rows):
+        yield _boxes(evaluation)
+    yield _per_class(evaluation)
 
 
 def _boxes(evaluation: Evaluation) -> Table:
-    table = Table(title="box AP by intersection over union, means over classes", title_justify="left")
+    """One line per detector: the average precision of all its boxes, for each overlap."""
+    table = Table(title="all boxes: AP, means over classes, 95% intervals", title_justify="left")
     table.add_column("boxes of")
-    overlaps = next(iter(evaluation.boxes.values()))
+    overlaps = evaluation.options.box_iou
     for iou in overlaps:
         table.add_column(f"IoU {iou:g}", justify="right")
-    for name, measured in evaluation.boxes.items():
-        table.add_row(name, *(_with_interval(result.mean) for result in measured.values()))
+    for row in evaluation.rows:
+        if box_measure(overlaps[0]) in row.measures:
+            table.add_row(
+                row.name, *(_with_interval(row.measures[box_measure(iou)].mean) for iou in overlaps)
+            )
     return table
 
 

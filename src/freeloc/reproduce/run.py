@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from freeloc.datasets.sample import PRESENT, Dataset
 from freeloc.errors import FreelocError
 from freeloc.evaluation import EvaluationOptions, Predictions, check_annotated, objects_of
@@ -180,7 +182,9 @@ class Reproduction:
     def _centre(self, weak: Predictions) -> Predictions:
         """The middle of the photograph, ranked by the image scores of the weakly supervised row."""
         points = centre_points(weak.sizes, len(self._val_set.classes))
-        return replace(weak, name="centre", points={"paper": points}, responses={"paper": weak.scores})
+        return replace(
+            weak, name="centre", points={"paper": points}, responses={"paper": weak.scores.astype(np.float32)}
+        )
 
     def _outcome(
         self,

@@ -63,7 +63,7 @@ def write_outcome(
         scores = outcome.predictions["weak"].scores
         for competition in ("comp1", "comp2"):
             write_classification_results(
-                folder, split or outcome.study.val_split, idents, outcome.classes, scores, competition
+                folder, idents, outcome.classes, scores, split or outcome.study.val_split, competition
             )
         say(f"wrote {folder}: the weakly supervised row, for the devkit and its server")
     write_report(outcome, val_set, places, settings)

@@ -1,96 +1,161 @@
-"""Result files of the Pascal VOC devkit, as its evaluation and its test server read them."""
+"""Results files of the VOC devkit, for its own evaluation programs and for everything else that reads them.
+
+The devkit keeps them in ``results/VOC2012/Main``. By its rules comp1 and comp3 are for systems trained on VOC's
+own photographs and boxes alone, comp2 and comp4 for those that saw other data too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from freeloc.atomic import write_text
+from freeloc import atomic
+from freeloc.datasets.textfile import is_text
 from freeloc.errors import FreelocError, check_choice
 from freeloc.metrics import Detections
 
-__all__ = ["Competition", "write_classification_results", "write_detection_results"]
+__all__ = [
+    "ClassificationComp",
+    "DetectionComp",
+    "write_classification_results",
+    "write_detection_results",
+]
 
-Competition = Literal["comp1", "comp2", "comp3", "comp4"]
-"""1 and 2 are classification, 3 and 4 detection. The odd ones train on the challenge's photographs alone, the even
-ones on any others as well, as a trunk made on ImageNet does."""
+ClassificationComp = Literal["comp1", "comp2"]
+"""The devkit's classification competitions."""
+
+DetectionComp = Literal["comp3", "comp4"]
+"""The devkit's detection competitions."""
 
 
 def write_classification_results(
     folder: Path,
-    split: str,
-    idents: Sequence[str],
+    dataset_ids: Sequence[str],
     classes: Sequence[str],
     scores: npt.ArrayLike,
-    competition: Competition = "comp2",
-) -> tuple[Path, ...]:
-    """Write ``comp2_cls_val_dog.txt`` and the like: a line per photograph, its name and its score.
+    split: str,
+    comp: ClassificationComp = "comp2",
+) -> list[Path]:
+    """Write ``comp2_cls_val_dog.txt`` and its like: a line ``image_id score`` for every photograph.
+
+    Numbers have all the digits that reading them back exactly needs, and no exponent, so that scores that
+    differ still do, and ``sort -n`` ranks them.
 
     Args:
-        folder: the devkit's ``results/VOC2012/Main``, say.
-        split: name of the photographs' list.
-        idents: N names of photographs, without ending.
-        classes: K names.
-        scores: (N, K), higher is surer; written so that different float32 numbers stay different.
-        competition: "comp1" or "comp2".
+        folder: where the files go; it is made if missing.
+        dataset_ids: what to call the N photographs: in VOC, their file names without ending.
+        classes: the K classes.
+        scores: (N, K) classification scores, higher is surer.
+        split: list of the photographs, such as "val".
+        comp: "comp1" or "comp2".
 
     Returns:
-        The files, one per class.
+        The file of each class.
 
     Raises:
-        FreelocError: a score is NaN, the competition is another, or a file cannot be written.
-        ValueError: the numbers of scores differ.
+        FreelocError: a score is not finite, a name cannot stand in the file or its name, the competition is
+            not known, or a file cannot be written.
+        ValueError: shapes differ.
     """
-    check_choice("the competition", competition, Literal["comp1", "comp2"])
-    values = np.asarray(scores, dtype=np.float64)
-    if values.shape != (len(idents), len(classes)):
-        raise ValueError(f"scores have shape {values.shape}, not ({len(idents)}, {len(classes)})")
-    if np.isnan(values).any():
-        raise FreelocError("the scores hold NaN and cannot be ranked: check the model that gave them")
-    files = []
-    for name, column in zip(classes, values.T, strict=True):
-        files.append(folder / f"{competition}_cls_{split}_{name}.txt")
-        lines = (f"{ident} {score:.9g}\n" for ident, score in zip(idents, column, strict=True))
-        write_text(files[-1], "".join(lines))
-    return tuple(files)
+    check_choice("the competition", comp, ClassificationComp)
+    values = np.asarray(scores)
+    if values.shape != (len(dataset_ids), len(classes)):
+        raise ValueError(f"scores have shape {values.shape}, not ({len(dataset_ids)}, {len(classes)})")
+    paths = _paths(folder, f"{comp}_cls", split, classes)
+    _check_ids(dataset_ids)
+    _check_finite(values)
+    for path, column in zip(paths, values.T, strict=True):
+        _write(path, (f"{ident} {_digits(score)}" for ident, score in zip(dataset_ids, column, strict=True)))
+    return paths
 
 
 def write_detection_results(
     folder: Path,
-    split: str,
-    idents: Sequence[str],
+    dataset_ids: Sequence[str],
     classes: Sequence[str],
     detections: Detections,
-    competition: Competition = "comp4",
-) -> tuple[Path, ...]:
-    """Write ``comp4_det_val_dog.txt`` and the like: photograph, score, and the box in pixels counted from 1.
+    split: str,
+    comp: DetectionComp = "comp4",
+) -> list[Path]:
+    """Write ``comp4_det_val_dog.txt`` and its like: a line ``image_id score xmin ymin xmax ymax`` for every box.
+
+    Pixels count from 1, and both ends are in the box; digits are as in `write_classification_results`. Edges
+    that are whole numbers or of single precision are read back exactly, others but for the last bit. A class
+    without a box gets an empty file.
 
     Args:
-        folder: the devkit's ``results/VOC2012/Main``, say.
-        split: name of the photographs' list.
-        idents: N names of photographs, without ending.
-        classes: K names.
-        detections: in these photographs.
-        competition: "comp3" or "comp4".
+        folder: where the files go; it is made if missing.
+        dataset_ids: what to call the N photographs.
+        classes: the K classes.
+        detections: the boxes, edges in photograph pixels; each file keeps their order.
+        split: list of the photographs, such as "val".
+        comp: "comp3" or "comp4".
 
     Returns:
-        The files, one per class; a class without detections has an empty one.
+        The file of each class.
 
     Raises:
-        FreelocError: the competition is another, or a file cannot be written.
+        FreelocError: as `write_classification_results`.
+        ValueError: a photograph or class index is outside its range.
     """
-    check_choice("the competition", competition, Literal["comp3", "comp4"])
-    files = []
-    for label, name in enumerate(classes):
-        lines = []
-        for index in np.flatnonzero(detections.label == label):
-            x1, y1, x2, y2 = detections.boxes[index]
-            corners = f"{x1 + 1:.6f} {y1 + 1:.6f} {x2:.6f} {y2:.6f}"
-            lines.append(f"{idents[detections.photo[index]]} {detections.score[index]:.9g} {corners}\n")
-        files.append(folder / f"{competition}_det_{split}_{name}.txt")
-        write_text(files[-1], "".join(lines))
-    return tuple(files)
+    check_choice("the competition", comp, DetectionComp)
+    detections.check(len(dataset_ids), len(classes))
+    paths = _paths(folder, f"{comp}_det", split, classes)
+    _check_ids(dataset_ids)
+    _check_finite(detections.score)
+    _check_finite(detections.boxes)
+    # Edges to pixels: the first one is one further on, counted from 1.
+    pixels = detections.boxes + np.array([1, 1, 0, 0])
+    for label, path in enumerate(paths):
+        members = np.flatnonzero(detections.label == label)
+        _write(
+            path,
+            (
+                " ".join(
+                    (
+                        dataset_ids[detections.photo[row]],
+                        _digits(detections.score[row]),
+                        *map(_digits, pixels[row]),
+                    )
+                )
+                for row in members
+            ),
+        )
+    return paths
+
+
+def _digits(value: np.generic) -> str:
+    """A number in the fewest decimal digits that are read back as the same float64, without an exponent."""
+    return np.format_float_positional(np.float64(value), unique=True, trim="-")
+
+
+def _write(path: Path, lines: Iterator[str]) -> None:
+    atomic.write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def _paths(folder: Path, start: str, split: str, classes: Sequence[str]) -> list[Path]:
+    for what, name in (("the split", split), *(("the class", name) for name in classes)):
+        if not name or any(mark in name for mark in "/\\\0\n\r"):
+            raise FreelocError(f"{what} {name!r} cannot be part of a file's name: rename it")
+    return [folder / f"{start}_{split}_{name}.txt" for name in classes]
+
+
+def _check_ids(dataset_ids: Sequence[str]) -> None:
+    for ident in dataset_ids:
+        if [ident] != ident.split() or not is_text(ident):
+            raise FreelocError(
+                f"the photograph {ident!r} has a name that VOC results cannot hold: rename it, without spaces"
+            )
+    if len(set(dataset_ids)) < len(dataset_ids):
+        twice = Counter(dataset_ids).most_common(1)[0][0]
+        raise FreelocError(f"two photographs are called {twice!r}: VOC results need a name for each")
+
+
+def _check_finite(values: npt.NDArray[np.generic]) -> None:
+    if not np.isfinite(np.asarray(values, dtype=np.float64)).all():
+        raise FreelocError("a score or box is NaN or infinite, which VOC results cannot hold: leave it out")
