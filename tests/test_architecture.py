@@ -197,9 +197,12 @@ def test_training_and_prediction_never_look_at_boxes() -> None:
             assert boxes_read(TREES[module])
             continue
         assert not boxes_read(TREES[module]), module
-    for call in ast.walk(TREES["freeloc.cli.train"]):
-        if isinstance(call, ast.Call):
-            assert "boxes" not in {keyword.arg for keyword in call.keywords}
+    asked = []
+    for module in ("freeloc.cli.train", "freeloc.cli.trainingdata"):
+        for call in ast.walk(TREES[module]):
+            if isinstance(call, ast.Call):
+                asked += [ast.unparse(word.value) for word in call.keywords if word.arg == "boxes"]
+    assert asked == ["supervision != 'tags'"]
 
 
 def test_no_module_is_longer_than_five_hundred_lines() -> None:

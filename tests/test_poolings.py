@@ -13,9 +13,26 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from freeloc.geometry import CellLayout, Pyramid, Size
-from freeloc.heads import average_pool, lse_pool, topk_pool
+from freeloc.heads import (
+    AdaptationHead,
+    HeadSettings,
+    average_pool,
+    full_image_scores,
+    lse_pool,
+    topk_cells,
+    topk_pool,
+)
 from freeloc.localization import ScaleMap, pooled_scores
-from freeloc.poolings import LSE_SHARPNESS, TOPK_SHARE, TOPK_WEIGHT, Pooling, picked_cells, pool_maps
+from freeloc.poolings import (
+    LSE_SHARPNESS,
+    TOPK_SHARE,
+    TOPK_WEIGHT,
+    Pooling,
+    TrainingPooling,
+    picked_cells,
+    pool_maps,
+    pooling_of_maps,
+)
 
 maps = arrays(
     np.float32,
@@ -76,3 +93,43 @@ def test_scores_over_scales_are_the_mean_of_each_ones_pooling() -> None:
     for pooling in get_args(Pooling):
         expected = np.mean([pool_maps(part.values, pooling) for part in looked], axis=0)
         np.testing.assert_allclose(pooled_scores(looked, pooling), expected, rtol=1e-5)
+
+
+@given(st.lists(maps.map(lambda m: m[:1].reshape(-1, 1)), min_size=1, max_size=3))
+def test_the_cells_that_top_and_bottom_pooling_reads(parts: list[np.ndarray]) -> None:
+    cells, counts = torch.from_numpy(np.concatenate(parts)), [len(part) for part in parts]
+    start = 0
+    for part, picked in zip(parts, topk_cells(cells, counts), strict=True):
+        highest, lowest = picked.chunk(2)
+        assert len(highest) == len(lowest) == picked_cells(len(part))
+        ordered = sorted(part[:, 0].tolist())
+        assert sorted(cells[highest[:, 0], 0].tolist()) == ordered[-len(highest) :]
+        assert sorted(cells[lowest[:, 0], 0].tolist()) == ordered[: len(lowest)]
+        for half in (highest, lowest):
+            assert len(half.unique()) == len(half)
+            assert ((half >= start) & (half < start + len(part))).all()
+        start += len(part)
+
+
+def test_full_images_are_scored_by_the_mean_of_their_features() -> None:
+    torch.manual_seed(0)
+    projection, head = (
+        torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.ReLU()),
+        AdaptationHead(HeadSettings(7, 3, 4)),
+    )
+    cells = torch.randn(9, 5)
+    with torch.no_grad():
+        found = full_image_scores(head, projection, cells, [2, 7])
+        for scores, part in zip(found, (cells[:2], cells[2:]), strict=True):
+            total = sum(projection(cell[None]) for cell in part)
+            torch.testing.assert_close(scores, head(total / len(part))[0])
+        # A head of one layer is linear: the mean of its maps is the same.
+        linear = AdaptationHead(HeadSettings(7, 3, hidden=0))
+        found = full_image_scores(linear, projection, cells, [9])[0]
+        values = linear(projection(cells)).T.reshape(3, 3, 3).numpy()
+    np.testing.assert_allclose(pool_maps(values, pooling_of_maps("full")), found, rtol=1e-5, atol=1e-6)
+
+
+def test_every_way_to_train_says_how_maps_are_pooled() -> None:
+    read = {pooling: pooling_of_maps(pooling) for pooling in get_args(TrainingPooling)}
+    assert read == {**{pooling: pooling for pooling in get_args(Pooling)}, "full": "average"}

@@ -21,9 +21,11 @@ __all__ = [
     "AdaptationHead",
     "HeadSettings",
     "average_pool",
+    "full_image_scores",
     "logistic_loss",
     "lse_pool",
     "max_cells",
+    "topk_cells",
     "topk_pool",
 ]
 
@@ -162,6 +164,51 @@ def topk_pool(scores: Tensor, counts: Sequence[int]) -> Tensor:
         lowest = part.topk(number, dim=0, largest=False).values.mean(dim=0)
         pooled.append(highest + TOPK_WEIGHT * lowest)
     return torch.stack(pooled)
+
+
+def topk_cells(scores: Tensor, counts: Sequence[int]) -> list[Tensor]:
+    """Which cells `topk_pool` reads, per photograph and class.
+
+    Args:
+        scores: (M, K) raw scores of the cells of several photographs, one after the other.
+        counts: cells of each photograph, N numbers that sum to M.
+
+    Returns:
+        For each photograph, (2n, K) int64 positions in the list of M cells: the n highest, then the n lowest.
+    """
+    picked, start = [], 0
+    for part in torch.split(scores, list(counts)):
+        number = picked_cells(len(part))
+        ends = [part.topk(number, dim=0, largest=largest).indices for largest in (True, False)]
+        picked.append(torch.cat(ends) + start)
+        start += len(part)
+    return picked
+
+
+def full_image_scores(
+    head: AdaptationHead,
+    projection: nn.Module,
+    features: Tensor,
+    counts: Sequence[int],
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Scores of full images: the head reads the mean of each photograph's projected features.
+
+    That is what a network trained with global average pooling makes of a whole photograph: rows of the paper's
+    tables without a search for the object. Where the object is, the same head tells cell by cell.
+
+    Args:
+        head: the adaptation layers.
+        projection: the trunk's.
+        features: (M, channels) of the valid cells of several photographs at scale 1, one after the other.
+        counts: cells of each photograph, N numbers that sum to M.
+        generator: source of dropout; None means none.
+
+    Returns:
+        (N, K) raw scores.
+    """
+    scores: Tensor = head(average_pool(projection(features).float(), counts), generator)
+    return scores
 
 
 def max_cells(scores: Tensor, counts: Sequence[int]) -> Tensor:

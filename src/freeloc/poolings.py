@@ -8,11 +8,25 @@ import numpy as np
 
 from freeloc.geometry import Float32Array
 
-__all__ = ["LSE_SHARPNESS", "TOPK_SHARE", "TOPK_WEIGHT", "Pooling", "picked_cells", "pool_maps"]
+__all__ = [
+    "LSE_SHARPNESS",
+    "TOPK_SHARE",
+    "TOPK_WEIGHT",
+    "Pooling",
+    "TrainingPooling",
+    "picked_cells",
+    "pool_maps",
+    "pooling_of_maps",
+    "rise",
+]
 
 Pooling = Literal["max", "lse", "topk", "average"]
 """The maximum (paper, section 3); log-sum-exp, a soft maximum; the mean of the highest cells and, weighted, of the
 lowest (WILDCAT); the mean of all cells (class activation mapping)."""
+
+TrainingPooling = Literal[Pooling, "full"]
+"""What a head can be trained with: one of the above, or on full images, where it reads the mean of a photograph's
+features once and there is no search (rows of the paper's tables that it compares with)."""
 
 LSE_SHARPNESS = 5.0
 """r of log-sum-exp, log(mean(exp(r s))) / r: towards 0 it is the mean, towards infinity the maximum. The value of
@@ -24,6 +38,20 @@ WILDCAT, CVPR 2017, leaves it open between one cell and all of them."""
 
 TOPK_WEIGHT = 0.7
 """Weight of the lowest cells' mean; between 0 and 1 in WILDCAT."""
+
+
+def pooling_of_maps(pooling: TrainingPooling) -> Pooling:
+    """How maps are pooled at test by a head that was trained with ``pooling``.
+
+    Trained on full images, a head has no maps; where it is shown maps all the same, their mean comes nearest to
+    `freeloc.heads.full_image_scores`, and is the same for a linear head.
+    """
+    return "average" if pooling == "full" else pooling
+
+
+def rise(pooling: TrainingPooling) -> float:
+    """By how much a score rises where all cells rise by one."""
+    return 1 + TOPK_WEIGHT if pooling == "topk" else 1.0
 
 
 def picked_cells(count: int) -> int:

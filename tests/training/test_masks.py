@@ -120,6 +120,29 @@ def test_hidden_cells_never_hide_all_of_a_mask() -> None:
             assert len(drawn) <= 1 + CLASSES + len(item.mask) // 20
 
 
+def test_of_a_mask_that_was_missed_any_cell_may_be_looked_at() -> None:
+    _, _, projection, head = parts(0)
+    learner = Learner(projection, head, Recipe(cell_fraction=0.01), low_precision=False, device=CPU)
+    masked = MaskedLearner(learner, push_outside=False, device=CPU)
+    mask = np.zeros((40, CLASSES), bool)
+    mask[10:14, 2] = True
+    seen = [masked._drawn(mask, torch.Generator().manual_seed(seed)) for seed in range(60)]
+    assert {int(cell) for drawn in seen for cell in drawn if 10 <= cell < 14} == {10, 11, 12, 13}
+    assert all(len(drawn) <= 2 for drawn in seen)
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_a_tag_without_a_box_is_searched_for_everywhere(outside: bool) -> None:
+    _, _, projection, head = parts(1)
+    cells = np.random.default_rng(1).normal(0, 1, (9, CHANNELS)).astype(np.float16)
+    items = [MaskedCells(cells, np.zeros((9, CLASSES), bool))]
+    labels = torch.tensor([[1, 1, -1, 0]])
+    learner = Learner(projection, head, Recipe(cell_fraction=1.0), low_precision=False, device=CPU)
+    masked = MaskedLearner(learner, push_outside=outside, device=CPU)
+    die = torch.Generator().manual_seed(0)
+    torch.testing.assert_close(masked.loss(items, labels, die), learner.loss([cells], labels, die))
+
+
 def small(**changes: object) -> Recipe:
     base = Recipe(epochs=2, batch_size=3, scales=(0.25,), hidden=16, warm_epochs=1, test_scales=(0.25,))
     return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
@@ -140,8 +163,9 @@ def test_a_run_reads_boxes_only_if_it_is_told_to(
     )
     again = train(bare, tmp_path / "bare", recipe=small(), **told)
     torch.testing.assert_close(tags.head.fcb.weight, again.head.fcb.weight, rtol=0, atol=0)
-    with pytest.raises(FreelocError, match="has no boxes.*from tags alone"):
+    with pytest.raises(FreelocError, match=f"--supervision {supervision} needs boxes.*from tags alone"):
         train(bare, tmp_path / "none", recipe=small(supervision=supervision), **told)
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(

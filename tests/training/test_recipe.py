@@ -73,6 +73,12 @@ class TestRefused:
         with pytest.raises(FreelocError, match=f"--{option.replace('_', '-')}"):
             named_recipe("default", **{option: value})
 
+    @pytest.mark.parametrize("scales", [{}, {"scales": (1.0,)}, {"test_scales": (1.0,)}, {"scales": (0.7,)}])
+    def test_full_images_are_looked_at_once(self, scales: dict[str, tuple[float, ...]]) -> None:
+        with pytest.raises(FreelocError, match="--pooling full looks at a photograph once, at scale 1"):
+            Recipe(pooling="full", **scales)
+        assert named_recipe("cam", pooling="full").pooling == "full"
+
     @pytest.mark.parametrize(
         ("option", "value"),
         [

@@ -23,6 +23,7 @@ from freeloc.errors import FreelocError
 from freeloc.features import extract
 from freeloc.geometry import Pyramid
 from freeloc.model import Model
+from freeloc.poolings import TrainingPooling, pooling_of_maps
 from freeloc.runtime import Network, compile_network
 from freeloc.training import run as room
 from freeloc.training.checkpoint import Checkpoint
@@ -570,3 +571,19 @@ def test_average_pooling_trains_a_model_that_says_so(
     model = Model.load(tmp_path / "cam")
     assert model.pooling == "average"
     assert model.head.fca is None
+
+
+@pytest.mark.parametrize("pooling", ["lse", "topk", "full"])
+def test_other_poolings_too(
+    scenes: Dataset, quick: Callable[..., Model], tmp_path: Path, pooling: TrainingPooling
+) -> None:
+    once = {"scales": (1.0,), "test_scales": (1.0,)} if pooling == "full" else {}
+    recipe = dataclasses.replace(RECIPE, pooling=pooling, **once)
+    quick(scenes, tmp_path / "run", recipe=recipe)
+    model = Model.load(tmp_path / "run")
+    assert model.pooling == pooling_of_maps(pooling)
+    assert model.manifest is not None
+    assert model.manifest["recipe"]["pooling"] == pooling
+    losses = [line["loss"] for line in log(tmp_path / "run")]
+    # Eight classes that the warm start has begun to tell apart.
+    assert max(losses) < 8 * math.log(2)

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.pointwise import Pointwise
+from freeloc.poolings import LSE_SHARPNESS, TOPK_WEIGHT, Pooling, picked_cells, pool_maps
 from freeloc.training import steps
 from freeloc.training.recipe import Recipe
 from freeloc.training.steps import Learner
@@ -37,6 +38,20 @@ def _one_thread() -> Iterator[None]:
 
 def die(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def textbook(scores: Tensor, order: Tensor, pool: str) -> Tensor:
+    """(K,) pooled scores of one photograph's (M, K); ``order`` is that of its cells, the lowest first."""
+    if pool == "mean":
+        return scores.mean(dim=0)
+    if pool == "lse":
+        top = scores.amax(dim=0).detach()
+        return top + torch.log(torch.exp(LSE_SHARPNESS * (scores - top)).mean(dim=0)) / LSE_SHARPNESS
+    if pool == "topk":
+        count = picked_cells(len(scores))
+        highest = scores.gather(0, order[-count:]).mean(dim=0)
+        return highest + TOPK_WEIGHT * scores.gather(0, order[:count]).mean(dim=0)
+    return scores.gather(0, order[-1:])[0]
 
 
 @dataclass
@@ -87,7 +102,7 @@ class Scene:
     ) -> tuple[float, dict[str, Tensor]]:
         """Loss and gradients of the textbook, in float64, on all cells of one photograph after another.
 
-        With dropout masks the winning cells are still those of the undropped network.
+        With dropout masks the winning cells, and the highest and lowest, are still those of the undropped network.
         """
         head, projection = copy.deepcopy(self.head).double(), copy.deepcopy(self.projection).double()
         head.zero_grad()
@@ -105,9 +120,11 @@ class Scene:
                 return values @ head.fcb.weight.T + head.fcb.bias
 
             rows = slice(start, start + len(part))
-            winners = scored(features, rows, None).argmax(dim=0)
-            scores = scored(features, rows, masks)
-            pooled = scores.mean(dim=0) if pool == "mean" else scores[winners, torch.arange(CLASSES)]
+            if pool == "full":
+                (pooled,) = scored(features.mean(dim=0, keepdim=True), rows, masks)
+            else:
+                order = scored(features, rows, None).argsort(dim=0)
+                pooled = textbook(scored(features, rows, masks), order, pool)
             for score, sign in zip(pooled, signs.tolist(), strict=True):
                 if sign:
                     total = total + torch.log1p(torch.exp(-sign * score))
@@ -115,6 +132,16 @@ class Scene:
         loss = total / len(self.cells)
         loss.backward()
         return float(loss.detach()), {key: value.grad for key, value in head.named_parameters()}
+
+    def extremes(self) -> Tensor:
+        """(R, K) positions of the highest and the lowest cells, from scores in float64."""
+        head, projection = copy.deepcopy(self.head).double(), copy.deepcopy(self.projection).double()
+        found, start = [], 0
+        for part in self.cells:
+            order = head(projection(torch.from_numpy(part).double())).detach().argsort(dim=0) + start
+            found += [order[: picked_cells(len(part))], order[-picked_cells(len(part)) :]]
+            start += len(part)
+        return torch.cat(found)
 
     def winners(self) -> Tensor:
         """(N, K) positions in the list of all cells, from scores in float64."""
@@ -323,6 +350,111 @@ class TestShareOfCells:
         np.testing.assert_array_equal(
             steps._chosen(scene.cells, drawn), np.concatenate(scene.cells)[rows.numpy()]
         )
+
+
+class TestTopk:
+    @law
+    @given(st.integers(0, 9999), st.sampled_from((0, 12)))
+    def test_the_sparse_gradient_equals_the_dense_one(self, seed: int, hidden: int) -> None:
+        scene = Scene.random(seed, hidden)
+        sparse = scene.gradients(pooling="topk", gradient="sparse")
+        assert_same(sparse, scene.gradients(pooling="topk", gradient="dense"))
+        assert_same(sparse, scene.by_hand(pool="topk"))
+
+    @law
+    @given(st.integers(0, 9999), st.floats(0, 0.9))
+    def test_with_dropout_the_cells_are_those_of_the_undropped_network(
+        self, seed: int, hidden: float
+    ) -> None:
+        scene = Scene.random(seed, hidden_dropout=hidden)
+        chosen, cells = scene.extremes().unique(), sum(map(len, scene.cells))
+        mask = torch.rand(cells, 12, generator=die(6))
+        if hidden:
+            mask[chosen] = torch.rand(len(chosen), 12, generator=die(5))
+        masks = [torch.ones(cells, WIDTH).double(), (mask >= hidden).double() / (1 - hidden)]
+        assert_same(scene.gradients(5, pooling="topk"), scene.by_hand(masks, pool="topk"))
+
+    def test_nothing_but_the_highest_and_the_lowest_counts(self) -> None:
+        scene = Scene.random(4, hidden=0)
+        before = scene.gradients(pooling="topk")
+        read = set(scene.extremes().unique().tolist())
+        start, changed = 0, 0
+        for part in scene.cells:
+            rows = [index for index in range(len(part)) if start + index in read]
+            start += len(part)
+            others = [index for index in range(len(part)) if index not in rows]
+            # The mean of the cells that are read lies between them in every class.
+            part[others] = part[rows].mean(axis=0)
+            changed += len(others)
+        assert changed
+        assert_same(scene.gradients(pooling="topk"), before)
+
+    @pytest.mark.parametrize("fraction", [0.1, 0.5])
+    def test_on_the_same_share_of_cells(self, fraction: float) -> None:
+        scene = Scene.random(6)
+        sparse = scene.gradients(pooling="topk", cell_fraction=fraction)
+        assert_same(sparse, scene.gradients(pooling="topk", gradient="dense", cell_fraction=fraction))
+        assert sparse[0] != scene.gradients(pooling="topk")[0]
+
+
+class TestFullImages:
+    @law
+    @given(st.integers(0, 9999), st.sampled_from((0, 12)))
+    def test_the_head_reads_the_mean_of_all_projected_cells(self, seed: int, hidden: int) -> None:
+        scene = Scene.random(seed, hidden)
+        once = {"pooling": "full", "scales": (1.0,), "test_scales": (1.0,)}
+        found = scene.gradients(cell_fraction=0.1, **once)
+        assert_same(found, scene.by_hand(pool="full"))
+        assert not scene.learner(**once).pooled(scene.cells).requires_grad
+
+    def test_one_row_of_dropout_a_photograph(self) -> None:
+        scene = Scene.random(2, hidden_dropout=0.5)
+        loss, _ = scene.gradients(9, pooling="full", scales=(1.0,), test_scales=(1.0,))
+        mask = (torch.rand(len(scene.cells), 12, generator=die(9)) >= 0.5).float() * 2
+        means = [scene.projection(torch.from_numpy(part).float()).mean(dim=0) for part in scene.cells]
+        hidden = functional.relu(torch.stack(means) @ scene.head.fca.weight.T + scene.head.fca.bias) * mask
+        scores = (hidden @ scene.head.fcb.weight.T + scene.head.fcb.bias).detach()
+        losses = torch.log1p(torch.exp(-scene.labels * scores)) * (scene.labels != 0)
+        assert loss == pytest.approx(float(losses.sum()) / len(scene.cells), rel=1e-5)
+
+
+class TestLogSumExp:
+    @law
+    @given(st.integers(0, 9999), st.sampled_from((0, 12)))
+    def test_gradient_of_the_definition(self, seed: int, hidden: int) -> None:
+        scene = Scene.random(seed, hidden)
+        assert_same(scene.gradients(pooling="lse"), scene.by_hand(pool="lse"))
+
+    def test_of_the_drawn_cells_alone(self) -> None:
+        scene = Scene.random(6)
+        drawn, seen = scene.learner(cell_fraction=0.3), die(0)
+        rows = [drawn.drawn(len(part), seen) for part in scene.cells]
+        found = scene.gradients(pooling="lse", cell_fraction=0.3)
+        scene.cells = [part[row.numpy()] if row is not None else part for part, row in zip(scene.cells, rows)]
+        assert_same(found, scene.by_hand(pool="lse"))
+
+
+@pytest.mark.parametrize(("pooling", "pool"), [("lse", "lse"), ("topk", "topk"), ("average", "mean")])
+def test_every_pooling_at_low_precision_is_nearly_the_same(pooling: str, pool: str) -> None:
+    # With one cell a photograph it is no question of precision which cells count.
+    scene = Scene.random(8)
+    scene.cells = [part[:1] for part in scene.cells]
+    loss, gradients = scene.gradients(low_precision=True, pooling=pooling)
+    wanted_loss, wanted = scene.by_hand(pool=pool)
+    assert loss != scene.gradients(pooling=pooling)[0]
+    assert loss == pytest.approx(wanted_loss, rel=0.05, abs=0.05)
+    for key, gradient in wanted.items():
+        error = float((gradients[key].double() - gradient).norm())
+        assert error <= 0.05 * float(gradient.norm()) + 1e-3, key
+
+
+@pytest.mark.parametrize("pooling", ["max", "lse", "topk", "average"])
+def test_pooled_scores_are_those_prediction_gives(pooling: Pooling) -> None:
+    scene = Scene.random(5)
+    pooled = scene.learner(pooling=pooling).pooled(scene.cells)
+    for part, row in zip(scene.cells, pooled, strict=True):
+        scores = scene.head(scene.projection(torch.from_numpy(part).float())).detach().numpy()
+        np.testing.assert_allclose(row, pool_maps(scores.T[:, :, None], pooling), rtol=1e-4, atol=1e-5)
 
 
 class TestAverage:

@@ -25,6 +25,7 @@ from freeloc.cli.options import (
     parse_scales,
 )
 from freeloc.cli.trainingdata import describe, open_for_training
+from freeloc.errors import FreelocError
 from freeloc.trunks import DEFAULT_TRUNK
 
 __all__ = ["train"]
@@ -35,6 +36,14 @@ class CacheFormat(StrEnum):
 
     float16 = "float16"
     int8 = "int8"
+
+
+class Supervision(StrEnum):
+    """What training is told of a photograph."""
+
+    tags = "tags"
+    masked = "masked"
+    masked_outside = "masked_outside"
 
 
 def train(
@@ -74,6 +83,13 @@ def train(
         str | None,
         typer.Option(help="How a map becomes a score: max, lse, topk or average; default: the recipe's."),
     ] = None,
+    supervision: Annotated[
+        Supervision,
+        typer.Option(
+            help="tags, or with boxes for comparison: masked looks for a class on its boxes alone, masked_outside "
+            "also pushes it down outside them."
+        ),
+    ] = Supervision.tags,
     scales: Annotated[
         str | None,
         typer.Option(
@@ -93,11 +109,18 @@ def train(
     cache_format: Annotated[
         CacheFormat, typer.Option(help="How features are kept: int8 takes half of the room, at a small loss.")
     ] = CacheFormat.float16,
+    snapshots: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ITERATIONS",
+            help="Also write the model after these steps, such as 0,210,4200, into snapshots of the run folder.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's checkpoint.")] = False,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train on tagged photographs. Boxes, where the data has any, are not read."""
+    """Train on tagged photographs. Boxes, where the data has any, are read only if --supervision says so."""
     from freeloc.progress import say
     from freeloc.training.recipe import named_recipe
     from freeloc.training.run import train as run
@@ -111,9 +134,16 @@ def train(
         projection_learning_rate=projection_learning_rate,
         trunk_learning_rate=trunk_learning_rate,
         pooling=pooling,
+        supervision=supervision.value,
         scales=parse_scales(scales),
     )
-    dataset = open_for_training(data, split, format_, images, classes, skip_bad=skip_bad, quiet=quiet)
+    iterations = _iterations(snapshots)
+    dataset = open_for_training(
+        *(data, split, format_, images, classes),
+        skip_bad=skip_bad,
+        quiet=quiet,
+        supervision=supervision.value,
+    )
     if not quiet:
         say(describe(dataset))
     run(
@@ -128,6 +158,21 @@ def train(
         cache=cache,
         no_cache=no_cache,
         cache_format=cache_format.value,
+        snapshots=iterations,
         resume=resume,
         quiet=quiet,
     )
+
+
+def _iterations(text: str | None) -> tuple[int, ...]:
+    """``"210,510"`` as whole numbers; none of None.
+
+    Raises:
+        FreelocError: something in it is not a whole number.
+    """
+    try:
+        return tuple(int(part) for part in (text or "").split(",") if part.strip())
+    except ValueError as error:
+        raise FreelocError(
+            f"--snapshots {text} is not a list of whole numbers: write it like --snapshots 0,210,4200"
+        ) from error

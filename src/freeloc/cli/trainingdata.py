@@ -22,8 +22,9 @@ def open_for_training(
     *,
     skip_bad: bool,
     quiet: bool,
+    supervision: str = "tags",
 ) -> Dataset:
-    """`freeloc.datasets.open_dataset` with the options of the command line."""
+    """`freeloc.datasets.open_dataset` with the options of the command line; boxes are read only to be told."""
     from freeloc.datasets import open_dataset
 
     return open_dataset(
@@ -33,6 +34,7 @@ def open_for_training(
         images=images,
         classes=read_classes(classes),
         skip_bad=skip_bad,
+        boxes=supervision != "tags",
         for_training=True,
         quiet=quiet,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +13,7 @@ import torch
 from freeloc.overlap import ahead
 from freeloc.training.recipe import Recipe
 
-__all__ = ["Batch", "Source", "mix_seed", "plan_epoch", "stream"]
+__all__ = ["Batch", "Source", "mix_seed", "plan_epoch", "steps_per_epoch", "stream"]
 
 Item = TypeVar("Item")
 Item_co = TypeVar("Item_co", covariant=True)
@@ -78,6 +79,11 @@ def plan_epoch(
             scale = scales[int(torch.randint(len(scales), (), generator=generator))]
         batches.append(Batch(tuple(order[start : start + recipe.batch_size]), scale))
     return batches
+
+
+def steps_per_epoch(photographs: int, recipe: Recipe) -> int:
+    """How many mini-batches `plan_epoch` makes of so many photographs."""
+    return math.ceil(photographs / recipe.batch_size)
 
 
 def stream(source: Source[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch, list[Item]]]:

@@ -15,7 +15,7 @@ from freeloc.datasets.sample import Labels
 from freeloc.errors import FreelocError
 from freeloc.heads import AdaptationHead
 from freeloc.progress import track
-from freeloc.training.batches import Source, mix_seed, plan_epoch, stream
+from freeloc.training.batches import Source, mix_seed, plan_epoch, steps_per_epoch, stream
 from freeloc.training.recipe import Recipe
 from freeloc.trunks.stages import PROJECTION
 
@@ -96,6 +96,7 @@ def fit(
     seed: int,
     first_epoch: int = 0,
     after_epoch: Callable[[EpochRecord], None] | None = None,
+    after_step: Callable[[int], None] | None = None,
     quiet: bool = False,
 ) -> None:
     """Train a head, and what else ``learner`` and ``optimizer`` hold.
@@ -113,10 +114,11 @@ def fit(
         seed: of order, scales and dropout.
         first_epoch: epochs already done.
         after_epoch: called at the end of each epoch, to log and to keep a checkpoint.
+        after_step: called after each step with the steps done since the first epoch began, to keep snapshots.
         quiet: show no progress.
     """
     targets = torch.from_numpy(labels.copy())
-    per_epoch = math.ceil(len(source) / recipe.batch_size)
+    per_epoch = steps_per_epoch(len(source), recipe)
     device = next(head.parameters()).device
 
     for epoch in range(first_epoch, recipe.epochs):
@@ -135,6 +137,8 @@ def fit(
             optimizer.zero_grad()
             losses.append(learner.backward(cells, targets[list(batch.indices)], dropout_die))
             optimizer.step()
+            if after_step is not None:
+                after_step(step + 1)
         mean = float(torch.stack(losses).mean())
         # The last step's damage shows in no loss of this epoch.
         sound = all(bool(weight.isfinite().all()) for weight in _weights(optimizer))

@@ -66,7 +66,13 @@ def _data_hash(dataset: Dataset, contents: Sequence[str]) -> str:
 
 
 def make_manifest(
-    setup: Mapping[str, Any], dataset: Dataset, trunk: Trunk, timings: Mapping[str, float], *, resumed: bool
+    setup: Mapping[str, Any],
+    dataset: Dataset,
+    trunk: Trunk,
+    timings: Mapping[str, float],
+    *,
+    resumed: bool,
+    iteration: int | None = None,
 ) -> dict[str, Any]:
     """How a model was made: its setup, and what else one wants to know of it later.
 
@@ -76,6 +82,7 @@ def make_manifest(
         trunk: as training left it.
         timings: seconds of each part of the run.
         resumed: whether the run went on from a checkpoint; ``timings`` then tell the last part only.
+        iteration: for a model of a run under way, the steps done until then; None for that of its end.
     """
     positives = (dataset.labels == PRESENT).sum(axis=0).tolist()
     return {
@@ -101,6 +108,7 @@ def make_manifest(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed": resumed,
         "timings": dict(timings),
+        **({} if iteration is None else {"iteration": iteration}),
     }
 
 

@@ -22,9 +22,11 @@ from freeloc.features import Cells, FeatureSource
 from freeloc.geometry import CellLayout, Grid, Padding, Pyramid, Size
 from freeloc.heads import logistic_loss, max_cells
 from freeloc.training.device import to_device
+from freeloc.training.recipe import Recipe
 from freeloc.training.steps import Learner
+from freeloc.trunks.stages import FROZEN, PROJECTION
 
-__all__ = ["MaskedCells", "MaskedFeatures", "MaskedLearner", "box_mask"]
+__all__ = ["MaskedCells", "MaskedFeatures", "MaskedLearner", "box_mask", "check_told"]
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -66,6 +68,24 @@ def box_mask(boxes: Sequence[Box], grid: Grid, classes: int) -> Mask:
     return mask
 
 
+def check_told(dataset: Dataset, recipe: Recipe) -> None:
+    """Refuse early what masked pooling cannot be done with.
+
+    Raises:
+        FreelocError: the data set has no boxes, or stages of the trunk are to be trained.
+    """
+    told = f"--supervision {recipe.supervision}"
+    if recipe.trainable_trunk not in {FROZEN, PROJECTION}:
+        raise FreelocError(
+            f"{told} trains head and projection only: leave --trainable-trunk {recipe.trainable_trunk} out"
+        )
+    if not dataset.has_boxes:
+        raise FreelocError(
+            f"{told} needs boxes, and {dataset.name} has none: give annotated photographs, or train from tags "
+            "alone"
+        )
+
+
 class MaskedFeatures:
     """Features with the mask of each photograph beside them.
 
@@ -75,9 +95,6 @@ class MaskedFeatures:
         sizes: their sizes.
         layout: how the trunk lays its cells.
         padding: how canvases are padded.
-
-    Raises:
-        FreelocError: the data set has no boxes.
     """
 
     def __init__(
@@ -88,11 +105,6 @@ class MaskedFeatures:
         layout: CellLayout,
         padding: Padding,
     ) -> None:
-        if not dataset.has_boxes:
-            raise FreelocError(
-                f"{dataset.name} has no boxes, which masked pooling is told: give annotated photographs, or "
-                "train from tags alone"
-            )
         self._features = features
         self._boxes = [sample.boxes or () for sample in dataset]
         self._sizes = tuple(sizes)
@@ -137,8 +149,9 @@ class MaskedFeatures:
 class MaskedLearner:
     """Computes the loss of masked pooling for mini-batches.
 
-    A class that is there has its maximum on its mask, one that is absent anywhere. Where a step looks at a part of
-    the cells only, one cell of every class's mask is among them.
+    A class that is there has its maximum on its mask; one that is absent anywhere, and so has one whose tag has no
+    box. Where a step looks at a part of the cells only, and none of a class's mask is among them, one cell of it,
+    drawn at random, is looked at as well.
 
     Args:
         learner: searches and scores cells.
@@ -169,7 +182,8 @@ class MaskedLearner:
             np.concatenate([item.mask[rows] for item, rows in zip(items, drawn, strict=True)])
         ).to(self._device)
         labels = labels.to(self._device)
-        present = labels > 0
+        shown = torch.stack([part.any(dim=0) for part in torch.split(masks, counts)])
+        present = (labels > 0) & shown
         found = self._learner.search(features)
         of_photograph = torch.repeat_interleave(
             torch.arange(len(counts), device=self._device), torch.tensor(counts, device=self._device)
@@ -193,5 +207,8 @@ class MaskedLearner:
             return np.arange(len(mask))
         chosen = rows.cpu().numpy()
         lost = mask.any(axis=0) & ~mask[chosen].any(axis=0)
-        first = mask[:, lost].argmax(axis=0)
-        return np.union1d(chosen, first)
+        if not lost.any():
+            return chosen
+        order = torch.randperm(len(mask), generator=generator, device=generator.device).cpu().numpy()
+        added = order[mask[order][:, lost].argmax(axis=0)]
+        return np.union1d(chosen, added)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry import TEST_SCALES, Padding, Pyramid
-from freeloc.poolings import Pooling
+from freeloc.poolings import TrainingPooling
 from freeloc.trunks.stages import FROZEN, PROJECTION
 
 __all__ = ["RECIPES", "Recipe", "Supervision", "named_recipe"]
@@ -43,14 +43,17 @@ class Recipe:
         hidden: width of FCa; 0 makes the head one linear layer.
         feature_dropout: dropout on what FCa reads.
         hidden_dropout: dropout between FCa and FCb.
-        pooling: "max", the search for the object (paper, section 3); "average", full-image training without
-            a search, as for class activation maps; or one of the others of `freeloc.poolings`.
+        pooling: "max", the search for the object (paper, section 3); "average", the mean of all cells' scores,
+            as for class activation maps; "full", the scores of the mean of all cells' features, which is
+            full-image training (always all cells, and scale 1 alone); or one of the others of
+            `freeloc.poolings`.
         supervision: what training is told of a photograph, see `Supervision`.
         cell_fraction: share of a photograph's cells that a step looks at, drawn anew each time. Hiding the rest
             keeps the head from resting on the one most telling window, and makes the search that much
             cheaper; 1 looks at all, as the paper does.
-        gradient: "sparse" runs forward and backward only on the winning cells, which is exact for max-pooling;
-            "dense" runs on all cells, as the textbook would: for checking, and many times slower.
+        gradient: "sparse" runs forward and backward only on the cells that count, which is exact for "max" and
+            "topk"; "dense" runs on all cells, as the textbook would: for checking, and many times slower. The
+            other poolings read all cells either way.
         learning_rate: of SGD, at its peak.
         momentum: of SGD.
         weight_decay: of SGD, on the weights, not on the biases.
@@ -75,7 +78,7 @@ class Recipe:
     hidden: int = 2048
     feature_dropout: float = 0.3
     hidden_dropout: float = 0.5
-    pooling: Pooling = "max"
+    pooling: TrainingPooling = "max"
     supervision: Supervision = "tags"
     cell_fraction: float = 0.33
     gradient: Literal["sparse", "dense"] = "sparse"
@@ -101,12 +104,17 @@ class Recipe:
                 raise FreelocError(f"--{option.replace('_', '-')} {value} must be greater than 0 and finite")
         if not 0 < self.cell_fraction <= 1:
             raise FreelocError(f"--cell-fraction {self.cell_fraction} must be more than 0 and at most 1")
-        check_choice("pooling", self.pooling, Pooling)
-        check_choice("supervision", self.supervision, Supervision)
+        check_choice("--pooling", self.pooling, TrainingPooling)
+        check_choice("--supervision", self.supervision, Supervision)
         if self.supervision != "tags" and (self.pooling, self.gradient) != ("max", "sparse"):
             raise FreelocError(
-                f"supervision {self.supervision} says where a maximum may lie: leave --pooling "
+                f"--supervision {self.supervision} says where a maximum may lie: leave --pooling "
                 f"{self.pooling} out"
+            )
+        if self.pooling == "full" and not self.scales == self.test_scales == (1.0,):
+            raise FreelocError(
+                "--pooling full looks at a photograph once, at scale 1: train at --scales 1 with a recipe that "
+                "tests at scale 1 alone, such as --recipe cam"
             )
         if self.warm_epochs < 0:
             raise FreelocError(f"--warm-epochs {self.warm_epochs} must be 0 or greater")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,22 +20,24 @@ from freeloc.geometry import Pyramid
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.model import Model
 from freeloc.photographs import photograph_size
+from freeloc.poolings import pooling_of_maps
 from freeloc.progress import say
 from freeloc.runtime import Network, Precision, Runtime, compile_network, native_bfloat16
-from freeloc.training.batches import Source, mix_seed, plan_epoch
+from freeloc.training.batches import Source, mix_seed, plan_epoch, steps_per_epoch
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.device import sharing_cores
 from freeloc.training.finetune import FinishedCells, StageLearner, StageMaps
 from freeloc.training.loop import EpochRecord, Pupil, fit, make_optimizer
 from freeloc.training.manifest import describe_setup, make_manifest
-from freeloc.training.masks import MaskedFeatures, MaskedLearner
+from freeloc.training.masks import MaskedFeatures, MaskedLearner, check_told
 from freeloc.training.recipe import Recipe, named_recipe
 from freeloc.training.runfolder import RunFolder
+from freeloc.training.snapshots import Snapshots
 from freeloc.training.steps import Learner
 from freeloc.training.warmstart import calibrate, log_odds, measure_features, train_on_means
 from freeloc.trunks import DEFAULT_TRUNK, load_trunk
 from freeloc.trunks.base import Division, Trunk
-from freeloc.trunks.stages import FROZEN, PROJECTION
+from freeloc.trunks.stages import FROZEN
 
 __all__ = ["train"]
 
@@ -55,6 +57,7 @@ def train(
     cache: str | Path | None = None,
     no_cache: bool = False,
     cache_format: CacheFormat = "float16",
+    snapshots: Sequence[int] = (),
     resume: bool = False,
     quiet: bool = False,
 ) -> Model:
@@ -76,26 +79,29 @@ def train(
         cache: folder of feature caches; default the user's.
         no_cache: make features on the fly, at scales drawn from a range, and keep none.
         cache_format: how the cache is written: "int8" takes half of the room, at a small loss.
+        snapshots: iterations (steps of SGD over the whole run; 0 is before the first) after which the model, as
+            it is then, is written to ``snapshots/step-000210.safetensors`` and the like.
         resume: go on from the run folder's checkpoint; a run that is finished is left as it is.
         quiet: show no progress.
 
     Raises:
         FreelocError: the run folder is taken, or holds a checkpoint of another run, or a photograph or the
-            weights cannot be read.
+            weights cannot be read, or the recipe wants boxes and there are none, or a snapshot is no iteration
+            of the run.
     """
     run = RunFolder(Path(out), resume=resume, quiet=quiet)
     recipe = named_recipe(recipe) if isinstance(recipe, str) else recipe
     if not len(dataset):
         raise FreelocError(f"{dataset.name} has no photographs: nothing to train on")
-    if recipe.supervision != "tags" and recipe.trainable_trunk not in {FROZEN, PROJECTION}:
-        raise FreelocError(
-            f"supervision {recipe.supervision} trains head and projection only: leave "
-            f"--trainable-trunk {recipe.trainable_trunk} out"
-        )
+    if recipe.supervision != "tags":
+        check_told(dataset, recipe)
     # As many as there are, at most: a mini-batch of them all is the largest.
     recipe = replace(recipe, batch_size=min(recipe.batch_size, len(dataset)))
     if cache_format not in {"float16", "int8"}:
         raise FreelocError(f"--cache-format {cache_format} is unknown: choose float16 or int8")
+    wanted = Snapshots.of(
+        run.snapshots, snapshots, epochs=recipe.epochs, per_epoch=steps_per_epoch(len(dataset), recipe)
+    )
     started = time.monotonic()
     whole = load_trunk(trunk, weights)
     parts = _divided(whole, recipe)
@@ -116,8 +122,11 @@ def train(
     )
     finished = run.finished(setup)
     if finished is not None:
+        wanted.check_kept(wanted.last)
         return finished
     checkpoint = run.open(setup)
+    if checkpoint is not None:
+        wanted.check_kept(checkpoint.epochs_done * wanted.per_epoch)
     features = _features(dataset, contents, parts.below, network, recipe, cache, kept_as, quiet=quiet)
     extracted = time.monotonic()
 
@@ -125,30 +134,54 @@ def train(
     lesson = _lesson(parts, features, head, dataset, recipe, device, low_precision=low_precision)
     # Where the trunk runs all the while and the head is all that is trained, the trunk has most to do.
     trunk_first = no_cache and parts.above is None and device.type == "cpu"
+
+    def model(iteration: int | None = None) -> Model:
+        timings = {
+            "features_seconds": round(extracted - started, 2),
+            "training_seconds": round(time.monotonic() - extracted, 2),
+        }
+        resumed = checkpoint is not None
+
+        def manifest(changed: Trunk) -> dict[str, Any]:
+            return make_manifest(setup, dataset, changed, timings, resumed=resumed, iteration=iteration)
+
+        return _model(whole, parts, head, dataset, recipe, manifest)
+
+    def keep(iteration: int) -> None:
+        wanted.keep(iteration, lambda: model(iteration), quiet=quiet)
+
     with sharing_cores(network.threads) if trunk_first else nullcontext():
-        _teach(lesson, head, parts, dataset, recipe, run, checkpoint, setup, seed, quiet=quiet)
-    timings = {
-        "features_seconds": round(extracted - started, 2),
-        "training_seconds": round(time.monotonic() - extracted, 2),
-    }
+        _teach(lesson, head, parts, dataset, recipe, run, checkpoint, setup, seed, keep, quiet=quiet)
+    made = model()
+    run.finish(made)
+    return made
+
+
+def _model(
+    trunk: Trunk,
+    parts: Division,
+    head: AdaptationHead,
+    dataset: Dataset,
+    recipe: Recipe,
+    manifest: Callable[[Trunk], dict[str, Any]],
+) -> Model:
+    """What head and trained weights are now, as a model; ``manifest`` is asked with the trunk as it is now."""
     changes = {key: value.detach().cpu().clone() for key, value in parts.trained.items()}
-    changed = whole.with_weights(changes) if changes else whole
-    model = Model(
-        trunk=whole.name,
+    changed = trunk.with_weights(changes) if changes else trunk
+    return Model(
+        trunk=trunk.name,
         trunk_fingerprint=changed.fingerprint,
         classes=dataset.classes,
-        head=head.cpu().folded(),
+        head=head.folded(),
         scales=recipe.test_scales,
         padding=recipe.padding,
-        pooling=recipe.pooling,
-        layout=whole.layout,
-        fill=whole.fill,
-        manifest=make_manifest(setup, dataset, changed, timings, resumed=checkpoint is not None),
-        trunk_base=whole.fingerprint if changes else "",
+        pooling=pooling_of_maps(recipe.pooling),
+        layout=trunk.layout,
+        fill=trunk.fill,
+        manifest=manifest(changed),
+        trunk_base=trunk.fingerprint if changes else "",
         trunk_changes=changes,
     )
-    run.finish(model)
-    return model
 
 
 def _divided(trunk: Trunk, recipe: Recipe) -> Division:
@@ -212,6 +245,7 @@ def _teach(
     checkpoint: Checkpoint | None,
     setup: Mapping[str, Any],
     seed: int,
+    after_step: Callable[[int], None],
     *,
     quiet: bool,
 ) -> None:
@@ -226,6 +260,8 @@ def _teach(
         checkpoint.restore(head, optimizer, parts.trained)
     elif recipe.warm_epochs:
         _start_warm(lesson, dataset, parts.projection, head, recipe, seed, quiet=quiet)
+    if checkpoint is None:
+        after_step(0)
     fit(
         lesson.source,
         dataset.labels,
@@ -236,6 +272,7 @@ def _teach(
         seed=seed,
         first_epoch=checkpoint.epochs_done if checkpoint else 0,
         after_epoch=after_epoch,
+        after_step=after_step,
         quiet=quiet,
     )
 
@@ -290,7 +327,8 @@ def _start_warm(
     with torch.no_grad():
         head.fcb.bias.copy_(log_odds(labels))
     loss = train_on_means(head, statistics, labels, recipe, seed=mix_seed(seed, 0, 2))
-    if recipe.pooling == "max":
+    # A mean of cells is what the head was trained on just now; any other pooling lies above it.
+    if recipe.pooling not in {"average", "full"}:
         die = torch.Generator().manual_seed(mix_seed(seed, 0, 3))
         plan = plan_epoch(len(source), recipe, source.scales, die)
         enough = -(-_CALIBRATION_PHOTOGRAPHS // recipe.batch_size)

@@ -20,7 +20,7 @@ __all__ = ["RunFolder"]
 
 
 class RunFolder:
-    """Model, manifest, log and checkpoint of one run, in one folder.
+    """Model, manifest, log, checkpoint and snapshots of one run, in one folder.
 
     Args:
         folder: where; must not hold another run unless ``resume``.
@@ -36,11 +36,12 @@ class RunFolder:
         self.model = folder / "model.safetensors"
         self.checkpoint = folder / "checkpoint.safetensors"
         self.manifest = folder / "manifest.json"
+        self.snapshots = folder / "snapshots"
         self._log = folder / "log.jsonl"
         self._lines: list[str] = []
         self._resume = resume
         self._quiet = quiet
-        ours = (self.model, self.checkpoint, self.manifest, self._log)
+        ours = (self.model, self.checkpoint, self.manifest, self._log, self.snapshots)
         taken = [path.name for path in ours if path.exists()]
         if taken and not resume:
             raise FreelocError(

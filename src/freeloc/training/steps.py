@@ -3,22 +3,33 @@
 The trunk is frozen and the head works cell by cell, so the gradient of a max-pooled score touches one cell per
 photograph and class. The search therefore runs without gradients; forward and backward then run on the winners
 alone. In float32 and without dropout this gives exactly the gradient of the dense computation with the same
-winners. Where the processor multiplies bfloat16, both compute their products in it; weights, sums and gradients
-of weights stay float32. With dropout, the winners are those of the undropped
-network: the search asks which window the network believes in, not which one a die favours.
+winners. The highest and lowest cells of top-k pooling are found and weighed in the same way. Where the processor
+multiplies bfloat16, both compute their products in it; weights, sums and gradients of weights stay float32. With
+dropout, the winners are those of the undropped network: the search asks which window the network believes in, not
+which one a die favours.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from freeloc.features import Cells
-from freeloc.heads import AdaptationHead, average_pool, logistic_loss, lse_pool, max_cells, topk_pool
+from freeloc.heads import (
+    AdaptationHead,
+    average_pool,
+    full_image_scores,
+    logistic_loss,
+    lse_pool,
+    max_cells,
+    topk_cells,
+    topk_pool,
+)
+from freeloc.poolings import TOPK_WEIGHT, rise
 from freeloc.training.device import autocast, to_device
 from freeloc.training.recipe import Recipe
 
@@ -54,6 +65,11 @@ class Learner:
         self._recipe = recipe
         self._low_precision = low_precision
         self._device = device
+
+    @property
+    def rise(self) -> float:
+        """By how much a pooled score rises where FCb's bias does by one."""
+        return rise(self._recipe.pooling)
 
     def loss(self, cells: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
         """The loss of one mini-batch (paper, equation 1), ready for ``backward``.
@@ -91,25 +107,34 @@ class Learner:
             generator: source of dropout.
         """
         labels = labels.to(self._device)
-        if self._recipe.pooling != "max":
-            scores = self._softly(features, counts, generator)
-        elif self._recipe.gradient == "dense":
+        sparse = self._recipe.gradient == "sparse"
+        if self._recipe.pooling == "full":
+            scores = self._full(features, counts, generator)
+        elif self._recipe.pooling == "max" and sparse:
+            scores = self.scores_at(features, self.winners(features.detach(), counts), generator)
+        elif self._recipe.pooling == "topk" and sparse:
+            scores = self._topk(features, counts, generator)
+        elif self._recipe.pooling == "max":
             scores = self._dense(features, counts, generator)
         else:
-            scores = self.scores_at(features, self.winners(features.detach(), counts), generator)
+            scores = self._softly(features, counts, generator)
         return logistic_loss(scores, labels)
 
     def drawn(self, count: int, generator: torch.Generator) -> Tensor | None:
         """Which of a photograph's ``count`` cells this step looks at, in order; None: at all of them."""
         kept = math.ceil(self._recipe.cell_fraction * count)
-        if kept == count:
+        if kept == count or self._recipe.pooling == "full":
             return None
         return torch.randperm(count, generator=generator, device=generator.device)[:kept].sort().values
 
     def pooled(self, cells: Sequence[Cells]) -> Tensor:
-        """(N, K) max-pooled scores of a mini-batch, without gradients or dropout."""
+        """(N, K) scores of a mini-batch, pooled as the recipe says, without gradients or dropout."""
         features = to_device(np.concatenate(cells), self._device)
-        return _maxima(self.search(features), [len(part) for part in cells])
+        counts = [len(part) for part in cells]
+        if self._recipe.pooling == "full":
+            with torch.no_grad():
+                return self._full(features, counts, None)
+        return _POOLS[self._recipe.pooling](self.search(features), counts)
 
     def winners(self, features: Tensor, counts: Sequence[int]) -> Tensor:
         """(N, K) which cell wins for each photograph and class, found without gradients or dropout."""
@@ -125,12 +150,27 @@ class Learner:
         return torch.cat(scores)
 
     def scores_at(self, features: Tensor, winners: Tensor, generator: torch.Generator) -> Tensor:
-        """(N, K) scores of the cells that won, with their gradient and dropout."""
+        """(R, K) scores of the cells that won, with their gradient and dropout; ``winners`` is of that shape."""
         chosen, position = torch.unique(winners, return_inverse=True)
         with autocast(self._device, enabled=self._low_precision):
             scores = self._head(self._projection(features[chosen].float()), generator)
         picked: Tensor = scores.float().gather(0, position)
         return picked
+
+    def _topk(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
+        """(N, K) `topk_pool` of the cells that it reads, found without gradients or dropout."""
+        picked = topk_cells(self.search(features.detach()), counts)
+        scores = self.scores_at(features, torch.cat(picked), generator)
+        pooled = []
+        for part in torch.split(scores, [len(cells) for cells in picked]):
+            highest, lowest = part.chunk(2)
+            pooled.append(highest.mean(dim=0) + TOPK_WEIGHT * lowest.mean(dim=0))
+        return torch.stack(pooled)
+
+    def _full(self, features: Tensor, counts: Sequence[int], generator: torch.Generator | None) -> Tensor:
+        with autocast(self._device, enabled=self._low_precision):
+            scores = full_image_scores(self._head, self._projection, features.float(), counts, generator)
+        return scores.float()
 
     def _dense(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
         scores = self._head(self._projection(features.float()), generator)
@@ -145,8 +185,7 @@ class Learner:
             return pooled
         with autocast(self._device, enabled=self._low_precision):
             scores = self._head(self._projection(features.float()), generator)
-        pool = {"average": average_pool, "lse": lse_pool, "topk": topk_pool}[self._recipe.pooling]
-        return pool(scores.float(), counts)
+        return _POOLS[self._recipe.pooling](scores.float(), counts)
 
 
 def _chosen(cells: Sequence[Cells], drawn: Sequence[Tensor | None]) -> Cells:
@@ -168,3 +207,11 @@ def _chosen_rows(cells: Sequence[Cells], drawn: Sequence[Tensor | None], device:
 def _maxima(scores: Tensor, counts: Sequence[int]) -> Tensor:
     """(N, K) largest of each photograph's (M, K) scores, given the cells of each photograph."""
     return torch.stack([part.amax(dim=0) for part in torch.split(scores, list(counts))])
+
+
+_POOLS: Mapping[str, Callable[[Tensor, Sequence[int]], Tensor]] = {
+    "max": _maxima,
+    "lse": lse_pool,
+    "topk": topk_pool,
+    "average": average_pool,
+}

@@ -6,9 +6,9 @@ first, which takes seconds because a photograph is then one vector, and only the
 
 1. Measure mean and deviation of the features, and the mean feature vector of every photograph, in one pass.
 2. Start each class's bias at the log-odds of its tag, and train the head on the mean vectors for a few epochs.
-3. Fit one slope and K offsets so that the *max-pooled* scores of some photographs are calibrated, and fold them
-   into FCb. Without this, maxima over hundreds of cells, far above the means the head was trained on, would
-   throw the first hundred steps of the search away.
+3. Fit one slope and K offsets so that the *pooled* scores of some photographs are calibrated, and fold them into
+   FCb. Without this, maxima over hundreds of cells, far above the means the head was trained on, would throw
+   the first hundred steps of the search away. A pooling that is a mean needs it not.
 
 Tags are all it uses. The paper starts cold.
 """
@@ -131,11 +131,13 @@ def calibrate(
     labels: Tensor,
     batches: Sequence[Batch],
 ) -> None:
-    """Fold one slope and K offsets into FCb so that max-pooled scores are calibrated.
+    """Fold one slope and K offsets into FCb so that pooled scores are calibrated.
+
+    Log-sum-exp is no multiple of itself at another slope; its scores come near what was fitted.
 
     Args:
         head: is changed in place.
-        learner: gives the max-pooled scores.
+        learner: gives the pooled scores.
         source: features of N photographs.
         labels: (N, K) in {−1, 0, +1}.
         batches: the photographs, and the scales, to fit on.
@@ -145,7 +147,7 @@ def calibrate(
     slope, offsets = _platt(scores, targets)
     with torch.no_grad():
         head.fcb.weight.mul_(slope)
-        head.fcb.bias.mul_(slope).add_(offsets.to(head.fcb.bias))
+        head.fcb.bias.mul_(slope).add_(offsets.to(head.fcb.bias) / learner.rise)
 
 
 def _platt(scores: Tensor, targets: Tensor) -> tuple[float, Tensor]:

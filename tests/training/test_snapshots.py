@@ -1,0 +1,201 @@
+"""Snapshots: whole models of a run under way, the same whether it was stopped or not."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from freeloc.datasets.sample import Dataset
+from freeloc.errors import FreelocError
+from freeloc.localizer import Localizer
+from freeloc.model import Model
+from freeloc.training import run as room
+from freeloc.training.checkpoint import Checkpoint
+from freeloc.training.recipe import Recipe
+from freeloc.training.run import train
+from freeloc.training.snapshots import Snapshots
+from freeloc.trunks import load_trunk
+from freeloc.trunks.base import Trunk
+
+# Sixteen photographs: two iterations an epoch, six in all.
+RECIPE = Recipe(
+    name="tiny",
+    epochs=3,
+    batch_size=8,
+    scales=(0.25,),
+    test_scales=(0.25,),
+    warm_epochs=1,
+    hidden=16,
+    schedule="constant",
+    warmup=0.0,
+)
+WANTED = (6, 0, 2, 3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def trunk() -> Trunk:
+    return load_trunk("efficientnet_lite0")
+
+
+@pytest.fixture(scope="module")
+def quick(
+    tiny_training: Dataset, trunk: Trunk, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Model]]:
+    """`train` on the trunk that is loaded and compiled already."""
+    cache = tmp_path_factory.mktemp("features")
+    network = room.compile_network(trunk, runtime="openvino")
+
+    def call(out: Path, **options: Any) -> Model:
+        given = {"recipe": RECIPE, "cache": cache, "runtime": "openvino", "quiet": True}
+        return train(tiny_training, out, trunk="efficientnet_lite0", **(given | options))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "load_trunk", lambda *_arguments: trunk)
+        patch.setattr(room, "compile_network", lambda *_arguments, **_options: network)
+        yield call
+
+
+@pytest.fixture(scope="module")
+def reference(quick: Callable[..., Model], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reference") / "run"
+    quick(folder, snapshots=WANTED)
+    return folder
+
+
+def step(folder: Path, iteration: int) -> Path:
+    return folder / "snapshots" / f"step-{iteration:06d}.safetensors"
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    model = Model.load(path)
+    return {**model.head.state_dict(), **model.trunk_changes}
+
+
+def assert_equal(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    """Bit for bit."""
+    assert found.keys() == wanted.keys()
+    for key, value in wanted.items():
+        assert found[key].numpy().tobytes() == value.numpy().tobytes(), key
+
+
+def test_one_file_for_each_iteration_asked_for(reference: Path) -> None:
+    names = sorted(path.name for path in (reference / "snapshots").iterdir())
+    assert names == [f"step-00000{iteration}.safetensors" for iteration in (0, 2, 3, 6)]
+
+
+def test_the_last_is_the_model(reference: Path) -> None:
+    assert_equal(weights(step(reference, 6)), weights(reference))
+    assert Model.load(step(reference, 6)).trunk_fingerprint == Model.load(reference).trunk_fingerprint
+
+
+def test_snapshots_do_not_change_the_run(
+    quick: Callable[..., Model], reference: Path, tmp_path: Path
+) -> None:
+    quick(tmp_path / "plain")
+    assert_equal(weights(tmp_path / "plain"), weights(reference))
+    assert not (tmp_path / "plain" / "snapshots").exists()
+
+
+def test_one_after_an_epoch_is_the_model_of_a_run_of_that_length(
+    quick: Callable[..., Model], reference: Path, tmp_path: Path
+) -> None:
+    # At a constant learning rate, a run of one epoch takes the first steps of one of three.
+    quick(tmp_path / "short", recipe=dataclasses.replace(RECIPE, epochs=1))
+    assert_equal(weights(step(reference, 2)), weights(tmp_path / "short"))
+
+
+def test_the_first_is_the_warm_start_on_the_trunk_as_it_was(reference: Path, trunk: Trunk) -> None:
+    first = Model.load(step(reference, 0))
+    assert first.trunk_fingerprint == trunk.fingerprint
+    # A cold head's biases are zero.
+    assert (first.head.fcb.bias != 0).all()
+    assert first.manifest is not None
+    assert first.manifest["iteration"] == 0
+    last = Model.load(reference)
+    assert last.manifest is not None
+    assert "iteration" not in last.manifest
+    assert last.trunk_fingerprint != trunk.fingerprint
+
+
+def test_a_cold_start_is_kept_as_well(quick: Callable[..., Model], tmp_path: Path) -> None:
+    cold = dataclasses.replace(RECIPE, warm_epochs=0, epochs=1, trainable_trunk="none")
+    quick(tmp_path / "cold", recipe=cold, snapshots=(0,))
+    assert (Model.load(step(tmp_path / "cold", 0)).head.fcb.bias == 0).all()
+
+
+def test_prediction_opens_them(reference: Path, tiny_training: Dataset) -> None:
+    photo = tiny_training.samples[0].path
+    found = [
+        Localizer.load(path, runtime="torch", precision="float32").predict(photo).scores
+        for path in (step(reference, 3), step(reference, 6), reference)
+    ]
+    assert (found[0] != found[2]).all()
+    assert (found[1] == found[2]).all()
+
+
+class Interrupted(Exception):
+    """Stands for a power cut."""
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_run_that_was_stopped_leaves_the_same(
+    quick: Callable[..., Model], reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    folder, save = tmp_path / "run", Checkpoint.save
+
+    def stop(self: Checkpoint, path: Path) -> None:
+        save(self, path)
+        if self.epochs_done == epoch:
+            raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", stop)
+        with pytest.raises(Interrupted):
+            quick(folder, snapshots=WANTED)
+    assert step(folder, 3).exists() is (epoch == 2)
+    with pytest.raises(FreelocError, match=rf"--snapshots 1 is passed: .* has done {2 * epoch} iterations"):
+        quick(folder, snapshots=(1,), resume=True)
+    quick(folder, snapshots=WANTED, resume=True)
+    for iteration in WANTED:
+        assert_equal(weights(step(folder, iteration)), weights(step(reference, iteration)))
+
+
+def test_a_finished_run_has_them_or_says_so(quick: Callable[..., Model], reference: Path) -> None:
+    before = step(reference, 3).stat().st_mtime_ns
+    quick(reference, snapshots=(3,), resume=True)
+    assert step(reference, 3).stat().st_mtime_ns == before
+    with pytest.raises(FreelocError, match="--snapshots 5 is passed: .* has done 6 iterations; leave it out"):
+        quick(reference, snapshots=(3, 5), resume=True)
+
+
+@pytest.mark.parametrize("iteration", [-1, 7])
+def test_iterations_the_run_does_not_come_to(
+    quick: Callable[..., Model], tmp_path: Path, iteration: int
+) -> None:
+    message = rf"--snapshots {iteration} is no iteration of this run: .* 0 to 6 \(3 epochs of 2\)"
+    with pytest.raises(FreelocError, match=message):
+        quick(tmp_path / "run", snapshots=(2, iteration))
+    assert not (tmp_path / "run").exists()
+
+
+def test_snapshots_alone_make_a_run(quick: Callable[..., Model], tmp_path: Path) -> None:
+    (tmp_path / "snapshots").mkdir()
+    with pytest.raises(FreelocError, match=r"holds a run already \(snapshots\)"):
+        quick(tmp_path)
+
+
+def test_each_is_kept_once_and_in_order(tmp_path: Path) -> None:
+    assert Snapshots.of(tmp_path, (3, 1, 3), epochs=2, per_epoch=2).iterations == (1, 3)
