@@ -117,6 +117,7 @@ def test_the_report_stands_alone(study: Path) -> None:
         "bars_masked",
         "curves_classification",
         "curves_location",
+        "evolution",
     ):
         assert {f"{name}.png", f"{name}.svg"} <= names
 

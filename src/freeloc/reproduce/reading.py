@@ -7,16 +7,18 @@ then happens to a map is what happens everywhere: `freeloc.localization`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from freeloc.atomic import replacing
 from freeloc.evaluation import Predictions
 from freeloc.features import CachedFeatures
-from freeloc.geometry import Grid, Pyramid, Size
+from freeloc.geometry import Float64Array, Grid, Pyramid, Size
+from freeloc.heads import full_image_scores
 from freeloc.localization import LocationMode, ScaleMap, localize
 from freeloc.model import Model
 from freeloc.overlap import ahead
@@ -24,7 +26,15 @@ from freeloc.progress import track
 from freeloc.runtime import Precision, native_bfloat16
 from freeloc.trunks.base import Trunk
 
-__all__ = ["Reading", "load_predictions", "maps_of", "read_rows", "save_predictions"]
+__all__ = [
+    "Reading",
+    "load_predictions",
+    "maps_of",
+    "on_full_images",
+    "read_rows",
+    "save_predictions",
+    "surest",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,8 @@ def maps_of(
         precision: arithmetic of the head.
 
     Yields:
-        For one photograph after the other, its map at each scale.
+        For one photograph after the other, its map at each scale. Where the head was trained on full images, the
+        map's peaks are the scores of the full image.
     """
     layout = trunk.layout
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -68,6 +79,7 @@ def maps_of(
     kind = torch.bfloat16 if low else torch.float32
     projection = model.adapted(trunk).projection.to(device).eval()
     head = model.head.to(device).eval()
+    full = on_full_images(model)
 
     def fetched(index: int) -> list[tuple[Grid, np.ndarray]]:
         pyramid = Pyramid(tuple(scales), model.padding)
@@ -78,13 +90,25 @@ def maps_of(
         with torch.inference_mode(), torch.autocast(device.type, kind, enabled=low):
             cells = torch.from_numpy(np.concatenate([values for _, values in parts])).to(device, kind)
             scores = head(projection(cells)).float().cpu().numpy()
-        found, start = {}, 0
+            counts = [len(values) for _, values in parts]
+            pooled = full_image_scores(head, projection, cells, counts) if full else None
+        found: dict[float, ScaleMap] = {}
+        start = 0
         for grid, values in parts:
             own = scores[start : start + len(values)].T
             start += len(values)
             shape = (len(own), grid.valid_rows, grid.valid_cols)
-            found[grid.scale] = ScaleMap.of(np.ascontiguousarray(own).reshape(shape), grid)
+            scale_map = ScaleMap.of(np.ascontiguousarray(own).reshape(shape), grid)
+            if pooled is not None:
+                scale_map = replace(scale_map, peaks=pooled[len(found)].float().cpu().numpy())
+            found[grid.scale] = scale_map
         yield found
+
+
+def on_full_images(model: Model) -> bool:
+    """Whether a head was trained on full images: its score is that of the mean of all cells, not of any cell."""
+    recipe = dict((model.manifest or {}).get("recipe") or {})
+    return recipe.get("pooling") == "full"
 
 
 def read_rows(
@@ -119,7 +143,7 @@ def read_rows(
                 [maps[scale] for scale in reading.scales],
                 model.classes,
                 mode=reading.mode,
-                pooling=model.pooling,
+                pooling="max" if on_full_images(model) else model.pooling,
             )
             kept[key].append((found.scores, found.points, found.responses))
     return {
@@ -132,6 +156,23 @@ def read_rows(
         )
         for key, parts in kept.items()
     }
+
+
+def surest(
+    scores: npt.NDArray[np.float32] | Float64Array, kind: npt.NDArray[np.bool_], count: int
+) -> list[tuple[int, int]]:
+    """Photograph and class of the highest score of a kind in every class, the highest ones first.
+
+    Args:
+        scores: (N, K).
+        kind: (N, K) which pairs are of the kind.
+        count: at most so many.
+    """
+    ranked = np.where(kind, scores, -np.inf)
+    best = ranked.argmax(axis=0)
+    found = [(float(ranked[photo, label]), int(photo), label) for label, photo in enumerate(best)]
+    ordered = sorted((one for one in found if np.isfinite(one[0])), key=lambda one: (-one[0], one[2]))
+    return [(photo, label) for _, photo, label in ordered[:count]]
 
 
 def save_predictions(path: Path, predictions: Predictions, mode: LocationMode, made_from: str) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from freeloc.datasets.sample import Dataset
 from freeloc.evaluation import Predictions, objects_of
@@ -21,6 +19,7 @@ from freeloc.report.figures import (
     CurveSet,
     PointExample,
     class_bars,
+    draw_evolution,
     draw_points,
     figure_bytes,
     precision_recall_grid,
@@ -31,6 +30,7 @@ from freeloc.report.html import write_report as write_html
 from freeloc.reproduce.audit import FEW
 from freeloc.reproduce.measuring import MeasuredRow
 from freeloc.reproduce.published import PUBLISHED
+from freeloc.reproduce.reading import surest
 from freeloc.reproduce.run import Outcome
 from freeloc.reproduce.settings import Places, Settings
 from freeloc.reproduce.table import WordTable, audit_table, class_table, difference_table, summary_tables
@@ -71,6 +71,12 @@ def write_report(outcome: Outcome, val_set: Dataset, places: Places, settings: S
     ]
     if "weak" in outcome.predictions:
         sections.append(_predictions(val_set, outcome.predictions["weak"], places.figures))
+    if outcome.growth:
+        plot = draw_evolution(outcome.growth)
+        words = "Score maps over training, with the winning window and that of a class that loses."
+        rule = "The photographs that the trained network locates most surely, each of another class."
+        figure = _saved(plot, places.figures / "evolution", words)
+        sections.append(Section("How a map grows", (rule,), figures=(figure,)))
     sections.append(_published(outcome))
     lead = (
         (
@@ -178,22 +184,13 @@ def _predictions(val_set: Dataset, weak: Predictions, folder: Path) -> Section:
     )
     figures = []
     for name, fate, words in kinds:
-        chosen = _surest(weak.scores, fates == fate)
+        chosen = surest(weak.scores, fates == fate, _EXAMPLES)
         examples = [_example(val_set, weak, photo, label, fate == Fate.HIT) for photo, label in chosen]
         if examples:
             caption = f"Weakly supervised: {words}."
             figures.append(_saved(draw_points(examples), folder / f"examples_{name}", caption))
     rule = "Chosen by rule, not by hand: of every class the photograph with the highest score of its kind."
     return Section("Example predictions", (rule,), figures=figures)
-
-
-def _surest(scores: np.ndarray, kind: np.ndarray) -> Sequence[tuple[int, int]]:
-    """Photograph and class of the highest score of a kind in every class, the highest ones first."""
-    ranked = np.where(kind, scores, -np.inf)
-    best = ranked.argmax(axis=0)
-    found = [(float(ranked[photo, label]), int(photo), label) for label, photo in enumerate(best)]
-    ordered = sorted((one for one in found if np.isfinite(one[0])), key=lambda one: (-one[0], one[2]))
-    return [(photo, label) for _, photo, label in ordered[:_EXAMPLES]]
 
 
 def _example(val_set: Dataset, weak: Predictions, photo: int, label: int, correct: bool) -> PointExample:

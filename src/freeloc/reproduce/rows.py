@@ -37,7 +37,7 @@ def paper_recipe(**changes: Any) -> Recipe:
 
 
 MODELS: Mapping[str, Recipe] = {
-    "full": paper_recipe(pooling="average", scales=(1.0,), test_scales=(1.0,)),
+    "full": paper_recipe(pooling="full", scales=(1.0,), test_scales=(1.0,)),
     "weak": paper_recipe(),
     "single": paper_recipe(scales=(1.0,)),
     "masked": paper_recipe(supervision="masked"),

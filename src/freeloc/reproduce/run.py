@@ -18,24 +18,31 @@ from freeloc.evaluation import EvaluationOptions, Predictions, check_annotated, 
 from freeloc.features import CachedFeatures, extract
 from freeloc.geometry import Pyramid, Size
 from freeloc.localization import LocationMode
-from freeloc.metrics import Objects, centre_points
+from freeloc.metrics import Objects, centre_points, location_outcomes
+from freeloc.metrics import Outcome as Fate
 from freeloc.model import Model
 from freeloc.modelfile import ModelHeader
 from freeloc.photographs import photograph_size
 from freeloc.progress import say
+from freeloc.report.figures import EvolutionRow
 from freeloc.reproduce.audit import ClassAudit, audit_classes
+from freeloc.reproduce.growth import WATCHED_SCALE, growth_rows, watched_iterations
 from freeloc.reproduce.measuring import MeasuredRow, compare, measure
-from freeloc.reproduce.reading import Reading, load_predictions, read_rows, save_predictions
+from freeloc.reproduce.reading import Reading, load_predictions, read_rows, save_predictions, surest
 from freeloc.reproduce.rows import MODELS, RowPlan
 from freeloc.reproduce.settings import Places, Settings, described
 from freeloc.reproduce.studies import Study
 from freeloc.runtime import compile_network
+from freeloc.training.batches import steps_per_epoch
 from freeloc.training.recipe import Recipe
 from freeloc.training.run import train
 from freeloc.trunks import load_trunk
 from freeloc.trunks.base import Trunk
 
 __all__ = ["Outcome", "Reproduction"]
+
+_WATCHED = 4
+"""Photographs whose maps are watched over training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +59,7 @@ class Outcome:
         rows: measured rows, in the order of the tables.
         audit: the classes, the widest gap between telling and finding first; empty without the row "weak".
         predictions: what each row was measured on.
+        growth: score maps of the row "weak" over its training, for a few photographs; none without that row.
     """
 
     study: Study
@@ -63,6 +71,7 @@ class Outcome:
     rows: tuple[MeasuredRow, ...]
     audit: tuple[ClassAudit, ...]
     predictions: Mapping[str, Predictions]
+    growth: tuple[EvolutionRow, ...] = ()
 
 
 class Reproduction:
@@ -110,7 +119,10 @@ class Reproduction:
         if any(row.key == "centre" for row in rows):
             predictions["centre"] = self._centre(predictions["weak"][0]), "paper"
         objects = [objects_of(sample) for sample in self._val_set]
-        return self._outcome([row for row in rows if row.key in predictions], predictions, objects)
+        outcome = self._outcome([row for row in rows if row.key in predictions], predictions, objects)
+        if "weak" in models:
+            outcome = replace(outcome, growth=self._growth(predictions["weak"][0], trunk, features, objects))
+        return outcome
 
     def model(self, key: str) -> Model:
         """One trained model; trained now, or as far as it was not yet."""
@@ -130,15 +142,20 @@ class Reproduction:
             runtime=settings.runtime,
             precision=settings.precision,
             cache=settings.cache,
+            snapshots=watched_iterations(self._iterations(recipe)) if key == "weak" else (),
             resume=True,
             quiet=settings.quiet,
         )
 
+    def _iterations(self, recipe: Recipe) -> int:
+        fitting = replace(recipe, batch_size=min(recipe.batch_size, len(self._train_set)))
+        return recipe.epochs * steps_per_epoch(len(self._train_set), fitting)
+
     def _val_features(self, trunk: Trunk, rows: Sequence[RowPlan]) -> CachedFeatures:
         settings = self._settings
         network = compile_network(trunk, runtime=settings.runtime, precision=settings.precision, streams=True)
-        scales = tuple(sorted({scale for row in rows for scale in row.scales}))
-        if not scales:
+        scales = tuple(sorted({WATCHED_SCALE, *(scale for row in rows for scale in row.scales)}))
+        if not rows:
             raise FreelocError("no row that is asked for reads a score map: add one to --rows, such as weak")
         paths = [sample.path for sample in self._val_set]
         return extract(paths, trunk, network, Pyramid(scales), root=settings.cache, quiet=settings.quiet)
@@ -178,6 +195,20 @@ class Reproduction:
                 save_predictions(self.places.row(row), predictions, mode, from_what[row])
                 found[row] = predictions, mode
         return found
+
+    def _growth(
+        self, weak: Predictions, trunk: Trunk, features: CachedFeatures, objects: Sequence[Objects]
+    ) -> tuple[EvolutionRow, ...]:
+        """Maps of the weakly supervised model over its training, for the photographs it locates most surely."""
+        data, settings = self._val_set, self._settings
+        folder = self.places.model("weak") / "snapshots"
+        files = [(int(file.stem.removeprefix("step-")), file) for file in sorted(folder.glob("step-*"))]
+        fates = location_outcomes(weak.points["paper"], weak.sizes, objects, data.labels)
+        chosen = surest(weak.scores, fates == Fate.HIT, _WATCHED)
+        if not (files and chosen):
+            return ()
+        rows = growth_rows(files, chosen, data, trunk, features, weak.sizes, precision=settings.precision)
+        return tuple(rows)
 
     def _centre(self, weak: Predictions) -> Predictions:
         """The middle of the photograph, ranked by the image scores of the weakly supervised row."""
