@@ -23,6 +23,7 @@ FLOORS = {
     "pointwise": 0,
     "progress": 0,
     # Numbers, files of data, pixels: no network.
+    "boxes": 1,
     "canvas": 1,
     "datasets": 1,
     "geometry": 1,
