@@ -33,6 +33,7 @@ FLOORS = {
     "poolings": 1,
     "presets": 1,
     # Parts of a network, and what their maps mean.
+    "extents": 2,
     "heads": 2,
     "localization": 2,
     "runtime": 2,
