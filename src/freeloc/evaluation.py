@@ -44,6 +44,7 @@ __all__ = [
     "box_measure",
     "check_annotated",
     "collect",
+    "detector_metrics",
     "evaluate",
     "measure_row",
     "objects_of",
@@ -308,12 +309,10 @@ def evaluate(
     ]
     ranked = list(predictions)
     for name, found in detections.items():
-        scores, points = best_boxes(found, len(dataset), len(dataset.classes))
-        detector = Predictions(name, sizes, scores, {}, {})
-        metrics = row_metrics(detector, points, scores, dataset, objects, options)
-        metrics |= _box_metrics(found, objects, len(dataset.classes), options)
+        metrics = detector_metrics(found, sizes, dataset, objects, options)
         rows.append(_row(f"{name}, surest box", metrics, options))
-        ranked.append(detector)
+        scores, _ = best_boxes(found, len(dataset), len(dataset.classes))
+        ranked.append(Predictions(name, sizes, scores, {}, {}))
     centre = centre_points(sizes, len(dataset.classes))
     first = ranked[0]
     rows.append(
@@ -368,11 +367,27 @@ def row_metrics(
     }
 
 
-def _box_metrics(
-    found: Detections, objects: Sequence[Objects], n_classes: int, options: EvaluationOptions
+def detector_metrics(
+    found: Detections,
+    sizes: Sequence[Size],
+    dataset: Dataset,
+    objects: Sequence[Objects],
+    options: EvaluationOptions,
 ) -> dict[str, PhotographMetric]:
-    rankings = detection_rankings(found, objects, n_classes, options.box_iou, options.flavour)
-    return {box_measure(ranking.iou): ranking for ranking in rankings}
+    """What a detector is measured by: every key of `MEASURES`, and the `box_measure` of each overlap.
+
+    Args:
+        found: its boxes; of every class and photograph the surest one is the score, and its middle the point.
+        sizes: of the N photographs.
+        dataset: the photographs.
+        objects: the annotated objects of each, as `objects_of` gives them.
+        options: how to measure.
+    """
+    scores, points = best_boxes(found, len(dataset), len(dataset.classes))
+    detector = Predictions("", tuple(sizes), scores, {}, {})
+    metrics = row_metrics(detector, points, scores, dataset, objects, options)
+    rankings = detection_rankings(found, objects, len(dataset.classes), options.box_iou, options.flavour)
+    return metrics | {box_measure(ranking.iou): ranking for ranking in rankings}
 
 
 def _row(name: str, metrics: Mapping[str, PhotographMetric], options: EvaluationOptions) -> Row:
