@@ -18,7 +18,7 @@ import numpy.typing as npt
 from freeloc.atomic import replacing
 from freeloc.baselines.regions import RegionFeatures
 from freeloc.baselines.svm import Labels, Machines, SvmOptions, fit_machines, hard_rows
-from freeloc.boxes import SUPPRESSED_OVERLAP, pairwise_iou, suppress
+from freeloc.boxes import SUPPRESSED_OVERLAP, pairwise_iou, suppress_classes
 from freeloc.datasets.sample import Box, Dataset
 from freeloc.errors import FreelocError
 from freeloc.geometry import Float32Array
@@ -189,7 +189,7 @@ def _surest(
     boxes: Float32Array, scores: Float32Array, overlap: float, most: int
 ) -> tuple[IntpArray, IntpArray]:
     """Indices and labels of the boxes of one photograph that stay, the surest first."""
-    kept = [suppress(boxes, column, overlap) for column in scores.T]
+    kept = suppress_classes(boxes, scores, overlap)
     labels = np.repeat(np.arange(len(kept)), [len(rows) for rows in kept])
     rows = np.concatenate(kept) if kept else np.zeros(0, dtype=np.intp)
     first = (
