@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloc.boxes import pairwise_iou, suppress
+from freeloc.boxes import pairwise_iou, suppress, suppress_classes
 
 corners = st.integers(0, 12)
 
@@ -55,3 +55,15 @@ def test_the_surest_stays_and_its_neighbour_goes() -> None:
     assert suppress(boxes, [0.5, 0.9, 0.1]).tolist() == [1, 2]
     assert suppress(boxes, [0.5, 0.9, 0.1], overlap=0.9).tolist() == [1, 0, 2]
     assert suppress([], []).tolist() == []
+
+
+@given(box_lists(), st.data(), st.integers(0, 4), st.sampled_from([0.0, 0.3, 1.0]))
+def test_classes_are_suppressed_as_each_alone(
+    boxes: np.ndarray, data: st.DataObject, classes: int, overlap: float
+) -> None:
+    scores = data.draw(hnp.arrays(np.float64, (len(boxes), classes), elements=st.integers(-3, 3).map(float)))
+    found = suppress_classes(boxes, scores, overlap)
+    assert len(found) == classes
+    for kept, column in zip(found, scores.T):
+        assert kept.dtype == np.intp
+        assert kept.tolist() == suppress(boxes, column, overlap).tolist()

@@ -299,6 +299,88 @@ class TestSampling:
         np.testing.assert_allclose(weights_y @ values @ weights_x.T, wanted, atol=tolerance)
 
 
+def photo_boxes(grid: Grid, data: st.DataObject) -> np.ndarray:
+    """One to five boxes on the photograph, thin and whole ones among them."""
+    ends = st.lists(shares, min_size=2, max_size=2).map(sorted)
+    pairs = data.draw(st.lists(st.tuples(ends, ends), min_size=1, max_size=5))
+    corners = [(x[0], y[0], x[1], y[1]) for x, y in pairs]
+    return np.array(corners) * [
+        *(grid.photo.width, grid.photo.height),
+        *(grid.photo.width, grid.photo.height),
+    ]
+
+
+class TestShares:
+    @law
+    @given(grids, st.data())
+    def test_rows_sum_to_one_and_nothing_is_negative(self, grid: Grid, data: st.DataObject) -> None:
+        boxes = photo_boxes(grid, data)
+        shapes = ((len(boxes), grid.valid_rows), (len(boxes), grid.valid_cols))
+        for found, shape in zip(grid.shares(boxes), shapes, strict=True):
+            assert found.dtype == np.float32
+            assert found.shape == shape
+            assert (found >= 0).all()
+            np.testing.assert_allclose(found.sum(axis=1, dtype=np.float64), 1, atol=1e-5)
+
+    @law
+    @given(grids, st.data())
+    def test_a_share_is_the_part_of_the_box_on_the_cells_ground(
+        self, grid: Grid, data: st.DataObject
+    ) -> None:
+        boxes = photo_boxes(grid, data)
+        found = grid.shares(boxes)[::-1]
+        for axis, cells in enumerate((grid.valid_cols, grid.valid_rows)):
+            content, photo = (
+                (grid.content.width, grid.photo.width)
+                if axis == 0
+                else (grid.content.height, grid.photo.height)
+            )
+            for box, row in zip(boxes * content / photo, found[axis], strict=True):
+                # On the canvas, in pixels; the ground of all cells together ends half a stride beyond the last.
+                low, high = box[axis], box[axis + 2]
+                first = grid.layout.offset - grid.layout.stride / 2
+                last = first + grid.layout.stride * cells
+                low, high = min(max(low, first), last), min(max(high, first), last)
+                if high - low < grid.layout.stride:
+                    continue
+                for cell in range(cells):
+                    left = first + grid.layout.stride * cell
+                    part = max(0.0, min(high, left + grid.layout.stride) - max(low, left))
+                    assert row[cell] == pytest.approx(part / (high - low), abs=1e-5)
+
+    def test_a_box_on_whole_cells_takes_them_equally(self) -> None:
+        grid = Pyramid((1.0,)).grid(Size(500, 500), 1.0, CellLayout(32, 16.0))
+        rows, cols = grid.shares([[32, 64, 96, 192]])
+        np.testing.assert_allclose(rows[0, :7], [0, 0, 0.25, 0.25, 0.25, 0.25, 0])
+        np.testing.assert_allclose(cols[0, :4], [0, 0.5, 0.5, 0])
+
+    def test_a_narrow_box_is_widened_around_its_middle_but_not_beyond_the_cells(self) -> None:
+        grid = Pyramid((1.0,)).grid(Size(500, 500), 1.0, CellLayout(32, 16.0))
+        rows, cols = grid.shares([[39, 0, 41, 2], [496, 250, 500, 250]])
+        np.testing.assert_allclose(cols[0, :3], [0.25, 0.75, 0])
+        assert rows[0, 0] == 1
+        assert cols[1, -1] == 1
+
+    def test_a_box_where_no_cell_looks_gets_the_nearest(self) -> None:
+        grid = Pyramid((1.0,)).grid(Size(500, 500), 1.0, ALEXNET)
+        rows, cols = grid.shares([[0, 450, 40, 500]])
+        assert (rows[0, -1], cols[0, 0]) == (1, 1)
+
+    @law
+    @given(grids, st.data())
+    def test_sides_are_those_on_the_canvas(self, grid: Grid, data: st.DataObject) -> None:
+        boxes = photo_boxes(grid, data)
+        across = grid.content.width / grid.photo.width
+        down = grid.content.height / grid.photo.height
+        wanted = [((x2 - x1) * across * (y2 - y1) * down) ** 0.5 for x1, y1, x2, y2 in boxes]
+        np.testing.assert_allclose(grid.canvas_sides(boxes), wanted, rtol=1e-9, atol=1e-9)
+
+    def test_no_boxes(self) -> None:
+        grid = Pyramid((1.0,)).grid(Size(500, 500), 1.0, PADDED)
+        assert [part.shape for part in grid.shares([])] == [(0, grid.valid_rows), (0, grid.valid_cols)]
+        assert grid.canvas_sides([]).shape == (0,)
+
+
 class TestLattice:
     @law
     @given(sizes, st.floats(0.5, 600))

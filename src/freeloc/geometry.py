@@ -190,6 +190,40 @@ class Grid:
             axis=-1,
         )
 
+    def canvas_sides(self, boxes: npt.ArrayLike) -> Float64Array:
+        """How large boxes of the photograph come out on this canvas.
+
+        Args:
+            boxes: (N, 4) ``x1, y1, x2, y2``, edges in photograph pixels.
+
+        Returns:
+            (N,) float64 side of the square of each box's area, in canvas pixels.
+        """
+        corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+        sides = np.clip((corners[:, 2:] - corners[:, :2]) / self._pixels_per_canvas_pixel, 0, None)
+        return np.sqrt(sides[:, 0] * sides[:, 1])
+
+    def shares(self, boxes: npt.ArrayLike) -> tuple[Float32Array, Float32Array]:
+        """How much of a box lies on each row and on each column of valid cells.
+
+        A cell's ground reaches half a stride to each side of its centre. Of a box that reaches beyond the ground
+        of all cells only the rest counts; what is narrower than a cell is widened to one, around its middle.
+
+        Args:
+            boxes: (N, 4) ``x1, y1, x2, y2``, edges in photograph pixels.
+
+        Returns:
+            (N, valid_rows) and (N, valid_cols) float32 shares; each row of either sums to one, and their outer
+            product is the share of every cell.
+        """
+        corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+        ratio_x, ratio_y = self._pixels_per_canvas_pixel
+        layout = self.layout
+        # In strides from the edge of the first cell's ground: cell j reaches from j to j + 1.
+        xs = (corners[:, 0::2] / ratio_x - layout.offset) / layout.stride + 0.5
+        ys = (corners[:, 1::2] / ratio_y - layout.offset) / layout.stride + 0.5
+        return _shares(ys, self.valid_rows), _shares(xs, self.valid_cols)
+
     @property
     def cell_size(self) -> tuple[float, float]:
         """Width and height of one cell's stride, in photograph pixels."""
@@ -295,6 +329,18 @@ def _linear_weights(positions: npt.NDArray[np.floating], count: int) -> Float32A
     weights[index, left] = 1 - fraction
     weights[index, np.minimum(left + 1, count - 1)] += fraction
     return weights.astype(np.float32)
+
+
+def _shares(ends: Float64Array, count: int) -> Float32Array:
+    """(N, count) share of each of N intervals, (N, 2) from and to, that lies between j and j + 1."""
+    ends = np.clip(ends, 0, count)
+    half = np.maximum(ends[:, 1] - ends[:, 0], 1) / 2
+    middle = np.clip(ends.mean(axis=1), half, count - half)
+    low, high = (middle - half)[:, None], (middle + half)[:, None]
+    cell = np.arange(count)
+    shared = np.clip(np.minimum(high, cell + 1) - np.maximum(low, cell), 0, None)
+    shares: Float32Array = (shared / (high - low)).astype(np.float32)
+    return shares
 
 
 @dataclass(frozen=True)
