@@ -61,6 +61,5 @@ def test_every_row_runs(
     assert answer.code == 0, answer.err
     results = json.loads((out / "results.json").read_text())
     assert results["trunk"] == "alexnet"
-    expected = [key for key, row in ROWS.items() if row.model is not None or key == "centre"]
-    assert [row["key"] for row in results["rows"]] == expected
+    assert [row["key"] for row in results["rows"]] == list(ROWS)
     assert (out / "report.html").is_file()

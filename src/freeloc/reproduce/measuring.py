@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from freeloc.datasets.sample import Dataset
-from freeloc.evaluation import EvaluationOptions, Predictions, row_metrics
+from freeloc.evaluation import EvaluationOptions, Predictions, box_measure, detector_metrics, row_metrics
+from freeloc.geometry import Size
 from freeloc.localization import LocationMode
 from freeloc.metrics import (
+    BOX_IOU,
     BootstrapResult,
+    Detections,
     Interval,
     Objects,
     PairedBootstrap,
@@ -21,10 +24,22 @@ from freeloc.metrics import (
 )
 from freeloc.reproduce.rows import RowPlan
 
-__all__ = ["COMPARED", "MeasuredRow", "as_json", "compare", "interval_json", "measure"]
+__all__ = [
+    "BOX_MEASURES",
+    "COMPARED",
+    "MeasuredRow",
+    "as_json",
+    "compare",
+    "interval_json",
+    "measure",
+    "measure_boxes",
+]
 
-COMPARED = ("classification", "location")
-"""The measures whose differences between rows are tested."""
+BOX_MEASURES = tuple(box_measure(iou) for iou in BOX_IOU)
+"""What rows of boxes are measured by besides."""
+
+COMPARED = ("classification", "location", *BOX_MEASURES)
+"""The measures whose differences between rows are tested, where both rows have them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +48,8 @@ class MeasuredRow:
 
     Attributes:
         plan: what it is.
-        metrics: what its numbers are made of, by the keys of `freeloc.evaluation.MEASURES`.
+        metrics: what its numbers are made of, by the keys of `freeloc.evaluation.MEASURES`; rows of boxes have
+            `BOX_MEASURES` besides.
         measures: the numbers and their intervals, as shares of 1, by the same keys.
         differences: this row minus the one that it is held against, for each of `COMPARED`; empty where there is
             none.
@@ -64,7 +80,24 @@ def measure(
         options: how to measure.
     """
     points, responses = predictions.points[mode], predictions.responses[mode]
-    metrics = row_metrics(predictions, points, responses, dataset, objects, options)
+    return _measured(plan, row_metrics(predictions, points, responses, dataset, objects, options), options)
+
+
+def measure_boxes(
+    plan: RowPlan,
+    found: Detections,
+    sizes: Sequence[Size],
+    dataset: Dataset,
+    objects: Sequence[Objects],
+    options: EvaluationOptions,
+) -> MeasuredRow:
+    """The numbers of a row of boxes; the arguments are those of `freeloc.evaluation.detector_metrics`."""
+    return _measured(plan, detector_metrics(found, sizes, dataset, objects, options), options)
+
+
+def _measured(
+    plan: RowPlan, metrics: Mapping[str, PhotographMetric], options: EvaluationOptions
+) -> MeasuredRow:
     measures = {
         key: bootstrap_intervals(metric, resamples=options.resamples, seed=options.seed)
         for key, metric in metrics.items()
@@ -83,7 +116,7 @@ def compare(rows: Sequence[MeasuredRow], options: EvaluationOptions) -> tuple[Me
                 row.metrics[key], other.metrics[key], resamples=options.resamples, seed=options.seed
             )
             for key in COMPARED
-            if other is not None
+            if other is not None and key in row.metrics and key in other.metrics
         }
         compared.append(MeasuredRow(row.plan, row.metrics, row.measures, differences))
     return tuple(compared)
@@ -98,7 +131,7 @@ def as_json(row: MeasuredRow, classes: Sequence[str]) -> dict[str, Any]:
         "title": plan.title,
         "group": plan.group,
         "scales": list(plan.scales),
-        "location_mode": plan.mode,
+        "location_mode": plan.mode if plan.extent is None else "box",
         "box_supervision": plan.boxes,
         "measures": {key: _result_json(result, classes) for key, result in row.measures.items()},
         "against": plan.against if row.differences else None,

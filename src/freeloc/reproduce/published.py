@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["COCO_CLASSES", "PUBLISHED", "Published"]
+from freeloc.evaluation import box_measure
+
+__all__ = ["COCO_CLASSES", "PUBLISHED", "Published", "published_beside"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Published:
         measure: what was measured, in words.
         value: in percent.
         source: where it is printed.
+        key: what ours is measured by, a key of `freeloc.reproduce.measuring.MeasuredRow.measures`; "" where
+            nothing of ours is its like.
     """
 
     row: str
@@ -29,6 +33,7 @@ class Published:
     measure: str
     value: float
     source: str
+    key: str = ""
 
 
 _PAPER = "Oquab, Bottou, Laptev, Sivic: Is object localization for free? CVPR 2015"
@@ -123,7 +128,12 @@ def _extents() -> tuple[Published, ...]:
     numbers = ((0.5, 11.74), (0.3, 27.47), (0.1, 43.54))
     return tuple(
         Published(
-            "proposals", "paper", f"box mAP at IoU {iou:g}, VOC 2012 val", value, f"{_PAPER}, section 6"
+            "proposals",
+            "paper",
+            f"box mAP at IoU {iou:g}, VOC 2012 val",
+            value,
+            f"{_PAPER}, section 6",
+            box_measure(iou),
         )
         for iou, value in numbers
     )
@@ -142,6 +152,7 @@ _COCO = Published(
     "classification mAP, COCO val 2014",
     62.8,
     f"{_PAPER}, Figure 5: mean of its 80 printed values",
+    "classification",
 )
 
 PUBLISHED: Mapping[str, tuple[Published, ...]] = {
@@ -164,3 +175,13 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = {
     "coco2017": (_COCO,),
 }
 """By study. The photographs of COCO 2017 are those of 2014, split anew."""
+
+
+def published_beside(study: str, row: str) -> dict[str, Published]:
+    """What others printed of one row, by the key of the measure.
+
+    Args:
+        study: name of the study.
+        row: key of the row.
+    """
+    return {one.key: one for one in PUBLISHED[study] if one.row == row and one.key}

@@ -8,8 +8,8 @@ from typing import Any
 
 from freeloc.datasets.sample import Dataset
 from freeloc.evaluation import Predictions, objects_of
+from freeloc.metrics import BOX_IOU, Ranking, location_outcomes
 from freeloc.metrics import Outcome as Fate
-from freeloc.metrics import Ranking, location_outcomes
 from freeloc.photographs import load_photograph
 from freeloc.report.figures import (
     BLUE,
@@ -20,6 +20,7 @@ from freeloc.report.figures import (
     PointExample,
     class_bars,
     draw_evolution,
+    draw_extents,
     draw_points,
     figure_bytes,
     precision_recall_grid,
@@ -28,12 +29,20 @@ from freeloc.report.figures import (
 from freeloc.report.html import Figure, Report, Section, Table
 from freeloc.report.html import write_report as write_html
 from freeloc.reproduce.audit import FEW
-from freeloc.reproduce.measuring import MeasuredRow
+from freeloc.reproduce.extentexamples import extent_examples
+from freeloc.reproduce.measuring import BOX_MEASURES, MeasuredRow
 from freeloc.reproduce.published import PUBLISHED
 from freeloc.reproduce.reading import surest
 from freeloc.reproduce.run import Outcome
 from freeloc.reproduce.settings import Places, Settings
-from freeloc.reproduce.table import WordTable, audit_table, class_table, difference_table, summary_tables
+from freeloc.reproduce.table import (
+    WordTable,
+    audit_table,
+    class_table,
+    difference_tables,
+    extent_table,
+    summary_tables,
+)
 
 __all__ = ["write_report"]
 
@@ -61,7 +70,7 @@ def write_report(outcome: Outcome, val_set: Dataset, places: Places, settings: S
             (
                 "Both rows see the same resampled photographs. Where an interval leaves 0 out, the rows differ.",
             ),
-            (_table(difference_table(outcome)),),
+            tuple(map(_table, difference_tables(outcome))),
         ),
         Section(
             "Class by class", figures=tuple(_bars(outcome, rows, places.figures)), tables=_by_class(outcome)
@@ -71,6 +80,8 @@ def write_report(outcome: Outcome, val_set: Dataset, places: Places, settings: S
     ]
     if "weak" in outcome.predictions:
         sections.append(_predictions(val_set, outcome.predictions["weak"], places.figures))
+    if (extents := extent_table(outcome)) is not None:
+        sections.append(_extents(outcome, extents, val_set, places.figures))
     if outcome.growth:
         plot = draw_evolution(outcome.growth)
         words = "Score maps over training, with the winning window and that of a class that loses."
@@ -198,6 +209,27 @@ def _example(val_set: Dataset, weak: Predictions, photo: int, label: int, correc
     image = load_photograph(val_set.samples[photo].path)
     score = float(weak.scores[photo, label])
     return PointExample(image, val_set.classes[label], float(x), float(y), score, correct)
+
+
+def _extents(outcome: Outcome, table: WordTable, val_set: Dataset, folder: Path) -> Section:
+    by_class = class_table(outcome, BOX_MEASURES[0], f"Box AP at IoU {BOX_IOU[0]:g}, percent")
+    text = (
+        (
+            "A box is right where it overlaps an object of its class by so much, and each object counts once. Rows "
+            "without boxes in training know no more than tags."
+        ),
+        "Chosen by rule, not by hand: of every class the photograph with the highest score of its kind.",
+    )
+    figures = []
+    if (found := outcome.detections.get("extents")) is not None:
+        for right, words in ((True, "right"), (False, "wrong")):
+            examples = extent_examples(found, val_set, _EXAMPLES, right=right)
+            if examples:
+                caption = (
+                    f"Boxes from score maps alone: the surest {words} box of each class, the surest first."
+                )
+                figures.append(_saved(draw_extents(examples), folder / f"extents_{words}", caption))
+    return Section("Extents", text, (_table(table), _table(by_class)), figures)
 
 
 def _published(outcome: Outcome) -> Section:

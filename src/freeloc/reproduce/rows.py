@@ -6,16 +6,29 @@ the same photographs, and all poolings by freeloc's own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from freeloc.errors import FreelocError
 from freeloc.geometry import TEST_SCALES
 from freeloc.localization import LocationMode
 from freeloc.training.recipe import Recipe, named_recipe
 
-__all__ = ["FINER", "MODELS", "ROWS", "WIDER", "RowPlan", "chosen_rows", "paper_recipe"]
+__all__ = [
+    "FINER",
+    "MODELS",
+    "ROWS",
+    "WIDER",
+    "BoxWay",
+    "RowPlan",
+    "chosen_rows",
+    "paper_recipe",
+    "points_read",
+]
+
+BoxWay = Literal["detector", "proposals", "maps"]
+"""How a row of boxes finds them: trained on boxes, by scores inside proposals, or from score maps alone."""
 
 FINER = (0.5, 0.6, 0.7, 0.84, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
 """The paper's six test scales, and one between any two."""
@@ -64,6 +77,7 @@ class RowPlan:
         boxes: whether somebody saw boxes in training.
         against: the row it is tested against, photograph by photograph.
         group: the table it belongs to.
+        extent: how it finds boxes; None for rows of points.
     """
 
     key: str
@@ -75,6 +89,7 @@ class RowPlan:
     boxes: bool = False
     against: str | None = "weak"
     group: str = "paper"
+    extent: BoxWay | None = None
 
 
 ROWS: Mapping[str, RowPlan] = {
@@ -93,11 +108,29 @@ ROWS: Mapping[str, RowPlan] = {
             against="masked",
         ),
         RowPlan("centre", "K", "centre prediction", None),
-        RowPlan("detector", "L", "R-CNN recipe on the same features", None, boxes=True),
+        RowPlan("detector", "L", "R-CNN recipe on the same features", None, boxes=True, extent="detector"),
         RowPlan("single_train", "", "trained at scale 1 only", "single", group="ablation"),
         RowPlan("single_test", "", "tested at scale 1 only", "weak", (1.0,), group="ablation"),
         RowPlan("finer", "", "tested at finer scales", "weak", FINER, group="ablation"),
         RowPlan("wider", "", "tested at wider scales", "weak", WIDER, group="ablation"),
+        RowPlan(
+            "proposals",
+            "",
+            "scores inside selective-search boxes",
+            "weak",
+            against=None,
+            group="extents",
+            extent="proposals",
+        ),
+        RowPlan(
+            "extents",
+            "",
+            "freeloc's own, from score maps alone",
+            "own",
+            against="proposals",
+            group="extents",
+            extent="maps",
+        ),
         RowPlan("pool_max", "", "maximum", "own", against=None, group="pooling"),
         RowPlan("pool_lse", "", "log-sum-exp", "own_lse", against="pool_max", group="pooling"),
         RowPlan(
@@ -123,3 +156,8 @@ def chosen_rows(asked: Collection[str] | None) -> tuple[RowPlan, ...]:
     if "centre" in wanted:
         wanted.add("weak")  # whose image scores it takes
     return tuple(row for key, row in ROWS.items() if key in wanted)
+
+
+def points_read(rows: Sequence[RowPlan]) -> list[RowPlan]:
+    """Those rows whose points are read from maps of a model."""
+    return [row for row in rows if row.model is not None and row.extent is None]

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from freeloc.datasets.sample import PRESENT, Dataset
-from freeloc.errors import FreelocError
 from freeloc.evaluation import EvaluationOptions, Predictions, check_annotated, objects_of
 from freeloc.features import CachedFeatures, extract
 from freeloc.geometry import Pyramid, Size
 from freeloc.localization import LocationMode
-from freeloc.metrics import Objects, centre_points, location_outcomes
+from freeloc.metrics import Detections, Objects, centre_points, location_outcomes
 from freeloc.metrics import Outcome as Fate
 from freeloc.model import Model
 from freeloc.modelfile import ModelHeader
@@ -26,10 +26,11 @@ from freeloc.photographs import photograph_size
 from freeloc.progress import say
 from freeloc.report.figures import EvolutionRow
 from freeloc.reproduce.audit import ClassAudit, audit_classes
+from freeloc.reproduce.boxrows import BoxRows
 from freeloc.reproduce.growth import WATCHED_SCALE, growth_rows, watched_iterations
-from freeloc.reproduce.measuring import MeasuredRow, compare, measure
+from freeloc.reproduce.measuring import MeasuredRow, compare, measure, measure_boxes
 from freeloc.reproduce.reading import Reading, load_predictions, read_rows, save_predictions, surest
-from freeloc.reproduce.rows import MODELS, RowPlan
+from freeloc.reproduce.rows import MODELS, RowPlan, points_read
 from freeloc.reproduce.settings import Places, Settings, described
 from freeloc.reproduce.studies import Study
 from freeloc.runtime import compile_network
@@ -58,7 +59,8 @@ class Outcome:
         photographs: how many those are.
         rows: measured rows, in the order of the tables.
         audit: the classes, the widest gap between telling and finding first; empty without the row "weak".
-        predictions: what each row was measured on.
+        predictions: what each row of points was measured on.
+        detections: what each row of boxes was measured on.
         growth: score maps of the row "weak" over its training, for a few photographs; none without that row.
     """
 
@@ -71,6 +73,7 @@ class Outcome:
     rows: tuple[MeasuredRow, ...]
     audit: tuple[ClassAudit, ...]
     predictions: Mapping[str, Predictions]
+    detections: Mapping[str, Detections]
     growth: tuple[EvolutionRow, ...] = ()
 
 
@@ -107,20 +110,20 @@ class Reproduction:
         Args:
             rows: those asked for, of `freeloc.reproduce.rows`.
         """
-        read = [row for row in rows if row.model is not None]
         trunk = load_trunk(self._settings.trunk, self._settings.weights)
-        models = {key: self.model(key) for key in dict.fromkeys(row.model for row in read) if key}
-        features = self._val_features(trunk, read)
+        models = {key: self.model(key) for key in dict.fromkeys(row.model for row in rows) if key}
+        features = self._val_features(trunk, rows)
         sizes = [photograph_size(sample.path) for sample in self._val_set]
         predictions: dict[str, tuple[Predictions, LocationMode]] = {}
         for key, model in models.items():
-            own = {row.key: Reading(row.scales, row.mode) for row in read if row.model == key}
+            own = {row.key: Reading(row.scales, row.mode) for row in points_read(rows) if row.model == key}
             predictions |= self._read(key, model, trunk, features, sizes, own)
         if any(row.key == "centre" for row in rows):
             predictions["centre"] = self._centre(predictions["weak"][0]), "paper"
         objects = [objects_of(sample) for sample in self._val_set]
-        outcome = self._outcome([row for row in rows if row.key in predictions], predictions, objects)
-        if "weak" in models:
+        detections = self._detections(rows, trunk, features, sizes)
+        outcome = self._outcome(rows, predictions, detections, sizes, objects)
+        if "weak" in predictions:
             outcome = replace(outcome, growth=self._growth(predictions["weak"][0], trunk, features, objects))
         return outcome
 
@@ -155,10 +158,35 @@ class Reproduction:
         settings = self._settings
         network = compile_network(trunk, runtime=settings.runtime, precision=settings.precision, streams=True)
         scales = tuple(sorted({WATCHED_SCALE, *(scale for row in rows for scale in row.scales)}))
-        if not rows:
-            raise FreelocError("no row that is asked for reads a score map: add one to --rows, such as weak")
         paths = [sample.path for sample in self._val_set]
         return extract(paths, trunk, network, Pyramid(scales), root=settings.cache, quiet=settings.quiet)
+
+    def _train_features(self, trunk: Trunk, scales: tuple[float, ...]) -> CachedFeatures:
+        settings = self._settings
+        network = compile_network(trunk, runtime=settings.runtime, precision=settings.precision, streams=True)
+        paths = [sample.path for sample in self._train_set]
+        return extract(paths, trunk, network, Pyramid(scales), root=settings.cache, quiet=settings.quiet)
+
+    def _detections(
+        self, rows: Sequence[RowPlan], trunk: Trunk, features: CachedFeatures, sizes: Sequence[Size]
+    ) -> dict[str, Detections]:
+        finder = BoxRows(
+            train_set=self._train_set,
+            val_set=self._val_set,
+            trunk=trunk,
+            features=features,
+            sizes=sizes,
+            train_features=partial(self._train_features, trunk),
+            places=self.places,
+            settings=self._settings,
+        )
+        return {
+            row.key: finder.found(
+                row, None if row.model is None else Model.load(self.places.model(row.model))
+            )
+            for row in rows
+            if row.extent is not None
+        }
 
     def _read(
         self,
@@ -220,11 +248,18 @@ class Reproduction:
     def _outcome(
         self,
         rows: Sequence[RowPlan],
-        predictions: dict[str, tuple[Predictions, LocationMode]],
+        predictions: Mapping[str, tuple[Predictions, LocationMode]],
+        detections: Mapping[str, Detections],
+        sizes: Sequence[Size],
         objects: Sequence[Objects],
     ) -> Outcome:
         data = self._val_set
-        measured = [measure(row, *predictions[row.key], data, objects, self.options) for row in rows]
+        measured = [
+            measure_boxes(row, detections[row.key], sizes, data, objects, self.options)
+            if row.key in detections
+            else measure(row, *predictions[row.key], data, objects, self.options)
+            for row in rows
+        ]
         compared = compare(measured, self.options)
         by_key = {row.plan.key: row for row in compared}
         positives = tuple(int(count) for count in (data.labels == PRESENT).sum(axis=0))
@@ -239,6 +274,7 @@ class Reproduction:
             rows=compared,
             audit=audit,
             predictions={key: found for key, (found, _) in predictions.items()},
+            detections=detections,
         )
 
     def _say(self, text: str) -> None:

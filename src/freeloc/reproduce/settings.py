@@ -59,6 +59,11 @@ class Places:
         return self.out / "rows" / f"{key}.npz"
 
     @property
+    def detector(self) -> Path:
+        """The detector that was trained on boxes."""
+        return self.out / "models" / "detector.npz"
+
+    @property
     def results(self) -> Path:
         """All numbers, for machines."""
         return self.out / "results.json"

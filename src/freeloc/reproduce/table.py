@@ -6,17 +6,27 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from freeloc.metrics import Interval
-from freeloc.reproduce.measuring import MeasuredRow
+from freeloc.metrics import BOX_IOU, Interval
+from freeloc.reproduce.measuring import BOX_MEASURES, MeasuredRow
+from freeloc.reproduce.published import published_beside
 from freeloc.reproduce.run import Outcome
 
-__all__ = ["WordTable", "audit_table", "class_table", "difference_table", "summary_tables"]
+__all__ = [
+    "WordTable",
+    "audit_table",
+    "class_table",
+    "difference_tables",
+    "extent_table",
+    "summary_tables",
+]
 
 _GROUPS = {
     "paper": "The paper's rows, and freeloc's own",
     "ablation": "Scales in training and in testing",
     "pooling": "Pooling, under freeloc's own recipe",
 }
+
+_POINTS = ("classification", "location", "pointing", "pointing_difficult")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,7 @@ class WordTable:
 
 
 def summary_tables(outcome: Outcome) -> tuple[WordTable, ...]:
-    """Means over classes with their 95% intervals, a table per group of rows."""
+    """Means over classes with their 95% intervals, a table per group of rows of points."""
     header = (
         "",
         "row",
@@ -47,38 +57,85 @@ def summary_tables(outcome: Outcome) -> tuple[WordTable, ...]:
     )
     tables = []
     for group, caption in _GROUPS.items():
-        rows = tuple(_summary_row(row) for row in outcome.rows if row.plan.group == group)
+        members = [row for row in outcome.rows if row.plan.group == group]
+        printed = {row.plan.key: _printed(outcome, row, _POINTS) for row in members}
+        beside = any(printed.values())
+        rows = tuple(
+            (*_summary_row(row), *((printed[row.plan.key] or "–",) if beside else ())) for row in members
+        )
         if rows:
-            tables.append(WordTable(f"{caption}: percent, with 95% intervals", header, rows))
+            columns = (*header, *(("published",) if beside else ()))
+            tables.append(WordTable(f"{caption}: percent, with 95% intervals", columns, rows))
     return tuple(tables)
 
 
 def _summary_row(row: MeasuredRow) -> tuple[str, ...]:
-    keys = ("classification", "location", "pointing", "pointing_difficult")
-    means = [with_interval(row.measures[key].mean) if key in row.measures else "–" for key in keys]
+    means = [with_interval(row.measures[key].mean) for key in _POINTS]
     return (row.plan.letter, row.plan.title, "yes" if row.plan.boxes else "no", *means)
 
 
-def difference_table(outcome: Outcome) -> WordTable:
+def _printed(outcome: Outcome, row: MeasuredRow, keys: Sequence[str]) -> str:
+    """What others printed of a row, in one cell; "" where nothing."""
+    known = published_beside(outcome.study.name, row.plan.key)
+    return ", ".join(f"{known[key].measure} {known[key].value:g}" for key in keys if key in known)
+
+
+def extent_table(outcome: Outcome) -> WordTable | None:
+    """Average precision of the boxes of every row that has some; None where none has."""
+    rows = []
+    for row in outcome.rows:
+        if not row.measures.keys() >= set(BOX_MEASURES):
+            continue
+        means = [with_interval(row.measures[key].mean) for key in BOX_MEASURES]
+        middle = with_interval(row.measures["location"].mean)
+        rows.append((row.plan.title, "yes" if row.plan.boxes else "no", *means, middle))
+        if known := published_beside(outcome.study.name, row.plan.key):
+            told = [f"{known[key].value:g}" if key in known else "–" for key in BOX_MEASURES]
+            rows.append((f"{known[BOX_MEASURES[0]].what}, published", "no", *told, "–"))
+    if not rows:
+        return None
+    overlaps = (f"box mAP at IoU {iou:g}" for iou in BOX_IOU)
+    header = ("row", "boxes in training", *overlaps, "location mAP of the middle")
+    return WordTable("Extents: percent, with 95% intervals", header, tuple(rows))
+
+
+def difference_tables(outcome: Outcome) -> tuple[WordTable, ...]:
     """Every row minus the one that it is held against, on the same draws of photographs."""
+    points = _difference_table(
+        outcome, ("classification", "location"), ("classification mAP", "location mAP"), "Differences"
+    )
+    overlaps = tuple(f"box mAP at IoU {iou:g}" for iou in BOX_IOU)
+    boxes = _difference_table(outcome, BOX_MEASURES, overlaps, "Differences of boxes")
+    return tuple(table for table in (points, boxes) if table.rows)
+
+
+def _difference_table(
+    outcome: Outcome, keys: Sequence[str], columns: Sequence[str], caption: str
+) -> WordTable:
     titles = {row.plan.key: row.plan.title for row in outcome.rows}
     rows = []
     for row in outcome.rows:
-        if row.differences:
-            told = (signed_interval(row.differences[key].mean) for key in ("classification", "location"))
+        if row.differences.keys() >= set(keys):
+            told = (signed_interval(row.differences[key].mean) for key in keys)
             rows.append((row.plan.title, titles[str(row.plan.against)], *told))
-    header = ("row", "minus", "classification mAP", "location mAP")
-    return WordTable("Differences in points, with 95% intervals", header, tuple(rows))
+    header = ("row", "minus", *columns)
+    return WordTable(f"{caption} in points, with 95% intervals", header, tuple(rows))
 
 
 def class_table(outcome: Outcome, measure: str, caption: str) -> WordTable:
-    """One measure of every row, class by class."""
-    header = ("class", "photographs", *(row.plan.title for row in outcome.rows))
+    """One measure class by class, of every row that is about it: rows of extents are about boxes alone."""
+    about_boxes = measure in BOX_MEASURES
+    shown = [
+        row
+        for row in outcome.rows
+        if measure in row.measures and (about_boxes or row.plan.group != "extents")
+    ]
+    header = ("class", "photographs", *(row.plan.title for row in shown))
     rows = []
     for index, (name, count) in enumerate(zip(outcome.classes, outcome.positives, strict=True)):
-        values = (percent(row.measures[measure].classes[index].estimate) for row in outcome.rows)
+        values = (percent(row.measures[measure].classes[index].estimate) for row in shown)
         rows.append((name, str(count), *values))
-    rows.append(("mean", "", *(percent(row.measures[measure].mean.estimate) for row in outcome.rows)))
+    rows.append(("mean", "", *(percent(row.measures[measure].mean.estimate) for row in shown)))
     return WordTable(caption, header, tuple(rows))
 
 
