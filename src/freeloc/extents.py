@@ -114,8 +114,9 @@ def level_from_tags(
     """The level at which boxes are drawn best, from tags alone.
 
     A place says that a class is there where it is higher than photographs without the class get anywhere: the
-    level is what one in two hundred of those still reaches, as a share of what the middle one of the photographs with
-    the class reaches. Of all classes the middle one is taken: class by class, the rule was measured to tell no more.
+    level is what one in two hundred of those still reaches, as a share of what the middle one of the photographs
+    with the class reaches. Of all classes the middle one is taken: class by class, the rule was measured to tell
+    no more.
 
     Args:
         peaks: (N, K) highest values of the fused maps.

@@ -215,8 +215,8 @@ def _extents(outcome: Outcome, table: WordTable, val_set: Dataset, folder: Path)
     by_class = class_table(outcome, BOX_MEASURES[0], f"Box AP at IoU {BOX_IOU[0]:g}, percent")
     text = (
         (
-            "A box is right where it overlaps an object of its class by so much, and each object counts once. Rows "
-            "without boxes in training know no more than tags."
+            "A box is right where it overlaps an object of its class by so much, and each object counts once. "
+            "Rows without boxes in training know no more than tags."
         ),
         "Chosen by rule, not by hand: of every class the photograph with the highest score of its kind.",
     )
