@@ -78,13 +78,12 @@ def test_sums_in_boxes_that_end_inside_cells(data: st.DataObject) -> None:
     ends = data.draw(hnp.arrays(np.int64, (3, 2, 2), elements=st.integers(0, 24)))
     low, high = ends.min(axis=1), ends.max(axis=1)
     boxes = np.concatenate([low, high], axis=1).astype(np.float64)
-    inside, whole, areas = _sums(values, Lattice(Size(4 * cols, 4 * rows), rows, cols), boxes)
+    inside, areas = _sums(values, Lattice(Size(4 * cols, 4 * rows), rows, cols), boxes)
     pixels = values.repeat(4, axis=1).repeat(4, axis=2) / 16
     for place, (x1, y1, x2, y2) in enumerate(boxes.astype(int)):
         cut = pixels[:, y1:y2, x1:x2]
         np.testing.assert_allclose(inside[:, place], cut.sum(axis=(1, 2)), atol=1e-5)
         np.testing.assert_allclose(areas[place], cut[0].size / 16, atol=1e-9)
-    np.testing.assert_allclose(whole, values.sum(axis=(1, 2)))
 
 
 def hill(shape: tuple[int, int], box: tuple[int, int, int, int], height: float) -> np.ndarray:
@@ -139,7 +138,7 @@ def test_improbable_classes_get_no_box_and_raw_maps_are_softened() -> None:
 
 def test_the_proposal_that_fits_the_map_ranks_first() -> None:
     values = hill((20, 30), (8, 5, 20, 12), 0.9)[None]
-    proposals = [(0, 0, 300, 200), (70, 40, 210, 130), (100, 60, 140, 100), (230, 10, 290, 60)]
+    proposals = [(0, 0, 300, 200), (80, 50, 200, 120), (100, 60, 140, 100), (230, 10, 290, 60)]
     found = rank_proposals(localization(values, Size(300, 200), [1.0]), proposals)
     np.testing.assert_allclose(found.boxes[0], proposals[1])
     assert (np.diff(found.scores) <= 0).all()

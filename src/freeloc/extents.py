@@ -143,8 +143,9 @@ def rank_proposals(
 ) -> Extents:
     """Proposed boxes ranked by the scores inside them, as the paper does with selective search.
 
-    The map of a class, as shares of its highest value, is held against each box as if it were a soft mask: the
-    weight of a box is what of the map lies inside it, divided by what box and map cover together.
+    The weight of a box is how much higher the map is on average inside it than in a frame around it, in shares of
+    the map's highest value: a box that cuts the object off has much of it in the frame, and one that is too large
+    has little inside. Boxes that stand out from their frame by nothing are left out.
 
     Args:
         localization: maps of K classes.
@@ -157,18 +158,30 @@ def rank_proposals(
     likely = np.flatnonzero(probabilities >= _LEAST_PROBABILITY)
     maps = _soft(localization)[likely]
     shares = maps / maps.max(axis=(1, 2), keepdims=True, initial=1e-9)
-    inside, whole, areas = _sums(shares, lattice, corners)
-    weights = inside / (areas + whole[:, None] - inside)
+    inside, areas = _sums(shares, lattice, corners)
+    grown = _FRAME * (corners[:, 2:] - corners[:, :2])
+    around, wider = _sums(
+        shares, lattice, np.concatenate([corners[:, :2] - grown, corners[:, 2:] + grown], axis=1)
+    )
+    # A box that fills the photograph has no frame: nothing is known of what is around it.
+    frame = np.divide(around - inside, wider - areas, out=np.zeros_like(inside), where=wider - areas > 1)
+    weights = inside / np.maximum(areas, 1) - frame
     found = []
     for label, own in zip(likely, weights, strict=True):
         best = np.argsort(-own, kind="stable")[:_RANKED]
+        best = best[own[best] > 0]
         kept = best[suppress(corners[best], own[best], options.overlap)][: options.most]
-        found.append((int(label), float(probabilities[label]) * own[kept], corners[kept]))
+        # Shares of the best: how far a class stands out differs between photographs, and says little of the box.
+        scores = float(probabilities[label]) * own[kept] / own.max(initial=1e-9)
+        found.append((int(label), scores, corners[kept]))
     return Extents.of(found)
 
 
 _RANKED = 100
 """Proposals of a class that suppression looks at."""
+
+_FRAME = 0.25
+"""Width of the frame around a proposal on each side, as a share of the proposal's side."""
 
 
 def _soft(localization: Localization) -> Float32Array:
@@ -208,18 +221,16 @@ class _Part:
     edges: tuple[int, int, int, int]
 
 
-def _sums(
-    maps: Float32Array, lattice: Lattice, boxes: Float64Array
-) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """What of each map lies in each box, its whole, and the boxes' areas, all in places of the raster.
+def _sums(maps: Float32Array, lattice: Lattice, boxes: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """What of each map lies in each box, and the boxes' areas, both in places of the raster.
 
     Args:
         maps: (K, rows, cols).
         lattice: where they lie.
-        boxes: (P, 4), in photograph pixels.
+        boxes: (P, 4), in photograph pixels; what reaches beyond the photograph is cut away.
 
     Returns:
-        (K, P), (K,) and (P,) float64.
+        (K, P) and (P,) float64.
     """
     rows, cols = lattice.rows, lattice.cols
     table = np.zeros((len(maps), rows + 1, cols + 1))
@@ -239,7 +250,7 @@ def _sums(
     inside = (
         up_to(y[:, 1], x[:, 1]) - up_to(y[:, 0], x[:, 1]) - up_to(y[:, 1], x[:, 0]) + up_to(y[:, 0], x[:, 0])
     )
-    return inside, table[:, -1, -1], (y[:, 1] - y[:, 0]) * (x[:, 1] - x[:, 0])
+    return inside, (y[:, 1] - y[:, 0]) * (x[:, 1] - x[:, 0])
 
 
 def _components(values: Float32Array, floors: Sequence[float]) -> list[_Part]:
