@@ -146,13 +146,16 @@ class Model:
         write_bytes(Path(path), as_bytes(weights, metadata=metadata))
 
     @classmethod
-    def load(cls, path: str | Path) -> Model:
+    def load(cls, model: str | Path) -> Model:
         """Read a model file.
 
+        Args:
+            model: the file, the run folder that holds it, or a name, see `freeloc.registry.find_model`.
+
         Raises:
-            FreelocError: there is no such file, it is not a freeloc model, or a newer freeloc wrote it.
+            FreelocError: there is no such model, it is not a freeloc model, or a newer freeloc wrote it.
         """
-        header = ModelHeader.read(path)
+        header = ModelHeader.read(model)
         weights = _weights(header.path)
         if header.weights is not None and header.weights != _digest(weights):
             raise FreelocError(

@@ -14,9 +14,10 @@ from safetensors import SafetensorError, safe_open
 from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry import CellLayout, Padding, Pyramid
 from freeloc.poolings import Pooling
+from freeloc.registry import find_model
 from freeloc.runtime import QuantizedGraph
 
-__all__ = ["HEAD_ALONE", "INT8", "WITH_INT8", "WITH_TRUNK", "ModelHeader", "model_file"]
+__all__ = ["HEAD_ALONE", "INT8", "WITH_INT8", "WITH_TRUNK", "ModelHeader"]
 
 HEAD_ALONE, WITH_TRUNK, WITH_INT8 = 1, 2, 3
 """Format versions: a file of version 1 holds a head; one of version 2 also the weights of the trunk that training
@@ -32,7 +33,7 @@ class ModelHeader:
 
     Attributes:
         path: the file.
-        content: hash of all its bytes.
+        content: hash of all its bytes; empty where it was not asked for.
         trunk: name of the trunk the head was trained on.
         trunk_fingerprint: hash of that trunk's name and weights, changed ones included.
         trunk_base: the same hash before training changed the trunk; None where it did not.
@@ -67,16 +68,17 @@ class ModelHeader:
     int8: Mapping[str, Any] | None = None
 
     @classmethod
-    def read(cls, path: str | Path) -> ModelHeader:
+    def read(cls, model: str | Path, *, hashed: bool = True) -> ModelHeader:
         """Read the header of a model file.
 
         Args:
-            path: the file, or the run folder that holds it.
+            model: the file, the run folder that holds it, or a name, see `freeloc.registry.find_model`.
+            hashed: read the whole file for ``content``; what merely lists models does without.
 
         Raises:
-            FreelocError: there is no such file, it is not a freeloc model, or a newer freeloc wrote it.
+            FreelocError: there is no such model, it is not a freeloc model, or a newer freeloc wrote it.
         """
-        path = model_file(path)
+        path = find_model(model)
         header = _metadata(path)
         version = header.get("format_version")
         if version not in (HEAD_ALONE, WITH_TRUNK, WITH_INT8):
@@ -90,7 +92,7 @@ class ModelHeader:
             check_choice("pooling", header["pooling"], Pooling)
             return cls(
                 path=path,
-                content=_content(path),
+                content=_content(path) if hashed else "",
                 trunk=header["trunk"],
                 trunk_fingerprint=header["trunk_fingerprint"],
                 trunk_base=header["trunk_base"] if version >= WITH_TRUNK else None,
@@ -141,13 +143,6 @@ def _share(value: Any) -> float:
     if not 0 <= float(value) <= 1:
         raise ValueError(f"threshold {value} is not between 0 and 1")
     return float(value)
-
-
-def model_file(path: str | Path) -> Path:
-    """The model file of a run folder; any other path as it is."""
-    path = Path(path)
-    inside = path / "model.safetensors"
-    return inside if path.is_dir() and inside.is_file() else path
 
 
 def _content(path: Path) -> str:

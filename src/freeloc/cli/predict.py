@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from freeloc.cli.options import (
-    ModelPath,
+    ModelArgument,
     PresetOption,
     Quiet,
     Runtime,
@@ -40,7 +40,7 @@ class MapSize(StrEnum):
 
 
 def predict(
-    model: ModelPath,
+    model: ModelArgument,
     photos: Annotated[list[str], typer.Argument(help="Photographs, folders, or quoted glob patterns.")],
     out: Annotated[Path, typer.Option(help="Folder for predictions.jsonl, overlays and maps.")],
     preset: PresetOption = None,
