@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from freeloc.poolings import Pooling
 from freeloc.registry import find_model
 from freeloc.runtime import QuantizedGraph
 
-__all__ = ["HEAD_ALONE", "INT8", "WITH_INT8", "WITH_TRUNK", "ModelHeader"]
+__all__ = ["HEAD_ALONE", "INT8", "WITH_INT8", "WITH_TRUNK", "ModelCard", "ModelHeader"]
 
 HEAD_ALONE, WITH_TRUNK, WITH_INT8 = 1, 2, 3
 """Format versions: a file of version 1 holds a head; one of version 2 also the weights of the trunk that training
@@ -25,6 +25,34 @@ changed; one of version 3 an int8 network, and such weights where there are any.
 
 INT8 = ("int8.structure", "int8.weights")
 """Names of the int8 network's two parts in the file, uint8 vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What people want to know of a model that they did not train themselves.
+
+    Attributes:
+        name: what its maker calls it; the name that finds it is that of its file.
+        version: of the model, in the maker's own counting.
+        description: one line: what it finds, and what it was trained on.
+        data_licence: under which terms the photographs it was trained on may be used.
+    """
+
+    name: str
+    version: str = ""
+    description: str = ""
+    data_licence: str = ""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not isinstance(getattr(self, field.name), str):
+                raise FreelocError(f"{field.name} of the model's card is no text: give a string")
+
+    @classmethod
+    def from_json(cls, values: Any) -> ModelCard:
+        """The card in a file's metadata; what later versions of freeloc may add there is passed over."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in dict(values).items() if key in known})
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +76,8 @@ class ModelHeader:
         manifest: how the model was trained.
         weights: hash of the weights; None in files of freeloc 0.1, which do not tell it.
         int8: how the int8 network that lies beside the head was made; None where there is none.
+        calibration: how scores become probabilities; None where nothing was fitted.
+        card: what people want to know of it; None in files that nobody gave one.
     """
 
     path: Path
@@ -66,6 +96,8 @@ class ModelHeader:
     manifest: Mapping[str, Any]
     weights: str | None = None
     int8: Mapping[str, Any] | None = None
+    calibration: Mapping[str, Any] | None = None
+    card: ModelCard | None = None
 
     @classmethod
     def read(cls, model: str | Path, *, hashed: bool = True) -> ModelHeader:
@@ -107,6 +139,8 @@ class ModelHeader:
                 manifest=header["manifest"],
                 weights=header.get("weights"),
                 int8=dict(header["int8"]) if version >= WITH_INT8 else None,
+                calibration=header.get("calibration"),
+                card=None if header.get("card") is None else ModelCard.from_json(header["card"]),
             )
         except (KeyError, TypeError, IndexError, ValueError, FreelocError) as error:
             reason = " ".join(str(error).split())
