@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from freeloc.datasets import open_dataset
     from freeloc.errors import FreelocError
     from freeloc.evaluation import EvaluationOptions, collect, evaluate
+    from freeloc.listing import list_models
     from freeloc.localization import ClassLocation, Localization, Peak
     from freeloc.localizer import Localizer
     from freeloc.model import Model
@@ -49,6 +50,7 @@ __all__ = [
     "collect",
     "evaluate",
     "find_model",
+    "list_models",
     "load_trunk",
     "named_recipe",
     "open_dataset",
@@ -72,6 +74,7 @@ _HOMES = {
     "collect": "freeloc.evaluation",
     "evaluate": "freeloc.evaluation",
     "find_model": "freeloc.registry",
+    "list_models": "freeloc.listing",
     "load_trunk": "freeloc.trunks",
     "named_recipe": "freeloc.training.recipe",
     "open_dataset": "freeloc.datasets",
