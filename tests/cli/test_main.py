@@ -107,7 +107,7 @@ def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path) -> None:
         ("check", "x", "--format", "csv"),
         ("predict", "m", "p", "--out", "o", "--peaks", "-1"),
         ("predict", "m", "p", "--out", "o", "--threshold", "high"),
-        ("predict", "m", "p"),
+        ("predict", "m"),
         ("train", "data"),
         ("evaluate", "m", "d", "--resamples", "0"),
         ("evaluate", "m", "d", "--ap", "coco"),
