@@ -137,6 +137,18 @@ def test_no_model_at_all(freeloc: Callable[..., Any], own: Path) -> None:
     assert freeloc("models", "--json").out == "[]\n"
 
 
+def test_a_folder_that_is_none_is_told(
+    freeloc: Callable[..., Any], own: Path, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREELOC_MODELS", str(tmp_path / "tream"))
+    answer = freeloc("models")
+    assert answer.out.startswith("pets\t")
+    assert (
+        answer.err
+        == f"FREELOC_MODELS names {tmp_path / 'tream'}, which is no folder: make it, or name another\n"
+    )
+
+
 def test_weights_are_not_read(own: Path) -> None:
     fresh().save(own / "street.safetensors")
     code = """

@@ -22,7 +22,7 @@ def models(
 
     from freeloc.listing import list_models
     from freeloc.progress import say
-    from freeloc.registry import own_folder
+    from freeloc.registry import model_folders, own_folder
 
     found = list_models()
     if as_json:
@@ -37,6 +37,9 @@ def models(
     for model in found:
         if model.problem is not None:
             say(f"left out {_plain(model.name)}: {_plain(model.problem)}")
+    for folder, origin in model_folders():
+        if origin == "yours" and folder != own_folder() and not folder.is_dir():
+            say(f"FREELOC_MODELS names {folder}, which is no folder: make it, or name another")
     if not found:
         say(
             f"no model has a name yet: put NAME.safetensors into {own_folder()} or a folder of FREELOC_MODELS"
