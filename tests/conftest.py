@@ -42,15 +42,13 @@ def coco_root() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep caches of tests out of the user's cache folder; one per session, so graphs are converted once."""
-    before = os.environ.get("FREELOC_CACHE")
-    os.environ["FREELOC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    if before is None:
-        del os.environ["FREELOC_CACHE"]
-    else:
-        os.environ["FREELOC_CACHE"] = before
+def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests out of the user's caches and models; one cache per session, so graphs are converted once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FREELOC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        patch.delenv("FREELOC_MODELS", raising=False)
+        yield
 
 
 # --- one tiny trained model for all tests ------------------------------------------------------------------

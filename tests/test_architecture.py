@@ -32,6 +32,7 @@ FLOORS = {
     "photographs": 1,
     "poolings": 1,
     "presets": 1,
+    "registry": 1,
     # Parts of a network, and what their maps mean.
     "extents": 2,
     "heads": 2,
@@ -45,9 +46,11 @@ FLOORS = {
     "modelfile": 3,
     "search": 3,
     # Making a model, and holding one.
+    "listing": 4,
     "localizer": 4,
     "looking": 4,
     "quantization": 4,
+    "release": 4,
     "training": 4,
     # What is done with a model, and what leaves the program.
     "baselines": 5,

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -24,6 +25,7 @@ from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.model import Model
+from freeloc.modelfile import ModelCard, ModelHeader
 from freeloc.trunks.base import Normalization, Trunk
 
 
@@ -193,6 +195,105 @@ class TestChangedTrunk:
         rewrite(tmp_path / "m", lambda own: own.pop("trunk_base"))
         with pytest.raises(FreelocError, match="is damaged .*trunk_base"):
             Model.load(tmp_path / "m")
+
+
+class TestHalfTheRoom:
+    """Weights of float16, with the arithmetic that they had."""
+
+    @pytest.fixture
+    def trunk(self) -> TinyTrunk:
+        return TinyTrunk()
+
+    @pytest.fixture
+    def model(self, trunk: TinyTrunk) -> Model:
+        changes = {key: value * 1.1 for key, value in trunk.state_dict().items() if "projection" in key}
+        fingerprint = trunk.with_weights(changes).fingerprint
+        return a_model(
+            trunk="tiny",
+            trunk_fingerprint=fingerprint,
+            trunk_base=trunk.fingerprint,
+            trunk_changes=changes,
+        )
+
+    def test_there_and_back(self, model: Model, trunk: TinyTrunk, tmp_path: Path) -> None:
+        rounded = model.rounded(trunk)
+        rounded.save(tmp_path / "m")
+        back = Model.load(tmp_path / "m")
+        assert back.storage == rounded.storage == "float16"
+        for key, value in model.head.state_dict().items():
+            own = back.head.state_dict()[key]
+            assert own.dtype == torch.float32
+            # An independent reference for the rounding.
+            np.testing.assert_array_equal(own.numpy(), value.numpy().astype(np.float16).astype(np.float32))
+        assert {value.dtype for value in back.trunk_changes.values()} == {torch.float32}
+        back.save(tmp_path / "again")
+        assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
+
+    def test_the_file_holds_two_bytes_a_weight(self, model: Model, trunk: TinyTrunk, tmp_path: Path) -> None:
+        model.save(tmp_path / "whole")
+        model.rounded(trunk).save(tmp_path / "half")
+        whole, half = (split((tmp_path / name).read_bytes()) for name in ("whole", "half"))
+        assert 2 * len(half[1]) == len(whole[1])
+        assert {entry["dtype"] for name, entry in half[0].items() if name != "__metadata__"} == {"F16"}
+
+    def test_a_changed_trunk_stays_one_that_is_known(
+        self, model: Model, trunk: TinyTrunk, tmp_path: Path
+    ) -> None:
+        model.rounded(trunk).save(tmp_path / "m")
+        back = Model.load(tmp_path / "m")
+        assert back.trunk_fingerprint != model.trunk_fingerprint
+        assert back.adapted(trunk).fingerprint == back.trunk_fingerprint
+        with pytest.raises(FreelocError, match="trained from other weights of trunk tiny"):
+            model.rounded(TinyTrunk(seed=1))
+
+    def test_the_model_itself_is_left_alone(self, model: Model, trunk: TinyTrunk) -> None:
+        before = {key: value.clone() for key, value in model.head.state_dict().items()}
+        again = model.rounded(trunk).rounded(trunk)
+        assert again.trunk_fingerprint == model.rounded(trunk).trunk_fingerprint
+        assert all(torch.equal(value, before[key]) for key, value in model.head.state_dict().items())
+        assert model.storage == "float32"
+
+    def test_weights_beyond_float16_are_refused(self, model: Model, trunk: TinyTrunk) -> None:
+        with torch.no_grad():
+            model.head.fcb.weight[0, 0] = 70_000
+        with pytest.raises(FreelocError, match=r"fcb\.weight is beyond float16: keep the model in float32"):
+            model.rounded(trunk)
+
+    def test_what_was_not_rounded_is_not_cut_short(self, model: Model, tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match="save what Model.rounded gives"):
+            dataclasses.replace(model, storage="float16").save(tmp_path / "m")
+        assert not (tmp_path / "m").exists()
+
+    def test_one_bit_of_a_weight(self, model: Model, trunk: TinyTrunk, tmp_path: Path) -> None:
+        model.rounded(trunk).save(tmp_path / "m")
+        data = bytearray((tmp_path / "m").read_bytes())
+        data[-3] ^= 1
+        (tmp_path / "m").write_bytes(data)
+        with pytest.raises(FreelocError, match="its weights are not those that were written"):
+            Model.load(tmp_path / "m")
+
+
+class TestCard:
+    CARD = ModelCard("voc20", "1.0", "Twenty classes of Pascal VOC – 日常", "research only")
+
+    def test_there_and_back(self, tmp_path: Path) -> None:
+        a_model(card=self.CARD).save(tmp_path / "m")
+        assert Model.load(tmp_path / "m").card == ModelHeader.read(tmp_path / "m").card == self.CARD
+
+    def test_files_without_one(self, path: Path) -> None:
+        header, _ = split(path.read_bytes())
+        assert "card" not in json.loads(header["__metadata__"]["freeloc"])
+        assert Model.load(path).card is None
+
+    def test_what_later_versions_add_is_passed_over(self, path: Path) -> None:
+        rewrite(path, lambda own: own.update(card={"name": "x", "colour": "red"}))
+        assert Model.load(path).card == ModelCard("x")
+
+    @pytest.mark.parametrize("card", [{}, {"name": 3}, {"name": "x", "version": None}, "voc20", [1], 7])
+    def test_a_damaged_card(self, path: Path, card: object) -> None:
+        rewrite(path, lambda own: own.update(card=card))
+        with pytest.raises(FreelocError, match=r"model .*model\.safetensors is damaged"):
+            Model.load(path)
 
 
 class TestMistakes:

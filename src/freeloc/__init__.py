@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from freeloc.datasets import open_dataset
     from freeloc.errors import FreelocError
     from freeloc.evaluation import EvaluationOptions, collect, evaluate
+    from freeloc.listing import list_models
     from freeloc.localization import ClassLocation, Localization, Peak
     from freeloc.localizer import Localizer
     from freeloc.model import Model
+    from freeloc.modelfile import ModelCard
     from freeloc.prediction import PredictionOptions, predict_files
     from freeloc.quantization import quantize
+    from freeloc.registry import find_model
+    from freeloc.release import release
     from freeloc.training.recipe import Recipe, named_recipe
     from freeloc.training.run import train
     from freeloc.trunks import load_trunk
@@ -39,16 +43,20 @@ __all__ = [
     "Localization",
     "Localizer",
     "Model",
+    "ModelCard",
     "Peak",
     "PredictionOptions",
     "Recipe",
     "collect",
     "evaluate",
+    "find_model",
+    "list_models",
     "load_trunk",
     "named_recipe",
     "open_dataset",
     "predict_files",
     "quantize",
+    "release",
     "train",
 ]
 
@@ -59,16 +67,20 @@ _HOMES = {
     "Localization": "freeloc.localization",
     "Localizer": "freeloc.localizer",
     "Model": "freeloc.model",
+    "ModelCard": "freeloc.modelfile",
     "Peak": "freeloc.localization",
     "PredictionOptions": "freeloc.prediction",
     "Recipe": "freeloc.training.recipe",
     "collect": "freeloc.evaluation",
     "evaluate": "freeloc.evaluation",
+    "find_model": "freeloc.registry",
+    "list_models": "freeloc.listing",
     "load_trunk": "freeloc.trunks",
     "named_recipe": "freeloc.training.recipe",
     "open_dataset": "freeloc.datasets",
     "predict_files": "freeloc.prediction",
     "quantize": "freeloc.quantization",
+    "release": "freeloc.release",
     "train": "freeloc.training.run",
 }
 

@@ -111,7 +111,7 @@ class Localizer:
     @classmethod
     def load(
         cls,
-        path: str | Path,
+        model: str | Path,
         *,
         weights: str | Path | None = None,
         scales: tuple[float, ...] | None = None,
@@ -121,13 +121,14 @@ class Localizer:
         precision: SearchPrecision = "auto",
         batch: int | None = None,
     ) -> Localizer:
-        """Load a model file, or a run folder's, together with its trunk.
+        """Load a model together with its trunk.
 
         The first time, the network is traced and kept; from then on it starts without torch being loaded. An
         int8 network comes with the model and needs no first time.
 
         Args:
-            path: a ``.safetensors`` file of ``freeloc train``, or the run folder that holds it.
+            model: a ``.safetensors`` file of ``freeloc train``, the run folder that holds it, or a name such as
+                "voc20", see `freeloc.registry.find_model`.
             weights: local weight file of the trunk, where it is not the embedded one.
             scales: see the class.
             preset: see the class.
@@ -137,10 +138,10 @@ class Localizer:
             batch: see the class.
 
         Raises:
-            FreelocError: the file is missing, damaged or of a newer format, or the trunk's weights cannot be
+            FreelocError: the model is missing, damaged or of a newer format, or the trunk's weights cannot be
                 had.
         """
-        header = ModelHeader.read(path)
+        header = ModelHeader.read(model)
         check_runtime(runtime, precision, search=True)
         if weights is None and header.layout is not None and header.fill is not None:
             chosen = chosen_plan(header.scales, scales, preset)
@@ -151,11 +152,10 @@ class Localizer:
         from freeloc.model import Model
         from freeloc.trunks import load_trunk
 
-        model = Model.load(path)
-        trunk = load_trunk(model.trunk, weights)
+        loaded = Model.load(header.path)
         return cls(
-            model,
-            trunk,
+            loaded,
+            load_trunk(loaded.trunk, weights),
             scales=scales,
             preset=preset,
             location=location,

@@ -7,12 +7,13 @@ those as well, beside the hashes of the trunk before and after.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,12 +24,15 @@ from freeloc.atomic import write_bytes
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout, Padding
 from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.modelfile import HEAD_ALONE, INT8, WITH_INT8, WITH_TRUNK, ModelHeader
+from freeloc.modelfile import HEAD_ALONE, INT8, WITH_INT8, WITH_TRUNK, ModelCard, ModelHeader
 from freeloc.poolings import Pooling
 from freeloc.runtime import QuantizedGraph
 from freeloc.trunks.base import Trunk
 
-__all__ = ["Model"]
+__all__ = ["Model", "Storage"]
+
+Storage: TypeAlias = Literal["float32", "float16"]
+"""How a model file holds weights."""
 
 _TRUNK = "trunk."
 """Before the names of the trunk's weights in the file."""
@@ -55,6 +59,9 @@ class Model:
         trunk_changes: the changed weights, by their names in the trunk's state dict.
         int8: an int8 network of trunk and head, see `freeloc.quantization`; None where none was made.
         int8_facts: how it was made.
+        card: what people want to know of it; None where nobody wrote one.
+        storage: how the file holds the weights; all arithmetic is in float32. "float16" halves the file and is for
+            models that `rounded` made.
     """
 
     trunk: str
@@ -73,6 +80,8 @@ class Model:
     trunk_changes: Mapping[str, Tensor] = field(default_factory=dict)
     int8: QuantizedGraph | None = None
     int8_facts: Mapping[str, Any] | None = None
+    card: ModelCard | None = None
+    storage: Storage = "float32"
 
     def adapted(self, trunk: Trunk) -> Trunk:
         """The trunk this head works on: the given one where it was not changed, a changed copy otherwise.
@@ -101,26 +110,37 @@ class Model:
             raise damaged
         return changed
 
+    def rounded(self, trunk: Trunk) -> Model:
+        """The same model with weights of float16, which its file then holds as such: half of the room.
+
+        A trunk that training changed is another one once its weights are rounded, and gets its own fingerprint.
+
+        Args:
+            trunk: the trunk as ``load_trunk`` gives it.
+
+        Raises:
+            FreelocError: a weight is beyond float16, or ``trunk`` is not the one that the model was trained on.
+        """
+        trunk = self.adapted(trunk)
+        changes = {key: value.float() for key, value in _halved(self.trunk_changes).items()}
+        head = copy.deepcopy(self.head)
+        head.load_state_dict({key: value.float() for key, value in _halved(head.state_dict()).items()})
+        return replace(
+            self,
+            head=head,
+            trunk_changes=changes,
+            trunk_fingerprint=trunk.with_weights(changes).fingerprint if changes else self.trunk_fingerprint,
+            content=None,
+            storage="float16",
+        )
+
     def save(self, path: str | Path) -> None:
         """Write the model file, as a whole.
 
         Raises:
-            FreelocError: a weight is no finite number, or the place cannot be written to.
+            FreelocError: a weight is no finite number, or none of ``storage``, or the place cannot be written to.
         """
-        weights = dict(self.head.state_dict())
-        weights |= {f"{_TRUNK}{key}": value for key, value in self.trunk_changes.items()}
-        if self.int8 is not None:
-            parts = (self.int8.structure, self.int8.weights)
-            weights |= {
-                key: torch.frombuffer(bytearray(part), dtype=torch.uint8)
-                for key, part in zip(INT8, parts, strict=True)
-            }
-        weights = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
-        for key, value in weights.items():
-            if not bool(value.isfinite().all()):
-                raise FreelocError(
-                    f"the model's {key} is no longer made of numbers: train with a lower --learning-rate"
-                )
+        weights = self._stored()
         header: dict[str, Any] = {
             "format_version": HEAD_ALONE,
             "trunk": self.trunk,
@@ -136,6 +156,8 @@ class Model:
             "manifest": dict(self.manifest or {}),
             "weights": _digest(weights),
         }
+        if self.card is not None:
+            header["card"] = asdict(self.card)
         if self.trunk_changes:
             header |= {"format_version": WITH_TRUNK, "trunk_base": self.trunk_base}
         if self.int8 is not None:
@@ -145,14 +167,42 @@ class Model:
         # Not safetensors' own writing: its file is for the owner alone, and its errors are no OSError.
         write_bytes(Path(path), as_bytes(weights, metadata=metadata))
 
+    def _stored(self) -> dict[str, Tensor]:
+        """All that the file holds as tensors, as it holds them."""
+        weights = dict(self.head.state_dict())
+        weights |= {f"{_TRUNK}{key}": value for key, value in self.trunk_changes.items()}
+        weights = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
+        for key, value in weights.items():
+            if not bool(value.isfinite().all()):
+                raise FreelocError(
+                    f"the model's {key} is no longer made of numbers: train with a lower --learning-rate"
+                )
+        if self.storage == "float16":
+            halved = _halved(weights)
+            if any(not torch.equal(halved[key].to(value.dtype), value) for key, value in weights.items()):
+                raise FreelocError(
+                    "the model's weights are not those of float16: save what Model.rounded gives"
+                )
+            weights = halved
+        if self.int8 is not None:
+            parts = (self.int8.structure, self.int8.weights)
+            weights |= {
+                key: torch.frombuffer(bytearray(part), dtype=torch.uint8)
+                for key, part in zip(INT8, parts, strict=True)
+            }
+        return weights
+
     @classmethod
-    def load(cls, path: str | Path) -> Model:
+    def load(cls, model: str | Path) -> Model:
         """Read a model file.
 
+        Args:
+            model: the file, the run folder that holds it, or a name, see `freeloc.registry.find_model`.
+
         Raises:
-            FreelocError: there is no such file, it is not a freeloc model, or a newer freeloc wrote it.
+            FreelocError: there is no such model, it is not a freeloc model, or a newer freeloc wrote it.
         """
-        header = ModelHeader.read(path)
+        header = ModelHeader.read(model)
         weights = _weights(header.path)
         if header.weights is not None and header.weights != _digest(weights):
             raise FreelocError(
@@ -161,6 +211,8 @@ class Model:
             )
         for name in INT8:
             weights.pop(name, None)
+        half = any(value.dtype == torch.float16 for value in weights.values())
+        weights = {key: value.float() if half else value for key, value in weights.items()}
         changes: dict[str, Tensor] = {}
         if header.trunk_base is not None:
             names = [key for key in weights if key.startswith(_TRUNK)]
@@ -190,7 +242,22 @@ class Model:
             trunk_changes=changes,
             int8=header.int8_graph(),
             int8_facts=header.int8,
+            card=header.card,
+            storage="float16" if half else "float32",
         )
+
+
+def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights in float16.
+
+    Raises:
+        FreelocError: one of them is too large for it.
+    """
+    halved = {key: value.to(torch.float16) for key, value in weights.items()}
+    for key, value in halved.items():
+        if not bool(value.isfinite().all()):
+            raise FreelocError(f"the model's {key} is beyond float16: keep the model in float32")
+    return halved
 
 
 def _digest(weights: Mapping[str, Tensor]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from safetensors import SafetensorError, safe_open
 from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry import CellLayout, Padding, Pyramid
 from freeloc.poolings import Pooling
+from freeloc.registry import find_model
 from freeloc.runtime import QuantizedGraph
 
-__all__ = ["HEAD_ALONE", "INT8", "WITH_INT8", "WITH_TRUNK", "ModelHeader", "model_file"]
+__all__ = ["HEAD_ALONE", "INT8", "WITH_INT8", "WITH_TRUNK", "ModelCard", "ModelHeader"]
 
 HEAD_ALONE, WITH_TRUNK, WITH_INT8 = 1, 2, 3
 """Format versions: a file of version 1 holds a head; one of version 2 also the weights of the trunk that training
@@ -26,13 +27,41 @@ INT8 = ("int8.structure", "int8.weights")
 """Names of the int8 network's two parts in the file, uint8 vectors."""
 
 
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What people want to know of a model that they did not train themselves.
+
+    Attributes:
+        name: what its maker calls it; the name that finds it is that of its file.
+        version: of the model, in the maker's own counting.
+        description: one line: what it finds, and what it was trained on.
+        data_licence: under which terms the photographs it was trained on may be used.
+    """
+
+    name: str
+    version: str = ""
+    description: str = ""
+    data_licence: str = ""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not isinstance(getattr(self, field.name), str):
+                raise FreelocError(f"{field.name} of the model's card is no text: give a string")
+
+    @classmethod
+    def from_json(cls, values: Any) -> ModelCard:
+        """The card in a file's metadata; what later versions of freeloc may add there is passed over."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in dict(values).items() if key in known})
+
+
 @dataclass(frozen=True, eq=False)
 class ModelHeader:
     """The metadata of a model file.
 
     Attributes:
         path: the file.
-        content: hash of all its bytes.
+        content: hash of all its bytes; empty where it was not asked for.
         trunk: name of the trunk the head was trained on.
         trunk_fingerprint: hash of that trunk's name and weights, changed ones included.
         trunk_base: the same hash before training changed the trunk; None where it did not.
@@ -47,6 +76,8 @@ class ModelHeader:
         manifest: how the model was trained.
         weights: hash of the weights; None in files of freeloc 0.1, which do not tell it.
         int8: how the int8 network that lies beside the head was made; None where there is none.
+        calibration: how scores become probabilities; None where nothing was fitted.
+        card: what people want to know of it; None in files that nobody gave one.
     """
 
     path: Path
@@ -65,18 +96,21 @@ class ModelHeader:
     manifest: Mapping[str, Any]
     weights: str | None = None
     int8: Mapping[str, Any] | None = None
+    calibration: Mapping[str, Any] | None = None
+    card: ModelCard | None = None
 
     @classmethod
-    def read(cls, path: str | Path) -> ModelHeader:
+    def read(cls, model: str | Path, *, hashed: bool = True) -> ModelHeader:
         """Read the header of a model file.
 
         Args:
-            path: the file, or the run folder that holds it.
+            model: the file, the run folder that holds it, or a name, see `freeloc.registry.find_model`.
+            hashed: read the whole file for ``content``; what merely lists models does without.
 
         Raises:
-            FreelocError: there is no such file, it is not a freeloc model, or a newer freeloc wrote it.
+            FreelocError: there is no such model, it is not a freeloc model, or a newer freeloc wrote it.
         """
-        path = model_file(path)
+        path = find_model(model)
         header = _metadata(path)
         version = header.get("format_version")
         if version not in (HEAD_ALONE, WITH_TRUNK, WITH_INT8):
@@ -90,7 +124,7 @@ class ModelHeader:
             check_choice("pooling", header["pooling"], Pooling)
             return cls(
                 path=path,
-                content=_content(path),
+                content=_content(path) if hashed else "",
                 trunk=header["trunk"],
                 trunk_fingerprint=header["trunk_fingerprint"],
                 trunk_base=header["trunk_base"] if version >= WITH_TRUNK else None,
@@ -105,6 +139,8 @@ class ModelHeader:
                 manifest=header["manifest"],
                 weights=header.get("weights"),
                 int8=dict(header["int8"]) if version >= WITH_INT8 else None,
+                calibration=header.get("calibration"),
+                card=None if header.get("card") is None else ModelCard.from_json(header["card"]),
             )
         except (KeyError, TypeError, IndexError, ValueError, FreelocError) as error:
             reason = " ".join(str(error).split())
@@ -141,13 +177,6 @@ def _share(value: Any) -> float:
     if not 0 <= float(value) <= 1:
         raise ValueError(f"threshold {value} is not between 0 and 1")
     return float(value)
-
-
-def model_file(path: str | Path) -> Path:
-    """The model file of a run folder; any other path as it is."""
-    path = Path(path)
-    inside = path / "model.safetensors"
-    return inside if path.is_dir() and inside.is_file() else path
 
 
 def _content(path: Path) -> str:

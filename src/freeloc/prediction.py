@@ -16,7 +16,7 @@ from freeloc.overlap import ahead
 from freeloc.photographs import load_photograph
 from freeloc.progress import counted, say, track
 from freeloc.report import draw_overlay, save_picture
-from freeloc.writers import JsonLinesWriter, localization_record, output_names, write_maps
+from freeloc.writers import JsonLinesWriter, StandardOutput, localization_record, output_names, write_maps
 
 __all__ = ["OVERLAYS", "PredictionOptions", "predict_files"]
 
@@ -50,12 +50,12 @@ class PredictionOptions:
 def predict_files(
     localizer: Localizer,
     paths: Sequence[Path],
-    out: str | Path,
+    out: str | Path | None,
     options: PredictionOptions | None = None,
     *,
     quiet: bool = False,
 ) -> int:
-    """Predict photographs and write what was found to a folder.
+    """Predict photographs and write what was found to a folder, or to standard output.
 
     ``predictions.jsonl`` holds a line per photograph; it appears when all is done, never half. Overlays go to
     ``overlays/``, maps to ``maps/``, named after the photographs. Memory stays flat however many there are.
@@ -64,7 +64,7 @@ def predict_files(
     Args:
         localizer: the model.
         paths: the photographs.
-        out: the folder.
+        out: the folder; None prints the records, see `freeloc.writers.StandardOutput`.
         options: what to write.
         quiet: show no progress.
 
@@ -72,27 +72,31 @@ def predict_files(
         How many photographs could not be read; more than 0 only with ``skip_bad``.
 
     Raises:
-        FreelocError: a photograph cannot be read, or none of them; or the folder cannot be written to.
+        FreelocError: a photograph cannot be read, or none of them; the folder cannot be written to; or pictures or
+            maps are asked for without one.
     """
     options = options or PredictionOptions()
-    folder = Path(out)
+    folder = None if out is None else Path(out)
+    if folder is None and (options.overlay or options.maps is not None):
+        raise FreelocError("--overlay and --maps write files: give the folder for them, --out FOLDER")
     names = dict(zip(paths, output_names(paths), strict=True))
     paths, bad = _looked_at(paths, skip_bad=options.skip_bad)
-    with JsonLinesWriter(folder / "predictions.jsonl") as lines:
+    with StandardOutput() if folder is None else JsonLinesWriter(folder / "predictions.jsonl") as lines:
         results = _results(localizer, paths, bad, skip_bad=options.skip_bad)
-        for path, result in track(results, "predicting", len(paths), quiet=quiet):
+        for path, result in track(results, "predicting", len(paths), quiet=quiet or folder is None):
             if result is None:
                 continue
             record = localization_record(
                 result, threshold=options.threshold, peaks=options.peaks, photo_name=str(path)
             )
             lines.write(record)
-            _write_extras(result, path, folder, names[path], options)
+            if folder is not None:
+                _write_extras(result, path, folder, names[path], options)
         if bad and not lines.count:
             raise FreelocError(f"none of the {len(bad)} photographs can be read; the first: {bad[0]}")
     for message in bad:
         say(f"left out: {message}")
-    if not quiet:
+    if folder is not None and not quiet:
         left_out = f"; {counted(len(bad), 'bad photograph')} left out" if bad else ""
         say(f"wrote {counted(lines.count, 'prediction')} to {folder / 'predictions.jsonl'}{left_out}")
     return len(bad)

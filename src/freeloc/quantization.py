@@ -20,8 +20,8 @@ from freeloc.canvas import lay_out
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout, Pyramid
 from freeloc.model import Model
-from freeloc.modelfile import model_file
 from freeloc.progress import counted, say
+from freeloc.registry import find_model, model_file, place_to_write
 from freeloc.runtime import Tail, quantized_graph
 from freeloc.runtime.network import Canvas
 from freeloc.search import CellScores, MapReading
@@ -48,9 +48,10 @@ def quantize(
     ``Localizer.load(model, precision="int8")`` runs it. Head and float network stay as they are.
 
     Args:
-        model: a model file, or the run folder that holds it.
+        model: a model file, the run folder that holds it, or a name, see `freeloc.registry.find_model`.
         photos: photographs to draw from.
-        out: the model file to write; default: the model's own, as a whole.
+        out: the model file to write; default: the model's own, as a whole. One that comes with freeloc stays as it
+            is, and the new one lies in the user's folder, where its name finds it from then on.
         weights: local weight file of the trunk, where it is not the embedded one.
         photographs: how many are drawn; all where there are fewer.
         seed: of the draw.
@@ -65,8 +66,9 @@ def quantize(
     """
     if not photos or photographs < 1:
         raise FreelocError("an int8 network is calibrated on photographs: give at least one")
-    target = model_file(model if out is None else out)
-    float_model = Model.load(model)
+    source = find_model(model)
+    target = place_to_write(source) if out is None else model_file(out)
+    float_model = Model.load(source)
     trunk = float_model.adapted(load_trunk(float_model.trunk, weights))
     calibration = _Calibration(photos, float_model, trunk.layout, trunk.fill, photographs, seed)
     if not quiet:

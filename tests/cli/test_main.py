@@ -33,7 +33,7 @@ from freeloc.training.run import train
 from freeloc.writers import write_maps
 from freeloc.writers.maps import MapSize
 
-COMMANDS = ("demo", "train", "predict", "evaluate", "check")
+COMMANDS = ("demo", "train", "predict", "evaluate", "check", "quantize", "models")
 
 
 def program(code: str) -> subprocess.CompletedProcess[str]:
@@ -107,7 +107,7 @@ def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path) -> None:
         ("check", "x", "--format", "csv"),
         ("predict", "m", "p", "--out", "o", "--peaks", "-1"),
         ("predict", "m", "p", "--out", "o", "--threshold", "high"),
-        ("predict", "m", "p"),
+        ("predict", "m"),
         ("train", "data"),
         ("evaluate", "m", "d", "--resamples", "0"),
         ("evaluate", "m", "d", "--ap", "coco"),
@@ -274,7 +274,7 @@ def test_demo_and_check_have_the_librarys_defaults() -> None:
 
 
 def test_every_option_says_what_it_is_for() -> None:
-    for command in (cli.demo, cli.train, cli.predict, cli.evaluate, cli.check):
+    for command in (cli.demo, cli.train, cli.predict, cli.evaluate, cli.check, cli.quantize, cli.models):
         assert command.__doc__
         for name, annotation in typing.get_type_hints(command, include_extras=True).items():
             if name != "return":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,41 @@ def test_the_models_own_threshold_is_the_default(
     assert [record["mode"] for record in records] == ["fused", "fused"]
     assert not (tmp_path / "maps").exists()
     assert not (tmp_path / "overlays").exists()
+
+
+def test_without_a_folder_the_same_lines_are_printed(
+    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path
+) -> None:
+    words = ("predict", tiny_run, photos, *TORCH, "--scales", "0.5", "--peaks", "1")
+    written = freeloc(*words, "--out", tmp_path / "out")
+    printed = freeloc(*words)
+    assert (written.code, printed.code, printed.err) == (0, 0, "")
+    assert printed.out == (tmp_path / "out" / "predictions.jsonl").read_text("utf-8")
+    for option in ("--overlay", "--maps"):
+        answer = freeloc(*words, option)
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.endswith("give the folder for them, --out FOLDER\n")
+
+
+def test_on_a_terminal_words_are_printed(
+    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("predict", tiny_run, photos, *TORCH, "--scales", "0.5")
+    records = [json.loads(line) for line in freeloc(*words, "--threshold", "0.6").out.splitlines()]
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda _self: True, raising=False)
+    told = freeloc(*words, "--threshold", "0.6").out.splitlines()
+    wanted = []
+    for record in records:
+        found = [entry for entry in record["classes"] if entry["probability"] >= 0.6]
+        wanted.append(record["photo"] + ("" if found else ": nothing found"))
+        for entry in found:
+            wanted.append(
+                f"  {entry['name']} {entry['probability']:.2f} at ({entry['x']:.0f}, {entry['y']:.0f})"
+            )
+    assert told == wanted
+    assert len(told) > len(records)
+    nothing = freeloc(*words, "--threshold", "1").out.splitlines()
+    assert nothing == [f"{record['photo']}: nothing found" for record in records]
 
 
 def test_a_bad_photograph(freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path) -> None:

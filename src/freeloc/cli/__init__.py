@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from freeloc.cli.check import check
 from freeloc.cli.demo import demo
 from freeloc.cli.evaluate import evaluate
+from freeloc.cli.models import models
 from freeloc.cli.predict import predict
 from freeloc.cli.quantize import quantize
 from freeloc.cli.reproduce import reproduce
@@ -57,7 +58,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, train, predict, evaluate, check, quantize, reproduce):
+for command in (demo, train, predict, evaluate, check, quantize, models, reproduce):
     app.command()(command)
 
 

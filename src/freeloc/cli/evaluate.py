@@ -75,10 +75,11 @@ class Fate(StrEnum):
 
 def evaluate(
     model: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
             metavar="MODEL",
-            help="Model file, or the run folder that freeloc train wrote; not needed with --detections.",
+            help="Model file, run folder that freeloc train wrote, or a name that freeloc models lists; "
+            "not needed with --detections.",
         ),
     ] = None,
     data: Annotated[
@@ -89,7 +90,7 @@ def evaluate(
     ] = None,
     split: Split = None,
     against: Annotated[
-        list[Path] | None, typer.Option(help="Another model for the same table; may be given again.")
+        list[str] | None, typer.Option(help="Another model for the same table; may be given again.")
     ] = None,
     detections: Annotated[
         list[Path] | None,
@@ -160,11 +161,12 @@ def evaluate(
     from freeloc.localizer import Localizer
     from freeloc.metrics import LocationOptions, PointingOptions
     from freeloc.progress import say
+    from freeloc.registry import find_model
     from freeloc.report import print_evaluation
 
     if data is None and detections:
         # The one path that was given is that of the data.
-        model, data = None, model
+        model, data = None, None if model is None else Path(model)
     if data is None:
         raise typer.BadParameter("give MODEL and DATA, or --detections and DATA", param_hint="'DATA'")
     options = EvaluationOptions(
@@ -191,7 +193,7 @@ def evaluate(
     if out is not None:
         check_place(out)
     given = detections or []
-    models = [*([] if model is None else [model]), *(against or [])]
+    models = [find_model(item) for item in (*([] if model is None else [model]), *(against or []))]
     names, detectors = ([_name(path, [*models, *given]) for path in paths] for paths in (models, given))
     localizers = [
         Localizer.load(

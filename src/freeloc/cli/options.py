@@ -16,7 +16,7 @@ __all__ = [
     "Format",
     "FormatOption",
     "Images",
-    "ModelPath",
+    "ModelArgument",
     "Precision",
     "PrecisionOption",
     "Preset",
@@ -83,7 +83,12 @@ Data = Annotated[
         help="Pascal VOC devkit, COCO instances JSON or root, tag list (.csv, .jsonl), or a folder of photographs."
     ),
 ]
-ModelPath = Annotated[Path, typer.Argument(help="Model file, or the run folder that freeloc train wrote.")]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Model file, run folder that freeloc train wrote, or a name that freeloc models lists."
+    ),
+]
 Split = Annotated[
     str | None, typer.Option(help="Part of the data, such as train or val. Default: all of it.")
 ]

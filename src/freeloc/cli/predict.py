@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from freeloc.cli.options import (
-    ModelPath,
+    ModelArgument,
     PresetOption,
     Quiet,
     Runtime,
@@ -40,9 +40,15 @@ class MapSize(StrEnum):
 
 
 def predict(
-    model: ModelPath,
+    model: ModelArgument,
     photos: Annotated[list[str], typer.Argument(help="Photographs, folders, or quoted glob patterns.")],
-    out: Annotated[Path, typer.Option(help="Folder for predictions.jsonl, overlays and maps.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for predictions.jsonl, overlays and maps; default: print what is found, as JSON lines "
+            "where standard output is no terminal."
+        ),
+    ] = None,
     preset: PresetOption = None,
     scales: ScalesOption = None,
     location: Annotated[
@@ -79,7 +85,7 @@ def predict(
     from freeloc.prediction import OVERLAYS, PredictionOptions, predict_files
     from freeloc.progress import counted, say
 
-    search = PhotographSearch(photos, leave_out=out / OVERLAYS)
+    search = PhotographSearch(photos, leave_out=None if out is None else out / OVERLAYS)
     for suffix, count in sorted(search.unread.items()):
         say(f"left out: {counted(count, f'{suffix} file')}, a kind freeloc does not read: convert to JPEG")
     localizer = Localizer.load(

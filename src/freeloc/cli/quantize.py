@@ -7,18 +7,23 @@ from typing import Annotated
 
 import typer
 
-from freeloc.cli.options import ModelPath, Quiet, Weights
+from freeloc.cli.options import ModelArgument, Quiet, Weights
 
 __all__ = ["quantize"]
 
 
 def quantize(
-    model: ModelPath,
+    model: ModelArgument,
     photos: Annotated[
         list[str],
         typer.Argument(help="Photographs like those to predict: files, folders, or quoted glob patterns."),
     ],
-    out: Annotated[Path | None, typer.Option(help="Model file to write; default: MODEL itself.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Model file to write; default: MODEL itself, or your own folder for one that comes with freeloc."
+        ),
+    ] = None,
     photographs: Annotated[
         int, typer.Option(help="Calibrate on so many of them, drawn at random.", min=1)
     ] = 64,

@@ -31,6 +31,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -43,7 +44,7 @@ from freeloc import atomic
 from freeloc.errors import FreelocError
 from freeloc.localization import ClassLocation, Localization
 
-__all__ = ["SCHEMA_VERSION", "JsonLinesWriter", "localization_record"]
+__all__ = ["SCHEMA_VERSION", "JsonLinesWriter", "StandardOutput", "localization_record"]
 
 SCHEMA_VERSION = 1
 """Version of the record's fields."""
@@ -102,6 +103,36 @@ class JsonLinesWriter:
         # The block's own error must stay what it is: `atomic.replacing` takes any OSError for one of writing.
         with suppress(_GivenUp, FreelocError), self._place:
             raise _GivenUp
+
+
+class StandardOutput:
+    """Records on standard output, each as soon as it is there: words on a terminal, JSON lines elsewhere.
+
+    Attributes:
+        count: records written so far.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Write one record.
+
+        Raises:
+            OSError: standard output is closed or full.
+        """
+        if sys.stdout.isatty():
+            sys.stdout.write(_words(record))
+        else:
+            # As bytes: a line is UTF-8 whatever the terminal's encoding.
+            sys.stdout.buffer.write(_line(record))
+        sys.stdout.flush()
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 class _GivenUp(Exception):  # noqa: N818
@@ -170,6 +201,19 @@ def _coordinate(value: float) -> float | None:
 
 def _number(value: float) -> float | None:
     return float(f"{value:.6g}") + 0.0 if math.isfinite(value) else None
+
+
+def _words(record: Mapping[str, Any]) -> str:
+    """The classes that are present, a line each, under the photograph's name."""
+    found = [entry for entry in record["classes"] if entry["present"]]
+    lines = [
+        f"  {entry['name']} {entry['probability']:.2f} at ({entry['x']:.0f}, {entry['y']:.0f})"
+        for entry in found
+    ]
+    lines = [f"{record['photo']}{'' if found else ': nothing found'}", *lines]
+    # Names are anybody's: no sign in them shall steer the terminal.
+    printable = ("".join(sign if sign.isprintable() else "?" for sign in line) for line in lines)
+    return "\n".join([*printable, ""])
 
 
 def _line(record: Mapping[str, Any]) -> bytes:

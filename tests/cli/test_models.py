@@ -1,0 +1,218 @@
+"""``freeloc models``, and names of models in every command that takes one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from freeloc import registry
+from freeloc.heads import AdaptationHead, HeadSettings
+from freeloc.localizer import Localizer
+from freeloc.model import Model
+from freeloc.modelfile import ModelCard
+from freeloc.trunks import load_trunk
+
+CARD = ModelCard("street", "1.2", "Things of\n the street \x1b[31m", "CC BY 4.0")
+
+
+def fresh(classes: tuple[str, ...] = ("cat", "dog"), **changes: Any) -> Model:
+    """An untrained model that nevertheless predicts."""
+    torch.manual_seed(3)
+    trunk = load_trunk("efficientnet_lite0")
+    head = AdaptationHead(HeadSettings(trunk.width, len(classes), hidden=4))
+    facts: dict[str, Any] = {"layout": trunk.layout, "fill": trunk.fill, "scales": (0.5,)}
+    return Model("efficientnet_lite0", trunk.fingerprint, classes, head, **(facts | changes))
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's own folder; the package's is another empty one, and so is the current folder."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    shipped = tmp_path / "package"
+    shipped.mkdir()
+    monkeypatch.setattr(registry, "package_folder", lambda: shipped)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "share" / "freeloc" / "models"
+
+
+@pytest.fixture
+def shipped(own: Path, tmp_path: Path) -> Path:
+    """A folder in place of the package's own, with one model in it."""
+    folder = tmp_path / "package"
+    fresh().save(folder / "pets.safetensors")
+    return folder
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda _self: True, raising=False)
+    monkeypatch.setenv("TERM", "dumb")  # no bold
+
+
+# --- the list ---------------------------------------------------------------------------------------------
+
+
+def test_plain_lines(freeloc: Callable[..., Any], own: Path, shipped: Path) -> None:
+    fresh(("a", "b", "c"), card=CARD).save(own / "street" / "model.safetensors")
+    answer = freeloc("models")
+    assert (answer.code, answer.err) == (0, "")
+    assert [line.split("\t") for line in answer.out.splitlines()] == [
+        [
+            "pets",
+            "2",
+            "efficientnet_lite0",
+            "not calibrated",
+            "",
+            "package",
+            str(shipped / "pets.safetensors"),
+        ],
+        [
+            *("street", "3", "efficientnet_lite0", "not calibrated", "Things of the street [31m", "yours"),
+            str(own / "street" / "model.safetensors"),
+        ],
+    ]
+
+
+def test_a_page_for_people(
+    freeloc: Callable[..., Any], own: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh(card=CARD).save(own / "street.safetensors")
+    on_a_terminal(monkeypatch)
+    answer = freeloc("models")
+    assert "street 1.2: 2 classes, efficientnet_lite0, not calibrated\n" in answer.out
+    assert "licence of the training data: CC BY 4.0\n" in answer.out
+    assert f"yours: {own / 'street.safetensors'}\n" in answer.out
+    assert f"from the package: {shipped / 'pets.safetensors'}\n" in answer.out
+    assert "\x1b[31m" not in answer.out
+
+
+def test_json(freeloc: Callable[..., Any], own: Path, shipped: Path) -> None:
+    fresh(card=CARD).save(own / "street.safetensors")
+    (own / "torn.safetensors").write_bytes(b"torn")
+    answer = freeloc("models", "--json")
+    pets, street, torn = json.loads(answer.out)
+    assert pets == {
+        "name": "pets",
+        "path": str(shipped / "pets.safetensors"),
+        "origin": "package",
+        "problem": None,
+        "trunk": "efficientnet_lite0",
+        "classes": ["cat", "dog"],
+        "calibrated": False,
+        "int8": False,
+        "card": None,
+    }
+    assert street["card"]["data_licence"] == "CC BY 4.0"
+    assert street["origin"] == "yours"
+    assert pets.keys() == street.keys() == torn.keys()
+    assert "cannot be read" in torn["problem"]
+    assert torn["classes"] is None
+
+
+def test_a_damaged_file_does_not_hide_the_others(
+    freeloc: Callable[..., Any], own: Path, shipped: Path
+) -> None:
+    own.mkdir(parents=True)
+    (own / "torn.safetensors").write_bytes(b"torn")
+    answer = freeloc("models")
+    assert answer.code == 0
+    assert answer.out.startswith("pets\t")
+    assert answer.out.count("\n") == 1
+    assert answer.err.startswith("left out torn: model ")
+
+
+def test_no_model_at_all(freeloc: Callable[..., Any], own: Path) -> None:
+    answer = freeloc("models")
+    assert (answer.code, answer.out) == (0, "")
+    assert answer.err.replace("\n", " ").startswith(
+        f"no model has a name yet: put NAME.safetensors into {own}"
+    )
+    assert freeloc("models", "--json").out == "[]\n"
+
+
+def test_a_folder_that_is_none_is_told(
+    freeloc: Callable[..., Any], own: Path, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREELOC_MODELS", str(tmp_path / "tream"))
+    answer = freeloc("models")
+    assert answer.out.startswith("pets\t")
+    assert (
+        answer.err
+        == f"FREELOC_MODELS names {tmp_path / 'tream'}, which is no folder: make it, or name another\n"
+    )
+
+
+def test_weights_are_not_read(own: Path) -> None:
+    fresh().save(own / "street.safetensors")
+    code = """
+import sys
+from freeloc.listing import list_models
+assert "street" in [model.name for model in list_models()]
+print(*{"torch", "openvino", "PIL"} & sys.modules.keys())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+# --- names everywhere -------------------------------------------------------------------------------------
+
+
+def test_predict_by_name(
+    freeloc: Callable[..., Any], shipped: Path, tiny_scenes: Any, tmp_path: Path
+) -> None:
+    photo = tiny_scenes.samples[0].path
+    words = ("--runtime", "torch", "--precision", "float32", "--quiet")
+    for model in ("pets", shipped / "pets.safetensors"):
+        answer = freeloc("predict", model, photo, "--out", tmp_path / "out" / Path(model).stem, *words)
+        assert (answer.code, answer.out, answer.err) == (0, "", "")
+    assert Localizer.load("pets", runtime="torch").classes == ("cat", "dog")
+    assert Model.load("pets").classes == ("cat", "dog")
+
+
+def test_evaluate_by_name(freeloc: Callable[..., Any], own: Path, shipped: Path, tiny_coco: Path) -> None:
+    names = tuple(entry["name"] for entry in json.loads(tiny_coco.read_text())["categories"])
+    fresh(names).save(own / "v2.5.safetensors")
+    fresh(names).save(own / "second" / "model.safetensors")
+    words = ("--runtime", "torch", "--precision", "float32", "--resamples", "10", "--quiet")
+    answer = freeloc("evaluate", "v2.5", tiny_coco, "--against", "second", *words)
+    assert answer.code == 0, answer.err
+    assert "v2.5" in answer.out
+    assert "second" in answer.out
+
+
+def test_an_unknown_name_is_one_line(
+    freeloc: Callable[..., Any], own: Path, shipped: Path, tiny_scenes: Any, tmp_path: Path
+) -> None:
+    photo = tiny_scenes.samples[0].path
+    for words in (
+        ("predict", "pet", photo, "--out", tmp_path / "out"),
+        ("evaluate", "pet", tmp_path),
+        ("evaluate", "pets", tmp_path, "--against", "pet"),
+        ("quantize", "pet", photo),
+    ):
+        answer = freeloc(*words)
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err == (
+            "freeloc: there is no model 'pet' (did you mean pets?): give a model file or a run folder, or one of "
+            f"pets; models of your own get names in {own} or the folders of FREELOC_MODELS\n"
+        )
+
+
+@pytest.mark.slow
+def test_quantizing_a_model_of_the_package(
+    freeloc: Callable[..., Any], own: Path, shipped: Path, tiny_scenes: Any
+) -> None:
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    before = (shipped / "pets.safetensors").read_bytes()
+    answer = freeloc("quantize", "pets", tiny_scenes.samples[0].path, "--quiet")
+    assert answer.code == 0, answer.err
+    assert (shipped / "pets.safetensors").read_bytes() == before
+    assert registry.find_model("pets") == own / "pets.safetensors"
+    assert Model.load("pets").int8 is not None
