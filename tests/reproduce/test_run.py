@@ -53,6 +53,7 @@ def test_every_row_has_its_numbers(results: dict[str, Any]) -> None:
             assert 0 <= mean["low"] <= mean["high"] <= 100
             assert 0 <= mean["value"] <= 100
         assert row["against"] == ROWS[key].against
+        assert ("box_ap_50" in row["measures"]) == (ROWS[key].extent is not None)
         assert bool(row["differences"]) == (ROWS[key].against is not None)
         if row["against"]:
             other = rows[row["against"]]["measures"]["location"]["mean"]["value"]

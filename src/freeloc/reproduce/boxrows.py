@@ -6,6 +6,7 @@ boxes that selective search proposes (section 6, last part), and one draws its o
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from freeloc.atomic import replacing
-from freeloc.baselines import Detector, RegionFeatures, RegionOptions, train_detector
+from freeloc.baselines import Detector, DetectorOptions, RegionFeatures, RegionOptions, train_detector
 from freeloc.datasets.sample import Dataset
-from freeloc.extents import Extents, find_extents, level_from_tags, rank_proposals
+from freeloc.extents import ExtentOptions, Extents, find_extents, level_from_tags, rank_proposals
 from freeloc.features import CachedFeatures
 from freeloc.geometry import Float32Array, Size
 from freeloc.localization import Localization, localize
@@ -67,9 +68,8 @@ class BoxRows:
             row: one that answers with boxes.
             model: whose maps it reads, as read from its file; None for the detector.
         """
-        content = self.train_set.name if model is None else str(model.content)
-        options = self._store().options.name
-        made_from = f"{row.extent} {content} {described(self.features)} {row.scales} {options}"
+        content = self._told() if model is None else f"{model.content} {row.scales} {ExtentOptions()}"
+        made_from = f"{row.extent} {content} {described(self.features)} {self._store().options.name}"
         if (kept := load_detections(self.places.row(row.key), made_from)) is not None:
             return kept
         if model is None:
@@ -80,6 +80,12 @@ class BoxRows:
             made = self._by_maps(row, model)
         save_detections(self.places.row(row.key), made, made_from)
         return made
+
+    def _told(self) -> str:
+        """What the detector is told: photographs, tags and boxes, and how it is trained on them."""
+        boxes = [sample.boxes for sample in self.train_set]
+        digest = hashlib.sha256(f"{self.train_set.fingerprint} {boxes}".encode())
+        return f"{digest.hexdigest()[:32]} {RegionOptions()} {DetectorOptions()}"
 
     def _store(self) -> ProposalStore:
         cache = self.settings.cache
@@ -94,7 +100,7 @@ class BoxRows:
         options, quiet = RegionOptions(), self.settings.quiet
         regions = partial(RegionFeatures, self.trunk, options=options, precision=self.settings.precision)
         features = self.train_features(options.scales)
-        made_from = f"{described(features)} {options} {self._store().options.name}"
+        made_from = f"{self._told()} {described(features)} {self._store().options.name}"
         place = self.places.detector
         detector = Detector.load(place, made_from)
         if detector is None:
