@@ -24,6 +24,7 @@ FLOORS = {
     "progress": 0,
     # Numbers, files of data, pixels: no network.
     "boxes": 1,
+    "calibration": 1,
     "canvas": 1,
     "datasets": 1,
     "geometry": 1,
