@@ -20,6 +20,7 @@ from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from freeloc.atomic import write_bytes
+from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout, Padding
 from freeloc.heads import AdaptationHead, HeadSettings
@@ -46,7 +47,7 @@ class Model:
         scales: the scales a photograph is looked at by default.
         padding: how canvases are padded.
         pooling: how a map becomes a score, see `freeloc.poolings`.
-        threshold: probability from which a class counts as present.
+        threshold: probability from which a class counts as present, where ``calibration`` has none for each class.
         layout: how the trunk lays its cells, so that it need not be asked.
         fill: RGB colour of canvas padding, likewise.
         manifest: how it was trained.
@@ -55,6 +56,7 @@ class Model:
         trunk_changes: the changed weights, by their names in the trunk's state dict.
         int8: an int8 network of trunk and head, see `freeloc.quantization`; None where none was made.
         int8_facts: how it was made.
+        calibration: how scores become probabilities, and a threshold per class; None leaves equation 2.
     """
 
     trunk: str
@@ -73,6 +75,7 @@ class Model:
     trunk_changes: Mapping[str, Tensor] = field(default_factory=dict)
     int8: QuantizedGraph | None = None
     int8_facts: Mapping[str, Any] | None = None
+    calibration: Calibration | None = None
 
     def adapted(self, trunk: Trunk) -> Trunk:
         """The trunk this head works on: the given one where it was not changed, a changed copy otherwise.
@@ -136,6 +139,8 @@ class Model:
             "manifest": dict(self.manifest or {}),
             "weights": _digest(weights),
         }
+        if self.calibration is not None:
+            header["calibration"] = self.calibration.as_json()
         if self.trunk_changes:
             header |= {"format_version": WITH_TRUNK, "trunk_base": self.trunk_base}
         if self.int8 is not None:
@@ -190,6 +195,7 @@ class Model:
             trunk_changes=changes,
             int8=header.int8_graph(),
             int8_facts=header.int8,
+            calibration=header.calibration,
         )
 
 

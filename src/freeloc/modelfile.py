@@ -11,6 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry import CellLayout, Padding, Pyramid
 from freeloc.poolings import Pooling
@@ -40,13 +41,14 @@ class ModelHeader:
         scales: the scales a photograph is looked at by default.
         padding: how canvases are padded.
         pooling: how a map becomes a score, see `freeloc.poolings`.
-        threshold: probability from which a class counts as present.
+        threshold: probability from which a class counts as present, where ``calibration`` has none for each class.
         layout: how the trunk lays its cells; None in files of freeloc 0.1, whose trunk has to be asked.
         fill: RGB colour of canvas padding; likewise.
         head: settings of the head, as `freeloc.heads.HeadSettings` takes them.
         manifest: how the model was trained.
         weights: hash of the weights; None in files of freeloc 0.1, which do not tell it.
         int8: how the int8 network that lies beside the head was made; None where there is none.
+        calibration: how scores become probabilities, and a threshold per class; None where nothing was fitted.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class ModelHeader:
     manifest: Mapping[str, Any]
     weights: str | None = None
     int8: Mapping[str, Any] | None = None
+    calibration: Calibration | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> ModelHeader:
@@ -105,6 +108,7 @@ class ModelHeader:
                 manifest=header["manifest"],
                 weights=header.get("weights"),
                 int8=dict(header["int8"]) if version >= WITH_INT8 else None,
+                calibration=_calibration(header.get("calibration"), len(header["classes"])),
             )
         except (KeyError, TypeError, IndexError, ValueError, FreelocError) as error:
             reason = " ".join(str(error).split())
@@ -135,6 +139,10 @@ def _scales(values: Any) -> tuple[float, ...]:
     scales = tuple(float(value) for value in values)
     Pyramid(scales)  # refuses scales that are none
     return scales
+
+
+def _calibration(values: Any, classes: int) -> Calibration | None:
+    return None if values is None else Calibration.from_json(values, classes)
 
 
 def _share(value: Any) -> float:
