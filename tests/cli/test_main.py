@@ -23,7 +23,7 @@ from freeloc.errors import FreelocError
 from freeloc.evaluation import EvaluationOptions
 from freeloc.localization import Localization, LocationMode
 from freeloc.localizer import Localizer
-from freeloc.metrics import APFlavour, LocationOptions, PointingOptions
+from freeloc.metrics import APFlavour, CalibrationOptions, LocationOptions, PointingOptions
 from freeloc.metrics.location import BoxDistance, Fate
 from freeloc.prediction import PredictionOptions
 from freeloc.report import draw_overlay
@@ -259,6 +259,8 @@ def test_evaluate_has_the_librarys_defaults() -> None:
     assert tuple(default(cli.evaluate, "box_iou")) == wanted.box_iou
     for name in PointingOptions.__dataclass_fields__:
         assert default(cli.evaluate, f"pointing_{name}") == getattr(wanted.pointing, name), name
+    for name in CalibrationOptions.__dataclass_fields__:
+        assert default(cli.evaluate, f"calibration_{name}") == getattr(wanted.calibration, name), name
     for name in ("ranking", "tolerance", "tolerance_frame", "distance", "difficult", "crowd"):
         assert default(cli.evaluate, name) == getattr(wanted.location, name), name
     missing = LocationOptions.__dataclass_fields__.keys() - inspect.signature(cli.evaluate).parameters.keys()
@@ -275,7 +277,7 @@ def test_demo_and_check_have_the_librarys_defaults() -> None:
 
 
 def test_every_option_says_what_it_is_for() -> None:
-    for command in (cli.demo, cli.train, cli.predict, cli.evaluate, cli.check):
+    for command in (cli.demo, cli.train, cli.predict, cli.evaluate, cli.check, cli.calibrate):
         assert command.__doc__
         for name, annotation in typing.get_type_hints(command, include_extras=True).items():
             if name != "return":
