@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,16 +52,17 @@ def reliability_diagram(sets: Sequence[ReliabilitySet], title: str = "") -> Figu
         raise ValueError("a reliability diagram needs at least one set of bins")
     side, foot = 2.6, 0.7
     head = 0.95 if title else 0.65
-    size = (max(side + 0.75, 4.0), head + side + 0.15 + foot + 0.5)
+    size = (max(side + 0.85, 4.0), head + side + 0.15 + foot + 0.5)
     with styled():
         figure = new_figure(*size, title)
         ((upper,), (lower,)) = grid_axes(
-            figure, [side, foot], [side], left=0.6, top=head, gap_x=0, gap_y=0.15
+            figure, [side, foot], [side], left=0.7, top=head, gap_x=0, gap_y=0.15
         )
         _frame(upper, lower)
         upper.plot([0, 1], [0, 1], color=QUIET, linewidth=0.6, dashes=(4, 3))
         for place, one in enumerate(sets):
             _draw(upper, lower, one, len(sets) - 1 - place)
+        _count_pairs(lower, max(float(one.bins.counts.max()) for one in sets))
         _legend(figure, sets, (0.1 / size[0], 1 - (head - 0.5) / size[1]))
     return figure
 
@@ -83,6 +85,15 @@ def _draw(upper: Axes, lower: Axes, one: ReliabilitySet, line: int) -> None:
         0.96, 0.05 + 0.07 * line, words, ha="right", color=one.colour, fontsize=8, weight="bold"
     )
     text.set_path_effects(halo())
+
+
+def _count_pairs(lower: Axes, most: float) -> None:
+    """Three or so powers of ten up to the fullest bin, in figures: mathematical text is not parsed."""
+    powers = [10.0**power for power in range(max(1, math.ceil(math.log10(max(most, 1)))) + 1)]
+    lower.set_ylim(0.5, 2 * powers[-1])
+    shown = powers[:: max(1, len(powers) // 3)]
+    lower.set_yticks(shown, [f"{value:,.0f}" for value in shown])
+    lower.set_yticks([], minor=True)
 
 
 def _frame(upper: Axes, lower: Axes) -> None:
