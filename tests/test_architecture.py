@@ -24,6 +24,7 @@ FLOORS = {
     "progress": 0,
     # Numbers, files of data, pixels: no network.
     "boxes": 1,
+    "calibration": 1,
     "canvas": 1,
     "datasets": 1,
     "geometry": 1,
@@ -54,10 +55,12 @@ FLOORS = {
     "training": 4,
     # What is done with a model, and what leaves the program.
     "baselines": 5,
+    "calibrating": 5,
     "demo": 5,
     "evaluation": 5,
     "prediction": 5,
     "proposals": 5,
+    "reliability": 5,
     "report": 5,
     "reproduce": 5,
     "scaleout": 5,
@@ -197,7 +200,8 @@ def boxes_read(tree: ast.AST) -> list[int]:
 
 def test_training_and_prediction_never_look_at_boxes() -> None:
     assert boxes_read(TREES["freeloc.evaluation"]), "the check would pass on nothing"
-    for module in of_rooms({"training", "features", "heads", "model", "localizer", "localization", "trunks"}):
+    rooms = {"training", "features", "heads", "model", "localizer", "localization", "trunks"}
+    for module in of_rooms(rooms | {"calibrating", "calibration"}):
         if module == "freeloc.training.masks":  # masked pooling, a row for comparison, is told boxes
             assert boxes_read(TREES[module])
             continue
@@ -208,6 +212,9 @@ def test_training_and_prediction_never_look_at_boxes() -> None:
             if isinstance(call, ast.Call):
                 asked += [ast.unparse(word.value) for word in call.keywords if word.arg == "boxes"]
     assert asked == ["supervision != 'tags'"]
+    calls = [call for call in ast.walk(TREES["freeloc.cli.calibrate"]) if isinstance(call, ast.Call)]
+    words = [ast.unparse(word.value) for call in calls for word in call.keywords if word.arg == "boxes"]
+    assert words == ["False"]
 
 
 def test_no_module_is_longer_than_five_hundred_lines() -> None:

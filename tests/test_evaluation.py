@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +30,14 @@ from freeloc.geometry import Size
 from freeloc.localization import Localization, localize
 from freeloc.localizer import Localizer
 from freeloc.metrics import (
+    CalibrationOptions,
     Detections,
     LocationOptions,
     Objects,
     PointingOptions,
     best_boxes,
     bootstrap_intervals,
+    calibration_error,
     centre_points,
     classification_ranking,
     detection_ap,
@@ -225,6 +228,29 @@ def test_json_is_strict_and_complete() -> None:
         for key in MEASURES:
             for each in (row[key]["mean"], *row[key]["classes"].values()):
                 assert each["value"] is None or 0 <= each["low"] <= each["high"] <= 100
+
+
+def test_models_with_probabilities_are_asked_how_true_they_are() -> None:
+    dataset, predictions = by_hand()
+    assert evaluate([predictions], dataset, FAST).truths == ()
+    shares = np.full(predictions.scores.shape, 0.25, np.float32)
+    told = replace(predictions, probabilities=shares, calibrated=True)
+    options = replace(FAST, calibration=CalibrationOptions(4))
+    found = evaluate([told, replace(told, name="raw", calibrated=False)], dataset, options)
+    assert [(truth.name, truth.calibrated) for truth in found.truths] == [(told.name, True), ("raw", False)]
+    wanted = calibration_error(shares, dataset.labels, CalibrationOptions(4))
+    assert found.truths[0].result.error.estimate == wanted > 0
+    page = found.as_json()
+    assert strict(json.dumps(page, allow_nan=False)) == page
+    assert page["options"]["calibration"] == {"bins": 4, "binning": "width"}
+    (one, other) = page["calibration"]
+    assert (one["name"], one["calibrated"], other["calibrated"]) == (told.name, True, False)
+    assert one["error"]["value"] == pytest.approx(100 * wanted, abs=5e-4)
+    assert one["error_per_class"]["classes"].keys() == {"cat", "dog"}
+    known = int((dataset.labels != 0).sum())
+    assert [part["pairs"] for part in one["bins"]] == [0, known, 0, 0]
+    assert one["bins"][1]["probability"] == 25
+    assert one["bins"][0] == {"from": 0, "to": 25, "pairs": 0, "probability": None, "present": None}
 
 
 # --- detectors --------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from scipy import ndimage
 from scipy.special import expit
 from torch.nn import functional
 
+from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError
 from freeloc.geometry import TEST_SCALES, CellLayout, Grid, Lattice, Padding, Pyramid, Size
 from freeloc.localization import LATTICE_STEP, Localization, LocationMode, ScaleMap, localize, logistic
@@ -174,6 +175,32 @@ class TestScores:
         assert [found.name for found in result.present(0.51)] == ["dog"]
         assert [found.name for found in result.present(0.0)] == ["dog", "cat", "bus"]
         assert result.present(0.99) == ()
+
+    def test_a_calibration_decides_how_probable_and_what_is_present(self) -> None:
+        (grid,) = Pyramid((1.0,)).grids(Size(500, 375), PADDED)
+        values = np.zeros((3, grid.valid_rows, grid.valid_cols), np.float32)
+        values += np.array([2.0, 50.0, 60.0], np.float32)[:, None, None]
+        own = Calibration((0.5, 1.0, 1.0), (-2.0, 0.0, -5.0), (0.25, 0.5, 0.75))
+        result = localize([ScaleMap.of(values, grid)], CLASSES, calibration=own, threshold=0.9)
+        plain = localize([ScaleMap.of(values, grid)], CLASSES)
+        np.testing.assert_allclose(result.probabilities, expit([-1.0, 50.0, 55.0]), rtol=1e-6)
+        np.testing.assert_array_equal(result.scores, plain.scores)
+        np.testing.assert_array_equal(result.points, plain.points)
+        np.testing.assert_array_equal(result.thresholds, [0.25, 0.5, 0.75])
+        assert [found.threshold for found in result] == [0.25, 0.5, 0.75]
+        assert [found.probability for found in result] == result.probabilities.tolist()
+        # 50 and 55 are both certain; the order is that of the log-odds.
+        assert [found.name for found in result.ranked()] == ["bus", "dog", "cat"]
+        assert [found.name for found in result.present()] == ["bus", "dog", "cat"]
+        assert [found.name for found in result.present(0.3)] == ["bus", "dog"]
+
+    def test_without_a_calibration_the_threshold_is_the_models(self) -> None:
+        maps = random_maps(1, Size(500, 375), (1.0,), PADDED)
+        result = localize(maps, CLASSES, threshold=0.999)
+        assert result.thresholds.tolist() == [0.999] * 3
+        assert result.present() == result.present(0.999)
+        plain = localize(maps, CLASSES)
+        assert plain.present() == plain.present(0.5)
 
 
 class TestThePapersWay:

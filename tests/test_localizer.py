@@ -17,6 +17,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
+from freeloc.calibration import Calibration
 from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError
 from freeloc.geometry import Size
@@ -89,6 +90,42 @@ def test_a_saved_copy_predicts_the_same(tiny_run: Path, tmp_path: Path) -> None:
     copy = Localizer.load(tmp_path / "copy.safetensors", runtime="torch")
     assert copy.model.manifest == original.model.manifest
     assert_same(copy.predict(noise(90, 60)), original.predict(noise(90, 60)))
+
+
+def test_a_calibration_is_used_however_the_model_is_run(tiny_run: Path, tmp_path: Path) -> None:
+    model = Model.load(tiny_run)
+    own = Calibration((0.5,) * 8, tuple(np.linspace(-2, 2, 8)), tuple(np.linspace(0.1, 0.8, 8)))
+    place = tmp_path / "calibrated.safetensors"
+    dataclasses.replace(model, calibration=own).save(place)
+    photograph = noise(90, 60)
+    plain = Localizer.load(tiny_run, runtime="torch").predict(photograph)
+    # The first time the network is traced; the second it is run from its kept graph, without the model.
+    first = Localizer.load(place, runtime="openvino")
+    ways = [Localizer.load(place, runtime="torch"), first]
+    found = [way.predict(photograph) for way in ways]
+    again = Localizer.load(place, runtime="openvino")
+    assert type(again) is not type(first)
+    found += [again.predict(photograph), next(again.predict_many([photograph]))]
+    for result in found:
+        assert result.calibration == own
+        np.testing.assert_array_equal(result.probabilities, own.probabilities(result.scores))
+        assert result.thresholds.tolist() == list(own.thresholds)
+        np.testing.assert_allclose(result.scores, plain.scores, atol=0.2)
+    assert again.calibration == own
+    # A copy keeps it.
+    again.save(tmp_path / "copy.safetensors")
+    assert Model.load(tmp_path / "copy.safetensors").calibration == own
+
+
+@pytest.mark.slow
+def test_an_int8_network_keeps_the_calibration(tiny_int8: Path, tmp_path: Path) -> None:
+    own = Calibration((0.5,) * 8, (-1.0,) * 8, (0.3,) * 8)
+    place = tmp_path / "calibrated.safetensors"
+    dataclasses.replace(Model.load(tiny_int8), calibration=own).save(place)
+    localizer = Localizer.load(place, precision="int8")
+    result = localizer.predict(noise(90, 60))
+    np.testing.assert_array_equal(result.probabilities, own.probabilities(result.scores))
+    assert localizer.model.int8 is not None
 
 
 @pytest.mark.parametrize(

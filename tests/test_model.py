@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
+from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout
 from freeloc.heads import AdaptationHead, HeadSettings
@@ -90,6 +91,39 @@ class TestRoundTrip:
         assert not back.manifest
         assert back.head.fca is None
         assert torch.equal(back.head.fcb.weight, head.fcb.weight)
+
+    def test_a_calibration_comes_along(self, tmp_path: Path) -> None:
+        own = Calibration((0.5, 0.0, 1 / 3), (-1.0, 0.1 + 0.2, 7.0), (0.5, 0.25, 1.0), {"photographs": 9})
+        a_model(calibration=own).save(tmp_path / "m")
+        for found in (Model.load(tmp_path / "m").calibration, ModelHeader.read(tmp_path / "m").calibration):
+            assert found == own
+            assert found.facts == {"photographs": 9}
+        # Older files, and models that were not calibrated, have none; and say nothing of it.
+        a_model().save(tmp_path / "plain")
+        assert Model.load(tmp_path / "plain").calibration is None
+        header, _tensors = split((tmp_path / "plain").read_bytes())
+        assert "calibration" not in json.loads(header["__metadata__"]["freeloc"])
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"slopes": [1.0, 1.0]},
+            {"slopes": [1.0, -1.0, 1.0]},
+            {"offsets": [0.0, None, 0.0]},
+            {"thresholds": [0.5, 2.0, 0.5]},
+            {"thresholds": [0.5], "slopes": [1.0], "offsets": [0.0]},
+            {"facts": 3},
+        ],
+        ids=str,
+    )
+    def test_a_calibration_that_makes_no_sense_is_damage(
+        self, tmp_path: Path, change: dict[str, Any]
+    ) -> None:
+        place = tmp_path / "m"
+        a_model(calibration=Calibration((1.0,) * 3, (0.0,) * 3, (0.5,) * 3)).save(place)
+        rewrite(place, lambda own: own["calibration"].update(change))
+        with pytest.raises(FreelocError, match="damaged"):
+            Model.load(place)
 
     def test_saving_again_gives_the_same_bytes(self, path: Path, tmp_path: Path) -> None:
         Model.load(path).save(tmp_path / "again")

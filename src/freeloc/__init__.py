@@ -20,6 +20,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from freeloc.calibrating import calibrate
     from freeloc.datasets import open_dataset
     from freeloc.errors import FreelocError
     from freeloc.evaluation import EvaluationOptions, collect, evaluate
@@ -47,6 +48,7 @@ __all__ = [
     "Peak",
     "PredictionOptions",
     "Recipe",
+    "calibrate",
     "collect",
     "evaluate",
     "find_model",
@@ -71,6 +73,7 @@ _HOMES = {
     "Peak": "freeloc.localization",
     "PredictionOptions": "freeloc.prediction",
     "Recipe": "freeloc.training.recipe",
+    "calibrate": "freeloc.calibrating",
     "collect": "freeloc.evaluation",
     "evaluate": "freeloc.evaluation",
     "find_model": "freeloc.registry",

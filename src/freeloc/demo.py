@@ -87,7 +87,7 @@ def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bo
     )
     shutil.rmtree(folder / "features", ignore_errors=True)
     localizer = Localizer.load(folder / "run")
-    gallery = _Gallery(folder / "pictures", test.classes, localizer.threshold)
+    gallery = _Gallery(folder / "pictures", test.classes)
     predictions = collect(localizer, test, "trained on tags", visit=gallery.draw, quiet=quiet)
     gallery.overview(folder / "overview.jpg")
     evaluation = evaluate([predictions], test)
@@ -124,18 +124,15 @@ def _scenes(
 class _Gallery:
     """Draws the pictures of the demo and remembers the first few for the overview."""
 
-    def __init__(self, folder: Path, classes: tuple[str, ...], threshold: float) -> None:
+    def __init__(self, folder: Path, classes: tuple[str, ...]) -> None:
         self._folder = folder
         self._classes = classes
-        self._threshold = threshold
         self._first: list[Image.Image] = []
 
     def draw(self, sample: Sample, result: Localization) -> None:
         """One picture: the scene with its true boxes, then a map and a cross per class found."""
         boxes = [(self._classes[box.label], (box.x1, box.y1, box.x2, box.y2)) for box in sample.boxes or ()]
-        picture = draw_overlay(
-            load_photograph(sample.path), result, threshold=self._threshold, boxes=boxes, panel_height=240
-        )
+        picture = draw_overlay(load_photograph(sample.path), result, boxes=boxes, panel_height=240)
         save_picture(picture, self._folder / f"{sample.path.stem}.jpg")
         if len(self._first) < _OVERVIEW_PICTURES:
             self._first.append(picture)

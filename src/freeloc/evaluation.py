@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -12,12 +11,13 @@ import numpy as np
 from freeloc.datasets.sample import PRESENT, Dataset, Sample
 from freeloc.errors import FreelocError
 from freeloc.geometry import Float32Array, Float64Array, Size
-from freeloc.localization import Localization, LocationMode, localize
+from freeloc.localization import Localization, LocationMode
 from freeloc.localizer import Localizer
 from freeloc.metrics import (
     BOX_IOU,
     APFlavour,
     BootstrapResult,
+    CalibrationOptions,
     Detections,
     LocationOptions,
     Objects,
@@ -34,6 +34,7 @@ from freeloc.metrics import (
 from freeloc.metrics.detection import check_iou
 from freeloc.photographs import photograph_size
 from freeloc.progress import track
+from freeloc.reliability import Truth, measure_as_json, truth_of
 
 __all__ = [
     "MEASURES",
@@ -77,6 +78,7 @@ class EvaluationOptions:
         resamples: bootstrap resamples over photographs.
         seed: of the resamples.
         box_iou: overlaps that the boxes of a detector are asked for; no concern of other rows.
+        calibration: the bins of the calibration error.
 
     Raises:
         FreelocError: ``location`` asks for a flavour of its own, or an overlap is not above 0 and at most 1.
@@ -88,6 +90,7 @@ class EvaluationOptions:
     resamples: int = 1000
     seed: int = 0
     box_iou: tuple[float, ...] = BOX_IOU
+    calibration: CalibrationOptions = field(default_factory=CalibrationOptions)
 
     def __post_init__(self) -> None:
         if self.location.flavour not in {self.flavour, LocationOptions().flavour}:
@@ -110,6 +113,8 @@ class Predictions:
         scores: (N, K) float32 or float64 classification scores.
         points: for each way to the point, (N, K, 2) photograph pixels.
         responses: for each way to the point, (N, K) values of the map there.
+        probabilities: (N, K) what the model takes each class's presence for; None where it gives scores alone.
+        calibrated: whether they are those of a calibration, or the paper's equation 2.
     """
 
     name: str
@@ -117,6 +122,8 @@ class Predictions:
     scores: Float32Array | Float64Array
     points: Mapping[LocationMode, Float64Array]
     responses: Mapping[LocationMode, Float32Array]
+    probabilities: Float32Array | None = None
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +151,7 @@ class Evaluation:
         positives: photographs of each class.
         rows: the table.
         options: how it was measured.
+        truths: how true the probabilities of each model are.
     """
 
     dataset: str
@@ -152,6 +160,7 @@ class Evaluation:
     positives: tuple[int, ...]
     rows: tuple[Row, ...]
     options: EvaluationOptions
+    truths: tuple[Truth, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain JSON values; values are percentages, classes with nothing to measure null."""
@@ -164,21 +173,12 @@ class Evaluation:
             "rows": [
                 {
                     "name": row.name,
-                    **{key: self._measure(result) for key, result in row.measures.items()},
+                    **{key: measure_as_json(result, self.classes) for key, result in row.measures.items()},
                 }
                 for row in self.rows
             ],
+            "calibration": [truth.as_json(self.classes) for truth in self.truths],
         }
-
-    def _measure(self, result: BootstrapResult) -> dict[str, Any]:
-        def percent(value: float) -> float | None:
-            return None if math.isnan(value) else round(100 * value, 3)
-
-        def interval(of: Any) -> dict[str, float | None]:
-            return {"value": percent(of.estimate), "low": percent(of.low), "high": percent(of.high)}
-
-        classes = zip(self.classes, result.classes, strict=True)
-        return {"mean": interval(result.mean), "classes": {name: interval(value) for name, value in classes}}
 
 
 def objects_of(sample: Sample) -> Objects:
@@ -246,20 +246,21 @@ def collect(
     _check_classes(dataset, name, localizer.classes)
     sizes: list[Size] = []
     scores: list[Float32Array] = []
+    probabilities: list[Float32Array] = []
     points: dict[LocationMode, list[Float64Array]] = {"fused": [], "paper": []}
     responses: dict[LocationMode, list[Float32Array]] = {"fused": [], "paper": []}
     maps = localizer.score_maps_many([sample.path for sample in dataset])
     looked_at = zip(dataset, maps, strict=True)
     for sample, scale_maps in track(looked_at, f"evaluating {name}", len(dataset), quiet=quiet):
         results: dict[LocationMode, Localization] = {
-            mode: localize(scale_maps, localizer.classes, mode=mode, pooling=localizer.pooling)
-            for mode in points
+            mode: localizer.localize(scale_maps, mode=mode) for mode in points
         }
         for mode, result in results.items():
             points[mode].append(result.points)
             responses[mode].append(result.responses)
         sizes.append(results["fused"].photo)
         scores.append(results["fused"].scores)
+        probabilities.append(results["fused"].probabilities)
         if visit is not None:
             visit(sample, results["fused"])
     return Predictions(
@@ -268,6 +269,8 @@ def collect(
         np.stack(scores),
         {mode: np.stack(values) for mode, values in points.items()},
         {mode: np.stack(values) for mode, values in responses.items()},
+        np.stack(probabilities),
+        localizer.calibration is not None,
     )
 
 
@@ -319,7 +322,22 @@ def evaluate(
         measure_row("centre of the photograph", first, centre, first.scores, dataset, objects, options)
     )
     positives = tuple(int(count) for count in (dataset.labels == PRESENT).sum(axis=0))
-    return Evaluation(dataset.name, dataset.classes, len(dataset), positives, tuple(rows), options)
+    truths = [
+        truth_of(
+            item.name,
+            item.probabilities,
+            dataset.labels,
+            options.calibration,
+            calibrated=item.calibrated,
+            resamples=options.resamples,
+            seed=options.seed,
+        )
+        for item in predictions
+        if item.probabilities is not None
+    ]
+    return Evaluation(
+        dataset.name, dataset.classes, len(dataset), positives, tuple(rows), options, tuple(truths)
+    )
 
 
 def measure_row(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError
 from freeloc.geometry import Float32Array, Float64Array, Grid, Lattice, Size, normalized_length
 from freeloc.poolings import Pooling, pool_maps
@@ -91,10 +93,12 @@ class ClassLocation:
     Attributes:
         name: the class.
         score: mean over scales of the per-scale maximum of the raw score map (paper, section 4).
-        probability: logistic of the score (paper, equation 2).
+        probability: calibrated where the model is (`freeloc.calibration`); the logistic of the score (paper,
+            equation 2) otherwise.
         x: the most confident location, in pixels of the upright original photograph.
         y: likewise.
         response: value of the map at that location: between 0 and 1 when fused, a raw score the paper's way.
+        threshold: the model's own: the probability from which the class counts as present.
     """
 
     name: str
@@ -103,6 +107,11 @@ class ClassLocation:
     x: float
     y: float
     response: float
+    threshold: float = 0.5
+
+    def is_present(self, threshold: float | None = None) -> bool:
+        """Whether the probability reaches ``threshold``, or without one the model's own."""
+        return self.probability >= (self.threshold if threshold is None else threshold)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +129,8 @@ class Localization:
         lattice: where the values of ``maps`` lie in the photograph.
         mode: how the point was found.
         path: the photograph's file, when it came from one.
+        calibration: how the model's scores become probabilities; None where it is not calibrated.
+        threshold: probability from which a class counts as present, where there is no calibration.
     """
 
     photo: Size
@@ -131,11 +142,21 @@ class Localization:
     lattice: Lattice
     mode: LocationMode
     path: Path | None = None
+    calibration: Calibration | None = None
+    threshold: float = 0.5
 
     @property
     def probabilities(self) -> Float32Array:
-        """(K,) float32, the logistic of the scores (paper, equation 2)."""
-        return logistic(self.scores)
+        """(K,) float32: calibrated where the model is, else the logistic of the scores (paper, equation 2)."""
+        return (
+            logistic(self.scores) if self.calibration is None else self.calibration.probabilities(self.scores)
+        )
+
+    @property
+    def thresholds(self) -> Float64Array:
+        """(K,) float64 the model's own thresholds: probabilities from which a class counts as present."""
+        own = self.threshold if self.calibration is None else self.calibration.thresholds
+        return np.broadcast_to(np.array(own, np.float64), (len(self.classes),))
 
     def __iter__(self) -> Iterator[ClassLocation]:
         for index in range(len(self.classes)):
@@ -149,10 +170,19 @@ class Localization:
         """
         return self._at(self._index(name))
 
-    def present(self, threshold: float = 0.5) -> tuple[ClassLocation, ...]:
-        """Classes whose probability reaches ``threshold``, most probable first."""
-        found = [location for location in self if location.probability >= threshold]
-        return tuple(sorted(found, key=lambda location: -location.score))
+    def present(self, threshold: float | None = None) -> tuple[ClassLocation, ...]:
+        """Classes whose probability reaches a threshold, most probable first.
+
+        Args:
+            threshold: one for all classes; without it the model's own, which a calibrated model has for each.
+        """
+        return tuple(location for location in self.ranked() if location.is_present(threshold))
+
+    def ranked(self) -> tuple[ClassLocation, ...]:
+        """All classes, most probable first; those whose score is none (NaN) last."""
+        # Probabilities of sure classes are all 1.0: log-odds keep them in order.
+        odds = self.scores if self.calibration is None else self.calibration.log_odds(self.scores)
+        return tuple(self._at(int(index)) for index in np.argsort(-odds, kind="stable"))
 
     def map(self, name: str) -> Float32Array:
         """One class's map rescaled to the photograph, (height, width) float32."""
@@ -198,14 +228,21 @@ class Localization:
             known = ", ".join(self.classes[:12]) + (", …" if len(self.classes) > 12 else "")
             raise FreelocError(f"this model has no class {name!r}: choose one of {known}") from error
 
+    @cached_property
+    def _sure(self) -> tuple[Float32Array, Float64Array]:
+        """Probabilities and thresholds, made once: a result is asked for its classes one by one."""
+        return self.probabilities, self.thresholds
+
     def _at(self, index: int) -> ClassLocation:
+        probabilities, thresholds = self._sure
         return ClassLocation(
             name=self.classes[index],
             score=float(self.scores[index]),
-            probability=float(logistic(self.scores[index])),
+            probability=float(probabilities[index]),
             x=float(self.points[index, 0]),
             y=float(self.points[index, 1]),
             response=float(self.responses[index]),
+            threshold=float(thresholds[index]),
         )
 
 
@@ -217,6 +254,8 @@ def localize(
     pooling: Pooling = "max",
     step: float = LATTICE_STEP,
     path: Path | None = None,
+    calibration: Calibration | None = None,
+    threshold: float = 0.5,
 ) -> Localization:
     """Turn the raw maps of all scales into scores and locations.
 
@@ -234,6 +273,8 @@ def localize(
         pooling: how a scale's map becomes its score, see `freeloc.poolings.Pooling`.
         step: raster of the aligned maps, in pixels of the 500-normalised photograph.
         path: kept in the result.
+        calibration: likewise: the model's.
+        threshold: likewise.
     """
     photo = scale_maps[0].grid.photo
     lattice = Lattice.over(photo, step)
@@ -244,7 +285,9 @@ def localize(
     else:
         maps = _highest(scale_maps, lattice)
         points, responses = _paper_points(scale_maps)
-    return Localization(photo, classes, scores, points, responses, maps, lattice, mode, path)
+    return Localization(
+        photo, classes, scores, points, responses, maps, lattice, mode, path, calibration, threshold
+    )
 
 
 def pooled_scores(scale_maps: Sequence[ScaleMap], pooling: Pooling = "max") -> Float32Array:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from freeloc.calibration import Calibration
 from freeloc.canvas import lay_out
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout, Pyramid
@@ -204,8 +205,13 @@ class Localizer:
 
     @property
     def threshold(self) -> float:
-        """Probability from which a class counts as present."""
+        """Probability from which a class counts as present, where the model has no calibration."""
         return self._facts.threshold
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How scores become probabilities, with a threshold per class; None leaves the paper's equation 2."""
+        return self._facts.calibration
 
     def predict(self, photo: Photo) -> Localization:
         """Scores, points and maps of every class for one photograph.
@@ -263,10 +269,19 @@ class Localizer:
         """The raw score maps of one photograph, one per scale looked at, cut to the cells that look at it."""
         return self._score_maps(photo, self._latency)
 
-    def localize(self, maps: list[ScaleMap], photo: Photo | None = None) -> Localization:
-        """Scores and points from raw maps, the way this localizer was asked to."""
-        path = Path(photo) if isinstance(photo, str | Path) else None
-        return localize(maps, self.classes, mode=self.location, pooling=self.pooling, path=path)
+    def localize(
+        self, maps: list[ScaleMap], photo: Photo | None = None, *, mode: LocationMode | None = None
+    ) -> Localization:
+        """Scores and points from raw maps, the way this localizer was asked to, or the way of ``mode``."""
+        return localize(
+            maps,
+            self.classes,
+            mode=mode or self.location,
+            pooling=self.pooling,
+            path=Path(photo) if isinstance(photo, str | Path) else None,
+            calibration=self.calibration,
+            threshold=self.threshold,
+        )
 
     @cached_property
     def _latency(self) -> Network:

@@ -21,6 +21,7 @@ from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from freeloc.atomic import write_bytes
+from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout, Padding
 from freeloc.heads import AdaptationHead, HeadSettings
@@ -50,7 +51,7 @@ class Model:
         scales: the scales a photograph is looked at by default.
         padding: how canvases are padded.
         pooling: how a map becomes a score, see `freeloc.poolings`.
-        threshold: probability from which a class counts as present.
+        threshold: probability from which a class counts as present, where ``calibration`` has none for each class.
         layout: how the trunk lays its cells, so that it need not be asked.
         fill: RGB colour of canvas padding, likewise.
         manifest: how it was trained.
@@ -62,6 +63,7 @@ class Model:
         card: what people want to know of it; None where nobody wrote one.
         storage: how the file holds the weights; all arithmetic is in float32. "float16" halves the file and is for
             models that `rounded` made.
+        calibration: how scores become probabilities, and a threshold per class; None leaves equation 2.
     """
 
     trunk: str
@@ -82,6 +84,7 @@ class Model:
     int8_facts: Mapping[str, Any] | None = None
     card: ModelCard | None = None
     storage: Storage = "float32"
+    calibration: Calibration | None = None
 
     def adapted(self, trunk: Trunk) -> Trunk:
         """The trunk this head works on: the given one where it was not changed, a changed copy otherwise.
@@ -158,6 +161,8 @@ class Model:
         }
         if self.card is not None:
             header["card"] = asdict(self.card)
+        if self.calibration is not None:
+            header["calibration"] = self.calibration.as_json()
         if self.trunk_changes:
             header |= {"format_version": WITH_TRUNK, "trunk_base": self.trunk_base}
         if self.int8 is not None:
@@ -244,6 +249,7 @@ class Model:
             int8_facts=header.int8,
             card=header.card,
             storage="float16" if half else "float32",
+            calibration=header.calibration,
         )
 
 

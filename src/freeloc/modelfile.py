@@ -11,6 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry import CellLayout, Padding, Pyramid
 from freeloc.poolings import Pooling
@@ -69,14 +70,14 @@ class ModelHeader:
         scales: the scales a photograph is looked at by default.
         padding: how canvases are padded.
         pooling: how a map becomes a score, see `freeloc.poolings`.
-        threshold: probability from which a class counts as present.
+        threshold: probability from which a class counts as present, where ``calibration`` has none for each class.
         layout: how the trunk lays its cells; None in files of freeloc 0.1, whose trunk has to be asked.
         fill: RGB colour of canvas padding; likewise.
         head: settings of the head, as `freeloc.heads.HeadSettings` takes them.
         manifest: how the model was trained.
         weights: hash of the weights; None in files of freeloc 0.1, which do not tell it.
         int8: how the int8 network that lies beside the head was made; None where there is none.
-        calibration: how scores become probabilities; None where nothing was fitted.
+        calibration: how scores become probabilities, and a threshold per class; None where nothing was fitted.
         card: what people want to know of it; None in files that nobody gave one.
     """
 
@@ -96,7 +97,7 @@ class ModelHeader:
     manifest: Mapping[str, Any]
     weights: str | None = None
     int8: Mapping[str, Any] | None = None
-    calibration: Mapping[str, Any] | None = None
+    calibration: Calibration | None = None
     card: ModelCard | None = None
 
     @classmethod
@@ -139,7 +140,7 @@ class ModelHeader:
                 manifest=header["manifest"],
                 weights=header.get("weights"),
                 int8=dict(header["int8"]) if version >= WITH_INT8 else None,
-                calibration=header.get("calibration"),
+                calibration=_calibration(header.get("calibration"), len(header["classes"])),
                 card=None if header.get("card") is None else ModelCard.from_json(header["card"]),
             )
         except (KeyError, TypeError, IndexError, ValueError, FreelocError) as error:
@@ -171,6 +172,10 @@ def _scales(values: Any) -> tuple[float, ...]:
     scales = tuple(float(value) for value in values)
     Pyramid(scales)  # refuses scales that are none
     return scales
+
+
+def _calibration(values: Any, classes: int) -> Calibration | None:
+    return None if values is None else Calibration.from_json(values, classes)
 
 
 def _share(value: Any) -> float:

@@ -29,21 +29,21 @@ class PredictionOptions:
     """What is written.
 
     Attributes:
-        threshold: probability from which a class counts as present.
+        threshold: probability from which a class counts as present; None: the model's own, for each class.
         peaks: at most so many points per class, the best first; 0 leaves them out.
         overlay: a picture per photograph, with map and yellow cross per present class.
         maps: resolution of the written score maps; None writes none.
         skip_bad: go on after a photograph that cannot be read.
     """
 
-    threshold: float = 0.5
+    threshold: float | None = None
     peaks: int = 0
     overlay: bool = False
     maps: Literal["photograph", "lattice"] | None = None
     skip_bad: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise FreelocError(f"--threshold {self.threshold:g} is not a probability: give one from 0 to 1")
 
 

@@ -21,19 +21,20 @@ from freeloc.datasets import DataFormat, open_dataset
 from freeloc.demo import DemoSettings
 from freeloc.errors import FreelocError
 from freeloc.evaluation import EvaluationOptions
-from freeloc.localization import LocationMode
+from freeloc.localization import Localization, LocationMode
 from freeloc.localizer import Localizer
-from freeloc.metrics import APFlavour, LocationOptions, PointingOptions
+from freeloc.metrics import APFlavour, CalibrationOptions, LocationOptions, PointingOptions
 from freeloc.metrics.location import BoxDistance, Fate
-from freeloc.model import Model
 from freeloc.prediction import PredictionOptions
+from freeloc.report import draw_overlay
+from freeloc.report.overlay import draw_panels
 from freeloc.runtime import Precision, Runtime
 from freeloc.training.recipe import Recipe, named_recipe
 from freeloc.training.run import train
-from freeloc.writers import write_maps
+from freeloc.writers import localization_record, write_maps
 from freeloc.writers.maps import MapSize
 
-COMMANDS = ("demo", "train", "predict", "evaluate", "check", "quantize", "models")
+COMMANDS = ("demo", "train", "predict", "evaluate", "check", "calibrate", "quantize", "models")
 
 
 def program(code: str) -> subprocess.CompletedProcess[str]:
@@ -240,11 +241,11 @@ def test_predict_has_the_librarys_defaults() -> None:
     for name in ("scales", "location", "weights", "runtime", "precision"):
         assert default(cli.predict, name) == default(Localizer.load, name), name
     wanted = PredictionOptions()
-    for name in ("peaks", "overlay", "skip_bad"):
+    # A threshold of None asks the model.
+    for name in ("threshold", "peaks", "overlay", "skip_bad"):
         assert default(cli.predict, name) == getattr(wanted, name), name
-    # None asks the model, whose own default is the library's.
-    assert default(cli.predict, "threshold") is None
-    assert Model.__dataclass_fields__["threshold"].default == wanted.threshold
+    for function in (Localization.present, localization_record, write_maps, draw_overlay, draw_panels):
+        assert default(function, "threshold") is None
     assert (default(cli.predict, "maps"), wanted.maps) == (False, None)
     assert default(cli.predict, "map_size") == default(write_maps, "size")
     assert PredictionOptions.__dataclass_fields__.keys() <= inspect.signature(cli.predict).parameters.keys()
@@ -258,6 +259,8 @@ def test_evaluate_has_the_librarys_defaults() -> None:
     assert tuple(default(cli.evaluate, "box_iou")) == wanted.box_iou
     for name in PointingOptions.__dataclass_fields__:
         assert default(cli.evaluate, f"pointing_{name}") == getattr(wanted.pointing, name), name
+    for name in CalibrationOptions.__dataclass_fields__:
+        assert default(cli.evaluate, f"calibration_{name}") == getattr(wanted.calibration, name), name
     for name in ("ranking", "tolerance", "tolerance_frame", "distance", "difficult", "crowd"):
         assert default(cli.evaluate, name) == getattr(wanted.location, name), name
     missing = LocationOptions.__dataclass_fields__.keys() - inspect.signature(cli.evaluate).parameters.keys()
@@ -274,7 +277,16 @@ def test_demo_and_check_have_the_librarys_defaults() -> None:
 
 
 def test_every_option_says_what_it_is_for() -> None:
-    for command in (cli.demo, cli.train, cli.predict, cli.evaluate, cli.check, cli.quantize, cli.models):
+    for command in (
+        cli.demo,
+        cli.train,
+        cli.predict,
+        cli.evaluate,
+        cli.check,
+        cli.calibrate,
+        cli.quantize,
+        cli.models,
+    ):
         assert command.__doc__
         for name, annotation in typing.get_type_hints(command, include_extras=True).items():
             if name != "return":

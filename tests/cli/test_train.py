@@ -92,6 +92,19 @@ def test_boxes_are_read_only_if_they_are_told(
     assert asked == [("tags", False, ()), ("masked", True, ()), ("masked_outside", True, (0, 3))]
 
 
+def test_folds_reach_the_run(
+    freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(
+        "freeloc.training.run.train", lambda *_, **options: asked.append(options["calibrate"])
+    )
+    words = ("train", folder_of(tiny_training), "--out", tmp_path / "run", "--quiet")
+    for more in ((), ("--calibrate", 5)):
+        assert freeloc(*words, *more).code == 0
+    assert asked == [0, 5]
+
+
 @pytest.mark.slow
 def test_without_a_cache_scales_lie_between_those_given(
     freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from freeloc.datasets import Box, Dataset, Sample
 from freeloc.evaluation import MEASURES, Evaluation, EvaluationOptions, Predictions, evaluate
 from freeloc.geometry import Size
-from freeloc.metrics import Detections
+from freeloc.metrics import CalibrationOptions, Detections
+from freeloc.reliability import truth_of
 from freeloc.report import print_evaluation, render_evaluation
 
 
@@ -43,6 +45,21 @@ def test_both_tables_hold_the_numbers() -> None:
     assert cat[1:] == ["2", "100.0", "50.0", "0.0"]
     mean = next(line for line in lines if line[0] == "mean")
     assert mean[1:] == ["", "100.0", "50.0", "0.0"]
+
+
+def test_a_line_says_how_true_the_probabilities_are() -> None:
+    evaluation = small()
+    assert "calibration error" not in render_evaluation(evaluation)
+    shares = np.array([[0.9, 0.1], [0.8, 0.1]], np.float32)
+    labels = np.array([[1, -1], [1, -1]])
+    truth = truth_of("[b]model", shares, labels, CalibrationOptions(), calibrated=True, resamples=10)
+    page = render_evaluation(replace(evaluation, truths=(truth,)))
+    (line,) = (line for line in page.splitlines() if "calibration error" in line)
+    # (0.1 + 0.2 + 0.1 + 0.1) / 4, and the mean of 0.15 and 0.1.
+    assert line.startswith("[b]model: calibration error 12.5 [")
+    assert "mean over classes 12.5 [" in line
+    assert "Brier score 1.8 [" in line
+    assert line.endswith("(calibrated; %)")
 
 
 def test_what_cannot_be_measured_is_a_dash() -> None:

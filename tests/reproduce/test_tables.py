@@ -111,7 +111,7 @@ def test_tables_hold_what_was_measured(outcome: Outcome) -> None:
     assert summary.rows[0][3].startswith("100.0 [")
     assert summary.rows[1][2] == "yes"
     points, boxes = difference_tables(outcome)
-    assert ("masked pooling", "weakly supervised") == points.rows[0][:2]
+    assert points.rows[0][:2] == ("masked pooling", "weakly supervised")
     assert points.rows[0][3].startswith("+50.0 [")
     assert [row[:2] for row in boxes.rows] == [(ROWS["extents"].title, ROWS["proposals"].title)]
     location = class_table(outcome, "location", "location")

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError
 from freeloc.geometry import CellLayout, Lattice, Pyramid, Size
 from freeloc.localization import Localization, ScaleMap, localize
@@ -76,7 +77,9 @@ def test_the_record_holds_what_the_localization_says(mode: str) -> None:
     ]
     for each in record["classes"]:
         location = localization[each["name"]]
-        assert list(each) == ["name", "score", "probability", "x", "y", "response", "present", "peaks"]
+        fields = ["name", "score", "probability", "x", "y", "response", "threshold", "present", "peaks"]
+        assert list(each) == fields
+        assert each["threshold"] == 0.6
         assert each["score"] == pytest.approx(location.score, rel=1e-5)
         assert each["probability"] == pytest.approx(1 / (1 + math.exp(-location.score)), rel=1e-5)
         assert each["response"] == pytest.approx(location.response, rel=1e-5)
@@ -105,6 +108,29 @@ def test_equal_probabilities_are_ordered_by_score() -> None:
     record = localization_record(with_scores([40.0, 50.0, 45.0]))
     assert [each["probability"] for each in record["classes"]] == [1.0, 1.0, 1.0]
     assert [each["name"] for each in record["classes"]] == ["class 1", "class 2", "class 0"]
+
+
+def test_a_calibrated_model_has_a_threshold_for_each_class() -> None:
+    calibration = Calibration((1.0, 0.1, 1.0), (0.0, 0.0, -3.0), (0.5, 0.5, 0.25))
+    localization = dataclasses.replace(with_scores([1.0, 2.0, 2.0]), calibration=calibration)
+    record = localization_record(localization)
+    assert record["threshold"] is None
+    found = [(each["name"], each["threshold"], each["present"]) for each in record["classes"]]
+    assert found == [("class 0", 0.5, True), ("class 1", 0.5, True), ("class 2", 0.25, True)]
+    shares = [each["probability"] for each in record["classes"]]
+    assert shares == pytest.approx([1 / (1 + math.exp(-odds)) for odds in (1.0, 0.2, -1.0)], rel=1e-5)
+    # Given one, all classes share it.
+    record = localization_record(localization, threshold=0.6)
+    assert record["threshold"] == 0.6
+    assert [(each["threshold"], each["present"]) for each in record["classes"]] == [
+        (0.6, True),
+        (0.6, False),
+        (0.6, False),
+    ]
+    # What is not calibrated has the model's own.
+    record = localization_record(dataclasses.replace(with_scores([1.0, 2.0]), threshold=0.8))
+    assert record["threshold"] == 0.8
+    assert [each["present"] for each in record["classes"]] == [True, False]
 
 
 @given(npst.arrays(np.float32, st.integers(1, 6), elements=st.floats(width=32)))

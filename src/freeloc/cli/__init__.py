@@ -13,6 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from freeloc.cli.calibrate import calibrate
 from freeloc.cli.check import check
 from freeloc.cli.demo import demo
 from freeloc.cli.evaluate import evaluate
@@ -31,6 +32,7 @@ _LEFT = {
     "predict": "; no predictions.jsonl was written",
     "reproduce": "; finished features, epochs and rows are kept: the same command goes on",
     "quantize": "; the model is as it was",
+    "calibrate": "; the model is as it was",
 }
 """What a stopped command leaves behind."""
 
@@ -58,7 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, train, predict, evaluate, check, quantize, models, reproduce):
+for command in (demo, train, predict, evaluate, check, calibrate, quantize, models, reproduce):
     app.command()(command)
 
 

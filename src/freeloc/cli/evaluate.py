@@ -58,6 +58,13 @@ class Distance(StrEnum):
     euclidean = "euclidean"
 
 
+class Binning(StrEnum):
+    """Where one bin of probabilities ends and the next begins."""
+
+    width = "width"
+    mass = "mass"
+
+
 class Reach(StrEnum):
     """What the disc of the pointing game must touch."""
 
@@ -142,6 +149,12 @@ def evaluate(
         list[float],
         typer.Option(help="Box AP of --detections: overlap that a hit needs; may be given again."),
     ] = [0.5, 0.3, 0.1],  # noqa: B006 - typer copies it
+    calibration_bins: Annotated[
+        int, typer.Option(help="Calibration error: bins of the probabilities.", min=1)
+    ] = 15,
+    calibration_binning: Annotated[
+        Binning, typer.Option(help="Calibration error: bins of equal width, or of equally many pairs.")
+    ] = Binning.width,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the 95% intervals.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
     weights: Weights = None,
@@ -150,7 +163,7 @@ def evaluate(
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure models or detectors on annotated photographs: classification AP, location AP, pointing game."""
+    """Measure models or detectors on annotated photographs: AP, pointing game, calibration."""
     import json
 
     from freeloc.atomic import check_place, write_text
@@ -159,7 +172,7 @@ def evaluate(
     from freeloc.evaluation import EvaluationOptions, check_annotated, collect
     from freeloc.evaluation import evaluate as measure
     from freeloc.localizer import Localizer
-    from freeloc.metrics import LocationOptions, PointingOptions
+    from freeloc.metrics import CalibrationOptions, LocationOptions, PointingOptions
     from freeloc.progress import say
     from freeloc.registry import find_model
     from freeloc.report import print_evaluation
@@ -189,6 +202,7 @@ def evaluate(
         resamples=resamples,
         seed=seed,
         box_iou=tuple(box_iou),
+        calibration=CalibrationOptions(calibration_bins, calibration_binning.value),
     )
     if out is not None:
         check_place(out)

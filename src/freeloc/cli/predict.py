@@ -57,7 +57,9 @@ def predict(
     ] = Location.fused,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Probability from which a class counts as present; default: the model's."),
+        typer.Option(
+            help="Probability from which a class counts as present; default: the model's, for each class."
+        ),
     ] = None,
     peaks: Annotated[int, typer.Option(help="Several points a class: at most so many.", min=0)] = 0,
     overlay: Annotated[
@@ -98,7 +100,7 @@ def predict(
         precision=precision.value,
     )
     options = PredictionOptions(
-        threshold=localizer.threshold if threshold is None else threshold,
+        threshold=threshold,
         peaks=peaks,
         overlay=overlay,
         maps=map_size.value if maps else None,

@@ -116,6 +116,15 @@ def train(
             help="Also write the model after these steps, such as 0,210,4200, into snapshots of the run folder.",
         ),
     ] = None,
+    calibrate: Annotated[
+        int,
+        typer.Option(
+            metavar="FOLDS",
+            help="Then calibrate probabilities and thresholds by so many heads, such as 5, each trained on the "
+            "rest: as many trainings more, and a search of up to 2000 photographs.",
+            min=0,
+        ),
+    ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's checkpoint.")] = False,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
@@ -159,6 +168,7 @@ def train(
         no_cache=no_cache,
         cache_format=cache_format.value,
         snapshots=iterations,
+        calibrate=calibrate,
         resume=resume,
         quiet=quiet,
     )

@@ -1,4 +1,4 @@
-"""What the numbers mean: average precision of classes, points and boxes, pointing game, their intervals.
+"""What the numbers mean: average precision, pointing game, calibration, their intervals.
 
 Pure NumPy functions over arrays, and small accumulators for photographs that come one at a time. This room
 knows nothing about how predictions were made. docs/metrics.md defines every metric and every option.
@@ -23,6 +23,18 @@ from freeloc.metrics.bootstrap import (
     PhotographMetric,
     bootstrap_intervals,
     paired_bootstrap,
+)
+from freeloc.metrics.calibration import (
+    Binning,
+    BrierScore,
+    CalibrationError,
+    CalibrationOptions,
+    CalibrationResult,
+    ReliabilityBins,
+    brier_score,
+    calibration_error,
+    measure_calibration,
+    reliability_bins,
 )
 from freeloc.metrics.detection import (
     BOX_IOU,
@@ -57,7 +69,12 @@ from freeloc.metrics.pointing import (
 __all__ = [
     "BOX_IOU",
     "APFlavour",
+    "Binning",
     "BootstrapResult",
+    "BrierScore",
+    "CalibrationError",
+    "CalibrationOptions",
+    "CalibrationResult",
     "DetectionRanking",
     "Detections",
     "Interval",
@@ -73,9 +90,12 @@ __all__ = [
     "PointingResult",
     "PrecisionRecallCurve",
     "Ranking",
+    "ReliabilityBins",
     "Tally",
     "best_boxes",
     "bootstrap_intervals",
+    "brier_score",
+    "calibration_error",
     "centre_points",
     "classification_ap",
     "classification_ranking",
@@ -86,10 +106,12 @@ __all__ = [
     "location_outcomes",
     "location_ranking",
     "mean_over_classes",
+    "measure_calibration",
     "paired_bootstrap",
     "pointing_game",
     "pointing_outcomes",
     "precision_recall_curve",
     "ranked_average_precision",
+    "reliability_bins",
     "union_area",
 ]

@@ -18,6 +18,7 @@ from freeloc.report.plotting import (
     figure_bytes,
     save_figure,
 )
+from freeloc.report.reliability import ReliabilitySet, reliability_diagram
 
 __all__ = [
     "BLUE",
@@ -31,6 +32,7 @@ __all__ = [
     "FigureFormat",
     "Frame",
     "PointExample",
+    "ReliabilitySet",
     "class_bars",
     "draw_evolution",
     "draw_extents",
@@ -38,5 +40,6 @@ __all__ = [
     "figure_bytes",
     "order_by_gap",
     "precision_recall_grid",
+    "reliability_diagram",
     "save_figure",
 ]

@@ -88,7 +88,7 @@ def draw_overlay(
     localization: Localization,
     *,
     classes: Sequence[str] | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     boxes: Sequence[NamedBox] = (),
     panel_height: int = 360,
     columns: int | None = None,
@@ -100,7 +100,7 @@ def draw_overlay(
         image: (H, W, 3) uint8 RGB, the upright photograph the localization was made from.
         localization: scores, points and maps.
         classes: draw these, in this order; without them the present classes, most probable first.
-        threshold: probability from which a class is present.
+        threshold: probability from which a class is present; without it the model's own, for each class.
         boxes: annotated objects, drawn as green outlines: all on the photograph, a class's own on its panel.
         panel_height: greatest height of the photograph in a panel, in pixels of the drawing. It is never
             wider than `PANEL_WIDTH`.
@@ -131,7 +131,7 @@ def draw_panels(
     localization: Localization,
     *,
     classes: Sequence[str] | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     boxes: Sequence[NamedBox] = (),
     panel_height: int = 360,
     limit: int = 12,
@@ -144,7 +144,7 @@ def draw_panels(
         )
     if classes is None:
         chosen = localization.present(threshold)
-        note = f"no class reaches {threshold:.2f}" if not chosen else _count(len(chosen))
+        note = _count(len(chosen)) if chosen else f"no class reaches {_wanted(localization, threshold)}"
     else:
         chosen = tuple(localization[name] for name in classes)
         note = _count(len(chosen))
@@ -165,6 +165,12 @@ def draw_panels(
         _draw_cross(panel, place, location)
         panels.append(_with_caption(panel, location.name, f"{location.probability:.2f}"))
     return panels
+
+
+def _wanted(localization: Localization, threshold: float | None) -> str:
+    if threshold is None and localization.calibration is not None:
+        return "its threshold"
+    return f"{localization.threshold if threshold is None else threshold:.2f}"
 
 
 _SURE = 3.0

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from freeloc.evaluation import MEASURES, Evaluation, box_measure
 from freeloc.metrics import Interval
+from freeloc.reliability import Truth
 
 __all__ = ["print_evaluation", "render_evaluation"]
 
@@ -41,11 +42,22 @@ def _console(width: int | None = None, file: IO[str] | None = None) -> Console:
     return Console(highlight=False, markup=False, emoji=False, width=width, file=file)
 
 
-def _tables(evaluation: Evaluation) -> Iterator[Table]:
+def _tables(evaluation: Evaluation) -> Iterator[Table | str]:
     yield _summary(evaluation)
+    yield from map(_in_words, evaluation.truths)
     if any(row.measures.keys() - MEASURES.keys() for row in evaluation.rows):
         yield _boxes(evaluation)
     yield _per_class(evaluation)
+
+
+def _in_words(truth: Truth) -> str:
+    """A line that says how true a model's probabilities are."""
+    result = truth.result
+    return (
+        f"{truth.name}: calibration error {_with_interval(result.error)}, mean over classes "
+        f"{_with_interval(result.per_class.mean)}, Brier score {_with_interval(result.brier)} "
+        f"({'calibrated' if truth.calibrated else 'not calibrated'}; %)"
+    )
 
 
 def _boxes(evaluation: Evaluation) -> Table:

@@ -19,7 +19,7 @@ from freeloc.runtime import Network
 from freeloc.training.recipe import Recipe
 from freeloc.trunks.base import Trunk
 
-__all__ = ["describe_setup", "is_setup_of", "make_manifest"]
+__all__ = ["data_hash", "describe_setup", "is_setup_of", "make_manifest"]
 
 
 def describe_setup(
@@ -47,7 +47,7 @@ def describe_setup(
     """
     setup = {
         "recipe": asdict(recipe),
-        "data": _data_hash(dataset, contents),
+        "data": data_hash(dataset, contents),
         "trunk": trunk.fingerprint,
         "precision": f"{network.runtime} {network.precision}",
         "training_precision": "bfloat16" if low_precision else "float32",
@@ -58,8 +58,13 @@ def describe_setup(
     return plain
 
 
-def _data_hash(dataset: Dataset, contents: Sequence[str]) -> str:
-    """SHA-256 over classes, file names, labels and the photographs' own bytes."""
+def data_hash(dataset: Dataset, contents: Sequence[str]) -> str:
+    """SHA-256 over classes, file names, labels and the photographs' own bytes.
+
+    Args:
+        dataset: photographs and labels.
+        contents: a hash of each photograph's file.
+    """
     digest = hashlib.sha256(dataset.fingerprint.encode())
     digest.update("\n".join(contents).encode())
     return digest.hexdigest()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from freeloc.featurecache import CacheFormat
 from freeloc.features import CachedFeatures, FeatureSource, LiveFeatures, content_hashes, extract
 from freeloc.geometry import Pyramid
 from freeloc.heads import AdaptationHead, HeadSettings
+from freeloc.localizer import Localizer
 from freeloc.model import Model
 from freeloc.photographs import photograph_size
 from freeloc.poolings import pooling_of_maps
@@ -27,6 +30,7 @@ from freeloc.training.batches import Source, mix_seed, plan_epoch, steps_per_epo
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.device import sharing_cores
 from freeloc.training.finetune import FinishedCells, StageLearner, StageMaps
+from freeloc.training.folds import calibrated, check_folds, is_calibrated
 from freeloc.training.loop import EpochRecord, Pupil, fit, make_optimizer
 from freeloc.training.manifest import describe_setup, make_manifest
 from freeloc.training.masks import MaskedFeatures, MaskedLearner, check_told
@@ -58,6 +62,7 @@ def train(
     no_cache: bool = False,
     cache_format: CacheFormat = "float16",
     snapshots: Sequence[int] = (),
+    calibrate: int = 0,
     resume: bool = False,
     quiet: bool = False,
 ) -> Model:
@@ -81,16 +86,70 @@ def train(
         cache_format: how the cache is written: "int8" takes half of the room, at a small loss.
         snapshots: iterations (steps of SGD over the whole run; 0 is before the first) after which the model, as
             it is then, is written to ``snapshots/step-000210.safetensors`` and the like.
+        calibrate: how many folds the photographs are dealt into, once the model is trained, to calibrate it by
+            heads that did not see them, see `freeloc.training.folds`; each is one more training. 0 leaves equation
+            2 of the paper.
         resume: go on from the run folder's checkpoint; a run that is finished is left as it is.
         quiet: show no progress.
 
     Raises:
         FreelocError: the run folder is taken, or holds a checkpoint of another run, or a photograph or the
             weights cannot be read, or the recipe wants boxes and there are none, or a snapshot is no iteration
-            of the run.
+            of the run, or there are fewer photographs than folds.
     """
+    once = partial(
+        _train,
+        trunk=trunk,
+        weights=weights,
+        recipe=named_recipe(recipe) if isinstance(recipe, str) else recipe,
+        seed=seed,
+        runtime=runtime,
+        precision=precision,
+        cache=cache,
+        no_cache=no_cache,
+        cache_format=cache_format,
+        quiet=quiet,
+    )
+    if calibrate:
+        check_folds(len(dataset), calibrate)
+    model = once(dataset, out, snapshots=snapshots, resume=resume)
+    if not calibrate or is_calibrated(model, calibrate):
+        return model
+
+    def teach(part: Dataset, folder: Path) -> Model:
+        return once(part, folder, snapshots=(), resume=True)
+
+    def ready(part: Model) -> Localizer:
+        # Without the hash of a file nobody keeps its graph: it is run once.
+        part = replace(part, content=None)
+        return Localizer(part, load_trunk(trunk, weights), runtime=runtime, precision=precision)
+
+    run = RunFolder(Path(out), resume=True, quiet=quiet)
+    made = calibrated(model, dataset, calibrate, run.folds, teach, ready, seed=seed, quiet=quiet)
+    run.finish(made)
+    shutil.rmtree(run.folds, ignore_errors=True)
+    return made
+
+
+def _train(
+    dataset: Dataset,
+    out: str | Path,
+    *,
+    trunk: str,
+    weights: str | None,
+    recipe: Recipe,
+    seed: int,
+    runtime: Runtime,
+    precision: Precision,
+    cache: str | Path | None,
+    no_cache: bool,
+    cache_format: CacheFormat,
+    snapshots: Sequence[int],
+    resume: bool,
+    quiet: bool,
+) -> Model:
+    """`train` without a calibration; its arguments are those."""
     run = RunFolder(Path(out), resume=resume, quiet=quiet)
-    recipe = named_recipe(recipe) if isinstance(recipe, str) else recipe
     if not len(dataset):
         raise FreelocError(f"{dataset.name} has no photographs: nothing to train on")
     if recipe.supervision != "tags":

@@ -37,11 +37,12 @@ class RunFolder:
         self.checkpoint = folder / "checkpoint.safetensors"
         self.manifest = folder / "manifest.json"
         self.snapshots = folder / "snapshots"
+        self.folds = folder / "folds"
         self._log = folder / "log.jsonl"
         self._lines: list[str] = []
         self._resume = resume
         self._quiet = quiet
-        ours = (self.model, self.checkpoint, self.manifest, self._log, self.snapshots)
+        ours = (self.model, self.checkpoint, self.manifest, self._log, self.snapshots, self.folds)
         taken = [path.name for path in ours if path.exists()]
         if taken and not resume:
             raise FreelocError(

@@ -7,14 +7,15 @@ A record (``schema_version`` 1)::
       "photo": "album/0001.jpg",        name of the photograph, as the caller gave it
       "width": 500, "height": 375,      upright size in pixels: the frame of all coordinates
       "mode": "fused",                  how the points were found: "fused" or "paper"
-      "threshold": 0.5,                 probability from which "present" is true
+      "threshold": 0.5,                 probability from which "present" is true; null where each class has its own
       "classes": [                      every class of the model, most probable first
         {
           "name": "dog",
           "score": 3.21,                mean over scales of the raw score map's maximum
-          "probability": 0.961,         logistic of the score
+          "probability": 0.961,         calibrated where the model is, the logistic of the score otherwise
           "x": 212.4, "y": 140.0,       the most confident location, (0, 0) is the photograph's top left corner
           "response": 0.873,            value of the map there: 0 to 1 when fused, a raw score the paper's way
+          "threshold": 0.5,             probability from which this class is "present"
           "present": true,
           "peaks": [{"x": 212.4, "y": 140.0, "value": 0.873}, …]   only when asked for
         }, …
@@ -140,37 +141,38 @@ class _GivenUp(Exception):  # noqa: N818
 
 
 def localization_record(
-    localization: Localization, *, threshold: float = 0.5, peaks: int = 0, photo_name: str | None = None
+    localization: Localization,
+    *,
+    threshold: float | None = None,
+    peaks: int = 0,
+    photo_name: str | None = None,
 ) -> dict[str, Any]:
     """What freeloc says of one photograph as plain numbers, strings, lists and dicts; see the module's text.
 
     Args:
         localization: scores, points and maps.
-        threshold: probability from which a class is present.
+        threshold: probability from which a class is present; without it the model's own, for each class.
         peaks: at most so many peaks per class; with 0 the field "peaks" is left out.
         photo_name: the field "photo"; without it the photograph's path, or "" where it came from no file.
     """
     if photo_name is None:
         photo_name = localization.path.as_posix() if localization.path else ""
-    locations = sorted(localization, key=_most_probable_first)
+    shared = {location.threshold for location in localization} if threshold is None else {threshold}
     return {
         "schema_version": SCHEMA_VERSION,
         "photo": photo_name,
         "width": localization.photo.width,
         "height": localization.photo.height,
         "mode": localization.mode,
-        "threshold": _number(threshold),
-        "classes": [_class_record(localization, location, threshold, peaks) for location in locations],
+        "threshold": _number(shared.pop()) if len(shared) == 1 else None,
+        "classes": [
+            _class_record(localization, location, threshold, peaks) for location in localization.ranked()
+        ],
     }
 
 
-def _most_probable_first(location: ClassLocation) -> float:
-    # The probability is 1.0 for all large scores; the score keeps them in order.
-    return math.inf if math.isnan(location.score) else -location.score
-
-
 def _class_record(
-    localization: Localization, location: ClassLocation, threshold: float, peaks: int
+    localization: Localization, location: ClassLocation, threshold: float | None, peaks: int
 ) -> dict[str, Any]:
     record: dict[str, Any] = {
         "name": location.name,
@@ -179,7 +181,8 @@ def _class_record(
         "x": _coordinate(location.x),
         "y": _coordinate(location.y),
         "response": _number(location.response),
-        "present": bool(location.probability >= threshold),
+        "threshold": _number(location.threshold if threshold is None else threshold),
+        "present": location.is_present(threshold),
     }
     if peaks > 0:
         record["peaks"] = _peak_records(localization, location.name, peaks)

@@ -30,7 +30,7 @@ def write_maps(
     *,
     size: MapSize = "photograph",
     classes: Sequence[str] | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
 ) -> None:
     """Write score maps of one photograph.
 
@@ -51,7 +51,7 @@ def write_maps(
             2,500 values a map.
         classes: these maps, in this order. Without it, at "photograph" size the present classes, most probable
             first, and at "lattice" size all classes in the model's order.
-        threshold: probability from which a class is present.
+        threshold: probability from which a class is present; without it the model's own, for each class.
 
     Raises:
         FreelocError: the model has no such class, or the file cannot be written.

@@ -1,0 +1,73 @@
+"""``freeloc calibrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from freeloc.cli.options import (
+    Data,
+    Format,
+    FormatOption,
+    Images,
+    ModelArgument,
+    Quiet,
+    Runtime,
+    RuntimeOption,
+    SearchPrecision,
+    SearchPrecisionOption,
+    SkipBad,
+    Split,
+    Weights,
+)
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    model: ModelArgument,
+    data: Data,
+    split: Split = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Model file to write; default: MODEL itself, or your own folder for one that comes with freeloc."
+        ),
+    ] = None,
+    format_: FormatOption = Format.auto,
+    images: Images = None,
+    weights: Weights = None,
+    runtime: RuntimeOption = Runtime.auto,
+    precision: SearchPrecisionOption = SearchPrecision.auto,
+    skip_bad: SkipBad = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a model's probabilities true, by tagged photographs that it was not trained on; boxes are not read."""
+    from freeloc.atomic import check_place
+    from freeloc.calibrating import calibrate as run
+    from freeloc.datasets import open_dataset
+    from freeloc.modelfile import ModelHeader
+
+    if out is not None:
+        check_place(out)
+    dataset = open_dataset(
+        data,
+        split=split,
+        format=format_.value,
+        images=images,
+        classes=ModelHeader.read(model).classes,
+        boxes=False,
+        skip_bad=skip_bad,
+        quiet=quiet,
+    )
+    run(
+        model,
+        dataset,
+        out=out,
+        weights=weights,
+        runtime=runtime.value,
+        precision=precision.value,
+        quiet=quiet,
+    )
