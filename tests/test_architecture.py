@@ -27,6 +27,7 @@ FLOORS = {
     "calibration": 1,
     "canvas": 1,
     "datasets": 1,
+    "extents": 1,
     "geometry": 1,
     "metrics": 1,
     "photofinder": 1,
@@ -35,7 +36,6 @@ FLOORS = {
     "presets": 1,
     "registry": 1,
     # Parts of a network, and what their maps mean.
-    "extents": 2,
     "heads": 2,
     "localization": 2,
     "runtime": 2,
@@ -48,6 +48,7 @@ FLOORS = {
     "search": 3,
     # Making a model, and holding one.
     "listing": 4,
+    "featuremaps": 4,
     "localizer": 4,
     "looking": 4,
     "quantization": 4,

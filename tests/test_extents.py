@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from freeloc.errors import FreelocError
 from freeloc.extents import (
     LEVEL,
     ExtentOptions,
+    Extents,
     _components,
     _sums,
     find_extents,
@@ -40,6 +42,14 @@ def localization(values: np.ndarray, photo: Size, scores: list[float], mode: str
         lattice,
         mode,  # type: ignore[arg-type]
     )
+
+
+def boxes_of(seen: Localization, levels: float | list[float] = LEVEL) -> Extents:
+    return find_extents(seen.soft_maps(), seen.probabilities, seen.lattice, levels)
+
+
+def ranked(seen: Localization, proposals: list[tuple[int, int, int, int]]) -> Extents:
+    return rank_proposals(seen.soft_maps(), seen.probabilities, seen.lattice, proposals)
 
 
 def flooded(values: np.ndarray, floor: float) -> set[tuple[float, tuple[int, int, int, int]]]:
@@ -98,7 +108,7 @@ def hill(shape: tuple[int, int], box: tuple[int, int, int, int], height: float) 
 
 def test_one_object_gets_one_box_around_it() -> None:
     values = hill((20, 30), (8, 5, 20, 12), 0.9)[None]
-    found = find_extents(localization(values, Size(300, 200), [3.0]), levels=0.5)
+    found = boxes_of(localization(values, Size(300, 200), [3.0]), 0.5)
     assert found.labels[0] == 0
     np.testing.assert_allclose(found.boxes[0], (80, 50, 200, 120))
     assert len(found.boxes) == 1
@@ -107,7 +117,7 @@ def test_one_object_gets_one_box_around_it() -> None:
 
 def test_two_objects_that_touch_low_down_get_two_boxes() -> None:
     one, other = hill((20, 40), (4, 5, 12, 14), 0.9), hill((20, 40), (18, 5, 28, 14), 0.8)
-    found = find_extents(localization(np.maximum(one, other)[None], Size(400, 200), [3.0]), levels=0.5)
+    found = boxes_of(localization(np.maximum(one, other)[None], Size(400, 200), [3.0]), 0.5)
     assert {tuple(box) for box in found.boxes[:2]} == {(40, 50, 120, 140), (180, 50, 280, 140)}
     assert found.scores[0] > found.scores[1]
 
@@ -115,12 +125,10 @@ def test_two_objects_that_touch_low_down_get_two_boxes() -> None:
 def test_the_level_says_how_wide_boxes_are() -> None:
     values = hill((40, 40), (15, 15, 25, 25), 0.9)[None]
     seen = localization(values, Size(400, 400), [3.0])
-    sides = [
-        np.ptp(find_extents(seen, level).boxes[0].reshape(2, 2), axis=0)[0] for level in (0.15, 0.3, 0.6)
-    ]
+    sides = [np.ptp(boxes_of(seen, level).boxes[0].reshape(2, 2), axis=0)[0] for level in (0.15, 0.3, 0.6)]
     assert sides[0] > sides[1] > sides[2]
     per_class = localization(np.concatenate([values, values]), Size(400, 400), [3.0, 3.0])
-    found = find_extents(per_class, [0.15, 0.6])
+    found = boxes_of(per_class, [0.15, 0.6])
     assert np.ptp(found.boxes[0].reshape(2, 2), axis=0)[0] == sides[0]
     first = int(np.flatnonzero(found.labels == 1)[0])
     assert np.ptp(found.boxes[first].reshape(2, 2), axis=0)[0] == sides[2]
@@ -129,20 +137,20 @@ def test_the_level_says_how_wide_boxes_are() -> None:
 def test_improbable_classes_get_no_box_and_raw_maps_are_softened() -> None:
     raw = np.log(hill((20, 30), (8, 5, 20, 12), 0.9) / (1 - hill((20, 30), (8, 5, 20, 12), 0.9)))
     values = np.stack([raw, raw])
-    found = find_extents(localization(values, Size(300, 200), [2.0, -9.0], mode="paper"), levels=0.5)
+    found = boxes_of(localization(values, Size(300, 200), [2.0, -9.0], mode="paper"), 0.5)
     assert set(found.labels) == {0}
     np.testing.assert_allclose(found.boxes[0], (80, 50, 200, 120))
-    nothing = find_extents(localization(values, Size(300, 200), [-9.0, -9.0], mode="paper"))
+    nothing = boxes_of(localization(values, Size(300, 200), [-9.0, -9.0], mode="paper"))
     assert nothing.boxes.shape == (0, 4)
 
 
 def test_the_proposal_that_fits_the_map_ranks_first() -> None:
     values = hill((20, 30), (8, 5, 20, 12), 0.9)[None]
     proposals = [(0, 0, 300, 200), (80, 50, 200, 120), (100, 60, 140, 100), (230, 10, 290, 60)]
-    found = rank_proposals(localization(values, Size(300, 200), [1.0]), proposals)
+    found = ranked(localization(values, Size(300, 200), [1.0]), proposals)
     np.testing.assert_allclose(found.boxes[0], proposals[1])
     assert (np.diff(found.scores) <= 0).all()
-    assert rank_proposals(localization(values, Size(300, 200), [1.0]), []).boxes.shape == (0, 4)
+    assert ranked(localization(values, Size(300, 200), [1.0]), []).boxes.shape == (0, 4)
 
 
 def test_the_level_is_where_photographs_without_the_class_end() -> None:
@@ -159,3 +167,17 @@ def test_the_level_is_where_photographs_without_the_class_end() -> None:
 def test_options_that_draw_nothing_are_refused(words: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="extents need"):
         ExtentOptions(**words)  # type: ignore[arg-type]
+
+
+def test_a_localization_gives_its_boxes() -> None:
+    one, other = hill((20, 40), (4, 5, 12, 14), 0.9), hill((20, 40), (18, 5, 28, 14), 0.8)
+    seen = localization(np.maximum(one, other)[None], Size(400, 200), [3.0])
+    found = seen.boxes("class0")
+    everything = boxes_of(seen)
+    assert [(box.x1, box.y1, box.x2, box.y2) for box in found] == [tuple(box) for box in everything.boxes]
+    assert [box.score for box in found] == list(everything.scores)
+    assert seen.boxes("class0", count=1) == found[:1]
+    with pytest.raises(FreelocError, match="0 boxes are none"):
+        seen.boxes("class0", count=0)
+    with pytest.raises(FreelocError, match="no class 'cow'"):
+        seen.boxes("cow")

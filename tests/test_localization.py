@@ -19,7 +19,16 @@ from torch.nn import functional
 from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError
 from freeloc.geometry import TEST_SCALES, CellLayout, Grid, Lattice, Padding, Pyramid, Size
-from freeloc.localization import LATTICE_STEP, Localization, LocationMode, ScaleMap, localize, logistic
+from freeloc.localization import (
+    LATTICE_STEP,
+    Localization,
+    LocationMode,
+    ScaleMap,
+    localize,
+    logistic,
+    pinpoint,
+)
+from freeloc.poolings import Pooling
 
 law = settings(deadline=None, max_examples=40)
 
@@ -538,3 +547,22 @@ class TestPeaks:
         peaks = result.peaks("blob", count=1000, distance=60, threshold=0)
         assert [(peak.x, peak.y) for peak in peaks] == [pytest.approx(place) for place in expected]
         assert len(expected) > 5
+
+
+@law
+@given(
+    st.integers(0, 99),
+    sizes,
+    scale_sets,
+    st.sampled_from(["fused", "paper"]),
+    st.sampled_from(["max", "lse"]),
+)
+def test_pinpointing_is_localizing_without_the_maps(
+    seed: int, size: Size, scales: tuple[float, ...], mode: LocationMode, pooling: Pooling
+) -> None:
+    maps = random_maps(seed, size, scales, PADDED)
+    whole = localize(maps, CLASSES, mode=mode, pooling=pooling)
+    scores, points, responses = pinpoint(maps, mode=mode, pooling=pooling)
+    np.testing.assert_array_equal(scores, whole.scores)
+    np.testing.assert_array_equal(points, whole.points)
+    np.testing.assert_array_equal(responses, whole.responses)

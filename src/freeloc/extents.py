@@ -18,9 +18,16 @@ import numpy.typing as npt
 
 from freeloc.boxes import suppress
 from freeloc.geometry import Float32Array, Float64Array, Lattice
-from freeloc.localization import Localization, logistic
 
-__all__ = ["LEVEL", "ExtentOptions", "Extents", "find_extents", "level_from_tags", "rank_proposals"]
+__all__ = [
+    "LEVEL",
+    "Extent",
+    "ExtentOptions",
+    "Extents",
+    "find_extents",
+    "level_from_tags",
+    "rank_proposals",
+]
 
 LEVEL = 0.3
 """Share of a map's highest value at which boxes are drawn best, where no tags have said otherwise."""
@@ -56,6 +63,25 @@ class ExtentOptions:
             raise ValueError("extents need a spread above 0, and at least one box")
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """One box around an object.
+
+    Attributes:
+        x1: left edge, in photograph pixels.
+        y1: top edge.
+        x2: right edge.
+        y2: bottom edge.
+        score: how sure it is: the class's probability times the weight of the box.
+    """
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    score: float
+
+
 @dataclass(frozen=True, eq=False)
 class Extents:
     """Boxes in one photograph, the surest of each class first.
@@ -84,27 +110,31 @@ _NONE: npt.NDArray[np.intp] = np.zeros(0, np.intp)
 
 
 def find_extents(
-    localization: Localization,
+    maps: Float32Array,
+    probabilities: npt.ArrayLike,
+    lattice: Lattice,
     levels: float | Sequence[float] = LEVEL,
     options: ExtentOptions | None = None,
 ) -> Extents:
     """Boxes around what the maps of a photograph show.
 
     Args:
-        localization: maps of K classes; fused ones were measured to give better boxes than the paper's.
+        maps: (K, rows, cols) between 0 and 1, see `freeloc.localization.Localization.soft_maps`.
+        probabilities: (K,) how sure it is that a class is there at all.
+        lattice: where the maps lie in the photograph.
         levels: share of a class's highest value at which its boxes are drawn best; one for all, or K.
         options: how boxes are drawn.
     """
     options = options or ExtentOptions()
-    maps, probabilities = _soft(localization), localization.probabilities
+    sure = np.asarray(probabilities, dtype=np.float64)
     best_at = np.broadcast_to(np.asarray(levels, dtype=np.float64), (len(maps),))
     found = []
-    for label in np.flatnonzero(probabilities >= _LEAST_PROBABILITY):
-        shares, heights, boxes = _drawn(maps[label], localization.lattice, options)
+    for label in np.flatnonzero(sure >= _LEAST_PROBABILITY):
+        shares, heights, boxes = _drawn(maps[label], lattice, options)
         away = (shares - best_at[label]) / options.spread
         weights = heights**options.sharpness * np.exp(-(away**2) / 2)
         kept = suppress(boxes, weights, options.overlap)[: options.most]
-        found.append((int(label), float(probabilities[label]) * weights[kept], boxes[kept]))
+        found.append((int(label), sure[label] * weights[kept], boxes[kept]))
     return Extents.of(found)
 
 
@@ -139,7 +169,11 @@ _SENSIBLE = (0.2, 0.4)
 
 
 def rank_proposals(
-    localization: Localization, proposals: npt.ArrayLike, options: ExtentOptions | None = None
+    maps: Float32Array,
+    probabilities: npt.ArrayLike,
+    lattice: Lattice,
+    proposals: npt.ArrayLike,
+    options: ExtentOptions | None = None,
 ) -> Extents:
     """Proposed boxes ranked by the scores inside them, as the paper does with selective search.
 
@@ -148,16 +182,17 @@ def rank_proposals(
     has little inside. Boxes that stand out from their frame by nothing are left out.
 
     Args:
-        localization: maps of K classes.
+        maps: (K, rows, cols) between 0 and 1, see `freeloc.localization.Localization.soft_maps`.
+        probabilities: (K,) how sure it is that a class is there at all.
+        lattice: where the maps lie in the photograph.
         proposals: (P, 4) ``x1, y1, x2, y2``, edges in photograph pixels.
         options: which boxes stay; their shares and spread play no part.
     """
     options = options or ExtentOptions()
     corners = np.asarray(proposals, dtype=np.float64).reshape(-1, 4)
-    lattice, probabilities = localization.lattice, localization.probabilities
-    likely = np.flatnonzero(probabilities >= _LEAST_PROBABILITY)
-    maps = _soft(localization)[likely]
-    shares = maps / maps.max(axis=(1, 2), keepdims=True, initial=1e-9)
+    sure = np.asarray(probabilities, dtype=np.float64)
+    likely = np.flatnonzero(sure >= _LEAST_PROBABILITY)
+    shares = maps[likely] / maps[likely].max(axis=(1, 2), keepdims=True, initial=1e-9)
     inside, areas = _sums(shares, lattice, corners)
     grown = _FRAME * (corners[:, 2:] - corners[:, :2])
     around, wider = _sums(
@@ -172,7 +207,7 @@ def rank_proposals(
         best = best[own[best] > 0]
         kept = best[suppress(corners[best], own[best], options.overlap)][: options.most]
         # Shares of the best: how far a class stands out differs between photographs, and says little of the box.
-        scores = float(probabilities[label]) * own[kept] / own.max(initial=1e-9)
+        scores = sure[label] * own[kept] / own.max(initial=1e-9)
         found.append((int(label), scores, corners[kept]))
     return Extents.of(found)
 
@@ -182,11 +217,6 @@ _RANKED = 100
 
 _FRAME = 0.25
 """Width of the frame around a proposal on each side, as a share of the proposal's side."""
-
-
-def _soft(localization: Localization) -> Float32Array:
-    """Maps between 0 and 1, whichever way the points were found."""
-    return localization.maps if localization.mode == "fused" else logistic(localization.maps)
 
 
 def _drawn(

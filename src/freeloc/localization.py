@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError
+from freeloc.extents import LEVEL, Extent, ExtentOptions, find_extents
 from freeloc.geometry import Float32Array, Float64Array, Grid, Lattice, Size, normalized_length
 from freeloc.poolings import Pooling, pool_maps
 
@@ -29,6 +30,7 @@ __all__ = [
     "fusion_lattice",
     "localize",
     "logistic",
+    "pinpoint",
     "pooled_scores",
     "soften",
 ]
@@ -131,6 +133,7 @@ class Localization:
         path: the photograph's file, when it came from one.
         calibration: how the model's scores become probabilities; None where it is not calibrated.
         threshold: probability from which a class counts as present, where there is no calibration.
+        level: share of a map's highest value at which the model's boxes are drawn best.
     """
 
     photo: Size
@@ -144,6 +147,7 @@ class Localization:
     path: Path | None = None
     calibration: Calibration | None = None
     threshold: float = 0.5
+    level: float = LEVEL
 
     @property
     def probabilities(self) -> Float32Array:
@@ -221,6 +225,36 @@ class Localization:
         others = [peak for peak in found if math.hypot(peak.x - x, peak.y - y) >= apart]
         return (Peak(x, y, float(self.responses[index])), *others)[:count]
 
+    def soft_maps(self) -> Float32Array:
+        """(K, rows, cols) float32 the maps as values between 0 and 1, whichever way the points were found."""
+        return self.maps if self.mode == "fused" else logistic(self.maps)
+
+    def boxes(self, name: str, *, count: int = 8, overlap: float = 0.4) -> tuple[Extent, ...]:
+        """Boxes around the objects of one class, the surest first; none where its probability is under 1%.
+
+        They are drawn around what the map shows, by a model that never saw a box: see `freeloc.extents`.
+
+        Args:
+            name: the class.
+            count: at most so many.
+            overlap: of two boxes that overlap more, as intersection over union, the less sure one goes.
+
+        Raises:
+            FreelocError: the model has no such class, or ``count`` is less than 1.
+        """
+        index = self._index(name)
+        if count < 1:
+            raise FreelocError(f"{count} boxes are none: ask for 1 or more")
+        only = slice(index, index + 1)
+        options = ExtentOptions(most=count, overlap=overlap)
+        found = find_extents(
+            self.soft_maps()[only], self.probabilities[only], self.lattice, self.level, options
+        )
+        return tuple(
+            Extent(float(x1), float(y1), float(x2), float(y2), float(score))
+            for (x1, y1, x2, y2), score in zip(found.boxes, found.scores, strict=True)
+        )
+
     def _index(self, name: str) -> int:
         try:
             return self.classes.index(name)
@@ -256,6 +290,7 @@ def localize(
     path: Path | None = None,
     calibration: Calibration | None = None,
     threshold: float = 0.5,
+    level: float = LEVEL,
 ) -> Localization:
     """Turn the raw maps of all scales into scores and locations.
 
@@ -275,6 +310,7 @@ def localize(
         path: kept in the result.
         calibration: likewise: the model's.
         threshold: likewise.
+        level: likewise.
     """
     photo = scale_maps[0].grid.photo
     lattice = Lattice.over(photo, step)
@@ -286,8 +322,22 @@ def localize(
         maps = _highest(scale_maps, lattice)
         points, responses = _paper_points(scale_maps)
     return Localization(
-        photo, classes, scores, points, responses, maps, lattice, mode, path, calibration, threshold
+        photo, classes, scores, points, responses, maps, lattice, mode, path, calibration, threshold, level
     )
+
+
+def pinpoint(
+    scale_maps: Sequence[ScaleMap], *, mode: LocationMode = "fused", pooling: Pooling = "max"
+) -> tuple[Float32Array, Float64Array, Float32Array]:
+    """Scores, points and responses as `localize` gives them, without a map of all scales where none is needed.
+
+    The arguments are those of `localize`.
+    """
+    scores = pooled_scores(scale_maps, pooling)
+    if mode == "paper":
+        return scores, *_paper_points(scale_maps)
+    lattice = fusion_lattice(scale_maps[0].grid.photo)
+    return scores, *_fused_points(_fuse(scale_maps, lattice), lattice)
 
 
 def pooled_scores(scale_maps: Sequence[ScaleMap], pooling: Pooling = "max") -> Float32Array:

@@ -18,6 +18,7 @@ from freeloc.atomic import replacing
 from freeloc.baselines import Detector, DetectorOptions, RegionFeatures, RegionOptions, train_detector
 from freeloc.datasets.sample import Dataset
 from freeloc.extents import ExtentOptions, Extents, find_extents, level_from_tags, rank_proposals
+from freeloc.featuremaps import maps_of
 from freeloc.features import CachedFeatures
 from freeloc.geometry import Float32Array, Size
 from freeloc.localization import Localization, localize
@@ -26,7 +27,6 @@ from freeloc.model import Model
 from freeloc.photographs import photograph_size
 from freeloc.progress import say, track
 from freeloc.proposals import ProposalStore, propose
-from freeloc.reproduce.reading import maps_of
 from freeloc.reproduce.rows import RowPlan
 from freeloc.reproduce.settings import Places, Settings, described
 from freeloc.trunks.base import Trunk
@@ -115,7 +115,13 @@ class BoxRows:
         """Section 6: scores aggregated inside boxes that know no class."""
         proposals = self._proposals(self.val_set, self.features)
         looked = self._localized(row, model, self.features, self.sizes, row.scales)
-        return _together([rank_proposals(seen, boxes) for seen, boxes in zip(looked, proposals, strict=True)])
+        pairs = zip(looked, proposals, strict=True)
+        return _together(
+            [
+                rank_proposals(seen.soft_maps(), seen.probabilities, seen.lattice, boxes)
+                for seen, boxes in pairs
+            ]
+        )
 
     def _by_maps(self, row: RowPlan, model: Model) -> Detections:
         """Boxes around what maps show, at the level that tags tell."""
@@ -123,7 +129,9 @@ class BoxRows:
         if not self.settings.quiet:
             say(f"boxes are drawn at {level:.2f} of the highest value, by the tags of {self.train_set.name}")
         looked = self._localized(row, model, self.features, self.sizes, row.scales)
-        return _together([find_extents(seen, level) for seen in looked])
+        return _together(
+            [find_extents(seen.soft_maps(), seen.probabilities, seen.lattice, level) for seen in looked]
+        )
 
     def _level(self, row: RowPlan, model: Model) -> float:
         """At the scales of training, whose features are there: the level is a share, which scales hardly move."""

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from freeloc.datasets.sample import ABSENT, Dataset
+from freeloc.featuremaps import maps_of
 from freeloc.features import CachedFeatures
 from freeloc.geometry import Size
 from freeloc.localization import ScaleMap
 from freeloc.model import Model
 from freeloc.photographs import load_photograph
 from freeloc.report.figures import EvolutionRow, Frame
-from freeloc.reproduce.reading import maps_of
 from freeloc.runtime import Precision
 from freeloc.trunks.base import Trunk
 

@@ -6,31 +6,28 @@ then happens to a map is what happens everywhere: `freeloc.localization`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from freeloc.atomic import replacing
 from freeloc.evaluation import Predictions
+from freeloc.featuremaps import maps_of, on_full_images
 from freeloc.features import CachedFeatures
-from freeloc.geometry import Float64Array, Grid, Pyramid, Size
-from freeloc.heads import full_image_scores
-from freeloc.localization import LocationMode, ScaleMap, localize
+from freeloc.geometry import Float64Array, Size
+from freeloc.localization import LocationMode, pinpoint
 from freeloc.model import Model
-from freeloc.overlap import ahead
+from freeloc.poolings import Pooling
 from freeloc.progress import track
-from freeloc.runtime import Precision, native_bfloat16
+from freeloc.runtime import Precision
 from freeloc.trunks.base import Trunk
 
 __all__ = [
     "Reading",
     "load_predictions",
-    "maps_of",
-    "on_full_images",
     "read_rows",
     "save_predictions",
     "surest",
@@ -48,67 +45,6 @@ class Reading:
 
     scales: tuple[float, ...]
     mode: LocationMode
-
-
-def maps_of(
-    model: Model,
-    trunk: Trunk,
-    features: CachedFeatures,
-    sizes: Sequence[Size],
-    scales: Sequence[float],
-    *,
-    precision: Precision = "auto",
-) -> Iterator[dict[float, ScaleMap]]:
-    """The raw maps of every photograph at some scales.
-
-    Args:
-        model: whose head, and projection where it was trained, is asked.
-        trunk: the trunk as it is before training.
-        features: of N photographs.
-        sizes: their N sizes.
-        scales: all of them kept in ``features``.
-        precision: arithmetic of the head.
-
-    Yields:
-        For one photograph after the other, its map at each scale. Where the head was trained on full images, the
-        map's peaks are the scores of the full image.
-    """
-    layout = trunk.layout
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    low = precision != "float32" and native_bfloat16(device.type)
-    kind = torch.bfloat16 if low else torch.float32
-    projection = model.adapted(trunk).projection.to(device).eval()
-    head = model.head.to(device).eval()
-    full = on_full_images(model)
-
-    def fetched(index: int) -> list[tuple[Grid, np.ndarray]]:
-        pyramid = Pyramid(tuple(scales), model.padding)
-        grids = pyramid.grids(sizes[index], layout)
-        return [(grid, np.asarray(features.cells(index, grid.scale), np.float32)) for grid in grids]
-
-    for parts in ahead(fetched, range(len(sizes)), threads=2):
-        with torch.inference_mode(), torch.autocast(device.type, kind, enabled=low):
-            cells = torch.from_numpy(np.concatenate([values for _, values in parts])).to(device, kind)
-            scores = head(projection(cells)).float().cpu().numpy()
-            counts = [len(values) for _, values in parts]
-            pooled = full_image_scores(head, projection, cells, counts) if full else None
-        found: dict[float, ScaleMap] = {}
-        start = 0
-        for grid, values in parts:
-            own = scores[start : start + len(values)].T
-            start += len(values)
-            shape = (len(own), grid.valid_rows, grid.valid_cols)
-            scale_map = ScaleMap.of(np.ascontiguousarray(own).reshape(shape), grid)
-            if pooled is not None:
-                scale_map = replace(scale_map, peaks=pooled[len(found)].float().cpu().numpy())
-            found[grid.scale] = scale_map
-        yield found
-
-
-def on_full_images(model: Model) -> bool:
-    """Whether a head was trained on full images: its score is that of the mean of all cells, not of any cell."""
-    recipe = dict((model.manifest or {}).get("recipe") or {})
-    return recipe.get("pooling") == "full"
 
 
 def read_rows(
@@ -139,13 +75,9 @@ def read_rows(
     looked = maps_of(model, trunk, features, sizes, wanted, precision=precision)
     for maps in track(looked, f"reading {name}", len(sizes), quiet=quiet):
         for key, reading in readings.items():
-            found = localize(
-                [maps[scale] for scale in reading.scales],
-                model.classes,
-                mode=reading.mode,
-                pooling="max" if on_full_images(model) else model.pooling,
-            )
-            kept[key].append((found.scores, found.points, found.responses))
+            pooling: Pooling = "max" if on_full_images(model) else model.pooling
+            looked_at = [maps[scale] for scale in reading.scales]
+            kept[key].append(pinpoint(looked_at, mode=reading.mode, pooling=pooling))
     return {
         key: Predictions(
             key,

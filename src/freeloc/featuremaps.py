@@ -1,0 +1,81 @@
+"""Score maps from features that are kept: what a head makes of them, without running the trunk again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from freeloc.features import Cells, FeatureSource
+from freeloc.geometry import Grid, Pyramid, Size
+from freeloc.heads import full_image_scores
+from freeloc.localization import ScaleMap
+from freeloc.model import Model
+from freeloc.overlap import ahead
+from freeloc.runtime import Precision, native_bfloat16
+from freeloc.trunks.base import Trunk
+
+__all__ = ["maps_of", "on_full_images"]
+
+
+def maps_of(
+    model: Model,
+    trunk: Trunk,
+    features: FeatureSource,
+    sizes: Sequence[Size],
+    scales: Sequence[float],
+    *,
+    precision: Precision = "auto",
+) -> Iterator[dict[float, ScaleMap]]:
+    """The raw maps of every photograph at some scales.
+
+    Args:
+        model: whose head, and projection where it was trained, is asked.
+        trunk: the trunk as it is before training.
+        features: of N photographs.
+        sizes: their N sizes.
+        scales: those looked at; ``features`` has them.
+        precision: arithmetic of the head.
+
+    Yields:
+        For one photograph after the other, its map at each scale. Where the head was trained on full images, the
+        map's peaks are the scores of the full image.
+    """
+    layout = trunk.layout
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    low = precision != "float32" and native_bfloat16(device.type)
+    kind = torch.bfloat16 if low else torch.float32
+    projection = model.adapted(trunk).projection.to(device).eval()
+    head = model.head.to(device).eval()
+    full = on_full_images(model)
+
+    def fetched(index: int) -> list[tuple[Grid, Cells]]:
+        pyramid = Pyramid(tuple(scales), model.padding)
+        grids = pyramid.grids(sizes[index], layout)
+        return [(grid, features.cells(index, grid.scale)) for grid in grids]
+
+    for parts in ahead(fetched, range(len(sizes)), threads=2):
+        with torch.inference_mode(), torch.autocast(device.type, kind, enabled=low):
+            cells = torch.from_numpy(np.concatenate([values for _, values in parts])).to(device, kind)
+            scores = head(projection(cells)).float().cpu().numpy()
+            counts = [len(values) for _, values in parts]
+            pooled = full_image_scores(head, projection, cells, counts) if full else None
+        found: dict[float, ScaleMap] = {}
+        start = 0
+        for grid, values in parts:
+            own = scores[start : start + len(values)].T
+            start += len(values)
+            shape = (len(own), grid.valid_rows, grid.valid_cols)
+            scale_map = ScaleMap.of(np.ascontiguousarray(own).reshape(shape), grid)
+            if pooled is not None:
+                scale_map = replace(scale_map, peaks=pooled[len(found)].float().cpu().numpy())
+            found[grid.scale] = scale_map
+        yield found
+
+
+def on_full_images(model: Model) -> bool:
+    """Whether a head was trained on full images: its score is that of the mean of all cells, not of any cell."""
+    recipe = dict((model.manifest or {}).get("recipe") or {})
+    return recipe.get("pooling") == "full"
