@@ -281,6 +281,7 @@ class Localizer:
             path=Path(photo) if isinstance(photo, str | Path) else None,
             calibration=self.calibration,
             threshold=self.threshold,
+            level=self._facts.level,
         )
 
     @cached_property

@@ -23,6 +23,7 @@ from torch import Tensor
 from freeloc.atomic import write_bytes
 from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError
+from freeloc.extents import LEVEL
 from freeloc.geometry import CellLayout, Padding
 from freeloc.heads import AdaptationHead, HeadSettings
 from freeloc.modelfile import HEAD_ALONE, INT8, WITH_INT8, WITH_TRUNK, ModelCard, ModelHeader
@@ -52,6 +53,7 @@ class Model:
         padding: how canvases are padded.
         pooling: how a map becomes a score, see `freeloc.poolings`.
         threshold: probability from which a class counts as present, where ``calibration`` has none for each class.
+        level: share of a map's highest value at which boxes are drawn best, see `freeloc.extents`.
         layout: how the trunk lays its cells, so that it need not be asked.
         fill: RGB colour of canvas padding, likewise.
         manifest: how it was trained.
@@ -74,6 +76,7 @@ class Model:
     padding: Padding = "stride"
     pooling: Pooling = "max"
     threshold: float = 0.5
+    level: float = LEVEL
     layout: CellLayout | None = None
     fill: tuple[int, int, int] | None = None
     manifest: Mapping[str, Any] | None = None
@@ -154,6 +157,7 @@ class Model:
             "padding": self.padding,
             "pooling": self.pooling,
             "threshold": self.threshold,
+            "level": self.level,
             "layout": None if self.layout is None else asdict(self.layout),
             "fill": self.fill,
             "manifest": dict(self.manifest or {}),
@@ -239,6 +243,7 @@ class Model:
             padding=header.padding,
             pooling=header.pooling,
             threshold=header.threshold,
+            level=header.level,
             layout=header.layout,
             fill=header.fill,
             manifest=header.manifest,

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError, check_choice
+from freeloc.extents import LEVEL
 from freeloc.geometry import CellLayout, Padding, Pyramid
 from freeloc.poolings import Pooling
 from freeloc.registry import find_model
@@ -79,6 +80,8 @@ class ModelHeader:
         int8: how the int8 network that lies beside the head was made; None where there is none.
         calibration: how scores become probabilities, and a threshold per class; None where nothing was fitted.
         card: what people want to know of it; None in files that nobody gave one.
+        level: share of a map's highest value at which boxes are drawn best; `freeloc.extents.LEVEL` in files that
+            do not tell it.
     """
 
     path: Path
@@ -99,6 +102,7 @@ class ModelHeader:
     int8: Mapping[str, Any] | None = None
     calibration: Calibration | None = None
     card: ModelCard | None = None
+    level: float = LEVEL
 
     @classmethod
     def read(cls, model: str | Path, *, hashed: bool = True) -> ModelHeader:
@@ -142,6 +146,7 @@ class ModelHeader:
                 int8=dict(header["int8"]) if version >= WITH_INT8 else None,
                 calibration=_calibration(header.get("calibration"), len(header["classes"])),
                 card=None if header.get("card") is None else ModelCard.from_json(header["card"]),
+                level=_share(header.get("level", LEVEL)),
             )
         except (KeyError, TypeError, IndexError, ValueError, FreelocError) as error:
             reason = " ".join(str(error).split())
@@ -180,7 +185,7 @@ def _calibration(values: Any, classes: int) -> Calibration | None:
 
 def _share(value: Any) -> float:
     if not 0 <= float(value) <= 1:
-        raise ValueError(f"threshold {value} is not between 0 and 1")
+        raise ValueError(f"{value} is not between 0 and 1")
     return float(value)
 
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from freeloc.atomic import replacing
 from freeloc.baselines import Detector, DetectorOptions, RegionFeatures, RegionOptions, train_detector
 from freeloc.datasets.sample import Dataset
-from freeloc.extents import ExtentOptions, Extents, find_extents, level_from_tags, rank_proposals
+from freeloc.extents import ExtentOptions, Extents, find_extents, rank_proposals
 from freeloc.featuremaps import maps_of
 from freeloc.features import CachedFeatures
 from freeloc.geometry import Float32Array, Size
@@ -25,16 +26,13 @@ from freeloc.localization import Localization, localize
 from freeloc.metrics import Detections
 from freeloc.model import Model
 from freeloc.photographs import photograph_size
-from freeloc.progress import say, track
+from freeloc.progress import track
 from freeloc.proposals import ProposalStore, propose
 from freeloc.reproduce.rows import RowPlan
 from freeloc.reproduce.settings import Places, Settings, described
 from freeloc.trunks.base import Trunk
 
 __all__ = ["BoxRows", "load_detections", "save_detections"]
-
-_TAGGED = 1000
-"""Photographs of the training set whose tags say at which level boxes are drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +112,7 @@ class BoxRows:
     def _by_proposals(self, row: RowPlan, model: Model) -> Detections:
         """Section 6: scores aggregated inside boxes that know no class."""
         proposals = self._proposals(self.val_set, self.features)
-        looked = self._localized(row, model, self.features, self.sizes, row.scales)
+        looked = self._localized(row, model)
         pairs = zip(looked, proposals, strict=True)
         return _together(
             [
@@ -124,38 +122,19 @@ class BoxRows:
         )
 
     def _by_maps(self, row: RowPlan, model: Model) -> Detections:
-        """Boxes around what maps show, at the level that tags tell."""
-        level = self._level(row, model)
-        if not self.settings.quiet:
-            say(f"boxes are drawn at {level:.2f} of the highest value, by the tags of {self.train_set.name}")
-        looked = self._localized(row, model, self.features, self.sizes, row.scales)
+        """Boxes around what maps show, at the level that the tags of the training photographs told."""
+        looked = self._localized(row, model)
         return _together(
-            [find_extents(seen.soft_maps(), seen.probabilities, seen.lattice, level) for seen in looked]
+            [find_extents(seen.soft_maps(), seen.probabilities, seen.lattice, model.level) for seen in looked]
         )
 
-    def _level(self, row: RowPlan, model: Model) -> float:
-        """At the scales of training, whose features are there: the level is a share, which scales hardly move."""
-        recipe = dict((model.manifest or {}).get("recipe") or {})
-        scales = tuple(recipe.get("scales") or row.scales)
-        features = self.train_features(scales)
-        chosen = np.unique(np.linspace(0, len(self.train_set) - 1, _TAGGED).astype(int))
-        some = CachedFeatures(features.cache, tuple(features.contents[i] for i in chosen), features.scales)
-        sizes = [photograph_size(self.train_set.samples[i].path) for i in chosen]
-        peaks = [seen.responses for seen in self._localized(row, model, some, sizes, scales)]
-        return level_from_tags(np.stack(peaks), self.train_set.labels[chosen])
-
-    def _localized(
-        self,
-        row: RowPlan,
-        model: Model,
-        features: CachedFeatures,
-        sizes: Sequence[Size],
-        scales: tuple[float, ...],
-    ) -> Iterator[Localization]:
-        precision, quiet = self.settings.precision, self.settings.quiet
-        looked = maps_of(model, self.trunk, features, sizes, scales, precision=precision)
-        for maps in track(looked, f"drawing boxes: {row.key}", len(sizes), quiet=quiet):
-            yield localize([maps[scale] for scale in scales], model.classes, pooling=model.pooling)
+    def _localized(self, row: RowPlan, model: Model) -> Iterator[Localization]:
+        looked = maps_of(
+            *(model, self.trunk, self.features, self.sizes, row.scales), precision=self.settings.precision
+        )
+        quiet = self.settings.quiet
+        for maps in track(looked, f"drawing boxes: {row.key}", len(self.sizes), quiet=quiet):
+            yield localize([maps[scale] for scale in row.scales], model.classes, pooling=model.pooling)
 
 
 def _together(found: Sequence[Extents]) -> Detections:
@@ -194,5 +173,5 @@ def load_detections(path: Path, made_from: str) -> Detections | None:
             if str(kept["made_from"]) != made_from:
                 return None
             return Detections.build(kept["photo"], kept["label"], kept["score"], kept["boxes"])
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None

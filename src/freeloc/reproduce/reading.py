@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -135,5 +136,5 @@ def load_predictions(path: Path, name: str, mode: LocationMode, made_from: str) 
                 return None
             sizes = tuple(Size(int(width), int(height)) for width, height in kept["sizes"])
             return Predictions(name, sizes, kept["scores"], {mode: kept["points"]}, {mode: kept["responses"]})
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None

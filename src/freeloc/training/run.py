@@ -31,6 +31,7 @@ from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.device import sharing_cores
 from freeloc.training.finetune import FinishedCells, StageLearner, StageMaps
 from freeloc.training.folds import calibrated, check_folds, is_calibrated
+from freeloc.training.level import extent_level
 from freeloc.training.loop import EpochRecord, Pupil, fit, make_optimizer
 from freeloc.training.manifest import describe_setup, make_manifest
 from freeloc.training.masks import MaskedFeatures, MaskedLearner, check_told
@@ -211,7 +212,8 @@ def _train(
 
     with sharing_cores(network.threads) if trunk_first else nullcontext():
         _teach(lesson, head, parts, dataset, recipe, run, checkpoint, setup, seed, keep, quiet=quiet)
-    made = model()
+    level = extent_level(lesson.learner, lesson.cells, dataset, whole.layout, recipe)
+    made = replace(model(), level=level)
     run.finish(made)
     return made
 
@@ -257,7 +259,7 @@ class _Lesson:
     Attributes:
         source: what every step reads.
         pupil: what learns from it.
-        cells: features as they are before training, for the warm start.
+        cells: features as the trunk makes them by now: for the warm start, and for what is measured at the end.
         learner: computes the loss of cells.
     """
 

@@ -67,6 +67,11 @@ class Learner:
         self._device = device
 
     @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._device
+
+    @property
     def rise(self) -> float:
         """By how much a pooled score rises where FCb's bias does by one."""
         return rise(self._recipe.pooling)
