@@ -49,10 +49,10 @@ class DetectorOptions:
         seed: of what is drawn.
     """
 
-    positive: float = 0.7
+    positive: float = 1.0
     negative: float = 0.3
     drawn: int = 5
-    mined: int = 20
+    mined: int = 10
     rounds: int = 1
     svm: SvmOptions = field(default_factory=SvmOptions)
     seed: int = 0

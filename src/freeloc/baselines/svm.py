@@ -34,7 +34,7 @@ class SvmOptions:
     cost: float = 1.0
     positive_weight: float = 2.0
     tolerance: float = 1e-3
-    iterations: int = 150
+    iterations: int = 60
 
     def __post_init__(self) -> None:
         if min(self.cost, self.positive_weight, self.tolerance, self.iterations) <= 0:
