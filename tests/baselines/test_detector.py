@@ -89,7 +89,7 @@ class TestLabels:
 
     def test_overlap_says_what_a_box_shows(self) -> None:
         boxes = [(0, 0, 100, 100), (0, 0, 100, 75), (0, 0, 100, 50), (0, 0, 100, 20), (200, 0, 300, 100)]
-        found = region_labels(boxes, self.OBJECTS, 4)
+        found = region_labels(boxes, self.OBJECTS, 4, DetectorOptions(positive=0.7))
         assert found.dtype == np.int8
         assert found[:, 0].tolist() == [1, 1, 0, -1, -1]
         assert found[:, 1].tolist() == [-1, -1, -1, -1, 1]
@@ -103,7 +103,7 @@ class TestLabels:
         boxes = np.array(
             [(third, third, 2 * third, 2 * third), (third, third, 2 * third, 2.1 * third)], np.float32
         )
-        assert region_labels(boxes, objects, 1, DetectorOptions(positive=1))[:, 0].tolist() == [1, 0]
+        assert region_labels(boxes, objects, 1)[:, 0].tolist() == [1, 0]
 
     def test_nothing_annotated_shows_nothing(self) -> None:
         assert (region_labels([(0, 0, 10, 10)], (), 2) == -1).all()

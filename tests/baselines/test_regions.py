@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from freeloc.baselines.regions import AROUND, BOX, PICTURE, RegionFeatures, RegionOptions, RegionPart
+from freeloc.baselines.regions import AROUND, BOX, QUARTERS, RegionFeatures, RegionOptions, RegionPart
 from freeloc.features import Cells
 from freeloc.geometry import CellLayout, Grid, Pyramid, Size
 from freeloc.pointwise import Pointwise
@@ -108,20 +108,23 @@ def test_a_vector_is_the_mean_of_the_map_at_the_scale_that_suits_the_box(
 
 
 def test_parts_follow_each_other_and_each_has_length_one() -> None:
-    parts: tuple[RegionPart, ...] = (PICTURE, BOX, AROUND)
+    parts: tuple[RegionPart, ...] = (QUARTERS, BOX, AROUND)
     boxes = np.array([[100, 100, 200, 180], [10, 0, 590, 390]])
-    found = regions(parts=parts, surroundings=1.5).vectors(0, boxes)
+    pooling = regions(parts=parts, surroundings=1.5)
+    found = pooling.vectors(0, boxes)
     assert found.dtype == np.float32
-    assert found.shape == (2, 3 * WIDTH)
-    np.testing.assert_allclose(np.linalg.norm(found.reshape(2, 3, WIDTH), axis=2), 1, rtol=1e-5)
-    # Half again as wide and as high, and not beyond the photograph.
-    scale_of_first = 0.7  # 89 pixels of 600 are 74 of 500
-    around = [np.array([75, 80, 225, 200]), np.array([0, 0, 600, 400])]
-    whole = np.array([0, 0, 600, 400])
-    first = found[0].reshape(3, WIDTH)
-    for row, outline in zip(first, (whole, boxes[0], around[0]), strict=True):
-        np.testing.assert_allclose(row, unit(slow_mean(0, scale_of_first, outline)), atol=0.05)
-    np.testing.assert_allclose(found[1, 2 * WIDTH :], found[1, :WIDTH], atol=1e-6)
+    assert found.shape == (2, 6 * WIDTH) == (2, pooling.width)
+    rows = found.reshape(2, 6, WIDTH)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=2), [[0.5] * 4 + [1, 1]] * 2, rtol=1e-5)
+    # The first is 89 pixels of 600, which are 74 of 500 and 52 at the larger scale. Its surroundings are half again
+    # as wide and as high.
+    outlines = [(100, 100, 150, 140), (150, 100, 200, 140), (100, 140, 150, 180), (150, 140, 200, 180)]
+    outlines += [(100, 100, 200, 180), (75, 80, 225, 200)]
+    for row, outline in zip(rows[0], outlines, strict=True):
+        np.testing.assert_allclose(unit(row), unit(slow_mean(0, 0.7, np.array(outline))), atol=0.05)
+    # The second's surroundings end with the photograph.
+    around = unit(slow_mean(0, 0.35, np.array([0, 0, 600, 400])))
+    np.testing.assert_allclose(rows[1, 5], around, atol=0.02)
 
 
 def test_a_vector_does_not_depend_on_the_boxes_beside_it() -> None:
@@ -129,7 +132,7 @@ def test_a_vector_does_not_depend_on_the_boxes_beside_it() -> None:
     corners = np.concatenate([boxes.min(axis=1), boxes.max(axis=1)], axis=1)
     pooling = regions()
     together = pooling.vectors(1, corners)
-    assert together.shape == (40, pooling.width) == (40, 2 * WIDTH)
+    assert together.shape == (40, pooling.width) == (40, 6 * WIDTH)
     alone = np.concatenate([pooling.vectors(1, box) for box in corners])
     np.testing.assert_allclose(together, alone, atol=1e-6)
     assert pooling.vectors(1, []).shape == (0, pooling.width)
@@ -137,7 +140,7 @@ def test_a_vector_does_not_depend_on_the_boxes_beside_it() -> None:
 
 def test_a_box_without_extent_still_has_a_vector() -> None:
     found = regions().vectors(0, [[300, 200, 300, 200]])
-    np.testing.assert_allclose(np.linalg.norm(found.reshape(2, WIDTH), axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(found.reshape(6, WIDTH), axis=1), [1, 1, *[0.5] * 4], rtol=1e-5)
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -43,16 +43,19 @@ class DetectorOptions:
             only objects' own boxes do.
         negative: one that overlaps no object of a class so much does not show it. What lies between says nothing.
         drawn: proposals of each photograph to begin with, at random.
+        asked: so many proposals of each photograph, drawn at random, are asked in a round; pooling them is what takes
+            the time.
         mined: at most so many hard ones of each photograph are added in a round.
         rounds: how often hard ones are sought.
         svm: how machines are fitted.
         seed: of what is drawn.
     """
 
-    positive: float = 0.7
+    positive: float = 1.0
     negative: float = 0.3
     drawn: int = 5
-    mined: int = 20
+    asked: int = 120
+    mined: int = 10
     rounds: int = 1
     svm: SvmOptions = field(default_factory=SvmOptions)
     seed: int = 0
@@ -62,7 +65,7 @@ class DetectorOptions:
             raise ValueError(
                 "proposals that show a class overlap it more than those that do not, and at most 1"
             )
-        if min(self.drawn, self.mined, self.rounds) < 0:
+        if min(self.drawn, self.asked, self.mined, self.rounds) < 0:
             raise ValueError("no fewer than 0 proposals can be drawn or mined")
 
 
@@ -258,6 +261,7 @@ class _Examples:
             self._boxes.append(boxes)
             self._labels.append(region_labels(boxes, objects, len(data.classes), options))
         self._taken = [np.zeros(len(boxes), dtype=np.bool_) for boxes in self._boxes]
+        self._asked: list[IntpArray] = []
         # Half precision: the vectors of some hundred thousand boxes are what takes memory here.
         self._kept: list[tuple[npt.NDArray[np.float16], Labels]] = []
 
@@ -277,6 +281,11 @@ class _Examples:
     def mine(self, machines: Machines, *, quiet: bool) -> int:
         """Take what the machines find hardest of the rest; how many that were."""
         added = 0
+        # Drawn before the threads begin, for the same draws on every machine.
+        self._asked = [
+            np.sort(self._generator.permutation(np.flatnonzero(~taken))[: self._options.asked])
+            for taken in self._taken
+        ]
         for index, rows, vectors in track(
             self._hard(machines), "seeking hard negatives", len(self._boxes), quiet=quiet
         ):
@@ -286,7 +295,7 @@ class _Examples:
 
     def _hard(self, machines: Machines) -> Iterator[tuple[int, IntpArray, Float32Array]]:
         def find(index: int) -> tuple[int, IntpArray, Float32Array]:
-            rest = np.flatnonzero(~self._taken[index])
+            rest = self._asked[index]
             vectors = self._regions.vectors(index, self._boxes[index][rest])
             hard = hard_rows(machines(vectors), self._labels[index][rest], self._options.mined)
             return index, rest[hard], vectors[hard]

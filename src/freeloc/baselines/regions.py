@@ -22,15 +22,15 @@ from freeloc.geometry import Float32Array, Float64Array, Grid, Padding, Pyramid,
 from freeloc.runtime import Precision, native_bfloat16
 from freeloc.trunks.base import Trunk
 
-__all__ = ["AROUND", "BOX", "PICTURE", "RegionFeatures", "RegionOptions", "RegionPart"]
+__all__ = ["AROUND", "BOX", "QUARTERS", "RegionFeatures", "RegionOptions", "RegionPart"]
 
-RegionPart = Literal["box", "around", "picture"]
+RegionPart = Literal["box", "around", "quarters"]
 BOX: RegionPart = "box"
 """The box itself."""
 AROUND: RegionPart = "around"
-"""The box with its surroundings."""
-PICTURE: RegionPart = "picture"
-"""The whole photograph, at the box's scale."""
+"""The box with its surroundings, which tell a whole object from a part of one."""
+QUARTERS: RegionPart = "quarters"
+"""The four quarters of the box side by side, which tell how an object lies in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ class RegionOptions:
 
     scales: tuple[float, ...] = (0.7, 1.0, 1.4)
     side: float = 224
-    parts: tuple[RegionPart, ...] = (BOX, AROUND)
+    parts: tuple[RegionPart, ...] = (BOX, AROUND, QUARTERS)
     surroundings: float = 2.0
     padding: Padding = "stride"
 
     def __post_init__(self) -> None:
         if not self.scales or not self.parts or set(self.parts) - set(get_args(RegionPart)):
-            raise ValueError("regions need a scale, and at least one of the parts box, around and picture")
+            raise ValueError("regions need a scale, and at least one of the parts box, around and quarters")
         if self.side <= 0 or self.surroundings < 1:
             raise ValueError("regions need a side above 0, and surroundings that hold the box")
 
@@ -103,7 +103,7 @@ class RegionFeatures:
     @property
     def width(self) -> int:
         """Values in a vector, D."""
-        return self._width * len(self.options.parts)
+        return self._width * sum(4 if part == QUARTERS else 1 for part in self.options.parts)
 
     def vectors(self, index: int, boxes: npt.ArrayLike) -> Float32Array:
         """Vectors of boxes of one photograph.
@@ -113,43 +113,60 @@ class RegionFeatures:
             boxes: (M, 4) ``x1, y1, x2, y2``, edges in photograph pixels.
 
         Returns:
-            (M, D) float32. Each part has length one, so that every box and every part weighs the same.
+            (M, D) float32. Each part has length one, so that every box and every part weighs the same; each of the
+            quarters has half of that.
         """
         corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         grids = self._pyramid.grids(self.sizes[index], self._layout)
         sides = np.stack([grid.canvas_sides(corners) for grid in grids])
         nearest = np.abs(np.log(np.maximum(sides, 1) / self.options.side)).argmin(axis=0)
-        pooled = torch.zeros((len(corners), len(self.options.parts), self._width))
+        vectors = np.empty((len(corners), self.width), np.float32)
         for number in np.unique(nearest):
             rows = np.flatnonzero(nearest == number)
-            cells = self._cells(index, grids[number].scale)
-            for place, part in enumerate(self.options.parts):
-                weights = _weights(grids[number], self._outlines(part, corners[rows], index))
-                pooled[rows, place] = (weights.to(self._device) @ cells).cpu()
-        vectors: Float32Array = functional.normalize(pooled, dim=2).flatten(1).numpy()
+            outlines, lengths = self._outlines(corners[rows], index)
+            weights = _weights(grids[number], outlines.reshape(-1, 4)).to(self._device, self._kind)
+            pooled = (weights @ self._cells(index, grids[number].scale)).float()
+            pooled = functional.normalize(pooled).view(len(rows), len(lengths), self._width)
+            pooled *= torch.tensor(lengths, device=self._device)[:, None]
+            vectors[rows] = pooled.flatten(1).cpu().numpy()
         return vectors
 
     def _cells(self, index: int, scale: float) -> Tensor:
-        """(cells, width) float32 of the valid cells of one photograph, row by row, projected."""
+        """(cells, width) of the valid cells of one photograph, row by row, projected."""
         cells = np.array(self._features.map(index, scale), np.float32)
         kept = torch.from_numpy(cells.reshape(-1, cells.shape[-1])).to(self._device, self._kind)
         low = self._kind == torch.bfloat16
         with torch.inference_mode(), torch.autocast(self._device.type, self._kind, enabled=low):
             projected: Tensor = self._projection(kept)
-        return projected.float()
+        return projected.to(self._kind)
 
-    def _outlines(self, part: RegionPart, corners: Float64Array, index: int) -> Float64Array:
-        """(M, 4) what is pooled of each box."""
-        if part == BOX:
-            return corners
-        size = self.sizes[index]
-        whole = np.array([0.0, 0.0, size.width, size.height])
-        if part == PICTURE:
-            return np.broadcast_to(whole, corners.shape)
+    def _outlines(self, corners: Float64Array, index: int) -> tuple[Float64Array, list[float]]:
+        """(M, L, 4) all that is pooled of each box, and the L lengths of its vectors."""
+        found: list[Float64Array] = []
+        lengths: list[float] = []
+        for part in self.options.parts:
+            own = {BOX: _itself, AROUND: self._around, QUARTERS: _quarters}[part](corners, self.sizes[index])
+            found += own
+            lengths += [len(own) ** -0.5] * len(own)
+        return np.stack(found, axis=1), lengths
+
+    def _around(self, corners: Float64Array, size: Size) -> list[Float64Array]:
         grown = (self.options.surroundings - 1) / 2 * (corners[:, 2:] - corners[:, :2])
-        return np.concatenate(
-            [np.maximum(corners[:, :2] - grown, 0), np.minimum(corners[:, 2:] + grown, whole[2:])], axis=1
-        )
+        low = np.maximum(corners[:, :2] - grown, 0)
+        high = np.minimum(corners[:, 2:] + grown, [size.width, size.height])
+        return [np.concatenate([low, high], axis=1)]
+
+
+def _itself(corners: Float64Array, _size: Size) -> list[Float64Array]:
+    return [corners]
+
+
+def _quarters(corners: Float64Array, _size: Size) -> list[Float64Array]:
+    """Upper left, upper right, lower left and lower right."""
+    xs, ys = (
+        np.stack([low, (low + high) / 2, high]) for low, high in (corners[:, 0::2].T, corners[:, 1::2].T)
+    )
+    return [np.stack([xs[j], ys[i], xs[j + 1], ys[i + 1]], axis=1) for i in (0, 1) for j in (0, 1)]
 
 
 def _weights(grid: Grid, boxes: Float64Array) -> Tensor:
