@@ -31,6 +31,7 @@ class PredictionOptions:
     Attributes:
         threshold: probability from which a class counts as present; None: the model's own, for each class.
         peaks: at most so many points per class, the best first; 0 leaves them out.
+        boxes: at most so many boxes per class, the surest first; 0 leaves them out.
         overlay: a picture per photograph, with map and yellow cross per present class.
         maps: resolution of the written score maps; None writes none.
         skip_bad: go on after a photograph that cannot be read.
@@ -38,6 +39,7 @@ class PredictionOptions:
 
     threshold: float | None = None
     peaks: int = 0
+    boxes: int = 0
     overlay: bool = False
     maps: Literal["photograph", "lattice"] | None = None
     skip_bad: bool = False
@@ -87,7 +89,11 @@ def predict_files(
             if result is None:
                 continue
             record = localization_record(
-                result, threshold=options.threshold, peaks=options.peaks, photo_name=str(path)
+                result,
+                threshold=options.threshold,
+                peaks=options.peaks,
+                boxes=options.boxes,
+                photo_name=str(path),
             )
             lines.write(record)
             if folder is not None:

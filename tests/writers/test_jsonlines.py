@@ -94,8 +94,25 @@ def test_the_record_holds_what_the_localization_says(mode: str) -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-def test_peaks_only_when_asked_for() -> None:
-    assert all("peaks" not in each for each in localization_record(real_localization())["classes"])
+def test_peaks_and_boxes_only_when_asked_for() -> None:
+    for each in localization_record(real_localization())["classes"]:
+        assert not {"peaks", "boxes"} & each.keys()
+
+
+def test_boxes_are_those_of_the_localization() -> None:
+    localization = real_localization()
+    record = localization_record(localization, boxes=2)
+    assert any(each["boxes"] for each in record["classes"])
+    for each in record["classes"]:
+        boxes = localization.boxes(each["name"], count=2)
+        assert [box["score"] for box in each["boxes"]] == pytest.approx(
+            [box.score for box in boxes], rel=1e-5
+        )
+        for told, box in zip(each["boxes"], boxes, strict=True):
+            assert (told["x1"], told["y2"]) == (
+                pytest.approx(box.x1, abs=0.005),
+                pytest.approx(box.y2, abs=0.005),
+            )
 
 
 def test_the_photograph_is_named_by_its_path_unless_told() -> None:

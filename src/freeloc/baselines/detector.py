@@ -43,8 +43,8 @@ class DetectorOptions:
             only objects' own boxes do.
         negative: one that overlaps no object of a class so much does not show it. What lies between says nothing.
         drawn: proposals of each photograph to begin with, at random.
-        asked: so many proposals of each photograph, drawn at random, are asked in a round; pooling them is what takes
-            the time.
+        asked: so many proposals of each photograph, drawn at random, are asked in a round; pooling them is what
+            takes the time.
         mined: at most so many hard ones of each photograph are added in a round.
         rounds: how often hard ones are sought.
         svm: how machines are fitted.

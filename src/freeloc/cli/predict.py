@@ -62,6 +62,9 @@ def predict(
         ),
     ] = None,
     peaks: Annotated[int, typer.Option(help="Several points a class: at most so many.", min=0)] = 0,
+    boxes: Annotated[
+        int, typer.Option(help="Boxes around the objects of a class: at most so many.", min=0)
+    ] = 0,
     overlay: Annotated[
         bool,
         typer.Option(
@@ -102,6 +105,7 @@ def predict(
     options = PredictionOptions(
         threshold=threshold,
         peaks=peaks,
+        boxes=boxes,
         overlay=overlay,
         maps=map_size.value if maps else None,
         skip_bad=skip_bad,

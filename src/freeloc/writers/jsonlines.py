@@ -17,7 +17,10 @@ A record (``schema_version`` 1)::
           "response": 0.873,            value of the map there: 0 to 1 when fused, a raw score the paper's way
           "threshold": 0.5,             probability from which this class is "present"
           "present": true,
-          "peaks": [{"x": 212.4, "y": 140.0, "value": 0.873}, …]   only when asked for
+          "peaks": [{"x": 212.4, "y": 140.0, "value": 0.873}, …],   only when asked for
+          "boxes": [                    likewise, the surest first; none where the probability is under 1%
+            {"x1": 180.0, "y1": 96.0, "x2": 264.0, "y2": 212.0, "score": 0.9}, …
+          ]
         }, …
       ]
     }
@@ -145,6 +148,7 @@ def localization_record(
     *,
     threshold: float | None = None,
     peaks: int = 0,
+    boxes: int = 0,
     photo_name: str | None = None,
 ) -> dict[str, Any]:
     """What freeloc says of one photograph as plain numbers, strings, lists and dicts; see the module's text.
@@ -153,6 +157,7 @@ def localization_record(
         localization: scores, points and maps.
         threshold: probability from which a class is present; without it the model's own, for each class.
         peaks: at most so many peaks per class; with 0 the field "peaks" is left out.
+        boxes: likewise boxes.
         photo_name: the field "photo"; without it the photograph's path, or "" where it came from no file.
     """
     if photo_name is None:
@@ -166,13 +171,14 @@ def localization_record(
         "mode": localization.mode,
         "threshold": _number(shared.pop()) if len(shared) == 1 else None,
         "classes": [
-            _class_record(localization, location, threshold, peaks) for location in localization.ranked()
+            _class_record(localization, location, threshold, peaks, boxes)
+            for location in localization.ranked()
         ],
     }
 
 
 def _class_record(
-    localization: Localization, location: ClassLocation, threshold: float | None, peaks: int
+    localization: Localization, location: ClassLocation, threshold: float | None, peaks: int, boxes: int
 ) -> dict[str, Any]:
     record: dict[str, Any] = {
         "name": location.name,
@@ -186,6 +192,8 @@ def _class_record(
     }
     if peaks > 0:
         record["peaks"] = _peak_records(localization, location.name, peaks)
+    if boxes > 0:
+        record["boxes"] = _box_records(localization, location.name, boxes)
     return record
 
 
@@ -195,6 +203,18 @@ def _peak_records(localization: Localization, name: str, count: int) -> list[dic
     return [
         {"x": _coordinate(peak.x), "y": _coordinate(peak.y), "value": _number(peak.value)}
         for peak in localization.peaks(name, count=count)
+    ]
+
+
+def _box_records(localization: Localization, name: str, count: int) -> list[dict[str, float | None]]:
+    if not np.isfinite(localization.maps[localization.classes.index(name)]).all():
+        return []
+    return [
+        {
+            **{edge: _coordinate(getattr(box, edge)) for edge in ("x1", "y1", "x2", "y2")},
+            "score": _number(box.score),
+        }
+        for box in localization.boxes(name, count=count)
     ]
 
 
