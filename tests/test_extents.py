@@ -140,6 +140,7 @@ def test_improbable_classes_get_no_box_and_raw_maps_are_softened() -> None:
     found = boxes_of(localization(values, Size(300, 200), [2.0, -9.0], mode="paper"), 0.5)
     assert set(found.labels) == {0}
     np.testing.assert_allclose(found.boxes[0], (80, 50, 200, 120))
+    assert boxes_of(localization(np.zeros((2, 20, 30)), Size(300, 200), [3.0, 3.0])).boxes.shape == (0, 4)
     nothing = boxes_of(localization(values, Size(300, 200), [-9.0, -9.0], mode="paper"))
     assert nothing.boxes.shape == (0, 4)
 

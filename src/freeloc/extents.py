@@ -224,6 +224,8 @@ def _drawn(
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Share and height, both of the highest value, and box of all connected places above each share."""
     highest = float(values.max())
+    if highest <= 0:
+        return np.zeros(0), np.zeros(0), np.zeros((0, 4))
     found = [
         part
         for part in _components(values, [share * highest for share in sorted(options.shares, reverse=True)])
