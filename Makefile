@@ -2,6 +2,7 @@
 # make test   environment, lint, types and tests
 # make lint   ruff and mypy alone
 # make bench  compare speeds on real photographs; writes docs/benchmarks.md (BENCH_ARGS='--model FILE')
+# make voc20  train the model that ships, from a Pascal VOC devkit (VOC=VOCdevkit/VOC2012, VOC20_ARGS='--val-split val')
 # make clean  remove the environment and what the demo wrote
 
 PYTHON ?= python3
@@ -9,8 +10,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+VOC ?= VOCdevkit/VOC2012
+VOC20_ARGS ?=
 
-.PHONY: demo test lint bench format clean help
+.PHONY: demo test lint bench voc20 format clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -42,6 +45,9 @@ $(VENV)/bench: $(VENV)/base
 
 bench: $(VENV)/bench
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+voc20: $(VENV)/base
+	$(BIN)/python recipes/voc20.py --root '$(VOC)' $(VOC20_ARGS)
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
