@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeloc.boxes import pairwise_iou, suppress, suppress_classes
@@ -25,6 +25,7 @@ def pixels(box: np.ndarray) -> set[tuple[int, int]]:
     return {(x, y) for x in range(x1, x2) for y in range(y1, y2)}
 
 
+@settings(deadline=None)
 @given(box_lists(), box_lists())
 def test_overlap_is_that_of_sets_of_pixels(first: np.ndarray, second: np.ndarray) -> None:
     found = pairwise_iou(first, second)
@@ -36,6 +37,7 @@ def test_overlap_is_that_of_sets_of_pixels(first: np.ndarray, second: np.ndarray
             assert found[i, j] == expected
 
 
+@settings(deadline=None)
 @given(box_lists(), st.data(), st.sampled_from([0.0, 0.3, 0.5, 1.0]))
 def test_suppression_keeps_what_no_surer_kept_box_covers(
     boxes: np.ndarray, data: st.DataObject, overlap: float
@@ -57,6 +59,7 @@ def test_the_surest_stays_and_its_neighbour_goes() -> None:
     assert suppress([], []).tolist() == []
 
 
+@settings(deadline=None)
 @given(box_lists(), st.data(), st.integers(0, 4), st.sampled_from([0.0, 0.3, 1.0]))
 def test_classes_are_suppressed_as_each_alone(
     boxes: np.ndarray, data: st.DataObject, classes: int, overlap: float

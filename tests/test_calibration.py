@@ -148,7 +148,7 @@ def test_scores_that_mislead_are_given_no_weight() -> None:
     assert found.thresholds == (0.5,)
 
 
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(problems())
 def test_the_fit_is_sound_whatever_the_numbers(problem: tuple[np.ndarray, np.ndarray]) -> None:
     scores, labels = problem
@@ -165,6 +165,7 @@ def test_the_fit_is_sound_whatever_the_numbers(problem: tuple[np.ndarray, np.nda
     np.testing.assert_allclose(other.probabilities(scores), probabilities, atol=1e-4)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100), st.floats(0.1, 10), st.floats(-5, 5))
 def test_the_scale_of_scores_is_nothing_to_a_lone_slope(seed: int, gain: float, shift: float) -> None:
     scores, labels = drawn(seed, 60, [0.8], [0.0])
@@ -179,6 +180,7 @@ def test_the_scale_of_scores_is_nothing_to_a_lone_slope(seed: int, gain: float, 
 # --- thresholds --------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 20), st.booleans()), min_size=1, max_size=15))
 def test_no_threshold_has_a_better_f1(pairs: list[tuple[int, bool]]) -> None:
     share = np.array([part / 20 for part, _ in pairs])

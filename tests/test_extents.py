@@ -71,6 +71,7 @@ def flooded(values: np.ndarray, floor: float) -> set[tuple[float, tuple[int, int
     return parts
 
 
+@settings(deadline=None)
 @given(maps, st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.5, 4.0]), min_size=1, unique=True))
 def test_components_at_every_floor(values: np.ndarray, floors: list[float]) -> None:
     found = _components(values, sorted(floors, reverse=True))
@@ -79,7 +80,7 @@ def test_components_at_every_floor(values: np.ndarray, floors: list[float]) -> N
         assert own == flooded(values, floor)
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_sums_in_boxes_that_end_inside_cells(data: st.DataObject) -> None:
     """Against cells cut into 4 × 4 pixels, on which boxes of whole pixels are exact."""
@@ -110,28 +111,28 @@ def test_one_object_gets_one_box_around_it() -> None:
     values = hill((20, 30), (8, 5, 20, 12), 0.9)[None]
     found = boxes_of(localization(values, Size(300, 200), [3.0]), 0.5)
     assert found.labels[0] == 0
-    np.testing.assert_allclose(found.boxes[0], (80, 50, 200, 120))
-    assert len(found.boxes) == 1
+    np.testing.assert_allclose(found.corners[0], (80, 50, 200, 120))
+    assert len(found.corners) == 1
     assert found.scores[0] == pytest.approx(1 / (1 + np.exp(-3.0)), rel=1e-6)
 
 
 def test_two_objects_that_touch_low_down_get_two_boxes() -> None:
     one, other = hill((20, 40), (4, 5, 12, 14), 0.9), hill((20, 40), (18, 5, 28, 14), 0.8)
     found = boxes_of(localization(np.maximum(one, other)[None], Size(400, 200), [3.0]), 0.5)
-    assert {tuple(box) for box in found.boxes[:2]} == {(40, 50, 120, 140), (180, 50, 280, 140)}
+    assert {tuple(box) for box in found.corners[:2]} == {(40, 50, 120, 140), (180, 50, 280, 140)}
     assert found.scores[0] > found.scores[1]
 
 
 def test_the_level_says_how_wide_boxes_are() -> None:
     values = hill((40, 40), (15, 15, 25, 25), 0.9)[None]
     seen = localization(values, Size(400, 400), [3.0])
-    sides = [np.ptp(boxes_of(seen, level).boxes[0].reshape(2, 2), axis=0)[0] for level in (0.15, 0.3, 0.6)]
+    sides = [np.ptp(boxes_of(seen, level).corners[0].reshape(2, 2), axis=0)[0] for level in (0.15, 0.3, 0.6)]
     assert sides[0] > sides[1] > sides[2]
     per_class = localization(np.concatenate([values, values]), Size(400, 400), [3.0, 3.0])
     found = boxes_of(per_class, [0.15, 0.6])
-    assert np.ptp(found.boxes[0].reshape(2, 2), axis=0)[0] == sides[0]
+    assert np.ptp(found.corners[0].reshape(2, 2), axis=0)[0] == sides[0]
     first = int(np.flatnonzero(found.labels == 1)[0])
-    assert np.ptp(found.boxes[first].reshape(2, 2), axis=0)[0] == sides[2]
+    assert np.ptp(found.corners[first].reshape(2, 2), axis=0)[0] == sides[2]
 
 
 def test_improbable_classes_get_no_box_and_raw_maps_are_softened() -> None:
@@ -139,19 +140,19 @@ def test_improbable_classes_get_no_box_and_raw_maps_are_softened() -> None:
     values = np.stack([raw, raw])
     found = boxes_of(localization(values, Size(300, 200), [2.0, -9.0], mode="paper"), 0.5)
     assert set(found.labels) == {0}
-    np.testing.assert_allclose(found.boxes[0], (80, 50, 200, 120))
-    assert boxes_of(localization(np.zeros((2, 20, 30)), Size(300, 200), [3.0, 3.0])).boxes.shape == (0, 4)
+    np.testing.assert_allclose(found.corners[0], (80, 50, 200, 120))
+    assert boxes_of(localization(np.zeros((2, 20, 30)), Size(300, 200), [3.0, 3.0])).corners.shape == (0, 4)
     nothing = boxes_of(localization(values, Size(300, 200), [-9.0, -9.0], mode="paper"))
-    assert nothing.boxes.shape == (0, 4)
+    assert nothing.corners.shape == (0, 4)
 
 
 def test_the_proposal_that_fits_the_map_ranks_first() -> None:
     values = hill((20, 30), (8, 5, 20, 12), 0.9)[None]
     proposals = [(0, 0, 300, 200), (80, 50, 200, 120), (100, 60, 140, 100), (230, 10, 290, 60)]
     found = ranked(localization(values, Size(300, 200), [1.0]), proposals)
-    np.testing.assert_allclose(found.boxes[0], proposals[1])
+    np.testing.assert_allclose(found.corners[0], proposals[1])
     assert (np.diff(found.scores) <= 0).all()
-    assert ranked(localization(values, Size(300, 200), [1.0]), []).boxes.shape == (0, 4)
+    assert ranked(localization(values, Size(300, 200), [1.0]), []).corners.shape == (0, 4)
 
 
 def test_the_level_is_where_photographs_without_the_class_end() -> None:
@@ -175,7 +176,7 @@ def test_a_localization_gives_its_boxes() -> None:
     seen = localization(np.maximum(one, other)[None], Size(400, 200), [3.0])
     found = seen.boxes("class0")
     everything = boxes_of(seen)
-    assert [(box.x1, box.y1, box.x2, box.y2) for box in found] == [tuple(box) for box in everything.boxes]
+    assert [(box.x1, box.y1, box.x2, box.y2) for box in found] == [tuple(box) for box in everything.corners]
     assert [box.score for box in found] == list(everything.scores)
     assert seen.boxes("class0", count=1) == found[:1]
     with pytest.raises(FreelocError, match="0 boxes are none"):

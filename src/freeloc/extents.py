@@ -89,12 +89,12 @@ class Extents:
     Attributes:
         labels: (M,) class indices.
         scores: (M,) float64, the class's probability times the weight of the box.
-        boxes: (M, 4) float64 ``x1, y1, x2, y2``, edges in photograph pixels.
+        corners: (M, 4) float64 ``x1, y1, x2, y2``, edges in photograph pixels.
     """
 
     labels: npt.NDArray[np.intp]
     scores: Float64Array
-    boxes: Float64Array
+    corners: Float64Array
 
     @classmethod
     def of(cls, found: Sequence[tuple[int, Float64Array, Float64Array]]) -> Extents:

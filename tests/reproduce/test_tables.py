@@ -60,7 +60,7 @@ def rows() -> tuple[MeasuredRow, ...]:
         "masked": predictions(data, (middle, (30.0, 100.0))),
         "centre": predictions(data, (middle, middle)),
     }
-    measured = [measure(ROWS[key], one, "paper", data, objects, OPTIONS) for key, one in told.items()]
+    measured = [measure(ROWS[key], one, data, objects, OPTIONS) for key, one in told.items()]
     cats = np.flatnonzero(data.labels[:, 0] > 0)
     exact = Detections.build(cats, np.zeros(len(cats)), np.ones(len(cats)), [BOX] * len(cats))
     half = Detections.build(cats, np.zeros(len(cats)), np.ones(len(cats)), [(100, 50, 140, 150)] * len(cats))

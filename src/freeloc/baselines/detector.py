@@ -53,9 +53,9 @@ class DetectorOptions:
 
     positive: float = 1.0
     negative: float = 0.3
-    drawn: int = 5
-    asked: int = 120
-    mined: int = 10
+    drawn: int = 20
+    asked: int = 500
+    mined: int = 40
     rounds: int = 1
     svm: SvmOptions = field(default_factory=SvmOptions)
     seed: int = 0

@@ -7,7 +7,7 @@ boxes that selective search proposes (section 6, last part), and one draws its o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,20 +19,23 @@ from freeloc.atomic import replacing
 from freeloc.baselines import Detector, DetectorOptions, RegionFeatures, RegionOptions, train_detector
 from freeloc.datasets.sample import Dataset
 from freeloc.extents import ExtentOptions, Extents, find_extents, rank_proposals
-from freeloc.featuremaps import maps_of
 from freeloc.features import CachedFeatures
 from freeloc.geometry import Float32Array, Size
-from freeloc.localization import Localization, localize
+from freeloc.localization import ScaleMap, localize
 from freeloc.metrics import Detections
 from freeloc.model import Model
 from freeloc.photographs import photograph_size
-from freeloc.progress import track
 from freeloc.proposals import ProposalStore, propose
+from freeloc.reproduce.reading import Reader
 from freeloc.reproduce.rows import RowPlan
 from freeloc.reproduce.settings import Places, Settings, described
 from freeloc.trunks.base import Trunk
 
-__all__ = ["BoxRows", "load_detections", "save_detections"]
+__all__ = ["BoxRows", "load_detections", "save_detections", "together"]
+
+_SEARCHED = 1000
+"""Training photographs whose proposals the detector learns from as negatives; objects are taken from all of them.
+Negatives are never short, and proposals take longer than all the rest of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,25 +62,36 @@ class BoxRows:
     places: Places
     settings: Settings
 
-    def found(self, row: RowPlan, model: Model | None) -> Detections:
-        """The boxes of a row, those that are kept from before as they are.
+    def kept(self, row: RowPlan, content: str) -> Detections | None:
+        """The boxes of a row that were found before; None where they are not there.
 
         Args:
             row: one that answers with boxes.
-            model: whose maps it reads, as read from its file; None for the detector.
+            content: hash of the model whose maps it reads; "" for the detector.
         """
-        content = self._told() if model is None else f"{model.content} {row.scales} {ExtentOptions()}"
-        made_from = f"{row.extent} {content} {described(self.features)} {self._store().options.name}"
-        if (kept := load_detections(self.places.row(row.key), made_from)) is not None:
-            return kept
-        if model is None:
-            made = self._by_detector()
-        elif row.extent == "proposals":
-            made = self._by_proposals(row, model)
-        else:
-            made = self._by_maps(row, model)
-        save_detections(self.places.row(row.key), made, made_from)
-        return made
+        return load_detections(self.places.row(row.key), self._made_from(row, content))
+
+    def keep(self, row: RowPlan, content: str, found: Detections) -> None:
+        """Keep the boxes of a row for next time."""
+        save_detections(self.places.row(row.key), found, self._made_from(row, content))
+
+    def reader(self, row: RowPlan, model: Model) -> Reader:
+        """Finds the boxes of a row that reads a model's maps, photograph by photograph."""
+        proposals = self._proposals(self.val_set, self.features) if row.extent == "proposals" else None
+
+        def read(index: int, maps: Mapping[float, ScaleMap]) -> Extents:
+            seen = localize([maps[scale] for scale in row.scales], model.classes, pooling=model.pooling)
+            arguments = (seen.soft_maps(), seen.probabilities, seen.lattice)
+            if proposals is None:
+                # At the level that the tags of the training photographs told.
+                return find_extents(*arguments, model.level)
+            return rank_proposals(*arguments, proposals[index])
+
+        return read
+
+    def _made_from(self, row: RowPlan, content: str) -> str:
+        how = f"{content} {row.scales} {ExtentOptions()}" if content else self._told()
+        return f"{row.extent} {how} {described(self.features)} {self._store().options.name}"
 
     def _told(self) -> str:
         """What the detector is told: photographs, tags and boxes, and how it is trained on them."""
@@ -93,57 +107,41 @@ class BoxRows:
         paths = [sample.path for sample in dataset]
         return propose(paths, features.contents, self._store(), quiet=self.settings.quiet)
 
-    def _by_detector(self) -> Detections:
+    def detect(self) -> Detections:
         """Row L: linear machines over regions of the same features, trained on boxes."""
         options, quiet = RegionOptions(), self.settings.quiet
         regions = partial(RegionFeatures, self.trunk, options=options, precision=self.settings.precision)
         features = self.train_features(options.scales)
         made_from = f"{self._told()} {described(features)} {self._store().options.name}"
-        place = self.places.detector
-        detector = Detector.load(place, made_from)
+        detector = Detector.load(self.places.detector, made_from)
         if detector is None:
             sizes = [photograph_size(sample.path) for sample in self.train_set]
-            proposals = self._proposals(self.train_set, features)
+            proposals = self._negatives(features)
             detector = train_detector(self.train_set, regions(features, sizes), proposals, quiet=quiet)
-            detector.save(place, made_from)
+            detector.save(self.places.detector, made_from)
         proposals = self._proposals(self.val_set, self.features)
         return detector.detect(regions(self.features, self.sizes), proposals, quiet=quiet)
 
-    def _by_proposals(self, row: RowPlan, model: Model) -> Detections:
-        """Section 6: scores aggregated inside boxes that know no class."""
-        proposals = self._proposals(self.val_set, self.features)
-        looked = self._localized(row, model)
-        pairs = zip(looked, proposals, strict=True)
-        return _together(
-            [
-                rank_proposals(seen.soft_maps(), seen.probabilities, seen.lattice, boxes)
-                for seen, boxes in pairs
-            ]
+    def _negatives(self, features: CachedFeatures) -> list[Float32Array]:
+        """Proposals of some training photographs; none of the others, which give their objects alone."""
+        count = len(self.train_set)
+        chosen = np.unique(np.linspace(0, count - 1, min(_SEARCHED, count)).astype(int)).tolist()
+        paths = [self.train_set.samples[index].path for index in chosen]
+        contents = [features.contents[index] for index in chosen]
+        made = dict(
+            zip(chosen, propose(paths, contents, self._store(), quiet=self.settings.quiet), strict=True)
         )
-
-    def _by_maps(self, row: RowPlan, model: Model) -> Detections:
-        """Boxes around what maps show, at the level that the tags of the training photographs told."""
-        looked = self._localized(row, model)
-        return _together(
-            [find_extents(seen.soft_maps(), seen.probabilities, seen.lattice, model.level) for seen in looked]
-        )
-
-    def _localized(self, row: RowPlan, model: Model) -> Iterator[Localization]:
-        looked = maps_of(
-            *(model, self.trunk, self.features, self.sizes, row.scales), precision=self.settings.precision
-        )
-        quiet = self.settings.quiet
-        for maps in track(looked, f"drawing boxes: {row.key}", len(self.sizes), quiet=quiet):
-            yield localize([maps[scale] for scale in row.scales], model.classes, pooling=model.pooling)
+        nothing = np.zeros((0, 4), np.float32)
+        return [made.get(index, nothing) for index in range(count)]
 
 
-def _together(found: Sequence[Extents]) -> Detections:
+def together(found: Sequence[Extents]) -> Detections:
     """The boxes of one photograph after the other."""
     return Detections.build(
         np.repeat(np.arange(len(found)), [len(one.labels) for one in found]),
         np.concatenate([one.labels for one in found]),
         np.concatenate([one.scores for one in found]),
-        np.concatenate([one.boxes for one in found]),
+        np.concatenate([one.corners for one in found]),
     )
 
 

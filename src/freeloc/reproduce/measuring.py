@@ -10,7 +10,6 @@ from typing import Any
 from freeloc.datasets.sample import Dataset
 from freeloc.evaluation import EvaluationOptions, Predictions, box_measure, detector_metrics, row_metrics
 from freeloc.geometry import Size
-from freeloc.localization import LocationMode
 from freeloc.metrics import (
     BOX_IOU,
     BootstrapResult,
@@ -64,7 +63,6 @@ class MeasuredRow:
 def measure(
     plan: RowPlan,
     predictions: Predictions,
-    mode: LocationMode,
     dataset: Dataset,
     objects: Sequence[Objects],
     options: EvaluationOptions,
@@ -73,13 +71,12 @@ def measure(
 
     Args:
         plan: the row.
-        predictions: of N photographs.
-        mode: which of their points.
+        predictions: of N photographs, in the row's way.
         dataset: the N photographs.
         objects: their boxes.
         options: how to measure.
     """
-    points, responses = predictions.points[mode], predictions.responses[mode]
+    points, responses = predictions.points[plan.mode], predictions.responses[plan.mode]
     return _measured(plan, row_metrics(predictions, points, responses, dataset, objects, options), options)
 
 

@@ -6,9 +6,9 @@ then happens to a map is what happens everywhere: `freeloc.localization`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,77 +18,83 @@ from freeloc.atomic import replacing
 from freeloc.evaluation import Predictions
 from freeloc.featuremaps import maps_of, on_full_images
 from freeloc.features import CachedFeatures
-from freeloc.geometry import Float64Array, Size
-from freeloc.localization import LocationMode, pinpoint
+from freeloc.geometry import Float32Array, Float64Array, Size
+from freeloc.localization import LocationMode, ScaleMap, pinpoint
 from freeloc.model import Model
 from freeloc.poolings import Pooling
 from freeloc.progress import track
+from freeloc.reproduce.rows import RowPlan
 from freeloc.runtime import Precision
 from freeloc.trunks.base import Trunk
 
 __all__ = [
-    "Reading",
+    "Reader",
+    "as_predictions",
     "load_predictions",
-    "read_rows",
+    "point_reader",
+    "read_maps",
     "save_predictions",
     "surest",
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a row makes of a model's maps.
-
-    Attributes:
-        scales: those it looks at.
-        mode: its way to the point.
-    """
-
-    scales: tuple[float, ...]
-    mode: LocationMode
+Reader = Callable[[int, Mapping[float, ScaleMap]], Any]
+"""What a row makes of a photograph, given its index and its maps by scale."""
 
 
-def read_rows(
+def read_maps(
     name: str,
     model: Model,
     trunk: Trunk,
     features: CachedFeatures,
     sizes: Sequence[Size],
-    readings: Mapping[str, Reading],
+    scales: Collection[float],
+    readers: Mapping[str, Reader],
     *,
     precision: Precision = "auto",
     quiet: bool = False,
-) -> dict[str, Predictions]:
+) -> dict[str, list[Any]]:
     """One pass over the photographs for all rows that read the same model.
 
     Args:
         name: what progress calls the model.
         model: the trained head.
         trunk: as it is before training.
-        features: of N photographs, at all scales of all readings.
+        features: of N photographs, at all scales that are read.
         sizes: their N sizes.
-        readings: by row.
+        scales: all that the readers look at.
+        readers: by row.
         precision: arithmetic of the head.
         quiet: show no progress.
+
+    Returns:
+        By row, what its reader made of each photograph.
     """
-    wanted = sorted({scale for reading in readings.values() for scale in reading.scales})
-    kept: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {key: [] for key in readings}
-    looked = maps_of(model, trunk, features, sizes, wanted, precision=precision)
-    for maps in track(looked, f"reading {name}", len(sizes), quiet=quiet):
-        for key, reading in readings.items():
-            pooling: Pooling = "max" if on_full_images(model) else model.pooling
-            looked_at = [maps[scale] for scale in reading.scales]
-            kept[key].append(pinpoint(looked_at, mode=reading.mode, pooling=pooling))
-    return {
-        key: Predictions(
-            key,
-            tuple(sizes),
-            np.stack([scores for scores, _, _ in parts]),
-            {readings[key].mode: np.stack([points for _, points, _ in parts])},
-            {readings[key].mode: np.stack([responses for _, _, responses in parts])},
-        )
-        for key, parts in kept.items()
-    }
+    found: dict[str, list[Any]] = {key: [] for key in readers}
+    looked = maps_of(model, trunk, features, sizes, sorted(scales), precision=precision)
+    for index, maps in enumerate(track(looked, f"reading {name}", len(sizes), quiet=quiet)):
+        for key, reader in readers.items():
+            found[key].append(reader(index, maps))
+    return found
+
+
+def point_reader(row: RowPlan, model: Model) -> Reader:
+    """Reads scores and points at a row's scales and in its way."""
+    pooling: Pooling = "max" if on_full_images(model) else model.pooling
+
+    def read(_: int, maps: Mapping[float, ScaleMap]) -> _Read:
+        return pinpoint([maps[scale] for scale in row.scales], mode=row.mode, pooling=pooling)
+
+    return read
+
+
+def as_predictions(row: RowPlan, sizes: Sequence[Size], read: Sequence[_Read]) -> Predictions:
+    """What a `point_reader` made of N photographs, as rows are measured on it."""
+    scores, points, responses = (np.stack(parts) for parts in zip(*read, strict=True))
+    return Predictions(row.key, tuple(sizes), scores, {row.mode: points}, {row.mode: responses})
+
+
+_Read: TypeAlias = tuple[Float32Array, Float64Array, Float32Array]
 
 
 def surest(

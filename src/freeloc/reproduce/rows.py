@@ -13,6 +13,7 @@ from typing import Any, Literal
 from freeloc.errors import FreelocError
 from freeloc.geometry import TEST_SCALES
 from freeloc.localization import LocationMode
+from freeloc.poolings import Pooling
 from freeloc.training.recipe import Recipe, named_recipe
 
 __all__ = [
@@ -24,7 +25,7 @@ __all__ = [
     "RowPlan",
     "chosen_rows",
     "paper_recipe",
-    "points_read",
+    "points_of",
 ]
 
 BoxWay = Literal["detector", "proposals", "maps"]
@@ -33,8 +34,11 @@ BoxWay = Literal["detector", "proposals", "maps"]
 FINER = (0.5, 0.6, 0.7, 0.84, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
 """The paper's six test scales, and one between any two."""
 
-WIDER = (0.35, *TEST_SCALES, 4.0)
+WIDER = (0.35, *TEST_SCALES, 3.4)
 """The paper's six test scales, and one beyond either end."""
+
+POOLED = (0.7, 1.0, 1.4)
+"""Scales of the pooling study, in training and in testing: it compares poolings, not the search over scales."""
 
 
 def paper_recipe(**changes: Any) -> Recipe:
@@ -49,6 +53,11 @@ def paper_recipe(**changes: Any) -> Recipe:
     return replace(settled, **changes)
 
 
+def pooling_recipe(pooling: Pooling) -> Recipe:
+    """Freeloc's own recipe, shorter: the same for all poolings that are compared."""
+    return named_recipe("default", pooling=pooling, epochs=6, scales=POOLED, test_scales=POOLED)
+
+
 MODELS: Mapping[str, Recipe] = {
     "full": paper_recipe(pooling="full", scales=(1.0,), test_scales=(1.0,)),
     "weak": paper_recipe(),
@@ -56,9 +65,10 @@ MODELS: Mapping[str, Recipe] = {
     "masked": paper_recipe(supervision="masked"),
     "masked_outside": paper_recipe(supervision="masked_outside"),
     "own": named_recipe("default"),
-    "own_lse": named_recipe("default", pooling="lse"),
-    "own_topk": named_recipe("default", pooling="topk"),
-    "own_average": named_recipe("default", pooling="average"),
+    "pool_max": pooling_recipe("max"),
+    "pool_lse": pooling_recipe("lse"),
+    "pool_topk": pooling_recipe("topk"),
+    "pool_average": pooling_recipe("average"),
 }
 """What is trained, and how."""
 
@@ -131,12 +141,18 @@ ROWS: Mapping[str, RowPlan] = {
             group="extents",
             extent="maps",
         ),
-        RowPlan("pool_max", "", "maximum", "own", against=None, group="pooling"),
-        RowPlan("pool_lse", "", "log-sum-exp", "own_lse", against="pool_max", group="pooling"),
+        RowPlan("pool_max", "", "maximum", "pool_max", POOLED, against=None, group="pooling"),
+        RowPlan("pool_lse", "", "log-sum-exp", "pool_lse", POOLED, against="pool_max", group="pooling"),
         RowPlan(
-            "pool_topk", "", "top and bottom k (WILDCAT)", "own_topk", against="pool_max", group="pooling"
+            "pool_topk",
+            "",
+            "top and bottom k (WILDCAT)",
+            "pool_topk",
+            POOLED,
+            against="pool_max",
+            group="pooling",
         ),
-        RowPlan("pool_average", "", "average", "own_average", against="pool_max", group="pooling"),
+        RowPlan("pool_average", "", "average", "pool_average", POOLED, against="pool_max", group="pooling"),
     )
 }
 """All rows, in the order of the tables."""
@@ -158,6 +174,6 @@ def chosen_rows(asked: Collection[str] | None) -> tuple[RowPlan, ...]:
     return tuple(row for key, row in ROWS.items() if key in wanted)
 
 
-def points_read(rows: Sequence[RowPlan]) -> list[RowPlan]:
+def points_of(rows: Sequence[RowPlan]) -> list[RowPlan]:
     """Those rows whose points are read from maps of a model."""
     return [row for row in rows if row.model is not None and row.extent is None]

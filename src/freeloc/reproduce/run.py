@@ -17,7 +17,6 @@ from freeloc.datasets.sample import PRESENT, Dataset
 from freeloc.evaluation import EvaluationOptions, Predictions, check_annotated, objects_of
 from freeloc.features import CachedFeatures, extract
 from freeloc.geometry import Pyramid, Size
-from freeloc.localization import LocationMode
 from freeloc.metrics import Detections, Objects, centre_points, location_outcomes
 from freeloc.metrics import Outcome as Fate
 from freeloc.model import Model
@@ -26,11 +25,18 @@ from freeloc.photographs import photograph_size
 from freeloc.progress import say
 from freeloc.report.figures import EvolutionRow
 from freeloc.reproduce.audit import ClassAudit, audit_classes
-from freeloc.reproduce.boxrows import BoxRows
+from freeloc.reproduce.boxrows import BoxRows, together
 from freeloc.reproduce.growth import WATCHED_SCALE, growth_rows, watched_iterations
 from freeloc.reproduce.measuring import MeasuredRow, compare, measure, measure_boxes
-from freeloc.reproduce.reading import Reading, load_predictions, read_rows, save_predictions, surest
-from freeloc.reproduce.rows import MODELS, RowPlan, points_read
+from freeloc.reproduce.reading import (
+    as_predictions,
+    load_predictions,
+    point_reader,
+    read_maps,
+    save_predictions,
+    surest,
+)
+from freeloc.reproduce.rows import MODELS, RowPlan, points_of
 from freeloc.reproduce.settings import Places, Settings, described
 from freeloc.reproduce.studies import Study
 from freeloc.runtime import compile_network
@@ -113,18 +119,32 @@ class Reproduction:
         trunk = load_trunk(self._settings.trunk, self._settings.weights)
         models = {key: self.model(key) for key in dict.fromkeys(row.model for row in rows) if key}
         features = self._val_features(trunk, rows)
-        sizes = [photograph_size(sample.path) for sample in self._val_set]
-        predictions: dict[str, tuple[Predictions, LocationMode]] = {}
+        boxes = BoxRows(
+            train_set=self._train_set,
+            val_set=self._val_set,
+            trunk=trunk,
+            features=features,
+            sizes=tuple(photograph_size(sample.path) for sample in self._val_set),
+            train_features=partial(self._train_features, trunk),
+            places=self.places,
+            settings=self._settings,
+        )
+        predictions: dict[str, Predictions] = {}
+        detections: dict[str, Detections] = {}
         for key, model in models.items():
-            own = {row.key: Reading(row.scales, row.mode) for row in points_read(rows) if row.model == key}
-            predictions |= self._read(key, model, trunk, features, sizes, own)
-        if any(row.key == "centre" for row in rows):
-            predictions["centre"] = self._centre(predictions["weak"][0]), "paper"
+            own = [row for row in rows if row.model == key]
+            points, found = self._read(key, model, trunk, features, boxes, own)
+            predictions |= points
+            detections |= found
+        for row in rows:
+            if row.key == "centre":
+                predictions["centre"] = self._centre(predictions["weak"])
+            elif row.extent == "detector":
+                detections[row.key] = self._detected(row, boxes)
         objects = [objects_of(sample) for sample in self._val_set]
-        detections = self._detections(rows, trunk, features, sizes)
-        outcome = self._outcome(rows, predictions, detections, sizes, objects)
+        outcome = self._outcome(rows, predictions, detections, boxes.sizes, objects)
         if "weak" in predictions:
-            outcome = replace(outcome, growth=self._growth(predictions["weak"][0], trunk, features, objects))
+            outcome = replace(outcome, growth=self._growth(predictions["weak"], trunk, features, objects))
         return outcome
 
     def model(self, key: str) -> Model:
@@ -167,26 +187,12 @@ class Reproduction:
         paths = [sample.path for sample in self._train_set]
         return extract(paths, trunk, network, Pyramid(scales), root=settings.cache, quiet=settings.quiet)
 
-    def _detections(
-        self, rows: Sequence[RowPlan], trunk: Trunk, features: CachedFeatures, sizes: Sequence[Size]
-    ) -> dict[str, Detections]:
-        finder = BoxRows(
-            train_set=self._train_set,
-            val_set=self._val_set,
-            trunk=trunk,
-            features=features,
-            sizes=sizes,
-            train_features=partial(self._train_features, trunk),
-            places=self.places,
-            settings=self._settings,
-        )
-        return {
-            row.key: finder.found(
-                row, None if row.model is None else Model.load(self.places.model(row.model))
-            )
-            for row in rows
-            if row.extent is not None
-        }
+    def _detected(self, row: RowPlan, boxes: BoxRows) -> Detections:
+        kept = boxes.kept(row, "")
+        if kept is None:
+            kept = boxes.detect()
+            boxes.keep(row, "", kept)
+        return kept
 
     def _read(
         self,
@@ -194,35 +200,43 @@ class Reproduction:
         model: Model,
         trunk: Trunk,
         features: CachedFeatures,
-        sizes: Sequence[Size],
-        readings: dict[str, Reading],
-    ) -> dict[str, tuple[Predictions, LocationMode]]:
-        """The rows of one model, those that are kept from before as they are."""
+        boxes: BoxRows,
+        rows: Sequence[RowPlan],
+    ) -> tuple[dict[str, Predictions], dict[str, Detections]]:
+        """The rows of one model, of points and of boxes; those that are kept from before as they are."""
         content = ModelHeader.read(self.places.model(key)).content
         from_what = {
-            row: f"{content} {described(features)} {reading.scales} {reading.mode}"
-            for row, reading in readings.items()
+            row.key: f"{content} {described(features)} {row.scales} {row.mode}" for row in points_of(rows)
         }
-        found: dict[str, tuple[Predictions, LocationMode]] = {}
-        missing: dict[str, Reading] = {}
-        for row, reading in readings.items():
-            kept = load_predictions(self.places.row(row), row, reading.mode, from_what[row])
-            if kept is None:
-                missing[row] = reading
-            else:
-                found[row] = kept, reading.mode
+        points: dict[str, Predictions | None] = {
+            row.key: load_predictions(self.places.row(row.key), row.key, row.mode, from_what[row.key])
+            for row in points_of(rows)
+        }
+        found = {row.key: boxes.kept(row, content) for row in rows if row.extent is not None}
+        missing = {row.key: row for row in rows if points.get(row.key) is None and found.get(row.key) is None}
         if missing:
+            readers = {
+                row.key: point_reader(row, model) if row.extent is None else boxes.reader(row, model)
+                for row in missing.values()
+            }
+            scales = {scale for row in missing.values() for scale in row.scales}
             settings = self._settings
-            read = read_rows(
-                *(key, model, trunk, features, sizes, missing),
+            read = read_maps(
+                *(key, model, trunk, features, boxes.sizes, scales, readers),
                 precision=settings.precision,
                 quiet=settings.quiet,
             )
-            for row, predictions in read.items():
-                mode = missing[row].mode
-                save_predictions(self.places.row(row), predictions, mode, from_what[row])
-                found[row] = predictions, mode
-        return found
+            for name, row in missing.items():
+                if row.extent is None:
+                    made = points[name] = as_predictions(row, boxes.sizes, read[name])
+                    save_predictions(self.places.row(name), made, row.mode, from_what[name])
+                else:
+                    drawn = found[name] = together(read[name])
+                    boxes.keep(row, content, drawn)
+        return (
+            {name: one for name, one in points.items() if one is not None},
+            {name: some for name, some in found.items() if some is not None},
+        )
 
     def _growth(
         self, weak: Predictions, trunk: Trunk, features: CachedFeatures, objects: Sequence[Objects]
@@ -248,7 +262,7 @@ class Reproduction:
     def _outcome(
         self,
         rows: Sequence[RowPlan],
-        predictions: Mapping[str, tuple[Predictions, LocationMode]],
+        predictions: Mapping[str, Predictions],
         detections: Mapping[str, Detections],
         sizes: Sequence[Size],
         objects: Sequence[Objects],
@@ -257,7 +271,7 @@ class Reproduction:
         measured = [
             measure_boxes(row, detections[row.key], sizes, data, objects, self.options)
             if row.key in detections
-            else measure(row, *predictions[row.key], data, objects, self.options)
+            else measure(row, predictions[row.key], data, objects, self.options)
             for row in rows
         ]
         compared = compare(measured, self.options)
@@ -273,7 +287,7 @@ class Reproduction:
             photographs=len(data),
             rows=compared,
             audit=audit,
-            predictions={key: found for key, (found, _) in predictions.items()},
+            predictions=predictions,
             detections=detections,
         )
 
