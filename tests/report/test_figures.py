@@ -123,6 +123,14 @@ def test_bars_are_as_long_as_their_numbers() -> None:
     assert "−0.0" not in told  # what rounds to nothing has no sign
 
 
+def test_long_names_stay_inside_the_figure() -> None:
+    labels = ("weakly supervised: classification", "masked pooling, pushed down outside: classification")
+    figure = class_bars(NAMES, [0.5] * 4, [0.4] * 4, labels, "A title")
+    figure.canvas.draw()
+    for words in figure.legends[0].get_texts():
+        assert 0 <= words.get_window_extent().x0 < words.get_window_extent().x1 <= figure.bbox.width
+
+
 def test_eighty_classes_fit_without_overlap() -> None:
     random = np.random.default_rng(0)
     first, second = random.random((2, 80))

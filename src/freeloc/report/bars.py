@@ -72,7 +72,7 @@ def class_bars(
     # Names are drawn at 8 points, a letter about a sixteenth of an inch wide.
     names = 0.25 + min(2.4, 0.066 * max(map(len, classes)))
     width, gap = _BARS * _REACH / 100, names + 0.25
-    head = 0.75 if title else 0.45
+    head = 0.93 if title else 0.63
     size = (max(columns * (width + gap), 4.5), head + rows * _ROW + 0.45)
     with styled():
         figure = new_figure(*size, title)
@@ -82,7 +82,7 @@ def class_bars(
         for column, area in enumerate(axes):
             shown = order[column * rows : (column + 1) * rows]
             _column(area, [classes[index] for index in shown], [v[shown] for v in pair], colours, rows)
-        _legend(figure, labels, pair, colours, (0.1 / size[0], 1 - (head - 0.36) / size[1]))
+        _legend(figure, labels, pair, colours, (0.1 / size[0], 1 - (head - 0.54) / size[1]))
     return figure
 
 
@@ -123,6 +123,5 @@ def _legend(
         mean = mean_over_classes(values)
         noted = "" if math.isnan(mean) else f" (mean {100 * mean:.1f})"
         entries.append(Patch(color=colour, label=label + noted))
-    figure.legend(
-        handles=entries, loc="upper left", bbox_to_anchor=place, ncols=2, borderpad=0, borderaxespad=0
-    )
+    # One above the other: side by side, long names of rows would leave the figure.
+    figure.legend(handles=entries, loc="upper left", bbox_to_anchor=place, borderpad=0, borderaxespad=0)
