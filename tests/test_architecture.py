@@ -52,7 +52,7 @@ FLOORS = {
     "localizer": 4,
     "looking": 4,
     "quantization": 4,
-    "release": 4,
+    "releasing": 4,
     "training": 4,
     # What is done with a model, and what leaves the program.
     "baselines": 5,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from freeloc.prediction import PredictionOptions, predict_files
     from freeloc.quantization import quantize
     from freeloc.registry import find_model
-    from freeloc.release import release
+    from freeloc.releasing import release
     from freeloc.training.recipe import Recipe, named_recipe
     from freeloc.training.run import train
     from freeloc.trunks import load_trunk
@@ -83,7 +83,7 @@ _HOMES = {
     "open_dataset": "freeloc.datasets",
     "predict_files": "freeloc.prediction",
     "quantize": "freeloc.quantization",
-    "release": "freeloc.release",
+    "release": "freeloc.releasing",
     "train": "freeloc.training.run",
 }
 

@@ -453,8 +453,9 @@ class TestFeatures:
         recipe = dataclasses.replace(RECIPE, epochs=2, warm_epochs=0)
         quick(scenes, tmp_path / "run", recipe=recipe, cache=cache, no_cache=True)
         assert not cache.exists()
-        # Every epoch anew, at scales from the range: 125 to 200 pixels, on multiples of 32.
-        assert len(counted.sides) == 2 * COUNT
+        # Every epoch anew, at scales from the range: 125 to 200 pixels, on multiples of 32. At the end, once more at
+        # every scale, to see at which level boxes are drawn.
+        assert len(counted.sides) == (2 + len(SCALES)) * COUNT
         assert set(counted.sides) <= {128, 160, 192, 224}
         assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cache"] is None
         first = weights(tmp_path / "run")

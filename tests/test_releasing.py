@@ -13,7 +13,7 @@ from freeloc.errors import FreelocError
 from freeloc.localizer import Localizer
 from freeloc.model import Model
 from freeloc.modelfile import ModelCard, ModelHeader
-from freeloc.release import release
+from freeloc.releasing import release
 
 CARD = ModelCard("tiny", "0.1", "Eight shapes of generated scenes.", "none: they are generated")
 
