@@ -6,6 +6,7 @@ them, so that a study that was stopped goes on where it stopped, and a row asked
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -47,6 +48,10 @@ from freeloc.trunks import load_trunk
 from freeloc.trunks.base import Trunk
 
 __all__ = ["Outcome", "Reproduction"]
+
+_COLD_STEPS, _MOST_EPOCHS = 2000, 100
+"""From random weights the search finds nothing for its first few hundred steps: with few photographs, the paper's
+models see them more often, but not without end."""
 
 _WATCHED = 4
 """Photographs whose maps are watched over training."""
@@ -149,9 +154,7 @@ class Reproduction:
 
     def model(self, key: str) -> Model:
         """One trained model; trained now, or as far as it was not yet."""
-        recipe = MODELS[key]
-        if self._settings.epochs is not None:
-            recipe = replace(recipe, epochs=self._settings.epochs)
+        recipe = self._long_enough(MODELS[key])
         data = self._train_set if recipe.supervision != "tags" else _without_boxes(self._train_set)
         self._say(f"model {key}: {_in_words(recipe)}")
         settings = self._settings
@@ -169,6 +172,14 @@ class Reproduction:
             resume=True,
             quiet=settings.quiet,
         )
+
+    def _long_enough(self, recipe: Recipe) -> Recipe:
+        """The recipe with the passes that are asked for; without, with as many steps as a cold start takes."""
+        epochs = self._settings.epochs or recipe.epochs
+        if self._settings.epochs is None and not recipe.warm_epochs:
+            steps = self._iterations(recipe) / recipe.epochs
+            epochs = max(epochs, min(_MOST_EPOCHS, math.ceil(_COLD_STEPS / steps)))
+        return replace(recipe, epochs=epochs)
 
     def _iterations(self, recipe: Recipe) -> int:
         fitting = replace(recipe, batch_size=min(recipe.batch_size, len(self._train_set)))
