@@ -27,7 +27,7 @@ __all__ = ["PHOTOGRAPHS", "HeldOut", "calibrated", "check_folds", "deal", "is_ca
 
 PHOTOGRAPHS = 2000
 """How many photographs are scored, at most, unless another number is given: the search at all test scales takes
-longer than a training, and two numbers a class need no more."""
+longer than a training, and two numbers a class do not ask for many."""
 
 Teach = Callable[[Dataset, Path], Model]
 """Trains a model on a part of the photographs, in a run folder."""
