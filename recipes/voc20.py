@@ -1,7 +1,7 @@
 """How the model voc20 is made: `make voc20 VOC=VOCdevkit/VOC2012`.
 
 Tags alone: no box is read in training, in calibration or in choosing a level for boxes. The validation photographs
-are measured at the end and nothing is fitted to them. docs/voc20.md tells what was tried, and what it gave.
+are measured at the end, and nothing is fitted to them.
 """
 
 from __future__ import annotations

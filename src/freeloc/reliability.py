@@ -19,7 +19,7 @@ from freeloc.metrics import (
     reliability_bins,
 )
 
-__all__ = ["Truth", "measure_as_json", "truth_of"]
+__all__ = ["Truth", "interval_as_json", "measure_as_json", "truth_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +45,9 @@ class Truth:
         return {
             "name": self.name,
             "calibrated": self.calibrated,
-            "error": _interval(self.result.error),
+            "error": interval_as_json(self.result.error),
             "error_per_class": measure_as_json(self.result.per_class, classes),
-            "brier": _interval(self.result.brier),
+            "brier": interval_as_json(self.result.brier),
             "bins": [
                 {
                     "from": _percent(low),
@@ -92,10 +92,14 @@ def truth_of(
 def measure_as_json(result: BootstrapResult, classes: Sequence[str]) -> dict[str, Any]:
     """A measure's mean and classes as plain JSON values: percentages, null where there is nothing to measure."""
     named = zip(classes, result.classes, strict=True)
-    return {"mean": _interval(result.mean), "classes": {name: _interval(value) for name, value in named}}
+    return {
+        "mean": interval_as_json(result.mean),
+        "classes": {name: interval_as_json(value) for name, value in named},
+    }
 
 
-def _interval(interval: Interval) -> dict[str, float | None]:
+def interval_as_json(interval: Interval) -> dict[str, float | None]:
+    """Value and ends in percent; NaN is null."""
     ends = {"value": interval.estimate, "low": interval.low, "high": interval.high}
     return {key: _percent(end) for key, end in ends.items()}
 

@@ -1,8 +1,8 @@
 """A detector trained from boxes: R-CNN's recipe (Girshick et al., CVPR 2014) on the features of a frozen trunk.
 
 Row L of the paper's table. A linear machine for each class tells the proposals on objects of the class from the
-rest; its negatives are mined: fitted on a few at random, then asked about all, then fitted again with those it got
-wrong. What is left of a photograph's proposals after suppression is what is found.
+rest; its negatives are mined: fitted on a few at random, then asked about many, then fitted again with those it
+got wrong. What is left of a photograph's proposals after suppression is what is found.
 """
 
 from __future__ import annotations
@@ -261,7 +261,6 @@ class _Examples:
             self._boxes.append(boxes)
             self._labels.append(region_labels(boxes, objects, len(data.classes), options))
         self._taken = [np.zeros(len(boxes), dtype=np.bool_) for boxes in self._boxes]
-        self._asked: list[IntpArray] = []
         # Half precision: the vectors of some hundred thousand boxes are what takes memory here.
         self._kept: list[tuple[npt.NDArray[np.float16], Labels]] = []
 
@@ -282,20 +281,22 @@ class _Examples:
         """Take what the machines find hardest of the rest; how many that were."""
         added = 0
         # Drawn before the threads begin, for the same draws on every machine.
-        self._asked = [
+        asked = [
             np.sort(self._generator.permutation(np.flatnonzero(~taken))[: self._options.asked])
             for taken in self._taken
         ]
         for index, rows, vectors in track(
-            self._hard(machines), "seeking hard negatives", len(self._boxes), quiet=quiet
+            self._hard(machines, asked), "seeking hard negatives", len(self._boxes), quiet=quiet
         ):
             self._take(index, rows, vectors)
             added += len(rows)
         return added
 
-    def _hard(self, machines: Machines) -> Iterator[tuple[int, IntpArray, Float32Array]]:
+    def _hard(
+        self, machines: Machines, asked: Sequence[IntpArray]
+    ) -> Iterator[tuple[int, IntpArray, Float32Array]]:
         def find(index: int) -> tuple[int, IntpArray, Float32Array]:
-            rest = self._asked[index]
+            rest = asked[index]
             vectors = self._regions.vectors(index, self._boxes[index][rest])
             hard = hard_rows(machines(vectors), self._labels[index][rest], self._options.mined)
             return index, rest[hard], vectors[hard]

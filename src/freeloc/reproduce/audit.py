@@ -13,7 +13,8 @@ from typing import Any
 
 from freeloc.evaluation import EvaluationOptions
 from freeloc.metrics import Interval, paired_bootstrap
-from freeloc.reproduce.measuring import MeasuredRow, interval_json
+from freeloc.reliability import interval_as_json
+from freeloc.reproduce.measuring import MeasuredRow
 
 __all__ = ["FEW", "GAP", "ClassAudit", "audit_classes"]
 
@@ -68,7 +69,7 @@ class ClassAudit:
             "location": percent(self.location),
             "centre": percent(self.centre),
             "masked": percent(self.masked),
-            "gap": interval_json(self.gap),
+            "gap": interval_as_json(self.gap),
             "recognised_from_the_scene": self.from_scene,
         }
 

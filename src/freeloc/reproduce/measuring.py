@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +13,13 @@ from freeloc.metrics import (
     BOX_IOU,
     BootstrapResult,
     Detections,
-    Interval,
     Objects,
     PairedBootstrap,
     PhotographMetric,
     bootstrap_intervals,
     paired_bootstrap,
 )
+from freeloc.reliability import measure_as_json
 from freeloc.reproduce.rows import RowPlan
 
 __all__ = [
@@ -29,7 +28,6 @@ __all__ = [
     "MeasuredRow",
     "as_json",
     "compare",
-    "interval_json",
     "measure",
     "measure_boxes",
 ]
@@ -130,28 +128,10 @@ def as_json(row: MeasuredRow, classes: Sequence[str]) -> dict[str, Any]:
         "scales": list(plan.scales),
         "location_mode": plan.mode if plan.extent is None else "box",
         "box_supervision": plan.boxes,
-        "measures": {key: _result_json(result, classes) for key, result in row.measures.items()},
+        "measures": {key: measure_as_json(result, classes) for key, result in row.measures.items()},
         "against": plan.against if row.differences else None,
         "differences": {
-            key: {**_result_json(result, classes), "better": round(result.first_better, 4)}
+            key: {**measure_as_json(result, classes), "better": round(result.first_better, 4)}
             for key, result in row.differences.items()
         },
-    }
-
-
-def _result_json(result: BootstrapResult, classes: Sequence[str]) -> dict[str, Any]:
-    pairs = zip(classes, result.classes, strict=True)
-    return {"mean": interval_json(result.mean), "classes": {name: interval_json(one) for name, one in pairs}}
-
-
-def interval_json(interval: Interval) -> dict[str, float | None]:
-    """Value and ends in percent; NaN is null."""
-
-    def percent(value: float) -> float | None:
-        return None if math.isnan(value) else round(100 * value, 3)
-
-    return {
-        "value": percent(interval.estimate),
-        "low": percent(interval.low),
-        "high": percent(interval.high),
     }

@@ -123,14 +123,15 @@ class Reproduction:
         """
         trunk = load_trunk(self._settings.trunk, self._settings.weights)
         models = {key: self.model(key) for key in dict.fromkeys(row.model for row in rows) if key}
-        features = self._val_features(trunk, rows)
+        scales = tuple(sorted({WATCHED_SCALE, *(scale for row in rows for scale in row.scales)}))
+        features = self._features(self._val_set, trunk, scales)
         boxes = BoxRows(
             train_set=self._train_set,
             val_set=self._val_set,
             trunk=trunk,
             features=features,
             sizes=tuple(photograph_size(sample.path) for sample in self._val_set),
-            train_features=partial(self._train_features, trunk),
+            train_features=partial(self._features, self._train_set, trunk),
             places=self.places,
             settings=self._settings,
         )
@@ -185,17 +186,10 @@ class Reproduction:
         fitting = replace(recipe, batch_size=min(recipe.batch_size, len(self._train_set)))
         return recipe.epochs * steps_per_epoch(len(self._train_set), fitting)
 
-    def _val_features(self, trunk: Trunk, rows: Sequence[RowPlan]) -> CachedFeatures:
+    def _features(self, dataset: Dataset, trunk: Trunk, scales: tuple[float, ...]) -> CachedFeatures:
         settings = self._settings
         network = compile_network(trunk, runtime=settings.runtime, precision=settings.precision, streams=True)
-        scales = tuple(sorted({WATCHED_SCALE, *(scale for row in rows for scale in row.scales)}))
-        paths = [sample.path for sample in self._val_set]
-        return extract(paths, trunk, network, Pyramid(scales), root=settings.cache, quiet=settings.quiet)
-
-    def _train_features(self, trunk: Trunk, scales: tuple[float, ...]) -> CachedFeatures:
-        settings = self._settings
-        network = compile_network(trunk, runtime=settings.runtime, precision=settings.precision, streams=True)
-        paths = [sample.path for sample in self._train_set]
+        paths = [sample.path for sample in dataset]
         return extract(paths, trunk, network, Pyramid(scales), root=settings.cache, quiet=settings.quiet)
 
     def _detected(self, row: RowPlan, boxes: BoxRows) -> Detections:
