@@ -19,6 +19,7 @@ FLOORS = {
     "atomic": 0,
     "batching": 0,
     "cachedir": 0,
+    "keptarrays": 0,
     "overlap": 0,
     "pointwise": 0,
     "progress": 0,

@@ -7,7 +7,6 @@ got wrong. What is left of a photograph's proposals after suppression is what is
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from freeloc.atomic import replacing
 from freeloc.baselines.regions import RegionFeatures
 from freeloc.baselines.svm import Labels, Machines, SvmOptions, fit_machines, hard_rows
 from freeloc.boxes import SUPPRESSED_OVERLAP, pairwise_iou, suppress_classes
 from freeloc.datasets.sample import Box, Dataset
 from freeloc.errors import FreelocError
 from freeloc.geometry import Float32Array
+from freeloc.keptarrays import keep_arrays, kept_arrays
 from freeloc.metrics import Detections
 from freeloc.overlap import ahead
 from freeloc.progress import track
@@ -166,26 +165,15 @@ class Detector:
             path: an ``.npz`` file.
             made_from: tells what it was trained on, and how; `load` asks for the same.
         """
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file,
-                made_from=np.array(made_from),
-                classes=np.array(self.classes),
-                weights=self.weights,
-                bias=self.bias,
-            )
+        keep_arrays(path, made_from, classes=self.classes, weights=self.weights, bias=self.bias)
 
     @classmethod
     def load(cls, path: Path, made_from: str) -> Detector | None:
         """What `save` kept; None where there is nothing, or it was made from something else."""
-        try:
-            with np.load(path, allow_pickle=False) as kept:
-                if str(kept["made_from"]) != made_from:
-                    return None
-                classes = tuple(str(name) for name in kept["classes"])
-                return cls(classes, kept["weights"], kept["bias"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        kept = kept_arrays(path, made_from)
+        if kept is None or kept.keys() != {"classes", "weights", "bias"}:
             return None
+        return cls(tuple(str(name) for name in kept["classes"]), kept["weights"], kept["bias"])
 
 
 def _surest(

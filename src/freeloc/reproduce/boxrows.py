@@ -11,16 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
-from freeloc.atomic import replacing
 from freeloc.baselines import Detector, DetectorOptions, RegionFeatures, RegionOptions, train_detector
 from freeloc.datasets.sample import Dataset
 from freeloc.extents import ExtentOptions, Extents, find_extents, rank_proposals
 from freeloc.features import CachedFeatures
 from freeloc.geometry import Float32Array, Size
+from freeloc.keptarrays import keep_arrays, kept_arrays
 from freeloc.localization import ScaleMap, localize
 from freeloc.metrics import Detections
 from freeloc.model import Model
@@ -153,23 +152,13 @@ def save_detections(path: Path, found: Detections, made_from: str) -> None:
         found: the boxes.
         made_from: tells model, photographs and options; `load_detections` asks for the same.
     """
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file,
-            made_from=np.array(made_from),
-            photo=found.photo,
-            label=found.label,
-            score=found.score,
-            boxes=found.boxes,
-        )
+    keep_arrays(path, made_from, photo=found.photo, label=found.label, score=found.score, boxes=found.boxes)
 
 
 def load_detections(path: Path, made_from: str) -> Detections | None:
     """What `save_detections` kept; None where there is nothing, or it was made from something else."""
+    kept = kept_arrays(path, made_from)
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            if str(kept["made_from"]) != made_from:
-                return None
-            return Detections.build(kept["photo"], kept["label"], kept["score"], kept["boxes"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None if kept is None else Detections.build(**kept)
+    except (TypeError, ValueError):
         return None

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
-from freeloc.atomic import replacing
 from freeloc.evaluation import Predictions
 from freeloc.featuremaps import maps_of, on_full_images
 from freeloc.features import CachedFeatures
 from freeloc.geometry import Float32Array, Float64Array, Size
+from freeloc.keptarrays import keep_arrays, kept_arrays
 from freeloc.localization import LocationMode, ScaleMap, pinpoint
 from freeloc.model import Model
 from freeloc.poolings import Pooling
@@ -123,24 +122,20 @@ def save_predictions(path: Path, predictions: Predictions, mode: LocationMode, m
         mode: that way.
         made_from: tells model, photographs and scales; `load_predictions` asks for the same.
     """
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file,
-            made_from=np.array(made_from),
-            sizes=np.array([(size.width, size.height) for size in predictions.sizes]),
-            scores=predictions.scores,
-            points=predictions.points[mode],
-            responses=predictions.responses[mode],
-        )
+    keep_arrays(
+        path,
+        made_from,
+        sizes=[(size.width, size.height) for size in predictions.sizes],
+        scores=predictions.scores,
+        points=predictions.points[mode],
+        responses=predictions.responses[mode],
+    )
 
 
 def load_predictions(path: Path, name: str, mode: LocationMode, made_from: str) -> Predictions | None:
     """What `save_predictions` kept; None where there is nothing, or it was made from something else."""
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            if str(kept["made_from"]) != made_from:
-                return None
-            sizes = tuple(Size(int(width), int(height)) for width, height in kept["sizes"])
-            return Predictions(name, sizes, kept["scores"], {mode: kept["points"]}, {mode: kept["responses"]})
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+    kept = kept_arrays(path, made_from)
+    if kept is None or kept.keys() != {"sizes", "scores", "points", "responses"}:
         return None
+    sizes = tuple(Size(int(width), int(height)) for width, height in kept["sizes"])
+    return Predictions(name, sizes, kept["scores"], {mode: kept["points"]}, {mode: kept["responses"]})
