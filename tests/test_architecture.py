@@ -31,6 +31,7 @@ FLOORS = {
     "extents": 1,
     "geometry": 1,
     "metrics": 1,
+    "peaks": 1,
     "photofinder": 1,
     "photographs": 1,
     "poolings": 1,

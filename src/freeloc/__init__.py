@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from freeloc.errors import FreelocError
     from freeloc.evaluation import EvaluationOptions, collect, evaluate
     from freeloc.listing import list_models
-    from freeloc.localization import ClassLocation, Localization, Peak
+    from freeloc.localization import ClassLocation, Localization
     from freeloc.localizer import Localizer
     from freeloc.model import Model
     from freeloc.modelfile import ModelCard
+    from freeloc.peaks import Peak
     from freeloc.prediction import PredictionOptions, predict_files
     from freeloc.quantization import quantize
     from freeloc.registry import find_model
@@ -70,7 +71,7 @@ _HOMES = {
     "Localizer": "freeloc.localizer",
     "Model": "freeloc.model",
     "ModelCard": "freeloc.modelfile",
-    "Peak": "freeloc.localization",
+    "Peak": "freeloc.peaks",
     "PredictionOptions": "freeloc.prediction",
     "Recipe": "freeloc.training.recipe",
     "calibrate": "freeloc.calibrating",

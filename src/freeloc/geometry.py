@@ -301,6 +301,14 @@ class Lattice:
         """(rows,) y of the row centres, in photograph pixels."""
         return np.asarray((np.arange(self.rows) + 0.5) * (self.photo.height / self.rows), dtype=np.float64)
 
+    @cached_property
+    def from_middle(self) -> Float64Array:
+        """(rows, cols) distance of each place from the photograph's middle, in photograph pixels."""
+        away: Float64Array = np.hypot(
+            self.xs[None] - self.photo.width / 2, self.ys[:, None] - self.photo.height / 2
+        )
+        return away
+
     def to_photo(self, cells: npt.ArrayLike) -> Float64Array:
         """Photograph positions (..., 2) x, y of raster positions (..., 2) row, column; fractions allowed."""
         cells = np.asarray(cells, dtype=np.float64)

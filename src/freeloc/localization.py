@@ -1,4 +1,4 @@
-"""From score maps to locations: the two ways to the point, peaks, and the result a user holds."""
+"""From score maps to locations: the two ways to the point, and the result a user holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from freeloc.calibration import Calibration
 from freeloc.errors import FreelocError
 from freeloc.extents import LEVEL, Extent, ExtentOptions, find_extents
 from freeloc.geometry import Float32Array, Float64Array, Grid, Lattice, Size, normalized_length
+from freeloc.peaks import Peak, find_peaks
 from freeloc.poolings import Pooling, pool_maps
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
     "ClassLocation",
     "Localization",
     "LocationMode",
-    "Peak",
     "ScaleMap",
     "fusion_lattice",
     "localize",
@@ -77,15 +77,6 @@ class ScaleMap:
     def of(cls, values: Float32Array, grid: Grid) -> ScaleMap:
         """A map of which nothing but the raw scores is known."""
         return cls(values, grid, values.max(axis=(1, 2)))
-
-
-@dataclass(frozen=True, slots=True)
-class Peak:
-    """One local maximum of a class's map: a point in photograph pixels and the map's value there."""
-
-    x: float
-    y: float
-    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +206,9 @@ class Localization:
             raise FreelocError(f"{count} peaks are none: ask for 1 or more")
         apart = normalized_length(self.photo, distance)
         raw = self.mode == "paper"
-        found = _find_peaks(
-            self.maps[index], self.lattice, count=count + raw, distance=apart, threshold=threshold, raw=raw
+        heights, strengths = self.maps[index], self.soft_maps()[index]
+        found = find_peaks(
+            *(heights, strengths, self.lattice), count=count + raw, distance=apart, threshold=threshold
         )
         if not raw:
             return found
@@ -382,7 +374,7 @@ def _fused_points(maps: Float32Array, lattice: Lattice) -> tuple[Float64Array, F
     flat = maps.reshape(len(maps), -1)
     # Beyond the outermost cells a map is flat: of equals, the one nearest those cells, not the corner, is meant.
     tied = flat == flat.max(axis=1, keepdims=True)
-    best = np.where(tied, _from_middle(lattice).ravel(), np.inf).argmin(axis=1)
+    best = np.where(tied, lattice.from_middle.ravel(), np.inf).argmin(axis=1)
     cells = np.stack(np.unravel_index(best, maps.shape[1:]), axis=-1)
     return lattice.to_photo(cells), flat[np.arange(len(flat)), best]
 
@@ -399,64 +391,3 @@ def _paper_points(scale_maps: Sequence[ScaleMap]) -> tuple[Float64Array, Float32
             cells = np.stack(np.unravel_index(best, values.shape[1:]), axis=-1)
             points[chosen] = scale_map.grid.to_photo(cells)
     return points, peaks.max(axis=0)
-
-
-def _from_middle(lattice: Lattice) -> Float64Array:
-    """(rows, cols) distance of each place of the raster from the photograph's middle."""
-    away: Float64Array = np.hypot(
-        lattice.xs[None] - lattice.photo.width / 2, lattice.ys[:, None] - lattice.photo.height / 2
-    )
-    return away
-
-
-def _find_peaks(
-    values: Float32Array, lattice: Lattice, *, count: int, distance: float, threshold: float, raw: bool
-) -> tuple[Peak, ...]:
-    around = _neighbours(values, -np.inf)
-    level = around == values
-    # A flat that touches something higher is no maximum, and one that does not is one, not one per place.
-    slope = _flooded(around.max(axis=0) > values, level)
-    candidates = np.argwhere(~slope)
-    heights = values[~slope]
-    strengths = logistic(heights) if raw else heights
-    order = np.lexsort((_from_middle(lattice)[~slope], -heights))
-    points = lattice.to_photo(candidates)
-    floor = threshold * float(strengths.max())
-    taken = np.zeros(values.shape, dtype=np.bool_)
-    kept: list[int] = []
-    for index in order:
-        if len(kept) == count or strengths[index] < floor:
-            break
-        row, col = candidates[index]
-        if taken[row, col]:
-            continue
-        if level[:, row, col].any():
-            seed = np.zeros(values.shape, dtype=np.bool_)
-            seed[row, col] = True
-            taken |= _flooded(seed, level)
-        if all(np.hypot(*(points[index] - points[other])) >= distance for other in kept):
-            kept.append(int(index))
-    return tuple(Peak(float(points[i, 0]), float(points[i, 1]), float(heights[i])) for i in kept)
-
-
-def _neighbours(values: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
-    """(8, rows, cols) the eight neighbours of every place; ``outside`` where there is none."""
-    rows, cols = values.shape
-    padded = np.pad(values, 1, constant_values=outside)
-    return np.stack(
-        [
-            padded[1 + down : 1 + down + rows, 1 + right : 1 + right + cols]
-            for down in (-1, 0, 1)
-            for right in (-1, 0, 1)
-            if down or right
-        ]
-    )
-
-
-def _flooded(seeds: npt.NDArray[np.bool_], level: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """``seeds`` grown over neighbours of the same height; ``level`` says which of the eight are."""
-    while True:
-        grown = seeds | (level & _neighbours(seeds, False)).any(axis=0)
-        if np.array_equal(grown, seeds):
-            return seeds
-        seeds = grown
