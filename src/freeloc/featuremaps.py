@@ -14,7 +14,7 @@ from freeloc.heads import full_image_scores
 from freeloc.localization import ScaleMap
 from freeloc.model import Model
 from freeloc.overlap import ahead
-from freeloc.runtime import Precision, native_bfloat16
+from freeloc.runtime import Precision, torch_device
 from freeloc.trunks.base import Trunk
 
 __all__ = ["maps_of", "on_full_images"]
@@ -44,8 +44,7 @@ def maps_of(
         map's peaks are the scores of the full image.
     """
     layout = trunk.layout
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    low = precision != "float32" and native_bfloat16(device.type)
+    device, low = torch_device(precision)
     kind = torch.bfloat16 if low else torch.float32
     projection = model.adapted(trunk).projection.to(device).eval()
     head = model.head.to(device).eval()

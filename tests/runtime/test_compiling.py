@@ -27,6 +27,7 @@ from freeloc.runtime import (
     compiling,
     native_bfloat16,
     on_openvino,
+    torch_device,
 )
 from freeloc.trunks import load_trunk
 from freeloc.trunks.base import Normalization, Trunk
@@ -378,3 +379,12 @@ def test_old_graphs_are_forgotten(cache: Path) -> None:
     assert {"old1", "old22"} <= left
     assert not {"old23", "old29"} & left
     assert {path.stem for path in cache.glob("graphs/*.bin")} == left
+
+
+def test_torch_computes_in_float32_where_it_is_asked_to_and_else_as_the_machine_likes() -> None:
+    for runtime in ("auto", "openvino"):
+        device, low = torch_device("float32", runtime)
+        assert not low
+        device, low = torch_device("auto", runtime)
+        assert low == native_bfloat16(device.type)
+    assert device == torch.device("cpu")  # whatever is at hand: OpenVINO keeps to the processor

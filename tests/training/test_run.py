@@ -334,7 +334,7 @@ class TestResume:
             options = {"no_cache": True}
         elif change == "training_precision":
             other = json.loads((reference / "manifest.json").read_text())["training_precision"] == "float32"
-            monkeypatch.setattr(room, "native_bfloat16", lambda _device: other)
+            monkeypatch.setattr(room, "torch_device", lambda *_asked: (torch.device("cpu"), other))
         elif change == "pixels":
             # Another picture under the same name, with the same tags.
             first = scenes.samples[0]

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from freeloc.features import MapSource
 from freeloc.geometry import Float32Array, Float64Array, Grid, Padding, Pyramid, Size
-from freeloc.runtime import Precision, native_bfloat16
+from freeloc.runtime import Precision, torch_device
 from freeloc.trunks.base import Trunk
 
 __all__ = ["AROUND", "BOX", "QUARTERS", "RegionFeatures", "RegionOptions", "RegionPart"]
@@ -91,8 +91,7 @@ class RegionFeatures:
         self._width = trunk.width
         self._features = features
         self._pyramid = Pyramid(self.options.scales, self.options.padding)
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        low = precision != "float32" and native_bfloat16(self._device.type)
+        self._device, low = torch_device(precision)
         self._kind = torch.bfloat16 if low else torch.float32
         self._projection = trunk.projection.to(self._device).eval()
 

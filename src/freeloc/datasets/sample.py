@@ -91,6 +91,11 @@ class Dataset:
             return np.zeros((0, len(self.classes)), np.int8)
         return np.stack([sample.labels for sample in self.samples])
 
+    def spread(self, count: int) -> list[int]:
+        """Positions of ``count`` samples, evenly over the data set; of all of them where there are no more."""
+        places = np.linspace(0, len(self) - 1, min(count, len(self)))
+        return [int(place) for place in np.unique(places.astype(int))]
+
     @property
     def has_boxes(self) -> bool:
         """Whether every sample carries boxes."""

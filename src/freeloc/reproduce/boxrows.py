@@ -124,7 +124,7 @@ class BoxRows:
     def _negatives(self, features: CachedFeatures) -> list[Float32Array]:
         """Proposals of some training photographs; none of the others, which give their objects alone."""
         count = len(self.train_set)
-        chosen = np.unique(np.linspace(0, count - 1, min(_SEARCHED, count)).astype(int)).tolist()
+        chosen = self.train_set.spread(_SEARCHED)
         paths = [self.train_set.samples[index].path for index in chosen]
         contents = [features.contents[index] for index in chosen]
         made = dict(

@@ -4,7 +4,14 @@ The torch modules stay the one definition of every network; this room only decid
 imports neither torch nor OpenVINO: a graph that was kept on disk runs without torch ever being loaded.
 """
 
-from freeloc.runtime.compiling import Tail, compile_kept, compile_network, graph_kept, native_bfloat16
+from freeloc.runtime.compiling import (
+    Tail,
+    compile_kept,
+    compile_network,
+    graph_kept,
+    native_bfloat16,
+    torch_device,
+)
 from freeloc.runtime.network import (
     Network,
     Precision,
@@ -33,4 +40,5 @@ __all__ = [
     "graph_kept",
     "native_bfloat16",
     "quantized_graph",
+    "torch_device",
 ]

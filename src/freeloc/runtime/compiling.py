@@ -13,11 +13,20 @@ from freeloc.runtime.network import Network, Precision, Runtime, check_runtime, 
 from freeloc.runtime.on_openvino import OpenVinoNetwork, cpu_multiplies_bfloat16
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from freeloc.trunks.base import Trunk
 
-__all__ = ["Tail", "compile_kept", "compile_network", "graph_kept", "native_bfloat16", "network_graph"]
+__all__ = [
+    "Tail",
+    "compile_kept",
+    "compile_network",
+    "graph_kept",
+    "native_bfloat16",
+    "network_graph",
+    "torch_device",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +122,19 @@ def native_bfloat16(device: str) -> bool:
 
         return bool(torch.cuda.is_bf16_supported())
     return cpu_multiplies_bfloat16()
+
+
+def torch_device(precision: Precision, runtime: Runtime = "auto") -> tuple[torch.device, bool]:
+    """Where torch itself computes, as in training, and whether it multiplies in bfloat16 there.
+
+    Args:
+        precision: "float32" keeps all of it in float32; otherwise products are bfloat16 where that is faster.
+        runtime: "openvino" keeps to the processor.
+    """
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() and runtime != "openvino" else "cpu")
+    return device, precision != "float32" and native_bfloat16(device.type)
 
 
 def _trunk_graph(trunk: Trunk) -> Any:

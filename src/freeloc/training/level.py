@@ -36,9 +36,9 @@ def extent_level(
         recipe: scales and padding.
     """
     pyramid = Pyramid(recipe.scales, recipe.padding)
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(_ASKED, len(dataset))).astype(int))
+    chosen = dataset.spread(_ASKED)
     peaks = []
-    for index in chosen.tolist():
+    for index in chosen:
         photo = photograph_size(dataset.samples[index].path)
         maps = [_map(learner, cells, index, grid) for grid in pyramid.grids(photo, layout)]
         _, _, responses = pinpoint(maps)

@@ -25,7 +25,7 @@ from freeloc.model import Model
 from freeloc.photographs import photograph_size
 from freeloc.poolings import pooling_of_maps
 from freeloc.progress import say
-from freeloc.runtime import Network, Precision, Runtime, compile_network, native_bfloat16
+from freeloc.runtime import Network, Precision, Runtime, compile_network, torch_device
 from freeloc.training.batches import Source, mix_seed, plan_epoch, steps_per_epoch
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.device import sharing_cores
@@ -166,8 +166,7 @@ def _train(
     whole = load_trunk(trunk, weights)
     parts = _divided(whole, recipe)
     network = compile_network(parts.below, runtime=runtime, precision=precision, streams=True)
-    device = torch.device("cuda" if torch.cuda.is_available() and runtime != "openvino" else "cpu")
-    low_precision = precision != "float32" and native_bfloat16(device.type)
+    device, low_precision = torch_device(precision, runtime)
     kept_as = None if no_cache else cache_format
     contents = content_hashes([sample.path for sample in dataset])
     setup = describe_setup(
