@@ -71,7 +71,7 @@ class PrecisionRecallCurve:
 
 @dataclass(frozen=True, eq=False)
 class _Thresholds:
-    """One class's predictions, best first, and where each group of equal confidence ends."""
+    """One class's predictions, best first, and where groups of equal confidence end."""
 
     order: IntpArray
     ends: IntpArray
@@ -83,20 +83,32 @@ class _Thresholds:
         # NaN differs from everything, so that the last group ends too; comparing keeps infinities tied.
         return cls(order, np.flatnonzero(ranked != np.append(ranked[1:], np.nan)))
 
+    def where(self, hits: BoolArray) -> _Thresholds:
+        """The thresholds of groups that hold a hit, a few of all.
+
+        No average precision asks for others: recall stays as it is from a group without a hit to the one before
+        it, and precision is no higher.
+        """
+        groups = np.searchsorted(self.ends, np.flatnonzero(hits[self.order]))
+        return _Thresholds(self.order, self.ends[np.unique(groups)])
+
     def counts(self, hits: BoolArray, weights: Float64Array) -> tuple[Float64Array, Float64Array]:
         """Weighted numbers of right predictions and of all predictions at or above each threshold.
 
         Args:
             hits: (n,) bool.
-            weights: (..., n) float64.
+            weights: (n, ...) float64.
 
         Returns:
             Two (..., T) float64 arrays.
         """
-        ranked = weights[..., self.order]
-        seen = np.cumsum(ranked, axis=-1)[..., self.ends]
-        right = np.cumsum(ranked * hits[self.order], axis=-1)[..., self.ends]
-        return right, seen
+        ranked = weights[self.order]
+        places = np.flatnonzero(hits[self.order])
+        found = np.concatenate([np.zeros((1, *ranked.shape[1:])), np.cumsum(ranked[places], axis=0)])
+        right = found[np.searchsorted(places, self.ends, side="right")]
+        seen = np.cumsum(ranked, axis=0)[self.ends]
+        # In this order, so that sums over thresholds do not depend on how many weightings there are.
+        return np.moveaxis(right, 0, -1).copy("C"), np.moveaxis(seen, 0, -1).copy("C")
 
 
 def _precision(right: Float64Array, seen: Float64Array) -> Float64Array:
@@ -337,9 +349,12 @@ class Ranking:
 
     @cached_property
     def _sorted(self) -> tuple[tuple[IntpArray, _Thresholds], ...]:
-        # Sorting is the dear part and does not depend on weights: once per class serves every resample.
-        members = [np.flatnonzero(column) for column in self.counted.T]
-        return tuple((rows, _Thresholds.of(self.confidence[rows, k])) for k, rows in enumerate(members))
+        # Sorting does not depend on weights: once per class serves every resample.
+        found = []
+        for k, column in enumerate(self.counted.T):
+            rows = np.flatnonzero(column)
+            found.append((rows, _Thresholds.of(self.confidence[rows, k]).where(self.hits[rows, k])))
+        return tuple(found)
 
     def values(self, weights: npt.ArrayLike) -> Float64Array:
         """Average precision of every class under many weightings of the photographs.
@@ -355,8 +370,9 @@ class Ranking:
             raise ValueError(f"weights have shape {weight.shape}, not (B, {self.n_photographs})")
         result = np.empty((len(weight), self.n_classes))
         n_positives = weight @ self.positives.astype(np.float64)
+        by_photograph = np.ascontiguousarray(weight.T)
         for k, (rows, thresholds) in enumerate(self._sorted):
-            right, seen = thresholds.counts(self.hits[rows, k], weight[:, rows])
+            right, seen = thresholds.counts(self.hits[rows, k], by_photograph[rows])
             result[:, k] = _summary(right, seen, n_positives[:, k], self.flavour)
         return result
 
