@@ -7,6 +7,7 @@ import subprocess
 import sys
 import typing
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -225,7 +226,7 @@ def test_train_has_the_librarys_defaults() -> None:
     for name in ("trunk", "weights", "seed", "runtime", "precision", "cache", "no_cache", "resume", "quiet"):
         assert default(cli.train, name) == default(train, name), name
     assert default(cli.train, "recipe") == default(train, "recipe")
-    assert named_recipe(default(cli.train, "recipe")) == Recipe()
+    assert replace(named_recipe(default(cli.train, "recipe")), least_steps=0) == Recipe()
     for name in ("epochs", "batch_size", "learning_rate", "scales"):
         assert default(cli.train, name) is None, name
         assert name in Recipe.__dataclass_fields__

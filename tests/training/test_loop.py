@@ -16,7 +16,7 @@ from torch import nn
 
 from freeloc.errors import FreelocError
 from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.training.batches import Batch, mix_seed, plan_epoch, stream
+from freeloc.training.batches import Batch, fitted, mix_seed, plan_epoch, steps_per_epoch, stream
 from freeloc.training.loop import EpochRecord, fit, learning_rate, make_optimizer
 from freeloc.training.recipe import Recipe
 from freeloc.training.steps import Learner
@@ -96,6 +96,26 @@ def run(
         quiet=True,
     )
     return optimizer
+
+
+class TestFitted:
+    @law
+    @given(st.integers(1, 3000), st.integers(1, 64), st.integers(1, 20), st.integers(0, 2000))
+    def test_few_photographs_are_passed_over_more_often(
+        self, photographs: int, batch: int, epochs: int, least: int
+    ) -> None:
+        recipe = fitted(Recipe(batch_size=batch, epochs=epochs, least_steps=least), photographs)
+        assert recipe.batch_size == min(batch, photographs)
+        steps = recipe.epochs * steps_per_epoch(photographs, recipe)
+        assert recipe.epochs >= epochs
+        assert steps >= least or recipe.epochs == 100
+        # No more of them than it takes.
+        assert recipe.epochs == epochs or steps - steps_per_epoch(photographs, recipe) < least
+
+    def test_fitting_twice_changes_nothing(self) -> None:
+        recipe = fitted(Recipe(least_steps=500), 40)
+        assert (recipe.batch_size, recipe.epochs) == (16, 100)
+        assert fitted(recipe, 40) == recipe
 
 
 class TestPlan:

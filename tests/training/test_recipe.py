@@ -48,6 +48,11 @@ class TestChanges:
     def test_zero_is_a_change(self) -> None:
         assert named_recipe("default", hidden=0, weight_decay=0.0).hidden == 0
 
+    def test_epochs_that_are_given_are_meant(self) -> None:
+        assert named_recipe("default", batch_size=3).least_steps == RECIPES["default"].least_steps > 0
+        assert named_recipe("default", epochs=3).least_steps == 0
+        assert named_recipe("default", epochs=3, least_steps=70).least_steps == 70
+
     def test_recipes_do_not_change_in_place(self) -> None:
         with pytest.raises(dataclasses.FrozenInstanceError):
             RECIPES["default"].epochs = 3  # type: ignore[misc]
@@ -65,7 +70,7 @@ class TestRefused:
             *(("learning_rate", 0.0), ("learning_rate", -1.0), ("learning_rate", float("nan"))),
             *(("feature_dropout", 1.0), ("feature_dropout", -0.1), ("hidden_dropout", 1.5)),
             *(("warmup", 1.0), ("momentum", 1.0), ("momentum", float("nan"))),
-            *(("warm_epochs", -1), ("scales", ())),
+            *(("warm_epochs", -1), ("least_steps", -1), ("scales", ())),
             *(("cell_fraction", 0.0), ("cell_fraction", 1.1), ("cell_fraction", float("nan"))),
         ],
     )

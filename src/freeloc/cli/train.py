@@ -61,7 +61,8 @@ def train(
         str, typer.Option(help="default, paper (section 4), or cam (average pooling).")
     ] = "default",
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the photographs; default: the recipe's.")
+        int | None,
+        typer.Option(help="Passes over the photographs; default: the recipe's, more where they are few."),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Photographs per mini-batch.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of SGD, at its peak.")] = None,

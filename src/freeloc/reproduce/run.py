@@ -6,7 +6,6 @@ them, so that a study that was stopped goes on where it stopped, and a row asked
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -41,17 +40,13 @@ from freeloc.reproduce.rows import MODELS, RowPlan, points_of
 from freeloc.reproduce.settings import Places, Settings, described
 from freeloc.reproduce.studies import Study
 from freeloc.runtime import compile_network
-from freeloc.training.batches import steps_per_epoch
+from freeloc.training.batches import fitted, steps_per_epoch
 from freeloc.training.recipe import Recipe
 from freeloc.training.run import train
 from freeloc.trunks import load_trunk
 from freeloc.trunks.base import Trunk
 
 __all__ = ["Outcome", "Reproduction"]
-
-_COLD_STEPS, _MOST_EPOCHS = 2000, 100
-"""From random weights the search finds nothing for its first few hundred steps: with few photographs, the paper's
-models see them more often, but not without end."""
 
 _WATCHED = 4
 """Photographs whose maps are watched over training."""
@@ -155,7 +150,7 @@ class Reproduction:
 
     def model(self, key: str) -> Model:
         """One trained model; trained now, or as far as it was not yet."""
-        recipe = self._long_enough(MODELS[key])
+        recipe = self._recipe(key)
         data = self._train_set if recipe.supervision != "tags" else _without_boxes(self._train_set)
         self._say(f"model {key}: {_in_words(recipe)}")
         settings = self._settings
@@ -174,17 +169,15 @@ class Reproduction:
             quiet=settings.quiet,
         )
 
-    def _long_enough(self, recipe: Recipe) -> Recipe:
-        """The recipe with the passes that are asked for; without, with as many steps as a cold start takes."""
-        epochs = self._settings.epochs or recipe.epochs
-        if self._settings.epochs is None and not recipe.warm_epochs:
-            steps = self._iterations(recipe) / recipe.epochs
-            epochs = max(epochs, min(_MOST_EPOCHS, math.ceil(_COLD_STEPS / steps)))
-        return replace(recipe, epochs=epochs)
+    def _recipe(self, key: str) -> Recipe:
+        """The recipe of a model, with the passes that are asked for, or those that the photographs take."""
+        recipe, epochs = MODELS[key], self._settings.epochs
+        if epochs is not None:
+            recipe = replace(recipe, epochs=epochs, least_steps=0)
+        return fitted(recipe, len(self._train_set))
 
     def _iterations(self, recipe: Recipe) -> int:
-        fitting = replace(recipe, batch_size=min(recipe.batch_size, len(self._train_set)))
-        return recipe.epochs * steps_per_epoch(len(self._train_set), fitting)
+        return recipe.epochs * steps_per_epoch(len(self._train_set), recipe)
 
     def _features(self, dataset: Dataset, trunk: Trunk, scales: tuple[float, ...]) -> CachedFeatures:
         settings = self._settings

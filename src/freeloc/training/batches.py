@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol, TypeVar
 
@@ -13,7 +13,10 @@ import torch
 from freeloc.overlap import ahead
 from freeloc.training.recipe import Recipe
 
-__all__ = ["Batch", "Source", "mix_seed", "plan_epoch", "steps_per_epoch", "stream"]
+__all__ = ["Batch", "Source", "fitted", "mix_seed", "plan_epoch", "steps_per_epoch", "stream"]
+
+_MOST_EPOCHS = 100
+"""Passes over few photographs, where there are more of them for the sake of steps."""
 
 Item = TypeVar("Item")
 Item_co = TypeVar("Item_co", covariant=True)
@@ -84,6 +87,13 @@ def plan_epoch(
 def steps_per_epoch(photographs: int, recipe: Recipe) -> int:
     """How many mini-batches `plan_epoch` makes of so many photographs."""
     return math.ceil(photographs / recipe.batch_size)
+
+
+def fitted(recipe: Recipe, photographs: int) -> Recipe:
+    """The recipe for so many photographs: no mini-batch larger than all of them, and its least steps taken."""
+    recipe = replace(recipe, batch_size=min(recipe.batch_size, photographs))
+    passes = math.ceil(recipe.least_steps / steps_per_epoch(photographs, recipe))
+    return replace(recipe, epochs=max(recipe.epochs, min(_MOST_EPOCHS, passes)))
 
 
 def stream(source: Source[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch, list[Item]]]:

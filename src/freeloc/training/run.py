@@ -26,7 +26,7 @@ from freeloc.photographs import photograph_size
 from freeloc.poolings import pooling_of_maps
 from freeloc.progress import say
 from freeloc.runtime import Network, Precision, Runtime, compile_network, torch_device
-from freeloc.training.batches import Source, mix_seed, plan_epoch, steps_per_epoch
+from freeloc.training.batches import Source, fitted, mix_seed, plan_epoch, steps_per_epoch
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.device import sharing_cores
 from freeloc.training.finetune import FinishedCells, StageLearner, StageMaps
@@ -155,8 +155,7 @@ def _train(
         raise FreelocError(f"{dataset.name} has no photographs: nothing to train on")
     if recipe.supervision != "tags":
         check_told(dataset, recipe)
-    # As many as there are, at most: a mini-batch of them all is the largest.
-    recipe = replace(recipe, batch_size=min(recipe.batch_size, len(dataset)))
+    recipe = fitted(recipe, len(dataset))
     if cache_format not in {"float16", "int8"}:
         raise FreelocError(f"--cache-format {cache_format} is unknown: choose float16 or int8")
     wanted = Snapshots.of(

@@ -1,0 +1,91 @@
+"""How many tagged photographs it takes: freeloc's own recipe beside the paper's, at a few photographs a class.
+
+`python recipes/few_photographs.py --root VOCdevkit/VOC2012 --out runs/few` draws photographs by their tags until
+every class has so many, trains on them alone, and measures on all of the validation photographs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from freeloc import open_dataset
+from freeloc.atomic import write_text
+from freeloc.datasets.sample import PRESENT, Dataset
+from freeloc.progress import say
+from freeloc.reproduce.measuring import as_json
+from freeloc.reproduce.rows import chosen_rows
+from freeloc.reproduce.run import Reproduction
+from freeloc.reproduce.settings import Settings
+from freeloc.reproduce.studies import named_study
+
+SHOTS = (5, 10, 50, 200)
+"""Photographs of every class."""
+
+ROWS = ("full", "weak", "own")
+"""Full images without a search, the paper's recipe, and freeloc's own."""
+
+
+def drawn(dataset: Dataset, shots: int, seed: int) -> Dataset:
+    """Photographs at random until every class is in ``shots`` of them, or in all that show it.
+
+    The rarest class comes first, so that a common one, which comes along with others, is not drawn twice over.
+    """
+    shown = dataset.labels == PRESENT
+    order = np.random.default_rng(seed).permutation(len(dataset))
+    taken = np.zeros(len(dataset), np.bool_)
+    for label in np.argsort(shown.sum(axis=0), kind="stable"):
+        wanting = max(0, shots - int(shown[taken, label].sum()))
+        taken[[index for index in order if shown[index, label] and not taken[index]][:wanting]] = True
+    chosen = tuple(sample for sample, kept in zip(dataset.samples, taken, strict=True) if kept)
+    return replace(dataset, samples=chosen, name=f"{dataset.name}, {shots} a class")
+
+
+def main() -> None:
+    """Draw, train, measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, required=True, help="Pascal VOC devkit")
+    parser.add_argument("--train-split", default="train", help="photographs to draw from")
+    parser.add_argument("--val-split", default="val", help="photographs to measure on")
+    parser.add_argument("--out", type=Path, default=Path("runs/few"), help="folder of the runs and numbers")
+    parser.add_argument("--cache", type=Path, help="folder of feature caches")
+    parser.add_argument("--shots", type=int, nargs="+", default=SHOTS, help="photographs of every class")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw and of training")
+    words = parser.parse_args()
+    photographs = open_dataset(words.root, split=words.train_split, boxes=False, for_training=True)
+    val = open_dataset(words.root, split=words.val_split, boxes=True)
+    settings = Settings(cache=words.cache, seed=words.seed)
+    found: dict[str, Any] = {}
+    for shots in words.shots:
+        part = drawn(photographs, shots, words.seed)
+        study = Reproduction(named_study("voc2012"), part, val, words.out / str(shots), settings)
+        rows = study.run(chosen_rows(ROWS)).rows
+        found[str(shots)] = {
+            "photographs": len(part),
+            "rows": {row.plan.key: as_json(row, val.classes) for row in rows},
+        }
+    write_text(words.out / "results.json", json.dumps(found, indent=1) + "\n")
+    say(_table(found))
+    say(f"wrote {words.out / 'results.json'}")
+
+
+def _table(found: dict[str, Any]) -> str:
+    """Classification and location mAP of every row at every number of photographs, as Markdown."""
+    head = "| a class | photographs | " + " | ".join(ROWS) + " |"
+    lines = [head, "|" + "---|" * (2 + len(ROWS))]
+    for shots, part in found.items():
+        cells = [
+            " / ".join(f"{measures[key]['mean']['value']:.1f}" for key in ("classification", "location"))
+            for measures in (part["rows"][key]["measures"] for key in ROWS)
+        ]
+        lines.append(f"| {shots} | {part['photographs']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
