@@ -1,4 +1,4 @@
-# make demo   environment, install, and the main job: generated scenes, tags in, locations out
+# make demo   environment, install, and the main job: generated scenes, tags in, locations out; then real photographs
 # make test   environment, lint, types and tests
 # make lint   ruff and mypy alone
 # make bench  compare speeds on real photographs; writes docs/benchmarks.md (BENCH_ARGS='--model FILE')
@@ -25,11 +25,16 @@ $(VENV)/base: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev: $(VENV)/base
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[timm,int8,reproduce]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[timm,int8,reproduce,demo]' --group dev
 	@touch $@
 
-demo: $(VENV)/base
+$(VENV)/demo: $(VENV)/base
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	@touch $@
+
+demo: $(VENV)/demo
 	$(BIN)/freeloc demo --out demo
+	$(BIN)/python recipes/everyday.py --out demo/photographs
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -46,7 +51,7 @@ $(VENV)/bench: $(VENV)/base
 bench: $(VENV)/bench
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-voc20: $(VENV)/base
+voc20: $(VENV)/dev
 	$(BIN)/python recipes/voc20.py --root '$(VOC)' $(VOC20_ARGS)
 
 format: $(VENV)/dev

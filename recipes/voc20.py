@@ -10,6 +10,8 @@ import argparse
 import json
 from pathlib import Path
 
+from voc20_card import write_card
+
 from freeloc import ModelCard, collect, evaluate, open_dataset, release, train
 from freeloc.atomic import write_text
 from freeloc.localizer import Localizer
@@ -41,6 +43,9 @@ def main() -> None:
     )
     parser.add_argument("--cache", type=Path, help="folder of feature caches")
     parser.add_argument("--model", type=Path, help="file to write; default: the package's own")
+    parser.add_argument(
+        "--card", type=Path, help="folder of the model card whose numbers are written anew: docs"
+    )
     words = parser.parse_args()
     model = words.model
     if model is None:
@@ -61,6 +66,9 @@ def main() -> None:
         values = ", ".join(f"{key} {100 * result.mean.estimate:.1f}" for key, result in row.measures.items())
         say(f"{row.name}: {values}")
     say(f"wrote {words.out / 'results.json'}")
+    if words.card is not None:
+        for path in write_card(found, words.card):
+            say(f"wrote {path}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,93 @@
+"""The numbers of the model card, docs/voc20.md: tables between two marks, and a reliability diagram."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from freeloc.atomic import write_bytes, write_text
+from freeloc.evaluation import MEASURES, Evaluation
+from freeloc.report.plotting import figure_bytes
+from freeloc.report.reliability import ReliabilitySet, reliability_diagram
+
+__all__ = ["write_card"]
+
+_BEGIN, _END = "<!-- numbers: written by make voc20 -->", "<!-- end of numbers -->"
+_FUSED, _PAPER, _CENTRE = 0, 1, 2
+"""The rows of an evaluation of one model, in their order."""
+
+
+def write_card(found: Evaluation, folder: Path) -> tuple[Path, Path]:
+    """Put the numbers of an evaluation into the card, and draw its reliability diagram.
+
+    Args:
+        found: of one model.
+        folder: where ``voc20.md`` lies.
+
+    Returns:
+        The places of the page and of the diagram.
+    """
+    page, diagram = folder / "voc20.md", folder / "voc20-reliability.svg"
+    numbers = found.as_json()
+    parts = [_summary(numbers), _calibration(numbers), _classes(numbers)]
+    between = "\n\n".join((_BEGIN, *parts, _END))
+    text = page.read_text(encoding="utf-8")
+    write_text(page, re.sub(f"{_BEGIN}.*{_END}", lambda _: between, text, flags=re.DOTALL))
+    sets = [ReliabilitySet("calibrated", found.truths[0].bins, "#2b6cb0")]
+    write_bytes(diagram, figure_bytes(reliability_diagram(sets), "svg"))
+    return page, diagram
+
+
+def _summary(numbers: Mapping[str, Any]) -> str:
+    head = [f"{numbers['photographs']:,} photographs", *MEASURES.values()]
+    rows = [[row["name"], *(_interval(row[key]["mean"]) for key in MEASURES)] for row in numbers["rows"]]
+    return _table(head, rows)
+
+
+def _calibration(numbers: Mapping[str, Any]) -> str:
+    (truth,) = numbers["calibration"]
+    return (
+        f"Expected calibration error of all pairs of photograph and class: {_interval(truth['error'], 2)}; "
+        f"mean of the classes' own: {_interval(truth['error_per_class']['mean'], 2)}; "
+        f"Brier score: {_interval(truth['brier'], 2)} (all in percent; resamples raise a calibration error, so "
+        "its interval leans upwards)."
+    )
+
+
+def _classes(numbers: Mapping[str, Any]) -> str:
+    fused, paper, centre = (numbers["rows"][index] for index in (_FUSED, _PAPER, _CENTRE))
+    head = [
+        "class",
+        "photographs",
+        "classification",
+        "location, fused",
+        "the paper's way",
+        "centre",
+        "told − found",
+    ]
+    order = sorted(
+        numbers["positives"],
+        key=lambda name: (
+            fused["classification"]["classes"][name]["value"] - fused["location"]["classes"][name]["value"]
+        ),
+        reverse=True,
+    )
+    rows = []
+    for name in order:
+        told, where = (fused[key]["classes"][name] for key in ("classification", "location"))
+        others = (row["location"]["classes"][name]["value"] for row in (paper, centre))
+        gap = f"{told['value'] - where['value']:+.1f}"
+        count = str(numbers["positives"][name])
+        rows.append([name, count, _interval(told), _interval(where), *(f"{one:.1f}" for one in others), gap])
+    return _table(head, rows)
+
+
+def _interval(found: Mapping[str, float], digits: int = 1) -> str:
+    return f"{found['value']:.{digits}f} [{found['low']:.{digits}f}, {found['high']:.{digits}f}]"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,87 @@
+"""The scripts that make what ships: how photographs are drawn, and how the card gets its numbers."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeloc.datasets.sample import Dataset, Sample
+from freeloc.evaluation import MEASURES, Evaluation, EvaluationOptions, Row
+from freeloc.metrics import BootstrapResult, Interval
+from freeloc.metrics.calibration import CalibrationOptions
+from freeloc.reliability import truth_of
+
+FOLDER = Path(__file__).parents[1] / "recipes"
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"recipe_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+few_photographs, voc20_card = script("few_photographs"), script("voc20_card")
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 80), st.integers(1, 6), st.integers(1, 30), st.integers(0, 99))
+def test_every_class_gets_its_photographs(count: int, classes: int, shots: int, seed: int) -> None:
+    shown = np.random.default_rng(seed).random((count, classes)) < np.linspace(0.05, 0.6, classes)
+    samples = [
+        Sample(Path(f"{index}.jpg"), np.where(row, 1, -1).astype(np.int8)) for index, row in enumerate(shown)
+    ]
+    data = Dataset("all", tuple(map(str, range(classes))), tuple(samples))
+    part = few_photographs.drawn(data, shots, seed)
+    paths = [sample.path for sample in part]
+    assert len(set(paths)) == len(paths)
+    assert set(paths) <= {sample.path for sample in data}
+    if len(part):
+        assert ((part.labels > 0).sum(axis=0) >= np.minimum(shots, shown.sum(axis=0))).all()
+        # Nothing is drawn that no class asked for.
+        assert len(part) <= shots * classes
+        assert (part.labels > 0).any(axis=1).all()
+    assert [sample.path for sample in few_photographs.drawn(data, shots, seed)] == paths
+
+
+def result(*values: float) -> BootstrapResult:
+    intervals = tuple(Interval(value, value - 0.01, value + 0.01) for value in values)
+    mean = float(np.mean(values))
+    return BootstrapResult(intervals, Interval(mean, mean - 0.005, mean + 0.005), 0.95, 10, 0)
+
+
+def test_the_card_gets_its_numbers_and_keeps_its_words(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    measures = {key: result(0.9, 0.8) for key in MEASURES}
+    told = {**measures, "classification": result(0.9, 0.95)}
+    rows = (Row("m, fused", told), Row("m, paper", measures), Row("centre", measures))
+    probabilities = np.array([[0.1, 0.9], [0.8, 0.3]])
+    truth = truth_of(
+        "m", probabilities, np.array([[-1, 1], [1, -1]]), CalibrationOptions(), calibrated=True, resamples=5
+    )
+    found = Evaluation("data", ("cat", "dog"), 2, (1, 1), rows, EvaluationOptions(), (truth,))
+    page = tmp_path / "voc20.md"
+    page.write_text(
+        f"before\n\n{voc20_card._BEGIN}\nyesterday\n{voc20_card._END}\n\nafter\n", encoding="utf-8"
+    )
+    for _ in range(2):
+        voc20_card.write_card(found, tmp_path)
+        text = page.read_text("utf-8")
+        assert text.startswith("before\n")
+        assert text.endswith("\n\nafter\n")
+        assert "yesterday" not in text
+        assert "| m, fused | 92.5 [92.0, 93.0] |" in text
+        # The widest gap comes first.
+        assert text.index("| dog | 1 | 95.0 [94.0, 96.0] | 80.0 [79.0, 81.0]") < text.index("| cat | 1 |")
+        assert "| +15.0 |" in text
+    assert (tmp_path / "voc20-reliability.svg").read_text("utf-8").startswith("<?xml")
