@@ -52,7 +52,7 @@ def test_seconds_are_those_until_its_end() -> None:
 
 def test_the_environment_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FREELOC_WORD", "passed on")
-    code = "import os, sys; print('noise'); sys.exit(os.environ['FREELOC_WORD'])"
+    code = "import os, sys; print('noise', flush=True); sys.exit(os.environ['FREELOC_WORD'])"
     with pytest.raises(FreelocError, match=r"^it ended with code 1: passed on$"):
         run_measured([sys.executable, "-c", code], "it")
 

@@ -132,7 +132,7 @@ def test_without_a_cache_scales_lie_between_those_given(
         ),
         (("--supervision", "masked", "--quiet"), "--supervision masked needs boxes"),
         (("--snapshots", "few"), "--snapshots few is not a list of whole numbers"),
-        (("--snapshots", "0,11", "--quiet"), "--snapshots 11 is no iteration of this run"),
+        (("--snapshots", "0,1111", "--quiet"), "--snapshots 1111 is no iteration of this run"),
         (("--epochs", "0"), "--epochs 0 must be greater than 0"),
         (("--batch-size", "-3"), "--batch-size -3 must be greater than 0"),
         (("--learning-rate", "0"), "--learning-rate 0.0 must be greater than 0"),

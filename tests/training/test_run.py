@@ -169,7 +169,8 @@ class TestRunFolder:
             name: sum(sample.labels[k] == 1 for sample in scenes) for k, name in enumerate(SCENE_CLASSES)
         }
         assert manifest["data"]["positives"] == counts
-        assert manifest["versions"]["torch"] == torch.__version__
+        # A build's own mark, as in 2.13.0+cu130, is not in every wheel's version.
+        assert torch.__version__.startswith(manifest["versions"]["torch"])
         assert manifest["versions"]["numpy"] == np.__version__
         assert set(manifest["versions"]) == {"python", "freeloc", "torch", "openvino", "numpy"}
         assert set(manifest["timings"]) == {"features_seconds", "training_seconds"}
