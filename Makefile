@@ -34,7 +34,7 @@ $(VENV)/demo: $(VENV)/base
 
 demo: $(VENV)/demo
 	$(BIN)/freeloc demo --out demo
-	$(BIN)/python recipes/everyday.py --out demo/photographs
+	$(BIN)/python -m recipes.everyday --out demo/photographs
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -52,7 +52,7 @@ bench: $(VENV)/bench
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 voc20: $(VENV)/dev
-	$(BIN)/python recipes/voc20.py --root '$(VOC)' $(VOC20_ARGS)
+	$(BIN)/python -m recipes.voc20 --root '$(VOC)' $(VOC20_ARGS)
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .

@@ -1,6 +1,6 @@
 """How many tagged photographs it takes: freeloc's own recipe beside the paper's, at a few photographs a class.
 
-`python recipes/few_photographs.py --root VOCdevkit/VOC2012 --out runs/few` draws photographs by their tags until
+`python -m recipes.few_photographs --root VOCdevkit/VOC2012 --out runs/few` draws photographs by their tags until
 every class has so many, trains on them alone, and measures on all of the validation photographs.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.markdown import table
 from freeloc import open_dataset
 from freeloc.atomic import write_text
 from freeloc.datasets.sample import PRESENT, Dataset
@@ -76,15 +77,14 @@ def main() -> None:
 
 def _table(found: dict[str, Any]) -> str:
     """Classification and location mAP of every row at every number of photographs, as Markdown."""
-    head = "| a class | photographs | " + " | ".join(ROWS) + " |"
-    lines = [head, "|" + "---|" * (2 + len(ROWS))]
+    lines = []
     for shots, part in found.items():
         cells = [
             " / ".join(f"{measures[key]['mean']['value']:.1f}" for key in ("classification", "location"))
             for measures in (part["rows"][key]["measures"] for key in ROWS)
         ]
-        lines.append(f"| {shots} | {part['photographs']} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append([shots, str(part["photographs"]), *cells])
+    return table(["a class", "photographs", *ROWS], lines)
 
 
 if __name__ == "__main__":

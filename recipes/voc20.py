@@ -1,7 +1,7 @@
 """How the model voc20 is made: `make voc20 VOC=VOCdevkit/VOC2012`.
 
 Tags alone: no box is read in training, in calibration or in choosing a level for boxes. The validation photographs
-are measured at the end, and nothing is fitted to them.
+are measured at the end, and nothing is fitted to them. docs/voc20.md tells what was tried, and what it gave.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import argparse
 import json
 from pathlib import Path
 
-from voc20_card import write_card
-
 from freeloc import ModelCard, collect, evaluate, open_dataset, release, train
 from freeloc.atomic import write_text
 from freeloc.localizer import Localizer
 from freeloc.progress import say
 from freeloc.registry import package_folder
+from recipes.voc20_card import write_card
 
 RECIPE = "default"
 """The recipe of every ``freeloc train``: what is best for the model that ships is best for people's own tags."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.markdown import table
 from freeloc.atomic import write_bytes, write_text
 from freeloc.evaluation import MEASURES, Evaluation
 from freeloc.report.plotting import figure_bytes
@@ -15,8 +16,6 @@ from freeloc.report.reliability import ReliabilitySet, reliability_diagram
 __all__ = ["write_card"]
 
 _BEGIN, _END = "<!-- numbers: written by make voc20 -->", "<!-- end of numbers -->"
-_FUSED, _PAPER, _CENTRE = 0, 1, 2
-"""The rows of an evaluation of one model, in their order."""
 
 
 def write_card(found: Evaluation, folder: Path) -> tuple[Path, Path]:
@@ -43,7 +42,7 @@ def write_card(found: Evaluation, folder: Path) -> tuple[Path, Path]:
 def _summary(numbers: Mapping[str, Any]) -> str:
     head = [f"{numbers['photographs']:,} photographs", *MEASURES.values()]
     rows = [[row["name"], *(_interval(row[key]["mean"]) for key in MEASURES)] for row in numbers["rows"]]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _calibration(numbers: Mapping[str, Any]) -> str:
@@ -57,7 +56,7 @@ def _calibration(numbers: Mapping[str, Any]) -> str:
 
 
 def _classes(numbers: Mapping[str, Any]) -> str:
-    fused, paper, centre = (numbers["rows"][index] for index in (_FUSED, _PAPER, _CENTRE))
+    fused, paper, centre = numbers["rows"]
     head = [
         "class",
         "photographs",
@@ -81,13 +80,8 @@ def _classes(numbers: Mapping[str, Any]) -> str:
         gap = f"{told['value'] - where['value']:+.1f}"
         count = str(numbers["positives"][name])
         rows.append([name, count, _interval(told), _interval(where), *(f"{one:.1f}" for one in others), gap])
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _interval(found: Mapping[str, float], digits: int = 1) -> str:
     return f"{found['value']:.{digits}f} [{found['low']:.{digits}f}, {found['high']:.{digits}f}]"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -17,21 +14,7 @@ from freeloc.evaluation import MEASURES, Evaluation, EvaluationOptions, Row
 from freeloc.metrics import BootstrapResult, Interval
 from freeloc.metrics.calibration import CalibrationOptions
 from freeloc.reliability import truth_of
-
-FOLDER = Path(__file__).parents[1] / "recipes"
-
-
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"recipe_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-few_photographs, voc20_card = script("few_photographs"), script("voc20_card")
+from recipes import few_photographs, voc20_card
 
 
 @settings(deadline=None, max_examples=60)
