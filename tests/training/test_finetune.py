@@ -73,7 +73,7 @@ class Upper:
     def modules(self) -> nn.ModuleList:
         return nn.ModuleList([self.above, self.projection, self.head])
 
-    def step(self, *, together: bool, seed: int = 0, **recipe: Any) -> tuple[float, dict[str, Tensor]]:
+    def step(self, *, together: int | None, seed: int = 0, **recipe: Any) -> tuple[float, dict[str, Tensor]]:
         """Loss and gradients of the program's own step."""
         self.modules.zero_grad()
         recipe = {"cell_fraction": 1.0} | recipe
@@ -114,9 +114,9 @@ def assert_same(found: tuple[float, dict[str, Tensor]], wanted: tuple[float, dic
 
 
 class TestGradient:
-    @pytest.mark.parametrize("together", [False, True])
+    @pytest.mark.parametrize("together", [1, 2 * 6 * 8 * CHANNELS, None])
     @pytest.mark.parametrize("gradient", ["sparse", "dense"])
-    def test_equals_the_textbook(self, together: bool, gradient: str) -> None:
+    def test_equals_the_textbook(self, together: int | None, gradient: str) -> None:
         upper = Upper()
         found = upper.step(together=together, gradient=gradient)
         assert_same(found, upper.by_hand())
@@ -124,26 +124,26 @@ class TestGradient:
         assert {key.split(".")[0] for key in found[1]} == {"0", "1", "2"}
         assert not any(key.startswith("0.1") for key in found[1])
 
-    @pytest.mark.parametrize("together", [False, True])
-    def test_average_pooling_too(self, together: bool) -> None:
+    @pytest.mark.parametrize("together", [1, 2 * 6 * 8 * CHANNELS, None])
+    def test_average_pooling_too(self, together: int | None) -> None:
         upper = Upper()
         assert_same(upper.step(together=together, pooling="average"), upper.by_hand(mean=True))
 
     def test_statistics_do_not_move(self) -> None:
         upper = Upper()
         before = {key: value.clone() for key, value in upper.above[1].state_dict().items()}
-        upper.step(together=True)
+        upper.step(together=None)
         assert all(torch.equal(upper.above[1].state_dict()[key], value) for key, value in before.items())
 
     def test_dropout_and_the_share_of_cells_come_from_the_die(self) -> None:
         upper = Upper(feature_dropout=0.3, hidden_dropout=0.3)
-        losses = [upper.step(together=False, seed=seed, cell_fraction=0.5)[0] for seed in (1, 1, 2)]
+        losses = [upper.step(together=1, seed=seed, cell_fraction=0.5)[0] for seed in (1, 1, 2)]
         assert losses[0] == losses[1] != losses[2]
 
     def test_maps_are_not_changed(self) -> None:
         upper = Upper()
         before = [item.values.copy() for item in upper.maps]
-        upper.step(together=True)
+        upper.step(together=None)
         for item, kept in zip(upper.maps, before, strict=True):
             np.testing.assert_array_equal(item.values, kept)
 

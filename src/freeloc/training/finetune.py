@@ -5,12 +5,13 @@ The trained stages read neighbouring values, so they run on whole maps, in torch
 the cells that come out, and the loss, are those of `freeloc.training.steps`. Batch normalisation keeps the
 statistics the trunk came with.
 
-A mini-batch's gradient is the sum of its photographs', so on a processor they go through one after the other, and
-memory stays that of one. A GPU takes all maps of one shape at once.
+A mini-batch's gradient is the sum of its photographs', so they need not go through at once: on a GPU all of them
+do, on a processor so many that memory stays flat whatever the stage.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,15 @@ from freeloc.features import Cells, MapSource
 from freeloc.geometry import CellLayout, Padding, Pyramid
 from freeloc.photographs import photograph_size
 from freeloc.runtime.exact import exact_float32
+from freeloc.training.depthwise import with_quick_gradients
 from freeloc.training.device import autocast, repeatable, to_device
 from freeloc.training.steps import Learner
 
 __all__ = ["FinishedCells", "StageLearner", "StageMap", "StageMaps"]
+
+_TOGETHER = 2**22
+"""Values of maps that go through at once on a processor: a whole mini-batch of a late stage's maps, which takes
+twice as long one by one, and one map of the first's, whose layers keep a gigabyte for the way back."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +158,8 @@ class StageLearner:
         learner: computes the loss from cells, with the trained projection.
         low_precision: compute in bfloat16; weights and their gradients stay float32.
         device: where to compute.
-        together: let maps of one shape through at once, which keeps a GPU busy; otherwise one by one.
+        together: values of maps that go through at once, though never less than one map; None leaves it to the
+            device.
     """
 
     def __init__(
@@ -162,13 +169,14 @@ class StageLearner:
         *,
         low_precision: bool,
         device: torch.device,
-        together: bool,
+        together: int | None = None,
     ) -> None:
         self._above = _placed(above, device)
         self._learner = learner
         self._low_precision = low_precision
         self._device = device
-        self._together = together
+        unbounded = device.type != "cpu"
+        self._together = together or (sys.maxsize if unbounded else _TOGETHER)
 
     def backward(self, maps: Sequence[StageMap], labels: Tensor, generator: torch.Generator) -> Tensor:
         """Add the gradient of a mini-batch's loss to the weights' gradients; gives the loss, detached.
@@ -180,30 +188,47 @@ class StageLearner:
         """
         total = torch.zeros((), device=self._device)
         with repeatable(), exact_float32(self._device, enabled=not self._low_precision):
-            for group in self._groups(maps):
-                items = [maps[index] for index in group]
-                parts = _run(self._above, items, self._device, low_precision=self._low_precision)
-                seen = [self._glimpse(part, generator) for part in parts]
-                counts = [len(part) for part in seen]
-                loss = self._learner.loss_of(torch.cat(seen), counts, labels[group], generator)
-                # The loss is a mean over photographs, here of the group's.
-                share = loss * (len(group) / len(maps))
+            for portion in self._portions(maps):
+                items = [maps[index] for index in portion]
+                seen = [self._glimpse(cells, generator) for cells in self._finished(items)]
+                counts = [len(cells) for cells in seen]
+                loss = self._learner.loss_of(torch.cat(seen), counts, labels[portion], generator)
+                # The loss is a mean over photographs, here of the portion's.
+                share = loss * (len(portion) / len(maps))
                 share.backward()  # type: ignore[no-untyped-call]
                 total += share.detach()
         return total
+
+    def _finished(self, items: Sequence[StageMap]) -> list[Tensor]:
+        """Cells of each photograph; maps of one shape go through at once."""
+        found: dict[int, Tensor] = {}
+        for group in grouped(item.values.shape for item in items):
+            alike = [items[position] for position in group]
+            cells = _run(self._above, alike, self._device, low_precision=self._low_precision)
+            found.update(zip(group, cells, strict=True))
+        return [found[position] for position in range(len(items))]
 
     def _glimpse(self, cells: Tensor, generator: torch.Generator) -> Tensor:
         drawn = self._learner.drawn(len(cells), generator)
         return cells if drawn is None else cells[drawn]
 
-    def _groups(self, maps: Sequence[StageMap]) -> list[list[int]]:
-        """Which photographs go through together."""
-        if not self._together:
-            return [[index] for index in range(len(maps))]
-        return grouped(item.values.shape for item in maps)
+    def _portions(self, maps: Sequence[StageMap]) -> list[list[int]]:
+        """Which photographs' layers are kept for the way back at once; those of one shape lie together."""
+        portions: list[list[int]] = []
+        room = 0
+        for group in grouped(item.values.shape for item in maps):
+            for index in group:
+                values = maps[index].values.size
+                if values > room:
+                    portions.append([])
+                    room = self._together
+                portions[-1].append(index)
+                room -= values
+        return portions
 
 
 def _placed(module: nn.Module, device: torch.device) -> nn.Module:
+    with_quick_gradients(module)
     # Maps are kept with the values of one place side by side, which is this memory format: nothing is copied.
     return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 

@@ -287,9 +287,7 @@ def _lesson(
         return _Lesson(features, learner, features, learner)
     paths = [sample.path for sample in dataset]
     maps = StageMaps(features, paths, parts.below.layout, recipe.padding)
-    pupil = StageLearner(
-        parts.above, learner, low_precision=low_precision, device=device, together=device.type != "cpu"
-    )
+    pupil = StageLearner(parts.above, learner, low_precision=low_precision, device=device)
     cells = FinishedCells(maps, parts.above, low_precision=low_precision, device=device)
     return _Lesson(maps, pupil, cells, learner)
 
