@@ -37,10 +37,6 @@ FINER = (0.5, 0.6, 0.7, 0.84, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
 WIDER = (0.35, *TEST_SCALES, 3.4)
 """The paper's six test scales, and one beyond either end."""
 
-_COLD_STEPS = 2000
-"""From random weights the search finds nothing for its first few hundred steps: with few photographs, the paper's
-models see them more often."""
-
 POOLED = (0.7, 1.0, 1.4)
 """Scales of the pooling study, in training and in testing: it compares poolings, not the search over scales."""
 
@@ -50,8 +46,9 @@ def paper_recipe(**changes: Any) -> Recipe:
 
     Against the recipe ``paper``: canvases are padded to the trunk's stride and padding is masked, which gives the
     same windows for less work; three scales stand for the range, so that freeloc's own recipe shares their
-    features; each step looks at a third of the cells, which halves the time; and the learning rate, which the
-    paper does not tell, is one at which half of the epochs suffice.
+    features; each step looks at a third of the cells, which halves the time; few photographs are passed over as
+    often as by freeloc's own; and the learning rate, which the paper does not tell, is one at which half of the
+    epochs suffice.
     """
     base, own = named_recipe("paper"), named_recipe("default")
     settled = replace(
@@ -60,7 +57,7 @@ def paper_recipe(**changes: Any) -> Recipe:
         scales=own.scales,
         cell_fraction=own.cell_fraction,
         epochs=8,
-        least_steps=_COLD_STEPS,
+        least_steps=own.least_steps,
         learning_rate=0.004,
     )
     return replace(settled, **changes)
@@ -68,7 +65,8 @@ def paper_recipe(**changes: Any) -> Recipe:
 
 def pooling_recipe(pooling: Pooling) -> Recipe:
     """Freeloc's own recipe, shorter and a quarter as wide: the same for all poolings that are compared."""
-    short = replace(named_recipe("default"), epochs=4, hidden=512)
+    own = named_recipe("default")
+    short = replace(own, epochs=4, least_steps=own.least_steps // 2, hidden=512)
     return replace(short, pooling=pooling, scales=POOLED, test_scales=POOLED)
 
 
