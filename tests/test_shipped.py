@@ -10,6 +10,7 @@ from freeloc import Localizer, find_model
 from freeloc.datasets.voc import VOC_CLASSES
 from freeloc.modelfile import ModelHeader
 from freeloc.registry import package_folder
+from freeloc.trunks import load_trunk
 
 skimage_data = pytest.importorskip("skimage.data", reason="photographs come with scikit-image: .[demo]")
 FOLDER = Path(skimage_data.__path__[0])
@@ -36,6 +37,7 @@ def test_it_lies_in_the_package_and_says_what_it_is() -> None:
     assert header.card is not None
     assert header.card.name == "voc20"
     assert header.card.data_licence
+    assert header.trunk_base == load_trunk(header.trunk).fingerprint
 
 
 @pytest.mark.parametrize("name", SHOWN)

@@ -16,7 +16,7 @@ from torch import Tensor
 from freeloc.errors import FreelocError
 from freeloc.geometry import Pyramid, Size
 from freeloc.trunks.base import Trunk, fingerprint
-from freeloc.trunks.efficientnet_lite import load_efficientnet_lite
+from freeloc.trunks.efficientnet_lite import EfficientNetLite, _ConvNorm, load_efficientnet_lite
 
 NAMES = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 STRIDE = 32
@@ -202,6 +202,23 @@ def test_the_fingerprint_is_that_of_the_weights(lite0: Trunk) -> None:
     weight.view(-1)[0] = before
     assert changed != lite0.fingerprint == fingerprint(lite0)
     assert load_efficientnet_lite("efficientnet_lite0").fingerprint == lite0.fingerprint
+
+
+def test_merging_the_normalization_gives_the_same_bits_everywhere() -> None:
+    """Model files name the trunk by its bits: Python's own arithmetic, which is IEEE 754's, is held against them."""
+    layer = EfficientNetLite("efficientnet_lite0").projection
+    assert isinstance(layer, _ConvNorm)
+    drawn = np.random.default_rng(0)
+    with torch.no_grad():
+        for value in layer.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(torch.from_numpy(drawn.uniform(0.01, 2, value.shape)))
+    merged, norm = layer.folded(), layer.norm
+    columns = (norm.weight, norm.bias, norm.get_buffer("running_mean"), norm.get_buffer("running_var"))
+    for channel, (gain, bias, mean, variance) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
+        factor = gain / math.sqrt(variance + norm.eps)
+        assert merged.bias[channel].item() == np.float32(bias - mean * factor)
+        assert merged.weight[channel, 7].item() == np.float32(layer.conv.weight[channel, 7].item() * factor)
 
 
 def test_a_local_copy_of_the_published_file_is_the_same_trunk(lite0: Trunk) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -102,13 +103,19 @@ class _ConvNorm(nn.Module):
         return changed
 
     def folded(self) -> Pointwise:
-        """This layer, which must be 1×1, as one `Pointwise` with the normalisation merged in."""
-        variance = self.norm.get_buffer("running_var")
-        gain = self.norm.weight / torch.sqrt(variance + self.norm.eps)
+        """This layer, which must be 1×1, as one `Pointwise` with the normalisation merged in.
+
+        The trunk's fingerprint is of these very bits, and models are moved between machines. torch's square root
+        differs between processors in the last digit; NumPy's, like each of the other steps, is that of IEEE 754.
+        """
+        norm = {key: value.numpy().astype(np.float64) for key, value in self.norm.state_dict().items()}
+        gain = norm["weight"] / np.sqrt(norm["running_var"] + self.norm.eps)
+        weight = self.conv.weight.detach()[:, :, 0, 0].numpy() * gain[:, None]
+        shifted = norm["running_mean"] * gain
         merged = Pointwise(self.conv.in_channels, self.conv.out_channels, ceiling=6.0)
         with torch.no_grad():
-            merged.weight.copy_(self.conv.weight[:, :, 0, 0] * gain[:, None])
-            merged.bias.copy_(self.norm.bias - self.norm.get_buffer("running_mean") * gain)
+            merged.weight.copy_(torch.from_numpy(weight))
+            merged.bias.copy_(torch.from_numpy(norm["bias"] - shifted))
         return merged
 
 
