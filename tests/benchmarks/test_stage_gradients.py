@@ -1,0 +1,25 @@
+"""Gradients of trained stages: both ways compute the same, and what is printed is what was measured."""
+
+import pytest
+import torch
+
+from benchmarks import stage_gradients
+from freeloc.trunks import load_trunk
+
+
+def test_what_is_printed_is_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    before = torch.get_num_threads()
+    words = ["--trunk", "efficientnet_lite0", "--stages", "7", "6", "--photographs", "1", "--rounds", "1"]
+    try:
+        stage_gradients.main(words)
+    finally:
+        torch.set_num_threads(before)
+    printed = capsys.readouterr().out
+    assert "from stage 7 on:" in printed
+    assert "from stage 6 on:" in printed
+    assert "as fast as PyTorch's gradients" in printed
+
+
+def test_a_stage_without_neighbours_is_refused() -> None:
+    with pytest.raises(ValueError, match="stage projection has no layer"):
+        stage_gradients.measure_stage(load_trunk("efficientnet_lite0"), "projection", photographs=1, rounds=1)
