@@ -1,8 +1,8 @@
 """Depthwise convolutions whose gradients take no longer than they should.
 
 A processor's kernels for the gradients of convolutions are made for layers that mix channels. Where every channel
-stands alone and values are bfloat16, the one for the weights takes a hundred times as long as the convolution
-itself. But there each of the two gradients is a convolution again, with the same channels, and the kernels of
+stands alone and values are bfloat16, the one for 5×5 weights takes sixty times as long as the convolution itself,
+and longer. But there each of the two gradients is a convolution again, with the same channels, and the kernels of
 prediction take it:
 
 * of the input: the output's gradient, spread out to the stride, with the mirrored weights;
