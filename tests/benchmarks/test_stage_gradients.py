@@ -14,7 +14,7 @@ def test_what_is_printed_is_what_was_measured(capsys: pytest.CaptureFixture[str]
         stage_gradients.main(words)
     finally:
         torch.set_num_threads(before)
-    printed = capsys.readouterr().out
+    printed = capsys.readouterr().err
     assert "from stage 7 on:" in printed
     assert "from stage 6 on:" in printed
     assert "as fast as PyTorch's gradients" in printed
