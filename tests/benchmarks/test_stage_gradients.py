@@ -1,4 +1,4 @@
-"""Gradients of trained stages: both ways compute the same, and what is printed is what was measured."""
+"""Timing of trained stages' gradients: every stage that is asked for gets its line, and others are refused."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from benchmarks import stage_gradients
 from freeloc.trunks import load_trunk
 
 
-def test_what_is_printed_is_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_stage_gets_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     before = torch.get_num_threads()
     words = ["--trunk", "efficientnet_lite0", "--stages", "7", "6", "--photographs", "1", "--rounds", "1"]
     try:
