@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from freeloc.overlap import ahead
 
-__all__ = ["grouped", "in_batches"]
+__all__ = ["grouped", "in_batches", "in_groups"]
 
 Job = TypeVar("Job")
 Piece = TypeVar("Piece")
@@ -22,6 +22,19 @@ def grouped(keys: Iterable[Hashable]) -> list[list[int]]:
     for position, key in enumerate(keys):
         groups[key].append(position)
     return list(groups.values())
+
+
+def in_groups(
+    work: Callable[[list[Piece]], Sequence[Result]],
+    pieces: Sequence[Piece],
+    *,
+    key: Callable[[Piece], Hashable],
+) -> list[Result]:
+    """One result for each piece, in order; pieces with one key go to ``work`` together."""
+    made: dict[int, Result] = {}
+    for group in grouped(map(key, pieces)):
+        made.update(zip(group, work([pieces[position] for position in group]), strict=True))
+    return [made[position] for position in range(len(pieces))]
 
 
 def in_batches(
@@ -45,10 +58,7 @@ def in_batches(
 
     def worked(part: list[tuple[Job, Sequence[Piece]]]) -> list[tuple[Job, list[Result]]]:
         pieces = [piece for _, own in part for piece in own]
-        made: dict[int, Result] = {}
-        for group in grouped(map(key, pieces)):
-            made.update(zip(group, work([pieces[position] for position in group]), strict=True))
-        in_order = (made[position] for position in range(len(pieces)))
+        in_order = iter(in_groups(work, pieces, key=key))
         return [(job, list(islice(in_order, len(own)))) for job, own in part]
 
     for done in ahead(worked, _windows(jobs, window), threads=2, depth=1):

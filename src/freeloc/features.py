@@ -12,13 +12,14 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from freeloc.batching import grouped, in_batches
+from freeloc.batching import in_batches, in_groups
 from freeloc.canvas import lay_out
 from freeloc.errors import FreelocError
 from freeloc.featurecache import CacheFormat, Cells, FeatureCache, entry_bytes
@@ -208,11 +209,8 @@ class LiveFeatures:
         Which canvases go together follows from the photographs alone, so the same ones give the same features.
         """
         laid = list(ahead(lambda index: self._laid_out(index, scale), indices, threads=self.threads))
-        found: dict[int, Cells] = {}
-        for group in grouped(map(_shape, laid)):
-            made = _run_together(self._trunk, self._network, [laid[position] for position in group])
-            found.update(zip(group, (cells for _, cells in made), strict=True))
-        return [found[position] for position in range(len(laid))]
+        made = in_groups(partial(_run_together, self._trunk, self._network), laid, key=_shape)
+        return [cells for _, cells in made]
 
     def _laid_out(self, index: int, scale: float) -> tuple[Grid, Uint8Array]:
         ((grid, canvas),) = canvases(self._paths[index], self._trunk, Pyramid((scale,), self._padding))

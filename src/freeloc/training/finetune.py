@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from freeloc.batching import grouped
+from freeloc.batching import grouped, in_groups
 from freeloc.features import Cells, MapSource
 from freeloc.geometry import CellLayout, Padding, Pyramid
 from freeloc.photographs import photograph_size
@@ -201,12 +201,11 @@ class StageLearner:
 
     def _finished(self, items: Sequence[StageMap]) -> list[Tensor]:
         """Cells of each photograph; maps of one shape go through at once."""
-        found: dict[int, Tensor] = {}
-        for group in grouped(item.values.shape for item in items):
-            alike = [items[position] for position in group]
-            cells = _run(self._above, alike, self._device, low_precision=self._low_precision)
-            found.update(zip(group, cells, strict=True))
-        return [found[position] for position in range(len(items))]
+        return in_groups(
+            lambda alike: _run(self._above, alike, self._device, low_precision=self._low_precision),
+            items,
+            key=lambda item: item.values.shape,
+        )
 
     def _glimpse(self, cells: Tensor, generator: torch.Generator) -> Tensor:
         drawn = self._learner.drawn(len(cells), generator)
