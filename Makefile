@@ -1,7 +1,7 @@
-# make demo   environment, install, and the main job: generated scenes, tags in, locations out; then real photographs
+# make demo   environment, install, and the main job: generated scenes, tags in, locations out; then real images
 # make test   environment, lint, types and tests
 # make lint   ruff and mypy alone
-# make bench  compare speeds on real photographs; writes docs/benchmarks.md (BENCH_ARGS='--model FILE')
+# make bench  compare speeds on real images; writes docs/benchmarks.md (BENCH_ARGS='--model FILE')
 # make voc20  train the model that ships, from a Pascal VOC devkit (VOC=VOCdevkit/VOC2012, VOC20_ARGS='--val-split val')
 # make clean  remove the environment and what the demo wrote
 
@@ -34,7 +34,7 @@ $(VENV)/demo: $(VENV)/base
 
 demo: $(VENV)/demo
 	$(BIN)/freeloc demo --out demo
-	$(BIN)/python -m recipes.everyday --out demo/photographs
+	$(BIN)/python -m recipes.everyday --out demo/images
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks import frontier, growth, head_training, layers, live_training, prediction
 from benchmarks.record import render_again
 from benchmarks.settings import add_common, out_folder, run
-from freeloc.progress import say
+from freeloc.io.progress import print_status
 
 
 def main(words: list[str] | None = None) -> None:
@@ -40,7 +40,9 @@ def main(words: list[str] | None = None) -> None:
     if models:
         frontier.main([*common, "--model", *models])
     else:
-        say("the frontier of accuracy against time was left out: it needs a trained model, --model FILE")
+        print_status(
+            "the frontier of accuracy against time was left out: it needs a trained model, --model FILE"
+        )
     growth.main([*common, *(["--model", models[0]] if models else [])])
     learning = [*common, "--split", arguments.train_split]
     head_training.main(learning)
@@ -48,7 +50,7 @@ def main(words: list[str] | None = None) -> None:
 
 
 def _common(arguments: argparse.Namespace) -> list[str]:
-    words = ["--split", arguments.split, "--trunk", arguments.trunk, "--precision", arguments.precision]
+    words = ["--split", arguments.split, "--backbone", arguments.backbone, "--precision", arguments.precision]
     words += ["--data", str(arguments.data)] if arguments.data else []
     words += ["--out", str(arguments.out)] if arguments.out else []
     return [*words, *(["--quick"] if arguments.quick else [])]

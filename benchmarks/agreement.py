@@ -12,11 +12,15 @@ from benchmarks.baseline import PlainTorch
 from benchmarks.machine import usable_cores
 from benchmarks.settings import Settings
 from benchmarks.subject import Subject, Truth
+from freeloc._typing import Float64Array
 from freeloc.datasets import PRESENT
-from freeloc.geometry import REFERENCE_SIDE, CellLayout, Float64Array
-from freeloc.localization import Localization, LocationMode, ScaleMap, localize
-from freeloc.progress import track
-from freeloc.runtime import SearchPrecision
+from freeloc.geometry.grid import CellLayout
+from freeloc.geometry.size import REFERENCE_SIDE
+from freeloc.inference.fusion import localize
+from freeloc.inference.result import Localization, LocationMode
+from freeloc.inference.score_map import ScoreMap
+from freeloc.io.progress import track
+from freeloc.runtime import InferencePrecision
 
 __all__ = ["as_high", "measure_agreement", "within_cell", "within_winning_cell"]
 
@@ -27,7 +31,7 @@ _TIE = 0.01
 
 
 def measure_agreement(
-    subject: Subject, settings: Settings, precision: SearchPrecision | None = None
+    subject: Subject, settings: Settings, precision: InferencePrecision | None = None
 ) -> dict[str, Any]:
     """Hold freeloc's runtime and precision against eager torch float32 on the same canvases.
 
@@ -37,12 +41,12 @@ def measure_agreement(
     and once more a point also counts where the reference's own map is within 1% of its maximum there.
 
     Args:
-        subject: the model and photographs.
+        subject: the model and images.
         settings: on how many.
         precision: freeloc's; default the subject's.
 
     Returns:
-        Share of points within one cell over all classes of all photographs and over the classes that are there,
+        Share of points within one cell over all classes of all images and over the classes that are there,
         the largest difference of scores, and average precisions of both.
     """
     torch.set_num_threads(usable_cores())
@@ -51,7 +55,7 @@ def measure_agreement(
     ours = subject.localizer(precision=precision)
     reference = PlainTorch(
         subject.model,
-        subject.trunk,
+        subject.backbone,
         scales=subject.scales,
         padding=subject.model.padding,
         channels_last=True,
@@ -76,14 +80,14 @@ def measure_agreement(
                 same["paper"].append(within_winning_cell(found, expected, theirs))
         found, expected = results["fused"][-1]
         for name, scale in (("finest", max(subject.scales)), ("unit", 1.0)):
-            same[name].append(within_cell(found, expected, subject.trunk.layout, scale))
+            same[name].append(within_cell(found, expected, subject.backbone.layout, scale))
         same["tied"].append(same["finest"][-1] | as_high(found, expected))
     present = truth.labels == PRESENT
     shares = {name: _shares(np.stack(values), present) for name, values in same.items()}
     fused = results["fused"]
     gaps = [np.abs(found.scores - expected.scores).max() for found, expected in fused]
     return {
-        "photographs": len(samples),
+        "images": len(samples),
         "points_within_one_cell": {
             "paper, cell of the winning scale": shares["paper"],
             f"fused, cell of scale {max(subject.scales):g}": shares["finest"],
@@ -99,12 +103,12 @@ def within_cell(
     found: Localization, expected: Localization, layout: CellLayout, scale: float
 ) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """(K,) whether points are at most one cell of a scale apart along each axis."""
-    side = layout.stride / scale * expected.photo.longest / REFERENCE_SIDE
+    side = layout.stride / scale * expected.image_size.longest / REFERENCE_SIDE
     return _near(found.points, expected.points, np.full((1, 2), side))
 
 
 def within_winning_cell(
-    found: Localization, expected: Localization, maps: Sequence[ScaleMap]
+    found: Localization, expected: Localization, maps: Sequence[ScoreMap]
 ) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """(K,) whether points are at most one cell apart, of the scale whose map is highest in the expected result."""
     winners = np.stack([scale_map.peaks for scale_map in maps]).argmax(axis=0)
@@ -128,7 +132,7 @@ def _near(
     return np.asarray((np.abs(points - others) <= sides * 1.001).all(axis=1), dtype=np.bool_)
 
 
-def _localized(maps: list[ScaleMap], subject: Subject, mode: LocationMode) -> Localization:
+def _localized(maps: list[ScoreMap], subject: Subject, mode: LocationMode) -> Localization:
     return localize(maps, subject.model.classes, mode=mode, pooling=subject.model.pooling)
 
 

@@ -1,14 +1,14 @@
-"""Coarse first, fine where needed: does it beat looking at every photograph at the same scales?
+"""Coarse first, fine where needed: does it beat looking at every image at the same scales?
 
     python -m benchmarks.coarse_to_fine --model run/model.safetensors
 
-Every photograph is looked at once at all test scales; the maps then tell what each way would have found. Four
+Every image is looked at once at all test scales; the maps then tell what each way would have found. Four
 ways stand beside all 63 fixed sets of scales, at thresholds that are given and not fitted:
 
-* early stop: after a first set of scales a photograph goes on to more only where some class is undecided;
-* one class: the same where a single class is wanted, and only photographs that may hold it go on;
+* early stop: after a first set of scales an image goes on to more only where some class is undecided;
+* one class: the same where a single class is wanted, and only images that may hold it go on;
 * regions: the finest scales are computed only around places where the coarse ones see something;
-* both: regions, and those only in photographs with an undecided class.
+* both: regions, and those only in images with an undecided class.
 
 The cost is counted in pixels; nothing is timed, so that it does not matter what else the machine does. This study
 is no part of ``make bench``.
@@ -32,9 +32,10 @@ from benchmarks.record import update_record
 from benchmarks.settings import QUICK, add_common, out_folder, run
 from benchmarks.subject import Subject, Truth, fresh_model, open_subject
 from benchmarks.ways import CONTEXT, Found, Regions, Scales, Way, early_stop, find, single_stop
+from freeloc._typing import Float32Array, Float64Array
 from freeloc.errors import FreelocError
-from freeloc.geometry import TEST_SCALES, Float32Array, Float64Array, Pyramid
-from freeloc.photographs import photograph_size
+from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
+from freeloc.images.decode import read_image_size
 
 __all__ = ["MARGINS", "REGIONS", "STOPS", "class_share", "main", "measure_coarse_to_fine"]
 
@@ -47,7 +48,7 @@ STOPS: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = (
     ((0.7, 1.4), TEST_SCALES),
     ((0.7, 1.4, 2.0), TEST_SCALES),
 )
-"""Pairs of a first set of scales and the whole set that a photograph ends with where it goes on."""
+"""Pairs of a first set of scales and the whole set that an image ends with where it goes on."""
 
 MARGINS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 """A class is undecided where its raw score is nearer to 0: at 2, where its probability is between 12% and 88%.
@@ -77,7 +78,7 @@ ByWay: TypeAlias = Mapping[Way, Found]
 
 def measure_coarse_to_fine(
     subject: Subject,
-    photographs: int | None,
+    images: int | None,
     learning: Subject,
     learnt_from: int,
     resamples: int = _RESAMPLES,
@@ -85,10 +86,10 @@ def measure_coarse_to_fine(
     """All ways at all thresholds.
 
     Args:
-        subject: a trained model whose maps are pooled by their maximum, and photographs.
-        photographs: how many of these are measured on; None takes all.
-        learning: the same model, with photographs that it was trained on.
-        learnt_from: how many of those the shift of the scores is learnt from that makes photographs with few
+        subject: a trained model whose maps are pooled by their maximum, and images.
+        images: how many of these are measured on; None takes all.
+        learning: the same model, with images that it was trained on.
+        learnt_from: how many of those the shift of the scores is learnt from that makes images with few
             scales and with more comparable.
         resamples: number of draws behind the standard errors.
 
@@ -97,17 +98,17 @@ def measure_coarse_to_fine(
         the share of pixels, `MEASURES`, and how far those lie above the line of the fixed sets, with standard
         errors; rows of "early_stop" also the same measures with shifted scores.
     """
-    samples = subject.dataset.samples[:photographs]
+    samples = subject.dataset.samples[:images]
     sets = [Scales(tuple(TEST_SCALES[index] for index in chosen)) for chosen in subsets(len(TEST_SCALES))]
     ways: list[Way] = [*sets, *REGIONS]
-    by_way = dict(zip(ways, find(subject, samples, ways, "photographs"), strict=True))
+    by_way = dict(zip(ways, find(subject, samples, ways, "images"), strict=True))
     ruler = Ruler(Truth.of(samples), resamples)
     values = [ruler(by_way[way]) for way in sets]
     costs = [_percent(by_way[way]) for way in sets]
     told = _Teller(ruler, Line(costs, values))
     shifts = _shifts(learning, learnt_from)
     return {
-        "photographs": len(samples),
+        "images": len(samples),
         "learnt_from": min(learnt_from, len(learning.dataset)),
         "resamples": resamples,
         "context": CONTEXT,
@@ -162,7 +163,7 @@ def _fixed(sets: Sequence[Scales], costs: Sequence[float], values: Sequence[Floa
 def _shifts(learning: Subject, count: int) -> list[Float32Array]:
     """(K,) mean growth of the scores from the first set to the second, for every pair of `STOPS`."""
     ways = list(dict.fromkeys(Scales(scales) for pair in STOPS for scales in pair))
-    found = find(learning, learning.dataset.samples[:count], ways, "photographs to learn a shift from")
+    found = find(learning, learning.dataset.samples[:count], ways, "images to learn a shift from")
     scores = {way.scales: one.scores for way, one in zip(ways, found, strict=True)}
     return [(scores[second] - scores[first]).mean(axis=0) for first, second in STOPS]
 
@@ -215,12 +216,12 @@ def class_share(subject: Subject) -> float:
 
     Only the last convolution knows classes: everything before it is shared.
     """
-    size = photograph_size(subject.paths(1)[0])
-    canvas = Pyramid((1.0,)).grid(size, 1.0, subject.trunk.layout).canvas
+    size = read_image_size(subject.paths(1)[0])
+    canvas = Pyramid((1.0,)).grid(size, 1.0, subject.backbone.layout).canvas
     settings = subject.model.head.settings
-    single = fresh_model(subject.trunk, subject.model.classes[:1], settings.hidden)
+    single = fresh_model(subject.backbone, subject.model.classes[:1], settings.hidden)
     whole, one = (
-        FlopsOf(subject.trunk, model.head)(canvas.height, canvas.width).total
+        FlopsOf(subject.backbone, model.head)(canvas.height, canvas.width).total
         for model in (subject.model, single)
     )
     return 100 * (whole - one) / whole
@@ -244,14 +245,14 @@ def main(words: list[str] | None = None) -> None:
     )
     add_common(parser)
     parser.add_argument("--model", type=Path, required=True, help="a trained model", metavar="FILE")
-    parser.add_argument("--photographs", type=int, help="measure on so many (default: all)")
+    parser.add_argument("--images", type=int, help="measure on so many (default: all)")
     parser.add_argument("--train-split", default="train", help="where a shift of scores is learnt from")
     parser.add_argument("--learn-from", type=int, default=300, help="on so many (default: 300)")
     arguments = parser.parse_args(words)
-    for name, count in (("photographs", arguments.photographs), ("learn-from", arguments.learn_from)):
+    for name, count in (("images", arguments.images), ("learn-from", arguments.learn_from)):
         if count is not None and count < 1:
             raise FreelocError(f"--{name} {count} is none at all: give 1 or more")
-    count = QUICK.accuracy if arguments.quick and arguments.photographs is None else arguments.photographs
+    count = QUICK.accuracy if arguments.quick and arguments.images is None else arguments.images
     subject = _opened(arguments, arguments.split)
     section = {
         "quick": arguments.quick,

@@ -27,11 +27,11 @@ def coarse_to_fine_blocks(section: Section) -> Iterator[str]:
         yield QUICK
     subject = section["subject"]
     yield (
-        f"Would it pay to look at a photograph again only where a first look leaves doubt? Trunk "
-        f"`{subject['trunk']}`, {section['photographs']} photographs of {subject['data']}; pixels are shares of "
+        f"Would it pay to look at an image again only where a first look leaves doubt? Backbone "
+        f"`{subject['backbone']}`, {section['images']} images of {subject['data']}; pixels are shares of "
         "those at all six scales. Behind a figure, in brackets: how far it lies above the line through the best "
         "fixed sets of scales at as many pixels, ± the standard error of that difference over "
-        f"{section['resamples']} draws of the photographs. All thresholds tried are shown."
+        f"{section['resamples']} draws of the images. All thresholds tried are shown."
     )
     yield from _fixed(section)
     yield from _early_stop(section)
@@ -62,10 +62,10 @@ def _fixed(section: Section) -> Iterator[str]:
 def _early_stop(section: Section) -> Iterator[str]:
     yield "### Early stop"
     yield (
-        "A photograph goes on from the first set of scales to the second where some class's score is nearer to 0 "
-        "than the margin. *Shifted*: classification and location mAP where the scores of photographs that stop "
+        "An image goes on from the first set of scales to the second where some class's score is nearer to 0 "
+        "than the margin. *Shifted*: classification and location mAP where the scores of images that stop "
         "are moved, class by class, by what more scales add on average, learnt from "
-        f"{section['learnt_from']} photographs of the training split."
+        f"{section['learnt_from']} images of the training split."
     )
     yield table(
         (*_STOP_TITLES, "shifted"),
@@ -82,7 +82,7 @@ def _early_stop(section: Section) -> Iterator[str]:
 def _one_class(section: Section) -> Iterator[str]:
     yield "### One class"
     yield (
-        "As above for a single wanted class: a photograph goes on where the class's score is above minus the "
+        "As above for a single wanted class: an image goes on where the class's score is above minus the "
         "margin. Every class takes its turn; pixels are means over classes. Not to compute the other "
         f"{section['subject']['classes'] - 1} classes would by itself save {section['class_share']:g}% of the "
         "operations: only the last convolution knows classes."
@@ -105,7 +105,7 @@ def _regions(section: Section) -> Iterator[str]:
         "The fine scale is computed only in a rectangle around places where a class's fused map of the first "
         "scales reaches the threshold and, in the column *near*, a share of its own highest value. "
         f"{section['context']} cells of context are paid for on every side. This is an estimate from maps of "
-        "whole canvases. With a margin: only in photographs where some class is undecided."
+        "whole canvases. With a margin: only in images where some class is undecided."
     )
     yield table(
         ("first", "fine", "threshold", "near", "margin", "pixels", *_TITLES),

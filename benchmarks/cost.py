@@ -1,4 +1,4 @@
-"""Where a photograph's time goes: operations per scale, share of the matrix peak, and the stages around it."""
+"""Where an image's time goes: operations per scale, share of the matrix peak, and the stages around it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from benchmarks.machine import best_peak
 from benchmarks.settings import Settings
 from benchmarks.subject import Subject, fresh_model
 from benchmarks.timing import Task, Timings, interleaved
-from freeloc.canvas import lay_out
-from freeloc.geometry import Pyramid
-from freeloc.photographs import Uint8Array, open_photograph
-from freeloc.runtime import Network, SearchPrecision, Tail, compile_network
+from freeloc._typing import Uint8Array
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.canvas import canvases_of
+from freeloc.images.decode import open_image
+from freeloc.runtime import InferencePrecision, Network, Tail, compile_network
 
 __all__ = ["NETWORKS", "measure_networks", "measure_stages"]
 
-NETWORKS = ("body", "trunk", "maps", "maps512")
-"""The trunk up to its last layer with neighbours; with its own last 1×1 convolution; with the head, which makes
+NETWORKS = ("body", "backbone", "maps", "maps512")
+"""The backbone up to its last layer with neighbours; with its own last 1×1 convolution; with the head, which makes
 the K maps; and with a head of 512 hidden values instead."""
 
 _NARROW = 512
@@ -31,14 +32,14 @@ def measure_networks(subject: Subject, settings: Settings, ceiling: dict[str, An
     """Operations and time of the compiled network per scale, all cores on one canvas.
 
     Args:
-        subject: the model and photographs.
+        subject: the model and images.
         settings: how much.
         ceiling: the machine's, of `benchmarks.machine.measure_ceiling`.
 
     Returns:
         For every scale, and for all of them together: GFLOP of body, projection and head; milliseconds of each of
         `NETWORKS`; the share of the matrix peak that making the maps reaches; and what the maps take over the
-        trunk's plain forward pass.
+        backbone's plain forward pass.
     """
     canvases = _canvases(subject, settings.cost)
     networks = _networks(subject)
@@ -52,15 +53,15 @@ def measure_networks(subject: Subject, settings: Settings, ceiling: dict[str, An
     timings = interleaved(tasks, rounds=settings.rounds)
     for name in NETWORKS:
         timings = timings.combined(f"{name} all", {f"{name} {scale:g}": 1 for scale in canvases})
-    flops_of = FlopsOf(subject.trunk, subject.model.head)
-    counted = {
+    flops_of = FlopsOf(subject.backbone, subject.model.head)
+    count_of = {
         f"{scale:g}": sum((flops_of(*canvas.shape[:2]) for canvas in found), Flops())
         for scale, found in canvases.items()
     }
-    counted["all"] = sum(counted.values(), Flops())
-    rows = {scale: _row(timings, scale, flops, settings.cost, peak) for scale, flops in counted.items()}
+    count_of["all"] = sum(count_of.values(), Flops())
+    rows = {scale: _row(timings, scale, flops, settings.cost, peak) for scale, flops in count_of.items()}
     return {
-        "photographs": len(canvases[subject.scales[0]]),
+        "images": len(canvases[subject.scales[0]]),
         "precision": precision,
         "peak_gflops": peak,
         "scales": rows,
@@ -68,26 +69,26 @@ def measure_networks(subject: Subject, settings: Settings, ceiling: dict[str, An
 
 
 def measure_stages(
-    subject: Subject, settings: Settings, precision: SearchPrecision | None = None
+    subject: Subject, settings: Settings, precision: InferencePrecision | None = None
 ) -> dict[str, Any]:
-    """Milliseconds of the stages of one photograph at all scales, one photograph at a time.
+    """Milliseconds of the stages of one image at all scales, one image at a time.
 
-    Decoding is timed alone; resizing is what laying the photograph on its canvases takes beside it, and the
+    Decoding is timed alone; resizing is what laying the image on its canvases takes beside it, and the
     network what `Localizer.score_maps` takes beside both.
 
     Args:
-        subject: the model and photographs.
+        subject: the model and images.
         settings: how much.
         precision: of the network; default the subject's.
     """
     paths = subject.paths(settings.cost)
     localizer = subject.localizer(precision=precision)
-    layout, fill = subject.trunk.layout, subject.trunk.fill
+    layout, pad_color = subject.backbone.layout, subject.backbone.pad_color
     maps = [localizer.score_maps(path) for path in paths]
     tasks: dict[str, Task] = {
         "whole": lambda: [localizer.predict(path) for path in paths],
-        "decode": lambda: [open_photograph(path) for path in paths],
-        "canvases": lambda: [list(lay_out(path, localizer.pyramid, layout, fill)) for path in paths],
+        "decode": lambda: [open_image(path) for path in paths],
+        "canvases": lambda: [list(canvases_of(path, localizer.pyramid, layout, pad_color)) for path in paths],
         "score maps": lambda: [localizer.score_maps(path) for path in paths],
         "fusion": lambda: [localizer.localize(own) for own in maps],
     }
@@ -97,8 +98,8 @@ def measure_stages(
     unit = 1e3 / len(paths)
     stages = ("decode", "resize", "inference", "fusion", "whole")
     return {
-        "photographs": len(paths),
-        "ms_per_photograph": {name: timings.spread(name).scaled(unit).as_json() for name in stages},
+        "images": len(paths),
+        "ms_per_image": {name: timings.spread(name).scaled(unit).as_json() for name in stages},
     }
 
 
@@ -113,7 +114,7 @@ def _row(timings: Timings, scale: str, flops: Flops, count: int, peak: float) ->
         },
         "ms": {name: timings.spread(f"{name} {scale}").scaled(unit).as_json() for name in NETWORKS},
         "share_of_peak": round(flops.total / 1e9 / seconds / peak, 4),
-        "maps_over_trunk": timings.ratio(f"maps {scale}", f"trunk {scale}").as_json(),
+        "maps_over_backbone": timings.ratio(f"maps {scale}", f"backbone {scale}").as_json(),
         "maps_over_body": timings.ratio(f"maps {scale}", f"body {scale}").as_json(),
         "maps512_over_body": timings.ratio(f"maps512 {scale}", f"body {scale}").as_json(),
     }
@@ -123,17 +124,17 @@ def _canvases(subject: Subject, count: int) -> dict[float, list[Uint8Array]]:
     by_scale: dict[float, list[Uint8Array]] = {scale: [] for scale in subject.scales}
     pyramid = Pyramid(subject.scales, subject.model.padding)
     for path in subject.paths(count):
-        for grid, canvas in lay_out(path, pyramid, subject.trunk.layout, subject.trunk.fill):
+        for grid, canvas in canvases_of(path, pyramid, subject.backbone.layout, subject.backbone.pad_color):
             by_scale[grid.scale].append(canvas)
     return by_scale
 
 
 def _networks(subject: Subject) -> Mapping[str, Network]:
-    projection = subject.trunk.projection
-    narrow = fresh_model(subject.trunk, subject.model.classes, hidden=_NARROW)
+    projection = subject.backbone.projection
+    narrow = fresh_model(subject.backbone, subject.model.classes, hidden=_NARROW)
     tails: dict[str, Callable[[], nn.Module | None]] = {
         "body": lambda: None,
-        "trunk": lambda: projection,
+        "backbone": lambda: projection,
         "maps": lambda: nn.Sequential(projection, subject.model.head),
         "maps512": lambda: nn.Sequential(projection, narrow.head),
     }
@@ -142,7 +143,7 @@ def _networks(subject: Subject) -> Mapping[str, Network]:
         for name in NETWORKS:
             module = tails[name]()
             tail = None if module is None else Tail(module)
-            networks[name] = compile_network(subject.trunk, tail, precision=subject.precision)
+            networks[name] = compile_network(subject.backbone, tail, precision=subject.precision)
     return networks
 
 

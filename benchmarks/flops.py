@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from freeloc.heads import AdaptationHead
-from freeloc.trunks.base import Trunk
+from freeloc.nn.backbones.base import Backbone
+from freeloc.nn.head import AdaptationHead
 
 __all__ = ["Flops", "FlopsOf"]
 
@@ -24,8 +24,8 @@ class Flops:
     """Operations of the parts of a model.
 
     Attributes:
-        body: the trunk up to its last layer with neighbours.
-        projection: the trunk's own last 1×1 convolution.
+        body: the backbone up to its last layer with neighbours.
+        projection: the backbone's own last 1×1 convolution.
         head: the adaptation layers.
     """
 
@@ -46,13 +46,13 @@ class FlopsOf:
     """Counts a model's operations by canvas size; every size is counted once.
 
     Args:
-        trunk: the trunk.
+        backbone: the backbone.
         head: the adaptation layers.
     """
 
-    def __init__(self, trunk: Trunk, head: AdaptationHead) -> None:
+    def __init__(self, backbone: Backbone, head: AdaptationHead) -> None:
         # Tensors on the meta device have shapes and no values, so counting costs next to nothing.
-        self._trunk = copy.deepcopy(trunk).to("meta")
+        self._backbone = copy.deepcopy(backbone).to("meta")
         self._head = copy.deepcopy(head).to("meta")
         self._known: dict[tuple[int, int], Flops] = {}
 
@@ -61,8 +61,8 @@ class FlopsOf:
         size = (height, width)
         if size not in self._known:
             canvas = torch.empty(1, height, width, 3, dtype=torch.uint8, device="meta")
-            features, body = _counted(self._trunk, canvas)
-            values, projection = _counted(self._trunk.projection, features)
+            features, body = _counted(self._backbone, canvas)
+            values, projection = _counted(self._backbone.projection, features)
             _, head = _counted(self._head, values)
             self._known[size] = Flops(body, projection, head)
         return self._known[size]

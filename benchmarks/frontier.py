@@ -2,9 +2,9 @@
 
     python -m benchmarks.frontier --data VOCdevkit/VOC2012 --model run/model.safetensors other/model.safetensors
 
-Every photograph is looked at once at the six test scales; the maps then serve all 63 sets of scales. A set
-costs the measured milliseconds of its scales, with all cores busy on photographs of their own, and what every
-photograph costs however it is looked at: decoding and the point.
+Every image is looked at once at the six test scales; the maps then serve all 63 sets of scales. A set
+costs the measured milliseconds of its scales, with all cores busy on images of their own, and what every
+image costs however it is looked at: decoding and the point.
 """
 
 from __future__ import annotations
@@ -26,39 +26,39 @@ from benchmarks.record import update_record
 from benchmarks.settings import Settings, add_common, out_folder, run, settings_of
 from benchmarks.subject import Subject, Truth, open_subject
 from benchmarks.timing import Task, interleaved
-from freeloc.atomic import write_text
+from freeloc._typing import Uint8Array
 from freeloc.errors import FreelocError
-from freeloc.localization import ScaleMap, localize, pooled_scores
-from freeloc.localizer import Localizer
-from freeloc.overlap import ahead
-from freeloc.photographs import Uint8Array, load_photograph
-from freeloc.poolings import Pooling
-from freeloc.presets import DOUBT, PRESETS, WITH_INT8, ScalePlan
-from freeloc.progress import say, track
-from freeloc.runtime import SearchPrecision
+from freeloc.images.decode import load_image
+from freeloc.inference.fusion import localize, pooled_scores
+from freeloc.inference.localizer import Localizer
+from freeloc.inference.presets import INT8_PRESETS, PRESETS, UNDECIDED_SCORE, ScalePlan
+from freeloc.inference.score_map import ScoreMap
+from freeloc.io.atomic import write_text
+from freeloc.io.prefetch import prefetch
+from freeloc.io.progress import print_status, track
+from freeloc.nn.pooling import Pooling
+from freeloc.runtime import InferencePrecision
 
 __all__ = ["main", "measure_frontier", "scale_costs"]
 
 _SVG = "frontier.svg"
 
 
-def measure_frontier(
-    subjects: Sequence[Subject], settings: Settings, photographs: int | None
-) -> dict[str, Any]:
+def measure_frontier(subjects: Sequence[Subject], settings: Settings, images: int | None) -> dict[str, Any]:
     """All sets of scales of all models, and which of them are on the frontier.
 
     Args:
         subjects: trained models, on the same data.
         settings: how much is timed.
-        photographs: how many of the data's photographs accuracy is measured on; None takes all.
+        images: how many of the data's images accuracy is measured on; None takes all.
 
     Returns:
-        A section of the record; "points" has for every set its trunk (and "int8" beside it for the model's int8
-        network), scales, preset, milliseconds a photograph, classification and fused location mAP, the pointing
+        A section of the record; "points" has for every set its backbone (and "int8" beside it for the model's int8
+        network), scales, preset, milliseconds an image, classification and fused location mAP, the pointing
         game on all pairs, and whether it is on the frontier of location mAP.
     """
     points: list[dict[str, Any]] = []
-    ways: list[tuple[str, Subject, SearchPrecision | None]] = []
+    ways: list[tuple[str, Subject, InferencePrecision | None]] = []
     for name, subject in zip(_names(subjects), subjects, strict=True):
         ways.append((name, subject, None))
         if subject.has_int8:
@@ -66,12 +66,12 @@ def measure_frontier(
     # All timings first, side by side.
     timed = [scale_costs(subject, settings, precision) for _name, subject, precision in ways]
     for (name, subject, precision), (fixed, costs) in zip(ways, timed, strict=True):
-        say(f"{name}: {fixed:.1f} ms a photograph, and {_listed(costs)}")
-        for plan, shares, measured in _accuracies(subject, photographs, precision):
+        print_status(f"{name}: {fixed:.1f} ms an image, and {_listed(costs)}")
+        for plan, shares, measured in _accuracies(subject, images, precision):
             ms = fixed + sum(costs[scale] * share for scale, share in shares.items())
             points.append(
                 {
-                    "trunk": name,
+                    "backbone": name,
                     "scales": list(plan.scales),
                     "glance": plan.glance,
                     "preset": _preset(plan, subject, precision),
@@ -82,39 +82,39 @@ def measure_frontier(
     best = set(frontier([point["ms"] for point in points], [point["location"] for point in points]))
     for index, point in enumerate(points):
         point["on_frontier"] = index in best
-    looked_at = len(subjects[0].dataset) if photographs is None else photographs
-    return {"photographs": min(looked_at, len(subjects[0].dataset)), "points": points}
+    looked_at = len(subjects[0].dataset) if images is None else images
+    return {"images": min(looked_at, len(subjects[0].dataset)), "points": points}
 
 
 def scale_costs(
-    subject: Subject, settings: Settings, precision: SearchPrecision | None = None
+    subject: Subject, settings: Settings, precision: InferencePrecision | None = None
 ) -> tuple[float, dict[float, float]]:
-    """Milliseconds a photograph, all cores busy.
+    """Milliseconds an image, all cores busy.
 
     Args:
-        subject: the model and photographs.
+        subject: the model and images.
         settings: how much is timed.
         precision: of the network; default the subject's.
 
     Returns:
-        What every photograph costs, and what each scale adds: resizing, network, and its part of the fusion.
+        What every image costs, and what each scale adds: resizing, network, and its part of the fusion.
     """
     # Enough for every core to work on several.
     paths = subject.paths(
         max(settings.throughput, 2 * usable_cores()) if settings.rounds > 2 else settings.throughput
     )
-    images = [load_photograph(path) for path in paths]
+    images = [load_image(path) for path in paths]
     whole = subject.localizer(precision=precision)
     maps = list(whole.score_maps_many(images))
 
     def each(number: int) -> None:
-        load_photograph(paths[number])
+        load_image(paths[number])
         whole.localize(maps[number])
 
     tasks: dict[str, Task] = {
         f"{scale:g}": _looking(subject.localizer((scale,), precision), images) for scale in subject.scales
     }
-    tasks["each"] = lambda: list(ahead(each, range(len(paths)), threads=usable_cores()))
+    tasks["each"] = lambda: list(prefetch(each, range(len(paths)), threads=usable_cores()))
     timings = interleaved(tasks, rounds=settings.rounds)
     unit = 1e3 / len(images)
     costs = {scale: timings.spread(f"{scale:g}").median * unit for scale in subject.scales}
@@ -124,12 +124,12 @@ def scale_costs(
 def chart_of(section: dict[str, Any]) -> str:
     """The section's picture as SVG."""
     series = []
-    for trunk in dict.fromkeys(point["trunk"] for point in section["points"]):
-        own = [point for point in section["points"] if point["trunk"] == trunk]
+    for backbone in dict.fromkeys(point["backbone"] for point in section["points"]):
+        own = [point for point in section["points"] if point["backbone"] == backbone]
         best = [own[index] for index in frontier([p["ms"] for p in own], [p["location"] for p in own])]
         series.append(
             Series(
-                trunk,
+                backbone,
                 [(point["ms"], point["location"]) for point in own],
                 [(p["ms"], p["location"], plan_text(p)) for p in best],
             )
@@ -137,24 +137,26 @@ def chart_of(section: dict[str, Any]) -> str:
     return draw_chart(
         series,
         title="Sets of scales: accuracy against time",
-        x_label="milliseconds a photograph, all cores busy",
+        x_label="milliseconds an image, all cores busy",
         y_label="location mAP, fused",
     )
 
 
 def _names(subjects: Sequence[Subject]) -> list[str]:
-    """Names of the trunks, numbered where several models have the same one."""
-    trunks = [subject.trunk.name for subject in subjects]
+    """Names of the backbones, numbered where several models have the same one."""
+    backbones = [subject.backbone.name for subject in subjects]
     return [
-        f"{trunk} ({trunks[: number + 1].count(trunk)})" if trunks.count(trunk) > 1 else trunk
-        for number, trunk in enumerate(trunks)
+        f"{backbone} ({backbones[: number + 1].count(backbone)})"
+        if backbones.count(backbone) > 1
+        else backbone
+        for number, backbone in enumerate(backbones)
     ]
 
 
-def _preset(plan: ScalePlan, subject: Subject, precision: SearchPrecision | None) -> str | None:
+def _preset(plan: ScalePlan, subject: Subject, precision: InferencePrecision | None) -> str | None:
     """The name under which freeloc offers a plan for this model in this precision."""
     for name, offered in PRESETS.items():
-        int8 = subject.has_int8 and name in WITH_INT8
+        int8 = subject.has_int8 and name in INT8_PRESETS
         if (offered or ScalePlan(subject.scales)) == plan and int8 == (precision == "int8"):
             return name
     return None
@@ -165,22 +167,22 @@ def _looking(localizer: Localizer, images: Sequence[Uint8Array]) -> Task:
 
 
 def _accuracies(
-    subject: Subject, photographs: int | None, precision: SearchPrecision | None
+    subject: Subject, images: int | None, precision: InferencePrecision | None
 ) -> list[tuple[ScalePlan, dict[float, float], dict[str, float]]]:
-    """From one look at each photograph: all sets of scales and the presets that look again where in doubt.
+    """From one look at each image: all sets of scales and the presets that look again where in doubt.
 
     Returns:
-        For every plan the share of the photographs that it looks at at each of its scales, and classification,
+        For every plan the share of the images that it looks at at each of its scales, and classification,
         location and pointing.
     """
-    samples = subject.dataset.samples[:photographs]
+    samples = subject.dataset.samples[:images]
     truth = Truth.of(samples)
     plans = _plans(subject.scales)
     points = np.empty((len(plans), len(samples), len(subject.model.classes), 2))
     scores = np.empty(points.shape[:3], np.float32)
     seen: list[Counter[float]] = [Counter() for _plan in plans]
     looked = subject.localizer(precision=precision).score_maps_many(sample.path for sample in samples)
-    for number, maps in enumerate(track(looked, f"{subject.trunk.name} at all scales", len(samples))):
+    for number, maps in enumerate(track(looked, f"{subject.backbone.name} at all scales", len(samples))):
         for place, plan in enumerate(plans):
             part = _as_planned(maps, plan, subject.model.pooling)
             result = localize(part, subject.model.classes, pooling=subject.model.pooling)
@@ -206,16 +208,16 @@ def _plans(scales: tuple[float, ...]) -> list[ScalePlan]:
     return [*fixed, *(plan for plan in offered if set(plan.scales) <= set(scales))]
 
 
-def _as_planned(maps: Sequence[ScaleMap], plan: ScalePlan, pooling: Pooling) -> list[ScaleMap]:
+def _as_planned(maps: Sequence[ScoreMap], plan: ScalePlan, pooling: Pooling) -> list[ScoreMap]:
     """What of the maps at all scales a plan would have looked at."""
     part = _at(maps, plan.scales)
     if plan.glance is None:
         return part
     first = _at(maps, plan.scales[: plan.glance])
-    return part if np.abs(pooled_scores(first, pooling)).min() < DOUBT else first
+    return part if np.abs(pooled_scores(first, pooling)).min() < UNDECIDED_SCORE else first
 
 
-def _at(maps: Sequence[ScaleMap], scales: tuple[float, ...]) -> list[ScaleMap]:
+def _at(maps: Sequence[ScoreMap], scales: tuple[float, ...]) -> list[ScoreMap]:
     return [scale_map for scale_map in maps if scale_map.grid.scale in scales]
 
 
@@ -232,10 +234,10 @@ def main(words: list[str] | None = None) -> None:
     )
     add_common(parser)
     parser.add_argument("--model", type=Path, nargs="+", required=True, help="trained models", metavar="FILE")
-    parser.add_argument("--photographs", type=int, help="measure accuracy on so many (default: all)")
+    parser.add_argument("--images", type=int, help="measure accuracy on so many (default: all)")
     arguments = parser.parse_args(words)
-    if arguments.photographs is not None and arguments.photographs < 1:
-        raise FreelocError(f"--photographs {arguments.photographs} is none at all: give 1 or more")
+    if arguments.images is not None and arguments.images < 1:
+        raise FreelocError(f"--images {arguments.images} is none at all: give 1 or more")
     settings = settings_of(arguments)
     subjects = [
         open_subject(
@@ -247,7 +249,7 @@ def main(words: list[str] | None = None) -> None:
         )
         for model in arguments.model
     ]
-    count = settings.accuracy if arguments.quick and arguments.photographs is None else arguments.photographs
+    count = settings.accuracy if arguments.quick and arguments.images is None else arguments.images
     section = {
         "quick": arguments.quick,
         "machine": describe(),

@@ -1,4 +1,4 @@
-"""Prediction, extraction and training on one GPU, with generated photographs and without a network.
+"""Prediction, extraction and training on one GPU, with generated images and without a network.
 
     python -m benchmarks.gpu
 
@@ -34,19 +34,19 @@ from benchmarks.settings import run
 from benchmarks.subject import fresh_model
 from benchmarks.timing import Task, interleaved
 from freeloc.datasets import Dataset
-from freeloc.datasets.scenes import SceneSettings, generate_scenes
+from freeloc.demo.scenes import SceneSettings, generate_scenes
 from freeloc.errors import FreelocError
-from freeloc.features import extract
-from freeloc.geometry import TEST_SCALES, Pyramid
-from freeloc.localizer import Localizer
-from freeloc.model import Model
-from freeloc.progress import say
+from freeloc.features.extract import extract
+from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
+from freeloc.inference.localizer import Localizer
+from freeloc.io.progress import print_status
+from freeloc.models.model import Model
+from freeloc.nn.backbones.base import Backbone
+from freeloc.nn.backbones.efficientnet_lite import EfficientNetLite
+from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
 from freeloc.runtime import Precision, compile_network, native_bfloat16
 from freeloc.training.recipe import Recipe
-from freeloc.training.run import train
-from freeloc.trunks import DEFAULT_TRUNK, load_trunk
-from freeloc.trunks.base import Trunk
-from freeloc.trunks.efficientnet_lite import EfficientNetLite
+from freeloc.training.train import train
 
 __all__ = ["main"]
 
@@ -56,9 +56,9 @@ class Amounts:
     """How much is measured.
 
     Attributes:
-        photographs: generated scenes.
+        images: generated scenes.
         repeats: how often each is predicted in a round.
-        agreement: photographs on which results are compared with the processor's.
+        agreement: images on which results are compared with the processor's.
         rounds: how often everything compared is run.
         batches: how many canvases at once.
         scales: of prediction.
@@ -70,7 +70,7 @@ class Amounts:
         hidden: values of the hidden adaptation layer.
     """
 
-    photographs: int = 256
+    images: int = 256
     repeats: int = 2
     agreement: int = 16
     rounds: int = 3
@@ -87,7 +87,7 @@ class Amounts:
 _FIRST_RUN = "from the cache"
 
 _QUICK = Amounts(
-    photographs=6,
+    images=6,
     repeats=1,
     agreement=2,
     rounds=1,
@@ -110,7 +110,7 @@ class Bench:
         device: the GPU, or the processor.
         precision: what freeloc is asked for.
         amounts: how much is measured.
-        trunk: its name.
+        backbone: its name.
         weights: a file of them; None takes the embedded ones.
         dataset: generated scenes.
         folder: for what is made meanwhile.
@@ -119,7 +119,7 @@ class Bench:
     device: torch.device
     precision: Precision
     amounts: Amounts
-    trunk: str
+    backbone: str
     weights: str | None
     dataset: Dataset
     folder: Path
@@ -131,40 +131,40 @@ class Bench:
             return self.precision
         return "bfloat16" if self.device.type == "cuda" and native_bfloat16("cuda") else "float32"
 
-    def fresh_trunk(self) -> Trunk:
-        """A trunk of its own: a network takes the one it is given to its device."""
-        return load_trunk(self.trunk, self.weights)
+    def fresh_backbone(self) -> Backbone:
+        """A backbone of its own: a network takes the one it is given to its device."""
+        return load_backbone(self.backbone, self.weights)
 
     @property
     def paths(self) -> list[Path]:
-        """The photographs."""
+        """The images."""
         return [sample.path for sample in self.dataset]
 
 
 def measure_network(bench: Bench, peaks: dict[str, float]) -> dict[str, Any]:
     """The network alone: pace and memory by batch, and CUDA graphs."""
-    amounts, trunk = bench.amounts, bench.fresh_trunk()
-    head = fresh_model(trunk, bench.dataset.classes, amounts.hidden).head
-    forward = Forward(trunk, head, bench.computed, bench.device)
+    amounts, backbone = bench.amounts, bench.fresh_backbone()
+    head = fresh_model(backbone, bench.dataset.classes, amounts.hidden).head
+    forward = Forward(backbone, head, bench.computed, bench.device)
     scales, rounds = amounts.network_scales, amounts.rounds
     peak = peaks.get(bench.computed, peaks["float32"])
     rows = measure_batches(
-        forward, FlopsOf(trunk, head), peak, scales=scales, batches=amounts.batches, rounds=rounds
+        forward, FlopsOf(backbone, head), peak, scales=scales, batches=amounts.batches, rounds=rounds
     )
     graphs = measure_graphs(forward, scales=scales[:2], batches=amounts.batches[::2], rounds=rounds)
     return {"batches": rows, "graphs": graphs}
 
 
 def measure_prediction(bench: Bench) -> dict[str, Any]:
-    """Photographs per second from file to points, by batch."""
+    """Images per second from file to points, by batch."""
     amounts = bench.amounts
     paths = bench.paths * amounts.repeats
-    model = fresh_model(bench.fresh_trunk(), bench.dataset.classes, amounts.hidden)
+    model = fresh_model(bench.fresh_backbone(), bench.dataset.classes, amounts.hidden)
 
     def predict(batch: int) -> Callable[[], None]:
         localizer = Localizer(
             model,
-            bench.fresh_trunk(),
+            bench.fresh_backbone(),
             scales=amounts.scales,
             runtime="torch",
             precision=bench.precision,
@@ -175,26 +175,28 @@ def measure_prediction(bench: Bench) -> dict[str, Any]:
     tasks: dict[str, Task] = {str(batch): predict(batch) for batch in amounts.batches}
     timings = interleaved(tasks, rounds=amounts.rounds)
     return {
-        "photographs": len(paths),
+        "images": len(paths),
         "scales": list(amounts.scales),
-        "ms_per_photograph": timings.as_json(1e3 / len(paths)),
+        "ms_per_image": timings.as_json(1e3 / len(paths)),
     }
 
 
 def measure_extraction(bench: Bench) -> dict[str, Any]:
-    """Photographs per second from file to cache, one canvas at a time and in the batches freeloc chooses."""
+    """Images per second from file to cache, one canvas at a time and in the batches freeloc chooses."""
     amounts = bench.amounts
     pyramid = Pyramid(amounts.training_scales)
     made = 0
 
     def extraction(batch: int | None) -> Callable[[], None]:
-        trunk = bench.fresh_trunk()
-        network = compile_network(trunk, runtime="torch", precision=bench.precision, batch=batch)
+        backbone = bench.fresh_backbone()
+        network = compile_network(backbone, runtime="torch", precision=bench.precision, batch=batch)
 
         def anew() -> None:
             nonlocal made
             made += 1
-            extract(bench.paths, trunk, network, pyramid, root=bench.folder / f"extracted{made}", quiet=True)
+            extract(
+                bench.paths, backbone, network, pyramid, root=bench.folder / f"extracted{made}", quiet=True
+            )
 
         return anew
 
@@ -202,15 +204,15 @@ def measure_extraction(bench: Bench) -> dict[str, Any]:
     tasks: dict[str, Task] = {"one at a time": extraction(1), "in batches": extraction(several)}
     timings = interleaved(tasks, rounds=amounts.rounds)
     return {
-        "photographs": len(bench.dataset),
+        "images": len(bench.dataset),
         "scales": list(amounts.training_scales),
-        "ms_per_photograph": timings.as_json(1e3 / len(bench.dataset)),
+        "ms_per_image": timings.as_json(1e3 / len(bench.dataset)),
         "times_faster": timings.ratio("one at a time", "in batches").as_json(),
     }
 
 
 def measure_training(bench: Bench) -> dict[str, Any]:
-    """A few epochs each way there is: from the cache, without one, and with the trunk's last stage."""
+    """A few epochs each way there is: from the cache, without one, and with the backbone's last stage."""
     amounts = bench.amounts
     recipe = replace(
         Recipe(), epochs=amounts.epochs, scales=amounts.training_scales, hidden=amounts.hidden, warm_epochs=1
@@ -218,7 +220,7 @@ def measure_training(bench: Bench) -> dict[str, Any]:
     ways: dict[str, tuple[Recipe, bool]] = {
         _FIRST_RUN: (recipe, False),
         "without a cache": (recipe, True),
-        "the last stage as well": (replace(recipe, trainable_trunk="7"), False),
+        "the last stage as well": (replace(recipe, trainable_backbone="7"), False),
     }
     found = {}
     for name, (chosen, live) in ways.items():
@@ -226,7 +228,7 @@ def measure_training(bench: Bench) -> dict[str, Any]:
         model = train(
             bench.dataset,
             out,
-            trunk=bench.trunk,
+            backbone=bench.backbone,
             weights=bench.weights,
             recipe=chosen,
             runtime="torch",
@@ -243,7 +245,7 @@ def measure_training(bench: Bench) -> dict[str, Any]:
             "last_epoch_seconds": last["seconds"],
             "loss": last["loss"],
         }
-    return {"photographs": len(bench.dataset), "epochs": amounts.epochs, "ways": found}
+    return {"images": len(bench.dataset), "epochs": amounts.epochs, "ways": found}
 
 
 def measure_trained(bench: Bench) -> dict[str, Any]:
@@ -251,7 +253,7 @@ def measure_trained(bench: Bench) -> dict[str, Any]:
     model = Model.load(bench.folder / _FIRST_RUN)
     precisions = ["float32", *(["bfloat16"] if bench.computed == "bfloat16" else [])]
     return measure_agreement(
-        model.adapted(bench.fresh_trunk()),
+        model.adapted(bench.fresh_backbone()),
         model.head,
         bench.paths[: bench.amounts.agreement],
         bench.device,
@@ -262,30 +264,30 @@ def measure_trained(bench: Bench) -> dict[str, Any]:
 
 def measure_largest(bench: Bench) -> list[dict[str, Any]]:
     """The largest batch that fits at scale 1 and at the largest scale."""
-    trunk = bench.fresh_trunk()
-    head = fresh_model(trunk, bench.dataset.classes, bench.amounts.hidden).head
-    forward = Forward(trunk, head, bench.computed, bench.device)
+    backbone = bench.fresh_backbone()
+    head = fresh_model(backbone, bench.dataset.classes, bench.amounts.hidden).head
+    forward = Forward(backbone, head, bench.computed, bench.device)
     finest = max(bench.amounts.scales)
     return [largest_batch(forward, scale, bench.amounts.most) for scale in sorted({min(1.0, finest), finest})]
 
 
 def measured(bench: Bench) -> Iterator[tuple[str, Any]]:
     """Name and results of one part after the other."""
-    say(f"what the {_name(bench.device)} can do")
+    print_status(f"what the {_name(bench.device)} can do")
     peaks = torch_peak(bench.device, repeats=bench.amounts.rounds, side=bench.amounts.matrix_side)
     yield "peak_gflops", peaks
-    say("the network alone")
+    print_status("the network alone")
     yield "network", measure_network(bench, peaks)
-    say("from file to points")
+    print_status("from file to points")
     yield "prediction", measure_prediction(bench)
-    say("from file to cache")
+    print_status("from file to cache")
     yield "extraction", measure_extraction(bench)
-    say("training")
+    print_status("training")
     yield "training", measure_training(bench)
-    say("the trained model, beside the processor")
+    print_status("the trained model, beside the processor")
     yield "agreement", measure_trained(bench)
     # The last: a kernel that fails may leave the device of no use to this process.
-    say("the largest batch that fits")
+    print_status("the largest batch that fits")
     yield "largest", measure_largest(bench)
 
 
@@ -293,14 +295,14 @@ def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "processor"
 
 
-def _random_weights(trunk: str, folder: Path) -> str | None:
+def _random_weights(backbone: str, folder: Path) -> str | None:
     """A file of random weights where the embedded ones are not installed: as fast, and of no other use."""
     try:
-        load_trunk(trunk)
+        load_backbone(backbone)
     except FreelocError:
         torch.manual_seed(0)
         file = folder / "random.safetensors"
-        save_file(EfficientNetLite(trunk).state_dict(), file)
+        save_file(EfficientNetLite(backbone).state_dict(), file)
         return str(file)
     return None
 
@@ -326,28 +328,28 @@ def main(words: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
-    parser.add_argument("--trunk", default=DEFAULT_TRUNK)
+    parser.add_argument("--backbone", default=DEFAULT_BACKBONE)
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
-    parser.add_argument("--photographs", type=int, help=f"how many (default: {Amounts().photographs})")
-    parser.add_argument("--quick", action="store_true", help="a few photographs: does it run?")
+    parser.add_argument("--images", type=int, help=f"how many (default: {Amounts().images})")
+    parser.add_argument("--quick", action="store_true", help="a few images: does it run?")
     parser.add_argument(
         "--out", type=Path, help="folder of the results (default: docs; --quick: build/bench)"
     )
     arguments = parser.parse_args(words)
     device = _device(arguments.device)
     amounts = _QUICK if arguments.quick else Amounts()
-    amounts = replace(amounts, photographs=arguments.photographs or amounts.photographs)
+    amounts = replace(amounts, images=arguments.images or amounts.images)
     out = arguments.out or Path("build/bench" if arguments.quick else "docs")
     with TemporaryDirectory(prefix="freeloc-gpu-") as made:
         folder = Path(made)
-        weights = _random_weights(arguments.trunk, folder)
-        scenes = generate_scenes(folder / "scenes", amounts.photographs, SceneSettings(seed=5), boxes=False)
-        bench = Bench(device, arguments.precision, amounts, arguments.trunk, weights, scenes, folder)
+        weights = _random_weights(arguments.backbone, folder)
+        scenes = generate_scenes(folder / "scenes", amounts.images, SceneSettings(seed=5), boxes=False)
+        bench = Bench(device, arguments.precision, amounts, arguments.backbone, weights, scenes, folder)
         section: dict[str, Any] = {
             "quick": arguments.quick,
             "machine": describe(),
             "device": _name(device),
-            "trunk": bench.trunk,
+            "backbone": bench.backbone,
             "weights": "embedded" if weights is None else "random",
             "precision": bench.computed,
             "rounds": amounts.rounds,
@@ -355,7 +357,7 @@ def main(words: Sequence[str] | None = None) -> None:
         for name, results in measured(bench):
             section[name] = results
             update_record(out, "gpu", section)
-    say(f"wrote {out / 'benchmarks.md'}")
+    print_status(f"wrote {out / 'benchmarks.md'}")
 
 
 if __name__ == "__main__":

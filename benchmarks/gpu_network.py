@@ -17,48 +17,52 @@ from torch import Tensor
 
 from benchmarks.flops import FlopsOf
 from benchmarks.timing import Task, interleaved
-from freeloc.batching import grouped
-from freeloc.canvas import lay_out
-from freeloc.geometry import Grid, Pyramid, Size
-from freeloc.heads import AdaptationHead
-from freeloc.localization import fusion_lattice
-from freeloc.photographs import PhotographSource
-from freeloc.runtime.exact import exact_float32
-from freeloc.runtime.on_torch import TorchNetwork
-from freeloc.search import WindowSearch
-from freeloc.trunks.base import Trunk
+from freeloc.features.batching import grouped
+from freeloc.geometry.grid import Grid
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.geometry.size import Size
+from freeloc.images.canvas import canvases_of
+from freeloc.images.decode import ImageSource
+from freeloc.inference.score_map import fusion_lattice
+from freeloc.inference.scoring_graph import ScoringGraph
+from freeloc.nn.backbones.base import Backbone
+from freeloc.nn.head import AdaptationHead
+from freeloc.runtime.tf32 import disable_tf32
+from freeloc.runtime.torch_backend import TorchNetwork
 
 __all__ = ["Forward", "largest_batch", "measure_agreement", "measure_batches", "measure_graphs"]
 
 _PHOTO = Size(500, 375)
-"""The photograph whose canvases are timed: the most frequent size there is."""
+"""The image whose canvases are timed: the most frequent size there is."""
 
 _WARM_UPS = 3
 
 
 class Forward:
-    """Trunk and search in torch, on what lies on the device already.
+    """Backbone and search in torch, on what lies on the device already.
 
     Args:
-        trunk: is copied.
+        backbone: is copied.
         head: is copied.
         precision: "bfloat16" by autocast, or "float32".
         device: where.
     """
 
-    def __init__(self, trunk: Trunk, head: AdaptationHead, precision: str, device: torch.device) -> None:
+    def __init__(
+        self, backbone: Backbone, head: AdaptationHead, precision: str, device: torch.device
+    ) -> None:
         self.device = device
         self._precision = precision
-        self._trunk = copy.deepcopy(trunk).eval().to(device=device, memory_format=torch.channels_last)
-        self._search = WindowSearch(self._trunk.projection, copy.deepcopy(head).eval()).to(device)
-        self._layout = trunk.layout
+        self._backbone = copy.deepcopy(backbone).eval().to(device=device, memory_format=torch.channels_last)
+        self._search = ScoringGraph(self._backbone.projection, copy.deepcopy(head).eval()).to(device)
+        self._layout = backbone.layout
 
     def grid(self, scale: float) -> Grid:
-        """Of the photograph that is timed."""
+        """Of the image that is timed."""
         return Pyramid((scale,)).grid(_PHOTO, scale, self._layout)
 
     def inputs(self, scale: float, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels, masks and fields of ``count`` photographs at one scale."""
+        """Pixels, masks and fields of ``count`` images at one scale."""
         grid = self.grid(scale)
         shape = (count, grid.canvas.height, grid.canvas.width, 3)
         canvases = torch.randint(0, 256, shape, dtype=torch.uint8, device=self.device)
@@ -67,7 +71,7 @@ class Forward:
         return canvases, mask.repeat(count, 1, 1), field.repeat(count, 1, 1, 1)
 
     def __call__(self, canvases: Tensor, masks: Tensor, fields: Tensor) -> object:
-        """Look for every class in every photograph; does not wait for a GPU to be done."""
+        """Look for every class in every image; does not wait for a GPU to be done."""
         with (
             torch.inference_mode(),
             torch.autocast(
@@ -76,9 +80,9 @@ class Forward:
                 enabled=self._precision == "bfloat16",
                 cache_enabled=False,  # a graph must not hold what a cache keeps
             ),
-            exact_float32(self.device, enabled=self._precision == "float32"),
+            disable_tf32(self.device, enabled=self._precision == "float32"),
         ):
-            return self._search(self._trunk(canvases), masks, fields)
+            return self._search(self._backbone(canvases), masks, fields)
 
     def finish(self) -> None:
         """Wait until all that was asked for is computed."""
@@ -222,9 +226,9 @@ def _captured(forward: Forward, inputs: tuple[Tensor, Tensor, Tensor]) -> Callab
 
 
 def measure_agreement(
-    trunk: Trunk,
+    backbone: Backbone,
     head: AdaptationHead,
-    photos: Sequence[PhotographSource],
+    images: Sequence[ImageSource],
     device: torch.device,
     precisions: Sequence[str],
     scales: Sequence[float],
@@ -236,14 +240,14 @@ def measure_agreement(
         lattice or next to it, in percent.
     """
     looks = []
-    for photo in photos:
-        for grid, canvas in lay_out(photo, Pyramid(tuple(scales)), trunk.layout, trunk.fill):
-            lattice = fusion_lattice(grid.photo)
+    for image in images:
+        for grid, canvas in canvases_of(image, Pyramid(tuple(scales)), backbone.layout, backbone.pad_color):
+            lattice = fusion_lattice(grid.image_size)
             looks.append((canvas, (grid.padding_mask(), grid.sampling_field(lattice)), lattice))
 
     def network(precision: str, where: torch.device, batch: int) -> TorchNetwork:
-        own = copy.deepcopy(trunk)
-        search = WindowSearch(own.projection, copy.deepcopy(head))
+        own = copy.deepcopy(backbone)
+        search = ScoringGraph(own.projection, copy.deepcopy(head))
         return TorchNetwork(own, search, precision, where, batch)  # type: ignore[arg-type]
 
     reference = network("float32", torch.device("cpu"), 1)

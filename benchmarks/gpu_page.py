@@ -26,9 +26,8 @@ def gpu_blocks(section: Section) -> Iterator[str]:
     told = ", ".join(f"{value / 1e3:,.3g} TFLOP/s in {precision}" for precision, value in peaks.items())
     yield (
         f"{section['device']}, beside {machine['cores']} cores; torch {machine['versions'].get('torch', '?')}; "
-        f"trunk `{section['trunk']}` ({section['weights']} weights), {section['precision']}, generated "
-        f"photographs, {section['rounds']} rounds."
-        + (f" A large matrix product reaches {told}." if told else "")
+        f"backbone `{section['backbone']}` ({section['weights']} weights), {section['precision']}, generated "
+        f"images, {section['rounds']} rounds." + (f" A large matrix product reaches {told}." if told else "")
     )
     parts = {
         "network": _network,
@@ -46,7 +45,8 @@ def gpu_blocks(section: Section) -> Iterator[str]:
 def _network(section: Section) -> Iterator[str]:
     yield "### The network alone"
     yield (
-        "Trunk and search, pixels on the device already. The share is that of the matrix product's pace, of the "
+        "Backbone and search, pixels on the device already. The share is that of the matrix product's pace,
+        of the "
         "operations of convolutions and products alone."
     )
     yield table(
@@ -85,29 +85,29 @@ def _network(section: Section) -> Iterator[str]:
 
 def _prediction(section: Section) -> Iterator[str]:
     yield "### From file to points"
-    yield f"{section['photographs']} photographs a round, scales {scale_list(section['scales'])}."
-    yield table(("canvases at once", "photographs / s", "ms a photograph"), _paces(section))
+    yield f"{section['images']} images a round, scales {scale_list(section['scales'])}."
+    yield table(("canvases at once", "images / s", "ms an image"), _paces(section))
 
 
 def _extraction(section: Section) -> Iterator[str]:
     yield "### From file to cached features"
     yield (
-        f"{section['photographs']} photographs a round, scales {scale_list(section['scales'])}; batches are "
+        f"{section['images']} images a round, scales {scale_list(section['scales'])}; batches are "
         f"faster by {times(section['times_faster'])}."
     )
-    yield table(("", "photographs / s", "ms a photograph"), _paces(section))
+    yield table(("", "images / s", "ms an image"), _paces(section))
 
 
 def _paces(section: Section) -> list[tuple[str, str, str]]:
     return [
         (name, number(1e3 / spread["median"]), figure(spread))
-        for name, spread in section["ms_per_photograph"].items()
+        for name, spread in section["ms_per_image"].items()
     ]
 
 
 def _training(section: Section) -> Iterator[str]:
     yield "### Training"
-    yield f"{section['photographs']} photographs, {section['epochs']} epochs after one of the warm start."
+    yield f"{section['images']} images, {section['epochs']} epochs after one of the warm start."
     yield table(
         ("", "features, s", "training, s", "last epoch, s", "loss"),
         [

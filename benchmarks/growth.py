@@ -1,12 +1,12 @@
-"""Whether ``freeloc predict`` stays flat: its pace and its memory at 100, 1,000 and 10,000 photographs.
+"""Whether ``freeloc predict`` stays flat: its pace and its memory at 100, 1,000 and 10,000 images.
 
     python -m benchmarks.growth --data VOCdevkit/VOC2012 --model run/model.safetensors
 
 The program itself is run, as a user runs it, and the system tells how long it took and how much memory it held at
-most. The same photographs are given over and over under other names, so that many are no other work than few; one
-small scale is looked at, for the question is not how fast, but whether the last photographs cost what the first
-did. Beside it stand two cases of their own, at the model's own scales: one photograph, which is all start-up, and
-one photograph of 100 megapixels.
+most. The same images are given over and over under other names, so that many are no other work than few; one
+small scale is looked at, for the question is not how fast, but whether the last images cost what the first
+did. Beside it stand two cases of their own, at the model's own scales: one image, which is all start-up, and
+one image of 100 megapixels.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from benchmarks.subject import default_data, fresh_model
 from benchmarks.timing import Spread
 from freeloc.datasets import Dataset, open_dataset
 from freeloc.errors import FreelocError
-from freeloc.modelfile import ModelHeader
-from freeloc.photographs import open_photograph
-from freeloc.progress import say
+from freeloc.images.decode import open_image
+from freeloc.io.progress import print_status
+from freeloc.models.header import ModelHeader
+from freeloc.nn.backbones.registry import load_backbone
 from freeloc.runtime import native_bfloat16
-from freeloc.trunks import load_trunk
 
 __all__ = [
     "Outcome",
@@ -57,7 +57,7 @@ _COUNTS, _ROUNDS, _SIZE = (100, 1_000, 10_000), 2, (12_000, 8_334)
 _QUICK_COUNTS, _QUICK_ROUNDS, _QUICK_SIZE = (3, 6), 1, (1_200, 834)
 
 _FEWEST = 2
-"""Photographs of the run that is taken off the others as start-up: a single one is predicted another way."""
+"""Images of the run that is taken off the others as start-up: a single one is predicted another way."""
 
 _PROGRAM = (sys.executable, "-m", "freeloc")
 
@@ -129,49 +129,49 @@ class Program:
     model: Path
     precision: str = "auto"
 
-    def predict(self, photographs: Path, count: int, *, scale: float | None = None) -> Outcome:
+    def predict(self, images: Path, count: int, *, scale: float | None = None) -> Outcome:
         """Run it once.
 
         Args:
-            photographs: a file or a folder.
-            count: how many photographs that is.
+            images: a file or a folder.
+            count: how many images that is.
             scale: the only scale; None takes the model's own.
 
         Raises:
-            FreelocError: it failed, or did not predict all photographs.
+            FreelocError: it failed, or did not predict all images.
         """
         with TemporaryDirectory() as out:
-            words = [str(self.model), str(photographs), "--out", out, "--quiet"]
+            words = [str(self.model), str(images), "--out", out, "--quiet"]
             words += ["--runtime", "openvino", "--precision", self.precision]
             words += [] if scale is None else ["--scales", f"{scale:g}"]
             outcome = run_measured([*_PROGRAM, "predict", *words], "freeloc predict")
             with (Path(out) / "predictions.jsonl").open("rb") as lines:
                 predicted = sum(1 for _ in lines)
         if predicted != count:
-            raise FreelocError(f"freeloc predict wrote {predicted} predictions of {count} in {photographs}")
+            raise FreelocError(f"freeloc predict wrote {predicted} predictions of {count} in {images}")
         return outcome
 
 
 def measure_growth(
     program: Program, album: Sequence[Path], counts: Sequence[int], *, rounds: int
 ) -> list[dict[str, Any]]:
-    """Predict ever more photographs, round after round.
+    """Predict ever more images, round after round.
 
     Args:
         program: what is run.
-        album: the photographs that are given over and over; at most as many as the smallest of the counts, so
+        album: the images that are given over and over; at most as many as the smallest of the counts, so
             that each count has the same ones.
-        counts: how many photographs, in rising order.
+        counts: how many images, in rising order.
         rounds: how often.
 
     Returns:
-        For each count the seconds of the run, the milliseconds a photograph without start-up, the highest peak.
+        For each count the seconds of the run, the milliseconds an image without start-up, the highest peak.
     """
     everything = (_FEWEST, *counts)
     runs: dict[int, list[Outcome]] = {count: [] for count in everything}
     with TemporaryDirectory() as place:
         folders = {count: cycled(album, count, Path(place) / str(count)) for count in everything}
-        # Not counted: keeps the compiled graph, and brings all photographs from the disk into memory.
+        # Not counted: keeps the compiled graph, and brings all images from the disk into memory.
         program.predict(folders[counts[0]], counts[0], scale=_SCALE)
         for _ in range(rounds):
             for count, folder in folders.items():
@@ -183,17 +183,17 @@ def measure_growth(
 def _pace(many: Sequence[Outcome], few: Sequence[Outcome], count: int) -> dict[str, Any]:
     pairs = zip(many, few, strict=True)
     ms = [1e3 * (long.seconds - short.seconds) / (count - _FEWEST) for long, short in pairs]
-    return {"ms_per_photograph": Spread.of(ms).as_json()}
+    return {"ms_per_image": Spread.of(ms).as_json()}
 
 
 def measure_cases(
-    program: Program, photograph: Path, size: tuple[int, int], *, rounds: int
+    program: Program, image: Path, size: tuple[int, int], *, rounds: int
 ) -> dict[str, dict[str, Any]]:
-    """Predict one photograph, and large ones made of it, at the model's own scales.
+    """Predict one image, and large ones made of it, at the model's own scales.
 
     Args:
         program: what is run; its compiled graph is kept already.
-        photograph: the one.
+        image: the one.
         size: width and height of the large ones.
         rounds: how often.
 
@@ -201,8 +201,8 @@ def measure_cases(
         For each case seconds and the highest peak.
     """
     with TemporaryDirectory() as place:
-        cases = {START_UP: photograph, JPEG: Path(place) / "large.jpg", PNG: Path(place) / "large.png"}
-        picture = tiled(photograph, size)
+        cases = {START_UP: image, JPEG: Path(place) / "large.jpg", PNG: Path(place) / "large.png"}
+        picture = tiled(image, size)
         picture.save(cases[JPEG], quality=90)
         picture.save(cases[PNG], compress_level=1)
         del picture
@@ -221,17 +221,17 @@ def _told(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def cycled(album: Sequence[Path], count: int, folder: Path) -> Path:
-    """Make a folder of ``count`` photographs: links to those of the album, over and over."""
+    """Make a folder of ``count`` images: links to those of the album, over and over."""
     folder.mkdir(parents=True)
     for number in range(count):
-        photograph = album[number % len(album)].resolve()
-        (folder / f"{number:06d}{photograph.suffix}").symlink_to(photograph)
+        image = album[number % len(album)].resolve()
+        (folder / f"{number:06d}{image.suffix}").symlink_to(image)
     return folder
 
 
-def tiled(photograph: Path, size: tuple[int, int]) -> Image.Image:
-    """A picture of a size, all of it covered with one photograph."""
-    tile = open_photograph(photograph)
+def tiled(image: Path, size: tuple[int, int]) -> Image.Image:
+    """A picture of a size, all of it covered with one image."""
+    tile = open_image(image)
     picture = Image.new("RGB", size)
     for top in range(0, size[1], tile.height):
         for left in range(0, size[0], tile.width):
@@ -239,19 +239,20 @@ def tiled(photograph: Path, size: tuple[int, int]) -> Image.Image:
     return picture
 
 
-def save_fresh(trunk: str, classes: tuple[str, ...], path: Path) -> Path:
+def save_fresh(backbone: str, classes: tuple[str, ...], path: Path) -> Path:
     """Write a model with a fresh head, such as training would leave it."""
-    network = load_trunk(trunk)
-    # Where the file does not tell layout and fill, the trunk is asked, and torch is loaded for it at each start.
-    model = replace(fresh_model(network, classes), layout=network.layout, fill=network.fill)
+    network = load_backbone(backbone)
+    # Where the file does not tell layout and fill, the backbone is asked, and torch is loaded for it at
+    # each start.
+    model = replace(fresh_model(network, classes), layout=network.layout, pad_color=network.pad_color)
     model.save(path)
     return path
 
 
 def _album(dataset: Dataset, most: int) -> list[Path]:
-    """The first photographs of a fixed random order."""
+    """The first images of a fixed random order."""
     if not len(dataset):
-        raise FreelocError(f"{dataset.name} has no photographs: nothing to measure")
+        raise FreelocError(f"{dataset.name} has no images: nothing to measure")
     order = np.random.default_rng(_SEED).permutation(len(dataset))[:most]
     return [dataset.samples[index].path for index in order]
 
@@ -269,7 +270,7 @@ def _subject(program: Program, trained: bool) -> dict[str, Any]:
     if precision == "auto":
         precision = "bfloat16" if native_bfloat16("cpu") else "float32"
     return {
-        "trunk": header.trunk,
+        "backbone": header.backbone,
         "classes": len(header.classes),
         "trained": trained,
         "precision": precision,
@@ -288,9 +289,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument(
         "--model", type=Path, metavar="FILE", help="a trained model; a fresh head where none is given"
     )
-    parser.add_argument(
-        "--counts", type=int, nargs="+", metavar="N", help="photographs (default: 100 1000 10000)"
-    )
+    parser.add_argument("--counts", type=int, nargs="+", metavar="N", help="images (default: 100 1000 10000)")
     arguments = parser.parse_args(words)
     counts = _counts(arguments)
     rounds, size = (_QUICK_ROUNDS, _QUICK_SIZE) if arguments.quick else (_ROUNDS, _SIZE)
@@ -298,7 +297,7 @@ def main(words: list[str] | None = None) -> None:
     album = _album(dataset, counts[0])
     with TemporaryDirectory() as place:
         model = arguments.model or save_fresh(
-            arguments.trunk, dataset.classes, Path(place) / "fresh.safetensors"
+            arguments.backbone, dataset.classes, Path(place) / "fresh.safetensors"
         )
         program = Program(model, arguments.precision)
         section = {
@@ -315,10 +314,10 @@ def main(words: list[str] | None = None) -> None:
         }
     update_record(out_folder(arguments), "growth", section)
     for row in section["counts"]:
-        pace = f"{row['ms_per_photograph']['median']:.1f} ms each"
-        say(f"{row['count']} photographs: {pace} without start-up, {row['peak_mb']:.0f} MB at most")
+        pace = f"{row['ms_per_image']['median']:.1f} ms each"
+        print_status(f"{row['count']} images: {pace} without start-up, {row['peak_mb']:.0f} MB at most")
     for name, case in section["cases"].items():
-        say(f"{name}: {case['seconds']['median']:.2f} s, {case['peak_mb']:.0f} MB at most")
+        print_status(f"{name}: {case['seconds']['median']:.2f} s, {case['peak_mb']:.0f} MB at most")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""An epoch of head training from the cache against the plain loop, on the same photographs in one run.
+"""An epoch of head training from the cache against the plain loop, on the same images in one run.
 
     python -m benchmarks.head_training --data VOCdevkit/VOC2012 --split train
 
-The plain loop is what one would write first: for every photograph of every mini-batch decode, resize, trunk in
+The plain loop is what one would write first: for every image of every mini-batch decode, resize, backbone in
 torch float32, its projection and the head on all cells, the maximum, and backward through projection and head:
 once padded to squares, as the paper has it, and once on freeloc's own canvases, which leave most of the padding
 out. All take one step for each of a few mini-batches, as many at every training scale; an epoch is that many times
@@ -29,20 +29,20 @@ from benchmarks.subject import default_data
 from benchmarks.timing import Task, interleaved
 from benchmarks.training_page import CACHED, FORWARD, PLAIN, SQUARES
 from benchmarks.warm_head import Learned, warm_head
-from freeloc.canvas import lay_out
 from freeloc.datasets import Dataset, open_dataset
-from freeloc.featurecache import Cells
-from freeloc.features import CachedFeatures, extract
-from freeloc.geometry import Pyramid
-from freeloc.heads import logistic_loss
-from freeloc.progress import say
+from freeloc.features.cache import Cells
+from freeloc.features.extract import CachedFeatures, extract
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.canvas import canvases_of
+from freeloc.io.progress import print_status
+from freeloc.nn.backbones.base import Backbone
+from freeloc.nn.backbones.registry import load_backbone
+from freeloc.nn.losses import logistic_loss
 from freeloc.runtime import Precision, compile_network, native_bfloat16
 from freeloc.training.batches import Batch, stream
 from freeloc.training.loop import make_optimizer
 from freeloc.training.recipe import Recipe
-from freeloc.training.steps import Learner
-from freeloc.trunks import load_trunk
-from freeloc.trunks.base import Trunk
+from freeloc.training.step import TrainStep
 
 __all__ = ["Course", "main", "measure_head_training", "open_course"]
 
@@ -53,25 +53,25 @@ _STEPS_PER_SCALE, _ROUNDS = 1, 5
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """What is trained on: mini-batches, and their photographs' features in the cache.
+    """What is trained on: mini-batches, and their images' features in the cache.
 
     Attributes:
-        dataset: the photographs.
-        trunk: the frozen trunk.
-        features: of all photographs of the mini-batches.
+        dataset: the images.
+        backbone: the frozen backbone.
+        features: of all images of the mini-batches.
         batches: as many at each scale.
         recipe: of the head.
     """
 
     dataset: Dataset
-    trunk: Trunk
+    backbone: Backbone
     features: CachedFeatures
     batches: Sequence[Batch]
     recipe: Recipe
 
     def begin(self) -> Learned:
         """Head and projection past the warm start."""
-        return warm_head(self.features, self.dataset, self.trunk, self.recipe)
+        return warm_head(self.features, self.dataset, self.backbone, self.recipe)
 
     def labels(self, batch: Batch) -> torch.Tensor:
         """(N, K) labels of a mini-batch."""
@@ -83,7 +83,7 @@ def measure_head_training(course: Course, epoch: int, *, rounds: int) -> dict[st
 
     Args:
         course: what is trained on.
-        epoch: photographs an epoch; times of the sample are taken that many times as long.
+        epoch: images an epoch; times of the sample are taken that many times as long.
         rounds: how often everything is run.
 
     Returns:
@@ -93,7 +93,7 @@ def measure_head_training(course: Course, epoch: int, *, rounds: int) -> dict[st
     low_precision = native_bfloat16(_CPU.type)
     squares, plain, ours = course.begin(), course.begin(), course.begin()
     padded = replace(course, recipe=replace(course.recipe, padding="square"))
-    learner = Learner(ours.projection, ours.head, course.recipe, low_precision=low_precision, device=_CPU)
+    learner = TrainStep(ours.projection, ours.head, course.recipe, low_precision=low_precision, device=_CPU)
     tasks: dict[str, Task] = {
         SQUARES: lambda: _plain(padded, squares),
         PLAIN: lambda: _plain(course, plain),
@@ -111,10 +111,10 @@ def measure_head_training(course: Course, epoch: int, *, rounds: int) -> dict[st
     return {
         "machine": describe(),
         "data": course.dataset.name,
-        "trunk": course.trunk.name,
+        "backbone": course.backbone.name,
         "search": "bfloat16" if low_precision else "float32",
-        "photographs": epoch,
-        "sample": {"photographs": sample, "steps": len(course.batches), "rounds": rounds},
+        "images": epoch,
+        "sample": {"images": sample, "steps": len(course.batches), "rounds": rounds},
         "seconds_per_epoch": timings.as_json(epoch / sample),
         "times_faster": {name: timings.ratio(name, CACHED).as_json() for name in (SQUARES, PLAIN)},
         "times_the_forward_pass": timings.ratio(CACHED, FORWARD).as_json(),
@@ -123,13 +123,14 @@ def measure_head_training(course: Course, epoch: int, *, rounds: int) -> dict[st
 
 def _plain(course: Course, learned: Learned) -> None:
     """One step for every mini-batch, the textbook's way."""
-    trunk, recipe = course.trunk, course.recipe
+    backbone, recipe = course.backbone, course.recipe
     optimizer = make_optimizer(learned.head, recipe, learned.trained)
-    die = torch.Generator().manual_seed(_SEED)
+    generator = torch.Generator().manual_seed(_SEED)
     paths = [sample.path for sample in course.dataset]
     for batch in course.batches:
         scores = [
-            _dense_scores(paths[index], batch.scale, trunk, learned, recipe, die) for index in batch.indices
+            _dense_scores(paths[index], batch.scale, backbone, learned, recipe, generator)
+            for index in batch.indices
         ]
         optimizer.zero_grad()
         logistic_loss(torch.stack(scores), course.labels(batch)).backward()  # type: ignore[no-untyped-call]
@@ -137,28 +138,28 @@ def _plain(course: Course, learned: Learned) -> None:
 
 
 def _dense_scores(
-    path: Path, scale: float, trunk: Trunk, learned: Learned, recipe: Recipe, die: torch.Generator
+    path: Path, scale: float, backbone: Backbone, learned: Learned, recipe: Recipe, generator: torch.Generator
 ) -> torch.Tensor:
-    """(K,) maxima over all valid cells of one photograph, with gradients everywhere in what is learned."""
+    """(K,) maxima over all valid cells of one image, with gradients everywhere in what is learned."""
     pyramid = Pyramid((scale,), recipe.padding)
-    ((grid, canvas),) = lay_out(path, pyramid, trunk.layout, trunk.fill)
+    ((grid, canvas),) = canvases_of(path, pyramid, backbone.layout, backbone.pad_color)
     with torch.no_grad():
-        features = trunk(torch.from_numpy(canvas)[None])[:, :, : grid.valid_rows, : grid.valid_cols]
-    scores: torch.Tensor = learned.head(learned.projection(features), die)
+        features = backbone(torch.from_numpy(canvas)[None])[:, :, : grid.valid_rows, : grid.valid_cols]
+    scores: torch.Tensor = learned.head(learned.projection(features), generator)
     return scores[0].amax(dim=(1, 2))
 
 
-def _cached(course: Course, learned: Learned, learner: Learner) -> None:
+def _cached(course: Course, learned: Learned, learner: TrainStep) -> None:
     """One step for every mini-batch, freeloc's way."""
     optimizer = make_optimizer(learned.head, course.recipe, learned.trained)
-    die = torch.Generator().manual_seed(_SEED)
+    generator = torch.Generator().manual_seed(_SEED)
     for batch, cells in stream(course.features, course.batches):
         optimizer.zero_grad()
-        learner.backward(cells, course.labels(batch), die)
+        learner.backward(cells, course.labels(batch), generator)
         optimizer.step()
 
 
-def _forward(course: Course, learner: Learner) -> Task:
+def _forward(course: Course, learner: TrainStep) -> Task:
     """The search of every mini-batch, with its share of the cells in memory."""
     share = course.recipe.cell_fraction
     ready: list[list[Cells]] = []
@@ -173,25 +174,25 @@ def _forward(course: Course, learner: Learner) -> Task:
 
 
 def open_course(
-    dataset: Dataset, recipe: Recipe, *, trunk: str, precision: Precision, steps: int, cache: Path | None
+    dataset: Dataset, recipe: Recipe, *, backbone: str, precision: Precision, steps: int, cache: Path | None
 ) -> Course:
     """Draw the mini-batches, and see that their features are in the cache.
 
     Args:
-        dataset: all photographs.
+        dataset: all images.
         recipe: of the head.
-        trunk: name of the trunk.
+        backbone: name of the backbone.
         precision: arithmetic of the cached features.
         steps: mini-batches at each scale.
         cache: folder of caches; None is the user's.
     """
-    network_trunk = load_trunk(trunk)
-    network = compile_network(network_trunk, runtime="openvino", precision=precision, streams=True)
+    network_backbone = load_backbone(backbone)
+    network = compile_network(network_backbone, runtime="openvino", precision=precision, streams=True)
     count = min(len(dataset), steps * len(recipe.scales) * recipe.batch_size)
     order = np.random.default_rng(_SEED).permutation(len(dataset))[:count]
     drawn = replace(dataset, samples=tuple(dataset.samples[index] for index in order))
     paths = [sample.path for sample in drawn]
-    features = extract(paths, network_trunk, network, Pyramid(recipe.scales, recipe.padding), root=cache)
+    features = extract(paths, network_backbone, network, Pyramid(recipe.scales, recipe.padding), root=cache)
     batches = [
         Batch(
             tuple(range(start, min(start + recipe.batch_size, count))),
@@ -199,7 +200,7 @@ def open_course(
         )
         for turn, start in enumerate(range(0, count, recipe.batch_size))
     ]
-    return Course(drawn, network_trunk, features, batches, recipe)
+    return Course(drawn, network_backbone, features, batches, recipe)
 
 
 def main(words: list[str] | None = None) -> None:
@@ -219,7 +220,7 @@ def main(words: list[str] | None = None) -> None:
     course = open_course(
         dataset,
         recipe,
-        trunk=arguments.trunk,
+        backbone=arguments.backbone,
         precision=arguments.precision,
         steps=arguments.steps or _STEPS_PER_SCALE,
         cache=arguments.cache,
@@ -227,10 +228,10 @@ def main(words: list[str] | None = None) -> None:
     section = measure_head_training(course, len(dataset), rounds=1 if arguments.quick else _ROUNDS)
     update_record(out_folder(arguments), "head_training", {"quick": arguments.quick, **section})
     for name, spread in section["seconds_per_epoch"].items():
-        say(f"{name}: {spread['median']:.1f} s an epoch of {len(dataset)} photographs")
+        print_status(f"{name}: {spread['median']:.1f} s an epoch of {len(dataset)} images")
     for name, ratio in section["times_faster"].items():
-        say(f"freeloc is {ratio['median']:.1f} times faster than {name}")
-    say(f"and takes {section['times_the_forward_pass']['median']:.2f} times its head's forward pass")
+        print_status(f"freeloc is {ratio['median']:.1f} times faster than {name}")
+    print_status(f"and takes {section['times_the_forward_pass']['median']:.2f} times its head's forward pass")
 
 
 if __name__ == "__main__":

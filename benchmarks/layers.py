@@ -23,12 +23,12 @@ from benchmarks.machine import describe, measure_ceiling
 from benchmarks.record import update_record
 from benchmarks.settings import Settings, add_common, out_folder, run, settings_of
 from benchmarks.subject import Subject, add_model, subject_of
-from freeloc.canvas import lay_out
-from freeloc.geometry import Pyramid
-from freeloc.looking import Look
-from freeloc.progress import say
-from freeloc.runtime.compiling import network_graph
-from freeloc.search import search_tail
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.canvas import canvases_of
+from freeloc.inference.multiscale import ScaleInput
+from freeloc.inference.scoring_graph import scoring_tail
+from freeloc.io.progress import print_status
+from freeloc.runtime.compile import network_graph
 
 __all__ = ["KINDS", "main", "measure_layers"]
 
@@ -37,28 +37,28 @@ def measure_layers(subject: Subject, settings: Settings) -> dict[str, Any]:
     """Milliseconds and operations of the layers by kind, at the largest scale, all cores on one canvas.
 
     Args:
-        subject: the model and photographs.
+        subject: the model and images.
         settings: how much.
 
     Returns:
-        For the floats and, where the model carries one, its int8 network: milliseconds a photograph of every kind,
+        For the floats and, where the model carries one, its int8 network: milliseconds an image of every kind,
         and its GFLOP.
     """
     core = openvino.Core()
-    graph = network_graph(subject.trunk, search_tail(subject.trunk, subject.model.head))
+    graph = network_graph(subject.backbone, scoring_tail(subject.backbone, subject.model.head))
     graphs = {subject.localizer()._latency.precision: graph}  # noqa: SLF001 - no public word tells it
     if subject.has_int8 and subject.model.int8 is not None:
         graphs["int8"] = core.read_model(subject.model.int8.structure, subject.model.int8.weights)
     scale = max(subject.scales)
     pyramid = Pyramid((scale,), subject.model.padding)
     looks = [
-        Look.of(grid, canvas)
+        ScaleInput.of(grid, canvas)
         for path in subject.paths(settings.cost)
-        for grid, canvas in lay_out(path, pyramid, subject.trunk.layout, subject.trunk.fill)
+        for grid, canvas in canvases_of(path, pyramid, subject.backbone.layout, subject.backbone.pad_color)
     ]
     return {
         "scale": scale,
-        "photographs": len(looks),
+        "images": len(looks),
         "networks": {
             precision: _profiled(core, graph, precision, looks, settings.rounds)
             for precision, graph in graphs.items()
@@ -66,7 +66,7 @@ def measure_layers(subject: Subject, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _profiled(core: Any, graph: Any, precision: str, looks: list[Look], rounds: int) -> dict[str, Any]:
+def _profiled(core: Any, graph: Any, precision: str, looks: list[ScaleInput], rounds: int) -> dict[str, Any]:
     floats = openvino.Type.f32 if precision == "float32" else openvino.Type.bf16
     settings = {"INFERENCE_PRECISION_HINT": floats, "NUM_STREAMS": 1, "PERF_COUNT": True}
     request = core.compile_model(graph, "CPU", settings).create_infer_request()
@@ -139,7 +139,7 @@ def main(words: list[str] | None = None) -> None:
         **measure_layers(subject, settings),
     }
     update_record(out_folder(arguments), "layers", section)
-    say(f"wrote {out_folder(arguments) / 'benchmarks.md'}")
+    print_status(f"wrote {out_folder(arguments) / 'benchmarks.md'}")
 
 
 if __name__ == "__main__":

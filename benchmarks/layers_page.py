@@ -25,7 +25,7 @@ def layers_blocks(section: Mapping[str, Any]) -> Iterator[str]:
     if section["quick"]:
         yield QUICK
     yield (
-        f"Scale {section['scale']:g}, {section['photographs']} photographs one after the other, all cores on one "
+        f"Scale {section['scale']:g}, {section['images']} images one after the other, all cores on one "
         "canvas, by the runtime's own clock; *rate* is what that is in GFLOP/s, beside the share of the matrix "
         "peak measured in the same run, where there is one of that precision."
     )

@@ -1,10 +1,10 @@
-"""Training without a cache against the trunk alone, on the same photographs at the same scales.
+"""Training without a cache against the backbone alone, on the same images at the same scales.
 
     python -m benchmarks.live_training --data VOCdevkit/VOC2012 --split train
 
-One epoch of ``freeloc train --no-cache`` decodes every photograph, runs the trunk, and takes a step of the head
-for every mini-batch. The trunk alone gets its canvases from memory, with the same streams and threads. What the
-epoch takes beyond it is decoding, resizing and the head, as far as they do not run beside the trunk.
+One epoch of ``freeloc train --no-cache`` decodes every image, runs the backbone, and takes a step of the head
+for every mini-batch. The backbone alone gets its canvases from memory, with the same streams and threads. What the
+epoch takes beyond it is decoding, resizing and the head, as far as they do not run beside the backbone.
 """
 
 from __future__ import annotations
@@ -24,58 +24,58 @@ from benchmarks.record import update_record
 from benchmarks.settings import add_common, out_folder, run
 from benchmarks.subject import default_data
 from benchmarks.timing import Task, interleaved
-from benchmarks.training_page import CANVASES, EPOCH, TRUNK
+from benchmarks.training_page import BACKBONE, CANVASES, EPOCH
 from benchmarks.warm_head import Learned, warm_head
-from freeloc.canvas import lay_out
 from freeloc.datasets import Dataset, open_dataset
-from freeloc.features import LiveFeatures
-from freeloc.geometry import Pyramid
-from freeloc.overlap import ahead
-from freeloc.progress import say
+from freeloc.features.extract import LiveFeatures
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.canvas import canvases_of
+from freeloc.io.prefetch import prefetch
+from freeloc.io.progress import print_status
+from freeloc.nn.backbones.base import Backbone
+from freeloc.nn.backbones.registry import load_backbone
 from freeloc.runtime import Network, Precision, compile_network, native_bfloat16
-from freeloc.training.batches import Batch, mix_seed, plan_epoch
+from freeloc.training.batches import Batch, derive_seed, plan_epoch
 from freeloc.training.device import sharing_cores
 from freeloc.training.loop import fit, make_optimizer
 from freeloc.training.recipe import Recipe
-from freeloc.training.steps import Learner
-from freeloc.trunks import load_trunk
-from freeloc.trunks.base import Trunk
+from freeloc.training.step import TrainStep
 
 __all__ = ["main", "measure_live_training"]
 
 _SEED = 0
-_PHOTOGRAPHS, _ROUNDS = 96, 5
-_QUICK_PHOTOGRAPHS, _QUICK_ROUNDS = 4, 1
-_MOST_PHOTOGRAPHS = 512
+_IMAGES, _ROUNDS = 96, 5
+_QUICK_IMAGES, _QUICK_ROUNDS = 4, 1
+_MOST_IMAGES = 512
 """Their canvases lie in memory: a megabyte each."""
 
 
 def measure_live_training(
-    dataset: Dataset, trunk: Trunk, network: Network, recipe: Recipe, *, rounds: int
+    dataset: Dataset, backbone: Backbone, network: Network, recipe: Recipe, *, rounds: int
 ) -> dict[str, Any]:
     """One section of the record.
 
     Args:
-        dataset: the photographs; few enough that their canvases fit into memory.
-        trunk: the frozen trunk.
+        dataset: the images; few enough that their canvases fit into memory.
+        backbone: the frozen backbone.
         network: the same, compiled with a stream per core.
         recipe: of the head; trained for one epoch.
         rounds: how often everything is run.
 
     Returns:
-        Seconds of each task, and how many times the trunk's own an epoch takes.
+        Seconds of each task, and how many times the backbone's own an epoch takes.
     """
     paths = [sample.path for sample in dataset]
-    plan = plan_epoch(len(paths), recipe, None, torch.Generator().manual_seed(mix_seed(_SEED, 0, 0)))
-    canvases = list(ahead(lambda pair: _canvas(pair, paths, trunk, recipe), _photographs(plan)))
-    live = LiveFeatures(paths, trunk, network, recipe.padding)
-    learned = warm_head(live, dataset, trunk, recipe)
+    plan = plan_epoch(len(paths), recipe, None, torch.Generator().manual_seed(derive_seed(_SEED, 0, 0)))
+    canvases = list(prefetch(lambda pair: _canvas(pair, paths, backbone, recipe), _images(plan)))
+    live = LiveFeatures(paths, backbone, network, recipe.padding)
+    learned = warm_head(live, dataset, backbone, recipe)
     tasks: dict[str, Task] = {
-        TRUNK: lambda: _exhaust(ahead(network, canvases, threads=network.threads)),
+        BACKBONE: lambda: _exhaust(prefetch(network, canvases, threads=network.threads)),
         EPOCH: lambda: _epoch(live, dataset, network, learned, recipe),
         CANVASES: lambda: _exhaust(
-            ahead(
-                lambda pair: _canvas(pair, paths, trunk, recipe), _photographs(plan), threads=network.threads
+            prefetch(
+                lambda pair: _canvas(pair, paths, backbone, recipe), _images(plan), threads=network.threads
             )
         ),
     }
@@ -83,12 +83,12 @@ def measure_live_training(
     return {
         "machine": describe(),
         "data": dataset.name,
-        "trunk": trunk.name,
+        "backbone": backbone.name,
         "network": f"{network.runtime} {network.precision}",
-        "photographs": len(dataset),
+        "images": len(dataset),
         "rounds": rounds,
         "seconds": timings.as_json(1.0),
-        "times_the_trunk": timings.ratio(EPOCH, TRUNK).as_json(),
+        "times_the_backbone": timings.ratio(EPOCH, BACKBONE).as_json(),
     }
 
 
@@ -100,7 +100,7 @@ def _epoch(
     recipe: Recipe,
 ) -> None:
     device = torch.device("cpu")
-    learner = Learner(
+    learner = TrainStep(
         learned.projection,
         learned.head,
         recipe,
@@ -112,16 +112,16 @@ def _epoch(
         fit(source, dataset.labels, learned.head, learner, optimizer, recipe, seed=_SEED, quiet=True)
 
 
-def _photographs(plan: Sequence[Batch]) -> list[tuple[int, float]]:
+def _images(plan: Sequence[Batch]) -> list[tuple[int, float]]:
     return [(index, batch.scale) for batch in plan for index in batch.indices]
 
 
 def _canvas(
-    pair: tuple[int, float], paths: Sequence[Path], trunk: Trunk, recipe: Recipe
+    pair: tuple[int, float], paths: Sequence[Path], backbone: Backbone, recipe: Recipe
 ) -> np.ndarray[Any, np.dtype[np.uint8]]:
     index, scale = pair
     pyramid = Pyramid((scale,), recipe.padding)
-    ((_grid, canvas),) = lay_out(paths[index], pyramid, trunk.layout, trunk.fill)
+    ((_grid, canvas),) = canvases_of(paths[index], pyramid, backbone.layout, backbone.pad_color)
     return canvas
 
 
@@ -138,25 +138,25 @@ def main(words: list[str] | None = None) -> None:
     )
     add_common(parser)
     parser.set_defaults(split="train")
-    parser.add_argument("--photographs", type=int, help=f"how many (default: {_PHOTOGRAPHS})")
+    parser.add_argument("--images", type=int, help=f"how many (default: {_IMAGES})")
     arguments = parser.parse_args(words)
-    fallback = _QUICK_PHOTOGRAPHS if arguments.quick else _PHOTOGRAPHS
-    count = min(arguments.photographs or fallback, _MOST_PHOTOGRAPHS)
+    fallback = _QUICK_IMAGES if arguments.quick else _IMAGES
+    count = min(arguments.images or fallback, _MOST_IMAGES)
     dataset = open_dataset(arguments.data or default_data(), split=arguments.split or None, boxes=False)
     order = np.random.default_rng(_SEED).permutation(len(dataset))[:count]
     sample = replace(dataset, samples=tuple(dataset.samples[index] for index in order))
-    trunk = load_trunk(arguments.trunk)
+    backbone = load_backbone(arguments.backbone)
     precision: Precision = arguments.precision
-    network = compile_network(trunk, runtime="openvino", precision=precision, streams=True)
+    network = compile_network(backbone, runtime="openvino", precision=precision, streams=True)
     recipe = replace(Recipe(), epochs=1)
     rounds = _QUICK_ROUNDS if arguments.quick else _ROUNDS
-    section = measure_live_training(sample, trunk, network, recipe, rounds=rounds)
+    section = measure_live_training(sample, backbone, network, recipe, rounds=rounds)
     update_record(out_folder(arguments), "live_training", {"quick": arguments.quick, **section})
     for name, spread in section["seconds"].items():
-        say(f"{name}: {spread['median']:.2f} s for {len(sample)} photographs")
-    ratio = section["times_the_trunk"]
-    say(
-        f"an epoch takes {ratio['median']:.2f} times the trunk's own [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+        print_status(f"{name}: {spread['median']:.2f} s for {len(sample)} images")
+    ratio = section["times_the_backbone"]
+    print_status(
+        f"an epoch takes {ratio['median']:.2f} times the backbone's own [{ratio['low']:.2f}, {ratio['high']:.2f}]"
     )
 
 

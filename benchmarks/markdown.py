@@ -22,7 +22,7 @@ def scale_list(scales: Sequence[float]) -> str:
 
 
 def plan_text(point: Mapping[str, Any]) -> str:
-    """The scales of a way, and which of them only photographs in doubt are looked at."""
+    """The scales of a way, and which of them only images in doubt are looked at."""
     scales, glance = point["scales"], point.get("glance")
     if glance is None:
         return scale_list(scales)

@@ -1,4 +1,4 @@
-"""How far accuracies are from each other beside what chance does: the same photographs, drawn anew many times."""
+"""How far accuracies are from each other beside what chance does: the same images, drawn anew many times."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.pareto import frontier
 from benchmarks.subject import Truth
 from benchmarks.ways import Found
-from freeloc.geometry import Float64Array
+from freeloc._typing import Float64Array
 from freeloc.metrics import classification_ranking, location_ap, pointing_game
 from freeloc.metrics.average_precision import class_means
 
@@ -21,10 +21,10 @@ _SEED = 0
 
 
 class Ruler:
-    """Measures what was found on the photographs as they are, and on many draws of them.
+    """Measures what was found on the images as they are, and on many draws of them.
 
     Args:
-        truth: of N photographs.
+        truth: of N images.
         resamples: number of draws; each draws N of N with replacement.
     """
 
@@ -36,7 +36,7 @@ class Ruler:
         self._weights = np.vstack((np.ones(count), draws))
 
     def __call__(self, found: Found) -> Float64Array:
-        """(3, 1 + resamples) percentages of `MEASURES`, first on the photographs as they are."""
+        """(3, 1 + resamples) percentages of `MEASURES`, first on the images as they are."""
         truth = self._truth
         metrics = (
             classification_ranking(found.scores, truth.labels),
@@ -49,7 +49,7 @@ class Ruler:
 class Line:
     """The line through the best of some choices: what a mixture of them gives at any cost between theirs.
 
-    Every measure has a line of its own. The best are taken on the photographs as they are, which favours the line.
+    Every measure has a line of its own. The best are taken on the images as they are, which favours the line.
 
     Args:
         costs: of the choices.

@@ -1,7 +1,7 @@
-"""freeloc against class activation maps on the same trunk and head: speed, and where the points fall.
+"""freeloc against class activation maps on the same backbone and head: speed, and where the points fall.
 
-Everybody starts from the decoded photograph, resizes it to the same canvas, and ends with a point for every class
-that was asked for. One photograph at a time on all cores.
+Everybody starts from the decoded image, resizes it to the same canvas, and ends with a point for every class
+that was asked for. One image at a time on all cores.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from benchmarks.settings import Settings
 from benchmarks.subject import Subject, Truth
 from benchmarks.timing import Task, interleaved
 from freeloc.datasets import PRESENT, Sample
-from freeloc.localizer import Localizer
-from freeloc.photographs import load_photograph
-from freeloc.progress import say, track
+from freeloc.images.decode import load_image
+from freeloc.inference.localizer import Localizer
+from freeloc.io.progress import print_status, track
 
 __all__ = ["ALL_SCALES", "INT8", "ONE_CLASS", "ONE_SCALE", "measure_accuracy", "measure_speed"]
 
@@ -33,7 +33,7 @@ ONE_CLASS = " (one class)"
 
 
 def measure_speed(subject: Subject, settings: Settings) -> dict[str, Any]:
-    """Milliseconds a photograph for all K classes at one scale, and more.
+    """Milliseconds an image for all K classes at one scale, and more.
 
     Returns:
         Milliseconds of each way; how many times longer than freeloc's one scale each takes; and the peers' time
@@ -41,20 +41,20 @@ def measure_speed(subject: Subject, settings: Settings) -> dict[str, Any]:
         that could not be measured are named under "problems".
     """
     torch.set_num_threads(usable_cores())
-    images = [load_photograph(path) for path in subject.paths(settings.peers)]
+    images = [load_image(path) for path in subject.paths(settings.peers)]
     everything = list(range(len(subject.model.classes)))
-    model, trunk = subject.model, subject.trunk
+    model, backbone = subject.model, subject.backbone
     peers, problems = open_peers(
         [
-            lambda: TorchCam(model, trunk, tuned=True),
-            lambda: TorchCam(model, trunk, tuned=False),
-            lambda: PytorchGradCam(model, trunk, tuned=True),
-            lambda: PytorchGradCam(model, trunk, tuned=True, batched=True),
-            lambda: PytorchGradCam(model, trunk, tuned=False),
+            lambda: TorchCam(model, backbone, tuned=True),
+            lambda: TorchCam(model, backbone, tuned=False),
+            lambda: PytorchGradCam(model, backbone, tuned=True),
+            lambda: PytorchGradCam(model, backbone, tuned=True, batched=True),
+            lambda: PytorchGradCam(model, backbone, tuned=False),
         ]
     )
     for problem in problems:
-        say(problem)
+        print_status(problem)
     ours = _localizers(subject)
     tasks: dict[str, Task] = {name: _predicting(localizer, images) for name, localizer in ours.items()}
     for peer in peers:
@@ -65,9 +65,9 @@ def measure_speed(subject: Subject, settings: Settings) -> dict[str, Any]:
     per_class = [name for name in tasks if name.endswith(ONE_CLASS)]
     others = [name for name in tasks if name not in ours and name not in per_class]
     return {
-        "photographs": len(images),
+        "images": len(images),
         "rounds": settings.rounds,
-        "ms_per_photograph": timings.as_json(1e3 / len(images)),
+        "ms_per_image": timings.as_json(1e3 / len(images)),
         "times_faster": {
             own: {name: timings.ratio(name, own).as_json() for name in others}
             for own in ours
@@ -83,7 +83,7 @@ def measure_speed(subject: Subject, settings: Settings) -> dict[str, Any]:
 
 
 def measure_accuracy(subject: Subject, settings: Settings) -> dict[str, Any]:
-    """Location AP of the peers' points beside freeloc's, on the same photographs.
+    """Location AP of the peers' points beside freeloc's, on the same images.
 
     A peer is asked only for the classes that are there: its points elsewhere do not enter the measure, while its
     scores do, for every class.
@@ -92,8 +92,8 @@ def measure_accuracy(subject: Subject, settings: Settings) -> dict[str, Any]:
     truth = Truth.of(samples)
     peers, problems = open_peers(
         [
-            lambda: TorchCam(subject.model, subject.trunk, tuned=True),
-            lambda: PytorchGradCam(subject.model, subject.trunk, tuned=True),
+            lambda: TorchCam(subject.model, subject.backbone, tuned=True),
+            lambda: PytorchGradCam(subject.model, subject.backbone, tuned=True),
         ]
     )
     rows = {
@@ -102,7 +102,7 @@ def measure_accuracy(subject: Subject, settings: Settings) -> dict[str, Any]:
     }
     for peer in peers:
         rows[peer.name] = _measured(truth, *_peer_points(peer, samples))
-    return {"photographs": len(samples), "rows": rows, "problems": problems}
+    return {"images": len(samples), "rows": rows, "problems": problems}
 
 
 def _localizers(subject: Subject) -> dict[str, Localizer]:
@@ -136,7 +136,7 @@ def _peer_points(peer: Peer, samples: Sequence[Sample]) -> tuple[np.ndarray[Any,
         present = [int(index) for index in np.flatnonzero(sample.labels == PRESENT)]
         here = np.full((len(sample.labels), 2), np.nan)
         # Without a class to point at, the scores are still wanted.
-        score, found = peer.look(load_photograph(sample.path), present or [0])
+        score, found = peer.look(load_image(sample.path), present or [0])
         if present:
             here[present] = found
         points.append(here)

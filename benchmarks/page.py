@@ -59,8 +59,8 @@ def _prediction(section: Section) -> Iterator[str]:
     if section["quick"]:
         yield QUICK
     yield (
-        f"Trunk `{subject['trunk']}`, a head of {subject['hidden']} hidden values and {subject['classes']} "
-        f"classes ({head}), scales {scale_list(subject['scales'])}, photographs of {subject['data']}. freeloc "
+        f"Backbone `{subject['backbone']}`, a head of {subject['hidden']} hidden values and {subject['classes']} "
+        f"classes ({head}), scales {scale_list(subject['scales'])}, images of {subject['data']}. freeloc "
         f"computes in {networks['precision']} unless int8 is said; everything else in torch float32."
     )
     yield _machine(section)
@@ -90,7 +90,7 @@ def _machine(section: Section) -> str:
 def _promises(section: Section) -> Iterator[tuple[str, str, str]]:
     for own, faster in section["throughput"]["times_faster"].items():
         yield (
-            f"photographs per second over torch float32 eager on squares{_in_int8(own)}",
+            f"images per second over torch float32 eager on squares{_in_int8(own)}",
             "≥ 8×",
             times(faster[PLAIN]),
         )
@@ -108,9 +108,9 @@ def _promises(section: Section) -> Iterator[tuple[str, str, str]]:
                     times(ratio),
                 )
     everything = section["networks"]["scales"]["all"]
-    yield "all maps over the trunk's forward pass", "≤ 1.35×", times(everything["maps_over_trunk"])
+    yield "all maps over the backbone's forward pass", "≤ 1.35×", times(everything["maps_over_backbone"])
     yield (
-        "the same over the trunk without its last 1×1 convolution",
+        "the same over the backbone without its last 1×1 convolution",
         "≤ 1.35×",
         times(everything["maps_over_body"]),
     )
@@ -128,10 +128,10 @@ def _in_int8(own: str) -> str:
 
 
 def _throughput(section: Section) -> Iterator[str]:
-    yield "### Photographs per second, all scales, all classes"
+    yield "### Images per second, all scales, all classes"
     yield (
-        f"From file to points, {section['photographs']} photographs a round, {section['rounds']} rounds. The "
-        "plain loop decodes, resizes, pads to squares and runs eager torch, one photograph after the other on "
+        f"From file to points, {section['images']} images a round, {section['rounds']} rounds. The "
+        "plain loop decodes, resizes, pads to squares and runs eager torch, one image after the other on "
         "all cores."
     )
     faster = section["times_faster"]
@@ -142,15 +142,15 @@ def _throughput(section: Section) -> Iterator[str]:
             figure(spread),
             *(times(ratios[name]) if name in ratios else "" for ratios in faster.values()),
         )
-        for name, spread in section["ms_per_photograph"].items()
+        for name, spread in section["ms_per_image"].items()
     ]
-    yield table(("", "photographs / s", "ms a photograph", *(f"{own} is faster by" for own in faster)), rows)
+    yield table(("", "images / s", "ms an image", *(f"{own} is faster by" for own in faster)), rows)
 
 
 def _peers(section: Section, accuracy: Section) -> Iterator[str]:
-    yield "### Against class activation maps on the same trunk"
+    yield "### Against class activation maps on the same backbone"
     yield (
-        "From the decoded photograph to a point for every class, one photograph at a time on all cores; the "
+        "From the decoded image to a point for every class, one image at a time on all cores; the "
         "peers at scale 1. *Documented*: the network as it is loaded, all weights asking for gradients. *Tuned*: "
         "nothing before the target layer does."
     )
@@ -163,14 +163,14 @@ def _peers(section: Section, accuracy: Section) -> Iterator[str]:
             figure(spread),
             *(times(ratios[name]) if name in ratios else "" for ratios in faster.values()),
         )
-        for name, spread in section["ms_per_photograph"].items()
+        for name, spread in section["ms_per_image"].items()
     ]
-    yield table(("", "ms a photograph", *(f"{own} is faster by" for own in faster)), rows)
+    yield table(("", "ms an image", *(f"{own} is faster by" for own in faster)), rows)
     if "skipped" in accuracy:
         yield f"Accuracy beside the peers: {accuracy['skipped']}."
         return
     yield (
-        f"Where the points fall, on {accuracy['photographs']} photographs: location mAP, every way ranked by "
+        f"Where the points fall, on {accuracy['images']} images: location mAP, every way ranked by "
         "its own scores."
     )
     found = [
@@ -183,7 +183,7 @@ def _peers(section: Section, accuracy: Section) -> Iterator[str]:
 def _networks(networks: Section, stages: Section) -> Iterator[str]:
     yield "### Where the time goes"
     yield (
-        f"One canvas at a time on all cores, {networks['photographs']} photographs; the peak is "
+        f"One canvas at a time on all cores, {networks['images']} images; the peak is "
         f"{networks['peak_gflops']:g} GFLOP/s ({networks['precision']}). A multiplication and an addition are two "
         "operations."
     )
@@ -193,30 +193,30 @@ def _networks(networks: Section, stages: Section) -> Iterator[str]:
         parts = [f"{gflop[part]:.2f}" for part in ("body", "projection", "head")]
         rows.append((scale, *parts, figure(row["ms"]["maps"]), f"{100 * row['share_of_peak']:.0f}%"))
     yield table(
-        ("scale", "GFLOP trunk body", "its last 1×1", "head", "ms for the maps", "share of peak"), rows
+        ("scale", "GFLOP backbone body", "its last 1×1", "head", "ms for the maps", "share of peak"), rows
     )
-    yield "All maps beside the trunk alone, in milliseconds:"
+    yield "All maps beside the backbone alone, in milliseconds:"
     titles = dict(
         zip(
             NETWORKS,
-            ("trunk body", "trunk with its last 1×1", "all maps", "head of 512 instead"),
+            ("backbone body", "backbone with its last 1×1", "all maps", "head of 512 instead"),
             strict=True,
         )
     )
     yield table(
-        ("scale", *titles.values(), "maps / trunk", "maps / body", "512 / body"),
+        ("scale", *titles.values(), "maps / backbone", "maps / body", "512 / body"),
         [
             (
                 scale,
                 *(figure(row["ms"][name]) for name in titles),
-                *(times(row[key]) for key in ("maps_over_trunk", "maps_over_body", "maps512_over_body")),
+                *(times(row[key]) for key in ("maps_over_backbone", "maps_over_body", "maps512_over_body")),
             )
             for scale, row in networks["scales"].items()
         ],
     )
-    spreads = stages["ms_per_photograph"]
+    spreads = stages["ms_per_image"]
     whole = spreads["whole"]["median"]
-    yield f"Stages of one photograph at all scales, one at a time, {stages['photographs']} photographs:"
+    yield f"Stages of one image at all scales, one at a time, {stages['images']} images:"
     int8 = stages.get("int8")
     yield table(
         ("stage", "ms", "share", *(("ms in int8", "share") if int8 else ())),
@@ -242,7 +242,7 @@ def _agreement(section: Section) -> Iterator[str]:
         yield f"Left out: {section['skipped']}."
         return
     yield (
-        f"On {section['photographs']} photographs, the same canvases, all scales. Two points are within one "
+        f"On {section['images']} images, the same canvases, all scales. Two points are within one "
         "cell where neither axis differs by more. The paper's way picks a cell, and that cell's scale counts; the "
         "fused way has none, so its points are held against a cell of the finest scale and against one of scale "
         f"1. The largest difference of a score is {section['largest_score_difference']:g}."
@@ -283,27 +283,27 @@ def _frontier(section: Section) -> Iterator[str]:
     if section["quick"]:
         yield QUICK
     yield (
-        f"All sets of the test scales, {len(section['points'])} ways in all, on {section['photographs']} "
-        "photographs. A set costs the milliseconds of its scales with all cores busy on photographs of their "
-        "own, and what every photograph costs. The table holds the sets that none beats in time and location "
+        f"All sets of the test scales, {len(section['points'])} ways in all, on {section['images']} "
+        "images. A set costs the milliseconds of its scales with all cores busy on images of their "
+        "own, and what every image costs. The table holds the sets that none beats in time and location "
         "mAP at once, and the presets."
     )
     yield _machine(section)
-    yield "![Location mAP against milliseconds a photograph](frontier.svg)"
+    yield "![Location mAP against milliseconds an image](frontier.svg)"
     offered = [point for point in section["points"] if point["on_frontier"] or point["preset"]]
     yield table(
         (
-            "trunk",
+            "backbone",
             "scales",
             "preset",
-            "ms a photograph",
+            "ms an image",
             "location mAP",
             "classification mAP",
             "pointing game",
         ),
         [
             (
-                point["trunk"],
+                point["backbone"],
                 plan_text(point),
                 _preset(point),
                 f"{point['ms']:.3g}",

@@ -1,11 +1,12 @@
-"""Other people's class activation maps over the same trunk and head, used the way their documents advise.
+"""Other people's class activation maps over the same backbone and head, used the way their documents advise.
 
 * ``torchcam`` (TorchCAM): one forward pass, then one call of the extractor for every class on the kept graph.
-* ``pytorch-grad-cam``: one call per class with ``ClassifierOutputTarget``, or a batch that repeats the photograph.
+* ``pytorch-grad-cam``: one call per class with ``ClassifierOutputTarget``, or a batch that repeats the image.
 
-Both read the activations of the trunk's last convolution. Each comes in two ways: *documented*, a network as it is
+Both read the activations of the backbone's last convolution. Each comes in two ways: *documented*, a
+network as it is
 loaded, all of whose weights ask for gradients; and *tuned*, where nothing before the target layer does, so that no
-backward pass runs through the trunk and its forward pass keeps nothing. Neither package is changed.
+backward pass runs through the backbone and its forward pass keeps nothing. Neither package is changed.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from freeloc.canvas import lay_out
+from freeloc._typing import Float32Array, Float64Array, Uint8Array
 from freeloc.errors import FreelocError
-from freeloc.geometry import Float32Array, Float64Array, Grid, Pyramid
-from freeloc.localization import ScaleMap
-from freeloc.model import Model
-from freeloc.photographs import Uint8Array
-from freeloc.trunks.base import Trunk
+from freeloc.geometry.grid import Grid
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.canvas import canvases_of
+from freeloc.inference.score_map import ScoreMap
+from freeloc.models.model import Model
+from freeloc.nn.backbones.base import Backbone
 
 __all__ = [
     "Classifier",
@@ -49,29 +51,29 @@ class PeerMissingError(FreelocError):
 
 
 class Classifier(nn.Module):
-    """Trunk and head as the peers want a network: (N, 3, H, W) prepared images in, (N, K) scores out.
+    """Backbone and head as the peers want a network: (N, 3, H, W) prepared images in, (N, K) scores out.
 
-    A class's score is the maximum over the cells that look at the photograph, as freeloc takes it.
+    A class's score is the maximum over the cells that look at the image, as freeloc takes it.
 
     Attributes:
-        valid: leading rows and columns of the map that count; set before a photograph is looked at.
+        valid: leading rows and columns of the map that count; set before an image is looked at.
         projection: the layer whose activations the peers read.
 
     Args:
         model: a trained head.
-        trunk: its trunk, as it was before training or after.
+        backbone: its backbone, as it was before training or after.
         tuned: ask for gradients only where the target layer needs them.
     """
 
-    def __init__(self, model: Model, trunk: Trunk, *, tuned: bool) -> None:
+    def __init__(self, model: Model, backbone: Backbone, *, tuned: bool) -> None:
         super().__init__()
         if model.pooling != "max":
             raise FreelocError(f"the peers are measured with max-pooled scores, not {model.pooling} pooling")
         layout = torch.channels_last if tuned else torch.contiguous_format
-        trunk = model.adapted(trunk)
-        self.body = copy.deepcopy(trunk.body)
+        backbone = model.adapted(backbone)
+        self.body = copy.deepcopy(backbone.body)
         self.body.to(memory_format=layout)  # type: ignore[call-overload]
-        self.projection = copy.deepcopy(trunk.projection)
+        self.projection = copy.deepcopy(backbone.projection)
         self.head = copy.deepcopy(model.head)
         self.valid: tuple[int, int] | None = None
         self.eval().requires_grad_(not tuned)
@@ -80,7 +82,9 @@ class Classifier(nn.Module):
             # The smallest weight that puts the target layer's output on the graph.
             min(last, key=Tensor.numel).requires_grad_(True)
         elif not last:
-            raise FreelocError(f"trunk {trunk.name} has no last 1×1 convolution for the peers to look at")
+            raise FreelocError(
+                f"backbone {backbone.name} has no last 1×1 convolution for the peers to look at"
+            )
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) prepared images → (N, K) scores."""
@@ -99,14 +103,14 @@ class Peer(Protocol):
     name: str
 
     def look(self, image: Uint8Array, classes: Sequence[int]) -> tuple[Float32Array, Float64Array]:
-        """Look for some classes in one decoded photograph.
+        """Look for some classes in one decoded image.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             classes: the indices of C classes.
 
         Returns:
-            (K,) scores of all classes, and (C, 2) points of the asked ones in photograph pixels.
+            (K,) scores of all classes, and (C, 2) points of the asked ones in image pixels.
         """
         ...
 
@@ -114,16 +118,16 @@ class Peer(Protocol):
 class _OneScale:
     """What both peers share: the network, and the canvas freeloc itself would look at."""
 
-    def __init__(self, model: Model, trunk: Trunk, *, tuned: bool, scale: float = 1.0) -> None:
-        self._trunk = trunk
+    def __init__(self, model: Model, backbone: Backbone, *, tuned: bool, scale: float = 1.0) -> None:
+        self._backbone = backbone
         self._pyramid = Pyramid((scale,))
-        self.network = Classifier(model, trunk, tuned=tuned)
+        self.network = Classifier(model, backbone, tuned=tuned)
 
     def _prepared(self, image: Uint8Array) -> tuple[Grid, Tensor]:
-        ((grid, canvas),) = lay_out(image, self._pyramid, self._trunk.layout, self._trunk.fill)
+        ((grid, canvas),) = canvases_of(image, self._pyramid, self._backbone.layout, self._backbone.pad_color)
         self.network.valid = (grid.valid_rows, grid.valid_cols)
         # Channels last, as the canvas comes: torch's convolutions are faster on it.
-        return grid, self._trunk.normalization(torch.from_numpy(canvas)[None])
+        return grid, self._backbone.normalization(torch.from_numpy(canvas)[None])
 
 
 class TorchCam(_OneScale):
@@ -131,15 +135,15 @@ class TorchCam(_OneScale):
 
     Args:
         model: a trained head.
-        trunk: its trunk.
+        backbone: its backbone.
         tuned: see the module.
 
     Raises:
         PeerMissingError: torchcam does not load.
     """
 
-    def __init__(self, model: Model, trunk: Trunk, *, tuned: bool) -> None:
-        super().__init__(model, trunk, tuned=tuned)
+    def __init__(self, model: Model, backbone: Backbone, *, tuned: bool) -> None:
+        super().__init__(model, backbone, tuned=tuned)
         self.name = f"torchcam Grad-CAM, {'tuned' if tuned else 'documented'}"
         methods = import_peer("torchcam.methods", "torchcam")
         self._extractor = methods.GradCAM(self.network, target_layer=self.network.projection)
@@ -151,7 +155,7 @@ class TorchCam(_OneScale):
         last = classes[-1]
         maps = [self._extractor(index, scores, retain_graph=index != last)[0] for index in classes]
         stacked: Float32Array = torch.cat(maps).numpy()[:, : grid.valid_rows, : grid.valid_cols]
-        return scores.detach()[0].numpy(), cell_points(ScaleMap.of(stacked, grid))
+        return scores.detach()[0].numpy(), cell_points(ScoreMap.of(stacked, grid))
 
 
 class PytorchGradCam(_OneScale):
@@ -159,16 +163,16 @@ class PytorchGradCam(_OneScale):
 
     Args:
         model: a trained head.
-        trunk: its trunk.
+        backbone: its backbone.
         tuned: see the module.
-        batched: give all classes in one call, with the photograph repeated for each.
+        batched: give all classes in one call, with the image repeated for each.
 
     Raises:
         PeerMissingError: pytorch-grad-cam does not load.
     """
 
-    def __init__(self, model: Model, trunk: Trunk, *, tuned: bool, batched: bool = False) -> None:
-        super().__init__(model, trunk, tuned=tuned)
+    def __init__(self, model: Model, backbone: Backbone, *, tuned: bool, batched: bool = False) -> None:
+        super().__init__(model, backbone, tuned=tuned)
         kind = "tuned" if tuned else "documented"
         self.name = f"pytorch-grad-cam, {kind}{', one batch' if batched else ''}"
         package = import_peer("pytorch_grad_cam", "grad-cam")
@@ -196,7 +200,7 @@ def pixel_points(maps: Float32Array, grid: Grid) -> Float64Array:
         grid: of the canvas.
 
     Returns:
-        (C, 2) photograph pixels.
+        (C, 2) image pixels.
     """
     stride = grid.layout.stride
     # Beyond the last valid cell's centre a pixel already blends in a cell that looks at padding; the two pixels
@@ -206,17 +210,17 @@ def pixel_points(maps: Float32Array, grid: Grid) -> Float64Array:
     seen = maps[:, :bottom, :right]
     pixels = np.stack(np.unravel_index(seen.reshape(len(seen), -1).argmax(axis=1), seen.shape[1:]), axis=-1)
     # The package stretches the map over its input, so a pixel's cell follows from its share of the way; where
-    # the cell looks is the trunk's to say.
+    # the cell looks is the backbone's to say.
     cells = np.clip((pixels + 0.5) / stride - 0.5, 0, (grid.valid_rows - 1, grid.valid_cols - 1))
-    return grid.to_photo(cells)
+    return grid.to_image(cells)
 
 
-def cell_points(scale_map: ScaleMap) -> Float64Array:
-    """(K, 2) the centre of every class's highest cell, in photograph pixels."""
+def cell_points(scale_map: ScoreMap) -> Float64Array:
+    """(K, 2) the centre of every class's highest cell, in image pixels."""
     values = scale_map.values
     best = values.reshape(len(values), -1).argmax(axis=1)
     cells = np.stack(np.unravel_index(best, values.shape[1:]), axis=-1)
-    return scale_map.grid.to_photo(cells)
+    return scale_map.grid.to_image(cells)
 
 
 def open_peers(makers: Sequence[Callable[[], Peer]]) -> tuple[list[Peer], list[str]]:

@@ -18,7 +18,7 @@ from benchmarks.record import update_record
 from benchmarks.settings import Settings, add_common, out_folder, run, settings_of
 from benchmarks.subject import Subject, add_model, subject_of
 from benchmarks.throughput import measure_throughput
-from freeloc.progress import say
+from freeloc.io.progress import print_status
 
 __all__ = ["main", "measure_prediction"]
 
@@ -29,23 +29,23 @@ def measure_prediction(subject: Subject, settings: Settings, *, quick: bool = Fa
     """Everything about prediction, as one section of the record.
 
     Args:
-        subject: the model and photographs.
+        subject: the model and images.
         settings: how much is measured.
         quick: written down, so that nobody takes the figures for real ones.
     """
-    say("measuring the machine's ceiling")
+    print_status("measuring the machine's ceiling")
     ceiling = measure_ceiling(repeats=settings.ceiling, side=settings.matrix_side)
-    say("photographs per second, against plain torch")
+    print_status("images per second, against plain torch")
     throughput = measure_throughput(subject, settings)
-    say("one scale, against class activation maps")
+    print_status("one scale, against class activation maps")
     peers = measure_speed(subject, settings)
-    say("operations and time per scale")
+    print_status("operations and time per scale")
     # Once more, right beside what is held against it: a machine may have been busy the first time.
     ceiling = highest(ceiling, measure_ceiling(repeats=settings.ceiling, side=settings.matrix_side))
     networks = measure_networks(subject, settings, ceiling)
     stages = measure_stages(subject, settings)
     if subject.has_int8:
-        stages["int8"] = measure_stages(subject, settings, "int8")["ms_per_photograph"]
+        stages["int8"] = measure_stages(subject, settings, "int8")["ms_per_image"]
     agreement = measure_agreement(subject, settings) if subject.trained else _NEEDS_MODEL
     if subject.trained and subject.has_int8:
         agreement = {**agreement, "int8": measure_agreement(subject, settings, "int8")}
@@ -77,7 +77,7 @@ def main(words: list[str] | None = None) -> None:
     subject = subject_of(arguments, settings)
     section = measure_prediction(subject, settings, quick=arguments.quick)
     update_record(out_folder(arguments), "prediction", section)
-    say(f"wrote {out_folder(arguments) / 'benchmarks.md'}")
+    print_status(f"wrote {out_folder(arguments) / 'benchmarks.md'}")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.page import render_page
-from freeloc.atomic import write_text
 from freeloc.errors import FreelocError
+from freeloc.io.atomic import write_text
 
 __all__ = ["load_record", "render_again", "update_record"]
 

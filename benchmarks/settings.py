@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeloc.errors import FreelocError
-from freeloc.geometry import TEST_SCALES
-from freeloc.trunks import DEFAULT_TRUNK
+from freeloc.geometry.pyramid import TEST_SCALES
+from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 
 __all__ = ["QUICK", "Settings", "add_common", "out_folder", "run", "settings_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Numbers of photographs and rounds.
+    """Numbers of images and rounds.
 
     Attributes:
         rounds: how often everything compared is run.
-        throughput: photographs a round of the throughput comparison.
-        peers: photographs a round of the comparison with the peers.
-        cost: photographs a round where stages and scales are timed.
-        accuracy: photographs on which points and scores are compared.
+        throughput: images a round of the throughput comparison.
+        peers: images a round of the comparison with the peers.
+        cost: images a round where stages and scales are timed.
+        accuracy: images on which points and scores are compared.
         ceiling: how often the machine's ceiling is tried.
         matrix_side: rows and columns of the ceiling's matrices.
-        scales: the scales a photograph is looked at.
+        scales: the scales an image is looked at.
     """
 
     rounds: int = 5
@@ -52,10 +52,10 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", default="val", help="its split (default: val)")
     parser.add_argument(
-        "--trunk", default=DEFAULT_TRUNK, help="trunk of a fresh head, where no model is given"
+        "--backbone", default=DEFAULT_BACKBONE, help="backbone of a fresh head, where no model is given"
     )
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
-    parser.add_argument("--quick", action="store_true", help="a few photographs: does it run?")
+    parser.add_argument("--quick", action="store_true", help="a few images: does it run?")
     parser.add_argument(
         "--out",
         type=Path,

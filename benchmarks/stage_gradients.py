@@ -1,9 +1,9 @@
-"""Forward and backward through a trunk's trained stages: freeloc's depthwise gradients beside PyTorch's.
+"""Forward and backward through a backbone's trained stages: freeloc's depthwise gradients beside PyTorch's.
 
     python -m benchmarks.stage_gradients
 
-On maps of noise, as large as those of a mini-batch of photographs of 500 by 375 pixels at scale 1: what they show
-makes no difference to the time. Weights are the trunk's own.
+On maps of noise, as large as those of a mini-batch of images of 500 by 375 pixels at scale 1: what they show
+makes no difference to the time. Weights are the backbone's own.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from torch import nn
 
 from benchmarks.machine import usable_cores
 from benchmarks.timing import Spread, Task, interleaved
-from freeloc.progress import say
+from freeloc.io.progress import print_status
+from freeloc.nn.backbones.base import Backbone
+from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
 from freeloc.runtime import native_bfloat16
-from freeloc.training.depthwise import with_quick_gradients
+from freeloc.training.depthwise_gradients import use_fast_gradients
 from freeloc.training.device import autocast
-from freeloc.trunks import DEFAULT_TRUNK, load_trunk
-from freeloc.trunks.base import Trunk
 
 __all__ = ["main", "measure_stage"]
 
 _CPU = torch.device("cpu")
 _CANVAS = (384, 512)
 _STAGES = ("7", "6")
-_PHOTOGRAPHS, _ROUNDS = 16, 5
+_IMAGES, _ROUNDS = 16, 5
 
 
-def measure_stage(trunk: Trunk, stage: str, *, photographs: int, rounds: int) -> dict[str, Spread]:
+def measure_stage(backbone: Backbone, stage: str, *, images: int, rounds: int) -> dict[str, Spread]:
     """Seconds of PyTorch's way and of freeloc's, and how many times as long the first takes.
 
     Args:
-        trunk: the trunk.
+        backbone: the backbone.
         stage: the first that is trained.
-        photographs: maps that go through at once.
+        images: maps that go through at once.
         rounds: how often each way is run.
     """
     torch.set_num_threads(usable_cores())
-    parts = trunk.divided(stage)
+    parts = backbone.split_at(stage)
     if parts.above is None:
         raise ValueError(f"stage {stage} has no layer that reads neighbouring cells")
     with torch.no_grad():
         size = parts.below(torch.zeros(1, *_CANVAS, 3, dtype=torch.uint8)).shape[1:]
-    maps = torch.randn(photographs, *size, generator=torch.Generator().manual_seed(0))
+    maps = torch.randn(images, *size, generator=torch.Generator().manual_seed(0))
     quick = copy.deepcopy(parts.above)
-    with_quick_gradients(quick)
+    use_fast_gradients(quick)
     timings = interleaved(
         {"PyTorch": _there_and_back(parts.above, maps), "freeloc": _there_and_back(quick, maps)},
         rounds=rounds,
@@ -81,19 +81,19 @@ def main(words: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--trunk", default=DEFAULT_TRUNK, help="an EfficientNet-Lite trunk")
+    parser.add_argument("--backbone", default=DEFAULT_BACKBONE, help="an EfficientNet-Lite backbone")
     parser.add_argument("--stages", nargs="+", default=_STAGES, help="first stages that are trained")
-    parser.add_argument("--photographs", type=int, default=_PHOTOGRAPHS, help="maps that go through at once")
+    parser.add_argument("--images", type=int, default=_IMAGES, help="maps that go through at once")
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="how often each way is run")
     arguments = parser.parse_args(words)
-    trunk = load_trunk(arguments.trunk)
+    backbone = load_backbone(arguments.backbone)
     if not native_bfloat16(_CPU.type):
-        say("this processor does not multiply bfloat16: both ways are PyTorch's")
+        print_status("this processor does not multiply bfloat16: both ways are PyTorch's")
     for stage in arguments.stages:
-        found = measure_stage(trunk, stage, photographs=arguments.photographs, rounds=arguments.rounds)
+        found = measure_stage(backbone, stage, images=arguments.images, rounds=arguments.rounds)
         ratio = found["ratio"]
-        say(
-            f"from stage {stage} on: {1e3 * found['freeloc'].median:.0f} ms for {arguments.photographs} maps, "
+        print_status(
+            f"from stage {stage} on: {1e3 * found['freeloc'].median:.0f} ms for {arguments.images} maps, "
             f"{ratio.median:.1f} times [{ratio.low:.1f}, {ratio.high:.1f}] as fast as PyTorch's gradients"
         )
 

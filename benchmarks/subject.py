@@ -1,4 +1,4 @@
-"""What is measured: a model with its trunk, and annotated photographs in a fixed random order."""
+"""What is measured: a model with its backbone, and annotated images in a fixed random order."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ import numpy as np
 import torch
 
 from benchmarks.settings import Settings
+from freeloc._typing import Float32Array, Float64Array
 from freeloc.datasets import Dataset, Sample, open_dataset
 from freeloc.errors import FreelocError
-from freeloc.evaluation import objects_of
-from freeloc.geometry import TEST_SCALES, Float32Array, Float64Array, Size
-from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.localizer import Localizer
-from freeloc.metrics import Objects, classification_ranking, location_ap, pointing_game
-from freeloc.model import Model
-from freeloc.photographs import photograph_size
-from freeloc.runtime import Precision, SearchPrecision
-from freeloc.trunks import DEFAULT_TRUNK, load_trunk
-from freeloc.trunks.base import Trunk
+from freeloc.evaluation.evaluate import ground_truth_of
+from freeloc.geometry.pyramid import TEST_SCALES
+from freeloc.geometry.size import Size
+from freeloc.images.decode import read_image_size
+from freeloc.inference.localizer import Localizer
+from freeloc.metrics import GroundTruth, classification_ranking, location_ap, pointing_game
+from freeloc.models.model import Model
+from freeloc.nn.backbones.base import Backbone
+from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
+from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.runtime import InferencePrecision, Precision
 
 __all__ = ["Subject", "Truth", "add_model", "default_data", "fresh_model", "open_subject", "subject_of"]
 
@@ -33,24 +35,24 @@ _SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What is known of some photographs, to measure points and scores by; all results are percentages.
+    """What is known of some images, to measure points and scores by; all results are percentages.
 
     Attributes:
-        sizes: N photograph sizes.
+        sizes: N image sizes.
         objects: their annotated objects.
         labels: (N, K) int8.
     """
 
     sizes: tuple[Size, ...]
-    objects: tuple[Objects, ...]
+    objects: tuple[GroundTruth, ...]
     labels: np.ndarray[Any, np.dtype[np.int8]]
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Truth:
-        """Read sizes, boxes and labels of annotated photographs."""
+        """Read sizes, boxes and labels of annotated images."""
         return cls(
-            tuple(photograph_size(sample.path) for sample in samples),
-            tuple(objects_of(sample) for sample in samples),
+            tuple(read_image_size(sample.path) for sample in samples),
+            tuple(ground_truth_of(sample) for sample in samples),
             np.stack([sample.labels for sample in samples]),
         )
 
@@ -69,19 +71,19 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A model and photographs.
+    """A model and images.
 
     Attributes:
         model: the head.
-        trunk: its trunk.
+        backbone: its backbone.
         trained: whether the head was trained; a fresh one is as fast, and as wrong as can be.
-        dataset: the photographs, in a fixed random order, so that the first few are a fair sample.
-        scales: the scales a photograph is looked at where all are asked for.
+        dataset: the images, in a fixed random order, so that the first few are a fair sample.
+        scales: the scales an image is looked at where all are asked for.
         precision: the arithmetic freeloc is asked for.
     """
 
     model: Model
-    trunk: Trunk
+    backbone: Backbone
     trained: bool
     dataset: Dataset
     scales: tuple[float, ...] = TEST_SCALES
@@ -93,15 +95,15 @@ class Subject:
         return self.precision == "auto" and self.model.int8 is not None
 
     def paths(self, count: int) -> list[Path]:
-        """Files of the first ``count`` photographs."""
+        """Files of the first ``count`` images."""
         return [sample.path for sample in self.dataset.samples[:count]]
 
     def localizer(
-        self, scales: tuple[float, ...] | None = None, precision: SearchPrecision | None = None
+        self, scales: tuple[float, ...] | None = None, precision: InferencePrecision | None = None
     ) -> Localizer:
         """Make freeloc's own way to predict, at the given scales and precision or at the subject's."""
         return Localizer(
-            self.model, self.trunk, scales=scales or self.scales, precision=precision or self.precision
+            self.model, self.backbone, scales=scales or self.scales, precision=precision or self.precision
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -109,8 +111,8 @@ class Subject:
         settings = self.model.head.settings
         return {
             "data": self.dataset.name,
-            "photographs": len(self.dataset),
-            "trunk": self.trunk.name,
+            "images": len(self.dataset),
+            "backbone": self.backbone.name,
             "hidden": settings.hidden,
             "classes": settings.classes,
             "trained": self.trained,
@@ -119,23 +121,23 @@ class Subject:
 
 
 def default_data() -> Path:
-    """The photographs measured on unless others are named.
+    """The images measured on unless others are named.
 
     Raises:
         FreelocError: none are known.
     """
     root = os.environ.get("FREELOC_TEST_DATA")
     if not root:
-        raise FreelocError("no photographs to measure on: give --data FOLDER, or set FREELOC_TEST_DATA")
+        raise FreelocError("no images to measure on: give --data FOLDER, or set FREELOC_TEST_DATA")
     return Path(root) / "voc"
 
 
-def fresh_model(trunk: Trunk, classes: tuple[str, ...], hidden: int = 2048) -> Model:
+def fresh_model(backbone: Backbone, classes: tuple[str, ...], hidden: int = 2048) -> Model:
     """A head with random weights: as fast as a trained one of the same shape."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        head = AdaptationHead(HeadSettings(trunk.width, len(classes), hidden)).eval().requires_grad_(False)
-    return Model(trunk.name, trunk.fingerprint, classes, head, TEST_SCALES)
+        head = AdaptationHead(HeadSettings(backbone.width, len(classes), hidden)).eval().requires_grad_(False)
+    return Model(backbone.name, backbone.fingerprint, classes, head, TEST_SCALES)
 
 
 def open_subject(
@@ -143,7 +145,7 @@ def open_subject(
     model: Path | None,
     *,
     split: str | None = "val",
-    trunk: str = DEFAULT_TRUNK,
+    backbone: str = DEFAULT_BACKBONE,
     scales: tuple[float, ...] = TEST_SCALES,
     precision: Precision = "auto",
 ) -> Subject:
@@ -151,9 +153,9 @@ def open_subject(
 
     Args:
         data: a data set with boxes; None takes `default_data`.
-        model: a trained model; None takes a fresh head on ``trunk``.
+        model: a trained model; None takes a fresh head on ``backbone``.
         split: of the data set.
-        trunk: the trunk of a fresh head.
+        backbone: the backbone of a fresh head.
         scales: see `Subject`.
         precision: the arithmetic freeloc is asked for.
 
@@ -164,10 +166,10 @@ def open_subject(
     classes = None if loaded is None else loaded.classes
     dataset = open_dataset(data or default_data(), split=split, classes=classes, boxes=True)
     if not len(dataset):
-        raise FreelocError(f"{dataset.name} has no photographs: nothing to measure")
+        raise FreelocError(f"{dataset.name} has no images: nothing to measure")
     order = np.random.default_rng(_SEED).permutation(len(dataset))
     shuffled = Dataset(dataset.name, dataset.classes, tuple(dataset.samples[index] for index in order))
-    network = load_trunk(trunk if loaded is None else loaded.trunk)
+    network = load_backbone(backbone if loaded is None else loaded.backbone)
     if loaded is None:
         return Subject(fresh_model(network, dataset.classes), network, False, shuffled, scales, precision)
     return Subject(loaded, loaded.adapted(network), True, shuffled, scales, precision)
@@ -184,7 +186,7 @@ def subject_of(arguments: argparse.Namespace, settings: Settings) -> Subject:
         arguments.data,
         arguments.model,
         split=arguments.split,
-        trunk=arguments.trunk,
+        backbone=arguments.backbone,
         scales=settings.scales,
         precision=arguments.precision,
     )

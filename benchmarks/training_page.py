@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from benchmarks.markdown import QUICK, figure, table, times
 
-__all__ = ["CACHED", "CANVASES", "EPOCH", "FORWARD", "PLAIN", "SQUARES", "TRUNK", "training_blocks"]
+__all__ = ["BACKBONE", "CACHED", "CANVASES", "EPOCH", "FORWARD", "PLAIN", "SQUARES", "training_blocks"]
 
 # What is compared from the cache.
 CACHED = "freeloc, from the cache"
@@ -17,7 +17,7 @@ FORWARD = "the head's forward pass alone"
 
 # What is compared without one.
 EPOCH = "an epoch without a cache"
-TRUNK = "the trunk alone, canvases in memory"
+BACKBONE = "the backbone alone, canvases in memory"
 CANVASES = "decoding and resizing alone"
 
 Section: TypeAlias = Mapping[str, Any]
@@ -43,8 +43,8 @@ def _head(section: Section) -> Iterator[str]:
     if section["quick"]:
         yield QUICK
     yield (
-        f"Seconds of one epoch of {section['photographs']} photographs ({section['data']}, `{section['trunk']}`), "
-        f"from {sample['steps']} mini-batches of {sample['photographs']} photographs, as many at every training "
+        f"Seconds of one epoch of {section['images']} images ({section['data']}, `{section['backbone']}`), "
+        f"from {sample['steps']} mini-batches of {sample['images']} images, as many at every training "
         f"scale. The search ran in {section['search']}."
     )
     faster = section["times_faster"]
@@ -61,12 +61,13 @@ def _live(section: Section) -> Iterator[str]:
     if section["quick"]:
         yield QUICK
     yield (
-        f"{section['photographs']} photographs of {section['data']}, `{section['trunk']}`, {section['network']}, "
+        f"{section['images']} images of {section['data']}, `{section['backbone']}`, {section['network']}, "
         "a scale for every mini-batch."
     )
-    rows = [(name, figure(section["seconds"][name])) for name in (TRUNK, EPOCH, CANVASES)]
+    rows = [(name, figure(section["seconds"][name])) for name in (BACKBONE, EPOCH, CANVASES)]
     yield table(("", "seconds"), rows)
     yield (
-        f"An epoch takes {times(section['times_the_trunk'])} the trunk's own time; at most 1.3× is promised. The "
-        "last step has no trunk beside it: the fewer photographs, the more that counts."
+        f"An epoch takes {times(section['times_the_backbone'])} the backbone's own time; at most 1.3× is
+        promised. The "
+        "last step has no backbone beside it: the fewer images, the more that counts."
     )

@@ -1,4 +1,4 @@
-"""Ways of looking at a photograph of which the maps at all scales are known: what each finds, and what it costs.
+"""Ways of looking at an image of which the maps at all scales are known: what each finds, and what it costs.
 
 The cost is counted in pixels of canvases; the network's work is proportional to them.
 """
@@ -13,16 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.subject import Subject
+from freeloc._typing import Float32Array, Float64Array
 from freeloc.datasets import Sample
-from freeloc.geometry import Float32Array, Float64Array, Grid
-from freeloc.localization import ScaleMap, fusion_lattice, localize, soften
-from freeloc.progress import track
+from freeloc.geometry.grid import Grid
+from freeloc.inference.fusion import localize
+from freeloc.inference.score_map import ScoreMap, align_sigmoid, fusion_lattice
+from freeloc.io.progress import track
 
 __all__ = ["CONTEXT", "NOWHERE", "Found", "Regions", "Scales", "Way", "early_stop", "find", "single_stop"]
 
 CONTEXT = 4
 """Cells around a region that the network must see as well, for what lies beyond them to change little. Run on
-crops with four cells around (scale 2, 504 photographs), it gave scores that differ by 0.05 on average, and points
+crops with four cells around (scale 2, 504 images), it gave scores that differ by 0.05 on average, and points
 as good as those of whole canvases; with two it was 0.16, and a quarter of a percent in the pointing game."""
 
 _ROUND = 1
@@ -36,12 +38,12 @@ NOWHERE: Box = (slice(0, 0), slice(0, 0))
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What one way of looking found in N photographs.
+    """What one way of looking found in N images.
 
     Attributes:
         pixels: (N,) float64 share of the pixels of all scales that was looked at.
         scores: (N, K) float32.
-        points: (N, K, 2) float64 in photograph pixels.
+        points: (N, K, 2) float64 in image pixels.
     """
 
     pixels: Float64Array
@@ -51,7 +53,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Scales:
-    """Look at some scales, whatever the photograph.
+    """Look at some scales, whatever the image.
 
     Attributes:
         scales: which.
@@ -59,7 +61,7 @@ class Scales:
 
     scales: tuple[float, ...]
 
-    def __call__(self, maps: Sequence[ScaleMap]) -> tuple[list[ScaleMap], int]:
+    def __call__(self, maps: Sequence[ScoreMap]) -> tuple[list[ScoreMap], int]:
         """The maps this way sees, and how many pixels of canvases that takes."""
         seen = [scale_map for scale_map in maps if scale_map.grid.scale in self.scales]
         return seen, sum(_pixels(scale_map.grid) for scale_map in seen)
@@ -85,7 +87,7 @@ class Regions:
     threshold: float
     near: float
 
-    def __call__(self, maps: Sequence[ScaleMap]) -> tuple[list[ScaleMap], int]:
+    def __call__(self, maps: Sequence[ScoreMap]) -> tuple[list[ScoreMap], int]:
         """The maps this way sees, and how many pixels of canvases that takes."""
         seen, cost = Scales(self.first)(maps)
         fused = np.mean([_aligned(scale_map) for scale_map in seen], axis=0)
@@ -108,11 +110,11 @@ Way: TypeAlias = Scales | Regions
 
 
 def find(subject: Subject, samples: Sequence[Sample], ways: Iterable[Way], name: str) -> list[Found]:
-    """What every way finds, from one look at each photograph at all scales.
+    """What every way finds, from one look at each image at all scales.
 
     Args:
         subject: the model.
-        samples: N photographs.
+        samples: N images.
         ways: how to look.
         name: for the line of progress.
     """
@@ -139,11 +141,11 @@ def early_stop(
     Args:
         first: what the first way found.
         second: what the second found; it looks at all that the first looks at, so its cost holds the first's.
-        margin: a photograph goes on where some class's score is nearer to 0 than this.
-        shift: added to the scores of photographs that stop; one number, or one for each class.
+        margin: an image goes on where some class's score is nearer to 0 than this.
+        shift: added to the scores of images that stop; one number, or one for each class.
 
     Returns:
-        What is found, and (N,) bool which photographs go on.
+        What is found, and (N,) bool which images go on.
     """
     on = np.abs(first.scores).min(axis=1) < margin
     stopped = (first.scores + np.asarray(shift, np.float32)).astype(np.float32)
@@ -161,10 +163,10 @@ def single_stop(first: Found, second: Found, margin: float) -> tuple[Found, npt.
     Args:
         first: what the first way found.
         second: as in `early_stop`.
-        margin: a photograph goes on where the wanted class's score is above minus this.
+        margin: an image goes on where the wanted class's score is above minus this.
 
     Returns:
-        What is found of each class when it is the wanted one, with the pixels of a photograph averaged over
+        What is found of each class when it is the wanted one, with the pixels of an image averaged over
         classes, and (N, K) bool where it goes on.
     """
     on = first.scores > -margin
@@ -201,28 +203,28 @@ def region_pixels(grid: Grid, box: Box) -> int:
     return area
 
 
-def _within(scale_map: ScaleMap, box: Box, fused: Float32Array, peaks: Float32Array) -> ScaleMap:
+def _within(scale_map: ScoreMap, box: Box, fused: Float32Array, peaks: Float32Array) -> ScoreMap:
     """A map of which only a region is seen; for the rest what the coarse scales say stands in."""
     if box == NOWHERE:
-        return ScaleMap(scale_map.values, scale_map.grid, peaks, fused)
+        return ScoreMap(scale_map.values, scale_map.grid, peaks, fused)
     rows, cols = box
     cells = _lattice_cells(scale_map.grid)
     inside = ((cells >= (rows.start, cols.start)) & (cells <= (rows.stop - 1, cols.stop - 1))).all(axis=-1)
     aligned = np.where(inside, _aligned(scale_map), fused)
     seen = scale_map.values[:, rows, cols]
-    return ScaleMap(scale_map.values, scale_map.grid, seen.max(axis=(1, 2)), aligned)
+    return ScoreMap(scale_map.values, scale_map.grid, seen.max(axis=(1, 2)), aligned)
 
 
 def _lattice_cells(grid: Grid) -> Float64Array:
     """(rows, cols, 2) the fractional cells of the fusion lattice's places."""
-    lattice = fusion_lattice(grid.photo)
+    lattice = fusion_lattice(grid.image_size)
     return grid.to_cells(np.stack(np.meshgrid(lattice.xs, lattice.ys), axis=-1))
 
 
-def _aligned(scale_map: ScaleMap) -> Float32Array:
+def _aligned(scale_map: ScoreMap) -> Float32Array:
     if scale_map.aligned is not None:
         return scale_map.aligned
-    return soften(scale_map.values, scale_map.grid, fusion_lattice(scale_map.grid.photo))
+    return align_sigmoid(scale_map.values, scale_map.grid, fusion_lattice(scale_map.grid.image_size))
 
 
 def _pixels(grid: Grid) -> int:

@@ -1,6 +1,6 @@
 """How the model voc20 is made: `make voc20 VOC=VOCdevkit/VOC2012`.
 
-Tags alone: no box is read in training, in calibration or in choosing a level for boxes. The validation photographs
+Tags alone: no box is read in training, in calibration or in choosing a level for boxes. The validation images
 are measured at the end, and nothing is fitted to them. docs/voc20.md tells what was tried, and what it gave.
 """
 
@@ -11,23 +11,23 @@ import json
 from pathlib import Path
 
 from freeloc import ModelCard, collect, evaluate, open_dataset, release, train
-from freeloc.atomic import write_text
-from freeloc.localizer import Localizer
-from freeloc.progress import say
-from freeloc.registry import package_folder
+from freeloc.inference.localizer import Localizer
+from freeloc.io.atomic import write_text
+from freeloc.io.progress import print_status
+from freeloc.models.registry import package_folder
 from recipes.voc20_card import write_card
 
 RECIPE = "default"
 """The recipe of every ``freeloc train``: what is best for the model that ships is best for people's own tags."""
 
 FOLDS = 5
-"""Heads that calibrate it, each blind to a fifth of the photographs."""
+"""Heads that calibrate it, each blind to a fifth of the images."""
 
 CARD = ModelCard(
     name="voc20",
     version="1",
-    description="Everyday things: the 20 classes of Pascal VOC, from the tags of its photographs alone.",
-    data_licence="Pascal VOC: photographs from Flickr, under the terms of use that the devkit names",
+    description="Everyday things: the 20 classes of Pascal VOC, from the tags of its images alone.",
+    data_licence="Pascal VOC: images from Flickr, under the terms of use that the devkit names",
 )
 
 
@@ -35,8 +35,8 @@ def main() -> None:
     """Train, calibrate, write the model into the package, and measure it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="Pascal VOC devkit")
-    parser.add_argument("--train-split", default="train", help="photographs to train on")
-    parser.add_argument("--val-split", default="val", help="photographs to measure on")
+    parser.add_argument("--train-split", default="train", help="images to train on")
+    parser.add_argument("--val-split", default="val", help="images to measure on")
     parser.add_argument(
         "--out", type=Path, default=Path("runs/voc20"), help="folder of the run and its numbers"
     )
@@ -56,18 +56,18 @@ def main() -> None:
     tags = open_dataset(words.root, split=words.train_split, boxes=False, for_training=True)
     train(tags, words.out / "run", recipe=RECIPE, calibrate=FOLDS, cache=words.cache, resume=True)
     release(words.out / "run", model, CARD)
-    say(f"wrote {model}: {model.stat().st_size / 1e6:.1f} MB")
+    print_status(f"wrote {model}: {model.stat().st_size / 1e6:.1f} MB")
 
-    photographs = open_dataset(words.root, split=words.val_split, boxes=True)
-    found = evaluate([collect(Localizer.load(model), photographs, "voc20")], photographs)
+    images = open_dataset(words.root, split=words.val_split, boxes=True)
+    found = evaluate([collect(Localizer.load(model), images, "voc20")], images)
     write_text(words.out / "results.json", json.dumps(found.as_json(), indent=1) + "\n")
     for row in found.rows:
         values = ", ".join(f"{key} {100 * result.mean.estimate:.1f}" for key, result in row.measures.items())
-        say(f"{row.name}: {values}")
-    say(f"wrote {words.out / 'results.json'}")
+        print_status(f"{row.name}: {values}")
+    print_status(f"wrote {words.out / 'results.json'}")
     if words.card is not None:
         for path in write_card(found, words.card):
-            say(f"wrote {path}")
+            print_status(f"wrote {path}")
 
 
 if __name__ == "__main__":

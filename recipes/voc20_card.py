@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.markdown import table
-from freeloc.atomic import write_bytes, write_text
-from freeloc.evaluation import MEASURES, Evaluation
-from freeloc.report.plotting import figure_bytes
-from freeloc.report.reliability import ReliabilitySet, reliability_diagram
+from freeloc.evaluation.evaluate import MEASURES, Evaluation
+from freeloc.io.atomic import write_bytes, write_text
+from freeloc.visualization.plots import figure_bytes
+from freeloc.visualization.reliability_diagram import ReliabilitySet, reliability_diagram
 
 __all__ = ["write_card"]
 
@@ -34,13 +34,13 @@ def write_card(found: Evaluation, folder: Path) -> tuple[Path, Path]:
     between = "\n\n".join((_BEGIN, *parts, _END))
     text = page.read_text(encoding="utf-8")
     write_text(page, re.sub(f"{_BEGIN}.*{_END}", lambda _: between, text, flags=re.DOTALL))
-    sets = [ReliabilitySet("calibrated", found.truths[0].bins, "#2b6cb0")]
+    sets = [ReliabilitySet("calibrated", found.calibration_reports[0].bins, "#2b6cb0")]
     write_bytes(diagram, figure_bytes(reliability_diagram(sets), "svg"))
     return page, diagram
 
 
 def _summary(numbers: Mapping[str, Any]) -> str:
-    head = [f"{numbers['photographs']:,} photographs", *MEASURES.values()]
+    head = [f"{numbers['images']:,} images", *MEASURES.values()]
     rows = [[row["name"], *(_interval(row[key]["mean"]) for key in MEASURES)] for row in numbers["rows"]]
     return table(head, rows)
 
@@ -48,7 +48,7 @@ def _summary(numbers: Mapping[str, Any]) -> str:
 def _calibration(numbers: Mapping[str, Any]) -> str:
     (truth,) = numbers["calibration"]
     return (
-        f"Expected calibration error of all pairs of photograph and class: {_interval(truth['error'], 2)}; "
+        f"Expected calibration error of all pairs of image and class: {_interval(truth['error'], 2)}; "
         f"mean of the classes' own: {_interval(truth['error_per_class']['mean'], 2)}; "
         f"Brier score: {_interval(truth['brier'], 2)} (all in percent; resamples raise a calibration error, so "
         "its interval leans upwards)."
@@ -59,7 +59,7 @@ def _classes(numbers: Mapping[str, Any]) -> str:
     fused, paper, centre = numbers["rows"]
     head = [
         "class",
-        "photographs",
+        "images",
         "classification",
         "location, fused",
         "the paper's way",

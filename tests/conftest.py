@@ -16,13 +16,13 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from freeloc.datasets import Dataset
-    from freeloc.localizer import Localizer
+    from freeloc.inference.localizer import Localizer
 
 
-def _photographs(folder: str) -> Path:
+def _images(folder: str) -> Path:
     root = os.environ.get("FREELOC_TEST_DATA")
     if not root:
-        pytest.skip("FREELOC_TEST_DATA does not name a folder with the real photographs")
+        pytest.skip("FREELOC_TEST_DATA does not name a folder with the real images")
     path = Path(root) / folder
     if not path.is_dir():
         pytest.skip(f"FREELOC_TEST_DATA has no folder {folder}")
@@ -31,14 +31,14 @@ def _photographs(folder: str) -> Path:
 
 @pytest.fixture(scope="session")
 def voc_root() -> Path:
-    """The Pascal VOC photographs in the devkit's layout."""
-    return _photographs("voc")
+    """The Pascal VOC images in the devkit's layout."""
+    return _images("voc")
 
 
 @pytest.fixture(scope="session")
 def coco_root() -> Path:
-    """The COCO photographs with their instances JSON."""
-    return _photographs("coco")
+    """The COCO images with their instances JSON."""
+    return _images("coco")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,7 +57,7 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny_training(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """Sixteen generated scenes with their tags and no boxes; ``metadata.csv`` lies beside them."""
-    from freeloc.datasets.scenes import SceneSettings, generate_scenes
+    from freeloc.demo.scenes import SceneSettings, generate_scenes
 
     return generate_scenes(tmp_path_factory.mktemp("training"), 16, SceneSettings(seed=3), boxes=False)
 
@@ -65,14 +65,14 @@ def tiny_training(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="session")
 def tiny_scenes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """Six other generated scenes, with boxes."""
-    from freeloc.datasets.scenes import SceneSettings, generate_scenes
+    from freeloc.demo.scenes import SceneSettings, generate_scenes
 
     return generate_scenes(tmp_path_factory.mktemp("scenes"), 6, SceneSettings(seed=3), start=1000)
 
 
 @pytest.fixture(scope="session")
 def tiny_coco(tiny_scenes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same six scenes and boxes as a COCO instances file, photographs beside it."""
+    """The same six scenes and boxes as a COCO instances file, images beside it."""
     folder = tmp_path_factory.mktemp("coco")
     images, annotations = [], []
     for number, sample in enumerate(tiny_scenes, start=1):
@@ -100,21 +100,21 @@ def tiny_coco(tiny_scenes: Dataset, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def tiny_run(tiny_training: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of a small head on the smallest trunk: 8 classes, scales 0.7 and 1.0."""
+    """The run folder of a small head on the smallest backbone: 8 classes, scales 0.7 and 1.0."""
     from freeloc.training.recipe import Recipe
-    from freeloc.training.run import train
+    from freeloc.training.train import train
 
     scales = (0.7, 1.0)
     recipe = Recipe(name="tiny", epochs=16, batch_size=8, hidden=64, scales=scales, test_scales=scales)
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    train(tiny_training, folder, trunk="efficientnet_lite0", recipe=recipe, quiet=True)
+    train(tiny_training, folder, backbone="efficientnet_lite0", recipe=recipe, quiet=True)
     return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_localizer(tiny_run: Path) -> Localizer:
     """The tiny model, run by OpenVINO in float32: the same numbers every time."""
-    from freeloc.localizer import Localizer
+    from freeloc.inference.localizer import Localizer
 
     return Localizer.load(tiny_run, runtime="openvino", precision="float32")
 
@@ -122,12 +122,12 @@ def tiny_localizer(tiny_run: Path) -> Localizer:
 @pytest.fixture(scope="session")
 def tiny_int8(tiny_run: Path, tiny_training: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model with an int8 network, calibrated on eight of its training scenes."""
-    from freeloc.quantization import quantize
+    from freeloc.posttraining.quantize import quantize
 
     pytest.importorskip("nncf", reason="the extra int8 is not installed")
     file = tmp_path_factory.mktemp("int8") / "model.safetensors"
     paths = [sample.path for sample in tiny_training]
-    quantize(tiny_run, paths, out=file, photographs=8, quiet=True)
+    quantize(tiny_run, paths, out=file, calibration_images=8, quiet=True)
     return file
 
 

@@ -33,7 +33,7 @@ FLOORS = {
     "metrics": 1,
     "peaks": 1,
     "photofinder": 1,
-    "photographs": 1,
+    "images": 1,
     "poolings": 1,
     "presets": 1,
     "registry": 1,
@@ -41,7 +41,7 @@ FLOORS = {
     "heads": 2,
     "localization": 2,
     "runtime": 2,
-    "trunks": 2,
+    "backbones": 2,
     # What is kept on disk.
     "featurecache": 3,
     "features": 3,
@@ -89,7 +89,7 @@ TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.item
 
 
 def room_of(module: str) -> str:
-    """The room of a module: ``freeloc.training.run`` is in ``training``."""
+    """The room of a module: ``freeloc.training.train`` is in ``training``."""
     return module.split(".")[1] if "." in module else "freeloc"
 
 
@@ -135,12 +135,12 @@ def of_rooms(rooms: set[str]) -> list[str]:
 
 def test_the_readers_of_this_file_see_the_imports() -> None:
     """The checks below would pass on nothing at all."""
-    assert "freeloc.geometry" in imported("freeloc.localization", inside=False)
-    assert "torch" in imported("freeloc.heads", inside=False)
-    assert "freeloc.training.run" in imported("freeloc.cli.train", inside=True)
-    assert "freeloc.training.run" not in imported("freeloc.cli.train", inside=False)
-    assert "freeloc.trunks.base" not in imported("freeloc.trunks", inside=True)
-    assert "freeloc.atomic" in imported("freeloc.writers.maps", inside=False)
+    assert "freeloc.geometry.grid" in imported("freeloc.inference.result", inside=False)
+    assert "torch" in imported("freeloc.nn.head", inside=False)
+    assert "freeloc.training.train" in imported("freeloc.cli.train", inside=True)
+    assert "freeloc.training.train" not in imported("freeloc.cli.train", inside=False)
+    assert "freeloc.nn.backbones.base" not in imported("freeloc.nn.backbones.registry", inside=True)
+    assert "freeloc.io.atomic" in imported("freeloc.writers.npz_maps", inside=False)
 
 
 def test_every_room_has_a_floor() -> None:
@@ -178,11 +178,11 @@ def test_metrics_know_no_prediction_and_networks_no_data() -> None:
             "geometry",
             "errors",
         }
-    for module in of_rooms({"trunks", "heads", "localization"}):
+    for module in of_rooms({"backbones", "heads", "localization"}):
         assert "datasets" not in {room_of(name) for name in own(imported(module, inside=True))}
     for module in of_rooms({"training"}):
         found = {name for name in own(imported(module, inside=True)) if room_of(name) == "datasets"}
-        assert found <= {"freeloc.datasets.sample"}, f"{module} knows file formats"
+        assert found <= {"freeloc.datasets.dataset"}, f"{module} knows file formats"
 
 
 def test_the_command_line_does_no_mathematics() -> None:
@@ -202,10 +202,10 @@ def boxes_read(tree: ast.AST) -> list[int]:
 
 
 def test_training_and_prediction_never_look_at_boxes() -> None:
-    assert boxes_read(TREES["freeloc.evaluation"]), "the check would pass on nothing"
-    rooms = {"training", "features", "heads", "model", "localizer", "localization", "trunks"}
+    assert boxes_read(TREES["freeloc.evaluation.evaluate"]), "the check would pass on nothing"
+    rooms = {"training", "features", "heads", "model", "localizer", "localization", "backbones"}
     for module in of_rooms(rooms | {"calibrating", "calibration"}):
-        if module == "freeloc.training.masks":  # masked pooling, a row for comparison, is told boxes
+        if module == "freeloc.training.masked_pooling":  # masked pooling, a row for comparison, is told boxes
             assert boxes_read(TREES[module])
             continue
         assert not boxes_read(TREES[module]), module
@@ -225,8 +225,8 @@ def test_no_module_is_longer_than_five_hundred_lines() -> None:
     assert {name: length for name, length in lengths.items() if length > 500} == {}
 
 
-def test_exif_is_applied_where_photographs_come_in_and_nowhere_else() -> None:
+def test_exif_is_applied_where_images_come_in_and_nowhere_else() -> None:
     for name, tree in TREES.items():
-        if room_of(name) not in {"photographs", "datasets"}:
+        if room_of(name) not in {"images", "datasets"}:
             words = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
             assert not words & {"exif_transpose", "getexif"}, name

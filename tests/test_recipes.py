@@ -1,4 +1,4 @@
-"""The scripts that make what ships: how photographs are drawn, and how the card gets its numbers."""
+"""The scripts that make what ships: how images are drawn, and how the card gets its numbers."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloc.datasets.sample import Dataset, Sample
-from freeloc.evaluation import MEASURES, Evaluation, EvaluationOptions, Row
+from freeloc.datasets.dataset import Dataset, Sample
+from freeloc.evaluation.evaluate import MEASURES, Evaluation, EvaluationOptions, Row
+from freeloc.evaluation.reliability import calibration_report
 from freeloc.metrics import BootstrapResult, Interval
-from freeloc.metrics.calibration import CalibrationOptions
-from freeloc.reliability import truth_of
-from recipes import few_photographs, voc20_card
+from freeloc.metrics.calibration_error import CalibrationOptions
+from recipes import few_images, voc20_card
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 80), st.integers(1, 6), st.integers(1, 30), st.integers(0, 99))
-def test_every_class_gets_its_photographs(count: int, classes: int, shots: int, seed: int) -> None:
+def test_every_class_gets_its_images(count: int, classes: int, shots: int, seed: int) -> None:
     shown = np.random.default_rng(seed).random((count, classes)) < np.linspace(0.05, 0.6, classes)
     samples = [
         Sample(Path(f"{index}.jpg"), np.where(row, 1, -1).astype(np.int8)) for index, row in enumerate(shown)
     ]
     data = Dataset("all", tuple(map(str, range(classes))), tuple(samples))
-    part = few_photographs.drawn(data, shots, seed)
+    part = few_images.drawn(data, shots, seed)
     paths = [sample.path for sample in part]
     assert len(set(paths)) == len(paths)
     assert set(paths) <= {sample.path for sample in data}
@@ -34,7 +34,7 @@ def test_every_class_gets_its_photographs(count: int, classes: int, shots: int, 
         # Nothing is drawn that no class asked for.
         assert len(part) <= shots * classes
         assert (part.labels > 0).any(axis=1).all()
-    assert [sample.path for sample in few_photographs.drawn(data, shots, seed)] == paths
+    assert [sample.path for sample in few_images.drawn(data, shots, seed)] == paths
 
 
 def result(*values: float) -> BootstrapResult:
@@ -49,7 +49,7 @@ def test_the_card_gets_its_numbers_and_keeps_its_words(tmp_path: Path) -> None:
     told = {**measures, "classification": result(0.9, 0.95)}
     rows = (Row("m, fused", told), Row("m, paper", measures), Row("centre", measures))
     probabilities = np.array([[0.1, 0.9], [0.8, 0.3]])
-    truth = truth_of(
+    truth = calibration_report(
         "m", probabilities, np.array([[-1, 1], [1, -1]]), CalibrationOptions(), calibrated=True, resamples=5
     )
     found = Evaluation("data", ("cat", "dog"), 2, (1, 1), rows, EvaluationOptions(), (truth,))

@@ -20,23 +20,23 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from freeloc.calibrating import calibrate
     from freeloc.datasets import open_dataset
     from freeloc.errors import FreelocError
-    from freeloc.evaluation import EvaluationOptions, collect, evaluate
-    from freeloc.listing import list_models
-    from freeloc.localization import ClassLocation, Localization
-    from freeloc.localizer import Localizer
-    from freeloc.model import Model
-    from freeloc.modelfile import ModelCard
-    from freeloc.peaks import Peak
-    from freeloc.prediction import PredictionOptions, predict_files
-    from freeloc.quantization import quantize
-    from freeloc.registry import find_model
-    from freeloc.releasing import release
+    from freeloc.evaluation.evaluate import EvaluationOptions, collect, evaluate
+    from freeloc.inference.localizer import Localizer
+    from freeloc.inference.peaks import Peak
+    from freeloc.inference.result import ClassLocation, Localization
+    from freeloc.models.catalog import list_models
+    from freeloc.models.header import ModelCard
+    from freeloc.models.model import Model
+    from freeloc.models.registry import find_model
+    from freeloc.nn.backbones.registry import load_backbone
+    from freeloc.posttraining.calibrate import calibrate
+    from freeloc.posttraining.quantize import quantize
+    from freeloc.posttraining.release import release
+    from freeloc.prediction.predict_files import PredictionOptions, predict_files
     from freeloc.training.recipe import Recipe, named_recipe
-    from freeloc.training.run import train
-    from freeloc.trunks import load_trunk
+    from freeloc.training.train import train
 
 __all__ = [
     "ClassLocation",
@@ -54,7 +54,7 @@ __all__ = [
     "evaluate",
     "find_model",
     "list_models",
-    "load_trunk",
+    "load_backbone",
     "named_recipe",
     "open_dataset",
     "predict_files",
@@ -64,28 +64,28 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ClassLocation": "freeloc.localization",
-    "EvaluationOptions": "freeloc.evaluation",
+    "ClassLocation": "freeloc.inference.result",
+    "EvaluationOptions": "freeloc.evaluation.evaluate",
     "FreelocError": "freeloc.errors",
-    "Localization": "freeloc.localization",
-    "Localizer": "freeloc.localizer",
-    "Model": "freeloc.model",
-    "ModelCard": "freeloc.modelfile",
-    "Peak": "freeloc.peaks",
-    "PredictionOptions": "freeloc.prediction",
+    "Localization": "freeloc.inference.result",
+    "Localizer": "freeloc.inference.localizer",
+    "Model": "freeloc.models.model",
+    "ModelCard": "freeloc.models.header",
+    "Peak": "freeloc.inference.peaks",
+    "PredictionOptions": "freeloc.prediction.predict_files",
     "Recipe": "freeloc.training.recipe",
-    "calibrate": "freeloc.calibrating",
-    "collect": "freeloc.evaluation",
-    "evaluate": "freeloc.evaluation",
-    "find_model": "freeloc.registry",
-    "list_models": "freeloc.listing",
-    "load_trunk": "freeloc.trunks",
+    "calibrate": "freeloc.posttraining.calibrate",
+    "collect": "freeloc.evaluation.evaluate",
+    "evaluate": "freeloc.evaluation.evaluate",
+    "find_model": "freeloc.models.registry",
+    "list_models": "freeloc.models.catalog",
+    "load_backbone": "freeloc.nn.backbones.registry",
     "named_recipe": "freeloc.training.recipe",
     "open_dataset": "freeloc.datasets",
-    "predict_files": "freeloc.prediction",
-    "quantize": "freeloc.quantization",
-    "release": "freeloc.releasing",
-    "train": "freeloc.training.run",
+    "predict_files": "freeloc.prediction.predict_files",
+    "quantize": "freeloc.posttraining.quantize",
+    "release": "freeloc.posttraining.release",
+    "train": "freeloc.training.train",
 }
 
 

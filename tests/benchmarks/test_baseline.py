@@ -7,10 +7,10 @@ import pytest
 
 from benchmarks.baseline import PlainTorch
 from freeloc.datasets import Dataset
-from freeloc.geometry import Padding
-from freeloc.localizer import Localizer
-from freeloc.photographs import load_photograph
-from freeloc.trunks import load_trunk
+from freeloc.geometry.grid import Padding
+from freeloc.images.decode import load_image
+from freeloc.inference.localizer import Localizer
+from freeloc.nn.backbones.registry import load_backbone
 
 SCALES = (0.5, 1.0)
 
@@ -20,32 +20,30 @@ def test_scores_maps_and_points_are_freelocs(
     tiny_localizer: Localizer, tiny_scenes: Dataset, padding: Padding, channels_last: bool
 ) -> None:
     model = replace(tiny_localizer.model, padding=padding)
-    trunk = load_trunk(model.trunk)
-    ours = Localizer(model, trunk, scales=SCALES, runtime="openvino", precision="float32")
-    plain = PlainTorch(model, trunk, scales=SCALES, padding=padding, channels_last=channels_last)
-    photo = tiny_scenes.samples[0].path
-    found, expected = plain.predict(photo), ours.predict(photo)
-    assert found.path == photo
+    backbone = load_backbone(model.backbone)
+    ours = Localizer(model, backbone, scales=SCALES, runtime="openvino", precision="float32")
+    plain = PlainTorch(model, backbone, scales=SCALES, padding=padding, channels_last=channels_last)
+    image = tiny_scenes.samples[0].path
+    found, expected = plain.predict(image), ours.predict(image)
+    assert found.path == image
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-3)
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-3)
-    for mine, theirs in zip(plain.score_maps(photo), ours.score_maps(photo), strict=True):
+    for mine, theirs in zip(plain.score_maps(image), ours.score_maps(image), strict=True):
         assert mine.grid == theirs.grid
         np.testing.assert_allclose(mine.values, theirs.values, atol=1e-3)
 
 
 def test_squares_are_the_papers(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
     model = tiny_localizer.model
-    plain = PlainTorch(model, load_trunk(model.trunk), scales=(1.0,))
-    ((grid),) = (
-        scale_map.grid for scale_map in plain.score_maps(load_photograph(tiny_scenes.samples[0].path))
-    )
+    plain = PlainTorch(model, load_backbone(model.backbone), scales=(1.0,))
+    ((grid),) = (scale_map.grid for scale_map in plain.score_maps(load_image(tiny_scenes.samples[0].path)))
     assert grid.canvas.width == grid.canvas.height == 512
 
 
-def test_the_given_trunk_is_not_touched(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
-    trunk = load_trunk(tiny_localizer.model.trunk)
-    before = [parameter.stride() for parameter in trunk.parameters()]
-    PlainTorch(tiny_localizer.model, trunk, scales=(0.5,), channels_last=True).predict(
+def test_the_given_backbone_is_not_touched(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
+    backbone = load_backbone(tiny_localizer.model.backbone)
+    before = [parameter.stride() for parameter in backbone.parameters()]
+    PlainTorch(tiny_localizer.model, backbone, scales=(0.5,), channels_last=True).predict(
         tiny_scenes.samples[0].path
     )
-    assert [parameter.stride() for parameter in trunk.parameters()] == before
+    assert [parameter.stride() for parameter in backbone.parameters()] == before

@@ -15,7 +15,7 @@ from benchmarks.coarse_to_fine_page import coarse_to_fine_blocks
 from benchmarks.noise import MEASURES
 from benchmarks.subject import open_subject
 from freeloc.errors import FreelocError
-from freeloc.model import Model
+from freeloc.models.model import Model
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def section(tiny_coco: Path, tiny_run: Path, tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.slow
 def test_everything_that_was_tried_is_told(section: dict[str, Any]) -> None:
-    assert (section["quick"], section["photographs"], section["learnt_from"]) == (True, 3, 3)
+    assert (section["quick"], section["images"], section["learnt_from"]) == (True, 3, 3)
     assert len(section["fixed"]) == 63
     assert section["fixed"][-1]["pixels"] == pytest.approx(100)
     assert len(section["early_stop"]) == len(section["one_class"]) == len(STOPS) * len(MARGINS)
@@ -56,7 +56,7 @@ def test_a_model_of_averages_is_refused(tiny_coco: Path, tiny_run: Path, tmp_pat
         coarse_to_fine.main(["--data", str(tiny_coco), "--split", "instances", "--model", str(path)])
 
 
-@pytest.mark.parametrize("option", ["--photographs", "--learn-from"])
+@pytest.mark.parametrize("option", ["--images", "--learn-from"])
 def test_none_at_all(option: str) -> None:
     with pytest.raises(FreelocError, match=f"{option} 0 is none at all"):
         coarse_to_fine.main(["--model", "any", option, "0"])

@@ -5,46 +5,48 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.flops import Flops, FlopsOf
-from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.trunks import load_trunk
+from freeloc.nn.backbones.registry import load_backbone
+from freeloc.nn.head import AdaptationHead, HeadSettings
 
 
 def convolutions_by_hand(module: nn.Module, inputs: Tensor) -> int:
     """Twice the multiplications of all convolutions, from the shapes that pass through them."""
-    counted = []
+    count_of = []
 
     def count(layer: nn.Conv2d, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         rows, cols = output.shape[2:]
         kernel = layer.kernel_size[0] * layer.kernel_size[1]
-        counted.append(2 * layer.out_channels * rows * cols * kernel * layer.in_channels // layer.groups)
+        count_of.append(2 * layer.out_channels * rows * cols * kernel * layer.in_channels // layer.groups)
 
     hooks = [layer.register_forward_hook(count) for layer in module.modules() if isinstance(layer, nn.Conv2d)]
     with torch.no_grad():
         module(inputs)
     for hook in hooks:
         hook.remove()
-    return sum(counted)
+    return sum(count_of)
 
 
 @pytest.mark.parametrize("hidden", [0, 48])
 def test_every_part_is_counted_right(hidden: int) -> None:
-    trunk = load_trunk("efficientnet_lite0")
-    head = AdaptationHead(HeadSettings(trunk.width, 5, hidden)).eval()
+    backbone = load_backbone("efficientnet_lite0")
+    head = AdaptationHead(HeadSettings(backbone.width, 5, hidden)).eval()
     height, width = 96, 160
-    counted = FlopsOf(trunk, head)(height, width)
+    count_of = FlopsOf(backbone, head)(height, width)
     canvas = torch.zeros(1, height, width, 3, dtype=torch.uint8)
-    cells = trunk.layout.cells(height) * trunk.layout.cells(width)
-    assert counted.body == convolutions_by_hand(trunk, canvas)
-    assert counted.projection == 2 * cells * trunk.channels * trunk.width
-    assert counted.head == 2 * cells * (trunk.width * hidden + hidden * 5 if hidden else trunk.width * 5)
-    assert counted.total == counted.body + counted.projection + counted.head
+    cells = backbone.layout.cells(height) * backbone.layout.cells(width)
+    assert count_of.body == convolutions_by_hand(backbone, canvas)
+    assert count_of.projection == 2 * cells * backbone.channels * backbone.width
+    assert count_of.head == 2 * cells * (
+        backbone.width * hidden + hidden * 5 if hidden else backbone.width * 5
+    )
+    assert count_of.total == count_of.body + count_of.projection + count_of.head
 
 
-def test_the_trunk_itself_stays_as_it_is() -> None:
-    trunk = load_trunk("efficientnet_lite0")
-    head = AdaptationHead(HeadSettings(trunk.width, 5, 8))
-    FlopsOf(trunk, head)(64, 64)
-    assert {parameter.device.type for parameter in (*trunk.parameters(), *head.parameters())} == {"cpu"}
+def test_the_backbone_itself_stays_as_it_is() -> None:
+    backbone = load_backbone("efficientnet_lite0")
+    head = AdaptationHead(HeadSettings(backbone.width, 5, 8))
+    FlopsOf(backbone, head)(64, 64)
+    assert {parameter.device.type for parameter in (*backbone.parameters(), *head.parameters())} == {"cpu"}
 
 
 def test_operations_add_up() -> None:

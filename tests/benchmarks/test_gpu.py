@@ -19,7 +19,7 @@ from benchmarks.gpu_page import gpu_blocks
 from benchmarks.machine import torch_peak
 from benchmarks.subject import fresh_model
 from freeloc.errors import FreelocError
-from freeloc.trunks import load_trunk
+from freeloc.nn.backbones.registry import load_backbone
 
 CPU = torch.device("cpu")
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU")
@@ -30,7 +30,7 @@ def section(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if torch.cuda.is_available():
         pytest.skip("here is a GPU")
     out = tmp_path_factory.mktemp("bench")
-    words = ["--device", "cpu", "--quick", "--trunk", "efficientnet_lite0", "--photographs", "4"]
+    words = ["--device", "cpu", "--quick", "--backbone", "efficientnet_lite0", "--images", "4"]
     gpu.main([*words, "--out", str(out)])
     page = (out / "benchmarks.md").read_text("utf-8")
     found: dict[str, Any] = json.loads((out / "benchmarks.json").read_text("utf-8"))["gpu"]
@@ -40,8 +40,8 @@ def section(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def forward() -> Forward:
-    trunk = load_trunk("efficientnet_lite0")
-    return Forward(trunk, fresh_model(trunk, ("a", "b"), 8).head, "float32", CPU)
+    backbone = load_backbone("efficientnet_lite0")
+    return Forward(backbone, fresh_model(backbone, ("a", "b"), 8).head, "float32", CPU)
 
 
 @pytest.mark.slow
@@ -52,8 +52,8 @@ def test_every_part_was_measured(section: dict[str, Any]) -> None:
     for row in rows:
         seconds = row["ms"]["median"] / 1e3
         assert row["canvases_per_second"] == pytest.approx(row["batch"] / seconds, rel=0.01)
-    assert section["prediction"]["ms_per_photograph"].keys() == {"1", "2"}
-    assert section["extraction"]["ms_per_photograph"].keys() == {"one at a time", "in batches"}
+    assert section["prediction"]["ms_per_image"].keys() == {"1", "2"}
+    assert section["extraction"]["ms_per_image"].keys() == {"one at a time", "in batches"}
     ways = section["training"]["ways"]
     assert ways.keys() == {"from the cache", "without a cache", "the last stage as well"}
     assert all(way["loss"] > 0 for way in ways.values())
@@ -112,11 +112,11 @@ def test_the_largest_batch_is_where_memory_ends(forward: Forward) -> None:
         "batch": 2,
         "ended_by": "no more than 2 were tried",
     }
-    trunk = load_trunk("efficientnet_lite0")
-    head = fresh_model(trunk, ("a", "b"), 8).head
-    cramped = Cramped(trunk, head, "float32", CPU)
+    backbone = load_backbone("efficientnet_lite0")
+    head = fresh_model(backbone, ("a", "b"), 8).head
+    cramped = Cramped(backbone, head, "float32", CPU)
     assert largest_batch(cramped, 0.2, 64) == {"scale": 0.2, "batch": 2, "ended_by": "no more memory"}
-    rows = measure_batches(cramped, FlopsOf(trunk, head), 1.0, scales=(0.2,), batches=(1, 4), rounds=1)
+    rows = measure_batches(cramped, FlopsOf(backbone, head), 1.0, scales=(0.2,), batches=(1, 4), rounds=1)
     assert [row["batch"] for row in rows] == [1]
 
 
@@ -150,9 +150,9 @@ def test_random_weights_stand_in_for_missing_ones(tmp_path: Path, monkeypatch: p
         raise FreelocError("the weights are not installed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(gpu, "load_trunk", not_installed)
+        patch.setattr(gpu, "load_backbone", not_installed)
         weights = gpu._random_weights("efficientnet_lite0", tmp_path)
     assert weights is not None
-    random, embedded = load_trunk("efficientnet_lite0", weights), load_trunk("efficientnet_lite0")
+    random, embedded = load_backbone("efficientnet_lite0", weights), load_backbone("efficientnet_lite0")
     assert random.fingerprint != embedded.fingerprint
     assert random.layout == embedded.layout

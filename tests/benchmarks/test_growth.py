@@ -15,9 +15,9 @@ from benchmarks.growth import Program, cycled, run_measured, save_fresh, tiled
 from benchmarks.growth_page import JPEG, PNG, START_UP, growth_blocks
 from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError
-from freeloc.modelfile import ModelHeader
-from freeloc.photofinder import PhotographSearch
-from freeloc.photographs import load_photograph
+from freeloc.images.decode import load_image
+from freeloc.images.find import ImageFinder
+from freeloc.models.header import ModelHeader
 
 MEGABYTES = 200
 
@@ -80,18 +80,18 @@ def test_the_commands_message_is_told(tiny_scenes: Dataset, tmp_path: Path) -> N
 # --- what is predicted ---------------------------------------------------------------------------------------
 
 
-def test_photographs_come_again_under_other_names(tiny_scenes: Dataset, tmp_path: Path) -> None:
+def test_images_come_again_under_other_names(tiny_scenes: Dataset, tmp_path: Path) -> None:
     album = [sample.path for sample in tiny_scenes.samples[:3]]
-    found = PhotographSearch([cycled(album, 7, tmp_path / "seven")]).paths
+    found = ImageFinder([cycled(album, 7, tmp_path / "seven")]).paths
     assert len(found) == 7
     assert [path.resolve() for path in found] == [album[number % 3].resolve() for number in range(7)]
 
 
-def test_a_large_photograph_is_full_of_the_small_one(tiny_scenes: Dataset) -> None:
+def test_a_large_image_is_full_of_the_small_one(tiny_scenes: Dataset) -> None:
     path = tiny_scenes.samples[0].path
-    small = load_photograph(path)
+    small = load_image(path)
     height, width = small.shape[:2]
-    large = load_photograph(tiled(path, (2 * width + 5, height + 7)))
+    large = load_image(tiled(path, (2 * width + 5, height + 7)))
     assert large.shape == (height + 7, 2 * width + 5, 3)
     assert (large[:height, width : 2 * width] == small).all()
     assert (large[height:, 2 * width :] == small[:7, :5]).all()
@@ -101,7 +101,7 @@ def test_a_fresh_head_starts_without_torch(tmp_path: Path) -> None:
     header = ModelHeader.read(save_fresh("lite0", ("a", "b"), tmp_path / "fresh.safetensors"))
     assert header.classes == ("a", "b")
     assert header.layout is not None
-    assert header.fill is not None
+    assert header.pad_color is not None
 
 
 @pytest.mark.parametrize("count", ["2", "0", "-5"])
@@ -140,7 +140,7 @@ def test_the_page(section: dict[str, Any]) -> None:
 def test_the_page_tells_pace_and_growth() -> None:
     def row(count: int, ms: float, peak: float) -> dict[str, Any]:
         spread = {"median": ms, "low": ms, "high": ms}
-        return {"count": count, "seconds": spread, "ms_per_photograph": spread, "peak_mb": peak}
+        return {"count": count, "seconds": spread, "ms_per_image": spread, "peak_mb": peak}
 
     section = {
         "quick": False,
@@ -148,7 +148,13 @@ def test_the_page_tells_pace_and_growth() -> None:
         "data": "voc",
         "album": 100,
         "scale": 0.5,
-        "subject": {"trunk": "t", "classes": 20, "trained": False, "precision": "float32", "own_scales": [1]},
+        "subject": {
+            "backbone": "t",
+            "classes": 20,
+            "trained": False,
+            "precision": "float32",
+            "own_scales": [1],
+        },
         "counts": [row(100, -0.5, 610.0), row(10_000, 20.0, 622.4)],
         "large": [12_000, 8_334],
         "cases": {START_UP: row(1, 1.0, 500.0)},
@@ -157,5 +163,5 @@ def test_the_page_tells_pace_and_growth() -> None:
     assert "A quick run" not in page
     assert "| 100 | not to be told | " in page
     assert "| 10,000 | 50 | 20 [20, 20] | " in page
-    assert "From 100 to 10,000 photographs the peak changes by +12 MB" in page
+    assert "From 100 to 10,000 images the peak changes by +12 MB" in page
     assert "100 megapixels" in page

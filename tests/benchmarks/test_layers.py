@@ -10,8 +10,8 @@ from benchmarks.layers import KINDS, main, measure_layers
 from benchmarks.layers_page import layers_blocks
 from benchmarks.settings import QUICK
 from benchmarks.subject import open_subject
-from freeloc.canvas import lay_out
-from freeloc.geometry import Pyramid
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.canvas import canvases_of
 
 
 def test_the_layers_hold_all_operations_and_all_of_the_time(tiny_coco: Path, tiny_run: Path) -> None:
@@ -20,11 +20,11 @@ def test_the_layers_hold_all_operations_and_all_of_the_time(tiny_coco: Path, tin
     (network,) = section["networks"].values()
     assert network.keys() == set(KINDS)
     assert all(kind["ms"] > 0 for kind in network.values())
-    ((_, canvas),) = lay_out(
-        subject.paths(1)[0], Pyramid((section["scale"],)), subject.trunk.layout, subject.trunk.fill
+    ((_, canvas),) = canvases_of(
+        subject.paths(1)[0], Pyramid((section["scale"],)), subject.backbone.layout, subject.backbone.pad_color
     )
     # Counted another way: from torch's modules.
-    expected = FlopsOf(subject.trunk, subject.model.head)(*canvas.shape[:2]).total / 1e9
+    expected = FlopsOf(subject.backbone, subject.model.head)(*canvas.shape[:2]).total / 1e9
     assert sum(kind["gflop"] for kind in network.values()) == pytest.approx(expected, rel=0.01)
 
 

@@ -1,4 +1,4 @@
-"""The peers look at freeloc's own model, and their points come back into the photograph right."""
+"""The peers look at freeloc's own model, and their points come back into the image right."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,16 +20,19 @@ from benchmarks.peers import (
     open_peers,
     pixel_points,
 )
-from freeloc.canvas import lay_out
+from freeloc._typing import Uint8Array
 from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError
-from freeloc.geometry import CellLayout, Pyramid, Size
-from freeloc.localization import ScaleMap
-from freeloc.localizer import Localizer
-from freeloc.model import Model
-from freeloc.photographs import Uint8Array, load_photograph
-from freeloc.trunks import load_trunk
-from freeloc.trunks.base import Trunk
+from freeloc.geometry.grid import CellLayout
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.geometry.size import Size
+from freeloc.images.canvas import canvases_of
+from freeloc.images.decode import load_image
+from freeloc.inference.localizer import Localizer
+from freeloc.inference.score_map import ScoreMap
+from freeloc.models.model import Model
+from freeloc.nn.backbones.base import Backbone
+from freeloc.nn.backbones.registry import load_backbone
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +41,13 @@ def model(tiny_localizer: Localizer) -> Model:
 
 
 @pytest.fixture(scope="module")
-def trunk(model: Model) -> Trunk:
-    return load_trunk(model.trunk)
+def backbone(model: Model) -> Backbone:
+    return load_backbone(model.backbone)
 
 
 @pytest.fixture(scope="module")
 def image(tiny_scenes: Dataset) -> Uint8Array:
-    return load_photograph(tiny_scenes.samples[1].path)
+    return load_image(tiny_scenes.samples[1].path)
 
 
 def made(make: Callable[[], Peer]) -> Peer:
@@ -56,30 +59,32 @@ def made(make: Callable[[], Peer]) -> Peer:
 
 @pytest.mark.parametrize("tuned", [False, True])
 def test_the_classifier_is_the_model_at_one_scale(
-    model: Model, trunk: Trunk, image: Uint8Array, tuned: bool
+    model: Model, backbone: Backbone, image: Uint8Array, tuned: bool
 ) -> None:
-    classifier = Classifier(model, trunk, tuned=tuned)
-    ((grid, canvas),) = lay_out(image, Pyramid((1.0,)), trunk.layout, trunk.fill)
+    classifier = Classifier(model, backbone, tuned=tuned)
+    ((grid, canvas),) = canvases_of(image, Pyramid((1.0,)), backbone.layout, backbone.pad_color)
     classifier.valid = (grid.valid_rows, grid.valid_cols)
-    scores = classifier(trunk.normalization(torch.from_numpy(canvas)[None]))
-    plain = PlainTorch(model, trunk, scales=(1.0,), padding="stride").predict(image)
+    scores = classifier(backbone.normalization(torch.from_numpy(canvas)[None]))
+    plain = PlainTorch(model, backbone, scales=(1.0,), padding="stride").predict(image)
     np.testing.assert_allclose(scores.detach()[0].numpy(), plain.scores, atol=1e-4)
     assert scores.requires_grad
 
 
-def test_tuned_means_that_no_backward_pass_runs_through_the_trunk(model: Model, trunk: Trunk) -> None:
-    tuned, documented = (Classifier(model, trunk, tuned=choice) for choice in (True, False))
+def test_tuned_means_that_no_backward_pass_runs_through_the_backbone(
+    model: Model, backbone: Backbone
+) -> None:
+    tuned, documented = (Classifier(model, backbone, tuned=choice) for choice in (True, False))
     assert not any(
         parameter.requires_grad for parameter in (*tuned.body.parameters(), *tuned.head.parameters())
     )
     assert [name for name, weight in tuned.named_parameters() if weight.requires_grad] == ["projection.bias"]
     assert all(parameter.requires_grad for parameter in documented.parameters())
-    assert not any(parameter.requires_grad for parameter in trunk.parameters())
+    assert not any(parameter.requires_grad for parameter in backbone.parameters())
 
 
-def test_models_without_maxima_are_refused(model: Model, trunk: Trunk) -> None:
+def test_models_without_maxima_are_refused(model: Model, backbone: Backbone) -> None:
     with pytest.raises(FreelocError, match="not average pooling"):
-        Classifier(replace(model, pooling="average"), trunk, tuned=True)
+        Classifier(replace(model, pooling="average"), backbone, tuned=True)
 
 
 def test_points_of_stretched_maps_are_those_of_cells() -> None:
@@ -95,10 +100,10 @@ def test_points_of_stretched_maps_are_those_of_cells() -> None:
         values[None], (grid.canvas.height, grid.canvas.width), mode="bilinear", align_corners=False
     )[0].numpy()
     # The pixel nearest to a cell's centre is half a pixel of the canvas away from it.
-    pixel = grid.photo.width / grid.content.width
-    np.testing.assert_allclose(pixel_points(stretched, grid), grid.to_photo(places), atol=0.51 * pixel)
-    cells = ScaleMap.of(values.numpy()[:, : grid.valid_rows, : grid.valid_cols], grid)
-    np.testing.assert_allclose(cell_points(cells), grid.to_photo(places))
+    pixel = grid.image_size.width / grid.content.width
+    np.testing.assert_allclose(pixel_points(stretched, grid), grid.to_image(places), atol=0.51 * pixel)
+    cells = ScoreMap.of(values.numpy()[:, : grid.valid_rows, : grid.valid_cols], grid)
+    np.testing.assert_allclose(cell_points(cells), grid.to_image(places))
 
 
 def test_a_missing_peer_is_named() -> None:
@@ -113,13 +118,13 @@ def test_a_missing_peer_is_named() -> None:
 
 @pytest.mark.parametrize("tuned", [False, True])
 def test_both_peers_agree_and_give_the_models_scores(
-    model: Model, trunk: Trunk, image: Uint8Array, tuned: bool
+    model: Model, backbone: Backbone, image: Uint8Array, tuned: bool
 ) -> None:
     classes = list(range(len(model.classes)))
-    torchcam = made(lambda: TorchCam(model, trunk, tuned=tuned))
-    gradcam = made(lambda: PytorchGradCam(model, trunk, tuned=tuned))
-    batched = made(lambda: PytorchGradCam(model, trunk, tuned=tuned, batched=True))
-    plain = PlainTorch(model, trunk, scales=(1.0,), padding="stride").predict(image)
+    torchcam = made(lambda: TorchCam(model, backbone, tuned=tuned))
+    gradcam = made(lambda: PytorchGradCam(model, backbone, tuned=tuned))
+    batched = made(lambda: PytorchGradCam(model, backbone, tuned=tuned, batched=True))
+    plain = PlainTorch(model, backbone, scales=(1.0,), padding="stride").predict(image)
     scores, points = torchcam.look(image, classes)
     np.testing.assert_allclose(scores, plain.scores, atol=1e-4)
     for other in (gradcam, batched):
@@ -131,14 +136,14 @@ def test_both_peers_agree_and_give_the_models_scores(
         assert near.mean() >= 0.8  # a map may have two peaks as high
 
 
-def test_torchcam_is_grad_cam_by_hand(model: Model, trunk: Trunk, image: Uint8Array) -> None:
-    peer = made(lambda: TorchCam(model, trunk, tuned=True))
-    ((grid, canvas),) = lay_out(image, Pyramid((1.0,)), trunk.layout, trunk.fill)
-    activations = trunk.projection(trunk(torch.from_numpy(canvas)[None])).requires_grad_(True)
+def test_torchcam_is_grad_cam_by_hand(model: Model, backbone: Backbone, image: Uint8Array) -> None:
+    peer = made(lambda: TorchCam(model, backbone, tuned=True))
+    ((grid, canvas),) = canvases_of(image, Pyramid((1.0,)), backbone.layout, backbone.pad_color)
+    activations = backbone.projection(backbone(torch.from_numpy(canvas)[None])).requires_grad_(True)
     valid = model.head(activations)[:, :, : grid.valid_rows, : grid.valid_cols]
     label = int(valid.amax(dim=(2, 3)).argmax())
     (gradient,) = torch.autograd.grad(valid[:, label].amax(), activations)
     cam = (gradient.mean(dim=(2, 3), keepdim=True) * activations).sum(dim=1).relu()[0].detach().numpy()
-    expected = cell_points(ScaleMap.of(cam[None, : grid.valid_rows, : grid.valid_cols], grid))
+    expected = cell_points(ScoreMap.of(cam[None, : grid.valid_rows, : grid.valid_cols], grid))
     _, points = peer.look(image, [label])
     np.testing.assert_allclose(points, expected)

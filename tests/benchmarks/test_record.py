@@ -32,9 +32,9 @@ MACHINE = {
 }
 ROW = {
     "gflop": {"body": 4.0, "projection": 0.2, "head": 1.1},
-    "ms": {name: spread(10.0) for name in ("body", "trunk", "maps", "maps512")},
+    "ms": {name: spread(10.0) for name in ("body", "backbone", "maps", "maps512")},
     "share_of_peak": 0.53,
-    "maps_over_trunk": spread(1.2),
+    "maps_over_backbone": spread(1.2),
     "maps_over_body": spread(1.3),
     "maps512_over_body": spread(1.1),
 }
@@ -43,17 +43,17 @@ PREDICTION: dict[str, Any] = {
     **MACHINE,
     "subject": {
         "data": "VOC val",
-        "photographs": 9,
-        "trunk": "efficientnet_lite2",
+        "images": 9,
+        "backbone": "efficientnet_lite2",
         "hidden": 2048,
         "classes": 20,
         "trained": True,
         "scales": [0.5, 1.0],
     },
     "throughput": {
-        "photographs": 4,
+        "images": 4,
         "rounds": 3,
-        "ms_per_photograph": {
+        "ms_per_image": {
             "freeloc, predict_many": spread(250.0),
             "torch float32 eager, padded to squares": spread(2500.0),
         },
@@ -63,9 +63,9 @@ PREDICTION: dict[str, Any] = {
         },
     },
     "peers": {
-        "photographs": 2,
+        "images": 2,
         "rounds": 3,
-        "ms_per_photograph": {"freeloc, one scale": spread(20.0), "torchcam Grad-CAM, tuned": spread(120.0)},
+        "ms_per_image": {"freeloc, one scale": spread(20.0), "torchcam Grad-CAM, tuned": spread(120.0)},
         "times_faster": {
             "freeloc, one scale": {"torchcam Grad-CAM, tuned": spread(6.0)},
             "freeloc, one scale in int8": {"torchcam Grad-CAM, tuned": spread(8.0)},
@@ -76,22 +76,22 @@ PREDICTION: dict[str, Any] = {
         "problems": ["grad-cam was not measured, it cannot be imported: pip install --group bench"],
     },
     "peer_accuracy": {
-        "photographs": 4,
+        "images": 4,
         "rows": {"freeloc, one scale": {"location": 88.0, "classification": 92.0}},
         "problems": [],
     },
     "networks": {
-        "photographs": 2,
+        "images": 2,
         "precision": "float32",
         "peak_gflops": 100.0,
         "scales": {"0.5": ROW, "all": ROW},
     },
     "stages": {
-        "photographs": 2,
-        "ms_per_photograph": {"decode": spread(5.0), "inference": spread(45.0), "whole": spread(50.0)},
+        "images": 2,
+        "ms_per_image": {"decode": spread(5.0), "inference": spread(45.0), "whole": spread(50.0)},
     },
     "agreement": {
-        "photographs": 4,
+        "images": 4,
         "points_within_one_cell": {
             "paper, cell of the winning scale": {"all_classes": 99.51, "present_classes": 100.0}
         },
@@ -102,10 +102,10 @@ PREDICTION: dict[str, Any] = {
 FRONTIER: dict[str, Any] = {
     "quick": False,
     **MACHINE,
-    "photographs": 4,
+    "images": 4,
     "points": [
         {
-            "trunk": "efficientnet_lite2",
+            "backbone": "efficientnet_lite2",
             "scales": [0.7, 1.4],
             "preset": "fast",
             "ms": 123.4,
@@ -115,7 +115,7 @@ FRONTIER: dict[str, Any] = {
             "on_frontier": True,
         },
         {
-            "trunk": "efficientnet_lite2",
+            "backbone": "efficientnet_lite2",
             "scales": [0.7, 1.4, 2.0],
             "glance": 2,
             "preset": "balanced",
@@ -126,7 +126,7 @@ FRONTIER: dict[str, Any] = {
             "on_frontier": True,
         },
         {
-            "trunk": "efficientnet_lite2",
+            "backbone": "efficientnet_lite2",
             "scales": [2.8],
             "preset": None,
             "ms": 999.0,
@@ -150,7 +150,7 @@ def test_the_page_holds_every_figure() -> None:
     for words in (
         "Some Processor, 2 cores, Linux",
         "| 2048×2048 matrix product, openvino, float32 | 100 GFLOP/s |",
-        "| photographs per second over torch float32 eager on squares | ≥ 8× | 10× [9, 11] |",
+        "| images per second over torch float32 eager on squares | ≥ 8× | 10× [9, 11] |",
         "| all classes, one scale: over torchcam Grad-CAM, tuned | ≥ 4× | 6× [5.4, 6.6] |",
         "pytorch-grad-cam, tuned (one class) at one scale | > 1× | 0.7× [0.63, 0.77] |",
         "> grad-cam was not measured",

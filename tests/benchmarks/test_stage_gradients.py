@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from benchmarks import stage_gradients
-from freeloc.trunks import load_trunk
+from freeloc.nn.backbones.registry import load_backbone
 
 
 def test_every_stage_gets_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     before = torch.get_num_threads()
-    words = ["--trunk", "efficientnet_lite0", "--stages", "7", "6", "--photographs", "1", "--rounds", "1"]
+    words = ["--backbone", "efficientnet_lite0", "--stages", "7", "6", "--images", "1", "--rounds", "1"]
     try:
         stage_gradients.main(words)
     finally:
@@ -22,4 +22,4 @@ def test_every_stage_gets_its_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_stage_without_neighbours_is_refused() -> None:
     with pytest.raises(ValueError, match="stage projection has no layer"):
-        stage_gradients.measure_stage(load_trunk("efficientnet_lite0"), "projection", photographs=1, rounds=1)
+        stage_gradients.measure_stage(load_backbone("efficientnet_lite0"), "projection", images=1, rounds=1)

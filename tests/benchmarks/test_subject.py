@@ -8,9 +8,9 @@ import torch
 from benchmarks.subject import Truth, default_data, fresh_model, open_subject
 from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError
-from freeloc.evaluation import EvaluationOptions, collect, evaluate
-from freeloc.localizer import Localizer
-from freeloc.trunks import load_trunk
+from freeloc.evaluation.evaluate import EvaluationOptions, collect, evaluate
+from freeloc.inference.localizer import Localizer
+from freeloc.nn.backbones.registry import load_backbone
 
 
 def test_truth_measures_what_evaluation_measures(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
@@ -27,10 +27,10 @@ def test_truth_measures_what_evaluation_measures(tiny_localizer: Localizer, tiny
         assert value == pytest.approx(100 * expected[key].mean.estimate), key
 
 
-def test_a_trained_model_brings_its_trunk(tiny_coco: Path, tiny_run: Path) -> None:
+def test_a_trained_model_brings_its_backbone(tiny_coco: Path, tiny_run: Path) -> None:
     subject = open_subject(tiny_coco, tiny_run, split=None)
     assert subject.trained
-    assert subject.trunk.name == "efficientnet_lite0"
+    assert subject.backbone.name == "efficientnet_lite0"
     assert subject.as_json()["hidden"] == 64
     again = open_subject(tiny_coco, tiny_run, split=None)
     assert subject.paths(6) == again.paths(6)
@@ -39,7 +39,7 @@ def test_a_trained_model_brings_its_trunk(tiny_coco: Path, tiny_run: Path) -> No
 
 
 def test_a_fresh_head_stands_in_for_a_trained_one(tiny_coco: Path) -> None:
-    subject = open_subject(tiny_coco, None, split=None, trunk="efficientnet_lite0")
+    subject = open_subject(tiny_coco, None, split=None, backbone="efficientnet_lite0")
     assert not subject.trained
     assert subject.model.classes == subject.dataset.classes
     settings = subject.model.head.settings
@@ -47,14 +47,14 @@ def test_a_fresh_head_stands_in_for_a_trained_one(tiny_coco: Path) -> None:
 
 
 def test_fresh_heads_are_all_the_same() -> None:
-    trunk = load_trunk("efficientnet_lite0")
+    backbone = load_backbone("efficientnet_lite0")
     before = torch.random.get_rng_state()
-    first, second = (fresh_model(trunk, ("a", "b"), hidden=8).head.state_dict() for _ in range(2))
+    first, second = (fresh_model(backbone, ("a", "b"), hidden=8).head.state_dict() for _ in range(2))
     assert torch.equal(torch.random.get_rng_state(), before), "nobody else's dice are touched"
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_without_photographs_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_images_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FREELOC_TEST_DATA", raising=False)
     with pytest.raises(FreelocError, match="give --data FOLDER"):
         default_data()

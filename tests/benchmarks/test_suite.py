@@ -32,9 +32,9 @@ def record(results: Path) -> dict[str, Any]:
 def test_every_way_was_timed(record: dict[str, Any]) -> None:
     section = record["prediction"]
     assert section["quick"] is True
-    assert all(entry["median"] > 0 for entry in section["throughput"]["ms_per_photograph"].values())
+    assert all(entry["median"] > 0 for entry in section["throughput"]["ms_per_image"].values())
     peers = section["peers"]
-    assert {"freeloc, one scale", "freeloc, all scales"} <= peers["ms_per_photograph"].keys()
+    assert {"freeloc, one scale", "freeloc, all scales"} <= peers["ms_per_image"].keys()
     assert peers["times_faster"] or peers["problems"], "a peer that is not there must be named"
 
 
@@ -95,7 +95,7 @@ def test_an_int8_network_is_measured_beside_the_floats(
     record = json.loads((tmp_path / "benchmarks.json").read_text("utf-8"))
     section = record["prediction"]
     assert section["throughput"]["times_faster"].keys() == {FREELOC, FREELOC_INT8}
-    assert section["stages"]["int8"].keys() == section["stages"]["ms_per_photograph"].keys()
+    assert section["stages"]["int8"].keys() == section["stages"]["ms_per_image"].keys()
     rows = section["peer_accuracy"]["rows"]
     # Other numbers than in floats, so another network was run; but not far from them.
     assert rows["freeloc, all scales in int8"] == pytest.approx(rows["freeloc, all scales"], abs=25)
@@ -105,7 +105,7 @@ def test_an_int8_network_is_measured_beside_the_floats(
     assert eight != floats
     points = record["frontier"]["points"]
     assert len(points) == 2 * (2 ** len(QUICK.scales) - 1)
-    assert {point["trunk"] for point in points} == {"efficientnet_lite0", "efficientnet_lite0, int8"}
+    assert {point["backbone"] for point in points} == {"efficientnet_lite0", "efficientnet_lite0, int8"}
     page = (tmp_path / "benchmarks.md").read_text("utf-8")
     assert "on squares in int8 | ≥ 8×" in page
     assert "The same for int8" in page

@@ -1,4 +1,4 @@
-"""Ways of looking at a photograph: they agree with fixed sets of scales at their ends."""
+"""Ways of looking at an image: they agree with fixed sets of scales at their ends."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from benchmarks.ways import (
     region_pixels,
     single_stop,
 )
-from freeloc.geometry import CellLayout, Pyramid, Size
-from freeloc.localization import fusion_lattice
+from freeloc.geometry.grid import CellLayout
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.geometry.size import Size
+from freeloc.inference.score_map import fusion_lattice
 
 COARSE, FINE = (0.5,), (0.7, 1.0)
 WAYS = (
@@ -70,10 +72,10 @@ def test_regions_cost_between_both(found: list[Found]) -> None:
     st.data(),
 )
 def test_a_region_holds_what_is_wanted(
-    photo: Size, scale: float, layout: CellLayout, data: st.DataObject
+    image: Size, scale: float, layout: CellLayout, data: st.DataObject
 ) -> None:
-    grid = Pyramid((scale,)).grid(photo, scale, layout)
-    lattice = fusion_lattice(photo)
+    grid = Pyramid((scale,)).grid(image, scale, layout)
+    lattice = fusion_lattice(image)
     wanted = np.zeros((lattice.rows, lattice.cols), np.bool_)
     assert region(grid, wanted) == NOWHERE
     assert region_pixels(grid, NOWHERE) == 0

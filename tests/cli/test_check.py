@@ -22,7 +22,7 @@ def test_good_data_is_counted(freeloc: Callable[..., Any], copied: Path, tiny_sc
     answer = freeloc("check", copied)
     assert (answer.code, answer.err) == (0, "")
     first, *rest = answer.out.splitlines()
-    assert first == "scenes: 6 photographs, 8 classes"
+    assert first == "scenes: 6 images, 8 classes"
     counts = np.sum(tiny_scenes.labels > 0, axis=0)
     assert [line.split(maxsplit=1) for line in rest] == [
         [str(count), name] for count, name in zip(counts, tiny_scenes.classes, strict=True)
@@ -38,18 +38,18 @@ def test_all_that_is_wrong_comes_at_once(
     answer = freeloc("check", copied)
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.startswith(f"freeloc: 2 problems in {copied}")
-    assert f"metadata.csv:2: photograph {copied / names[0]} is missing" in answer.err
-    assert f"metadata.csv:5: photograph {copied / names[3]}" in answer.err
+    assert f"metadata.csv:2: image {copied / names[0]} is missing" in answer.err
+    assert f"metadata.csv:5: image {copied / names[3]}" in answer.err
     assert "--skip-bad" in answer.err
     assert "Traceback" not in answer.err
 
 
-def test_bad_photographs_can_be_left_out(freeloc: Callable[..., Any], copied: Path) -> None:
+def test_bad_images_can_be_left_out(freeloc: Callable[..., Any], copied: Path) -> None:
     with (copied / "metadata.csv").open("a") as file:
         file.write("gone.jpg,mug\n")
     answer = freeloc("check", copied, "--skip-bad")
     assert answer.code == 0
-    assert answer.out.startswith("scenes: 6 photographs, 8 classes, 1 bad one left out\n")
+    assert answer.out.startswith("scenes: 6 images, 8 classes, 1 bad one left out\n")
 
 
 def test_a_class_that_training_would_miss_is_wrong(freeloc: Callable[..., Any], copied: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_class_that_training_would_miss_is_wrong(freeloc: Callable[..., Any], 
     (copied / "metadata.csv").write_text("\n".join(columns))
     answer = freeloc("check", copied)
     assert (answer.code, answer.out) == (2, "")
-    assert "class 'unicorn' has no photograph" in answer.err
+    assert "class 'unicorn' has no image" in answer.err
 
 
 def test_missing_data_is_one_line(freeloc: Callable[..., Any], tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_missing_data_is_one_line(freeloc: Callable[..., Any], tmp_path: Path) -
         assert answer.err.count("\n") == 1
 
 
-def test_a_class_on_every_photograph_is_wrong_and_can_be_left_out(
+def test_a_class_on_every_image_is_wrong_and_can_be_left_out(
     freeloc: Callable[..., Any], copied: Path, tmp_path: Path
 ) -> None:
     text = (copied / "metadata.csv").read_text()
@@ -82,14 +82,14 @@ def test_a_class_on_every_photograph_is_wrong_and_can_be_left_out(
     (copied / "metadata.csv").write_text("\n".join(columns))
     answer = freeloc("check", copied)
     assert (answer.code, answer.out) == (2, "")
-    assert "1 class on every photograph" in answer.err
-    assert "class 'mug' is on every photograph" in answer.err
+    assert "1 class on every image" in answer.err
+    assert "class 'mug' is on every image" in answer.err
     (tmp_path / "names.txt").write_text("odd\n")
     answer = freeloc("check", copied, "--classes", tmp_path / "names.txt")
-    assert (answer.code, answer.out) == (0, "scenes: 6 photographs, 1 classes\n       3  odd\n")
+    assert (answer.code, answer.out) == (0, "scenes: 6 images, 1 classes\n       3  odd\n")
 
 
-def test_a_photograph_that_does_not_decode_is_found(
+def test_a_image_that_does_not_decode_is_found(
     freeloc: Callable[..., Any], copied: Path, tiny_scenes: Dataset
 ) -> None:
     torn = copied / tiny_scenes.samples[2].path.name
@@ -98,5 +98,5 @@ def test_a_photograph_that_does_not_decode_is_found(
     torn.write_bytes(data)
     answer = freeloc("check", copied)
     assert (answer.code, answer.out) == (2, "")
-    assert f"metadata.csv:4: photograph {torn} cannot be decoded" in answer.err
+    assert f"metadata.csv:4: image {torn} cannot be decoded" in answer.err
     assert answer.err.count(str(torn)) == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from freeloc.demo import DemoSettings
+from freeloc.demo.run import DemoSettings
 
 
 @pytest.mark.slow
@@ -17,11 +17,13 @@ def test_the_demo_prints_its_table(
     freeloc: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The real thing at toy size; the command itself has no option for it.
-    toy = functools.partial(DemoSettings, train_scenes=4, test_scenes=1, epochs=1, trunk="efficientnet_lite0")
-    monkeypatch.setattr("freeloc.demo.DemoSettings", toy)
+    toy = functools.partial(
+        DemoSettings, train_scenes=4, test_scenes=1, epochs=1, backbone="efficientnet_lite0"
+    )
+    monkeypatch.setattr("freeloc.demo.run.DemoSettings", toy)
     answer = freeloc("demo", "--out", tmp_path / "demo", "--seed", 5)
     assert answer.code == 0
-    assert "generated scenes: 1 photographs" in answer.out
+    assert "generated scenes: 1 images" in answer.out
     assert "trained on tags, fused" in answer.out
     assert "drawing 5 scenes" in answer.err
     assert (tmp_path / "demo" / "overview.jpg").is_file()

@@ -13,11 +13,11 @@ import pytest
 from freeloc.cli.evaluate import _name
 from freeloc.datasets import Dataset, open_dataset
 from freeloc.datasets.detections import read_detections
-from freeloc.evaluation import EvaluationOptions, collect, evaluate
-from freeloc.localizer import Localizer
+from freeloc.evaluation.evaluate import EvaluationOptions, collect, evaluate
+from freeloc.inference.localizer import Localizer
 from freeloc.metrics import LocationOptions, PointingOptions
-from freeloc.model import Model
-from freeloc.writers.vocresults import write_detection_results
+from freeloc.models.model import Model
+from freeloc.writers.voc_results import write_detection_results
 
 TORCH = ("--runtime", "torch", "--precision", "float32", "--scales", "0.5")
 
@@ -28,15 +28,15 @@ def test_from_tags_to_numbers(
 ) -> None:
     run, out = tmp_path / "round trip", tmp_path / "results" / "all.json"
     data = tiny_training.samples[0].path.parent
-    fast = ("--trunk", "lite0", "--scales", "0.5", "--epochs", "2")
+    fast = ("--backbone", "lite0", "--scales", "0.5", "--epochs", "2")
     assert freeloc("train", data, "--out", run, *fast).code == 0
     predictions = tmp_path / "predictions"
-    photos = tiny_coco.parent
-    assert freeloc("predict", run, photos, "--out", predictions, *TORCH).code == 0
+    images = tiny_coco.parent
+    assert freeloc("predict", run, images, "--out", predictions, *TORCH).code == 0
     lines = (predictions / "predictions.jsonl").read_text().splitlines()
     assert len(lines) == 6
 
-    words = ("evaluate", run, tiny_coco, "--images", photos, "--against", tiny_run, "--out", out, *TORCH)
+    words = ("evaluate", run, tiny_coco, "--images", images, "--against", tiny_run, "--out", out, *TORCH)
     metrics = (
         "--ap",
         "11point",
@@ -57,16 +57,16 @@ def test_from_tags_to_numbers(
         "round trip, paper",
         "tiny, fused",
         "tiny, paper",
-        "centre of the photograph",
+        "centre of the image",
     ]
     for row in rows:
         assert row in answer.out
-    assert "6 photographs" in answer.out
+    assert "6 images" in answer.out
     assert f"wrote {out}" in answer.err
 
     page = json.loads(out.read_text(), parse_constant=pytest.fail)
     assert [row["name"] for row in page["rows"]] == rows
-    dataset = open_dataset(tiny_coco, images=photos, classes=Model.load(run).classes, boxes=True)
+    dataset = open_dataset(tiny_coco, images=images, classes=Model.load(run).classes, boxes=True)
     options = EvaluationOptions(
         flavour="11point",
         location=LocationOptions("response", 5.0, "normalized", "euclidean", "ignore", "miss", "11point"),
@@ -175,7 +175,7 @@ def test_detections_without_a_model(
     assert [row["name"] for row in page["rows"]] == [
         "perfect, surest box",
         "Main, surest box",
-        "centre of the photograph",
+        "centre of the image",
     ]
     options = EvaluationOptions(resamples=20, box_iou=(0.9, 0.25))
     wanted = evaluate([], data, options, detections={"perfect": found, "Main": found})
@@ -199,7 +199,7 @@ def test_a_model_and_a_detector_in_one_table(
         "tiny, fused",
         "tiny, paper",
         "perfect, surest box",
-        "centre of the photograph",
+        "centre of the image",
     ]
     assert rows[tiny_coco] == rows[tiny_run]
     perfect = rows[tiny_run][2]
@@ -215,7 +215,7 @@ def test_a_detectors_mistakes_are_seen_before_the_work(
     words = ("evaluate", tiny_run, tiny_coco, "--images", tiny_coco.parent, *TORCH)
     answer = freeloc(*words, "--detections", file)
     assert (answer.code, answer.out) == (2, "")
-    assert f"{file}:2: image 7000 is no photograph of COCO instances" in answer.err
+    assert f"{file}:2: image 7000 is no image of COCO instances" in answer.err
     assert "evaluating" not in answer.err, "progress of work that was in vain"
     for option, wanted in (
         (("--detections", tmp_path / "gone.json"), "there is no file or folder"),

@@ -19,21 +19,21 @@ from freeloc.cli import evaluate as evaluate_command
 from freeloc.cli import options
 from freeloc.cli import predict as predict_command
 from freeloc.datasets import DataFormat, open_dataset
-from freeloc.demo import DemoSettings
+from freeloc.demo.run import DemoSettings
 from freeloc.errors import FreelocError
-from freeloc.evaluation import EvaluationOptions
-from freeloc.localization import Localization, LocationMode
-from freeloc.localizer import Localizer
+from freeloc.evaluation.evaluate import EvaluationOptions
+from freeloc.inference.localizer import Localizer
+from freeloc.inference.result import Localization, LocationMode
 from freeloc.metrics import APFlavour, CalibrationOptions, LocationOptions, PointingOptions
-from freeloc.metrics.location import BoxDistance, Fate
-from freeloc.prediction import PredictionOptions
-from freeloc.report import draw_overlay
-from freeloc.report.overlay import draw_panels
+from freeloc.metrics.location_ap import BoxDistance, FlaggedBoxPolicy
+from freeloc.prediction.predict_files import PredictionOptions
 from freeloc.runtime import Precision, Runtime
 from freeloc.training.recipe import Recipe, named_recipe
-from freeloc.training.run import train
+from freeloc.training.train import train
+from freeloc.visualization import draw_overlay
+from freeloc.visualization.overlay import draw_panels
 from freeloc.writers import localization_record, write_maps
-from freeloc.writers.maps import MapSize
+from freeloc.writers.npz_maps import MapSize
 
 COMMANDS = ("demo", "train", "predict", "evaluate", "check", "calibrate", "quantize", "models")
 
@@ -132,7 +132,7 @@ def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pyt
         raise KeyboardInterrupt
 
     monkeypatch.setattr("freeloc.datasets.open_dataset", stopped)
-    monkeypatch.setattr("freeloc.photofinder.PhotographSearch", stopped)
+    monkeypatch.setattr("freeloc.images.find.ImageFinder", stopped)
     for words, told in (
         (("check", "anything"), "freeloc: stopped\n"),
         (
@@ -203,7 +203,7 @@ def test_words_are_those_of_the_library() -> None:
         (module(predict_command).Location, LocationMode),
         (module(predict_command).MapSize, MapSize),
         (module(evaluate_command).Flavour, APFlavour),
-        (module(evaluate_command).Fate, Fate),
+        (module(evaluate_command).FlaggedBoxPolicy, FlaggedBoxPolicy),
         (module(evaluate_command).Distance, BoxDistance),
         (module(evaluate_command).Ranking, hint(LocationOptions, "ranking")),
         (module(evaluate_command).Frame, hint(LocationOptions, "tolerance_frame")),
@@ -223,7 +223,17 @@ def hint(of: type, name: str) -> Any:
 
 
 def test_train_has_the_librarys_defaults() -> None:
-    for name in ("trunk", "weights", "seed", "runtime", "precision", "cache", "no_cache", "resume", "quiet"):
+    for name in (
+        "backbone",
+        "weights",
+        "seed",
+        "runtime",
+        "precision",
+        "cache",
+        "no_cache",
+        "resume",
+        "quiet",
+    ):
         assert default(cli.train, name) == default(train, name), name
     assert default(cli.train, "recipe") == default(train, "recipe")
     assert replace(named_recipe(default(cli.train, "recipe")), least_steps=0) == Recipe()

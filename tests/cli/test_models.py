@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import torch
 
-from freeloc import registry
-from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.localizer import Localizer
-from freeloc.model import Model
-from freeloc.modelfile import ModelCard
-from freeloc.trunks import load_trunk
+from freeloc.inference.localizer import Localizer
+from freeloc.models import registry
+from freeloc.models.header import ModelCard
+from freeloc.models.model import Model
+from freeloc.nn.backbones.registry import load_backbone
+from freeloc.nn.head import AdaptationHead, HeadSettings
 
 CARD = ModelCard("street", "1.2", "Things of\n the street \x1b[31m", "CC BY 4.0")
 
@@ -25,10 +25,10 @@ CARD = ModelCard("street", "1.2", "Things of\n the street \x1b[31m", "CC BY 4.0"
 def fresh(classes: tuple[str, ...] = ("cat", "dog"), **changes: Any) -> Model:
     """An untrained model that nevertheless predicts."""
     torch.manual_seed(3)
-    trunk = load_trunk("efficientnet_lite0")
-    head = AdaptationHead(HeadSettings(trunk.width, len(classes), hidden=4))
-    facts: dict[str, Any] = {"layout": trunk.layout, "fill": trunk.fill, "scales": (0.5,)}
-    return Model("efficientnet_lite0", trunk.fingerprint, classes, head, **(facts | changes))
+    backbone = load_backbone("efficientnet_lite0")
+    head = AdaptationHead(HeadSettings(backbone.width, len(classes), hidden=4))
+    facts: dict[str, Any] = {"layout": backbone.layout, "fill": backbone.fill, "scales": (0.5,)}
+    return Model("efficientnet_lite0", backbone.fingerprint, classes, head, **(facts | changes))
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_json(freeloc: Callable[..., Any], own: Path, shipped: Path) -> None:
         "path": str(shipped / "pets.safetensors"),
         "origin": "package",
         "problem": None,
-        "trunk": "efficientnet_lite0",
+        "backbone": "efficientnet_lite0",
         "classes": ["cat", "dog"],
         "calibrated": False,
         "int8": False,
@@ -153,7 +153,7 @@ def test_weights_are_not_read(own: Path) -> None:
     fresh().save(own / "street.safetensors")
     code = """
 import sys
-from freeloc.listing import list_models
+from freeloc.models.catalog import list_models
 assert "street" in [model.name for model in list_models()]
 print(*{"torch", "openvino", "PIL"} & sys.modules.keys())
 """
@@ -167,10 +167,10 @@ print(*{"torch", "openvino", "PIL"} & sys.modules.keys())
 def test_predict_by_name(
     freeloc: Callable[..., Any], shipped: Path, tiny_scenes: Any, tmp_path: Path
 ) -> None:
-    photo = tiny_scenes.samples[0].path
+    image = tiny_scenes.samples[0].path
     words = ("--runtime", "torch", "--precision", "float32", "--quiet")
     for model in ("pets", shipped / "pets.safetensors"):
-        answer = freeloc("predict", model, photo, "--out", tmp_path / "out" / Path(model).stem, *words)
+        answer = freeloc("predict", model, image, "--out", tmp_path / "out" / Path(model).stem, *words)
         assert (answer.code, answer.out, answer.err) == (0, "", "")
     assert Localizer.load("pets", runtime="torch").classes == ("cat", "dog")
     assert Model.load("pets").classes == ("cat", "dog")
@@ -190,12 +190,12 @@ def test_evaluate_by_name(freeloc: Callable[..., Any], own: Path, shipped: Path,
 def test_an_unknown_name_is_one_line(
     freeloc: Callable[..., Any], own: Path, shipped: Path, tiny_scenes: Any, tmp_path: Path
 ) -> None:
-    photo = tiny_scenes.samples[0].path
+    image = tiny_scenes.samples[0].path
     for words in (
-        ("predict", "pet", photo, "--out", tmp_path / "out"),
+        ("predict", "pet", image, "--out", tmp_path / "out"),
         ("evaluate", "pet", tmp_path),
         ("evaluate", "pets", tmp_path, "--against", "pet"),
-        ("quantize", "pet", photo),
+        ("quantize", "pet", image),
     ):
         answer = freeloc(*words)
         assert (answer.code, answer.out) == (2, "")

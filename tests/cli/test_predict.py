@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from freeloc.datasets import Dataset
-from freeloc.localizer import Localizer
+from freeloc.inference.localizer import Localizer
 from freeloc.writers import localization_record
 
 TORCH = ("--runtime", "torch", "--precision", "float32")
@@ -24,26 +24,26 @@ def files(folder: Path) -> set[str]:
 
 
 @pytest.fixture
-def photos(tiny_scenes: Dataset, tmp_path: Path) -> Path:
+def images(tiny_scenes: Dataset, tmp_path: Path) -> Path:
     """A folder of two scenes and a text file."""
-    folder = tmp_path / "photos"
+    folder = tmp_path / "images"
     folder.mkdir()
     for sample in tiny_scenes.samples[:2]:
         shutil.copy(sample.path, folder)
-    (folder / "notes.txt").write_text("no photograph")
+    (folder / "notes.txt").write_text("no image")
     return folder
 
 
 def test_all_options_together(
-    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    words = ("predict", tiny_run, photos, "--out", out, *TORCH, "--scales", "0.5,1", "--location", "paper")
+    words = ("predict", tiny_run, images, "--out", out, *TORCH, "--scales", "0.5,1", "--location", "paper")
     more = ("--threshold", "0.3", "--peaks", "2", "--overlay", "--maps", "--map-size", "lattice")
     answer = freeloc(*words, *more)
     assert (answer.code, answer.out) == (0, "")
     assert f"wrote 2 predictions to {out / 'predictions.jsonl'}" in answer.err
-    names = sorted(path.stem for path in photos.glob("*.jpg"))
+    names = sorted(path.stem for path in images.glob("*.jpg"))
     assert files(out) == {
         "predictions.jsonl",
         *(f"overlays/{name}.jpg" for name in names),
@@ -53,18 +53,18 @@ def test_all_options_together(
         tiny_run, scales=(0.5, 1.0), location="paper", runtime="torch", precision="float32"
     )
     for line, name in zip((out / "predictions.jsonl").read_text().splitlines(), names, strict=True):
-        path = photos / f"{name}.jpg"
+        path = images / f"{name}.jpg"
         result = localizer.predict(path)
-        assert json.loads(line) == localization_record(result, threshold=0.3, peaks=2, photo_name=str(path))
+        assert json.loads(line) == localization_record(result, threshold=0.3, peaks=2, image_name=str(path))
         with np.load(out / "maps" / f"{name}.npz") as arrays:
             assert str(arrays["mode"]) == "paper"
             assert str(arrays["size"]) == "lattice"
 
 
 def test_the_models_own_threshold_is_the_default(
-    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
 ) -> None:
-    pattern = f"{photos}/*.jpg"
+    pattern = f"{images}/*.jpg"
     answer = freeloc("predict", tiny_run / "model.safetensors", pattern, "--out", tmp_path, *TORCH, "--quiet")
     assert (answer.code, answer.out, answer.err) == (0, "", "")
     records = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
@@ -75,9 +75,9 @@ def test_the_models_own_threshold_is_the_default(
 
 
 def test_without_a_folder_the_same_lines_are_printed(
-    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
 ) -> None:
-    words = ("predict", tiny_run, photos, *TORCH, "--scales", "0.5", "--peaks", "1")
+    words = ("predict", tiny_run, images, *TORCH, "--scales", "0.5", "--peaks", "1")
     written = freeloc(*words, "--out", tmp_path / "out")
     printed = freeloc(*words)
     assert (written.code, printed.code, printed.err) == (0, 0, "")
@@ -89,16 +89,16 @@ def test_without_a_folder_the_same_lines_are_printed(
 
 
 def test_on_a_terminal_words_are_printed(
-    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("predict", tiny_run, photos, *TORCH, "--scales", "0.5")
+    words = ("predict", tiny_run, images, *TORCH, "--scales", "0.5")
     records = [json.loads(line) for line in freeloc(*words, "--threshold", "0.6").out.splitlines()]
     monkeypatch.setattr(type(sys.stdout), "isatty", lambda _self: True, raising=False)
     told = freeloc(*words, "--threshold", "0.6").out.splitlines()
     wanted = []
     for record in records:
         found = [entry for entry in record["classes"] if entry["probability"] >= 0.6]
-        wanted.append(record["photo"] + ("" if found else ": nothing found"))
+        wanted.append(record["image"] + ("" if found else ": nothing found"))
         for entry in found:
             wanted.append(
                 f"  {entry['name']} {entry['probability']:.2f} at ({entry['x']:.0f}, {entry['y']:.0f})"
@@ -106,13 +106,13 @@ def test_on_a_terminal_words_are_printed(
     assert told == wanted
     assert len(told) > len(records)
     nothing = freeloc(*words, "--threshold", "1").out.splitlines()
-    assert nothing == [f"{record['photo']}: nothing found" for record in records]
+    assert nothing == [f"{record['image']}: nothing found" for record in records]
 
 
-def test_a_bad_photograph(freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path) -> None:
-    (photos / "a-torn.jpg").write_bytes(b"\xff\xd8\xff torn")
+def test_a_bad_image(freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path) -> None:
+    (images / "a-torn.jpg").write_bytes(b"\xff\xd8\xff torn")
     out = tmp_path / "out"
-    words = ("predict", tiny_run, photos, "--out", out, *TORCH, "--scales", "0.5", "--quiet")
+    words = ("predict", tiny_run, images, "--out", out, *TORCH, "--scales", "0.5", "--quiet")
     answer = freeloc(*words)
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.startswith("freeloc: ")
@@ -127,48 +127,46 @@ def test_a_bad_photograph(freeloc: Callable[..., Any], tiny_run: Path, photos: P
     assert len((out / "predictions.jsonl").read_text().splitlines()) == 2
 
     # Several are named together, and nothing is predicted before.
-    (photos / "b-empty.png").write_bytes(b"")
+    (images / "b-empty.png").write_bytes(b"")
     answer = freeloc(*words)
     assert answer.code == 2
     headline, *told = answer.err.splitlines()
-    assert headline.startswith("freeloc: 2 of 4 photographs cannot be read: replace them")
-    assert [line.split()[0] for line in told] == [str(photos / "a-torn.jpg"), str(photos / "b-empty.png")]
+    assert headline.startswith("freeloc: 2 of 4 images cannot be read: replace them")
+    assert [line.split()[0] for line in told] == [str(images / "a-torn.jpg"), str(images / "b-empty.png")]
 
 
-def test_nothing_but_bad_photographs(
-    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path
+def test_nothing_but_bad_images(
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
 ) -> None:
-    torn = photos / "torn.jpg"
+    torn = images / "torn.jpg"
     torn.write_bytes(b"\xff\xd8\xff torn")
     answer = freeloc("predict", tiny_run, torn, "--out", tmp_path / "out", *TORCH, "--quiet", "--skip-bad")
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith(f"freeloc: none of the 1 photographs can be read; the first: {torn}")
+    assert answer.err.startswith(f"freeloc: none of the 1 images can be read; the first: {torn}")
     assert not (tmp_path / "out" / "predictions.jsonl").exists()
 
 
-def test_results_are_not_taken_for_photographs(
-    freeloc: Callable[..., Any], tiny_run: Path, photos: Path
-) -> None:
-    for where in (photos, photos / "found"):
-        words = ("predict", tiny_run, photos, "--out", where, *TORCH, "--scales", "0.5", "--overlay")
+def test_results_are_not_taken_for_images(freeloc: Callable[..., Any], tiny_run: Path, images: Path) -> None:
+    for where in (images, images / "found"):
+        words = ("predict", tiny_run, images, "--out", where, *TORCH, "--scales", "0.5", "--overlay")
         for _ in range(2):
             answer = freeloc(*words)
             assert answer.code == 0
             assert "wrote 2 predictions" in answer.err
-        if where != photos:
+        if where != images:
             continue
-        for path in (photos / "overlays").iterdir():
+        for path in (images / "overlays").iterdir():
             path.unlink()
 
 
 def test_pictures_of_other_kinds_are_counted(
-    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
 ) -> None:
-    (photos / "a.HEIC").write_bytes(b"x")
-    answer = freeloc("predict", tiny_run, photos, "--out", tmp_path, *TORCH, "--scales", "0.5")
+    (images / "a.HEIC").write_bytes(b"x")
+    answer = freeloc("predict", tiny_run, images, "--out", tmp_path, *TORCH, "--scales", "0.5")
     assert answer.code == 0
     assert "left out: 1 .heic file, a kind freeloc does not read: convert to JPEG" in answer.err
-    answer = freeloc("predict", tiny_run, f"{photos}/*.HEIC", "--out", tmp_path, *TORCH)
+    answer = freeloc("predict", tiny_run, f"{images}/*.HEIC", "--out", tmp_path, *TORCH)
     assert answer.code == 2
     assert "holds pictures of kinds that freeloc does not read (.heic): convert them to JPEG" in answer.err
 
@@ -188,13 +186,13 @@ def test_pictures_of_other_kinds_are_counted(
 def test_each_mistake_is_one_line(
     freeloc: Callable[..., Any],
     tiny_run: Path,
-    photos: Path,
+    images: Path,
     tmp_path: Path,
     words: tuple[str, ...],
     wanted: str,
 ) -> None:
     out = tmp_path / "out"
-    answer = freeloc("predict", tiny_run, photos, "--out", out, *TORCH, *words)
+    answer = freeloc("predict", tiny_run, images, "--out", out, *TORCH, *words)
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.startswith("freeloc: ")
     assert wanted in answer.err
@@ -202,20 +200,20 @@ def test_each_mistake_is_one_line(
     assert not out.exists()
 
 
-def test_a_missing_model_missing_photographs_and_a_bad_place(
-    freeloc: Callable[..., Any], tiny_run: Path, photos: Path, tmp_path: Path
+def test_a_missing_model_missing_images_and_a_bad_place(
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    note = photos / "notes.txt"
-    for model, photo, out, wanted in (
-        (tmp_path / "gone", photos, tmp_path / "out", "gone does not exist"),
-        (note, photos, tmp_path / "out", "notes.txt cannot be read"),
+    note = images / "notes.txt"
+    for model, image, out, wanted in (
+        (tmp_path / "gone", images, tmp_path / "out", "gone does not exist"),
+        (note, images, tmp_path / "out", "notes.txt cannot be read"),
         (tiny_run, tmp_path / "gone.jpg", tmp_path / "out", "there is no file or folder"),
-        (tiny_run, f"{photos}/*.bmp", tmp_path / "out", "no photograph matches"),
-        (tiny_run, tmp_path / "empty", tmp_path / "out", "holds no photograph"),
-        (tiny_run, photos, note, f"cannot write {note}"),
+        (tiny_run, f"{images}/*.bmp", tmp_path / "out", "no image matches"),
+        (tiny_run, tmp_path / "empty", tmp_path / "out", "holds no image"),
+        (tiny_run, images, note, f"cannot write {note}"),
     ):
-        answer = freeloc("predict", model, photo, "--out", out, *TORCH)
+        answer = freeloc("predict", model, image, "--out", out, *TORCH)
         assert (answer.code, answer.out) == (2, "")
         assert answer.err.startswith("freeloc: ")
         assert wanted in answer.err

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from freeloc.datasets import Dataset
-from freeloc.model import Model
+from freeloc.models.model import Model
 
-FAST = ("--trunk", "lite0", "--scales", "0.3", "--epochs", "1", "--batch-size", "8")
+FAST = ("--backbone", "lite0", "--scales", "0.3", "--epochs", "1", "--batch-size", "8")
 
 
 def folder_of(dataset: Dataset) -> Path:
@@ -26,26 +26,26 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     classes.write_text("\n".join(reversed(tiny_training.classes)))
     out = tmp_path / "run"
     words = ("train", folder_of(tiny_training), "--out", out, *FAST, "--classes", classes, "--seed", 7)
-    more = ("--cache-format", "int8", "--trainable-trunk", "projection", "--trunk-learning-rate", 0.003)
+    more = ("--cache-format", "int8", "--trainable-backbone", "projection", "--backbone-learning-rate", 0.003)
     more += ("--projection-learning-rate", 0.004, "--learning-rate", 0.01, "--precision", "float32")
     answer = freeloc(*words, *more, "--cache", tmp_path / "cache")
     assert (answer.code, answer.out) == (0, "")
-    assert f"{folder_of(tiny_training).name}: 16 photographs, 8 classes" in answer.err
+    assert f"{folder_of(tiny_training).name}: 16 images, 8 classes" in answer.err
     assert f"wrote {out / 'model.safetensors'}" in answer.err
     names = {path.name for path in out.iterdir()}
     assert names == {"model.safetensors", "manifest.json", "log.jsonl", "checkpoint.safetensors"}
     model = Model.load(out)
-    assert model.trunk == "efficientnet_lite0"
+    assert model.backbone == "efficientnet_lite0"
     assert model.classes == tuple(reversed(tiny_training.classes))
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest == model.manifest
     assert manifest["seed"] == 7
     recipe = manifest["recipe"]
     assert (recipe["scales"], recipe["epochs"], recipe["batch_size"]) == ([0.3], 1, 8)
-    assert (recipe["learning_rate"], recipe["trunk_learning_rate"]) == (0.01, 0.003)
+    assert (recipe["learning_rate"], recipe["backbone_learning_rate"]) == (0.01, 0.003)
     assert recipe["projection_learning_rate"] == 0.004
-    assert recipe["trainable_trunk"] == "projection"
-    assert set(model.trunk_changes) == {"projection.weight", "projection.bias"}
+    assert recipe["trainable_backbone"] == "projection"
+    assert set(model.backbone_changes) == {"projection.weight", "projection.bias"}
     assert manifest["cache"] == "int8"
     assert manifest["training_precision"] == "float32"
     assert manifest["precision"].endswith("float32")
@@ -73,7 +73,7 @@ def test_boxes_are_read_only_if_they_are_told(
     def run(dataset: Dataset, out: Path, **options: Any) -> None:
         asked.append((options["recipe"].supervision, dataset.has_boxes, options["snapshots"]))
 
-    monkeypatch.setattr("freeloc.training.run.train", run)
+    monkeypatch.setattr("freeloc.training.train.train", run)
     words = ("train", tiny_coco, "--out", tmp_path / "run", "--classes", tmp_path / "classes.txt", "--quiet")
     shown = json.loads(tiny_coco.read_text())
     counts = Counter(
@@ -97,7 +97,7 @@ def test_folds_reach_the_run(
 ) -> None:
     asked: list[int] = []
     monkeypatch.setattr(
-        "freeloc.training.run.train", lambda *_, **options: asked.append(options["calibrate"])
+        "freeloc.training.train.train", lambda *_, **options: asked.append(options["calibrate"])
     )
     words = ("train", folder_of(tiny_training), "--out", tmp_path / "run", "--quiet")
     for more in ((), ("--calibrate", 5)):
@@ -125,7 +125,7 @@ def test_without_a_cache_scales_lie_between_those_given(
         (("--scales", "big"), "--scales big is not a list of numbers"),
         (("--scales", ","), "--scales is empty"),
         (("--pooling", "min"), "--pooling is 'min': give one of max, lse, topk, average"),
-        (("--pooling", "full"), "--pooling full looks at a photograph once"),
+        (("--pooling", "full"), "--pooling full looks at an image once"),
         (
             ("--pooling", "lse", "--supervision", "masked"),
             "--supervision masked says where a maximum may lie",
@@ -137,11 +137,14 @@ def test_without_a_cache_scales_lie_between_those_given(
         (("--batch-size", "-3"), "--batch-size -3 must be greater than 0"),
         (("--learning-rate", "0"), "--learning-rate 0.0 must be greater than 0"),
         (("--projection-learning-rate", "0"), "--projection-learning-rate 0.0 must be greater than 0"),
-        (("--trunk-learning-rate", "0"), "--trunk-learning-rate 0.0 must be greater than 0"),
-        (("--trunk", "lite0", "--trainable-trunk", "9", "--quiet"), "--trainable-trunk 9 is no stage"),
+        (("--backbone-learning-rate", "0"), "--backbone-learning-rate 0.0 must be greater than 0"),
+        (
+            ("--backbone", "lite0", "--trainable-backbone", "9", "--quiet"),
+            "--trainable-backbone 9 is no stage",
+        ),
         (("--classes", "nowhere.txt"), "--classes nowhere.txt cannot be read"),
-        (("--trunk", "oak", "--quiet"), "there is no trunk called 'oak'"),
-        (("--weights", "gone.pth", "--trunk", "lite0", "--quiet"), "weight file gone.pth does not exist"),
+        (("--backbone", "oak", "--quiet"), "there is no backbone called 'oak'"),
+        (("--weights", "gone.pth", "--backbone", "lite0", "--quiet"), "weight file gone.pth does not exist"),
         (("--format", "voc"), ""),
         (("--split", "val"), "--split val"),
     ],
@@ -175,12 +178,12 @@ def test_missing_data_and_a_taken_folder(
     assert (tiny_run / "model.safetensors").read_bytes() == before
 
 
-def test_a_class_without_photographs_stops(
+def test_a_class_without_images_stops(
     freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path
 ) -> None:
     classes = tmp_path / "classes.txt"
     classes.write_text("\n".join((*tiny_training.classes, "unicorn")))
     answer = freeloc("train", folder_of(tiny_training), "--out", tmp_path / "run", "--classes", classes)
     assert answer.code == 2
-    assert "class 'unicorn' has no photograph" in answer.err
+    assert "class 'unicorn' has no image" in answer.err
     assert "Traceback" not in answer.err

@@ -11,16 +11,16 @@ import pytest
 from PIL import Image
 
 from freeloc.datasets import DataProblems, Dataset, Sample, open_dataset
-from freeloc.datasets.coco import read_ids
+from freeloc.datasets.coco.reader import read_ids
 from freeloc.datasets.detections import read_detections
 from freeloc.errors import FreelocError
 from freeloc.metrics import Detections
 
 
 def dataset(*names: str, classes: tuple[str, ...] = ("cat", "dog"), skipped: int = 0) -> Dataset:
-    """Photographs that need not be there."""
+    """Images that need not be there."""
     labels = [np.full(len(classes), -1, np.int8) for _ in names]
-    samples = tuple(Sample(Path("photos") / name, row, ()) for name, row in zip(names, labels, strict=True))
+    samples = tuple(Sample(Path("images") / name, row, ()) for name, row in zip(names, labels, strict=True))
     return Dataset("by hand", classes, samples, skipped)
 
 
@@ -37,7 +37,7 @@ def write(file: Path, *records: object) -> Path:
 
 
 def rows(found: Detections) -> list[tuple[int, int, float, list[float]]]:
-    return list(zip(found.photo.tolist(), found.label.tolist(), found.score.tolist(), found.boxes.tolist()))
+    return list(zip(found.image.tolist(), found.label.tolist(), found.score.tolist(), found.boxes.tolist()))
 
 
 def problems(path: Path, found_in: Dataset, **options: Any) -> list[tuple[str, int | None, str]]:
@@ -105,7 +105,7 @@ def test_json_with_the_ids_of_a_coco_file(tmp_path: Path) -> None:
     instances = coco.root / "annotations" / "instances_val.json"
     again = read_detections(file, coco.open(), data=str(instances))
     assert rows(again) == found
-    # Classes that were not chosen, and photographs that the data set does not hold, are left out.
+    # Classes that were not chosen, and images that the data set does not hold, are left out.
     some = rows(read_detections(file, coco.open(classes=["dog"]), data=coco.root))
     assert [row[:2] for row in some] == [(2, 0), (1, 0)]
     whole = coco.open()
@@ -125,8 +125,8 @@ def test_the_layout_of_the_data_can_be_said(tmp_path: Path) -> None:
     file = write(tmp_path / "found.json", result(7, 90))
     found = rows(read_detections(file, data, data=odd, format="coco"))
     assert [row[:2] for row in found] == [(1, 2)]
-    # Looked at, it is no COCO file, and ids are taken from the names: there is no photograph 7.
-    assert "image 7 is no photograph of COCO val" in [said for *_, said in problems(file, data, data=odd)]
+    # Looked at, it is no COCO file, and ids are taken from the names: there is no image 7.
+    assert "image 7 is no image of COCO val" in [said for *_, said in problems(file, data, data=odd)]
 
 
 def test_ids_that_the_coco_file_does_not_have(tmp_path: Path) -> None:
@@ -135,9 +135,9 @@ def test_ids_that_the_coco_file_does_not_have(tmp_path: Path) -> None:
         tmp_path / "found.json", result(7, 90), result(1, 3), result(7, 1), result(1, 1), result("2", 3)
     )
     assert problems(file, coco.open(), data=coco.root) == [
-        ("found.json", 3, "image 1 is no photograph of COCO val"),
+        ("found.json", 3, "image 1 is no image of COCO val"),
         ("found.json", 4, "category_id 1 is no class of COCO val: give an id of its file"),
-        ("found.json", 6, "image '2' is no photograph of COCO val"),
+        ("found.json", 6, "image '2' is no image of COCO val"),
     ]
 
 
@@ -167,23 +167,23 @@ def test_every_bad_record_is_named(tmp_path: Path) -> None:
     assert messages[3] == "score is 'high', not a number"
     assert messages[4] == "score is nan, not a number"
     assert all("not [x, y, width, height]" in message for message in messages[6:10])
-    assert messages[10] == "image 'b' is no photograph of by hand"
+    assert messages[10] == "image 'b' is no image of by hand"
     assert messages[11] == "category_id 3 is no class of by hand: give 1 to 2, or a name"
     assert messages[12] == "category_id 0 is no class of by hand: give 1 to 2, or a name"
 
 
-def test_photographs_that_cannot_be_told_apart(tmp_path: Path) -> None:
+def test_images_that_cannot_be_told_apart(tmp_path: Path) -> None:
     data = dataset("one/5.jpg", "two/5.jpg", "06.jpg", "6.jpg", "7.jpg")
     file = write(tmp_path / "found.json", result("06", 1), result(7, 1))
     assert [row[0] for row in rows(read_detections(file, data))] == [2, 4]
     file = write(tmp_path / "found.json", result("5", 1), result(6, 1))
     assert problems(file, data) == [
-        ("found.json", 2, "image '5' could be several photographs of by hand"),
-        ("found.json", 3, "image 6 could be several photographs of by hand"),
+        ("found.json", 2, "image '5' could be several images of by hand"),
+        ("found.json", 3, "image 6 could be several images of by hand"),
     ]
 
 
-def test_as_many_unknown_photographs_as_were_left_out_are_passed_over(tmp_path: Path) -> None:
+def test_as_many_unknown_images_as_were_left_out_are_passed_over(tmp_path: Path) -> None:
     file = write(tmp_path / "found.json", result("a", 1), result("bad", 1), result("bad", 2))
     assert len(read_detections(file, dataset("a.jpg", skipped=1))) == 1
     write(file, result("a", 1), result("bad", 1), result("worse", 2))
@@ -302,17 +302,17 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
     )
     (tmp_path / "comp3_det_val_dog.txt").open("ab").close()
     assert problems(tmp_path, dataset("a.jpg")) == [
-        ("comp3_det_val_cat.txt", 2, "'a 0.5 1 1 10' is not a photograph, a score and four pixels"),
-        ("comp3_det_val_cat.txt", 3, "'a x 1 1 10 10' is not a photograph, a score and four pixels"),
+        ("comp3_det_val_cat.txt", 2, "'a 0.5 1 1 10' is not an image, a score and four pixels"),
+        ("comp3_det_val_cat.txt", 3, "'a x 1 1 10 10' is not an image, a score and four pixels"),
         ("comp3_det_val_cat.txt", 5, "the box 5 1 3.9 10 ends before it starts"),
-        ("comp3_det_val_cat.txt", 6, "image 'b' is no photograph of by hand"),
-        ("comp3_det_val_dog.txt", 1, "'a nan 1 1 10 10' is not a photograph, a score and four pixels"),
+        ("comp3_det_val_cat.txt", 6, "image 'b' is no image of by hand"),
+        ("comp3_det_val_dog.txt", 1, "'a nan 1 1 10 10' is not an image, a score and four pixels"),
     ]
     (tmp_path / "comp3_det_val_cat.txt").write_bytes(b"a 0.5 1 1 10 10\n\xff\n")
     assert problems(tmp_path, dataset("a.jpg", "b.jpg"))[0][:2] == ("comp3_det_val_cat.txt", 2)
 
 
-@pytest.mark.photographs
+@pytest.mark.images
 def test_real_annotations_as_detections(coco_root: Path, tmp_path: Path) -> None:
     """COCO's own boxes, written as results with COCO's own ids, are read back as the data set's boxes."""
     data = open_dataset(coco_root, split="val2017", boxes=True, verify=False)

@@ -12,8 +12,8 @@ from freeloc.datasets.problems import (
     Problem,
     ProblemList,
 )
-from freeloc.datasets.textfile import read_text
 from freeloc.errors import FreelocError
+from freeloc.io.text import read_text
 
 LIST = Path("tags.csv")
 
@@ -26,16 +26,16 @@ def test_a_problem_reads_as_file_line_message() -> None:
 def test_report_counts_by_kind_names_the_mend_and_lists_by_file_and_line() -> None:
     found = ProblemList(LIST)
     found.add("unknown_class", LIST, 9, "unknown class 'dgo'")
-    found.add("missing_photograph", LIST, 4, "photograph a.jpg is missing")
-    found.add("missing_photograph", LIST, 12, "photograph b.jpg is missing")
+    found.add("missing_image", LIST, 4, "image a.jpg is missing")
+    found.add("missing_image", LIST, 12, "image b.jpg is missing")
     with pytest.raises(DataProblems) as caught:
         found.settle(skip_bad=False)
-    counts = "2 missing photographs, 1 unknown class name"
+    counts = "2 missing images, 1 unknown class name"
     assert str(caught.value).splitlines() == [
-        f"3 problems in tags.csv ({counts}): mend them, or leave their photographs out with --skip-bad",
-        "tags.csv:4: photograph a.jpg is missing",
+        f"3 problems in tags.csv ({counts}): mend them, or leave their images out with --skip-bad",
+        "tags.csv:4: image a.jpg is missing",
         "tags.csv:9: unknown class 'dgo'",
-        "tags.csv:12: photograph b.jpg is missing",
+        "tags.csv:12: image b.jpg is missing",
     ]
     assert [problem.line for problem in caught.value.problems] == [4, 9, 12]
     assert isinstance(caught.value, FreelocError)
@@ -44,7 +44,7 @@ def test_report_counts_by_kind_names_the_mend_and_lists_by_file_and_line() -> No
 def test_one_problem_is_told_in_the_singular() -> None:
     headline = str(DataProblems(LIST, [Problem("duplicate_row", LIST, 3, "again")])).splitlines()[0]
     assert headline == (
-        "1 problem in tags.csv (1 duplicate row): mend it, or leave its photograph out with --skip-bad"
+        "1 problem in tags.csv (1 duplicate row): mend it, or leave its image out with --skip-bad"
     )
 
 
@@ -60,17 +60,17 @@ def test_a_long_report_is_cut_but_the_list_is_whole(count: int, more: str | None
 
 def test_skip_bad_goes_on_and_the_log_names_what_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     found = ProblemList(LIST)
-    found.add("missing_photograph", LIST, 4, "photograph a.jpg is missing")
+    found.add("missing_image", LIST, 4, "image a.jpg is missing")
     with caplog.at_level(logging.WARNING, logger="freeloc.datasets"):
         found.settle(skip_bad=True, skipped=1)
     assert caplog.messages == [
-        "1 photograph is left out of tags.csv (1 missing photograph)\ntags.csv:4: photograph a.jpg is missing"
+        "1 image is left out of tags.csv (1 missing image)\ntags.csv:4: image a.jpg is missing"
     ]
 
 
 def test_a_lasting_problem_stops_in_spite_of_skip_bad() -> None:
     found = ProblemList(LIST)
-    found.add("missing_photograph", LIST, 4, "photograph a.jpg is missing")
+    found.add("missing_image", LIST, 4, "image a.jpg is missing")
     found.add("malformed_file", LIST, 1, "no header", lasting=True)
     with pytest.raises(DataProblems, match="mend them; --skip-bad does not help with 1 of them"):
         found.settle(skip_bad=True)

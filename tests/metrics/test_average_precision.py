@@ -97,7 +97,7 @@ def test_hand_worked_missed_positive(flavour: APFlavour) -> None:
 
 
 def test_ties_share_one_threshold() -> None:
-    # Both photographs enter together: precision 1/2 at recall 1, in whatever order they are listed.
+    # Both images enter together: precision 1/2 at recall 1, in whatever order they are listed.
     for labels in ([1, -1], [-1, 1]):
         assert [average_precision([0.3, 0.3], labels, flavour) for flavour in FLAVOURS] == [0.5] * 3
 
@@ -130,8 +130,8 @@ def test_positives_without_any_prediction_give_zero(flavour: APFlavour) -> None:
 @given(predictions, flavours)
 def test_equals_the_obvious_loops(rows: list[tuple[int, int]], flavour: APFlavour) -> None:
     scores, labels = zip(*rows, strict=True)
-    counted = [(score, label > 0) for score, label in rows if label]
-    expected = reference_ap([s for s, _ in counted], [h for _, h in counted], labels.count(1), flavour)
+    count_of = [(score, label > 0) for score, label in rows if label]
+    expected = reference_ap([s for s, _ in count_of], [h for _, h in count_of], labels.count(1), flavour)
     found = average_precision(scores, labels, flavour)
     assert np.isnan(found) if expected is None else found == pytest.approx(float(expected), abs=1e-12)
 
@@ -151,11 +151,11 @@ def test_missed_positives_equal_the_obvious_loops(
 @given(weighted_predictions)
 def test_step_equals_scikit_learn(rows: list[tuple[int, int, int]]) -> None:
     scores, labels, weights = (np.array(column) for column in zip(*rows, strict=True))
-    counted = labels != 0
-    if not weights[counted & (labels > 0)].any():
+    count_of = labels != 0
+    if not weights[count_of & (labels > 0)].any():
         return
     expected = average_precision_score(
-        labels[counted] > 0, scores[counted], sample_weight=weights[counted].astype(float)
+        labels[count_of] > 0, scores[count_of], sample_weight=weights[count_of].astype(float)
     )
     assert average_precision(scores, labels, "step", weights) == pytest.approx(expected, abs=1e-12)
 
@@ -172,9 +172,7 @@ def test_curve_equals_scikit_learn() -> None:
 
 @law
 @given(weighted_predictions, flavours)
-def test_a_whole_weight_is_that_many_photographs(
-    rows: list[tuple[int, int, int]], flavour: APFlavour
-) -> None:
+def test_a_whole_weight_is_that_many_images(rows: list[tuple[int, int, int]], flavour: APFlavour) -> None:
     scores, labels, weights = (np.array(column) for column in zip(*rows, strict=True))
     repeated = average_precision(np.repeat(scores, weights), np.repeat(labels, weights), flavour)
     assert average_precision(scores, labels, flavour, weights) == pytest.approx(repeated, nan_ok=True)
@@ -207,7 +205,7 @@ def test_a_perfect_ranking_gives_one(labels: list[int], flavour: APFlavour) -> N
 
 @law
 @given(predictions, flavours, st.randoms(use_true_random=False))
-def test_the_order_of_the_photographs_does_not_matter(rows, flavour, random) -> None:
+def test_the_order_of_the_images_does_not_matter(rows, flavour, random) -> None:
     scores, labels = zip(*rows, strict=True)
     before = average_precision(scores, labels, flavour)
     random.shuffle(rows)

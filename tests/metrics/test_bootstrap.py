@@ -17,7 +17,7 @@ from freeloc.metrics.average_precision import (
     mean_over_classes,
 )
 from freeloc.metrics.bootstrap import bootstrap_intervals, paired_bootstrap
-from freeloc.metrics.pointing import Tally
+from freeloc.metrics.pointing_game import HitCounts
 
 
 def random_ranking(seed: int, n: int = 40, k: int = 3, skill: float = 1.0) -> Ranking:
@@ -26,8 +26,8 @@ def random_ranking(seed: int, n: int = 40, k: int = 3, skill: float = 1.0) -> Ra
     return classification_ranking(rng.normal(size=(n, k)) + skill * labels, labels)
 
 
-def test_intervals_are_the_percentiles_of_redrawn_photographs() -> None:
-    # The slow way: really draw the photographs, really rank them anew.
+def test_intervals_are_the_percentiles_of_redrawn_images() -> None:
+    # The slow way: really draw the images, really rank them anew.
     rng = np.random.default_rng(11)
     scores, labels = rng.integers(0, 9, (15, 2)).astype(float), rng.choice([-1, 0, 1], (15, 2))
     draws = np.random.default_rng(7).multinomial(15, np.full(15, 1 / 15), size=60)
@@ -51,14 +51,14 @@ def test_intervals_are_the_percentiles_of_redrawn_photographs() -> None:
 def test_an_accuracy_gets_the_interval_of_the_textbook() -> None:
     # 360 hits of 400: the normal interval is p ± 1.96·√(p(1 − p)/n) = 0.9 ± 0.0294.
     hits = np.arange(400)[:, None] < 360
-    interval = bootstrap_intervals(Tally(hits, np.ones_like(hits)), resamples=4000).mean
+    interval = bootstrap_intervals(HitCounts(hits, np.ones_like(hits)), resamples=4000).mean
     half = 1.96 * math.sqrt(0.9 * 0.1 / 400)
     assert interval.estimate == pytest.approx(0.9)
     assert interval.low == pytest.approx(0.9 - half, abs=0.004)
     assert interval.high == pytest.approx(0.9 + half, abs=0.004)
 
 
-def test_every_draw_takes_as_many_photographs_as_there_are() -> None:
+def test_every_draw_takes_as_many_images_as_there_are() -> None:
     weights = np.concatenate(list(room._draws(30, 50, seed=1)))
     assert weights.shape == (50, 30)
     assert (weights.sum(axis=1) == 30).all()
@@ -88,7 +88,7 @@ def test_a_wider_level_gives_a_wider_interval(seed: int) -> None:
 
 
 def test_resamples_without_a_class_leave_it_out() -> None:
-    # Class 0 has one positive among 10 photographs, ranked perfectly: it is worth 1 whenever it is drawn,
+    # Class 0 has one positive among 10 images, ranked perfectly: it is worth 1 whenever it is drawn,
     # and (1 − 1/10)^10 = 35 % of the draws hold none. Class 1 has no positives at all.
     labels = np.full((10, 2), -1)
     labels[0, 0] = 1
@@ -157,9 +157,9 @@ def test_refusals() -> None:
         bootstrap_intervals(ranking, resamples=0)
     with pytest.raises(FreelocError, match="level is 95"):
         bootstrap_intervals(ranking, level=95)
-    with pytest.raises(FreelocError, match="no photographs"):
+    with pytest.raises(FreelocError, match="no images"):
         bootstrap_intervals(classification_ranking(np.zeros((0, 2)), np.zeros((0, 2))))
-    with pytest.raises(ValueError, match="40 photographs against 30"):
+    with pytest.raises(ValueError, match="40 images against 30"):
         paired_bootstrap(ranking, random_ranking(1, n=30))
     with pytest.raises(ValueError, match="3 classes against 2"):
         paired_bootstrap(ranking, random_ranking(1, k=2))

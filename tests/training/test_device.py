@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from freeloc.training.device import autocast, repeatable, sharing_cores, to_device
+from freeloc.training.device import autocast, deterministic, sharing_cores, to_device
 
 CPU = torch.device("cpu")
 
@@ -66,7 +66,7 @@ def test_repeatable_restores_what_was_set(before: tuple[bool, bool]) -> None:
     own = settings.deterministic, settings.benchmark
     try:
         settings.deterministic, settings.benchmark = before
-        with pytest.raises(RuntimeError, match="stop"), repeatable():
+        with pytest.raises(RuntimeError, match="stop"), deterministic():
             assert (settings.deterministic, settings.benchmark) == (True, False)
             raise RuntimeError("stop")
         assert (settings.deterministic, settings.benchmark) == before

@@ -1,4 +1,4 @@
-"""Training of a trunk's upper part: the gradient against the textbook, and runs from photographs to a model file."""
+"""Training of a backbone's upper part: the gradient against the textbook, and runs from images to a model file."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from freeloc.datasets.sample import Dataset
-from freeloc.datasets.scenes import SceneSettings, generate_scenes
+from freeloc.datasets.dataset import Dataset
+from freeloc.demo.scenes import SceneSettings, generate_scenes
 from freeloc.errors import FreelocError
-from freeloc.geometry import Pyramid
-from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.localizer import Localizer
-from freeloc.model import Model
-from freeloc.photographs import photograph_size
-from freeloc.pointwise import Pointwise
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.decode import read_image_size
+from freeloc.inference.localizer import Localizer
+from freeloc.models.model import Model
+from freeloc.nn.backbones.registry import load_backbone
+from freeloc.nn.conv1x1 import Pointwise
+from freeloc.nn.head import AdaptationHead, HeadSettings
 from freeloc.training.checkpoint import Checkpoint
-from freeloc.training.finetune import FinishedCells, StageLearner, StageMap, StageMaps
+from freeloc.training.finetune import StageInput, StageInputs, StageTrainStep, TrainedStageFeatures
 from freeloc.training.recipe import Recipe
-from freeloc.training.run import train
-from freeloc.training.steps import Learner
-from freeloc.trunks import load_trunk
+from freeloc.training.step import TrainStep
+from freeloc.training.train import train
 
 CPU = torch.device("cpu")
 CHANNELS, MIDDLE, WIDTH, CLASSES = 3, 4, 5, 4
@@ -46,17 +46,18 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def die(seed: int) -> torch.Generator:
+def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 class Upper:
-    """A small trained part with its projection and head, and maps of some photographs."""
+    """A small trained part with its projection and head, and maps of some images."""
 
     def __init__(self, **dropout: float) -> None:
         rng = np.random.default_rng(2)
         self.maps = [
-            StageMap(rng.normal(0, 1, (*size, CHANNELS)).astype(np.float16), valid) for size, valid in SHAPES
+            StageInput(rng.normal(0, 1, (*size, CHANNELS)).astype(np.float16), valid)
+            for size, valid in SHAPES
         ]
         self.labels = torch.from_numpy(rng.integers(-1, 2, (len(SHAPES), CLASSES)).astype(np.int8))
         torch.manual_seed(4)
@@ -77,9 +78,9 @@ class Upper:
         """Loss and gradients of the program's own step."""
         self.modules.zero_grad()
         recipe = {"cell_fraction": 1.0} | recipe
-        learner = Learner(self.projection, self.head, Recipe(**recipe), low_precision=False, device=CPU)
-        pupil = StageLearner(self.above, learner, low_precision=False, device=CPU, together=together)
-        loss = pupil.backward(self.maps, self.labels, die(seed))
+        learner = TrainStep(self.projection, self.head, Recipe(**recipe), low_precision=False, device=CPU)
+        pupil = StageTrainStep(self.above, learner, low_precision=False, device=CPU, together=together)
+        loss = pupil.backward(self.maps, self.labels, generator(seed))
         return float(loss), self.gradients(self.modules)
 
     @staticmethod
@@ -148,7 +149,7 @@ class TestGradient:
             np.testing.assert_array_equal(item.values, kept)
 
 
-# --- from photographs to a model file ----------------------------------------------------------------------
+# --- from images to a model file ----------------------------------------------------------------------
 
 SCALES = (0.25, 0.4)
 RECIPE = Recipe(
@@ -161,7 +162,7 @@ RECIPE = Recipe(
     warmup=0.0,
     hidden=16,
     projection_learning_rate=1e-3,
-    trunk_learning_rate=1e-3,
+    backbone_learning_rate=1e-3,
 )
 STAGES = ["projection", "7", "6"]
 
@@ -179,9 +180,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def quick(scenes: Dataset, cache: Path) -> Callable[..., Model]:
     def call(out: Path, stage: str, recipe: Recipe = RECIPE, **options: Any) -> Model:
-        settings = dataclasses.replace(recipe, trainable_trunk=stage)
+        settings = dataclasses.replace(recipe, trainable_backbone=stage)
         given = {"seed": 3, "cache": cache, "runtime": "openvino", "precision": "float32", "quiet": True}
-        return train(scenes, out, trunk="efficientnet_lite0", recipe=settings, **(given | options))
+        return train(scenes, out, backbone="efficientnet_lite0", recipe=settings, **(given | options))
 
     return call
 
@@ -196,7 +197,7 @@ def runs(quick: Callable[..., Model], tmp_path_factory: pytest.TempPathFactory) 
 
 
 def tensors(model: Model) -> dict[str, Tensor]:
-    return {**model.head.state_dict(), **{f"trunk.{key}": v for key, v in model.trunk_changes.items()}}
+    return {**model.head.state_dict(), **{f"backbone.{key}": v for key, v in model.backbone_changes.items()}}
 
 
 def assert_equal(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
@@ -209,42 +210,46 @@ def assert_equal(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
 class TestRun:
     @pytest.mark.parametrize("stage", STAGES)
     def test_the_trained_part_changes_and_the_rest_does_not(self, runs: dict[str, Path], stage: str) -> None:
-        trunk, model = load_trunk("efficientnet_lite0"), Model.load(runs[stage])
-        adapted = model.adapted(trunk)
-        before, after = trunk.state_dict(), adapted.state_dict()
+        backbone, model = load_backbone("efficientnet_lite0"), Model.load(runs[stage])
+        adapted = model.adapted(backbone)
+        before, after = backbone.state_dict(), adapted.state_dict()
         first = {"projection": 8, "7": 7, "6": 6}[stage]
         for key, value in before.items():
             room, _, rest = key.partition(".")
             trained = room == "projection" or (int(rest.split(".")[0]) >= first and "norm" not in key)
             assert torch.equal(value, after[key]) is not trained, key
-            assert (key in model.trunk_changes) is trained, key
-        assert adapted.fingerprint == model.trunk_fingerprint != trunk.fingerprint == model.trunk_base
+            assert (key in model.backbone_changes) is trained, key
+        assert (
+            adapted.fingerprint == model.backbone_fingerprint != backbone.fingerprint == model.backbone_base
+        )
 
     @pytest.mark.parametrize("stage", ["projection", "6"])
     def test_the_saved_model_predicts_what_the_trained_modules_do(
         self, runs: dict[str, Path], scenes: Dataset, stage: str
     ) -> None:
-        trunk, model = load_trunk("efficientnet_lite0"), Model.load(runs[stage])
+        backbone, model = load_backbone("efficientnet_lite0"), Model.load(runs[stage])
         for _ in range(2):  # traced, then kept
             localizer = Localizer.load(runs[stage], scales=(0.5,), runtime="openvino", precision="float32")
             localizer.score_maps(scenes.samples[0].path)
         # The modules as the last step left them, on the lower part's own map.
         state = Checkpoint.load(runs[stage] / "checkpoint.safetensors")
-        parts = trunk.divided(stage)
+        parts = backbone.split_at(stage)
         head = AdaptationHead(model.head.settings, standardized=True)
         head.load_state_dict(state.weights)
         with torch.no_grad():
             for key, parameter in parts.trained.items():
-                parameter.copy_(state.trunk[key])
+                parameter.copy_(state.backbone[key])
             for sample in scenes.samples[:2]:
                 (found,) = localizer.score_maps(sample.path)
-                canvas = localizer_canvas(sample.path, trunk)
+                canvas = localizer_canvas(sample.path, backbone)
                 lower = parts.below(canvas)
                 upper = lower if parts.above is None else parts.above(lower)
                 scores = head(parts.projection(upper))[0, :, : found.grid.valid_rows, : found.grid.valid_cols]
                 scale = float(scores.abs().max())
                 np.testing.assert_allclose(found.values, scores.numpy(), rtol=1e-3, atol=1e-4 * scale)
-                plain = head(trunk.projection(trunk(canvas)))[0, :, : scores.shape[1], : scores.shape[2]]
+                plain = head(backbone.projection(backbone(canvas)))[
+                    0, :, : scores.shape[1], : scores.shape[2]
+                ]
                 assert not np.allclose(found.values, plain.numpy(), rtol=1e-2, atol=1e-3 * scale)
 
     @pytest.mark.parametrize("stage", STAGES)
@@ -290,19 +295,19 @@ class TestRun:
     def test_the_manifest_says_so(self, runs: dict[str, Path]) -> None:
         manifest = json.loads((runs["7"] / "manifest.json").read_text())
         model = Model.load(runs["7"])
-        assert manifest["recipe"]["trainable_trunk"] == "7"
-        assert manifest["recipe"]["trunk_learning_rate"] == 1e-3
-        assert manifest["trunk"] == model.trunk_base
-        assert manifest["trained_trunk"] == model.trunk_fingerprint
+        assert manifest["recipe"]["trainable_backbone"] == "7"
+        assert manifest["recipe"]["backbone_learning_rate"] == 1e-3
+        assert manifest["backbone"] == model.backbone_base
+        assert manifest["trained_backbone"] == model.backbone_fingerprint
 
-    def test_the_projection_reads_the_whole_trunks_cache(
+    def test_the_projection_reads_the_whole_backbones_cache(
         self, runs: dict[str, Path], quick: Callable[..., Model], cache: Path, tmp_path: Path
     ) -> None:
         assert runs
         before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")}
         quick(tmp_path / "head", "none")
         assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")} == before
-        # One folder of the whole trunk, and one for each lower part: stages 7 and 6.
+        # One folder of the whole backbone, and one for each lower part: stages 7 and 6.
         assert len(list(cache.iterdir())) == 3
 
     def test_without_a_cache_too(
@@ -324,7 +329,7 @@ class TestRun:
         self, quick: Callable[..., Model], runs: dict[str, Path], tmp_path: Path
     ) -> None:
         model = quick(tmp_path / "head", "none", dataclasses.replace(RECIPE, epochs=1))
-        assert (model.trunk_base, dict(model.trunk_changes)) == ("", {})
+        assert (model.backbone_base, dict(model.backbone_changes)) == ("", {})
         data = [path.read_bytes()[:100_000] for path in (tmp_path / "head" / "model.safetensors",)]
         assert b'\\"format_version\\": 1' in data[0]
         assert b'\\"format_version\\": 2' in (runs["7"] / "model.safetensors").read_bytes()[:100_000]
@@ -332,25 +337,25 @@ class TestRun:
     @pytest.mark.parametrize("stage", ["0", "8", "body", ""])
     def test_an_unknown_stage(self, quick: Callable[..., Model], tmp_path: Path, stage: str) -> None:
         with pytest.raises(
-            FreelocError, match=f"--trainable-trunk {stage} is no stage .* 1, 2, .* projection"
+            FreelocError, match=f"--trainable-backbone {stage} is no stage .* 1, 2, .* projection"
         ):
             quick(tmp_path / "run", stage)
         assert not (tmp_path / "run").exists()
 
 
-def localizer_canvas(path: Path, trunk: Any) -> Tensor:
-    """(1, H, W, 3) canvas of a photograph at scale 0.5."""
-    from freeloc.features import canvases
+def localizer_canvas(path: Path, backbone: Any) -> Tensor:
+    """(1, H, W, 3) canvas of an image at scale 0.5."""
+    from freeloc.features.extract import canvases
 
-    ((_grid, canvas),) = canvases(path, trunk, Pyramid((0.5,)))
+    ((_grid, canvas),) = canvases(path, backbone, Pyramid((0.5,)))
     return torch.from_numpy(canvas)[None]
 
 
 class TestFinishedCells:
     @pytest.mark.parametrize("stage", ["7", "5"])
-    def test_are_the_whole_trunks(self, scenes: Dataset, stage: str) -> None:
-        trunk = load_trunk("efficientnet_lite0")
-        parts = trunk.divided(stage)
+    def test_are_the_whole_backbones(self, scenes: Dataset, stage: str) -> None:
+        backbone = load_backbone("efficientnet_lite0")
+        parts = backbone.split_at(stage)
         assert parts.above is not None
         paths = [sample.path for sample in scenes][:2]
 
@@ -359,19 +364,19 @@ class TestFinishedCells:
             threads = 1
 
             def map(self, index: int, scale: float) -> np.ndarray:
-                (canvas,) = (localizer_canvas(paths[index], trunk),)
+                (canvas,) = (localizer_canvas(paths[index], backbone),)
                 with torch.no_grad():
                     return parts.below(canvas)[0].permute(1, 2, 0).contiguous().half().numpy()
 
-        maps = StageMaps(Lower(), paths, trunk.layout, "stride")  # type: ignore[arg-type]
-        cells = FinishedCells(maps, parts.above, low_precision=False, device=CPU)
+        maps = StageInputs(Lower(), paths, backbone.layout, "stride")  # type: ignore[arg-type]
+        cells = TrainedStageFeatures(maps, parts.above, low_precision=False, device=CPU)
         assert (len(maps), len(cells), cells.scales, cells.threads) == (2, 2, None, 1)
         for index, path in enumerate(paths):
-            grid = Pyramid((0.5,)).grid(photograph_size(path), 0.5, trunk.layout)
+            grid = Pyramid((0.5,)).grid(read_image_size(path), 0.5, backbone.layout)
             with torch.no_grad():
-                whole = trunk(localizer_canvas(path, trunk))[0, :, : grid.valid_rows, : grid.valid_cols]
+                whole = backbone(localizer_canvas(path, backbone))[0, :, : grid.valid_rows, : grid.valid_cols]
             found = cells.cells(index, 0.5)
-            assert found.shape == (grid.valid_rows * grid.valid_cols, trunk.channels)
+            assert found.shape == (grid.valid_rows * grid.valid_cols, backbone.channels)
             scale = float(whole.abs().max())
             # Eleven bits of every value between the two parts, over a handful of layers.
             np.testing.assert_allclose(

@@ -15,31 +15,31 @@ from hypothesis import strategies as st
 from torch import nn
 
 from freeloc.errors import FreelocError
-from freeloc.heads import AdaptationHead, HeadSettings
-from freeloc.training.batches import Batch, fitted, mix_seed, plan_epoch, steps_per_epoch, stream
+from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.training.batches import Batch, derive_seed, plan_epoch, resolve_recipe, steps_per_epoch, stream
 from freeloc.training.loop import EpochRecord, fit, learning_rate, make_optimizer
 from freeloc.training.recipe import Recipe
-from freeloc.training.steps import Learner
+from freeloc.training.step import TrainStep
 
 law = settings(deadline=None, max_examples=60)
 CPU = torch.device("cpu")
 CHANNELS, CLASSES = 4, 3
 
 
-def die(seed: int) -> torch.Generator:
+def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 class Memory:
-    """Features in memory, made from photograph and scale; notes what was asked for."""
+    """Features in memory, made from image and scale; notes what was asked for."""
 
     threads = 3
     batch = 1
 
-    def __init__(self, photographs: int, scales: tuple[float, ...] | None = (0.5, 1.0)) -> None:
+    def __init__(self, images: int, scales: tuple[float, ...] | None = (0.5, 1.0)) -> None:
         self.scales = scales
         self.asked: list[tuple[int, float]] = []
-        self._count = photographs
+        self._count = images
 
     def __len__(self) -> int:
         return self._count
@@ -51,7 +51,7 @@ class Memory:
 
 
 class Separable(Memory):
-    """Class k is in photograph i when bit k of i is set, and then one cell shows it."""
+    """Class k is in image i when bit k of i is set, and then one cell shows it."""
 
     def cells(self, index: int, scale: float) -> np.ndarray:
         made = 0.3 * super().cells(index, scale)
@@ -71,8 +71,8 @@ def linear_head(**settings_: float) -> AdaptationHead:
     return AdaptationHead(HeadSettings(CHANNELS, CLASSES, hidden=0, **settings_))
 
 
-def random_labels(photographs: int) -> np.ndarray:
-    return np.random.default_rng(1).integers(-1, 2, (photographs, CLASSES)).astype(np.int8)
+def random_labels(images: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(-1, 2, (images, CLASSES)).astype(np.int8)
 
 
 def run(
@@ -87,7 +87,7 @@ def run(
     after_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> torch.optim.SGD:
     optimizer = optimizer or make_optimizer(head, recipe)
-    learner = Learner(nn.Identity(), head, recipe, low_precision=False, device=CPU)
+    learner = TrainStep(nn.Identity(), head, recipe, low_precision=False, device=CPU)
     fit(
         *(source, labels, head, learner, optimizer, recipe),
         seed=seed,
@@ -101,36 +101,36 @@ def run(
 class TestFitted:
     @law
     @given(st.integers(1, 3000), st.integers(1, 64), st.integers(1, 20), st.integers(0, 2000))
-    def test_few_photographs_are_passed_over_more_often(
-        self, photographs: int, batch: int, epochs: int, least: int
+    def test_few_images_are_passed_over_more_often(
+        self, images: int, batch: int, epochs: int, least: int
     ) -> None:
-        recipe = fitted(Recipe(batch_size=batch, epochs=epochs, least_steps=least), photographs)
-        assert recipe.batch_size == min(batch, photographs)
-        steps = recipe.epochs * steps_per_epoch(photographs, recipe)
+        recipe = resolve_recipe(Recipe(batch_size=batch, epochs=epochs, least_steps=least), images)
+        assert recipe.batch_size == min(batch, images)
+        steps = recipe.epochs * steps_per_epoch(images, recipe)
         assert recipe.epochs >= epochs
         assert steps >= least or recipe.epochs == 100
         # No more of them than it takes.
-        assert recipe.epochs == epochs or steps - steps_per_epoch(photographs, recipe) < least
+        assert recipe.epochs == epochs or steps - steps_per_epoch(images, recipe) < least
 
     def test_fitting_twice_changes_nothing(self) -> None:
-        recipe = fitted(Recipe(least_steps=500), 40)
+        recipe = resolve_recipe(Recipe(least_steps=500), 40)
         assert (recipe.batch_size, recipe.epochs) == (16, 100)
-        assert fitted(recipe, 40) == recipe
+        assert resolve_recipe(recipe, 40) == recipe
 
 
 class TestPlan:
     @law
     @given(st.integers(1, 100), st.integers(1, 20), st.integers(0, 999))
-    def test_every_photograph_once_in_full_batches(self, photographs: int, batch: int, seed: int) -> None:
-        plan = plan_epoch(photographs, Recipe(batch_size=batch), (0.5, 1.0), die(seed))
-        assert sorted(index for part in plan for index in part.indices) == list(range(photographs))
-        assert len(plan) == math.ceil(photographs / batch)
+    def test_every_image_once_in_full_batches(self, images: int, batch: int, seed: int) -> None:
+        plan = plan_epoch(images, Recipe(batch_size=batch), (0.5, 1.0), generator(seed))
+        assert sorted(index for part in plan for index in part.indices) == list(range(images))
+        assert len(plan) == math.ceil(images / batch)
         assert all(len(part.indices) == batch for part in plan[:-1])
 
     @law
     @given(st.integers(0, 999))
     def test_scales_come_from_the_set(self, seed: int) -> None:
-        plan = plan_epoch(300, Recipe(batch_size=1), (0.5, 0.7, 1.4), die(seed))
+        plan = plan_epoch(300, Recipe(batch_size=1), (0.5, 0.7, 1.4), generator(seed))
         counts = Counter(part.scale for part in plan)
         assert set(counts) == {0.5, 0.7, 1.4}
         # 300 fair draws of three: 100 each, deviation 8.2.
@@ -139,7 +139,7 @@ class TestPlan:
     @law
     @given(st.integers(0, 999))
     def test_or_uniformly_from_the_range(self, seed: int) -> None:
-        plan = plan_epoch(400, Recipe(batch_size=1, scales=(0.7, 1.0, 1.4)), None, die(seed))
+        plan = plan_epoch(400, Recipe(batch_size=1, scales=(0.7, 1.0, 1.4)), None, generator(seed))
         scales = np.array([part.scale for part in plan])
         assert (scales >= 0.7).all()
         assert (scales <= 1.4).all()
@@ -148,7 +148,7 @@ class TestPlan:
         assert len(np.unique(scales)) > 390
 
     def test_order_and_scales_follow_the_seed(self) -> None:
-        plans = [plan_epoch(50, Recipe(batch_size=4), (0.5, 1.0), die(seed)) for seed in (1, 1, 2)]
+        plans = [plan_epoch(50, Recipe(batch_size=4), (0.5, 1.0), generator(seed)) for seed in (1, 1, 2)]
         assert plans[0] == plans[1] != plans[2]
         order = [index for part in plans[0] for index in part.indices]
         assert order != sorted(order)
@@ -175,8 +175,8 @@ class TestPlan:
             for index, part in zip(batch.indices, cells, strict=True):
                 np.testing.assert_array_equal(part, Memory(50).cells(index, batch.scale))
 
-    def test_photographs_not_mini_batches_keep_the_threads_busy(self) -> None:
-        # All five threads meet over the photographs of one mini-batch; with fewer at work they would wait for ever.
+    def test_images_not_mini_batches_keep_the_threads_busy(self) -> None:
+        # All five threads meet over the images of one mini-batch; with fewer at work they would wait for ever.
         meeting = threading.Barrier(5, timeout=60)
 
         class Meeting(Memory):
@@ -234,27 +234,29 @@ class TestPlan:
         for taken, _ in enumerate(stream(Several(100), plan), start=1):
             assert len(asked) <= taken + 2
 
-    def test_a_photograph_that_fails_stops_the_epoch(self) -> None:
+    def test_a_image_that_fails_stops_the_epoch(self) -> None:
         class Broken(Memory):
             def cells(self, index: int, scale: float) -> np.ndarray:
                 if index == 7:
-                    raise FreelocError("photograph 7 is broken")
+                    raise FreelocError("image 7 is broken")
                 return super().cells(index, scale)
 
         plan = [Batch((0, 1, 2, 3), 1.0), Batch((4, 5, 6, 7), 1.0), Batch((8, 9), 1.0)]
         found = []
-        with pytest.raises(FreelocError, match="photograph 7"):
+        with pytest.raises(FreelocError, match="image 7"):
             found.extend(stream(Broken(10), plan))
         assert [batch for batch, _cells in found] == plan[:1]
 
     def test_seeds_differ_for_every_seed_epoch_and_purpose(self) -> None:
-        mixed = [mix_seed(seed, epoch, use) for seed in range(20) for epoch in range(50) for use in range(8)]
+        mixed = [
+            derive_seed(seed, epoch, use) for seed in range(20) for epoch in range(50) for use in range(8)
+        ]
         assert len(set(mixed)) == len(mixed)
 
     @pytest.mark.parametrize("seed", [20240229123456, 2**63 - 1, 2**64, 10**30, -1])
     def test_any_whole_number_is_a_seed(self, seed: int) -> None:
         for purpose in range(8):
-            torch.Generator().manual_seed(mix_seed(seed, 15, purpose))
+            torch.Generator().manual_seed(derive_seed(seed, 15, purpose))
 
 
 class TestLearningRate:
@@ -319,7 +321,7 @@ def sgd_by_hand(
     steps, step, means = recipe.epochs * math.ceil(len(source) / recipe.batch_size), 0, []
     for epoch in range(recipe.epochs):
         losses = []
-        for batch in plan_epoch(len(source), recipe, source.scales, die(mix_seed(seed, epoch, 0))):
+        for batch in plan_epoch(len(source), recipe, source.scales, generator(derive_seed(seed, epoch, 0))):
             slopes, loss = [np.zeros_like(weight), np.zeros_like(bias)], 0.0
             for index in batch.indices:
                 cells = source.cells(index, batch.scale).astype(float)
@@ -362,7 +364,7 @@ class TestFit:
         assert records[-1].learning_rate == pytest.approx(0.2 * math.cos(math.pi * 8 / 9 / 2) ** 2)
         assert all(record.seconds >= 0 for record in records)
 
-    def test_every_photograph_once_an_epoch(self) -> None:
+    def test_every_image_once_an_epoch(self) -> None:
         source, after = Memory(11), []
         run(
             *(source, random_labels(11), linear_head(), Recipe(epochs=3, batch_size=4, hidden=0)),

@@ -80,7 +80,7 @@ class TestRefused:
 
     @pytest.mark.parametrize("scales", [{}, {"scales": (1.0,)}, {"test_scales": (1.0,)}, {"scales": (0.7,)}])
     def test_full_images_are_looked_at_once(self, scales: dict[str, tuple[float, ...]]) -> None:
-        with pytest.raises(FreelocError, match="--pooling full looks at a photograph once, at scale 1"):
+        with pytest.raises(FreelocError, match="--pooling full looks at an image once, at scale 1"):
             Recipe(pooling="full", **scales)
         assert named_recipe("cam", pooling="full").pooling == "full"
 

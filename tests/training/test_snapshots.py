@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 import torch
 
-from freeloc.datasets.sample import Dataset
+from freeloc.datasets.dataset import Dataset
 from freeloc.errors import FreelocError
-from freeloc.localizer import Localizer
-from freeloc.model import Model
-from freeloc.training import run as room
+from freeloc.inference.localizer import Localizer
+from freeloc.models.model import Model
+from freeloc.nn.backbones.base import Backbone
+from freeloc.nn.backbones.registry import load_backbone
+from freeloc.training import train as room
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.recipe import Recipe
-from freeloc.training.run import train
 from freeloc.training.snapshots import Snapshots
-from freeloc.trunks import load_trunk
-from freeloc.trunks.base import Trunk
+from freeloc.training.train import train
 
-# Sixteen photographs: two iterations an epoch, six in all.
+# Sixteen images: two iterations an epoch, six in all.
 RECIPE = Recipe(
     name="tiny",
     epochs=3,
@@ -46,24 +46,24 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def trunk() -> Trunk:
-    return load_trunk("efficientnet_lite0")
+def backbone() -> Backbone:
+    return load_backbone("efficientnet_lite0")
 
 
 @pytest.fixture(scope="module")
 def quick(
-    tiny_training: Dataset, trunk: Trunk, tmp_path_factory: pytest.TempPathFactory
+    tiny_training: Dataset, backbone: Backbone, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Model]]:
-    """`train` on the trunk that is loaded and compiled already."""
+    """`train` on the backbone that is loaded and compiled already."""
     cache = tmp_path_factory.mktemp("features")
-    network = room.compile_network(trunk, runtime="openvino")
+    network = room.compile_network(backbone, runtime="openvino")
 
     def call(out: Path, **options: Any) -> Model:
         given = {"recipe": RECIPE, "cache": cache, "runtime": "openvino", "quiet": True}
-        return train(tiny_training, out, trunk="efficientnet_lite0", **(given | options))
+        return train(tiny_training, out, backbone="efficientnet_lite0", **(given | options))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "load_trunk", lambda *_arguments: trunk)
+        patch.setattr(room, "load_backbone", lambda *_arguments: backbone)
         patch.setattr(room, "compile_network", lambda *_arguments, **_options: network)
         yield call
 
@@ -81,7 +81,7 @@ def step(folder: Path, iteration: int) -> Path:
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
     model = Model.load(path)
-    return {**model.head.state_dict(), **model.trunk_changes}
+    return {**model.head.state_dict(), **model.backbone_changes}
 
 
 def assert_equal(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
@@ -98,7 +98,7 @@ def test_one_file_for_each_iteration_asked_for(reference: Path) -> None:
 
 def test_the_last_is_the_model(reference: Path) -> None:
     assert_equal(weights(step(reference, 6)), weights(reference))
-    assert Model.load(step(reference, 6)).trunk_fingerprint == Model.load(reference).trunk_fingerprint
+    assert Model.load(step(reference, 6)).backbone_fingerprint == Model.load(reference).backbone_fingerprint
 
 
 def test_snapshots_do_not_change_the_run(
@@ -117,9 +117,9 @@ def test_one_after_an_epoch_is_the_model_of_a_run_of_that_length(
     assert_equal(weights(step(reference, 2)), weights(tmp_path / "short"))
 
 
-def test_the_first_is_the_warm_start_on_the_trunk_as_it_was(reference: Path, trunk: Trunk) -> None:
+def test_the_first_is_the_warm_start_on_the_backbone_as_it_was(reference: Path, backbone: Backbone) -> None:
     first = Model.load(step(reference, 0))
-    assert first.trunk_fingerprint == trunk.fingerprint
+    assert first.backbone_fingerprint == backbone.fingerprint
     # A cold head's biases are zero.
     assert (first.head.fcb.bias != 0).all()
     assert first.manifest is not None
@@ -127,19 +127,19 @@ def test_the_first_is_the_warm_start_on_the_trunk_as_it_was(reference: Path, tru
     last = Model.load(reference)
     assert last.manifest is not None
     assert "iteration" not in last.manifest
-    assert last.trunk_fingerprint != trunk.fingerprint
+    assert last.backbone_fingerprint != backbone.fingerprint
 
 
 def test_a_cold_start_is_kept_as_well(quick: Callable[..., Model], tmp_path: Path) -> None:
-    cold = dataclasses.replace(RECIPE, warm_epochs=0, epochs=1, trainable_trunk="none")
+    cold = dataclasses.replace(RECIPE, warm_epochs=0, epochs=1, trainable_backbone="none")
     quick(tmp_path / "cold", recipe=cold, snapshots=(0,))
     assert (Model.load(step(tmp_path / "cold", 0)).head.fcb.bias == 0).all()
 
 
 def test_prediction_opens_them(reference: Path, tiny_training: Dataset) -> None:
-    photo = tiny_training.samples[0].path
+    image = tiny_training.samples[0].path
     found = [
-        Localizer.load(path, runtime="torch", precision="float32").predict(photo).scores
+        Localizer.load(path, runtime="torch", precision="float32").predict(image).scores
         for path in (step(reference, 3), step(reference, 6), reference)
     ]
     assert (found[0] != found[2]).all()

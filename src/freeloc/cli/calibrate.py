@@ -12,12 +12,12 @@ from freeloc.cli.options import (
     Format,
     FormatOption,
     Images,
+    InferencePrecision,
+    InferencePrecisionOption,
     ModelArgument,
     Quiet,
     Runtime,
     RuntimeOption,
-    SearchPrecision,
-    SearchPrecisionOption,
     SkipBad,
     Split,
     Weights,
@@ -40,18 +40,18 @@ def calibrate(
     images: Images = None,
     weights: Weights = None,
     runtime: RuntimeOption = Runtime.auto,
-    precision: SearchPrecisionOption = SearchPrecision.auto,
+    precision: InferencePrecisionOption = InferencePrecision.auto,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a model's probabilities true, by tagged photographs that it was not trained on; boxes are not read."""
-    from freeloc.atomic import check_place
-    from freeloc.calibrating import calibrate as run
+    """Make a model's probabilities true, by tagged images that it was not trained on; boxes are not read."""
     from freeloc.datasets import open_dataset
-    from freeloc.modelfile import ModelHeader
+    from freeloc.io.atomic import check_writable
+    from freeloc.models.header import ModelHeader
+    from freeloc.posttraining.calibrate import calibrate as run
 
     if out is not None:
-        check_place(out)
+        check_writable(out)
     dataset = open_dataset(
         data,
         split=split,

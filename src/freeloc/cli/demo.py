@@ -18,7 +18,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Generate scenes, train from their tags, and draw where everything is. Needs no data and no network."""
-    from freeloc.demo import DemoSettings, run_demo
-    from freeloc.report import print_evaluation
+    from freeloc.demo.run import DemoSettings, run_demo
+    from freeloc.visualization import print_evaluation
 
     print_evaluation(run_demo(out, DemoSettings(seed=seed), quiet=quiet))

@@ -13,13 +13,13 @@ from freeloc.cli.options import (
     Format,
     FormatOption,
     Images,
+    InferencePrecision,
+    InferencePrecisionOption,
     PresetOption,
     Quiet,
     Runtime,
     RuntimeOption,
     ScalesOption,
-    SearchPrecision,
-    SearchPrecisionOption,
     SkipBad,
     Split,
     Weights,
@@ -72,7 +72,7 @@ class Reach(StrEnum):
     pixel = "pixel"
 
 
-class Fate(StrEnum):
+class FlaggedBoxPolicy(StrEnum):
     """What becomes of a point that reaches only flagged boxes."""
 
     hit = "hit"
@@ -121,17 +121,18 @@ def evaluate(
         float, typer.Option(help="Location AP: pixels around a box that still count.")
     ] = 18.0,
     tolerance_frame: Annotated[
-        Frame, typer.Option(help="Pixels of the original photograph, or of one with longest side 500.")
+        Frame, typer.Option(help="Pixels of the original image, or of one with longest side 500.")
     ] = Frame.original,
     distance: Annotated[
         Distance, typer.Option(help="box: grown on every side; euclidean: with rounded corners.")
     ] = Distance.box,
     difficult: Annotated[
-        Fate, typer.Option(help="Location AP: what a point only in a difficult box of a present class is.")
-    ] = Fate.hit,
+        FlaggedBoxPolicy,
+        typer.Option(help="Location AP: what a point only in a difficult box of a present class is."),
+    ] = FlaggedBoxPolicy.hit,
     crowd: Annotated[
-        Fate, typer.Option(help="Location AP: what a point only in a crowd box is.")
-    ] = Fate.ignore,
+        FlaggedBoxPolicy, typer.Option(help="Location AP: what a point only in a crowd box is.")
+    ] = FlaggedBoxPolicy.ignore,
     pointing_tolerance: Annotated[
         float, typer.Option(help="Pointing game: radius of the disc around the point, in pixels.")
     ] = 15.0,
@@ -140,11 +141,11 @@ def evaluate(
         typer.Option(help="Pointing game: the disc meets a box's edge, or the centre of a pixel in it."),
     ] = Reach.edge,
     pointing_difficult: Annotated[
-        Fate, typer.Option(help="Pointing game: what a point only in a difficult box is.")
-    ] = Fate.hit,
+        FlaggedBoxPolicy, typer.Option(help="Pointing game: what a point only in a difficult box is.")
+    ] = FlaggedBoxPolicy.hit,
     pointing_crowd: Annotated[
-        Fate, typer.Option(help="Pointing game: what a point only in a crowd box is.")
-    ] = Fate.hit,
+        FlaggedBoxPolicy, typer.Option(help="Pointing game: what a point only in a crowd box is.")
+    ] = FlaggedBoxPolicy.hit,
     box_iou: Annotated[
         list[float],
         typer.Option(help="Box AP of --detections: overlap that a hit needs; may be given again."),
@@ -159,23 +160,23 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
     weights: Weights = None,
     runtime: RuntimeOption = Runtime.auto,
-    precision: SearchPrecisionOption = SearchPrecision.auto,
+    precision: InferencePrecisionOption = InferencePrecision.auto,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure models or detectors on annotated photographs: AP, pointing game, calibration."""
+    """Measure models or detectors on annotated images: AP, pointing game, calibration."""
     import json
 
-    from freeloc.atomic import check_place, write_text
     from freeloc.datasets import open_dataset
     from freeloc.datasets.detections import read_detections
-    from freeloc.evaluation import EvaluationOptions, check_annotated, collect
-    from freeloc.evaluation import evaluate as measure
-    from freeloc.localizer import Localizer
+    from freeloc.evaluation.evaluate import EvaluationOptions, check_evaluable, collect
+    from freeloc.evaluation.evaluate import evaluate as measure
+    from freeloc.inference.localizer import Localizer
+    from freeloc.io.atomic import check_writable, write_text
+    from freeloc.io.progress import print_status
     from freeloc.metrics import CalibrationOptions, LocationOptions, PointingOptions
-    from freeloc.progress import say
-    from freeloc.registry import find_model
-    from freeloc.report import print_evaluation
+    from freeloc.models.registry import find_model
+    from freeloc.visualization import print_evaluation
 
     if data is None and detections:
         # The one path that was given is that of the data.
@@ -205,7 +206,7 @@ def evaluate(
         calibration=CalibrationOptions(calibration_bins, calibration_binning.value),
     )
     if out is not None:
-        check_place(out)
+        check_writable(out)
     given = detections or []
     models = [find_model(item) for item in (*([] if model is None else [model]), *(against or []))]
     names, detectors = ([_name(path, [*models, *given]) for path in paths] for paths in (models, given))
@@ -231,7 +232,7 @@ def evaluate(
         skip_bad=skip_bad,
         quiet=quiet,
     )
-    check_annotated(dataset, {name: item.classes for name, item in zip(names, localizers, strict=True)})
+    check_evaluable(dataset, {name: item.classes for name, item in zip(names, localizers, strict=True)})
     found = {
         name: read_detections(path, dataset, data=data, split=split, format=format_.value)
         for name, path in zip(detectors, given, strict=True)
@@ -244,7 +245,7 @@ def evaluate(
         write_text(out, json.dumps(evaluation.as_json(), indent=2) + "\n")
     print_evaluation(evaluation)
     if out is not None:
-        say(f"wrote {out}")
+        print_status(f"wrote {out}")
 
 
 def _name(path: Path, models: list[Path]) -> str:

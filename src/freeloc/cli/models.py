@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from freeloc.listing import ListedModel
-    from freeloc.modelfile import ModelHeader
+    from freeloc.models.catalog import ListedModel
+    from freeloc.models.header import ModelHeader
 
 __all__ = ["models"]
 
@@ -20,9 +20,9 @@ def models(
     """List the models that have names: those that came with freeloc, and yours."""
     import json
 
-    from freeloc.listing import list_models
-    from freeloc.progress import say
-    from freeloc.registry import model_folders, own_folder
+    from freeloc.io.progress import print_status
+    from freeloc.models.catalog import list_models
+    from freeloc.models.registry import model_folders, own_folder
 
     found = list_models()
     if as_json:
@@ -36,22 +36,22 @@ def models(
                 typer.echo("\t".join(map(_plain, (model.name, *facts, model.origin, str(model.path)))))
     for model in found:
         if model.problem is not None:
-            say(f"left out {_plain(model.name)}: {_plain(model.problem)}")
+            print_status(f"left out {_plain(model.name)}: {_plain(model.problem)}")
     for folder, origin in model_folders():
         if origin == "yours" and folder != own_folder() and not folder.is_dir():
-            say(f"FREELOC_MODELS names {folder}, which is no folder: make it, or name another")
+            print_status(f"FREELOC_MODELS names {folder}, which is no folder: make it, or name another")
     if not found:
-        say(
+        print_status(
             f"no model has a name yet: put NAME.safetensors into {own_folder()} or a folder of FREELOC_MODELS"
         )
 
 
 def _facts(header: ModelHeader) -> tuple[str, ...]:
-    """Number of classes, trunk, calibration, and the description, as words."""
+    """Number of classes, backbone, calibration, and the description, as words."""
     card = header.card
     return (
         str(len(header.classes)),
-        header.trunk,
+        header.backbone,
         "calibrated" if header.calibration is not None else "not calibrated",
         card.description if card else "",
     )
@@ -66,11 +66,11 @@ def _print_page(found: list[ListedModel]) -> None:
         if model.header is None:
             continue
         card = model.header.card
-        classes, trunk, calibrated, description = map(_plain, _facts(model.header))
+        classes, backbone, calibrated, description = map(_plain, _facts(model.header))
         version = f" {_plain(card.version)}" if card and card.version else ""
         int8 = ", int8" if model.header.int8 is not None else ""
         console.print(_plain(model.name), style="bold", end="")
-        console.print(f"{version}: {classes} classes, {trunk}, {calibrated}{int8}")
+        console.print(f"{version}: {classes} classes, {backbone}, {calibrated}{int8}")
         if description:
             console.print(f"    {description}")
         if card and card.data_licence:

@@ -16,6 +16,8 @@ __all__ = [
     "Format",
     "FormatOption",
     "Images",
+    "InferencePrecision",
+    "InferencePrecisionOption",
     "ModelArgument",
     "Precision",
     "PrecisionOption",
@@ -25,8 +27,6 @@ __all__ = [
     "Runtime",
     "RuntimeOption",
     "ScalesOption",
-    "SearchPrecision",
-    "SearchPrecisionOption",
     "SkipBad",
     "Split",
     "Weights",
@@ -45,7 +45,7 @@ class Format(StrEnum):
 
 
 class Preset(StrEnum):
-    """How much a photograph is looked at."""
+    """How much an image is looked at."""
 
     fast = "fast"
     balanced = "balanced"
@@ -68,7 +68,7 @@ class Precision(StrEnum):
     bfloat16 = "bfloat16"
 
 
-class SearchPrecision(StrEnum):
+class InferencePrecision(StrEnum):
     """Arithmetic of prediction."""
 
     auto = "auto"
@@ -80,7 +80,7 @@ class SearchPrecision(StrEnum):
 Data = Annotated[
     Path,
     typer.Argument(
-        help="Pascal VOC devkit, COCO instances JSON or root, tag list (.csv, .jsonl), or a folder of photographs."
+        help="Pascal VOC devkit, COCO instances JSON or root, tag list (.csv, .jsonl), or a folder of images."
     ),
 ]
 ModelArgument = Annotated[
@@ -94,17 +94,17 @@ Split = Annotated[
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="Layout of DATA.")]
 Images = Annotated[
-    Path | None, typer.Option(help="Folder of the photographs, where it is not the data set's own.")
+    Path | None, typer.Option(help="Folder of the images, where it is not the data set's own.")
 ]
 SkipBad = Annotated[
-    bool, typer.Option("--skip-bad", help="Go on without bad photographs and say how many there were.")
+    bool, typer.Option("--skip-bad", help="Go on without bad images and say how many there were.")
 ]
 Classes = Annotated[
     Path | None, typer.Option(help="Text file with one class name a line; default: all the data's.")
 ]
 Weights = Annotated[
     Path | None,
-    typer.Option(help="Local weight file of the trunk (.pth or .safetensors; overfeat: net_weight_1)."),
+    typer.Option(help="Local weight file of the backbone (.pth or .safetensors; overfeat: net_weight_1)."),
 ]
 RuntimeOption = Annotated[
     Runtime,
@@ -113,8 +113,8 @@ RuntimeOption = Annotated[
 PrecisionOption = Annotated[
     Precision, typer.Option("--precision", help="Arithmetic: auto is bfloat16 where the hardware has it.")
 ]
-SearchPrecisionOption = Annotated[
-    SearchPrecision,
+InferencePrecisionOption = Annotated[
+    InferencePrecision,
     typer.Option(
         "--precision",
         help="Arithmetic: auto is bfloat16 where the hardware has it; int8 needs freeloc quantize.",

@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from freeloc.cli.options import (
+    InferencePrecision,
+    InferencePrecisionOption,
     ModelArgument,
     PresetOption,
     Quiet,
     Runtime,
     RuntimeOption,
     ScalesOption,
-    SearchPrecision,
-    SearchPrecisionOption,
     SkipBad,
     Weights,
     parse_scales,
@@ -35,13 +35,13 @@ class Location(StrEnum):
 class MapSize(StrEnum):
     """Resolution of written maps."""
 
-    photograph = "photograph"
+    image = "image"
     lattice = "lattice"
 
 
 def predict(
     model: ModelArgument,
-    photos: Annotated[list[str], typer.Argument(help="Photographs, folders, or quoted glob patterns.")],
+    images: Annotated[list[str], typer.Argument(help="Images, folders, or quoted glob patterns.")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -67,32 +67,30 @@ def predict(
     ] = 0,
     overlay: Annotated[
         bool,
-        typer.Option(
-            "--overlay", help="Write a picture a photograph: map and yellow cross per present class."
-        ),
+        typer.Option("--overlay", help="Write a picture an image: map and yellow cross per present class."),
     ] = False,
     maps: Annotated[bool, typer.Option("--maps", help="Write the score maps as .npz.")] = False,
     map_size: Annotated[
         MapSize,
-        typer.Option(
-            help="photograph: present classes, every pixel; lattice: all classes, the raster as it is."
-        ),
-    ] = MapSize.photograph,
+        typer.Option(help="image: present classes, every pixel; lattice: all classes, the raster as it is."),
+    ] = MapSize.image,
     weights: Weights = None,
     runtime: RuntimeOption = Runtime.auto,
-    precision: SearchPrecisionOption = SearchPrecision.auto,
+    precision: InferencePrecisionOption = InferencePrecision.auto,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
 ) -> None:
-    """Scores, points and maps of every class for photographs."""
-    from freeloc.localizer import Localizer
-    from freeloc.photofinder import PhotographSearch
-    from freeloc.prediction import OVERLAYS, PredictionOptions, predict_files
-    from freeloc.progress import counted, say
+    """Scores, points and maps of every class for images."""
+    from freeloc.images.find import ImageFinder
+    from freeloc.inference.localizer import Localizer
+    from freeloc.io.progress import count_of, print_status
+    from freeloc.prediction.predict_files import OVERLAYS, PredictionOptions, predict_files
 
-    search = PhotographSearch(photos, leave_out=None if out is None else out / OVERLAYS)
+    search = ImageFinder(images, leave_out=None if out is None else out / OVERLAYS)
     for suffix, count in sorted(search.unread.items()):
-        say(f"left out: {counted(count, f'{suffix} file')}, a kind freeloc does not read: convert to JPEG")
+        print_status(
+            f"left out: {count_of(count, f'{suffix} file')}, a kind freeloc does not read: convert to JPEG"
+        )
     localizer = Localizer.load(
         model,
         weights=weights,

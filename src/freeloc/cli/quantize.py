@@ -14,9 +14,9 @@ __all__ = ["quantize"]
 
 def quantize(
     model: ModelArgument,
-    photos: Annotated[
+    images: Annotated[
         list[str],
-        typer.Argument(help="Photographs like those to predict: files, folders, or quoted glob patterns."),
+        typer.Argument(help="Images like those to predict: files, folders, or quoted glob patterns."),
     ],
     out: Annotated[
         Path | None,
@@ -24,7 +24,7 @@ def quantize(
             help="Model file to write; default: MODEL itself, or your own folder for one that comes with freeloc."
         ),
     ] = None,
-    photographs: Annotated[
+    calibration_images: Annotated[
         int, typer.Option(help="Calibrate on so many of them, drawn at random.", min=1)
     ] = 64,
     weights: Weights = None,
@@ -32,8 +32,8 @@ def quantize(
     quiet: Quiet = False,
 ) -> None:
     """Give a model an int8 network, for --precision int8 and the presets fast and balanced."""
-    from freeloc.photofinder import PhotographSearch
-    from freeloc.quantization import quantize as run
+    from freeloc.images.find import ImageFinder
+    from freeloc.posttraining.quantize import quantize as run
 
-    paths = PhotographSearch(photos).paths
-    run(model, paths, out=out, weights=weights, photographs=photographs, seed=seed, quiet=quiet)
+    paths = ImageFinder(images).paths
+    run(model, paths, out=out, weights=weights, calibration_images=calibration_images, seed=seed, quiet=quiet)

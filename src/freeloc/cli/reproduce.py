@@ -21,7 +21,7 @@ from freeloc.cli.options import (
     Weights,
     read_classes,
 )
-from freeloc.trunks import DEFAULT_TRUNK
+from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 
 __all__ = ["reproduce"]
 
@@ -39,23 +39,19 @@ def reproduce(
     study: Annotated[StudyName, typer.Argument(help="Data set and protocol.")],
     root: Annotated[Path, typer.Option(help="VOC devkit or COCO root, or data laid out like one.")],
     out: Annotated[Path, typer.Option(help="Folder of models, rows, results.json and report.html.")],
-    train_split: Annotated[
-        str | None, typer.Option(help="Photographs to train on; default: the study's.")
-    ] = None,
-    val_split: Annotated[
-        str | None, typer.Option(help="Photographs to measure on; default: the study's.")
-    ] = None,
+    train_split: Annotated[str | None, typer.Option(help="Images to train on; default: the study's.")] = None,
+    val_split: Annotated[str | None, typer.Option(help="Images to measure on; default: the study's.")] = None,
     rows: Annotated[
         str | None, typer.Option(help="Only these rows, such as full,weak,centre; default: all.")
     ] = None,
     format_: FormatOption = Format.auto,
     classes: Classes = None,
-    trunk: Annotated[
+    backbone: Annotated[
         str, typer.Option(help="efficientnet_lite0, 1 or 2, alexnet, overfeat, or timm:NAME.")
-    ] = DEFAULT_TRUNK,
+    ] = DEFAULT_BACKBONE,
     weights: Weights = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the photographs of every model; default: its recipe's.")
+        int | None, typer.Option(help="Passes over the images of every model; default: its recipe's.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, data and machine: same tables.")] = 0,
     runtime: RuntimeOption = Runtime.auto,
@@ -70,7 +66,7 @@ def reproduce(
 ) -> None:
     """Train and measure every row of the paper's tables; what is there already is kept."""
     from freeloc.datasets import open_dataset
-    from freeloc.reproduce import Reproduction, Settings, chosen_rows, named_study, write_outcome
+    from freeloc.paper import Reproduction, Settings, chosen_rows, named_study, write_outcome
 
     protocol = named_study(study.value)
     chosen = chosen_rows(None if rows is None else tuple(part.strip() for part in rows.split(",") if part))
@@ -91,7 +87,7 @@ def reproduce(
         )
     )
     settings = Settings(
-        trunk=trunk,
+        backbone=backbone,
         weights=str(weights) if weights else None,
         epochs=epochs,
         seed=seed,

@@ -26,7 +26,7 @@ from freeloc.cli.options import (
 )
 from freeloc.cli.trainingdata import describe, open_for_training
 from freeloc.errors import FreelocError
-from freeloc.trunks import DEFAULT_TRUNK
+from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 
 __all__ = ["train"]
 
@@ -39,7 +39,7 @@ class CacheFormat(StrEnum):
 
 
 class Supervision(StrEnum):
-    """What training is told of a photograph."""
+    """What training is told of an image."""
 
     tags = "tags"
     masked = "masked"
@@ -53,32 +53,32 @@ def train(
     format_: FormatOption = Format.auto,
     images: Images = None,
     classes: Classes = None,
-    trunk: Annotated[
+    backbone: Annotated[
         str, typer.Option(help="efficientnet_lite0, 1 or 2, alexnet, overfeat, or timm:NAME.")
-    ] = DEFAULT_TRUNK,
+    ] = DEFAULT_BACKBONE,
     weights: Weights = None,
     recipe: Annotated[
         str, typer.Option(help="default, paper (section 4), or cam (average pooling).")
     ] = "default",
     epochs: Annotated[
         int | None,
-        typer.Option(help="Passes over the photographs; default: the recipe's, more where they are few."),
+        typer.Option(help="Passes over the images; default: the recipe's, more where they are few."),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Photographs per mini-batch.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per mini-batch.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of SGD, at its peak.")] = None,
-    trainable_trunk: Annotated[
+    trainable_backbone: Annotated[
         str | None,
         typer.Option(
             metavar="STAGE",
-            help="Train the trunk, too, from this stage on: projection (costs nothing; the default recipe's), "
+            help="Train the backbone, too, from this stage on: projection (costs nothing; the default recipe's), "
             "7 (last blocks) down to 1, or none.",
         ),
     ] = None,
     projection_learning_rate: Annotated[
-        float | None, typer.Option(help="Of SGD on the trunk's projection, at its peak.")
+        float | None, typer.Option(help="Of SGD on the backbone's projection, at its peak.")
     ] = None,
-    trunk_learning_rate: Annotated[
-        float | None, typer.Option(help="Of SGD on the trunk's other trained stages, at its peak.")
+    backbone_learning_rate: Annotated[
+        float | None, typer.Option(help="Of SGD on the backbone's other trained stages, at its peak.")
     ] = None,
     pooling: Annotated[
         str | None,
@@ -122,7 +122,7 @@ def train(
         typer.Option(
             metavar="FOLDS",
             help="Then calibrate probabilities and thresholds by so many heads, such as 5, each trained on the "
-            "rest: as many trainings more, and a search of up to 2000 photographs.",
+            "rest: as many trainings more, and a search of up to 2000 images.",
             min=0,
         ),
     ] = 0,
@@ -130,19 +130,19 @@ def train(
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train on tagged photographs. Boxes, where the data has any, are read only if --supervision says so."""
-    from freeloc.progress import say
+    """Train on tagged images. Boxes, where the data has any, are read only if --supervision says so."""
+    from freeloc.io.progress import print_status
     from freeloc.training.recipe import named_recipe
-    from freeloc.training.run import train as run
+    from freeloc.training.train import train as run
 
     settings = named_recipe(
         recipe,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
-        trainable_trunk=trainable_trunk,
+        trainable_backbone=trainable_backbone,
         projection_learning_rate=projection_learning_rate,
-        trunk_learning_rate=trunk_learning_rate,
+        backbone_learning_rate=backbone_learning_rate,
         pooling=pooling,
         supervision=supervision.value,
         scales=parse_scales(scales),
@@ -155,11 +155,11 @@ def train(
         supervision=supervision.value,
     )
     if not quiet:
-        say(describe(dataset))
+        print_status(describe(dataset))
     run(
         dataset,
         out,
-        trunk=trunk,
+        backbone=backbone,
         weights=str(weights) if weights else None,
         recipe=settings,
         seed=seed,

@@ -41,8 +41,8 @@ def open_for_training(
 
 
 def describe(dataset: Dataset) -> str:
-    """One line: how many photographs and classes, and how many were left out."""
-    from freeloc.progress import counted
+    """One line: how many images and classes, and how many were left out."""
+    from freeloc.io.progress import count_of
 
-    left_out = f", {counted(dataset.skipped, 'bad one')} left out" if dataset.skipped else ""
-    return f"{dataset.name}: {counted(len(dataset), 'photograph')}, {len(dataset.classes)} classes{left_out}"
+    left_out = f", {count_of(dataset.skipped, 'bad one')} left out" if dataset.skipped else ""
+    return f"{dataset.name}: {count_of(len(dataset), 'image')}, {len(dataset.classes)} classes{left_out}"

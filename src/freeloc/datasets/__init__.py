@@ -1,4 +1,4 @@
-"""Tagged photographs from VOC devkits, COCO files and tag lists, all through one door.
+"""Tagged images from VOC devkits, COCO files and tag lists, all through one door.
 
 Example:
     ::
@@ -10,11 +10,11 @@ Example:
             print(sample.path, sample.labels, sample.boxes)
 """
 
-from freeloc.datasets.coco import category_ids
-from freeloc.datasets.opening import DataFormat, open_dataset
+from freeloc.datasets.coco.reader import category_ids
+from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, Box, Dataset, Labels, Sample
+from freeloc.datasets.open_dataset import DataFormat, open_dataset
 from freeloc.datasets.problems import DataProblems, Problem, ProblemKind
-from freeloc.datasets.sample import ABSENT, IGNORE, PRESENT, Box, Dataset, Labels, Sample
-from freeloc.datasets.voc import VOC_CLASSES
+from freeloc.datasets.voc.reader import VOC_CLASSES
 
 __all__ = [
     "ABSENT",

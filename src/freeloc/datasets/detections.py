@@ -1,4 +1,4 @@
-"""What any detector found in the photographs of a data set: COCO results JSON, or the VOC devkit's files."""
+"""What any detector found in the images of a data set: COCO results JSON, or the VOC devkit's files."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
-from freeloc.datasets import coco
-from freeloc.datasets.cocofile import Corners, Ident, corners_from_coco
-from freeloc.datasets.jsonrecords import read_records
-from freeloc.datasets.opening import DataFormat
+from freeloc.datasets.coco import reader as coco
+from freeloc.datasets.coco.instances_file import Corners, Ident, corners_from_coco
+from freeloc.datasets.dataset import Dataset
+from freeloc.datasets.json_records import read_records
+from freeloc.datasets.open_dataset import DataFormat
 from freeloc.datasets.problems import DataProblems, MalformedFileError, ProblemList
-from freeloc.datasets.sample import Dataset
-from freeloc.datasets.textfile import read_text
-from freeloc.datasets.vocresults import ResultRow, detection_rows, is_results_name, results_files
+from freeloc.datasets.voc.results import ResultRow, detection_rows, is_results_name, results_files
 from freeloc.errors import FreelocError
-from freeloc.metrics.detection import Detections
+from freeloc.io.text import read_text
+from freeloc.metrics.detection_ap import Detections
 
 __all__ = ["read_detections"]
 
 _AMBIGUOUS, _LEFT_OUT = -1, -2
-"""In a table of ids: several photographs share it; the data set does not hold it, and rightly so."""
+"""In a table of ids: several images share it; the data set does not hold it, and rightly so."""
 
 
 def read_detections(
@@ -42,28 +42,28 @@ def read_detections(
 
     * COCO results: a JSON list of ``{"image_id", "category_id", "bbox": [x, y, width, height], "score"}``.
       Where ``data`` is a COCO data set, the ids are those of its file. Elsewhere ``category_id`` counts the
-      data set's classes from 1, or is a class's name, and ``image_id`` is a photograph's file name, with or
+      data set's classes from 1, or is a class's name, and ``image_id`` is an image's file name, with or
       without ending, or the number in it (6 for ``000006.jpg``, 2008000015 for ``2008_000015.jpg``, 42 for
       ``COCO_val2014_000000000042.jpg``).
     * VOC results: a folder with files such as ``comp3_det_val_dog.txt``, or one of these files, whose siblings
       are found. Lines are ``image_id score xmin ymin xmax ymax`` in pixels from 1, both ends included. A class
       without a file has no detections.
 
-    Boxes of photographs and classes that the COCO file has and the data set does not hold are left out. Where
-    photographs of the data set were left out as bad, so are as many unknown ones here.
+    Boxes of images and classes that the COCO file has and the data set does not hold are left out. Where
+    images of the data set were left out as bad, so are as many unknown ones here.
 
     Args:
         path: the results.
-        dataset: the photographs and classes that were searched.
+        dataset: the images and classes that were searched.
         data: where the data set was opened from; it is asked for the ids if it is COCO.
         split: which split of ``data``.
         format: how ``data`` is laid out.
 
     Returns:
-        The boxes in the order of the files; edges in pixels of the upright photograph.
+        The boxes in the order of the files; edges in pixels of the upright image.
 
     Raises:
-        DataProblems: a line or record cannot be read, or names no photograph or class; names all of them.
+        DataProblems: a line or record cannot be read, or names no image or class; names all of them.
         FreelocError: there are no results at ``path``, or they are in neither form.
 
     Example:
@@ -89,15 +89,15 @@ def read_detections(
     return _resolved(rows, ids, dataset, problems)
 
 
-# --- from ids to photographs and classes ------------------------------------------------------------------
+# --- from ids to images and classes ------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Ids:
-    """What results call photographs and classes.
+    """What results call images and classes.
 
     Attributes:
-        images: place of each photograph in the data set, or why it has none.
+        images: place of each image in the data set, or why it has none.
         categories: place of each class, or why it has none.
         of_file: whether the numbers are those of the data set's own file.
     """
@@ -108,7 +108,7 @@ class _Ids:
 
 
 def _by_name(dataset: Dataset, *, numbers: bool = False) -> dict[Ident, int]:
-    """Places of the photographs by file name, by file name without ending, and by the number in it."""
+    """Places of the images by file name, by file name without ending, and by the number in it."""
     places: dict[Ident, int] = {}
     for index, sample in enumerate(dataset):
         keys: set[Ident] = {sample.path.name, sample.path.stem}
@@ -157,7 +157,7 @@ def _parts(file_name: str) -> tuple[str, ...]:
 
 
 def _resolved(rows: Iterator[ResultRow], ids: _Ids, dataset: Dataset, problems: ProblemList) -> Detections:
-    photo: list[int] = []
+    positions: list[int] = []
     label: list[int] = []
     score: list[float] = []
     boxes: list[Corners] = []
@@ -166,7 +166,7 @@ def _resolved(rows: Iterator[ResultRow], ids: _Ids, dataset: Dataset, problems: 
     for row in rows:
         image, category = ids.images.get(row.image), ids.categories.get(row.category)
         if image == _AMBIGUOUS:
-            message = f"image {row.image!r} could be several photographs of {dataset.name}"
+            message = f"image {row.image!r} could be several images of {dataset.name}"
             problems.add("bad_value", row.file, row.line, message, lasting=True)
         elif image is None:
             strangers.setdefault(row.image, row)
@@ -176,17 +176,17 @@ def _resolved(rows: Iterator[ResultRow], ids: _Ids, dataset: Dataset, problems: 
             message = f"category_id {row.category!r} is no class of {dataset.name}: give {known}"
             problems.add("unknown_class", row.file, row.line, message, lasting=True)
         if image is not None and category is not None and image >= 0 and category >= 0:
-            photo.append(image)
+            positions.append(image)
             label.append(category)
             score.append(row.score)
             boxes.append(row.corners)
-    # Photographs that were left out as bad can still have been searched.
+    # Images that were left out as bad can still have been searched.
     if len(strangers) > dataset.skipped:
         for row in strangers.values():
-            message = f"image {row.image!r} is no photograph of {dataset.name}"
+            message = f"image {row.image!r} is no image of {dataset.name}"
             problems.add("bad_value", row.file, row.line, message, lasting=True)
     problems.settle(skip_bad=False)
-    return Detections.build(photo, label, score, boxes)
+    return Detections.build(positions, label, score, boxes)
 
 
 # --- COCO results -----------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ PRINTED_PROBLEMS = 50
 """How many problems a report prints; the rest are counted, and all are in `DataProblems.problems`."""
 
 ProblemKind = Literal[
-    "missing_photograph",
-    "unreadable_photograph",
+    "missing_image",
+    "unreadable_image",
     "missing_annotation",
     "malformed_file",
     "malformed_row",
@@ -40,16 +40,16 @@ ProblemKind = Literal[
 ]
 
 _NAMES: dict[ProblemKind, tuple[str, str]] = {
-    "missing_photograph": ("missing photograph", "missing photographs"),
-    "unreadable_photograph": ("unreadable photograph", "unreadable photographs"),
+    "missing_image": ("missing image", "missing images"),
+    "unreadable_image": ("unreadable image", "unreadable images"),
     "missing_annotation": ("missing annotation", "missing annotations"),
     "malformed_file": ("malformed file", "malformed files"),
     "malformed_row": ("malformed row", "malformed rows"),
     "bad_value": ("bad value", "bad values"),
     "duplicate_row": ("duplicate row", "duplicate rows"),
     "unknown_class": ("unknown class name", "unknown class names"),
-    "empty_class": ("class without a photograph", "classes without a photograph"),
-    "full_class": ("class on every photograph", "classes on every photograph"),
+    "empty_class": ("class without an image", "classes without an image"),
+    "full_class": ("class on every image", "classes on every image"),
 }
 
 
@@ -120,7 +120,7 @@ class MalformedFileError(FreelocError):
 class ProblemList:
     """Collects problems while a data set is read, so that they can be reported together.
 
-    A problem of one photograph can be left out with its photograph (``skip_bad``); a *lasting* one, such as
+    A problem of one image can be left out with its image (``skip_bad``); a *lasting* one, such as
     a main file that is no JSON, cannot.
 
     Example:
@@ -142,7 +142,7 @@ class ProblemList:
     def add(
         self, kind: ProblemKind, file: Path, line: int | None, message: str, *, lasting: bool = False
     ) -> None:
-        """Note one problem; ``lasting`` says that leaving a photograph out does not mend it."""
+        """Note one problem; ``lasting`` says that leaving an image out does not mend it."""
         self.problems.append(Problem(kind, file, line, message))
         self._lasting += lasting
 
@@ -150,7 +150,7 @@ class ProblemList:
         """Report what was found, if anything.
 
         With ``skip_bad`` and without lasting problems the report goes to the log as a warning, and says that
-        ``skipped`` photographs are left out.
+        ``skipped`` images are left out.
 
         Raises:
             DataProblems: there are problems, and ``skip_bad`` is off or some of them are lasting.
@@ -159,7 +159,7 @@ class ProblemList:
             return
         if not skip_bad or self._lasting:
             raise DataProblems(self.where, self.problems, lasting=self._lasting)
-        left_out = "1 photograph is" if skipped == 1 else f"{skipped} photographs are"
+        left_out = "1 image is" if skipped == 1 else f"{skipped} images are"
         headline = f"{left_out} left out of {self.where} ({_counts(self.problems)})"
         _log.warning("%s", listed(headline, _sorted(self.problems)))
 
@@ -179,8 +179,8 @@ def _headline(where: Path, problems: Sequence[Problem], lasting: int) -> str:
     one = len(problems) == 1
     headline = f"{len(problems)} problem{'' if one else 's'} in {where} ({_counts(problems)}): "
     if not lasting:
-        photographs = "its photograph" if one else "their photographs"
-        return headline + f"mend {'it' if one else 'them'}, or leave {photographs} out with --skip-bad"
+        images = "its image" if one else "their images"
+        return headline + f"mend {'it' if one else 'them'}, or leave {images} out with --skip-bad"
     if lasting == len(problems):
         return headline + f"mend {'it' if one else 'them'}; --skip-bad does not help here"
     return headline + f"mend them; --skip-bad does not help with {lasting} of them"

@@ -1,6 +1,6 @@
 """What the numbers mean: average precision, pointing game, calibration, their intervals.
 
-Pure NumPy functions over arrays, and small accumulators for photographs that come one at a time. This room
+Pure NumPy functions over arrays, and small accumulators for images that come one at a time. This room
 knows nothing about how predictions were made. docs/metrics.md defines every metric and every option.
 
 The function ``average_precision`` shares its module's name and is imported from there.
@@ -20,11 +20,11 @@ from freeloc.metrics.bootstrap import (
     BootstrapResult,
     Interval,
     PairedBootstrap,
-    PhotographMetric,
+    WeightedMetric,
     bootstrap_intervals,
     paired_bootstrap,
 )
-from freeloc.metrics.calibration import (
+from freeloc.metrics.calibration_error import (
     Binning,
     BrierScore,
     CalibrationError,
@@ -36,7 +36,7 @@ from freeloc.metrics.calibration import (
     measure_calibration,
     reliability_bins,
 )
-from freeloc.metrics.detection import (
+from freeloc.metrics.detection_ap import (
     BOX_IOU,
     DetectionRanking,
     Detections,
@@ -45,22 +45,22 @@ from freeloc.metrics.detection import (
     detection_ranking,
     detection_rankings,
 )
-from freeloc.metrics.location import (
+from freeloc.metrics.location_ap import (
+    GroundTruth,
     LocationAccumulator,
     LocationOptions,
     LocationResult,
-    Objects,
     Outcome,
     centre_points,
     location_ap,
     location_outcomes,
     location_ranking,
 )
-from freeloc.metrics.pointing import (
+from freeloc.metrics.pointing_game import (
+    HitCounts,
     PointingAccumulator,
     PointingOptions,
     PointingResult,
-    Tally,
     pointing_game,
     pointing_outcomes,
     union_area,
@@ -77,21 +77,21 @@ __all__ = [
     "CalibrationResult",
     "DetectionRanking",
     "Detections",
+    "GroundTruth",
+    "HitCounts",
     "Interval",
     "LocationAccumulator",
     "LocationOptions",
     "LocationResult",
-    "Objects",
     "Outcome",
     "PairedBootstrap",
-    "PhotographMetric",
     "PointingAccumulator",
     "PointingOptions",
     "PointingResult",
     "PrecisionRecallCurve",
     "Ranking",
     "ReliabilityBins",
-    "Tally",
+    "WeightedMetric",
     "best_boxes",
     "bootstrap_intervals",
     "brier_score",

@@ -1,11 +1,11 @@
 """Average precision: one ranking rule, three ways to summarise the precision-recall curve.
 
 **Ties.** Predictions of equal confidence share one threshold: they enter the ranking together. The result
-depends on the numbers alone and never on the order in which photographs were read. The VOC devkit breaks
+depends on the numbers alone and never on the order in which images were read. The VOC devkit breaks
 ties by the order its sort leaves, scikit-learn groups them as here; without ties all three agree.
 
-**Weights.** Every function takes a weight per photograph. A whole number w is the same as having the
-photograph w times, which is what the bootstrap builds on.
+**Weights.** Every function takes a weight per image. A whole number w is the same as having the
+image w times, which is what the bootstrap builds on.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._typing import BoolArray, Float64Array, IntpArray
 from freeloc.errors import FreelocError, check_choice
-from freeloc.geometry import Float64Array
 
 __all__ = [
     "APFlavour",
-    "BoolArray",
     "PrecisionRecallCurve",
     "Ranking",
     "average_precision",
@@ -43,8 +42,6 @@ APFlavour = Literal["area", "11point", "step"]
 * "step": sum of precision times the growth of recall, nothing raised; what scikit-learn computes.
 """
 
-BoolArray = npt.NDArray[np.bool_]
-IntpArray = npt.NDArray[np.intp]
 
 _SLACK = 1 - 1e-12
 
@@ -268,13 +265,13 @@ def average_precision(
     """Average precision of one class's classification scores.
 
     Args:
-        scores: (N,) one score per photograph, higher is surer.
+        scores: (N,) one score per image, higher is surer.
         labels: (N,) +1 present, −1 absent, 0 left out. Absent is −1, not 0.
         flavour: see `APFlavour`.
-        weights: (N,) finite, not negative; None gives every photograph the weight 1.
+        weights: (N,) finite, not negative; None gives every image the weight 1.
 
     Returns:
-        A number between 0 and 1; NaN when no photograph has the label +1.
+        A number between 0 and 1; NaN when no image has the label +1.
 
     Raises:
         FreelocError: a score that counts is NaN, or the flavour is not known.
@@ -284,9 +281,9 @@ def average_precision(
     label = _vector("labels", labels, len(score))
     _check_labels(label)
     weight = _weights(weights, len(score))
-    counted, present = label != 0, label > 0
+    count_of, present = label != 0, label > 0
     return ranked_average_precision(
-        score[counted], present[counted], float(weight[present].sum()), flavour, weight[counted]
+        score[count_of], present[count_of], float(weight[present].sum()), flavour, weight[count_of]
     )
 
 
@@ -312,10 +309,10 @@ def mean_over_classes(values: npt.ArrayLike) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Everything an average precision needs to know about N photographs and K classes.
+    """Everything an average precision needs to know about N images and K classes.
 
     Attributes:
-        confidence: (N, K) float64, what ranks the photographs; NaN is allowed only where not counted.
+        confidence: (N, K) float64, what ranks the images; NaN is allowed only where not counted.
         hits: (N, K) bool, the prediction is a true positive.
         positives: (N, K) bool, the pair is a positive that should be found; holds every hit.
         counted: (N, K) bool, the pair takes part at all; holds every positive.
@@ -325,21 +322,21 @@ class Ranking:
     confidence: Float64Array
     hits: BoolArray
     positives: BoolArray
-    counted: BoolArray
+    count_of: BoolArray
     flavour: APFlavour = "area"
 
     def __post_init__(self) -> None:
         check_choice("the AP flavour", self.flavour, APFlavour)
-        shapes = {array.shape for array in (self.confidence, self.hits, self.positives, self.counted)}
+        shapes = {array.shape for array in (self.confidence, self.hits, self.positives, self.count_of)}
         if len(shapes) != 1 or self.confidence.ndim != 2:
             raise ValueError(f"the arrays of a ranking must all be (N, K), not {sorted(shapes)}")
-        if (self.hits & ~self.positives).any() or (self.positives & ~self.counted).any():
+        if (self.hits & ~self.positives).any() or (self.positives & ~self.count_of).any():
             raise ValueError("every hit must be a positive and every positive must be counted")
-        _refuse_nan(self.confidence[self.counted])
+        _refuse_nan(self.confidence[self.count_of])
 
     @property
-    def n_photographs(self) -> int:
-        """Number of photographs, N."""
+    def n_images(self) -> int:
+        """Number of images, N."""
         return int(self.confidence.shape[0])
 
     @property
@@ -351,35 +348,35 @@ class Ranking:
     def _sorted(self) -> tuple[tuple[IntpArray, _Thresholds], ...]:
         # Sorting does not depend on weights: once per class serves every resample.
         found = []
-        for k, column in enumerate(self.counted.T):
+        for k, column in enumerate(self.count_of.T):
             rows = np.flatnonzero(column)
             found.append((rows, _Thresholds.of(self.confidence[rows, k]).where(self.hits[rows, k])))
         return tuple(found)
 
     def values(self, weights: npt.ArrayLike) -> Float64Array:
-        """Average precision of every class under many weightings of the photographs.
+        """Average precision of every class under many weightings of the images.
 
         Args:
-            weights: (B, N) not negative; a whole number counts a photograph that many times.
+            weights: (B, N) not negative; a whole number counts an image that many times.
 
         Returns:
             (B, K) float64; NaN where a class has no positives under a weighting.
         """
         weight = np.asarray(weights, dtype=np.float64)
-        if weight.ndim != 2 or weight.shape[1] != self.n_photographs:
-            raise ValueError(f"weights have shape {weight.shape}, not (B, {self.n_photographs})")
+        if weight.ndim != 2 or weight.shape[1] != self.n_images:
+            raise ValueError(f"weights have shape {weight.shape}, not (B, {self.n_images})")
         result = np.empty((len(weight), self.n_classes))
         n_positives = weight @ self.positives.astype(np.float64)
-        by_photograph = np.ascontiguousarray(weight.T)
+        by_image = np.ascontiguousarray(weight.T)
         for k, (rows, thresholds) in enumerate(self._sorted):
-            right, seen = thresholds.counts(self.hits[rows, k], by_photograph[rows])
+            right, seen = thresholds.counts(self.hits[rows, k], by_image[rows])
             result[:, k] = _summary(right, seen, n_positives[:, k], self.flavour)
         return result
 
     @cached_property
     def per_class(self) -> Float64Array:
         """(K,) float64 average precision of every class; NaN without positives. Read-only."""
-        values: Float64Array = self.values(np.ones((1, self.n_photographs)))[0]
+        values: Float64Array = self.values(np.ones((1, self.n_images)))[0]
         values.setflags(write=False)
         return values
 
@@ -390,7 +387,7 @@ class Ranking:
 
     def curve(self, label: int) -> PrecisionRecallCurve:
         """The precision-recall curve of the class with index ``label``."""
-        rows = self.counted[:, label]
+        rows = self.count_of[:, label]
         return precision_recall_curve(
             self.confidence[rows, label], self.hits[rows, label], float(self.positives[:, label].sum())
         )

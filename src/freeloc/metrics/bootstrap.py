@@ -1,7 +1,7 @@
-"""How far a metric would move on other photographs: percentile bootstrap intervals.
+"""How far a metric would move on other images: percentile bootstrap intervals.
 
-The photograph is what is drawn: each resample draws N photographs of N with replacement, and a photograph
-brings all its classes along. A draw is a whole-number weight per photograph, so a metric sorts its scores
+The image is what is drawn: each resample draws N images of N with replacement, and an image
+brings all its classes along. A draw is a whole-number weight per image, so a metric sorts its scores
 once and only sums change from one resample to the next.
 
 A resample that holds no positive of a class says nothing about that class: its value is NaN, it is left out
@@ -17,29 +17,29 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._typing import Float64Array
 from freeloc.errors import FreelocError
-from freeloc.geometry import Float64Array
 from freeloc.metrics.average_precision import class_means
 
 __all__ = [
     "BootstrapResult",
     "Interval",
     "PairedBootstrap",
-    "PhotographMetric",
+    "WeightedMetric",
     "bootstrap_intervals",
     "paired_bootstrap",
 ]
 
 _CHUNK = 2**19
-"""Weights held at a time, resamples times photographs: a few arrays of 4 MiB."""
+"""Weights held at a time, resamples times images: a few arrays of 4 MiB."""
 
 
-class PhotographMetric(Protocol):
-    """A metric over N photographs and K classes that can be weighted; `Ranking` and `Tally` are two."""
+class WeightedMetric(Protocol):
+    """A metric over N images and K classes that can be weighted; `Ranking` and `Tally` are two."""
 
     @property
-    def n_photographs(self) -> int:
-        """Number of photographs, N."""
+    def n_images(self) -> int:
+        """Number of images, N."""
 
     def values(self, weights: npt.ArrayLike) -> Float64Array:
         """(B, N) weights to (B, K) float64 values; NaN where a class has nothing to measure."""
@@ -47,10 +47,10 @@ class PhotographMetric(Protocol):
 
 @dataclass(frozen=True)
 class Interval:
-    """A value measured on all photographs and the interval its resamples fall in.
+    """A value measured on all images and the interval its resamples fall in.
 
     Attributes:
-        estimate: the value on the photographs as they are.
+        estimate: the value on the images as they are.
         low: lower end; NaN if no resample had a value.
         high: upper end; NaN if no resample had a value.
     """
@@ -91,25 +91,23 @@ class PairedBootstrap(BootstrapResult):
     first_better: float
 
 
-def _check(metric: PhotographMetric, resamples: int, level: float) -> None:
+def _check(metric: WeightedMetric, resamples: int, level: float) -> None:
     if resamples < 1:
         raise FreelocError(f"the number of bootstrap resamples is {resamples}: give at least 1, such as 1000")
     if not 0 < level < 1:
         raise FreelocError(f"the bootstrap level is {level:g}: give a share between 0 and 1, such as 0.95")
-    if metric.n_photographs < 1:
-        raise FreelocError(
-            "there are no photographs to draw from: give a data set with at least one photograph"
-        )
+    if metric.n_images < 1:
+        raise FreelocError("there are no images to draw from: give a data set with at least one image")
 
 
-def _draws(n_photographs: int, resamples: int, seed: int) -> Iterator[Float64Array]:
+def _draws(n_images: int, resamples: int, seed: int) -> Iterator[Float64Array]:
     """Chunks of (b, N) weights, b summing to ``resamples``; the same numbers whatever the chunk's size."""
     generator = np.random.default_rng(seed)
-    share = np.full(n_photographs, 1 / n_photographs)
-    at_once = max(1, _CHUNK // n_photographs)
+    share = np.full(n_images, 1 / n_images)
+    at_once = max(1, _CHUNK // n_images)
     for start in range(0, resamples, at_once):
         count = min(at_once, resamples - start)
-        yield generator.multinomial(n_photographs, share, size=count).astype(np.float64)
+        yield generator.multinomial(n_images, share, size=count).astype(np.float64)
 
 
 def _interval(estimate: float, resampled: Float64Array, level: float) -> Interval:
@@ -130,59 +128,59 @@ def _intervals(
 
 
 def bootstrap_intervals(
-    metric: PhotographMetric, resamples: int = 1000, level: float = 0.95, seed: int = 0
+    metric: WeightedMetric, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> BootstrapResult:
     """Percentile intervals of a metric, for every class and for the mean over classes.
 
     Args:
         metric: a `freeloc.metrics.average_precision.Ranking` (classification or location average precision)
-            or a `freeloc.metrics.pointing.Tally` (pointing game).
+            or a `freeloc.metrics.pointing_game.Tally` (pointing game).
         resamples: number of resamples.
         level: share of the resamples inside an interval; what is outside is halved between the two ends.
         seed: seed of the draws; the same seed gives the same intervals.
 
     Raises:
-        FreelocError: no photographs, no resamples, or a level outside (0, 1).
+        FreelocError: no images, no resamples, or a level outside (0, 1).
     """
     _check(metric, resamples, level)
-    estimate = metric.values(np.ones((1, metric.n_photographs)))[0]
-    draws = _draws(metric.n_photographs, resamples, seed)
+    estimate = metric.values(np.ones((1, metric.n_images)))[0]
+    draws = _draws(metric.n_images, resamples, seed)
     resampled = np.concatenate([metric.values(weights) for weights in draws])
     classes, mean = _intervals(estimate, resampled, level)
     return BootstrapResult(classes, mean, level, resamples, seed)
 
 
 def paired_bootstrap(
-    first: PhotographMetric,
-    second: PhotographMetric,
+    first: WeightedMetric,
+    second: WeightedMetric,
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
 ) -> PairedBootstrap:
-    """Intervals of the difference of two metrics on the same photographs, first minus second.
+    """Intervals of the difference of two metrics on the same images, first minus second.
 
     Both see the same draws, so what makes a draw easy or hard cancels. The mean is over the classes that
     have a value in both.
 
     Args:
-        first: a metric of the photographs.
-        second: a metric of the same photographs in the same order, with the same classes.
+        first: a metric of the images.
+        second: a metric of the same images in the same order, with the same classes.
         resamples: number of resamples.
         level: share of the resamples inside an interval.
         seed: seed of the draws.
 
     Raises:
-        FreelocError: no photographs, no resamples, or a level outside (0, 1).
-        ValueError: the metrics have different numbers of photographs or classes.
+        FreelocError: no images, no resamples, or a level outside (0, 1).
+        ValueError: the metrics have different numbers of images or classes.
     """
     _check(first, resamples, level)
-    if first.n_photographs != second.n_photographs:
-        raise ValueError(f"{first.n_photographs} photographs against {second.n_photographs}: not a pair")
-    ones = np.ones((1, first.n_photographs))
+    if first.n_images != second.n_images:
+        raise ValueError(f"{first.n_images} images against {second.n_images}: not a pair")
+    ones = np.ones((1, first.n_images))
     one, other = first.values(ones)[0], second.values(ones)[0]
     if one.shape != other.shape:
         raise ValueError(f"{len(one)} classes against {len(other)}: not a pair")
-    draws = _draws(first.n_photographs, resamples, seed)
+    draws = _draws(first.n_images, resamples, seed)
     resampled = np.concatenate([first.values(weights) - second.values(weights) for weights in draws])
     classes, mean = _intervals(one - other, resampled, level)
     means = class_means(resampled)

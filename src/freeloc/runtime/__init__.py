@@ -4,41 +4,41 @@ The torch modules stay the one definition of every network; this room only decid
 imports neither torch nor OpenVINO: a graph that was kept on disk runs without torch ever being loaded.
 """
 
-from freeloc.runtime.compiling import (
+from freeloc.runtime.compile import (
     Tail,
-    compile_kept,
+    compile_cached,
     compile_network,
-    graph_kept,
+    is_graph_cached,
     native_bfloat16,
     torch_device,
 )
-from freeloc.runtime.network import (
+from freeloc.runtime.int8 import Calibration, QuantizedGraph, compile_quantized, quantize_graph
+from freeloc.runtime.openvino_backend import cpu_supports_int8
+from freeloc.runtime.protocol import (
+    InferencePrecision,
     Network,
     Precision,
     Runtime,
-    SearchPrecision,
     check_runtime,
-    gpu_at_hand,
+    gpu_available,
 )
-from freeloc.runtime.on_openvino import cpu_multiplies_int8
-from freeloc.runtime.quantizing import Calibration, QuantizedGraph, compile_quantized, quantized_graph
 
 __all__ = [
     "Calibration",
+    "InferencePrecision",
     "Network",
     "Precision",
     "QuantizedGraph",
     "Runtime",
-    "SearchPrecision",
     "Tail",
     "check_runtime",
-    "compile_kept",
+    "compile_cached",
     "compile_network",
     "compile_quantized",
-    "cpu_multiplies_int8",
-    "gpu_at_hand",
-    "graph_kept",
+    "cpu_supports_int8",
+    "gpu_available",
+    "is_graph_cached",
     "native_bfloat16",
-    "quantized_graph",
+    "quantize_graph",
     "torch_device",
 ]

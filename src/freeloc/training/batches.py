@@ -1,4 +1,4 @@
-"""Which photographs go together, and at which scale."""
+"""Which images go together, and at which scale."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Protocol, TypeVar
 
 import torch
 
-from freeloc.overlap import ahead
+from freeloc.io.prefetch import prefetch
 from freeloc.training.recipe import Recipe
 
-__all__ = ["Batch", "Source", "fitted", "mix_seed", "plan_epoch", "steps_per_epoch", "stream"]
+__all__ = ["Batch", "Source", "derive_seed", "plan_epoch", "resolve_recipe", "steps_per_epoch", "stream"]
 
 _MOST_EPOCHS = 100
-"""Passes over few photographs, where there are more of them for the sake of steps."""
+"""Passes over few images, where there are more of them for the sake of steps."""
 
 Item = TypeVar("Item")
 Item_co = TypeVar("Item_co", covariant=True)
 
 
 class Source(Protocol[Item_co]):
-    """Where training gets what it needs of each photograph: a `freeloc.features.FeatureSource`, or another."""
+    """Where training gets what it needs of each image: a `freeloc.features.extract.FeatureSource`, or another."""
 
     @property
     def scales(self) -> tuple[float, ...] | None:
@@ -37,44 +37,44 @@ class Source(Protocol[Item_co]):
 
     @property
     def batch(self) -> int:
-        """How many photographs it likes to be asked for at once, see `together`; 1 where that gains nothing."""
+        """How many images it likes to be asked for at once, see `together`; 1 where that gains nothing."""
         ...
 
     def __len__(self) -> int:
-        """Number of photographs."""
+        """Number of images."""
         ...
 
     def cells(self, index: int, scale: float) -> Item_co:
-        """What a step reads of one photograph at one scale."""
+        """What a step reads of one image at one scale."""
         ...
 
     def together(self, indices: Sequence[int], scale: float) -> Sequence[Item_co]:
-        """What `cells` gives for each of several photographs."""
+        """What `cells` gives for each of several images."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One mini-batch: photographs by position, and the one scale they share (paper, section 4)."""
+    """One mini-batch: images by position, and the one scale they share (paper, section 4)."""
 
     indices: tuple[int, ...]
     scale: float
 
 
 def plan_epoch(
-    photographs: int, recipe: Recipe, scales: tuple[float, ...] | None, generator: torch.Generator
+    images: int, recipe: Recipe, scales: tuple[float, ...] | None, generator: torch.Generator
 ) -> list[Batch]:
-    """Every photograph once, in random order, each mini-batch at a random scale.
+    """Every image once, in random order, each mini-batch at a random scale.
 
     Args:
-        photographs: how many there are.
+        images: how many there are.
         recipe: batch size and scales.
         scales: the scales at hand; None draws between the recipe's smallest and largest.
         generator: source of order and scales.
     """
-    order = torch.randperm(photographs, generator=generator).tolist()
+    order = torch.randperm(images, generator=generator).tolist()
     batches = []
-    for start in range(0, photographs, recipe.batch_size):
+    for start in range(0, images, recipe.batch_size):
         if scales is None:
             low, high = min(recipe.scales), max(recipe.scales)
             scale = low + (high - low) * float(torch.rand((), generator=generator))
@@ -84,37 +84,39 @@ def plan_epoch(
     return batches
 
 
-def steps_per_epoch(photographs: int, recipe: Recipe) -> int:
-    """How many mini-batches `plan_epoch` makes of so many photographs."""
-    return math.ceil(photographs / recipe.batch_size)
+def steps_per_epoch(images: int, recipe: Recipe) -> int:
+    """How many mini-batches `plan_epoch` makes of so many images."""
+    return math.ceil(images / recipe.batch_size)
 
 
-def fitted(recipe: Recipe, photographs: int) -> Recipe:
-    """The recipe for so many photographs: no mini-batch larger than all of them, and its least steps taken."""
-    recipe = replace(recipe, batch_size=min(recipe.batch_size, photographs))
-    passes = math.ceil(recipe.least_steps / steps_per_epoch(photographs, recipe))
+def resolve_recipe(recipe: Recipe, images: int) -> Recipe:
+    """The recipe for so many images: no mini-batch larger than all of them, and its least steps taken."""
+    recipe = replace(recipe, batch_size=min(recipe.batch_size, images))
+    passes = math.ceil(recipe.least_steps / steps_per_epoch(images, recipe))
     return replace(recipe, epochs=max(recipe.epochs, min(_MOST_EPOCHS, passes)))
 
 
 def stream(source: Source[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch, list[Item]]]:
-    """The mini-batches of a plan in order, with what the source gives of their photographs.
+    """The mini-batches of a plan in order, with what the source gives of their images.
 
-    Photographs, not mini-batches, are what the source's threads work on: all of them are busy whatever the size of
-    a mini-batch. One mini-batch and a few photographs wait at a time, so that the threads also work while a step
+    Images, not mini-batches, are what the source's threads work on: all of them are busy whatever the size of
+    a mini-batch. One mini-batch and a few images wait at a time, so that the threads also work while a step
     is taken, and memory stays flat. A source that likes several at once, as on a GPU, gets a mini-batch after the
     other: two are in work, one in decoding while the other is computed.
     """
     if source.batch > 1:
-        together = ahead(lambda batch: source.together(batch.indices, batch.scale), plan, threads=2, depth=1)
+        together = prefetch(
+            lambda batch: source.together(batch.indices, batch.scale), plan, threads=2, depth=1
+        )
         yield from ((batch, list(items)) for batch, items in zip(plan, together, strict=True))
         return
     wanted = ((index, batch.scale) for batch in plan for index in batch.indices)
     waiting = max((len(batch.indices) for batch in plan), default=0) + 2 * source.threads
-    made = ahead(lambda pair: source.cells(*pair), wanted, threads=source.threads, depth=waiting)
+    made = prefetch(lambda pair: source.cells(*pair), wanted, threads=source.threads, depth=waiting)
     for batch in plan:
         yield batch, list(islice(made, len(batch.indices)))
 
 
-def mix_seed(seed: int, epoch: int, purpose: int) -> int:
+def derive_seed(seed: int, epoch: int, purpose: int) -> int:
     """A seed of its own for every purpose (0 to 7) of every epoch."""
     return ((seed * 1_000_003 + epoch) * 8 + purpose) % 2**63

@@ -13,12 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_bytes
 from torch import Tensor, nn
 
-from freeloc.atomic import write_bytes
 from freeloc.errors import FreelocError
+from freeloc.io.atomic import write_bytes
 
 __all__ = ["Checkpoint"]
 
-_TRUNK = "trunk."
+_BACKBONE = "backbone."
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +29,15 @@ class Checkpoint:
         epochs_done: finished epochs.
         weights: the head's weights.
         momentum: SGD's momentum buffer of each weight.
-        setup: what must be equal for a run to go on: recipe, data, trunk, seed.
-        trunk: those weights of the trunk that are trained as well.
+        setup: what must be equal for a run to go on: recipe, data, backbone, seed.
+        backbone: those weights of the backbone that are trained as well.
     """
 
     epochs_done: int
     weights: dict[str, Tensor]
     momentum: dict[str, Tensor]
     setup: Mapping[str, Any]
-    trunk: dict[str, Tensor] = field(default_factory=dict)
+    backbone: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -46,28 +46,28 @@ class Checkpoint:
         head: nn.Module,
         optimizer: torch.optim.Optimizer,
         setup: Mapping[str, Any],
-        trunk: Mapping[str, nn.Parameter] | None = None,
+        backbone: Mapping[str, nn.Parameter] | None = None,
     ) -> Checkpoint:
-        """The state of a head, of trained weights of the trunk, and of their optimizer."""
+        """The state of a head, of trained weights of the backbone, and of their optimizer."""
         momentum = {}
-        for name, parameter in _parameters(head, trunk or {}):
+        for name, parameter in _parameters(head, backbone or {}):
             buffer = optimizer.state[parameter].get("momentum_buffer")
             if buffer is not None:
                 momentum[name] = buffer
-        return cls(epochs_done, dict(head.state_dict()), momentum, setup, dict(trunk or {}))
+        return cls(epochs_done, dict(head.state_dict()), momentum, setup, dict(backbone or {}))
 
     def restore(
         self,
         head: nn.Module,
         optimizer: torch.optim.Optimizer,
-        trunk: Mapping[str, nn.Parameter] | None = None,
+        backbone: Mapping[str, nn.Parameter] | None = None,
     ) -> None:
         """Put the state back."""
         head.load_state_dict(self.weights)
         with torch.no_grad():
-            for name, parameter in (trunk or {}).items():
-                parameter.copy_(self.trunk[name])
-        for name, parameter in _parameters(head, trunk or {}):
+            for name, parameter in (backbone or {}).items():
+                parameter.copy_(self.backbone[name])
+        for name, parameter in _parameters(head, backbone or {}):
             if name in self.momentum:
                 # In the weight's own memory format: the fused step runs through both side by side.
                 buffer = torch.empty_like(parameter).copy_(self.momentum[name])
@@ -77,7 +77,7 @@ class Checkpoint:
         """Write it, as a whole."""
         tensors = {f"weights.{key}": value for key, value in self.weights.items()}
         tensors |= {f"momentum.{key}": value for key, value in self.momentum.items()}
-        tensors |= {f"{_TRUNK}{key}": value for key, value in self.trunk.items()}
+        tensors |= {f"{_BACKBONE}{key}": value for key, value in self.backbone.items()}
         header = {"epochs_done": self.epochs_done, "setup": dict(self.setup)}
         data = as_bytes(
             {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
@@ -107,9 +107,9 @@ class Checkpoint:
                 key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
             }
 
-        return cls(epochs_done, part("weights."), part("momentum."), setup, part(_TRUNK))
+        return cls(epochs_done, part("weights."), part("momentum."), setup, part(_BACKBONE))
 
 
-def _parameters(head: nn.Module, trunk: Mapping[str, nn.Parameter]) -> Iterator[tuple[str, nn.Parameter]]:
+def _parameters(head: nn.Module, backbone: Mapping[str, nn.Parameter]) -> Iterator[tuple[str, nn.Parameter]]:
     yield from head.named_parameters()
-    yield from ((f"{_TRUNK}{name}", parameter) for name, parameter in trunk.items())
+    yield from ((f"{_BACKBONE}{name}", parameter) for name, parameter in backbone.items())

@@ -11,19 +11,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-__all__ = ["autocast", "repeatable", "sharing_cores", "to_device"]
+__all__ = ["autocast", "deterministic", "sharing_cores", "to_device"]
 
 _CORES_PER_STEP_THREAD = 4
-"""Of the work on a photograph, a step of the head is about a sixth and the trunk the rest. One thread of torch for
-every four cores leaves the steps time in hand, so that they never keep the trunk waiting."""
+"""Of the work on an image, a step of the head is about a sixth and the backbone the rest. One thread of torch for
+every four cores leaves the steps time in hand, so that they never keep the backbone waiting."""
 
 
 @contextmanager
 def sharing_cores(cores: int) -> Iterator[None]:
     """Inside, torch leaves most of ``cores`` to the threads that make features meanwhile.
 
-    A step that spreads over all cores would wait at each of its barriers for threads that the trunk has displaced,
-    and spin there in the trunk's time.
+    A step that spreads over all cores would wait at each of its barriers for threads that the backbone has
+    displaced,
+    and spin there in the backbone's time.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(max(1, min(before, cores // _CORES_PER_STEP_THREAD)))
@@ -39,7 +40,7 @@ def autocast(device: torch.device, *, enabled: bool) -> torch.autocast:
 
 
 @contextmanager
-def repeatable() -> Iterator[None]:
+def deterministic() -> Iterator[None]:
     """Inside, cuDNN takes only ways to compute that give the same every time, and does not choose by timing."""
     settings = torch.backends.cudnn
     before = settings.deterministic, settings.benchmark

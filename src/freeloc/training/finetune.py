@@ -1,11 +1,12 @@
-"""Training the upper part of a trunk together with the head.
+"""Training the upper part of a backbone together with the head.
 
-The lower part stays fixed, so its maps are cached or made by the fast runtime like the features of a whole trunk.
+The lower part stays fixed, so its maps are cached or made by the fast runtime like the features of a whole
+backbone.
 The trained stages read neighbouring values, so they run on whole maps, in torch, with gradients; the search among
-the cells that come out, and the loss, are those of `freeloc.training.steps`. Batch normalisation keeps the
-statistics the trunk came with.
+the cells that come out, and the loss, are those of `freeloc.training.step`. Batch normalisation keeps the
+statistics the backbone came with.
 
-A mini-batch's gradient is the sum of its photographs', so they need not go through at once: on a GPU all of them
+A mini-batch's gradient is the sum of its images', so they need not go through at once: on a GPU all of them
 do, on a processor so many that memory stays flat whatever the stage.
 """
 
@@ -20,16 +21,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from freeloc.batching import grouped, in_groups
-from freeloc.features import Cells, MapSource
-from freeloc.geometry import CellLayout, Padding, Pyramid
-from freeloc.photographs import photograph_size
-from freeloc.runtime.exact import exact_float32
-from freeloc.training.depthwise import with_quick_gradients
-from freeloc.training.device import autocast, repeatable, to_device
-from freeloc.training.steps import Learner
+from freeloc.features.batching import grouped, in_groups
+from freeloc.features.extract import Cells, MapSource
+from freeloc.geometry.grid import CellLayout, Padding
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.decode import read_image_size
+from freeloc.runtime.tf32 import disable_tf32
+from freeloc.training.depthwise_gradients import use_fast_gradients
+from freeloc.training.device import autocast, deterministic, to_device
+from freeloc.training.step import TrainStep
 
-__all__ = ["FinishedCells", "StageLearner", "StageMap", "StageMaps"]
+__all__ = ["StageInput", "StageInputs", "StageTrainStep", "TrainedStageFeatures"]
 
 _TOGETHER = 2**22
 """Values of maps that go through at once on a processor: a whole mini-batch of a late stage's maps, which takes
@@ -37,25 +39,25 @@ twice as long one by one, and one map of the first's, whose layers keep a gigaby
 
 
 @dataclass(frozen=True, eq=False)
-class StageMap:
-    """What the trained stages read of one photograph.
+class StageInput:
+    """What the trained stages read of one image.
 
     Attributes:
         values: (rows, columns, channels), the whole canvas.
-        valid: rows and columns of the finished map that look at the photograph.
+        valid: rows and columns of the finished map that look at the image.
     """
 
     values: Cells
     valid: tuple[int, int]
 
 
-class StageMaps:
-    """Maps of a trunk's lower part, with what is known of the photographs' cells.
+class StageInputs:
+    """Maps of a backbone's lower part, with what is known of the images' cells.
 
     Args:
-        maps: the maps of the photographs.
-        paths: the photographs.
-        layout: of the whole trunk's cells.
+        maps: the maps of the images.
+        paths: the images.
+        layout: of the whole backbone's cells.
         padding: how canvases are padded.
     """
 
@@ -77,30 +79,30 @@ class StageMaps:
 
     @property
     def batch(self) -> int:
-        """How many photographs it likes to be asked for at once, see `together`."""
+        """How many images it likes to be asked for at once, see `together`."""
         return self._maps.batch
 
     def __len__(self) -> int:
         return len(self._paths)
 
-    def cells(self, index: int, scale: float) -> StageMap:
-        """What the trained stages read of one photograph."""
-        return StageMap(self._maps.map(index, scale), self._valid(index, scale))
+    def cells(self, index: int, scale: float) -> StageInput:
+        """What the trained stages read of one image."""
+        return StageInput(self._maps.map(index, scale), self._valid(index, scale))
 
-    def together(self, indices: Sequence[int], scale: float) -> list[StageMap]:
-        """What `cells` gives for each of several photographs."""
+    def together(self, indices: Sequence[int], scale: float) -> list[StageInput]:
+        """What `cells` gives for each of several images."""
         maps = self._maps.maps(indices, scale)
         valid = [self._valid(index, scale) for index in indices]
-        return [StageMap(values, own) for values, own in zip(maps, valid, strict=True)]
+        return [StageInput(values, own) for values, own in zip(maps, valid, strict=True)]
 
     def _valid(self, index: int, scale: float) -> tuple[int, int]:
         pyramid = Pyramid((scale,), self._padding)
-        grid = pyramid.grid(photograph_size(self._paths[index]), scale, self._layout)
+        grid = pyramid.grid(read_image_size(self._paths[index]), scale, self._layout)
         return grid.valid_rows, grid.valid_cols
 
 
-class FinishedCells:
-    """A `freeloc.features.FeatureSource`: maps taken through the trained stages as they are now.
+class TrainedStageFeatures:
+    """A `freeloc.features.extract.FeatureSource`: maps taken through the trained stages as they are now.
 
     Args:
         maps: maps of the lower part.
@@ -110,7 +112,7 @@ class FinishedCells:
     """
 
     def __init__(
-        self, maps: StageMaps, above: nn.Module, *, low_precision: bool, device: torch.device
+        self, maps: StageInputs, above: nn.Module, *, low_precision: bool, device: torch.device
     ) -> None:
         self._maps = maps
         self._above = _placed(above, device)
@@ -129,32 +131,32 @@ class FinishedCells:
 
     @property
     def batch(self) -> int:
-        """How many photographs it likes to be asked for at once, see `together`."""
+        """How many images it likes to be asked for at once, see `together`."""
         return self._maps.batch
 
     def __len__(self) -> int:
         return len(self._maps)
 
     def cells(self, index: int, scale: float) -> Cells:
-        """(M, channels) features of the valid cells of one photograph, row by row."""
+        """(M, channels) features of the valid cells of one image, row by row."""
         return self._finished(self._maps.cells(index, scale))
 
     def together(self, indices: Sequence[int], scale: float) -> list[Cells]:
-        """What `cells` gives for each of several photographs."""
+        """What `cells` gives for each of several images."""
         return [self._finished(item) for item in self._maps.together(indices, scale)]
 
-    def _finished(self, item: StageMap) -> Cells:
-        with torch.no_grad(), exact_float32(self._device, enabled=not self._low_precision):
+    def _finished(self, item: StageInput) -> Cells:
+        with torch.no_grad(), disable_tf32(self._device, enabled=not self._low_precision):
             (cells,) = _run(self._above, [item], self._device, low_precision=self._low_precision)
         values: Cells = cells.half().cpu().numpy()
         return values
 
 
-class StageLearner:
+class StageTrainStep:
     """Computes the gradient of a recipe's loss for mini-batches of maps.
 
     Args:
-        above: the trained stages of the trunk's body.
+        above: the trained stages of the backbone's body.
         learner: computes the loss from cells, with the trained projection.
         low_precision: compute in bfloat16; weights and their gradients stay float32.
         device: where to compute.
@@ -165,7 +167,7 @@ class StageLearner:
     def __init__(
         self,
         above: nn.Module,
-        learner: Learner,
+        learner: TrainStep,
         *,
         low_precision: bool,
         device: torch.device,
@@ -178,29 +180,29 @@ class StageLearner:
         unbounded = device.type != "cpu"
         self._together = together or (sys.maxsize if unbounded else _TOGETHER)
 
-    def backward(self, maps: Sequence[StageMap], labels: Tensor, generator: torch.Generator) -> Tensor:
+    def backward(self, maps: Sequence[StageInput], labels: Tensor, generator: torch.Generator) -> Tensor:
         """Add the gradient of a mini-batch's loss to the weights' gradients; gives the loss, detached.
 
         Args:
-            maps: of N photographs.
+            maps: of N images.
             labels: (N, K) in {−1, 0, +1}.
             generator: source of dropout and of the cells looked at.
         """
         total = torch.zeros((), device=self._device)
-        with repeatable(), exact_float32(self._device, enabled=not self._low_precision):
+        with deterministic(), disable_tf32(self._device, enabled=not self._low_precision):
             for portion in self._portions(maps):
                 items = [maps[index] for index in portion]
                 seen = [self._glimpse(cells, generator) for cells in self._finished(items)]
                 counts = [len(cells) for cells in seen]
                 loss = self._learner.loss_of(torch.cat(seen), counts, labels[portion], generator)
-                # The loss is a mean over photographs, here of the portion's.
+                # The loss is a mean over images, here of the portion's.
                 share = loss * (len(portion) / len(maps))
                 share.backward()  # type: ignore[no-untyped-call]
                 total += share.detach()
         return total
 
-    def _finished(self, items: Sequence[StageMap]) -> list[Tensor]:
-        """Cells of each photograph; maps of one shape go through at once."""
+    def _finished(self, items: Sequence[StageInput]) -> list[Tensor]:
+        """Cells of each image; maps of one shape go through at once."""
         return in_groups(
             lambda alike: _run(self._above, alike, self._device, low_precision=self._low_precision),
             items,
@@ -211,8 +213,8 @@ class StageLearner:
         drawn = self._learner.drawn(len(cells), generator)
         return cells if drawn is None else cells[drawn]
 
-    def _portions(self, maps: Sequence[StageMap]) -> list[list[int]]:
-        """Which photographs' layers are kept for the way back at once; those of one shape lie together."""
+    def _portions(self, maps: Sequence[StageInput]) -> list[list[int]]:
+        """Which images' layers are kept for the way back at once; those of one shape lie together."""
         portions: list[list[int]] = []
         room = 0
         for group in grouped(item.values.shape for item in maps):
@@ -227,15 +229,15 @@ class StageLearner:
 
 
 def _placed(module: nn.Module, device: torch.device) -> nn.Module:
-    with_quick_gradients(module)
+    use_fast_gradients(module)
     # Maps are kept with the values of one place side by side, which is this memory format: nothing is copied.
     return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _run(
-    above: nn.Module, items: Sequence[StageMap], device: torch.device, *, low_precision: bool
+    above: nn.Module, items: Sequence[StageInput], device: torch.device, *, low_precision: bool
 ) -> list[Tensor]:
-    """(M, channels) float32 valid cells of each photograph; all maps have one shape."""
+    """(M, channels) float32 valid cells of each image; all maps have one shape."""
     maps = to_device(np.stack([item.values for item in items]), device).permute(0, 3, 1, 2)
     with autocast(device, enabled=low_precision):
         finished = above(maps.float())

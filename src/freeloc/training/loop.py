@@ -11,22 +11,22 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from freeloc.datasets.sample import Labels
+from freeloc.datasets.dataset import Labels
 from freeloc.errors import FreelocError
-from freeloc.heads import AdaptationHead
-from freeloc.progress import track
-from freeloc.training.batches import Source, mix_seed, plan_epoch, steps_per_epoch, stream
+from freeloc.io.progress import track
+from freeloc.nn.backbones.trainable_stages import PROJECTION
+from freeloc.nn.head import AdaptationHead
+from freeloc.training.batches import Source, derive_seed, plan_epoch, steps_per_epoch, stream
 from freeloc.training.recipe import Recipe
-from freeloc.trunks.stages import PROJECTION
 
-__all__ = ["EpochRecord", "Pupil", "fit", "learning_rate", "make_optimizer"]
+__all__ = ["BatchTrainer", "EpochRecord", "fit", "learning_rate", "make_optimizer"]
 
 Item = TypeVar("Item")
 Item_contra = TypeVar("Item_contra", contravariant=True)
 
 
-class Pupil(Protocol[Item_contra]):
-    """What learns from what a source gives of each photograph."""
+class BatchTrainer(Protocol[Item_contra]):
+    """What learns from what a source gives of each image."""
 
     def backward(self, items: Sequence[Item_contra], labels: Tensor, generator: torch.Generator) -> Tensor:
         """Add the gradient of a mini-batch's loss to the weights' gradients; gives the loss, detached."""
@@ -60,14 +60,14 @@ def learning_rate(step: int, steps: int, recipe: Recipe, peak: float | None = No
 
 
 def make_optimizer(
-    head: AdaptationHead, recipe: Recipe, trunk: Mapping[str, nn.Parameter] | None = None
+    head: AdaptationHead, recipe: Recipe, backbone: Mapping[str, nn.Parameter] | None = None
 ) -> torch.optim.SGD:
-    """SGD with momentum; weight decay falls on the head's weights, not on biases nor on the trunk.
+    """SGD with momentum; weight decay falls on the head's weights, not on biases nor on the backbone.
 
     Args:
         head: the head.
         recipe: rates, momentum and decay.
-        trunk: weights of the trunk that are trained as well, by their names there.
+        backbone: weights of the backbone that are trained as well, by their names there.
     """
     weights = [parameter for name, parameter in head.named_parameters() if name.endswith("weight")]
     biases = [parameter for name, parameter in head.named_parameters() if name.endswith("bias")]
@@ -76,10 +76,10 @@ def make_optimizer(
         {"params": weights, "weight_decay": recipe.weight_decay, "peak": peak},
         {"params": biases, "weight_decay": 0.0, "peak": peak},
     ]
-    projection = [value for key, value in (trunk or {}).items() if key.startswith(f"{PROJECTION}.")]
-    stages = [value for key, value in (trunk or {}).items() if not key.startswith(f"{PROJECTION}.")]
-    rates = ((projection, recipe.projection_learning_rate), (stages, recipe.trunk_learning_rate))
-    # A decay towards zero would pull away from what the trunk was trained for.
+    projection = [value for key, value in (backbone or {}).items() if key.startswith(f"{PROJECTION}.")]
+    stages = [value for key, value in (backbone or {}).items() if not key.startswith(f"{PROJECTION}.")]
+    rates = ((projection, recipe.projection_learning_rate), (stages, recipe.backbone_learning_rate))
+    # A decay towards zero would pull away from what the backbone was trained for.
     groups += [{"params": part, "weight_decay": 0.0, "peak": rate} for part, rate in rates if part]
     # Fused, a step reads and writes every weight once: a third of the time.
     return torch.optim.SGD(groups, lr=peak, momentum=recipe.momentum, fused=True)
@@ -89,7 +89,7 @@ def fit(
     source: Source[Item],
     labels: Labels,
     head: AdaptationHead,
-    learner: Pupil[Item],
+    learner: BatchTrainer[Item],
     optimizer: torch.optim.SGD,
     recipe: Recipe,
     *,
@@ -105,7 +105,7 @@ def fit(
     same steps as one that was never stopped.
 
     Args:
-        source: features of N photographs.
+        source: features of N images.
         labels: (N, K) int8 in {−1, 0, +1}.
         head: is changed in place.
         learner: computes the loss and its gradient.
@@ -123,9 +123,9 @@ def fit(
 
     for epoch in range(first_epoch, recipe.epochs):
         started = time.monotonic()
-        plan_die = torch.Generator().manual_seed(mix_seed(seed, epoch, 0))
-        dropout_die = torch.Generator(device).manual_seed(mix_seed(seed, epoch, 1))
-        plan = plan_epoch(len(source), recipe, source.scales, plan_die)
+        order_generator = torch.Generator().manual_seed(derive_seed(seed, epoch, 0))
+        dropout_generator = torch.Generator(device).manual_seed(derive_seed(seed, epoch, 1))
+        plan = plan_epoch(len(source), recipe, source.scales, order_generator)
         losses: list[Tensor] = []
         rate = 0.0
         what = f"epoch {epoch + 1} of {recipe.epochs}"
@@ -135,7 +135,7 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, steps, recipe, group["peak"])
             optimizer.zero_grad()
-            losses.append(learner.backward(cells, targets[list(batch.indices)], dropout_die))
+            losses.append(learner.backward(cells, targets[list(batch.indices)], dropout_generator))
             optimizer.step()
             if after_step is not None:
                 after_step(step + 1)

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from freeloc.datasets.sample import PRESENT, Dataset
-from freeloc.featurecache import CacheFormat
+from freeloc.datasets.dataset import PRESENT, Dataset
+from freeloc.features.cache import CacheFormat
+from freeloc.nn.backbones.base import Backbone
 from freeloc.runtime import Network
 from freeloc.training.recipe import Recipe
-from freeloc.trunks.base import Trunk
 
 __all__ = ["data_hash", "describe_setup", "is_setup_of", "make_manifest"]
 
@@ -25,7 +25,7 @@ __all__ = ["data_hash", "describe_setup", "is_setup_of", "make_manifest"]
 def describe_setup(
     dataset: Dataset,
     contents: Sequence[str],
-    trunk: Trunk,
+    backbone: Backbone,
     network: Network,
     recipe: Recipe,
     *,
@@ -36,9 +36,9 @@ def describe_setup(
     """What decides the weights, as plain JSON: two runs of one setup on one machine type end alike.
 
     Args:
-        dataset: photographs and labels.
-        contents: a hash of each photograph's file.
-        trunk: as training found it.
+        dataset: images and labels.
+        contents: a hash of each image's file.
+        backbone: as training found it.
         network: who runs it.
         recipe: how the head is trained.
         low_precision: whether the head computes in bfloat16.
@@ -48,7 +48,7 @@ def describe_setup(
     setup = {
         "recipe": asdict(recipe),
         "data": data_hash(dataset, contents),
-        "trunk": trunk.fingerprint,
+        "backbone": backbone.fingerprint,
         "precision": f"{network.runtime} {network.precision}",
         "training_precision": "bfloat16" if low_precision else "float32",
         "seed": seed,
@@ -59,11 +59,11 @@ def describe_setup(
 
 
 def data_hash(dataset: Dataset, contents: Sequence[str]) -> str:
-    """SHA-256 over classes, file names, labels and the photographs' own bytes.
+    """SHA-256 over classes, file names, labels and the images' own bytes.
 
     Args:
-        dataset: photographs and labels.
-        contents: a hash of each photograph's file.
+        dataset: images and labels.
+        contents: a hash of each image's file.
     """
     digest = hashlib.sha256(dataset.fingerprint.encode())
     digest.update("\n".join(contents).encode())
@@ -73,7 +73,7 @@ def data_hash(dataset: Dataset, contents: Sequence[str]) -> str:
 def make_manifest(
     setup: Mapping[str, Any],
     dataset: Dataset,
-    trunk: Trunk,
+    backbone: Backbone,
     timings: Mapping[str, float],
     *,
     resumed: bool,
@@ -83,8 +83,8 @@ def make_manifest(
 
     Args:
         setup: of `describe_setup`.
-        dataset: the photographs and labels.
-        trunk: as training left it.
+        dataset: the images and labels.
+        backbone: as training left it.
         timings: seconds of each part of the run.
         resumed: whether the run went on from a checkpoint; ``timings`` then tell the last part only.
         iteration: for a model of a run under way, the steps done until then; None for that of its end.
@@ -95,7 +95,7 @@ def make_manifest(
         "data": {
             "name": dataset.name,
             "fingerprint": setup["data"],
-            "photographs": len(dataset),
+            "images": len(dataset),
             "skipped": dataset.skipped,
             "positives": dict(zip(dataset.classes, positives, strict=True)),
         },
@@ -108,8 +108,8 @@ def make_manifest(
             "processor": platform.machine(),
             "threads": torch.get_num_threads(),
         },
-        # Differs from "trunk", with which training began, where the trunk was trained as well.
-        "trained_trunk": trunk.fingerprint,
+        # Differs from "backbone", with which training began, where the backbone was trained as well.
+        "trained_backbone": backbone.fingerprint,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed": resumed,
         "timings": dict(timings),

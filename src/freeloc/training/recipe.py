@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from freeloc.errors import FreelocError, check_choice
-from freeloc.geometry import TEST_SCALES, Padding, Pyramid
-from freeloc.poolings import TrainingPooling
-from freeloc.trunks.stages import FROZEN, PROJECTION
+from freeloc.geometry.grid import Padding
+from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
+from freeloc.nn.backbones.trainable_stages import FROZEN, PROJECTION
+from freeloc.nn.pooling import TrainingPooling
 
 __all__ = ["RECIPES", "Recipe", "Supervision", "named_recipe"]
 
@@ -24,20 +25,20 @@ class Recipe:
     """How a head is trained.
 
     The defaults are freeloc's own recipe, but for ``least_steps``, which the one named "default" has. Where it
-    departs from the paper (section 4): training starts warm (see `freeloc.training.warmstart`) and on
-    standardized features; the trunk's last 1×1 convolution learns as well; each step looks at a third of the
+    departs from the paper (section 4): training starts warm (see `freeloc.training.warm_start`) and on
+    standardized features; the backbone's last 1×1 convolution learns as well; each step looks at a third of the
     cells; features are dropped out as well, and weights decay; the learning rate falls along a cosine instead of
-    staying; canvases are padded to the trunk's stride only. The arg-max is searched without dropout.
+    staying; canvases are padded to the backbone's stride only. The arg-max is searched without dropout.
 
     Attributes:
         name: what the manifest calls it.
-        epochs: passes over the photographs.
-        batch_size: photographs per mini-batch; all of a mini-batch share one scale (paper: 16).
+        epochs: passes over the images.
+        batch_size: images per mini-batch; all of a mini-batch share one scale (paper: 16).
         scales: the set from which each mini-batch draws its scale when features are cached; when they are not,
             it is drawn uniformly between the smallest and the largest (paper: 0.7 to 1.4).
         test_scales: the scales the trained model looks at by default.
         padding: how canvases are padded; "square" is the paper's letter.
-        warm_epochs: passes over full photographs before the search for objects begins; 0 starts cold, from
+        warm_epochs: passes over full images before the search for objects begins; 0 starts cold, from
             random weights on raw features, as the paper does.
         warm_learning_rate: of SGD in these passes.
         hidden: width of FCa; 0 makes the head one linear layer.
@@ -46,9 +47,9 @@ class Recipe:
         pooling: "max", the search for the object (paper, section 3); "average", the mean of all cells' scores,
             as for class activation maps; "full", the scores of the mean of all cells' features, which is
             full-image training (always all cells, and scale 1 alone); or one of the others of
-            `freeloc.poolings`.
-        supervision: what training is told of a photograph, see `Supervision`.
-        cell_fraction: share of a photograph's cells that a step looks at, drawn anew each time. Hiding the rest
+            `freeloc.nn.pooling`.
+        supervision: what training is told of an image, see `Supervision`.
+        cell_fraction: share of an image's cells that a step looks at, drawn anew each time. Hiding the rest
             keeps the head from resting on the one most telling window, and makes the search that much
             cheaper; 1 looks at all, as the paper does.
         gradient: "sparse" runs forward and backward only on the cells that count, which is exact for "max" and
@@ -59,13 +60,13 @@ class Recipe:
         weight_decay: of SGD, on the weights, not on the biases.
         schedule: "cosine" falls to zero over all epochs, "constant" stays.
         warmup: share of all steps over which the learning rate rises from zero.
-        trainable_trunk: the trunk's stage from which on its weights are trained as well (`Trunk.stages`);
+        trainable_backbone: the backbone's stage from which on its weights are trained as well (`Backbone.stages`);
             "none" trains the head alone, as the paper does. The projection works cell by cell, as the head
-            does: training it costs next to nothing, and a trunk that has none leaves nothing to train.
+            does: training it costs next to nothing, and a backbone that has none leaves nothing to train.
         projection_learning_rate: of SGD on the projection's weights, at its peak; they follow the head's
             schedule, without weight decay.
-        trunk_learning_rate: likewise on the weights of the trunk's other stages, which bear less.
-        least_steps: where the photographs are so few that ``epochs`` passes are fewer steps of SGD, there are
+        backbone_learning_rate: likewise on the weights of the backbone's other stages, which bear less.
+        least_steps: where the images are so few that ``epochs`` passes are fewer steps of SGD, there are
             more passes, up to a hundred; 0 keeps to ``epochs``.
     """
 
@@ -89,9 +90,9 @@ class Recipe:
     weight_decay: float = 4e-3
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: float = 0.1
-    trainable_trunk: str = PROJECTION
+    trainable_backbone: str = PROJECTION
     projection_learning_rate: float = 4e-3
-    trunk_learning_rate: float = 2.5e-4
+    backbone_learning_rate: float = 2.5e-4
     least_steps: int = 0
 
     def __post_init__(self) -> None:
@@ -100,7 +101,7 @@ class Recipe:
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "projection_learning_rate": self.projection_learning_rate,
-            "trunk_learning_rate": self.trunk_learning_rate,
+            "backbone_learning_rate": self.backbone_learning_rate,
         }
         for option, value in positive.items():
             if not 0 < value < math.inf:
@@ -116,7 +117,7 @@ class Recipe:
             )
         if self.pooling == "full" and not self.scales == self.test_scales == (1.0,):
             raise FreelocError(
-                "--pooling full looks at a photograph once, at scale 1: train at --scales 1 with a recipe that "
+                "--pooling full looks at an image once, at scale 1: train at --scales 1 with a recipe that "
                 "tests at scale 1 alone, such as --recipe cam"
             )
         for option, count in (("warm_epochs", self.warm_epochs), ("least_steps", self.least_steps)):
@@ -132,7 +133,7 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    # Without it, ten passes over a hundred photographs would be seventy steps (docs/voc20.md, few photographs).
+    # Without it, ten passes over a hundred images would be seventy steps (docs/voc20.md, few images).
     "default": Recipe(least_steps=2000),
     # Section 4 of the paper. Its text names SGD but neither rate, momentum nor length; those are ours.
     "paper": Recipe(
@@ -147,7 +148,7 @@ RECIPES: dict[str, Recipe] = {
         weight_decay=0.0,
         schedule="constant",
         warmup=0.0,
-        trainable_trunk=FROZEN,
+        trainable_backbone=FROZEN,
     ),
     # Class activation mapping: full images, one scale, average pooling, one linear layer. For comparison.
     "cam": Recipe(
@@ -160,7 +161,7 @@ RECIPES: dict[str, Recipe] = {
         hidden_dropout=0.0,
         cell_fraction=1.0,
         pooling="average",
-        trainable_trunk=FROZEN,
+        trainable_backbone=FROZEN,
     ),
 }
 

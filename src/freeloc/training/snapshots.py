@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeloc.errors import FreelocError
-from freeloc.model import Model
-from freeloc.progress import say
+from freeloc.io.progress import print_status
+from freeloc.models.model import Model
 
 __all__ = ["Snapshots"]
 
@@ -76,4 +76,4 @@ class Snapshots:
         if iteration in self.iterations:
             model().save(self.file(iteration))
             if not quiet:
-                say(f"wrote {self.file(iteration)}")
+                print_status(f"wrote {self.file(iteration)}")

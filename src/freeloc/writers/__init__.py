@@ -1,7 +1,10 @@
 """What leaves the program: records and maps for other programs, and a few words for people."""
 
-from freeloc.writers.jsonlines import SCHEMA_VERSION, JsonLinesWriter, StandardOutput, localization_record
-from freeloc.writers.maps import output_names, write_maps
+from freeloc.writers.console import StandardOutput
+from freeloc.writers.jsonl import JsonLinesWriter
+from freeloc.writers.npz_maps import write_maps
+from freeloc.writers.output_names import output_names
+from freeloc.writers.record import SCHEMA_VERSION, localization_record
 
 __all__ = [
     "SCHEMA_VERSION",

@@ -1,0 +1,1 @@
+"""Tag lists and class folders."""

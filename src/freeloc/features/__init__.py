@@ -1,0 +1,1 @@
+"""Backbone features: extracted, cached and read back."""

@@ -1,0 +1,1 @@
+"""Coordinates: sizes, grids, lattices, pyramids, and operations on boxes."""

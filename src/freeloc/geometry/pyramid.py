@@ -1,0 +1,55 @@
+"""The scales of an image and their grids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from freeloc.errors import FreelocError
+from freeloc.geometry.grid import CellLayout, Grid, Padding
+from freeloc.geometry.size import REFERENCE_SIDE, Size
+
+__all__ = ["TEST_SCALES", "Pyramid"]
+
+
+TEST_SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
+"""Test-time scales of the paper (section 4, "Classification")."""
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """The scales an image is looked at, and how its canvases are padded.
+
+    Attributes:
+        scales: 1.0 means the longest side is 500 pixels; the paper tests at six scales.
+        padding: "stride" (default) or "square", the paper's letter.
+    """
+
+    scales: tuple[float, ...] = TEST_SCALES
+    padding: Padding = "stride"
+
+    def __post_init__(self) -> None:
+        if not self.scales:
+            raise FreelocError("--scales is empty: give at least one scale, such as 1.0")
+        for scale in self.scales:
+            if not 0.02 <= scale <= 20:
+                raise FreelocError(
+                    f"--scales has {scale:g}: give scales between 0.02 and 20 (1 = 500 pixels)"
+                )
+
+    def grid(self, image_size: Size, scale: float, layout: CellLayout) -> Grid:
+        """The grid of one image at one scale."""
+        square = max(1, round(REFERENCE_SIDE * scale))
+        ratio = square / image_size.longest
+        content = Size(
+            square if image_size.width == image_size.longest else max(1, round(image_size.width * ratio)),
+            square if image_size.height == image_size.longest else max(1, round(image_size.height * ratio)),
+        )
+        canvas = Size(
+            layout.padded_side(content.width, square, self.padding),
+            layout.padded_side(content.height, square, self.padding),
+        )
+        return Grid(image_size, scale, content, canvas, layout)
+
+    def grids(self, image_size: Size, layout: CellLayout) -> tuple[Grid, ...]:
+        """The grids of one image, one per scale, in the order of ``scales``."""
+        return tuple(self.grid(image_size, scale, layout) for scale in self.scales)

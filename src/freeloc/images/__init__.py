@@ -1,0 +1,1 @@
+"""Find, check and decode images, and lay them on canvases."""

@@ -1,0 +1,1 @@
+"""Images through the network: score maps, points, peaks and boxes."""

@@ -1,0 +1,407 @@
+"""The thing a user holds: a trained model that says, for any image and class, how sure and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from freeloc.errors import FreelocError
+from freeloc.geometry.grid import CellLayout
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.canvas import canvases_of
+from freeloc.inference.fusion import localize, pooled_scores
+from freeloc.inference.multiscale import EarlyExit, ScaleInput, run_scales, run_scales_many
+from freeloc.inference.presets import INT8_PRESETS, UNDECIDED_SCORE, Preset, ScalePlan, select_scales
+from freeloc.inference.result import Localization, LocationMode
+from freeloc.inference.score_map import SCORING_GRAPH_VERSION, ScoreMap
+from freeloc.io.prefetch import prefetch
+from freeloc.models.calibration import Calibration
+from freeloc.models.header import ModelHeader
+from freeloc.nn.pooling import Pooling
+from freeloc.runtime import (
+    InferencePrecision,
+    Network,
+    QuantizedGraph,
+    Runtime,
+    Tail,
+    check_runtime,
+    compile_cached,
+    compile_network,
+    compile_quantized,
+    cpu_supports_int8,
+    gpu_available,
+    is_graph_cached,
+)
+
+if TYPE_CHECKING:  # torch takes seconds to load, and a kept graph runs without it
+    from freeloc.models.model import Model
+    from freeloc.nn.backbones.base import Backbone
+
+__all__ = ["ImageSource", "Localizer"]
+
+ImageSource: TypeAlias = str | Path | Image.Image | npt.NDArray[np.generic]
+"""An image: a file, a Pillow image, or an array as `freeloc.images.decode.load_image` takes it."""
+
+
+class Localizer:
+    """Scores, points and maps for images. Several threads may use one; the network serves them in turn.
+
+    Args:
+        model: a trained head.
+        backbone: the backbone it was trained on.
+        scales: the scales an image is looked at; default the model's own (the paper's six).
+        preset: the same by name, see `freeloc.inference.presets`: "fast", "balanced" or "best", the model's own.
+        location: the way to the point, "fused" or "paper".
+        runtime: who executes the network.
+        precision: its arithmetic. "int8" needs a model that carries an int8 network (`freeloc.quantize`), and runs
+            in OpenVINO; the presets "fast" and "balanced" take it by themselves where it is there and pays.
+        batch: how many canvases of one shape torch is given at once, at most, when there are many images;
+            default many on a GPU, one on a processor. OpenVINO is given one.
+
+    Raises:
+        FreelocError: the backbone is not the one the head was trained on, or the model carries no int8 network.
+
+    Example:
+        >>> localizer = Localizer.load("run/model.safetensors")  # doctest: +SKIP
+        >>> result = localizer.predict("street.jpg")  # doctest: +SKIP
+        >>> for found in result.present():  # doctest: +SKIP
+        ...     print(found.name, found.probability, found.x, found.y)
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        backbone: Backbone,
+        *,
+        scales: tuple[float, ...] | None = None,
+        preset: Preset | None = None,
+        location: LocationMode = "fused",
+        runtime: Runtime = "auto",
+        precision: InferencePrecision = "auto",
+        batch: int | None = None,
+    ) -> None:
+        check_runtime(runtime, precision, search=True)
+        backbone = _same_backbone(model.adapted(backbone), model)
+        meant = _meant(precision, preset, runtime, int8=model.int8 is not None)
+        int8 = _wanted(model.int8) if meant == "int8" else None
+
+        def compiled(streams: bool) -> Network:
+            if meant == "int8":
+                return compile_quantized(_wanted(int8), streams=streams)
+            tail = _tail(model, backbone)
+            return compile_network(
+                backbone, tail, runtime=runtime, precision=meant, streams=streams, batch=batch
+            )
+
+        self._model = model
+        self._hold(
+            model,
+            backbone.layout,
+            backbone.pad_color,
+            select_scales(model.scales, scales, preset),
+            location,
+            compiled,
+        )
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path,
+        *,
+        weights: str | Path | None = None,
+        scales: tuple[float, ...] | None = None,
+        preset: Preset | None = None,
+        location: LocationMode = "fused",
+        runtime: Runtime = "auto",
+        precision: InferencePrecision = "auto",
+        batch: int | None = None,
+    ) -> Localizer:
+        """Load a model together with its backbone.
+
+        The first time, the network is traced and kept; from then on it starts without torch being loaded. An
+        int8 network comes with the model and needs no first time.
+
+        Args:
+            model: a ``.safetensors`` file of ``freeloc train``, the run folder that holds it, or a name such as
+                "voc20", see `freeloc.models.registry.find_model`.
+            weights: local weight file of the backbone, where it is not the embedded one.
+            scales: see the class.
+            preset: see the class.
+            location: see the class.
+            runtime: see the class.
+            precision: see the class.
+            batch: see the class.
+
+        Raises:
+            FreelocError: the model is missing, damaged or of a newer format, or the backbone's weights cannot be
+                had.
+        """
+        header = ModelHeader.read(model)
+        check_runtime(runtime, precision, search=True)
+        if weights is None and header.layout is not None and header.pad_color is not None:
+            chosen = select_scales(header.scales, scales, preset)
+            meant = _meant(precision, preset, runtime, int8=header.int8 is not None)
+            kept = meant == "int8" or (_on_processor(runtime) and is_graph_cached(_graph_name(header)))
+            if kept:
+                return _CachedGraphLocalizer(header, header.layout, header.pad_color, chosen, location, meant)
+        from freeloc.models.model import Model
+        from freeloc.nn.backbones.registry import load_backbone
+
+        loaded = Model.load(header.path)
+        return cls(
+            loaded,
+            load_backbone(loaded.backbone, weights),
+            scales=scales,
+            preset=preset,
+            location=location,
+            runtime=runtime,
+            precision=precision,
+            batch=batch,
+        )
+
+    def _hold(
+        self,
+        facts: Model | ModelHeader,
+        layout: CellLayout,
+        pad_color: tuple[int, int, int],
+        plan: ScalePlan,
+        location: LocationMode,
+        compiled: Callable[[bool], Network],
+    ) -> None:
+        if location not in {"fused", "paper"}:
+            raise FreelocError(f"--location {location} is unknown: choose fused or paper")
+        self.location: LocationMode = location
+        self.pyramid = Pyramid(plan.scales, facts.padding)
+        self._glance = EarlyExit(plan.glance, self._in_doubt)
+        self._facts = facts
+        self._layout = layout
+        self._fill = pad_color
+        self._compiled = compiled
+
+    @property
+    def model(self) -> Model:
+        """The trained head and what belongs to it."""
+        return self._model
+
+    def save(self, path: str | Path) -> None:
+        """Write the model file, as a whole."""
+        self.model.save(path)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The K class names, in the order of all arrays."""
+        return self._facts.classes
+
+    @property
+    def pooling(self) -> Pooling:
+        """How a scale's map becomes a score."""
+        return self._facts.pooling
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a class counts as present, where the model has no calibration."""
+        return self._facts.threshold
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How scores become probabilities, with a threshold per class; None leaves the paper's equation 2."""
+        return self._facts.calibration
+
+    def predict(self, image: ImageSource) -> Localization:
+        """Scores, points and maps of every class for one image.
+
+        Args:
+            image: a file, a Pillow image, or an array; turned upright by its EXIF orientation.
+
+        Raises:
+            FreelocError: the image cannot be read.
+        """
+        return self.localize(self.score_maps(image), image)
+
+    def predict_many(self, images: Iterable[ImageSource]) -> Iterator[Localization]:
+        """Like `predict` for many images, in order; decoding overlaps, memory stays flat.
+
+        Raises:
+            FreelocError: an image cannot be read; raised when its turn comes.
+        """
+        for outcome in self.try_many(images):
+            if isinstance(outcome, FreelocError):
+                raise outcome
+            yield outcome
+
+    def try_many(self, images: Iterable[ImageSource]) -> Iterator[Localization | FreelocError]:
+        """Like `predict_many`, but an image that cannot be read gives its error instead of raising it."""
+
+        def attempt(image: ImageSource) -> Localization | FreelocError:
+            try:
+                return self.localize(self._score_maps(image, network), image)
+            except FreelocError as error:
+                return error
+
+        def finish(found: tuple[ImageSource, list[ScoreMap] | FreelocError]) -> Localization | FreelocError:
+            image, maps = found
+            return maps if isinstance(maps, FreelocError) else self.localize(maps, image)
+
+        network, images = self._network_for(images)
+        if network.batch == 1:
+            yield from prefetch(attempt, images, threads=network.threads)
+        else:
+            yield from prefetch(finish, self._in_batches(images, network), threads=network.threads)
+
+    def score_maps_many(self, images: Iterable[ImageSource]) -> Iterator[list[ScoreMap]]:
+        """Like `score_maps` for many images, in order; decoding overlaps, memory stays flat."""
+        network, images = self._network_for(images)
+        if network.batch == 1:
+            yield from prefetch(
+                lambda image: self._score_maps(image, network), images, threads=network.threads
+            )
+            return
+        for _, maps in self._in_batches(images, network):
+            if isinstance(maps, FreelocError):
+                raise maps
+            yield maps
+
+    def score_maps(self, image: ImageSource) -> list[ScoreMap]:
+        """The raw score maps of one image, one per scale looked at, cut to the cells that look at it."""
+        return self._score_maps(image, self._latency)
+
+    def localize(
+        self, maps: list[ScoreMap], image: ImageSource | None = None, *, mode: LocationMode | None = None
+    ) -> Localization:
+        """Scores and points from raw maps, the way this localizer was asked to, or the way of ``mode``."""
+        return localize(
+            maps,
+            self.classes,
+            mode=mode or self.location,
+            pooling=self.pooling,
+            path=Path(image) if isinstance(image, str | Path) else None,
+            calibration=self.calibration,
+            threshold=self.threshold,
+            box_threshold=self._facts.box_threshold,
+        )
+
+    @cached_property
+    def _latency(self) -> Network:
+        """The network for a single image: all cores work on it."""
+        return self._compiled(False)
+
+    @cached_property
+    def _streams(self) -> Network:
+        """The network for many images: every core works on one of its own."""
+        return self._compiled(True)
+
+    def _network_for(self, images: Iterable[ImageSource]) -> tuple[Network, Iterable[ImageSource]]:
+        """The network that is done with all the images soonest; a stream each is no help to a single one."""
+        waiting = iter(images)
+        first = list(islice(waiting, 2))
+        return self._streams if len(first) > 1 else self._latency, chain(first, waiting)
+
+    def _score_maps(self, image: ImageSource, network: Network) -> list[ScoreMap]:
+        return run_scales(self._looks(image), network, self._glance)
+
+    def _in_batches(
+        self, images: Iterable[ImageSource], network: Network
+    ) -> Iterator[tuple[ImageSource, list[ScoreMap] | FreelocError]]:
+        return run_scales_many(images, self._looks, network, self._glance)
+
+    def _looks(self, image: ImageSource) -> Iterator[ScaleInput]:
+        return (
+            ScaleInput.of(grid, canvas)
+            for grid, canvas in canvases_of(image, self.pyramid, self._layout, self._fill)
+        )
+
+    def _in_doubt(self, found: Sequence[ScoreMap]) -> bool:
+        """Whether a glance leaves a class undecided; see `freeloc.inference.presets.ScalePlan`."""
+        return bool(np.abs(pooled_scores(found, self.pooling)).min() < UNDECIDED_SCORE)
+
+
+class _CachedGraphLocalizer(Localizer):
+    """Runs the model's int8 network, or the graph that an earlier localizer kept.
+
+    Torch is loaded only if the latter turns out damaged.
+    """
+
+    def __init__(
+        self,
+        header: ModelHeader,
+        layout: CellLayout,
+        pad_color: tuple[int, int, int],
+        plan: ScalePlan,
+        location: LocationMode,
+        precision: InferencePrecision,
+    ) -> None:
+        int8 = _wanted(header.int8_graph()) if precision == "int8" else None
+
+        def compiled(streams: bool) -> Network:
+            if precision == "int8":
+                return compile_quantized(_wanted(int8), streams=streams)
+            network = compile_cached(_graph_name(header), precision=precision, streams=streams)
+            if network is None:
+                tail = _tail(self.model, self._backbone)
+                network = compile_network(
+                    self._backbone, tail, runtime="openvino", precision=precision, streams=streams
+                )
+            return network
+
+        self._header = header
+        self._hold(header, layout, pad_color, plan, location, compiled)
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained head and what belongs to it, read from its file."""
+        from freeloc.models.model import Model
+
+        return Model.load(self._header.path)
+
+    @cached_property
+    def _backbone(self) -> Backbone:
+        from freeloc.nn.backbones.registry import load_backbone
+
+        return _same_backbone(self.model.adapted(load_backbone(self._header.backbone)), self._header)
+
+
+def _on_processor(runtime: Runtime) -> bool:
+    return runtime == "openvino" or (runtime == "auto" and not gpu_available())
+
+
+def _meant(
+    precision: InferencePrecision, preset: Preset | None, runtime: Runtime, *, int8: bool
+) -> InferencePrecision:
+    """The precision, where a preset counts on an int8 network and nothing else was asked for."""
+    willing = precision == "auto" and preset in INT8_PRESETS and int8 and _on_processor(runtime)
+    return "int8" if willing and cpu_supports_int8() else precision
+
+
+def _wanted(int8: QuantizedGraph | None) -> QuantizedGraph:
+    if int8 is None:
+        raise FreelocError(
+            "the model has no int8 network: make one with freeloc quantize MODEL IMAGES, or leave "
+            "--precision int8 out"
+        )
+    return int8
+
+
+def _same_backbone(backbone: Backbone, facts: Model | ModelHeader) -> Backbone:
+    if backbone.fingerprint != facts.backbone_fingerprint:
+        raise FreelocError(
+            f"the model was trained on other weights of backbone {facts.backbone} than those at hand: "
+            "give the same weights with --weights"
+        )
+    return backbone
+
+
+def _tail(model: Model, backbone: Backbone) -> Tail:
+    from freeloc.inference.scoring_graph import scoring_tail
+
+    return scoring_tail(backbone, model.head, None if model.content is None else _graph_name(model))
+
+
+def _graph_name(facts: Model | ModelHeader) -> str:
+    return f"search{SCORING_GRAPH_VERSION}-{facts.backbone_fingerprint[:16]}-{str(facts.content)[:32]}"

@@ -1,0 +1,1 @@
+"""Model files: header, weights, names and calibration."""

@@ -1,0 +1,62 @@
+"""What the models that have names say of themselves, read from their headers alone: no weights, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from freeloc.errors import FreelocError
+from freeloc.models.header import ModelHeader
+from freeloc.models.registry import NamedModel, Origin, named_models
+
+__all__ = ["ListedModel", "list_models"]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A named model and its header.
+
+    Attributes:
+        name: what finds it.
+        path: the file.
+        origin: "package" for those that come with freeloc, "yours" for all others.
+        header: what the file says, without the hash of its content; None where it cannot be used.
+        problem: why it cannot, in one sentence; None where it can.
+    """
+
+    name: str
+    path: Path
+    origin: Origin
+    header: ModelHeader | None
+    problem: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, the same keys for every model; null where nothing is known."""
+        header = self.header
+        return {
+            "name": self.name,
+            "path": str(self.path),
+            "origin": self.origin,
+            "problem": self.problem,
+            "backbone": header and header.backbone,
+            "classes": header and list(header.classes),
+            "calibrated": header and header.calibration is not None,
+            "int8": header and header.int8 is not None,
+            "card": header and header.card and asdict(header.card),
+        }
+
+
+def list_models() -> list[ListedModel]:
+    """All models that have names, by name, each with what its file says; see
+    `freeloc.models.registry.find_model`."""
+    return [_listed(model) for model in named_models()]
+
+
+def _listed(model: NamedModel) -> ListedModel:
+    header, problem = None, None
+    try:
+        header = ModelHeader.read(model.path, hashed=False)
+    except FreelocError as error:
+        problem = str(error)
+    return ListedModel(model.name, model.path, model.origin, header, problem)

@@ -1,0 +1,1 @@
+"""Network parts: head, pooling, loss and backbones."""

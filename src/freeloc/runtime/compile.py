@@ -1,0 +1,163 @@
+"""Backbone and tail, made ready to run."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from freeloc.errors import FreelocError
+from freeloc.runtime.float32_stem import with_float32_stem
+from freeloc.runtime.graph_cache import append_graph, cached_graph, convert, graph_file, is_cached
+from freeloc.runtime.openvino_backend import OpenVinoNetwork, cpu_supports_bfloat16
+from freeloc.runtime.protocol import Network, Precision, Runtime, check_runtime, gpu_available
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from freeloc.nn.backbones.base import Backbone
+
+__all__ = [
+    "Tail",
+    "compile_cached",
+    "compile_network",
+    "is_graph_cached",
+    "native_bfloat16",
+    "network_graph",
+    "torch_device",
+]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """What follows a backbone cell by cell.
+
+    Attributes:
+        module: takes (N, channels, rows, cols) features and then ``extras``; gives one tensor or several. Where
+            several canvases go through at once, every further input has one axis more in front, the canvases.
+        extras: number of axes of each further input; all are free in size.
+        name: the graph of backbone and tail in one is kept on disk under this name; it must tell their weights.
+            None keeps the backbone's alone.
+        exact_start: OpenVINO computes the backbone's first layers in float32 whatever the precision
+            (`freeloc.runtime.float32_stem`).
+    """
+
+    module: nn.Module
+    extra_input_dims: tuple[int, ...] = ()
+    name: str | None = None
+    float32_stem: bool = False
+
+
+def compile_network(
+    backbone: Backbone,
+    tail: Tail | None = None,
+    *,
+    runtime: Runtime = "auto",
+    precision: Precision = "auto",
+    streams: bool = False,
+    batch: int | None = None,
+) -> Network:
+    """Make a backbone, and what follows it cell by cell, ready to run.
+
+    Args:
+        backbone: the frozen backbone.
+        tail: what follows the backbone, such as projection and head, in the same runtime; None runs the backbone's
+            body alone.
+        runtime: who executes.
+        precision: arithmetic; results stay float32.
+        streams: False puts all cores on one canvas, for the quickest single answer; True gives every core a
+            canvas of its own, for the most images per second (a third more on two cores).
+        batch: how many canvases of one shape torch is given at once, at most; default many on a GPU, one on a
+            processor. OpenVINO is given one.
+
+    Raises:
+        FreelocError: unknown runtime or precision, a batch of none, or OpenVINO cannot be loaded.
+    """
+    check_runtime(runtime, precision)
+    if batch is not None and batch < 1:
+        raise FreelocError(f"a batch of {batch} canvases is none: give 1 or more")
+    if runtime == "torch" or (runtime == "auto" and gpu_available()):
+        import torch
+
+        from freeloc.runtime.torch_backend import TorchNetwork
+
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return TorchNetwork(backbone, None if tail is None else tail.module, precision, device, batch)
+    return OpenVinoNetwork(network_graph(backbone, tail), precision, streams=streams)
+
+
+def network_graph(backbone: Backbone, tail: Tail | None) -> Any:
+    """Backbone and tail as one OpenVINO graph with free canvas size; kept where it has a name."""
+    if tail is None:
+        return _backbone_graph(backbone)
+    if tail.name is None:
+        return _whole_graph(backbone, tail)
+    return cached_graph(graph_file(tail.name), lambda: _whole_graph(backbone, tail))
+
+
+def is_graph_cached(name: str) -> bool:
+    """Whether a graph of backbone and tail is kept under a tail's name."""
+    return is_cached(graph_file(name))
+
+
+def compile_cached(name: str, *, precision: Precision = "auto", streams: bool = False) -> Network | None:
+    """The network kept under a tail's name, without torch; None where it was not made yet, or is damaged."""
+    path = graph_file(name)
+    if not is_cached(path):
+        return None
+    try:
+        return OpenVinoNetwork(path, precision, streams=streams)
+    except RuntimeError as error:
+        _log.debug("cannot compile %s: %s", path, error)
+        return None
+
+
+def native_bfloat16(device: str) -> bool:
+    """Whether "cuda" or "cpu" multiplies bfloat16 in hardware; where not, it is slower than float32."""
+    if device == "cuda":
+        import torch
+
+        return bool(torch.cuda.is_bf16_supported())
+    return cpu_supports_bfloat16()
+
+
+def torch_device(precision: Precision, runtime: Runtime = "auto") -> tuple[torch.device, bool]:
+    """Where torch itself computes, as in training, and whether it multiplies in bfloat16 there.
+
+    Args:
+        precision: "float32" keeps all of it in float32; otherwise products are bfloat16 where that is faster.
+        runtime: "openvino" keeps to the processor.
+    """
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() and runtime != "openvino" else "cpu")
+    return device, precision != "float32" and native_bfloat16(device.type)
+
+
+def _backbone_graph(backbone: Backbone) -> Any:
+    """The backbone with free canvas size."""
+
+    def make() -> Any:
+        import torch
+
+        side = backbone.layout.window or 2 * backbone.layout.stride
+        return convert(backbone, [torch.zeros(1, side, side, 3, dtype=torch.uint8)], [[1, -1, -1, 3]])
+
+    return cached_graph(graph_file(f"{backbone.name}-{backbone.fingerprint[:16]}"), make)
+
+
+def _whole_graph(backbone: Backbone, tail: Tail) -> Any:
+    import torch
+
+    below = _backbone_graph(backbone)
+
+    examples = [
+        torch.zeros(1, backbone.channels, 2, 2),
+        *(torch.zeros([2] * axes) for axes in tail.extra_input_dims),
+    ]
+    shapes = [[1, backbone.channels, -1, -1], *([-1] * axes for axes in tail.extra_input_dims)]
+    following = convert(tail.module, examples, shapes)
+    return append_graph(with_float32_stem(below) if tail.float32_stem else below, following)

@@ -1,0 +1,216 @@
+"""One training step: the search for the winning cells, the loss, and the sparse gradient.
+
+The backbone is frozen and the head works cell by cell, so the gradient of a max-pooled score touches one cell per
+image and class. The search therefore runs without gradients; forward and backward then run on the winners
+alone. In float32 and without dropout this gives exactly the gradient of the dense computation with the same
+winners. The highest and lowest cells of top-k pooling are found and weighed in the same way. Where the processor
+multiplies bfloat16, both compute their products in it; weights, sums and gradients of weights stay float32. With
+dropout, the winners are those of the undropped network: the search asks which window the network believes in, not
+which one a die favours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from freeloc.features.extract import Cells
+from freeloc.nn.cell_pooling import average_pool, lse_pool, max_cells, topk_cells, topk_pool
+from freeloc.nn.full_image import full_image_scores
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.losses import logistic_loss
+from freeloc.nn.pooling import TOPK_WEIGHT, bias_gain
+from freeloc.training.device import autocast, to_device
+from freeloc.training.recipe import Recipe
+
+__all__ = ["TrainStep"]
+
+_CELLS_AT_ONCE = 640
+"""Cells of one part of the search on a processor. What lies between the layers then fits where the last part's
+lay, instead of taking fresh pages from the system in every step."""
+
+
+class TrainStep:
+    """Computes a recipe's loss for mini-batches of cells.
+
+    Args:
+        projection: the backbone's cell-by-cell projection; a gradient reaches it where its weights ask for one.
+        head: the head to be trained.
+        recipe: pooling and gradient.
+        low_precision: compute products in bfloat16.
+        device: where to compute.
+    """
+
+    def __init__(
+        self,
+        projection: nn.Module,
+        head: AdaptationHead,
+        recipe: Recipe,
+        *,
+        low_precision: bool,
+        device: torch.device,
+    ) -> None:
+        self._projection = projection.to(device)
+        self._head = head.to(device)
+        self._recipe = recipe
+        self._low_precision = low_precision
+        self._device = device
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._device
+
+    @property
+    def bias_gain(self) -> float:
+        """By how much a pooled score rises where FCb's bias does by one."""
+        return bias_gain(self._recipe.pooling)
+
+    def loss(self, cells: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
+        """The loss of one mini-batch (paper, equation 1), ready for ``backward``.
+
+        Args:
+            cells: for each of N images, (cells, channels) features.
+            labels: (N, K) in {−1, 0, +1}.
+            generator: source of dropout and of the cells looked at.
+        """
+        drawn = [self.drawn(len(part), generator) for part in cells]
+        counts = [len(part) if rows is None else len(rows) for part, rows in zip(cells, drawn, strict=True)]
+        if self._device.type == "cpu":
+            features = to_device(_chosen(cells, drawn), self._device)
+        else:  # the draws lie on the GPU: to look at them here would wait for all it has to do
+            features = to_device(np.concatenate(cells), self._device)
+            features = features[_chosen_rows(cells, drawn, self._device)]
+        return self.loss_of(features, counts, labels, generator)
+
+    def backward(self, cells: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Add the gradient of `loss` to the weights' gradients; gives the loss, detached."""
+        loss = self.loss(cells, labels, generator)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def loss_of(
+        self, features: Tensor, counts: Sequence[int], labels: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """The loss of cells that are chosen already.
+
+        Args:
+            features: (M, channels) of N images, one after the other; a gradient reaches them where they
+                ask for one.
+            counts: cells of each image, N numbers that sum to M.
+            labels: (N, K) in {−1, 0, +1}.
+            generator: source of dropout.
+        """
+        labels = labels.to(self._device)
+        sparse = self._recipe.gradient == "sparse"
+        if self._recipe.pooling == "full":
+            scores = self._full(features, counts, generator)
+        elif self._recipe.pooling == "max" and sparse:
+            scores = self.scores_at(features, self.winners(features.detach(), counts), generator)
+        elif self._recipe.pooling == "topk" and sparse:
+            scores = self._topk(features, counts, generator)
+        elif self._recipe.pooling == "max":
+            scores = self._dense(features, counts, generator)
+        else:
+            scores = self._softly(features, counts, generator)
+        return logistic_loss(scores, labels)
+
+    def drawn(self, count: int, generator: torch.Generator) -> Tensor | None:
+        """Which of an image's ``count`` cells this step looks at, in order; None: at all of them."""
+        kept = math.ceil(self._recipe.cell_fraction * count)
+        if kept == count or self._recipe.pooling == "full":
+            return None
+        return torch.randperm(count, generator=generator, device=generator.device)[:kept].sort().values
+
+    def pooled(self, cells: Sequence[Cells]) -> Tensor:
+        """(N, K) scores of a mini-batch, pooled as the recipe says, without gradients or dropout."""
+        features = to_device(np.concatenate(cells), self._device)
+        counts = [len(part) for part in cells]
+        if self._recipe.pooling == "full":
+            with torch.no_grad():
+                return self._full(features, counts, None)
+        return _POOLS[self._recipe.pooling](self.search(features), counts)
+
+    def winners(self, features: Tensor, counts: Sequence[int]) -> Tensor:
+        """(N, K) which cell wins for each image and class, found without gradients or dropout."""
+        return max_cells(self.search(features), counts)
+
+    def search(self, features: Tensor) -> Tensor:
+        """(M, K) float32 scores of all cells, without gradients or dropout, at reduced precision."""
+        kind = torch.bfloat16 if self._low_precision else torch.float32
+        in_parts = self._device.type == "cpu" and not self._low_precision
+        parts = max(1, -(-len(features) // _CELLS_AT_ONCE)) if in_parts else 1
+        with torch.no_grad(), autocast(self._device, enabled=self._low_precision):
+            scores = [self._head(self._projection(part.to(kind))).float() for part in features.chunk(parts)]
+        return torch.cat(scores)
+
+    def scores_at(self, features: Tensor, winners: Tensor, generator: torch.Generator) -> Tensor:
+        """(R, K) scores of the cells that won, with their gradient and dropout; ``winners`` is of that shape."""
+        chosen, position = torch.unique(winners, return_inverse=True)
+        with autocast(self._device, enabled=self._low_precision):
+            scores = self._head(self._projection(features[chosen].float()), generator)
+        picked: Tensor = scores.float().gather(0, position)
+        return picked
+
+    def _topk(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
+        """(N, K) `topk_pool` of the cells that it reads, found without gradients or dropout."""
+        picked = topk_cells(self.search(features.detach()), counts)
+        scores = self.scores_at(features, torch.cat(picked), generator)
+        pooled = []
+        for part in torch.split(scores, [len(cells) for cells in picked]):
+            highest, lowest = part.chunk(2)
+            pooled.append(highest.mean(dim=0) + TOPK_WEIGHT * lowest.mean(dim=0))
+        return torch.stack(pooled)
+
+    def _full(self, features: Tensor, counts: Sequence[int], generator: torch.Generator | None) -> Tensor:
+        with autocast(self._device, enabled=self._low_precision):
+            scores = full_image_scores(self._head, self._projection, features.float(), counts, generator)
+        return scores.float()
+
+    def _dense(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
+        scores = self._head(self._projection(features.float()), generator)
+        return _maxima(scores, counts)
+
+    def _softly(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
+        """(N, K) scores by a pooling whose gradient reaches more cells than one."""
+        if self._recipe.pooling == "average" and self._head.fca is None:
+            # A linear head commutes with the mean: one row per image instead of one per cell.
+            projected = self._projection(features.float())
+            pooled: Tensor = self._head(average_pool(projected, counts), generator)
+            return pooled
+        with autocast(self._device, enabled=self._low_precision):
+            scores = self._head(self._projection(features.float()), generator)
+        return _POOLS[self._recipe.pooling](scores.float(), counts)
+
+
+def _chosen(cells: Sequence[Cells], drawn: Sequence[Tensor | None]) -> Cells:
+    """(M, channels) drawn cells of all images, one after the other; None draws all of one."""
+    pairs = zip(cells, drawn, strict=True)
+    picked: Cells = np.concatenate([part if rows is None else part[rows.numpy()] for part, rows in pairs])
+    return picked
+
+
+def _chosen_rows(cells: Sequence[Cells], drawn: Sequence[Tensor | None], device: torch.device) -> Tensor:
+    """(M,) the places of the same cells in the list of all cells."""
+    start, places = 0, []
+    for part, rows in zip(cells, drawn, strict=True):
+        places.append((torch.arange(len(part), device=device) if rows is None else rows) + start)
+        start += len(part)
+    return torch.cat(places)
+
+
+def _maxima(scores: Tensor, counts: Sequence[int]) -> Tensor:
+    """(N, K) largest of each image's (M, K) scores, given the cells of each image."""
+    return torch.stack([part.amax(dim=0) for part in torch.split(scores, list(counts))])
+
+
+_POOLS: Mapping[str, Callable[[Tensor, Sequence[int]], Tensor]] = {
+    "max": _maxima,
+    "lse": lse_pool,
+    "topk": topk_pool,
+    "average": average_pool,
+}

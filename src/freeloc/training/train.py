@@ -1,0 +1,397 @@
+"""A training run: from tagged images to a run folder with model, manifest and log."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from freeloc.datasets.dataset import Dataset
+from freeloc.errors import FreelocError
+from freeloc.features.cache import CacheFormat
+from freeloc.features.extract import CachedFeatures, FeatureSource, LiveFeatures, content_hashes, extract
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.decode import read_image_size
+from freeloc.inference.localizer import Localizer
+from freeloc.io.progress import print_status
+from freeloc.models.model import Model
+from freeloc.nn.backbones.base import Backbone, BackboneSplit
+from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
+from freeloc.nn.backbones.trainable_stages import FROZEN
+from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.pooling import test_pooling
+from freeloc.runtime import Network, Precision, Runtime, compile_network, torch_device
+from freeloc.training.batches import Source, derive_seed, plan_epoch, resolve_recipe, steps_per_epoch
+from freeloc.training.box_threshold import fit_box_threshold
+from freeloc.training.checkpoint import Checkpoint
+from freeloc.training.cross_fitting import calibrated, check_folds, is_calibrated
+from freeloc.training.device import sharing_cores
+from freeloc.training.finetune import StageInputs, StageTrainStep, TrainedStageFeatures
+from freeloc.training.loop import BatchTrainer, EpochRecord, fit, make_optimizer
+from freeloc.training.manifest import describe_setup, make_manifest
+from freeloc.training.masked_pooling import MaskedFeatures, MaskedTrainStep, check_supervision
+from freeloc.training.recipe import Recipe, named_recipe
+from freeloc.training.run_folder import RunFolder
+from freeloc.training.snapshots import Snapshots
+from freeloc.training.step import TrainStep
+from freeloc.training.warm_start import calibrate, log_odds, measure_features, train_on_means
+
+__all__ = ["train"]
+
+_CALIBRATION_IMAGES = 640
+
+
+def train(
+    dataset: Dataset,
+    out: str | Path,
+    *,
+    backbone: str = DEFAULT_BACKBONE,
+    weights: str | None = None,
+    recipe: Recipe | str = "default",
+    seed: int = 0,
+    runtime: Runtime = "auto",
+    precision: Precision = "auto",
+    cache: str | Path | None = None,
+    no_cache: bool = False,
+    cache_format: CacheFormat = "float16",
+    snapshots: Sequence[int] = (),
+    calibrate: int = 0,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Model:
+    """Train a head on tagged images.
+
+    The run folder ``out`` then holds ``model.safetensors``, ``manifest.json``, ``log.jsonl`` and
+    ``checkpoint.safetensors``. Boxes of the data set, if it has any, are not looked at, unless the recipe's
+    supervision says so.
+
+    Args:
+        dataset: images and labels.
+        out: the run folder; must not hold another run unless ``resume``.
+        backbone: name of the backbone.
+        weights: local weight file of the backbone.
+        recipe: a recipe, or the name of one: "default", "paper" or "cam".
+        seed: same seed, data and machine type give the same model, bit for bit.
+        runtime: who executes the backbone.
+        precision: arithmetic of the backbone.
+        cache: folder of feature caches; default the user's.
+        no_cache: make features on the fly, at scales drawn from a range, and keep none.
+        cache_format: how the cache is written: "int8" takes half of the room, at a small loss.
+        snapshots: iterations (steps of SGD over the whole run; 0 is before the first) after which the model, as
+            it is then, is written to ``snapshots/step-000210.safetensors`` and the like.
+        calibrate: how many folds the images are dealt into, once the model is trained, to calibrate it by
+            heads that did not see them, see `freeloc.training.cross_fitting`; each is one more training. 0
+            leaves equation
+            2 of the paper.
+        resume: go on from the run folder's checkpoint; a run that is finished is left as it is.
+        quiet: show no progress.
+
+    Raises:
+        FreelocError: the run folder is taken, or holds a checkpoint of another run, or an image or the
+            weights cannot be read, or the recipe wants boxes and there are none, or a snapshot is no iteration
+            of the run, or there are fewer images than folds.
+    """
+    once = partial(
+        _train,
+        backbone=backbone,
+        weights=weights,
+        recipe=named_recipe(recipe) if isinstance(recipe, str) else recipe,
+        seed=seed,
+        runtime=runtime,
+        precision=precision,
+        cache=cache,
+        no_cache=no_cache,
+        cache_format=cache_format,
+        quiet=quiet,
+    )
+    if calibrate:
+        check_folds(len(dataset), calibrate)
+    model = once(dataset, out, snapshots=snapshots, resume=resume)
+    if not calibrate or is_calibrated(model, calibrate):
+        return model
+
+    def train_fold(part: Dataset, folder: Path) -> Model:
+        return once(part, folder, snapshots=(), resume=True)
+
+    def ready(part: Model) -> Localizer:
+        # Without the hash of a file nobody keeps its graph: it is run once.
+        part = replace(part, content=None)
+        return Localizer(part, load_backbone(backbone, weights), runtime=runtime, precision=precision)
+
+    run = RunFolder(Path(out), resume=True, quiet=quiet)
+    made = calibrated(model, dataset, calibrate, run.folds, train_fold, ready, seed=seed, quiet=quiet)
+    run.finish(made)
+    shutil.rmtree(run.folds, ignore_errors=True)
+    return made
+
+
+def _train(
+    dataset: Dataset,
+    out: str | Path,
+    *,
+    backbone: str,
+    weights: str | None,
+    recipe: Recipe,
+    seed: int,
+    runtime: Runtime,
+    precision: Precision,
+    cache: str | Path | None,
+    no_cache: bool,
+    cache_format: CacheFormat,
+    snapshots: Sequence[int],
+    resume: bool,
+    quiet: bool,
+) -> Model:
+    """`train` without a calibration; its arguments are those."""
+    run = RunFolder(Path(out), resume=resume, quiet=quiet)
+    if not len(dataset):
+        raise FreelocError(f"{dataset.name} has no images: nothing to train on")
+    if recipe.supervision != "tags":
+        check_supervision(dataset, recipe)
+    recipe = resolve_recipe(recipe, len(dataset))
+    if cache_format not in {"float16", "int8"}:
+        raise FreelocError(f"--cache-format {cache_format} is unknown: choose float16 or int8")
+    wanted = Snapshots.of(
+        run.snapshots, snapshots, epochs=recipe.epochs, per_epoch=steps_per_epoch(len(dataset), recipe)
+    )
+    started = time.monotonic()
+    whole = load_backbone(backbone, weights)
+    parts = _divided(whole, recipe)
+    network = compile_network(parts.below, runtime=runtime, precision=precision, streams=True)
+    device, low_precision = torch_device(precision, runtime)
+    kept_as = None if no_cache else cache_format
+    contents = content_hashes([sample.path for sample in dataset])
+    setup = describe_setup(
+        dataset,
+        contents,
+        whole,
+        network,
+        recipe,
+        low_precision=low_precision,
+        cache=kept_as,
+        seed=seed,
+    )
+    finished = run.finished(setup)
+    if finished is not None:
+        wanted.check_kept(wanted.last)
+        return finished
+    checkpoint = run.open(setup)
+    if checkpoint is not None:
+        wanted.check_kept(checkpoint.epochs_done * wanted.per_epoch)
+    features = _features(dataset, contents, parts.below, network, recipe, cache, kept_as, quiet=quiet)
+    extracted = time.monotonic()
+
+    head = _new_head(whole, dataset, recipe, seed).to(device)
+    lesson = _training_setup(parts, features, head, dataset, recipe, device, low_precision=low_precision)
+    # Where the backbone runs all the while and the head is all that is trained, the backbone has most to do.
+    backbone_first = no_cache and parts.above is None and device.type == "cpu"
+
+    def model(iteration: int | None = None) -> Model:
+        timings = {
+            "features_seconds": round(extracted - started, 2),
+            "training_seconds": round(time.monotonic() - extracted, 2),
+        }
+        resumed = checkpoint is not None
+
+        def manifest(changed: Backbone) -> dict[str, Any]:
+            return make_manifest(setup, dataset, changed, timings, resumed=resumed, iteration=iteration)
+
+        return _model(whole, parts, head, dataset, recipe, manifest)
+
+    def keep(iteration: int) -> None:
+        wanted.keep(iteration, lambda: model(iteration), quiet=quiet)
+
+    with sharing_cores(network.threads) if backbone_first else nullcontext():
+        _run_training(lesson, head, parts, dataset, recipe, run, checkpoint, setup, seed, keep, quiet=quiet)
+    box_threshold = fit_box_threshold(lesson.learner, lesson.cells, dataset, whole.layout, recipe)
+    made = replace(model(), box_threshold=box_threshold)
+    run.finish(made)
+    return made
+
+
+def _model(
+    backbone: Backbone,
+    parts: BackboneSplit,
+    head: AdaptationHead,
+    dataset: Dataset,
+    recipe: Recipe,
+    manifest: Callable[[Backbone], dict[str, Any]],
+) -> Model:
+    """What head and trained weights are now, as a model; ``manifest`` is asked with the backbone as it is now."""
+    changes = {key: value.detach().cpu().clone() for key, value in parts.trained.items()}
+    changed = backbone.with_weights(changes) if changes else backbone
+    return Model(
+        backbone=backbone.name,
+        backbone_fingerprint=changed.fingerprint,
+        classes=dataset.classes,
+        head=head.folded(),
+        scales=recipe.test_scales,
+        padding=recipe.padding,
+        pooling=test_pooling(recipe.pooling),
+        layout=backbone.layout,
+        pad_color=backbone.pad_color,
+        manifest=manifest(changed),
+        backbone_base=backbone.fingerprint if changes else "",
+        backbone_changes=changes,
+    )
+
+
+def _divided(backbone: Backbone, recipe: Recipe) -> BackboneSplit:
+    """What of the backbone stays fixed, and what is trained."""
+    if recipe.trainable_backbone == FROZEN:
+        return BackboneSplit(backbone, None, backbone.projection, {})
+    return backbone.split_at(recipe.trainable_backbone)
+
+
+@dataclass(frozen=True, eq=False)
+class _TrainingSetup:
+    """Who learns from what.
+
+    Attributes:
+        source: what every step reads.
+        pupil: what learns from it.
+        cells: features as the backbone makes them by now: for the warm start, and for what is measured at the end.
+        learner: computes the loss of cells.
+    """
+
+    source: Source[Any]
+    pupil: BatchTrainer[Any]
+    cells: FeatureSource
+    learner: TrainStep
+
+
+def _training_setup(
+    parts: BackboneSplit,
+    features: CachedFeatures | LiveFeatures,
+    head: AdaptationHead,
+    dataset: Dataset,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    low_precision: bool,
+) -> _TrainingSetup:
+    learner = TrainStep(parts.projection, head, recipe, low_precision=low_precision, device=device)
+    if recipe.supervision != "tags":
+        sizes = [read_image_size(sample.path) for sample in dataset]
+        masked = MaskedFeatures(features, dataset, sizes, parts.below.layout, recipe.padding)
+        outside = recipe.supervision == "masked_outside"
+        return _TrainingSetup(
+            masked, MaskedTrainStep(learner, push_outside=outside, device=device), features, learner
+        )
+    if parts.above is None:
+        return _TrainingSetup(features, learner, features, learner)
+    paths = [sample.path for sample in dataset]
+    maps = StageInputs(features, paths, parts.below.layout, recipe.padding)
+    pupil = StageTrainStep(parts.above, learner, low_precision=low_precision, device=device)
+    cells = TrainedStageFeatures(maps, parts.above, low_precision=low_precision, device=device)
+    return _TrainingSetup(maps, pupil, cells, learner)
+
+
+def _run_training(
+    lesson: _TrainingSetup,
+    head: AdaptationHead,
+    parts: BackboneSplit,
+    dataset: Dataset,
+    recipe: Recipe,
+    run: RunFolder,
+    checkpoint: Checkpoint | None,
+    setup: Mapping[str, Any],
+    seed: int,
+    after_step: Callable[[int], None],
+    *,
+    quiet: bool,
+) -> None:
+    """From the warm start or the checkpoint to the end, with a line of the log and a checkpoint each epoch."""
+    optimizer = make_optimizer(head, recipe, parts.trained)
+
+    def after_epoch(record: EpochRecord) -> None:
+        run.log(record)
+        Checkpoint.of(record.epoch, head, optimizer, setup, parts.trained).save(run.checkpoint)
+
+    if checkpoint is not None:
+        checkpoint.restore(head, optimizer, parts.trained)
+    elif recipe.warm_epochs:
+        _start_warm(lesson, dataset, parts.projection, head, recipe, seed, quiet=quiet)
+    if checkpoint is None:
+        after_step(0)
+    fit(
+        lesson.source,
+        dataset.labels,
+        head,
+        lesson.pupil,
+        optimizer,
+        recipe,
+        seed=seed,
+        first_epoch=checkpoint.epochs_done if checkpoint else 0,
+        after_epoch=after_epoch,
+        after_step=after_step,
+        quiet=quiet,
+    )
+
+
+def _features(
+    dataset: Dataset,
+    contents: Sequence[str],
+    backbone: Backbone,
+    network: Network,
+    recipe: Recipe,
+    cache: str | Path | None,
+    kept_as: CacheFormat | None,
+    *,
+    quiet: bool,
+) -> CachedFeatures | LiveFeatures:
+    paths = [sample.path for sample in dataset]
+    if kept_as is None:
+        return LiveFeatures(paths, backbone, network, recipe.padding)
+    root = Path(cache) if cache else None
+    pyramid = Pyramid(recipe.scales, recipe.padding)
+    return extract(paths, backbone, network, pyramid, contents=contents, root=root, form=kept_as, quiet=quiet)
+
+
+def _new_head(backbone: Backbone, dataset: Dataset, recipe: Recipe, seed: int) -> AdaptationHead:
+    settings = HeadSettings(
+        width=backbone.width,
+        classes=len(dataset.classes),
+        hidden=recipe.hidden,
+        feature_dropout=recipe.feature_dropout,
+        hidden_dropout=recipe.hidden_dropout,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed % 2**63)
+        return AdaptationHead(settings, standardized=recipe.warm_epochs > 0)
+
+
+def _start_warm(
+    lesson: _TrainingSetup,
+    dataset: Dataset,
+    projection: nn.Module,
+    head: AdaptationHead,
+    recipe: Recipe,
+    seed: int,
+    *,
+    quiet: bool,
+) -> None:
+    device = next(head.parameters()).device
+    labels = torch.from_numpy(dataset.labels.copy())
+    source = lesson.cells
+    statistics = measure_features(source, projection, device=device, quiet=quiet)
+    head.set_standardization(statistics.mean, statistics.gain)
+    with torch.no_grad():
+        head.fcb.bias.copy_(log_odds(labels))
+    loss = train_on_means(head, statistics, labels, recipe, seed=derive_seed(seed, 0, 2))
+    # A mean of cells is what the head was trained on just now; any other pooling lies above it.
+    if recipe.pooling not in {"average", "full"}:
+        generator = torch.Generator().manual_seed(derive_seed(seed, 0, 3))
+        plan = plan_epoch(len(source), recipe, source.scales, generator)
+        enough = -(-_CALIBRATION_IMAGES // recipe.batch_size)
+        calibrate(head, lesson.learner, source, labels, plan[:enough])
+    if not quiet:
+        print_status(f"warm start on full images: loss {loss:.4f}")

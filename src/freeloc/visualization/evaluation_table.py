@@ -1,0 +1,118 @@
+"""Tables of an evaluation, for people."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table
+
+from freeloc.evaluation.evaluate import MEASURES, Evaluation, box_measure
+from freeloc.evaluation.reliability import CalibrationReport
+from freeloc.metrics import Interval
+
+__all__ = ["print_evaluation", "render_evaluation"]
+
+_WIDTH = 160
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """Print the summary, the boxes of detectors if there are any, and the per-class table to standard output."""
+    console = _console()
+    if not console.is_terminal:
+        console = _console(width=_WIDTH)
+    for table in _tables(evaluation):
+        console.print(table)
+
+
+def render_evaluation(evaluation: Evaluation) -> str:
+    """The tables of `print_evaluation` as plain text."""
+    page = io.StringIO()
+    console = _console(width=_WIDTH, file=page)
+    for table in _tables(evaluation):
+        console.print(table)
+    return page.getvalue()
+
+
+def _console(width: int | None = None, file: IO[str] | None = None) -> Console:
+    # Class names and file names are shown as they are: "[red]" is no colour there, ":cat:" no picture.
+    return Console(highlight=False, markup=False, emoji=False, width=width, file=file)
+
+
+def _tables(evaluation: Evaluation) -> Iterator[Table | str]:
+    yield _summary(evaluation)
+    yield from map(_in_words, evaluation.calibration_reports)
+    if any(row.measures.keys() - MEASURES.keys() for row in evaluation.rows):
+        yield _boxes(evaluation)
+    yield _per_class(evaluation)
+
+
+def _in_words(truth: CalibrationReport) -> str:
+    """A line that says how true a model's probabilities are."""
+    result = truth.result
+    return (
+        f"{truth.name}: calibration error {_with_interval(result.error)}, mean over classes "
+        f"{_with_interval(result.per_class.mean)}, Brier score {_with_interval(result.brier)} "
+        f"({'calibrated' if truth.calibrated else 'not calibrated'}; %)"
+    )
+
+
+def _boxes(evaluation: Evaluation) -> Table:
+    """One line per detector: the average precision of all its boxes, for each overlap."""
+    table = Table(title="all boxes: AP, means over classes, 95% intervals", title_justify="left")
+    table.add_column("boxes of")
+    overlaps = evaluation.options.box_iou
+    for iou in overlaps:
+        table.add_column(f"IoU {iou:g}", justify="right")
+    for row in evaluation.rows:
+        if box_measure(overlaps[0]) in row.measures:
+            table.add_row(
+                row.name, *(_with_interval(row.measures[box_measure(iou)].mean) for iou in overlaps)
+            )
+    return table
+
+
+def _summary(evaluation: Evaluation) -> Table:
+    table = Table(
+        title=f"{evaluation.dataset}: {evaluation.images} images, means over classes, 95% intervals",
+        title_justify="left",
+    )
+    table.add_column("points of")
+    for title in MEASURES.values():
+        table.add_column(title, justify="right")
+    for row in evaluation.rows:
+        table.add_row(row.name, *(_with_interval(row.measures[key].mean) for key in MEASURES))
+    return table
+
+
+def _per_class(evaluation: Evaluation) -> Table:
+    """One line per class: how often it is there, then the first model's and every row's numbers."""
+    table = Table(title="per class: classification AP, and location AP of every row", title_justify="left")
+    table.add_column("class")
+    table.add_column("images", justify="right")
+    table.add_column("classification", justify="right")
+    for row in evaluation.rows:
+        table.add_column(row.name, justify="right")
+    for index, name in enumerate(evaluation.classes):
+        first = evaluation.rows[0].measures["classification"].classes[index]
+        located = (row.measures["location"].classes[index] for row in evaluation.rows)
+        cells = [_percent(first.estimate), *(_percent(value.estimate) for value in located)]
+        table.add_row(name, str(evaluation.positives[index]), *cells)
+    means = (row.measures["location"].mean.estimate for row in evaluation.rows)
+    overall = evaluation.rows[0].measures["classification"].mean.estimate
+    table.add_section()
+    table.add_row("mean", "", _percent(overall), *map(_percent, means))
+    return table
+
+
+def _with_interval(value: Interval) -> str:
+    if math.isnan(value.estimate):
+        return "–"
+    return f"{_percent(value.estimate)} [{_percent(value.low)}, {_percent(value.high)}]"
+
+
+def _percent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"

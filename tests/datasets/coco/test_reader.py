@@ -1,0 +1,381 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from freeloc.datasets import DataProblems, Dataset, category_ids, open_dataset
+from freeloc.datasets.coco.instances_file import corners_from_coco
+from freeloc.datasets.dataset import Box
+from freeloc.datasets.json_records import read_records
+from freeloc.datasets.problems import Problem
+from freeloc.errors import FreelocError
+
+CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}, {"id": 90, "name": "gnu"}]
+
+
+def thing(image: object, category: object, **more: object) -> dict[str, object]:
+    return {"id": 1, "image_id": image, "category_id": category, "bbox": [1, 2, 3.5, 4], "iscrowd": 0, **more}
+
+
+class Coco:
+    """A small COCO folder; every record of its file stands on a line of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.file = root / "annotations" / "instances_val2017.json"
+        self.contents: dict[str, Any] = {"images": [], "annotations": [], "categories": CATEGORIES}
+        self.file.parent.mkdir(parents=True)
+        (root / "val2017").mkdir()
+
+    def image(self, ident: int, *things: dict[str, object]) -> Path:
+        path = self.root / "val2017" / f"{ident}.jpg"
+        Image.new("RGB", (40, 30)).save(path)
+        self.contents["images"].append({"id": ident, "file_name": path.name})
+        self.contents["annotations"].extend(things)
+        return path
+
+    def write(self) -> None:
+        lists = (
+            f'"{key}": [\n' + ",\n".join(map(json.dumps, records)) + "\n]"
+            for key, records in self.contents.items()
+        )
+        self.file.write_text("{\n" + ",\n".join(lists) + "\n}\n")
+
+    def line(self, key: str, index: int = 0) -> int:
+        """Where a record stands."""
+        before = list(self.contents).index(key)
+        return 3 + sum(len(self.contents[name]) + 2 for name in list(self.contents)[:before]) + index
+
+    def open(self, **options: Any) -> Dataset:
+        self.write()
+        return open_dataset(self.root, **options)
+
+    def problems(self, **options: Any) -> list[Problem]:
+        with pytest.raises(DataProblems) as caught:
+            self.open(**options)
+        return list(caught.value.problems)
+
+    def problem(self, **options: Any) -> Problem:
+        (problem,) = self.problems(**options)
+        return problem
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> Coco:
+    return Coco(tmp_path / "coco")
+
+
+def test_labels_classes_and_order(coco: Coco) -> None:
+    second = coco.image(2, thing(2, 7, iscrowd=1), thing(2, 3, iscrowd=1), thing(2, 3))
+    first = coco.image(1)
+    data = coco.open()
+    assert data.name == "COCO val2017"
+    assert data.classes == ("cat", "dog", "gnu")
+    assert [sample.path for sample in data] == [second, first]
+    assert data.labels.tolist() == [[1, 0, -1], [-1, -1, -1]]
+    assert data.labels.dtype == np.int8
+    assert not data.has_boxes
+
+
+def test_boxes_leave_the_frame_of_coco(coco: Coco) -> None:
+    coco.image(1, thing(1, 7, bbox=[0, 1.5, 10, 20.25], iscrowd=1), thing(1, 3, bbox=[40, 30, 0, 0]))
+    boxes = coco.open(boxes=True).samples[0].boxes
+    assert boxes == (Box(1, 0, 1.5, 10, 21.75, crowd=True), Box(0, 40, 30, 40, 30))
+
+
+@pytest.mark.parametrize(
+    "bbox",
+    [None, [1, 2, 3], "1 2 3 4", [1, 2, -3, 4], [1, 2, 3, "4"], [1, 2, 3, True], [1, 2, 3, float("nan")]],
+)
+def test_without_boxes_no_bbox_is_read(coco: Coco, bbox: object) -> None:
+    coco.image(1, thing(1, 7, bbox=bbox, id=55))
+    assert coco.open().labels.tolist() == [[-1, 1, -1]]
+    problem = coco.problem(boxes=True)
+    message = f"image 1: annotation 55: bbox is {bbox!r}, not [x, y, width, height]"
+    assert problem == Problem("bad_value", coco.file, coco.line("annotations"), message)
+
+
+def test_category_ids_stay_reachable(coco: Coco) -> None:
+    coco.write()
+    ids = category_ids(coco.file)
+    assert list(ids.items()) == [("cat", 3), ("dog", 7), ("gnu", 90)]
+    assert category_ids(str(coco.root), "val2017") == ids
+    with pytest.raises(TypeError):
+        ids["cat"] = 4  # type: ignore[index]
+
+
+def test_chosen_categories_leave_the_others_out(coco: Coco) -> None:
+    coco.image(1, thing(1, 7), thing(1, 3, iscrowd=1), thing(1, 90))
+    data = coco.open(classes=["gnu", "cat"], boxes=True)
+    assert (data.classes, data.labels.tolist()) == (("gnu", "cat"), [[1, 0]])
+    assert [box.label for box in data.samples[0].boxes or ()] == [1, 0]
+    with pytest.raises(FreelocError, match=r"--classes has 'ox', which is no category of .*val2017\.json"):
+        coco.open(classes=["cat", "ox"])
+
+
+def test_wrong_images_are_named_together(coco: Coco) -> None:
+    coco.image(1)
+    gone = coco.image(2)
+    gone.unlink()
+    broken = coco.image(3)
+    broken.write_bytes(broken.read_bytes()[:-9])
+    coco.contents["images"] += [{"id": 4, "file_name": "1.jpg"}, {"id": 5}, {"file_name": "6.jpg"}, 7]
+    coco.contents["images"].append({"id": 1, "file_name": coco.image(8).name})
+    line = coco.line("images")
+    assert coco.problems() == [
+        Problem("missing_image", coco.file, line + 1, f"image 2: image {gone} is missing"),
+        Problem(
+            "unreadable_image",
+            coco.file,
+            line + 2,
+            f"image 3: image {broken} is cut off: the end of the JPEG is missing",
+        ),
+        Problem("duplicate_row", coco.file, line + 3, f"image 4: 1.jpg is already listed on line {line}"),
+        Problem("bad_value", coco.file, line + 4, "image 5 needs an id and a file_name"),
+        Problem("bad_value", coco.file, line + 5, "an image needs an id and a file_name"),
+        Problem("bad_value", coco.file, line + 6, "an image needs an id and a file_name"),
+        Problem("duplicate_row", coco.file, line + 8, f"image 1: 8.jpg is already listed on line {line + 7}"),
+        Problem("duplicate_row", coco.file, line + 8, "image 1: this id is already that of 1.jpg"),
+    ]
+    data = coco.open(skip_bad=True)
+    assert ([sample.path.name for sample in data], data.skipped) == (["1.jpg", "8.jpg"], 7)
+
+
+def test_wrong_annotations_are_named_with_their_image(coco: Coco) -> None:
+    coco.image(1, thing(1, 8, id=21), thing(1, 7, iscrowd=2, id=22))
+    coco.image(2, thing(2, 7))
+    line = coco.line("annotations")
+    assert coco.problems() == [
+        Problem(
+            "unknown_class",
+            coco.file,
+            line,
+            "image 1: annotation 21 has category_id 8, which is not among the categories",
+        ),
+        Problem("bad_value", coco.file, line + 1, "image 1: annotation 22: iscrowd is 2, not 0 or 1"),
+    ]
+    data = coco.open(skip_bad=True)
+    assert ([sample.path.name for sample in data], data.skipped) == (["2.jpg"], 1)
+
+
+def test_records_that_belong_to_no_image_stop(coco: Coco) -> None:
+    coco.image(1, thing(9, 7, id=31), {"id": 32}, {})
+    coco.contents["categories"] = [*CATEGORIES, {"id": 7, "name": "ox"}, {"id": "8", "name": "ox"}]
+    line, category = coco.line("annotations"), coco.line("categories")
+    assert coco.problems(skip_bad=True) == [
+        Problem(
+            "bad_value", coco.file, line, "annotation 31 belongs to image 9, which the file does not list"
+        ),
+        Problem("bad_value", coco.file, line + 1, "annotation 32 needs an image_id and a category_id"),
+        Problem("bad_value", coco.file, line + 2, "an annotation needs an image_id and a category_id"),
+        Problem("bad_value", coco.file, category + 3, "category 7 ('ox') repeats an id or a name"),
+        Problem("bad_value", coco.file, category + 4, "a category needs a whole number as id, and a name"),
+    ]
+
+
+def test_a_box_beside_its_image_is_named(coco: Coco) -> None:
+    coco.image(1, thing(1, 7, bbox=[100, 2, 5, 5]))
+    problem = coco.problem(boxes=True)
+    message = "image 1: the box of 'dog' at 100, 2, 105, 7 lies outside its image of 40×30 pixels"
+    assert problem == Problem("bad_value", coco.file, coco.line("annotations"), message)
+
+
+def test_a_class_without_a_image_matters_for_training_only(coco: Coco) -> None:
+    coco.image(1, thing(1, 7), thing(1, 3), thing(1, 90, iscrowd=1))
+    coco.image(2)
+    assert coco.open().labels.tolist() == [[1, 1, 0], [-1, -1, -1]]
+    problem = coco.problem(for_training=True)
+    assert (problem.kind, problem.file, problem.line) == ("empty_class", coco.file, None)
+    assert problem.message.startswith("class 'gnu' has no image")
+
+
+def test_a_class_on_every_image_matters_for_training_only(coco: Coco) -> None:
+    coco.contents["categories"] = CATEGORIES[:2]
+    coco.image(1, thing(1, 7), thing(1, 3))
+    coco.image(2, thing(2, 7), thing(2, 3, iscrowd=1))
+    assert len(coco.open()) == 2
+    told = coco.problems(for_training=True)
+    assert [(problem.kind, problem.message.split()[1]) for problem in told] == [
+        ("full_class", "'cat'"),
+        ("full_class", "'dog'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "bbox", [[10**400, 2, 3, 4], [1, 2, 10**400, 4], [1e308, 2, 1e308, 4], [1, 2, -(10**400), 4]]
+)
+def test_a_box_too_large_for_any_image_is_bad(coco: Coco, bbox: list[float]) -> None:
+    coco.image(1, thing(1, 7, bbox=bbox))
+    assert len(coco.open()) == 1
+    for verify in (True, False):
+        problem = coco.problem(boxes=True, verify=verify)
+        assert (problem.kind, problem.line) == ("bad_value", coco.line("annotations"))
+        assert problem.message.endswith("not [x, y, width, height]")
+
+
+def test_a_category_that_utf8_cannot_write_is_told(coco: Coco) -> None:
+    coco.image(1, thing(1, 7))
+    coco.contents["categories"] = [CATEGORIES[0], {"id": 8, "name": "c\ud800t"}]
+    problem = coco.problem(skip_bad=True)
+    assert (problem.kind, problem.line) == ("bad_value", coco.line("categories", 1))
+    assert problem.message == r"the name of category 8 is 'c\ud800t', which UTF-8 cannot write"
+
+
+def test_file_names_may_be_written_the_way_of_windows(coco: Coco) -> None:
+    path = coco.image(1, thing(1, 7))
+    (coco.root / "val2017").rename(coco.root / "pictures")
+    coco.contents["images"][0]["file_name"] = "pictures\\1.jpg"
+    assert coco.open().samples[0].path == coco.root / "pictures" / path.name
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ('{\n"images": [}', 2, "malformed JSON: Expecting value"),
+        ('{"images": [],\n"annotations": [\n{"id": 1}', 3, "malformed JSON: ',' or ']' is missing"),
+        ("[]", 1, "malformed JSON: the file must hold one JSON object"),
+        ("", 1, "malformed JSON: the file must hold one JSON object"),
+        ('{"images": {}}', 1, "malformed JSON: 'images' must be a list"),
+        ('{"images": []}\n{}', 2, "malformed JSON: something follows the end of the object"),
+        ("{1: 2}", 1, "malformed JSON: a key must be a string"),
+        ('{"images" []}', 1, "malformed JSON: ':' is missing after a key"),
+        ('{"images": [] "a": 1}', 1, "malformed JSON: ',' or '}' is missing"),
+        ('{"images": [],\n"info": {"size":\n' + "9" * 5000 + "}}", 2, "in this value has too many digits"),
+        (
+            '{"images": [\n{"id": ' + "9" * 5000 + "}]}",
+            2,
+            "malformed JSON: a number in this value has too many",
+        ),
+        ('{"images": ' + "[" * 200_000, None, "malformed JSON: it is nested too deep"),
+        ('{"images": [], "info": 1}', None, "no COCO instances file: it has no annotations, no categories"),
+        ('{"images": [],\n"\xff"', 2, "this is not UTF-8 text"),
+    ],
+)
+def test_a_malformed_file_is_named_with_its_line(coco: Coco, text: str, line: int | None, words: str) -> None:
+    coco.file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataProblems) as caught:
+        open_dataset(coco.root, skip_bad=True)
+    (problem,) = caught.value.problems
+    assert (problem.kind, problem.file, problem.line) == ("malformed_file", coco.file, line)
+    assert words in problem.message
+
+
+def test_the_split_names_the_file(coco: Coco) -> None:
+    coco.image(1)
+    coco.write()
+    for split in (None, "val", "val2017"):
+        assert open_dataset(coco.root, split=split).name == "COCO val2017"
+        assert open_dataset(coco.file, split=split).name == "COCO val2017"
+    with pytest.raises(FreelocError, match="is one split: leave out --split train"):
+        open_dataset(coco.file, split="train")
+    with pytest.raises(FreelocError, match=r"no annotations/instances_train.json .*it has val2017"):
+        open_dataset(coco.root, split="train")
+    second = coco.file.with_name("instances_val2014.json")
+    second.write_bytes(coco.file.read_bytes())
+    for split in (None, "val"):
+        with pytest.raises(FreelocError, match="choose one of val2014, val2017 with --split"):
+            open_dataset(coco.root, split=split)
+    exact = coco.file.with_name("instances_val.json")
+    exact.write_bytes(coco.file.read_bytes())
+    assert open_dataset(coco.root, split="val", images=coco.root / "val2017").name == "COCO val"
+
+
+@pytest.mark.parametrize("place", ["images/val2017", "images", ".", "annotations", "elsewhere/photos"])
+def test_images_are_found_where_they_usually_are(coco: Coco, place: str) -> None:
+    path = coco.image(1)
+    (coco.root / place).mkdir(parents=True, exist_ok=True)
+    moved = path.rename(coco.root / place / "1.jpg")
+    images = moved.parent if place.startswith("elsewhere") else None
+    assert coco.open(images=images).samples[0].path.samefile(moved)
+
+
+def test_a_file_beside_its_images(tmp_path: Path) -> None:
+    coco = Coco(tmp_path / "coco")
+    image = coco.image(1)
+    coco.write()
+    file = coco.file.rename(image.parent / "_annotations.json")
+    assert open_dataset(file).samples[0].path == image
+
+
+def test_a_folder_without_instances_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FreelocError, match=r"is no COCO data set; looked for COCO: a file \*\.json"):
+        open_dataset(tmp_path, format="coco")
+
+
+SIDES = st.floats(0, 5000, allow_nan=False)
+
+
+@settings(deadline=None)
+@given(SIDES, SIDES, SIDES, SIDES)
+def test_boxes_go_there_and_back(x: float, y: float, width: float, height: float) -> None:
+    x1, y1, x2, y2 = corners_from_coco(x, y, width, height)
+    assert (x1, y1) == (x, y)
+    np.testing.assert_allclose((x2 - x1, y2 - y1), (width, height), rtol=0, atol=1e-9)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.dictionaries(st.text(max_size=3), JSON, max_size=3),
+    st.lists(JSON, max_size=5),
+    st.lists(JSON, max_size=5),
+    st.sampled_from([None, 0, 2]),
+)
+def test_records_are_those_of_the_json_module(
+    others: dict[str, Any], first: list[Any], second: list[Any], indent: int | None
+) -> None:
+    contents = {"first": first, **{f"x{key}": value for key, value in others.items()}, "second": second}
+    text = json.dumps(contents, indent=indent)
+    seen: dict[str, list[Any]] = {"first": [], "second": []}
+    lines: list[int] = []
+
+    def visitor(key: str) -> Any:
+        def visit(record: Any, line: int) -> None:
+            seen[key].append(record)
+            lines.append(line)
+
+        return visit
+
+    assert read_records(text, {key: visitor(key) for key in seen}) == set(seen)
+    assert seen == {"first": first, "second": second}
+    assert lines == sorted(lines)
+    assert all(1 <= line <= text.count("\n") + 1 for line in lines)
+
+
+@pytest.mark.images
+@pytest.mark.parametrize(("split", "count"), [("train2017", 343), ("val2017", 164)])
+def test_real_files_agree_with_a_plain_reading(coco_root: Path, split: str, count: int) -> None:
+    data = open_dataset(coco_root, split=split, boxes=True)
+    contents = json.loads((coco_root / "annotations" / f"instances_{split}.json").read_text())
+    names = {category["id"]: category["name"] for category in contents["categories"]}
+    assert data.classes == tuple(names[ident] for ident in sorted(names))
+    assert dict(category_ids(coco_root, split)) == {name: ident for ident, name in names.items()}
+    assert (len(data), len(data.classes), data.skipped) == (count, 80, 0)
+    assert [sample.path.name for sample in data] == [image["file_name"] for image in contents["images"]]
+    for image, sample in zip(contents["images"], data, strict=True):
+        things = [thing for thing in contents["annotations"] if thing["image_id"] == image["id"]]
+        single = Counter(names[thing["category_id"]] for thing in things if not thing["iscrowd"])
+        crowd = Counter(names[thing["category_id"]] for thing in things if thing["iscrowd"])
+        labels = [1 if single[name] else 0 if crowd[name] else -1 for name in data.classes]
+        assert sample.labels.tolist() == labels
+        rows = [(names[thing["category_id"]], *thing["bbox"], bool(thing["iscrowd"])) for thing in things]
+        for row, box in zip(rows, sample.boxes or (), strict=True):
+            assert (data.classes[box.label], box.x1, box.y1, box.crowd) == (row[0], row[1], row[2], row[5])
+            assert (box.x2, box.y2) == (row[1] + row[3], row[2] + row[4])
+            assert not box.difficult
+    unread = open_dataset(coco_root, split=split, verify=False)
+    assert unread.labels.tolist() == data.labels.tolist()

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from freeloc.datasets import open_dataset
+from freeloc.errors import FreelocError
+
+
+def image(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 6)).save(path)
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def make_voc(root: Path) -> Path:
+    image(root / "JPEGImages" / "a.jpg")
+    write(root / "Annotations" / "a.xml", "<annotation><object><name>dog</name></object></annotation>")
+    write(root / "ImageSets" / "Main" / "train.txt", "a\n")
+    return root
+
+
+def make_coco(root: Path) -> Path:
+    image(root / "train2017" / "a.jpg")
+    contents = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "annotations": [{"image_id": 1, "category_id": 1}],
+        "categories": [{"id": 1, "name": "dog"}],
+    }
+    write(root / "annotations" / "instances_train2017.json", json.dumps(contents))
+    return root
+
+
+def make_tags(root: Path) -> Path:
+    image(root / "a.jpg")
+    write(root / "metadata.csv", "file_name,tags\na.jpg,dog\n")
+    return root
+
+
+def make_folders(root: Path) -> Path:
+    image(root / "dog" / "a.jpg")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("make", "file", "format_"),
+    [
+        (make_voc, "", "voc"),
+        (make_coco, "", "coco"),
+        (make_coco, "annotations/instances_train2017.json", "coco"),
+        (make_tags, "", "tags"),
+        (make_tags, "metadata.csv", "tags"),
+        (make_folders, "", "tags"),
+    ],
+)
+@pytest.mark.parametrize("kind", [str, Path])
+def test_every_format_is_recognised(tmp_path: Path, make: Any, file: str, format_: Any, kind: Any) -> None:
+    path = make(tmp_path / "data") / file
+    found, told = open_dataset(kind(path)), open_dataset(path, format=format_)
+    assert found.labels[:, found.classes.index("dog")].tolist() == [1]
+    assert found.fingerprint == told.fingerprint
+    assert found.name == told.name
+
+
+def test_a_folder_of_two_formats_must_be_told(tmp_path: Path) -> None:
+    make_voc(tmp_path)
+    make_tags(tmp_path)
+    with pytest.raises(FreelocError, match="could be voc or tags: say which with --format"):
+        open_dataset(tmp_path)
+    assert open_dataset(tmp_path, format="tags").classes == ("dog",)
+
+
+@pytest.mark.parametrize("name", ["", "notes.txt"])
+def test_what_was_looked_for_is_listed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(FreelocError) as caught:
+        open_dataset(tmp_path / name)
+    message = str(caught.value)
+    for words in (
+        f"{tmp_path / name} is no data set that freeloc knows",
+        "VOC: folders JPEGImages",
+        "annotations/instances_*.json",
+        "metadata.jsonl",
+        "one sub-folder of images for each class",
+    ):
+        assert words in message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": "yolo"}, "--format 'yolo' is not known: give one of auto, voc, coco, tags"),
+        ({"images": "nowhere"}, "--images nowhere is no folder"),
+        ({"classes": []}, "--classes is empty"),
+        ({"classes": ["dog", " "]}, "--classes has an empty name"),
+        ({"classes": ["dog", "dog "]}, "--classes has 'dog' more than once"),
+        ({"classes": ["d\ud800g"]}, r"--classes has 'd\\ud800g', which is no text"),
+        ({"classes": "dog"}, "--classes is the one string 'dog'"),
+    ],
+)
+def test_wrong_options_are_told(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(FreelocError, match=message):
+        open_dataset(make_tags(tmp_path), **options)
+
+
+def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FreelocError, match=r"there is no file or folder .*nowhere"):
+        open_dataset(tmp_path / "nowhere")
+
+
+def test_the_home_folder_may_be_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    make_tags(tmp_path / "data")
+    assert open_dataset("~/data", images="~/data").samples[0].path == tmp_path / "data" / "a.jpg"
+
+
+def test_opening_data_needs_no_network_library() -> None:
+    code = (
+        "import sys, freeloc.datasets; print(sorted({'torch', 'openvino', 'safetensors'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert done.stdout.strip() == "[]"

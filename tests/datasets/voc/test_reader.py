@@ -1,0 +1,461 @@
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from freeloc.datasets import DataProblems, Dataset, open_dataset
+from freeloc.datasets.dataset import Box
+from freeloc.datasets.problems import Problem
+from freeloc.datasets.voc.annotation_xml import read_annotation
+from freeloc.datasets.voc.reader import VOC_CLASSES
+from freeloc.errors import FreelocError
+
+BOX = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>20</ymax></bndbox>"
+
+
+def thing(name: str, *, difficult: str | None = "0", box: str = BOX) -> str:
+    flag = "" if difficult is None else f"\n  <difficult>{difficult}</difficult>"
+    return f" <object>\n  <name>{name}</name>{flag}\n  {box}\n </object>\n"
+
+
+class Devkit:
+    """A small devkit on disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
+            (root / folder).mkdir(parents=True)
+
+    def image(self, ident: str, *things: str) -> str:
+        Image.new("RGB", (40, 30)).save(self.root / "JPEGImages" / f"{ident}.jpg")
+        self.annotation(ident).write_text(f"<annotation>\n{''.join(things)}</annotation>\n")
+        return ident
+
+    def annotation(self, ident: str) -> Path:
+        return self.root / "Annotations" / f"{ident}.xml"
+
+    def list(self, name: str, *rows: str) -> Path:
+        path = self.root / "ImageSets" / "Main" / f"{name}.txt"
+        path.write_text("".join(f"{row}\n" for row in rows))
+        return path
+
+    def open(self, split: str | None = "train", **options: object) -> Dataset:
+        return open_dataset(self.root, split=split, **options)  # type: ignore[arg-type]
+
+    def problems(self, **options: object) -> list[Problem]:
+        with pytest.raises(DataProblems) as caught:
+            self.open(**options)
+        return list(caught.value.problems)
+
+    def problem(self, **options: object) -> Problem:
+        (problem,) = self.problems(**options)
+        return problem
+
+
+@pytest.fixture
+def devkit(tmp_path: Path) -> Devkit:
+    return Devkit(tmp_path / "VOC2012")
+
+
+def labels_of(data: Dataset, index: int = 0) -> dict[str, int]:
+    return {
+        name: int(label)
+        for name, label in zip(data.classes, data.samples[index].labels, strict=True)
+        if label != -1
+    }
+
+
+def test_labels_are_present_ignored_or_absent(devkit: Devkit) -> None:
+    devkit.image(
+        "b",
+        thing("dog", difficult="1"),
+        thing("dog"),
+        thing("cat", difficult="1"),
+        thing("cow", difficult=None),
+        thing("sheep", difficult=""),
+    )
+    devkit.image("a")
+    devkit.list("train", "b", "", "  a  ")
+    data = devkit.open()
+    assert data.name == "VOC2012 train"
+    assert data.classes == VOC_CLASSES
+    assert [sample.path for sample in data] == [devkit.root / f"JPEGImages/{name}.jpg" for name in "ba"]
+    assert labels_of(data) == {"dog": 1, "cat": 0, "cow": 1, "sheep": 1}
+    assert data.labels.dtype == np.int8
+    assert (data.labels[1] == -1).all()
+    assert [sample.boxes for sample in data] == [None, None]
+
+
+def test_names_outside_objects_are_of_no_class(devkit: Devkit) -> None:
+    devkit.image(
+        "a",
+        "<owner><name>dog</name></owner>",
+        thing("person", box=f"<part><name>head</name>{BOX}</part>{BOX}"),
+    )
+    devkit.list("train", "a")
+    data = devkit.open(boxes=True)
+    assert labels_of(data) == {"person": 1}
+    assert data.samples[0].boxes == (Box(14, 0, 1, 30, 20),)
+
+
+def test_boxes_leave_the_frame_of_voc(devkit: Devkit) -> None:
+    box = "<bndbox><xmax>40</xmax><xmin>1</xmin><ymin>5.25</ymin><ymax>30.70</ymax></bndbox>"
+    devkit.image("a", thing("dog", box=box, difficult="1"))
+    devkit.list("train", "a")
+    assert devkit.open(boxes=True).samples[0].boxes == (Box(11, 0, 4.25, 40, 30.7, difficult=True),)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        "",
+        "<bndbox/>",
+        "<bndbox><xmin>none</xmin></bndbox>",
+        "<bndbox><xmin>9</xmin><ymin>9</ymin><xmax>1</xmax><ymax>1</ymax></bndbox>",
+        "<bndbox><name>cat</name><difficult>1</difficult></bndbox>",
+    ],
+)
+def test_without_boxes_no_bndbox_is_read(devkit: Devkit, box: str) -> None:
+    devkit.image("a", thing("dog", box=box), thing("cat", difficult="1", box=box))
+    devkit.list("train", "a")
+    assert labels_of(devkit.open()) == {"dog": 1, "cat": 0}
+    assert {problem.kind for problem in devkit.problems(boxes=True)} == {"bad_value"}
+
+
+def test_every_split_has_the_classes_of_the_whole_folder(devkit: Devkit) -> None:
+    devkit.image("a", thing("zebra"), thing("dog"))
+    devkit.image("b", thing("dog"))
+    devkit.list("train", "a")
+    devkit.list("val", "b")
+    devkit.annotation("elsewhere").write_text("<annotation>")
+    assert devkit.open("train").classes == devkit.open("val").classes == ("dog", "zebra")
+
+
+def test_a_slip_of_the_pen_is_no_21st_class(devkit: Devkit) -> None:
+    devkit.image("a", *map(thing, VOC_CLASSES))
+    devkit.image("b", thing("cat"), thing("dgo"))
+    devkit.list("train", "a", "b")
+    assert devkit.problem() == Problem("unknown_class", devkit.annotation("b"), 8, "unknown class 'dgo'")
+    data = devkit.open(skip_bad=True)
+    assert (len(data), data.skipped, data.classes) == (1, 1, VOC_CLASSES)
+
+
+def test_chosen_voc_classes_leave_the_others_out(devkit: Devkit) -> None:
+    devkit.image("a", thing("dog"), thing("cat"), thing("person", difficult="1"))
+    devkit.list("train", "a")
+    data = devkit.open(classes=["person", " dog"], boxes=True)
+    assert data.classes == ("person", "dog")
+    assert data.samples[0].labels.tolist() == [0, 1]
+    assert [box.label for box in data.samples[0].boxes or ()] == [1, 0]
+
+
+@pytest.mark.parametrize("classes", [["zebra", "gnu"], ["dog"]])
+def test_chosen_classes_of_your_own_leave_the_others_out(
+    devkit: Devkit, classes: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    devkit.image("a", thing("zebra"), thing("dog"), thing("okapi", difficult="1"))
+    devkit.list("train", "a")
+    with caplog.at_level(logging.WARNING, "freeloc.datasets.voc.reader"):
+        assert labels_of(devkit.open(classes=classes, boxes=True)) == {classes[0]: 1}
+    left_out = "'okapi'" if "zebra" in classes else "'okapi', 'zebra'"
+    assert caplog.messages == [f"objects of {left_out} are left out of {devkit.root}"]
+
+
+def test_a_class_that_is_only_difficult_can_be_left_out_for_training(devkit: Devkit) -> None:
+    devkit.image("a", thing("zebra"), thing("okapi", difficult="1"))
+    devkit.image("b")
+    devkit.list("train", "a", "b")
+    assert [problem.message.split()[1] for problem in devkit.problems(for_training=True)] == ["'okapi'"]
+    assert devkit.open(classes=["zebra"], for_training=True).labels.tolist() == [[1], [-1]]
+
+
+def test_chosen_voc_classes_leave_a_slip_of_the_pen_in_the_report(devkit: Devkit) -> None:
+    devkit.image("a", *map(thing, VOC_CLASSES))
+    devkit.image("b", thing("cat"), thing("dgo"))
+    devkit.list("train", "b")
+    problem = devkit.problem(classes=["dog", "cat"])
+    assert problem == Problem("unknown_class", devkit.annotation("b"), 8, "unknown class 'dgo'")
+
+
+def test_a_class_file_names_a_class_that_may_be_left_out(devkit: Devkit) -> None:
+    devkit.image("a", *map(thing, VOC_CLASSES), thing("zebra"))
+    devkit.list("train", "a")
+    assert len(devkit.problems(classes=["dog"])) == 1
+    devkit.list("zebra_train", "a 1")
+    assert labels_of(devkit.open(classes=["dog"])) == {"dog": 1}
+
+
+def write_class_files(devkit: Devkit, data: Dataset, split: str) -> None:
+    names = [sample.path.stem for sample in data]
+    for index, name in enumerate(data.classes):
+        rows = (f"{ident} {label:2d}" for ident, label in zip(names, data.labels[:, index], strict=True))
+        devkit.list(f"{name}_{split}", *rows, "outside 1")
+
+
+def test_class_files_give_the_labels_of_the_annotations(devkit: Devkit) -> None:
+    devkit.image("a", thing("dog"), thing("cat", difficult="1"))
+    devkit.image("b", thing("tvmonitor"))
+    devkit.list("train", "a", "b")
+    from_objects = devkit.open()
+    write_class_files(devkit, from_objects, "train")
+    with_boxes = devkit.open(boxes=True)
+    devkit.annotation("a").write_text("never read <")
+    devkit.annotation("b").unlink()
+    from_files = devkit.open()
+    assert from_files.classes == VOC_CLASSES
+    assert from_files.labels.tolist() == with_boxes.labels.tolist() == from_objects.labels.tolist()
+    assert with_boxes.has_boxes
+    assert not from_files.has_boxes
+    assert devkit.open(classes=["cat", "dog"]).labels.tolist() == [[0, 1], [-1, -1]]
+    assert devkit.open(split=None).name == "VOC2012 train"
+
+
+def test_class_files_of_some_classes_are_not_enough(devkit: Devkit) -> None:
+    devkit.image("a", thing("dog"))
+    devkit.list("train", "a")
+    devkit.list("dog_train", "a -1")
+    assert labels_of(devkit.open()) == {"dog": 1}
+
+
+def test_class_files_are_enough_without_annotations(devkit: Devkit) -> None:
+    devkit.image("a")
+    devkit.annotation("a").unlink()
+    (devkit.root / "Annotations").rmdir()
+    devkit.list("train", "a")
+    devkit.list("zebra_train", "a 1")
+    devkit.list("gnu_train", "a 0")
+    data = devkit.open()
+    assert (data.classes, data.labels.tolist()) == (("gnu", "zebra"), [[0, 1]])
+
+
+def test_wrong_rows_of_class_files_are_named(devkit: Devkit) -> None:
+    for ident in "abc":
+        devkit.image(ident)
+    devkit.list("train", "a", "b", "c")
+    file = devkit.list("dog_train", "a 2", "b 1", "b -1")
+    assert devkit.problems(classes=["dog"]) == [
+        Problem("missing_annotation", file, None, "no row for c"),
+        Problem("bad_value", file, 1, "'2' after a is not -1, 0 or 1"),
+        Problem("duplicate_row", file, 3, "b is already listed on line 2"),
+    ]
+
+
+def test_wrong_rows_of_the_list_are_named_together(devkit: Devkit) -> None:
+    for ident in ("a", "broken", "gone"):
+        devkit.image(ident, thing("dog"))
+    images = devkit.root / "JPEGImages"
+    (images / "gone.jpg").unlink()
+    (images / "broken.jpg").write_bytes(b"no image")
+    file = devkit.list("train", "a", "gone", "broken", "a", "a 1")
+    assert devkit.problems() == [
+        Problem("missing_image", file, 2, f"image {images / 'gone.jpg'} is missing"),
+        Problem(
+            "unreadable_image",
+            file,
+            3,
+            f"image {images / 'broken.jpg'} is not an image that Pillow can read",
+        ),
+        Problem("duplicate_row", file, 4, "a.jpg is already listed on line 1"),
+        Problem("malformed_row", file, 5, "'a 1' does not name one image"),
+    ]
+    data = devkit.open(skip_bad=True)
+    assert ([sample.path.stem for sample in data], data.skipped) == (["a"], 4)
+    assert [problem.kind for problem in devkit.problems(verify=False)] == [
+        "missing_image",
+        "duplicate_row",
+        "malformed_row",
+    ]
+
+
+def test_a_missing_annotation_is_named_in_the_list(devkit: Devkit) -> None:
+    devkit.image("a")
+    devkit.annotation("a").unlink()
+    file = devkit.list("train", "a")
+    message = f"annotation {devkit.annotation('a')} is missing"
+    assert devkit.problem() == Problem("missing_annotation", file, 1, message)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("<annotation>\n<object>\n</annotation>", 3, "malformed XML: mismatched tag"),
+        ("", 1, "malformed XML: no element found"),
+        ("<html>\n</html>", 1, "starts with <html>, not <annotation>"),
+        ('<!DOCTYPE a [\n<!ENTITY dog "cat">]>\n<annotation>&dog;</annotation>', 2, "entities"),
+        ('<?xml version="1.0" encoding="klingon"?>\n<annotation/>', 1, "malformed XML"),
+    ],
+)
+def test_a_malformed_annotation_is_named_with_its_line(
+    devkit: Devkit, text: str, line: int, words: str
+) -> None:
+    devkit.image("a")
+    devkit.annotation("a").write_text(text)
+    devkit.list("train", "a")
+    problem = devkit.problem()
+    assert (problem.kind, problem.file, problem.line) == ("malformed_file", devkit.annotation("a"), line)
+    assert words in problem.message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line", "message"),
+    [
+        (thing(" "), 8, "an object without a name"),
+        (" <object>\n </object>\n", 7, "an object without a name"),
+        (thing("dog", difficult="maybe"), 9, "difficult of 'dog' is 'maybe', not 0 or 1"),
+        (thing("dog", box=""), 7, "xmin of the box of 'dog' is missing"),
+        (thing("dog", box="<bndbox>\n<xmin>1</xmin>\n</bndbox>"), 10, "ymin of the box of 'dog' is missing"),
+        (thing("dog", box=BOX.replace("2<", "\n\n?<")), 10, "ymin of the box of 'dog' is '?', not a number"),
+        (thing("dog", box=BOX.replace("30", "nan")), 10, "xmax of the box of 'dog' is 'nan', not a number"),
+        (thing("dog", box=BOX.replace("20", "1")), 10, "the box of 'dog' ends before it starts"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_line(devkit: Devkit, wrong: str, line: int, message: str) -> None:
+    devkit.image("a", thing("cat"), wrong)
+    devkit.list("train", "a")
+    assert devkit.problem(boxes=True) == Problem("bad_value", devkit.annotation("a"), line, message)
+
+
+def test_a_box_beside_its_image_is_named(devkit: Devkit) -> None:
+    far = BOX.replace("1<", "401<").replace("30", "430")
+    tall = BOX.replace("20", "39").replace("2<", "35<")
+    devkit.image("a", thing("dog", box=tall), thing("dog", box=far))
+    devkit.list("train", "a")
+    problem = devkit.problem(boxes=True)
+    assert (problem.kind, problem.line) == ("bad_value", 8)
+    assert problem.message == "the box of 'dog' at 400, 1, 430, 20 lies outside its image of 40×30 pixels"
+    assert devkit.open(boxes=True, verify=False).has_boxes
+
+
+def test_a_class_without_a_image_matters_for_training_only(devkit: Devkit) -> None:
+    devkit.image("a", thing("dog"), thing("cat", difficult="1"))
+    devkit.image("b")
+    file = devkit.list("train", "a", "b")
+    assert len(devkit.open(classes=["dog", "cat"])) == 2
+    for skip_bad in (False, True):
+        problem = devkit.problem(classes=["dog", "cat"], for_training=True, skip_bad=skip_bad)
+        assert (problem.kind, problem.file, problem.line) == ("empty_class", file, None)
+        assert problem.message.startswith("class 'cat' has no image")
+
+
+def test_a_list_that_is_no_text_stops(devkit: Devkit) -> None:
+    devkit.list("train").write_bytes(b"a\nb\n\xff\n")
+    problem = devkit.problem(skip_bad=True)
+    assert (problem.kind, problem.line) == ("malformed_file", 3)
+
+
+def test_an_empty_list_gives_nothing_to_work_on(devkit: Devkit) -> None:
+    devkit.list("train")
+    with pytest.raises(FreelocError, match="it lists no images"):
+        devkit.open()
+
+
+def test_nothing_is_left_when_all_is_bad(devkit: Devkit) -> None:
+    devkit.list("train", "a", "b")
+    with pytest.raises(FreelocError, match="all 2 images are bad"):
+        devkit.open(skip_bad=True)
+
+
+def test_the_list_must_be_chosen_where_there_are_several(devkit: Devkit) -> None:
+    devkit.image("a")
+    devkit.list("train", "a")
+    assert devkit.open(split=None).name == "VOC2012 train"
+    devkit.list("my_train", "a")
+    devkit.list("dog_train", "a 1")
+    with pytest.raises(FreelocError, match="several lists: choose one of my_train, train with --split"):
+        devkit.open(split=None)
+    for split in ("tset", "dog_train"):
+        with pytest.raises(FreelocError, match=f"no list '{split}' for --split: it has my_train, train"):
+            devkit.open(split)
+
+
+def test_a_devkit_without_lists_gives_all_images_sorted(devkit: Devkit) -> None:
+    for ident in ("b", "a", "c"):
+        devkit.image(ident, thing("dog"))
+    (devkit.root / "JPEGImages" / "Thumbs.db").write_text("no image")
+    (devkit.root / "ImageSets" / "Main").rmdir()
+    data = devkit.open(split=None)
+    assert ([sample.path.stem for sample in data], data.name) == (["a", "b", "c"], "VOC2012")
+    with pytest.raises(FreelocError, match="there are no lists in"):
+        devkit.open("train")
+
+
+def test_other_endings_and_another_folder_of_images(devkit: Devkit, tmp_path: Path) -> None:
+    devkit.image("a", thing("dog"))
+    devkit.list("train", "a")
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / "a.PNG")
+    assert devkit.open(images=tmp_path / "pictures").samples[0].path == tmp_path / "pictures" / "a.PNG"
+
+
+def test_the_folder_above_one_devkit_will_do(tmp_path: Path) -> None:
+    devkit = Devkit(tmp_path / "VOCdevkit" / "VOC2007")
+    devkit.image("a", thing("dog"))
+    devkit.list("train", "a")
+    for path in (tmp_path, tmp_path / "VOCdevkit"):
+        assert open_dataset(path, split="train").name == "VOC2007 train"
+    second = Devkit(tmp_path / "VOCdevkit" / "VOC2012")
+    with pytest.raises(FreelocError, match="several VOC devkits") as caught:
+        open_dataset(tmp_path, split="train")
+    assert str(devkit.root) in str(caught.value)
+    assert str(second.root) in str(caught.value)
+
+
+def test_a_folder_that_is_no_devkit_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FreelocError, match="is no VOC devkit; looked for VOC: folders JPEGImages"):
+        open_dataset(tmp_path, format="voc")
+
+
+SIDES = st.one_of(
+    st.integers(1, 5000), st.floats(1, 5000, allow_nan=False).map(lambda value: round(value, 2))
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(SIDES, SIDES, SIDES, SIDES), max_size=6))
+def test_boxes_go_there_and_back(boxes: list[tuple[float, float, float, float]]) -> None:
+    corners = [(min(a, c), min(b, d), max(a, c), max(b, d)) for a, b, c, d in boxes]
+    root = ET.Element("annotation")
+    for values in corners:
+        element = ET.SubElement(root, "object")
+        ET.SubElement(element, "name").text = "dog"
+        box = ET.SubElement(element, "bndbox")
+        for name, value in zip(("xmin", "ymin", "xmax", "ymax"), values, strict=True):
+            ET.SubElement(box, name).text = repr(value)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "a.xml"
+        ET.ElementTree(root).write(file)
+        objects = read_annotation(file, boxes=True).objects
+    read = [thing.corners for thing in objects if thing.corners is not None]
+    back = np.array(read).reshape(-1, 4) + np.array([1, 1, 0, 0])
+    np.testing.assert_allclose(back, np.array(corners).reshape(-1, 4), rtol=0, atol=1e-9)
+
+
+@pytest.mark.images
+@pytest.mark.parametrize(("split", "count"), [("train", 4076), ("val", 1000)])
+def test_real_lists_agree_with_a_plain_reading(voc_root: Path, split: str, count: int) -> None:
+    data = open_dataset(voc_root, split=split, boxes=True)
+    names = (voc_root / "ImageSets" / "Main" / f"{split}.txt").read_text().split()
+    assert [sample.path.name for sample in data] == [f"{name}.jpg" for name in names]
+    assert (len(data), data.classes, data.skipped) == (count, VOC_CLASSES, 0)
+    for name, sample in zip(names, data, strict=True):
+        labels = dict.fromkeys(VOC_CLASSES, -1)
+        boxes = []
+        for element in ET.parse(voc_root / "Annotations" / f"{name}.xml").getroot().findall("object"):
+            kind, difficult = element.findtext("name"), element.findtext("difficult") == "1"
+            labels[kind] = max(labels[kind], 0 if difficult else 1)
+            left, top, right, bottom = (
+                float(element.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")
+            )
+            boxes.append((VOC_CLASSES.index(kind), left - 1, top - 1, right, bottom, difficult, False))
+        assert sample.labels.tolist() == list(labels.values())
+        fields = ("label", "x1", "y1", "x2", "y2", "difficult", "crowd")
+        assert [tuple(getattr(box, key) for key in fields) for box in sample.boxes or ()] == boxes
+    assert open_dataset(voc_root, split=split, verify=False).labels.tolist() == data.labels.tolist()

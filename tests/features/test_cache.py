@@ -1,0 +1,157 @@
+"""The files of the feature cache: there and back, and every way in which one can be wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from freeloc.errors import FreelocError
+from freeloc.features.cache import FeatureCache, decode, encode, entry_bytes
+
+law = settings(deadline=None, max_examples=150)
+
+maps = npst.arrays(
+    np.float16,
+    st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 6)),
+    elements=st.floats(-65504, 65504, width=16),
+)
+
+
+class TestFormats:
+    @law
+    @given(maps)
+    def test_float16_comes_back_as_it_was(self, values: np.ndarray) -> None:
+        assert decode(encode(values, "float16")).tobytes() == values.tobytes()
+
+    @law
+    @given(maps)
+    def test_int8_comes_back_within_half_a_step_of_each_channel(self, values: np.ndarray) -> None:
+        found = decode(encode(values, "int8"))
+        assert (found.dtype, found.shape) == (np.float32, values.shape)
+        exact, back = values.astype(np.float64), found.astype(np.float64)
+        largest = np.abs(exact).max(axis=(0, 1))
+        # Half a step, and the rounding of float32.
+        slack = largest * 0.5 / 127 * (1 + 1e-4)
+        assert (np.abs(back - exact) <= slack).all()
+
+    @law
+    @given(maps)
+    def test_int8_keeps_signs_zeros_and_each_channels_largest(self, values: np.ndarray) -> None:
+        found = decode(encode(values, "int8")).astype(np.float64)
+        assert (found[values == 0] == 0).all()
+        assert (found * values.astype(np.float64) >= 0).all()
+        largest = np.abs(values.astype(np.float64)).max(axis=(0, 1))
+        np.testing.assert_allclose(np.abs(found).max(axis=(0, 1)), largest, rtol=1e-6)
+
+    def test_channels_do_not_share_a_scale(self) -> None:
+        values = np.array([[[1000.0, 0.001], [-10.0, -0.0005]]], np.float16)
+        np.testing.assert_allclose(decode(encode(values, "int8"))[..., 1], values[..., 1], rtol=0.01)
+
+    @pytest.mark.parametrize("form", ["float16", "int8"])
+    def test_bytes_are_counted_to_the_last(self, form: str, tmp_path: Path) -> None:
+        cache = FeatureCache(tmp_path, form)
+        cache.store("abcd", 1.0, np.ones((12, 16, 352), np.float16))
+        header = 256 if form == "int8" else 128
+        size = cache.entry("abcd", 1.0).stat().st_size
+        assert entry_bytes(12 * 16, 352, form) <= size <= entry_bytes(12 * 16, 352, form) + header
+
+    @pytest.mark.parametrize("form", ["float16", "int8"])
+    def test_numpy_reads_them(self, form: str, tmp_path: Path) -> None:
+        values = np.arange(24, dtype=np.float16).reshape(2, 3, 4)
+        cache = FeatureCache(tmp_path, form)
+        cache.store("abcd", 1.0, values)
+        plain = np.load(cache.entry("abcd", 1.0), allow_pickle=False)
+        if form == "float16":
+            np.testing.assert_array_equal(plain, values)
+        else:
+            np.testing.assert_allclose(plain["values"] * plain["scales"], values, atol=0.1)
+        np.testing.assert_array_equal(cache.load("abcd", 1.0), decode(plain))
+
+    def test_float16_is_mapped_not_read(self, tmp_path: Path) -> None:
+        cache = FeatureCache(tmp_path)
+        cache.store("abcd", 1.0, np.ones((2, 3, 4), np.float16))
+        found = cache.load("abcd", 1.0)
+        assert not found.flags.owndata
+        with pytest.raises(ValueError, match="read-only"):
+            found[0, 0, 0] = 2
+
+
+class TestNames:
+    @settings(deadline=None, max_examples=200)
+    @given(st.floats(0.02, 20), st.floats(-2e-4, 2e-4))
+    def test_near_scales_do_not_share_an_entry(self, scale: float, step: float) -> None:
+        # 1.00099 and 1.00101 give canvases of 500 and 501 pixels.
+        cache = FeatureCache(Path("cache"))
+        near = scale + step
+        assert (cache.entry("ab", scale) == cache.entry("ab", near)) == (scale == near)
+
+    def test_ordinary_scales_have_short_names(self) -> None:
+        assert FeatureCache(Path("cache")).entry("abcd", 0.7) == Path("cache/ab/abcd-0.7000.npy")
+
+
+class TestDamage:
+    @pytest.mark.parametrize("form", ["float16", "int8"])
+    @pytest.mark.parametrize("share", [0, 0.01, 0.1, 0.5, 0.99])
+    def test_cut_short(self, tmp_path: Path, form: str, share: float) -> None:
+        cache = FeatureCache(tmp_path, form)
+        cache.store("abcd", 1.0, np.ones((5, 6, 7), np.float16))
+        entry = cache.entry("abcd", 1.0)
+        data = entry.read_bytes()
+        entry.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(FreelocError, match=rf"{entry.name} is missing or damaged: delete it"):
+            cache.load("abcd", 1.0)
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            np.zeros((3, 3, 5), np.float32),
+            np.zeros((9, 5), np.float16),
+            np.asfortranarray(np.zeros((3, 4, 5), np.float16)),
+            np.zeros((2,), [("values", "i1", (3, 3, 5)), ("scales", "<f4", (5,))]),
+            np.zeros((), [("values", "i1", (3, 3, 5)), ("scales", "<f4", (3,))]),
+            np.zeros((), [("values", "i1", (9, 5)), ("scales", "<f4", (5,))]),
+            np.zeros((), [("values", "i1"), ("scales", "<f4", (5,))]),
+            np.zeros((), [("a", "i1", (3, 3, 5)), ("b", "<f4", (5,))]),
+        ],
+    )
+    def test_an_array_of_another_kind(self, tmp_path: Path, other: np.ndarray) -> None:
+        cache = FeatureCache(tmp_path)
+        cache.entry("abcd", 1.0).parent.mkdir()
+        np.save(cache.entry("abcd", 1.0), other)
+        with pytest.raises(FreelocError, match="damaged"):
+            cache.load("abcd", 1.0)
+
+    @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        st.lists(
+            st.tuples(st.integers(0, 127), st.sampled_from(b"'(){} #\\,:\n\0<f2\x93\xff")),
+            min_size=1,
+            max_size=3,
+        )
+    )
+    @pytest.mark.filterwarnings(
+        "ignore:Reading `.npy`:UserWarning", "ignore:invalid escape:DeprecationWarning"
+    )
+    @pytest.mark.parametrize("form", ["float16", "int8"])
+    def test_any_damage_of_the_header_is_told_or_harmless(
+        self, tmp_path: Path, form: str, changes: list[tuple[int, int]]
+    ) -> None:
+        cache = FeatureCache(tmp_path, form)
+        cache.store("abcd", 1.0, np.zeros((3, 4, 5), np.float16))
+        entry = cache.entry("abcd", 1.0)
+        damaged = bytearray(entry.read_bytes())
+        for place, value in changes:
+            damaged[place] = value
+        entry.write_bytes(damaged)
+        try:
+            values = cache.load("abcd", 1.0)
+        except FreelocError as error:
+            assert entry.name in str(error)
+        else:
+            assert values.dtype == (np.float16 if form == "float16" else np.float32)
+            assert values.ndim == 3

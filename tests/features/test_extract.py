@@ -1,0 +1,475 @@
+"""The feature cache: right numbers, made once, and safe to interrupt, share and damage."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from freeloc.errors import FreelocError
+from freeloc.features import extract as room
+from freeloc.features.cache import CacheFormat, FeatureCache
+from freeloc.features.extract import CachedFeatures, LiveFeatures, canvases, extract
+from freeloc.geometry.grid import CellLayout, Padding
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.decode import load_image
+from freeloc.nn.backbones.base import Backbone, FrozenStages, Normalization
+from freeloc.runtime import Network, compile_network
+
+SCALES = (0.3, 0.5)
+
+
+class Patches(Backbone):
+    """A real backbone of one convolution: cell (i, j) is a weighted sum of its own 32×32 pixels."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.name = "patches"
+        self.layout = CellLayout(32, 16.0)
+        self.channels = self.width = 5
+        self.normalization = Normalization((127.5,) * 3, (127.5,) * 3)
+        self.body = nn.Sequential(nn.Conv2d(3, 5, 32, stride=32))
+        self.projection = nn.Identity()
+        self.freeze()
+
+    def by_hand(self, canvas: np.ndarray) -> np.ndarray:
+        """(5, rows, cols) for a canvas."""
+        weight = self.state_dict()["body.0.weight"].double().numpy()
+        bias = self.state_dict()["body.0.bias"].double().numpy()
+        rows, cols = canvas.shape[0] // 32, canvas.shape[1] // 32
+        pixels = ((canvas - 127.5) / 127.5).reshape(rows, 32, cols, 32, 3)
+        return np.einsum("iyjxc,ocyx->oij", pixels, weight) + bias[:, None, None]
+
+
+class Counted:
+    """A network that counts how often it is asked, and can be stopped."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.runtime = network.runtime
+        self.precision = network.precision
+        self.threads = network.threads
+        self.batch = network.batch
+        self.calls = 0
+        self.together: list[int] = []
+        self.stop_at: int | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, canvas: np.ndarray) -> np.ndarray:
+        with self._lock:
+            if self.calls == self.stop_at:
+                raise KeyboardInterrupt
+            self.calls += 1
+        return self._network(canvas)
+
+    def run_many(self, pictures: list[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
+        self.together.append(len(pictures))
+        self.calls += len(pictures)
+        return self._network.run_many(pictures)
+
+
+class World(NamedTuple):
+    """Six images of different shapes, a backbone, and an empty cache folder."""
+
+    paths: list[Path]
+    backbone: Patches
+    network: Counted
+    root: Path
+
+    def extract(
+        self,
+        scales: tuple[float, ...] = SCALES,
+        padding: Padding = "stride",
+        form: CacheFormat = "float16",
+    ) -> CachedFeatures:
+        pyramid = Pyramid(scales, padding)
+        return extract(
+            self.paths, self.backbone, self.network, pyramid, root=self.root, form=form, quiet=True
+        )
+
+    def entries(self) -> list[Path]:
+        return sorted(path for path in self.root.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    paths = []
+    for index, (width, height) in enumerate(
+        [(200, 150), (90, 300), (64, 64), (400, 40), (31, 17), (500, 375)]
+    ):
+        paths.append(folder / f"{index}.png")
+        Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(paths[-1])
+    return paths
+
+
+@pytest.fixture
+def world(images: list[Path], tmp_path: Path) -> World:
+    backbone = Patches()
+    return World(
+        list(images), backbone, Counted(compile_network(backbone, runtime="torch")), tmp_path / "cache"
+    )
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("padding", ["stride", "square"])
+    def test_cells_are_the_backbones_values_row_by_row(self, world: World, padding: Padding) -> None:
+        made = world.extract(padding=padding)
+        assert (len(made), made.scales) == (6, SCALES)
+        for index, path in enumerate(world.paths):
+            image = load_image(path)
+            for scale in SCALES:
+                ((grid, canvas),) = canvases(image, world.backbone, Pyramid((scale,), padding))
+                values = world.backbone.by_hand(canvas)
+                cells = made.cells(index, scale)
+                assert cells.dtype == np.float16
+                assert cells.shape == (grid.valid_rows * grid.valid_cols, 5)
+                for i, j in np.ndindex(grid.valid_rows, grid.valid_cols):
+                    np.testing.assert_allclose(
+                        cells[i * grid.valid_cols + j].astype(float), values[:, i, j], atol=2e-3
+                    )
+
+    def test_padding_does_not_change_the_cells_that_look_at_the_image(self, world: World) -> None:
+        tight, square = world.extract(padding="stride"), world.extract(padding="square")
+        for index in range(6):
+            # The last row and column also see padding, which is the same colour either way.
+            np.testing.assert_array_equal(tight.cells(index, 0.5), square.cells(index, 0.5))
+
+    def test_live_features_are_the_same(self, world: World) -> None:
+        kept = world.extract()
+        live = LiveFeatures(world.paths, world.backbone, world.network, "stride")
+        assert (len(live), live.scales) == (6, None)
+        for index in range(6):
+            for scale in SCALES:
+                np.testing.assert_array_equal(live.cells(index, scale), kept.cells(index, scale))
+        assert live.cells(0, 0.4321).shape[1] == 5
+
+    def test_canvases_come_in_the_order_of_the_scales(self, world: World) -> None:
+        made = list(canvases(world.paths[0], world.backbone, Pyramid((1.0, 0.3))))
+        assert [grid.scale for grid, _ in made] == [1.0, 0.3]
+        for grid, canvas in made:
+            assert canvas.shape == (grid.canvas.height, grid.canvas.width, 3)
+            # Padding has the backbone's own colour.
+            assert (canvas[:, grid.content.width :] == world.backbone.pad_color).all()
+
+    def test_a_canvas_does_not_depend_on_the_scales_beside_it(self, world: World, tmp_path: Path) -> None:
+        """Not even where a JPEG file is decoded at a reduced size."""
+        rng = np.random.default_rng(1)
+        path = tmp_path / "large.jpg"
+        Image.fromarray(rng.integers(0, 256, (3000, 4000, 3), dtype=np.uint8)).save(path)
+        scales = (0.3, 1.0, 1.6, 2.2)
+        together = {grid.scale: canvas for grid, canvas in canvases(path, world.backbone, Pyramid(scales))}
+        assert tuple(together) == scales
+        for scale in scales:
+            ((_grid, alone),) = canvases(path, world.backbone, Pyramid((scale,)))
+            np.testing.assert_array_equal(together[scale], alone)
+
+    def test_int8_is_another_cache_of_nearly_the_same(self, world: World) -> None:
+        exact = world.extract()
+        calls = world.network.calls
+        small = world.extract(form="int8")
+        assert world.network.calls == 2 * calls
+        assert exact.cache.folder.parent == small.cache.folder.parent
+        assert small.cache.folder.name == exact.cache.folder.name + "-int8"
+        for index in range(6):
+            for scale in SCALES:
+                cells, wanted = small.cells(index, scale), exact.cells(index, scale)
+                assert (cells.shape, cells.dtype) == (wanted.shape, np.float32)
+                slack = np.abs(wanted.astype(float)).max(axis=0) * 0.51 / 127
+                assert (np.abs(cells.astype(float) - wanted.astype(float)) <= slack).all()
+        assert world.extract(form="int8").cells(1, 0.5).tobytes() == small.cells(1, 0.5).tobytes()
+        assert world.network.calls == 2 * calls
+
+    def test_a_lower_parts_maps_are_kept_with_their_padding(self, world: World) -> None:
+        part = FrozenStages(world.backbone, "x", world.backbone.body, world.backbone.channels, 1)
+        network = compile_network(part, runtime="torch")
+        kept = extract(world.paths, part, network, Pyramid((0.5,), "square"), root=world.root, quiet=True)
+        live = LiveFeatures(world.paths, part, network, "square")
+        for index, path in enumerate(world.paths):
+            ((_grid, canvas),) = canvases(path, part, Pyramid((0.5,), "square"))
+            assert kept.map(index, 0.5).shape == (8, 8, 5)
+            values = world.backbone.by_hand(canvas).transpose(1, 2, 0)
+            np.testing.assert_allclose(kept.map(index, 0.5).astype(float), values, atol=2e-3)
+            np.testing.assert_array_equal(live.map(index, 0.5), kept.map(index, 0.5))
+
+    def test_threads(self, world: World) -> None:
+        world.network.threads = 7
+        assert LiveFeatures(world.paths, world.backbone, world.network, "stride").threads == 7
+        assert world.extract().threads >= 1
+
+
+class TestInBatches:
+    """As on a GPU: canvases of one shape run together, whatever the image and the scale."""
+
+    @pytest.fixture
+    def batched(self, world: World, tmp_path: Path) -> World:
+        rng = np.random.default_rng(7)
+        paths = list(world.paths)
+        for index, (width, height) in enumerate(
+            [(150, 200), (210, 150), (199, 150), (64, 60), (151, 200), (200, 149)]
+        ):
+            paths.append(tmp_path / f"{index}.png")
+            Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(paths[-1])
+        network = compile_network(world.backbone, runtime="torch", batch=3)
+        return World(paths, world.backbone, Counted(network), tmp_path / "batched")
+
+    def test_features_are_those_of_one_by_one(self, world: World, batched: World) -> None:
+        made = batched.extract()
+        assert batched.network.calls == len(batched.paths) * len(SCALES)
+        assert max(batched.network.together) > 2
+        one_by_one = World(batched.paths, world.backbone, world.network, world.root).extract()
+        for index in range(len(batched.paths)):
+            for scale in SCALES:
+                found, wanted = made.map(index, scale), one_by_one.map(index, scale)
+                assert found.dtype == np.float16
+                assert found.shape == wanted.shape
+                # Neighbours in half precision, where sums are taken in another order.
+                np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=2e-3, atol=1e-4)
+
+    def test_a_second_time_the_network_rests(self, batched: World) -> None:
+        batched.extract()
+        calls = batched.network.calls
+        batched.extract()
+        assert batched.network.calls == calls
+        for path in batched.entries()[::4]:
+            path.unlink()
+        batched.extract()
+        assert batched.network.calls == calls + len(range(0, calls, 4))
+
+    def test_made_when_asked_for_they_are_the_same(self, world: World, batched: World) -> None:
+        live = LiveFeatures(batched.paths, batched.backbone, batched.network, "stride")
+        assert live.batch == 3
+        indices = (7, 0, 3, 8, 11, 0)
+        for found, index in zip(live.maps(indices, 0.5), indices, strict=True):
+            wanted = live.map(index, 0.5)
+            assert found.shape == wanted.shape
+            np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=2e-3, atol=1e-4)
+        assert sorted(batched.network.together) == [1, 5], "four landscapes, one of them twice"
+        for found, wanted in zip(live.together(indices, 0.3), live.maps(indices, 0.3), strict=True):
+            np.testing.assert_array_equal(found, wanted.reshape(-1, 5))
+
+    def test_a_cache_gives_one_by_one(self, world: World) -> None:
+        kept = world.extract()
+        assert kept.batch == 1
+        for index, found in zip((4, 1), kept.together((4, 1), 0.5), strict=True):
+            np.testing.assert_array_equal(found, kept.cells(index, 0.5))
+
+    def test_a_bad_image_stops_it(self, batched: World, tmp_path: Path) -> None:
+        bad = tmp_path / "bad.png"
+        bad.write_bytes(b"nothing")
+        batched.paths.insert(5, bad)
+        with pytest.raises(FreelocError, match=r"bad\.png"):
+            batched.extract()
+        batched.paths.remove(bad)
+        made = batched.extract()
+        assert len(batched.entries()) == len(made) * len(SCALES)
+
+
+class TestMadeOnce:
+    def test_a_second_time_the_network_rests(self, world: World) -> None:
+        first = world.extract()
+        assert world.network.calls == 6 * len(SCALES)
+        times = [path.stat().st_mtime_ns for path in world.entries()]
+        again = world.extract()
+        assert world.network.calls == 6 * len(SCALES)
+        assert [path.stat().st_mtime_ns for path in world.entries()] == times
+        np.testing.assert_array_equal(first.cells(2, 0.5), again.cells(2, 0.5))
+
+    def test_only_what_is_new_is_made(self, world: World) -> None:
+        late = world.paths.pop()
+        world.extract()
+        world.paths.append(late)
+        world.extract()
+        assert world.network.calls == 6 * len(SCALES)
+        world.extract((*SCALES, 0.7))
+        assert world.network.calls == 6 * (len(SCALES) + 1)
+
+    def test_content_counts_not_the_name(self, world: World, tmp_path: Path) -> None:
+        twin = tmp_path / "twin.png"
+        shutil.copy(world.paths[0], twin)
+        world.paths.append(twin)
+        made = world.extract()
+        assert world.network.calls == 6 * len(SCALES)
+        np.testing.assert_array_equal(made.cells(6, 0.5), made.cells(0, 0.5))
+        shutil.copy(world.paths[1], twin)
+        made = world.extract()
+        np.testing.assert_array_equal(made.cells(6, 0.5), made.cells(1, 0.5))
+
+    def test_an_entry_is_named_by_all_it_depends_on(self, world: World, tmp_path: Path) -> None:
+        made = world.extract()
+        entry = made.cache.entry(made.contents[0], 0.5)
+        assert hashlib.sha256(world.paths[0].read_bytes()).hexdigest().startswith(made.contents[0])
+        assert entry.is_file()
+        assert made.contents[0] in entry.name
+        others = {
+            FeatureCache.open(backbone, network, padding, tmp_path).folder
+            for backbone in (Patches(0), Patches(1))
+            for network in (
+                compile_network(backbone, runtime="torch", precision="float32"),
+                compile_network(backbone, runtime="torch", precision="bfloat16"),
+            )
+            for padding in ("stride", "square")
+        }
+        assert len(others) == 8
+
+    def test_default_place_is_the_users_cache(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FREELOC_CACHE", str(world.root))
+        pyramid = Pyramid((0.3,))
+        made = extract(world.paths[:1], world.backbone, world.network, pyramid, quiet=True)
+        assert made.cache.folder.parent == world.root / "features"
+        assert made.cells(0, 0.3).size
+
+
+class TestInterruption:
+    def test_goes_on_where_it_stopped(self, world: World) -> None:
+        world.network.stop_at = 5
+        with pytest.raises(KeyboardInterrupt):
+            world.extract()
+        # What was computed was also kept: the first five of twelve.
+        assert len(world.entries()) == 5
+        world.network.stop_at = None
+        made = world.extract()
+        assert world.network.calls == 12
+        assert len(world.entries()) == 12
+        reference = extract(
+            *(world.paths, world.backbone, world.network, Pyramid(SCALES)),
+            root=world.root.with_name("other"),
+            quiet=True,
+        )
+        for index in range(6):
+            np.testing.assert_array_equal(made.cells(index, 0.5), reference.cells(index, 0.5))
+
+    def test_parts_may_be_deleted(self, world: World) -> None:
+        made = world.extract()
+        before = [made.cells(index, 0.3).copy() for index in range(6)]
+        for path in world.entries()[::3]:
+            path.unlink()
+        made = world.extract()
+        assert world.network.calls == 12 + 4
+        for index, cells in enumerate(before):
+            np.testing.assert_array_equal(made.cells(index, 0.3), cells)
+
+    def test_a_half_written_file_is_not_taken_for_an_entry(self, world: World) -> None:
+        made = world.extract()
+        entry = made.cache.entry(made.contents[0], 0.5)
+        half = entry.with_name(f".{entry.name}.0badcafe.part")
+        half.write_bytes(entry.read_bytes()[:100])
+        entry.unlink()
+        made = world.extract()
+        assert world.network.calls == 12 + 1
+        assert made.cells(0, 0.5).shape[1] == 5
+
+    def test_a_bad_image_stops_it_but_loses_nothing(self, world: World, tmp_path: Path) -> None:
+        bad = tmp_path / "bad.png"
+        bad.write_bytes(world.paths[5].read_bytes()[:2000])
+        world.paths.append(bad)
+        with pytest.raises(FreelocError, match="bad.png"):
+            world.extract()
+        world.paths.pop()
+        world.extract()
+        assert world.network.calls == 12
+
+
+class TestDamage:
+    @pytest.mark.parametrize("damage", ["empty", "cut in the header", "cut in the values", "noise", "gone"])
+    def test_a_damaged_entry_is_named(self, world: World, damage: str) -> None:
+        made = world.extract()
+        entry = made.cache.entry(made.contents[5], 0.5)
+        data = entry.read_bytes()
+        content = {"empty": b"", "cut in the header": data[:50], "cut in the values": data[:-7]}
+        entry.write_bytes(content.get(damage, b"noise" * 100))
+        if damage == "gone":
+            entry.unlink()
+        with pytest.raises(FreelocError, match=rf"{entry.name} is missing or damaged: delete it"):
+            made.cells(5, 0.5)
+        # The mend that the message names.
+        entry.unlink(missing_ok=True)
+        assert world.extract().cells(5, 0.5).shape == made.cells(5, 0.5).shape
+
+    def test_a_pickle_is_not_run(self, world: World) -> None:
+        made = world.extract()
+        np.save(made.cache.entry(made.contents[0], 0.3), np.array([{}], dtype=object), allow_pickle=True)
+        with pytest.raises(FreelocError, match="damaged"):
+            made.cells(0, 0.3)
+
+    @pytest.mark.parametrize("other", [np.zeros((3, 3, 5), np.float32), np.zeros((9, 5), np.float16)])
+    def test_an_array_of_another_kind(self, world: World, other: np.ndarray) -> None:
+        made = world.extract()
+        np.save(made.cache.entry(made.contents[0], 0.3), other)
+        with pytest.raises(FreelocError, match="damaged"):
+            made.cells(0, 0.3)
+
+
+class TestMistakes:
+    def test_a_missing_image(self, world: World, tmp_path: Path) -> None:
+        world.paths.append(tmp_path / "absent.jpg")
+        with pytest.raises(FreelocError, match=r"absent\.jpg cannot be read"):
+            world.extract()
+        assert world.network.calls == 0
+
+    def test_no_room(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        made = world.extract()
+        values = sum(made.cells(index, scale).size for index in range(6) for scale in SCALES)
+        shutil.rmtree(world.root)
+        calls = world.network.calls
+        usage = type(shutil.disk_usage("/"))
+        monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values - 1))
+        with pytest.raises(FreelocError, match="--cache or train with --no-cache"):
+            world.extract()
+        assert world.network.calls == calls
+        # Two bytes a value, to the byte.
+        monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values))
+        world.extract()
+        assert world.network.calls == 2 * calls
+
+    def test_int8_takes_half_of_the_room(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        made = world.extract()
+        values = sum(made.cells(index, scale).size for index in range(6) for scale in SCALES)
+        needed = values + 6 * len(SCALES) * 5 * 4  # and a scale for each of five channels
+        usage = type(shutil.disk_usage("/"))
+        monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, needed - 1))
+        with pytest.raises(FreelocError, match="GB free: choose another place with --cache or train with"):
+            world.extract(form="int8")
+        monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, needed))
+        world.extract(form="int8")
+
+    def test_the_cache_folder_is_a_file(self, world: World) -> None:
+        world.root.write_text("x")
+        with pytest.raises(FreelocError, match="cannot write"):
+            world.extract()
+
+
+class TestTelling:
+    def test_what_is_made_is_told(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+        pyramid = Pyramid(SCALES)
+        extract(world.paths, world.backbone, world.network, pyramid, root=world.root)
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert "features of 6 images take 0.00 GB in" in told.err
+        assert "extracting features: 6 done" in told.err
+        extract(world.paths, world.backbone, world.network, pyramid, root=world.root)
+        assert capsys.readouterr().err == ""
+
+    def test_quiet(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+        world.extract()
+        assert capsys.readouterr() == ("", "")
+
+
+def test_two_extractions_side_by_side_share_a_cache(world: World) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: world.extract(), range(2))
+    assert len(world.entries()) == 12
+    for index in range(6):
+        np.testing.assert_array_equal(first.cells(index, 0.5), second.cells(index, 0.5))

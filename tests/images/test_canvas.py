@@ -1,0 +1,125 @@
+"""Canvases of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from freeloc.geometry.grid import CellLayout
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.geometry.size import Size
+from freeloc.images.canvas import canvases_of, fill_canvas, fill_canvases
+from freeloc.images.decode import load_image
+
+BACKBONE = CellLayout(stride=32, offset=16.0)
+ALEXNET = CellLayout(stride=32, offset=112.0, window=224)
+
+
+def scene(width: int, height: int) -> np.ndarray:
+    """A smooth picture without any symmetry."""
+    y, x = np.mgrid[0:height, 0:width]
+    red = 255 * x / max(width - 1, 1)
+    green = 255 * y / max(height - 1, 1)
+    blue = 255 * (x + y) / max(width + height - 2, 1)
+    return np.stack((red, green, 255 - blue), axis=-1).astype(np.uint8)
+
+
+@given(
+    width=st.integers(1, 300),
+    height=st.integers(1, 300),
+    scale=st.sampled_from([0.5, 0.7, 1.0]),
+    layout=st.sampled_from([BACKBONE, ALEXNET]),
+    padding=st.sampled_from(["stride", "square"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_canvas_is_the_image_then_fill(width, height, scale, layout, padding) -> None:
+    image = scene(width, height) // 2
+    grid = Pyramid((scale,), padding).grid(Size(width, height), scale, layout)
+    canvas = fill_canvas(image, grid, (200, 201, 202))
+    assert canvas.shape == (grid.canvas.height, grid.canvas.width, 3)
+    assert canvas.dtype == np.uint8
+    rows, cols = min(grid.content.height, grid.canvas.height), min(grid.content.width, grid.canvas.width)
+    assert (canvas[rows:] == (200, 201, 202)).all()
+    assert (canvas[:, cols:] == (200, 201, 202)).all()
+    assert (canvas[:rows, :cols] <= 128).all()
+    expected = Image.fromarray(image).resize(
+        (grid.content.width, grid.content.height), Image.Resampling.BILINEAR
+    )
+    assert np.array_equal(canvas[:rows, :cols], np.asarray(expected)[:rows, :cols])
+
+
+def test_shrinking_is_antialiased() -> None:
+    image = Size(4000, 3000)
+    stripes = np.zeros((3000, 4000, 3), np.uint8)
+    stripes[:, ::2] = 255
+    grid = Pyramid((0.5,)).grid(image, 0.5, BACKBONE)
+    content = fill_canvas(stripes, grid, (0, 0, 0))[: grid.content.height, : grid.content.width]
+    assert np.abs(content.astype(int) - 127).max() <= 2
+
+
+def test_large_images_stay_close_to_plain_bilinear() -> None:
+    rng = np.random.default_rng(1)
+    coarse = Image.fromarray(rng.integers(0, 256, (60, 80, 3), np.uint8))
+    large = coarse.resize((2400, 1800), Image.Resampling.BICUBIC)
+    grid = Pyramid((0.5,)).grid(Size(2400, 1800), 0.5, BACKBONE)
+    content = fill_canvas(large, grid, (0, 0, 0))[: grid.content.height, : grid.content.width]
+    plain = np.asarray(large.resize((grid.content.width, grid.content.height), Image.Resampling.BILINEAR))
+    assert np.abs(content.astype(int) - plain.astype(int)).mean() < 0.5
+
+
+def test_several_canvases_equal_single_ones() -> None:
+    image = scene(320, 200)
+    grids = Pyramid().grids(Size(320, 200), BACKBONE)
+    together = fill_canvases(image, grids, (1, 2, 3))
+    assert len(together) == len(grids)
+    for canvas, grid in zip(together, grids, strict=True):
+        assert np.array_equal(canvas, fill_canvas(Image.fromarray(image), grid, (1, 2, 3)))
+
+
+def test_canvas_refuses_what_is_not_the_grids_image() -> None:
+    grid = Pyramid().grid(Size(40, 30), 1.0, BACKBONE)
+    for wrong in (scene(30, 40), scene(40, 30)[..., 0], scene(40, 30).astype(float)):
+        with pytest.raises(ValueError, match=r"image"):
+            fill_canvas(wrong, grid, (0, 0, 0))
+    with pytest.raises(ValueError, match="mode RGB"):
+        fill_canvas(Image.new("L", (40, 30)), grid, (0, 0, 0))
+
+
+class TestLayingOut:
+    def test_gives_the_canvases_of_every_scale(self) -> None:
+        image = scene(320, 200)
+        pyramid = Pyramid()
+        laid_out = list(canvases_of(image, pyramid, BACKBONE, (1, 2, 3)))
+        grids = pyramid.grids(Size(320, 200), BACKBONE)
+        assert [grid for grid, _ in laid_out] == list(grids)
+        for (_, canvas), wanted in zip(laid_out, fill_canvases(image, grids, (1, 2, 3)), strict=True):
+            assert np.array_equal(canvas, wanted)
+
+    @pytest.mark.parametrize("orientation", [1, 6])
+    def test_a_large_jpeg_shows_the_same_as_decoded_in_full(self, tmp_path: Path, orientation: int) -> None:
+        rng = np.random.default_rng(0)
+        # Detail of every size, as images have it.
+        layers = [rng.normal(0, 18, (1500 // n + 1, 2000 // n + 1, 3)) for n in (2, 8, 32, 128)]
+        sizes = [
+            np.stack([np.kron(layer[..., c], np.ones((n, n)))[:1500, :2000] for c in range(3)], axis=-1)
+            for layer, n in zip(layers, (2, 8, 32, 128), strict=True)
+        ]
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        path = tmp_path / "large.jpg"
+        picture = Image.fromarray(np.clip(128 + sum(sizes), 0, 255).astype(np.uint8))
+        picture.save(path, exif=exif, quality=92)
+        whole = load_image(path)
+        for scale, reduced in ((0.25, True), (1.1, False)):
+            ((grid, canvas),) = canvases_of(path, Pyramid((scale,)), BACKBONE, (0, 0, 0))
+            assert grid.image_size == Size(whole.shape[1], whole.shape[0])
+            wanted = fill_canvas(whole, grid, (0, 0, 0))
+            away = np.abs(canvas.astype(int) - wanted.astype(int))
+            assert away.mean() < 1
+            assert away.max() <= 12
+            assert (away.max() > 0) == reduced

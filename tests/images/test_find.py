@@ -1,0 +1,119 @@
+"""Finding the images that a user's words name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from freeloc.errors import FreelocError
+from freeloc.images.decode import load_image, read_image_size
+from freeloc.images.find import ImageFinder
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    names = "b.JPG a.png notes.txt .hidden.jpg sub/c.jpeg sub/deep/d.Tif sub/.cache/e.jpg odd[1].jpg raw.dat"
+    for name in names.split():
+        path = tmp_path / "album" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path / "album"
+
+
+def find_images(words: Sequence[str | Path], **options: Path) -> list[Path]:
+    return ImageFinder(words, **options).paths
+
+
+def relative(paths: list[Path], album: Path) -> list[str]:
+    return [path.relative_to(album).as_posix() for path in paths]
+
+
+def test_a_folder_gives_its_images_sorted(album: Path) -> None:
+    found = relative(find_images([album]), album)
+    assert found == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
+
+
+def test_words_keep_their_order_without_repeats(album: Path) -> None:
+    words = [album / "sub" / "c.jpeg", album, str(album / "a.png"), album / "sub" / ".." / "b.JPG"]
+    found = relative(find_images(words), album)
+    assert found == ["sub/c.jpeg", "a.png", "b.JPG", "odd[1].jpg", "sub/deep/d.Tif"]
+
+
+def test_a_named_file_is_taken_whatever_its_ending(album: Path) -> None:
+    assert relative(find_images([album / "raw.dat", album / ".hidden.jpg"]), album) == [
+        "raw.dat",
+        ".hidden.jpg",
+    ]
+    assert relative(find_images([album / "odd[1].jpg"]), album) == ["odd[1].jpg"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.JPG", ["b.JPG"]),
+        ("?.*", ["a.png", "b.JPG"]),
+        ("[ab].*", ["a.png", "b.JPG"]),
+        ("sub/*.jpeg", ["sub/c.jpeg"]),
+        ("**/*.jp*g", ["odd[1].jpg", "sub/c.jpeg"]),
+        ("**", ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]),
+        ("s*", ["sub/c.jpeg", "sub/deep/d.Tif"]),
+    ],
+)
+def test_patterns(album: Path, pattern: str, expected: list[str]) -> None:
+    assert sorted(relative(find_images([f"{album}/{pattern}"]), album)) == sorted(expected)
+
+
+def test_patterns_from_the_current_folder(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(album)
+    assert find_images(["sub/*.jpeg", "."]) == [
+        Path("sub/c.jpeg"), Path("a.png"), Path("b.JPG"), Path("odd[1].jpg"), Path("sub/deep/d.Tif")
+    ]  # fmt: skip
+    monkeypatch.setenv("HOME", str(album))
+    assert relative(find_images(["~/b.JPG"]), album) == ["b.JPG"]
+
+
+def test_words_that_name_nothing(album: Path) -> None:
+    (album / "bare").mkdir()
+    for word in ("missing.jpg", "*.gif", "bare", "*.txt"):
+        with pytest.raises(FreelocError) as caught:
+            find_images([album / "a.png", album / word])
+        assert str(album / word) in str(caught.value)
+    assert find_images([]) == []
+
+
+def test_a_folder_can_be_left_out(album: Path) -> None:
+    for words in ([album], [f"{album}/**"], [f"{album}/*.jpg", f"{album}/*"]):
+        found = relative(find_images(words, leave_out=album / "sub"), album)
+        assert sorted(found) == ["a.png", "b.JPG", "odd[1].jpg"]
+    # Named itself, it is taken.
+    assert relative(find_images([album / "sub" / "c.jpeg"], leave_out=album / "sub"), album) == ["sub/c.jpeg"]
+
+
+def test_pictures_of_other_kinds_are_counted(album: Path) -> None:
+    for name in ("x.heic", "sub/y.HEIC", "z.svg"):
+        (album / name).write_bytes(b"x")
+    search = ImageFinder([album])
+    assert dict(search.unread) == {".heic": 2, ".svg": 1}
+    assert relative(search.paths, album) == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
+    with pytest.raises(
+        FreelocError, match=r"kinds that freeloc does not read \(\.svg\): convert them to JPEG"
+    ):
+        ImageFinder([f"{album}/*.svg"])
+
+
+def test_links_that_go_in_circles_end(album: Path) -> None:
+    (album / "sub" / "loop").symlink_to(album, target_is_directory=True)
+    (album / "dead.jpg").symlink_to(album / "nowhere.jpg")
+    found = relative(find_images([album]), album)
+    assert found == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
+
+
+@pytest.mark.images
+def test_a_real_folder(voc_root: Path) -> None:
+    folder = voc_root / "JPEGImages"
+    found = find_images([folder, f"{folder}/2008_*.jpg", next(folder.iterdir())])
+    assert len(found) == len(list(folder.glob("*.jpg")))
+    size = read_image_size(found[0])
+    assert load_image(found[0]).shape == (size.height, size.width, 3)

@@ -1,0 +1,188 @@
+"""Boxes around what maps show, held against brute force and against masks with known answers."""
+
+from __future__ import annotations
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeloc.errors import FreelocError
+from freeloc.geometry.lattice import Lattice
+from freeloc.geometry.size import Size
+from freeloc.inference.boxes import (
+    DEFAULT_BOX_THRESHOLD,
+    BoxOptions,
+    Extents,
+    _components,
+    box_threshold_from_tags,
+    boxes_from_map,
+)
+from freeloc.inference.result import Localization
+from freeloc.paper.rank_proposals import _sums, rank_proposals
+
+maps = hnp.arrays(
+    np.float32,
+    hnp.array_shapes(min_dims=2, max_dims=2, max_side=7),
+    elements=st.sampled_from([0, 1, 2, 3, 4]),
+)
+
+
+def localization(values: np.ndarray, image: Size, scores: list[float], mode: str = "fused") -> Localization:
+    lattice = Lattice(image, *values.shape[1:])
+    count = len(values)
+    return Localization(
+        image,
+        tuple(f"class{i}" for i in range(count)),
+        np.array(scores, np.float32),
+        np.zeros((count, 2)),
+        values.max(axis=(1, 2)),
+        values.astype(np.float32),
+        lattice,
+        mode,  # type: ignore[arg-type]
+    )
+
+
+def boxes_of(seen: Localization, levels: float | list[float] = DEFAULT_BOX_THRESHOLD) -> Extents:
+    return boxes_from_map(seen.soft_maps(), seen.probabilities, seen.lattice, levels)
+
+
+def ranked(seen: Localization, proposals: list[tuple[int, int, int, int]]) -> Extents:
+    return rank_proposals(seen.soft_maps(), seen.probabilities, seen.lattice, proposals)
+
+
+def flooded(values: np.ndarray, floor: float) -> set[tuple[float, tuple[int, int, int, int]]]:
+    """Height and edges of every connected part, by walking from place to place."""
+    left = {(int(r), int(c)) for r, c in np.argwhere(values >= floor)}
+    parts = set()
+    while left:
+        todo, part = [left.pop()], []
+        while todo:
+            r, c = todo.pop()
+            part.append((r, c))
+            for near in ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1)):
+                if near in left:
+                    left.remove(near)
+                    todo.append(near)
+        rows, cols = zip(*part, strict=True)
+        height = max(float(values[place]) for place in part)
+        parts.add((height, (min(cols), min(rows), max(cols) + 1, max(rows) + 1)))
+    return parts
+
+
+@settings(deadline=None)
+@given(maps, st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.5, 4.0]), min_size=1, unique=True))
+def test_components_at_every_floor(values: np.ndarray, floors: list[float]) -> None:
+    found = _components(values, sorted(floors, reverse=True))
+    for floor in floors:
+        own = {(part.height, part.edges) for part in found if part.floor == floor}
+        assert own == flooded(values, floor)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_sums_in_boxes_that_end_inside_cells(data: st.DataObject) -> None:
+    """Against cells cut into 4 × 4 pixels, on which boxes of whole pixels are exact."""
+    rows, cols = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 5))
+    values = data.draw(hnp.arrays(np.float32, (2, rows, cols), elements=st.sampled_from([0, 1, 2, 5])))
+    ends = data.draw(hnp.arrays(np.int64, (3, 2, 2), elements=st.integers(0, 24)))
+    low, high = ends.min(axis=1), ends.max(axis=1)
+    boxes = np.concatenate([low, high], axis=1).astype(np.float64)
+    inside, areas = _sums(values, Lattice(Size(4 * cols, 4 * rows), rows, cols), boxes)
+    pixels = values.repeat(4, axis=1).repeat(4, axis=2) / 16
+    for place, (x1, y1, x2, y2) in enumerate(boxes.astype(int)):
+        cut = pixels[:, y1:y2, x1:x2]
+        np.testing.assert_allclose(inside[:, place], cut.sum(axis=(1, 2)), atol=1e-5)
+        np.testing.assert_allclose(areas[place], cut[0].size / 16, atol=1e-9)
+
+
+def hill(shape: tuple[int, int], box: tuple[int, int, int, int], height: float) -> np.ndarray:
+    """A map that is high inside a box and falls off around it."""
+    rows, cols = np.indices(shape)
+    x1, y1, x2, y2 = box
+    away = np.maximum(
+        0, np.maximum(np.maximum(x1 - cols, cols - x2 + 1), np.maximum(y1 - rows, rows - y2 + 1))
+    )
+    return height * np.exp(-0.9 * away)
+
+
+def test_one_object_gets_one_box_around_it() -> None:
+    values = hill((20, 30), (8, 5, 20, 12), 0.9)[None]
+    found = boxes_of(localization(values, Size(300, 200), [3.0]), 0.5)
+    assert found.labels[0] == 0
+    np.testing.assert_allclose(found.corners[0], (80, 50, 200, 120))
+    assert len(found.corners) == 1
+    assert found.scores[0] == pytest.approx(1 / (1 + np.exp(-3.0)), rel=1e-6)
+
+
+def test_two_objects_that_touch_low_down_get_two_boxes() -> None:
+    one, other = hill((20, 40), (4, 5, 12, 14), 0.9), hill((20, 40), (18, 5, 28, 14), 0.8)
+    found = boxes_of(localization(np.maximum(one, other)[None], Size(400, 200), [3.0]), 0.5)
+    assert {tuple(box) for box in found.corners[:2]} == {(40, 50, 120, 140), (180, 50, 280, 140)}
+    assert found.scores[0] > found.scores[1]
+
+
+def test_the_level_says_how_wide_boxes_are() -> None:
+    values = hill((40, 40), (15, 15, 25, 25), 0.9)[None]
+    seen = localization(values, Size(400, 400), [3.0])
+    sides = [
+        np.ptp(boxes_of(seen, box_threshold).corners[0].reshape(2, 2), axis=0)[0]
+        for box_threshold in (0.15, 0.3, 0.6)
+    ]
+    assert sides[0] > sides[1] > sides[2]
+    per_class = localization(np.concatenate([values, values]), Size(400, 400), [3.0, 3.0])
+    found = boxes_of(per_class, [0.15, 0.6])
+    assert np.ptp(found.corners[0].reshape(2, 2), axis=0)[0] == sides[0]
+    first = int(np.flatnonzero(found.labels == 1)[0])
+    assert np.ptp(found.corners[first].reshape(2, 2), axis=0)[0] == sides[2]
+
+
+def test_improbable_classes_get_no_box_and_raw_maps_are_softened() -> None:
+    raw = np.log(hill((20, 30), (8, 5, 20, 12), 0.9) / (1 - hill((20, 30), (8, 5, 20, 12), 0.9)))
+    values = np.stack([raw, raw])
+    found = boxes_of(localization(values, Size(300, 200), [2.0, -9.0], mode="paper"), 0.5)
+    assert set(found.labels) == {0}
+    np.testing.assert_allclose(found.corners[0], (80, 50, 200, 120))
+    assert boxes_of(localization(np.zeros((2, 20, 30)), Size(300, 200), [3.0, 3.0])).corners.shape == (0, 4)
+    nothing = boxes_of(localization(values, Size(300, 200), [-9.0, -9.0], mode="paper"))
+    assert nothing.corners.shape == (0, 4)
+
+
+def test_the_proposal_that_fits_the_map_ranks_first() -> None:
+    values = hill((20, 30), (8, 5, 20, 12), 0.9)[None]
+    proposals = [(0, 0, 300, 200), (80, 50, 200, 120), (100, 60, 140, 100), (230, 10, 290, 60)]
+    found = ranked(localization(values, Size(300, 200), [1.0]), proposals)
+    np.testing.assert_allclose(found.corners[0], proposals[1])
+    assert (np.diff(found.scores) <= 0).all()
+    assert ranked(localization(values, Size(300, 200), [1.0]), []).corners.shape == (0, 4)
+
+
+def test_the_level_is_where_images_without_the_class_end() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random((4000, 3)) < 0.3, 1, -1)
+    peaks = np.where(labels > 0, 0.8, rng.random((4000, 3)) * 0.28)
+    peaks[:, 2] = 0.5  # says nothing; the middle of three does not heed it
+    box_threshold = box_threshold_from_tags(peaks, labels)
+    assert box_threshold == pytest.approx(0.28 * 0.995 / 0.8, abs=0.01)
+    assert box_threshold_from_tags(peaks, np.ones_like(labels)) == DEFAULT_BOX_THRESHOLD
+
+
+@pytest.mark.parametrize("words", [{"shares": ()}, {"shares": (0.3, 1.0)}, {"spread": 0.0}, {"most": 0}])
+def test_options_that_draw_nothing_are_refused(words: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="extents need"):
+        BoxOptions(**words)  # type: ignore[arg-type]
+
+
+def test_a_localization_gives_its_boxes() -> None:
+    one, other = hill((20, 40), (4, 5, 12, 14), 0.9), hill((20, 40), (18, 5, 28, 14), 0.8)
+    seen = localization(np.maximum(one, other)[None], Size(400, 200), [3.0])
+    found = seen.boxes("class0")
+    everything = boxes_of(seen)
+    assert [(box.x1, box.y1, box.x2, box.y2) for box in found] == [tuple(box) for box in everything.corners]
+    assert [box.score for box in found] == list(everything.scores)
+    assert seen.boxes("class0", count=1) == found[:1]
+    with pytest.raises(FreelocError, match="0 boxes are none"):
+        seen.boxes("class0", count=0)
+    with pytest.raises(FreelocError, match="no class 'cow'"):
+        seen.boxes("cow")

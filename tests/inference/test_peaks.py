@@ -1,0 +1,152 @@
+"""Peaks of maps that are given as they are, against slow searches and scipy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from scipy.special import expit
+
+from freeloc.geometry.lattice import Lattice
+from freeloc.geometry.size import Size
+from freeloc.inference.result import Localization, LocationMode
+
+law = settings(deadline=None, max_examples=40)
+
+
+def on_raster(values: np.ndarray, size: Size, mode: LocationMode = "fused") -> Localization:
+    """A result whose one map is given as it is."""
+    lattice = Lattice(size, *values.shape)
+    best = np.unravel_index(values.argmax(), values.shape)
+    return Localization(
+        size,
+        ("blob",),
+        values.max(keepdims=True)[0].astype(np.float32),
+        lattice.to_image([best]),
+        values.max(keepdims=True)[0].astype(np.float32),
+        values[None].astype(np.float32),
+        lattice,
+        mode,
+    )
+
+
+def two_blobs(first: float, second: float) -> np.ndarray:
+    """Two hills on a raster of 40×60 at (row, column) (10, 12) and (28, 45)."""
+    rows, cols = np.mgrid[0:40, 0:60]
+    hills = [
+        (first, np.hypot(rows - 10, cols - 12)),
+        (second, np.hypot(rows - 28, cols - 45)),
+    ]
+    return np.maximum(*(height * np.exp(-((distance / 4) ** 2)) for height, distance in hills))
+
+
+class TestPeaks:
+    def test_two_blobs_are_found_strongest_first(self) -> None:
+        result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
+        first, second = result.peaks("blob")
+        # Raster steps are 10 pixels; column 45 is centred at 455.
+        assert (first.x, first.y, first.value) == pytest.approx((455, 285, 0.9))
+        assert (second.x, second.y, second.value) == pytest.approx((125, 105, 0.6))
+
+    def test_threshold_is_a_share_of_the_strongest(self) -> None:
+        result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
+        assert len(result.peaks("blob", threshold=0.66)) == 2
+        assert len(result.peaks("blob", threshold=0.67)) == 1
+
+    def test_raw_maps_are_compared_by_probability(self) -> None:
+        values = two_blobs(1.0, 2.0) * 4 - 2  # raw scores of 2 and 6: logistic 0.881 and 0.998
+        result = on_raster(values, Size(600, 400), "paper")
+        first, second = result.peaks("blob", threshold=0.88)
+        assert (first.value, second.value) == pytest.approx((6, 2))
+        assert len(result.peaks("blob", threshold=0.89)) == 1
+
+    def test_distance_is_in_normalised_pixels(self) -> None:
+        # The peaks lie hypot(330, 180) = 375.9 pixels apart: 313.2 at 500 pixels.
+        result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
+        assert len(result.peaks("blob", distance=313)) == 2
+        assert len(result.peaks("blob", distance=314)) == 1
+
+    def test_count_limits(self) -> None:
+        result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
+        assert len(result.peaks("blob", count=1)) == 1
+
+    @law
+    @given(
+        st.integers(0, 9999),
+        st.integers(1, 30),
+        st.integers(1, 30),
+        st.integers(1, 8),
+        st.floats(0, 300),
+        st.floats(0, 1),
+        st.sampled_from(("fused", "paper")),
+    )
+    def test_laws(
+        self,
+        seed: int,
+        rows: int,
+        cols: int,
+        count: int,
+        distance: float,
+        threshold: float,
+        mode: LocationMode,
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        size = Size(int(rng.integers(1, 2000)), int(rng.integers(1, 2000)))
+        values = rng.random((rows, cols)) if mode == "fused" else rng.normal(0, 3, (rows, cols))
+        result = on_raster(values, size, mode)
+        peaks = result.peaks("blob", count=count, distance=distance, threshold=threshold)
+        assert 1 <= len(peaks) <= count
+        heights = [peak.value for peak in peaks]
+        assert heights == sorted(heights, reverse=True)
+        strengths = [float(expit(height)) if mode == "paper" else height for height in heights]
+        assert all(strength >= threshold * strengths[0] - 1e-6 for strength in strengths)
+        apart = distance * size.longest / 500
+        for index, peak in enumerate(peaks):
+            col, row = peak.x / size.width * cols - 0.5, peak.y / size.height * rows - 0.5
+            assert (row, col) == pytest.approx((round(row), round(col)), abs=1e-6)
+            i, j = round(row), round(col)
+            around = values[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+            assert np.float32(around.max()) == np.float32(peak.value) == np.float32(values[i, j])
+            for other in peaks[:index]:
+                assert math.hypot(peak.x - other.x, peak.y - other.y) >= apart * (1 - 1e-9)
+
+    @law
+    @given(st.integers(0, 9999), st.integers(1, 12), st.integers(1, 12), st.integers(2, 4))
+    def test_every_flat_is_one_peak_or_none(self, seed: int, rows: int, cols: int, heights: int) -> None:
+        # Few heights make many flats. Scipy finds them: parts of one height that nothing higher touches.
+        values = np.random.default_rng(seed).integers(1, heights + 1, (rows, cols))
+        result = on_raster(values, Size(10 * cols, 10 * rows))
+        everywhere = np.ones((3, 3))
+        wanted = []
+        for height in range(1, heights + 1):
+            parts, number = ndimage.label(values == height, everywhere)
+            for part in range(1, number + 1):
+                grown = ndimage.binary_dilation(parts == part, everywhere)
+                if values[grown].max() == height:
+                    wanted.append({tuple(cell) for cell in np.argwhere(parts == part)})
+        found = [
+            (round(peak.y / 10 - 0.5), round(peak.x / 10 - 0.5))
+            for peak in result.peaks("blob", count=1000, distance=0, threshold=0)
+        ]
+        assert len(found) == len(wanted)
+        assert all(sum(cell in part for cell in found) == 1 for part in wanted)
+
+    def test_nothing_between_two_peaks_is_left_out(self) -> None:
+        # Every local maximum far enough from stronger ones is given, as a slow search finds them.
+        rng = np.random.default_rng(2)
+        values = rng.random((15, 20))
+        result = on_raster(values, Size(200, 150))
+        expected: list[tuple[float, float]] = []
+        for flat in np.argsort(-values.ravel()):
+            i, j = divmod(int(flat), 20)
+            around = values[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+            place = (10 * j + 5.0, 10 * i + 5.0)
+            if values[i, j] == around.max() and all(math.dist(place, other) >= 24 for other in expected):
+                expected.append(place)
+        peaks = result.peaks("blob", count=1000, distance=60, threshold=0)
+        assert [(peak.x, peak.y) for peak in peaks] == [pytest.approx(place) for place in expected]
+        assert len(expected) > 5

@@ -1,0 +1,132 @@
+"""Work ahead: order, errors in their turn, flat memory, and an early end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeloc.io.prefetch import prefetch
+
+
+@pytest.fixture
+def workers() -> Callable[[], set[str]]:
+    """Gives the threads at work that were not there when the test began."""
+
+    def running() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name.startswith("ahead")}
+
+    before = running()
+    return lambda: {thread.name for thread in running() - before}
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 40), st.integers(1, 4), st.integers(1, 10))
+def test_results_come_in_order(count: int, threads: int, depth: int) -> None:
+    def work(item: int) -> int:
+        time.sleep(0.001 * (item % 3 == 0))  # so that later items overtake
+        return item * item
+
+    results = list(prefetch(work, range(count), threads=threads, depth=depth))
+    assert results == [item * item for item in range(count)]
+
+
+def test_work_overlaps() -> None:
+    # Each pair of items meets at a barrier: without two threads at work this would never end.
+    barrier = threading.Barrier(2, timeout=10)
+    assert len(list(prefetch(lambda _: barrier.wait(), range(8), threads=2))) == 8
+
+
+def test_all_of_many_threads_find_work() -> None:
+    # Sixteen items meet at a barrier: with fewer at work at once this would never end.
+    barrier = threading.Barrier(16, timeout=10)
+    assert len(list(prefetch(lambda _: barrier.wait(), range(32), threads=16))) == 32
+
+
+def test_an_error_is_raised_when_its_turn_comes(workers: Callable[[], set[str]]) -> None:
+    def work(item: int) -> int:
+        if item == 3:
+            raise LookupError(f"item {item}")
+        return item
+
+    seen = []
+    with pytest.raises(LookupError, match="item 3"):
+        for result in prefetch(work, range(100), depth=8):
+            seen.append(result)
+    assert seen == [0, 1, 2]
+    assert not workers()
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+def test_memory_stays_flat(depth: int) -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for index in range(50):
+            taken += 1
+            yield index
+
+    for used, _result in enumerate(prefetch(lambda item: item, items(), depth=depth), start=1):
+        # The one in hand and those that wait.
+        assert taken - used <= depth
+    assert taken == 50
+
+
+def test_nothing_starts_before_it_is_asked_for(workers: Callable[[], set[str]]) -> None:
+    taken = []
+    results = prefetch(taken.append, range(5))
+    assert taken == []
+    assert not workers()
+    results.close()
+
+
+def test_an_early_end_drops_the_waiting_work(workers: Callable[[], set[str]]) -> None:
+    started: list[int] = []
+    hold = threading.Event()
+
+    def work(item: int) -> int:
+        started.append(item)
+        if item > 0:
+            hold.wait(10)
+        return item
+
+    results = prefetch(work, range(1000), threads=1, depth=20)
+    assert next(results) == 0
+    threading.Timer(0.5, hold.set).start()
+    results.close()
+    # Item 1 was at work already; the twenty behind it never began.
+    assert started in ([0], [0, 1])
+    assert not workers()
+
+
+def test_an_error_of_the_user_of_the_results_ends_the_work(workers: Callable[[], set[str]]) -> None:
+    def consume() -> None:
+        results = prefetch(lambda item: item, range(1000))
+        try:
+            for result in results:
+                if result == 5:
+                    raise KeyError
+        finally:
+            results.close()
+
+    with pytest.raises(KeyError):
+        consume()
+    assert not workers()
+
+
+def test_an_error_of_the_items_ends_the_work(workers: Callable[[], set[str]]) -> None:
+    def items() -> Iterator[int]:
+        yield from range(20)
+        raise OSError("unplugged")
+
+    seen = []
+    with pytest.raises(OSError, match="unplugged"):
+        for result in prefetch(lambda item: item, items(), depth=4):
+            seen.append(result)
+    assert seen == list(range(len(seen)))
+    assert not workers()

@@ -1,0 +1,459 @@
+"""The model file: there and back, and every way in which it can be wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pickle
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from torch import nn
+
+from freeloc.errors import FreelocError
+from freeloc.geometry.grid import CellLayout
+from freeloc.models.calibration import Calibration
+from freeloc.models.header import ModelCard, ModelHeader
+from freeloc.models.model import Model
+from freeloc.nn.backbones.base import Backbone, Normalization
+from freeloc.nn.head import AdaptationHead, HeadSettings
+
+
+def a_model(**changes: Any) -> Model:
+    torch.manual_seed(3)
+    settings: dict[str, Any] = {
+        "backbone": "efficientnet_lite0",
+        "backbone_fingerprint": "ab" * 32,
+        "classes": ("cat", "Köln 東京", ""),
+        "head": AdaptationHead(HeadSettings(6, 3, hidden=5, feature_dropout=0.25, hidden_dropout=0.125)),
+        "scales": (0.5, 1 / 3, 2.8),
+        "padding": "square",
+        "pooling": "average",
+        "threshold": 0.1 + 0.2,
+        "manifest": {"recipe": {"epochs": 3}, "seed": 7},
+    }
+    return Model(**(settings | changes))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "model.safetensors"
+    a_model().save(made)
+    return made
+
+
+def split(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Header and tensors of a safetensors file, after its published layout."""
+    (length,) = struct.unpack("<Q", data[:8])
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the freeloc part of a model file's metadata."""
+    header, tensors = split(path.read_bytes())
+    own = json.loads(header["__metadata__"]["freeloc"])
+    change(own)
+    header["__metadata__"]["freeloc"] = json.dumps(own)
+    encoded = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(encoded)) + encoded + tensors)
+
+
+class TestRoundTrip:
+    def test_everything_comes_back(self, path: Path) -> None:
+        model, back = a_model(), Model.load(path)
+        for field in (
+            *("backbone", "backbone_fingerprint", "classes", "scales"),
+            *("padding", "pooling", "threshold", "manifest"),
+        ):
+            assert getattr(back, field) == getattr(model, field), field
+        assert back.head.settings == model.head.settings
+        cells = torch.randn(20, 6)
+        assert torch.equal(back.head(cells), model.head(cells))
+        assert not back.head.training
+
+    def test_defaults_and_a_linear_head(self, tmp_path: Path) -> None:
+        head = AdaptationHead(HeadSettings(4, 2, hidden=0))
+        model = Model("alexnet", "cd" * 32, ("a", "b"), head, (1.0,))
+        model.save(tmp_path / "m")
+        back = Model.load(str(tmp_path / "m"))
+        assert (back.padding, back.pooling, back.threshold) == ("stride", "max", 0.5)
+        assert not back.manifest
+        assert back.head.fca is None
+        assert torch.equal(back.head.fcb.weight, head.fcb.weight)
+
+    def test_a_calibration_comes_along(self, tmp_path: Path) -> None:
+        own = Calibration((0.5, 0.0, 1 / 3), (-1.0, 0.1 + 0.2, 7.0), (0.5, 0.25, 1.0), {"images": 9})
+        a_model(calibration=own).save(tmp_path / "m")
+        for found in (Model.load(tmp_path / "m").calibration, ModelHeader.read(tmp_path / "m").calibration):
+            assert found == own
+            assert found.facts == {"images": 9}
+        # Older files, and models that were not calibrated, have none; and say nothing of it.
+        a_model().save(tmp_path / "plain")
+        assert Model.load(tmp_path / "plain").calibration is None
+        header, _tensors = split((tmp_path / "plain").read_bytes())
+        assert "calibration" not in json.loads(header["__metadata__"]["freeloc"])
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"slopes": [1.0, 1.0]},
+            {"slopes": [1.0, -1.0, 1.0]},
+            {"offsets": [0.0, None, 0.0]},
+            {"thresholds": [0.5, 2.0, 0.5]},
+            {"thresholds": [0.5], "slopes": [1.0], "offsets": [0.0]},
+            {"facts": 3},
+        ],
+        ids=str,
+    )
+    def test_a_calibration_that_makes_no_sense_is_damage(
+        self, tmp_path: Path, change: dict[str, Any]
+    ) -> None:
+        place = tmp_path / "m"
+        a_model(calibration=Calibration((1.0,) * 3, (0.0,) * 3, (0.5,) * 3)).save(place)
+        rewrite(place, lambda own: own["calibration"].update(change))
+        with pytest.raises(FreelocError, match="damaged"):
+            Model.load(place)
+
+    def test_saving_again_gives_the_same_bytes(self, path: Path, tmp_path: Path) -> None:
+        Model.load(path).save(tmp_path / "again")
+        assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+    def test_the_file_is_plain_safetensors(self, path: Path) -> None:
+        header, _tensors = split(path.read_bytes())
+        own = json.loads(header.pop("__metadata__")["freeloc"])
+        assert {name: entry["shape"] for name, entry in header.items()} == {
+            "fca.weight": [5, 6],
+            "fca.bias": [5],
+            "fcb.weight": [3, 5],
+            "fcb.bias": [3],
+        }
+        assert own["format_version"] == 1
+        assert own["classes"] == ["cat", "Köln 東京", ""]
+        assert own["head"] == asdict(a_model().head.settings)
+
+    def test_a_run_folder_stands_for_its_model(self, path: Path) -> None:
+        assert Model.load(path.parent).classes == a_model().classes
+
+    def test_others_may_read_the_file(self, path: Path) -> None:
+        plain = path.parent / "plain"
+        plain.touch()
+        assert path.stat().st_mode == plain.stat().st_mode
+
+
+class TinyBackbone(Backbone):
+    """Two weights and a frozen one."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.name = "tiny"
+        self.layout = CellLayout(32, 16.0)
+        self.channels = self.width = 6
+        self.normalization = Normalization((127.5,) * 3, (127.5,) * 3)
+        self.body = nn.Sequential(nn.Conv2d(3, 6, 32, stride=32))
+        self.projection = nn.Conv2d(6, 6, 1)
+        self.freeze()
+
+
+class TestChangedBackbone:
+    @pytest.fixture
+    def backbone(self) -> TinyBackbone:
+        return TinyBackbone()
+
+    @pytest.fixture
+    def model(self, backbone: TinyBackbone) -> Model:
+        changes = {
+            key: value + 1 for key, value in backbone.state_dict().items() if key.startswith("projection")
+        }
+        fingerprint = backbone.with_weights(changes).fingerprint
+        return a_model(
+            backbone="tiny",
+            backbone_fingerprint=fingerprint,
+            backbone_base=backbone.fingerprint,
+            backbone_changes=changes,
+        )
+
+    def test_there_and_back(self, model: Model, backbone: TinyBackbone, tmp_path: Path) -> None:
+        model.save(tmp_path / "m")
+        back = Model.load(tmp_path / "m")
+        assert (back.backbone_base, back.backbone_fingerprint) == (
+            backbone.fingerprint,
+            model.backbone_fingerprint,
+        )
+        assert set(back.backbone_changes) == {"projection.weight", "projection.bias"}
+        assert set(back.head.state_dict()) == set(model.head.state_dict())
+        changed = back.adapted(backbone)
+        assert changed.fingerprint == model.backbone_fingerprint
+        for key, value in backbone.state_dict().items():
+            moved = 1.0 if key.startswith("projection") else 0.0
+            assert torch.equal(changed.state_dict()[key], value + moved), key
+        assert back.adapted(changed) is changed
+        back.save(tmp_path / "again")
+        assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
+
+    def test_an_unchanged_backbone_is_used_as_it_is(self, backbone: TinyBackbone) -> None:
+        assert a_model(backbone_fingerprint=backbone.fingerprint).adapted(backbone) is backbone
+
+    def test_versions(self, model: Model, path: Path, tmp_path: Path) -> None:
+        model.save(tmp_path / "m")
+        for file, version in ((path, 1), (tmp_path / "m", 2)):
+            header, _ = split(file.read_bytes())
+            assert json.loads(header["__metadata__"]["freeloc"])["format_version"] == version
+
+    def test_another_backbone_is_refused(self, model: Model) -> None:
+        with pytest.raises(FreelocError, match="trained from other weights of backbone tiny .*--weights"):
+            model.adapted(TinyBackbone(seed=1))
+
+    @pytest.mark.parametrize("damage", ["a value", "a shape", "a name"])
+    def test_damaged_changes_are_refused(self, model: Model, backbone: TinyBackbone, damage: str) -> None:
+        changes = dict(model.backbone_changes)
+        bias = changes.pop("projection.bias")
+        changes |= {
+            "a value": {"projection.bias": bias + 1e-3},
+            "a shape": {"projection.bias": bias[:4]},
+            "a name": {"projection.gain": bias},
+        }[damage]
+        with pytest.raises(FreelocError, match="changes do not fit backbone tiny"):
+            dataclasses.replace(model, backbone_changes=changes).adapted(backbone)
+
+    def test_a_missing_base_is_told(self, model: Model, tmp_path: Path) -> None:
+        model.save(tmp_path / "m")
+        rewrite(tmp_path / "m", lambda own: own.pop("backbone_base"))
+        with pytest.raises(FreelocError, match="is damaged .*backbone_base"):
+            Model.load(tmp_path / "m")
+
+
+class TestHalfTheRoom:
+    """Weights of float16, with the arithmetic that they had."""
+
+    @pytest.fixture
+    def backbone(self) -> TinyBackbone:
+        return TinyBackbone()
+
+    @pytest.fixture
+    def model(self, backbone: TinyBackbone) -> Model:
+        changes = {key: value * 1.1 for key, value in backbone.state_dict().items() if "projection" in key}
+        fingerprint = backbone.with_weights(changes).fingerprint
+        return a_model(
+            backbone="tiny",
+            backbone_fingerprint=fingerprint,
+            backbone_base=backbone.fingerprint,
+            backbone_changes=changes,
+        )
+
+    def test_there_and_back(self, model: Model, backbone: TinyBackbone, tmp_path: Path) -> None:
+        rounded = model.rounded(backbone)
+        rounded.save(tmp_path / "m")
+        back = Model.load(tmp_path / "m")
+        assert back.storage == rounded.storage == "float16"
+        for key, value in model.head.state_dict().items():
+            own = back.head.state_dict()[key]
+            assert own.dtype == torch.float32
+            # An independent reference for the rounding.
+            np.testing.assert_array_equal(own.numpy(), value.numpy().astype(np.float16).astype(np.float32))
+        assert {value.dtype for value in back.backbone_changes.values()} == {torch.float32}
+        back.save(tmp_path / "again")
+        assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
+
+    def test_the_file_holds_two_bytes_a_weight(
+        self, model: Model, backbone: TinyBackbone, tmp_path: Path
+    ) -> None:
+        model.save(tmp_path / "whole")
+        model.rounded(backbone).save(tmp_path / "half")
+        whole, half = (split((tmp_path / name).read_bytes()) for name in ("whole", "half"))
+        assert 2 * len(half[1]) == len(whole[1])
+        assert {entry["dtype"] for name, entry in half[0].items() if name != "__metadata__"} == {"F16"}
+
+    def test_a_changed_backbone_stays_one_that_is_known(
+        self, model: Model, backbone: TinyBackbone, tmp_path: Path
+    ) -> None:
+        model.rounded(backbone).save(tmp_path / "m")
+        back = Model.load(tmp_path / "m")
+        assert back.backbone_fingerprint != model.backbone_fingerprint
+        assert back.adapted(backbone).fingerprint == back.backbone_fingerprint
+        with pytest.raises(FreelocError, match="trained from other weights of backbone tiny"):
+            model.rounded(TinyBackbone(seed=1))
+
+    def test_the_model_itself_is_left_alone(self, model: Model, backbone: TinyBackbone) -> None:
+        before = {key: value.clone() for key, value in model.head.state_dict().items()}
+        again = model.rounded(backbone).rounded(backbone)
+        assert again.backbone_fingerprint == model.rounded(backbone).backbone_fingerprint
+        assert all(torch.equal(value, before[key]) for key, value in model.head.state_dict().items())
+        assert model.storage == "float32"
+
+    def test_weights_beyond_float16_are_refused(self, model: Model, backbone: TinyBackbone) -> None:
+        with torch.no_grad():
+            model.head.fcb.weight[0, 0] = 70_000
+        with pytest.raises(FreelocError, match=r"fcb\.weight is beyond float16: keep the model in float32"):
+            model.rounded(backbone)
+
+    def test_what_was_not_rounded_is_not_cut_short(self, model: Model, tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match="save what Model.rounded gives"):
+            dataclasses.replace(model, storage="float16").save(tmp_path / "m")
+        assert not (tmp_path / "m").exists()
+
+    def test_one_bit_of_a_weight(self, model: Model, backbone: TinyBackbone, tmp_path: Path) -> None:
+        model.rounded(backbone).save(tmp_path / "m")
+        data = bytearray((tmp_path / "m").read_bytes())
+        data[-3] ^= 1
+        (tmp_path / "m").write_bytes(data)
+        with pytest.raises(FreelocError, match="its weights are not those that were written"):
+            Model.load(tmp_path / "m")
+
+
+class TestCard:
+    CARD = ModelCard("voc20", "1.0", "Twenty classes of Pascal VOC – 日常", "research only")
+
+    def test_there_and_back(self, tmp_path: Path) -> None:
+        a_model(card=self.CARD).save(tmp_path / "m")
+        assert Model.load(tmp_path / "m").card == ModelHeader.read(tmp_path / "m").card == self.CARD
+
+    def test_files_without_one(self, path: Path) -> None:
+        header, _ = split(path.read_bytes())
+        assert "card" not in json.loads(header["__metadata__"]["freeloc"])
+        assert Model.load(path).card is None
+
+    def test_what_later_versions_add_is_passed_over(self, path: Path) -> None:
+        rewrite(path, lambda own: own.update(card={"name": "x", "colour": "red"}))
+        assert Model.load(path).card == ModelCard("x")
+
+    @pytest.mark.parametrize("card", [{}, {"name": 3}, {"name": "x", "version": None}, "voc20", [1], 7])
+    def test_a_damaged_card(self, path: Path, card: object) -> None:
+        rewrite(path, lambda own: own.update(card=card))
+        with pytest.raises(FreelocError, match=r"model .*model\.safetensors is damaged"):
+            Model.load(path)
+
+
+class TestMistakes:
+    def test_no_such_file(self, tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match=r"model .*absent does not exist"):
+            Model.load(tmp_path / "absent")
+
+    def test_a_folder_without_a_model(self, tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match=str(tmp_path)):
+            Model.load(tmp_path)
+
+    @pytest.mark.parametrize("version", [4, 0, None, "1"])
+    def test_another_format_version(self, path: Path, version: object) -> None:
+        rewrite(path, lambda own: own.update(format_version=version))
+        with pytest.raises(FreelocError, match=f"format version {version}, this freeloc reads 1 to 3"):
+            Model.load(path)
+
+    def test_safetensors_of_somebody_else(self, tmp_path: Path) -> None:
+        for name, metadata in (("bare", None), ("other", {"format": "pt"}), ("odd", {"freeloc": "[1]"})):
+            save_file({"weight": torch.zeros(3)}, tmp_path / name, metadata=metadata)
+            with pytest.raises(FreelocError, match="not a freeloc model"):
+                Model.load(tmp_path / name)
+
+    @pytest.mark.parametrize("share", [0, 0.001, 0.02, 0.3, 0.9, 0.999])
+    def test_a_file_cut_short(self, path: Path, share: float) -> None:
+        data = path.read_bytes()
+        path.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(FreelocError, match=r"model .*model\.safetensors cannot be read"):
+            Model.load(path)
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            *("backbone", "backbone_fingerprint", "classes", "head", "scales"),
+            *("padding", "pooling", "threshold", "manifest"),
+        ],
+    )
+    def test_a_part_is_missing(self, path: Path, key: str) -> None:
+        rewrite(path, lambda own: own.pop(key))
+        with pytest.raises(FreelocError, match=f"is damaged .*{key}"):
+            Model.load(path)
+
+    @pytest.mark.parametrize(
+        "head",
+        [{"width": 7}, {"classes": 4}, {"hidden": 0}, {"hidden": -1}, {"width": "x"}, {"unknown": 1}],
+    )
+    def test_weights_and_settings_do_not_fit(self, path: Path, head: dict[str, Any]) -> None:
+        rewrite(path, lambda own: own["head"].update(head))
+        with pytest.raises(FreelocError, match="is damaged") as caught:
+            Model.load(path)
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [("padding", "round"), ("pooling", "min"), ("scales", ["a"]), ("scales", []), ("threshold", 7)],
+    )
+    def test_a_part_makes_no_sense(self, path: Path, key: str, value: object) -> None:
+        rewrite(path, lambda own: own.update({key: value}))
+        with pytest.raises(FreelocError, match=r"model .*model\.safetensors is damaged"):
+            Model.load(path)
+
+    def test_one_bit_of_a_weight(self, path: Path) -> None:
+        data = bytearray(path.read_bytes())
+        data[-7] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(FreelocError, match="its weights are not those that were written"):
+            Model.load(path)
+
+    def test_weights_of_a_file_that_tells_no_hash(self, path: Path) -> None:
+        rewrite(path, lambda own: own.pop("weights"))
+        assert Model.load(path).classes
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_weights_that_are_no_numbers_are_not_written(self, tmp_path: Path, value: float) -> None:
+        model = a_model()
+        with torch.no_grad():
+            next(model.head.parameters()).view(-1)[0] = value
+        with pytest.raises(
+            FreelocError, match="no longer made of numbers: train with a lower --learning-rate"
+        ):
+            model.save(tmp_path / "m")
+        assert not (tmp_path / "m").exists()
+
+    @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.data())
+    def test_any_damage_is_told_in_one_sentence_or_harmless(self, path: Path, data: st.DataObject) -> None:
+        whole = path.read_bytes()
+        damaged = bytearray(whole)
+        for _ in range(data.draw(st.integers(1, 3))):
+            damaged[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+        path.write_bytes(damaged)
+        try:
+            with suppress(FreelocError):
+                Model.load(path)
+        finally:
+            path.write_bytes(whole)
+
+    def test_a_pickle_is_not_run(self, tmp_path: Path) -> None:
+        marker = tmp_path / "marker"
+
+        class Trap:
+            def __reduce__(self) -> tuple[object, ...]:
+                return os.mkdir, (str(marker),)
+
+        for name, protocol in (("old", 0), ("new", 5)):
+            (tmp_path / name).write_bytes(pickle.dumps(Trap(), protocol))
+        torch.save({"head": Trap()}, tmp_path / "zipped")
+        for name in ("old", "new", "zipped"):
+            with pytest.raises(FreelocError, match="cannot be read"):
+                Model.load(tmp_path / name)
+        assert not marker.exists()
+        with suppress(Exception):
+            pickle.loads((tmp_path / "new").read_bytes())
+        assert marker.exists(), "the trap itself must work"
+
+    @pytest.mark.parametrize("name", ["taken/model", "x" * 256, "."])
+    def test_a_place_that_cannot_be_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "taken").write_text("x")
+        with pytest.raises(FreelocError, match="cannot write"):
+            a_model().save(name)
+        assert [entry.name for entry in tmp_path.iterdir()] == ["taken"]

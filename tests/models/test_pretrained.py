@@ -1,0 +1,61 @@
+"""The model that ships, as everybody gets it: by its name, with no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from freeloc import Localizer, find_model
+from freeloc.datasets.voc.reader import VOC_CLASSES
+from freeloc.models.header import ModelHeader
+from freeloc.models.registry import package_folder
+from freeloc.nn.backbones.registry import load_backbone
+
+skimage_data = pytest.importorskip("skimage.data", reason="images come with scikit-image: .[demo]")
+FOLDER = Path(skimage_data.__path__[0])
+
+SHOWN = {
+    "astronaut.png": ("person", (100, 30, 380, 512)),
+    "chelsea.png": ("cat", (80, 20, 400, 300)),
+    "motorcycle_left.png": ("motorbike", (60, 110, 700, 480)),
+}
+"""What an image shows, and where, by eye: x1, y1, x2, y2."""
+
+
+@pytest.fixture(scope="module")
+def voc20() -> Localizer:
+    return Localizer.load("voc20")
+
+
+def test_it_lies_in_the_package_and_says_what_it_is() -> None:
+    path = find_model("voc20")
+    assert path.parent == package_folder()
+    assert path.stat().st_size < 10e6
+    header = ModelHeader.read(path)
+    assert header.classes == VOC_CLASSES
+    assert header.card is not None
+    assert header.card.name == "voc20"
+    assert header.card.data_licence
+    assert header.backbone_base == load_backbone(header.backbone).fingerprint
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_it_tells_and_finds_everyday_things(voc20: Localizer, name: str) -> None:
+    thing, (x1, y1, x2, y2) = SHOWN[name]
+    result = voc20.predict(FOLDER / name)
+    assert result.ranked()[0].name == thing
+    found = result[thing]
+    assert found.is_present()
+    assert x1 <= found.x <= x2
+    assert y1 <= found.y <= y2
+    # Its boxes are about the thing: the surest covers the point.
+    box = result.boxes(thing)[0]
+    assert box.x1 <= found.x <= box.x2
+    assert box.y1 <= found.y <= box.y2
+
+
+def test_its_probabilities_and_boxes_are_fitted(voc20: Localizer) -> None:
+    assert voc20.calibration is not None
+    assert len(set(voc20.calibration.thresholds)) == len(VOC_CLASSES)
+    assert 0.2 <= voc20.model.box_threshold <= 0.4

@@ -1,0 +1,113 @@
+"""What the backbone tests share: one thread, timm without its hub, and checkpoints with random weights."""
+
+import importlib
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+# Read when huggingface_hub is imported: no test may fetch weights, or find some in the user's cache.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "freeloc-tests-no-hub-cache")
+
+_keep: list[torch.library.Library] = []
+
+
+def _import_torchvision() -> None:
+    """Import torchvision even where its compiled operators were built for another torch.
+
+    Its Python part then refuses to start, because it describes two operators that are not there. No network
+    here uses them, so empty definitions are enough.
+    """
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _keep.append(library)
+        importlib.import_module("torchvision")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Small networks gain nothing from more threads, and lose much when others use the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def torchvision() -> ModuleType:
+    try:
+        _import_torchvision()
+    except (ImportError, RuntimeError, OSError) as error:
+        pytest.skip(f"torchvision cannot be imported: {error}")
+    return importlib.import_module("torchvision")
+
+
+@pytest.fixture(scope="session")
+def timm(torchvision: ModuleType) -> ModuleType:
+    try:
+        return importlib.import_module("timm")
+    except (ImportError, RuntimeError, OSError) as error:
+        pytest.skip(f"timm cannot be imported: {error}")
+
+
+@pytest.fixture(scope="session")
+def random_weights() -> Callable[[nn.Module, int], nn.Module]:
+    """Gives every weight of a network a value that makes a difference (timm starts some at zero)."""
+
+    def pad_color(network: nn.Module, seed: int) -> nn.Module:
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.02)
+        return network.eval()
+
+    return pad_color
+
+
+@pytest.fixture(scope="session")
+def alexnet_state() -> dict[str, Tensor]:
+    """Random weights under the names and in the shapes of torchvision's AlexNet."""
+    shapes = {
+        "features.0": (64, 3, 11, 11),
+        "features.3": (192, 64, 5, 5),
+        "features.6": (384, 192, 3, 3),
+        "features.8": (256, 384, 3, 3),
+        "features.10": (256, 256, 3, 3),
+        "classifier.1": (4096, 9216),
+        "classifier.4": (4096, 4096),
+        "classifier.6": (1000, 4096),
+    }
+    # A prime number of random values, repeated: quick to make, and no two kernels are alike.
+    values = torch.randn(1_000_003, generator=torch.Generator().manual_seed(7))
+    state: dict[str, Tensor] = {}
+    for layer, shape in shapes.items():
+        count = math.prod(shape)
+        weight = values.repeat(count // len(values) + 1)[:count].reshape(shape)
+        state[f"{layer}.weight"] = weight * (2 / math.prod(shape[1:])) ** 0.5
+        state[f"{layer}.bias"] = values[: shape[0]] * 0.1
+    return state
+
+
+@pytest.fixture(scope="session")
+def alexnet_file(
+    alexnet_state: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The same as a checkpoint; removed at the end, because it is large."""
+    path = tmp_path_factory.mktemp("alexnet") / "alexnet.pth"
+    torch.save(alexnet_state, path)
+    yield path
+    path.unlink()

@@ -1,0 +1,224 @@
+"""Weight files are fetched with their hash checked and never run code."""
+
+import hashlib
+import http.server
+import io
+import pickle
+import socket
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from torch import Tensor
+
+from freeloc.errors import FreelocError
+from freeloc.nn.backbones.weight_files import check_fit, fetch, load_state
+
+
+def small_state() -> dict[str, Tensor]:
+    return {"first.weight": torch.arange(6.0).reshape(2, 3), "first.bias": torch.tensor([1.0, -1.0])}
+
+
+def assert_same(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:
+    assert left.keys() == right.keys()
+    assert all(torch.equal(left[key], right[key]) for key in left)
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
+def test_reads_a_torch_checkpoint_wrapped_or_not(tmp_path: Path, wrapper: str | None) -> None:
+    state = small_state()
+    path = tmp_path / "weights.pth"
+    torch.save({wrapper: state, "epoch": 3} if wrapper else state, path)
+    assert_same(load_state(path), state)
+
+
+def test_reads_safetensors(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file(small_state(), path)
+    assert_same(load_state(path), small_state())
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FreelocError, match=r"nowhere\.pth does not exist.*--weights"):
+        load_state(tmp_path / "nowhere.pth")
+
+
+@pytest.mark.parametrize(
+    "content", [[torch.zeros(1)], {"a": 1}, {"a": {"b": torch.zeros(1)}}, torch.zeros(2)]
+)
+def test_anything_but_named_tensors_is_refused(tmp_path: Path, content: object) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(content, path)
+    with pytest.raises(FreelocError, match="does not hold named tensors"):
+        load_state(path)
+
+
+class _Trap:
+    """Creates a file when a careless reader unpickles it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("by_torch", [True, False])
+def test_pickled_code_is_not_run(tmp_path: Path, by_torch: bool) -> None:
+    sprung = tmp_path / "sprung"
+    path = tmp_path / "weights.pth"
+    if by_torch:
+        torch.save({"weight": _Trap(sprung)}, path)
+    else:
+        path.write_bytes(pickle.dumps({"weight": _Trap(sprung)}))
+    with pytest.raises(FreelocError, match="more than tensors") as caught:
+        load_state(path)
+    assert not sprung.exists()
+    assert "weights_only" not in str(caught.value), "no advice to switch the check off"
+    pickle.loads(pickle.dumps(_Trap(sprung)))
+    assert sprung.exists(), "the trap itself works"
+
+
+def _checkpoint_bytes() -> bytes:
+    buffer = io.BytesIO()
+    torch.save(small_state(), buffer)
+    return buffer.getvalue()
+
+
+@given(content=st.binary(max_size=200), suffix=st.sampled_from([".pth", ".safetensors"]))
+@example(content=b"", suffix=".pth")
+@example(content=pickle.dumps({"a": 1})[:-3], suffix=".pth")
+@example(content=(1 << 60).to_bytes(8, "little") + b"{}", suffix=".safetensors")
+@example(content=_checkpoint_bytes()[:400], suffix=".pth")
+@settings(deadline=None, max_examples=60)
+def test_any_bytes_end_in_a_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, suffix: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"noise{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(FreelocError, match=f"weight file .*noise{suffix}"):
+        load_state(path)
+
+
+# --- fitting ---------------------------------------------------------------------------------------------
+
+
+def test_a_fitting_state_passes_without_batch_counters() -> None:
+    needed = small_state() | {"norm.num_batches_tracked": torch.tensor(0)}
+    check_fit(small_state(), needed, Path("file.pth"), "some backbone")
+
+
+def test_missing_and_unknown_tensors_are_counted_and_named() -> None:
+    state = {"first.weight": torch.zeros(2, 3), "odd": torch.zeros(1), "odder": torch.zeros(1)}
+    with pytest.raises(
+        FreelocError,
+        match=r"file\.pth do not fit backbone T: it lacks 1 .*first\.bias.* holds 2 unknown .*odd\b",
+    ):
+        check_fit(state, small_state(), Path("file.pth"), "T")
+
+
+def test_a_wrong_shape_is_named() -> None:
+    state = small_state() | {"first.weight": torch.zeros(3, 2)}
+    with pytest.raises(FreelocError, match=r"first\.weight of .* \(3, 2\) where backbone T needs \(2, 3\)"):
+        check_fit(state, small_state(), Path("file.pth"), "T")
+
+
+# --- fetching --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where fetched files are kept."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch home"))
+    return tmp_path / "torch home" / "hub" / "checkpoints"
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A weight file with its hash in its name."""
+    content = _checkpoint_bytes()
+    path = tmp_path / "published" / f"net-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    return path
+
+
+@pytest.fixture
+def server(published: Path) -> Iterator[str]:
+    """The folder of ``published``, over HTTP on this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=str(published.parent))
+    ) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
+        thread.join()
+
+
+def test_fetches_once_over_http_and_keeps_the_file(server: str, published: Path, kept: Path) -> None:
+    path = fetch(f"{server}/{published.name}", "T")
+    assert path == kept / published.name
+    assert_same(load_state(path), small_state())
+    published.unlink()
+    assert fetch(f"{server}/{published.name}", "T") == path, "the kept copy serves"
+    assert [item.name for item in kept.iterdir()] == [path.name]
+
+
+def test_a_wrong_hash_is_refused_and_leaves_nothing(published: Path, kept: Path) -> None:
+    wrong = published.with_name("net-00000000.pth")
+    published.rename(wrong)
+    with pytest.raises(
+        FreelocError, match=r"weights of backbone T could not be downloaded .*hash.*--weights"
+    ):
+        fetch(wrong.as_uri(), "T")
+    assert list(kept.iterdir()) == []
+
+
+def test_a_missing_page_is_reported(server: str, kept: Path) -> None:
+    with pytest.raises(FreelocError, match=r"could not be downloaded from .*net-12345678\.pth.*404"):
+        fetch(f"{server}/net-12345678.pth", "T")
+    assert list(kept.iterdir()) == []
+
+
+def test_no_network_is_reported_with_what_was_tried_and_the_mend(kept: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/net-12345678.pth"
+    with pytest.raises(FreelocError) as caught:
+        fetch(url, "T")
+    assert url in str(caught.value)
+    assert str(kept) in str(caught.value)
+    assert "--weights" in str(caught.value)
+
+
+def test_a_damaged_kept_file_is_noticed(published: Path, kept: Path) -> None:
+    path = fetch(published.as_uri(), "T")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(FreelocError, match=r"is damaged .*delete it"):
+        fetch(published.as_uri(), "T")
+
+
+def test_an_unusable_cache_folder_is_reported(published: Path, kept: Path) -> None:
+    kept.parent.parent.write_text("a file where the folder should be")
+    with pytest.raises(FreelocError, match="could not be downloaded"):
+        fetch(published.as_uri(), "T")
+
+
+def test_an_address_without_a_hash_is_a_mistake_of_the_program() -> None:
+    with pytest.raises(ValueError, match="no hash"):
+        fetch("https://example.org/net.pth", "T")

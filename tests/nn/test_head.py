@@ -1,0 +1,229 @@
+"""The head, pooling and the loss, against hand numbers, NumPy and torch's own cross-entropy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from freeloc.nn.cell_pooling import average_pool, max_cells
+from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.losses import logistic_loss
+
+law = settings(deadline=None, max_examples=40)
+seeds = st.integers(0, 9999)
+
+
+def head(hidden: int = 16, classes: int = 4, width: int = 8, **dropout: float) -> AdaptationHead:
+    """A head with weights large enough that its scores differ visibly."""
+    torch.manual_seed(7)
+    made = AdaptationHead(HeadSettings(width, classes, hidden, **dropout))
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return made
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+class TestHead:
+    @law
+    @given(st.sampled_from((0, 1, 16)), seeds, st.integers(1, 3), st.integers(1, 6), st.integers(1, 6))
+    def test_equals_plain_matrix_products(
+        self, hidden: int, seed: int, images: int, rows: int, cols: int
+    ) -> None:
+        made = head(hidden)
+        maps = torch.randn(images, 8, rows, cols, generator=generator(seed))
+        wanted = maps.permute(0, 2, 3, 1).double().numpy()
+        weights = {key: value.double().numpy() for key, value in made.state_dict().items()}
+        if hidden:
+            wanted = np.maximum(wanted @ weights["fca.weight"].T + weights["fca.bias"], 0)
+        wanted = wanted @ weights["fcb.weight"].T + weights["fcb.bias"]
+        scores = made(maps).detach()
+        assert scores.shape == (images, 4, rows, cols)
+        np.testing.assert_allclose(scores.permute(0, 2, 3, 1).numpy(), wanted, atol=1e-4)
+
+    @law
+    @given(st.sampled_from((0, 16)), seeds, st.integers(1, 6), st.integers(1, 6))
+    def test_maps_and_lists_of_cells_give_the_same(
+        self, hidden: int, seed: int, rows: int, cols: int
+    ) -> None:
+        made = head(hidden)
+        maps = torch.randn(2, 8, rows, cols, generator=generator(seed))
+        cells = maps.permute(0, 2, 3, 1).reshape(-1, 8)
+        scores = made(maps).permute(0, 2, 3, 1).reshape(-1, 4)
+        torch.testing.assert_close(made(cells), scores, rtol=1e-4, atol=1e-5)
+
+    def test_shape_of_the_paper(self) -> None:
+        made = AdaptationHead(HeadSettings(1280, 20))
+        shapes = {key: tuple(value.shape) for key, value in made.state_dict().items()}
+        assert shapes == {
+            "fca.weight": (2048, 1280),
+            "fca.bias": (2048,),
+            "fcb.weight": (20, 2048),
+            "fcb.bias": (20,),
+        }
+
+    def test_scores_start_near_zero(self) -> None:
+        torch.manual_seed(0)
+        made = AdaptationHead(HeadSettings(1280, 20))
+        scores = made(torch.randn(50, 1280).relu()).detach()
+        assert 0.01 < float(scores.abs().max()) < 2
+
+
+class TestStandardization:
+    @staticmethod
+    def standardized(hidden: int) -> AdaptationHead:
+        torch.manual_seed(hidden)
+        made = AdaptationHead(HeadSettings(8, 4, hidden), standardized=True)
+        for parameter in made.parameters():
+            torch.nn.init.normal_(parameter, std=0.5)
+        return made
+
+    @pytest.mark.parametrize("hidden", [0, 16])
+    def test_starts_as_no_change(self, hidden: int) -> None:
+        made, features = self.standardized(hidden), torch.randn(30, 8)
+        plain = AdaptationHead(HeadSettings(8, 4, hidden))
+        plain.load_state_dict(
+            {key: value for key, value in made.state_dict().items() if key[:3] in {"fca", "fcb"}}
+        )
+        assert torch.equal(made(features), plain(features))
+
+    @pytest.mark.parametrize("hidden", [0, 16])
+    def test_features_are_shifted_and_scaled_one_by_one(self, hidden: int) -> None:
+        made, features = self.standardized(hidden), torch.randn(30, 8)
+        mean, gain = torch.randn(8), 0.1 + torch.rand(8)
+        wanted = made((features - mean) * gain).detach()
+        made.set_standardization(mean, gain)
+        torch.testing.assert_close(made(features), wanted, rtol=0, atol=1e-6)
+        # Cells of a map alike.
+        maps = features.T.reshape(1, 8, 5, 6)
+        torch.testing.assert_close(made(maps)[0].reshape(4, 30).T, wanted, rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("hidden", [0, 16])
+    def test_folded_is_the_same_function_in_two_plain_layers(self, hidden: int) -> None:
+        made, features = self.standardized(hidden), 3 + torch.randn(30, 8)
+        made.set_standardization(3 + torch.randn(8), 0.1 + torch.rand(8))
+        before = made(features).detach().clone()
+        folded = made.folded()
+        torch.testing.assert_close(folded(features), before, rtol=1e-4, atol=1e-4)
+        assert not folded.standardized
+        assert set(folded.state_dict()) == {key for key, _ in made.named_parameters()}
+        assert folded.settings == made.settings
+        # A head of its own: what happens to it leaves the first alone.
+        with torch.no_grad():
+            folded.fcb.weight.zero_()
+        assert torch.equal(made(features), before)
+
+
+class TestDropout:
+    def test_without_a_die_nothing_is_dropped_in_any_mode(self) -> None:
+        made = head(feature_dropout=0.5, hidden_dropout=0.5)
+        features = torch.randn(30, 8)
+        wanted = head()(features)
+        for mode in (made.train(), made.eval()):
+            torch.testing.assert_close(mode(features), wanted, rtol=0, atol=0)
+
+    @pytest.mark.parametrize("dropout", [{"feature_dropout": 0.5}, {"hidden_dropout": 0.5}])
+    def test_a_die_drops_and_the_same_die_drops_the_same(self, dropout: dict[str, float]) -> None:
+        made = head(
+            hidden_dropout=dropout.get("hidden_dropout", 0), feature_dropout=dropout.get("feature_dropout", 0)
+        )
+        features = torch.randn(30, 8)
+        first, again, other = (made(features, generator(seed)) for seed in (1, 1, 2))
+        assert torch.equal(first, again)
+        assert not torch.equal(first, other)
+        assert not torch.equal(first, made(features))
+
+    def test_no_probability_no_dropout(self) -> None:
+        made = head(feature_dropout=0, hidden_dropout=0)
+        features = torch.randn(30, 8)
+        assert torch.equal(made(features, generator(1)), made(features))
+
+    @pytest.mark.parametrize("probability", [0.2, 0.5, 0.8])
+    @pytest.mark.parametrize("place", ["feature", "hidden"])
+    def test_mask_keeps_the_right_share_and_the_mean(self, place: str, probability: float) -> None:
+        # An identity head shows the mask itself: values that are kept grow to 1 / (1 − p), the others vanish.
+        chosen = {f"{other}_dropout": probability * (other == place) for other in ("feature", "hidden")}
+        made = AdaptationHead(HeadSettings(width=16, classes=16, hidden=16, **chosen))
+        with torch.no_grad():
+            for layer in (made.fca, made.fcb):
+                layer.weight.copy_(torch.eye(16))
+        values = made(torch.ones(2000, 16), generator(3)).detach()
+        assert values.unique().tolist() == pytest.approx([0, 1 / (1 - probability)])
+        # 32,000 draws: five deviations of a binomial share.
+        slack = 5 * math.sqrt(probability * (1 - probability) / values.numel())
+        assert float((values == 0).float().mean()) == pytest.approx(probability, abs=slack)
+        assert float(values.mean()) == pytest.approx(1, abs=slack / (1 - probability))
+
+    def test_maps_are_dropped_cell_by_cell(self) -> None:
+        made = head(hidden=0, feature_dropout=0.5)
+        scores = made(torch.ones(1, 8, 6, 6), generator(0))
+        assert len(scores[0, 0].unique()) > 6
+
+
+class TestPooling:
+    @law
+    @given(seeds, st.lists(st.integers(1, 9), min_size=1, max_size=5))
+    def test_lists_of_cells_are_pooled_image_by_image(self, seed: int, counts: list[int]) -> None:
+        scores = torch.randn(sum(counts), 3, generator=generator(seed))
+        means, winners = average_pool(scores, counts), max_cells(scores, counts)
+        assert means.shape == winners.shape == (len(counts), 3)
+        for n, k in np.ndindex(len(counts), 3):
+            start = sum(counts[:n])
+            own = [float(value) for value in scores[start : start + counts[n], k]]
+            assert float(means[n, k]) == pytest.approx(math.fsum(own) / len(own), abs=1e-5)
+            assert start <= int(winners[n, k]) < start + counts[n]
+            assert float(scores[winners[n, k], k]) == max(own)
+
+
+def labelled(seed: int, images: int, classes: int) -> tuple[Tensor, Tensor]:
+    scores = (3 * torch.randn(images, classes, generator=generator(seed))).requires_grad_()
+    return scores, torch.randint(-1, 2, (images, classes), generator=generator(seed + 1)).to(torch.int8)
+
+
+class TestLoss:
+    def test_hand_numbers(self) -> None:
+        # log 2 where the score says nothing; log(1 + e^−2) and log(1 + e^3) where it is right and wrong.
+        scores = torch.tensor([[0.0, 2.0], [3.0, 5.0]])
+        labels = torch.tensor([[1, 1], [-1, 0]], dtype=torch.int8)
+        wanted = (math.log(2) + math.log(1 + math.exp(-2)) + math.log(1 + math.exp(3))) / 2
+        assert float(logistic_loss(scores, labels)) == pytest.approx(wanted, rel=1e-6)
+
+    @law
+    @given(seeds, st.integers(1, 8), st.integers(1, 8))
+    def test_equals_torchs_cross_entropy_of_known_labels(self, seed: int, images: int, classes: int) -> None:
+        scores, labels = labelled(seed, images, classes)
+        known = labels != 0
+        wanted = functional.binary_cross_entropy_with_logits(
+            scores[known], (labels[known] == 1).float(), reduction="sum"
+        )
+        loss = logistic_loss(scores, labels)
+        assert float(loss.detach()) == pytest.approx(float(wanted.detach()) / images, rel=1e-5, abs=1e-6)
+        (gradient,) = torch.autograd.grad(loss, scores)
+        # d/df log(1 + e^−yf) = −y / (1 + e^yf), nothing where the label is ignored.
+        signs, values = labels.double().numpy(), scores.detach().double().numpy()
+        expected = -signs / (1 + np.exp(signs * values)) / images
+        np.testing.assert_allclose(gradient.numpy(), expected, atol=1e-6)
+        assert (gradient[~known] == 0).all()
+
+    def test_nothing_known_is_no_loss(self) -> None:
+        scores, labels = labelled(0, 3, 4)
+        loss = logistic_loss(scores, torch.zeros_like(labels))
+        loss.backward()
+        assert float(loss.detach()) == 0
+        assert (scores.grad == 0).all()
+
+    def test_extreme_scores_stay_finite(self) -> None:
+        scores = torch.tensor([[1e4, -1e4]], requires_grad=True)
+        loss = logistic_loss(scores, torch.tensor([[-1, 1]], dtype=torch.int8))
+        loss.backward()
+        assert float(loss.detach()) == pytest.approx(2e4)
+        assert scores.grad.tolist() == [[1, -1]]

@@ -1,0 +1,218 @@
+"""A detector from boxes: what it learns from, what it finds, and that it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from freeloc._typing import Float32Array
+from freeloc.datasets.dataset import Box, Dataset
+from freeloc.demo.scenes import SceneSettings, generate_scenes
+from freeloc.errors import FreelocError
+from freeloc.evaluation.evaluate import ground_truth_of
+from freeloc.features.extract import extract
+from freeloc.geometry.iou import pairwise_iou
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.decode import read_image_size
+from freeloc.metrics import Detections, detection_ap
+from freeloc.nn.backbones.registry import load_backbone
+from freeloc.paper.baselines import Detector, DetectorOptions, RegionFeatures, RegionOptions, train_detector
+from freeloc.paper.baselines.region_detector import region_labels
+from freeloc.runtime import compile_network
+
+OPTIONS = RegionOptions(scales=(0.7,), side=120)
+FEW = DetectorOptions(drawn=3, mined=10)
+
+
+def proposed(sample_boxes: tuple[Box, ...], width: int, height: int, seed: int) -> Float32Array:
+    """Boxes near the objects and anywhere, as a search would propose: it knows no class."""
+    rng = np.random.default_rng(seed)
+    own = np.array([(one.x1, one.y1, one.x2, one.y2) for one in sample_boxes]).reshape(-1, 4)
+    sides = (own[:, 2:] - own[:, :2])[:, [0, 1, 0, 1]]
+    near = np.concatenate([own + rng.normal(0, 0.08, own.shape) * sides for _ in range(4)])
+    ends = np.sort(rng.uniform(0, 1, (40, 2, 2)), axis=1) * [width, height]
+    boxes = np.concatenate([near, ends.reshape(-1, 4)])
+    return np.clip(boxes, 0, [width, height] * 2).astype(np.float32)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """So little is computed that more threads only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Dataset]:
+    """Twenty-four generated scenes to train on, and eight others."""
+    make = partial(generate_scenes, settings=SceneSettings(seed=3))
+    return make(tmp_path_factory.mktemp("train"), 24), make(tmp_path_factory.mktemp("val"), 8, start=1000)
+
+
+@pytest.fixture(scope="module")
+def pooled(
+    scenes: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[tuple[RegionFeatures, list[Float32Array]], ...]:
+    """Features and proposals of both."""
+    backbone = load_backbone("efficientnet_lite0")
+    network = compile_network(backbone, runtime="torch", precision="float32")
+    root = tmp_path_factory.mktemp("features")
+    found = []
+    for data in scenes:
+        paths = [sample.path for sample in data]
+        features = extract(paths, backbone, network, Pyramid(OPTIONS.scales), root=root, quiet=True)
+        sizes = [read_image_size(path) for path in paths]
+        boxes = [
+            proposed(sample.boxes or (), size.width, size.height, number)
+            for number, (sample, size) in enumerate(zip(data, sizes, strict=True))
+        ]
+        found.append((RegionFeatures(backbone, features, sizes, OPTIONS, "float32"), boxes))
+    return tuple(found)
+
+
+@pytest.fixture(scope="module")
+def detector(
+    scenes: tuple[Dataset, Dataset], pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...]
+) -> Detector:
+    return train_detector(scenes[0], *pooled[0], FEW, quiet=True)
+
+
+class TestLabels:
+    OBJECTS = (Box(0, 0, 0, 100, 100), Box(1, 200, 0, 300, 100), Box(2, 0, 0, 100, 100, difficult=True))
+
+    def test_overlap_says_what_a_box_shows(self) -> None:
+        boxes = [(0, 0, 100, 100), (0, 0, 100, 75), (0, 0, 100, 50), (0, 0, 100, 20), (200, 0, 300, 100)]
+        found = region_labels(boxes, self.OBJECTS, 4, DetectorOptions(positive=0.7))
+        assert found.dtype == np.int8
+        assert found[:, 0].tolist() == [1, 1, 0, -1, -1]
+        assert found[:, 1].tolist() == [-1, -1, -1, -1, 1]
+        # What is difficult is no example of its class, and no counter-example.
+        assert found[:, 2].tolist() == [0, 0, 0, -1, -1]
+        assert (found[:, 3] == -1).all()
+
+    def test_objects_boxes_alone_can_be_the_positives(self) -> None:
+        third = 100 / 3
+        objects = (Box(0, third, third, 2 * third, 2 * third),)
+        boxes = np.array(
+            [(third, third, 2 * third, 2 * third), (third, third, 2 * third, 2.1 * third)], np.float32
+        )
+        assert region_labels(boxes, objects, 1)[:, 0].tolist() == [1, 0]
+
+    def test_nothing_annotated_shows_nothing(self) -> None:
+        assert (region_labels([(0, 0, 10, 10)], (), 2) == -1).all()
+        assert region_labels([], self.OBJECTS, 3).shape == (0, 3)
+
+    @pytest.mark.parametrize("wrong", [{"negative": 0}, {"positive": 0.2}, {"positive": 1.1}, {"rounds": -1}])
+    def test_options_that_fit_nothing(self, wrong: dict[str, float]) -> None:
+        with pytest.raises(ValueError, match="proposals"):
+            DetectorOptions(**wrong)  # type: ignore[arg-type]
+
+
+def average_precision(found: Detections, data: Dataset) -> float:
+    objects = [ground_truth_of(sample) for sample in data]
+    return float(np.nanmean(detection_ap(found, objects, len(data.classes), (0.5,))))
+
+
+def test_it_finds_objects_it_has_not_seen(
+    scenes: tuple[Dataset, Dataset],
+    pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...],
+    detector: Detector,
+) -> None:
+    assert detector.classes == scenes[1].classes
+    found = detector.detect(*pooled[1], quiet=True)
+    by_chance = replace(found, label=np.random.default_rng(0).permutation(found.label))
+    assert average_precision(found, scenes[1]) > 0.4
+    assert average_precision(by_chance, scenes[1]) < 0.25
+
+
+def test_what_is_found_is_proposals_that_do_not_cover_each_other(
+    pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...], detector: Detector
+) -> None:
+    regions, proposals = pooled[1]
+    found = detector.detect(regions, proposals, 0.4, quiet=True)
+    found.check(len(regions), len(detector.classes))
+    for image, boxes in enumerate(proposals):
+        own = found.image == image
+        assert own.sum() <= 100 + len(detector.classes)
+        assert (np.diff(found.score[own]) <= 0).all()
+        scores = regions.vectors(image, boxes) @ detector.weights.T + detector.bias
+        for label in range(len(detector.classes)):
+            mine = own & (found.label == label)
+            kept = found.boxes[mine]
+            np.testing.assert_allclose(found.score[mine].max(), scores[:, label].max(), rtol=1e-4, atol=1e-5)
+            where = [int(np.flatnonzero((boxes == box).all(axis=1))[0]) for box in kept]
+            np.testing.assert_allclose(found.score[mine], scores[where, label], rtol=1e-4, atol=1e-5)
+            assert (pairwise_iou(kept, kept) - np.eye(len(kept)) <= 0.4).all()
+
+
+def test_the_surest_box_of_each_class_always_stays(
+    pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...], detector: Detector
+) -> None:
+    regions, proposals = pooled[1]
+    classes = len(detector.classes)
+    few = detector.detect(regions, proposals, most=1, quiet=True)
+    assert len(few) == len(regions) * classes
+    pairs = few.image * classes + few.label
+    assert len(np.unique(pairs)) == len(few)
+
+
+def test_a_image_without_proposals_has_no_detections(
+    pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...], detector: Detector
+) -> None:
+    regions, proposals = pooled[1]
+    bare = [np.zeros((0, 4), np.float32), *proposals[1:]]
+    found = detector.detect(regions, bare, quiet=True)
+    assert set(found.image.tolist()) == set(range(1, len(regions)))
+
+
+def test_training_is_the_same_every_time_and_hard_negatives_matter(
+    scenes: tuple[Dataset, Dataset],
+    pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...],
+    detector: Detector,
+) -> None:
+    again = train_detector(scenes[0], *pooled[0], FEW, quiet=True)
+    np.testing.assert_allclose(again.weights, detector.weights, rtol=1e-3, atol=1e-4)
+    without = train_detector(scenes[0], *pooled[0], replace(FEW, rounds=0), quiet=True)
+    assert np.abs(without.weights - detector.weights).max() > 0.01
+
+
+def test_it_is_kept_and_comes_back(detector: Detector, tmp_path: Path) -> None:
+    place = tmp_path / "new" / "detector.npz"
+    assert Detector.load(place, "these") is None
+    detector.save(place, "these")
+    kept = Detector.load(place, "these")
+    assert kept is not None
+    assert kept.classes == detector.classes
+    np.testing.assert_array_equal(kept.weights, detector.weights)
+    np.testing.assert_array_equal(kept.bias, detector.bias)
+    assert Detector.load(place, "others") is None
+    place.write_bytes(place.read_bytes()[:100])
+    assert Detector.load(place, "these") is None
+
+
+def test_what_does_not_fit_is_refused(
+    scenes: tuple[Dataset, Dataset],
+    pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...],
+    detector: Detector,
+) -> None:
+    data, (regions, proposals) = scenes[0], pooled[0]
+    with pytest.raises(ValueError, match="24 images need their proposals, not those of 23"):
+        train_detector(data, regions, proposals[:-1])
+    with pytest.raises(ValueError, match="8 images need their features"):
+        train_detector(scenes[1], regions, proposals)
+    unseen = replace(data, samples=tuple(replace(sample, boxes=None) for sample in data))
+    with pytest.raises(FreelocError, match="has no boxes"):
+        train_detector(unseen, regions, proposals)
+    bare = replace(data, samples=tuple(replace(sample, boxes=()) for sample in data))
+    with pytest.raises(FreelocError, match=f"no box of {data.classes[0]} to learn from"):
+        train_detector(bare, regions, proposals)
+    with pytest.raises(FreelocError, match="reads 3 values a box"):
+        Detector(data.classes, detector.weights[:, :3], detector.bias).detect(regions, proposals)

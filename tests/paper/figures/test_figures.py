@@ -1,0 +1,450 @@
+"""The figures of a reproduction: the numbers that are drawn, where things stand, and files that repeat."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from freeloc.errors import FreelocError
+from freeloc.geometry.lattice import Lattice
+from freeloc.geometry.size import Size
+from freeloc.metrics import (
+    CalibrationOptions,
+    PrecisionRecallCurve,
+    classification_ap,
+    mean_over_classes,
+    precision_recall_curve,
+    reliability_bins,
+)
+from freeloc.paper.figures import image_axes
+from freeloc.paper.figures import precision_recall as curves
+from freeloc.paper.figures.catalog import (
+    BLUE,
+    GREEN,
+    MAGENTA,
+    PAPER_PAIRS,
+    RED,
+    CurveSet,
+    EvolutionRow,
+    ExtentExample,
+    Frame,
+    PointExample,
+    ReliabilitySet,
+    class_bars,
+    draw_evolution,
+    draw_extents,
+    draw_points,
+    order_by_gap,
+    precision_recall_grid,
+    reliability_diagram,
+    save_figure,
+)
+
+matplotlib = pytest.importorskip("matplotlib")
+NAMES = ("cat", "dog", "$x$", "bus")
+
+
+def texts(figure: object) -> list[str]:
+    found = figure.findobj(matplotlib.text.Text)
+    return [text.get_text() for text in found if text.get_visible()]
+
+
+def grey(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 3), 90, np.uint8)
+
+
+def pixels(figure: object, path: Path) -> np.ndarray:
+    png, _svg = save_figure(figure, path)
+    with Image.open(png) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)])
+
+
+# --- reliability -----------------------------------------------------------------------------------------
+
+
+def test_points_lie_where_the_bins_are(tmp_path: Path) -> None:
+    shares = np.array([[0.1, 0.9], [0.2, 0.7], [0.3, 1.0], [0.4, 0.5]])
+    labels = np.array([[-1, 1], [1, -1], [-1, 1], [0, 1]])
+    bins = reliability_bins(shares, labels, CalibrationOptions(4))
+    nothing = reliability_bins(shares, np.zeros_like(labels), CalibrationOptions(4))
+    sets = [ReliabilitySet("raw $x$", bins, RED), ReliabilitySet("none", nothing, BLUE)]
+    figure = reliability_diagram(sets, "A title")
+    upper, lower = figure.axes
+    _diagonal, first, second = upper.lines
+    np.testing.assert_allclose(first.get_xdata(), [0.15, 0.3, 0.6, 0.95])
+    np.testing.assert_allclose(first.get_ydata(), [0.5, 0.0, 0.5, 1.0])
+    assert len(second.get_xdata()) == 0
+    counts, edges, _ = lower.patches[0].get_data()
+    assert counts.tolist() == [2, 1, 2, 2]
+    assert edges.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    found = texts(figure)
+    assert {"A title", f"{100 * bins.error:.1f}", "–", "raw $x$ (number: error, %)"} <= set(found)
+    # Inside the page, and the same bytes each time.
+    one, other = (save_figure(reliability_diagram(sets), tmp_path / name) for name in ("a", "b"))
+    for first_file, second_file in zip(one, other, strict=True):
+        assert first_file.read_bytes() == second_file.read_bytes()
+    with pytest.raises(ValueError, match="at least one"):
+        reliability_diagram([])
+
+
+# --- bars ------------------------------------------------------------------------------------------------
+
+
+def test_the_greatest_gap_comes_first_and_unknown_ones_last() -> None:
+    assert order_by_gap([0.5, 0.9, np.nan, 0.4, 0.4], [0.5, 0.2, 0.1, 0.6, 0.4]) == [1, 0, 4, 3, 2]
+
+
+def test_bars_are_as_long_as_their_numbers() -> None:
+    first, second = np.array([0.5, 0.9, np.nan, 0.4]), np.array([0.45, 0.2, 0.1, 0.40001])
+    figure = class_bars(NAMES, first, second, ("tags", "boxes"), "A title")
+    (area,) = figure.axes
+    assert [label.get_text() for label in area.get_yticklabels()] == ["dog", "cat", "bus", "$x$"]
+    widths = [bar.get_width() for bar in area.patches]
+    np.testing.assert_allclose(widths, [90, 50, 40, 0, 20, 45, 40.001, 10])
+    rows = [round(bar.get_y() + bar.get_height() / 2) for bar in area.patches]
+    assert rows == [0, 1, 2, 3, 0, 1, 2, 3]
+    colours = [matplotlib.colors.to_hex(bar.get_facecolor()) for bar in area.patches]
+    assert colours == [BLUE] * 4 + [RED] * 4
+    told = texts(figure)
+    for words in ("A title", "90.0", "–", "+70.0", "+5.0", "tags (mean 60.0)", "boxes (mean 28.8)"):
+        assert words in told
+    assert "−0.0" not in told  # what rounds to nothing has no sign
+
+
+def test_long_names_stay_inside_the_figure() -> None:
+    labels = ("weakly supervised: classification", "masked pooling, pushed down outside: classification")
+    figure = class_bars(NAMES, [0.5] * 4, [0.4] * 4, labels, "A title")
+    figure.canvas.draw()
+    for words in figure.legends[0].get_texts():
+        assert 0 <= words.get_window_extent().x0 < words.get_window_extent().x1 <= figure.bbox.width
+
+
+def test_eighty_classes_fit_without_overlap() -> None:
+    random = np.random.default_rng(0)
+    first, second = random.random((2, 80))
+    figure = class_bars([f"class {n}" for n in range(80)], first, second, ("a", "b"), "Title")
+    assert len(figure.axes) == 2
+    shown = [label.get_text() for area in figure.axes for label in area.get_yticklabels()]
+    assert sorted(shown) == sorted(f"class {n}" for n in range(80))
+    renderer = figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for area in figure.axes for text in area.texts]
+    boxes += [label.get_window_extent(renderer) for area in figure.axes for label in area.get_yticklabels()]
+    whole = figure.bbox
+    assert all(box.x0 >= whole.x0 and box.x1 <= whole.x1 and box.y0 >= whole.y0 for box in boxes)
+    # A hair's breadth is allowed: the boxes hold room for descenders that digits lack.
+    shrunk = np.array([[box.x0 + 1, box.y0 + 2, box.x1 - 1, box.y1 - 2] for box in boxes])
+    lower = np.maximum(shrunk[:, None, :2], shrunk[None, :, :2])
+    upper = np.minimum(shrunk[:, None, 2:], shrunk[None, :, 2:])
+    meet = np.triu((upper > lower).all(axis=2), 1)
+    assert not meet.any()
+
+
+def test_bars_need_numbers_for_every_class() -> None:
+    for wrong in ([0.5], [[0.5, 0.5, 0.5, 0.5]]):
+        with pytest.raises(ValueError, match="4 classes"):
+            class_bars(NAMES, wrong, [0.1] * 4, ("a", "b"))
+    with pytest.raises(ValueError, match="at least one class"):
+        class_bars([], [], [], ("a", "b"))
+
+
+# --- colours ---------------------------------------------------------------------------------------------
+
+SIGHTS = {
+    "usual": np.eye(3),
+    # Machado, Oliveira, Fernandes 2009, severity 1, for linear RGB.
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+}
+
+
+def lab(colour: str, sight: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* of an sRGB colour as it is seen, from the definition."""
+    share = rgb(colour) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(sight @ linear, 0, 1)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = to_xyz @ seen / np.array([0.9505, 1.0, 1.089])
+    root = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.array([116 * root[1] - 16, 500 * (root[0] - root[1]), 200 * (root[1] - root[2])])
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_all_eyes_tell_the_colours_apart(sight: str) -> None:
+    assert set(itertools.chain(*PAPER_PAIRS.values())) == {BLUE, RED, GREEN, MAGENTA}
+    for one, other in itertools.combinations((BLUE, RED, GREEN, MAGENTA), 2):
+        distance = np.linalg.norm(lab(one, SIGHTS[sight]) - lab(other, SIGHTS[sight]))
+        assert distance > 15, (one, other, distance)
+
+
+# --- curves ----------------------------------------------------------------------------------------------
+
+
+def curve_of(scores: np.ndarray, present: np.ndarray) -> PrecisionRecallCurve:
+    return precision_recall_curve(scores, present)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=1, max_size=40))
+@settings(deadline=None)
+def test_the_area_under_the_drawn_line_is_the_average_precision(pairs: list[tuple[int, bool]]) -> None:
+    scores = np.array([score for score, _ in pairs], float)
+    present = np.array([flag for _, flag in pairs])
+    x, y = curves._staircase(curve_of(scores, present))
+    expected = classification_ap(scores[:, None], np.where(present, 1, -1)[:, None])[0]
+    if np.isnan(expected):
+        assert len(x) == 0
+    else:
+        assert (np.diff(x) >= 0).all()
+        assert (np.diff(y) <= 0).all()
+        assert np.trapezoid(y, x) == pytest.approx(expected)
+        assert y[-1] == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=1, max_size=20))
+@settings(deadline=None)
+def test_raised_precision_is_the_best_at_that_recall_or_more(pairs: list[tuple[int, bool]]) -> None:
+    scores = np.array([score for score, _ in pairs], float)
+    present = np.array([flag for _, flag in pairs])
+    curve = precision_recall_curve(scores, present, float(present.sum()) + 1)  # one is never found
+    recalls = np.array([0.0, 0.31, 0.77, 1.0])
+    expected = [
+        max((p for p, r in zip(curve.precision, curve.recall, strict=True) if r >= recall), default=0.0)
+        for recall in recalls
+    ]
+    np.testing.assert_allclose(curves.raised_precision(curve, recalls), expected)
+
+
+@pytest.fixture(scope="module")
+def three() -> list[PrecisionRecallCurve]:
+    random = np.random.default_rng(1)
+    made = []
+    for share in (0.3, 0.1, 0.0):
+        present = random.random(300) < share
+        made.append(curve_of(random.normal(size=300) + 1.5 * present, present))
+    return made
+
+
+def test_the_mean_leaves_out_classes_without_positives(three: list[PrecisionRecallCurve]) -> None:
+    both = (curves.raised_precision(three[0]) + curves.raised_precision(three[1])) / 2
+    np.testing.assert_allclose(curves.mean_curve(three), both)
+    assert np.isnan(curves.mean_curve(three[2:])).all()
+
+
+def test_a_panel_per_class_and_one_for_the_mean(three: list[PrecisionRecallCurve]) -> None:
+    sets = [CurveSet("classification", three, BLUE), CurveSet("location", three[::-1], GREEN)]
+    figure = precision_recall_grid(("cat", "dog", "bus"), sets, "Title")
+    assert [area.get_title() for area in figure.axes] == ["mean", "cat", "dog", "bus"]
+    areas = [curves._area(curve) for curve in three]
+    numbers = [text.get_text() for text in figure.axes[0].texts]
+    assert numbers == [f"{100 * mean_over_classes(areas):.1f}"] * 2
+    assert [text.get_text() for text in figure.axes[1].texts] == [f"{100 * areas[0]:.1f}", "–"]
+    assert {line.get_color() for line in figure.axes[2].lines} == {BLUE, GREEN}
+
+
+@pytest.mark.parametrize(("panels", "columns"), [(2, 2), (7, 7), (21, 7), (81, 9), (11, 6)])
+def test_panels_fill_their_rows(panels: int, columns: int) -> None:
+    assert curves._columns(panels) == columns
+
+
+def test_eighty_panels(three: list[PrecisionRecallCurve]) -> None:
+    names = [f"class {n}" for n in range(80)]
+    figure = precision_recall_grid(names, [CurveSet("a", [three[n % 2] for n in range(80)], BLUE)])
+    assert [area.get_title() for area in figure.axes][1:] == names
+    frames = np.array([area.get_position().extents for area in figure.axes])
+    assert frames.min() > 0
+    assert frames.max() < 1
+
+
+def test_curves_need_one_per_class(three: list[PrecisionRecallCurve]) -> None:
+    for names, sets in (((), []), (("cat",), []), (("cat",), [CurveSet("a", three, BLUE)])):
+        with pytest.raises(ValueError, match="a curve for each"):
+            precision_recall_grid(names, sets)
+
+
+# --- images -----------------------------------------------------------------------------------------
+
+
+@given(
+    width=st.integers(40, 700),
+    height=st.integers(40, 700),
+    across=st.floats(0.1, 0.9),
+    down=st.floats(0.1, 0.9),
+)
+@settings(deadline=None, max_examples=25)
+def test_a_map_lies_over_the_image_as_its_lattice_does(
+    width: int, height: int, across: float, down: float
+) -> None:
+    """A smooth ramp on a lattice, drawn, has at each pixel the value of the ramp there."""
+    lattice = Lattice(Size(width, height), 6, 8)
+    ramp = (across * lattice.xs / width + (1 - across) * down * lattice.ys[:, None] / height) * 0.8
+    drawn = image_axes.under_map(Image.fromarray(grey(height, width)), ramp.astype(np.float32))
+    x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
+    wanted = (across * x + (1 - across) * down * y[:, None]) * 0.8
+    inner_x, inner_y = (abs(x - 0.5) < 0.4), (abs(y - 0.5) < 0.4)
+    base = 0.62 * 90 + 30
+    opacity = 0.78 * np.clip((wanted - 0.12) / 0.6, 0, 1)[..., None]
+    expected = base * (1 - opacity) + image_axes.colour_of(wanted) * opacity
+    difference = np.abs(drawn - expected)[np.ix_(inner_y, inner_x)]
+    assert difference.max() < 3
+
+
+def frame(iteration: int, peak: float) -> Frame:
+    values = np.full((6, 8), -peak, np.float32)
+    values[1, 6] = peak
+    return Frame(iteration, values, (300, 0, 400, 100), (-50, 200, 150, 320), score=-peak)
+
+
+def test_evolution_shows_windows_and_growing_maps(tmp_path: Path) -> None:
+    rows = [EvolutionRow(grey(300, 400), "cat", [frame(10, 0.5), frame(5000, 2.0)], losing_class="dog")]
+    figure = draw_evolution(rows, "Title")
+    told = texts(figure)
+    for words in ("iteration 10", "iteration 5\u2009000", "cat", "not dog", "−0.50", "Title"):
+        assert words in told
+    for area in figure.axes:
+        losing, winning = (patch.get_bbox().extents for patch in area.patches)
+        assert winning.tolist() == [300, 0, 400, 100]
+        assert losing.tolist() == [0, 200, 150, 300]  # the part on the image
+        assert (area.get_xlim(), area.get_ylim()) == ((0, 400), (300, 0))
+    early, late = (area.images[0].get_array().astype(int) for area in figure.axes)
+    spot = (slice(60, 90), slice(310, 340))  # the cell with the peak
+    chroma = [np.ptp(shown[spot], axis=2).mean() for shown in (early, late)]
+    assert chroma[1] > chroma[0] > 0  # one scale of colours for the row
+    assert np.ptp(late[200:, :200], axis=2).max() == 0  # below zero nothing is coloured
+
+
+def test_colours_of_a_row_can_be_told_and_low_maps_still_show() -> None:
+    low = Frame(1, np.array([[-4, -2]], np.float32), (0, 0, 9, 9))
+    assert draw_evolution([EvolutionRow(grey(10, 20), "cat", [low])]).axes[0].images[0].get_array().std() > 5
+    told = EvolutionRow(grey(10, 20), "cat", [low], limits=(0.0, 1.0))
+    assert draw_evolution([told]).axes[0].images[0].get_array().std() == 0
+
+
+def test_rows_of_an_evolution_share_their_iterations() -> None:
+    for rows in (
+        [],
+        [EvolutionRow(grey(9, 9), "cat", [])],
+        [EvolutionRow(grey(9, 9), "cat", [frame(n, 1.0)]) for n in (1, 2)],
+    ):
+        with pytest.raises(ValueError, match="share their iterations"):
+            draw_evolution(rows)
+
+
+def test_points_have_their_cross_and_the_frame_of_their_outcome(tmp_path: Path) -> None:
+    examples = [
+        PointExample(grey(300, 400), "cat", 100.0, 75.0, 0.93, True),
+        PointExample(grey(400, 300), "a class with a very long name indeed", 10.0, 390.0, -0.5, False),
+        PointExample(grey(1, 1), "dog", float("nan"), 0.5, 0.0, True),
+    ]
+    figure = draw_points(examples, 2)
+    picture = pixels(figure, tmp_path / "points")
+    told = texts(figure)
+    assert "cat  0.93 ✓" in told
+    assert any(text.startswith("a class") and text.endswith("...  −0.50 ✗") for text in told)
+    yellow = (picture == rgb("#ffe119")).all(axis=2)
+    assert [len(area.lines) for area in figure.axes] == [1, 1, 0]
+    for area, example, colour in zip(figure.axes, examples, (GREEN, RED, GREEN), strict=True):
+        frame_box = area.get_window_extent()
+        scale = picture.shape[1] / figure.bbox.width
+        left, right = frame_box.x0 * scale, frame_box.x1 * scale
+        top, bottom = picture.shape[0] - frame_box.y1 * scale, picture.shape[0] - frame_box.y0 * scale
+        assert (picture[round((top + bottom) / 2), round(left)] == rgb(colour)).all()
+        assert (right - left) / (bottom - top) == pytest.approx(
+            example.image.shape[1] / example.image.shape[0], rel=0.02
+        )
+        if example is examples[0]:
+            rows, cols = np.nonzero(yellow[round(top) : round(bottom), round(left) : round(right)])
+            assert cols.mean() / (right - left) == pytest.approx(100 / 400, abs=0.01)
+            assert rows.mean() / (bottom - top) == pytest.approx(75 / 300, abs=0.01)
+
+
+def test_extents_show_both_kinds_of_boxes() -> None:
+    one = ExtentExample(grey(300, 400), "cat", [(10, 20, 200, 220)], [(0, 0, 500, 100)], 0.25)
+    figure = draw_extents([one])
+    (area,) = figure.axes
+    annotated, found = area.patches
+    assert annotated.get_bbox().extents.tolist() == [0, 0, 400, 100]
+    assert found.get_bbox().extents.tolist() == [10, 20, 200, 220]
+    assert annotated.get_linestyle() != found.get_linestyle()
+    told = texts(figure)
+    assert {"cat  IoU 0.25", "predicted", "annotated"} <= set(told)
+    assert "annotated" not in texts(draw_extents([ExtentExample(grey(9, 9), "cat", [])]))
+
+
+def test_sheets_need_images() -> None:
+    for draw in (draw_points, draw_extents):
+        with pytest.raises(ValueError, match="at least one example"):
+            draw([])
+    with pytest.raises(ValueError, match="image is"):
+        draw_points([PointExample(grey(9, 9).astype(float), "cat", 1, 1, 0.5, True)])
+
+
+def test_large_images_are_shrunk() -> None:
+    figure = draw_extents([ExtentExample(grey(3000, 4000), "cat", [(0, 0, 2000, 1500)])])
+    assert figure.axes[0].images[0].get_array().shape == (420, 560, 3)
+    assert figure.axes[0].get_xlim() == (0, 4000)
+
+
+# --- files -----------------------------------------------------------------------------------------------
+
+
+def test_files_repeat_byte_by_byte_and_name_no_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw() -> list[bytes]:
+        figure = class_bars(NAMES, [0.5] * 4, [0.25, 0.3, 0.1, 0.2], ("a", "b"), "Title")
+        paths = save_figure(figure, tmp_path / "new" / "voc.2012")
+        assert [path.name for path in paths] == ["voc.2012.png", "voc.2012.svg"]
+        return [path.read_bytes() for path in paths]
+
+    first = draw()
+    with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "none", "axes.facecolor": "red"}):
+        assert draw() == first
+    png, svg = first
+    assert png.startswith(b"\x89PNG")
+    assert not re.search(rb"tEXt|tIME|<dc:date>|Matplotlib", png + svg)
+    root = ET.fromstring(svg)
+    assert root.tag.endswith("svg")
+    assert b"<script" not in svg
+    assert b"<text" not in svg  # letters are outlines: no font is needed
+    assert not re.search(rb'href="(?!#|data:)', svg)
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["voc.2012.png", "voc.2012.svg"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(FreelocError, match=r"cannot write .*a\.png"):
+        save_figure(draw_extents([ExtentExample(grey(9, 9), "cat", [])]), tmp_path / "a")
+
+
+def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(FreelocError, match=r"pip install 'freeloc\[reproduce\]'"):
+        class_bars(NAMES, [0.5] * 4, [0.5] * 4, ("a", "b"))
+    with pytest.raises(FreelocError, match=r"pip install 'freeloc\[reproduce\]'"):
+        draw_extents([ExtentExample(grey(9, 9), "cat", [])])
+
+
+def test_matplotlib_comes_late_and_pyplot_never() -> None:
+    code = (
+        "import sys; from freeloc.paper.figures.catalog import class_bars, figure_bytes; "
+        "assert 'matplotlib' not in sys.modules; "
+        "figure_bytes(class_bars(['a'], [1], [0], ('b', 'c')), 'svg'); "
+        "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

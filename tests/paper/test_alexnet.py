@@ -1,0 +1,65 @@
+"""The paper's own backbone through every row, from a checkpoint of the right shape with random numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from freeloc.datasets import Dataset
+from freeloc.demo.scenes import SceneSettings, generate_scenes
+from freeloc.paper import ROWS
+
+pytest.importorskip("matplotlib", reason="the extra reproduce is not installed")
+
+SHAPES = {
+    "features.0": (64, 3, 11, 11),
+    "features.3": (192, 64, 5, 5),
+    "features.6": (384, 192, 3, 3),
+    "features.8": (256, 384, 3, 3),
+    "features.10": (256, 256, 3, 3),
+    "classifier.1": (4096, 9216),
+    "classifier.4": (4096, 4096),
+    "classifier.6": (1000, 4096),
+}
+"""torchvision's AlexNet."""
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    generator = torch.Generator().manual_seed(0)
+    state = {}
+    for name, shape in SHAPES.items():
+        # Activations keep their size from layer to layer.
+        deviation = math.sqrt(2 / math.prod(shape[1:]))
+        state[f"{name}.weight"] = deviation * torch.randn(shape, generator=generator)
+        state[f"{name}.bias"] = torch.zeros(shape[0])
+    torch.save(state, tmp_path / "alexnet.pth")
+    return tmp_path / "alexnet.pth"
+
+
+@pytest.mark.slow
+def test_every_row_runs(
+    checkpoint: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    coco_of: Callable[[Dataset, Path, str], None],
+    freeloc: Callable[..., Any],
+) -> None:
+    root = tmp_path / "data"
+    for split, count, start in (("train2014", 12, 0), ("val2014", 4, 5000)):
+        scenes = generate_scenes(tmp_path_factory.mktemp(split), count, SceneSettings(seed=4), start=start)
+        coco_of(scenes, root, split)
+    out = tmp_path / "study"
+    words = ("--backbone", "alexnet", "--weights", checkpoint, "--epochs", "1", "--resamples", "5")
+    answer = freeloc("reproduce", "coco2014", "--root", root, "--out", out, "--quiet", *words)
+    assert answer.code == 0, answer.err
+    results = json.loads((out / "results.json").read_text())
+    assert results["backbone"] == "alexnet"
+    assert [row["key"] for row in results["rows"]] == list(ROWS)
+    assert (out / "report.html").is_file()

@@ -1,0 +1,163 @@
+"""The whole study on generated scenes: every row, the files it leaves, and going on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from freeloc.datasets import open_dataset
+from freeloc.evaluation.evaluate import EvaluationOptions, collect, evaluate
+from freeloc.inference.localizer import Localizer
+from freeloc.paper import ROWS
+
+pytest.importorskip("matplotlib", reason="the extra reproduce is not installed")
+
+WORDS = ("--backbone", "lite0", "--epochs", "1", "--resamples", "20", "--precision", "float32")
+MEASURED = list(ROWS)
+
+
+@pytest.fixture(scope="module")
+def study(scenes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from freeloc.cli import main
+
+    out = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
+        words = ("freeloc", "reproduce", "coco2017", "--root", scenes_root, "--out", out, *WORDS)
+        patch.setattr(sys, "argv", [str(word) for word in words])
+        main()
+    assert not stop.value.code
+    return out
+
+
+@pytest.fixture(scope="module")
+def results(study: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((study / "results.json").read_text())
+    return found
+
+
+@pytest.mark.slow
+def test_every_row_has_its_numbers(results: dict[str, Any]) -> None:
+    rows = {row["key"]: row for row in results["rows"]}
+    assert list(rows) == MEASURED
+    for key, row in rows.items():
+        for measure in ("classification", "location"):
+            mean = row["measures"][measure]["mean"]
+            assert 0 <= mean["low"] <= mean["high"] <= 100
+            assert 0 <= mean["value"] <= 100
+        assert row["against"] == ROWS[key].against
+        assert ("box_ap_50" in row["measures"]) == (ROWS[key].extent is not None)
+        assert bool(row["differences"]) == (ROWS[key].against is not None)
+        if row["against"]:
+            other = rows[row["against"]]["measures"]["location"]["mean"]["value"]
+            own = row["measures"]["location"]["mean"]["value"]
+            assert row["differences"]["location"]["mean"]["value"] == pytest.approx(own - other, abs=0.01)
+    weak, centre = rows["weak"], rows["centre"]
+    assert weak["measures"]["classification"] == centre["measures"]["classification"]
+    assert results["positives"].keys() == {entry["class"] for entry in results["audit"]}
+
+
+@pytest.mark.slow
+def test_a_row_measures_as_freeloc_evaluate_does(
+    study: Path, scenes_root: Path, results: dict[str, Any]
+) -> None:
+    """The same model through the compiled search; only the cache's float16 lies between them."""
+    data = open_dataset(scenes_root, split="val2017", boxes=True)
+    localizer = Localizer.load(study / "models" / "own", precision="float32")
+    predictions = collect(localizer, data, "own", quiet=True)
+    fused = evaluate([predictions], data, EvaluationOptions(resamples=20)).rows[0].measures
+    row = next(row for row in results["rows"] if row["key"] == "own")
+    for measure in ("classification", "location"):
+        expected = 100 * fused[measure].mean.estimate
+        assert row["measures"][measure]["mean"]["value"] == pytest.approx(expected, abs=2)
+    with np.load(study / "rows" / "own.npz") as kept:
+        np.testing.assert_allclose(kept["scores"], predictions.scores, atol=0.03)
+        away = np.abs(kept["points"] - predictions.points["fused"]).max(axis=-1)
+        assert np.mean(away < 8) > 0.9
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in {"meta", "img", "link", "br"}:
+            self.open.append(tag)
+        self.fetched += [value or "" for name, value in attrs if name in {"src", "srcset"} or tag == "link"]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.slow
+def test_the_report_stands_alone(study: Path) -> None:
+    text = (study / "report.html").read_text()
+    page = _Page()
+    page.feed(text)
+    assert page.open == []
+    assert page.fetched
+    assert all(address.startswith("data:image/png;base64,") for address in page.fetched)
+    assert "<script" not in text
+    assert "url(" not in text
+    for row in MEASURED:
+        assert ROWS[row].title.replace("'", "&#x27;") in text
+    assert re.search(r"of 8 classes are in fewer than 10 images", text)
+    names = {path.name for path in (study / "figures").iterdir()}
+    for name in (
+        "bars_classification",
+        "bars_context",
+        "bars_masked",
+        "curves_classification",
+        "curves_location",
+        "evolution",
+    ):
+        assert {f"{name}.png", f"{name}.svg"} <= names
+
+
+@pytest.mark.slow
+def test_a_second_run_trains_and_reads_nothing_again(
+    study: Path, scenes_root: Path, freeloc: Callable[..., Any]
+) -> None:
+    kept = [*study.glob("models/*/*"), *study.glob("rows/*")]
+    before = {path: path.stat().st_mtime_ns for path in kept}
+    page = (study / "report.html").read_bytes()
+    answer = freeloc("reproduce", "coco2017", "--root", scenes_root, "--out", study, *WORDS)
+    assert answer.code == 0, answer.err
+    assert {path: path.stat().st_mtime_ns for path in kept} == before
+    assert (study / "report.html").read_bytes() == page
+
+
+@pytest.mark.slow
+def test_chosen_rows_alone(scenes_root: Path, tmp_path: Path, freeloc: Callable[..., Any]) -> None:
+    words = ("--rows", "centre,single_test", *WORDS)
+    answer = freeloc("reproduce", "coco2017", "--root", scenes_root, "--out", tmp_path, *words)
+    assert answer.code == 0, answer.err
+    rows = [row["key"] for row in json.loads((tmp_path / "results.json").read_text())["rows"]]
+    assert rows == ["weak", "centre", "single_test"]
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["weak"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("coco2017", "--rows", "best"), "--rows has best: choose among full, weak"),
+        (("coco2017", "--train-split", "test"), "test"),
+    ],
+)
+def test_mistakes_end_in_one_sentence(
+    scenes_root: Path, tmp_path: Path, freeloc: Callable[..., Any], words: tuple[str, ...], message: str
+) -> None:
+    answer = freeloc("reproduce", *words, "--root", scenes_root, "--out", tmp_path / "out")
+    assert answer.code == 2
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+    assert not (tmp_path / "out").exists()

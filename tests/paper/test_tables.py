@@ -1,0 +1,168 @@
+"""Rows, tables and the audit from predictions made by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freeloc.datasets.dataset import Box, Dataset, Sample
+from freeloc.evaluation.evaluate import EvaluationOptions, Predictions, ground_truth_of
+from freeloc.geometry.size import Size
+from freeloc.metrics import Detections
+from freeloc.paper import ROWS, named_study
+from freeloc.paper.box_rows import load_detections, save_detections
+from freeloc.paper.context_audit import audit_classes
+from freeloc.paper.measure import BOX_MEASURES, MeasuredRow, as_json, compare, measure, measure_boxes
+from freeloc.paper.published_numbers import PUBLISHED, published_beside
+from freeloc.paper.reproduce import Outcome
+from freeloc.paper.tables import (
+    audit_table,
+    class_table,
+    difference_tables,
+    extent_table,
+    summary_tables,
+)
+
+COUNT = 40
+SIZE = Size(300, 200)
+OPTIONS = EvaluationOptions(resamples=50)
+BOX = (100.0, 50.0, 200.0, 150.0)
+
+
+def images() -> Dataset:
+    """Forty images: even ones show "cat", in a box at the middle; every fourth shows "boat" at the left."""
+    samples = []
+    for index in range(COUNT):
+        labels = np.array([1 if index % 2 == 0 else -1, 1 if index % 4 == 1 else -1], np.int8)
+        boxes = [Box(0, *BOX)] if labels[0] > 0 else []
+        boxes += [Box(1, 0.0, 0.0, 60.0, 200.0)] if labels[1] > 0 else []
+        samples.append(Sample(Path(f"{index}.jpg"), labels, tuple(boxes)))
+    return Dataset("made", ("cat", "boat"), tuple(samples))
+
+
+def predictions(dataset: Dataset, points: tuple[tuple[float, float], tuple[float, float]]) -> Predictions:
+    """Scores that tell both classes without a mistake, and the same points everywhere."""
+    scores = dataset.labels.astype(np.float32) + np.linspace(0, 0.1, COUNT, dtype=np.float32)[:, None]
+    everywhere = np.tile(np.array(points, np.float64), (COUNT, 1, 1))
+    return Predictions("made", (SIZE,) * COUNT, scores, {"paper": everywhere}, {"paper": scores})
+
+
+@pytest.fixture(scope="module")
+def rows() -> tuple[MeasuredRow, ...]:
+    data = images()
+    objects = [ground_truth_of(sample) for sample in data]
+    middle = (150.0, 100.0)
+    told = {
+        "weak": predictions(data, (middle, middle)),
+        "masked": predictions(data, (middle, (30.0, 100.0))),
+        "centre": predictions(data, (middle, middle)),
+    }
+    measured = [measure(ROWS[key], one, data, objects, OPTIONS) for key, one in told.items()]
+    cats = np.flatnonzero(data.labels[:, 0] > 0)
+    exact = Detections.build(cats, np.zeros(len(cats)), np.ones(len(cats)), [BOX] * len(cats))
+    half = Detections.build(cats, np.zeros(len(cats)), np.ones(len(cats)), [(100, 50, 140, 150)] * len(cats))
+    for key, found in (("proposals", half), ("extents", exact)):
+        measured.append(measure_boxes(ROWS[key], found, (SIZE,) * COUNT, data, objects, OPTIONS))
+    return compare(measured, OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def outcome(rows: tuple[MeasuredRow, ...]) -> Outcome:
+    audit = audit_classes({row.plan.key: row for row in rows}, ("cat", "boat"), (20, 10), OPTIONS)
+    study = named_study("voc2012")
+    return Outcome(study, "train", "made", ("cat", "boat"), (20, 10), COUNT, rows, audit, {}, {})
+
+
+def test_numbers_that_are_known(rows: tuple[MeasuredRow, ...]) -> None:
+    weak, masked, _, proposals, extents = rows
+    assert [value.estimate for value in weak.measures["classification"].classes] == [1, 1]
+    assert [value.estimate for value in weak.measures["location"].classes] == [1, 0]
+    assert [value.estimate for value in masked.measures["location"].classes] == [1, 1]
+    assert masked.differences["location"].mean.estimate == pytest.approx(0.5)
+    assert masked.differences["classification"].mean.estimate == 0
+    assert not weak.differences
+    # Boxes of four tenths of the object reach neither a half of it; no boat was found, which is half of the mean.
+    assert [proposals.measures[key].mean.estimate for key in BOX_MEASURES] == [0, 0.5, 0.5]
+    assert [extents.measures[key].mean.estimate for key in BOX_MEASURES] == [0.5, 0.5, 0.5]
+    assert extents.differences["box_ap_50"].mean.estimate == pytest.approx(0.5)
+    assert extents.differences["box_ap_30"].mean.estimate == 0
+
+
+def test_a_class_told_but_not_found_is_recognised_from_the_scene(outcome: Outcome) -> None:
+    boat, cat = outcome.audit
+    assert (boat.name, cat.name) == ("boat", "cat")
+    assert boat.from_scene
+    assert not cat.from_scene
+    assert (boat.gap.estimate, boat.masked, boat.centre) == (1, 1, 0)
+    table = audit_table(outcome)
+    assert table.rows[0][0] == "boat"
+    assert table.rows[0][-1] == "recognised from the scene"
+    few = audit_classes({row.plan.key: row for row in outcome.rows}, ("cat", "boat"), (20, 9), OPTIONS)
+    assert few[0].few
+    assert not few[0].from_scene
+
+
+def test_tables_hold_what_was_measured(outcome: Outcome) -> None:
+    (summary,) = summary_tables(outcome)
+    assert [row[1] for row in summary.rows] == [ROWS[key].title for key in ("weak", "masked", "centre")]
+    assert summary.rows[0][3].startswith("100.0 [")
+    assert summary.rows[1][2] == "yes"
+    points, boxes = difference_tables(outcome)
+    assert points.rows[0][:2] == ("masked pooling", "weakly supervised")
+    assert points.rows[0][3].startswith("+50.0 [")
+    assert [row[:2] for row in boxes.rows] == [(ROWS["extents"].title, ROWS["proposals"].title)]
+    location = class_table(outcome, "location", "location")
+    assert location.header[2:] == tuple(ROWS[key].title for key in ("weak", "masked", "centre"))
+    assert [row[0] for row in location.rows] == ["cat", "boat", "mean"]
+    by_box = class_table(outcome, BOX_MEASURES[0], "boxes")
+    assert by_box.header[2:] == (ROWS["proposals"].title, ROWS["extents"].title)
+    assert by_box.rows[0][2:] == ("0.0", "100.0")
+
+
+def test_extents_stand_beside_what_the_paper_printed(outcome: Outcome) -> None:
+    table = extent_table(outcome)
+    assert table is not None
+    assert [row[0] for row in table.rows] == [
+        ROWS["proposals"].title,
+        "paper, published",
+        ROWS["extents"].title,
+    ]
+    assert table.rows[1][2:5] == ("11.74", "27.47", "43.54")
+    without = [row for row in outcome.rows if row.plan.extent is None]
+    assert extent_table(Outcome(**{**vars(outcome), "rows": tuple(without)})) is None
+
+
+def test_published_numbers_have_a_source_and_a_row_that_exists() -> None:
+    for name, numbers in PUBLISHED.items():
+        for one in numbers:
+            assert one.source
+            assert 0 < one.value < 100
+            assert one.row in {"", *ROWS}
+            assert bool(one.key) == bool(one.row), f"{name}: {one.what}"
+    assert published_beside("coco2014", "weak")["classification"].value == 62.8
+    assert published_beside("voc2012", "weak") == {}
+
+
+def test_rows_as_json_are_plain(outcome: Outcome) -> None:
+    told = json.loads(json.dumps([as_json(row, outcome.classes) for row in outcome.rows], allow_nan=False))
+    by_key = {row["key"]: row for row in told}
+    assert by_key["extents"]["location_mode"] == "box"
+    assert by_key["extents"]["measures"]["box_ap_50"]["classes"]["cat"]["value"] == 100
+    assert by_key["extents"]["against"] == "proposals"
+    assert by_key["weak"]["location_mode"] == "paper"
+
+
+def test_boxes_are_kept_for_what_they_were_made_from(tmp_path: Path) -> None:
+    found = Detections.build([0, 3], [1, 0], [0.5, -np.inf], [BOX, BOX])
+    save_detections(tmp_path / "row.npz", found, "this")
+    again = load_detections(tmp_path / "row.npz", "this")
+    assert again is not None
+    for name in ("image", "label", "score", "boxes"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
+    assert load_detections(tmp_path / "row.npz", "that") is None
+    assert load_detections(tmp_path / "none.npz", "this") is None
+    (tmp_path / "row.npz").write_bytes(b"PK broken")
+    assert load_detections(tmp_path / "row.npz", "this") is None

@@ -1,0 +1,213 @@
+"""Int8 networks: made, kept in the model file, and run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from freeloc.datasets import Dataset
+from freeloc.errors import FreelocError
+from freeloc.inference.localizer import Localizer
+from freeloc.inference.presets import INT8_PRESETS, Preset
+from freeloc.models.header import ModelHeader
+from freeloc.models.model import Model
+from freeloc.posttraining.quantize import quantize
+from freeloc.runtime import cpu_supports_int8
+
+ON_ITS_OWN = """
+import sys
+from freeloc.inference.localizer import Localizer
+
+localizer = Localizer.load(sys.argv[1], precision="int8", runtime="openvino")
+localizer.predict(sys.argv[2])
+assert localizer._latency.precision == "int8"
+for heavy in ("torch", "nncf"):
+    assert heavy not in sys.modules, heavy
+"""
+
+SILENT = """
+import socket
+from unittest.mock import MagicMock
+
+def refuse(*words):
+    raise AssertionError("somebody is being called")
+
+socket.socket.connect = refuse
+from freeloc.runtime.int8 import _load_nncf
+
+_load_nncf()
+from nncf.telemetry import telemetry
+
+assert isinstance(telemetry, MagicMock), "NNCF would report its use"
+"""
+
+
+def test_head_and_float_network_stay_as_they_are(tiny_run: Path, tiny_int8: Path) -> None:
+    before, after = Model.load(tiny_run), Model.load(tiny_int8)
+    for key, value in before.head.state_dict().items():
+        assert torch.equal(after.head.state_dict()[key], value)
+    assert (after.classes, after.scales, after.manifest) == (before.classes, before.scales, before.manifest)
+    assert before.int8 is None
+    assert after.int8 is not None
+    assert after.int8_facts is not None
+    assert after.int8_facts["images"] == 8
+    assert 8 <= after.int8_facts["canvases"] <= 16
+    assert {"openvino", "nncf", "seed", "sha256"} <= after.int8_facts.keys()
+
+
+def test_the_weights_are_of_eight_bits(tiny_int8: Path) -> None:
+    import openvino
+
+    graph = Model.load(tiny_int8).int8
+    assert graph is not None
+    network = openvino.Core().read_model(graph.structure, graph.weights)
+    nodes = network.get_ordered_ops()
+    weighty = [node for node in nodes if node.get_type_name() in {"Convolution", "GroupConvolution"}]
+    assert len(weighty) > 40
+    sizes = {node.get_element_type().get_type_name(): 0 for node in nodes}
+    for node in nodes:
+        if node.get_type_name() == "Constant":
+            shape = node.get_output_shape(0)
+            sizes[node.get_element_type().get_type_name()] += int(np.prod(shape))
+    # Float32 are the biases, ranges and factors alone.
+    assert sizes["i8"] > 20 * sizes["f32"]
+
+
+def test_it_finds_what_float32_finds(
+    tiny_int8: Path, tiny_localizer: Localizer, tiny_scenes: Dataset
+) -> None:
+    eight = Localizer.load(tiny_int8, precision="int8", runtime="openvino")
+    assert eight._latency.precision == "int8"
+    near = []
+    for sample in tiny_scenes:
+        found, wanted = eight.predict(sample.path), tiny_localizer.predict(sample.path)
+        assert np.corrcoef(found.scores, wanted.scores)[0, 1] > 0.96
+        gaps = np.abs(found.points - wanted.points).max(axis=1)
+        sure = (sample.labels == 1) & (wanted.scores > 0)
+        near += list(gaps[sure] <= 32 * wanted.image_size.longest / 500)
+    assert len(near) > 5
+    # Ten points or so of a head that learnt from a few scenes: two of them may lie on a flat top.
+    assert np.mean(near) > 0.75
+
+
+def test_maxima_are_not_rounded_to_eight_bits(tiny_int8: Path, tiny_scenes: Dataset) -> None:
+    eight = Localizer.load(tiny_int8, precision="int8", runtime="openvino")
+    for scale_map in eight.score_maps(tiny_scenes.samples[0].path):
+        np.testing.assert_array_equal(scale_map.peaks, scale_map.values.max(axis=(1, 2)))
+
+
+def test_it_runs_without_torch_and_without_nncf(tiny_int8: Path, tiny_scenes: Dataset) -> None:
+    command = [sys.executable, "-c", ON_ITS_OWN, str(tiny_int8), str(tiny_scenes.samples[0].path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_both_ways_to_a_localizer_are_the_same(tiny_int8: Path, tiny_scenes: Dataset) -> None:
+    from freeloc.nn.backbones.registry import load_backbone
+
+    model = Model.load(tiny_int8)
+    image = tiny_scenes.samples[1].path
+    by_hand = Localizer(model, load_backbone(model.backbone), precision="int8", runtime="openvino").predict(
+        image
+    )
+    loaded = Localizer.load(tiny_int8, precision="int8", runtime="openvino").predict(image)
+    np.testing.assert_array_equal(by_hand.scores, loaded.scores)
+    np.testing.assert_array_equal(by_hand.points, loaded.points)
+
+
+def test_saving_keeps_it(tiny_int8: Path, tmp_path: Path) -> None:
+    Model.load(tiny_int8).save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == tiny_int8.read_bytes()
+
+
+def test_the_same_images_make_the_same_network(
+    tiny_run: Path, tiny_training: Dataset, tiny_int8: Path, tmp_path: Path
+) -> None:
+    paths = [sample.path for sample in tiny_training]
+    again = quantize(tiny_run, paths, out=tmp_path / "again", calibration_images=8, quiet=True)
+    wanted = Model.load(tiny_int8).int8
+    assert again.int8 is not None
+    assert wanted is not None
+    assert again.int8.digest() == wanted.digest()
+
+
+@pytest.mark.parametrize("preset", ["fast", "balanced", "best", None])
+def test_presets_take_it_where_it_is_there_and_pays(
+    tiny_int8: Path, tiny_run: Path, preset: Preset | None
+) -> None:
+    willing = preset in INT8_PRESETS and cpu_supports_int8()
+    with_it = Localizer.load(tiny_int8, preset=preset, runtime="openvino")
+    assert (with_it._latency.precision == "int8") == willing
+    without = Localizer.load(tiny_run, preset=preset, runtime="openvino")
+    assert without._latency.precision != "int8"
+    asked = Localizer.load(tiny_int8, preset=preset, runtime="openvino", precision="float32")
+    assert asked._latency.precision == "float32"
+
+
+class TestMistakes:
+    def test_a_model_without_it(self, tiny_run: Path) -> None:
+        with pytest.raises(FreelocError, match=r"no int8 network: make one with freeloc quantize"):
+            Localizer.load(tiny_run, precision="int8", runtime="openvino")
+
+    def test_torch_is_asked_for_it(self, tiny_int8: Path) -> None:
+        with pytest.raises(FreelocError, match=r"--precision int8 runs in OpenVINO"):
+            Localizer.load(tiny_int8, precision="int8", runtime="torch")
+
+    def test_a_damaged_network(self, tiny_int8: Path, tmp_path: Path) -> None:
+        data = bytearray(tiny_int8.read_bytes())
+        start = data.index(b"<?xml")
+        data[start + 5000] ^= 1
+        (tmp_path / "torn").write_bytes(data)
+        with pytest.raises(FreelocError, match=r"torn is damaged \(its int8 network"):
+            ModelHeader.read(tmp_path / "torn").int8_graph()
+        with pytest.raises(FreelocError, match="torn is damaged"):
+            Localizer.load(tmp_path / "torn", precision="int8", runtime="openvino")
+
+    def test_no_images(self, tiny_run: Path) -> None:
+        for images, count in (([], 4), (["a.jpg"], 0)):
+            with pytest.raises(FreelocError, match="give at least one"):
+                quantize(tiny_run, images, calibration_images=count)
+
+    def test_a_image_that_cannot_be_read(self, tiny_run: Path, tmp_path: Path) -> None:
+        pytest.importorskip("nncf", reason="the extra int8 is not installed")
+        (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")
+        with pytest.raises(FreelocError, match=r"torn\.jpg"):
+            quantize(tiny_run, [tmp_path / "torn.jpg"], out=tmp_path / "out", quiet=True)
+        assert not (tmp_path / "out").exists()
+
+    def test_nncf_is_not_there(
+        self, tiny_run: Path, tiny_scenes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "nncf", None)
+        with pytest.raises(FreelocError, match=r"pip install 'freeloc\[int8\]'"):
+            quantize(tiny_run, [tiny_scenes.samples[0].path], out=tmp_path / "out", quiet=True)
+        assert not (tmp_path / "out").exists()
+
+
+def test_nobody_is_called() -> None:
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    done = subprocess.run([sys.executable, "-c", SILENT], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_command(
+    freeloc: Callable[..., Any], tiny_run: Path, tiny_scenes: Dataset, tmp_path: Path
+) -> None:
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    image, out = tiny_scenes.samples[0].path, tmp_path / "eight.safetensors"
+    answer = freeloc("quantize", tiny_run, image.parent, "--out", out, "--images", 2)
+    assert (answer.code, answer.out) == (0, "")
+    assert "calibrating on 2 images" in answer.err
+    assert f"wrote {out}" in answer.err
+    answer = freeloc("predict", out, image, "--precision", "int8", "--out", tmp_path / "found", "--quiet")
+    assert (answer.code, answer.err) == (0, "")
+    assert (tmp_path / "found" / "predictions.jsonl").stat().st_size > 0
+    answer = freeloc("train", image.parent, "--out", tmp_path / "run", "--precision", "int8")
+    assert answer.code == 2

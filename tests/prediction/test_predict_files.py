@@ -1,0 +1,176 @@
+"""Predicting folders: what is written, under which names, and what is left after a mistake."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from freeloc.datasets import Dataset
+from freeloc.errors import FreelocError
+from freeloc.inference.localizer import Localizer
+from freeloc.prediction.predict_files import PredictionOptions, predict_files
+from freeloc.writers import localization_record
+
+
+def image(path: Path, seed: int = 0, size: tuple[int, int] = (60, 40)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def bad(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"no image")
+    return path
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "predictions.jsonl").read_text("utf-8").splitlines()]
+
+
+def files(folder: Path) -> set[str]:
+    """Every file below a folder, hidden ones and half-written ones too."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_line_per_image_in_order(tiny_localizer: Localizer, tiny_scenes: Dataset, tmp_path: Path) -> None:
+    paths = [sample.path for sample in reversed(tiny_scenes.samples[:3])]
+    assert predict_files(tiny_localizer, paths, tmp_path / "deep" / "out", quiet=True) == 0
+    assert files(tmp_path) == {"deep/out/predictions.jsonl"}
+    written = lines(tmp_path / "deep" / "out")
+    assert [record["image"] for record in written] == [str(path) for path in paths]
+    for record, path in zip(written, paths, strict=True):
+        wanted = localization_record(tiny_localizer.predict(path), image_name=str(path))
+        assert record == wanted
+
+
+def test_options_reach_the_record(tiny_localizer: Localizer, tiny_scenes: Dataset, tmp_path: Path) -> None:
+    path = tiny_scenes.samples[0].path
+    result = tiny_localizer.predict(path)
+    threshold = float(np.median(result.probabilities))
+    options = PredictionOptions(threshold=threshold, peaks=2)
+    predict_files(tiny_localizer, [path], tmp_path, options, quiet=True)
+    (record,) = lines(tmp_path)
+    assert record["threshold"] == pytest.approx(threshold, rel=1e-5)
+    present = [each["name"] for each in record["classes"] if each["present"]]
+    assert present == [found.name for found in result.present(threshold)]
+    assert 0 < len(present) < len(record["classes"])
+    assert all(1 <= len(each["peaks"]) <= 2 for each in record["classes"])
+
+
+def test_extras_of_equal_names_lie_side_by_side(tiny_localizer: Localizer, tmp_path: Path) -> None:
+    paths = [
+        image(tmp_path / "album" / "a" / "x.jpg", 1),
+        image(tmp_path / "album" / "b" / "x.jpg", 2, (30, 50)),
+        image(tmp_path / "album" / "b" / "x.png", 3, (20, 20)),
+    ]
+    out = tmp_path / "out"
+    options = PredictionOptions(threshold=0, overlay=True, maps="lattice")
+    predict_files(tiny_localizer, paths, out, options, quiet=True)
+    names = ["a/x", "b/x.jpg", "b/x.png"]
+    assert files(out) == {
+        "predictions.jsonl",
+        *(f"overlays/{name}.jpg" for name in names),
+        *(f"maps/{name}.npz" for name in names),
+    }
+    for name, path in zip(names, paths, strict=True):
+        with Image.open(out / "overlays" / f"{name}.jpg") as picture:
+            picture.load()
+            assert min(picture.size) > 60
+        with Image.open(path) as original, np.load(out / "maps" / f"{name}.npz") as arrays:
+            assert tuple(arrays["image_size"]) == original.size
+
+
+@pytest.mark.parametrize("size", ["image", "lattice"])
+def test_maps_of_both_sizes(
+    tiny_localizer: Localizer, tiny_scenes: Dataset, tmp_path: Path, size: str
+) -> None:
+    path = tiny_scenes.samples[3].path
+    result = tiny_localizer.predict(path)
+    threshold = float(np.median(result.probabilities))
+    options = PredictionOptions(threshold=threshold, maps=size)
+    predict_files(tiny_localizer, [path], tmp_path, options, quiet=True)
+    with np.load(tmp_path / "maps" / f"{path.stem}.npz") as arrays:
+        maps, classes = arrays["maps"], arrays["classes"].tolist()
+        points = arrays["points"]
+    if size == "image":
+        assert classes == [found.name for found in result.present(threshold)]
+        assert maps.shape == (len(classes), result.image_size.height, result.image_size.width)
+        for values, name in zip(maps, classes, strict=True):
+            np.testing.assert_allclose(values, result.map(name), atol=1e-3)
+    else:
+        assert classes == list(result.classes)
+        np.testing.assert_allclose(maps, result.maps, atol=1e-3)
+    for point, name in zip(points, classes, strict=True):
+        assert tuple(point) == (result[name].x, result[name].y)
+
+
+def test_bad_images_are_left_out_and_counted(
+    tiny_localizer: Localizer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tmp_path / "images"
+    paths = [
+        bad(images / "0.jpg"),
+        image(images / "1.jpg", 1),
+        images / "2-gone.jpg",
+        image(images / "3.jpg", 3),
+    ]
+    options = PredictionOptions(skip_bad=True, overlay=True)
+    assert predict_files(tiny_localizer, paths, tmp_path / "out", options) == 2
+    assert [Path(record["image"]).name for record in lines(tmp_path / "out")] == ["1.jpg", "3.jpg"]
+    assert files(tmp_path / "out") == {"predictions.jsonl", "overlays/1.jpg", "overlays/3.jpg"}
+    said = capsys.readouterr().err
+    assert "0.jpg" in said
+    assert "2-gone.jpg" in said
+    assert "wrote 2 predictions" in said
+    assert "2 bad images left out" in said
+
+
+def test_a_bad_image_stops_and_leaves_no_list(tiny_localizer: Localizer, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    paths = [image(images / "1.jpg", 1), bad(images / "2.jpg"), image(images / "3.jpg", 3)]
+    with pytest.raises(FreelocError, match=r"2\.jpg.*--skip-bad"):
+        predict_files(tiny_localizer, paths, tmp_path / "out", PredictionOptions(maps="lattice"), quiet=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_damage_that_only_decoding_finds(tiny_localizer: Localizer, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    torn = image(images / "2.png", 2)
+    torn.write_bytes(torn.read_bytes()[:-3000])
+    paths = [image(images / "1.jpg", 1), torn, image(images / "3.jpg", 3)]
+    with pytest.raises(FreelocError, match=r"2\.png.*--skip-bad"):
+        predict_files(tiny_localizer, paths, tmp_path / "out", PredictionOptions(maps="lattice"), quiet=True)
+    # The maps of the image before it are whole; of the list there is nothing, half or hidden.
+    assert files(tmp_path / "out") == {"maps/1.npz"}
+    options = PredictionOptions(skip_bad=True)
+    assert predict_files(tiny_localizer, paths, tmp_path / "out", options, quiet=True) == 1
+    assert [Path(record["image"]).name for record in lines(tmp_path / "out")] == ["1.jpg", "3.jpg"]
+
+
+def test_an_earlier_list_survives_a_mistake(tiny_localizer: Localizer, tmp_path: Path) -> None:
+    good = image(tmp_path / "1.jpg")
+    predict_files(tiny_localizer, [good], tmp_path / "out", quiet=True)
+    before = (tmp_path / "out" / "predictions.jsonl").read_bytes()
+    with pytest.raises(FreelocError):
+        predict_files(tiny_localizer, [good, tmp_path / "gone.jpg"], tmp_path / "out", quiet=True)
+    assert (tmp_path / "out" / "predictions.jsonl").read_bytes() == before
+    assert files(tmp_path / "out") == {"predictions.jsonl"}
+
+
+def test_a_place_that_cannot_be_written_is_named(tiny_localizer: Localizer, tmp_path: Path) -> None:
+    target = image(tmp_path / "1.png")
+    with pytest.raises(FreelocError, match=r"cannot write .*1\.png"):
+        predict_files(tiny_localizer, [target], target, quiet=True)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
+def test_a_threshold_is_a_probability(threshold: float) -> None:
+    with pytest.raises(FreelocError, match=r"--threshold .* is not a probability"):
+        PredictionOptions(threshold=threshold)

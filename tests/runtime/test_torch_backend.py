@@ -1,0 +1,212 @@
+"""Several canvases at once in torch: the same as one by one, and no more of them than memory likes."""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from freeloc.errors import FreelocError
+from freeloc.geometry.grid import CellLayout, Grid
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.geometry.size import Size
+from freeloc.inference.score_map import fusion_lattice
+from freeloc.inference.scoring_graph import ScoringGraph
+from freeloc.nn.backbones.base import Backbone, Normalization
+from freeloc.nn.conv1x1 import Pointwise
+from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.runtime import Precision, Tail, compile_network
+from freeloc.runtime.torch_backend import TorchNetwork
+
+CPU = torch.device("cpu")
+
+
+class Blurred(Backbone):
+    """A small backbone whose cells look at their neighbours; it notes how many canvases come at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.name = "blurred"
+        self.layout = CellLayout(32, 16.0)
+        self.channels = self.width = 6
+        self.normalization = Normalization((127.5,) * 3, (60.0,) * 3)
+        self.body = nn.Sequential(nn.Conv2d(3, 6, 32, stride=32), nn.Conv2d(6, 6, 3, padding=1))
+        self.projection = Pointwise(6, 6)
+        self.freeze()
+        self.seen: list[int] = []
+
+    def forward(self, canvas: torch.Tensor) -> torch.Tensor:
+        self.seen.append(canvas.shape[0])
+        return super().forward(canvas)
+
+
+class Cramped(Blurred):
+    """The same on a machine with room for few canvases: torch's own error tells when there are more."""
+
+    room = 2
+
+    def forward(self, canvas: torch.Tensor) -> torch.Tensor:
+        features = super().forward(canvas)
+        if len(canvas) > self.room:
+            raise torch.OutOfMemoryError("no room")
+        return features
+
+
+def search(backbone: Backbone) -> ScoringGraph:
+    torch.manual_seed(1)
+    head = AdaptationHead(HeadSettings(backbone.width, classes=3, hidden=5))
+    nn.init.normal_(head.fcb.weight, std=3.0)
+    return ScoringGraph(backbone.projection, head.eval())
+
+
+# Their canvases are all 10×14 cells; what of them is image, and the lattice, differs.
+IMAGES = [Size(500, 359), Size(500, 350), Size(1000, 701), Size(333, 228), Size(500, 331), Size(90, 60)]
+
+
+def canvases() -> tuple[list[Grid], list[np.ndarray], list[tuple[np.ndarray, ...]]]:
+    rng = np.random.default_rng(0)
+    grids = [Pyramid((0.89,)).grid(size, 0.89, CellLayout(32, 16.0)) for size in IMAGES]
+    shapes = {(grid.canvas.height, grid.canvas.width) for grid in grids}
+    assert len(shapes) == 1, "images of one canvas are meant"
+    pictures = [rng.integers(0, 256, (*next(iter(shapes)), 3), np.uint8) for _ in grids]
+    inputs = [(grid.padding_mask(), grid.sampling_field(fusion_lattice(grid.image_size))) for grid in grids]
+    assert len({field.shape for _, field in inputs}) > 2, "lattices of several sizes are meant"
+    assert len({mask.tobytes() for mask, _ in inputs}) > 1, "several masks are meant"
+    return grids, pictures, inputs
+
+
+class TestManyAtOnce:
+    @pytest.mark.parametrize("batch", [1, 2, 4, 6, 50])
+    def test_each_gets_what_it_gets_alone(self, batch: int) -> None:
+        backbone = Blurred()
+        network = TorchNetwork(backbone, search(backbone), "float32", CPU, batch)
+        grids, pictures, inputs = canvases()
+        alone = [network.run(canvas, *further) for canvas, further in zip(pictures, inputs, strict=True)]
+        backbone.seen.clear()
+        together = network.run_many(pictures, inputs)
+        assert sum(backbone.seen) == len(pictures)
+        assert max(backbone.seen) == min(batch, len(pictures))
+        for grid, found, wanted in zip(grids, together, alone, strict=True):
+            lattice = fusion_lattice(grid.image_size)
+            parts = (*found[:2], found[2][:, : lattice.rows, : lattice.cols])
+            for one, other in zip(parts, wanted, strict=True):
+                assert one.dtype == np.float32
+                np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+            best = [aligned.reshape(3, -1).argmax(axis=1).tolist() for aligned in (parts[2], wanted[2])]
+            assert best[0] == best[1]
+
+    def test_a_backbone_alone(self) -> None:
+        backbone = Blurred()
+        network = TorchNetwork(backbone, None, "float32", CPU, 4)
+        _, pictures, _ = canvases()
+        found = network.run_many(pictures)
+        assert backbone.seen == [4, 2]
+        for (features,), canvas in zip(found, pictures, strict=True):
+            np.testing.assert_allclose(features, network(canvas), rtol=1e-5, atol=1e-5)
+
+    def test_results_are_ones_own(self) -> None:
+        """Whoever keeps one image's result shall not keep its neighbours' with it."""
+        backbone = Blurred()
+        network = TorchNetwork(backbone, search(backbone), "float32", CPU, 8)
+        _, pictures, inputs = canvases()
+        for outputs in network.run_many(pictures, inputs):
+            assert all(output.base is None for output in outputs)
+
+    def test_none_are_none(self) -> None:
+        assert TorchNetwork(Blurred(), None, "float32", CPU, 8).run_many([]) == []
+
+    def test_canvases_of_other_shapes_are_refused(self) -> None:
+        network = TorchNetwork(Blurred(), None, "float32", CPU, 8)
+        with pytest.raises(ValueError, match="one shape"):
+            network.run_many([np.zeros((64, 64, 3), np.uint8), np.zeros((64, 96, 3), np.uint8)])
+
+    def test_several_threads_may_ask(self) -> None:
+        backbone = Blurred()
+        network = TorchNetwork(backbone, search(backbone), "float32", CPU, 3)
+        _, pictures, inputs = canvases()
+        wanted = network.run_many(pictures, inputs)
+        with ThreadPoolExecutor(4) as pool:
+            for found in pool.map(lambda _: network.run_many(pictures, inputs), range(8)):
+                for one, other in zip(itertools.chain(*found), itertools.chain(*wanted), strict=True):
+                    np.testing.assert_array_equal(one, other)
+
+    def test_bfloat16_is_the_same_together_or_alone(self) -> None:
+        backbone = Blurred()
+        network = TorchNetwork(backbone, search(backbone), "bfloat16", CPU, 6)
+        _, pictures, inputs = canvases()
+        for found, canvas, further in zip(network.run_many(pictures, inputs), pictures, inputs, strict=True):
+            np.testing.assert_allclose(found[1], network.run(canvas, *further)[1], rtol=0.02, atol=0.02)
+
+
+class TestMemory:
+    def test_large_canvases_go_in_smaller_batches(self) -> None:
+        backbone = Blurred()
+        network = TorchNetwork(backbone, None, "float32", CPU, 4)
+        large = np.zeros((2048, 3072, 3), np.uint8)  # 6.3 million pixels: two of them are enough at once
+        network.run_many([large] * 3)
+        assert backbone.seen == [2, 1]
+
+    def test_where_memory_ends_fewer_go_at_once_from_then_on(self) -> None:
+        backbone = Cramped()
+        network = TorchNetwork(backbone, search(backbone), "float32", CPU, 6)
+        grids, pictures, inputs = canvases()
+        found = network.run_many(pictures, inputs)
+        assert backbone.seen == [6, 3, 1, 1, 1, 1, 1, 1]
+        for grid, outputs, canvas, further in zip(grids, found, pictures, inputs, strict=True):
+            lattice = fusion_lattice(grid.image_size)
+            aligned = outputs[2][:, : lattice.rows, : lattice.cols]
+            np.testing.assert_allclose(aligned, network.run(canvas, *further)[2], atol=1e-5)
+        backbone.seen.clear()
+        network.run_many(pictures, inputs)
+        assert backbone.seen == [1] * 6
+
+    def test_without_room_for_one_the_error_is_torchs(self) -> None:
+        backbone = Cramped()
+        backbone.room = 0
+        network = TorchNetwork(backbone, None, "float32", CPU, 4)
+        with pytest.raises(torch.OutOfMemoryError):
+            network.run_many([np.zeros((64, 64, 3), np.uint8)] * 3)
+
+
+def test_how_many_it_likes_at_once() -> None:
+    backbone = Blurred()
+    assert compile_network(backbone, runtime="torch").batch == 1 or torch.cuda.is_available()
+    assert compile_network(backbone, runtime="torch", batch=5).batch == 5
+    with pytest.raises(FreelocError, match="batch of 0"):
+        compile_network(backbone, runtime="torch", batch=0)
+    tail = Tail(search(backbone), extra_input_dims=(2, 3))
+    on_processor = compile_network(backbone, tail, runtime="openvino", precision="float32", batch=5)
+    assert on_processor.batch == 1
+    _, pictures, inputs = canvases()
+    alone = [on_processor.run(canvas, *further) for canvas, further in zip(pictures, inputs, strict=True)]
+    found = on_processor.run_many(pictures, inputs)
+    for one, other in zip(itertools.chain(*found), itertools.chain(*alone), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("precision", "slack"), [("float32", 1e-4), ("bfloat16", 0.1)])
+def test_a_gpu_finds_what_the_processor_finds(precision: Precision, slack: float) -> None:
+    backbone = Blurred()
+    processor = TorchNetwork(backbone, search(backbone), "float32", CPU)
+    other = Blurred()
+    gpu = TorchNetwork(other, search(other), precision, torch.device("cuda"))
+    assert gpu.batch > 1
+    grids, pictures, inputs = canvases()
+    for grid, found, canvas, further in zip(
+        grids, gpu.run_many(pictures, inputs), pictures, inputs, strict=True
+    ):
+        lattice = fusion_lattice(grid.image_size)
+        wanted = processor.run(canvas, *further)
+        size = float(np.abs(wanted[0]).max())
+        np.testing.assert_allclose(found[0], wanted[0], rtol=0, atol=slack * size)
+        np.testing.assert_allclose(found[1], wanted[1], rtol=0, atol=slack * size)
+        own = found[2][:, : lattice.rows, : lattice.cols]
+        np.testing.assert_allclose(own, wanted[2], rtol=0, atol=slack * size)
+        alone = gpu.run(canvas, *further)
+        np.testing.assert_allclose(own, alone[2], rtol=0, atol=slack * size)

@@ -1,0 +1,36 @@
+"""The level at which a trained model draws its boxes, held against the model as users run it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freeloc.datasets import Dataset
+from freeloc.inference.boxes import box_threshold_from_tags
+from freeloc.inference.localizer import Localizer
+from freeloc.models.model import Model
+
+
+def test_a_training_ends_with_the_level_that_its_tags_tell(
+    tiny_run: Path, tiny_localizer: Localizer, tiny_training: Dataset
+) -> None:
+    """By the compiled network at the same scales; rounding and the cache's float16 lie between the two."""
+    model = Model.load(tiny_run)
+    seen = tiny_localizer.predict_many([sample.path for sample in tiny_training])
+    peaks = np.stack([localization.responses for localization in seen])
+    assert model.box_threshold == pytest.approx(
+        box_threshold_from_tags(peaks, tiny_training.labels), abs=0.02
+    )
+
+
+def test_the_level_goes_with_the_model(tiny_run: Path, tiny_training: Dataset, tmp_path: Path) -> None:
+    model = replace(Model.load(tiny_run), box_threshold=0.37)
+    model.save(tmp_path / "model.safetensors")
+    image = tiny_training.samples[0].path
+    # Traced the first time, started from what was kept the second.
+    for _ in range(2):
+        localizer = Localizer.load(tmp_path / "model.safetensors", precision="float32")
+        assert localizer.predict(image).box_threshold == 0.37

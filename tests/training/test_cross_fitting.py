@@ -1,0 +1,160 @@
+"""Folds: how images are dealt, and that no head scores what it was trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeloc.datasets.dataset import Dataset, Sample
+from freeloc.errors import FreelocError
+from freeloc.geometry.grid import CellLayout
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.geometry.size import Size
+from freeloc.inference.score_map import ScoreMap
+from freeloc.models.model import Model
+from freeloc.models.platt_scaling import fit_calibration
+from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.training.cross_fitting import calibrated, is_calibrated, out_of_fold, stratified_folds
+from freeloc.training.recipe import Recipe
+from freeloc.training.train import train
+
+SCALES = (0.3,)
+
+
+def tagged(labels: np.ndarray) -> Dataset:
+    names = tuple(f"class {k}" for k in range(labels.shape[1]))
+    return Dataset("tagged", names, tuple(Sample(Path(f"{n}.jpg"), row) for n, row in enumerate(labels)))
+
+
+@settings(deadline=None)
+@given(st.integers(2, 6), st.integers(0, 60), st.integers(1, 5), st.integers(0, 99))
+def test_folds_are_of_a_size_and_share_every_class(folds: int, more: int, classes: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    labels = generator.choice([-1, -1, -1, 0, 1], (folds + more, classes)).astype(np.int8)
+    dealt = stratified_folds(labels, folds, seed)
+    np.testing.assert_array_equal(dealt, stratified_folds(labels, folds, seed))
+    sizes = np.bincount(dealt, minlength=folds)
+    assert sizes.sum() == len(labels)
+    assert dealt.min() >= 0
+    if classes == 1:
+        assert np.ptp(sizes) <= 1 + (labels > 0).any()
+        assert np.ptp([(labels[dealt == fold] > 0).sum() for fold in range(folds)]) <= 1
+
+
+def test_rare_classes_are_spread_better_than_by_chance() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.where(generator.random((1000, 12)) < np.geomspace(0.01, 0.3, 12), 1, -1).astype(np.int8)
+    dealt = stratified_folds(labels, 5)
+    positives = np.stack([(labels[dealt == fold] > 0).sum(axis=0) for fold in range(5)])
+    assert (np.ptp(positives, axis=0) <= np.maximum(2, 0.06 * (labels > 0).sum(axis=0))).all()
+    assert np.ptp(np.bincount(dealt)) <= 20
+
+
+@pytest.mark.parametrize("folds", [-1, 1, 4])
+def test_folds_that_cannot_be_are_refused(folds: int) -> None:
+    with pytest.raises(FreelocError, match="--calibrate"):
+        stratified_folds(np.ones((3, 1), np.int8), folds)
+
+
+class Parrot:
+    """Says of each image whose head it is, and that the head has not seen it."""
+
+    def __init__(self, taught: set[str], number: float) -> None:
+        self.taught, self.number = taught, number
+
+    def score_maps_many(self, paths: list[Path]) -> Iterator[list[ScoreMap]]:
+        for path in paths:
+            assert path.name not in self.taught
+            grids = Pyramid((0.5, 1.0)).grids(Size(60, 50), CellLayout(32, 16.0))
+            yield [
+                ScoreMap.of(np.full((2, g.valid_rows, g.valid_cols), self.number + g.scale, np.float32), g)
+                for g in grids
+            ]
+
+
+def test_each_image_is_scored_by_the_head_that_has_not_seen_it(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    dataset = tagged(generator.choice([-1, 1], (11, 2)).astype(np.int8))
+    head = AdaptationHead(HeadSettings(4, 2, hidden=0))
+    parrots: dict[str, Parrot] = {}
+
+    def train_fold(part: Dataset, folder: Path) -> Model:
+        assert part.classes == dataset.classes
+        parrots[folder.name] = Parrot({sample.path.name for sample in part}, 10.0 * len(parrots))
+        return Model(folder.name, "", dataset.classes, head, (0.5, 1.0))
+
+    def ready(model: Model) -> Any:
+        return parrots[model.backbone]
+
+    held = out_of_fold(dataset, 3, tmp_path, train_fold, ready, seed=4, quiet=True)
+    assert list(parrots) == ["1-of-3", "2-of-3", "3-of-3"]
+    assert held.scores.shape == held.labels.shape == (11, 2)
+    dealt = stratified_folds(dataset.labels, 3, 4)
+    order = np.argsort(dealt, kind="stable")
+    np.testing.assert_allclose(held.scores[:, 0], 10.0 * dealt[order] + 0.75)
+    np.testing.assert_array_equal(held.labels, dataset.labels[order])
+    parrots.clear()
+    few = out_of_fold(dataset, 3, tmp_path, train_fold, ready, images=5, seed=4, quiet=True)
+    assert len(few.scores) == len(few.labels) == 5
+
+    parrots.clear()
+    model = Model("own", "", dataset.classes, head, (0.5, 1.0), manifest={"data": {"fingerprint": "f"}})
+    made = calibrated(model, dataset, 3, tmp_path, train_fold, ready, seed=4, quiet=True)
+    assert made.calibration == fit_calibration(held.scores, held.labels)
+    assert made.calibration is not None
+    assert made.calibration.facts["images"] == 11
+    assert made.calibration.facts["data"] == "f"
+    assert is_calibrated(made, 3)
+    assert not is_calibrated(made, 5)
+    assert not is_calibrated(model, 3)
+
+
+@pytest.mark.slow
+def test_a_run_calibrates_itself_and_goes_on_where_it_stopped(
+    tiny_training: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(name="t", epochs=1, batch_size=8, hidden=8, scales=SCALES, test_scales=SCALES)
+    options: dict[str, Any] = {"backbone": "efficientnet_lite0", "recipe": recipe, "quiet": True}
+    options["cache"] = tmp_path / "cache"
+    plain = train(tiny_training, tmp_path / "plain", **options)
+
+    def stop(*_words: Any, **_options: Any) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("freeloc.training.cross_fitting.pooled_scores", stop)
+        train(tiny_training, out, calibrate=2, **options)
+    assert Model.load(out).calibration is None
+    assert (out / "folds" / "1-of-2" / "model.safetensors").is_file()
+    made = train(tiny_training, out, calibrate=2, resume=True, **options)
+    kept = Model.load(out)
+    assert made.calibration == kept.calibration
+    assert made.calibration is not None
+    assert made.calibration.facts["images"] == 16
+    # The weights are those of a run without; what was only needed on the way is gone.
+    for one, other in zip(plain.head.parameters(), kept.head.parameters(), strict=True):
+        assert bool((one == other).all())
+    names = {path.name for path in out.iterdir()}
+    assert names == {"model.safetensors", "manifest.json", "log.jsonl", "checkpoint.safetensors"}
+    assert json.loads((out / "manifest.json").read_text()) == kept.manifest
+    # Finished: nothing is trained again.
+    monkeypatch.setattr("freeloc.training.train.calibrated", stop)
+    assert train(tiny_training, out, calibrate=2, resume=True, **options).calibration == kept.calibration
+    assert train(tiny_training, out, resume=True, **options).calibration == kept.calibration
+
+
+def test_folds_are_checked_before_anything_is_trained(tiny_training: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(FreelocError, match="--calibrate 40 would deal 16 images into 40 folds"):
+        train(tiny_training, tmp_path / "run", calibrate=40, quiet=True)
+    with pytest.raises(FreelocError, match="--calibrate 1 "):
+        train(replace(tiny_training), tmp_path / "run", calibrate=1, quiet=True)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,591 @@
+"""Training runs end to end: generated scenes, the smallest backbone, a small head."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from freeloc.datasets.dataset import Box, Dataset, Sample
+from freeloc.demo.scenes import SCENE_CLASSES, SceneSettings, generate_scenes
+from freeloc.errors import FreelocError
+from freeloc.features.extract import extract
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.models.model import Model
+from freeloc.nn.backbones.base import Backbone
+from freeloc.nn.backbones.registry import load_backbone
+from freeloc.nn.pooling import TrainingPooling, test_pooling
+from freeloc.runtime import Network, compile_network
+from freeloc.training import train as room
+from freeloc.training.checkpoint import Checkpoint
+from freeloc.training.recipe import Recipe
+from freeloc.training.train import train
+
+SCALES = (0.25, 0.4)
+COUNT = 12
+RECIPE = Recipe(
+    name="tiny",
+    epochs=3,
+    batch_size=4,
+    scales=SCALES,
+    test_scales=(0.5, 0.8),
+    warm_epochs=2,
+    warmup=0.0,
+    hidden=16,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Small layers gain nothing from more threads, and lose much when others use the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return generate_scenes(tmp_path_factory.mktemp("scenes"), COUNT, SceneSettings(seed=5), boxes=False)
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    return load_backbone("efficientnet_lite0")
+
+
+@pytest.fixture(scope="module")
+def network(backbone: Backbone) -> Network:
+    return compile_network(backbone, runtime="openvino")
+
+
+@pytest.fixture(scope="module")
+def filled_cache(
+    scenes: Dataset, backbone: Backbone, network: Network, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A feature cache with all that the recipe asks for."""
+    folder = tmp_path_factory.mktemp("features")
+    paths = [sample.path for sample in scenes]
+    extract(paths, backbone, network, Pyramid(SCALES), root=folder, quiet=True)
+    return folder
+
+
+@pytest.fixture
+def quick(
+    backbone: Backbone, network: Network, filled_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Model]:
+    """`train` with the test's recipe and cache, on the backbone that is already loaded and compiled."""
+    monkeypatch.setattr(room, "load_backbone", lambda *_arguments: backbone)
+    monkeypatch.setattr(room, "compile_network", lambda *_arguments, **_options: network)
+
+    def call(dataset: Dataset, out: Path, **options: Any) -> Model:
+        given = {"recipe": RECIPE, "seed": 3, "cache": filled_cache, "runtime": "openvino", "quiet": True}
+        return train(dataset, out, backbone="efficientnet_lite0", **(given | options))
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def reference(scenes: Dataset, filled_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of one uninterrupted run, from loading the backbone to the last file."""
+    folder = tmp_path_factory.mktemp("reference") / "run"
+    train(
+        scenes,
+        folder,
+        backbone="efficientnet_lite0",
+        recipe=RECIPE,
+        seed=3,
+        runtime="openvino",
+        cache=filled_cache,
+        quiet=True,
+    )
+    return folder
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return dict(Model.load(folder).head.state_dict())
+
+
+def assert_equal(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    """Bit for bit."""
+    assert found.keys() == wanted.keys()
+    for key, value in wanted.items():
+        assert found[key].numpy().tobytes() == value.numpy().tobytes(), key
+
+
+def log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+class TestRunFolder:
+    def test_holds_these_files_and_no_others(self, reference: Path) -> None:
+        assert sorted(path.name for path in reference.iterdir()) == [
+            "checkpoint.safetensors",
+            "log.jsonl",
+            "manifest.json",
+            "model.safetensors",
+        ]
+
+    def test_one_log_line_an_epoch(self, reference: Path) -> None:
+        lines = log(reference)
+        assert [line["epoch"] for line in lines] == [1, 2, 3]
+        for line in lines:
+            assert line.keys() == {"epoch", "loss", "learning_rate", "seconds"}
+            assert 0 < line["loss"] < 8 * math.log(1 + math.e**3)
+        # Three steps an epoch: the last of an epoch is step 2, 5 and 8 of 9.
+        rates = [RECIPE.learning_rate * math.cos(math.pi * step / 9 / 2) ** 2 for step in (2, 5, 8)]
+        assert [line["learning_rate"] for line in lines] == pytest.approx(rates)
+
+    def test_manifest_says_what_is_needed_to_run_it_again(
+        self, reference: Path, scenes: Dataset, backbone: Backbone
+    ) -> None:
+        manifest = json.loads((reference / "manifest.json").read_text())
+        assert manifest["seed"] == 3
+        assert manifest["cache"] == "float16"
+        assert manifest["training_precision"] in {"float32", "bfloat16"}
+        assert manifest["resumed"] is False
+        assert manifest["backbone"] == backbone.fingerprint
+        assert manifest["precision"].startswith("openvino ")
+        given = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(RECIPE).items()}
+        assert manifest["recipe"] == given
+        assert manifest["data"]["images"] == COUNT
+        # Classes, names and labels, and then the bytes of every image.
+        digest = hashlib.sha256(scenes.fingerprint.encode())
+        hashes = [hashlib.sha256(sample.path.read_bytes()).hexdigest()[:32] for sample in scenes]
+        digest.update("\n".join(hashes).encode())
+        assert manifest["data"]["fingerprint"] == digest.hexdigest()
+        counts = {
+            name: sum(sample.labels[k] == 1 for sample in scenes) for k, name in enumerate(SCENE_CLASSES)
+        }
+        assert manifest["data"]["positives"] == counts
+        # A build's own mark, as in 2.13.0+cu130, is not in every wheel's version.
+        assert torch.__version__.startswith(manifest["versions"]["torch"])
+        assert manifest["versions"]["numpy"] == np.__version__
+        assert set(manifest["versions"]) == {"python", "freeloc", "torch", "openvino", "numpy"}
+        assert set(manifest["timings"]) == {"features_seconds", "training_seconds"}
+        assert set(manifest["machine"]) == {"system", "processor", "threads"}
+
+    def test_the_model_carries_the_same_and_knows_its_backbone(
+        self, reference: Path, scenes: Dataset, backbone: Backbone
+    ) -> None:
+        model = Model.load(reference)
+        assert dict(model.manifest or {}) == json.loads((reference / "manifest.json").read_text())
+        assert (model.backbone, model.backbone_base) == ("efficientnet_lite0", backbone.fingerprint)
+        assert set(model.backbone_changes) == {"projection.weight", "projection.bias"}
+        assert model.adapted(backbone).fingerprint == model.backbone_fingerprint
+        assert model.classes == scenes.classes
+        assert (model.scales, model.padding, model.pooling) == ((0.5, 0.8), "stride", "max")
+        assert (model.head.settings.width, model.head.settings.hidden) == (1280, 16)
+        assert not model.head.standardized
+
+    def test_the_checkpoint_is_the_last_epochs(self, reference: Path) -> None:
+        assert Checkpoint.load(reference / "checkpoint.safetensors").epochs_done == 3
+
+    def test_training_lowers_the_loss(
+        self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
+    ) -> None:
+        changes = {
+            "epochs": 25,
+            "learning_rate": 0.02,
+            "hidden_dropout": 0.0,
+            "warm_epochs": 0,
+            "cell_fraction": 1.0,
+        }
+        recipe = dataclasses.replace(RECIPE, scales=SCALES[:1], **changes)
+        quick(scenes, tmp_path / "run", recipe=recipe)
+        losses = [line["loss"] for line in log(tmp_path / "run")]
+        assert np.mean(losses[-5:]) < 0.7 * losses[0]
+
+    def test_what_is_told(
+        self,
+        scenes: Dataset,
+        quick: Callable[..., Model],
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        quick(scenes, tmp_path / "quiet")
+        assert capsys.readouterr() == ("", "")
+        quick(scenes, tmp_path / "told", quiet=False)
+        told = capsys.readouterr()
+        assert told.out == ""
+        first = log(tmp_path / "told")[0]["loss"]
+        assert f"epoch 1: loss {first:.4f}" in told.err
+        assert f"wrote {tmp_path / 'told' / 'model.safetensors'}" in told.err
+
+
+class TestDeterminism:
+    def test_same_seed_same_weights(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
+    ) -> None:
+        torch.manual_seed(12345)  # the program's own dice do not hang on the user's
+        model = quick(scenes, tmp_path / "again")
+        assert_equal(weights(tmp_path / "again"), weights(reference))
+        assert_equal(dict(model.head.state_dict()), weights(reference))
+
+    def test_another_seed_other_weights(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
+    ) -> None:
+        quick(scenes, tmp_path / "other", seed=20240229123456)
+        assert not torch.equal(weights(tmp_path / "other")["fca.weight"], weights(reference)["fca.weight"])
+
+
+class Interrupted(Exception):
+    """Stands for a power cut."""
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, where: str, epoch: int) -> None:
+    """Stop the run at the end of an epoch: between log and checkpoint, or after both."""
+    own_save = Checkpoint.save
+
+    def save(self: Checkpoint, path: Path) -> None:
+        if where == "before checkpoint" and self.epochs_done == epoch:
+            raise Interrupted
+        own_save(self, path)
+        if where == "after checkpoint" and self.epochs_done == epoch:
+            raise Interrupted
+
+    monkeypatch.setattr(Checkpoint, "save", save)
+
+
+class TestResume:
+    @pytest.mark.parametrize(
+        ("where", "epoch", "done"),
+        [
+            ("after checkpoint", 1, 1),
+            ("before checkpoint", 3, 2),
+            ("before checkpoint", 1, None),
+            ("after checkpoint", 3, 3),
+        ],
+    )
+    def test_bit_for_bit_as_if_never_stopped(
+        self,
+        scenes: Dataset,
+        quick: Callable[..., Model],
+        reference: Path,
+        tmp_path: Path,
+        where: str,
+        epoch: int,
+        done: int | None,
+    ) -> None:
+        folder = tmp_path / "run"
+        with pytest.MonkeyPatch.context() as patch:
+            interrupt(patch, where, epoch)
+            with pytest.raises(Interrupted):
+                quick(scenes, folder)
+        assert not (folder / "model.safetensors").exists()
+        checkpoint = folder / "checkpoint.safetensors"
+        assert (Checkpoint.load(checkpoint).epochs_done if checkpoint.exists() else None) == done
+        quick(scenes, folder, resume=True)
+        assert_equal(weights(folder), weights(reference))
+        lines, wanted = log(folder), log(reference)
+        assert [(line["epoch"], line["loss"]) for line in lines] == [
+            (line["epoch"], line["loss"]) for line in wanted
+        ]
+        manifest = json.loads((folder / "manifest.json").read_text())
+        assert manifest["resumed"] is (done is not None)
+
+    def test_without_resume_a_run_is_not_touched(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path
+    ) -> None:
+        before = {path.name: path.read_bytes() for path in reference.iterdir()}
+        with pytest.raises(FreelocError, match="holds a run already .*--resume or choose another --out"):
+            quick(scenes, reference)
+        assert {path.name: path.read_bytes() for path in reference.iterdir()} == before
+
+    @pytest.mark.parametrize("kept", ["model.safetensors", "checkpoint.safetensors"])
+    def test_either_file_makes_a_run(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path, kept: str
+    ) -> None:
+        shutil.copy(reference / kept, tmp_path / kept)
+        with pytest.raises(FreelocError, match=f"holds a run already .{kept}"):
+            quick(scenes, tmp_path)
+
+    @pytest.mark.parametrize(
+        "change", ["recipe", "seed", "data", "labels", "pixels", "cache", "training_precision"]
+    )
+    def test_another_setup_is_refused_and_named(
+        self,
+        scenes: Dataset,
+        quick: Callable[..., Model],
+        reference: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        change: str,
+    ) -> None:
+        folder = tmp_path / "run"
+        shutil.copytree(reference, folder)
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        data, options = scenes, {}
+        if change == "recipe":
+            options = {"recipe": dataclasses.replace(RECIPE, learning_rate=0.5)}
+        elif change == "seed":
+            options = {"seed": 4}
+        elif change == "cache":
+            options = {"no_cache": True}
+        elif change == "training_precision":
+            other = json.loads((reference / "manifest.json").read_text())["training_precision"] == "float32"
+            monkeypatch.setattr(room, "torch_device", lambda *_asked: (torch.device("cpu"), other))
+        elif change == "pixels":
+            # Another picture under the same name, with the same tags.
+            first = scenes.samples[0]
+            copy = tmp_path / first.path.name
+            shutil.copy(scenes.samples[1].path, copy)
+            data = dataclasses.replace(scenes, samples=(Sample(copy, first.labels), *scenes.samples[1:]))
+        elif change == "data":
+            data = dataclasses.replace(scenes, samples=scenes.samples[1:])
+        else:
+            flipped = Sample(scenes.samples[0].path, -scenes.samples[0].labels)
+            data = dataclasses.replace(scenes, samples=(flipped, *scenes.samples[1:]))
+        name = "data" if change in {"labels", "pixels"} else change
+        with pytest.raises(FreelocError, match=f"was made with another {name}: "):
+            quick(data, folder, resume=True, **options)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+    def test_a_damaged_checkpoint(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
+    ) -> None:
+        data = (reference / "checkpoint.safetensors").read_bytes()
+        (tmp_path / "checkpoint.safetensors").write_bytes(data[:-10])
+        with pytest.raises(FreelocError, match="cannot be read .*delete it and train from the start"):
+            quick(scenes, tmp_path, resume=True)
+
+    def test_with_nothing_to_go_on_from_it_starts(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
+    ) -> None:
+        quick(scenes, tmp_path / "fresh", resume=True)
+        assert_equal(weights(tmp_path / "fresh"), weights(reference))
+
+
+class Counted:
+    """A network that counts how often it is asked, and can be stopped."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.runtime, self.precision, self.threads = network.runtime, network.precision, network.threads
+        self.batch = 1
+        self.sides: list[int] = []
+        self.stop_at: int | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, canvas: np.ndarray) -> np.ndarray:
+        with self._lock:
+            if len(self.sides) == self.stop_at:
+                raise Interrupted
+            self.sides.append(max(canvas.shape[:2]))
+        return self._network(canvas)
+
+
+class TestFeatures:
+    @pytest.fixture
+    def count_of(
+        self, network: Network, quick: Callable[..., Model], monkeypatch: pytest.MonkeyPatch
+    ) -> Counted:
+        wrapped = Counted(network)
+        monkeypatch.setattr(room, "compile_network", lambda *_arguments, **_options: wrapped)
+        return wrapped
+
+    def test_made_once(
+        self, scenes: Dataset, quick: Callable[..., Model], count_of: Counted, reference: Path, tmp_path: Path
+    ) -> None:
+        cache = tmp_path / "cache"
+        quick(scenes, tmp_path / "first", cache=cache)
+        assert len(count_of.sides) == COUNT * len(SCALES)
+        quick(scenes, tmp_path / "second", cache=cache, seed=9)
+        assert len(count_of.sides) == COUNT * len(SCALES)
+        assert_equal(weights(tmp_path / "first"), weights(reference))
+
+    def test_an_interrupted_extraction_goes_on(
+        self, scenes: Dataset, quick: Callable[..., Model], count_of: Counted, reference: Path, tmp_path: Path
+    ) -> None:
+        cache = tmp_path / "cache"
+        count_of.stop_at = 9
+        with pytest.raises(Interrupted):
+            quick(scenes, tmp_path / "run", cache=cache)
+        entries = sorted(cache.rglob("*.npy"))
+        assert len(entries) == 9
+        # A file that was being written, and one that somebody deleted.
+        entries[0].with_name(f".{entries[0].name}.0badcafe.part").write_bytes(entries[0].read_bytes()[:99])
+        entries[0].unlink()
+        count_of.stop_at = None
+        quick(scenes, tmp_path / "run", cache=cache)
+        assert len(count_of.sides) == COUNT * len(SCALES) + 1
+        assert_equal(weights(tmp_path / "run"), weights(reference))
+
+    def test_a_damaged_entry_is_named(
+        self, scenes: Dataset, quick: Callable[..., Model], filled_cache: Path, tmp_path: Path
+    ) -> None:
+        cache = tmp_path / "cache"
+        shutil.copytree(filled_cache, cache)
+        for entry in cache.rglob("*.npy"):
+            entry.write_bytes(entry.read_bytes()[:-50])
+        with pytest.raises(FreelocError, match=rf"{cache}.*\.npy is missing or damaged: delete it"):
+            quick(scenes, tmp_path / "run", cache=cache)
+
+    def test_as_int8(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
+    ) -> None:
+        cache = tmp_path / "cache"
+        quick(scenes, tmp_path / "run", cache=cache, cache_format="int8")
+        assert [folder.name.endswith("-int8") for folder in cache.iterdir()] == [True]
+        assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cache"] == "int8"
+        losses, wanted = ([line["loss"] for line in log(run)] for run in (tmp_path / "run", reference))
+        assert losses != wanted
+        assert losses == pytest.approx(wanted, rel=0.05)
+        with pytest.raises(FreelocError, match="was made with another cache: "):
+            quick(scenes, tmp_path / "run", cache=cache, resume=True)
+        with pytest.raises(FreelocError, match="--cache-format int4 is unknown: choose float16 or int8"):
+            quick(scenes, tmp_path / "other", cache_format="int4")
+
+    def test_without_a_cache(
+        self, scenes: Dataset, quick: Callable[..., Model], count_of: Counted, tmp_path: Path
+    ) -> None:
+        cache = tmp_path / "cache"
+        recipe = dataclasses.replace(RECIPE, epochs=2, warm_epochs=0)
+        quick(scenes, tmp_path / "run", recipe=recipe, cache=cache, no_cache=True)
+        assert not cache.exists()
+        # Every epoch anew, at scales from the range: 125 to 200 pixels, on multiples of 32. At the end, once more at
+        # every scale, to see at which level boxes are drawn.
+        assert len(count_of.sides) == (2 + len(SCALES)) * COUNT
+        assert set(count_of.sides) <= {128, 160, 192, 224}
+        assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cache"] is None
+        first = weights(tmp_path / "run")
+        quick(scenes, tmp_path / "again", recipe=recipe, no_cache=True)
+        assert_equal(weights(tmp_path / "again"), first)
+
+
+@pytest.mark.parametrize("stage", ["projection", "7"])
+def test_mini_batches_through_the_backbone_at_once_teach_the_same(
+    scenes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """As on a GPU; and the same run twice is the same bit for bit, however its threads fall."""
+    recipe = dataclasses.replace(RECIPE, epochs=1, warm_epochs=1, trainable_backbone=stage)
+
+    def learned(name: str, batch: int) -> dict[str, torch.Tensor]:
+        monkeypatch.setattr(room, "compile_network", functools.partial(compile_network, batch=batch))
+        train(
+            scenes,
+            tmp_path / name,
+            backbone="efficientnet_lite0",
+            recipe=recipe,
+            seed=3,
+            runtime="torch",
+            no_cache=True,
+            quiet=True,
+        )
+        return weights(tmp_path / name)
+
+    several, again, alone = learned("several", 4), learned("again", 4), learned("alone", 1)
+    assert_equal(several, again)
+    assert several.keys() == alone.keys()
+    for key, wanted in alone.items():
+        torch.testing.assert_close(several[key], wanted, rtol=1e-2, atol=1e-2 * float(wanted.abs().max()))
+
+
+class Sealed(Sample):
+    """A sample whose boxes nobody may look at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "boxes":
+            raise AssertionError("the boxes were looked at")
+        return super().__getattribute__(name)
+
+
+class TestOnlyTags:
+    def test_boxes_are_never_read(
+        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
+    ) -> None:
+        box = Box(0, 1.0, 2.0, 3.0, 4.0)
+        samples = tuple(Sealed(sample.path, sample.labels, (box,)) for sample in scenes)
+        with pytest.raises(AssertionError, match="looked at"):
+            _ = samples[0].boxes
+        sealed = Dataset(scenes.name, scenes.classes, samples)
+        quick(sealed, tmp_path / "sealed")
+        assert_equal(weights(tmp_path / "sealed"), weights(reference))
+
+    def test_ignored_labels_alone_train_no_class(
+        self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
+    ) -> None:
+        # With every tag of one class unknown, its scores say nothing about which tags the others have.
+        samples = []
+        for sample in scenes:
+            labels = sample.labels.copy()
+            labels[2] = 0
+            samples.append(Sample(sample.path, labels))
+        recipe = dataclasses.replace(RECIPE, warm_epochs=0, weight_decay=0.0)
+        quick(Dataset("x", scenes.classes, tuple(samples)), tmp_path / "run", recipe=recipe)
+        # The class kept its starting bias; the others moved.
+        bias = weights(tmp_path / "run")["fcb.bias"]
+        assert bias[2] == 0
+        assert (bias[[0, 1, 3, 4, 5, 6, 7]] != 0).all()
+
+
+class TestMistakes:
+    def test_no_images(self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match="empty set has no images"):
+            quick(Dataset("empty set", scenes.classes, ()), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    def test_a_step_too_long(self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path) -> None:
+        # One step: the loss before it is sound, the weights after it are not.
+        recipe = dataclasses.replace(RECIPE, epochs=1, batch_size=COUNT, warm_epochs=0, learning_rate=1e39)
+        with pytest.raises(FreelocError, match=r"diverged in epoch 1: .* lower --learning-rate than 1e\+39"):
+            quick(scenes, tmp_path / "run", recipe=recipe)
+        assert not (tmp_path / "run" / "model.safetensors").exists()
+
+    def test_the_run_folder_is_a_file(
+        self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
+    ) -> None:
+        (tmp_path / "run").write_text("x")
+        with pytest.raises(FreelocError, match="cannot write"):
+            quick(scenes, tmp_path / "run")
+        assert (tmp_path / "run").read_text() == "x"
+
+    def test_a_missing_image(self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path) -> None:
+        absent = Sample(tmp_path / "absent.jpg", scenes.samples[0].labels.copy())
+        with pytest.raises(FreelocError, match=r"absent\.jpg"):
+            quick(Dataset("x", scenes.classes, (*scenes.samples, absent)), tmp_path / "run")
+
+    def test_a_recipe_by_name(self, scenes: Dataset, tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match="--recipe papr is unknown: choose one of default, paper, cam"):
+            train(scenes, tmp_path / "run", recipe="papr")
+
+    def test_unknown_runtime(self, scenes: Dataset, tmp_path: Path) -> None:
+        with pytest.raises(FreelocError, match="--runtime"):
+            train(scenes, tmp_path / "run", backbone="efficientnet_lite0", runtime="x")  # type: ignore[arg-type]
+
+
+def test_average_pooling_trains_a_model_that_says_so(
+    scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
+) -> None:
+    recipe = dataclasses.replace(RECIPE, pooling="average", hidden=0, feature_dropout=0.0, hidden_dropout=0.0)
+    quick(scenes, tmp_path / "cam", recipe=recipe)
+    model = Model.load(tmp_path / "cam")
+    assert model.pooling == "average"
+    assert model.head.fca is None
+
+
+@pytest.mark.parametrize("pooling", ["lse", "topk", "full"])
+def test_other_poolings_too(
+    scenes: Dataset, quick: Callable[..., Model], tmp_path: Path, pooling: TrainingPooling
+) -> None:
+    once = {"scales": (1.0,), "test_scales": (1.0,)} if pooling == "full" else {}
+    recipe = dataclasses.replace(RECIPE, pooling=pooling, **once)
+    quick(scenes, tmp_path / "run", recipe=recipe)
+    model = Model.load(tmp_path / "run")
+    assert model.pooling == test_pooling(pooling)
+    assert model.manifest is not None
+    assert model.manifest["recipe"]["pooling"] == pooling
+    losses = [line["loss"] for line in log(tmp_path / "run")]
+    # Eight classes that the warm start has begun to tell apart.
+    assert max(losses) < 8 * math.log(2)
