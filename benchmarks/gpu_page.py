@@ -45,8 +45,8 @@ def gpu_blocks(section: Section) -> Iterator[str]:
 def _network(section: Section) -> Iterator[str]:
     yield "### The network alone"
     yield (
-        "Backbone and search, pixels on the device already. The share is that of the matrix product's pace,
-        of the "
+        "Backbone and search, pixels on the device already. The share is that of the matrix product's pace, "
+        "of the "
         "operations of convolutions and products alone."
     )
     yield table(

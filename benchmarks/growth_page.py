@@ -31,8 +31,8 @@ def growth_blocks(section: Section) -> Iterator[str]:
     if section["quick"]:
         yield QUICK
     yield (
-        f"`freeloc predict` as a process of its own, {section['rounds']} rounds: backbone
-        `{subject['backbone']}`, "
+        f"`freeloc predict` as a process of its own, {section['rounds']} rounds: backbone "
+        f"`{subject['backbone']}`, "
         f"{subject['classes']} classes ({head}), {subject['precision']}, images of {section['data']}. "
         "Seconds are those from the start of the process to its end; memory is the most that the system says it "
         "ever held, the highest of the rounds, in millions of bytes. A run before the first round kept the "

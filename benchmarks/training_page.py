@@ -67,7 +67,7 @@ def _live(section: Section) -> Iterator[str]:
     rows = [(name, figure(section["seconds"][name])) for name in (BACKBONE, EPOCH, CANVASES)]
     yield table(("", "seconds"), rows)
     yield (
-        f"An epoch takes {times(section['times_the_backbone'])} the backbone's own time; at most 1.3× is
-        promised. The "
+        f"An epoch takes {times(section['times_the_backbone'])} the backbone's own time; at most 1.3× is "
+        "promised. The "
         "last step has no backbone beside it: the fewer images, the more that counts."
     )

@@ -1,31 +1,158 @@
-"""The one exception that carries a message for the user.
+"""Exceptions raised for mistakes that the caller can fix.
 
-Every mistake a user can make ends in a `FreelocError` whose text is one clear sentence that names the file
-or option and the mend. The command line prints it and exits with code 2; library callers catch it.
+Every such exception is a `FreelocError`. Its message is one sentence that names what failed, why, and how to fix
+it, in the terms of the Python API. Command-line options never appear in it: where a parameter would fix the problem,
+``parameter`` holds the parameter's name, and the command line adds the option of that name.
+
+Hierarchy::
+
+    FreelocError
+    ├── ConfigurationError (also a ValueError)   a parameter is out of range or unknown
+    ├── ImageError                               an image cannot be found, read or decoded
+    ├── DatasetError                             a dataset cannot be opened, or does not fit the task
+    │   ├── MalformedFileError                   a file is not what its format requires
+    │   └── DataProblems (freeloc.datasets)      every problem of a dataset in one report
+    ├── ModelError                               a model file is missing, damaged or does not fit
+    ├── BackboneError                            a backbone is unknown, or its weights are missing or do not fit
+    ├── TrainingError                            a training run cannot start, resume or converge
+    ├── OutputError                              a result cannot be written
+    └── MissingDependencyError                   an optional package is not installed
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
-__all__ = ["FreelocError", "check_choice"]
+__all__ = [
+    "BackboneError",
+    "ConfigurationError",
+    "DatasetError",
+    "FreelocError",
+    "ImageError",
+    "MalformedFileError",
+    "MissingDependencyError",
+    "ModelError",
+    "OutputError",
+    "TrainingError",
+    "check_choice",
+]
 
 
 class FreelocError(Exception):
-    """A mistake the user can mend: the message names what is wrong, where, and what to do about it."""
+    """Base class of every error that the caller can fix.
+
+    Attributes:
+        parameter: the Python parameter whose value caused the error, or whose value would fix it; None where
+            there is no such parameter.
+    """
+
+    def __init__(self, message: str, *, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
 
 
-def check_choice(option: str, value: str, choices: object) -> None:
-    """Refuse a value that is not one of a ``Literal``'s choices.
+class ConfigurationError(FreelocError, ValueError):
+    """A parameter is out of range, unknown, or contradicts another one."""
+
+
+class ImageError(FreelocError):
+    """An image cannot be found, read or decoded.
+
+    Attributes:
+        path: the image's file; None where the image did not come from a file.
+    """
+
+    def __init__(self, message: str, *, path: Path | None = None, parameter: str | None = None) -> None:
+        super().__init__(message, parameter=parameter)
+        self.path = path
+
+
+class DatasetError(FreelocError):
+    """A dataset cannot be opened, or does not fit the task.
+
+    Attributes:
+        path: the file or folder; None where the error concerns the dataset as a whole.
+    """
+
+    def __init__(self, message: str, *, path: Path | None = None, parameter: str | None = None) -> None:
+        super().__init__(message, parameter=parameter)
+        self.path = path
+
+
+class MalformedFileError(DatasetError):
+    """A file cannot be parsed as its format requires.
+
+    Attributes:
+        file: the file.
+        line: line number where parsing stopped, counted from 1; None where it is unknown.
+        reason: what is wrong, without the file's name.
+    """
+
+    def __init__(self, file: Path, line: int | None, reason: str) -> None:
+        place = f"{file}" if line is None else f"{file}:{line}"
+        super().__init__(f"{place}: {reason}", path=file)
+        self.file = file
+        self.line = line
+        self.reason = reason
+
+
+class ModelError(FreelocError):
+    """A model file is missing, damaged, of an unsupported version, or does not fit.
+
+    Attributes:
+        path: the model file; None where no file was found.
+    """
+
+    def __init__(self, message: str, *, path: Path | None = None, parameter: str | None = None) -> None:
+        super().__init__(message, parameter=parameter)
+        self.path = path
+
+
+class BackboneError(FreelocError):
+    """A backbone is unknown, or its weights are missing or do not fit."""
+
+
+class TrainingError(FreelocError):
+    """A training run cannot start, resume or converge."""
+
+
+class OutputError(FreelocError):
+    """A result cannot be written.
+
+    Attributes:
+        path: the file or folder that cannot be written.
+    """
+
+    def __init__(self, message: str, *, path: Path | None = None, parameter: str | None = None) -> None:
+        super().__init__(message, parameter=parameter)
+        self.path = path
+
+
+class MissingDependencyError(FreelocError):
+    """An optional package is not installed or cannot be loaded.
+
+    Attributes:
+        extra: the extra of freeloc that installs it; None where none does.
+    """
+
+    def __init__(self, message: str, *, extra: str | None = None) -> None:
+        super().__init__(message)
+        self.extra = extra
+
+
+def check_choice(parameter: str, value: str, choices: object) -> None:
+    """Raise an error unless a value is one of a ``Literal``'s choices.
 
     Args:
-        option: what the message calls the option.
-        value: what was given.
+        parameter: name of the parameter, for the message.
+        value: the value given.
         choices: the ``Literal`` type.
 
     Raises:
-        FreelocError: ``value`` is none of the choices.
+        ConfigurationError: ``value`` is not one of the choices.
     """
     known = get_args(choices)
     if value not in known:
-        raise FreelocError(f"{option} is {value!r}: give one of {', '.join(map(str, known))}")
+        names = ", ".join(map(str, known))
+        raise ConfigurationError(f"{parameter} is {value!r}: choose one of {names}", parameter=parameter)

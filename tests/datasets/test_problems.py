@@ -5,14 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from freeloc.datasets.problems import (
-    PRINTED_PROBLEMS,
-    DataProblems,
-    MalformedFileError,
-    Problem,
-    ProblemList,
-)
-from freeloc.errors import FreelocError
+from freeloc.datasets.problems import PRINTED_PROBLEMS, DataProblems, Problem, ProblemList
+from freeloc.errors import FreelocError, MalformedFileError
 from freeloc.io.text import read_text
 
 LIST = Path("tags.csv")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from freeloc.datasets import Box, Dataset, Sample
+from freeloc.datasets import AnnotatedBox, Dataset, Sample
 from freeloc.errors import FreelocError
 from freeloc.evaluation.evaluate import (
     MEASURES,
@@ -52,7 +52,7 @@ SIZE = Size(500, 400)
 FAST = EvaluationOptions(resamples=20)
 
 
-def sample(number: int, labels: tuple[int, ...], *boxes: Box) -> Sample:
+def sample(number: int, labels: tuple[int, ...], *boxes: AnnotatedBox) -> Sample:
     return Sample(Path(f"{number}.jpg"), np.array(labels, np.int8), boxes)
 
 
@@ -62,10 +62,10 @@ def by_hand() -> tuple[Dataset, Predictions]:
         "by hand",
         CLASSES,
         (
-            sample(0, (1, -1), Box(0, 10, 10, 110, 110)),
+            sample(0, (1, -1), AnnotatedBox(0, 10, 10, 110, 110)),
             # A cat over 45% of the image, its centre included, and a small dog.
-            sample(1, (1, 1), Box(0, 100, 60, 400, 360), Box(1, 400, 10, 490, 60)),
-            sample(2, (-1, 1), Box(1, 10, 300, 60, 390)),
+            sample(1, (1, 1), AnnotatedBox(0, 100, 60, 400, 360), AnnotatedBox(1, 400, 10, 490, 60)),
+            sample(2, (-1, 1), AnnotatedBox(1, 10, 300, 60, 390)),
             sample(3, (-1, -1)),
         ),
     )
@@ -133,7 +133,7 @@ def test_rows_hold_what_the_metrics_say() -> None:
         for _ in range(rng.integers(0, 4)):
             x, y, w, h = rng.uniform(0, 250, 4)
             label, flags = int(rng.integers(3)), rng.random(2) < 0.2
-            boxes.append(Box(label, x, y, x + w + 1, y + h + 1, bool(flags[0]), bool(flags[1])))
+            boxes.append(AnnotatedBox(label, x, y, x + w + 1, y + h + 1, bool(flags[0]), bool(flags[1])))
         labels = np.full(3, -1, np.int8)
         labels[[box.label for box in boxes]] = 1
         labels[rng.random(3) < 0.1] = 0
@@ -188,7 +188,9 @@ def test_rows_hold_what_the_metrics_say() -> None:
 
 
 def test_objects_keep_boxes_and_flags() -> None:
-    flagged = sample(0, (1, 1), Box(1, 1, 2, 3, 4, difficult=True), Box(0, 5, 6, 7, 8, crowd=True))
+    flagged = sample(
+        0, (1, 1), AnnotatedBox(1, 1, 2, 3, 4, difficult=True), AnnotatedBox(0, 5, 6, 7, 8, crowd=True)
+    )
     found, wanted = (
         ground_truth_of(flagged),
         GroundTruth.build([(1, 2, 3, 4), (5, 6, 7, 8)], [1, 0], [1, 0], [0, 1]),

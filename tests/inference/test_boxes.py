@@ -14,7 +14,7 @@ from freeloc.geometry.size import Size
 from freeloc.inference.boxes import (
     DEFAULT_BOX_THRESHOLD,
     BoxOptions,
-    Extents,
+    BoxSet,
     _components,
     box_threshold_from_tags,
     boxes_from_map,
@@ -44,11 +44,11 @@ def localization(values: np.ndarray, image: Size, scores: list[float], mode: str
     )
 
 
-def boxes_of(seen: Localization, levels: float | list[float] = DEFAULT_BOX_THRESHOLD) -> Extents:
+def boxes_of(seen: Localization, levels: float | list[float] = DEFAULT_BOX_THRESHOLD) -> BoxSet:
     return boxes_from_map(seen.soft_maps(), seen.probabilities, seen.lattice, levels)
 
 
-def ranked(seen: Localization, proposals: list[tuple[int, int, int, int]]) -> Extents:
+def ranked(seen: Localization, proposals: list[tuple[int, int, int, int]]) -> BoxSet:
     return rank_proposals(seen.soft_maps(), seen.probabilities, seen.lattice, proposals)
 
 

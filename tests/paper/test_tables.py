@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from freeloc.datasets.dataset import Box, Dataset, Sample
+from freeloc.datasets.dataset import AnnotatedBox, Dataset, Sample
 from freeloc.evaluation.evaluate import EvaluationOptions, Predictions, ground_truth_of
 from freeloc.geometry.size import Size
 from freeloc.metrics import Detections
@@ -20,9 +20,9 @@ from freeloc.paper.published_numbers import PUBLISHED, published_beside
 from freeloc.paper.reproduce import Outcome
 from freeloc.paper.tables import (
     audit_table,
+    box_table,
     class_table,
     difference_tables,
-    extent_table,
     summary_tables,
 )
 
@@ -37,8 +37,8 @@ def images() -> Dataset:
     samples = []
     for index in range(COUNT):
         labels = np.array([1 if index % 2 == 0 else -1, 1 if index % 4 == 1 else -1], np.int8)
-        boxes = [Box(0, *BOX)] if labels[0] > 0 else []
-        boxes += [Box(1, 0.0, 0.0, 60.0, 200.0)] if labels[1] > 0 else []
+        boxes = [AnnotatedBox(0, *BOX)] if labels[0] > 0 else []
+        boxes += [AnnotatedBox(1, 0.0, 0.0, 60.0, 200.0)] if labels[1] > 0 else []
         samples.append(Sample(Path(f"{index}.jpg"), labels, tuple(boxes)))
     return Dataset("made", ("cat", "boat"), tuple(samples))
 
@@ -123,7 +123,7 @@ def test_tables_hold_what_was_measured(outcome: Outcome) -> None:
 
 
 def test_extents_stand_beside_what_the_paper_printed(outcome: Outcome) -> None:
-    table = extent_table(outcome)
+    table = box_table(outcome)
     assert table is not None
     assert [row[0] for row in table.rows] == [
         ROWS["proposals"].title,
@@ -132,7 +132,7 @@ def test_extents_stand_beside_what_the_paper_printed(outcome: Outcome) -> None:
     ]
     assert table.rows[1][2:5] == ("11.74", "27.47", "43.54")
     without = [row for row in outcome.rows if row.plan.extent is None]
-    assert extent_table(Outcome(**{**vars(outcome), "rows": tuple(without)})) is None
+    assert box_table(Outcome(**{**vars(outcome), "rows": tuple(without)})) is None
 
 
 def test_published_numbers_have_a_source_and_a_row_that_exists() -> None:

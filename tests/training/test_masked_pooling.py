@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from freeloc.datasets.dataset import Box, Dataset
+from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.errors import FreelocError
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
@@ -40,7 +40,7 @@ def test_a_mask_covers_the_cells_whose_centre_is_in_a_box_or_the_nearest_one(
 ) -> None:
     grid = Pyramid((scale,)).grid(Size(width, height), scale, CellLayout(32, 16.0))
     boxes = [
-        Box(i % 3, min(a, c) * width, min(b, d) * height, max(a, c) * width, max(b, d) * height)
+        AnnotatedBox(i % 3, min(a, c) * width, min(b, d) * height, max(a, c) * width, max(b, d) * height)
         for i, (a, b, c, d) in enumerate(corners)
     ]
     expected = np.zeros((grid.valid_rows, grid.valid_cols, 3), bool)

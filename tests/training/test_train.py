@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from freeloc.datasets.dataset import Box, Dataset, Sample
+from freeloc.datasets.dataset import AnnotatedBox, Dataset, Sample
 from freeloc.demo.scenes import SCENE_CLASSES, SceneSettings, generate_scenes
 from freeloc.errors import FreelocError
 from freeloc.features.extract import extract
@@ -505,7 +505,7 @@ class TestOnlyTags:
     def test_boxes_are_never_read(
         self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
     ) -> None:
-        box = Box(0, 1.0, 2.0, 3.0, 4.0)
+        box = AnnotatedBox(0, 1.0, 2.0, 3.0, 4.0)
         samples = tuple(Sealed(sample.path, sample.labels, (box,)) for sample in scenes)
         with pytest.raises(AssertionError, match="looked at"):
             _ = samples[0].boxes

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from freeloc.datasets import Box, Dataset, Sample
+from freeloc.datasets import AnnotatedBox, Dataset, Sample
 from freeloc.evaluation.evaluate import MEASURES, Evaluation, EvaluationOptions, Predictions, evaluate
 from freeloc.evaluation.reliability import calibration_report
 from freeloc.geometry.size import Size
@@ -19,7 +19,7 @@ from freeloc.visualization import print_evaluation, render_evaluation
 def small(classes: tuple[str, str] = ("cat", "dog"), name: str = "model") -> Evaluation:
     """Two images of the first class, found in one of them; none of the second."""
     samples = tuple(
-        Sample(Path(f"{number}.jpg"), np.array([1, -1], np.int8), (Box(0, 0, 0, 50, 50),))
+        Sample(Path(f"{number}.jpg"), np.array([1, -1], np.int8), (AnnotatedBox(0, 0, 0, 50, 50),))
         for number in range(2)
     )
     points = np.array([[[20.0, 20.0]] * 2, [[300.0, 300.0]] * 2])
@@ -74,7 +74,7 @@ def test_what_cannot_be_measured_is_a_dash() -> None:
 
 def test_boxes_have_a_table_of_their_own() -> None:
     assert "boxes" not in render_evaluation(small())
-    samples = (Sample(Path("0.jpg"), np.array([1, -1], np.int8), (Box(0, 0, 0, 50, 50),)),)
+    samples = (Sample(Path("0.jpg"), np.array([1, -1], np.int8), (AnnotatedBox(0, 0, 0, 50, 50),)),)
     ones = np.ones((1, 2), np.float32)
     points = np.full((1, 2, 2), 20.0)
     predictions = Predictions("model", (Size(500, 400),), ones, {"fused": points}, {"fused": ones})

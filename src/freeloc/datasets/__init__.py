@@ -11,7 +11,7 @@ Example:
 """
 
 from freeloc.datasets.coco.reader import category_ids
-from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, Box, Dataset, Labels, Sample
+from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels, Sample
 from freeloc.datasets.open_dataset import DataFormat, open_dataset
 from freeloc.datasets.problems import DataProblems, Problem, ProblemKind
 from freeloc.datasets.voc.reader import VOC_CLASSES
@@ -21,7 +21,7 @@ __all__ = [
     "IGNORE",
     "PRESENT",
     "VOC_CLASSES",
-    "Box",
+    "AnnotatedBox",
     "DataFormat",
     "DataProblems",
     "Dataset",

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, Box, Dataset, Labels, Sample
+from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels, Sample
 from freeloc.datasets.problems import ProblemKind, ProblemList
 from freeloc.errors import FreelocError
 from freeloc.geometry.size import Size
@@ -67,7 +67,7 @@ class DatasetEntry:
     called: str = ""
     size: Size | None = None
     labels: Labels = field(default_factory=lambda: np.zeros(0, np.int8))
-    boxes: tuple[Box, ...] | None = None
+    boxes: tuple[AnnotatedBox, ...] | None = None
     bad: bool = False
 
     @property
@@ -158,7 +158,9 @@ class DatasetBuilder:
         self._problems.settle(skip_bad=False)
         raise AssertionError("a report with a problem always raises")
 
-    def check_box(self, entry: DatasetEntry, box: Box, *, file: Path, line: int | None, name: str) -> None:
+    def check_box(
+        self, entry: DatasetEntry, box: AnnotatedBox, *, file: Path, line: int | None, name: str
+    ) -> None:
         """Note a box that lies wholly beside its image, as after resizing the images only.
 
         The stored size is known here, not the EXIF rotation, so a box is good if it fits either way round.

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ABSENT", "IGNORE", "PRESENT", "Box", "Dataset", "Labels", "Sample"]
+__all__ = ["ABSENT", "IGNORE", "PRESENT", "AnnotatedBox", "Dataset", "Labels", "Sample"]
 
 PRESENT, ABSENT, IGNORE = 1, -1, 0
 """Label values: the class is in the image, is not, or takes no part in loss and metric."""
@@ -21,7 +21,7 @@ Labels = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class AnnotatedBox:
     """One annotated object, in pixels of the upright image (top-left pixel's centre at (0.5, 0.5)).
 
     Attributes:
@@ -56,7 +56,7 @@ class Sample:
 
     path: Path
     labels: Labels
-    boxes: tuple[Box, ...] | None = None
+    boxes: tuple[AnnotatedBox, ...] | None = None
 
     def __post_init__(self) -> None:
         self.labels.setflags(write=False)

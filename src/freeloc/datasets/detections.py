@@ -16,9 +16,9 @@ from freeloc.datasets.coco.instances_file import Corners, Ident, corners_from_co
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.json_records import read_records
 from freeloc.datasets.open_dataset import DataFormat
-from freeloc.datasets.problems import DataProblems, MalformedFileError, ProblemList
+from freeloc.datasets.problems import DataProblems, Problem, ProblemList
 from freeloc.datasets.voc.results import ResultRow, detection_rows, is_results_name, results_files
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, MalformedFileError
 from freeloc.io.text import read_text
 from freeloc.metrics.detection_ap import Detections
 
@@ -204,13 +204,13 @@ def _coco_rows(file: Path, problems: ProblemList) -> Iterator[ResultRow]:
         # The list is dressed as an object in front, on the same line, so that lines stay what they are.
         read_records(f'{{"": {text}}}', {"": lambda record, line: found.append((record, line))})
     except MalformedFileError as error:
-        raise DataProblems(file, [error.problem], lasting=1) from error
+        raise DataProblems(file, [Problem.of(error)], lasting=1) from error
     except json.JSONDecodeError as error:
         malformed = MalformedFileError(file, error.lineno, f"malformed JSON: {error.msg}")
-        raise DataProblems(file, [malformed.problem], lasting=1) from error
+        raise DataProblems(file, [Problem.of(malformed)], lasting=1) from error
     except RecursionError as error:
         malformed = MalformedFileError(file, None, "malformed JSON: it is nested too deep")
-        raise DataProblems(file, [malformed.problem], lasting=1) from error
+        raise DataProblems(file, [Problem.of(malformed)], lasting=1) from error
     for record, line in found:
         row = _row(file, record, line)
         if isinstance(row, str):

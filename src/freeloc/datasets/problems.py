@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from freeloc.errors import FreelocError
+from freeloc.errors import DatasetError, MalformedFileError
 
 __all__ = [
     "PRINTED_PROBLEMS",
     "DataProblems",
-    "MalformedFileError",
     "Problem",
     "ProblemKind",
     "ProblemList",
@@ -69,12 +68,17 @@ class Problem:
     line: int | None
     message: str
 
+    @classmethod
+    def of(cls, error: MalformedFileError) -> Problem:
+        """Return the problem that an unparsable file is."""
+        return cls("malformed_file", error.file, error.line, error.reason)
+
     def __str__(self) -> str:
         place = f"{self.file}" if self.line is None else f"{self.file}:{self.line}"
         return f"{place}: {self.message}"
 
 
-class DataProblems(FreelocError):  # noqa: N818 - it is a list of problems, and callers read it as one
+class DataProblems(DatasetError):  # noqa: N818 - it is a list of problems, and callers read it as one
     """A data set has problems; the message is the whole report.
 
     Its first line says how many problems of which kind there are and what to do; then follows one line
@@ -103,18 +107,6 @@ class DataProblems(FreelocError):  # noqa: N818 - it is a list of problems, and 
         """
         self.problems = _sorted(problems)
         super().__init__(listed(_headline(where, problems, lasting), self.problems))
-
-
-class MalformedFileError(FreelocError):
-    """A file that cannot be read as what it should be, with the line where reading stopped.
-
-    Attributes:
-        problem: the file, the line and the reason.
-    """
-
-    def __init__(self, file: Path, line: int | None, message: str) -> None:
-        self.problem = Problem("malformed_file", file, line, message)
-        super().__init__(str(self.problem))
 
 
 class ProblemList:

@@ -23,7 +23,7 @@ from freeloc.io.atomic import atomic_path, write_text
 from freeloc.demo.backdrops import CLUTTER, draw_backdrop, draw_scrap
 from freeloc.demo.drawing import Drawing, Inks, Pen, Sprite, finish
 from freeloc._typing import Float32Array
-from freeloc.datasets.dataset import ABSENT, PRESENT, Box, Dataset, Sample
+from freeloc.datasets.dataset import ABSENT, PRESENT, AnnotatedBox, Dataset, Sample
 from freeloc.demo.shapes import THINGS
 from freeloc.errors import FreelocError
 from freeloc.geometry.size import Size
@@ -103,7 +103,7 @@ class Scene:
     """
 
     image: npt.NDArray[np.uint8]
-    boxes: tuple[Box, ...]
+    boxes: tuple[AnnotatedBox, ...]
     visible: tuple[float, ...]
 
     def __post_init__(self) -> None:
@@ -284,13 +284,13 @@ def _plan(index: int, settings: SceneSettings) -> _Plan:
     return _Plan(size, light, backdrop, tuple(layers), pile.visible)
 
 
-def _box(layer: _Layer, label: int, size: Size) -> Box:
+def _box(layer: _Layer, label: int, size: Size) -> AnnotatedBox:
     """The tight box of a thing's pixels on the image, hidden ones included."""
     mask = layer.sprite.alpha >= 0.5
     (rows, columns), own = _windows(layer.left, layer.top, mask.shape, (size.height, size.width))
     y, x = np.flatnonzero(mask[own].any(axis=1)), np.flatnonzero(mask[own].any(axis=0))
     left, top = float(columns.start + x[0]), float(rows.start + y[0])
-    return Box(label, left, top, float(columns.start + x[-1] + 1), float(rows.start + y[-1] + 1))
+    return AnnotatedBox(label, left, top, float(columns.start + x[-1] + 1), float(rows.start + y[-1] + 1))
 
 
 def draw_scene(index: int, settings: SceneSettings) -> Scene:

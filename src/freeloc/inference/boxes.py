@@ -23,8 +23,7 @@ from freeloc.models.header import DEFAULT_BOX_THRESHOLD
 
 __all__ = [
     "BoxOptions",
-    "Extent",
-    "Extents",
+    "BoxSet",
     "box_threshold_from_tags",
     "boxes_from_map",
 ]
@@ -61,27 +60,8 @@ class BoxOptions:
             raise ValueError("extents need a spread above 0, and at least one box")
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """One box around an object.
-
-    Attributes:
-        x1: left edge, in image pixels.
-        y1: top edge.
-        x2: right edge.
-        y2: bottom edge.
-        score: how sure it is: the class's probability times the weight of the box.
-    """
-
-    x1: float
-    y1: float
-    x2: float
-    y2: float
-    score: float
-
-
 @dataclass(frozen=True, eq=False)
-class Extents:
+class BoxSet:
     """Boxes in one image, the surest of each class first.
 
     Attributes:
@@ -95,7 +75,7 @@ class Extents:
     corners: Float64Array
 
     @classmethod
-    def of(cls, found: Sequence[tuple[int, Float64Array, Float64Array]]) -> Extents:
+    def of(cls, found: Sequence[tuple[int, Float64Array, Float64Array]]) -> BoxSet:
         """From class, scores and boxes of one class after the other."""
         return cls(
             np.concatenate([np.full(len(scores), label, np.intp) for label, scores, _ in found] or [_NONE]),
@@ -113,7 +93,7 @@ def boxes_from_map(
     lattice: Lattice,
     thresholds: float | Sequence[float] = DEFAULT_BOX_THRESHOLD,
     options: BoxOptions | None = None,
-) -> Extents:
+) -> BoxSet:
     """Boxes around what the maps of an image show.
 
     Args:
@@ -133,7 +113,7 @@ def boxes_from_map(
         weights = heights**options.sharpness * np.exp(-(away**2) / 2)
         kept = nms(boxes, weights, options.overlap)[: options.most]
         found.append((int(label), sure[label] * weights[kept], boxes[kept]))
-    return Extents.of(found)
+    return BoxSet.of(found)
 
 
 def box_threshold_from_tags(

@@ -13,9 +13,10 @@ import numpy as np
 
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.errors import FreelocError
+from freeloc.geometry.box import Box
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size, normalized_length
-from freeloc.inference.boxes import BoxOptions, Extent, boxes_from_map
+from freeloc.inference.boxes import BoxOptions, boxes_from_map
 from freeloc.inference.peaks import Peak, find_peaks
 from freeloc.inference.score_map import sigmoid
 from freeloc.models.calibration import Calibration
@@ -171,7 +172,7 @@ class Localization:
         """(K, rows, cols) float32 the maps as values between 0 and 1, whichever way the points were found."""
         return self.maps if self.mode == "fused" else sigmoid(self.maps)
 
-    def boxes(self, name: str, *, count: int = 8, overlap: float = 0.4) -> tuple[Extent, ...]:
+    def boxes(self, name: str, *, count: int = 8, overlap: float = 0.4) -> tuple[Box, ...]:
         """Boxes around the objects of one class, the surest first; none where its probability is under 1%.
 
         They are drawn around what the map shows, by a model that never saw a box: see `freeloc.inference.boxes`.
@@ -193,7 +194,7 @@ class Localization:
             self.soft_maps()[only], self.probabilities[only], self.lattice, self.box_threshold, options
         )
         return tuple(
-            Extent(float(x1), float(y1), float(x2), float(y2), float(score))
+            Box(float(x1), float(y1), float(x2), float(y2), float(score))
             for (x1, y1, x2, y2), score in zip(found.corners, found.scores, strict=True)
         )
 

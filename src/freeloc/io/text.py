@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeloc.datasets.problems import MalformedFileError
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, MalformedFileError
 
 __all__ = ["is_text", "read_bytes", "read_text"]
 

@@ -49,7 +49,8 @@ class ListedModel:
 
 def list_models() -> list[ListedModel]:
     """All models that have names, by name, each with what its file says; see
-    `freeloc.models.registry.find_model`."""
+    `freeloc.models.registry.find_model`.
+    """
     return [_listed(model) for model in named_models()]
 
 

@@ -9,13 +9,13 @@ from freeloc.evaluation.evaluate import ground_truth_of
 from freeloc.geometry.iou import pairwise_iou
 from freeloc.images.decode import load_image
 from freeloc.metrics import BOX_IOU, Detections
-from freeloc.paper.figures.catalog import ExtentExample
+from freeloc.paper.figures.catalog import BoxExample
 from freeloc.paper.score_rows import surest
 
-__all__ = ["extent_examples"]
+__all__ = ["box_examples"]
 
 
-def extent_examples(found: Detections, dataset: Dataset, count: int, *, right: bool) -> list[ExtentExample]:
+def box_examples(found: Detections, dataset: Dataset, count: int, *, right: bool) -> list[BoxExample]:
     """The surest boxes of their kind, one of each class, the surest first.
 
     Args:
@@ -40,7 +40,7 @@ def extent_examples(found: Detections, dataset: Dataset, count: int, *, right: b
     for image, label in surest(scores, kind, count):
         own = truth[image].boxes[truth[image].labels == label]
         examples.append(
-            ExtentExample(
+            BoxExample(
                 load_image(dataset.samples[image].path),
                 dataset.classes[label],
                 [_edges(found.boxes[best[image, label]])],

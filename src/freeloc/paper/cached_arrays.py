@@ -34,7 +34,8 @@ def save_cached_arrays(path: Path, made_from: str, **arrays: npt.ArrayLike) -> N
 
 def load_cached_arrays(path: Path, made_from: str) -> dict[str, npt.NDArray[Any]] | None:
     """What `save_cached_arrays` wrote; None where there is nothing, it is damaged, or was made from
-    something else."""
+    something else.
+    """
     try:
         with np.load(path, allow_pickle=False) as kept:
             if str(kept[_MADE_FROM]) != made_from:

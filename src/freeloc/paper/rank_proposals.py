@@ -8,7 +8,7 @@ import numpy.typing as npt
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.nms import nms
-from freeloc.inference.boxes import _LEAST_PROBABILITY, BoxOptions, Extents
+from freeloc.inference.boxes import _LEAST_PROBABILITY, BoxOptions, BoxSet
 
 __all__ = ["rank_proposals"]
 
@@ -19,7 +19,7 @@ def rank_proposals(
     lattice: Lattice,
     proposals: npt.ArrayLike,
     options: BoxOptions | None = None,
-) -> Extents:
+) -> BoxSet:
     """Proposed boxes ranked by the scores inside them, as the paper does with selective search.
 
     The weight of a box is how much higher the map is on average inside it than in a frame around it, in shares of
@@ -54,7 +54,7 @@ def rank_proposals(
         # Shares of the best: how far a class stands out differs between images, and says little of the box.
         scores = sure[label] * own[kept] / own.max(initial=1e-9)
         found.append((int(label), scores, corners[kept]))
-    return Extents.of(found)
+    return BoxSet.of(found)
 
 
 _RANKED = 100

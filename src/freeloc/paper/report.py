@@ -11,7 +11,7 @@ from freeloc.evaluation.evaluate import Predictions, ground_truth_of
 from freeloc.images.decode import load_image
 from freeloc.metrics import BOX_IOU, Ranking, location_outcomes
 from freeloc.metrics import Outcome as Fate
-from freeloc.paper.box_examples import extent_examples
+from freeloc.paper.box_examples import box_examples
 from freeloc.paper.context_audit import FEW
 from freeloc.paper.figures.catalog import (
     BLUE,
@@ -21,8 +21,8 @@ from freeloc.paper.figures.catalog import (
     CurveSet,
     PointExample,
     class_bars,
+    draw_boxes_figure,
     draw_evolution,
-    draw_extents,
     draw_points,
     figure_bytes,
     precision_recall_grid,
@@ -36,9 +36,9 @@ from freeloc.paper.settings import Places, Settings
 from freeloc.paper.tables import (
     WordTable,
     audit_table,
+    box_table,
     class_table,
     difference_tables,
-    extent_table,
     summary_tables,
 )
 from freeloc.visualization.html_report import Figure, Report, Section, Table
@@ -78,7 +78,7 @@ def write_report(outcome: Outcome, val_set: Dataset, places: Places, settings: S
     ]
     if "weak" in outcome.predictions:
         sections.append(_predictions(val_set, outcome.predictions["weak"], places.figures))
-    if (extents := extent_table(outcome)) is not None:
+    if (extents := box_table(outcome)) is not None:
         sections.append(_extents(outcome, extents, val_set, places.figures))
     if outcome.growth:
         plot = draw_evolution(outcome.growth)
@@ -90,8 +90,8 @@ def write_report(outcome: Outcome, val_set: Dataset, places: Places, settings: S
     lead = (
         (
             f"Trained on {outcome.train}, measured on {outcome.val}: {outcome.images} images, "
-            f"{len(outcome.classes)} classes. Backbone {settings.backbone}, seed {settings.seed}. Average precision is "
-            f"“{outcome.study.flavour}”; intervals hold 95% of {settings.resamples} bootstrap resamples over "
+            f"{len(outcome.classes)} classes. Backbone {settings.backbone}, seed {settings.seed}. "
+            f"Average precision is “{outcome.study.flavour}”; intervals hold 95% of {settings.resamples} bootstrap resamples over "
             "images."
         ),
         (
@@ -223,13 +223,13 @@ def _extents(outcome: Outcome, table: WordTable, val_set: Dataset, folder: Path)
     figures = []
     if (found := outcome.detections.get("extents")) is not None:
         for right, words in ((True, "right"), (False, "wrong")):
-            examples = extent_examples(found, val_set, _EXAMPLES, right=right)
+            examples = box_examples(found, val_set, _EXAMPLES, right=right)
             if examples:
                 caption = (
                     f"Boxes from score maps alone: the surest {words} box of each class, the surest first."
                 )
-                figures.append(_saved(draw_extents(examples), folder / f"extents_{words}", caption))
-    return Section("Extents", text, (_table(table), _table(by_class)), figures)
+                figures.append(_saved(draw_boxes_figure(examples), folder / f"extents_{words}", caption))
+    return Section("BoxSet", text, (_table(table), _table(by_class)), figures)
 
 
 def _published(outcome: Outcome) -> Section:

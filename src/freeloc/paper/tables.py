@@ -14,9 +14,9 @@ from freeloc.paper.reproduce import Outcome
 __all__ = [
     "WordTable",
     "audit_table",
+    "box_table",
     "class_table",
     "difference_tables",
-    "extent_table",
     "summary_tables",
 ]
 
@@ -80,7 +80,7 @@ def _printed(outcome: Outcome, row: MeasuredRow, keys: Sequence[str]) -> str:
     return ", ".join(f"{known[key].measure} {known[key].value:g}" for key in keys if key in known)
 
 
-def extent_table(outcome: Outcome) -> WordTable | None:
+def box_table(outcome: Outcome) -> WordTable | None:
     """Average precision of the boxes of every row that has some; None where none has."""
     rows = []
     for row in outcome.rows:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from freeloc.datasets.dataset import Box, Dataset
+from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.errors import FreelocError
 from freeloc.features.extract import Cells, FeatureSource
 from freeloc.geometry.grid import CellLayout, Grid, Padding
@@ -47,7 +47,7 @@ class MaskedCells:
     mask: Mask
 
 
-def box_mask(boxes: Sequence[Box], grid: Grid, classes: int) -> Mask:
+def box_mask(boxes: Sequence[AnnotatedBox], grid: Grid, classes: int) -> Mask:
     """Which cells lie on which class.
 
     Args:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from freeloc.datasets import DataProblems, Dataset, category_ids, open_dataset
 from freeloc.datasets.coco.instances_file import corners_from_coco
-from freeloc.datasets.dataset import Box
+from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.datasets.json_records import read_records
 from freeloc.datasets.problems import Problem
 from freeloc.errors import FreelocError
@@ -88,7 +88,7 @@ def test_labels_classes_and_order(coco: Coco) -> None:
 def test_boxes_leave_the_frame_of_coco(coco: Coco) -> None:
     coco.image(1, thing(1, 7, bbox=[0, 1.5, 10, 20.25], iscrowd=1), thing(1, 3, bbox=[40, 30, 0, 0]))
     boxes = coco.open(boxes=True).samples[0].boxes
-    assert boxes == (Box(1, 0, 1.5, 10, 21.75, crowd=True), Box(0, 40, 30, 40, 30))
+    assert boxes == (AnnotatedBox(1, 0, 1.5, 10, 21.75, crowd=True), AnnotatedBox(0, 40, 30, 40, 30))
 
 
 @pytest.mark.parametrize(

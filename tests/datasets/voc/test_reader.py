@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from freeloc.datasets import DataProblems, Dataset, open_dataset
-from freeloc.datasets.dataset import Box
+from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.datasets.problems import Problem
 from freeloc.datasets.voc.annotation_xml import read_annotation
 from freeloc.datasets.voc.reader import VOC_CLASSES
@@ -103,14 +103,14 @@ def test_names_outside_objects_are_of_no_class(devkit: Devkit) -> None:
     devkit.list("train", "a")
     data = devkit.open(boxes=True)
     assert labels_of(data) == {"person": 1}
-    assert data.samples[0].boxes == (Box(14, 0, 1, 30, 20),)
+    assert data.samples[0].boxes == (AnnotatedBox(14, 0, 1, 30, 20),)
 
 
 def test_boxes_leave_the_frame_of_voc(devkit: Devkit) -> None:
     box = "<bndbox><xmax>40</xmax><xmin>1</xmin><ymin>5.25</ymin><ymax>30.70</ymax></bndbox>"
     devkit.image("a", thing("dog", box=box, difficult="1"))
     devkit.list("train", "a")
-    assert devkit.open(boxes=True).samples[0].boxes == (Box(11, 0, 4.25, 40, 30.7, difficult=True),)
+    assert devkit.open(boxes=True).samples[0].boxes == (AnnotatedBox(11, 0, 4.25, 40, 30.7, difficult=True),)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from freeloc._typing import Float32Array
-from freeloc.datasets.dataset import Box, Dataset
+from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.demo.scenes import SceneSettings, generate_scenes
 from freeloc.errors import FreelocError
 from freeloc.evaluation.evaluate import ground_truth_of
@@ -30,7 +30,7 @@ OPTIONS = RegionOptions(scales=(0.7,), side=120)
 FEW = DetectorOptions(drawn=3, mined=10)
 
 
-def proposed(sample_boxes: tuple[Box, ...], width: int, height: int, seed: int) -> Float32Array:
+def proposed(sample_boxes: tuple[AnnotatedBox, ...], width: int, height: int, seed: int) -> Float32Array:
     """Boxes near the objects and anywhere, as a search would propose: it knows no class."""
     rng = np.random.default_rng(seed)
     own = np.array([(one.x1, one.y1, one.x2, one.y2) for one in sample_boxes]).reshape(-1, 4)
@@ -86,7 +86,11 @@ def detector(
 
 
 class TestLabels:
-    OBJECTS = (Box(0, 0, 0, 100, 100), Box(1, 200, 0, 300, 100), Box(2, 0, 0, 100, 100, difficult=True))
+    OBJECTS = (
+        AnnotatedBox(0, 0, 0, 100, 100),
+        AnnotatedBox(1, 200, 0, 300, 100),
+        AnnotatedBox(2, 0, 0, 100, 100, difficult=True),
+    )
 
     def test_overlap_says_what_a_box_shows(self) -> None:
         boxes = [(0, 0, 100, 100), (0, 0, 100, 75), (0, 0, 100, 50), (0, 0, 100, 20), (200, 0, 300, 100)]
@@ -100,7 +104,7 @@ class TestLabels:
 
     def test_objects_boxes_alone_can_be_the_positives(self) -> None:
         third = 100 / 3
-        objects = (Box(0, third, third, 2 * third, 2 * third),)
+        objects = (AnnotatedBox(0, third, third, 2 * third, 2 * third),)
         boxes = np.array(
             [(third, third, 2 * third, 2 * third), (third, third, 2 * third, 2.1 * third)], np.float32
         )

@@ -34,15 +34,15 @@ from freeloc.paper.figures.catalog import (
     MAGENTA,
     PAPER_PAIRS,
     RED,
+    BoxExample,
     CurveSet,
     EvolutionRow,
-    ExtentExample,
     Frame,
     PointExample,
     ReliabilitySet,
     class_bars,
+    draw_boxes_figure,
     draw_evolution,
-    draw_extents,
     draw_points,
     order_by_gap,
     precision_recall_grid,
@@ -375,8 +375,8 @@ def test_points_have_their_cross_and_the_frame_of_their_outcome(tmp_path: Path) 
 
 
 def test_extents_show_both_kinds_of_boxes() -> None:
-    one = ExtentExample(grey(300, 400), "cat", [(10, 20, 200, 220)], [(0, 0, 500, 100)], 0.25)
-    figure = draw_extents([one])
+    one = BoxExample(grey(300, 400), "cat", [(10, 20, 200, 220)], [(0, 0, 500, 100)], 0.25)
+    figure = draw_boxes_figure([one])
     (area,) = figure.axes
     annotated, found = area.patches
     assert annotated.get_bbox().extents.tolist() == [0, 0, 400, 100]
@@ -384,11 +384,11 @@ def test_extents_show_both_kinds_of_boxes() -> None:
     assert annotated.get_linestyle() != found.get_linestyle()
     told = texts(figure)
     assert {"cat  IoU 0.25", "predicted", "annotated"} <= set(told)
-    assert "annotated" not in texts(draw_extents([ExtentExample(grey(9, 9), "cat", [])]))
+    assert "annotated" not in texts(draw_boxes_figure([BoxExample(grey(9, 9), "cat", [])]))
 
 
 def test_sheets_need_images() -> None:
-    for draw in (draw_points, draw_extents):
+    for draw in (draw_points, draw_boxes_figure):
         with pytest.raises(ValueError, match="at least one example"):
             draw([])
     with pytest.raises(ValueError, match="image is"):
@@ -396,7 +396,7 @@ def test_sheets_need_images() -> None:
 
 
 def test_large_images_are_shrunk() -> None:
-    figure = draw_extents([ExtentExample(grey(3000, 4000), "cat", [(0, 0, 2000, 1500)])])
+    figure = draw_boxes_figure([BoxExample(grey(3000, 4000), "cat", [(0, 0, 2000, 1500)])])
     assert figure.axes[0].images[0].get_array().shape == (420, 560, 3)
     assert figure.axes[0].get_xlim() == (0, 4000)
 
@@ -428,7 +428,7 @@ def test_files_repeat_byte_by_byte_and_name_no_day(tmp_path: Path, monkeypatch: 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "a.png").mkdir()
     with pytest.raises(FreelocError, match=r"cannot write .*a\.png"):
-        save_figure(draw_extents([ExtentExample(grey(9, 9), "cat", [])]), tmp_path / "a")
+        save_figure(draw_boxes_figure([BoxExample(grey(9, 9), "cat", [])]), tmp_path / "a")
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -437,7 +437,7 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(FreelocError, match=r"pip install 'freeloc\[reproduce\]'"):
         class_bars(NAMES, [0.5] * 4, [0.5] * 4, ("a", "b"))
     with pytest.raises(FreelocError, match=r"pip install 'freeloc\[reproduce\]'"):
-        draw_extents([ExtentExample(grey(9, 9), "cat", [])])
+        draw_boxes_figure([BoxExample(grey(9, 9), "cat", [])])
 
 
 def test_matplotlib_comes_late_and_pyplot_never() -> None:

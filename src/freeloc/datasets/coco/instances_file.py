@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from freeloc.datasets.json_records import read_records
-from freeloc.datasets.problems import MalformedFileError
+from freeloc.errors import MalformedFileError
 from freeloc.io.text import is_text, read_text
 
 __all__ = ["CocoFile", "CocoImage", "CocoObject", "Corners", "Ident", "corners_from_coco", "read_coco_file"]

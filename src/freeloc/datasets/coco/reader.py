@@ -13,9 +13,9 @@ from types import MappingProxyType
 
 from freeloc.datasets.builder import DatasetBuilder, DatasetEntry, OpenOptions, make_labels
 from freeloc.datasets.coco.instances_file import CocoFile, CocoObject, Ident, read_coco_file
-from freeloc.datasets.dataset import Box, Dataset
-from freeloc.datasets.problems import DataProblems, MalformedFileError
-from freeloc.errors import FreelocError
+from freeloc.datasets.dataset import AnnotatedBox, Dataset
+from freeloc.datasets.problems import DataProblems, Problem
+from freeloc.errors import FreelocError, MalformedFileError
 from freeloc.images.header import exists, find_name
 
 __all__ = ["LOOKED_FOR", "CocoIds", "category_ids", "is_coco", "open_coco", "read_ids"]
@@ -152,7 +152,7 @@ def _read(file: Path, *, boxes: bool) -> CocoFile:
     try:
         return read_coco_file(file, boxes=boxes)
     except MalformedFileError as error:
-        raise DataProblems(file, [error.problem], lasting=1) from error
+        raise DataProblems(file, [Problem.of(error)], lasting=1) from error
 
 
 def _ids_by_name(contents: CocoFile) -> dict[str, int]:
@@ -206,7 +206,7 @@ def _use_objects(
     """Turn the annotations of one image into labels and boxes, and note what is wrong."""
     present: list[int] = []
     crowds: list[int] = []
-    boxes: list[Box] = []
+    boxes: list[AnnotatedBox] = []
     for thing in objects:
         name = categories.names.get(thing.category)
         if name is None:
@@ -221,7 +221,7 @@ def _use_objects(
             continue
         (crowds if thing.crowd else present).append(label)
         if thing.corners is not None:
-            box = Box(label, *thing.corners, crowd=thing.crowd)
+            box = AnnotatedBox(label, *thing.corners, crowd=thing.crowd)
             draft.check_box(entry, box, file=entry.file, line=thing.line, name=name)
             boxes.append(box)
     entry.labels = make_labels(categories.count, present, crowds)

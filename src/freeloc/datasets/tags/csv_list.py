@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from freeloc.datasets.problems import MalformedFileError
 from freeloc.datasets.tags.rows import NO_NAME, RowFault, TagRow, TagSource, TagTable, parse_cell
+from freeloc.errors import MalformedFileError
 from freeloc.io.text import read_text
 
 __all__ = ["read_csv"]

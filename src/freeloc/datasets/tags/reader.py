@@ -8,12 +8,11 @@ from pathlib import Path
 
 from freeloc.datasets.builder import DatasetBuilder, OpenOptions, make_labels
 from freeloc.datasets.dataset import Dataset
-from freeloc.datasets.problems import MalformedFileError
 from freeloc.datasets.tags.class_folders import has_images, read_class_folders, subfolders
 from freeloc.datasets.tags.csv_list import read_csv
 from freeloc.datasets.tags.jsonl_list import read_jsonl
 from freeloc.datasets.tags.rows import SPLIT_FOLDERS, TagRow, TagSource, TagTable
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, MalformedFileError
 
 __all__ = ["LOOKED_FOR", "is_tag_file", "is_tag_folder", "open_tags"]
 
@@ -90,7 +89,7 @@ def _read_tables(path: Path, draft: DatasetBuilder) -> list[TagTable]:
         try:
             tables.append(_read_place(place, split, draft.options))
         except MalformedFileError as error:
-            draft.trouble("malformed_file", error.problem.file, error.problem.line, error.problem.message)
+            draft.trouble("malformed_file", error.file, error.line, error.reason)
     return tables
 
 

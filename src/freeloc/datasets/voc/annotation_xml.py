@@ -13,7 +13,8 @@ from xml.sax.xmlreader import AttributesImpl, Locator
 from defusedxml import DefusedXmlException
 from defusedxml import sax as defused_sax
 
-from freeloc.datasets.problems import MalformedFileError, ProblemKind
+from freeloc.datasets.problems import ProblemKind
+from freeloc.errors import MalformedFileError
 from freeloc.io.text import read_bytes
 
 __all__ = ["Annotation", "Corners", "Fault", "VocObject", "corners_from_voc", "read_annotation"]

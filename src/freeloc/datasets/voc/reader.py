@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from freeloc.datasets.builder import DatasetBuilder, DatasetEntry, OpenOptions, make_labels
-from freeloc.datasets.dataset import IGNORE, Box, Dataset
-from freeloc.datasets.problems import MalformedFileError
+from freeloc.datasets.dataset import IGNORE, AnnotatedBox, Dataset
 from freeloc.datasets.voc.annotation_xml import Annotation, read_annotation
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, MalformedFileError
 from freeloc.images.find import SUFFIXES
 from freeloc.images.header import exists
 from freeloc.io.text import read_text
@@ -160,7 +159,7 @@ def _lines(file: Path, draft: DatasetBuilder) -> Iterator[tuple[int, list[str]]]
     try:
         text = read_text(file)
     except MalformedFileError as error:
-        draft.stop("malformed_file", file, error.problem.line, error.problem.message)
+        draft.stop("malformed_file", file, error.line, error.reason)
     for line, content in enumerate(text.split("\n"), start=1):
         if words := content.split():
             yield line, words
@@ -186,7 +185,7 @@ def _read_annotations(
         try:
             annotations[ident] = read_annotation(file, boxes=draft.options.boxes)
         except MalformedFileError as error:
-            draft.fault(entry, "malformed_file", error.problem.message, file=file, line=error.problem.line)
+            draft.fault(entry, "malformed_file", error.reason, file=file, line=error.line)
     return annotations
 
 
@@ -244,7 +243,7 @@ def _use_annotation(
         draft.fault(entry, kind, message, file=file, line=line)
     present: list[int] = []
     difficult: list[int] = []
-    boxes: list[Box] = []
+    boxes: list[AnnotatedBox] = []
     for thing in annotation.objects:
         if thing.name not in classes:
             if thing.name not in others:
@@ -255,7 +254,7 @@ def _use_annotation(
         label = classes.index(thing.name)
         (difficult if thing.difficult else present).append(label)
         if thing.corners is not None:
-            box = Box(label, *thing.corners, difficult=thing.difficult)
+            box = AnnotatedBox(label, *thing.corners, difficult=thing.difficult)
             draft.check_box(entry, box, file=file, line=thing.line, name=thing.name)
             boxes.append(box)
     entry.labels = make_labels(len(classes), present, difficult)

@@ -19,10 +19,10 @@ import numpy as np
 from freeloc._typing import Float64Array
 from freeloc.datasets.coco.instances_file import Corners, Ident
 from freeloc.datasets.dataset import Dataset
-from freeloc.datasets.problems import MalformedFileError, ProblemList
+from freeloc.datasets.problems import ProblemList
 from freeloc.datasets.voc.annotation_xml import corners_from_voc
 from freeloc.datasets.voc.reader import VOC_CLASSES
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, MalformedFileError
 from freeloc.io.text import read_text
 
 __all__ = ["ResultRow", "detection_rows", "is_results_name", "read_classification_results", "results_files"]
@@ -175,7 +175,7 @@ def _lines(file: Path, problems: ProblemList) -> Iterator[tuple[int, list[str]]]
     try:
         text = read_text(file)
     except MalformedFileError as error:
-        problems.add("malformed_file", file, error.problem.line, error.problem.message, lasting=True)
+        problems.add("malformed_file", file, error.line, error.reason, lasting=True)
         return
     for line, content in enumerate(text.split("\n"), start=1):
         if words := content.split():

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freeloc._typing import Float32Array
-from freeloc.datasets.dataset import Box, Dataset
+from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.errors import FreelocError
 from freeloc.geometry.iou import pairwise_iou
 from freeloc.geometry.nms import NMS_IOU, nms_per_class
@@ -70,7 +70,10 @@ class DetectorOptions:
 
 
 def region_labels(
-    boxes: npt.ArrayLike, objects: Sequence[Box], classes: int, options: DetectorOptions | None = None
+    boxes: npt.ArrayLike,
+    objects: Sequence[AnnotatedBox],
+    classes: int,
+    options: DetectorOptions | None = None,
 ) -> Labels:
     """What boxes show, by how much they overlap the objects of an image.
 

@@ -5,7 +5,7 @@ Nothing here knows how a number or a map was made. A function draws and gives a 
 """
 
 from freeloc.paper.figures.class_bars import class_bars, order_by_gap
-from freeloc.paper.figures.examples import ExtentExample, PointExample, draw_extents, draw_points
+from freeloc.paper.figures.examples import BoxExample, PointExample, draw_boxes_figure, draw_points
 from freeloc.paper.figures.map_evolution import EvolutionRow, Frame, draw_evolution
 from freeloc.paper.figures.precision_recall import CurveSet, precision_recall_grid
 from freeloc.visualization.plots import (
@@ -26,16 +26,16 @@ __all__ = [
     "MAGENTA",
     "PAPER_PAIRS",
     "RED",
+    "BoxExample",
     "CurveSet",
     "EvolutionRow",
-    "ExtentExample",
     "FigureFormat",
     "Frame",
     "PointExample",
     "ReliabilitySet",
     "class_bars",
+    "draw_boxes_figure",
     "draw_evolution",
-    "draw_extents",
     "draw_points",
     "figure_bytes",
     "order_by_gap",

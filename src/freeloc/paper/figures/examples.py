@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeloc.paper.figures.image_axes import Box, Uint8Array, draw_box, draw_cross, show_image
+from freeloc.paper.figures.image_axes import BoxTuple, Uint8Array, draw_box, draw_cross, show_image
 from freeloc.visualization.plots import GREEN, RED, YELLOW, grid_axes, new_figure, outline, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["ExtentExample", "PointExample", "draw_extents", "draw_points"]
+__all__ = ["BoxExample", "PointExample", "draw_boxes_figure", "draw_points"]
 
 _WIDTH, _HEIGHT = 1.7, 1.35  # inches of the place for an image
 _FRAME = 2.6  # points
@@ -42,7 +42,7 @@ class PointExample:
 
 
 @dataclass(frozen=True, eq=False)
-class ExtentExample:
+class BoxExample:
     """Predicted and annotated extents of one class on one image.
 
     Attributes:
@@ -55,8 +55,8 @@ class ExtentExample:
 
     image: Uint8Array
     class_name: str
-    found: Sequence[Box]
-    annotated: Sequence[Box] = ()
+    found: Sequence[BoxTuple]
+    annotated: Sequence[BoxTuple] = ()
     overlap: float | None = None
 
 
@@ -79,7 +79,7 @@ def draw_points(examples: Sequence[PointExample], columns: int = 5, title: str =
     return figure
 
 
-def draw_extents(examples: Sequence[ExtentExample], columns: int = 5, title: str = "") -> Figure:
+def draw_boxes_figure(examples: Sequence[BoxExample], columns: int = 5, title: str = "") -> Figure:
     """Draw images with predicted boxes, yellow, and annotated ones, green and dashed.
 
     Raises:

@@ -16,11 +16,11 @@ from freeloc.visualization.plots import INK, YELLOW, outline
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Box", "Uint8Array", "draw_box", "draw_cross", "show_image", "under_map"]
+__all__ = ["BoxTuple", "Uint8Array", "draw_box", "draw_cross", "show_image", "under_map"]
 
 Uint8Array = npt.NDArray[np.uint8]
 
-Box = tuple[float, float, float, float]
+BoxTuple = tuple[float, float, float, float]
 """``x1, y1, x2, y2`` in image pixels."""
 
 _LONGEST = 560
@@ -77,7 +77,9 @@ def under_map(picture: Image.Image, score_map: Float32Array) -> Uint8Array:
     return mixed
 
 
-def draw_box(area: Axes, box: Box, colour: str = YELLOW, *, dashed: bool = False, width: float = 1.6) -> None:
+def draw_box(
+    area: Axes, box: BoxTuple, colour: str = YELLOW, *, dashed: bool = False, width: float = 1.6
+) -> None:
     """Draw the part of a box that lies on the shown image."""
     from matplotlib.patches import Rectangle
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freeloc._typing import Float32Array
-from freeloc.paper.figures.image_axes import Box, Uint8Array, draw_box, show_image
+from freeloc.paper.figures.image_axes import BoxTuple, Uint8Array, draw_box, show_image
 from freeloc.visualization.plots import CYAN, QUIET, YELLOW, grid_axes, new_figure, outline, styled
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class Frame:
 
     iteration: int
     score_map: Float32Array
-    window: Box
-    losing_window: Box | None = None
+    window: BoxTuple
+    losing_window: BoxTuple | None = None
     score: float | None = None
 
 

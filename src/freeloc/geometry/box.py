@@ -1,0 +1,26 @@
+"""A box with its score, as results return it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Box"]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A scored box in image coordinates.
+
+    Attributes:
+        x1: left edge, in pixels of the upright original image.
+        y1: top edge.
+        x2: right edge.
+        y2: bottom edge.
+        score: confidence of the box, between 0 and 1: the probability of its class times the weight of the box.
+    """
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    score: float
