@@ -1,8 +1,8 @@
 """Exceptions raised for mistakes that the caller can fix.
 
 Every such exception is a `FreelocError`. Its message is one sentence that names what failed, why, and how to fix
-it, in the terms of the Python API. Command-line options never appear in it: where a parameter would fix the problem,
-``parameter`` holds the parameter's name, and the command line adds the option of that name.
+it, in the terms of the Python API. Command-line options never appear in it: where a parameter would fix the
+problem, ``parameter`` holds the parameter's name, and the command line adds the option of that name.
 
 Hierarchy::
 

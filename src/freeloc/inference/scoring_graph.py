@@ -97,8 +97,9 @@ class ScoringGraph(nn.Module):
 
 
 def scoring_tail(backbone: Backbone, head: AdaptationHead, name: str | None = None) -> Tail:
-    """The search as what follows a backbone; with every canvas come the mask of its padding and the
-    lattice's field.
+    """Return the scoring part of the network, to be appended to a backbone.
+
+    Beside each canvas it takes the mask of the padding and the sampling field of the lattice.
 
     The backbone's first layers stay float32: a point is the place of a maximum, and moves with the least noise.
     Features for training, whose steps average over it, are spared the time.

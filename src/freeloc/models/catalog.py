@@ -48,8 +48,7 @@ class ListedModel:
 
 
 def list_models() -> list[ListedModel]:
-    """All models that have names, by name, each with what its file says; see
-    `freeloc.models.registry.find_model`.
+    """Return every named model with its header, sorted by name.
     """
     return [_listed(model) for model in named_models()]
 

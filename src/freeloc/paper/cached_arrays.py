@@ -33,8 +33,10 @@ def save_cached_arrays(path: Path, made_from: str, **arrays: npt.ArrayLike) -> N
 
 
 def load_cached_arrays(path: Path, made_from: str) -> dict[str, npt.NDArray[Any]] | None:
-    """What `save_cached_arrays` wrote; None where there is nothing, it is damaged, or was made from
-    something else.
+    """Load what `save_cached_arrays` wrote.
+
+    Returns:
+        The arrays by name; None where the file is missing or damaged, or was made from something else.
     """
     try:
         with np.load(path, allow_pickle=False) as kept:

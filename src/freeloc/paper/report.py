@@ -91,8 +91,8 @@ def write_report(outcome: Outcome, val_set: Dataset, places: Places, settings: S
         (
             f"Trained on {outcome.train}, measured on {outcome.val}: {outcome.images} images, "
             f"{len(outcome.classes)} classes. Backbone {settings.backbone}, seed {settings.seed}. "
-            f"Average precision is “{outcome.study.flavour}”; intervals hold 95% of {settings.resamples} bootstrap resamples over "
-            "images."
+            f"Average precision is “{outcome.study.flavour}”; intervals hold 95% of "
+            f"{settings.resamples} bootstrap resamples over images."
         ),
         (
             "Rows follow “Is object localization for free? Weakly-supervised learning with convolutional neural "
