@@ -24,11 +24,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._choices import CacheFormat
 from freeloc.errors import FreelocError
 from freeloc.geometry.grid import Padding
 from freeloc.io.atomic import atomic_path
@@ -53,8 +54,6 @@ _DAMAGE = (
 Cells: TypeAlias = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 """Features: float16, or float32 where they come out of int8 files: NumPy takes ten times as long to turn them into
 float16 as to read them."""
-
-CacheFormat = Literal["float16", "int8"]
 
 
 def encode(values: Cells, form: CacheFormat) -> npt.NDArray[Any]:

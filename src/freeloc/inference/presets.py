@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from freeloc._choices import Preset
 from freeloc.errors import FreelocError
 
 __all__ = ["INT8_PRESETS", "PRESETS", "UNDECIDED_SCORE", "Preset", "ScalePlan", "select_scales"]
-
-Preset = Literal["fast", "balanced", "best"]
 
 UNDECIDED_SCORE = 2.0
 """A class is in doubt where its raw score is nearer to 0 than this: its probability is between 12 and 88%."""

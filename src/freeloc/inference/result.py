@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from freeloc._choices import LocationMode
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.errors import FreelocError
 from freeloc.geometry.box import Box
@@ -23,10 +23,6 @@ from freeloc.models.calibration import Calibration
 from freeloc.models.header import DEFAULT_BOX_THRESHOLD
 
 __all__ = ["ClassLocation", "Localization", "LocationMode"]
-
-
-LocationMode = Literal["fused", "paper"]
-"""How the point is found: "fused" (default) or "paper", see `localize`."""
 
 
 @dataclass(frozen=True, slots=True)

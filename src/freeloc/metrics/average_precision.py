@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._choices import APFlavour
 from freeloc._typing import BoolArray, Float64Array, IntpArray
 from freeloc.errors import FreelocError, check_choice
 
@@ -32,16 +32,6 @@ __all__ = [
     "precision_recall_curve",
     "ranked_average_precision",
 ]
-
-APFlavour = Literal["area", "11point", "step"]
-"""How a precision-recall curve becomes one number.
-
-* "area" (default): area under the curve after each precision is raised to the best one at equal or higher
-  recall; the VOC devkit since 2010.
-* "11point": mean of that raised precision at the recalls 0, 0.1, ..., 1; the VOC devkit of 2007.
-* "step": sum of precision times the growth of recall, nothing raised; what scikit-learn computes.
-"""
-
 
 _SLACK = 1 - 1e-12
 

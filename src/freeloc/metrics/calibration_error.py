@@ -7,11 +7,11 @@ puts the pairs of all classes into one set of bins, *per class* gives each class
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._choices import Binning
 from freeloc._typing import BoolArray, Float64Array, IntpArray
 from freeloc.errors import FreelocError, check_choice
 from freeloc.metrics.bootstrap import BootstrapResult, Interval, bootstrap_intervals
@@ -28,13 +28,6 @@ __all__ = [
     "measure_calibration",
     "reliability_bins",
 ]
-
-Binning = Literal["width", "mass"]
-"""Where one bin ends and the next begins.
-
-* "width" (default): bins of equal width from 0 to 1.
-* "mass": as nearly as ties allow, bins of equally many pairs.
-"""
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._choices import BoxDistance, FlaggedBoxPolicy, LocationRanking, ToleranceFrame
 from freeloc._typing import BoolArray, Float64Array
 from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry.size import Size, normalized_length
@@ -39,14 +39,6 @@ __all__ = [
     "location_ranking",
     "match_points",
 ]
-
-BoxDistance = Literal["box", "euclidean"]
-"""Distance from a point to a box, 0 inside: "box" is the larger of the two axes' distances (the box grown by
-the tolerance on every side), "euclidean" the straight line (the grown box with rounded corners)."""
-
-FlaggedBoxPolicy = Literal["hit", "ignore", "miss"]
-"""What becomes of a point that reaches only flagged boxes (difficult or crowd) of its class: it counts as a
-hit, the pair of image and class is left out, or it counts as a miss."""
 
 Outcomes = npt.NDArray[np.int8]
 """(N, K) int8 array of `Outcome` values."""
@@ -125,17 +117,17 @@ class LocationOptions:
         flavour: see `APFlavour`.
     """
 
-    ranking: Literal["score", "response"] = "score"
+    ranking: LocationRanking = "score"
     tolerance: float = 18.0
-    tolerance_frame: Literal["original", "normalized"] = "original"
+    tolerance_frame: ToleranceFrame = "original"
     distance: BoxDistance = "box"
     difficult: FlaggedBoxPolicy = "hit"
     crowd: FlaggedBoxPolicy = "ignore"
     flavour: APFlavour = "area"
 
     def __post_init__(self) -> None:
-        check_choice("location ranking", self.ranking, Literal["score", "response"])
-        check_choice("location tolerance frame", self.tolerance_frame, Literal["original", "normalized"])
+        check_choice("location ranking", self.ranking, LocationRanking)
+        check_choice("location tolerance frame", self.tolerance_frame, ToleranceFrame)
         check_choice("location distance", self.distance, BoxDistance)
         check_choice("location difficult", self.difficult, FlaggedBoxPolicy)
         check_choice("location crowd", self.crowd, FlaggedBoxPolicy)

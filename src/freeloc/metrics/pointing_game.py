@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._choices import Reach
 from freeloc._typing import BoolArray, Float64Array
 from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry.size import Size
@@ -47,10 +48,6 @@ __all__ = [
 
 PointingSet = Literal["all", "difficult"]
 """Which pairs of image and class are played: all, or those of Zhang et al.'s difficult set."""
-
-Reach = Literal["edge", "pixel"]
-"""What the disc must touch: "edge", the closed box at a distance of at most the tolerance, or "pixel", the
-centre of a pixel of the box at less than the tolerance, as TorchRay's masks have it."""
 
 DIFFICULT_AREA = 0.25
 """A pair is difficult only where the class covers less than this share of the image."""

@@ -48,8 +48,7 @@ class ListedModel:
 
 
 def list_models() -> list[ListedModel]:
-    """Return every named model with its header, sorted by name.
-    """
+    """Return every named model with its header, sorted by name."""
     return [_listed(model) for model in named_models()]
 
 

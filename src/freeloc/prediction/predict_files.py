@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from freeloc._choices import MapSize
 from freeloc.datasets.problems import listed
 from freeloc.errors import FreelocError
 from freeloc.images.decode import load_image
@@ -41,7 +41,7 @@ class PredictionOptions:
     peaks: int = 0
     boxes: int = 0
     overlay: bool = False
-    maps: Literal["image", "lattice"] | None = None
+    maps: MapSize | None = None
     skip_bad: bool = False
 
     def __post_init__(self) -> None:

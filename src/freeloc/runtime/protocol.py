@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._choices import InferencePrecision, Precision, Runtime
 from freeloc._typing import Float32Array
 from freeloc.errors import FreelocError
 
@@ -23,15 +24,6 @@ __all__ = [
     "gpu_available",
     "usable_cores",
 ]
-
-Runtime = Literal["auto", "torch", "openvino"]
-"""Who executes: "auto" is torch when a CUDA GPU is there, OpenVINO otherwise."""
-
-Precision = Literal["auto", "float32", "bfloat16"]
-"""Arithmetic: "auto" is bfloat16 where a GPU, or OpenVINO on a processor, computes it natively; else float32."""
-
-InferencePrecision = Literal["auto", "float32", "bfloat16", "int8"]
-"""Arithmetic of prediction: the same, or that of an int8 network which the model carries (`freeloc.quantize`)."""
 
 Canvas = npt.NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from freeloc._choices import Supervision
 from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry.grid import Padding
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
@@ -14,10 +15,6 @@ from freeloc.nn.backbones.trainable_stages import FROZEN, PROJECTION
 from freeloc.nn.pooling import TrainingPooling
 
 __all__ = ["RECIPES", "Recipe", "Supervision", "named_recipe"]
-
-Supervision = Literal["tags", "masked", "masked_outside"]
-"""Tags alone; or boxes as well, for comparison (paper, section 5): "masked" looks for the maximum of a class that
-is there only where its boxes are, and "masked_outside" also pushes down the maximum outside them."""
 
 
 @dataclass(frozen=True, slots=True)

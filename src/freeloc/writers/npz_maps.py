@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from freeloc._choices import MapSize
 from freeloc.inference.result import Localization
 from freeloc.io import atomic
 
 __all__ = ["MapSize", "write_maps"]
-
-
-MapSize = Literal["image", "lattice"]
-"""Maps with a value for every pixel of the image, or on the coarse raster they were computed on."""
 
 
 _MAPS_VERSION = 1
