@@ -65,12 +65,12 @@ LocationRanking = Literal["score", "response"]
 """What ranks the images for location AP: the classification score, or the value of the map at the point."""
 
 ToleranceFrame = Literal["original", "normalized"]
-"""The pixels in which a tolerance is given: those of the original image, or of the image resized so that its longest
-side is 500 pixels."""
+"""The pixels in which a tolerance is given: those of the original image, or of the image resized so that its
+longest side is 500 pixels."""
 
 BoxDistance = Literal["box", "euclidean"]
-"""Distance from a point to a box, 0 inside. "box": the larger of the horizontal and vertical distances, which grows
-the box by the tolerance on every side. "euclidean": the straight-line distance, which rounds the corners."""
+"""Distance from a point to a box, 0 inside. "box": the larger of the horizontal and vertical distances, which
+grows the box by the tolerance on every side. "euclidean": the straight-line distance, which rounds the corners."""
 
 FlaggedBoxPolicy = Literal["hit", "ignore", "miss"]
 """How a point counts that lies only in flagged boxes (difficult or crowd) of its class: as a hit, not at all (the
