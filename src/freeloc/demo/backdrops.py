@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from freeloc.demo.drawing import METAL, NIGHT, PAINTS, WHITE, Drawing, Inks, Pen, ellipse, hsv, mix, smooth
 from freeloc._typing import Float32Array
+from freeloc.demo.drawing import METAL, NIGHT, PAINTS, WHITE, Drawing, Inks, Pen, ellipse, hsv, mix, smooth
 from freeloc.geometry.size import Size
 
 __all__ = ["CLUTTER", "draw_backdrop", "draw_scrap"]

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from freeloc._typing import Float32Array
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
+
+from freeloc._typing import Float32Array
 
 __all__ = [
     "METAL",

@@ -9,18 +9,18 @@ from pathlib import Path
 
 from PIL import Image
 
-from freeloc.io.atomic import write_text
 from freeloc.datasets.dataset import Dataset, Sample
 from freeloc.demo.scenes import SceneSettings, generate_scenes
 from freeloc.errors import FreelocError
 from freeloc.evaluation.evaluate import Evaluation, collect, evaluate
-from freeloc.inference.result import Localization
-from freeloc.inference.localizer import Localizer
 from freeloc.images.decode import load_image
+from freeloc.inference.localizer import Localizer
+from freeloc.inference.result import Localization
+from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
-from freeloc.visualization import draw_grid, draw_overlay, save_picture
 from freeloc.training.recipe import Recipe, named_recipe
 from freeloc.training.train import train
+from freeloc.visualization import draw_grid, draw_overlay, save_picture
 
 __all__ = ["DemoSettings", "run_demo"]
 
@@ -93,7 +93,9 @@ def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bo
     evaluation = evaluate([predictions], test)
     write_text(folder / "results.json", json.dumps(evaluation.as_json(), indent=2) + "\n")
     if not quiet:
-        print_status(f"wrote {len(test)} pictures to {folder / 'pictures'}, an overview to {folder / 'overview.jpg'}")
+        print_status(
+            f"wrote {len(test)} images to {folder / 'pictures'}, an overview to {folder / 'overview.jpg'}"
+        )
     return evaluation
 
 

@@ -19,14 +19,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from freeloc.io.atomic import atomic_path, write_text
-from freeloc.demo.backdrops import CLUTTER, draw_backdrop, draw_scrap
-from freeloc.demo.drawing import Drawing, Inks, Pen, Sprite, finish
 from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import ABSENT, PRESENT, AnnotatedBox, Dataset, Sample
+from freeloc.demo.backdrops import CLUTTER, draw_backdrop, draw_scrap
+from freeloc.demo.drawing import Drawing, Inks, Pen, Sprite, finish
 from freeloc.demo.shapes import THINGS
 from freeloc.errors import FreelocError
 from freeloc.geometry.size import Size
+from freeloc.io.atomic import atomic_path, write_text
 
 __all__ = ["SCENE_CLASSES", "Scene", "SceneSettings", "draw_scene", "generate_scenes"]
 
