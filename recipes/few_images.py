@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.markdown import table
-from freeloc import open_dataset
+from freeloc import DatasetChecks, open_dataset
 from freeloc.datasets.dataset import PRESENT, Dataset
 from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
@@ -58,7 +58,9 @@ def main() -> None:
     parser.add_argument("--shots", type=int, nargs="+", default=SHOTS, help="images of every class")
     parser.add_argument("--seed", type=int, default=0, help="of the draw and of training")
     words = parser.parse_args()
-    images = open_dataset(words.root, split=words.train_split, boxes=False, for_training=True)
+    images = open_dataset(
+        words.root, split=words.train_split, boxes=False, checks=DatasetChecks(for_training=True)
+    )
     val = open_dataset(words.root, split=words.val_split, boxes=True)
     settings = Settings(cache=words.cache, seed=words.seed)
     found: dict[str, Any] = {}

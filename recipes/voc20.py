@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from freeloc import ModelCard, collect, evaluate, open_dataset, release, train
+from freeloc import DatasetChecks, ModelCard, collect, evaluate, open_dataset, release, train
 from freeloc.inference.localizer import Localizer
 from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
@@ -53,7 +53,9 @@ def main() -> None:
             parser.error("freeloc is not installed as files: give --model FILE")
         model = shipped / "voc20.safetensors"
 
-    tags = open_dataset(words.root, split=words.train_split, boxes=False, for_training=True)
+    tags = open_dataset(
+        words.root, split=words.train_split, boxes=False, checks=DatasetChecks(for_training=True)
+    )
     train(tags, words.out / "run", recipe=RECIPE, calibrate=FOLDS, cache=words.cache, resume=True)
     release(words.out / "run", model, CARD)
     print_status(f"wrote {model}: {model.stat().st_size / 1e6:.1f} MB")

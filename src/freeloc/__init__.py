@@ -20,7 +20,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from freeloc.datasets import open_dataset
+    from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.errors import FreelocError
     from freeloc.evaluation.evaluate import EvaluationOptions, collect, evaluate
     from freeloc.inference.localizer import Localizer
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClassLocation",
+    "DatasetChecks",
     "EvaluationOptions",
     "FreelocError",
     "Localization",
@@ -65,6 +66,7 @@ __all__ = [
 
 _HOMES = {
     "ClassLocation": "freeloc.inference.result",
+    "DatasetChecks": "freeloc.datasets",
     "EvaluationOptions": "freeloc.evaluation.evaluate",
     "FreelocError": "freeloc.errors",
     "Localization": "freeloc.inference.result",

@@ -18,7 +18,7 @@ from freeloc import cli
 from freeloc.cli import evaluate as evaluate_command
 from freeloc.cli import options
 from freeloc.cli import predict as predict_command
-from freeloc.datasets import DataFormat, open_dataset
+from freeloc.datasets import open_dataset
 from freeloc.demo.run import DemoSettings
 from freeloc.errors import FreelocError
 from freeloc.evaluation.evaluate import EvaluationOptions
@@ -106,7 +106,6 @@ def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path) -> None:
     [
         ("paint",),
         ("check",),
-        ("check", "x", "--format", "csv"),
         ("predict", "m", "p", "--out", "o", "--peaks", "-1"),
         ("predict", "m", "p", "--out", "o", "--threshold", "high"),
         ("predict", "m"),
@@ -125,6 +124,13 @@ def test_wrong_words_end_with_code_two(freeloc: Callable[..., Any], words: tuple
     assert answer.out == ""
     assert "Error" in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_an_unknown_format_is_one_line(freeloc: Callable[..., Any]) -> None:
+    answer = freeloc("check", "x", "--format", "csv")
+    assert (answer.code, answer.out) == (2, "")
+    assert "there is no dataset format called 'csv': choose one of voc, coco, tags" in answer.err
+    assert answer.err.count("\n") == 1
 
 
 def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +203,6 @@ def default(function: Callable[..., Any], name: str) -> Any:
 
 def test_words_are_those_of_the_library() -> None:
     pairs: list[tuple[type[StrEnum], Any]] = [
-        (options.Format, DataFormat),
         (options.Runtime, Runtime),
         (options.Precision, Precision),
         (module(predict_command).Location, LocationMode),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from freeloc.datasets import DataProblems, Dataset, Sample, open_dataset
+from freeloc.datasets import DataProblems, Dataset, DatasetChecks, Sample, open_dataset
 from freeloc.datasets.coco.reader import read_ids
 from freeloc.datasets.detections import read_detections
 from freeloc.errors import FreelocError
@@ -315,7 +315,7 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
 @pytest.mark.images
 def test_real_annotations_as_detections(coco_root: Path, tmp_path: Path) -> None:
     """COCO's own boxes, written as results with COCO's own ids, are read back as the data set's boxes."""
-    data = open_dataset(coco_root, split="val2017", boxes=True, verify=False)
+    data = open_dataset(coco_root, split="val2017", boxes=True, checks=DatasetChecks(decode=False))
     page = json.loads((coco_root / "annotations" / "instances_val2017.json").read_text())
     records = [
         {"image_id": each["image_id"], "category_id": each["category_id"], "bbox": each["bbox"], "score": 1}

@@ -76,7 +76,7 @@ def test_every_format_is_recognised(tmp_path: Path, make: Any, file: str, format
 def test_a_folder_of_two_formats_must_be_told(tmp_path: Path) -> None:
     make_voc(tmp_path)
     make_tags(tmp_path)
-    with pytest.raises(FreelocError, match="could be voc or tags: say which with --format"):
+    with pytest.raises(FreelocError, match="could be in the format voc or tags: choose one"):
         open_dataset(tmp_path)
     assert open_dataset(tmp_path, format="tags").classes == ("dog",)
 
@@ -88,11 +88,11 @@ def test_what_was_looked_for_is_listed(tmp_path: Path, name: str) -> None:
         open_dataset(tmp_path / name)
     message = str(caught.value)
     for words in (
-        f"{tmp_path / name} is no data set that freeloc knows",
+        f"{tmp_path / name} is not a dataset in a known format",
         "VOC: folders JPEGImages",
         "annotations/instances_*.json",
         "metadata.jsonl",
-        "one sub-folder of images for each class",
+        "one subfolder of images per class",
     ):
         assert words in message
 
@@ -100,18 +100,19 @@ def test_what_was_looked_for_is_listed(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"format": "yolo"}, "--format 'yolo' is not known: give one of auto, voc, coco, tags"),
-        ({"images": "nowhere"}, "--images nowhere is no folder"),
-        ({"classes": []}, "--classes is empty"),
-        ({"classes": ["dog", " "]}, "--classes has an empty name"),
-        ({"classes": ["dog", "dog "]}, "--classes has 'dog' more than once"),
-        ({"classes": ["d\ud800g"]}, r"--classes has 'd\\ud800g', which is no text"),
-        ({"classes": "dog"}, "--classes is the one string 'dog'"),
+        ({"format": "yolo"}, "no dataset format called 'yolo': choose one of voc, coco, tags"),
+        ({"images": "nowhere"}, "images is nowhere, which is not a folder"),
+        ({"classes": []}, "classes is empty"),
+        ({"classes": ["dog", " "]}, "classes contains an empty name"),
+        ({"classes": ["dog", "dog "]}, "classes contains 'dog' more than once"),
+        ({"classes": ["d\ud800g"]}, r"classes contains 'd\\ud800g', which UTF-8 cannot encode"),
+        ({"classes": "dog"}, "classes is the string 'dog'"),
     ],
 )
-def test_wrong_options_are_told(tmp_path: Path, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(FreelocError, match=message):
+def test_invalid_options_are_reported(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(FreelocError, match=message) as caught:
         open_dataset(make_tags(tmp_path), **options)
+    assert [caught.value.parameter] == list(options)
 
 
 def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_text_that_is_not_utf8_names_its_line(tmp_path: Path) -> None:
     file.write_bytes("file_name,tags\na.jpg,dog\nb.jpg,Gemüse\n".encode("latin-1"))
     with pytest.raises(MalformedFileError, match="save the file as UTF-8") as caught:
         read_text(file)
-    assert (caught.value.problem.file, caught.value.problem.line) == (file, 3)
+    assert (caught.value.file, caught.value.line) == (file, 3)
 
 
 def test_byte_order_mark_goes_and_line_ends_stay(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from freeloc.datasets import DataProblems, open_dataset
+from freeloc.datasets import DataProblems, DatasetChecks, open_dataset
 from freeloc.datasets.problems import Problem
 from freeloc.geometry.size import Size
 from freeloc.images import verify as decoding
@@ -98,7 +98,7 @@ def test_damage_is_reported_with_the_row_and_all_else(
         data = open_dataset(file, skip_bad=True)
     assert ([sample.path.name for sample in data], data.skipped) == (["a.jpg"], 4)
     assert "2 unreadable images" in caplog.text
-    assert len(open_dataset(file, skip_bad=True, verify=False)) == 3
+    assert len(open_dataset(file, skip_bad=True, checks=DatasetChecks(decode=False))) == 3
 
 
 def test_where_folders_are_the_list_the_path_is_told_once(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_image_that_decodes_badly_is_gone_for_training(tmp_path: Path) -> None
         (True, {"unreadable_image", "empty_class"}),
     ):
         with pytest.raises(DataProblems) as caught:
-            open_dataset(file, for_training=True, skip_bad=skip_bad)
+            open_dataset(file, checks=DatasetChecks(for_training=True), skip_bad=skip_bad)
         assert {problem.kind for problem in caught.value.problems} == kinds
 
 
@@ -139,7 +139,7 @@ def test_progress_is_shown_where_images_are_many(
         picture(tmp_path / f"{name}.jpg")
     file = tmp_path / "tags.csv"
     file.write_text("file_name,tags\na.jpg,dog\nb.jpg,dog\n")
-    assert len(open_dataset(file, quiet=quiet)) == 2
+    assert len(open_dataset(file, checks=DatasetChecks(quiet=quiet))) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert ("checking images: 2 done" in err) == shown

@@ -9,7 +9,6 @@ import typer
 
 from freeloc.cli.options import (
     Data,
-    Format,
     FormatOption,
     Images,
     InferencePrecision,
@@ -36,7 +35,7 @@ def calibrate(
             help="Model file to write; default: MODEL itself, or your own folder for one that comes with freeloc."
         ),
     ] = None,
-    format_: FormatOption = Format.auto,
+    format_: FormatOption = "auto",
     images: Images = None,
     weights: Weights = None,
     runtime: RuntimeOption = Runtime.auto,
@@ -45,7 +44,7 @@ def calibrate(
     quiet: Quiet = False,
 ) -> None:
     """Make a model's probabilities true, by tagged images that it was not trained on; boxes are not read."""
-    from freeloc.datasets import open_dataset
+    from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.io.atomic import check_writable
     from freeloc.models.header import ModelHeader
     from freeloc.posttraining.calibrate import calibrate as run
@@ -55,12 +54,12 @@ def calibrate(
     dataset = open_dataset(
         data,
         split=split,
-        format=format_.value,
+        format=format_,
         images=images,
         classes=ModelHeader.read(model).classes,
         boxes=False,
         skip_bad=skip_bad,
-        quiet=quiet,
+        checks=DatasetChecks(quiet=quiet),
     )
     run(
         model,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from freeloc.cli.options import Classes, Data, Format, FormatOption, Images, Quiet, SkipBad, Split
+from freeloc.cli.options import Classes, Data, FormatOption, Images, Quiet, SkipBad, Split
 from freeloc.cli.trainingdata import describe, open_for_training
 
 __all__ = ["check"]
@@ -13,7 +13,7 @@ __all__ = ["check"]
 def check(
     data: Data,
     split: Split = None,
-    format_: FormatOption = Format.auto,
+    format_: FormatOption = "auto",
     images: Images = None,
     classes: Classes = None,
     skip_bad: SkipBad = False,

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from freeloc.cli.options import (
-    Format,
     FormatOption,
     Images,
     InferencePrecision,
@@ -107,7 +106,7 @@ def evaluate(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write everything as JSON to this file.")] = None,
-    format_: FormatOption = Format.auto,
+    format_: FormatOption = "auto",
     images: Images = None,
     preset: PresetOption = None,
     scales: ScalesOption = None,
@@ -167,7 +166,7 @@ def evaluate(
     """Measure models or detectors on annotated images: AP, pointing game, calibration."""
     import json
 
-    from freeloc.datasets import open_dataset
+    from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.datasets.detections import read_detections
     from freeloc.evaluation.evaluate import EvaluationOptions, check_evaluable, collect
     from freeloc.evaluation.evaluate import evaluate as measure
@@ -225,16 +224,16 @@ def evaluate(
     dataset = open_dataset(
         data,
         split=split,
-        format=format_.value,
+        format=format_,
         images=images,
         classes=classes,
         boxes=True,
         skip_bad=skip_bad,
-        quiet=quiet,
+        checks=DatasetChecks(quiet=quiet),
     )
     check_evaluable(dataset, {name: item.classes for name, item in zip(names, localizers, strict=True)})
     found = {
-        name: read_detections(path, dataset, data=data, split=split, format=format_.value)
+        name: read_detections(path, dataset, data=data, split=split, format=format_)
         for name, path in zip(detectors, given, strict=True)
     }
     predictions = [

@@ -13,7 +13,6 @@ from freeloc.errors import FreelocError
 __all__ = [
     "Classes",
     "Data",
-    "Format",
     "FormatOption",
     "Images",
     "InferencePrecision",
@@ -33,15 +32,6 @@ __all__ = [
     "parse_scales",
     "read_classes",
 ]
-
-
-class Format(StrEnum):
-    """How a data set is laid out."""
-
-    auto = "auto"
-    voc = "voc"
-    coco = "coco"
-    tags = "tags"
 
 
 class Preset(StrEnum):
@@ -92,7 +82,12 @@ ModelArgument = Annotated[
 Split = Annotated[
     str | None, typer.Option(help="Part of the data, such as train or val. Default: all of it.")
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="Layout of DATA.")]
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format", help="Format of DATA: auto, voc, coco, tags, or one that an installed package adds."
+    ),
+]
 Images = Annotated[
     Path | None, typer.Option(help="Folder of the images, where it is not the data set's own.")
 ]

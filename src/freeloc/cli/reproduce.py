@@ -10,7 +10,6 @@ import typer
 
 from freeloc.cli.options import (
     Classes,
-    Format,
     FormatOption,
     Precision,
     PrecisionOption,
@@ -44,7 +43,7 @@ def reproduce(
     rows: Annotated[
         str | None, typer.Option(help="Only these rows, such as full,weak,centre; default: all.")
     ] = None,
-    format_: FormatOption = Format.auto,
+    format_: FormatOption = "auto",
     classes: Classes = None,
     backbone: Annotated[
         str, typer.Option(help="efficientnet_lite0, 1 or 2, alexnet, overfeat, or timm:NAME.")
@@ -65,7 +64,7 @@ def reproduce(
     quiet: Quiet = False,
 ) -> None:
     """Train and measure every row of the paper's tables; what is there already is kept."""
-    from freeloc.datasets import open_dataset
+    from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.paper import Reproduction, Settings, chosen_rows, named_study, write_outcome
 
     protocol = named_study(study.value)
@@ -74,12 +73,11 @@ def reproduce(
         open_dataset(
             root,
             split=split,
-            format=format_.value,
+            format=format_,
             classes=read_classes(classes),
             boxes=boxes,
             skip_bad=skip_bad,
-            for_training=learning,
-            quiet=quiet,
+            checks=DatasetChecks(for_training=learning, quiet=quiet),
         )
         for split, boxes, learning in (
             (train_split or protocol.train_split, any(row.boxes for row in chosen), True),

@@ -11,7 +11,6 @@ import typer
 from freeloc.cli.options import (
     Classes,
     Data,
-    Format,
     FormatOption,
     Images,
     Precision,
@@ -50,7 +49,7 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="Run folder: model, manifest, log, checkpoint.")],
     split: Split = None,
-    format_: FormatOption = Format.auto,
+    format_: FormatOption = "auto",
     images: Images = None,
     classes: Classes = None,
     backbone: Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeloc.cli.options import Format, read_classes
+from freeloc.cli.options import read_classes
 
 if TYPE_CHECKING:
     from freeloc.datasets import Dataset
@@ -16,7 +16,7 @@ __all__ = ["describe", "open_for_training"]
 def open_for_training(
     data: Path,
     split: str | None,
-    format_: Format,
+    format_: str,
     images: Path | None,
     classes: Path | None,
     *,
@@ -25,18 +25,17 @@ def open_for_training(
     supervision: str = "tags",
 ) -> Dataset:
     """`freeloc.datasets.open_dataset` with the options of the command line; boxes are read only to be told."""
-    from freeloc.datasets import open_dataset
+    from freeloc.datasets import DatasetChecks, open_dataset
 
     return open_dataset(
         data,
         split=split,
-        format=format_.value,
+        format=format_,
         images=images,
         classes=read_classes(classes),
         skip_bad=skip_bad,
         boxes=supervision != "tags",
-        for_training=True,
-        quiet=quiet,
+        checks=DatasetChecks(for_training=True, quiet=quiet),
     )
 
 

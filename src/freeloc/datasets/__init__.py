@@ -1,4 +1,4 @@
-"""Tagged images from VOC devkits, COCO files and tag lists, all through one door.
+"""Tagged images from VOC devkits, COCO files, tag lists and any other registered format.
 
 Example:
     ::
@@ -10,25 +10,33 @@ Example:
             print(sample.path, sample.labels, sample.boxes)
 """
 
+from freeloc.datasets.builder import DatasetBuilder, make_labels
 from freeloc.datasets.coco.reader import category_ids
 from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels, Sample
-from freeloc.datasets.open_dataset import DataFormat, open_dataset
+from freeloc.datasets.formats import FORMATS, DatasetFormat
+from freeloc.datasets.open_dataset import open_dataset
+from freeloc.datasets.options import DatasetChecks, OpenOptions
 from freeloc.datasets.problems import DataProblems, Problem, ProblemKind
 from freeloc.datasets.voc.reader import VOC_CLASSES
 
 __all__ = [
     "ABSENT",
+    "FORMATS",
     "IGNORE",
     "PRESENT",
     "VOC_CLASSES",
     "AnnotatedBox",
-    "DataFormat",
     "DataProblems",
     "Dataset",
+    "DatasetBuilder",
+    "DatasetChecks",
+    "DatasetFormat",
     "Labels",
+    "OpenOptions",
     "Problem",
     "ProblemKind",
     "Sample",
     "category_ids",
+    "make_labels",
     "open_dataset",
 ]

@@ -11,6 +11,7 @@ from typing import NoReturn
 import numpy as np
 
 from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels, Sample
+from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.problems import ProblemKind, ProblemList
 from freeloc.errors import FreelocError
 from freeloc.geometry.size import Size
@@ -18,32 +19,7 @@ from freeloc.images.header import UnreadableImageError, exists, is_dead_link, re
 from freeloc.images.verify import decoding_problems
 from freeloc.io.text import is_text
 
-__all__ = ["DatasetBuilder", "DatasetEntry", "OpenOptions", "make_labels"]
-
-
-@dataclass(frozen=True, slots=True)
-class OpenOptions:
-    """What the caller of `freeloc.datasets.open_dataset` asked for; see there.
-
-    Attributes:
-        split: part of the data set.
-        classes: the class names in their order.
-        boxes: whether to read boxes.
-        skip_bad: whether to go on without bad images.
-        verify: whether to decode every image.
-        images: folder of the images.
-        for_training: whether a class without an image, or on all of them, is a problem.
-        quiet: whether to show no progress.
-    """
-
-    split: str | None = None
-    classes: tuple[str, ...] | None = None
-    boxes: bool = False
-    skip_bad: bool = False
-    verify: bool = True
-    images: Path | None = None
-    for_training: bool = False
-    quiet: bool = False
+__all__ = ["DatasetBuilder", "DatasetEntry", "make_labels"]
 
 
 @dataclass(slots=True)
@@ -117,7 +93,7 @@ class DatasetBuilder:
         if not exists(path):
             what = "is a link to a file that is not there" if is_dead_link(path) else "is missing"
             self.fault(entry, "missing_image", f"{entry.image} {what}")
-        elif self.options.verify:
+        elif self.options.checks.decode:
             try:
                 entry.size = read_size(path)
                 self._to_decode.append(entry)
@@ -198,7 +174,7 @@ class DatasetBuilder:
             if not is_text(called):
                 message = f"the name of class {called!r} is not UTF-8 text: rename it"
                 self.trouble("bad_value", self.where, None, message)
-        if self.options.for_training:
+        if self.options.checks.for_training:
             self._check_for_training(classes, leave_out)
         good = [entry for entry in self.entries if not entry.bad]
         skipped = len(self.entries) - len(good) + self._lost
@@ -215,7 +191,7 @@ class DatasetBuilder:
 
     def _decode(self) -> None:
         paths = [entry.path for entry in self._to_decode]
-        faults = decoding_problems(paths, quiet=self.options.quiet)
+        faults = decoding_problems(paths, quiet=self.options.checks.quiet)
         for entry, message in zip(self._to_decode, faults, strict=True):
             if message:
                 # All but the system's messages begin with the path.

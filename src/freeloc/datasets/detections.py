@@ -15,7 +15,6 @@ from freeloc.datasets.coco import reader as coco
 from freeloc.datasets.coco.instances_file import Corners, Ident, corners_from_coco
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.json_records import read_records
-from freeloc.datasets.open_dataset import DataFormat
 from freeloc.datasets.problems import DataProblems, Problem, ProblemList
 from freeloc.datasets.voc.results import ResultRow, detection_rows, is_results_name, results_files
 from freeloc.errors import FreelocError, MalformedFileError
@@ -34,7 +33,7 @@ def read_detections(
     *,
     data: str | os.PathLike[str] | None = None,
     split: str | None = None,
-    format: DataFormat = "auto",  # noqa: A002 - the word of `open_dataset`
+    format: str = "auto",  # noqa: A002 - the word of `open_dataset`
 ) -> Detections:
     """Read the boxes that a detector found.
 
@@ -82,7 +81,7 @@ def read_detections(
     else:
         rows = _coco_rows(place, problems)
         root = None if data is None else Path(data).expanduser()
-        if root is not None and (format == "coco" or (format == "auto" and coco.is_coco(root))):
+        if root is not None and (format == "coco" or (format == "auto" and coco.CocoFormat().detect(root))):
             ids = _of_coco(coco.read_ids(root, split), dataset)
         else:
             ids = _Ids(_by_name(dataset, numbers=True), _by_number(dataset))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from freeloc.datasets import DataProblems, Dataset, category_ids, open_dataset
+from freeloc.datasets import DataProblems, Dataset, DatasetChecks, category_ids, open_dataset
 from freeloc.datasets.coco.instances_file import corners_from_coco
 from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.datasets.json_records import read_records
@@ -192,7 +192,7 @@ def test_a_class_without_a_image_matters_for_training_only(coco: Coco) -> None:
     coco.image(1, thing(1, 7), thing(1, 3), thing(1, 90, iscrowd=1))
     coco.image(2)
     assert coco.open().labels.tolist() == [[1, 1, 0], [-1, -1, -1]]
-    problem = coco.problem(for_training=True)
+    problem = coco.problem(checks=DatasetChecks(for_training=True))
     assert (problem.kind, problem.file, problem.line) == ("empty_class", coco.file, None)
     assert problem.message.startswith("class 'gnu' has no image")
 
@@ -202,7 +202,7 @@ def test_a_class_on_every_image_matters_for_training_only(coco: Coco) -> None:
     coco.image(1, thing(1, 7), thing(1, 3))
     coco.image(2, thing(2, 7), thing(2, 3, iscrowd=1))
     assert len(coco.open()) == 2
-    told = coco.problems(for_training=True)
+    told = coco.problems(checks=DatasetChecks(for_training=True))
     assert [(problem.kind, problem.message.split()[1]) for problem in told] == [
         ("full_class", "'cat'"),
         ("full_class", "'dog'"),
@@ -215,8 +215,8 @@ def test_a_class_on_every_image_matters_for_training_only(coco: Coco) -> None:
 def test_a_box_too_large_for_any_image_is_bad(coco: Coco, bbox: list[float]) -> None:
     coco.image(1, thing(1, 7, bbox=bbox))
     assert len(coco.open()) == 1
-    for verify in (True, False):
-        problem = coco.problem(boxes=True, verify=verify)
+    for decode in (True, False):
+        problem = coco.problem(boxes=True, checks=DatasetChecks(decode=decode))
         assert (problem.kind, problem.line) == ("bad_value", coco.line("annotations"))
         assert problem.message.endswith("not [x, y, width, height]")
 
@@ -377,5 +377,5 @@ def test_real_files_agree_with_a_plain_reading(coco_root: Path, split: str, coun
             assert (data.classes[box.label], box.x1, box.y1, box.crowd) == (row[0], row[1], row[2], row[5])
             assert (box.x2, box.y2) == (row[1] + row[3], row[2] + row[4])
             assert not box.difficult
-    unread = open_dataset(coco_root, split=split, verify=False)
+    unread = open_dataset(coco_root, split=split, checks=DatasetChecks(decode=False))
     assert unread.labels.tolist() == data.labels.tolist()

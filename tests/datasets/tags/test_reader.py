@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from freeloc.datasets import DataProblems, Dataset, open_dataset
+from freeloc.datasets import DataProblems, Dataset, DatasetChecks, open_dataset
 from freeloc.datasets.problems import Problem
 from freeloc.errors import FreelocError
 
@@ -233,12 +233,12 @@ def test_a_class_without_a_image_matters_for_training_only(tmp_path: Path) -> No
     file = write(tmp_path / "tags.csv", "file_name,tags", "a.jpg,dog", "gone.jpg,cat", "b.jpg,dog")
     options = {"classes": ["cow", "dog", "cat"]}
     assert [problem.kind for problem in problems_of(file, **options)] == ["missing_image"]
-    told = problems_of(file, **options, for_training=True)
+    told = problems_of(file, **options, checks=DatasetChecks(for_training=True))
     assert [(problem.kind, problem.line) for problem in told] == [
         ("empty_class", None),
         ("missing_image", 3),
     ]
-    left = problems_of(file, **options, for_training=True, skip_bad=True)
+    left = problems_of(file, **options, checks=DatasetChecks(for_training=True), skip_bad=True)
     assert [problem.message.split()[1] for problem in left if problem.kind == "empty_class"] == [
         "'cow'",
         "'cat'",
@@ -399,29 +399,33 @@ def test_a_class_on_every_image_matters_for_training_only(tmp_path: Path) -> Non
         "--classes if it is there"
     )
     for skip_bad in (False, True):
-        assert problems_of(file, for_training=True, skip_bad=skip_bad) == [
+        assert problems_of(file, checks=DatasetChecks(for_training=True), skip_bad=skip_bad) == [
             Problem("full_class", file, None, f"class 'cat' {message}"),
             Problem("full_class", file, None, f"class 'dog' {message}"),
         ]
     with file.open("a") as out:
         out.write("c.jpg,dog,\n")
     # The image without a cat is there; that without a dog is still missing.
-    assert [problem.message.split()[1] for problem in problems_of(file, for_training=True)] == ["'dog'"]
+    assert [
+        problem.message.split()[1] for problem in problems_of(file, checks=DatasetChecks(for_training=True))
+    ] == ["'dog'"]
 
 
 def test_a_class_column_on_every_image_can_be_left_out(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg", "b.jpg")
     file = write(tmp_path / "wide.csv", "file_name,dog,cat", "a.jpg,1,0", "b.jpg,1,1")
-    (problem,) = problems_of(file, for_training=True)
+    (problem,) = problems_of(file, checks=DatasetChecks(for_training=True))
     assert problem.message.endswith("add images without it, or leave the class out with --classes")
-    assert len(open_dataset(file, classes=["cat"], for_training=True)) == 2
+    assert len(open_dataset(file, classes=["cat"], checks=DatasetChecks(for_training=True))) == 2
 
 
 def test_a_class_is_not_full_because_of_a_image_that_is_left_out(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg")
     file = write(tmp_path / "tags.csv", "file_name,tags", "a.jpg,dog", "gone.jpg,")
-    assert [problem.kind for problem in problems_of(file, for_training=True)] == ["missing_image"]
-    told = problems_of(file, for_training=True, skip_bad=True)
+    assert [problem.kind for problem in problems_of(file, checks=DatasetChecks(for_training=True))] == [
+        "missing_image"
+    ]
+    told = problems_of(file, checks=DatasetChecks(for_training=True), skip_bad=True)
     assert [problem.kind for problem in told] == ["full_class", "missing_image"]
 
 
@@ -570,8 +574,8 @@ def test_pictures_of_other_kinds_and_dead_links_in_class_folders_are_told(tmp_pa
     (tmp_path / "cat" / ".hidden.heic").touch()
     for folder in ("dog", "cat"):
         (tmp_path / folder / "d.jpg").symlink_to(tmp_path / "gone.jpg")
-    for verify in (True, False):
-        assert problems_of(tmp_path, verify=verify) == [
+    for decode in (True, False):
+        assert problems_of(tmp_path, checks=DatasetChecks(decode=decode)) == [
             Problem(
                 "unreadable_image",
                 heic,
@@ -594,7 +598,7 @@ def test_a_class_folder_of_other_pictures_only_is_not_empty(tmp_path: Path) -> N
     images(tmp_path, "dog/a.jpg")
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "b.heic").write_bytes(b"picture")
-    told = problems_of(tmp_path, for_training=True)
+    told = problems_of(tmp_path, checks=DatasetChecks(for_training=True))
     assert [problem.kind for problem in told] == ["unreadable_image"]
 
 
@@ -611,7 +615,7 @@ def rows_of(tags: st.SearchStrategy[str]) -> st.SearchStrategy[list[tuple[list[s
 
 
 def check_round_trip(file: Path, rows: list[tuple[list[str], list[str]]]) -> None:
-    data = open_dataset(file, verify=False)
+    data = open_dataset(file, checks=DatasetChecks(decode=False))
     assert data.classes == tuple(sorted({tag for row in rows for tags in row for tag in tags}))
     read = [
         (
@@ -671,7 +675,7 @@ def test_wide_csv_goes_there_and_back(data: st.DataObject) -> None:
             for index, row in enumerate(labels):
                 (file.parent / f"{index}.jpg").touch()
                 writer.writerow([*(str(value) if value else zero for value in row), f"{index}.jpg"])
-        read = open_dataset(file, verify=False)
+        read = open_dataset(file, checks=DatasetChecks(decode=False))
     assert (read.classes, read.labels.tolist()) == (tuple(names), labels)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from freeloc.datasets import DataProblems, Dataset, open_dataset
+from freeloc.datasets import DataProblems, Dataset, DatasetChecks, open_dataset
 from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.datasets.problems import Problem
 from freeloc.datasets.voc.annotation_xml import read_annotation
@@ -173,8 +173,13 @@ def test_a_class_that_is_only_difficult_can_be_left_out_for_training(devkit: Dev
     devkit.image("a", thing("zebra"), thing("okapi", difficult="1"))
     devkit.image("b")
     devkit.list("train", "a", "b")
-    assert [problem.message.split()[1] for problem in devkit.problems(for_training=True)] == ["'okapi'"]
-    assert devkit.open(classes=["zebra"], for_training=True).labels.tolist() == [[1], [-1]]
+    assert [
+        problem.message.split()[1] for problem in devkit.problems(checks=DatasetChecks(for_training=True))
+    ] == ["'okapi'"]
+    assert devkit.open(classes=["zebra"], checks=DatasetChecks(for_training=True)).labels.tolist() == [
+        [1],
+        [-1],
+    ]
 
 
 def test_chosen_voc_classes_leave_a_slip_of_the_pen_in_the_report(devkit: Devkit) -> None:
@@ -268,7 +273,7 @@ def test_wrong_rows_of_the_list_are_named_together(devkit: Devkit) -> None:
     ]
     data = devkit.open(skip_bad=True)
     assert ([sample.path.stem for sample in data], data.skipped) == (["a"], 4)
-    assert [problem.kind for problem in devkit.problems(verify=False)] == [
+    assert [problem.kind for problem in devkit.problems(checks=DatasetChecks(decode=False))] == [
         "missing_image",
         "duplicate_row",
         "malformed_row",
@@ -331,7 +336,7 @@ def test_a_box_beside_its_image_is_named(devkit: Devkit) -> None:
     problem = devkit.problem(boxes=True)
     assert (problem.kind, problem.line) == ("bad_value", 8)
     assert problem.message == "the box of 'dog' at 400, 1, 430, 20 lies outside its image of 40×30 pixels"
-    assert devkit.open(boxes=True, verify=False).has_boxes
+    assert devkit.open(boxes=True, checks=DatasetChecks(decode=False)).has_boxes
 
 
 def test_a_class_without_a_image_matters_for_training_only(devkit: Devkit) -> None:
@@ -340,7 +345,9 @@ def test_a_class_without_a_image_matters_for_training_only(devkit: Devkit) -> No
     file = devkit.list("train", "a", "b")
     assert len(devkit.open(classes=["dog", "cat"])) == 2
     for skip_bad in (False, True):
-        problem = devkit.problem(classes=["dog", "cat"], for_training=True, skip_bad=skip_bad)
+        problem = devkit.problem(
+            classes=["dog", "cat"], checks=DatasetChecks(for_training=True), skip_bad=skip_bad
+        )
         assert (problem.kind, problem.file, problem.line) == ("empty_class", file, None)
         assert problem.message.startswith("class 'cat' has no image")
 
@@ -458,4 +465,7 @@ def test_real_lists_agree_with_a_plain_reading(voc_root: Path, split: str, count
         assert sample.labels.tolist() == list(labels.values())
         fields = ("label", "x1", "y1", "x2", "y2", "difficult", "crowd")
         assert [tuple(getattr(box, key) for key in fields) for box in sample.boxes or ()] == boxes
-    assert open_dataset(voc_root, split=split, verify=False).labels.tolist() == data.labels.tolist()
+    assert (
+        open_dataset(voc_root, split=split, checks=DatasetChecks(decode=False)).labels.tolist()
+        == data.labels.tolist()
+    )

@@ -11,50 +11,49 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from freeloc.datasets.builder import DatasetBuilder, DatasetEntry, OpenOptions, make_labels
+from freeloc.datasets.builder import DatasetBuilder, DatasetEntry, make_labels
 from freeloc.datasets.coco.instances_file import CocoFile, CocoObject, Ident, read_coco_file
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
+from freeloc.datasets.formats import DatasetFormat
+from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.problems import DataProblems, Problem
 from freeloc.errors import FreelocError, MalformedFileError
 from freeloc.images.header import exists, find_name
 
-__all__ = ["LOOKED_FOR", "CocoIds", "category_ids", "is_coco", "open_coco", "read_ids"]
-
-LOOKED_FOR = "COCO: a file *.json, or a folder with annotations/instances_*.json"
+__all__ = ["CocoFormat", "CocoIds", "category_ids", "read_ids"]
 
 
-def is_coco(path: Path) -> bool:
-    """Whether ``path`` is a JSON file or a folder with COCO instances files."""
-    return path.suffix.lower() == ".json" if path.is_file() else bool(_instances(path))
+class CocoFormat(DatasetFormat):
+    """COCO instances files.
 
-
-def open_coco(path: Path, options: OpenOptions) -> Dataset:
-    """Open a COCO instances file; see `freeloc.datasets.open_dataset`.
-
-    The classes are all categories of the file in the order of their ids; `category_ids` gives the ids.
-    Images are looked for in ``images``, else in ``<split>/``, ``images/<split>/`` and ``images/`` of the
-    COCO folder, else beside the file. Where the caller chooses some categories, objects of the others are
-    left out.
-
-    Raises:
-        DataProblems: something is wrong in the data.
-        FreelocError: there is no such file, or a chosen class is no category of it.
+    The classes are all categories of the file in the order of their ids; `category_ids` returns the ids. Images
+    are searched for in ``images``, or else in ``<split>/``, ``images/<split>/`` and ``images/`` of the COCO folder
+    and next to the file. If the caller chooses some categories, objects of the others are left out.
     """
-    file = _instances_file(path, options.split)
-    contents = _read(file, boxes=options.boxes)
-    draft = DatasetBuilder(file, options)
-    for line, message in contents.lost_images:
-        draft.lose("bad_value", file, line, message)
-    for line, message in contents.trouble:
-        draft.trouble("bad_value", file, line, message)
-    classes = options.classes or tuple(_ids_by_name(contents))
-    _check_classes(classes, contents)
-    entries = _take_entries(contents, draft)
-    _note_strays(contents, entries, draft)
-    categories = _Categories(contents, classes)
-    for image, entry in entries.items():
-        _use_objects(entry, contents.objects.get(image, ()), categories, draft)
-    return draft.finish(f"COCO {_split_of(file)}", classes)
+
+    layout = "COCO: a file *.json, or a folder with annotations/instances_*.json"
+
+    def detect(self, path: Path) -> bool:
+        """Return whether ``path`` is a JSON file or a folder with COCO instances files."""
+        return path.suffix.lower() == ".json" if path.is_file() else bool(_instances(path))
+
+    def open(self, path: Path, options: OpenOptions) -> Dataset:
+        """Read one instances file."""
+        file = _instances_file(path, options.split)
+        contents = _read(file, boxes=options.boxes)
+        draft = DatasetBuilder(file, options)
+        for line, message in contents.lost_images:
+            draft.lose("bad_value", file, line, message)
+        for line, message in contents.trouble:
+            draft.trouble("bad_value", file, line, message)
+        classes = options.classes or tuple(_ids_by_name(contents))
+        _check_classes(classes, contents)
+        entries = _take_entries(contents, draft)
+        _note_strays(contents, entries, draft)
+        categories = _Categories(contents, classes)
+        for image, entry in entries.items():
+            _use_objects(entry, contents.objects.get(image, ()), categories, draft)
+        return draft.finish(f"COCO {_split_of(file)}", classes)
 
 
 def category_ids(path: str | Path, split: str | None = None) -> Mapping[str, int]:
@@ -133,7 +132,7 @@ def _instances_file(path: Path, split: str | None) -> Path:
         return path
     files = _instances(path)
     if not files:
-        raise FreelocError(f"{path} is no COCO data set; looked for {LOOKED_FOR}")
+        raise FreelocError(f"{path} is no COCO data set; looked for {CocoFormat.layout}")
     known = ", ".join(map(_split_of, files))
     if split is None:
         fitting = files

@@ -6,67 +6,66 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from freeloc.datasets.builder import DatasetBuilder, OpenOptions, make_labels
+from freeloc.datasets.builder import DatasetBuilder, make_labels
 from freeloc.datasets.dataset import Dataset
+from freeloc.datasets.formats import DatasetFormat
+from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.tags.class_folders import has_images, read_class_folders, subfolders
 from freeloc.datasets.tags.csv_list import read_csv
 from freeloc.datasets.tags.jsonl_list import read_jsonl
 from freeloc.datasets.tags.rows import SPLIT_FOLDERS, TagRow, TagSource, TagTable
 from freeloc.errors import FreelocError, MalformedFileError
 
-__all__ = ["LOOKED_FOR", "is_tag_file", "is_tag_folder", "open_tags"]
-
-LOOKED_FOR = (
-    "tag lists: a file *.csv, *.tsv, *.jsonl or *.ndjson, or a folder with metadata.csv or metadata.jsonl or"
-    " one sub-folder of images for each class, also inside sub-folders train, val and test"
-)
+__all__ = ["TagListFormat"]
 
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
 _SUFFIXES = (".csv", ".tsv", *_JSON_SUFFIXES)
 _METADATA = ("metadata.csv", "metadata.jsonl")
 
 
-def is_tag_file(path: Path) -> bool:
-    """Whether ``path`` is a tag list in one file, or a folder with such a file in its usual place."""
-    if path.is_file():
-        return path.suffix.lower() in _SUFFIXES
-    return any(_metadata(folder) for folder in (path, *_split_folders(path)))
+class TagListFormat(DatasetFormat):
+    """Tag lists: a CSV or JSONL file, a folder with one, or one folder of images per class.
 
-
-def is_tag_folder(path: Path) -> bool:
-    """Whether ``path`` holds class folders with images."""
-    if not path.is_dir():
-        return False
-    parents = _split_folders(path) or [path]
-    return any(has_images(folder) for parent in parents for folder in subfolders(parent))
-
-
-def open_tags(path: Path, options: OpenOptions) -> Dataset:
-    """Open a tag list; see `freeloc.datasets.open_dataset`.
-
-    The class list is that of the caller, else the class columns in their order, else the sorted tags of the
-    whole list. It never hangs on the split, so every split has the same classes in the same order. Where the
-    caller chooses some of the class columns, the other ones are left out.
-
-    Raises:
-        DataProblems: something is wrong in the data.
-        FreelocError: this is no tag list, or it has no such split.
+    The classes are those of the caller, or the class columns in their order, or the sorted tags of the whole list.
+    They do not depend on the split, so every split has the same classes in the same order. If the caller chooses
+    some of the class columns, the others are left out.
     """
-    draft = DatasetBuilder(path, options)
-    tables = _read_tables(path, draft)
-    classes = options.classes or _class_list(tables)
-    _check_columns(tables, classes, draft)
-    index = {name: number for number, name in enumerate(classes)}
-    for row in _chosen(tables, options.split, path, draft):
-        _take(row, index, draft)
-    title = path.stem if path.is_file() else path.resolve().name
-    name = f"{title} {options.split or ''}".strip()
-    if all(table.columns is not None for table in tables):
-        return draft.finish(name, classes)
-    # A tag that is not among the classes is a problem, so --classes alone does not help.
-    return draft.finish(
-        name, classes, leave_out="take it out of the tag list, and out of --classes if it is there"
+
+    layout = (
+        "tag lists: a file *.csv, *.tsv, *.jsonl or *.ndjson, or a folder with metadata.csv or metadata.jsonl or"
+        " one subfolder of images per class, also inside subfolders train, val and test"
     )
+
+    def detect(self, path: Path) -> bool:
+        """Return whether ``path`` is a tag list in one file, or a folder with such a file in its usual place."""
+        if path.is_file():
+            return path.suffix.lower() in _SUFFIXES
+        return any(_metadata(folder) for folder in (path, *_split_folders(path)))
+
+    def guess(self, path: Path) -> bool:
+        """Return whether ``path`` contains class folders with images; VOC and COCO have such folders, too."""
+        if not path.is_dir():
+            return False
+        parents = _split_folders(path) or [path]
+        return any(has_images(folder) for parent in parents for folder in subfolders(parent))
+
+    def open(self, path: Path, options: OpenOptions) -> Dataset:
+        """Read the tag list, or all tag lists of a folder."""
+        draft = DatasetBuilder(path, options)
+        tables = _read_tables(path, draft)
+        classes = options.classes or _class_list(tables)
+        _check_columns(tables, classes, draft)
+        index = {name: number for number, name in enumerate(classes)}
+        for row in _chosen(tables, options.split, path, draft):
+            _take(row, index, draft)
+        title = path.stem if path.is_file() else path.resolve().name
+        name = f"{title} {options.split or ''}".strip()
+        if all(table.columns is not None for table in tables):
+            return draft.finish(name, classes)
+        # A tag that is not among the classes is a problem, so choosing classes alone does not help.
+        return draft.finish(
+            name, classes, leave_out="take it out of the tag list, and out of --classes if it is there"
+        )
 
 
 def _metadata(folder: Path) -> list[Path]:
@@ -106,7 +105,7 @@ def _read_place(place: Path, split: str | None, options: OpenOptions) -> TagTabl
         )
     table = read_class_folders(place, split) if place.is_dir() else None
     if table is None or not table.rows:
-        raise FreelocError(f"{place} is no tag list; looked for {LOOKED_FOR}")
+        raise FreelocError(f"{place} is no tag list; looked for {TagListFormat.layout}")
     return table
 
 

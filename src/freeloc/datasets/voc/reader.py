@@ -13,15 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from freeloc.datasets.builder import DatasetBuilder, DatasetEntry, OpenOptions, make_labels
+from freeloc.datasets.builder import DatasetBuilder, DatasetEntry, make_labels
 from freeloc.datasets.dataset import IGNORE, AnnotatedBox, Dataset
+from freeloc.datasets.formats import DatasetFormat
+from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.voc.annotation_xml import Annotation, read_annotation
 from freeloc.errors import FreelocError, MalformedFileError
 from freeloc.images.find import SUFFIXES
 from freeloc.images.header import exists
 from freeloc.io.text import read_text
 
-__all__ = ["LOOKED_FOR", "VOC_CLASSES", "is_voc", "open_voc"]
+__all__ = ["VOC_CLASSES", "VocFormat"]
 
 _log = logging.getLogger(__name__)
 
@@ -49,45 +51,43 @@ VOC_CLASSES = (
 )
 """The 20 classes of Pascal VOC, in the devkit's order."""
 
-LOOKED_FOR = "VOC: folders JPEGImages with Annotations or ImageSets/Main, here or in one sub-folder VOC20xx"
-
 _CLASS_FILE_VALUES = {"1": 1, "+1": 1, "0": 0, "-1": -1}
 
 
-def is_voc(path: Path) -> bool:
-    """Whether ``path`` is a devkit or holds some."""
-    return bool(_devkits(path))
+class VocFormat(DatasetFormat):
+    """Pascal VOC devkits of any year, and datasets with the same layout.
 
+    The list is ``ImageSets/Main/<split>.txt``. Without a split, a devkit with one list opens that list, and a
+    devkit without lists opens all images, sorted.
 
-def open_voc(path: Path, options: OpenOptions) -> Dataset:
-    """Open a list of a VOC devkit; see `freeloc.datasets.open_dataset`.
-
-    The list is ``ImageSets/Main/<split>.txt``. Without a split, a devkit with one list gives that list and a
-    devkit without lists gives every image, sorted.
-
-    The class list is `VOC_CLASSES` if no other name occurs in the devkit, and also if all twenty occur (then
-    another name is a slip of the pen and is reported). Otherwise it is the sorted names of the whole
-    ``Annotations`` folder. It never hangs on the split, so every split has the same classes in the same
-    order. Where the caller chooses classes, objects of the devkit's other classes and of the other ones of the
-    twenty are left out; a slip of the pen is reported as before.
-
-    Raises:
-        DataProblems: something is wrong in the data.
-        FreelocError: this is no devkit, or it has no such list.
+    The classes are `VOC_CLASSES` if no other name occurs in the devkit, and also if all twenty of them occur; any
+    other name is then reported as a typo. Otherwise the classes are the sorted names of the whole ``Annotations``
+    folder. They do not depend on the split, so every split has the same classes in the same order. If the
+    caller chooses classes, objects of the other classes of the devkit and of VOC are left out; a typo is still
+    reported.
     """
-    devkit = _only_devkit(path)
-    split, list_file = _choose_list(devkit, options.split)
-    draft = DatasetBuilder(list_file or devkit, options)
-    entries = _take_entries(devkit, list_file, draft)
-    class_files = _class_files(devkit, split, options.classes)
-    annotations = {} if class_files and not options.boxes else _read_annotations(devkit, entries, draft)
-    classes = options.classes or tuple(class_files) or _class_list(devkit, annotations.values())
-    others = _left_out(devkit, split, classes, annotations.values()) if options.classes else ()
-    for ident, annotation in annotations.items():
-        _use_annotation(entries[ident], annotation, classes, others, draft)
-    if class_files:
-        _labels_from_class_files(entries, class_files, draft)
-    return draft.finish(f"{devkit.resolve().name} {split}".strip(), classes)
+
+    layout = "VOC: folders JPEGImages with Annotations or ImageSets/Main, here or in one subfolder VOC20xx"
+
+    def detect(self, path: Path) -> bool:
+        """Return whether ``path`` is a devkit or contains some."""
+        return bool(_devkits(path))
+
+    def open(self, path: Path, options: OpenOptions) -> Dataset:
+        """Read one list of a devkit."""
+        devkit = _only_devkit(path)
+        split, list_file = _choose_list(devkit, options.split)
+        draft = DatasetBuilder(list_file or devkit, options)
+        entries = _take_entries(devkit, list_file, draft)
+        class_files = _class_files(devkit, split, options.classes)
+        annotations = {} if class_files and not options.boxes else _read_annotations(devkit, entries, draft)
+        classes = options.classes or tuple(class_files) or _class_list(devkit, annotations.values())
+        others = _left_out(devkit, split, classes, annotations.values()) if options.classes else ()
+        for ident, annotation in annotations.items():
+            _use_annotation(entries[ident], annotation, classes, others, draft)
+        if class_files:
+            _labels_from_class_files(entries, class_files, draft)
+        return draft.finish(f"{devkit.resolve().name} {split}".strip(), classes)
 
 
 def _is_devkit(folder: Path) -> bool:
@@ -108,7 +108,7 @@ def _devkits(path: Path) -> list[Path]:
 def _only_devkit(path: Path) -> Path:
     found = _devkits(path)
     if not found:
-        raise FreelocError(f"{path} is no VOC devkit; looked for {LOOKED_FOR}")
+        raise FreelocError(f"{path} is no VOC devkit; looked for {VocFormat.layout}")
     if len(found) > 1:
         names = ", ".join(str(folder) for folder in found)
         raise FreelocError(f"{path} holds several VOC devkits: give one of {names}")

@@ -1,0 +1,84 @@
+"""Dataset formats: the interface that each one implements, and the registry in which they are found."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from freeloc._registry import Registry
+from freeloc.datasets.dataset import Dataset
+from freeloc.datasets.options import OpenOptions
+from freeloc.errors import DatasetError
+
+__all__ = ["FORMATS", "DatasetFormat", "detect_format"]
+
+
+class DatasetFormat(ABC):
+    """A dataset format: how to recognize a dataset and how to open it.
+
+    Packages outside freeloc add a format with a subclass and an entry point in the group ``freeloc.formats``;
+    `docs/data.md` shows one.
+
+    Attributes:
+        layout: the files and folders by which the format is recognized, for error messages.
+    """
+
+    layout: ClassVar[str]
+
+    @abstractmethod
+    def detect(self, path: Path) -> bool:
+        """Return whether a file or folder has the files that are typical of this format."""
+
+    def guess(self, path: Path) -> bool:  # noqa: ARG002 - for subclasses
+        """Return whether a file or folder could be in this format although nothing typical of it was found.
+
+        Called only if no format detects ``path``. Folders of images, for example, occur in most formats.
+        """
+        return False
+
+    @abstractmethod
+    def open(self, path: Path, options: OpenOptions) -> Dataset:
+        """Read the dataset; `freeloc.datasets.builder.DatasetBuilder` checks its images and collects problems.
+
+        Args:
+            path: the file or folder; it exists.
+            options: the checked arguments of `freeloc.datasets.open_dataset`.
+
+        Raises:
+            DataProblems: the dataset has problems.
+            DatasetError: ``path`` is not in this format, or an option does not fit the dataset.
+        """
+
+
+FORMATS: Registry[type[DatasetFormat]] = Registry(
+    "dataset format",
+    "freeloc.formats",
+    {
+        "voc": "freeloc.datasets.voc.reader:VocFormat",
+        "coco": "freeloc.datasets.coco.reader:CocoFormat",
+        "tags": "freeloc.datasets.tags.reader:TagListFormat",
+    },
+)
+"""All dataset formats by name."""
+
+
+def detect_format(path: Path) -> DatasetFormat:
+    """Return the only format that fits a path.
+
+    Raises:
+        DatasetError: no format fits, or several do.
+    """
+    formats = {name: FORMATS.get(name)() for name in FORMATS.names()}
+    names = [name for name, each in formats.items() if each.detect(path)]
+    names = names or [name for name, each in formats.items() if each.guess(path)]
+    if not names:
+        layouts = "; ".join(each.layout for each in formats.values())
+        raise DatasetError(
+            f"{path} is not a dataset in a known format; freeloc looked for {layouts}", path=path
+        )
+    if len(names) > 1:
+        raise DatasetError(
+            f"{path} could be in the format {' or '.join(names)}: choose one", path=path, parameter="format"
+        )
+    return formats[names[0]]
