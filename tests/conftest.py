@@ -12,11 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 if TYPE_CHECKING:
     from freeloc.datasets import Dataset
     from freeloc.inference.localizer import Localizer
+
+
+# One profile for all property tests: a busy machine must not fail one, so nothing is timed.
+settings.register_profile(
+    "freeloc",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    print_blob=True,
+)
+settings.load_profile("freeloc")
 
 
 def _images(folder: str) -> Path:

@@ -1,4 +1,4 @@
-"""The command line: turns words into calls; nothing else.
+"""The command line: parse options, call the library, report errors.
 
 Every command imports what it needs when it runs, so that ``--help`` answers at once.
 """
@@ -26,29 +26,56 @@ from freeloc.errors import FreelocError
 
 __all__ = ["app", "main"]
 
-
-_LEFT = {
-    "train": "; finished features and epochs are kept: go on with --resume",
+_AFTER_INTERRUPT = {
+    "train": "; finished features and epochs are stored: continue with --resume",
     "predict": "; no predictions.jsonl was written",
-    "reproduce": "; finished features, epochs and rows are kept: the same command goes on",
-    "quantize": "; the model is as it was",
-    "calibrate": "; the model is as it was",
+    "reproduce": "; finished features, epochs and rows are stored: run the same command to continue",
+    "quantize": "; the model is unchanged",
+    "calibrate": "; the model is unchanged",
 }
-"""What a stopped command leaves behind."""
+"""What an interrupted command leaves behind."""
+
+_FIXES = {
+    "skip_bad": "--skip-bad continues without them",
+    "resume": "--resume continues that run",
+    "weights": "--weights names a local weight file",
+}
+"""What the command line adds to an error that a parameter would fix, where the option alone does not say it."""
 
 
-class _Stopped(Exception):  # noqa: N818
+class _Interrupted(Exception):  # noqa: N818
     """The user pressed Ctrl-C; the argument is the command's name."""
 
 
+class _Failed(Exception):  # noqa: N818
+    """A command failed with an error that the user can fix; the argument is the message."""
+
+
 class _Commands(TyperGroup):
-    """Lets `main` speak when the user stops a command; typer would end without a word."""
+    """Commands whose errors and interruptions reach `main` together with the command's name and options."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise _Stopped(ctx.invoked_subcommand) from error
+            raise _Interrupted(ctx.invoked_subcommand) from error
+        except FreelocError as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            raise _Failed(_with_option(error, [] if command is None else command.params)) from error
+
+
+def _with_option(error: FreelocError, parameters: list[Any]) -> str:
+    """The error's message, with the command's option that would fix it at the end of the first line."""
+    options = {
+        parameter.name.rstrip("_"): parameter.opts[0]
+        for parameter in parameters
+        if parameter.opts and parameter.opts[0].startswith("--")
+    }
+    if error.parameter not in options:
+        return str(error)
+    fix = _FIXES.get(error.parameter, f"option {options[error.parameter]}")
+    headline, *details = str(error).splitlines()
+    return "\n".join([f"{headline} ({fix})", *details])
 
 
 app = typer.Typer(
@@ -75,27 +102,27 @@ def _version(value: bool) -> None:
 @app.callback()
 def _options(
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Say which version this is."
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
     ),
 ) -> None:
     """Object localization from image tags alone: train on tags, get scores, maps and points."""
 
 
 def main() -> None:
-    """Run the command line; mistakes end in one sentence and exit code 2."""
+    """Run the command line; an error that the user can fix ends in one sentence and exit code 2."""
     try:
         app()
-    except FreelocError as error:
+    except (_Failed, FreelocError) as error:
         sys.stderr.write(f"freeloc: {error}\n")
         sys.exit(2)
     except OSError as error:
-        # Standard output that is closed or full, mostly: whoever read it knows, or is told.
+        # Mostly standard output that is closed or full. Whoever closed the pipe expects no message.
         if not isinstance(error, BrokenPipeError):
             place = f" {error.filename}" if error.filename else ""
             sys.stderr.write(f"freeloc: cannot read or write{place}: {error.strerror or error}\n")
-        with suppress(OSError, ValueError):  # nothing is left to be flushed at the end
+        with suppress(OSError, ValueError):  # nothing is left to flush at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)
-    except _Stopped as stop:
-        sys.stderr.write(f"freeloc: stopped{_LEFT.get(str(stop), '')}\n")
+    except _Interrupted as interruption:
+        sys.stderr.write(f"freeloc: interrupted{_AFTER_INTERRUPT.get(str(interruption), '')}\n")
         sys.exit(130)

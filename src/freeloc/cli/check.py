@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from freeloc.cli.options import Classes, Data, FormatOption, Images, Quiet, SkipBad, Split
-from freeloc.cli.trainingdata import describe, open_for_training
+from freeloc.cli.training_data import describe, open_for_training
 
 __all__ = ["check"]
 

@@ -23,7 +23,7 @@ from freeloc.cli.options import (
     Weights,
     parse_scales,
 )
-from freeloc.cli.trainingdata import describe, open_for_training
+from freeloc.cli.training_data import describe, open_for_training
 from freeloc.errors import FreelocError
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 
