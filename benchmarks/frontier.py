@@ -36,7 +36,6 @@ from freeloc.inference.score_map import ScoreMap
 from freeloc.io.atomic import write_text
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import print_status, track
-from freeloc.nn.pooling import Pooling
 from freeloc.runtime import InferencePrecision
 
 __all__ = ["main", "measure_frontier", "scale_costs"]
@@ -208,7 +207,7 @@ def _plans(scales: tuple[float, ...]) -> list[ScalePlan]:
     return [*fixed, *(plan for plan in offered if set(plan.scales) <= set(scales))]
 
 
-def _as_planned(maps: Sequence[ScoreMap], plan: ScalePlan, pooling: Pooling) -> list[ScoreMap]:
+def _as_planned(maps: Sequence[ScoreMap], plan: ScalePlan, pooling: str) -> list[ScoreMap]:
     """What of the maps at all scales a plan would have looked at."""
     part = _at(maps, plan.scales)
     if plan.glance is None:

@@ -124,7 +124,7 @@ def test_without_a_cache_scales_lie_between_those_given(
         (("--recipe", "cake"), "--recipe cake is unknown: choose one of default, paper, cam"),
         (("--scales", "big"), "--scales big is not a list of numbers"),
         (("--scales", ","), "--scales is empty"),
-        (("--pooling", "min"), "--pooling is 'min': give one of max, lse, topk, average"),
+        (("--pooling", "min"), "there is no pooling called 'min': choose one of max, lse, topk, average"),
         (("--pooling", "full"), "--pooling full looks at an image once"),
         (
             ("--pooling", "lse", "--supervision", "masked"),

@@ -24,7 +24,6 @@ from freeloc.inference.fusion import localize, locate_points
 from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import LATTICE_STEP, ScoreMap, sigmoid
 from freeloc.models.calibration import Calibration
-from freeloc.nn.pooling import Pooling
 
 law = settings(deadline=None, max_examples=40)
 
@@ -422,7 +421,7 @@ class TestPeaks:
     st.sampled_from(["max", "lse"]),
 )
 def test_pinpointing_is_localizing_without_the_maps(
-    seed: int, size: Size, scales: tuple[float, ...], mode: LocationMode, pooling: Pooling
+    seed: int, size: Size, scales: tuple[float, ...], mode: LocationMode, pooling: str
 ) -> None:
     maps = random_maps(seed, size, scales, PADDED)
     whole = localize(maps, CLASSES, mode=mode, pooling=pooling)

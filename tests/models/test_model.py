@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, ModelError
 from freeloc.geometry.grid import CellLayout
 from freeloc.models.calibration import Calibration
 from freeloc.models.header import ModelCard, ModelHeader
@@ -303,6 +303,14 @@ class TestHalfTheRoom:
             dataclasses.replace(model, storage="float16").save(tmp_path / "m")
         assert not (tmp_path / "m").exists()
 
+    def test_a_pooling_that_is_not_installed(self, path: Path) -> None:
+        rewrite(path, lambda own: own.update(pooling="elsewhere"))
+        with pytest.raises(
+            ModelError, match="uses the pooling 'elsewhere', which is not available"
+        ) as caught:
+            Model.load(path)
+        assert caught.value.path == path
+
     def test_one_bit_of_a_weight(self, model: Model, backbone: TinyBackbone, tmp_path: Path) -> None:
         model.rounded(backbone).save(tmp_path / "m")
         data = bytearray((tmp_path / "m").read_bytes())
@@ -387,12 +395,20 @@ class TestMistakes:
 
     @pytest.mark.parametrize(
         ("key", "value"),
-        [("padding", "round"), ("pooling", "min"), ("scales", ["a"]), ("scales", []), ("threshold", 7)],
+        [("padding", "round"), ("pooling", None), ("scales", ["a"]), ("scales", []), ("threshold", 7)],
     )
     def test_a_part_makes_no_sense(self, path: Path, key: str, value: object) -> None:
         rewrite(path, lambda own: own.update({key: value}))
         with pytest.raises(FreelocError, match=r"model .*model\.safetensors is damaged"):
             Model.load(path)
+
+    def test_a_pooling_that_is_not_installed(self, path: Path) -> None:
+        rewrite(path, lambda own: own.update(pooling="elsewhere"))
+        with pytest.raises(
+            ModelError, match="uses the pooling 'elsewhere', which is not available"
+        ) as caught:
+            Model.load(path)
+        assert caught.value.path == path
 
     def test_one_bit_of_a_weight(self, path: Path) -> None:
         data = bytearray(path.read_bytes())

@@ -1,4 +1,4 @@
-"""The head, pooling and the loss, against hand numbers, NumPy and torch's own cross-entropy."""
+"""The head and the loss, against hand numbers, NumPy and torch's own cross-entropy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from freeloc.nn.cell_pooling import average_pool, max_cells
 from freeloc.nn.head import AdaptationHead, HeadSettings
 from freeloc.nn.losses import logistic_loss
 
@@ -167,21 +166,6 @@ class TestDropout:
         made = head(hidden=0, feature_dropout=0.5)
         scores = made(torch.ones(1, 8, 6, 6), generator(0))
         assert len(scores[0, 0].unique()) > 6
-
-
-class TestPooling:
-    @law
-    @given(seeds, st.lists(st.integers(1, 9), min_size=1, max_size=5))
-    def test_lists_of_cells_are_pooled_image_by_image(self, seed: int, counts: list[int]) -> None:
-        scores = torch.randn(sum(counts), 3, generator=generator(seed))
-        means, winners = average_pool(scores, counts), max_cells(scores, counts)
-        assert means.shape == winners.shape == (len(counts), 3)
-        for n, k in np.ndindex(len(counts), 3):
-            start = sum(counts[:n])
-            own = [float(value) for value in scores[start : start + counts[n], k]]
-            assert float(means[n, k]) == pytest.approx(math.fsum(own) / len(own), abs=1e-5)
-            assert start <= int(winners[n, k]) < start + counts[n]
-            assert float(scores[winners[n, k], k]) == max(own)
 
 
 def labelled(seed: int, images: int, classes: int) -> tuple[Tensor, Tensor]:

@@ -178,7 +178,7 @@ def test_a_run_reads_boxes_only_if_it_is_told_to(
         ({"pooling": "lse", "supervision": "masked"}, "leave --pooling lse out"),
         ({"gradient": "dense", "supervision": "masked"}, "supervision masked"),
         ({"supervision": "boxes"}, "supervision is .boxes."),
-        ({"pooling": "min"}, "pooling is .min."),
+        ({"pooling": "min"}, "no pooling called .min."),
     ],
 )
 def test_recipes_that_make_no_sense_are_refused(changes: dict[str, str], message: str) -> None:

@@ -17,7 +17,10 @@ from torch.nn import functional
 
 from freeloc.nn.conv1x1 import Pointwise
 from freeloc.nn.head import AdaptationHead, HeadSettings
-from freeloc.nn.pooling import LSE_SHARPNESS, TOPK_WEIGHT, Pooling, pool_maps, top_k_count
+from freeloc.nn.pooling.log_sum_exp import SHARPNESS
+from freeloc.nn.pooling.max import MaxPooling
+from freeloc.nn.pooling.registry import get_pooling
+from freeloc.nn.pooling.top_k import LOWEST_WEIGHT, selected_count
 from freeloc.training import step as steps
 from freeloc.training.recipe import Recipe
 from freeloc.training.step import TrainStep
@@ -46,11 +49,11 @@ def textbook(scores: Tensor, order: Tensor, pool: str) -> Tensor:
         return scores.mean(dim=0)
     if pool == "lse":
         top = scores.amax(dim=0).detach()
-        return top + torch.log(torch.exp(LSE_SHARPNESS * (scores - top)).mean(dim=0)) / LSE_SHARPNESS
+        return top + torch.log(torch.exp(SHARPNESS * (scores - top)).mean(dim=0)) / SHARPNESS
     if pool == "topk":
-        count = top_k_count(len(scores))
+        count = selected_count(len(scores))
         highest = scores.gather(0, order[-count:]).mean(dim=0)
-        return highest + TOPK_WEIGHT * scores.gather(0, order[:count]).mean(dim=0)
+        return highest + LOWEST_WEIGHT * scores.gather(0, order[:count]).mean(dim=0)
     return scores.gather(0, order[-1:])[0]
 
 
@@ -141,7 +144,7 @@ class Scene:
         found, start = [], 0
         for part in self.cells:
             order = head(projection(torch.from_numpy(part).double())).detach().argsort(dim=0) + start
-            found += [order[: top_k_count(len(part))], order[-top_k_count(len(part)) :]]
+            found += [order[: selected_count(len(part))], order[-selected_count(len(part)) :]]
             start += len(part)
         return torch.cat(found)
 
@@ -243,13 +246,18 @@ class TestSparseGradient:
         assert any(len(set(row)) < CLASSES for row in Scene.random(0).winners().tolist())
 
 
+def winners_of(learner: TrainStep, features: Tensor, counts: list[int]) -> Tensor:
+    """(N, K) positions of the cells that max-pooling selects."""
+    return torch.cat(MaxPooling().select_cells(learner.search(features), counts))
+
+
 class TestSearch:
     @law
     @given(st.integers(0, 9999), st.sampled_from((0, 12)))
     def test_winners_are_the_highest_cells(self, seed: int, hidden: int) -> None:
         scene = Scene.random(seed, hidden)
         features = torch.from_numpy(np.concatenate(scene.cells))
-        winners = scene.learner().winners(features, [len(part) for part in scene.cells])
+        winners = winners_of(scene.learner(), features, [len(part) for part in scene.cells])
         assert torch.equal(winners, scene.winners())
 
     @law
@@ -259,7 +267,7 @@ class TestSearch:
         features = torch.from_numpy(np.concatenate(scene.cells))
         scores = scene.head(scene.projection(features.float())).detach()
         counts = [len(part) for part in scene.cells]
-        winners = scene.learner(low_precision=True).winners(features, counts)
+        winners = winners_of(scene.learner(low_precision=True), features, counts)
         highest = scores.gather(0, scene.winners())
         # Three layers of eight-bit mantissas.
         slack = 0.05 * float(scores.abs().max())
@@ -272,7 +280,7 @@ class TestSearch:
         scene = Scene.random(1)
         features = torch.randn(cells, CHANNELS)
         scores = scene.head(scene.projection(features)).detach()
-        winners = scene.learner().winners(features, [cells])
+        winners = winners_of(scene.learner(), features, [cells])
         assert torch.equal(winners[0], scores.argmax(dim=0))
 
     def test_no_gradient_and_no_dropout(self) -> None:
@@ -451,12 +459,14 @@ def test_every_pooling_at_low_precision_is_nearly_the_same(pooling: str, pool: s
 
 
 @pytest.mark.parametrize("pooling", ["max", "lse", "topk", "average"])
-def test_pooled_scores_are_those_prediction_gives(pooling: Pooling) -> None:
+def test_pooled_scores_are_those_prediction_gives(pooling: str) -> None:
     scene = Scene.random(5)
     pooled = scene.learner(pooling=pooling).pooled(scene.cells)
     for part, row in zip(scene.cells, pooled, strict=True):
         scores = scene.head(scene.projection(torch.from_numpy(part).float())).detach().numpy()
-        np.testing.assert_allclose(row, pool_maps(scores.T[:, :, None], pooling), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            row, get_pooling(pooling).pool_maps(scores.T[:, :, None]), rtol=1e-4, atol=1e-5
+        )
 
 
 class TestAverage:

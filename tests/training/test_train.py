@@ -25,7 +25,7 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.nn.pooling import TrainingPooling, test_pooling
+from freeloc.nn.pooling.registry import prediction_pooling
 from freeloc.runtime import Network, compile_network
 from freeloc.training import train as room
 from freeloc.training.checkpoint import Checkpoint
@@ -577,13 +577,13 @@ def test_average_pooling_trains_a_model_that_says_so(
 
 @pytest.mark.parametrize("pooling", ["lse", "topk", "full"])
 def test_other_poolings_too(
-    scenes: Dataset, quick: Callable[..., Model], tmp_path: Path, pooling: TrainingPooling
+    scenes: Dataset, quick: Callable[..., Model], tmp_path: Path, pooling: str
 ) -> None:
     once = {"scales": (1.0,), "test_scales": (1.0,)} if pooling == "full" else {}
     recipe = dataclasses.replace(RECIPE, pooling=pooling, **once)
     quick(scenes, tmp_path / "run", recipe=recipe)
     model = Model.load(tmp_path / "run")
-    assert model.pooling == test_pooling(pooling)
+    assert model.pooling == prediction_pooling(pooling)
     assert model.manifest is not None
     assert model.manifest["recipe"]["pooling"] == pooling
     losses = [line["loss"] for line in log(tmp_path / "run")]

@@ -16,7 +16,7 @@ from freeloc.inference.score_map import ScoreMap
 from freeloc.io.prefetch import prefetch
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
-from freeloc.nn.full_image import full_image_scores
+from freeloc.nn.pooling.full_image import full_image_scores
 from freeloc.runtime import Precision, torch_device
 
 __all__ = ["score_maps_from_features", "trained_on_full_images"]

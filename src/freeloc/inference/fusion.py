@@ -13,7 +13,8 @@ from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import LATTICE_STEP, ScoreMap, align_sigmoid, fusion_lattice
 from freeloc.models.calibration import Calibration
 from freeloc.models.header import DEFAULT_BOX_THRESHOLD
-from freeloc.nn.pooling import Pooling, pool_maps
+from freeloc.nn.pooling.max import MaxPooling
+from freeloc.nn.pooling.registry import get_pooling
 
 __all__ = ["localize", "locate_points", "pooled_scores"]
 
@@ -23,7 +24,7 @@ def localize(
     classes: tuple[str, ...],
     *,
     mode: LocationMode = "fused",
-    pooling: Pooling = "max",
+    pooling: str = "max",
     step: float = LATTICE_STEP,
     path: Path | None = None,
     calibration: Calibration | None = None,
@@ -43,7 +44,7 @@ def localize(
         scale_maps: the maps of one image, one per scale.
         classes: the K class names.
         mode: the way to the point.
-        pooling: how a scale's map becomes its score, see `freeloc.nn.pooling.Pooling`.
+        pooling: how a scale's map becomes its score, see `freeloc.nn.pooling.registry.POOLINGS`.
         step: raster of the aligned maps, in pixels of the 500-normalised image.
         path: kept in the result.
         calibration: likewise: the model's.
@@ -76,7 +77,7 @@ def localize(
 
 
 def locate_points(
-    scale_maps: Sequence[ScoreMap], *, mode: LocationMode = "fused", pooling: Pooling = "max"
+    scale_maps: Sequence[ScoreMap], *, mode: LocationMode = "fused", pooling: str = "max"
 ) -> tuple[Float32Array, Float64Array, Float32Array]:
     """Scores, points and responses as `localize` gives them, without a map of all scales where none is needed.
 
@@ -89,9 +90,12 @@ def locate_points(
     return scores, *_fused_points(_fuse(scale_maps, lattice), lattice)
 
 
-def pooled_scores(scale_maps: Sequence[ScoreMap], pooling: Pooling = "max") -> Float32Array:
+def pooled_scores(scale_maps: Sequence[ScoreMap], pooling: str = "max") -> Float32Array:
     """(K,) raw scores: the mean over scales of each scale's pooled map (paper, section 4: its maximum)."""
-    pooled = [part.peaks if pooling == "max" else pool_maps(part.values, pooling) for part in scale_maps]
+    pool = get_pooling(pooling)
+    # The compiled network computes the maxima itself.
+    computed = isinstance(pool, MaxPooling)
+    pooled = [part.peaks if computed else pool.pool_maps(part.values) for part in scale_maps]
     scores: Float32Array = np.stack(pooled).mean(axis=0, dtype=np.float64).astype(np.float32)
     return scores
 

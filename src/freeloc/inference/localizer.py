@@ -24,7 +24,6 @@ from freeloc.inference.score_map import SCORING_GRAPH_VERSION, ScoreMap
 from freeloc.io.prefetch import prefetch
 from freeloc.models.calibration import Calibration
 from freeloc.models.header import ModelHeader
-from freeloc.nn.pooling import Pooling
 from freeloc.runtime import (
     InferencePrecision,
     Network,
@@ -200,7 +199,7 @@ class Localizer:
         return self._facts.classes
 
     @property
-    def pooling(self) -> Pooling:
+    def pooling(self) -> str:
         """How a scale's map becomes a score."""
         return self._facts.pooling
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from freeloc.errors import FreelocError, check_choice
+from freeloc.errors import FreelocError, ModelError, check_choice
 from freeloc.geometry.grid import CellLayout, Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.models.calibration import Calibration
 from freeloc.models.registry import find_model
-from freeloc.nn.pooling import Pooling
+from freeloc.nn.pooling.registry import POOLINGS
 from freeloc.runtime import QuantizedGraph
 
 __all__ = [
@@ -82,7 +82,7 @@ class ModelHeader:
         classes: the K class names.
         scales: the scales an image is looked at by default.
         padding: how canvases are padded.
-        pooling: how a map becomes a score, see `freeloc.nn.pooling`.
+        pooling: how a map becomes a score, see `freeloc.nn.pooling.registry.POOLINGS`.
         threshold: probability from which a class counts as present, where ``calibration`` has none for each class.
         layout: how the backbone lays its cells; None in files of freeloc 0.1, whose backbone has to be asked.
         pad_color: RGB colour of canvas padding; likewise.
@@ -105,7 +105,7 @@ class ModelHeader:
     classes: tuple[str, ...]
     scales: tuple[float, ...]
     padding: Padding
-    pooling: Pooling
+    pooling: str
     threshold: float
     layout: CellLayout | None
     pad_color: tuple[int, int, int] | None
@@ -136,10 +136,18 @@ class ModelHeader:
                 f"model {path} has format version {version}, this freeloc reads {HEAD_ALONE} to {INT8_PRESETS}: "
                 "update freeloc"
             )
+        pooling = header.get("pooling")
+        if isinstance(pooling, str) and pooling not in POOLINGS.names():
+            raise ModelError(
+                f"model {path} uses the pooling {pooling!r}, which is not available: install the package that "
+                "provides it, or update freeloc",
+                path=path,
+            )
         try:
             layout, pad_color = header.get("layout"), header.get("pad_color")
             check_choice("padding", header["padding"], Padding)
-            check_choice("pooling", header["pooling"], Pooling)
+            if not isinstance(pooling, str):
+                raise TypeError(f"pooling is {pooling!r}")  # noqa: TRY301 - every damage has one message
             return cls(
                 path=path,
                 content=_content(path) if hashed else "",
@@ -149,7 +157,7 @@ class ModelHeader:
                 classes=tuple(header["classes"]),
                 scales=_scales(header["scales"]),
                 padding=header["padding"],
-                pooling=header["pooling"],
+                pooling=pooling,
                 threshold=_share(header["threshold"]),
                 layout=None if layout is None else CellLayout(**layout),
                 pad_color=None

@@ -37,7 +37,6 @@ from freeloc.models.header import (
 )
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.head import AdaptationHead, HeadSettings
-from freeloc.nn.pooling import Pooling
 from freeloc.runtime import QuantizedGraph
 
 __all__ = ["Model", "Storage"]
@@ -60,7 +59,7 @@ class Model:
         head: the adaptation layers.
         scales: the scales an image is looked at by default.
         padding: how canvases are padded.
-        pooling: how a map becomes a score, see `freeloc.nn.pooling`.
+        pooling: how a map becomes a score, see `freeloc.nn.pooling.registry.POOLINGS`.
         threshold: probability from which a class counts as present, where ``calibration`` has none for each class.
         box_threshold: share of a map's highest value at which boxes are drawn best, see `freeloc.inference.boxes`.
         layout: how the backbone lays its cells, so that it need not be asked.
@@ -83,7 +82,7 @@ class Model:
     head: AdaptationHead
     scales: tuple[float, ...]
     padding: Padding = "stride"
-    pooling: Pooling = "max"
+    pooling: str = "max"
     threshold: float = 0.5
     box_threshold: float = DEFAULT_BOX_THRESHOLD
     layout: CellLayout | None = None

@@ -13,7 +13,6 @@ from typing import Any, Literal
 from freeloc.errors import FreelocError
 from freeloc.geometry.pyramid import TEST_SCALES
 from freeloc.inference.result import LocationMode
-from freeloc.nn.pooling import Pooling
 from freeloc.training.recipe import Recipe, named_recipe
 
 __all__ = [
@@ -64,7 +63,7 @@ def paper_recipe(**changes: Any) -> Recipe:
     return replace(settled, **changes)
 
 
-def pooling_recipe(pooling: Pooling) -> Recipe:
+def pooling_recipe(pooling: str) -> Recipe:
     """Freeloc's own recipe, shorter and a quarter as wide: the same for all poolings that are compared."""
     own = named_recipe("default")
     short = replace(own, epochs=4, least_steps=own.least_steps // 2, hidden=512)

@@ -24,7 +24,6 @@ from freeloc.inference.score_map import ScoreMap
 from freeloc.io.progress import track
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
-from freeloc.nn.pooling import Pooling
 from freeloc.paper.cached_arrays import load_cached_arrays, save_cached_arrays
 from freeloc.paper.rows import RowPlan
 from freeloc.runtime import Precision
@@ -82,7 +81,7 @@ def read_maps(
 
 def point_reader(row: RowPlan, model: Model) -> Reader:
     """Reads scores and points at a row's scales and in its way."""
-    pooling: Pooling = "max" if trained_on_full_images(model) else model.pooling
+    pooling: str = "max" if trained_on_full_images(model) else model.pooling
 
     def read(_: int, maps: Mapping[float, ScoreMap]) -> _Read:
         return locate_points([maps[scale] for scale in row.scales], mode=row.mode, pooling=pooling)

@@ -23,8 +23,8 @@ from freeloc.geometry.grid import CellLayout, Grid, Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.nn.backbones.trainable_stages import FROZEN, PROJECTION
-from freeloc.nn.cell_pooling import max_cells
 from freeloc.nn.losses import logistic_loss
+from freeloc.nn.pooling.max import MaxPooling
 from freeloc.training.device import to_device
 from freeloc.training.recipe import Recipe
 from freeloc.training.step import TrainStep
@@ -192,11 +192,12 @@ class MaskedTrainStep:
             torch.arange(len(counts), device=self._device), torch.tensor(counts, device=self._device)
         )
         there = present[of_image]
-        inside = max_cells(found.masked_fill(there & ~masks, -torch.inf), counts)
+        pooling = MaxPooling()
+        inside = torch.cat(pooling.select_cells(found.masked_fill(there & ~masks, -torch.inf), counts))
         if not self._push_outside:
             return logistic_loss(self._learner.scores_at(features, inside, generator), labels)
         hidden = found.masked_fill(masks, -torch.inf)
-        outside = max_cells(hidden, counts)
+        outside = torch.cat(pooling.select_cells(hidden, counts))
         exists = hidden.gather(0, outside).isfinite()
         both = self._learner.scores_at(features, torch.cat([inside, outside]), generator)
         scores, around = both[: len(counts)], both[len(counts) :]

@@ -12,7 +12,7 @@ from freeloc.errors import FreelocError, check_choice
 from freeloc.geometry.grid import Padding
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
 from freeloc.nn.backbones.trainable_stages import FROZEN, PROJECTION
-from freeloc.nn.pooling import TrainingPooling
+from freeloc.nn.pooling.registry import get_pooling
 
 __all__ = ["RECIPES", "Recipe", "Supervision", "named_recipe"]
 
@@ -43,8 +43,8 @@ class Recipe:
         hidden_dropout: dropout between FCa and FCb.
         pooling: "max", the search for the object (paper, section 3); "average", the mean of all cells' scores,
             as for class activation maps; "full", the scores of the mean of all cells' features, which is
-            full-image training (always all cells, and scale 1 alone); or one of the others of
-            `freeloc.nn.pooling`.
+            full-image training (always all cells, and scale 1 alone); or another one of
+            `freeloc.nn.pooling.registry.POOLINGS`.
         supervision: what training is told of an image, see `Supervision`.
         cell_fraction: share of an image's cells that a step looks at, drawn anew each time. Hiding the rest
             keeps the head from resting on the one most telling window, and makes the search that much
@@ -78,7 +78,7 @@ class Recipe:
     hidden: int = 2048
     feature_dropout: float = 0.3
     hidden_dropout: float = 0.5
-    pooling: TrainingPooling = "max"
+    pooling: str = "max"
     supervision: Supervision = "tags"
     cell_fraction: float = 0.33
     gradient: Literal["sparse", "dense"] = "sparse"
@@ -105,17 +105,17 @@ class Recipe:
                 raise FreelocError(f"--{option.replace('_', '-')} {value} must be greater than 0 and finite")
         if not 0 < self.cell_fraction <= 1:
             raise FreelocError(f"--cell-fraction {self.cell_fraction} must be more than 0 and at most 1")
-        check_choice("--pooling", self.pooling, TrainingPooling)
+        pooling = get_pooling(self.pooling)
         check_choice("--supervision", self.supervision, Supervision)
         if self.supervision != "tags" and (self.pooling, self.gradient) != ("max", "sparse"):
             raise FreelocError(
                 f"--supervision {self.supervision} says where a maximum may lie: leave --pooling "
                 f"{self.pooling} out"
             )
-        if self.pooling == "full" and not self.scales == self.test_scales == (1.0,):
+        if pooling.pools_features and not self.scales == self.test_scales == (1.0,):
             raise FreelocError(
-                "--pooling full looks at an image once, at scale 1: train at --scales 1 with a recipe that "
-                "tests at scale 1 alone, such as --recipe cam"
+                f"--pooling {self.pooling} looks at an image once, at scale 1: train at --scales 1 with a recipe "
+                "that tests at scale 1 alone, such as --recipe cam"
             )
         for option, count in (("warm_epochs", self.warm_epochs), ("least_steps", self.least_steps)):
             if count < 0:

@@ -3,7 +3,7 @@
 The backbone is frozen and the head works cell by cell, so the gradient of a max-pooled score touches one cell per
 image and class. The search therefore runs without gradients; forward and backward then run on the winners
 alone. In float32 and without dropout this gives exactly the gradient of the dense computation with the same
-winners. The highest and lowest cells of top-k pooling are found and weighed in the same way. Where the processor
+winners. Every `freeloc.nn.pooling.base.SparsePooling` is computed in this way. Where the processor
 multiplies bfloat16, both compute their products in it; weights, sums and gradients of weights stay float32. With
 dropout, the winners are those of the undropped network: the search asks which window the network believes in, not
 which one a die favours.
@@ -12,18 +12,18 @@ which one a die favours.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from freeloc.features.extract import Cells
-from freeloc.nn.cell_pooling import average_pool, lse_pool, max_cells, topk_cells, topk_pool
-from freeloc.nn.full_image import full_image_scores
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.losses import logistic_loss
-from freeloc.nn.pooling import TOPK_WEIGHT, bias_gain
+from freeloc.nn.pooling.base import SparsePooling
+from freeloc.nn.pooling.full_image import full_image_scores
+from freeloc.nn.pooling.registry import get_pooling
 from freeloc.training.device import autocast, to_device
 from freeloc.training.recipe import Recipe
 
@@ -57,6 +57,7 @@ class TrainStep:
         self._projection = projection.to(device)
         self._head = head.to(device)
         self._recipe = recipe
+        self._pooling = get_pooling(recipe.pooling)
         self._low_precision = low_precision
         self._device = device
 
@@ -67,8 +68,8 @@ class TrainStep:
 
     @property
     def bias_gain(self) -> float:
-        """By how much a pooled score rises where FCb's bias does by one."""
-        return bias_gain(self._recipe.pooling)
+        """Change of a pooled score when FCb's bias rises by 1."""
+        return self._pooling.bias_gain
 
     def loss(self, cells: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
         """The loss of one mini-batch (paper, equation 1), ready for ``backward``.
@@ -106,23 +107,12 @@ class TrainStep:
             generator: source of dropout.
         """
         labels = labels.to(self._device)
-        sparse = self._recipe.gradient == "sparse"
-        if self._recipe.pooling == "full":
-            scores = self._full(features, counts, generator)
-        elif self._recipe.pooling == "max" and sparse:
-            scores = self.scores_at(features, self.winners(features.detach(), counts), generator)
-        elif self._recipe.pooling == "topk" and sparse:
-            scores = self._topk(features, counts, generator)
-        elif self._recipe.pooling == "max":
-            scores = self._dense(features, counts, generator)
-        else:
-            scores = self._softly(features, counts, generator)
-        return logistic_loss(scores, labels)
+        return logistic_loss(self._image_scores(features, counts, generator), labels)
 
     def drawn(self, count: int, generator: torch.Generator) -> Tensor | None:
         """Which of an image's ``count`` cells this step looks at, in order; None: at all of them."""
         kept = math.ceil(self._recipe.cell_fraction * count)
-        if kept == count or self._recipe.pooling == "full":
+        if kept == count or self._pooling.pools_features:
             return None
         return torch.randperm(count, generator=generator, device=generator.device)[:kept].sort().values
 
@@ -130,14 +120,10 @@ class TrainStep:
         """(N, K) scores of a mini-batch, pooled as the recipe says, without gradients or dropout."""
         features = to_device(np.concatenate(cells), self._device)
         counts = [len(part) for part in cells]
-        if self._recipe.pooling == "full":
+        if self._pooling.pools_features:
             with torch.no_grad():
-                return self._full(features, counts, None)
-        return _POOLS[self._recipe.pooling](self.search(features), counts)
-
-    def winners(self, features: Tensor, counts: Sequence[int]) -> Tensor:
-        """(N, K) which cell wins for each image and class, found without gradients or dropout."""
-        return max_cells(self.search(features), counts)
+                return self._full_image(features, counts, None)
+        return self._pooling.pool_cells(self.search(features), counts)
 
     def search(self, features: Tensor) -> Tensor:
         """(M, K) float32 scores of all cells, without gradients or dropout, at reduced precision."""
@@ -156,35 +142,32 @@ class TrainStep:
         picked: Tensor = scores.float().gather(0, position)
         return picked
 
-    def _topk(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
-        """(N, K) `topk_pool` of the cells that it reads, found without gradients or dropout."""
-        picked = topk_cells(self.search(features.detach()), counts)
-        scores = self.scores_at(features, torch.cat(picked), generator)
-        pooled = []
-        for part in torch.split(scores, [len(cells) for cells in picked]):
-            highest, lowest = part.chunk(2)
-            pooled.append(highest.mean(dim=0) + TOPK_WEIGHT * lowest.mean(dim=0))
-        return torch.stack(pooled)
+    def _image_scores(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
+        """Return the (N, K) pooled scores of N images, with gradients and dropout."""
+        pooling = self._pooling
+        if pooling.pools_features:
+            return self._full_image(features, counts, generator)
+        if isinstance(pooling, SparsePooling) and self._recipe.gradient == "sparse":
+            selected = pooling.select_cells(self.search(features.detach()), counts)
+            scores = self.scores_at(features, torch.cat(selected), generator)
+            return pooling.pool_selected(scores, [len(cells) for cells in selected])
+        if pooling.is_mean and self._head.fca is None:
+            # A linear head commutes with the mean: one row per image instead of one per cell.
+            pooled: Tensor = self._head(
+                pooling.pool_cells(self._projection(features.float()), counts), generator
+            )
+            return pooled
+        float32 = isinstance(pooling, SparsePooling) and pooling.float32_reference
+        with autocast(self._device, enabled=self._low_precision and not float32):
+            scores = self._head(self._projection(features.float()), generator)
+        return pooling.pool_cells(scores.float(), counts)
 
-    def _full(self, features: Tensor, counts: Sequence[int], generator: torch.Generator | None) -> Tensor:
+    def _full_image(
+        self, features: Tensor, counts: Sequence[int], generator: torch.Generator | None
+    ) -> Tensor:
         with autocast(self._device, enabled=self._low_precision):
             scores = full_image_scores(self._head, self._projection, features.float(), counts, generator)
         return scores.float()
-
-    def _dense(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
-        scores = self._head(self._projection(features.float()), generator)
-        return _maxima(scores, counts)
-
-    def _softly(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
-        """(N, K) scores by a pooling whose gradient reaches more cells than one."""
-        if self._recipe.pooling == "average" and self._head.fca is None:
-            # A linear head commutes with the mean: one row per image instead of one per cell.
-            projected = self._projection(features.float())
-            pooled: Tensor = self._head(average_pool(projected, counts), generator)
-            return pooled
-        with autocast(self._device, enabled=self._low_precision):
-            scores = self._head(self._projection(features.float()), generator)
-        return _POOLS[self._recipe.pooling](scores.float(), counts)
 
 
 def _chosen(cells: Sequence[Cells], drawn: Sequence[Tensor | None]) -> Cells:
@@ -201,16 +184,3 @@ def _chosen_rows(cells: Sequence[Cells], drawn: Sequence[Tensor | None], device:
         places.append((torch.arange(len(part), device=device) if rows is None else rows) + start)
         start += len(part)
     return torch.cat(places)
-
-
-def _maxima(scores: Tensor, counts: Sequence[int]) -> Tensor:
-    """(N, K) largest of each image's (M, K) scores, given the cells of each image."""
-    return torch.stack([part.amax(dim=0) for part in torch.split(scores, list(counts))])
-
-
-_POOLS: Mapping[str, Callable[[Tensor, Sequence[int]], Tensor]] = {
-    "max": _maxima,
-    "lse": lse_pool,
-    "topk": topk_pool,
-    "average": average_pool,
-}

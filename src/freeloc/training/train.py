@@ -27,7 +27,7 @@ from freeloc.nn.backbones.base import Backbone, BackboneSplit
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
 from freeloc.nn.backbones.trainable_stages import FROZEN
 from freeloc.nn.head import AdaptationHead, HeadSettings
-from freeloc.nn.pooling import test_pooling
+from freeloc.nn.pooling.registry import get_pooling, prediction_pooling
 from freeloc.runtime import Network, Precision, Runtime, compile_network, torch_device
 from freeloc.training.batches import Source, derive_seed, plan_epoch, resolve_recipe, steps_per_epoch
 from freeloc.training.box_threshold import fit_box_threshold
@@ -235,7 +235,7 @@ def _model(
         head=head.folded(),
         scales=recipe.test_scales,
         padding=recipe.padding,
-        pooling=test_pooling(recipe.pooling),
+        pooling=prediction_pooling(recipe.pooling),
         layout=backbone.layout,
         pad_color=backbone.pad_color,
         manifest=manifest(changed),
@@ -387,8 +387,8 @@ def _start_warm(
     with torch.no_grad():
         head.fcb.bias.copy_(log_odds(labels))
     loss = train_on_means(head, statistics, labels, recipe, seed=derive_seed(seed, 0, 2))
-    # A mean of cells is what the head was trained on just now; any other pooling lies above it.
-    if recipe.pooling not in {"average", "full"}:
+    # The head was trained on means of cells just now; any other pooling gives higher scores.
+    if not get_pooling(recipe.pooling).is_mean:
         generator = torch.Generator().manual_seed(derive_seed(seed, 0, 3))
         plan = plan_epoch(len(source), recipe, source.scales, generator)
         enough = -(-_CALIBRATION_IMAGES // recipe.batch_size)
