@@ -1,0 +1,49 @@
+from .datasets.open_dataset import open_dataset as open_dataset
+from .datasets.options import DatasetChecks as DatasetChecks
+from .errors import (
+    BackboneError as BackboneError,
+)
+from .errors import (
+    ConfigurationError as ConfigurationError,
+)
+from .errors import (
+    DatasetError as DatasetError,
+)
+from .errors import (
+    FreelocError as FreelocError,
+)
+from .errors import (
+    ImageError as ImageError,
+)
+from .errors import (
+    MissingDependencyError as MissingDependencyError,
+)
+from .errors import (
+    ModelError as ModelError,
+)
+from .errors import (
+    OutputError as OutputError,
+)
+from .errors import (
+    TrainingError as TrainingError,
+)
+from .evaluation.evaluate import EvaluationOptions as EvaluationOptions
+from .evaluation.evaluate import collect as collect
+from .evaluation.evaluate import evaluate as evaluate
+from .geometry.box import Box as Box
+from .inference.localizer import Localizer as Localizer
+from .inference.peaks import Peak as Peak
+from .inference.result import ClassLocation as ClassLocation
+from .inference.result import Localization as Localization
+from .models.catalog import list_models as list_models
+from .models.header import ModelCard as ModelCard
+from .models.registry import find_model as find_model
+from .posttraining.calibrate import calibrate as calibrate
+from .posttraining.quantize import quantize as quantize
+from .posttraining.release import release as release
+from .prediction.predict_files import PredictionOptions as PredictionOptions
+from .prediction.predict_files import predict_files as predict_files
+from .training.recipe import Recipe as Recipe
+from .training.train import train as train
+
+__version__: str
