@@ -1,9 +1,13 @@
-# make demo   environment, install, and the main job: generated scenes, tags in, locations out; then real images
-# make test   environment, lint, types and tests
-# make lint   ruff and mypy alone
-# make bench  compare speeds on real images; writes docs/benchmarks.md (BENCH_ARGS='--model FILE')
-# make voc20  train the model that ships, from a Pascal VOC devkit (VOC=VOCdevkit/VOC2012, VOC20_ARGS='--val-split val')
-# make clean  remove the environment and what the demo wrote
+# make setup     environment with everything for development, and the pre-commit hooks
+# make demo      environment, install, and the main job: generated scenes, tags in, locations out; then real images
+# make test      environment, lint, types and tests
+# make coverage  tests with branch coverage; writes build/coverage
+# make lint      ruff, typos, import-linter and mypy alone
+# make docs      build the documentation site into build/site; warnings are errors
+# make bench     compare speeds on real images; writes docs/benchmarks.md (BENCH_ARGS='--model FILE')
+# make voc20     train the model that ships, from a Pascal VOC devkit (VOC=VOCdevkit/VOC2012, VOC20_ARGS='--val-split val')
+# make format    let ruff fix what it can
+# make clean     remove the environment and what the demo wrote
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +17,7 @@ BENCH_ARGS ?=
 VOC ?= VOCdevkit/VOC2012
 VOC20_ARGS ?=
 
-.PHONY: demo test lint bench voc20 format clean help
+.PHONY: setup demo test coverage lint docs bench voc20 format clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -32,6 +36,9 @@ $(VENV)/demo: $(VENV)/base
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
 	@touch $@
 
+setup: $(VENV)/dev
+	$(BIN)/pre-commit install
+
 demo: $(VENV)/demo
 	$(BIN)/freeloc demo --out demo
 	$(BIN)/python -m recipes.everyday --out demo/images
@@ -39,10 +46,18 @@ demo: $(VENV)/demo
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/typos
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+coverage: $(VENV)/dev
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html:build/coverage $(PYTEST_ARGS)
+
+docs: $(VENV)/dev
+	$(BIN)/python docs/build_site.py
 
 $(VENV)/bench: $(VENV)/base
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[timm,int8]' --group bench
@@ -59,4 +74,4 @@ format: $(VENV)/dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo build

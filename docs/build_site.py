@@ -1,0 +1,56 @@
+"""Build the documentation site into build/site: ``make docs``.
+
+README, CONTRIBUTING and CHANGELOG are pages of the site as well; their links are adapted to it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ROOT / "build" / "docs"
+PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+
+
+def adapt_links(text: str) -> str:
+    """Turn links of a page at the repository's root into links of the site."""
+    text = text.replace("](docs/", "](")
+    for name, site in PAGES.items():
+        text = re.sub(rf"\]\((?:\.\./)?{re.escape(name)}(?=[)#])", f"]({site}", text)
+    return text
+
+
+def main() -> None:
+    """Collect the pages and build; exit with an error on any warning."""
+    shutil.rmtree(SOURCES, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", SOURCES, ignore=shutil.ignore_patterns("*.py", "*.json", "__pycache__"))
+    for name, site in PAGES.items():
+        (SOURCES / site).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    for page in SOURCES.glob("*.md"):
+        page.write_text(adapt_links(page.read_text("utf-8")), "utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "zensical",
+        "build",
+        "--strict",
+        "--clean",
+        "-f",
+        str(ROOT / "mkdocs.yml"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    sys.stdout.write(output)
+    # The strict mode does not count what mkdocstrings warns of.
+    warnings = [
+        line for line in output.splitlines() if re.match(r"(griffe|mkdocstrings|WARNING|warning)\b", line)
+    ]
+    sys.exit(done.returncode or bool(warnings))
+
+
+if __name__ == "__main__":
+    main()
