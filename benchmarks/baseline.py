@@ -9,7 +9,7 @@ import torch
 
 from freeloc.geometry.grid import Padding
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.canvas import canvases_of
+from freeloc.images.canvas import load_canvases
 from freeloc.images.decode import ImageSource
 from freeloc.inference.fusion import localize
 from freeloc.inference.result import Localization, LocationMode
@@ -54,7 +54,7 @@ class PlainTorch:
     def score_maps(self, image: ImageSource) -> list[ScoreMap]:
         """Raw maps of one image, one per scale, cut to the cells that look at it."""
         maps = []
-        for grid, canvas in canvases_of(
+        for grid, canvas in load_canvases(
             image, self._pyramid, self._backbone.layout, self._backbone.pad_color
         ):
             features = self._backbone(torch.from_numpy(canvas)[None])

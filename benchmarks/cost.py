@@ -15,7 +15,7 @@ from benchmarks.subject import Subject, fresh_model
 from benchmarks.timing import Task, Timings, interleaved
 from freeloc._typing import Uint8Array
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.canvas import canvases_of
+from freeloc.images.canvas import load_canvases
 from freeloc.images.decode import open_image
 from freeloc.runtime import InferencePrecision, Network, Tail, compile_network
 
@@ -54,12 +54,12 @@ def measure_networks(subject: Subject, settings: Settings, ceiling: dict[str, An
     for name in NETWORKS:
         timings = timings.combined(f"{name} all", {f"{name} {scale:g}": 1 for scale in canvases})
     flops_of = FlopsOf(subject.backbone, subject.model.head)
-    count_of = {
+    counted = {
         f"{scale:g}": sum((flops_of(*canvas.shape[:2]) for canvas in found), Flops())
         for scale, found in canvases.items()
     }
-    count_of["all"] = sum(count_of.values(), Flops())
-    rows = {scale: _row(timings, scale, flops, settings.cost, peak) for scale, flops in count_of.items()}
+    counted["all"] = sum(counted.values(), Flops())
+    rows = {scale: _row(timings, scale, flops, settings.cost, peak) for scale, flops in counted.items()}
     return {
         "images": len(canvases[subject.scales[0]]),
         "precision": precision,
@@ -88,7 +88,9 @@ def measure_stages(
     tasks: dict[str, Task] = {
         "whole": lambda: [localizer.predict(path) for path in paths],
         "decode": lambda: [open_image(path) for path in paths],
-        "canvases": lambda: [list(canvases_of(path, localizer.pyramid, layout, pad_color)) for path in paths],
+        "canvases": lambda: [
+            list(load_canvases(path, localizer.pyramid, layout, pad_color)) for path in paths
+        ],
         "score maps": lambda: [localizer.score_maps(path) for path in paths],
         "fusion": lambda: [localizer.localize(own) for own in maps],
     }
@@ -124,7 +126,7 @@ def _canvases(subject: Subject, count: int) -> dict[float, list[Uint8Array]]:
     by_scale: dict[float, list[Uint8Array]] = {scale: [] for scale in subject.scales}
     pyramid = Pyramid(subject.scales, subject.model.padding)
     for path in subject.paths(count):
-        for grid, canvas in canvases_of(path, pyramid, subject.backbone.layout, subject.backbone.pad_color):
+        for grid, canvas in load_canvases(path, pyramid, subject.backbone.layout, subject.backbone.pad_color):
             by_scale[grid.scale].append(canvas)
     return by_scale
 

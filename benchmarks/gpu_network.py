@@ -21,7 +21,7 @@ from freeloc.features.batching import grouped
 from freeloc.geometry.grid import Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
-from freeloc.images.canvas import canvases_of
+from freeloc.images.canvas import load_canvases
 from freeloc.images.decode import ImageSource
 from freeloc.inference.score_map import fusion_lattice
 from freeloc.inference.scoring_graph import ScoringGraph
@@ -241,7 +241,7 @@ def measure_agreement(
     """
     looks = []
     for image in images:
-        for grid, canvas in canvases_of(image, Pyramid(tuple(scales)), backbone.layout, backbone.pad_color):
+        for grid, canvas in load_canvases(image, Pyramid(tuple(scales)), backbone.layout, backbone.pad_color):
             lattice = fusion_lattice(grid.image_size)
             looks.append((canvas, (grid.padding_mask(), grid.sampling_field(lattice)), lattice))
 

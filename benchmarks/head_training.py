@@ -33,7 +33,7 @@ from freeloc.datasets import Dataset, open_dataset
 from freeloc.features.cache import Cells
 from freeloc.features.extract import CachedFeatures, extract
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.canvas import canvases_of
+from freeloc.images.canvas import load_canvases
 from freeloc.io.progress import print_status
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
@@ -142,7 +142,7 @@ def _dense_scores(
 ) -> torch.Tensor:
     """(K,) maxima over all valid cells of one image, with gradients everywhere in what is learned."""
     pyramid = Pyramid((scale,), recipe.padding)
-    ((grid, canvas),) = canvases_of(path, pyramid, backbone.layout, backbone.pad_color)
+    ((grid, canvas),) = load_canvases(path, pyramid, backbone.layout, backbone.pad_color)
     with torch.no_grad():
         features = backbone(torch.from_numpy(canvas)[None])[:, :, : grid.valid_rows, : grid.valid_cols]
     scores: torch.Tensor = learned.head(learned.projection(features), generator)

@@ -24,7 +24,7 @@ from benchmarks.record import update_record
 from benchmarks.settings import Settings, add_common, out_folder, run, settings_of
 from benchmarks.subject import Subject, add_model, subject_of
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.canvas import canvases_of
+from freeloc.images.canvas import load_canvases
 from freeloc.inference.multiscale import ScaleInput
 from freeloc.inference.scoring_graph import scoring_tail
 from freeloc.io.progress import print_status
@@ -54,7 +54,7 @@ def measure_layers(subject: Subject, settings: Settings) -> dict[str, Any]:
     looks = [
         ScaleInput.of(grid, canvas)
         for path in subject.paths(settings.cost)
-        for grid, canvas in canvases_of(path, pyramid, subject.backbone.layout, subject.backbone.pad_color)
+        for grid, canvas in load_canvases(path, pyramid, subject.backbone.layout, subject.backbone.pad_color)
     ]
     return {
         "scale": scale,

@@ -29,7 +29,7 @@ from benchmarks.warm_head import Learned, warm_head
 from freeloc.datasets import Dataset, open_dataset
 from freeloc.features.extract import LiveFeatures
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.canvas import canvases_of
+from freeloc.images.canvas import load_canvases
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import print_status
 from freeloc.nn.backbones.base import Backbone
@@ -121,7 +121,7 @@ def _canvas(
 ) -> np.ndarray[Any, np.dtype[np.uint8]]:
     index, scale = pair
     pyramid = Pyramid((scale,), recipe.padding)
-    ((_grid, canvas),) = canvases_of(paths[index], pyramid, backbone.layout, backbone.pad_color)
+    ((_grid, canvas),) = load_canvases(paths[index], pyramid, backbone.layout, backbone.pad_color)
     return canvas
 
 

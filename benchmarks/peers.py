@@ -26,7 +26,7 @@ from freeloc._typing import Float32Array, Float64Array, Uint8Array
 from freeloc.errors import FreelocError
 from freeloc.geometry.grid import Grid
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.canvas import canvases_of
+from freeloc.images.canvas import load_canvases
 from freeloc.inference.score_map import ScoreMap
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
@@ -124,7 +124,9 @@ class _OneScale:
         self.network = Classifier(model, backbone, tuned=tuned)
 
     def _prepared(self, image: Uint8Array) -> tuple[Grid, Tensor]:
-        ((grid, canvas),) = canvases_of(image, self._pyramid, self._backbone.layout, self._backbone.pad_color)
+        ((grid, canvas),) = load_canvases(
+            image, self._pyramid, self._backbone.layout, self._backbone.pad_color
+        )
         self.network.valid = (grid.valid_rows, grid.valid_cols)
         # Channels last, as the canvas comes: torch's convolutions are faster on it.
         return grid, self._backbone.normalization(torch.from_numpy(canvas)[None])

@@ -61,11 +61,20 @@ class ImageError(FreelocError):
 
     Attributes:
         path: the image's file; None where the image did not come from a file.
+        reason: why it failed, without the file's name and without advice; the message where it was not given.
     """
 
-    def __init__(self, message: str, *, path: Path | None = None, parameter: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: Path | None = None,
+        reason: str | None = None,
+        parameter: str | None = None,
+    ) -> None:
         super().__init__(message, parameter=parameter)
         self.path = path
+        self.reason = message if reason is None else reason
 
 
 class DatasetError(FreelocError):

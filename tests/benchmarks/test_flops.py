@@ -11,19 +11,19 @@ from freeloc.nn.head import AdaptationHead, HeadSettings
 
 def convolutions_by_hand(module: nn.Module, inputs: Tensor) -> int:
     """Twice the multiplications of all convolutions, from the shapes that pass through them."""
-    count_of = []
+    counted = []
 
     def count(layer: nn.Conv2d, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         rows, cols = output.shape[2:]
         kernel = layer.kernel_size[0] * layer.kernel_size[1]
-        count_of.append(2 * layer.out_channels * rows * cols * kernel * layer.in_channels // layer.groups)
+        counted.append(2 * layer.out_channels * rows * cols * kernel * layer.in_channels // layer.groups)
 
     hooks = [layer.register_forward_hook(count) for layer in module.modules() if isinstance(layer, nn.Conv2d)]
     with torch.no_grad():
         module(inputs)
     for hook in hooks:
         hook.remove()
-    return sum(count_of)
+    return sum(counted)
 
 
 @pytest.mark.parametrize("hidden", [0, 48])
@@ -31,15 +31,15 @@ def test_every_part_is_counted_right(hidden: int) -> None:
     backbone = load_backbone("efficientnet_lite0")
     head = AdaptationHead(HeadSettings(backbone.width, 5, hidden)).eval()
     height, width = 96, 160
-    count_of = FlopsOf(backbone, head)(height, width)
+    counted = FlopsOf(backbone, head)(height, width)
     canvas = torch.zeros(1, height, width, 3, dtype=torch.uint8)
     cells = backbone.layout.cells(height) * backbone.layout.cells(width)
-    assert count_of.body == convolutions_by_hand(backbone, canvas)
-    assert count_of.projection == 2 * cells * backbone.channels * backbone.width
-    assert count_of.head == 2 * cells * (
+    assert counted.body == convolutions_by_hand(backbone, canvas)
+    assert counted.projection == 2 * cells * backbone.channels * backbone.width
+    assert counted.head == 2 * cells * (
         backbone.width * hidden + hidden * 5 if hidden else backbone.width * 5
     )
-    assert count_of.total == count_of.body + count_of.projection + count_of.head
+    assert counted.total == counted.body + counted.projection + counted.head
 
 
 def test_the_backbone_itself_stays_as_it_is() -> None:

@@ -16,7 +16,7 @@ from benchmarks.growth_page import JPEG, PNG, START_UP, growth_blocks
 from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError
 from freeloc.images.decode import load_image
-from freeloc.images.find import ImageFinder
+from freeloc.images.find import find_images
 from freeloc.models.header import ModelHeader
 
 MEGABYTES = 200
@@ -82,7 +82,7 @@ def test_the_commands_message_is_told(tiny_scenes: Dataset, tmp_path: Path) -> N
 
 def test_images_come_again_under_other_names(tiny_scenes: Dataset, tmp_path: Path) -> None:
     album = [sample.path for sample in tiny_scenes.samples[:3]]
-    found = ImageFinder([cycled(album, 7, tmp_path / "seven")]).paths
+    found = find_images([cycled(album, 7, tmp_path / "seven")]).paths
     assert len(found) == 7
     assert [path.resolve() for path in found] == [album[number % 3].resolve() for number in range(7)]
 

@@ -11,7 +11,7 @@ from benchmarks.layers_page import layers_blocks
 from benchmarks.settings import QUICK
 from benchmarks.subject import open_subject
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.canvas import canvases_of
+from freeloc.images.canvas import load_canvases
 
 
 def test_the_layers_hold_all_operations_and_all_of_the_time(tiny_coco: Path, tiny_run: Path) -> None:
@@ -20,7 +20,7 @@ def test_the_layers_hold_all_operations_and_all_of_the_time(tiny_coco: Path, tin
     (network,) = section["networks"].values()
     assert network.keys() == set(KINDS)
     assert all(kind["ms"] > 0 for kind in network.values())
-    ((_, canvas),) = canvases_of(
+    ((_, canvas),) = load_canvases(
         subject.paths(1)[0], Pyramid((section["scale"],)), subject.backbone.layout, subject.backbone.pad_color
     )
     # Counted another way: from torch's modules.

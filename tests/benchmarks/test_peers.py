@@ -26,7 +26,7 @@ from freeloc.errors import FreelocError
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
-from freeloc.images.canvas import canvases_of
+from freeloc.images.canvas import load_canvases
 from freeloc.images.decode import load_image
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.score_map import ScoreMap
@@ -62,7 +62,7 @@ def test_the_classifier_is_the_model_at_one_scale(
     model: Model, backbone: Backbone, image: Uint8Array, tuned: bool
 ) -> None:
     classifier = Classifier(model, backbone, tuned=tuned)
-    ((grid, canvas),) = canvases_of(image, Pyramid((1.0,)), backbone.layout, backbone.pad_color)
+    ((grid, canvas),) = load_canvases(image, Pyramid((1.0,)), backbone.layout, backbone.pad_color)
     classifier.valid = (grid.valid_rows, grid.valid_cols)
     scores = classifier(backbone.normalization(torch.from_numpy(canvas)[None]))
     plain = PlainTorch(model, backbone, scales=(1.0,), padding="stride").predict(image)
@@ -138,7 +138,7 @@ def test_both_peers_agree_and_give_the_models_scores(
 
 def test_torchcam_is_grad_cam_by_hand(model: Model, backbone: Backbone, image: Uint8Array) -> None:
     peer = made(lambda: TorchCam(model, backbone, tuned=True))
-    ((grid, canvas),) = canvases_of(image, Pyramid((1.0,)), backbone.layout, backbone.pad_color)
+    ((grid, canvas),) = load_canvases(image, Pyramid((1.0,)), backbone.layout, backbone.pad_color)
     activations = backbone.projection(backbone(torch.from_numpy(canvas)[None])).requires_grad_(True)
     valid = model.head(activations)[:, :, : grid.valid_rows, : grid.valid_cols]
     label = int(valid.amax(dim=(2, 3)).argmax())

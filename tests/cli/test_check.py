@@ -98,5 +98,5 @@ def test_a_image_that_does_not_decode_is_found(
     torn.write_bytes(data)
     answer = freeloc("check", copied)
     assert (answer.code, answer.out) == (2, "")
-    assert f"metadata.csv:4: image {torn} cannot be decoded" in answer.err
+    assert f"metadata.csv:4: image {torn} cannot be read: decoding failed" in answer.err
     assert answer.err.count(str(torn)) == 1

@@ -138,7 +138,7 @@ def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pyt
         raise KeyboardInterrupt
 
     monkeypatch.setattr("freeloc.datasets.open_dataset", stopped)
-    monkeypatch.setattr("freeloc.images.find.ImageFinder", stopped)
+    monkeypatch.setattr("freeloc.images.find.find_images", stopped)
     for words, told in (
         (("check", "anything"), "freeloc: stopped\n"),
         (

@@ -168,7 +168,7 @@ def test_pictures_of_other_kinds_are_counted(
     assert "left out: 1 .heic file, a kind freeloc does not read: convert to JPEG" in answer.err
     answer = freeloc("predict", tiny_run, f"{images}/*.HEIC", "--out", tmp_path, *TORCH)
     assert answer.code == 2
-    assert "holds pictures of kinds that freeloc does not read (.heic): convert them to JPEG" in answer.err
+    assert "contains only images in unsupported formats (.heic): convert them to JPEG" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -208,9 +208,9 @@ def test_a_missing_model_missing_images_and_a_bad_place(
     for model, image, out, wanted in (
         (tmp_path / "gone", images, tmp_path / "out", "gone does not exist"),
         (note, images, tmp_path / "out", "notes.txt cannot be read"),
-        (tiny_run, tmp_path / "gone.jpg", tmp_path / "out", "there is no file or folder"),
+        (tiny_run, tmp_path / "gone.jpg", tmp_path / "out", "no such file or folder"),
         (tiny_run, f"{images}/*.bmp", tmp_path / "out", "no image matches"),
-        (tiny_run, tmp_path / "empty", tmp_path / "out", "holds no image"),
+        (tiny_run, tmp_path / "empty", tmp_path / "out", "contains no images"),
         (tiny_run, images, note, f"cannot write {note}"),
     ):
         answer = freeloc("predict", model, image, "--out", out, *TORCH)

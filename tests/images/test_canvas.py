@@ -13,7 +13,7 @@ from PIL import Image
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
-from freeloc.images.canvas import canvases_of, fill_canvas, fill_canvases
+from freeloc.images.canvas import load_canvases, make_canvas, make_canvases
 from freeloc.images.decode import load_image
 
 BACKBONE = CellLayout(stride=32, offset=16.0)
@@ -40,7 +40,7 @@ def scene(width: int, height: int) -> np.ndarray:
 def test_canvas_is_the_image_then_fill(width, height, scale, layout, padding) -> None:
     image = scene(width, height) // 2
     grid = Pyramid((scale,), padding).grid(Size(width, height), scale, layout)
-    canvas = fill_canvas(image, grid, (200, 201, 202))
+    canvas = make_canvas(image, grid, (200, 201, 202))
     assert canvas.shape == (grid.canvas.height, grid.canvas.width, 3)
     assert canvas.dtype == np.uint8
     rows, cols = min(grid.content.height, grid.canvas.height), min(grid.content.width, grid.canvas.width)
@@ -58,7 +58,7 @@ def test_shrinking_is_antialiased() -> None:
     stripes = np.zeros((3000, 4000, 3), np.uint8)
     stripes[:, ::2] = 255
     grid = Pyramid((0.5,)).grid(image, 0.5, BACKBONE)
-    content = fill_canvas(stripes, grid, (0, 0, 0))[: grid.content.height, : grid.content.width]
+    content = make_canvas(stripes, grid, (0, 0, 0))[: grid.content.height, : grid.content.width]
     assert np.abs(content.astype(int) - 127).max() <= 2
 
 
@@ -67,7 +67,7 @@ def test_large_images_stay_close_to_plain_bilinear() -> None:
     coarse = Image.fromarray(rng.integers(0, 256, (60, 80, 3), np.uint8))
     large = coarse.resize((2400, 1800), Image.Resampling.BICUBIC)
     grid = Pyramid((0.5,)).grid(Size(2400, 1800), 0.5, BACKBONE)
-    content = fill_canvas(large, grid, (0, 0, 0))[: grid.content.height, : grid.content.width]
+    content = make_canvas(large, grid, (0, 0, 0))[: grid.content.height, : grid.content.width]
     plain = np.asarray(large.resize((grid.content.width, grid.content.height), Image.Resampling.BILINEAR))
     assert np.abs(content.astype(int) - plain.astype(int)).mean() < 0.5
 
@@ -75,29 +75,29 @@ def test_large_images_stay_close_to_plain_bilinear() -> None:
 def test_several_canvases_equal_single_ones() -> None:
     image = scene(320, 200)
     grids = Pyramid().grids(Size(320, 200), BACKBONE)
-    together = fill_canvases(image, grids, (1, 2, 3))
+    together = make_canvases(image, grids, (1, 2, 3))
     assert len(together) == len(grids)
     for canvas, grid in zip(together, grids, strict=True):
-        assert np.array_equal(canvas, fill_canvas(Image.fromarray(image), grid, (1, 2, 3)))
+        assert np.array_equal(canvas, make_canvas(Image.fromarray(image), grid, (1, 2, 3)))
 
 
 def test_canvas_refuses_what_is_not_the_grids_image() -> None:
     grid = Pyramid().grid(Size(40, 30), 1.0, BACKBONE)
     for wrong in (scene(30, 40), scene(40, 30)[..., 0], scene(40, 30).astype(float)):
         with pytest.raises(ValueError, match=r"image"):
-            fill_canvas(wrong, grid, (0, 0, 0))
+            make_canvas(wrong, grid, (0, 0, 0))
     with pytest.raises(ValueError, match="mode RGB"):
-        fill_canvas(Image.new("L", (40, 30)), grid, (0, 0, 0))
+        make_canvas(Image.new("L", (40, 30)), grid, (0, 0, 0))
 
 
 class TestLayingOut:
     def test_gives_the_canvases_of_every_scale(self) -> None:
         image = scene(320, 200)
         pyramid = Pyramid()
-        laid_out = list(canvases_of(image, pyramid, BACKBONE, (1, 2, 3)))
+        laid_out = list(load_canvases(image, pyramid, BACKBONE, (1, 2, 3)))
         grids = pyramid.grids(Size(320, 200), BACKBONE)
         assert [grid for grid, _ in laid_out] == list(grids)
-        for (_, canvas), wanted in zip(laid_out, fill_canvases(image, grids, (1, 2, 3)), strict=True):
+        for (_, canvas), wanted in zip(laid_out, make_canvases(image, grids, (1, 2, 3)), strict=True):
             assert np.array_equal(canvas, wanted)
 
     @pytest.mark.parametrize("orientation", [1, 6])
@@ -116,9 +116,9 @@ class TestLayingOut:
         picture.save(path, exif=exif, quality=92)
         whole = load_image(path)
         for scale, reduced in ((0.25, True), (1.1, False)):
-            ((grid, canvas),) = canvases_of(path, Pyramid((scale,)), BACKBONE, (0, 0, 0))
+            ((grid, canvas),) = load_canvases(path, Pyramid((scale,)), BACKBONE, (0, 0, 0))
             assert grid.image_size == Size(whole.shape[1], whole.shape[0])
-            wanted = fill_canvas(whole, grid, (0, 0, 0))
+            wanted = make_canvas(whole, grid, (0, 0, 0))
             away = np.abs(canvas.astype(int) - wanted.astype(int))
             assert away.mean() < 1
             assert away.max() <= 12

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from freeloc.errors import FreelocError
+from freeloc.errors import ImageError
 from freeloc.images.decode import load_image, read_image_size
-from freeloc.images.find import ImageFinder
+from freeloc.images.find import FoundImages, find_images
 
 
 @pytest.fixture
@@ -22,12 +21,8 @@ def album(tmp_path: Path) -> Path:
     return tmp_path / "album"
 
 
-def find_images(words: Sequence[str | Path], **options: Path) -> list[Path]:
-    return ImageFinder(words, **options).paths
-
-
-def relative(paths: list[Path], album: Path) -> list[str]:
-    return [path.relative_to(album).as_posix() for path in paths]
+def relative(found: FoundImages, album: Path) -> list[str]:
+    return [path.relative_to(album).as_posix() for path in found.paths]
 
 
 def test_a_folder_gives_its_images_sorted(album: Path) -> None:
@@ -67,9 +62,9 @@ def test_patterns(album: Path, pattern: str, expected: list[str]) -> None:
 
 def test_patterns_from_the_current_folder(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(album)
-    assert find_images(["sub/*.jpeg", "."]) == [
+    assert find_images(["sub/*.jpeg", "."]).paths == (
         Path("sub/c.jpeg"), Path("a.png"), Path("b.JPG"), Path("odd[1].jpg"), Path("sub/deep/d.Tif")
-    ]  # fmt: skip
+    )  # fmt: skip
     monkeypatch.setenv("HOME", str(album))
     assert relative(find_images(["~/b.JPG"]), album) == ["b.JPG"]
 
@@ -77,30 +72,28 @@ def test_patterns_from_the_current_folder(album: Path, monkeypatch: pytest.Monke
 def test_words_that_name_nothing(album: Path) -> None:
     (album / "bare").mkdir()
     for word in ("missing.jpg", "*.gif", "bare", "*.txt"):
-        with pytest.raises(FreelocError) as caught:
+        with pytest.raises(ImageError) as caught:
             find_images([album / "a.png", album / word])
         assert str(album / word) in str(caught.value)
-    assert find_images([]) == []
+    assert find_images([]) == FoundImages((), {})
 
 
 def test_a_folder_can_be_left_out(album: Path) -> None:
     for words in ([album], [f"{album}/**"], [f"{album}/*.jpg", f"{album}/*"]):
-        found = relative(find_images(words, leave_out=album / "sub"), album)
+        found = relative(find_images(words, exclude=album / "sub"), album)
         assert sorted(found) == ["a.png", "b.JPG", "odd[1].jpg"]
     # Named itself, it is taken.
-    assert relative(find_images([album / "sub" / "c.jpeg"], leave_out=album / "sub"), album) == ["sub/c.jpeg"]
+    assert relative(find_images([album / "sub" / "c.jpeg"], exclude=album / "sub"), album) == ["sub/c.jpeg"]
 
 
 def test_pictures_of_other_kinds_are_counted(album: Path) -> None:
     for name in ("x.heic", "sub/y.HEIC", "z.svg"):
         (album / name).write_bytes(b"x")
-    search = ImageFinder([album])
-    assert dict(search.unread) == {".heic": 2, ".svg": 1}
-    assert relative(search.paths, album) == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
-    with pytest.raises(
-        FreelocError, match=r"kinds that freeloc does not read \(\.svg\): convert them to JPEG"
-    ):
-        ImageFinder([f"{album}/*.svg"])
+    found = find_images([album])
+    assert found.unsupported == {".heic": 2, ".svg": 1}
+    assert relative(found, album) == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
+    with pytest.raises(ImageError, match=r"unsupported formats \(\.svg\): convert them to JPEG"):
+        find_images([f"{album}/*.svg"])
 
 
 def test_links_that_go_in_circles_end(album: Path) -> None:
@@ -113,7 +106,7 @@ def test_links_that_go_in_circles_end(album: Path) -> None:
 @pytest.mark.images
 def test_a_real_folder(voc_root: Path) -> None:
     folder = voc_root / "JPEGImages"
-    found = find_images([folder, f"{folder}/2008_*.jpg", next(folder.iterdir())])
+    found = find_images([folder, f"{folder}/2008_*.jpg", next(folder.iterdir())]).paths
     assert len(found) == len(list(folder.glob("*.jpg")))
     size = read_image_size(found[0])
     assert load_image(found[0]).shape == (size.height, size.width, 3)

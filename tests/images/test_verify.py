@@ -1,5 +1,8 @@
+"""Checks of image files before long work starts."""
+
 from __future__ import annotations
 
+import io
 import logging
 import random
 import re
@@ -9,11 +12,13 @@ import pytest
 from PIL import Image
 
 from freeloc.datasets import DataProblems, DatasetChecks, open_dataset
-from freeloc.datasets.problems import Problem
+from freeloc.errors import ImageError
+from freeloc.features.extract import content_hashes
 from freeloc.geometry.size import Size
-from freeloc.images import verify as decoding
-from freeloc.images.header import read_size
-from freeloc.images.verify import decoding_problems
+from freeloc.images import decode_errors, verify
+from freeloc.images.decode import decode_reduced, load_image
+from freeloc.images.verify import VerifiedImage, check_header, verify_images
+from tests.images.sample_images import exif_of
 
 
 def picture(path: Path) -> Path:
@@ -37,45 +42,160 @@ def scratched(path: Path) -> Path:
     return path
 
 
-TRUNCATED = r"cannot be decoded \(image file is truncated.*\): it is damaged, .* save it anew as JPEG or PNG$"
+def bytes_of(kind: str) -> bytes:
+    out = io.BytesIO()
+    Image.radial_gradient("L").resize((24, 16)).convert("RGB").save(out, kind)
+    return out.getvalue()
+
+
+class TestCheckHeader:
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"])
+    def test_returns_the_size(self, kind: str, tmp_path: Path) -> None:
+        path = tmp_path / "image"
+        Image.new("RGB", (31, 17)).save(path, kind)
+        assert check_header(path) == Size(31, 17)
+
+    def test_the_size_is_upright(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jpg"
+        Image.new("RGB", (31, 17)).save(path, exif=exif_of(6))
+        assert check_header(path) == Size(17, 31)
+
+    def test_a_truncated_jpeg(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jpg"
+        path.write_bytes(bytes_of("JPEG")[:-20])
+        with pytest.raises(
+            ImageError, match=r"a\.jpg: the JPEG is truncated \(its end marker is missing\); "
+        ):
+            check_header(path)
+
+    @pytest.mark.parametrize("data", [b"", b"hello", bytes_of("JPEG")[:10]])
+    def test_other_files(self, data: bytes, tmp_path: Path) -> None:
+        path = tmp_path / "a.jpg"
+        path.write_bytes(data)
+        with pytest.raises(ImageError, match=r"it is empty|not an image|decoding failed"):
+            check_header(path)
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(ImageError, match="the file does not exist"):
+            check_header(tmp_path / "a.jpg")
+
+    @pytest.mark.filterwarnings("error")
+    def test_freelocs_limit_on_pixels_applies_and_pillows_does_not(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "a.jpg"
+        path.write_bytes(bytes_of("JPEG"))
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+        assert check_header(path) == Size(24, 16)
+        monkeypatch.setattr(decode_errors, "MAX_PIXELS", 24 * 16 - 1)
+        with pytest.raises(ImageError, match="megapixels"):
+            check_header(path)
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "gif"])
-def test_half_a_image_passes_the_header_and_fails_to_decode(tmp_path: Path, suffix: str) -> None:
+def test_half_an_image_passes_the_header_check_and_fails_to_decode(tmp_path: Path, suffix: str) -> None:
     whole, half = picture(tmp_path / f"whole.{suffix}"), halved(tmp_path / f"half.{suffix}")
-    assert read_size(half) == Size(90, 60)
-    first, second = decoding_problems([whole, half])
-    assert first == ""
-    assert second.startswith(f"{half} ")
-    assert re.search(TRUNCATED, second)
+    assert check_header(half) == Size(90, 60)
+    first, second = verify_images([whole, half])
+    assert first == VerifiedImage(Size(90, 60), *content_hashes([whole]))
+    assert isinstance(second, ImageError)
+    assert second.path == half
+    assert re.fullmatch(r"decoding failed \(image file is truncated.*\)", second.reason)
+    assert str(second).startswith(f"cannot read image {half}: {second.reason}; ")
 
 
-def test_the_whole_of_a_jpeg_is_read_though_few_of_its_pixels_are_made(
+def test_all_data_of_a_jpeg_is_read_though_few_of_its_pixels_are_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
-    opened = decoding.open_reduced
+    decoded: list[int] = []
 
-    def spy(path: Path, longest: int | None) -> tuple[Image.Image, object]:
-        image, size = opened(path, longest)
-        asked.append(max(image.size))
+    def spy(*args: object) -> tuple[Image.Image, Size]:
+        image, size = decode_reduced(*args)
+        decoded.append(max(image.size))
         return image, size
 
-    monkeypatch.setattr(decoding, "open_reduced", spy)
+    monkeypatch.setattr(verify, "decode_reduced", spy)
     good, bad = picture(tmp_path / "a.jpg"), scratched(tmp_path / "b.jpg")
-    assert read_size(bad) == Size(90, 60)
-    first, second = decoding_problems([good, bad])
-    assert (first, asked) == ("", [12])
-    assert second.startswith(f"{bad} cannot be decoded (broken data stream")
+    assert check_header(bad) == Size(90, 60)
+    first, second = verify_images([good, bad])
+    assert (first, decoded) == (VerifiedImage(Size(90, 60), *content_hashes([good])), [12])
+    assert isinstance(second, ImageError)
+    assert second.reason.startswith("decoding failed (broken data stream")
 
 
-def test_what_pillow_opens_but_freeloc_does_not_is_told(tmp_path: Path) -> None:
+def test_a_truncated_jpeg_and_a_missing_file(tmp_path: Path) -> None:
+    truncated = halved(tmp_path / "a.jpg")
+    reasons = [outcome.reason for outcome in verify_images([truncated, tmp_path / "gone.jpg", tmp_path])]
+    assert reasons == [
+        "the JPEG is truncated (its end marker is missing)",
+        "the file does not exist",
+        "it is a folder",
+    ]
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_size_and_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orientation: int, suffix: str, in_memory: bool
+) -> None:
+    if not in_memory:
+        monkeypatch.setattr(verify, "_MAX_BYTES_IN_MEMORY", 0)
+    path = tmp_path / f"a.{suffix}"
+    Image.new("RGB", (91, 60)).save(path, exif=exif_of(orientation))
+    height, width, _ = load_image(path).shape
+    (outcome,) = verify_images([path])
+    assert outcome == VerifiedImage(Size(width, height), *content_hashes([path]))
+    assert outcome.size == (Size(60, 91) if orientation == 6 else Size(91, 60))
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("make", [halved, scratched])
+def test_damage_is_found_in_files_of_every_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: bool, make: object
+) -> None:
+    if not in_memory:
+        monkeypatch.setattr(verify, "_MAX_BYTES_IN_MEMORY", 0)
+    for suffix in ("jpg", "png"):
+        (outcome,) = verify_images([make(tmp_path / f"a.{suffix}")])
+        assert isinstance(outcome, ImageError)
+
+
+def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+    original = Path.open
+
+    def spy(self: Path, *args: object, **options: object) -> object:
+        opened.append(self)
+        return original(self, *args, **options)
+
+    paths = [picture(tmp_path / "a.jpg"), picture(tmp_path / "b.png")]
+    monkeypatch.setattr(Path, "open", spy)
+    assert len(list(verify_images(paths))) == 2
+    assert sorted(opened) == paths
+
+
+def test_a_read_error_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = picture(tmp_path / "a.jpg")
+
+    def fail(file: object) -> str:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(verify, "_MAX_BYTES_IN_MEMORY", 0)
+    monkeypatch.setattr(verify, "hash_file", fail)
+    (outcome,) = verify_images([path])
+    assert isinstance(outcome, ImageError)
+    assert (outcome.path, outcome.reason) == (path, "Input/output error")
+
+
+def test_formats_that_pillow_reads_but_freeloc_does_not(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     Image.new("RGB", (8, 6)).save(path, "PCX")
-    assert read_size(path) == Size(8, 6)
-    assert list(decoding_problems([path])) == [
-        f"{path} is no picture that freeloc can read: convert it to JPEG or PNG"
-    ]
+    (outcome,) = verify_images([path])
+    assert str(outcome) == (
+        f"cannot read image {path}: it is not an image in a supported format; "
+        "convert it to JPEG or PNG, or leave it out"
+    )
 
 
 def test_damage_is_reported_with_the_row_and_all_else(
@@ -91,8 +211,7 @@ def test_damage_is_reported_with_the_row_and_all_else(
     assert [(problem.kind, problem.line) for problem in caught.value.problems] == [*zip(kinds, (2, 4, 5, 6))]
     first = caught.value.problems[0]
     assert (first.file, first.message.count(str(half))) == (file, 1)
-    assert first.message.startswith(f"image {half} cannot be decoded (image file is truncated")
-    assert first.message.endswith("save it anew as JPEG or PNG")
+    assert first.message.startswith(f"image {half} cannot be read: decoding failed (image file is truncated")
     assert str(bad) in caught.value.problems[2].message
     with caplog.at_level(logging.WARNING):
         data = open_dataset(file, skip_bad=True)
@@ -107,7 +226,7 @@ def test_where_folders_are_the_list_the_path_is_told_once(tmp_path: Path) -> Non
     with pytest.raises(DataProblems) as caught:
         open_dataset(tmp_path)
     (problem,) = caught.value.problems
-    assert str(problem).startswith(f"{half}: this image cannot be decoded (")
+    assert str(problem).startswith(f"{half}: this image cannot be read: decoding failed (")
 
 
 def test_a_image_that_decodes_badly_is_gone_for_training(tmp_path: Path) -> None:
@@ -134,7 +253,7 @@ def test_progress_is_shown_where_images_are_many(
     quiet: bool,
     shown: bool,
 ) -> None:
-    monkeypatch.setattr(decoding, "_MANY", many)
+    monkeypatch.setattr(verify, "_PROGRESS_FROM", many)
     for name in "ab":
         picture(tmp_path / f"{name}.jpg")
     file = tmp_path / "tags.csv"
@@ -143,16 +262,3 @@ def test_progress_is_shown_where_images_are_many(
     out, err = capsys.readouterr()
     assert out == ""
     assert ("checking images: 2 done" in err) == shown
-
-
-def test_a_message_of_the_system_is_told_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from freeloc.datasets import builder as draft
-
-    path = picture(tmp_path / "a.jpg")
-    file = tmp_path / "tags.csv"
-    file.write_text("file_name,tags\na.jpg,dog\n")
-    told = f"cannot read {path}: Input/output error; check its name and permissions"
-    monkeypatch.setattr(draft, "decoding_problems", lambda paths, quiet: iter([told]))
-    with pytest.raises(DataProblems) as caught:
-        open_dataset(file)
-    assert caught.value.problems == (Problem("unreadable_image", file, 2, told),)

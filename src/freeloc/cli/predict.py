@@ -81,15 +81,15 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Scores, points and maps of every class for images."""
-    from freeloc.images.find import ImageFinder
+    from freeloc.images.find import find_images
     from freeloc.inference.localizer import Localizer
-    from freeloc.io.progress import count_of, print_status
+    from freeloc.io.progress import pluralize, print_status
     from freeloc.prediction.predict_files import OVERLAYS, PredictionOptions, predict_files
 
-    search = ImageFinder(images, leave_out=None if out is None else out / OVERLAYS)
-    for suffix, count in sorted(search.unread.items()):
+    found = find_images(images, exclude=None if out is None else out / OVERLAYS)
+    for suffix, count in sorted(found.unsupported.items()):
         print_status(
-            f"left out: {count_of(count, f'{suffix} file')}, a kind freeloc does not read: convert to JPEG"
+            f"left out: {pluralize(count, f'{suffix} file')}, a kind freeloc does not read: convert to JPEG"
         )
     localizer = Localizer.load(
         model,
@@ -108,4 +108,4 @@ def predict(
         maps=map_size.value if maps else None,
         skip_bad=skip_bad,
     )
-    predict_files(localizer, search.paths, out, options, quiet=quiet)
+    predict_files(localizer, found.paths, out, options, quiet=quiet)

@@ -32,8 +32,8 @@ def quantize(
     quiet: Quiet = False,
 ) -> None:
     """Give a model an int8 network, for --precision int8 and the presets fast and balanced."""
-    from freeloc.images.find import ImageFinder
+    from freeloc.images.find import find_images
     from freeloc.posttraining.quantize import quantize as run
 
-    paths = ImageFinder(images).paths
+    paths = find_images(images).paths
     run(model, paths, out=out, weights=weights, calibration_images=calibration_images, seed=seed, quiet=quiet)

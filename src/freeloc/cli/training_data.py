@@ -41,7 +41,7 @@ def open_for_training(
 
 def describe(dataset: Dataset) -> str:
     """One line: how many images and classes, and how many were left out."""
-    from freeloc.io.progress import count_of
+    from freeloc.io.progress import pluralize
 
-    left_out = f", {count_of(dataset.skipped, 'bad one')} left out" if dataset.skipped else ""
-    return f"{dataset.name}: {count_of(len(dataset), 'image')}, {len(dataset.classes)} classes{left_out}"
+    left_out = f", {pluralize(dataset.skipped, 'bad one')} left out" if dataset.skipped else ""
+    return f"{dataset.name}: {pluralize(len(dataset), 'image')}, {len(dataset.classes)} classes{left_out}"

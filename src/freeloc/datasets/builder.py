@@ -13,10 +13,10 @@ import numpy as np
 from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels, Sample
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.problems import ProblemKind, ProblemList
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, ImageError
 from freeloc.geometry.size import Size
-from freeloc.images.header import UnreadableImageError, exists, is_dead_link, read_size
-from freeloc.images.verify import decoding_problems
+from freeloc.images.verify import check_header, verify_images
+from freeloc.io.paths import is_broken_link, is_file
 from freeloc.io.text import is_text
 
 __all__ = ["DatasetBuilder", "DatasetEntry", "make_labels"]
@@ -31,7 +31,7 @@ class DatasetEntry:
         file: the file that lists it.
         line: the line there, or None.
         called: what messages call the row, such as "image 285: ", or nothing where the line says it.
-        size: stored width and height, or None where the image was not looked into.
+        size: size of the upright image; None if the file was not read.
         labels: (K,) int8 once they are known.
         boxes: once they are known, if asked for.
         bad: whether a problem was found.
@@ -90,15 +90,15 @@ class DatasetBuilder:
 
     def _look_at(self, entry: DatasetEntry) -> None:
         path = entry.path
-        if not exists(path):
-            what = "is a link to a file that is not there" if is_dead_link(path) else "is missing"
+        if not is_file(path):
+            what = "is a link to a file that is not there" if is_broken_link(path) else "is missing"
             self.fault(entry, "missing_image", f"{entry.image} {what}")
         elif self.options.checks.decode:
             try:
-                entry.size = read_size(path)
+                entry.size = check_header(path)
                 self._to_decode.append(entry)
-            except UnreadableImageError as error:
-                self.fault(entry, "unreadable_image", f"{entry.image} {error}")
+            except ImageError as error:
+                self.fault(entry, "unreadable_image", f"{entry.image} cannot be read: {error.reason}")
 
     def fault(
         self,
@@ -139,7 +139,7 @@ class DatasetBuilder:
     ) -> None:
         """Note a box that lies wholly beside its image, as after resizing the images only.
 
-        The stored size is known here, not the EXIF rotation, so a box is good if it fits either way round.
+        The boxes may refer to the image as stored, before EXIF rotation, so one that fits either way is accepted.
         """
         if entry.size is None:
             return
@@ -191,13 +191,10 @@ class DatasetBuilder:
 
     def _decode(self) -> None:
         paths = [entry.path for entry in self._to_decode]
-        faults = decoding_problems(paths, quiet=self.options.checks.quiet)
-        for entry, message in zip(self._to_decode, faults, strict=True):
-            if message:
-                # All but the system's messages begin with the path.
-                path = str(entry.path)
-                told = entry.image + message.removeprefix(path) if message.startswith(path) else message
-                self.fault(entry, "unreadable_image", told)
+        outcomes = verify_images(paths, quiet=self.options.checks.quiet)
+        for entry, outcome in zip(self._to_decode, outcomes, strict=True):
+            if isinstance(outcome, ImageError):
+                self.fault(entry, "unreadable_image", f"{entry.image} cannot be read: {outcome.reason}")
 
     def _check_for_training(self, classes: tuple[str, ...], leave_out: str) -> None:
         """Count what the list says; a class is not empty only because its images are to be mended."""

@@ -8,7 +8,6 @@ upper part is being trained, the map with its padding (`Backbone.cached_size`).
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -26,8 +25,9 @@ from freeloc.features.batching import in_batches, in_groups
 from freeloc.features.cache import CacheFormat, Cells, FeatureCache, entry_bytes
 from freeloc.geometry.grid import Grid, Padding
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.canvas import canvases_of
+from freeloc.images.canvas import load_canvases
 from freeloc.images.decode import ImageSource, read_image_size
+from freeloc.io.content_hash import hash_file
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import print_status, track
 from freeloc.nn.backbones.base import Backbone
@@ -247,7 +247,7 @@ def canvases(source: ImageSource, backbone: Backbone, pyramid: Pyramid) -> Itera
         together[max(scale, _DECODED_FOR)].append(scale)
     for finest, scales in sorted(together.items()):
         part = Pyramid(tuple(scales), pyramid.padding)
-        yield from canvases_of(source, part, backbone.layout, backbone.pad_color, decoded_for=finest)
+        yield from load_canvases(source, part, backbone.layout, backbone.pad_color, decode_scale=finest)
 
 
 def extract(
@@ -305,7 +305,7 @@ def content_hashes(paths: Sequence[Path]) -> tuple[str, ...]:
 def _content(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+            return hash_file(file)
     except OSError as error:
         raise FreelocError(f"image {path} cannot be read: {error.strerror or error}") from error
 

@@ -1,1 +1,1 @@
-"""Find, check and decode images, and lay them on canvases."""
+"""Finding, checking and decoding images, and making canvases of them."""

@@ -1,4 +1,4 @@
-"""Which images a user's words name: files, folders, patterns."""
+"""Finding images by file name, folder or glob pattern."""
 
 from __future__ import annotations
 
@@ -6,86 +6,103 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from freeloc.errors import FreelocError
+from freeloc.errors import ImageError
 
-__all__ = ["OTHER_SUFFIXES", "SUFFIXES", "ImageFinder"]
+__all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "find_images"]
 
-_WORDS = "jpg jpeg png jpe jfif mpo apng webp tif tiff gif bmp ppm pgm pbm pnm pfm jp2 j2k jpx avif"
-SUFFIXES = tuple(f".{word}" for word in _WORDS.split())
-"""Name endings of images, in lower case, the commonest first."""
+_NAMES = "jpg jpeg png jpe jfif mpo apng webp tif tiff gif bmp ppm pgm pbm pnm pfm jp2 j2k jpx avif"
+SUFFIXES = tuple(f".{name}" for name in _NAMES.split())
+"""File suffixes of images, in lower case, the most common first."""
 
-_OTHER_WORDS = "heic heif jxl svg pdf psd eps raw dng cr2 cr3 nef arw orf rw2 raf"
-OTHER_SUFFIXES = frozenset(f".{word}" for word in _OTHER_WORDS.split())
-"""Name endings of pictures that freeloc does not read."""
+_UNSUPPORTED_NAMES = "heic heif jxl svg pdf psd eps raw dng cr2 cr3 nef arw orf rw2 raf"
+UNSUPPORTED_SUFFIXES = frozenset(f".{name}" for name in _UNSUPPORTED_NAMES.split())
+"""File suffixes of image formats that freeloc does not read."""
 
 
-class ImageFinder:
-    """The images that a user's words name, and what else lay beside them.
-
-    Each word is a file (taken whatever its ending), a folder (all files below it whose ending is one of
-    `SUFFIXES`, sorted) or a pattern with ``*``, ``?``, ``[…]`` or ``**`` (its matches, sorted: files whose
-    ending is known, and folders as above). Names that begin with a dot are passed over in folders and
-    patterns. Upper and lower case of endings do not matter.
+@dataclass(frozen=True, slots=True)
+class FoundImages:
+    """The result of `find_images`.
 
     Attributes:
-        paths: in the order of the words; a file that several words name comes once, at its first place.
-        unread: how many pictures of each ending were passed over because freeloc does not read their kind.
-
-    Args:
-        arguments: the words.
-        leave_out: a folder that is passed over where a folder or pattern leads to it, such as the pictures
-            of an earlier run.
-
-    Raises:
-        FreelocError: a word names nothing, or a folder or pattern holds no image.
+        paths: the images, in the order of the patterns; each file once.
+        unsupported: number of files skipped because their format is not supported, by suffix.
     """
 
-    def __init__(self, arguments: Sequence[str | Path], *, leave_out: Path | None = None) -> None:
-        self.unread: Counter[str] = Counter()
-        self._leave_out = None if leave_out is None else leave_out.resolve()
-        found: dict[tuple[Path, str], Path] = {}
-        real_folders: dict[Path, Path] = {}
-        for argument in arguments:
-            for path in self._matches(argument):
-                folder = path.parent
-                if folder not in real_folders:
-                    real_folders[folder] = folder.resolve()
-                found.setdefault((real_folders[folder], path.name), path)
-        self.paths = list(found.values())
+    paths: tuple[Path, ...]
+    unsupported: dict[str, int]
 
-    def _matches(self, argument: str | Path) -> Iterator[Path]:
-        path = Path(argument).expanduser()
-        before = self.unread.total()
+
+def find_images(patterns: Sequence[str | Path], *, exclude: Path | None = None) -> FoundImages:
+    """Find the images that patterns name.
+
+    Args:
+        patterns: each is one of
+
+            * a file, accepted with any suffix;
+            * a folder: all files below it whose suffix is one of `SUFFIXES`, sorted;
+            * a glob pattern with ``*``, ``?``, ``[…]`` or ``**``: the matching files whose suffix is one of
+              `SUFFIXES`, and the images below matching folders, sorted.
+
+            Folders and glob patterns skip names that start with a dot. Suffixes match in upper and lower case.
+        exclude: a folder to skip where a folder or glob pattern leads to it, such as the output of an earlier run.
+
+    Raises:
+        ImageError: a pattern matches nothing, or a folder contains no image.
+    """
+    search = _Search(exclude)
+    found: dict[tuple[Path, str], Path] = {}
+    real_folders: dict[Path, Path] = {}
+    for pattern in patterns:
+        for path in search.matches(pattern):
+            folder = path.parent
+            if folder not in real_folders:
+                real_folders[folder] = folder.resolve()
+            found.setdefault((real_folders[folder], path.name), path)
+    return FoundImages(tuple(found.values()), dict(search.unsupported))
+
+
+class _Search:
+    """The state of one `find_images` call."""
+
+    def __init__(self, exclude: Path | None) -> None:
+        self.unsupported: Counter[str] = Counter()
+        self._exclude = None if exclude is None else exclude.resolve()
+
+    def matches(self, pattern: str | Path) -> Iterator[Path]:
+        path = Path(pattern).expanduser()
+        unsupported_before = self.unsupported.total()
         if path.is_dir():
             images = self._walk(path, set(), path.resolve())
-            problem = f"the folder {argument} holds no image: name another"
+            problem = f"the folder {pattern} contains no images: give another one"
         elif path.exists():
             images = iter((path,))
             problem = ""
         elif glob.has_magic(str(path)):
             images = self._expand(path)
-            problem = f"no image matches {argument}: check the pattern"
+            problem = f"no image matches {pattern}: check the pattern"
         else:
-            raise FreelocError(f"there is no file or folder {argument}: check the name")
-        nothing = True
+            raise ImageError(f"cannot find {pattern}: no such file or folder; check its name", path=path)
+        empty = True
         for image in images:
-            nothing = False
+            empty = False
             yield image
-        if nothing and self.unread.total() > before:
-            kinds = ", ".join(sorted(self.unread))
-            raise FreelocError(
-                f"{argument} holds pictures of kinds that freeloc does not read ({kinds}): convert them to JPEG"
+        if empty and self.unsupported.total() > unsupported_before:
+            suffixes = ", ".join(sorted(self.unsupported))
+            raise ImageError(
+                f"{pattern} contains only images in unsupported formats ({suffixes}): convert them to JPEG",
+                path=path,
             )
-        if nothing:
-            raise FreelocError(problem)
+        if empty:
+            raise ImageError(problem, path=path)
 
     def _expand(self, pattern: Path) -> Iterator[Path]:
-        # Path.glob would also give hidden files, and before Python 3.13 only folders for a last "**".
+        # Path.glob would also yield hidden files, and before Python 3.13 only folders for a final "**".
         names = glob.glob(str(pattern), recursive=True)  # noqa: PTH207
         for path in sorted(map(Path, names), key=lambda path: path.parts):
-            if self._is_left_out(path):
+            if self._is_excluded(path):
                 continue
             if path.is_dir():
                 yield from self._walk(path, set(), path.resolve())
@@ -93,7 +110,7 @@ class ImageFinder:
                 yield path
 
     def _walk(self, folder: Path, visited: set[Path], real: Path) -> Iterator[Path]:
-        """Images below a folder, sorted; ``visited`` ends the circles that links can make."""
+        """Yield the images below a folder, sorted; ``visited`` stops at cycles of links."""
         if real in visited:
             return
         visited.add(real)
@@ -101,25 +118,25 @@ class ImageFinder:
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
-            raise FreelocError(
-                f"cannot read the folder {folder}: {error.strerror}; check its permissions"
+            raise ImageError(
+                f"cannot read the folder {folder}: {error.strerror}; check its permissions", path=folder
             ) from error
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             path = Path(entry.path)
-            if path.is_dir():  # entry.is_dir would raise for a link that leads to itself
-                below = path.resolve()
-                if below != self._leave_out:
-                    yield from self._walk(path, visited, below)
+            if path.is_dir():  # entry.is_dir would raise for a link to itself
+                real_path = path.resolve()
+                if real_path != self._exclude:
+                    yield from self._walk(path, visited, real_path)
             elif path.is_file() and self._is_image(path):
                 yield path
 
-    def _is_left_out(self, path: Path) -> bool:
-        return self._leave_out is not None and path.resolve().is_relative_to(self._leave_out)
+    def _is_excluded(self, path: Path) -> bool:
+        return self._exclude is not None and path.resolve().is_relative_to(self._exclude)
 
     def _is_image(self, path: Path) -> bool:
         suffix = path.suffix.lower()
-        if suffix in OTHER_SUFFIXES:
-            self.unread[suffix] += 1
+        if suffix in UNSUPPORTED_SUFFIXES:
+            self.unsupported[suffix] += 1
         return suffix in SUFFIXES

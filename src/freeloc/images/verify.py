@@ -1,48 +1,108 @@
-"""A whole look at images before any long work: every one is decoded once, as cheaply as its kind allows."""
+"""Checks of image files before long work starts."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
-from freeloc.errors import FreelocError
-from freeloc.images.decode import open_reduced
+from PIL import ImageFile, JpegImagePlugin
+
+from freeloc.errors import ImageError
+from freeloc.geometry.size import Size
+from freeloc.images.decode import decode_reduced
+from freeloc.images.decode_errors import image_error
+from freeloc.images.identify import header_size, identify, open_file
+from freeloc.images.jpeg_end import has_end_marker
+from freeloc.io.content_hash import hash_bytes, hash_file
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import track
 
-__all__ = ["decoding_problems"]
+__all__ = ["VerifiedImage", "check_header", "verify_images"]
 
-_MANY = 500
-"""From so many images on, progress is shown."""
+_PROGRESS_FROM = 500
+"""Number of images from which progress is shown."""
 
-# More would gain little, because some of the work holds the interpreter lock, and take more memory.
+_MAX_BYTES_IN_MEMORY = 64_000_000
+"""Files up to this size are read once, into memory; larger ones are read once to hash and once to decode."""
+
+# More threads would save little time, because part of the work holds the interpreter lock, and need more memory.
 _THREADS = min(4, os.cpu_count() or 1)
 
-_ADVICE = " or leave it out"
+
+@dataclass(frozen=True, slots=True)
+class VerifiedImage:
+    """An image file that decodes without an error.
+
+    Attributes:
+        size: size of the upright image.
+        content_hash: hash of the file's bytes; see `freeloc.io.content_hash`.
+    """
+
+    size: Size
+    content_hash: str
 
 
-def decoding_problems(paths: Sequence[Path], *, quiet: bool = False) -> Iterator[str]:
-    """Decode images and say what is wrong with each.
+def check_header(path: Path) -> Size:
+    """Check that a file starts like an image, and that a JPEG is not truncated; no pixel is decoded.
 
-    What `freeloc.images.decode` refuses is refused, and nothing else. JPEG files are decoded at an eighth of
-    their size: all their data is read then, but few pixels are made.
+    Returns:
+        The size of the upright image.
+
+    Raises:
+        ImageError: the file is missing, not an image, too large or truncated.
+    """
+    with open_file(path) as file:
+        image = identify(file, path)
+        size = header_size(image)
+        _check_end(image, file, path)
+    return size
+
+
+def verify_images(paths: Sequence[Path], *, quiet: bool = False) -> Iterator[VerifiedImage | ImageError]:
+    """Decode images as cheaply as their formats allow, and hash their files.
+
+    An image fails here exactly if `freeloc.images.decode.load_image` raises an error for it. JPEG files are
+    decoded at an eighth of their size, which reads all their data but computes few pixels.
 
     Args:
         paths: the images.
-        quiet: show no progress, however many they are.
+        quiet: whether to hide the progress, which is shown from a few hundred images on.
 
     Yields:
-        For each image in turn a sentence that names it, or nothing where all is well.
+        For each path in order, the verified image, or the error that reading it raised.
     """
-    faults = prefetch(_fault, paths, threads=_THREADS)
-    return track(faults, "checking images", len(paths), quiet=quiet or len(paths) < _MANY)
+    outcomes = prefetch(_verify, paths, threads=_THREADS)
+    return track(outcomes, "checking images", len(paths), quiet=quiet or len(paths) < _PROGRESS_FROM)
 
 
-def _fault(path: Path) -> str:
+def _verify(path: Path) -> VerifiedImage | ImageError:
     try:
-        open_reduced(path, 1)
-    except FreelocError as error:
-        # The report itself says how to leave images out.
-        return str(error).removesuffix(_ADVICE).removesuffix(",")
-    return ""
+        with open_file(path) as file:
+            try:
+                if os.fstat(file.fileno()).st_size <= _MAX_BYTES_IN_MEMORY:
+                    data = file.read()
+                    content_hash = hash_bytes(data)
+                    encoded: IO[bytes] = BytesIO(data)
+                else:
+                    content_hash = hash_file(file)
+                    file.seek(0)
+                    encoded = file
+            except OSError as error:
+                raise image_error(path, error.strerror or str(error), "check the disk") from error
+            image = identify(encoded, path)
+            _check_end(image, encoded, path)
+            _image, size = decode_reduced(image, path, 1)
+    except ImageError as error:
+        return error
+    return VerifiedImage(size, content_hash)
+
+
+def _check_end(image: ImageFile.ImageFile, file: IO[bytes], path: Path) -> None:
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and not has_end_marker(file):
+        raise image_error(
+            path, "the JPEG is truncated (its end marker is missing)", "copy it again, or leave it out"
+        )

@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
 from freeloc.errors import FreelocError
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.canvas import canvases_of
+from freeloc.images.canvas import load_canvases
+from freeloc.images.decode import ImageSource
 from freeloc.inference.fusion import localize, pooled_scores
 from freeloc.inference.multiscale import EarlyExit, ScaleInput, run_scales, run_scales_many
 from freeloc.inference.presets import INT8_PRESETS, UNDECIDED_SCORE, Preset, ScalePlan, select_scales
@@ -44,9 +43,6 @@ if TYPE_CHECKING:  # torch takes seconds to load, and a kept graph runs without 
     from freeloc.nn.backbones.base import Backbone
 
 __all__ = ["ImageSource", "Localizer"]
-
-ImageSource: TypeAlias = str | Path | Image.Image | npt.NDArray[np.generic]
-"""An image: a file, a Pillow image, or an array as `freeloc.images.decode.load_image` takes it."""
 
 
 class Localizer:
@@ -217,7 +213,7 @@ class Localizer:
         """Scores, points and maps of every class for one image.
 
         Args:
-            image: a file, a Pillow image, or an array; turned upright by its EXIF orientation.
+            image: an image; see `freeloc.images.decode.load_image`.
 
         Raises:
             FreelocError: the image cannot be read.
@@ -313,7 +309,7 @@ class Localizer:
     def _looks(self, image: ImageSource) -> Iterator[ScaleInput]:
         return (
             ScaleInput.of(grid, canvas)
-            for grid, canvas in canvases_of(image, self.pyramid, self._layout, self._fill)
+            for grid, canvas in load_canvases(image, self.pyramid, self._layout, self._fill)
         )
 
     def _in_doubt(self, found: Sequence[ScoreMap]) -> bool:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["count_of", "print_status", "track"]
+__all__ = ["pluralize", "print_status", "track"]
 
 Item = TypeVar("Item")
 
@@ -22,7 +22,7 @@ def print_status(text: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(text, markup=False)
 
 
-def count_of(number: int, what: str) -> str:
+def pluralize(number: int, what: str) -> str:
     """``number`` and the word, in the plural where it is not one."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 

@@ -15,7 +15,7 @@ from freeloc.features.extract import content_hashes
 from freeloc.inference.fusion import pooled_scores
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.score_map import sigmoid
-from freeloc.io.progress import count_of, print_status, track
+from freeloc.io.progress import pluralize, print_status, track
 from freeloc.metrics import calibration_error
 from freeloc.models.calibration import Calibration
 from freeloc.models.header import ModelHeader
@@ -110,6 +110,6 @@ def _told(fitted: Calibration, scores: Float32Array, dataset: Dataset) -> str:
     few = int(((dataset.labels > 0).sum(axis=0) == 0).sum())
     missing = f"; {few} of its classes without a positive" if few else ""
     return (
-        f"calibrated on {count_of(len(dataset), 'image')}{missing}: calibration error {100 * before:.1f}%, "
+        f"calibrated on {pluralize(len(dataset), 'image')}{missing}: calibration error {100 * before:.1f}%, "
         f"and {100 * after:.1f}% now (measured on the same images: freeloc evaluate tells it on others)"
     )

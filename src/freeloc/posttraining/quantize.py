@@ -19,9 +19,9 @@ import numpy as np
 from freeloc.errors import FreelocError
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.canvas import canvases_of
+from freeloc.images.canvas import load_canvases
 from freeloc.inference.scoring_graph import CellScorer, ScoreReadout
-from freeloc.io.progress import count_of, print_status
+from freeloc.io.progress import pluralize, print_status
 from freeloc.models.model import Model
 from freeloc.models.registry import find_model, model_file, place_to_write
 from freeloc.nn.backbones.registry import load_backbone
@@ -75,7 +75,7 @@ def quantize(
         images, float_model, backbone.layout, backbone.pad_color, calibration_images, seed
     )
     if not quiet:
-        print_status(f"calibrating on {count_of(calibration.images, 'image')}, {len(calibration)} canvases")
+        print_status(f"calibrating on {pluralize(calibration.images, 'image')}, {len(calibration)} canvases")
     scores, reading = (
         CellScorer(backbone.projection, float_model.head),
         Tail(ScoreReadout(), extra_input_dims=(2, 3)),
@@ -128,7 +128,7 @@ class _Calibration:
         finest = max(self._pyramid.scales)
         for image, scales in self._drawn:
             pyramid = Pyramid(scales, self._pyramid.padding)
-            for _grid, canvas in canvases_of(image, pyramid, self._layout, self._fill, decoded_for=finest):
+            for _grid, canvas in load_canvases(image, pyramid, self._layout, self._fill, decode_scale=finest):
                 yield canvas
 
 

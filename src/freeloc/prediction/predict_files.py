@@ -8,13 +8,13 @@ from pathlib import Path
 
 from freeloc._choices import MapSize
 from freeloc.datasets.problems import listed
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, ImageError
 from freeloc.images.decode import load_image
-from freeloc.images.header import UnreadableImageError, read_size
+from freeloc.images.verify import check_header
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization
 from freeloc.io.prefetch import prefetch
-from freeloc.io.progress import count_of, print_status, track
+from freeloc.io.progress import pluralize, print_status, track
 from freeloc.visualization import draw_overlay, save_picture
 from freeloc.writers import JsonLinesWriter, StandardOutput, localization_record, output_names, write_maps
 
@@ -103,9 +103,9 @@ def predict_files(
     for message in bad:
         print_status(f"left out: {message}")
     if folder is not None and not quiet:
-        left_out = f"; {count_of(len(bad), 'bad image')} left out" if bad else ""
+        left_out = f"; {pluralize(len(bad), 'bad image')} left out" if bad else ""
         print_status(
-            f"wrote {count_of(lines.count, 'prediction')} to {folder / 'predictions.jsonl'}{left_out}"
+            f"wrote {pluralize(lines.count, 'prediction')} to {folder / 'predictions.jsonl'}{left_out}"
         )
     return len(bad)
 
@@ -115,9 +115,9 @@ def _looked_at(paths: Sequence[Path], *, skip_bad: bool) -> tuple[list[Path], li
 
     def fault(path: Path) -> str | None:
         try:
-            read_size(path)
-        except UnreadableImageError as error:
-            return f"{path} {error}"
+            check_header(path)
+        except ImageError as error:
+            return f"{path} cannot be read: {error.reason}"
         return None
 
     good, bad = [], []

@@ -19,7 +19,7 @@ from freeloc.datasets.dataset import PRESENT, Dataset, Labels
 from freeloc.errors import FreelocError
 from freeloc.inference.fusion import pooled_scores
 from freeloc.inference.localizer import Localizer
-from freeloc.io.progress import count_of, print_status, track
+from freeloc.io.progress import pluralize, print_status, track
 from freeloc.models.model import Model
 from freeloc.models.platt_scaling import fit_calibration
 
@@ -65,7 +65,7 @@ def check_folds(images: int, folds: int) -> None:
     """
     if not 2 <= folds <= images:
         raise FreelocError(
-            f"--calibrate {folds} would deal {count_of(images, 'image')} into {count_of(folds, 'fold')}: "
+            f"--calibrate {folds} would deal {pluralize(images, 'image')} into {pluralize(folds, 'fold')}: "
             "give at least 2, and no more than there are images, such as 5"
         )
 

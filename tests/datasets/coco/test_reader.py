@@ -136,7 +136,7 @@ def test_wrong_images_are_named_together(coco: Coco) -> None:
             "unreadable_image",
             coco.file,
             line + 2,
-            f"image 3: image {broken} is cut off: the end of the JPEG is missing",
+            f"image 3: image {broken} cannot be read: the JPEG is truncated (its end marker is missing)",
         ),
         Problem("duplicate_row", coco.file, line + 3, f"image 4: 1.jpg is already listed on line {line}"),
         Problem("bad_value", coco.file, line + 4, "image 5 needs an id and a file_name"),

@@ -126,7 +126,12 @@ def test_wrong_rows_are_named_together(tmp_path: Path) -> None:
     missing, broken = tmp_path / "gone.jpg", tmp_path / "broken.jpg"
     assert problems_of(file, classes=["dog", "cat"]) == [
         Problem("missing_image", file, 4, f"image {missing} is missing"),
-        Problem("unreadable_image", file, 5, f"image {broken} is not an image that Pillow can read"),
+        Problem(
+            "unreadable_image",
+            file,
+            5,
+            f"image {broken} cannot be read: it is not an image in a supported format",
+        ),
         Problem("duplicate_row", file, 6, "a.jpg is already listed on line 2"),
         Problem("malformed_row", file, 7, "the row has 2 cells and the header 3"),
         Problem("bad_value", file, 8, "the row has no file_name"),

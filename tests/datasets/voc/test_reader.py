@@ -266,7 +266,7 @@ def test_wrong_rows_of_the_list_are_named_together(devkit: Devkit) -> None:
             "unreadable_image",
             file,
             3,
-            f"image {images / 'broken.jpg'} is not an image that Pillow can read",
+            f"image {images / 'broken.jpg'} cannot be read: it is not an image in a supported format",
         ),
         Problem("duplicate_row", file, 4, "a.jpg is already listed on line 1"),
         Problem("malformed_row", file, 5, "'a 1' does not name one image"),

@@ -18,7 +18,7 @@ from freeloc.datasets.formats import DatasetFormat
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.problems import DataProblems, Problem
 from freeloc.errors import FreelocError, MalformedFileError
-from freeloc.images.header import exists, find_name
+from freeloc.io.paths import existing_name, is_file
 
 __all__ = ["CocoFormat", "CocoIds", "category_ids", "read_ids"]
 
@@ -171,7 +171,7 @@ def _take_entries(contents: CocoFile, draft: DatasetBuilder) -> dict[Ident, Data
     folder = draft.options.images or _images_folder(file, [image.file_name for image in contents.images])
     entries: dict[Ident, DatasetEntry] = {}
     for image in contents.images:
-        path = folder / find_name(folder, image.file_name)
+        path = folder / existing_name(folder, image.file_name)
         entry = draft.add(path, file, image.line, f"image {image.ident}: ")
         first = entries.setdefault(image.ident, entry)
         if first is not entry and first.path != entry.path:
@@ -186,7 +186,11 @@ def _images_folder(file: Path, names: list[str]) -> Path:
     likely = (root / split, root / "images" / split, root / "images", root, file.parent)
     folders = [folder for folder in likely if folder.is_dir()]
     return next(
-        (folder for folder in folders if any(exists(folder / find_name(folder, name)) for name in names)),
+        (
+            folder
+            for folder in folders
+            if any(is_file(folder / existing_name(folder, name)) for name in names)
+        ),
         folders[0],
     )
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from freeloc.datasets.tags.rows import RowFault, TagRow, TagTable
 from freeloc.errors import FreelocError
-from freeloc.images.find import OTHER_SUFFIXES, SUFFIXES
-from freeloc.images.header import exists, is_dead_link
+from freeloc.images.find import SUFFIXES, UNSUPPORTED_SUFFIXES
+from freeloc.io.paths import is_broken_link, is_file
 
 __all__ = ["has_images", "read_class_folders", "subfolders"]
 
@@ -71,12 +71,12 @@ def _has_suffix(path: Path, suffixes: Container[str]) -> bool:
 
 def _is_picture(path: Path) -> bool:
     """Whether a file or link goes for a picture by its name, be it one that freeloc reads or not."""
-    named = _has_suffix(path, SUFFIXES) or _has_suffix(path, OTHER_SUFFIXES)
-    return named and (exists(path) or is_dead_link(path))
+    named = _has_suffix(path, SUFFIXES) or _has_suffix(path, UNSUPPORTED_SUFFIXES)
+    return named and (is_file(path) or is_broken_link(path))
 
 
 def _faults(path: Path) -> tuple[RowFault, ...]:
-    if not (_has_suffix(path, OTHER_SUFFIXES) and path.is_file()):
+    if not (_has_suffix(path, UNSUPPORTED_SUFFIXES) and path.is_file()):
         return ()
     message = "this is a picture of a kind that freeloc does not read: convert it to JPEG"
     return (RowFault("unreadable_image", message),)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from freeloc.datasets.problems import ProblemKind
-from freeloc.images.header import find_name
+from freeloc.io.paths import existing_name
 from freeloc.io.text import is_text
 
 __all__ = [
@@ -124,7 +124,7 @@ class TagSource:
         tags, unknown, faults = tuple(tags), tuple(unknown), list(faults)
         if both := sorted(set(tags) & set(unknown)):
             faults.append(RowFault("bad_value", f"{both[0]!r} is both in tags and in unknown_tags"))
-        name = find_name(self.folder, name)
+        name = existing_name(self.folder, name)
         first = re.split(r"[/\\]", name, maxsplit=1)[0]
         part = split or self.split or (first if first in SPLIT_FOLDERS else None)
         return TagRow(

@@ -20,7 +20,7 @@ from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.voc.annotation_xml import Annotation, read_annotation
 from freeloc.errors import FreelocError, MalformedFileError
 from freeloc.images.find import SUFFIXES
-from freeloc.images.header import exists
+from freeloc.io.paths import is_file
 from freeloc.io.text import read_text
 
 __all__ = ["VOC_CLASSES", "VocFormat"]
@@ -167,10 +167,10 @@ def _lines(file: Path, draft: DatasetBuilder) -> Iterator[tuple[int, list[str]]]
 
 def _image(folder: Path, ident: str) -> Path:
     usual = folder / f"{ident}.jpg"
-    if exists(usual):
+    if is_file(usual):
         return usual
     others = (folder / f"{ident}{end}" for suffix in SUFFIXES for end in (suffix, suffix.upper()))
-    return next(filter(exists, others), usual)
+    return next(filter(is_file, others), usual)
 
 
 def _read_annotations(
@@ -179,7 +179,7 @@ def _read_annotations(
     annotations = {}
     for ident, entry in entries.items():
         file = devkit / "Annotations" / f"{ident}.xml"
-        if not exists(file):
+        if not is_file(file):
             draft.fault(entry, "missing_annotation", f"annotation {file} is missing")
             continue
         try:
@@ -272,7 +272,7 @@ def _class_files(devkit: Path, split: str, classes: tuple[str, ...] | None) -> d
         own = () if (devkit / "Annotations").is_dir() else tuple(sorted(stems))
         classes = VOC_CLASSES if stems >= set(VOC_CLASSES) else own
     found = {name: folder / f"{name}_{split}.txt" for name in classes}
-    return found if all(map(exists, found.values())) else {}
+    return found if all(map(is_file, found.values())) else {}
 
 
 def _class_file_names(devkit: Path, split: str) -> set[str]:

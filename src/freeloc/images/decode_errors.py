@@ -1,0 +1,64 @@
+"""Errors of images that cannot be read or decoded, and the limit on their size."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+from freeloc.errors import ImageError
+
+__all__ = ["DECODER_ERRORS", "MAX_PIXELS", "check_size", "decoding_failed", "image_error", "too_large"]
+
+MAX_PIXELS = 500_000_000
+"""Largest number of pixels of an image; decoding a larger one would take gigabytes of memory."""
+
+# fmt: off
+DECODER_ERRORS = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError,
+    SyntaxError, TypeError, ValueError, struct.error, zlib.error,
+)
+# fmt: on
+"""What Pillow's decoders raise on damaged data."""
+
+
+def image_error(source: Path | str, reason: str, fix: str) -> ImageError:
+    """Return the error for an image that cannot be read.
+
+    Args:
+        source: the image's file; for an image without a file a noun phrase, such as "the given array".
+        reason: why it cannot be read.
+        fix: what the caller can do.
+    """
+    if isinstance(source, Path):
+        return ImageError(f"cannot read image {source}: {reason}; {fix}", path=source, reason=reason)
+    return ImageError(f"cannot read {source}: {reason}; {fix}", reason=reason)
+
+
+def decoding_failed(source: Path | str, error: Exception) -> ImageError:
+    """Return the error for an image whose data Pillow cannot decode."""
+    detail = " ".join(str(error).split()) or type(error).__name__
+    return image_error(
+        source,
+        f"decoding failed ({detail})",
+        "the file may be damaged or of an unsupported kind: save it again as JPEG or PNG, or leave it out",
+    )
+
+
+def too_large(source: Path | str) -> ImageError:
+    """Return the error for an image with more than `MAX_PIXELS` pixels."""
+    return image_error(
+        source, f"it has more than {MAX_PIXELS / 1e6:.0f} megapixels", "make it smaller, or leave it out"
+    )
+
+
+def check_size(size: tuple[int, int], source: Path | str) -> None:
+    """Check that an image has at least one pixel and at most `MAX_PIXELS`.
+
+    Raises:
+        ImageError: it is empty or too large.
+    """
+    if size[0] * size[1] > MAX_PIXELS:
+        raise too_large(source)
+    if min(size) < 1:
+        raise image_error(source, "it has no pixels", "replace it, or leave it out")

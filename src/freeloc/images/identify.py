@@ -1,0 +1,121 @@
+"""Opening image files without decoding them."""
+
+from __future__ import annotations
+
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from PIL import Image, ImageFile, TiffImagePlugin
+
+from freeloc.geometry.size import Size
+from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error, too_large
+from freeloc.images.exif_orientation import read_header_orientation, swaps_sides
+
+__all__ = ["header_size", "identify", "lift_tiff_limit", "open_file"]
+
+# Pillow reads more formats, but some start other programs (EPS) or have no signature that identifies them (TGA).
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
+
+_FORMAT_MISMATCH = (SyntaxError, IndexError, TypeError, struct.error)
+"""What a format's reader raises on a file of another format."""
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open an image's file for reading; it is closed on exit.
+
+    Raises:
+        ImageError: the file does not exist, is not a regular file, or cannot be opened.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise image_error(path, "it is a folder", "give a file in it")
+        if not stat.S_ISREG(mode):
+            raise image_error(path, "it is a device or a pipe", "give a regular file")
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise image_error(path, "the file does not exist", "check its name") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise image_error(path, reason, "check its name and permissions") from error
+    with file:
+        yield file
+
+
+def identify(file: IO[bytes], source: Path | str) -> ImageFile.ImageFile:
+    """Read an image's header, without Pillow's limit on the number of pixels.
+
+    ``Image.open`` warns at 89 megapixels and raises an error at 179, and the limit is global to the process. This
+    function calls the readers of the formats directly, and checks the size against
+    `freeloc.images.decode_errors.MAX_PIXELS`.
+
+    Args:
+        file: the file, at its start; it must stay open until the image is decoded.
+        source: where the image comes from, for messages; see `image_error`.
+
+    Raises:
+        ImageError: the file is not an image in a supported format, or the image is too large.
+    """
+    try:
+        prefix = file.read(16)
+        if not prefix:
+            raise image_error(source, "it is empty (0 bytes)", "replace it, or leave it out")
+        image = _first_match(file, prefix)
+    except Image.DecompressionBombError as error:
+        raise too_large(source) from error
+    except DECODER_ERRORS as error:
+        raise decoding_failed(source, error) from error
+    if image is None:
+        raise image_error(
+            source, "it is not an image in a supported format", "convert it to JPEG or PNG, or leave it out"
+        )
+    check_size(image.size, source)
+    return image
+
+
+def header_size(image: ImageFile.ImageFile) -> Size:
+    """Return the upright size of an image that `identify` opened, without decoding it."""
+    width, height = _stored_size(image)
+    return Size(height, width) if swaps_sides(read_header_orientation(image)) else Size(width, height)
+
+
+def lift_tiff_limit(image: ImageFile.ImageFile) -> None:
+    """Let Pillow decode a TIFF that has more pixels than ``Image.MAX_IMAGE_PIXELS``.
+
+    Pillow's TIFF reader checks the limit when it allocates the pixels, so they are allocated here.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and limit is not None:
+        width, height = _stored_size(image)
+        if width * height > limit:
+            image.im = Image.new(image.mode, (width, height), None).im
+
+
+def _first_match(file: IO[bytes], prefix: bytes) -> ImageFile.ImageFile | None:
+    mismatch: Exception | None = None
+    for load_plugins in (Image.preinit, Image.init):
+        load_plugins()
+        for name in _FORMATS:
+            factory, accept = Image.OPEN.get(name, (None, None))
+            if factory is None or accept is None or accept(prefix) is not True:
+                continue
+            file.seek(0)
+            try:
+                return factory(file, "")
+            except _FORMAT_MISMATCH as error:
+                mismatch = error
+    if mismatch is not None:
+        raise mismatch
+    return None
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height as stored; recent versions of Pillow return the upright size of a TIFF."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return image.tag_v2[TiffImagePlugin.IMAGEWIDTH], image.tag_v2[TiffImagePlugin.IMAGELENGTH]
+    return image.size

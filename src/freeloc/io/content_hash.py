@@ -1,0 +1,20 @@
+"""Hash of a file's content, under which whatever is computed from the file is cached."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import IO
+
+__all__ = ["hash_bytes", "hash_file"]
+
+_DIGITS = 32
+
+
+def hash_bytes(data: bytes) -> str:
+    """Return the first 32 hexadecimal digits of the SHA-256 hash of some bytes."""
+    return hashlib.sha256(data).hexdigest()[:_DIGITS]
+
+
+def hash_file(file: IO[bytes]) -> str:
+    """Return what `hash_bytes` returns for the rest of a file, which is read in chunks."""
+    return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]  # type: ignore[arg-type]

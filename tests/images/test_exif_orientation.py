@@ -1,0 +1,90 @@
+"""EXIF orientation: every image is decoded upright, and its size is that of the upright image."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from freeloc.geometry.size import Size
+from freeloc.images.decode import load_image, read_image_size
+from tests.images.sample_images import close_to, exif_of, png_bytes, png_chunks, scene, stored
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
+def test_every_orientation_comes_out_upright(tmp_path: Path, orientation: int, suffix: str) -> None:
+    if suffix == ".avif" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    path = tmp_path / f"image{suffix}"
+    options = {".jpg": {"quality": 98}, ".webp": {"lossless": True}, ".avif": {"quality": 98}}.get(suffix, {})
+    Image.fromarray(stored(scene(), orientation)).save(path, exif=exif_of(orientation), **options)
+
+    assert close_to(load_image(path), scene(), 6 if suffix in (".jpg", ".avif") else 0)
+    assert read_image_size(path) == Size(48, 32)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_compressed_tiff_comes_out_upright(tmp_path: Path, orientation: int) -> None:
+    path = tmp_path / "image.tiff"
+    picture = Image.fromarray(stored(scene(), orientation))
+    picture.save(path, exif=exif_of(orientation), compression="tiff_lzw")
+    assert np.array_equal(load_image(path), scene())
+    assert read_image_size(path) == Size(48, 32)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_exif_behind_the_pixels_of_a_png_is_found_by_both_ways(tmp_path: Path, orientation: int) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(stored(scene(), orientation)).save(buffer, "PNG", exif=exif_of(orientation))
+    chunks = png_chunks(buffer.getvalue())
+    late = [c for c in chunks if c[0] not in (b"eXIf", b"IEND")]
+    late += [c for c in chunks if c[0] == b"eXIf"] + [(b"IEND", b"")]
+    path = tmp_path / "late.png"
+    path.write_bytes(png_bytes(late))
+    assert np.array_equal(load_image(path), scene())
+    assert read_image_size(path) == Size(48, 32)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+def test_orientation_in_xmp_counts(tmp_path: Path, suffix: str) -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    path = tmp_path / f"image{suffix}"
+    picture = Image.fromarray(stored(scene(), 6))
+    if suffix == ".png":
+        from PIL import PngImagePlugin
+
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        picture.save(path, pnginfo=info)
+    elif suffix == ".webp":
+        picture.save(path, lossless=True, xmp=xmp)
+    else:
+        picture.save(path, tiffinfo={700: xmp})
+    assert np.array_equal(load_image(path), scene())
+    assert read_image_size(path) == Size(48, 32)
+
+
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0", b"Exif\0\0nonsense", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", exif_of(99).tobytes()]
+)
+def test_unreadable_orientation_means_upright(tmp_path: Path, exif: bytes) -> None:
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(scene()).save(path, quality=98, exif=exif)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert close_to(load_image(path), scene(), 6)
+        assert read_image_size(path) == Size(48, 32)
+
+
+def test_a_pillow_picture_is_turned_and_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.fromarray(stored(scene(), 6)).save(path, exif=exif_of(6))
+    with Image.open(path) as picture:
+        assert np.array_equal(load_image(picture), scene())
+        assert np.array_equal(load_image(picture), scene())
+        assert np.array_equal(np.asarray(picture), stored(scene(), 6))

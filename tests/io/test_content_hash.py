@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import io
+
+from freeloc.io.content_hash import hash_bytes, hash_file
+
+
+def test_bytes_and_files_have_equal_hashes() -> None:
+    # The first half of SHA-256 of "abc", as FIPS 180-2 prints it.
+    assert hash_bytes(b"abc") == hash_file(io.BytesIO(b"abc")) == "ba7816bf8f01cfea414140de5dae2223"
