@@ -46,6 +46,7 @@ from freeloc.nn.backbones.efficientnet_lite import EfficientNetLite
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
 from freeloc.runtime import Precision, compile_network, native_bfloat16
 from freeloc.training.recipe import Recipe
+from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 
 __all__ = ["main"]
@@ -228,13 +229,15 @@ def measure_training(bench: Bench) -> dict[str, Any]:
         model = train(
             bench.dataset,
             out,
-            backbone=bench.backbone,
-            weights=bench.weights,
-            recipe=chosen,
-            runtime="torch",
-            precision=bench.precision,
-            cache=bench.folder / "cache",
-            no_cache=live,
+            TrainingSettings(
+                backbone=bench.backbone,
+                weights=bench.weights,
+                recipe=chosen,
+                runtime="torch",
+                precision=bench.precision,
+                cache_features=not live,
+                cache_folder=bench.folder / "cache",
+            ),
             quiet=True,
         )
         timings = (model.manifest or {})["timings"]

@@ -10,11 +10,21 @@ import argparse
 import json
 from pathlib import Path
 
-from freeloc import DatasetChecks, ModelCard, collect, evaluate, open_dataset, release, train
+from freeloc import (
+    DatasetChecks,
+    ModelCard,
+    TrainingSettings,
+    collect,
+    evaluate,
+    open_dataset,
+    release,
+    train,
+)
 from freeloc.inference.localizer import Localizer
 from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
 from freeloc.models.registry import package_folder
+from freeloc.training.recipe import named_recipe
 from recipes.voc20_card import write_card
 
 RECIPE = "default"
@@ -56,7 +66,10 @@ def main() -> None:
     tags = open_dataset(
         words.root, split=words.train_split, boxes=False, checks=DatasetChecks(for_training=True)
     )
-    train(tags, words.out / "run", recipe=RECIPE, calibrate=FOLDS, cache=words.cache, resume=True)
+    settings = TrainingSettings(
+        recipe=named_recipe(RECIPE), calibration_folds=FOLDS, cache_folder=words.cache
+    )
+    train(tags, words.out / "run", settings, resume=True)
     release(words.out / "run", model, CARD)
     print_status(f"wrote {model}: {model.stat().st_size / 1e6:.1f} MB")
 

@@ -113,12 +113,13 @@ def tiny_coco(tiny_scenes: Dataset, tmp_path_factory: pytest.TempPathFactory) ->
 def tiny_run(tiny_training: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of a small head on the smallest backbone: 8 classes, scales 0.7 and 1.0."""
     from freeloc.training.recipe import Recipe
+    from freeloc.training.settings import TrainingSettings
     from freeloc.training.train import train
 
     scales = (0.7, 1.0)
     recipe = Recipe(name="tiny", epochs=16, batch_size=8, hidden=64, scales=scales, test_scales=scales)
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    train(tiny_training, folder, backbone="efficientnet_lite0", recipe=recipe, quiet=True)
+    train(tiny_training, folder, TrainingSettings(backbone="efficientnet_lite0", recipe=recipe), quiet=True)
     return folder
 
 

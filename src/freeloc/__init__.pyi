@@ -44,6 +44,7 @@ from .posttraining.release import release as release
 from .prediction.predict_files import PredictionOptions as PredictionOptions
 from .prediction.predict_files import predict_files as predict_files
 from .training.recipe import Recipe as Recipe
+from .training.settings import TrainingSettings as TrainingSettings
 from .training.train import train as train
 
 __version__: str

@@ -12,6 +12,7 @@ import pytest
 
 from freeloc.datasets import Dataset
 from freeloc.models.model import Model
+from freeloc.training.settings import TrainingSettings
 
 FAST = ("--backbone", "lite0", "--scales", "0.3", "--epochs", "1", "--batch-size", "8")
 
@@ -70,8 +71,8 @@ def test_boxes_are_read_only_if_they_are_told(
 ) -> None:
     asked: list[tuple[str, bool, tuple[int, ...]]] = []
 
-    def run(dataset: Dataset, out: Path, **options: Any) -> None:
-        asked.append((options["recipe"].supervision, dataset.has_boxes, options["snapshots"]))
+    def run(dataset: Dataset, out: Path, settings: TrainingSettings, **_options: Any) -> None:
+        asked.append((settings.recipe.supervision, dataset.has_boxes, settings.snapshots))
 
     monkeypatch.setattr("freeloc.training.train.train", run)
     words = ("train", tiny_coco, "--out", tmp_path / "run", "--classes", tmp_path / "classes.txt", "--quiet")
@@ -96,9 +97,11 @@ def test_folds_reach_the_run(
     freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(
-        "freeloc.training.train.train", lambda *_, **options: asked.append(options["calibrate"])
-    )
+
+    def run(_dataset: Dataset, _out: Path, settings: TrainingSettings, **_options: Any) -> None:
+        asked.append(settings.calibration_folds)
+
+    monkeypatch.setattr("freeloc.training.train.train", run)
     words = ("train", folder_of(tiny_training), "--out", tmp_path / "run", "--quiet")
     for more in ((), ("--calibrate", 5)):
         assert freeloc(*words, *more).code == 0

@@ -24,6 +24,7 @@ from freeloc.models.platt_scaling import fit_calibration
 from freeloc.nn.head import AdaptationHead, HeadSettings
 from freeloc.training.cross_fitting import calibrated, is_calibrated, out_of_fold, stratified_folds
 from freeloc.training.recipe import Recipe
+from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 
 SCALES = (0.3,)
@@ -122,9 +123,11 @@ def test_a_run_calibrates_itself_and_goes_on_where_it_stopped(
     tiny_training: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = Recipe(name="t", epochs=1, batch_size=8, hidden=8, scales=SCALES, test_scales=SCALES)
-    options: dict[str, Any] = {"backbone": "efficientnet_lite0", "recipe": recipe, "quiet": True}
-    options["cache"] = tmp_path / "cache"
-    plain = train(tiny_training, tmp_path / "plain", **options)
+    plain_settings = TrainingSettings(
+        backbone="efficientnet_lite0", recipe=recipe, cache_folder=tmp_path / "cache"
+    )
+    settings = replace(plain_settings, calibration_folds=2)
+    plain = train(tiny_training, tmp_path / "plain", plain_settings, quiet=True)
 
     def stop(*_words: Any, **_options: Any) -> None:
         raise KeyboardInterrupt
@@ -132,10 +135,10 @@ def test_a_run_calibrates_itself_and_goes_on_where_it_stopped(
     out = tmp_path / "run"
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("freeloc.training.cross_fitting.pooled_scores", stop)
-        train(tiny_training, out, calibrate=2, **options)
+        train(tiny_training, out, settings, quiet=True)
     assert Model.load(out).calibration is None
     assert (out / "folds" / "1-of-2" / "model.safetensors").is_file()
-    made = train(tiny_training, out, calibrate=2, resume=True, **options)
+    made = train(tiny_training, out, settings, resume=True, quiet=True)
     kept = Model.load(out)
     assert made.calibration == kept.calibration
     assert made.calibration is not None
@@ -148,13 +151,14 @@ def test_a_run_calibrates_itself_and_goes_on_where_it_stopped(
     assert json.loads((out / "manifest.json").read_text()) == kept.manifest
     # Finished: nothing is trained again.
     monkeypatch.setattr("freeloc.training.train.calibrated", stop)
-    assert train(tiny_training, out, calibrate=2, resume=True, **options).calibration == kept.calibration
-    assert train(tiny_training, out, resume=True, **options).calibration == kept.calibration
+    for chosen in (settings, plain_settings):
+        again = train(tiny_training, out, chosen, resume=True, quiet=True)
+        assert again.calibration == kept.calibration
 
 
 def test_folds_are_checked_before_anything_is_trained(tiny_training: Dataset, tmp_path: Path) -> None:
     with pytest.raises(FreelocError, match="--calibrate 40 would deal 16 images into 40 folds"):
-        train(tiny_training, tmp_path / "run", calibrate=40, quiet=True)
+        train(tiny_training, tmp_path / "run", TrainingSettings(calibration_folds=40), quiet=True)
     with pytest.raises(FreelocError, match="--calibrate 1 "):
-        train(replace(tiny_training), tmp_path / "run", calibrate=1, quiet=True)
+        train(tiny_training, tmp_path / "run", TrainingSettings(calibration_folds=1), quiet=True)
     assert not (tmp_path / "run").exists()

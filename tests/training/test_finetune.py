@@ -28,6 +28,7 @@ from freeloc.nn.head import AdaptationHead, HeadSettings
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.finetune import StageInput, StageInputs, StageTrainStep, TrainedStageFeatures
 from freeloc.training.recipe import Recipe
+from freeloc.training.settings import TrainingSettings
 from freeloc.training.step import TrainStep
 from freeloc.training.train import train
 
@@ -180,9 +181,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def quick(scenes: Dataset, cache: Path) -> Callable[..., Model]:
     def call(out: Path, stage: str, recipe: Recipe = RECIPE, **options: Any) -> Model:
-        settings = dataclasses.replace(recipe, trainable_backbone=stage)
-        given = {"seed": 3, "cache": cache, "runtime": "openvino", "precision": "float32", "quiet": True}
-        return train(scenes, out, backbone="efficientnet_lite0", recipe=settings, **(given | options))
+        run = {"resume": options.pop("resume", False), "quiet": options.pop("quiet", True)}
+        recipe = dataclasses.replace(recipe, trainable_backbone=stage)
+        given = {"seed": 3, "cache_folder": cache, "runtime": "openvino", "precision": "float32"}
+        settings = TrainingSettings(backbone="efficientnet_lite0", recipe=recipe, **(given | options))
+        return train(scenes, out, settings, **run)
 
     return call
 
@@ -315,7 +318,7 @@ class TestRun:
     ) -> None:
         recipe = dataclasses.replace(RECIPE, epochs=1, warm_epochs=0)
         found = [
-            tensors(quick(tmp_path / name, "7", recipe, cache=tmp_path / "none", no_cache=True))
+            tensors(quick(tmp_path / name, "7", recipe, cache_folder=tmp_path / "none", cache_features=False))
             for name in ("first", "second")
         ]
         assert_equal(*found)

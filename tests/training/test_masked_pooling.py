@@ -18,9 +18,11 @@ from freeloc.errors import FreelocError
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
+from freeloc.models.model import Model
 from freeloc.nn.head import AdaptationHead, HeadSettings
 from freeloc.training.masked_pooling import MaskedCells, MaskedTrainStep, box_mask
 from freeloc.training.recipe import Recipe
+from freeloc.training.settings import TrainingSettings
 from freeloc.training.step import TrainStep
 from freeloc.training.train import train
 
@@ -156,19 +158,23 @@ def small(**changes: object) -> Recipe:
 def test_a_run_reads_boxes_only_if_it_is_told_to(
     tiny_scenes: Dataset, tmp_path: Path, supervision: str
 ) -> None:
-    told = {"backbone": "efficientnet_lite0", "quiet": True}
-    masked = train(tiny_scenes, tmp_path / "masked", recipe=small(supervision=supervision), **told)
-    tags = train(tiny_scenes, tmp_path / "tags", recipe=small(), **told)
+
+    def run(dataset: Dataset, name: str, recipe: Recipe) -> Model:
+        settings = TrainingSettings(backbone="efficientnet_lite0", recipe=recipe)
+        return train(dataset, tmp_path / name, settings, quiet=True)
+
+    masked = run(tiny_scenes, "masked", small(supervision=supervision))
+    tags = run(tiny_scenes, "tags", small())
     assert masked.manifest is not None
     assert masked.manifest["recipe"]["supervision"] == supervision
     assert not torch.equal(masked.head.fcb.weight, tags.head.fcb.weight)
     bare = dataclasses.replace(
         tiny_scenes, samples=tuple(dataclasses.replace(sample, boxes=None) for sample in tiny_scenes)
     )
-    again = train(bare, tmp_path / "bare", recipe=small(), **told)
+    again = run(bare, "bare", small())
     torch.testing.assert_close(tags.head.fcb.weight, again.head.fcb.weight, rtol=0, atol=0)
     with pytest.raises(FreelocError, match=f"--supervision {supervision} needs boxes.*from tags alone"):
-        train(bare, tmp_path / "none", recipe=small(supervision=supervision), **told)
+        run(bare, "none", small(supervision=supervision))
     assert not (tmp_path / "none").exists()
 
 
@@ -188,9 +194,5 @@ def test_recipes_that_make_no_sense_are_refused(changes: dict[str, str], message
 
 def test_masks_and_trained_stages_exclude_each_other(tiny_scenes: Dataset, tmp_path: Path) -> None:
     with pytest.raises(FreelocError, match="leave --trainable-backbone 7 out"):
-        train(
-            tiny_scenes,
-            tmp_path / "run",
-            recipe=small(supervision="masked", trainable_backbone="7"),
-            quiet=True,
-        )
+        recipe = small(supervision="masked", trainable_backbone="7")
+        train(tiny_scenes, tmp_path / "run", TrainingSettings(recipe=recipe), quiet=True)

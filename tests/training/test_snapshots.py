@@ -19,6 +19,7 @@ from freeloc.nn.backbones.registry import load_backbone
 from freeloc.training import train as room
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.recipe import Recipe
+from freeloc.training.settings import TrainingSettings
 from freeloc.training.snapshots import Snapshots
 from freeloc.training.train import train
 
@@ -59,8 +60,10 @@ def quick(
     network = room.compile_network(backbone, runtime="openvino")
 
     def call(out: Path, **options: Any) -> Model:
-        given = {"recipe": RECIPE, "cache": cache, "runtime": "openvino", "quiet": True}
-        return train(tiny_training, out, backbone="efficientnet_lite0", **(given | options))
+        run = {"resume": options.pop("resume", False), "quiet": options.pop("quiet", True)}
+        given = {"recipe": RECIPE, "cache_folder": cache, "runtime": "openvino"}
+        settings = TrainingSettings(backbone="efficientnet_lite0", **(given | options))
+        return train(tiny_training, out, settings, **run)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(room, "load_backbone", lambda *_arguments: backbone)

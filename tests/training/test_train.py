@@ -30,6 +30,7 @@ from freeloc.runtime import Network, compile_network
 from freeloc.training import train as room
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.recipe import Recipe
+from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 
 SCALES = (0.25, 0.4)
@@ -90,8 +91,10 @@ def quick(
     monkeypatch.setattr(room, "compile_network", lambda *_arguments, **_options: network)
 
     def call(dataset: Dataset, out: Path, **options: Any) -> Model:
-        given = {"recipe": RECIPE, "seed": 3, "cache": filled_cache, "runtime": "openvino", "quiet": True}
-        return train(dataset, out, backbone="efficientnet_lite0", **(given | options))
+        run = {"resume": options.pop("resume", False), "quiet": options.pop("quiet", True)}
+        given = {"recipe": RECIPE, "seed": 3, "cache_folder": filled_cache, "runtime": "openvino"}
+        settings = TrainingSettings(backbone="efficientnet_lite0", **(given | options))
+        return train(dataset, out, settings, **run)
 
     return call
 
@@ -103,11 +106,13 @@ def reference(scenes: Dataset, filled_cache: Path, tmp_path_factory: pytest.Temp
     train(
         scenes,
         folder,
-        backbone="efficientnet_lite0",
-        recipe=RECIPE,
-        seed=3,
-        runtime="openvino",
-        cache=filled_cache,
+        TrainingSettings(
+            backbone="efficientnet_lite0",
+            recipe=RECIPE,
+            seed=3,
+            runtime="openvino",
+            cache_folder=filled_cache,
+        ),
         quiet=True,
     )
     return folder
@@ -332,7 +337,7 @@ class TestResume:
         elif change == "seed":
             options = {"seed": 4}
         elif change == "cache":
-            options = {"no_cache": True}
+            options = {"cache_features": False}
         elif change == "training_precision":
             other = json.loads((reference / "manifest.json").read_text())["training_precision"] == "float32"
             monkeypatch.setattr(room, "torch_device", lambda *_asked: (torch.device("cpu"), other))
@@ -399,9 +404,9 @@ class TestFeatures:
         self, scenes: Dataset, quick: Callable[..., Model], count_of: Counted, reference: Path, tmp_path: Path
     ) -> None:
         cache = tmp_path / "cache"
-        quick(scenes, tmp_path / "first", cache=cache)
+        quick(scenes, tmp_path / "first", cache_folder=cache)
         assert len(count_of.sides) == COUNT * len(SCALES)
-        quick(scenes, tmp_path / "second", cache=cache, seed=9)
+        quick(scenes, tmp_path / "second", cache_folder=cache, seed=9)
         assert len(count_of.sides) == COUNT * len(SCALES)
         assert_equal(weights(tmp_path / "first"), weights(reference))
 
@@ -411,14 +416,14 @@ class TestFeatures:
         cache = tmp_path / "cache"
         count_of.stop_at = 9
         with pytest.raises(Interrupted):
-            quick(scenes, tmp_path / "run", cache=cache)
+            quick(scenes, tmp_path / "run", cache_folder=cache)
         entries = sorted(cache.rglob("*.npy"))
         assert len(entries) == 9
         # A file that was being written, and one that somebody deleted.
         entries[0].with_name(f".{entries[0].name}.0badcafe.part").write_bytes(entries[0].read_bytes()[:99])
         entries[0].unlink()
         count_of.stop_at = None
-        quick(scenes, tmp_path / "run", cache=cache)
+        quick(scenes, tmp_path / "run", cache_folder=cache)
         assert len(count_of.sides) == COUNT * len(SCALES) + 1
         assert_equal(weights(tmp_path / "run"), weights(reference))
 
@@ -430,21 +435,21 @@ class TestFeatures:
         for entry in cache.rglob("*.npy"):
             entry.write_bytes(entry.read_bytes()[:-50])
         with pytest.raises(FreelocError, match=rf"{cache}.*\.npy is missing or damaged: delete it"):
-            quick(scenes, tmp_path / "run", cache=cache)
+            quick(scenes, tmp_path / "run", cache_folder=cache)
 
     def test_as_int8(
         self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
     ) -> None:
         cache = tmp_path / "cache"
-        quick(scenes, tmp_path / "run", cache=cache, cache_format="int8")
+        quick(scenes, tmp_path / "run", cache_folder=cache, cache_format="int8")
         assert [folder.name.endswith("-int8") for folder in cache.iterdir()] == [True]
         assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cache"] == "int8"
         losses, wanted = ([line["loss"] for line in log(run)] for run in (tmp_path / "run", reference))
         assert losses != wanted
         assert losses == pytest.approx(wanted, rel=0.05)
         with pytest.raises(FreelocError, match="was made with another cache: "):
-            quick(scenes, tmp_path / "run", cache=cache, resume=True)
-        with pytest.raises(FreelocError, match="--cache-format int4 is unknown: choose float16 or int8"):
+            quick(scenes, tmp_path / "run", cache_folder=cache, resume=True)
+        with pytest.raises(FreelocError, match="cache_format is 'int4': choose one of float16, int8"):
             quick(scenes, tmp_path / "other", cache_format="int4")
 
     def test_without_a_cache(
@@ -452,7 +457,7 @@ class TestFeatures:
     ) -> None:
         cache = tmp_path / "cache"
         recipe = dataclasses.replace(RECIPE, epochs=2, warm_epochs=0)
-        quick(scenes, tmp_path / "run", recipe=recipe, cache=cache, no_cache=True)
+        quick(scenes, tmp_path / "run", recipe=recipe, cache_folder=cache, cache_features=False)
         assert not cache.exists()
         # Every epoch anew, at scales from the range: 125 to 200 pixels, on multiples of 32. At the end, once more at
         # every scale, to see at which level boxes are drawn.
@@ -460,7 +465,7 @@ class TestFeatures:
         assert set(count_of.sides) <= {128, 160, 192, 224}
         assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cache"] is None
         first = weights(tmp_path / "run")
-        quick(scenes, tmp_path / "again", recipe=recipe, no_cache=True)
+        quick(scenes, tmp_path / "again", recipe=recipe, cache_features=False)
         assert_equal(weights(tmp_path / "again"), first)
 
 
@@ -476,11 +481,13 @@ def test_mini_batches_through_the_backbone_at_once_teach_the_same(
         train(
             scenes,
             tmp_path / name,
-            backbone="efficientnet_lite0",
-            recipe=recipe,
-            seed=3,
-            runtime="torch",
-            no_cache=True,
+            TrainingSettings(
+                backbone="efficientnet_lite0",
+                recipe=recipe,
+                seed=3,
+                runtime="torch",
+                cache_features=False,
+            ),
             quiet=True,
         )
         return weights(tmp_path / name)
@@ -556,13 +563,10 @@ class TestMistakes:
         with pytest.raises(FreelocError, match=r"absent\.jpg"):
             quick(Dataset("x", scenes.classes, (*scenes.samples, absent)), tmp_path / "run")
 
-    def test_a_recipe_by_name(self, scenes: Dataset, tmp_path: Path) -> None:
-        with pytest.raises(FreelocError, match="--recipe papr is unknown: choose one of default, paper, cam"):
-            train(scenes, tmp_path / "run", recipe="papr")
-
     def test_unknown_runtime(self, scenes: Dataset, tmp_path: Path) -> None:
         with pytest.raises(FreelocError, match="--runtime"):
-            train(scenes, tmp_path / "run", backbone="efficientnet_lite0", runtime="x")  # type: ignore[arg-type]
+            settings = TrainingSettings(backbone="efficientnet_lite0", runtime="x")  # type: ignore[arg-type]
+            train(scenes, tmp_path / "run", settings)
 
 
 def test_average_pooling_trains_a_model_that_says_so(

@@ -132,9 +132,10 @@ def train(
     """Train on tagged images. Boxes, where the data has any, are read only if --supervision says so."""
     from freeloc.io.progress import print_status
     from freeloc.training.recipe import named_recipe
+    from freeloc.training.settings import TrainingSettings
     from freeloc.training.train import train as run
 
-    settings = named_recipe(
+    chosen = named_recipe(
         recipe,
         epochs=epochs,
         batch_size=batch_size,
@@ -146,7 +147,19 @@ def train(
         supervision=supervision.value,
         scales=parse_scales(scales),
     )
-    iterations = _iterations(snapshots)
+    settings = TrainingSettings(
+        backbone=backbone,
+        weights=weights,
+        recipe=chosen,
+        seed=seed,
+        runtime=runtime.value,
+        precision=precision.value,
+        cache_features=not no_cache,
+        cache_folder=cache,
+        cache_format=cache_format.value,
+        snapshots=_iterations(snapshots),
+        calibration_folds=calibrate,
+    )
     dataset = open_for_training(
         *(data, split, format_, images, classes),
         skip_bad=skip_bad,
@@ -155,23 +168,7 @@ def train(
     )
     if not quiet:
         print_status(describe(dataset))
-    run(
-        dataset,
-        out,
-        backbone=backbone,
-        weights=str(weights) if weights else None,
-        recipe=settings,
-        seed=seed,
-        runtime=runtime.value,
-        precision=precision.value,
-        cache=cache,
-        no_cache=no_cache,
-        cache_format=cache_format.value,
-        snapshots=iterations,
-        calibrate=calibrate,
-        resume=resume,
-        quiet=quiet,
-    )
+    run(dataset, out, settings, resume=resume, quiet=quiet)
 
 
 def _iterations(text: str | None) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from freeloc.inference.result import Localization
 from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
 from freeloc.training.recipe import Recipe, named_recipe
+from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 from freeloc.visualization import draw_grid, draw_overlay, save_picture
 
@@ -79,10 +80,12 @@ def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bo
     train(
         training,
         folder / "run",
-        backbone=settings.backbone,
-        recipe=settings.recipe,
-        seed=settings.seed,
-        cache=folder / "features",
+        TrainingSettings(
+            backbone=settings.backbone,
+            recipe=settings.recipe,
+            seed=settings.seed,
+            cache_folder=folder / "features",
+        ),
         quiet=quiet,
     )
     shutil.rmtree(folder / "features", ignore_errors=True)

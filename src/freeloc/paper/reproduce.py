@@ -45,6 +45,7 @@ from freeloc.paper.studies import Study
 from freeloc.runtime import compile_network
 from freeloc.training.batches import resolve_recipe, steps_per_epoch
 from freeloc.training.recipe import Recipe
+from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 
 __all__ = ["Outcome", "Reproduction"]
@@ -158,14 +159,16 @@ class Reproduction:
         return train(
             data,
             self.places.model(key),
-            backbone=settings.backbone,
-            weights=settings.weights,
-            recipe=recipe,
-            seed=settings.seed,
-            runtime=settings.runtime,
-            precision=settings.precision,
-            cache=settings.cache,
-            snapshots=watched_iterations(self._iterations(recipe)) if key == "weak" else (),
+            TrainingSettings(
+                backbone=settings.backbone,
+                weights=settings.weights,
+                recipe=recipe,
+                seed=settings.seed,
+                runtime=settings.runtime,
+                precision=settings.precision,
+                cache_folder=settings.cache,
+                snapshots=watched_iterations(self._iterations(recipe)) if key == "weak" else (),
+            ),
             resume=True,
             quiet=settings.quiet,
         )

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ import torch
 from torch import nn
 
 from freeloc.datasets.dataset import Dataset
-from freeloc.errors import FreelocError
-from freeloc.features.cache import CacheFormat
+from freeloc.errors import DatasetError
 from freeloc.features.extract import CachedFeatures, FeatureSource, LiveFeatures, content_hashes, extract
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
@@ -24,11 +22,11 @@ from freeloc.inference.localizer import Localizer
 from freeloc.io.progress import print_status
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone, BackboneSplit
-from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
+from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.backbones.trainable_stages import FROZEN
 from freeloc.nn.head import AdaptationHead, HeadSettings
 from freeloc.nn.pooling.registry import get_pooling, prediction_pooling
-from freeloc.runtime import Network, Precision, Runtime, compile_network, torch_device
+from freeloc.runtime import Network, compile_network, torch_device
 from freeloc.training.batches import Source, derive_seed, plan_epoch, resolve_recipe, steps_per_epoch
 from freeloc.training.box_threshold import fit_box_threshold
 from freeloc.training.checkpoint import Checkpoint
@@ -38,8 +36,9 @@ from freeloc.training.finetune import StageInputs, StageTrainStep, TrainedStageF
 from freeloc.training.loop import BatchTrainer, EpochRecord, fit, make_optimizer
 from freeloc.training.manifest import describe_setup, make_manifest
 from freeloc.training.masked_pooling import MaskedFeatures, MaskedTrainStep, check_supervision
-from freeloc.training.recipe import Recipe, named_recipe
+from freeloc.training.recipe import Recipe
 from freeloc.training.run_folder import RunFolder
+from freeloc.training.settings import TrainingSettings
 from freeloc.training.snapshots import Snapshots
 from freeloc.training.step import TrainStep
 from freeloc.training.warm_start import calibrate, log_odds, measure_features, train_on_means
@@ -52,122 +51,79 @@ _CALIBRATION_IMAGES = 640
 def train(
     dataset: Dataset,
     out: str | Path,
+    settings: TrainingSettings | None = None,
     *,
-    backbone: str = DEFAULT_BACKBONE,
-    weights: str | None = None,
-    recipe: Recipe | str = "default",
-    seed: int = 0,
-    runtime: Runtime = "auto",
-    precision: Precision = "auto",
-    cache: str | Path | None = None,
-    no_cache: bool = False,
-    cache_format: CacheFormat = "float16",
-    snapshots: Sequence[int] = (),
-    calibrate: int = 0,
     resume: bool = False,
     quiet: bool = False,
 ) -> Model:
-    """Train a head on tagged images.
+    """Train a model on tagged images.
 
-    The run folder ``out`` then holds ``model.safetensors``, ``manifest.json``, ``log.jsonl`` and
-    ``checkpoint.safetensors``. Boxes of the data set, if it has any, are not looked at, unless the recipe's
-    supervision says so.
+    The run folder ``out`` then contains ``model.safetensors``, ``manifest.json``, ``log.jsonl`` and
+    ``checkpoint.safetensors``. Boxes of the dataset are read only if the recipe's supervision requires them.
 
     Args:
         dataset: images and labels.
-        out: the run folder; must not hold another run unless ``resume``.
-        backbone: name of the backbone.
-        weights: local weight file of the backbone.
-        recipe: a recipe, or the name of one: "default", "paper" or "cam".
-        seed: same seed, data and machine type give the same model, bit for bit.
-        runtime: who executes the backbone.
-        precision: arithmetic of the backbone.
-        cache: folder of feature caches; default the user's.
-        no_cache: make features on the fly, at scales drawn from a range, and keep none.
-        cache_format: how the cache is written: "int8" takes half of the room, at a small loss.
-        snapshots: iterations (steps of SGD over the whole run; 0 is before the first) after which the model, as
-            it is then, is written to ``snapshots/step-000210.safetensors`` and the like.
-        calibrate: how many folds the images are dealt into, once the model is trained, to calibrate it by
-            heads that did not see them, see `freeloc.training.cross_fitting`; each is one more training. 0
-            leaves equation
-            2 of the paper.
-        resume: go on from the run folder's checkpoint; a run that is finished is left as it is.
+        out: the run folder; must not contain another run unless ``resume``.
+        settings: everything else; None for the defaults.
+        resume: continue from the run folder's checkpoint; a finished run is left as it is.
         quiet: show no progress.
 
+    Returns:
+        The trained model.
+
     Raises:
-        FreelocError: the run folder is taken, or holds a checkpoint of another run, or an image or the
-            weights cannot be read, or the recipe wants boxes and there are none, or a snapshot is no iteration
-            of the run, or there are fewer images than folds.
+        TrainingError: the run folder contains a run, or the checkpoint of another run.
+        FreelocError: an image or the weights cannot be read, the recipe requires boxes and the dataset has none,
+            a snapshot's step is not part of the run, or there are fewer images than folds.
     """
-    once = partial(
-        _train,
-        backbone=backbone,
-        weights=weights,
-        recipe=named_recipe(recipe) if isinstance(recipe, str) else recipe,
-        seed=seed,
-        runtime=runtime,
-        precision=precision,
-        cache=cache,
-        no_cache=no_cache,
-        cache_format=cache_format,
-        quiet=quiet,
-    )
-    if calibrate:
-        check_folds(len(dataset), calibrate)
-    model = once(dataset, out, snapshots=snapshots, resume=resume)
-    if not calibrate or is_calibrated(model, calibrate):
+    settings = settings or TrainingSettings()
+    folds = settings.calibration_folds
+    if folds:
+        check_folds(len(dataset), folds)
+    model = _train(dataset, out, settings, resume=resume, quiet=quiet)
+    if not folds or is_calibrated(model, folds):
         return model
+    fold_settings = replace(settings, snapshots=(), calibration_folds=0)
 
     def train_fold(part: Dataset, folder: Path) -> Model:
-        return once(part, folder, snapshots=(), resume=True)
+        return _train(part, folder, fold_settings, resume=True, quiet=quiet)
 
     def ready(part: Model) -> Localizer:
         # Without the hash of a file nobody keeps its graph: it is run once.
         part = replace(part, content=None)
-        return Localizer(part, load_backbone(backbone, weights), runtime=runtime, precision=precision)
+        backbone = load_backbone(settings.backbone, settings.weights)
+        return Localizer(part, backbone, runtime=settings.runtime, precision=settings.precision)
 
     run = RunFolder(Path(out), resume=True, quiet=quiet)
-    made = calibrated(model, dataset, calibrate, run.folds, train_fold, ready, seed=seed, quiet=quiet)
+    made = calibrated(model, dataset, folds, run.folds, train_fold, ready, seed=settings.seed, quiet=quiet)
     run.finish(made)
     shutil.rmtree(run.folds, ignore_errors=True)
     return made
 
 
 def _train(
-    dataset: Dataset,
-    out: str | Path,
-    *,
-    backbone: str,
-    weights: str | None,
-    recipe: Recipe,
-    seed: int,
-    runtime: Runtime,
-    precision: Precision,
-    cache: str | Path | None,
-    no_cache: bool,
-    cache_format: CacheFormat,
-    snapshots: Sequence[int],
-    resume: bool,
-    quiet: bool,
+    dataset: Dataset, out: str | Path, settings: TrainingSettings, *, resume: bool, quiet: bool
 ) -> Model:
-    """`train` without a calibration; its arguments are those."""
+    """`train` without the calibration."""
     run = RunFolder(Path(out), resume=resume, quiet=quiet)
     if not len(dataset):
-        raise FreelocError(f"{dataset.name} has no images: nothing to train on")
-    if recipe.supervision != "tags":
-        check_supervision(dataset, recipe)
-    recipe = resolve_recipe(recipe, len(dataset))
-    if cache_format not in {"float16", "int8"}:
-        raise FreelocError(f"--cache-format {cache_format} is unknown: choose float16 or int8")
+        raise DatasetError(f"{dataset.name} has no images: nothing to train on")
+    if settings.recipe.supervision != "tags":
+        check_supervision(dataset, settings.recipe)
+    recipe = resolve_recipe(settings.recipe, len(dataset))
     wanted = Snapshots.of(
-        run.snapshots, snapshots, epochs=recipe.epochs, per_epoch=steps_per_epoch(len(dataset), recipe)
+        run.snapshots,
+        settings.snapshots,
+        epochs=recipe.epochs,
+        per_epoch=steps_per_epoch(len(dataset), recipe),
     )
     started = time.monotonic()
-    whole = load_backbone(backbone, weights)
+    whole = load_backbone(settings.backbone, settings.weights)
     parts = _divided(whole, recipe)
-    network = compile_network(parts.below, runtime=runtime, precision=precision, streams=True)
-    device, low_precision = torch_device(precision, runtime)
-    kept_as = None if no_cache else cache_format
+    network = compile_network(
+        parts.below, runtime=settings.runtime, precision=settings.precision, streams=True
+    )
+    device, low_precision = torch_device(settings.precision, settings.runtime)
     contents = content_hashes([sample.path for sample in dataset])
     setup = describe_setup(
         dataset,
@@ -176,8 +132,8 @@ def _train(
         network,
         recipe,
         low_precision=low_precision,
-        cache=kept_as,
-        seed=seed,
+        cache=settings.stored_format,
+        seed=settings.seed,
     )
     finished = run.finished(setup)
     if finished is not None:
@@ -186,13 +142,13 @@ def _train(
     checkpoint = run.open(setup)
     if checkpoint is not None:
         wanted.check_kept(checkpoint.epochs_done * wanted.per_epoch)
-    features = _features(dataset, contents, parts.below, network, recipe, cache, kept_as, quiet=quiet)
+    features = _features(dataset, contents, parts.below, network, recipe, settings, quiet=quiet)
     extracted = time.monotonic()
 
-    head = _new_head(whole, dataset, recipe, seed).to(device)
+    head = _new_head(whole, dataset, recipe, settings.seed).to(device)
     lesson = _training_setup(parts, features, head, dataset, recipe, device, low_precision=low_precision)
     # Where the backbone runs all the while and the head is all that is trained, the backbone has most to do.
-    backbone_first = no_cache and parts.above is None and device.type == "cpu"
+    backbone_first = not settings.cache_features and parts.above is None and device.type == "cpu"
 
     def model(iteration: int | None = None) -> Model:
         timings = {
@@ -210,7 +166,9 @@ def _train(
         wanted.keep(iteration, lambda: model(iteration), quiet=quiet)
 
     with sharing_cores(network.threads) if backbone_first else nullcontext():
-        _run_training(lesson, head, parts, dataset, recipe, run, checkpoint, setup, seed, keep, quiet=quiet)
+        _run_training(
+            lesson, head, parts, dataset, recipe, run, checkpoint, setup, settings.seed, keep, quiet=quiet
+        )
     box_threshold = fit_box_threshold(lesson.learner, lesson.cells, dataset, whole.layout, recipe)
     made = replace(model(), box_threshold=box_threshold)
     run.finish(made)
@@ -343,17 +301,24 @@ def _features(
     backbone: Backbone,
     network: Network,
     recipe: Recipe,
-    cache: str | Path | None,
-    kept_as: CacheFormat | None,
+    settings: TrainingSettings,
     *,
     quiet: bool,
 ) -> CachedFeatures | LiveFeatures:
     paths = [sample.path for sample in dataset]
-    if kept_as is None:
+    if settings.stored_format is None:
         return LiveFeatures(paths, backbone, network, recipe.padding)
-    root = Path(cache) if cache else None
     pyramid = Pyramid(recipe.scales, recipe.padding)
-    return extract(paths, backbone, network, pyramid, contents=contents, root=root, form=kept_as, quiet=quiet)
+    return extract(
+        paths,
+        backbone,
+        network,
+        pyramid,
+        contents=contents,
+        root=settings.cache_folder,
+        form=settings.stored_format,
+        quiet=quiet,
+    )
 
 
 def _new_head(backbone: Backbone, dataset: Dataset, recipe: Recipe, seed: int) -> AdaptationHead:

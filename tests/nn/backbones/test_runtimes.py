@@ -19,6 +19,7 @@ from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.runtime import Precision, Runtime, compile_network
 from freeloc.training.recipe import named_recipe
+from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 
 Fill = Callable[[nn.Module, int], nn.Module]
@@ -74,12 +75,12 @@ def test_both_runtimes_agree_as_docs_method_says(
 
 
 @pytest.mark.parametrize(
-    ("name", "recipe"),
+    ("name", "recipe_name"),
     [("alexnet", "paper"), ("timm:resnet18", "default"), ("timm:vit_tiny_patch16_224", "default")],
 )
 def test_from_tags_to_points_on_other_backbones(
     name: str,
-    recipe: str,
+    recipe_name: str,
     weights: Callable[[str], Path | None],
     tiny_training: Dataset,
     tiny_scenes: Dataset,
@@ -87,9 +88,11 @@ def test_from_tags_to_points_on_other_backbones(
 ) -> None:
     file = weights(name)
     few = Dataset(tiny_training.name, tiny_training.classes, tiny_training.samples[:6])
-    settings = named_recipe(recipe, epochs=2, batch_size=3, scales=(0.5, 0.7))
-    options = {"backbone": name, "weights": str(file), "cache": tmp_path / "cache", "precision": "float32"}
-    train(few, tmp_path / "run", recipe=settings, quiet=True, **options)
+    recipe = named_recipe(recipe_name, epochs=2, batch_size=3, scales=(0.5, 0.7))
+    settings = TrainingSettings(
+        backbone=name, weights=file, recipe=recipe, cache_folder=tmp_path / "cache", precision="float32"
+    )
+    train(few, tmp_path / "run", settings, quiet=True)
     image = tiny_scenes.samples[0].path
     results = [
         Localizer.load(

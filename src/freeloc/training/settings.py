@@ -1,0 +1,57 @@
+"""Settings of a training run: everything but the images and the run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from freeloc.errors import check_choice
+from freeloc.features.cache import CacheFormat
+from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
+from freeloc.runtime import Precision, Runtime
+from freeloc.training.recipe import RECIPES, Recipe
+
+__all__ = ["TrainingSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """How a model is trained, and what is computed where.
+
+    Attributes:
+        backbone: name of the backbone.
+        weights: local weight file of the backbone; None uses the weights that come with it.
+        recipe: hyperparameters; `freeloc.training.recipe.named_recipe` returns the predefined ones.
+        seed: seed of everything random. The same settings, images and machine type give the same model, bit for
+            bit.
+        runtime: the library that runs the backbone.
+        precision: arithmetic of the backbone.
+        cache_features: store the backbone's features on disk and reuse them. If False, every epoch computes them
+            again, at scales drawn from the range of the recipe's scales.
+        cache_folder: folder of the feature caches; None is the user's cache folder.
+        cache_format: format of cached features: "int8" takes half the space of "float16", at a small loss.
+        snapshots: training steps, counted over the whole run, after which the current model is written to
+            ``snapshots/step-000210.safetensors`` and the like; 0 is before the first step.
+        calibration_folds: number of folds for calibrating the trained model on its own training images, see
+            `freeloc.training.cross_fitting`. Each fold costs one more training; 0 leaves the model uncalibrated.
+    """
+
+    backbone: str = DEFAULT_BACKBONE
+    weights: str | Path | None = None
+    recipe: Recipe = RECIPES["default"]
+    seed: int = 0
+    runtime: Runtime = "auto"
+    precision: Precision = "auto"
+    cache_features: bool = True
+    cache_folder: Path | None = None
+    cache_format: CacheFormat = "float16"
+    snapshots: tuple[int, ...] = ()
+    calibration_folds: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("cache_format", self.cache_format, CacheFormat)
+
+    @property
+    def stored_format(self) -> CacheFormat | None:
+        """Format in which features are cached; None if they are not."""
+        return self.cache_format if self.cache_features else None
