@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, FreelocError
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size
 from freeloc.inference.boxes import (
@@ -45,11 +45,11 @@ def localization(values: np.ndarray, image: Size, scores: list[float], mode: str
 
 
 def boxes_of(seen: Localization, levels: float | list[float] = DEFAULT_BOX_THRESHOLD) -> BoxSet:
-    return boxes_from_map(seen.soft_maps(), seen.probabilities, seen.lattice, levels)
+    return boxes_from_map(seen.normalized_maps(), seen.probabilities, seen.lattice, levels)
 
 
 def ranked(seen: Localization, proposals: list[tuple[int, int, int, int]]) -> BoxSet:
-    return rank_proposals(seen.soft_maps(), seen.probabilities, seen.lattice, proposals)
+    return rank_proposals(seen.normalized_maps(), seen.probabilities, seen.lattice, proposals)
 
 
 def flooded(values: np.ndarray, floor: float) -> set[tuple[float, tuple[int, int, int, int]]]:
@@ -168,10 +168,13 @@ def test_the_level_is_where_images_without_the_class_end() -> None:
     assert box_threshold_from_tags(peaks, np.ones_like(labels)) == DEFAULT_BOX_THRESHOLD
 
 
-@pytest.mark.parametrize("words", [{"shares": ()}, {"shares": (0.3, 1.0)}, {"spread": 0.0}, {"most": 0}])
+@pytest.mark.parametrize(
+    "words", [{"levels": ()}, {"levels": (0.3, 1.0)}, {"bandwidth": 0.0}, {"max_boxes": 0}]
+)
 def test_options_that_draw_nothing_are_refused(words: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="extents need"):
+    with pytest.raises(ConfigurationError, match=f"{next(iter(words))} must be") as raised:
         BoxOptions(**words)  # type: ignore[arg-type]
+    assert raised.value.parameter == next(iter(words))
 
 
 def test_a_localization_gives_its_boxes() -> None:
@@ -182,7 +185,7 @@ def test_a_localization_gives_its_boxes() -> None:
     assert [(box.x1, box.y1, box.x2, box.y2) for box in found] == [tuple(box) for box in everything.corners]
     assert [box.score for box in found] == list(everything.scores)
     assert seen.boxes("class0", count=1) == found[:1]
-    with pytest.raises(FreelocError, match="0 boxes are none"):
+    with pytest.raises(FreelocError, match="count must be at least 1, got 0"):
         seen.boxes("class0", count=0)
-    with pytest.raises(FreelocError, match="no class 'cow'"):
+    with pytest.raises(FreelocError, match="class 'cow' is unknown"):
         seen.boxes("cow")

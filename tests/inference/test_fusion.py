@@ -20,7 +20,8 @@ from freeloc.geometry.grid import CellLayout, Grid, Padding
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
 from freeloc.geometry.size import Size
-from freeloc.inference.fusion import localize, locate_points
+from freeloc.inference.decision import DecisionRule
+from freeloc.inference.fusion import localize, locate, pooled_scores
 from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import LATTICE_STEP, ScoreMap, sigmoid
 from freeloc.models.calibration import Calibration
@@ -185,7 +186,7 @@ class TestScores:
         values = np.zeros((3, grid.valid_rows, grid.valid_cols), np.float32)
         values += np.array([2.0, 50.0, 60.0], np.float32)[:, None, None]
         own = Calibration((0.5, 1.0, 1.0), (-2.0, 0.0, -5.0), (0.25, 0.5, 0.75))
-        result = localize([ScoreMap.of(values, grid)], CLASSES, calibration=own, threshold=0.9)
+        result = localize([ScoreMap.of(values, grid)], CLASSES, decision=DecisionRule(own, 0.9))
         plain = localize([ScoreMap.of(values, grid)], CLASSES)
         np.testing.assert_allclose(result.probabilities, expit([-1.0, 50.0, 55.0]), rtol=1e-6)
         np.testing.assert_array_equal(result.scores, plain.scores)
@@ -200,7 +201,7 @@ class TestScores:
 
     def test_without_a_calibration_the_threshold_is_the_models(self) -> None:
         maps = random_maps(1, Size(500, 375), (1.0,), PADDED)
-        result = localize(maps, CLASSES, threshold=0.999)
+        result = localize(maps, CLASSES, decision=DecisionRule(threshold=0.999))
         assert result.thresholds.tolist() == [0.999] * 3
         assert result.present() == result.present(0.999)
         plain = localize(maps, CLASSES)
@@ -325,7 +326,9 @@ class TestResult:
     @pytest.mark.parametrize("ask", [Localization.__getitem__, Localization.map, Localization.peaks])
     def test_an_unknown_class_is_named_with_the_known_ones(self, ask: object) -> None:
         result = localize(random_maps(1, Size(333, 500), (1.0,), PADDED), CLASSES)
-        with pytest.raises(FreelocError, match="no class 'cow': choose one of cat, dog, bus"):
+        with pytest.raises(
+            FreelocError, match="class 'cow' is unknown to this model: choose one of cat, dog, bus"
+        ):
             ask(result, "cow")  # type: ignore[operator]
 
     @pytest.mark.parametrize("mode", ["fused", "paper"])
@@ -382,7 +385,7 @@ class TestPeaks:
         result = localize(random_maps(seed, size, scales, PADDED), CLASSES, mode="paper")
         apart = 60 * size.longest / 500
         for found in result:
-            first, *others = result.peaks(found.name, count=count, threshold=0.0)
+            first, *others = result.peaks(found.name, count=count, relative_threshold=0.0)
             assert (first.x, first.y, first.value) == (found.x, found.y, found.response)
             assert len(others) < count
             for peak in others:
@@ -392,16 +395,18 @@ class TestPeaks:
     @pytest.mark.parametrize("count", [0, -1])
     def test_no_peaks_cannot_be_asked_for(self, count: int) -> None:
         result = localize(random_maps(0, Size(50, 40), (1.0,), PADDED), CLASSES)
-        with pytest.raises(FreelocError, match=f"{count} peaks are none"):
+        with pytest.raises(FreelocError, match=f"count must be at least 1, got {count}"):
             result.peaks(CLASSES[0], count=count)
 
     @pytest.mark.parametrize("mode", ["fused", "paper"])
     def test_flat_borders_make_no_peaks_of_their_own(self, mode: LocationMode) -> None:
         # Beyond the outermost cells a map is flat: with large windows, wide corners of one height.
         (grid,) = Pyramid((1.0,)).grids(Size(500, 500), CellLayout(32, 112.0, 224))
-        (peak,) = localize([blob(grid, (240, 240))], ("blob",), mode=mode).peaks("blob", threshold=0.01)
+        (peak,) = localize([blob(grid, (240, 240))], ("blob",), mode=mode).peaks(
+            "blob", relative_threshold=0.01
+        )
         assert (peak.x, peak.y) == pytest.approx((240, 240), abs=5)
-        (peak,) = localize([blob(grid, (0, 0))], ("blob",), mode=mode).peaks("blob", threshold=0.01)
+        (peak,) = localize([blob(grid, (0, 0))], ("blob",), mode=mode).peaks("blob", relative_threshold=0.01)
         assert (peak.x, peak.y) == pytest.approx((112, 112), abs=8)
 
     def test_one_cell_for_the_whole_image_is_one_peak_in_its_middle(self) -> None:
@@ -420,12 +425,12 @@ class TestPeaks:
     st.sampled_from(["fused", "paper"]),
     st.sampled_from(["max", "lse"]),
 )
-def test_pinpointing_is_localizing_without_the_maps(
+def test_locating_equals_localizing_without_the_maps(
     seed: int, size: Size, scales: tuple[float, ...], mode: LocationMode, pooling: str
 ) -> None:
     maps = random_maps(seed, size, scales, PADDED)
     whole = localize(maps, CLASSES, mode=mode, pooling=pooling)
-    scores, points, responses = locate_points(maps, mode=mode, pooling=pooling)
-    np.testing.assert_array_equal(scores, whole.scores)
+    points, responses = locate(maps, mode)
+    np.testing.assert_array_equal(pooled_scores(maps, pooling), whole.scores)
     np.testing.assert_array_equal(points, whole.points)
     np.testing.assert_array_equal(responses, whole.responses)

@@ -78,7 +78,7 @@ def test_file_and_run_folder_are_the_same_model(tiny_run: Path, tiny_localizer: 
     by_file = Localizer.load(tiny_run / "model.safetensors", runtime="torch")
     for loaded in (by_folder, by_file):
         assert loaded.classes == tiny_localizer.classes
-        assert loaded.threshold == loaded.model.threshold == 0.5
+        assert loaded.decision.threshold == loaded.model.threshold == 0.5
         assert loaded.pyramid == tiny_localizer.pyramid
         assert loaded.location == "fused"
     image = noise(90, 60)
@@ -108,11 +108,11 @@ def test_a_calibration_is_used_however_the_model_is_run(tiny_run: Path, tmp_path
     assert type(again) is not type(first)
     found += [again.predict(image), next(again.predict_many([image]))]
     for result in found:
-        assert result.calibration == own
+        assert result.decision.calibration == own
         np.testing.assert_array_equal(result.probabilities, own.probabilities(result.scores))
         assert result.thresholds.tolist() == list(own.thresholds)
         np.testing.assert_allclose(result.scores, plain.scores, atol=0.2)
-    assert again.calibration == own
+    assert again.decision.calibration == own
     # A copy keeps it.
     again.save(tmp_path / "copy.safetensors")
     assert Model.load(tmp_path / "copy.safetensors").calibration == own

@@ -54,21 +54,21 @@ class TestPeaks:
 
     def test_threshold_is_a_share_of_the_strongest(self) -> None:
         result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
-        assert len(result.peaks("blob", threshold=0.66)) == 2
-        assert len(result.peaks("blob", threshold=0.67)) == 1
+        assert len(result.peaks("blob", relative_threshold=0.66)) == 2
+        assert len(result.peaks("blob", relative_threshold=0.67)) == 1
 
     def test_raw_maps_are_compared_by_probability(self) -> None:
         values = two_blobs(1.0, 2.0) * 4 - 2  # raw scores of 2 and 6: logistic 0.881 and 0.998
         result = on_raster(values, Size(600, 400), "paper")
-        first, second = result.peaks("blob", threshold=0.88)
+        first, second = result.peaks("blob", relative_threshold=0.88)
         assert (first.value, second.value) == pytest.approx((6, 2))
-        assert len(result.peaks("blob", threshold=0.89)) == 1
+        assert len(result.peaks("blob", relative_threshold=0.89)) == 1
 
     def test_distance_is_in_normalised_pixels(self) -> None:
         # The peaks lie hypot(330, 180) = 375.9 pixels apart: 313.2 at 500 pixels.
         result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
-        assert len(result.peaks("blob", distance=313)) == 2
-        assert len(result.peaks("blob", distance=314)) == 1
+        assert len(result.peaks("blob", min_distance=313)) == 2
+        assert len(result.peaks("blob", min_distance=314)) == 1
 
     def test_count_limits(self) -> None:
         result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
@@ -98,7 +98,7 @@ class TestPeaks:
         size = Size(int(rng.integers(1, 2000)), int(rng.integers(1, 2000)))
         values = rng.random((rows, cols)) if mode == "fused" else rng.normal(0, 3, (rows, cols))
         result = on_raster(values, size, mode)
-        peaks = result.peaks("blob", count=count, distance=distance, threshold=threshold)
+        peaks = result.peaks("blob", count=count, min_distance=distance, relative_threshold=threshold)
         assert 1 <= len(peaks) <= count
         heights = [peak.value for peak in peaks]
         assert heights == sorted(heights, reverse=True)
@@ -130,7 +130,7 @@ class TestPeaks:
                     wanted.append({tuple(cell) for cell in np.argwhere(parts == part)})
         found = [
             (round(peak.y / 10 - 0.5), round(peak.x / 10 - 0.5))
-            for peak in result.peaks("blob", count=1000, distance=0, threshold=0)
+            for peak in result.peaks("blob", count=1000, min_distance=0, relative_threshold=0)
         ]
         assert len(found) == len(wanted)
         assert all(sum(cell in part for cell in found) == 1 for part in wanted)
@@ -147,6 +147,6 @@ class TestPeaks:
             place = (10 * j + 5.0, 10 * i + 5.0)
             if values[i, j] == around.max() and all(math.dist(place, other) >= 24 for other in expected):
                 expected.append(place)
-        peaks = result.peaks("blob", count=1000, distance=60, threshold=0)
+        peaks = result.peaks("blob", count=1000, min_distance=60, relative_threshold=0)
         assert [(peak.x, peak.y) for peak in peaks] == [pytest.approx(place) for place in expected]
         assert len(expected) > 5

@@ -56,6 +56,6 @@ def test_it_tells_and_finds_everyday_things(voc20: Localizer, name: str) -> None
 
 
 def test_its_probabilities_and_boxes_are_fitted(voc20: Localizer) -> None:
-    assert voc20.calibration is not None
-    assert len(set(voc20.calibration.thresholds)) == len(VOC_CLASSES)
+    assert voc20.decision.calibration is not None
+    assert len(set(voc20.decision.calibration.thresholds)) == len(VOC_CLASSES)
     assert 0.2 <= voc20.model.box_threshold <= 0.4

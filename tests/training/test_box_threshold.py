@@ -33,4 +33,4 @@ def test_the_level_goes_with_the_model(tiny_run: Path, tiny_training: Dataset, t
     # Traced the first time, started from what was kept the second.
     for _ in range(2):
         localizer = Localizer.load(tmp_path / "model.safetensors", precision="float32")
-        assert localizer.predict(image).box_threshold == 0.37
+        assert localizer.predict(image).decision.box_threshold == 0.37

@@ -18,6 +18,7 @@ from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
+from freeloc.inference.decision import DecisionRule
 from freeloc.inference.fusion import localize
 from freeloc.inference.result import Localization
 from freeloc.inference.score_map import ScoreMap
@@ -134,7 +135,7 @@ def test_equal_probabilities_are_ordered_by_score() -> None:
 
 def test_a_calibrated_model_has_a_threshold_for_each_class() -> None:
     calibration = Calibration((1.0, 0.1, 1.0), (0.0, 0.0, -3.0), (0.5, 0.5, 0.25))
-    localization = dataclasses.replace(with_scores([1.0, 2.0, 2.0]), calibration=calibration)
+    localization = dataclasses.replace(with_scores([1.0, 2.0, 2.0]), decision=DecisionRule(calibration))
     record = localization_record(localization)
     assert record["threshold"] is None
     found = [(each["name"], each["threshold"], each["present"]) for each in record["classes"]]
@@ -150,7 +151,9 @@ def test_a_calibrated_model_has_a_threshold_for_each_class() -> None:
         (0.6, False),
     ]
     # What is not calibrated has the model's own.
-    record = localization_record(dataclasses.replace(with_scores([1.0, 2.0]), threshold=0.8))
+    record = localization_record(
+        dataclasses.replace(with_scores([1.0, 2.0]), decision=DecisionRule(threshold=0.8))
+    )
     assert record["threshold"] == 0.8
     assert [each["present"] for each in record["classes"]] == [True, False]
 

@@ -271,7 +271,7 @@ def collect(
         {mode: np.stack(values) for mode, values in points.items()},
         {mode: np.stack(values) for mode, values in responses.items()},
         np.stack(probabilities),
-        localizer.calibration is not None,
+        localizer.decision.calibration is not None,
     )
 
 

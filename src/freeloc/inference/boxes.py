@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freeloc._typing import Float32Array, Float64Array
+from freeloc.errors import ConfigurationError
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.nms import nms
 from freeloc.models.header import DEFAULT_BOX_THRESHOLD
@@ -35,29 +36,46 @@ _LEAST_PROBABILITY = 0.01
 
 @dataclass(frozen=True, slots=True)
 class BoxOptions:
-    """How boxes are drawn around what a map shows.
+    """How boxes are drawn around the high regions of a map.
+
+    A box is drawn around every connected region that exceeds one of ``levels``. Its weight is
+
+        (peak / maximum) ** exponent · exp(−((level − box threshold) / bandwidth)² / 2)
 
     Attributes:
-        shares: of the map's highest value; boxes are drawn around the connected places that exceed each.
-        spread: how fast a box loses weight as its share leaves the level, as the deviation of a normal curve.
-        sharpness: power of the height inside a box, as a share of the highest, in its weight.
-        weakest: boxes in which the map rises to a lower share are left out.
-        overlap: of two boxes of a class that overlap more, the one with less weight goes.
-        most: boxes of a class in an image.
+        levels: shares of the map's maximum; each is above 0 and below 1.
+        bandwidth: how quickly the weight falls as the level moves away from the box threshold.
+        exponent: how quickly the weight falls with the region's peak.
+        min_peak: regions whose peak is below this share of the map's maximum are dropped.
+        iou_threshold: of two boxes of one class whose intersection over union exceeds it, the one with the lower
+            weight is dropped.
+        max_boxes: maximum number of boxes per class and image.
+
+    Raises:
+        ConfigurationError: an option is out of range.
     """
 
-    shares: tuple[float, ...] = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7)
-    spread: float = 0.25
-    sharpness: float = 2.0
-    weakest: float = 0.25
-    overlap: float = 0.4
-    most: int = 8
+    levels: tuple[float, ...] = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7)
+    bandwidth: float = 0.25
+    exponent: float = 2.0
+    min_peak: float = 0.25
+    iou_threshold: float = 0.4
+    max_boxes: int = 8
 
     def __post_init__(self) -> None:
-        if not self.shares or not all(0 < share < 1 for share in self.shares):
-            raise ValueError("extents need shares of the highest value, each above 0 and below 1")
-        if self.spread <= 0 or self.most < 1:
-            raise ValueError("extents need a spread above 0, and at least one box")
+        if not self.levels or not all(0 < level < 1 for level in self.levels):
+            raise ConfigurationError(
+                f"levels must be one or more numbers above 0 and below 1, got {self.levels}",
+                parameter="levels",
+            )
+        if not self.bandwidth > 0:
+            raise ConfigurationError(
+                f"bandwidth must be above 0, got {self.bandwidth:g}", parameter="bandwidth"
+            )
+        if self.max_boxes < 1:
+            raise ConfigurationError(
+                f"max_boxes must be at least 1, got {self.max_boxes}", parameter="max_boxes"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +115,7 @@ def boxes_from_map(
     """Boxes around what the maps of an image show.
 
     Args:
-        maps: (K, rows, cols) between 0 and 1, see `freeloc.inference.result.Localization.soft_maps`.
+        maps: (K, rows, cols) between 0 and 1, see `freeloc.inference.result.Localization.normalized_maps`.
         probabilities: (K,) how sure it is that a class is there at all.
         lattice: where the maps lie in the image.
         thresholds: share of a class's highest value at which its boxes are drawn best; one for all, or K.
@@ -109,9 +127,9 @@ def boxes_from_map(
     found = []
     for label in np.flatnonzero(sure >= _LEAST_PROBABILITY):
         shares, heights, boxes = _drawn(maps[label], lattice, options)
-        away = (shares - best_at[label]) / options.spread
-        weights = heights**options.sharpness * np.exp(-(away**2) / 2)
-        kept = nms(boxes, weights, options.overlap)[: options.most]
+        away = (shares - best_at[label]) / options.bandwidth
+        weights = heights**options.exponent * np.exp(-(away**2) / 2)
+        kept = nms(boxes, weights, options.iou_threshold)[: options.max_boxes]
         found.append((int(label), sure[label] * weights[kept], boxes[kept]))
     return BoxSet.of(found)
 
@@ -155,8 +173,8 @@ def _drawn(
         return np.zeros(0), np.zeros(0), np.zeros((0, 4))
     found = [
         part
-        for part in _components(values, [share * highest for share in sorted(options.shares, reverse=True)])
-        if part.height >= options.weakest * highest
+        for part in _components(values, [share * highest for share in sorted(options.levels, reverse=True)])
+        if part.height >= options.min_peak * highest
     ]
     edges = np.array([part.edges for part in found], dtype=np.float64)
     per_cell = (lattice.image_size.width / lattice.cols, lattice.image_size.height / lattice.rows)

@@ -1,22 +1,34 @@
-"""From score maps of all scales to scores and points."""
+"""Scores and locations from the score maps of all scales."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.geometry.lattice import Lattice
+from freeloc.inference.decision import DecisionRule
 from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import LATTICE_STEP, ScoreMap, align_sigmoid, fusion_lattice
-from freeloc.models.calibration import Calibration
-from freeloc.models.header import DEFAULT_BOX_THRESHOLD
 from freeloc.nn.pooling.max import MaxPooling
 from freeloc.nn.pooling.registry import get_pooling
 
-__all__ = ["localize", "locate_points", "pooled_scores"]
+__all__ = ["ClassPoints", "localize", "locate", "pooled_scores"]
+
+
+class ClassPoints(NamedTuple):
+    """The location of every class in one image.
+
+    Attributes:
+        points: (K, 2) float64 x and y in image coordinates.
+        responses: (K,) float32 values of the map at the points.
+    """
+
+    points: Float64Array
+    responses: Float32Array
 
 
 def localize(
@@ -25,73 +37,63 @@ def localize(
     *,
     mode: LocationMode = "fused",
     pooling: str = "max",
+    decision: DecisionRule | None = None,
     step: float = LATTICE_STEP,
     path: Path | None = None,
-    calibration: Calibration | None = None,
-    threshold: float = 0.5,
-    box_threshold: float = DEFAULT_BOX_THRESHOLD,
 ) -> Localization:
-    """Turn the raw maps of all scales into scores and locations.
+    """Compute scores, locations and one map per class from the score maps of all scales.
 
-    The classification score is the same for both modes: the mean over scales of each scale's pooled map, its
-    maximum in the paper (section 4). The point is found in one of two ways:
+    Scores do not depend on the mode, see `pooled_scores`. Points are found in one of two ways:
 
-    * "paper": the arg-max over all scales and positions of the raw scores (section 6);
-    * "fused": the maps are aligned in the image's frame by bilinear sampling, averaged after the
-      logistic of `FUSION_GAIN` times the score, and the arg-max of the average is taken.
+    * "paper": the arg-max of the raw scores over all scales and cells (paper, section 6);
+    * "fused": the logistic function of `FUSION_GAIN` times the score is sampled bilinearly on the lattice and
+      averaged over scales; the point is the arg-max of the average.
 
     Args:
-        scale_maps: the maps of one image, one per scale.
+        scale_maps: the score maps of one image, one per scale.
         classes: the K class names.
-        mode: the way to the point.
-        pooling: how a scale's map becomes its score, see `freeloc.nn.pooling.registry.POOLINGS`.
-        step: raster of the aligned maps, in pixels of the 500-normalised image.
-        path: kept in the result.
-        calibration: likewise: the model's.
-        threshold: likewise.
-        box_threshold: likewise.
+        mode: how points are found.
+        pooling: how a score map becomes a score, see `freeloc.nn.pooling.registry.POOLINGS`.
+        decision: the model's calibration and thresholds; default: uncalibrated.
+        step: spacing of the lattice, in pixels of the image at scale 1.
+        path: the image's file, for the result.
     """
-    image_size = scale_maps[0].grid.image_size
-    lattice = Lattice.over(image_size, step)
-    scores = pooled_scores(scale_maps, pooling)
+    lattice = Lattice.over(scale_maps[0].grid.image_size, step)
     if mode == "fused":
         maps = _fuse(scale_maps, lattice)
-        points, responses = _fused_points(maps, lattice)
+        points, responses = _highest_points(maps, lattice)
     else:
-        maps = _highest(scale_maps, lattice)
-        points, responses = _paper_points(scale_maps)
+        maps = _maximum_over_scales(scale_maps, lattice)
+        points, responses = _highest_cells(scale_maps)
     return Localization(
-        image_size,
-        classes,
-        scores,
-        points,
-        responses,
-        maps,
-        lattice,
-        mode,
-        path,
-        calibration,
-        threshold,
-        box_threshold,
+        image_size=lattice.image_size,
+        classes=classes,
+        scores=pooled_scores(scale_maps, pooling),
+        points=points,
+        responses=responses,
+        maps=maps,
+        lattice=lattice,
+        mode=mode,
+        path=path,
+        decision=decision or DecisionRule(),
     )
 
 
-def locate_points(
-    scale_maps: Sequence[ScoreMap], *, mode: LocationMode = "fused", pooling: str = "max"
-) -> tuple[Float32Array, Float64Array, Float32Array]:
-    """Scores, points and responses as `localize` gives them, without a map of all scales where none is needed.
+def locate(scale_maps: Sequence[ScoreMap], mode: LocationMode = "fused") -> ClassPoints:
+    """Find the point of every class as `localize` does, without keeping maps.
 
-    The arguments are those of `localize`.
+    Args:
+        scale_maps: the score maps of one image, one per scale.
+        mode: how points are found.
     """
-    scores = pooled_scores(scale_maps, pooling)
     if mode == "paper":
-        return scores, *_paper_points(scale_maps)
+        return _highest_cells(scale_maps)
     lattice = fusion_lattice(scale_maps[0].grid.image_size)
-    return scores, *_fused_points(_fuse(scale_maps, lattice), lattice)
+    return _highest_points(_fuse(scale_maps, lattice), lattice)
 
 
 def pooled_scores(scale_maps: Sequence[ScoreMap], pooling: str = "max") -> Float32Array:
-    """(K,) raw scores: the mean over scales of each scale's pooled map (paper, section 4: its maximum)."""
+    """Return the (K,) raw scores: each scale's map is pooled, then averaged over scales (paper, section 4)."""
     pool = get_pooling(pooling)
     # The compiled network computes the maxima itself.
     computed = isinstance(pool, MaxPooling)
@@ -103,12 +105,12 @@ def pooled_scores(scale_maps: Sequence[ScoreMap], pooling: str = "max") -> Float
 def _fuse(scale_maps: Sequence[ScoreMap], lattice: Lattice) -> Float32Array:
     total = np.zeros((len(scale_maps[0].values), lattice.rows, lattice.cols), np.float32)
     for scale_map in scale_maps:
-        made = scale_map.aligned if lattice == fusion_lattice(lattice.image_size) else None
-        total += align_sigmoid(scale_map.values, scale_map.grid, lattice) if made is None else made
+        aligned = scale_map.aligned if lattice == fusion_lattice(lattice.image_size) else None
+        total += align_sigmoid(scale_map.values, scale_map.grid, lattice) if aligned is None else aligned
     return total / np.float32(len(scale_maps))
 
 
-def _highest(scale_maps: Sequence[ScoreMap], lattice: Lattice) -> Float32Array:
+def _maximum_over_scales(scale_maps: Sequence[ScoreMap], lattice: Lattice) -> Float32Array:
     highest: Float32Array | None = None
     for scale_map in scale_maps:
         rows, cols = scale_map.grid.sampling(lattice)
@@ -119,24 +121,25 @@ def _highest(scale_maps: Sequence[ScoreMap], lattice: Lattice) -> Float32Array:
     return highest
 
 
-def _fused_points(maps: Float32Array, lattice: Lattice) -> tuple[Float64Array, Float32Array]:
+def _highest_points(maps: Float32Array, lattice: Lattice) -> ClassPoints:
     flat = maps.reshape(len(maps), -1)
-    # Beyond the outermost cells a map is flat: of equals, the one nearest those cells, not the corner, is meant.
+    # A map is constant beyond the outermost cells. Among tied positions, the one nearest the center is chosen:
+    # it is closest to the cells that produced the value, whereas the first one would be a corner.
     tied = flat == flat.max(axis=1, keepdims=True)
     best = np.where(tied, lattice.from_middle.ravel(), np.inf).argmin(axis=1)
     cells = np.stack(np.unravel_index(best, maps.shape[1:]), axis=-1)
-    return lattice.to_image(cells), flat[np.arange(len(flat)), best]
+    return ClassPoints(lattice.to_image(cells), flat[np.arange(len(flat)), best])
 
 
-def _paper_points(scale_maps: Sequence[ScoreMap]) -> tuple[Float64Array, Float32Array]:
+def _highest_cells(scale_maps: Sequence[ScoreMap]) -> ClassPoints:
     peaks = np.stack([scale_map.peaks for scale_map in scale_maps])
-    winners = peaks.argmax(axis=0)
+    best_scales = peaks.argmax(axis=0)
     points = np.empty((peaks.shape[1], 2))
     for position, scale_map in enumerate(scale_maps):
-        chosen = np.flatnonzero(winners == position)
-        if len(chosen):
-            values = scale_map.values[chosen]
-            best = values.reshape(len(chosen), -1).argmax(axis=1)
+        labels = np.flatnonzero(best_scales == position)
+        if len(labels):
+            values = scale_map.values[labels]
+            best = values.reshape(len(labels), -1).argmax(axis=1)
             cells = np.stack(np.unravel_index(best, values.shape[1:]), axis=-1)
-            points[chosen] = scale_map.grid.to_image(cells)
-    return points, peaks.max(axis=0)
+            points[labels] = scale_map.grid.to_image(cells)
+    return ClassPoints(points, peaks.max(axis=0))

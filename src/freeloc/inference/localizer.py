@@ -15,13 +15,13 @@ from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.images.decode import ImageSource
+from freeloc.inference.decision import DecisionRule
 from freeloc.inference.fusion import localize, pooled_scores
 from freeloc.inference.multiscale import EarlyExit, ScaleInput, run_scales, run_scales_many
 from freeloc.inference.presets import INT8_PRESETS, UNDECIDED_SCORE, Preset, ScalePlan, select_scales
 from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import SCORING_GRAPH_VERSION, ScoreMap
 from freeloc.io.prefetch import prefetch
-from freeloc.models.calibration import Calibration
 from freeloc.models.header import ModelHeader
 from freeloc.runtime import (
     InferencePrecision,
@@ -199,15 +199,10 @@ class Localizer:
         """How a scale's map becomes a score."""
         return self._facts.pooling
 
-    @property
-    def threshold(self) -> float:
-        """Probability from which a class counts as present, where the model has no calibration."""
-        return self._facts.threshold
-
-    @property
-    def calibration(self) -> Calibration | None:
-        """How scores become probabilities, with a threshold per class; None leaves the paper's equation 2."""
-        return self._facts.calibration
+    @cached_property
+    def decision(self) -> DecisionRule:
+        """Calibration and thresholds of the model."""
+        return DecisionRule(self._facts.calibration, self._facts.threshold, self._facts.box_threshold)
 
     def predict(self, image: ImageSource) -> Localization:
         """Scores, points and maps of every class for one image.
@@ -277,9 +272,7 @@ class Localizer:
             mode=mode or self.location,
             pooling=self.pooling,
             path=Path(image) if isinstance(image, str | Path) else None,
-            calibration=self.calibration,
-            threshold=self.threshold,
-            box_threshold=self._facts.box_threshold,
+            decision=self.decision,
         )
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Several locations of one class: the local maxima of its map."""
+"""Local maxima of a class's map: several locations of one class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._typing import Float32Array
+from freeloc._typing import BoolArray, Float32Array
 from freeloc.geometry.lattice import Lattice
 
 __all__ = ["Peak", "find_peaks"]
@@ -16,7 +16,13 @@ __all__ = ["Peak", "find_peaks"]
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """One local maximum of a class's map: a point in image pixels and the map's value there."""
+    """One local maximum of a class's map.
+
+    Attributes:
+        x: horizontal image coordinate.
+        y: vertical image coordinate.
+        value: value of the map.
+    """
 
     x: float
     y: float
@@ -24,54 +30,54 @@ class Peak:
 
 
 def find_peaks(
-    heights: Float32Array,
-    strengths: Float32Array,
+    values: Float32Array,
+    normalized: Float32Array,
     lattice: Lattice,
     *,
     count: int,
-    distance: float,
-    threshold: float,
+    min_distance: float,
+    relative_threshold: float,
 ) -> tuple[Peak, ...]:
-    """The local maxima of a map, highest first; of equals, the one nearest the image's middle.
+    """Find the local maxima of a map, highest first; equal ones are ordered by distance from the image center.
 
-    A flat of several places is one maximum, and none where it touches something higher.
+    A plateau counts as one maximum, unless it touches a higher value.
 
     Args:
-        heights: (rows, cols) float32 map of one class.
-        strengths: (rows, cols) float32 the same as values between 0 and 1.
-        lattice: where the map lies.
-        count: at most so many.
-        distance: two of them lie at least so far apart, in image pixels.
-        threshold: each is at least so strong, as a share of the strongest.
+        values: (rows, cols) map of one class.
+        normalized: (rows, cols) the same map with values between 0 and 1.
+        lattice: positions of the values in the image.
+        count: maximum number of peaks.
+        min_distance: minimum distance between two peaks, in image coordinates.
+        relative_threshold: minimum normalized value of a peak, as a share of the highest peak's.
     """
-    around = _neighbours(heights, -np.inf)
-    level = around == heights
-    # A flat that touches something higher is no maximum, and one that does not is one, not one per place.
-    slope = _flooded(around.max(axis=0) > heights, level)
-    candidates = np.argwhere(~slope)
-    values, shares = heights[~slope], strengths[~slope]
-    order = np.lexsort((lattice.from_middle[~slope], -values))
+    neighbors = _neighbors(values, -np.inf)
+    equal = neighbors == values
+    # A plateau is a maximum only if none of its positions has a higher neighbor.
+    not_maximal = _flood(neighbors.max(axis=0) > values, equal)
+    candidates = np.argwhere(~not_maximal)
+    heights, shares = values[~not_maximal], normalized[~not_maximal]
+    order = np.lexsort((lattice.from_middle[~not_maximal], -heights))
     points = lattice.to_image(candidates)
-    floor = threshold * float(shares.max())
-    taken = np.zeros(heights.shape, dtype=np.bool_)
-    kept: list[int] = []
+    floor = relative_threshold * float(shares.max())
+    visited = np.zeros(values.shape, dtype=np.bool_)
+    chosen: list[int] = []
     for index in order:
-        if len(kept) == count or shares[index] < floor:
+        if len(chosen) == count or shares[index] < floor:
             break
         row, col = candidates[index]
-        if taken[row, col]:
+        if visited[row, col]:
             continue
-        if level[:, row, col].any():
-            seed = np.zeros(heights.shape, dtype=np.bool_)
+        if equal[:, row, col].any():
+            seed = np.zeros(values.shape, dtype=np.bool_)
             seed[row, col] = True
-            taken |= _flooded(seed, level)
-        if all(np.hypot(*(points[index] - points[other])) >= distance for other in kept):
-            kept.append(int(index))
-    return tuple(Peak(float(points[i, 0]), float(points[i, 1]), float(values[i])) for i in kept)
+            visited |= _flood(seed, equal)
+        if all(np.hypot(*(points[index] - points[other])) >= min_distance for other in chosen):
+            chosen.append(int(index))
+    return tuple(Peak(float(points[i, 0]), float(points[i, 1]), float(heights[i])) for i in chosen)
 
 
-def _neighbours(values: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
-    """(8, rows, cols) the eight neighbours of every place; ``outside`` where there is none."""
+def _neighbors(values: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
+    """Return (8, rows, cols) the eight neighbors of every position; ``outside`` beyond the border."""
     rows, cols = values.shape
     padded = np.pad(values, 1, constant_values=outside)
     return np.stack(
@@ -84,10 +90,15 @@ def _neighbours(values: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
     )
 
 
-def _flooded(seeds: npt.NDArray[np.bool_], level: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """``seeds`` grown over neighbours of the same height; ``level`` says which of the eight are."""
+def _flood(seeds: BoolArray, equal: BoolArray) -> BoolArray:
+    """Grow ``seeds`` over neighbors of equal value.
+
+    Args:
+        seeds: (rows, cols).
+        equal: (8, rows, cols) whether each neighbor of a position has the same value.
+    """
     while True:
-        grown = seeds | (level & _neighbours(seeds, False)).any(axis=0)
+        grown = seeds | (equal & _neighbors(seeds, False)).any(axis=0)
         if np.array_equal(grown, seeds):
             return seeds
         seeds = grown

@@ -1,10 +1,10 @@
-"""From score maps to locations: the two ways to the point, and the result a user holds."""
+"""Results of prediction: scores, points and maps of every class in one image."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -12,33 +12,31 @@ import numpy as np
 
 from freeloc._choices import LocationMode
 from freeloc._typing import Float32Array, Float64Array
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError
 from freeloc.geometry.box import Box
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size, normalized_length
 from freeloc.inference.boxes import BoxOptions, boxes_from_map
+from freeloc.inference.decision import DecisionRule
 from freeloc.inference.peaks import Peak, find_peaks
 from freeloc.inference.score_map import sigmoid
-from freeloc.models.calibration import Calibration
-from freeloc.models.header import DEFAULT_BOX_THRESHOLD
 
 __all__ = ["ClassLocation", "Localization", "LocationMode"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClassLocation:
-    """What freeloc says of one class in one image.
+    """Score and point of one class in one image.
 
     Attributes:
         name: the class.
-        score: mean over scales of the per-scale maximum of the raw score map (paper, section 4).
-        probability: calibrated where the model is (`freeloc.models.calibration`); the logistic of the
-        score (paper,
-            equation 2) otherwise.
-        x: the most confident location, in pixels of the upright original image.
-        y: likewise.
-        response: value of the map at that location: between 0 and 1 when fused, a raw score the paper's way.
-        threshold: the model's own: the probability from which the class counts as present.
+        score: raw score: mean over scales of the pooled score maps (paper, section 4).
+        probability: calibrated probability that the class is present; for an uncalibrated model, the logistic
+            function of the score (paper, equation 2).
+        x: horizontal image coordinate of the point.
+        y: vertical image coordinate of the point.
+        response: value of the map at the point: between 0 and 1 in mode "fused", a raw score in mode "paper".
+        threshold: the model's threshold: the probability from which the class counts as present.
     """
 
     name: str
@@ -50,28 +48,26 @@ class ClassLocation:
     threshold: float = 0.5
 
     def is_present(self, threshold: float | None = None) -> bool:
-        """Whether the probability reaches ``threshold``, or without one the model's own."""
+        """Return whether the probability reaches a threshold; default: the model's threshold."""
         return self.probability >= (self.threshold if threshold is None else threshold)
 
 
 @dataclass(frozen=True, eq=False)
 class Localization:
-    """Scores, points and maps of every class for one image.
+    """Scores, points and maps of every class in one image.
 
     Attributes:
-        image: size of the upright original image, the frame of all coordinates.
+        image_size: size of the upright original image.
         classes: the K class names.
-        scores: (K,) float32, mean over scales of the per-scale maximum of the raw score map.
-        points: (K, 2) float64 x and y in image pixels.
-        responses: (K,) float32 value of the map at the point.
-        maps: (K, rows, cols) float32 maps of all scales in one, on ``lattice``: mean of the softened logistic
-            when fused, maximum of the raw scores the paper's way.
-        lattice: where the values of ``maps`` lie in the image.
-        mode: how the point was found.
-        path: the image's file, when it came from one.
-        calibration: how the model's scores become probabilities; None where it is not calibrated.
-        threshold: probability from which a class counts as present, where there is no calibration.
-        box_threshold: share of a map's highest value at which the model's boxes are drawn best.
+        scores: (K,) float32 raw scores: mean over scales of the pooled score maps.
+        points: (K, 2) float64 x and y in image coordinates.
+        responses: (K,) float32 values of the maps at the points.
+        maps: (K, rows, cols) float32, one map per class on ``lattice``: in mode "fused" the mean over scales of
+            the logistic function of the scaled scores, in mode "paper" the maximum over scales of the raw scores.
+        lattice: positions of the maps' values in the image.
+        mode: how points were found.
+        path: the image's file; None for an image that was not read from a path.
+        decision: calibration and thresholds of the model.
     """
 
     image_size: Size
@@ -83,111 +79,114 @@ class Localization:
     lattice: Lattice
     mode: LocationMode
     path: Path | None = None
-    calibration: Calibration | None = None
-    threshold: float = 0.5
-    box_threshold: float = DEFAULT_BOX_THRESHOLD
+    decision: DecisionRule = field(default_factory=DecisionRule)
 
-    @property
+    @cached_property
     def probabilities(self) -> Float32Array:
-        """(K,) float32: calibrated where the model is, else the logistic of the scores (paper, equation 2)."""
-        return (
-            sigmoid(self.scores) if self.calibration is None else self.calibration.probabilities(self.scores)
-        )
+        """(K,) float32 probabilities that the classes are present."""
+        return self.decision.probabilities(self.scores)
 
-    @property
+    @cached_property
     def thresholds(self) -> Float64Array:
-        """(K,) float64 the model's own thresholds: probabilities from which a class counts as present."""
-        own = self.threshold if self.calibration is None else self.calibration.thresholds
-        return np.broadcast_to(np.array(own, np.float64), (len(self.classes),))
+        """(K,) float64 thresholds of the model: probabilities from which the classes count as present."""
+        return self.decision.thresholds(len(self.classes))
 
     def __iter__(self) -> Iterator[ClassLocation]:
+        """Yield the location of every class, in the order of ``classes``."""
         for index in range(len(self.classes)):
-            yield self._at(index)
+            yield self._class_location(index)
 
     def __getitem__(self, name: str) -> ClassLocation:
-        """The location of one class.
+        """Return the location of one class.
 
         Raises:
-            FreelocError: the model has no such class.
+            ConfigurationError: the model has no such class.
         """
-        return self._at(self._index(name))
+        return self._class_location(self._index(name))
 
     def present(self, threshold: float | None = None) -> tuple[ClassLocation, ...]:
-        """Classes whose probability reaches a threshold, most probable first.
+        """Return the classes whose probability reaches a threshold, most probable first.
 
         Args:
-            threshold: one for all classes; without it the model's own, which a calibrated model has for each.
+            threshold: one threshold for all classes; default: the model's own threshold for each class.
         """
         return tuple(location for location in self.ranked() if location.is_present(threshold))
 
     def ranked(self) -> tuple[ClassLocation, ...]:
-        """All classes, most probable first; those whose score is none (NaN) last."""
-        # Probabilities of sure classes are all 1.0: log-odds keep them in order.
-        odds = self.scores if self.calibration is None else self.calibration.log_odds(self.scores)
-        return tuple(self._at(int(index)) for index in np.argsort(-odds, kind="stable"))
+        """Return all classes, most probable first; classes whose score is NaN come last."""
+        # Not by probability: several may round to exactly 1.0, while log-odds still differ.
+        order = np.argsort(-self.decision.log_odds(self.scores), kind="stable")
+        return tuple(self._class_location(int(index)) for index in order)
 
     def map(self, name: str) -> Float32Array:
-        """One class's map rescaled to the image, (height, width) float32."""
+        """Return one class's map resampled to the image, (height, width) float32."""
         rows, cols = self.lattice.upsampling()
-        rescaled: Float32Array = rows @ self.maps[self._index(name)] @ cols.T
-        return rescaled
+        resampled: Float32Array = rows @ self.maps[self._index(name)] @ cols.T
+        return resampled
 
-    def peaks(
-        self, name: str, *, count: int = 5, distance: float = 60.0, threshold: float = 0.5
-    ) -> tuple[Peak, ...]:
-        """Several locations of one class: local maxima of its map, strongest first.
-
-        The first is the most confident location itself.
-
-        Args:
-            name: the class.
-            count: at most so many.
-            distance: two peaks lie at least so far apart, in pixels of the 500-normalised image.
-            threshold: a peak's probability reaches at least so much of the strongest peak's.
-
-        Raises:
-            FreelocError: the model has no such class, or ``count`` is less than 1.
-        """
-        index = self._index(name)
-        if count < 1:
-            raise FreelocError(f"{count} peaks are none: ask for 1 or more")
-        apart = normalized_length(self.image_size, distance)
-        raw = self.mode == "paper"
-        heights, strengths = self.maps[index], self.soft_maps()[index]
-        found = find_peaks(
-            *(heights, strengths, self.lattice), count=count + raw, distance=apart, threshold=threshold
-        )
-        if not raw:
-            return found
-        # The paper's way picks a cell; on the lattice its maximum lies some pixels away, and a little lower.
-        x, y = map(float, self.points[index])
-        others = [peak for peak in found if math.hypot(peak.x - x, peak.y - y) >= apart]
-        return (Peak(x, y, float(self.responses[index])), *others)[:count]
-
-    def soft_maps(self) -> Float32Array:
-        """(K, rows, cols) float32 the maps as values between 0 and 1, whichever way the points were found."""
+    def normalized_maps(self) -> Float32Array:
+        """Return the (K, rows, cols) float32 maps with values between 0 and 1, whatever the mode."""
         return self.maps if self.mode == "fused" else sigmoid(self.maps)
 
-    def boxes(self, name: str, *, count: int = 8, overlap: float = 0.4) -> tuple[Box, ...]:
-        """Boxes around the objects of one class, the surest first; none where its probability is under 1%.
+    def peaks(
+        self, name: str, *, count: int = 5, min_distance: float = 60.0, relative_threshold: float = 0.5
+    ) -> tuple[Peak, ...]:
+        """Return several locations of one class: local maxima of its map, highest first.
 
-        They are drawn around what the map shows, by a model that never saw a box: see `freeloc.inference.boxes`.
+        The first one is the class's point.
 
         Args:
             name: the class.
-            count: at most so many.
-            overlap: of two boxes that overlap more, as intersection over union, the less sure one goes.
+            count: maximum number of peaks.
+            min_distance: minimum distance between two peaks, in pixels of the image at scale 1.
+            relative_threshold: minimum value of a peak on the normalized map, as a share of the map's maximum.
 
         Raises:
-            FreelocError: the model has no such class, or ``count`` is less than 1.
+            ConfigurationError: the model has no such class, or ``count`` is less than 1.
         """
         index = self._index(name)
-        if count < 1:
-            raise FreelocError(f"{count} boxes are none: ask for 1 or more")
+        _check_count(count)
+        distance = normalized_length(self.image_size, min_distance)
+        raw = self.mode == "paper"
+        peaks = find_peaks(
+            self.maps[index],
+            self.normalized_maps()[index],
+            self.lattice,
+            count=count + raw,
+            min_distance=distance,
+            relative_threshold=relative_threshold,
+        )
+        if not raw:
+            return peaks
+        # In mode "paper" the point is a cell; the maximum on the lattice is some pixels away, and a little lower.
+        x, y = map(float, self.points[index])
+        others = [peak for peak in peaks if math.hypot(peak.x - x, peak.y - y) >= distance]
+        return (Peak(x, y, float(self.responses[index])), *others)[:count]
+
+    def boxes(self, name: str, *, count: int = 8, iou_threshold: float = 0.4) -> tuple[Box, ...]:
+        """Return boxes around the objects of one class, highest score first.
+
+        They are drawn around the high regions of the map; the model was trained without boxes, see
+        `freeloc.inference.boxes`. A class whose probability is below 1% has none.
+
+        Args:
+            name: the class.
+            count: maximum number of boxes.
+            iou_threshold: of two boxes whose intersection over union exceeds it, the one with the lower score is
+                dropped.
+
+        Raises:
+            ConfigurationError: the model has no such class, or ``count`` is less than 1.
+        """
+        index = self._index(name)
+        _check_count(count)
         only = slice(index, index + 1)
-        options = BoxOptions(most=count, overlap=overlap)
         found = boxes_from_map(
-            self.soft_maps()[only], self.probabilities[only], self.lattice, self.box_threshold, options
+            self.normalized_maps()[only],
+            self.probabilities[only],
+            self.lattice,
+            self.decision.box_threshold,
+            BoxOptions(max_boxes=count, iou_threshold=iou_threshold),
         )
         return tuple(
             Box(float(x1), float(y1), float(x2), float(y2), float(score))
@@ -199,21 +198,21 @@ class Localization:
             return self.classes.index(name)
         except ValueError as error:
             known = ", ".join(self.classes[:12]) + (", …" if len(self.classes) > 12 else "")
-            raise FreelocError(f"this model has no class {name!r}: choose one of {known}") from error
+            message = f"class {name!r} is unknown to this model: choose one of {known}"
+            raise ConfigurationError(message, parameter="name") from error
 
-    @cached_property
-    def _sure(self) -> tuple[Float32Array, Float64Array]:
-        """Probabilities and thresholds, made once: a result is asked for its classes one by one."""
-        return self.probabilities, self.thresholds
-
-    def _at(self, index: int) -> ClassLocation:
-        probabilities, thresholds = self._sure
+    def _class_location(self, index: int) -> ClassLocation:
         return ClassLocation(
             name=self.classes[index],
             score=float(self.scores[index]),
-            probability=float(probabilities[index]),
+            probability=float(self.probabilities[index]),
             x=float(self.points[index, 0]),
             y=float(self.points[index, 1]),
             response=float(self.responses[index]),
-            threshold=float(thresholds[index]),
+            threshold=float(self.thresholds[index]),
         )
+
+
+def _check_count(count: int) -> None:
+    if count < 1:
+        raise ConfigurationError(f"count must be at least 1, got {count}", parameter="count")

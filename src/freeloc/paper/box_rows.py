@@ -83,7 +83,7 @@ class BoxRows:
 
         def read(index: int, maps: Mapping[float, ScoreMap]) -> BoxSet:
             seen = localize([maps[scale] for scale in row.scales], model.classes, pooling=model.pooling)
-            arguments = (seen.soft_maps(), seen.probabilities, seen.lattice)
+            arguments = (seen.normalized_maps(), seen.probabilities, seen.lattice)
             if proposals is None:
                 # At the level that the tags of the training images told.
                 return boxes_from_map(*arguments, model.box_threshold)

@@ -27,11 +27,11 @@ def rank_proposals(
     has little inside. Boxes that stand out from their frame by nothing are left out.
 
     Args:
-        maps: (K, rows, cols) between 0 and 1, see `freeloc.inference.result.Localization.soft_maps`.
+        maps: (K, rows, cols) between 0 and 1, see `freeloc.inference.result.Localization.normalized_maps`.
         probabilities: (K,) how sure it is that a class is there at all.
         lattice: where the maps lie in the image.
         proposals: (P, 4) ``x1, y1, x2, y2``, edges in image pixels.
-        options: which boxes stay; their shares and spread play no part.
+        options: which boxes stay; its levels, bandwidth and exponent are not used.
     """
     options = options or BoxOptions()
     corners = np.asarray(proposals, dtype=np.float64).reshape(-1, 4)
@@ -50,7 +50,7 @@ def rank_proposals(
     for label, own in zip(likely, weights, strict=True):
         best = np.argsort(-own, kind="stable")[:_RANKED]
         best = best[own[best] > 0]
-        kept = best[nms(corners[best], own[best], options.overlap)][: options.most]
+        kept = best[nms(corners[best], own[best], options.iou_threshold)][: options.max_boxes]
         # Shares of the best: how far a class stands out differs between images, and says little of the box.
         scores = sure[label] * own[kept] / own.max(initial=1e-9)
         found.append((int(label), scores, corners[kept]))

@@ -18,7 +18,7 @@ from freeloc.evaluation.evaluate import Predictions
 from freeloc.features.extract import CachedFeatures
 from freeloc.geometry.size import Size
 from freeloc.inference.cached_score_maps import score_maps_from_features, trained_on_full_images
-from freeloc.inference.fusion import locate_points
+from freeloc.inference.fusion import locate, pooled_scores
 from freeloc.inference.result import LocationMode
 from freeloc.inference.score_map import ScoreMap
 from freeloc.io.progress import track
@@ -84,7 +84,8 @@ def point_reader(row: RowPlan, model: Model) -> Reader:
     pooling: str = "max" if trained_on_full_images(model) else model.pooling
 
     def read(_: int, maps: Mapping[float, ScoreMap]) -> _Read:
-        return locate_points([maps[scale] for scale in row.scales], mode=row.mode, pooling=pooling)
+        chosen = [maps[scale] for scale in row.scales]
+        return pooled_scores(chosen, pooling), *locate(chosen, row.mode)
 
     return read
 

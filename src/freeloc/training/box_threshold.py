@@ -10,7 +10,7 @@ from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
 from freeloc.inference.boxes import box_threshold_from_tags
-from freeloc.inference.fusion import locate_points
+from freeloc.inference.fusion import locate
 from freeloc.inference.score_map import ScoreMap
 from freeloc.training.device import to_device
 from freeloc.training.recipe import Recipe
@@ -43,8 +43,7 @@ def fit_box_threshold(
     for index in chosen:
         image = read_image_size(dataset.samples[index].path)
         maps = [_map(learner, cells, index, grid) for grid in pyramid.grids(image, layout)]
-        _, _, responses = locate_points(maps)
-        peaks.append(responses)
+        peaks.append(locate(maps).responses)
     return box_threshold_from_tags(np.stack(peaks), dataset.labels[chosen])
 
 

@@ -169,9 +169,9 @@ def draw_panels(
 
 
 def _wanted(localization: Localization, threshold: float | None) -> str:
-    if threshold is None and localization.calibration is not None:
+    if threshold is None and localization.decision.calibration is not None:
         return "its threshold"
-    return f"{localization.threshold if threshold is None else threshold:.2f}"
+    return f"{localization.decision.threshold if threshold is None else threshold:.2f}"
 
 
 _SURE = 3.0
