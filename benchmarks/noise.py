@@ -11,7 +11,7 @@ from benchmarks.subject import Truth
 from benchmarks.ways import Found
 from freeloc._typing import Float64Array
 from freeloc.metrics import classification_ranking, location_ap, pointing_game
-from freeloc.metrics.average_precision import class_means
+from freeloc.metrics.weighted_metric import class_means
 
 __all__ = ["MEASURES", "Line", "Ruler"]
 
@@ -40,8 +40,8 @@ class Ruler:
         truth = self._truth
         metrics = (
             classification_ranking(found.scores, truth.labels),
-            location_ap(found.points, truth.sizes, truth.objects, truth.labels, found.scores).ranking,
-            pointing_game(found.points, truth.sizes, truth.objects, "all").tally,
+            location_ap(found.points, truth.sizes, truth.ground_truth, truth.labels, found.scores).ranking,
+            pointing_game(found.points, truth.sizes, truth.ground_truth, "all").counts,
         )
         return np.stack([100 * class_means(metric.values(self._weights)) for metric in metrics])
 

@@ -16,7 +16,7 @@ from benchmarks.settings import Settings
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.datasets import Dataset, Sample, open_dataset
 from freeloc.errors import FreelocError
-from freeloc.evaluation.evaluate import ground_truth_of
+from freeloc.evaluation.annotations import ground_truth_of
 from freeloc.geometry.pyramid import TEST_SCALES
 from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
@@ -39,12 +39,12 @@ class Truth:
 
     Attributes:
         sizes: N image sizes.
-        objects: their annotated objects.
+        ground_truth: their annotated boxes.
         labels: (N, K) int8.
     """
 
     sizes: tuple[Size, ...]
-    objects: tuple[GroundTruth, ...]
+    ground_truth: GroundTruth
     labels: np.ndarray[Any, np.dtype[np.int8]]
 
     @classmethod
@@ -52,7 +52,7 @@ class Truth:
         """Read sizes, boxes and labels of annotated images."""
         return cls(
             tuple(read_image_size(sample.path) for sample in samples),
-            tuple(ground_truth_of(sample) for sample in samples),
+            ground_truth_of(samples),
             np.stack([sample.labels for sample in samples]),
         )
 
@@ -62,11 +62,11 @@ class Truth:
 
     def location(self, points: Float64Array, scores: Float32Array) -> float:
         """Location mean average precision of (N, K, 2) points ranked by (N, K) scores."""
-        return 100 * location_ap(points, self.sizes, self.objects, self.labels, scores).mean
+        return 100 * location_ap(points, self.sizes, self.ground_truth, self.labels, scores).mean
 
     def pointing(self, points: Float64Array) -> float:
         """Accuracy of the pointing game on all pairs, of (N, K, 2) points."""
-        return 100 * pointing_game(points, self.sizes, self.objects, "all").mean
+        return 100 * pointing_game(points, self.sizes, self.ground_truth, "all").mean
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.markdown import table
-from freeloc.evaluation.evaluate import MEASURES, Evaluation
+from freeloc.evaluation.evaluate import Evaluation
+from freeloc.evaluation.measures import MEASURES
 from freeloc.io.atomic import write_bytes, write_text
 from freeloc.visualization.plots import figure_bytes
 from freeloc.visualization.reliability_diagram import ReliabilitySet, reliability_diagram

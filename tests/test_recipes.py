@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeloc.datasets.dataset import Dataset, Sample
-from freeloc.evaluation.evaluate import MEASURES, Evaluation, EvaluationOptions, Row
-from freeloc.evaluation.reliability import calibration_report
+from freeloc.evaluation.calibration_report import calibration_report
+from freeloc.evaluation.evaluate import Evaluation, Row
+from freeloc.evaluation.measures import MEASURES
+from freeloc.evaluation.options import EvaluationOptions
 from freeloc.metrics import BootstrapResult, Interval
 from freeloc.metrics.calibration_error import CalibrationOptions
 from recipes import few_images, voc20_card

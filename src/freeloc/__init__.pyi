@@ -27,9 +27,9 @@ from .errors import (
 from .errors import (
     TrainingError as TrainingError,
 )
-from .evaluation.evaluate import EvaluationOptions as EvaluationOptions
-from .evaluation.evaluate import collect as collect
+from .evaluation.collect import collect as collect
 from .evaluation.evaluate import evaluate as evaluate
+from .evaluation.options import EvaluationOptions as EvaluationOptions
 from .geometry.box import Box as Box
 from .inference.localizer import Localizer as Localizer
 from .inference.peaks import Peak as Peak

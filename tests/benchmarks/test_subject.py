@@ -8,7 +8,9 @@ import torch
 from benchmarks.subject import Truth, default_data, fresh_model, open_subject
 from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError
-from freeloc.evaluation.evaluate import EvaluationOptions, collect, evaluate
+from freeloc.evaluation.collect import collect
+from freeloc.evaluation.evaluate import evaluate
+from freeloc.evaluation.options import EvaluationOptions
 from freeloc.inference.localizer import Localizer
 from freeloc.nn.backbones.registry import load_backbone
 

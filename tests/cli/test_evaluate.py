@@ -13,7 +13,9 @@ import pytest
 from freeloc.cli.evaluate import _name
 from freeloc.datasets import Dataset, open_dataset
 from freeloc.datasets.detections import read_detections
-from freeloc.evaluation.evaluate import EvaluationOptions, collect, evaluate
+from freeloc.evaluation.collect import collect
+from freeloc.evaluation.evaluate import evaluate
+from freeloc.evaluation.options import EvaluationOptions
 from freeloc.inference.localizer import Localizer
 from freeloc.metrics import LocationOptions, PointingOptions
 from freeloc.models.model import Model
@@ -95,7 +97,7 @@ def test_data_without_boxes_is_refused_before_the_work(
 ) -> None:
     answer = freeloc("evaluate", tiny_run, tiny_scenes.samples[0].path.parent, *TORCH)
     assert (answer.code, answer.out) == (2, "")
-    assert "has no boxes: evaluation needs an annotated data set" in answer.err
+    assert "has no boxes: evaluation requires a dataset with annotated boxes" in answer.err
     assert answer.err.count("\n") == 1, "progress of work that was in vain"
 
 
@@ -110,7 +112,7 @@ def test_models_with_other_classes_are_refused_before_the_work(
     words = ("evaluate", tiny_run, tiny_coco, "--images", tiny_coco.parent, *TORCH)
     answer = freeloc(*words, "--against", other)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith("freeloc: model other knows the classes umbrella, ")
+    assert answer.err.startswith("freeloc: model other has the classes umbrella, ")
     assert answer.err.count("\n") == 1
     answer = freeloc(*words, "--against", tmp_path / "gone")
     assert (answer.code, answer.out) == (2, "")
@@ -121,8 +123,8 @@ def test_models_with_other_classes_are_refused_before_the_work(
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (("--tolerance", "-1"), "location tolerance is -1"),
-        (("--tolerance", "nan"), "location tolerance is nan"),
+        (("--tolerance", "-1"), "tolerance of location AP is -1"),
+        (("--tolerance", "nan"), "tolerance of location AP is nan"),
         (("--scales", "x"), "--scales x is not a list of numbers"),
         (("--split", "dusk"), "dusk"),
     ],
@@ -220,7 +222,7 @@ def test_a_detectors_mistakes_are_seen_before_the_work(
     for option, wanted in (
         (("--detections", tmp_path / "gone.json"), "there is no file or folder"),
         (("--detections", tmp_path), "holds no results: give a folder with files like comp3_det_val_dog.txt"),
-        (("--detections", file, "--box-iou", "0"), "box IoU is 0: give a number above 0"),
+        (("--detections", file, "--box-iou", "0"), "box IoU is 0: it must be above 0"),
     ):
         answer = freeloc(*words, *option)
         assert (answer.code, answer.out) == (2, "")

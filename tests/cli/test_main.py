@@ -21,11 +21,17 @@ from freeloc.cli import predict as predict_command
 from freeloc.datasets import open_dataset
 from freeloc.demo.run import DemoSettings
 from freeloc.errors import FreelocError
-from freeloc.evaluation.evaluate import EvaluationOptions
+from freeloc.evaluation.options import EvaluationOptions
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization, LocationMode
-from freeloc.metrics import APFlavour, CalibrationOptions, LocationOptions, PointingOptions
-from freeloc.metrics.location_ap import BoxDistance, FlaggedBoxPolicy
+from freeloc.metrics import (
+    APFlavour,
+    BoxDistance,
+    CalibrationOptions,
+    FlaggedBoxPolicy,
+    LocationOptions,
+    PointingOptions,
+)
 from freeloc.prediction.predict_files import PredictionOptions
 from freeloc.runtime import Precision, Runtime
 from freeloc.training.recipe import Recipe, named_recipe

@@ -13,19 +13,11 @@ from PIL import Image
 
 from freeloc.datasets import AnnotatedBox, Dataset, Sample
 from freeloc.errors import FreelocError
-from freeloc.evaluation.evaluate import (
-    MEASURES,
-    Evaluation,
-    EvaluationOptions,
-    Predictions,
-    box_measure,
-    check_evaluable,
-    collect,
-    evaluate,
-    ground_truth_of,
-    measure_row,
-    row_metrics,
-)
+from freeloc.evaluation.annotations import Annotations, check_evaluable, ground_truth_of
+from freeloc.evaluation.collect import Predictions, collect
+from freeloc.evaluation.evaluate import Evaluation, Row, evaluate
+from freeloc.evaluation.measures import MEASURES, box_measure, intervals, point_metrics
+from freeloc.evaluation.options import EvaluationOptions
 from freeloc.geometry.size import Size
 from freeloc.inference.fusion import localize
 from freeloc.inference.localizer import Localizer
@@ -39,7 +31,7 @@ from freeloc.metrics import (
     best_boxes,
     bootstrap_intervals,
     calibration_error,
-    centre_points,
+    center_points,
     classification_ranking,
     detection_ap,
     location_ap,
@@ -159,13 +151,13 @@ def test_rows_hold_what_the_metrics_say() -> None:
         resamples=20,
     )
     found = evaluate([first, second], dataset, options)
-    objects = [ground_truth_of(item) for item in dataset]
+    objects = ground_truth_of(dataset)
     wanted = [
         ("one, fused", first, points["fused"], responses["fused"]),
         ("one, paper", first, points["paper"], responses["paper"]),
         ("two, fused", second, points["fused"], responses["fused"]),
         ("two, paper", second, points["paper"], responses["paper"]),
-        ("centre of the image", first, centre_points(sizes, 3), first.scores),
+        ("centre of the image", first, center_points(sizes, 3), first.scores),
     ]
     assert [row.name for row in found.rows] == [name for name, *_ in wanted]
     for row, (_, item, at, strength) in zip(found.rows, wanted, strict=True):
@@ -192,10 +184,10 @@ def test_objects_keep_boxes_and_flags() -> None:
         0, (1, 1), AnnotatedBox(1, 1, 2, 3, 4, difficult=True), AnnotatedBox(0, 5, 6, 7, 8, crowd=True)
     )
     found, wanted = (
-        ground_truth_of(flagged),
+        ground_truth_of([flagged]),
         GroundTruth.build([(1, 2, 3, 4), (5, 6, 7, 8)], [1, 0], [1, 0], [0, 1]),
     )
-    for field in ("boxes", "labels", "difficult", "crowd"):
+    for field in ("image", "boxes", "label", "difficult", "crowd"):
         np.testing.assert_array_equal(getattr(found, field), getattr(wanted, field))
 
 
@@ -326,7 +318,7 @@ def test_a_detector_needs_no_model(tmp_path: Path) -> None:
     ]
     assert list(found.rows[0].measures) == [*MEASURES, "box_ap_75", "box_ap_62.5"]
     scores, points = best_boxes(detections, 4, 2)
-    objects = [ground_truth_of(item) for item in dataset]
+    objects = ground_truth_of(dataset)
     sizes = [SIZE] * 4
     wanted = {
         "classification": classification_ranking(scores, dataset.labels, "11point").per_class,
@@ -346,14 +338,14 @@ def test_a_detector_needs_no_model(tmp_path: Path) -> None:
     assert values(found, 1, "location") == values(found, 1, "box_ap_75") == [0, 0, 0]
     # The centre of the image is ranked by the first detector.
     centre = location_ap(
-        centre_points(sizes, 2), sizes, objects, dataset.labels, scores, options=options.location
+        center_points(sizes, 2), sizes, objects, dataset.labels, scores, options=options.location
     )
     np.testing.assert_allclose(values(found, 2, "location")[:-1], centre.per_class)
 
 
 def test_something_must_be_measured() -> None:
     dataset, _ = by_hand()
-    with pytest.raises(FreelocError, match="nothing to measure: give a model or --detections"):
+    with pytest.raises(FreelocError, match="nothing to evaluate: pass predictions of a model, or detections"):
         evaluate([], dataset, FAST)
     with pytest.raises(FreelocError, match="box IoU is 1.5"):
         EvaluationOptions(box_iou=(0.5, 1.5))
@@ -361,16 +353,17 @@ def test_something_must_be_measured() -> None:
 
 def test_rows_of_ones_own_and_their_differences() -> None:
     dataset, predictions = by_hand()
-    objects = [ground_truth_of(item) for item in dataset]
+    annotations = Annotations.read(dataset, predictions.sizes)
     found = evaluate([predictions], dataset, FAST)
-    arguments = {
-        mode: (predictions, predictions.points[mode], predictions.responses[mode], dataset, objects, FAST)
+    fused, paper = (
+        point_metrics(
+            predictions.scores, predictions.points[mode], predictions.responses[mode], annotations, FAST
+        )
         for mode in ("fused", "paper")
-    }
-    for row, (mode, each) in zip(found.rows, arguments.items()):
+    )
+    for row, mode, metrics in zip(found.rows, ("fused", "paper"), (fused, paper)):
         # As text, where NaN is NaN.
-        assert repr(measure_row(f"model, {mode}", *each)) == repr(row)
-    fused, paper = (row_metrics(*each) for each in arguments.values())
+        assert repr(Row(f"model, {mode}", intervals(metrics, FAST))) == repr(row)
     assert list(fused) == list(MEASURES)
     for key, metric in fused.items():
         assert repr(bootstrap_intervals(metric, 20)) == repr(found.rows[0].measures[key])
@@ -394,7 +387,7 @@ def test_data_without_boxes_is_refused() -> None:
 def test_what_cannot_be_measured_is_seen_before_the_work() -> None:
     dataset, _ = by_hand()
     check_evaluable(dataset, {"one": CLASSES, "two": CLASSES})
-    with pytest.raises(FreelocError, match="two knows the classes dog, cat but by hand has cat, dog"):
+    with pytest.raises(FreelocError, match="two has the classes dog, cat but by hand has cat, dog"):
         check_evaluable(dataset, {"one": CLASSES, "two": ("dog", "cat")})
     with pytest.raises(FreelocError, match="empty has no images"):
         check_evaluable(Dataset("empty", CLASSES, ()), {"one": CLASSES})
@@ -402,7 +395,7 @@ def test_what_cannot_be_measured_is_seen_before_the_work() -> None:
 
 def test_other_classes_and_empty_data_are_refused(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
     renamed = Dataset("renamed", tuple(reversed(tiny_scenes.classes)), tiny_scenes.samples)
-    with pytest.raises(FreelocError, match="model tiny knows the classes"):
+    with pytest.raises(FreelocError, match="model tiny has the classes"):
         collect(tiny_localizer, renamed, "tiny", quiet=True)
     with pytest.raises(FreelocError, match="empty has no images"):
         collect(tiny_localizer, Dataset("empty", tiny_scenes.classes, ()), "tiny", quiet=True)

@@ -12,18 +12,17 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 from sklearn.metrics import precision_recall_curve as sklearn_curve
 
+from freeloc._choices import APFlavour
 from freeloc.errors import FreelocError
 from freeloc.metrics.average_precision import (
-    APFlavour,
-    Ranking,
     average_precision,
-    class_means,
     classification_ap,
     classification_ranking,
-    mean_over_classes,
-    precision_recall_curve,
     ranked_average_precision,
 )
+from freeloc.metrics.precision_recall import precision_recall_curve
+from freeloc.metrics.ranking import Ranking
+from freeloc.metrics.weighted_metric import class_means, mean_over_classes
 
 FLAVOURS: tuple[APFlavour, ...] = get_args(APFlavour)
 law = settings(deadline=None, max_examples=50)
@@ -130,8 +129,8 @@ def test_positives_without_any_prediction_give_zero(flavour: APFlavour) -> None:
 @given(predictions, flavours)
 def test_equals_the_obvious_loops(rows: list[tuple[int, int]], flavour: APFlavour) -> None:
     scores, labels = zip(*rows, strict=True)
-    count_of = [(score, label > 0) for score, label in rows if label]
-    expected = reference_ap([s for s, _ in count_of], [h for _, h in count_of], labels.count(1), flavour)
+    counted = [(score, label > 0) for score, label in rows if label]
+    expected = reference_ap([s for s, _ in counted], [h for _, h in counted], labels.count(1), flavour)
     found = average_precision(scores, labels, flavour)
     assert np.isnan(found) if expected is None else found == pytest.approx(float(expected), abs=1e-12)
 
@@ -151,11 +150,11 @@ def test_missed_positives_equal_the_obvious_loops(
 @given(weighted_predictions)
 def test_step_equals_scikit_learn(rows: list[tuple[int, int, int]]) -> None:
     scores, labels, weights = (np.array(column) for column in zip(*rows, strict=True))
-    count_of = labels != 0
-    if not weights[count_of & (labels > 0)].any():
+    counted = labels != 0
+    if not weights[counted & (labels > 0)].any():
         return
     expected = average_precision_score(
-        labels[count_of] > 0, scores[count_of], sample_weight=weights[count_of].astype(float)
+        labels[counted] > 0, scores[counted], sample_weight=weights[counted].astype(float)
     )
     assert average_precision(scores, labels, "step", weights) == pytest.approx(expected, abs=1e-12)
 
@@ -276,7 +275,7 @@ def test_refusals() -> None:
         average_precision([np.nan, 1.0], [1, -1])
     with pytest.raises(FreelocError, match="NaN"):
         classification_ap([[np.nan], [1.0]], [[1], [-1]])
-    with pytest.raises(FreelocError, match="'best': give one of area, 11point, step"):
+    with pytest.raises(FreelocError, match="flavour is 'best': choose one of area, 11point, step"):
         average_precision([1.0], [1], "best")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="labels"):
         average_precision([1.0], [2])

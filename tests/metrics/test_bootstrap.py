@@ -9,15 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeloc.errors import FreelocError
-from freeloc.metrics import bootstrap as room
-from freeloc.metrics.average_precision import (
-    Ranking,
-    average_precision,
-    classification_ranking,
-    mean_over_classes,
-)
+from freeloc.metrics import bootstrap
+from freeloc.metrics.average_precision import average_precision, classification_ranking
 from freeloc.metrics.bootstrap import bootstrap_intervals, paired_bootstrap
 from freeloc.metrics.pointing_game import HitCounts
+from freeloc.metrics.ranking import Ranking
+from freeloc.metrics.weighted_metric import mean_over_classes
 
 
 def random_ranking(seed: int, n: int = 40, k: int = 3, skill: float = 1.0) -> Ranking:
@@ -59,7 +56,7 @@ def test_an_accuracy_gets_the_interval_of_the_textbook() -> None:
 
 
 def test_every_draw_takes_as_many_images_as_there_are() -> None:
-    weights = np.concatenate(list(room._draws(30, 50, seed=1)))
+    weights = np.concatenate(list(bootstrap._draws(30, 50, seed=1)))
     assert weights.shape == (50, 30)
     assert (weights.sum(axis=1) == 30).all()
     assert (weights == np.round(weights)).all()
@@ -69,7 +66,7 @@ def test_every_draw_takes_as_many_images_as_there_are() -> None:
 def test_the_size_of_a_chunk_changes_nothing(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     ranking = random_ranking(1)
     whole = bootstrap_intervals(ranking, resamples=50, seed=3)
-    monkeypatch.setattr(room, "_CHUNK", rows * 40)
+    monkeypatch.setattr(bootstrap, "_CHUNK", rows * 40)
     assert bootstrap_intervals(ranking, resamples=50, seed=3) == whole
 
 
@@ -94,7 +91,7 @@ def test_resamples_without_a_class_leave_it_out() -> None:
     labels[0, 0] = 1
     scores = np.repeat(np.arange(10, 0, -1.0)[:, None], 2, axis=1)
     ranking = classification_ranking(scores, labels)
-    drawn = ranking.values(np.concatenate(list(room._draws(10, 1000, seed=0))))[:, 0]
+    drawn = ranking.values(np.concatenate(list(bootstrap._draws(10, 1000, seed=0))))[:, 0]
     assert np.isnan(drawn).mean() == pytest.approx(0.9**10, abs=0.05)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -159,7 +156,7 @@ def test_refusals() -> None:
         bootstrap_intervals(ranking, level=95)
     with pytest.raises(FreelocError, match="no images"):
         bootstrap_intervals(classification_ranking(np.zeros((0, 2)), np.zeros((0, 2))))
-    with pytest.raises(ValueError, match="40 images against 30"):
+    with pytest.raises(ValueError, match="40 and 30 images"):
         paired_bootstrap(ranking, random_ranking(1, n=30))
-    with pytest.raises(ValueError, match="3 classes against 2"):
+    with pytest.raises(ValueError, match="3 and 2 classes"):
         paired_bootstrap(ranking, random_ranking(1, k=2))

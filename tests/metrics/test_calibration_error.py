@@ -88,9 +88,9 @@ def test_laws(problem: tuple[np.ndarray, np.ndarray, CalibrationOptions]) -> Non
     assert (np.diff(bins.edges) > 0).all()
     assert (bins.edges[0], bins.edges[-1]) == (0, 1)
     filled = bins.counts > 0
-    assert (bins.confidence[filled] >= bins.edges[:-1][filled] - 1e-12).all()
-    assert (bins.confidence[filled] <= bins.edges[1:][filled] + 1e-12).all()
-    assert np.isnan(bins.confidence[~filled]).all()
+    assert (bins.probability[filled] >= bins.edges[:-1][filled] - 1e-12).all()
+    assert (bins.probability[filled] <= bins.edges[1:][filled] + 1e-12).all()
+    assert np.isnan(bins.probability[~filled]).all()
     assert np.isnan(bins.frequency[~filled]).all()
     if not known.any():
         assert math.isnan(bins.error)
@@ -149,7 +149,7 @@ def test_a_page_of_numbers_by_hand() -> None:
     labels = np.array([[-1, 1], [1, -1], [-1, 1], [0, 1]])
     bins = reliability_bins(share, labels, CalibrationOptions(2))
     assert bins.counts.tolist() == [3, 4]
-    np.testing.assert_allclose(bins.confidence, [0.2, 0.775])
+    np.testing.assert_allclose(bins.probability, [0.2, 0.775])
     np.testing.assert_allclose(bins.frequency, [1 / 3, 0.75])
     assert bins.error == pytest.approx((3 * (1 / 3 - 0.2) + 4 * 0.025) / 7)
     wanted = (0.01 + 0.01 + 0.64 + 0.49 + 0.09 + 0 + 0.25) / 7

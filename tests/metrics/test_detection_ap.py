@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from importlib import import_module
 from typing import get_args
 
 import numpy as np
@@ -105,15 +106,17 @@ def edges(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     return box[0] - 1, box[1] - 1, box[2], box[3]
 
 
-def ground_truth_of(truth: list[Truth], n: int, crowd: bool = False) -> list[GroundTruth]:
+def ground_truth_of(truth: list[Truth], n: int, crowd: bool = False) -> GroundTruth:
     each = [[item for item in truth if item.image == image] for image in range(n)]
     flag = "crowd" if crowd else "difficult"
-    return [
-        GroundTruth.build(
-            [edges(t.box) for t in own], [t.label for t in own], **{flag: [t.flagged for t in own]}
-        )
-        for own in each
-    ]
+    return GroundTruth.concatenate(
+        [
+            GroundTruth.build(
+                [edges(t.box) for t in own], [t.label for t in own], **{flag: [t.flagged for t in own]}
+            )
+            for own in each
+        ]
+    )
 
 
 def detections_of(found: list[Found]) -> Detections:
@@ -208,7 +211,7 @@ def test_fates_of_the_case_worked_by_hand() -> None:
     assert half.hits.tolist() == [True, False, False, True, False, True, False]
     assert third.hits.tolist() == [True, False, False, True, True, True, False]
     for ranking in (half, third):
-        assert ranking.count_of.tolist() == [True, True, False, True, True, True, True]
+        assert ranking.counted.tolist() == [True, True, False, True, True, True, True]
         assert ranking.positives.tolist() == [[2], [1], [1]]
         assert (ranking.n_images, ranking.n_classes, ranking.mean) == (3, 1, ranking.per_class[0])
     curve = half.curve(0)
@@ -235,25 +238,25 @@ def test_against_the_devkits_loops(seed: int, flavour: APFlavour, iou: str, crow
 def test_of_equal_overlaps_the_object_annotated_first_is_taken() -> None:
     box = [0, 0, 10, 10]
     detections = Detections.build([0], [0], [1], [box])
-    for flags, count_of in (([False, True], True), ([True, False], False)):
-        ranking = detection_ranking(detections, [GroundTruth.build([box, box], [0, 0], flags)], 1)
-        assert ranking.count_of.tolist() == [count_of]
-        assert ranking.hits.tolist() == [count_of]
+    for flags, counted in (([False, True], True), ([True, False], False)):
+        ranking = detection_ranking(detections, GroundTruth.build([box, box], [0, 0], flags), 1)
+        assert ranking.counted.tolist() == [counted]
+        assert ranking.hits.tolist() == [counted]
 
 
 def test_a_class_without_objects_has_no_value() -> None:
-    objects = [GroundTruth.build([[0, 0, 5, 5], [0, 0, 5, 5]], [0, 2], [False, True])]
+    objects = GroundTruth.build([[0, 0, 5, 5], [0, 0, 5, 5]], [0, 2], [False, True])
     detections = Detections.build([0, 0, 0], [0, 1, 2], [1, 1, 1], [[0, 0, 5, 5]] * 3)
     values = detection_ap(detections, objects, 4, (0.5,))[0]
     assert values[0] == 1
     assert np.isnan(values[1:]).all()
     assert detection_ranking(detections, objects, 4).mean == 1
     assert detection_ap(Detections.build(), objects, 3)[:, 0].tolist() == [0, 0, 0]
-    assert np.isnan(detection_ap(Detections.build(), [], 3)).all()
+    assert np.isnan(detection_ap(Detections.build(), GroundTruth.concatenate([]), 3)).all()
 
 
 def test_scores_may_be_infinite() -> None:
-    objects = [GroundTruth.build([[0, 0, 5, 5], [20, 0, 25, 5]], [0, 0])]
+    objects = GroundTruth.build([[0, 0, 5, 5], [20, 0, 25, 5]], [0, 0])
     boxes = [[0, 0, 5, 5], [40, 0, 45, 5], [20, 0, 25, 5]]
     # The missed objects stand below every box, also below −inf.
     scores = [np.inf, 0.0, -np.inf]
@@ -267,7 +270,7 @@ def test_scores_may_be_infinite() -> None:
 
 
 def test_boxes_without_area_overlap_nothing() -> None:
-    objects = [GroundTruth.build([[3, 3, 3, 9]], [0])]
+    objects = GroundTruth.build([[3, 3, 3, 9]], [0])
     values = detection_ap(Detections.build([0], [0], [1], [[3, 3, 3, 9]]), objects, 1, (0.1,))
     assert values.tolist() == [[0]]
 
@@ -305,7 +308,7 @@ def test_a_lower_overlap_loses_no_object_that_counts(seed: int) -> None:
     rankings = detection_rankings(detections_of(found), ground_truth_of(plain, 5), 2, (0.7, 0.5, 0.3, 0.1))
     hits = [ranking.hits.sum() for ranking in rankings]
     assert hits == sorted(hits)
-    assert all(ranking.count_of.all() for ranking in rankings)
+    assert all(ranking.counted.all() for ranking in rankings)
 
 
 @law
@@ -319,7 +322,7 @@ def test_finding_every_object_is_perfect_and_moving_everything_changes_nothing(
     exact = detections_of([Found(t.image, t.label, 1.0, t.box) for t in unique.values()])
     values = detection_ap(exact, ground_truth_of(list(unique.values()), 5), 2, (0.99,), flavour)
     assert set(values[~np.isnan(values)]) <= {1.0}
-    moved = [GroundTruth(item.boxes + 7, item.labels, item.difficult, item.crowd) for item in objects]
+    moved = replace(objects, boxes=objects.boxes + 7)
     there = detections_of(found)
     away = Detections(there.image, there.label, 3 * there.score - 1, there.boxes + 7)
     np.testing.assert_array_equal(
@@ -333,6 +336,12 @@ def test_a_weight_is_so_many_images(seed: int, flavour: APFlavour, weights: list
     truth, found = scene(seed)
     objects = ground_truth_of(truth, 5)
     places = np.repeat(np.arange(5), weights)
+    copies = [
+        Truth(place, item.label, item.box, item.flagged)
+        for place, image in enumerate(places)
+        for item in truth
+        if item.image == image
+    ]
     again = [
         Found(place, line.label, line.score, line.box)
         for place, image in enumerate(places)
@@ -340,7 +349,7 @@ def test_a_weight_is_so_many_images(seed: int, flavour: APFlavour, weights: list
         if line.image == image
     ]
     ranking = detection_ranking(detections_of(found), objects, 2, 0.3, flavour)
-    repeated = detection_ap(detections_of(again), [objects[image] for image in places], 2, (0.3,), flavour)
+    repeated = detection_ap(detections_of(again), ground_truth_of(copies, len(places)), 2, (0.3,), flavour)
     np.testing.assert_allclose(ranking.values([weights, [1] * 5])[0], repeated[0], atol=1e-12)
     np.testing.assert_array_equal(ranking.values([[1] * 5])[0], ranking.per_class)
 
@@ -351,7 +360,7 @@ def test_ap_is_that_of_its_own_hits(seed: int, flavour: APFlavour) -> None:
     truth, found = scene(seed)
     ranking = detection_ranking(detections_of(found), ground_truth_of(truth, 5), 2, 0.5, flavour)
     for label in range(2):
-        rows = ranking.count_of & (ranking.detections.label == label)
+        rows = ranking.counted & (ranking.detections.label == label)
         wanted = ranked_average_precision(
             ranking.detections.score[rows], ranking.hits[rows], ranking.positives[:, label].sum(), flavour
         )
@@ -363,7 +372,8 @@ def test_chunks_of_weights_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     ranking = detection_ranking(detections_of(found), ground_truth_of(truth, 5), 2, 0.3)
     weights = np.random.default_rng(0).integers(0, 4, (50, 5))
     whole = ranking.values(weights)
-    monkeypatch.setattr("freeloc.metrics.detection_ap._CHUNK", 40)
+    # The package's attribute of this name is the function.
+    monkeypatch.setattr(import_module("freeloc.metrics.detection_ap"), "_CHUNK", 40)
     np.testing.assert_array_equal(ranking.values(weights), whole)
     assert len(np.unique(whole[:, 0])) > 3
 
@@ -422,7 +432,7 @@ def test_the_surest_box_against_a_loop(seed: int) -> None:
 def test_refusals() -> None:
     box = [[0, 0, 1, 1]]
     one = Detections.build([0], [0], [1], box)
-    objects = [GroundTruth.build()]
+    objects = GroundTruth.build()
     for iou in (0, -0.5, 1.01, float("nan")):
         with pytest.raises(FreelocError, match="box IoU is"):
             detection_ranking(one, objects, 1, iou)

@@ -8,20 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from freeloc._choices import BoxDistance, FlaggedBoxPolicy
 from freeloc.errors import FreelocError
 from freeloc.geometry.size import Size
 from freeloc.metrics.average_precision import classification_ap
-from freeloc.metrics.location_ap import (
-    BoxDistance,
-    FlaggedBoxPolicy,
-    GroundTruth,
-    LocationAccumulator,
-    LocationOptions,
-    Outcome,
-    centre_points,
-    location_ap,
-    location_outcomes,
-)
+from freeloc.metrics.ground_truth import GroundTruth
+from freeloc.metrics.location_ap import LocationAccumulator, LocationOptions, location_ap, location_outcomes
+from freeloc.metrics.point_matching import Outcome, center_points
 
 law = settings(deadline=None, max_examples=40)
 
@@ -34,7 +27,7 @@ def one(
     point: tuple[float, float], objects: GroundTruth, size: Size = SIZE, label: int = 1, **options: Any
 ) -> int:
     """The outcome of one point for one class on one image."""
-    found = location_outcomes([[point]], [size], [objects], [[label]], LocationOptions(**options))
+    found = location_outcomes([[point]], [size], objects, [[label]], LocationOptions(**options))
     return int(found[0, 0])
 
 
@@ -51,7 +44,7 @@ def scene(seed: int, n: int = 8, k: int = 3) -> dict[str, Any]:
         )
     labels = rng.integers(-1, 2, (n, k))
     for row, item in zip(labels, objects, strict=True):
-        row[item.labels] = rng.choice([1, 1, 1, 0], len(item.labels))
+        row[item.label] = rng.choice([1, 1, 1, 0], len(item.label))
     return {
         "points": rng.integers(0, 120, (n, k, 2)).astype(float),
         "sizes": [Size(120 + int(rng.integers(0, 500)), 120) for _ in range(n)],
@@ -59,6 +52,12 @@ def scene(seed: int, n: int = 8, k: int = 3) -> dict[str, Any]:
         "labels": labels,
         "scores": rng.integers(0, 5, (n, k)).astype(float),
     }
+
+
+def joined(given_scene: dict[str, Any]) -> dict[str, Any]:
+    """The same scene with the boxes of all images in one ground truth."""
+    arguments = dict(given_scene)
+    return arguments | {"ground_truth": GroundTruth.concatenate(arguments.pop("objects"))}
 
 
 def reference_outcomes(
@@ -71,7 +70,7 @@ def reference_outcomes(
         if options.tolerance_frame == "normalized":
             margin *= max(sizes[i].width, sizes[i].height) / 500
         item, (x, y), reached = objects[i], points[i, c], []
-        for m in np.flatnonzero(item.labels == c):
+        for m in np.flatnonzero(item.label == c):
             x1, y1, x2, y2 = item.boxes[m]
             dx, dy = max(x1 - x, x - x2, 0), max(y1 - y, y - y2, 0)
             if (max(dx, dy) if options.distance == "box" else (dx**2 + dy**2) ** 0.5) <= margin:
@@ -126,7 +125,11 @@ def test_hand_worked_images() -> None:
     there, empty = GroundTruth.build([BOX], [0]), GroundTruth.build()
     labels, scores = [[1], [-1], [1], [1]], [[0.9], [0.8], [0.7], [0.6]]
     result = location_ap(
-        [inside, inside, outside, inside], [SIZE] * 4, [there, empty, there, there], labels, scores
+        [inside, inside, outside, inside],
+        [SIZE] * 4,
+        GroundTruth.concatenate([there, empty, there, there]),
+        labels,
+        scores,
     )
     assert result.outcomes[:, 0].tolist() == [HIT, ABSENT, MISS, HIT]
     assert result.per_class == pytest.approx([1 / 2])
@@ -204,14 +207,16 @@ def test_labels_decide_presence_and_other_classes_do_not_help() -> None:
     assert one((60, 45), there, label=-1) == ABSENT
     assert one((60, 45), there, label=0) == IGNORED
     assert one((60, 45), GroundTruth.build()) == MISS
-    outcomes = location_outcomes([[(60, 45), (60, 45)]], [SIZE], [there], [[1, 1]])
+    outcomes = location_outcomes([[(60, 45), (60, 45)]], [SIZE], there, [[1, 1]])
     assert outcomes.tolist() == [[HIT, MISS]]
 
 
 def test_an_ignored_pair_leaves_the_ranking_altogether() -> None:
     # The best-ranked point lies on a difficult box only. Ignored, one perfect prediction is left (AP 1);
     # as a miss it stands first: precision 0, 1/2 at recall 0, 1/2, so AP 1/4; as a hit AP 1.
-    objects = [GroundTruth.build([BOX], [0], difficult=[True]), GroundTruth.build([BOX], [0])]
+    objects = GroundTruth.concatenate(
+        [GroundTruth.build([BOX], [0], difficult=[True]), GroundTruth.build([BOX], [0])]
+    )
     for fate, expected in (("ignore", 1.0), ("miss", 0.25), ("hit", 1.0)):
         options = LocationOptions(difficult=fate)  # type: ignore[arg-type]
         result = location_ap(
@@ -223,12 +228,15 @@ def test_an_ignored_pair_leaves_the_ranking_altogether() -> None:
 
 def test_ranking_by_response() -> None:
     # Image 1 is a hit, image 2 lacks the class. By score the hit is first, by response second.
-    points, objects = [[[60, 45]]] * 2, [GroundTruth.build([BOX], [0]), GroundTruth.build()]
+    points, objects = (
+        [[[60, 45]]] * 2,
+        GroundTruth.concatenate([GroundTruth.build([BOX], [0]), GroundTruth.build()]),
+    )
     arguments = (points, [SIZE] * 2, objects, [[1], [-1]], [[2.0], [1.0]])
     by_response = LocationOptions(ranking="response")
     assert location_ap(*arguments, [[0.1], [0.2]]).mean == 1
     assert location_ap(*arguments, [[0.1], [0.2]], by_response).mean == 0.5
-    with pytest.raises(FreelocError, match="no responses"):
+    with pytest.raises(FreelocError, match="responses is None"):
         location_ap(*arguments, options=by_response)
 
 
@@ -236,7 +244,7 @@ def test_ranking_by_response() -> None:
 @given(seeds, all_options)
 def test_equals_the_obvious_loops(seed: int, options: LocationOptions) -> None:
     given_scene = scene(seed)
-    result = location_ap(**given_scene, options=options)
+    result = location_ap(**joined(given_scene), options=options)
     scores = given_scene.pop("scores")
     outcomes = reference_outcomes(**given_scene, options=options)
     ap = [reference_ap(outcomes[:, c], scores[:, c]) for c in range(3)]
@@ -252,8 +260,8 @@ def test_a_larger_tolerance_never_turns_a_hit_into_a_miss(
     given_scene = scene(seed)
     del given_scene["scores"]
     wider = dataclasses.replace(options, tolerance=options.tolerance + more)
-    before = location_outcomes(**given_scene, options=options)
-    after = location_outcomes(**given_scene, options=wider)
+    before = location_outcomes(**joined(given_scene), options=options)
+    after = location_outcomes(**joined(given_scene), options=wider)
     assert (after[before == HIT] == HIT).all()
     assert (after[before == IGNORED] != MISS).all()
 
@@ -263,7 +271,7 @@ def test_a_larger_tolerance_never_turns_a_hit_into_a_miss(
 def test_location_is_never_better_than_classification(seed: int, flavour: Any, tolerance: int) -> None:
     given_scene = scene(seed)
     options = LocationOptions(tolerance=tolerance, crowd="hit", flavour=flavour)
-    where = location_ap(**given_scene, options=options).per_class
+    where = location_ap(**joined(given_scene), options=options).per_class
     what = classification_ap(given_scene["scores"], given_scene["labels"], flavour)
     assert (np.isnan(where) == np.isnan(what)).all()
     assert (where[~np.isnan(where)] <= what[~np.isnan(what)] + 1e-12).all()
@@ -278,8 +286,8 @@ def test_points_in_their_boxes_make_location_equal_classification(
     whole = [
         GroundTruth.build([[0, 0, size.width, size.height]] * 3, [0, 1, 2]) for size in given_scene["sizes"]
     ]
-    given_scene |= {"objects": whole, "points": centre_points(given_scene["sizes"], 3)}
-    where = location_ap(**given_scene, options=options).per_class
+    given_scene |= {"objects": whole, "points": center_points(given_scene["sizes"], 3)}
+    where = location_ap(**joined(given_scene), options=options).per_class
     what = classification_ap(given_scene["scores"], given_scene["labels"])
     assert where == pytest.approx(what, nan_ok=True)
 
@@ -290,25 +298,25 @@ def test_moving_points_and_boxes_together_changes_nothing(
     seed: int, options: LocationOptions, dx: int, dy: int
 ) -> None:
     given_scene = scene(seed)
-    before = location_ap(**given_scene, options=options)
+    before = location_ap(**joined(given_scene), options=options)
     moved = [
         dataclasses.replace(item, boxes=item.boxes + np.array([dx, dy, dx, dy]))
         for item in given_scene["objects"]
     ]
     given_scene |= {"points": given_scene["points"] + [dx, dy], "objects": moved}
-    assert (location_ap(**given_scene, options=options).outcomes == before.outcomes).all()
+    assert (location_ap(**joined(given_scene), options=options).outcomes == before.outcomes).all()
 
 
 @law
 @given(seeds, all_options, st.randoms(use_true_random=False))
 def test_the_order_of_the_images_does_not_matter(seed, options, random) -> None:
     given_scene = scene(seed)
-    before = location_ap(**given_scene, options=options).per_class
+    before = location_ap(**joined(given_scene), options=options).per_class
     order = list(range(8))
     random.shuffle(order)
     for name, value in given_scene.items():
         given_scene[name] = value[order] if isinstance(value, np.ndarray) else [value[i] for i in order]
-    after = location_ap(**given_scene, options=options).per_class
+    after = location_ap(**joined(given_scene), options=options).per_class
     assert np.array_equal(before, after, equal_nan=True)
 
 
@@ -318,11 +326,11 @@ def test_pairs_labelled_zero_change_nothing(
     seed: int, options: LocationOptions, score: float, place: float
 ) -> None:
     given_scene = scene(seed)
-    before = location_ap(**given_scene, options=options).per_class
+    before = location_ap(**joined(given_scene), options=options).per_class
     zero = given_scene["labels"] == 0
     given_scene["scores"][zero] = score
     given_scene["points"][zero] = place
-    after = location_ap(**given_scene, options=options).per_class
+    after = location_ap(**joined(given_scene), options=options).per_class
     assert np.array_equal(before, after, equal_nan=True)
 
 
@@ -337,13 +345,13 @@ def test_one_at_a_time_equals_all_together(seed: int, options: LocationOptions, 
         accumulator.add(
             **{
                 name: given_scene[many][i]
-                for name, many in (("points", "points"), ("size", "sizes"), ("objects", "objects"))
+                for name, many in (("points", "points"), ("size", "sizes"), ("ground_truth", "objects"))
             },
             labels=given_scene["labels"][i],
             scores=given_scene["scores"][i],
             responses=None if responses is None else responses[i],
         )
-    together = location_ap(**given_scene, responses=responses, options=options)
+    together = location_ap(**joined(given_scene), responses=responses, options=options)
     streamed = accumulator.compute()
     assert (streamed.outcomes == together.outcomes).all()
     assert np.array_equal(streamed.per_class, together.per_class, equal_nan=True)
@@ -369,14 +377,16 @@ def test_the_accumulator_refuses() -> None:
         accumulator.add([[60, 45]] * 2, SIZE, GroundTruth.build(), [-1, -1], [0.0, 0.0])
 
 
-def test_centre_points() -> None:
-    points = centre_points([Size(3, 2), Size(500, 375)], 2)
+def test_center_points() -> None:
+    points = center_points([Size(3, 2), Size(500, 375)], 2)
     assert points.tolist() == [[[1.5, 1.0]] * 2, [[250.0, 187.5]] * 2]
-    assert centre_points([], 4).shape == (0, 4, 2)
+    assert center_points([], 4).shape == (0, 4, 2)
 
 
 def test_no_images_have_no_outcomes() -> None:
-    assert location_outcomes(np.zeros((0, 2, 2)), [], [], np.zeros((0, 2))).shape == (0, 2)
+    assert location_outcomes(
+        np.zeros((0, 2, 2)), [], GroundTruth.concatenate([]), np.zeros((0, 2))
+    ).shape == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -393,20 +403,20 @@ def test_no_images_have_no_outcomes() -> None:
     ],
 )
 def test_options_are_checked_by_name(field: str, value: Any) -> None:
-    with pytest.raises(FreelocError, match=f"location .*{field[:5]}.* is .*: give"):
+    with pytest.raises(FreelocError, match=rf"{field}( of location AP)? is .*: (choose one of|it must be)"):
         LocationOptions(**{field: value})
 
 
 def test_arrays_are_checked() -> None:
     there = GroundTruth.build([BOX], [0])
     with pytest.raises(ValueError, match=r"not \(N, K, 2\)"):
-        location_outcomes([[60, 45]], [SIZE], [there], [[1]])
+        location_outcomes([[60, 45]], [SIZE], there, [[1]])
     with pytest.raises(ValueError, match="2 sizes"):
-        location_outcomes([[[60, 45]]], [SIZE] * 2, [there], [[1]])
+        location_outcomes([[[60, 45]]], [SIZE] * 2, there, [[1]])
     with pytest.raises(ValueError, match="labels"):
-        location_outcomes([[[60, 45]]], [SIZE], [there], [[2]])
+        location_outcomes([[[60, 45]]], [SIZE], there, [[2]])
     with pytest.raises(ValueError, match=r"outside 0\.\.0"):
-        location_outcomes([[[60, 45]]], [SIZE], [GroundTruth.build([BOX], [1])], [[1]])
+        location_outcomes([[[60, 45]]], [SIZE], GroundTruth.build([BOX], [1]), [[1]])
     with pytest.raises(ValueError, match="x1 ≤ x2"):
         GroundTruth.build([[10, 0, 5, 5]], [0])
     with pytest.raises(ValueError, match=r"\(M, 4\)"):

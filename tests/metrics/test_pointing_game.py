@@ -10,16 +10,17 @@ from defusedxml import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from freeloc._choices import FlaggedBoxPolicy, Reach
 from freeloc.errors import FreelocError
 from freeloc.geometry.size import Size
 from freeloc.metrics.bootstrap import bootstrap_intervals
-from freeloc.metrics.location_ap import FlaggedBoxPolicy, GroundTruth, Outcome, centre_points
+from freeloc.metrics.ground_truth import GroundTruth
+from freeloc.metrics.point_matching import Outcome, center_points
 from freeloc.metrics.pointing_game import (
     HitCounts,
     PointingAccumulator,
     PointingOptions,
     PointingSet,
-    Reach,
     pointing_game,
     pointing_outcomes,
     union_area,
@@ -36,7 +37,7 @@ def outcomes_of(
     objects: GroundTruth, points: Any, subset: PointingSet = "all", size: Size = SIZE, **options: Any
 ) -> list[int]:
     """The outcomes of one image."""
-    found = pointing_outcomes([points], [size], [objects], subset, PointingOptions(**options))
+    found = pointing_outcomes([points], [size], objects, subset, PointingOptions(**options))
     return [int(value) for value in found[0]]
 
 
@@ -81,10 +82,10 @@ def test_hand_worked_game() -> None:
         GroundTruth.build([box], [0]),
     ]
     points = [[[50, 50]] * 3, [far] * 3, [[50, 75]] * 3]
-    result = pointing_game(points, [SIZE] * 3, objects)
+    result = pointing_game(points, [SIZE] * 3, GroundTruth.concatenate(objects))
     assert result.outcomes.tolist() == [[HIT, ABSENT, ABSENT], [MISS, MISS, ABSENT], [HIT, ABSENT, ABSENT]]
-    assert result.hits.tolist() == [2, 0, 0]
-    assert result.misses.tolist() == [1, 1, 0]
+    assert result.counts.hits.sum(axis=0).tolist() == [2, 0, 0]
+    assert result.counts.played.sum(axis=0).tolist() == [3, 1, 0]
     assert result.per_class == pytest.approx([2 / 3, 0, np.nan], nan_ok=True)
     assert result.mean == pytest.approx(1 / 3)
 
@@ -203,20 +204,20 @@ subsets = st.sampled_from(get_args(PointingSet))
 @given(seeds, all_options)
 def test_the_difficult_set_is_a_part_of_all_by_the_rule(seed: int, options: PointingOptions) -> None:
     points, sizes, objects = scene(seed)
-    everything = pointing_outcomes(points, sizes, objects, "all", options)
-    difficult = pointing_outcomes(points, sizes, objects, "difficult", options)
+    everything = pointing_outcomes(points, sizes, GroundTruth.concatenate(objects), "all", options)
+    difficult = pointing_outcomes(points, sizes, GroundTruth.concatenate(objects), "difficult", options)
 
     def plain(item: GroundTruth) -> set[int]:
         keep = ~item.difficult & (~item.crowd if options.crowd != "hit" else True)
-        return set(item.labels[keep].tolist())
+        return set(item.label[keep].tolist())
 
     for i, c in itertools.product(range(6), range(3)):
         item, size = objects[i], sizes[i]
-        small = mask(item.boxes[item.labels == c], size.width, size.height).mean() < 0.25
+        small = mask(item.boxes[item.label == c], size.width, size.height).mean() < 0.25
         if c in plain(item) and small and len(plain(item)) > 1:
             assert difficult[i, c] == everything[i, c]
         else:
-            assert difficult[i, c] == (IGNORED if (item.labels == c).any() else ABSENT)
+            assert difficult[i, c] == (IGNORED if (item.label == c).any() else ABSENT)
 
 
 @law
@@ -226,8 +227,8 @@ def test_a_larger_disc_never_loses_a_hit(
 ) -> None:
     points, sizes, objects = scene(seed)
     wider = PointingOptions(options.tolerance + more, options.reach, options.difficult, options.crowd)
-    before = pointing_outcomes(points, sizes, objects, subset, options)
-    after = pointing_outcomes(points, sizes, objects, subset, wider)
+    before = pointing_outcomes(points, sizes, GroundTruth.concatenate(objects), subset, options)
+    after = pointing_outcomes(points, sizes, GroundTruth.concatenate(objects), subset, wider)
     assert (after[before == HIT] == HIT).all()
 
 
@@ -235,7 +236,7 @@ def test_a_larger_disc_never_loses_a_hit(
 @given(seeds, all_options, subsets)
 def test_one_at_a_time_equals_all_together(seed: int, options: PointingOptions, subset: PointingSet) -> None:
     points, sizes, objects = scene(seed)
-    together = pointing_game(points, sizes, objects, subset, options)
+    together = pointing_game(points, sizes, GroundTruth.concatenate(objects), subset, options)
     accumulator = PointingAccumulator(subset, options)
     for one in zip(points, sizes, objects, strict=True):
         accumulator.add(*one)
@@ -248,25 +249,27 @@ def test_weights_repeat_images() -> None:
     points, sizes, objects = scene(5)
     weights = np.array([3, 0, 1, 2, 1, 0])
     repeat = np.repeat(np.arange(6), weights)
-    expected = pointing_game(points[repeat], [sizes[i] for i in repeat], [objects[i] for i in repeat])
-    found = pointing_game(points, sizes, objects).tally.values(weights[None])[0]
+    expected = pointing_game(
+        points[repeat], [sizes[i] for i in repeat], GroundTruth.concatenate([objects[i] for i in repeat])
+    )
+    found = pointing_game(points, sizes, GroundTruth.concatenate(objects)).counts.values(weights[None])[0]
     assert np.array_equal(found, expected.per_class, equal_nan=True)
 
 
 def test_refusals() -> None:
     box = GroundTruth.build([[0, 0, 1, 1]], [0])
-    with pytest.raises(FreelocError, match="pointing reach is 'disc': give one of edge, pixel"):
+    with pytest.raises(FreelocError, match="pointing_reach is 'disc': choose one of edge, pixel"):
         PointingOptions(reach="disc")  # type: ignore[arg-type]
     with pytest.raises(FreelocError, match="tolerance"):
         PointingOptions(tolerance=-1)
-    with pytest.raises(FreelocError, match="pointing set is 'hard'"):
+    with pytest.raises(FreelocError, match="subset is 'hard'"):
         outcomes_of(box, [(0, 0)], "hard")  # type: ignore[arg-type]
-    with pytest.raises(FreelocError, match="pointing set is 'hard'"):
+    with pytest.raises(FreelocError, match="subset is 'hard'"):
         PointingAccumulator("hard")  # type: ignore[arg-type]
     with pytest.raises(FreelocError, match="no image"):
         PointingAccumulator().compute()
     with pytest.raises(ValueError, match="shape"):
-        pointing_outcomes([[(0, 0)]], [SIZE] * 2, [box])
+        pointing_outcomes([[(0, 0)]], [SIZE] * 2, box)
     accumulator = PointingAccumulator()
     accumulator.add([(0, 0)], SIZE, box)
     with pytest.raises(ValueError, match="2 classes, not 1"):
@@ -322,7 +325,7 @@ def test_the_difficult_set_equals_the_published_flags(voc_root: Path) -> None:
         if image is None:
             continue
         size, objects = image
-        found = np.array(outcomes_of(objects, centre_points([size], 20)[0], "difficult", size))
+        found = np.array(outcomes_of(objects, center_points([size], 20)[0], "difficult", size))
         assert {VOC[c] for c in np.flatnonzero((found == HIT) | (found == MISS))} == expected, name
         seen += 1
     if not seen:
@@ -339,8 +342,10 @@ def test_the_centre_baseline_agrees_with_torchray(voc_root: Path) -> None:
     if len(images) < 1000:
         pytest.skip("too few VOC2007 test images for a comparison")
     sizes, objects = [size for size, _ in images], [item for _, item in images]
-    points = centre_points(sizes, 20) + 0.5
+    points = center_points(sizes, 20) + 0.5
     for subset, published in (("all", 0.696), ("difficult", 0.424)):
-        result = pointing_game(points, sizes, objects, subset, PointingOptions(reach="pixel"))  # type: ignore[arg-type]
-        mean = bootstrap_intervals(result.tally).mean
+        result = pointing_game(
+            points, sizes, GroundTruth.concatenate(objects), subset, PointingOptions(reach="pixel")
+        )  # type: ignore[arg-type]
+        mean = bootstrap_intervals(result.counts).mean
         assert mean.low < published < mean.high

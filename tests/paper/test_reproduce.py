@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from freeloc.datasets import open_dataset
-from freeloc.evaluation.evaluate import EvaluationOptions, collect, evaluate
+from freeloc.evaluation.collect import collect
+from freeloc.evaluation.evaluate import evaluate
+from freeloc.evaluation.options import EvaluationOptions
 from freeloc.inference.localizer import Localizer
 from freeloc.paper import ROWS
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from freeloc.datasets.dataset import AnnotatedBox, Dataset, Sample
-from freeloc.evaluation.evaluate import EvaluationOptions, Predictions, ground_truth_of
+from freeloc.evaluation.annotations import Annotations
+from freeloc.evaluation.collect import Predictions
+from freeloc.evaluation.options import EvaluationOptions
 from freeloc.geometry.size import Size
 from freeloc.metrics import Detections
 from freeloc.paper import ROWS, named_study
@@ -53,19 +55,19 @@ def predictions(dataset: Dataset, points: tuple[tuple[float, float], tuple[float
 @pytest.fixture(scope="module")
 def rows() -> tuple[MeasuredRow, ...]:
     data = images()
-    objects = [ground_truth_of(sample) for sample in data]
+    annotations = Annotations.read(data, (SIZE,) * COUNT)
     middle = (150.0, 100.0)
     told = {
         "weak": predictions(data, (middle, middle)),
         "masked": predictions(data, (middle, (30.0, 100.0))),
         "centre": predictions(data, (middle, middle)),
     }
-    measured = [measure(ROWS[key], one, data, objects, OPTIONS) for key, one in told.items()]
+    measured = [measure(ROWS[key], one, annotations, OPTIONS) for key, one in told.items()]
     cats = np.flatnonzero(data.labels[:, 0] > 0)
     exact = Detections.build(cats, np.zeros(len(cats)), np.ones(len(cats)), [BOX] * len(cats))
     half = Detections.build(cats, np.zeros(len(cats)), np.ones(len(cats)), [(100, 50, 140, 150)] * len(cats))
     for key, found in (("proposals", half), ("extents", exact)):
-        measured.append(measure_boxes(ROWS[key], found, (SIZE,) * COUNT, data, objects, OPTIONS))
+        measured.append(measure_boxes(ROWS[key], found, annotations, OPTIONS))
     return compare(measured, OPTIONS)
 
 

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from freeloc.datasets import AnnotatedBox, Dataset, Sample
-from freeloc.evaluation.evaluate import MEASURES, Evaluation, EvaluationOptions, Predictions, evaluate
-from freeloc.evaluation.reliability import calibration_report
+from freeloc.evaluation.calibration_report import calibration_report
+from freeloc.evaluation.collect import Predictions
+from freeloc.evaluation.evaluate import Evaluation, evaluate
+from freeloc.evaluation.measures import MEASURES
+from freeloc.evaluation.options import EvaluationOptions
 from freeloc.geometry.size import Size
 from freeloc.metrics import CalibrationOptions, Detections
 from freeloc.visualization import print_evaluation, render_evaluation

@@ -128,7 +128,9 @@ def test_boxes_come_back_with_the_same_ap(
         corner = rng.integers(0, 20, (count, 2))
         return np.concatenate([corner, corner + rng.integers(1, 20, (count, 2))], axis=1)
 
-    objects = [GroundTruth.build(boxes(3), rng.integers(0, 2, 3), rng.random(3) < 0.3) for _ in range(4)]
+    objects = GroundTruth.concatenate(
+        [GroundTruth.build(boxes(3), rng.integers(0, 2, 3), rng.random(3) < 0.3) for _ in range(4)]
+    )
     shaken = boxes(30) + rng.random((30, 4)).astype(np.float32) * np.array([-1, -1, 1, 1], np.float32)
     scores = rng.normal(size=30).astype(np.float32)
     found = Detections.build(

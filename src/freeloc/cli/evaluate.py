@@ -168,8 +168,10 @@ def evaluate(
 
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.datasets.detections import read_detections
-    from freeloc.evaluation.evaluate import EvaluationOptions, check_evaluable, collect
+    from freeloc.evaluation.annotations import check_evaluable
+    from freeloc.evaluation.collect import collect
     from freeloc.evaluation.evaluate import evaluate as measure
+    from freeloc.evaluation.options import EvaluationOptions
     from freeloc.inference.localizer import Localizer
     from freeloc.io.atomic import check_writable, write_text
     from freeloc.io.progress import print_status

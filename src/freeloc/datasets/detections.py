@@ -19,7 +19,7 @@ from freeloc.datasets.problems import DataProblems, Problem, ProblemList
 from freeloc.datasets.voc.results import ResultRow, detection_rows, is_results_name, results_files
 from freeloc.errors import FreelocError, MalformedFileError
 from freeloc.io.text import read_text
-from freeloc.metrics.detection_ap import Detections
+from freeloc.metrics.detections import Detections
 
 __all__ = ["read_detections"]
 

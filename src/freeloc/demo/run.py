@@ -12,7 +12,8 @@ from PIL import Image
 from freeloc.datasets.dataset import Dataset, Sample
 from freeloc.demo.scenes import SceneSettings, generate_scenes
 from freeloc.errors import FreelocError
-from freeloc.evaluation.evaluate import Evaluation, collect, evaluate
+from freeloc.evaluation.collect import collect
+from freeloc.evaluation.evaluate import Evaluation, evaluate
 from freeloc.images.decode import load_image
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization

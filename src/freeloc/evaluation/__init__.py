@@ -1,1 +1,1 @@
-"""Measure models on annotated images."""
+"""Evaluation of models and detectors on annotated images."""

@@ -1,31 +1,24 @@
-"""What the numbers mean: average precision, pointing game, calibration, their intervals.
+"""Metrics: average precision, pointing game and calibration error, with bootstrap intervals.
 
-Pure NumPy functions over arrays, and small accumulators for images that come one at a time. This room
-knows nothing about how predictions were made. docs/metrics.md defines every metric and every option.
-
-The function ``average_precision`` shares its module's name and is imported from there.
+NumPy functions over arrays, and accumulators for images that are added one at a time. They do not depend on how
+predictions were computed. docs/metrics.md defines every metric and every option.
 """
 
+from freeloc._choices import APFlavour, Binning, BoxDistance, FlaggedBoxPolicy
 from freeloc.metrics.average_precision import (
-    APFlavour,
-    PrecisionRecallCurve,
-    Ranking,
+    average_precision,
     classification_ap,
     classification_ranking,
-    mean_over_classes,
-    precision_recall_curve,
     ranked_average_precision,
 )
 from freeloc.metrics.bootstrap import (
     BootstrapResult,
     Interval,
     PairedBootstrap,
-    WeightedMetric,
     bootstrap_intervals,
     paired_bootstrap,
 )
 from freeloc.metrics.calibration_error import (
-    Binning,
     BrierScore,
     CalibrationError,
     CalibrationOptions,
@@ -39,23 +32,21 @@ from freeloc.metrics.calibration_error import (
 from freeloc.metrics.detection_ap import (
     BOX_IOU,
     DetectionRanking,
-    Detections,
-    best_boxes,
     detection_ap,
     detection_ranking,
     detection_rankings,
 )
+from freeloc.metrics.detections import Detections, best_boxes
+from freeloc.metrics.ground_truth import GroundTruth
 from freeloc.metrics.location_ap import (
-    GroundTruth,
     LocationAccumulator,
     LocationOptions,
     LocationResult,
-    Outcome,
-    centre_points,
     location_ap,
     location_outcomes,
     location_ranking,
 )
+from freeloc.metrics.point_matching import Outcome, center_points
 from freeloc.metrics.pointing_game import (
     HitCounts,
     PointingAccumulator,
@@ -65,18 +56,23 @@ from freeloc.metrics.pointing_game import (
     pointing_outcomes,
     union_area,
 )
+from freeloc.metrics.precision_recall import PrecisionRecallCurve, precision_recall_curve
+from freeloc.metrics.ranking import Ranking
+from freeloc.metrics.weighted_metric import WeightedMetric, mean_over_classes
 
 __all__ = [
     "BOX_IOU",
     "APFlavour",
     "Binning",
     "BootstrapResult",
+    "BoxDistance",
     "BrierScore",
     "CalibrationError",
     "CalibrationOptions",
     "CalibrationResult",
     "DetectionRanking",
     "Detections",
+    "FlaggedBoxPolicy",
     "GroundTruth",
     "HitCounts",
     "Interval",
@@ -92,11 +88,12 @@ __all__ = [
     "Ranking",
     "ReliabilityBins",
     "WeightedMetric",
+    "average_precision",
     "best_boxes",
     "bootstrap_intervals",
     "brier_score",
     "calibration_error",
-    "centre_points",
+    "center_points",
     "classification_ap",
     "classification_ranking",
     "detection_ap",

@@ -1,7 +1,7 @@
-"""Whether probabilities are true: of all pairs called 70% sure, seven in ten should be right.
+"""Calibration of probabilities: of all pairs with probability 0.7, is the class present in seven out of ten?
 
-A pair is an image and a class. Pairs with label 0 take no part. Two ways of averaging are offered: *pooled*
-puts the pairs of all classes into one set of bins, *per class* gives each class bins of its own.
+A pair is an image and a class; pairs with label 0 are left out. Errors are averaged in two ways: *pooled* sorts
+the pairs of all classes into one set of bins, *per class* sorts each class into bins of its own.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from freeloc._choices import Binning
 from freeloc._typing import BoolArray, Float64Array, IntpArray
-from freeloc.errors import FreelocError, check_choice
+from freeloc.errors import ConfigurationError, check_choice
 from freeloc.metrics.bootstrap import BootstrapResult, Interval, bootstrap_intervals
+from freeloc.metrics.precision_recall import check_labels
+from freeloc.metrics.weighted_metric import WeightedMetric
 
 __all__ = [
-    "Binning",
     "BrierScore",
     "CalibrationError",
     "CalibrationOptions",
@@ -32,23 +33,26 @@ __all__ = [
 
 @dataclass(frozen=True)
 class CalibrationOptions:
-    """How probabilities are sorted into bins; docs/metrics.md says why each default is what it is.
+    """How probabilities are sorted into bins; docs/metrics.md explains each default.
 
     Attributes:
-        bins: how many.
-        binning: see `Binning`.
+        bins: number of bins.
+        binning: see `freeloc.metrics.Binning`.
 
     Raises:
-        FreelocError: there are no bins, or the binning is not known.
+        ConfigurationError: there are no bins, or the binning is unknown.
     """
 
     bins: int = 15
     binning: Binning = "width"
 
     def __post_init__(self) -> None:
-        check_choice("the calibration binning", self.binning, Binning)
+        check_choice("calibration_binning", self.binning, Binning)
         if self.bins < 1:
-            raise FreelocError(f"the number of calibration bins is {self.bins}: give at least 1, such as 15")
+            raise ConfigurationError(
+                f"number of calibration bins is {self.bins}: it must be at least 1, such as 15",
+                parameter="calibration_bins",
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,95 +60,95 @@ class ReliabilityBins:
     """Pairs in bins of their probability, for a reliability diagram.
 
     Attributes:
-        edges: (B + 1,) float64, rising from 0 to 1. A probability on an edge belongs to the bin above it.
-        counts: (B,) float64, pairs in each bin.
-        confidence: (B,) float64, their mean probability; NaN where the bin is empty.
-        frequency: (B,) float64, the share of them whose class is present; NaN likewise.
+        edges: (B + 1,) float64, ascending from 0 to 1. A probability on an edge belongs to the bin above it.
+        counts: (B,) float64, number of pairs in each bin.
+        probability: (B,) float64, their mean probability; NaN in empty bins.
+        frequency: (B,) float64, fraction of them whose class is present; NaN in empty bins.
     """
 
     edges: Float64Array
     counts: Float64Array
-    confidence: Float64Array
+    probability: Float64Array
     frequency: Float64Array
 
     @property
     def error(self) -> float:
-        """The expected calibration error: the mean over pairs of their bin's |frequency − confidence|."""
+        """Expected calibration error: the mean over pairs of |frequency − probability| of their bin."""
         filled = self.counts > 0
-        gaps = np.abs(self.frequency[filled] - self.confidence[filled])
+        gaps = np.abs(self.frequency[filled] - self.probability[filled])
         return float(gaps @ self.counts[filled] / self.counts.sum()) if filled.any() else float("nan")
 
 
-def _checked(
+def _check_pairs(
     probabilities: npt.ArrayLike, labels: npt.ArrayLike
 ) -> tuple[Float64Array, BoolArray, BoolArray]:
-    """(N, K) probabilities, which classes are present, and which pairs are known."""
-    share, label = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
-    if share.shape != label.shape or share.ndim != 2:
-        raise ValueError(f"probabilities {share.shape} and labels {label.shape} must both be (N, K)")
-    if not np.isin(label, (-1, 0, 1)).all():
-        raise ValueError("labels must be -1 (absent), 0 (left out) or +1 (present)")
+    """Return (N, K) probabilities, which classes are present, and which pairs are known."""
+    probability, label = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
+    if probability.shape != label.shape or probability.ndim != 2:
+        raise ValueError(f"probabilities {probability.shape} and labels {label.shape} must both be (N, K)")
+    check_labels(label)
     known = label != 0
-    if not ((share[known] >= 0) & (share[known] <= 1)).all():  # NaN is neither
-        raise FreelocError(
-            "a probability is not between 0 and 1: check the model that gave it, or turn raw scores into "
-            "probabilities first"
+    if not ((probability[known] >= 0) & (probability[known] <= 1)).all():  # false for NaN too
+        raise ConfigurationError(
+            "a probability is not between 0 and 1: check the model that computed it, or convert raw scores to "
+            "probabilities first",
+            parameter="probabilities",
         )
-    return share, label > 0, known
+    return probability, label > 0, known
 
 
-def _shares(part: Float64Array, whole: Float64Array) -> Float64Array:
-    """Parts of a whole each; NaN where there is nothing."""
-    shares: Float64Array = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-    return shares
+def _divide(sums: Float64Array, counts: Float64Array) -> Float64Array:
+    """Divide sums by counts; NaN where the count is 0."""
+    means: Float64Array = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return means
 
 
-def _edges(share: Float64Array, options: CalibrationOptions) -> Float64Array:
-    """Rising edges from 0 to 1; fewer bins than asked for where many probabilities are one and the same."""
-    if options.binning == "width" or not len(share):
+def _edges(probability: Float64Array, options: CalibrationOptions) -> Float64Array:
+    """Compute ascending edges from 0 to 1; where many probabilities are equal, fewer bins than requested."""
+    if options.binning == "width" or not len(probability):
         return np.linspace(0, 1, options.bins + 1)
-    ordered = np.sort(share)
-    # The first of each bin opens it: all that equal it come along.
+    ordered = np.sort(probability)
+    # Each bin starts at its first member, so members of equal probability stay together.
     inner = ordered[(len(ordered) * np.arange(1, options.bins)) // options.bins]
     inner = np.unique(inner[(inner > ordered[0]) & (inner < 1)])
     return np.concatenate(([0.0], inner, [1.0]))
 
 
-def _places(share: Float64Array, edges: Float64Array) -> IntpArray:
-    """The bin of each probability; 1 belongs to the last."""
-    return np.minimum(np.searchsorted(edges, share, side="right") - 1, len(edges) - 2)
+def _bin_of(probability: Float64Array, edges: Float64Array) -> IntpArray:
+    """Find the bin of each probability; 1 belongs to the last bin."""
+    return np.minimum(np.searchsorted(edges, probability, side="right") - 1, len(edges) - 2)
 
 
 def reliability_bins(
     probabilities: npt.ArrayLike, labels: npt.ArrayLike, options: CalibrationOptions | None = None
 ) -> ReliabilityBins:
-    """Sort all known pairs into bins of their probability, the classes together.
+    """Sort all known pairs into bins of their probability, all classes together.
 
     Args:
         probabilities: (N, K) from 0 to 1.
-        labels: (N, K) +1 present, −1 absent, 0 left out. For a single class give (N, 1).
-        options: the bins.
+        labels: (N, K) +1 present, −1 absent, 0 ignored. For a single class, pass (N, 1) arrays.
+        options: the bins; None: the defaults.
 
     Raises:
-        FreelocError: a probability that counts is not between 0 and 1.
+        ConfigurationError: a probability that counts is not between 0 and 1.
         ValueError: shapes differ, or a label is not −1, 0 or +1.
     """
-    share, present, known = _checked(probabilities, labels)
-    share, right = share[known], present[known]
-    edges = _edges(share, options or CalibrationOptions())
-    places, bins = _places(share, edges), len(edges) - 1
-    counts = np.bincount(places, minlength=bins).astype(np.float64)
-    confidence, frequency = (
-        _shares(np.bincount(places, values, bins).astype(np.float64), counts)
-        for values in (share, right.astype(np.float64))
+    probability, present, known = _check_pairs(probabilities, labels)
+    probability, present = probability[known], present[known]
+    edges = _edges(probability, options or CalibrationOptions())
+    index, bins = _bin_of(probability, edges), len(edges) - 1
+    counts = np.bincount(index, minlength=bins).astype(np.float64)
+    means, frequency = (
+        _divide(np.bincount(index, values, bins).astype(np.float64), counts)
+        for values in (probability, present.astype(np.float64))
     )
-    return ReliabilityBins(edges, counts, confidence, frequency)
+    return ReliabilityBins(edges, counts, means, frequency)
 
 
 def calibration_error(
     probabilities: npt.ArrayLike, labels: npt.ArrayLike, options: CalibrationOptions | None = None
 ) -> float:
-    """Expected calibration error over all known pairs, pooled; NaN where there are none.
+    """Compute the expected calibration error over all known pairs, pooled; NaN if no pair is known.
 
     The arguments and errors are those of `reliability_bins`.
     """
@@ -152,20 +156,20 @@ def calibration_error(
 
 
 @dataclass(frozen=True, eq=False)
-class CalibrationError:
-    """The expected calibration error of N images, in the form the bootstrap takes.
+class CalibrationError(WeightedMetric):
+    """Expected calibration error of N images, as a weighted metric.
 
-    The bins are those of the images as they are, under every weighting: for equal mass they would otherwise
-    move from one resample to the next.
+    The bins are those of the unweighted images under every weighting; bins of equal mass would otherwise change
+    from one resample to the next.
 
     Attributes:
         probabilities: (N, K) from 0 to 1.
-        labels: (N, K) +1 present, −1 absent, 0 left out.
+        labels: (N, K) +1 present, −1 absent, 0 ignored.
         options: the bins.
-        pooled: one value over the pairs of all classes, as if there were a single one; else one per class.
+        pooled: whether to compute one value over the pairs of all classes, or one value per class.
 
     Raises:
-        FreelocError: a probability that counts is not between 0 and 1.
+        ConfigurationError: a probability that counts is not between 0 and 1.
         ValueError: shapes differ, or a label is not −1, 0 or +1.
     """
 
@@ -175,46 +179,44 @@ class CalibrationError:
     pooled: bool = False
 
     def __post_init__(self) -> None:
-        _checked(self.probabilities, self.labels)
+        _check_pairs(self.probabilities, self.labels)
 
     @property
     def n_images(self) -> int:
         """Number of images, N."""
         return len(np.asarray(self.labels))
 
-    @property
-    def n_groups(self) -> int:
-        """How many values: 1 where they are pooled, K else."""
-        return 1 if self.pooled else int(np.asarray(self.labels).shape[1])
-
     def values(self, weights: npt.ArrayLike) -> Float64Array:
-        """The error under many weightings of the images.
+        """Compute the error for B weightings of the images.
 
         Args:
-            weights: (B, N) not negative; a whole number counts an image that many times.
+            weights: (B, N), not negative; a whole number w counts an image w times.
 
         Returns:
-            (B, 1) float64 where it is pooled, (B, K) else; NaN where nothing is known under a weighting.
+            (B, 1) float64 if pooled, else (B, K); NaN where no pair is known under a weighting.
         """
-        weight = np.asarray(weights, dtype=np.float64)
-        share, present, known = _checked(self.probabilities, self.labels)
-        groups = [slice(None)] if self.pooled else [slice(k, k + 1) for k in range(share.shape[1])]
-        parts = [self._error(share[:, own], present[:, own], known[:, own], weight) for own in groups]
-        return np.stack(parts, axis=1)
+        weight = self._weight_rows(weights)
+        probability, present, known = _check_pairs(self.probabilities, self.labels)
+        groups = [slice(None)] if self.pooled else [slice(k, k + 1) for k in range(probability.shape[1])]
+        columns = [
+            self._error(probability[:, group], present[:, group], known[:, group], weight) for group in groups
+        ]
+        return np.stack(columns, axis=1)
 
     def _error(
-        self, share: Float64Array, present: BoolArray, known: BoolArray, weight: Float64Array
+        self, probability: Float64Array, present: BoolArray, known: BoolArray, weight: Float64Array
     ) -> Float64Array:
-        edges = _edges(share[known], self.options)
-        # What each image adds to the gap of each bin; a weighting then only adds rows up.
-        gaps = np.zeros((len(share), len(edges) - 1))
-        np.add.at(gaps, (np.nonzero(known)[0], _places(share[known], edges)), (present - share)[known])
-        return _shares(np.abs(weight @ gaps).sum(axis=1), weight @ known.sum(axis=1))
+        edges = _edges(probability[known], self.options)
+        # What each image adds to the gap of each bin; a weighting then only sums rows.
+        gaps = np.zeros((len(probability), len(edges) - 1))
+        rows = np.nonzero(known)[0]
+        np.add.at(gaps, (rows, _bin_of(probability[known], edges)), (present - probability)[known])
+        return _divide(np.abs(weight @ gaps).sum(axis=1), weight @ known.sum(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
-class BrierScore:
-    """The mean squared difference of probability and truth (1 or 0), in the form the bootstrap takes.
+class BrierScore(WeightedMetric):
+    """Mean squared difference between probability and presence (1 or 0), as a weighted metric.
 
     The attributes and errors are those of `CalibrationError`.
     """
@@ -224,7 +226,7 @@ class BrierScore:
     pooled: bool = False
 
     def __post_init__(self) -> None:
-        _checked(self.probabilities, self.labels)
+        _check_pairs(self.probabilities, self.labels)
 
     @property
     def n_images(self) -> int:
@@ -232,30 +234,32 @@ class BrierScore:
         return len(np.asarray(self.labels))
 
     def values(self, weights: npt.ArrayLike) -> Float64Array:
-        """(B, N) weights to (B, 1) where it is pooled, (B, K) else; NaN where nothing is known."""
-        weight = np.asarray(weights, dtype=np.float64)
-        share, present, known = _checked(self.probabilities, self.labels)
-        squares = np.where(known, (present - share) ** 2, 0.0)
+        """Compute the score for B weightings of the images; arguments and shapes as in `CalibrationError`."""
+        weight = self._weight_rows(weights)
+        probability, present, known = _check_pairs(self.probabilities, self.labels)
+        squares = np.where(known, (present - probability) ** 2, 0.0)
         if self.pooled:
             squares, counts = squares.sum(axis=1, keepdims=True), known.sum(axis=1, keepdims=True)
         else:
             counts = known.astype(np.intp)
-        return _shares(weight @ squares, weight @ counts)
+        return _divide(weight @ squares, weight @ counts)
 
 
 def brier_score(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-    """Mean squared difference of probability and truth over all known pairs; NaN where there are none."""
-    metric = BrierScore(probabilities, labels, pooled=True)
-    return float(metric.values(np.ones((1, metric.n_images)))[0, 0])
+    """Compute the mean squared difference between probability and presence over all known pairs.
+
+    The arguments and errors are those of `reliability_bins`; NaN if no pair is known.
+    """
+    return float(BrierScore(probabilities, labels, pooled=True).per_class[0])
 
 
 @dataclass(frozen=True)
 class CalibrationResult:
-    """How true the probabilities of N images and K classes are.
+    """Calibration of the probabilities of N images and K classes.
 
     Attributes:
         error: expected calibration error over all pairs, pooled.
-        per_class: the same for each class in bins of its own, and its mean over classes.
+        per_class: calibration error of each class in its own bins, and the mean over classes.
         brier: Brier score over all pairs.
         options: the bins.
     """
@@ -275,18 +279,19 @@ def measure_calibration(
     level: float = 0.95,
     seed: int = 0,
 ) -> CalibrationResult:
-    """Calibration errors and Brier score with their bootstrap intervals.
+    """Compute calibration errors and the Brier score with their bootstrap intervals.
 
     Args:
         probabilities: (N, K) from 0 to 1.
-        labels: (N, K) +1 present, −1 absent, 0 left out.
-        options: the bins.
+        labels: (N, K) +1 present, −1 absent, 0 ignored.
+        options: the bins; None: the defaults.
         resamples: number of resamples.
-        level: share of the resamples inside an interval.
+        level: fraction of the resamples inside an interval.
         seed: seed of the draws.
 
     Raises:
-        FreelocError: a probability that counts is not between 0 and 1, or there are no images or resamples.
+        ConfigurationError: a probability that counts is not between 0 and 1, or there are no resamples.
+        DatasetError: there are no images.
         ValueError: shapes differ, or a label is not −1, 0 or +1.
     """
     options = options or CalibrationOptions()

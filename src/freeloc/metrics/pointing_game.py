@@ -1,37 +1,29 @@
-"""The pointing game of Zhang et al. (Excitation Backprop): the class is given, is the point on an object?
+"""The pointing game of Zhang et al. (Excitation Backprop): given the class, is the point on an object of it?
 
-For every image and every class that is there, a disc of 15 pixels around the predicted point either
-touches a box of the class (hit) or does not (miss). The accuracy of a class is hits / (hits + misses), the
-result the mean over classes. Scores play no part, so the game says nothing about recognition.
+For every image and every class present in it, a disc of 15 pixels around the predicted point either touches a box
+of the class (hit) or does not (miss). The accuracy of a class is hits / (hits + misses), the result the mean over
+classes. Scores play no part, so the game does not measure recognition.
 
-Classes are present where they have boxes; points and boxes are in the image frame of
-`freeloc.geometry.grid`. docs/metrics.md lists where TorchRay, the public reference, does otherwise.
+A class is present where it has boxes. Points and boxes are in image coordinates (`freeloc.geometry.grid`).
+docs/metrics.md lists the differences from TorchRay, the public reference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._choices import Reach
+from freeloc._choices import FlaggedBoxPolicy, Reach
 from freeloc._typing import BoolArray, Float64Array
-from freeloc.errors import FreelocError, check_choice
+from freeloc.errors import ConfigurationError, DatasetError, check_choice
 from freeloc.geometry.size import Size
-from freeloc.metrics.average_precision import mean_over_classes
-from freeloc.metrics.location_ap import (
-    BoxTable,
-    FlaggedBoxPolicy,
-    GroundTruth,
-    Outcome,
-    Outcomes,
-    box_distance,
-    match_points,
-)
+from freeloc.metrics.ground_truth import GroundTruth
+from freeloc.metrics.point_matching import Outcome, Outcomes, box_distance, check_points, match_points
+from freeloc.metrics.weighted_metric import WeightedMetric
 
 __all__ = [
     "DIFFICULT_AREA",
@@ -40,31 +32,32 @@ __all__ = [
     "PointingOptions",
     "PointingResult",
     "PointingSet",
-    "Reach",
     "pointing_game",
     "pointing_outcomes",
     "union_area",
 ]
 
 PointingSet = Literal["all", "difficult"]
-"""Which pairs of image and class are played: all, or those of Zhang et al.'s difficult set."""
+"""The pairs of image and class that are played: all, or the difficult set of Zhang et al."""
 
 DIFFICULT_AREA = 0.25
-"""A pair is difficult only where the class covers less than this share of the image."""
+"""A pair is difficult only if the class covers less than this fraction of the image."""
 
 
 @dataclass(frozen=True)
 class PointingOptions:
-    """Choices of the pointing game.
+    """Options of the pointing game.
 
     Attributes:
         tolerance: radius of the disc, in pixels of the original image.
-        reach: see `Reach`. TorchRay: "pixel".
-        difficult: what a point does that reaches only boxes with VOC's difficult flag; see
-            `freeloc.metrics.location_ap.Fate`. TorchRay: "hit". Pairs with nothing but difficult boxes are
-            never played.
-        crowd: the same for COCO's crowd boxes. TorchRay: "hit". Unless it is "hit", pairs with nothing but
-            crowd (or difficult) boxes are not played. A box with both flags follows this one.
+        reach: what the disc must touch. TorchRay: "pixel".
+        difficult: how a point counts that reaches only boxes with VOC's difficult flag. TorchRay: "hit". Pairs
+            with only difficult boxes are never played.
+        crowd: how a point counts that reaches only COCO's crowd boxes, including those that are difficult too.
+            TorchRay: "hit". Unless it is "hit", pairs with only crowd (or difficult) boxes are not played.
+
+    Raises:
+        ConfigurationError: a value is not one of its choices, or the tolerance is negative or not finite.
     """
 
     tolerance: float = 15.0
@@ -73,20 +66,23 @@ class PointingOptions:
     crowd: FlaggedBoxPolicy = "hit"
 
     def __post_init__(self) -> None:
-        check_choice("pointing reach", self.reach, Reach)
-        check_choice("pointing difficult", self.difficult, FlaggedBoxPolicy)
-        check_choice("pointing crowd", self.crowd, FlaggedBoxPolicy)
+        check_choice("pointing_reach", self.reach, Reach)
+        check_choice("pointing_difficult", self.difficult, FlaggedBoxPolicy)
+        check_choice("pointing_crowd", self.crowd, FlaggedBoxPolicy)
         if not 0 <= self.tolerance < np.inf:
-            raise FreelocError(f"pointing tolerance is {self.tolerance:g}: give 0 or more pixels")
+            raise ConfigurationError(
+                f"tolerance of the pointing game is {self.tolerance:g}: it must be 0 or more pixels",
+                parameter="pointing_tolerance",
+            )
 
 
 @dataclass(frozen=True, eq=False)
-class HitCounts:
-    """Right answers among the pairs played: what an accuracy per class is made of.
+class HitCounts(WeightedMetric):
+    """Hits among the pairs played; as a metric, the accuracy.
 
     Attributes:
-        hits: (N, K) bool, the answer was right; only where played.
-        played: (N, K) bool, the pair took part.
+        hits: (N, K) bool, the point hit; only where the pair was played.
+        played: (N, K) bool, the pair was played.
     """
 
     hits: BoolArray
@@ -94,7 +90,7 @@ class HitCounts:
 
     def __post_init__(self) -> None:
         if self.hits.ndim != 2 or self.hits.shape != self.played.shape or (self.hits & ~self.played).any():
-            raise ValueError("a tally needs two (N, K) arrays, with hits only where a pair was played")
+            raise ValueError("hit counts need two (N, K) arrays, with hits only where a pair was played")
 
     @property
     def n_images(self) -> int:
@@ -102,33 +98,19 @@ class HitCounts:
         return int(self.hits.shape[0])
 
     def values(self, weights: npt.ArrayLike) -> Float64Array:
-        """Accuracy of every class under many weightings of the images.
+        """Compute the accuracy of every class for B weightings of the images.
 
         Args:
-            weights: (B, N) not negative; a whole number counts an image that many times.
+            weights: (B, N), not negative; a whole number w counts an image w times.
 
         Returns:
             (B, K) float64; NaN where a class was never played under a weighting.
         """
-        weight = np.asarray(weights, dtype=np.float64)
-        if weight.ndim != 2 or weight.shape[1] != self.n_images:
-            raise ValueError(f"weights have shape {weight.shape}, not (B, {self.n_images})")
-        right = weight @ self.hits.astype(np.float64)
+        weight = self._weight_rows(weights)
+        hits = weight @ self.hits.astype(np.float64)
         played = weight @ self.played.astype(np.float64)
-        accuracy: Float64Array = np.divide(right, played, out=np.full_like(right, np.nan), where=played > 0)
+        accuracy: Float64Array = np.divide(hits, played, out=np.full_like(hits, np.nan), where=played > 0)
         return accuracy
-
-    @cached_property
-    def per_class(self) -> Float64Array:
-        """(K,) float64 accuracy of every class; NaN where it was never played. Read-only."""
-        values: Float64Array = self.values(np.ones((1, self.n_images)))[0]
-        values.setflags(write=False)
-        return values
-
-    @property
-    def mean(self) -> float:
-        """Mean over the classes that were played."""
-        return mean_over_classes(self.per_class)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,27 +118,35 @@ class PointingResult:
     """The pointing game of K classes on N images.
 
     Attributes:
-        per_class: (K,) float64 accuracy; NaN for classes that were never played.
-        mean: mean over the classes that were played.
-        hits: (K,) int64 numbers of hits.
-        misses: (K,) int64 numbers of misses.
-        outcomes: (N, K) int8 `freeloc.metrics.location_ap.Outcome` values.
-        tally: what the bootstrap starts from.
+        outcomes: (N, K) int8 `freeloc.metrics.point_matching.Outcome` values.
+        counts: the hit counts that the bootstrap is computed from.
     """
 
-    per_class: Float64Array
-    mean: float
-    hits: npt.NDArray[np.int64]
-    misses: npt.NDArray[np.int64]
     outcomes: Outcomes
-    tally: HitCounts
+    counts: HitCounts
+
+    @classmethod
+    def from_outcomes(cls, outcomes: Outcomes) -> PointingResult:
+        """Count the hits and misses of (N, K) outcomes."""
+        hits = outcomes == Outcome.HIT
+        return cls(outcomes, HitCounts(hits, hits | (outcomes == Outcome.MISS)))
+
+    @property
+    def per_class(self) -> Float64Array:
+        """(K,) float64 accuracy; NaN for classes that were never played. Read-only."""
+        return self.counts.per_class
+
+    @property
+    def mean(self) -> float:
+        """Mean over the classes that were played."""
+        return self.counts.mean
 
 
 def union_area(boxes: npt.ArrayLike) -> float:
-    """Exact area covered by any of (M, 4) boxes ``x1, y1, x2, y2``, in square units of their edges.
+    """Compute the exact area covered by any of (M, 4) boxes ``x1, y1, x2, y2``, in squares of their unit.
 
-    Every edge of a box is carried through the whole plane; the rectangles between the lines are either
-    wholly inside a box or wholly outside.
+    The edges of all boxes, extended to lines, divide the plane into rectangles, each entirely inside or outside
+    of any box.
     """
     box = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     xs, ys = np.unique(box[:, 0::2]), np.unique(box[:, 1::2])
@@ -168,147 +158,132 @@ def union_area(boxes: npt.ArrayLike) -> float:
 
 
 def _pixel_distance(points: Float64Array, boxes: Float64Array) -> Float64Array:
-    """Straight distances of (M, 2) points to the nearest centre of a pixel of (M, 4) boxes."""
+    """Compute the straight-line distances of (M, 2) points to the nearest pixel center in (M, 4) boxes."""
     first = np.ceil(boxes[:, :2] - 0.5) + 0.5
     last = np.floor(boxes[:, 2:] - 0.5) + 0.5
-    # A box too thin to hold the centre of a pixel is given the pixel that its own centre lies in.
+    # A box too thin to contain a pixel center is represented by the pixel that its own center lies in.
     middle = np.floor((boxes[:, :2] + boxes[:, 2:]) / 2) + 0.5
     first, last = np.where(last < first, middle, first), np.where(last < first, middle, last)
     nearest = np.clip(np.rint(points - 0.5) + 0.5, first, last)
-    gap = points - nearest
-    distance: Float64Array = np.hypot(gap[:, 0], gap[:, 1])
+    offset = points - nearest
+    distance: Float64Array = np.hypot(offset[:, 0], offset[:, 1])
     return distance
 
 
-def _played(table: BoxTable, shape: tuple[int, int], crowd: FlaggedBoxPolicy) -> BoolArray:
-    """(N, K) bool: the pair has a box that is neither difficult nor set aside as a crowd."""
-    plain = np.where(table.crowd, crowd == "hit", True) & ~table.difficult
+def _played(ground_truth: GroundTruth, shape: tuple[int, int], crowd: FlaggedBoxPolicy) -> BoolArray:
+    """Find the pairs with a box that is neither difficult nor an excluded crowd box, as (N, K) bool."""
+    eligible = np.where(ground_truth.crowd, crowd == "hit", True) & ~ground_truth.difficult
     played = np.zeros(shape, dtype=np.bool_)
-    played[table.image[plain], table.label[plain]] = True
+    played[ground_truth.image[eligible], ground_truth.label[eligible]] = True
     return played
 
 
-def _difficult_pairs(table: BoxTable, sizes: Sequence[Size], played: BoolArray) -> BoolArray:
-    """(N, K) bool: the played pairs in which the class is small and another played class is there too."""
-    chosen: BoolArray = played & (played.sum(axis=1, keepdims=True) >= 2)
-    pair = table.image * played.shape[1] + table.label
+def _difficult_pairs(ground_truth: GroundTruth, sizes: Sequence[Size], played: BoolArray) -> BoolArray:
+    """Find the played pairs whose class is small while another class of the image is played, as (N, K) bool."""
+    selected: BoolArray = played & (played.sum(axis=1, keepdims=True) >= 2)
+    pair = ground_truth.image * played.shape[1] + ground_truth.label
     order = np.argsort(pair, kind="stable")
     pairs, starts = np.unique(pair[order], return_index=True)
     for index, members in zip(pairs, np.split(order, starts)[1:], strict=True):
         image, label = divmod(int(index), played.shape[1])
-        if not chosen[image, label]:
+        if not selected[image, label]:
             continue
         size = sizes[image]
         limits = (size.width, size.height, size.width, size.height)
-        area = union_area(np.clip(table.boxes[members], 0, limits))
-        chosen[image, label] = area < DIFFICULT_AREA * size.width * size.height
-    return chosen
+        area = union_area(np.clip(ground_truth.boxes[members], 0, limits))
+        selected[image, label] = area < DIFFICULT_AREA * size.width * size.height
+    return selected
 
 
 def pointing_outcomes(
     points: npt.ArrayLike,
     sizes: Sequence[Size],
-    objects: Sequence[GroundTruth],
+    ground_truth: GroundTruth,
     subset: PointingSet = "all",
     options: PointingOptions | None = None,
 ) -> Outcomes:
-    """Hit or miss for every image and class of the chosen set.
+    """Decide between hit and miss for every pair of image and class in a set.
 
     Args:
         points: (N, K, 2) x and y in image pixels; a NaN point never hits.
         sizes: N image sizes.
-        objects: the annotated objects of the N images.
-        subset: "all": pairs with at least one box that is not difficult. "difficult": of these, the pairs
-            whose class covers less than a quarter of the image (union of all its boxes, the difficult
-            ones included) while another class of the image is in "all" too.
-        options: choices of the game; None takes the defaults.
+        ground_truth: the annotated boxes of the N images.
+        subset: "all": pairs with at least one box that is not difficult. "difficult": those pairs of "all" whose
+            class covers less than a quarter of the image (union of all its boxes, including difficult ones)
+            while another class of the image is in "all" too.
+        options: options of the game; None: the defaults.
 
     Returns:
-        (N, K) int8 `freeloc.metrics.location_ap.Outcome` values: ABSENT without boxes, IGNORED where the pair
-        is not in the set.
+        (N, K) int8 `freeloc.metrics.point_matching.Outcome` values: ABSENT without boxes, IGNORED where the
+        pair is not in the set.
 
     Raises:
-        FreelocError: ``subset`` is not known.
+        ConfigurationError: ``subset`` is unknown.
         ValueError: shapes differ.
     """
-    check_choice("pointing set", subset, PointingSet)
+    check_choice("subset", subset, PointingSet)
     options = options or PointingOptions()
-    point = np.asarray(points, dtype=np.float64)
-    if point.ndim != 3 or point.shape[2] != 2 or not len(point) == len(sizes) == len(objects):
-        raise ValueError(f"points have shape {point.shape}, not ({len(sizes)}, K, 2)")
+    point = check_points(points, sizes, ground_truth)
     shape = (point.shape[0], point.shape[1])
-    table = BoxTable.of(objects, shape[1])
-    target = point[table.image, table.label]
+    ground_truth.check(shape[1])
+    target = point[ground_truth.image, ground_truth.label]
     if options.reach == "edge":
-        reached = box_distance(target, table.boxes, "euclidean") <= options.tolerance
+        reached = box_distance(target, ground_truth.boxes, "euclidean") <= options.tolerance
     else:
-        reached = _pixel_distance(target, table.boxes) < options.tolerance
-    outcomes = match_points(reached, table, shape, options.difficult, options.crowd)
-    played = _played(table, shape, options.crowd)
+        reached = _pixel_distance(target, ground_truth.boxes) < options.tolerance
+    outcomes = match_points(reached, ground_truth, shape, options.difficult, options.crowd)
+    played = _played(ground_truth, shape, options.crowd)
     if subset == "difficult":
-        played = _difficult_pairs(table, sizes, played)
+        played = _difficult_pairs(ground_truth, sizes, played)
     present = np.zeros(shape, dtype=np.bool_)
-    present[table.image, table.label] = True
+    present[ground_truth.image, ground_truth.label] = True
     outcomes[~played] = Outcome.IGNORED
     outcomes[~present] = Outcome.ABSENT
     return outcomes
 
 
-def _result(outcomes: Outcomes) -> PointingResult:
-    hits, misses = outcomes == Outcome.HIT, outcomes == Outcome.MISS
-    tally = HitCounts(hits, hits | misses)
-    return PointingResult(
-        tally.per_class,
-        tally.mean,
-        hits.sum(axis=0, dtype=np.int64),
-        misses.sum(axis=0, dtype=np.int64),
-        outcomes,
-        tally,
-    )
-
-
 def pointing_game(
     points: npt.ArrayLike,
     sizes: Sequence[Size],
-    objects: Sequence[GroundTruth],
+    ground_truth: GroundTruth,
     subset: PointingSet = "all",
     options: PointingOptions | None = None,
 ) -> PointingResult:
     """Play the pointing game; the arguments and errors are those of `pointing_outcomes`."""
-    return _result(pointing_outcomes(points, sizes, objects, subset, options))
+    return PointingResult.from_outcomes(pointing_outcomes(points, sizes, ground_truth, subset, options))
 
 
 class PointingAccumulator:
-    """The pointing game for images that come one at a time; the same result as `pointing_game`."""
+    """The pointing game of images that are added one at a time; its result equals that of `pointing_game`."""
 
     def __init__(self, subset: PointingSet = "all", options: PointingOptions | None = None) -> None:
-        check_choice("pointing set", subset, PointingSet)
+        check_choice("subset", subset, PointingSet)
         self.subset: PointingSet = subset
         self.options = options or PointingOptions()
         self._outcomes: list[Outcomes] = []
 
-    def add(self, points: npt.ArrayLike, size: Size, objects: GroundTruth) -> Outcomes:
-        """Take in one image's (K, 2) points.
+    def add(self, points: npt.ArrayLike, size: Size, ground_truth: GroundTruth) -> Outcomes:
+        """Add one image with its (K, 2) points.
 
         Returns:
-            (K,) int8 `freeloc.metrics.location_ap.Outcome` values of this image.
+            (K,) int8 `freeloc.metrics.point_matching.Outcome` values of this image.
 
         Raises:
-            ValueError: shapes differ, also from the images before.
+            ValueError: shapes differ, also from those of earlier images.
         """
         point = np.asarray(points, dtype=np.float64)[None]
-        outcomes: Outcomes = pointing_outcomes(point, [size], [objects], self.subset, self.options)[0]
+        outcomes: Outcomes = pointing_outcomes(point, [size], ground_truth, self.subset, self.options)[0]
         if self._outcomes and self._outcomes[0].shape != outcomes.shape:
             raise ValueError(f"an image has {len(outcomes)} classes, not {len(self._outcomes[0])}")
         self._outcomes.append(outcomes)
         return outcomes
 
     def compute(self) -> PointingResult:
-        """The result over all images taken in so far.
+        """Compute the result over all images added so far.
 
         Raises:
-            FreelocError: no image was taken in.
+            DatasetError: no image was added.
         """
         if not self._outcomes:
-            raise FreelocError("no image was evaluated: give a data set with at least one image")
-        return _result(np.stack(self._outcomes))
+            raise DatasetError("no image was evaluated: add at least one image")
+        return PointingResult.from_outcomes(np.stack(self._outcomes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from freeloc.datasets.dataset import Dataset
-from freeloc.evaluation.evaluate import ground_truth_of
+from freeloc.evaluation.annotations import ground_truth_of
 from freeloc.geometry.iou import pairwise_iou
 from freeloc.images.decode import load_image
 from freeloc.metrics import BOX_IOU, Detections
@@ -29,16 +29,16 @@ def box_examples(found: Detections, dataset: Dataset, count: int, *, right: bool
     order = np.argsort(-found.score, kind="stable")[::-1]  # the surest is written last, and stays
     best[found.image[order], found.label[order]] = order
     scores, overlaps = np.full(shape, -np.inf), np.zeros(shape)
-    truth = [ground_truth_of(sample) for sample in dataset]
+    truth = ground_truth_of(dataset)
     for image, label in np.argwhere(best >= 0):
         index = best[image, label]
         scores[image, label] = found.score[index]
-        own = truth[image].boxes[truth[image].labels == label]
+        own = truth.boxes_of(image, label)
         overlaps[image, label] = pairwise_iou(found.boxes[index], own).max(initial=0.0)
     kind = (best >= 0) & ((overlaps >= BOX_IOU[0]) == right)
     examples = []
     for image, label in surest(scores, kind, count):
-        own = truth[image].boxes[truth[image].labels == label]
+        own = truth.boxes_of(image, label)
         examples.append(
             BoxExample(
                 load_image(dataset.samples[image].path),

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from freeloc.evaluation.evaluate import EvaluationOptions
-from freeloc.evaluation.reliability import interval_as_json
+from freeloc.evaluation.options import EvaluationOptions
+from freeloc.evaluation.to_json import interval_as_json, percent
 from freeloc.metrics import Interval, paired_bootstrap
 from freeloc.paper.measure import MeasuredRow
 
@@ -57,10 +57,6 @@ class ClassAudit:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values, in percent."""
-
-        def percent(value: float) -> float | None:
-            return None if math.isnan(value) else round(100 * value, 3)
-
         return {
             "class": self.name,
             "positives": self.positives,

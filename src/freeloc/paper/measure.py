@@ -6,24 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from freeloc.datasets.dataset import Dataset
-from freeloc.evaluation.evaluate import (
-    EvaluationOptions,
-    Predictions,
-    box_measure,
-    detector_metrics,
-    row_metrics,
-)
-from freeloc.evaluation.reliability import measure_as_json
-from freeloc.geometry.size import Size
+from freeloc.evaluation.annotations import Annotations
+from freeloc.evaluation.collect import Predictions
+from freeloc.evaluation.measures import box_measure, detector_metrics, intervals, point_metrics
+from freeloc.evaluation.options import EvaluationOptions
+from freeloc.evaluation.to_json import measure_as_json
 from freeloc.metrics import (
     BOX_IOU,
     BootstrapResult,
     Detections,
-    GroundTruth,
     PairedBootstrap,
     WeightedMetric,
-    bootstrap_intervals,
     paired_bootstrap,
 )
 from freeloc.paper.rows import RowPlan
@@ -51,7 +44,7 @@ class MeasuredRow:
 
     Attributes:
         plan: what it is.
-        metrics: what its numbers are made of, by the keys of `freeloc.evaluation.evaluate.MEASURES`; rows
+        metrics: what its numbers are made of, by the keys of `freeloc.evaluation.measures.MEASURES`; rows
         of boxes have
             `BOX_MEASURES` besides.
         measures: the numbers and their intervals, as shares of 1, by the same keys.
@@ -66,45 +59,27 @@ class MeasuredRow:
 
 
 def measure(
-    plan: RowPlan,
-    predictions: Predictions,
-    dataset: Dataset,
-    objects: Sequence[GroundTruth],
-    options: EvaluationOptions,
+    plan: RowPlan, predictions: Predictions, annotations: Annotations, options: EvaluationOptions
 ) -> MeasuredRow:
     """The numbers of one row, not held against any other yet.
 
     Args:
         plan: the row.
         predictions: of N images, in the row's way.
-        dataset: the N images.
-        objects: their boxes.
+        annotations: of the N images.
         options: how to measure.
     """
     points, responses = predictions.points[plan.mode], predictions.responses[plan.mode]
-    return _measured(plan, row_metrics(predictions, points, responses, dataset, objects, options), options)
+    metrics = point_metrics(predictions.scores, points, responses, annotations, options)
+    return MeasuredRow(plan, metrics, intervals(metrics, options), {})
 
 
 def measure_boxes(
-    plan: RowPlan,
-    found: Detections,
-    sizes: Sequence[Size],
-    dataset: Dataset,
-    objects: Sequence[GroundTruth],
-    options: EvaluationOptions,
+    plan: RowPlan, found: Detections, annotations: Annotations, options: EvaluationOptions
 ) -> MeasuredRow:
-    """The numbers of a row of boxes; the arguments are those of `freeloc.evaluation.evaluate.detector_metrics`."""
-    return _measured(plan, detector_metrics(found, sizes, dataset, objects, options), options)
-
-
-def _measured(
-    plan: RowPlan, metrics: Mapping[str, WeightedMetric], options: EvaluationOptions
-) -> MeasuredRow:
-    measures = {
-        key: bootstrap_intervals(metric, resamples=options.resamples, seed=options.seed)
-        for key, metric in metrics.items()
-    }
-    return MeasuredRow(plan, metrics, measures, {})
+    """The numbers of a row of boxes; the arguments are those of `freeloc.evaluation.measures.detector_metrics`."""
+    metrics = detector_metrics(found, annotations, options)
+    return MeasuredRow(plan, metrics, intervals(metrics, options), {})
 
 
 def compare(rows: Sequence[MeasuredRow], options: EvaluationOptions) -> tuple[MeasuredRow, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from freeloc.evaluation.evaluate import box_measure
+from freeloc.evaluation.measures import box_measure
 
 __all__ = ["COCO_CLASSES", "PUBLISHED", "Published", "published_beside"]
 

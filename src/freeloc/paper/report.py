@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from freeloc.datasets.dataset import Dataset
-from freeloc.evaluation.evaluate import Predictions, ground_truth_of
+from freeloc.evaluation.annotations import ground_truth_of
+from freeloc.evaluation.collect import Predictions
 from freeloc.images.decode import load_image
 from freeloc.metrics import BOX_IOU, Ranking, location_outcomes
 from freeloc.metrics import Outcome as Fate
@@ -185,9 +186,7 @@ def _curves(outcome: Outcome, rows: Mapping[str, MeasuredRow], folder: Path) -> 
 
 def _predictions(val_set: Dataset, weak: Predictions, folder: Path) -> Section:
     points = weak.points["paper"]
-    fates = location_outcomes(
-        points, weak.sizes, [ground_truth_of(sample) for sample in val_set], val_set.labels
-    )
+    fates = location_outcomes(points, weak.sizes, ground_truth_of(val_set), val_set.labels)
     kinds = (
         ("right", Fate.HIT, "the surest right location of each class, the surest first"),
         ("missed", Fate.MISS, "the surest location of each class that misses an object that is there"),

@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from freeloc.datasets.dataset import PRESENT, Dataset
-from freeloc.evaluation.evaluate import EvaluationOptions, Predictions, check_evaluable, ground_truth_of
+from freeloc.evaluation.annotations import Annotations, check_evaluable
+from freeloc.evaluation.collect import Predictions
+from freeloc.evaluation.options import EvaluationOptions
 from freeloc.features.extract import CachedFeatures, extract
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
 from freeloc.io.progress import print_status
-from freeloc.metrics import Detections, GroundTruth, centre_points, location_outcomes
+from freeloc.metrics import Detections, center_points, location_outcomes
 from freeloc.metrics import Outcome as Fate
 from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
@@ -144,10 +145,12 @@ class Reproduction:
                 predictions["centre"] = self._centre(predictions["weak"])
             elif row.extent == "detector":
                 detections[row.key] = self._detected(row, boxes)
-        objects = [ground_truth_of(sample) for sample in self._val_set]
-        outcome = self._outcome(rows, predictions, detections, boxes.sizes, objects)
+        annotations = Annotations.read(self._val_set, boxes.sizes)
+        outcome = self._outcome(rows, predictions, detections, annotations)
         if "weak" in predictions:
-            outcome = replace(outcome, growth=self._growth(predictions["weak"], backbone, features, objects))
+            outcome = replace(
+                outcome, growth=self._growth(predictions["weak"], backbone, features, annotations)
+            )
         return outcome
 
     def model(self, key: str) -> Model:
@@ -244,13 +247,13 @@ class Reproduction:
         )
 
     def _growth(
-        self, weak: Predictions, backbone: Backbone, features: CachedFeatures, objects: Sequence[GroundTruth]
+        self, weak: Predictions, backbone: Backbone, features: CachedFeatures, annotations: Annotations
     ) -> tuple[EvolutionRow, ...]:
         """Maps of the weakly supervised model over its training, for the images it locates most surely."""
         data, settings = self._val_set, self._settings
         folder = self.places.model("weak") / "snapshots"
         files = [(int(file.stem.removeprefix("step-")), file) for file in sorted(folder.glob("step-*"))]
-        fates = location_outcomes(weak.points["paper"], weak.sizes, objects, data.labels)
+        fates = location_outcomes(weak.points["paper"], weak.sizes, annotations.ground_truth, data.labels)
         chosen = surest(weak.scores, fates == Fate.HIT, _WATCHED)
         if not (files and chosen):
             return ()
@@ -259,7 +262,7 @@ class Reproduction:
 
     def _centre(self, weak: Predictions) -> Predictions:
         """The middle of the image, ranked by the image scores of the weakly supervised row."""
-        points = centre_points(weak.sizes, len(self._val_set.classes))
+        points = center_points(weak.sizes, len(self._val_set.classes))
         return replace(
             weak, name="centre", points={"paper": points}, responses={"paper": weak.scores.astype(np.float32)}
         )
@@ -269,14 +272,13 @@ class Reproduction:
         rows: Sequence[RowPlan],
         predictions: Mapping[str, Predictions],
         detections: Mapping[str, Detections],
-        sizes: Sequence[Size],
-        objects: Sequence[GroundTruth],
+        annotations: Annotations,
     ) -> Outcome:
         data = self._val_set
         measured = [
-            measure_boxes(row, detections[row.key], sizes, data, objects, self.options)
+            measure_boxes(row, detections[row.key], annotations, self.options)
             if row.key in detections
-            else measure(row, predictions[row.key], data, objects, self.options)
+            else measure(row, predictions[row.key], annotations, self.options)
             for row in rows
         ]
         compared = compare(measured, self.options)

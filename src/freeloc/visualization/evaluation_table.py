@@ -10,8 +10,9 @@ from typing import IO
 from rich.console import Console
 from rich.table import Table
 
-from freeloc.evaluation.evaluate import MEASURES, Evaluation, box_measure
-from freeloc.evaluation.reliability import CalibrationReport
+from freeloc.evaluation.calibration_report import CalibrationReport
+from freeloc.evaluation.evaluate import Evaluation
+from freeloc.evaluation.measures import MEASURES, box_measure
 from freeloc.metrics import Interval
 
 __all__ = ["print_evaluation", "render_evaluation"]

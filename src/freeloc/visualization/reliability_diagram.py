@@ -71,7 +71,7 @@ def _draw(upper: Axes, lower: Axes, one: ReliabilitySet, line: int) -> None:
     """One set: points joined where a bin is filled, its counts as steps, its error as a number."""
     filled = one.bins.counts > 0
     upper.plot(
-        one.bins.confidence[filled],
+        one.bins.probability[filled],
         one.bins.frequency[filled],
         color=one.colour,
         linewidth=1.1,

@@ -15,7 +15,7 @@ from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.demo.scenes import SceneSettings, generate_scenes
 from freeloc.errors import FreelocError
-from freeloc.evaluation.evaluate import ground_truth_of
+from freeloc.evaluation.annotations import ground_truth_of
 from freeloc.features.extract import extract
 from freeloc.geometry.iou import pairwise_iou
 from freeloc.geometry.pyramid import Pyramid
@@ -121,8 +121,7 @@ class TestLabels:
 
 
 def average_precision(found: Detections, data: Dataset) -> float:
-    objects = [ground_truth_of(sample) for sample in data]
-    return float(np.nanmean(detection_ap(found, objects, len(data.classes), (0.5,))))
+    return float(np.nanmean(detection_ap(found, ground_truth_of(data), len(data.classes), (0.5,))))
 
 
 def test_it_finds_objects_it_has_not_seen(

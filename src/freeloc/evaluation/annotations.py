@@ -1,0 +1,115 @@
+"""What evaluation reads from a dataset: image sizes, labels and annotated boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from freeloc.datasets.dataset import Dataset, Labels, Sample
+from freeloc.errors import DatasetError
+from freeloc.geometry.size import Size
+from freeloc.images.decode import read_image_size
+from freeloc.metrics import GroundTruth
+
+__all__ = ["Annotations", "check_evaluable", "ground_truth_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """Sizes, labels and annotated boxes of N images.
+
+    Attributes:
+        sizes: N image sizes.
+        labels: (N, K) int8, +1 present, −1 absent, 0 ignored.
+        ground_truth: the annotated boxes.
+    """
+
+    sizes: Sequence[Size]
+    labels: Labels
+    ground_truth: GroundTruth
+
+    @classmethod
+    def read(cls, dataset: Dataset, sizes: Sequence[Size] | None = None) -> Annotations:
+        """Read the annotations of a dataset.
+
+        Args:
+            dataset: the images, with boxes.
+            sizes: N image sizes; None: they are read from the image files.
+
+        Raises:
+            DatasetError: an image has no boxes.
+            ImageError: the size of an image cannot be read.
+        """
+        ground_truth = ground_truth_of(dataset)
+        if sizes is None:
+            sizes = [read_image_size(sample.path) for sample in dataset]
+        return cls(sizes, dataset.labels, ground_truth)
+
+    @property
+    def n_images(self) -> int:
+        """Number of images, N."""
+        return len(self.sizes)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, K."""
+        return int(self.labels.shape[1])
+
+
+def ground_truth_of(samples: Iterable[Sample]) -> GroundTruth:
+    """Convert the annotated boxes of samples to arrays.
+
+    Raises:
+        DatasetError: a sample has no boxes.
+    """
+    parts = []
+    for sample in samples:
+        if sample.boxes is None:
+            raise DatasetError(
+                f"{sample.path} has no boxes: evaluation requires a dataset with annotated boxes",
+                path=sample.path,
+            )
+        parts.append(
+            GroundTruth.build(
+                [(box.x1, box.y1, box.x2, box.y2) for box in sample.boxes],
+                [box.label for box in sample.boxes],
+                [box.difficult for box in sample.boxes],
+                [box.crowd for box in sample.boxes],
+            )
+        )
+    return GroundTruth.concatenate(parts)
+
+
+def check_evaluable(dataset: Dataset, models: Mapping[str, tuple[str, ...]]) -> None:
+    """Check, before any long computation, that models can be evaluated on a dataset.
+
+    Args:
+        dataset: the images.
+        models: the classes of each model, by the model's name in tables.
+
+    Raises:
+        DatasetError: there are no images, an image has no boxes, or a model has other classes.
+    """
+    for name, classes in models.items():
+        check_classes(dataset, name, classes)
+    ground_truth_of(dataset)
+
+
+def check_classes(dataset: Dataset, name: str, classes: tuple[str, ...]) -> None:
+    """Check that a dataset has images and the classes of a model.
+
+    Args:
+        dataset: the images.
+        name: name of the model.
+        classes: classes of the model.
+
+    Raises:
+        DatasetError: there are no images, or the classes differ.
+    """
+    if not len(dataset):
+        raise DatasetError(f"{dataset.name} has no images: there is nothing to evaluate")
+    if classes != dataset.classes:
+        raise DatasetError(
+            f"model {name} has the classes {', '.join(classes)} but {dataset.name} has "
+            f"{', '.join(dataset.classes)}: evaluate on data with the model's classes in the same order"
+        )

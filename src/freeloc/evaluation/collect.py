@@ -1,0 +1,93 @@
+"""Predictions of one model for a whole dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+
+from freeloc._choices import LocationMode
+from freeloc._typing import Float32Array, Float64Array
+from freeloc.datasets.dataset import Dataset, Sample
+from freeloc.evaluation.annotations import check_classes
+from freeloc.geometry.size import Size
+from freeloc.inference.fusion import locate, pooled_scores
+from freeloc.inference.localizer import Localizer
+from freeloc.inference.result import Localization
+from freeloc.io.progress import track
+
+__all__ = ["Predictions", "collect"]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The predictions of one model for N images, without maps.
+
+    Attributes:
+        name: name of the model in tables.
+        sizes: N image sizes.
+        scores: (N, K) float32 or float64 classification scores.
+        points: for each location mode, (N, K, 2) image pixels.
+        responses: for each location mode, (N, K) values of the map at the points.
+        probabilities: (N, K) probabilities that each class is present; None if the model has only scores.
+        calibrated: whether the probabilities come from a calibration, or from the paper's equation 2.
+    """
+
+    name: str
+    sizes: tuple[Size, ...]
+    scores: Float32Array | Float64Array
+    points: Mapping[LocationMode, Float64Array]
+    responses: Mapping[LocationMode, Float32Array]
+    probabilities: Float32Array | None = None
+    calibrated: bool = False
+
+
+def collect(
+    localizer: Localizer,
+    dataset: Dataset,
+    name: str,
+    *,
+    visit: Callable[[Sample, Localization], None] | None = None,
+    quiet: bool = False,
+) -> Predictions:
+    """Run a model once over a dataset and collect its predictions in both location modes.
+
+    Args:
+        localizer: the model.
+        dataset: the images; labels and boxes are not read.
+        name: name of the model in tables.
+        visit: function called with every sample and its result in mode "fused", for example to draw it.
+        quiet: show no progress.
+
+    Raises:
+        DatasetError: model and dataset have different classes, or there are no images.
+        ImageError: an image cannot be read.
+    """
+    check_classes(dataset, name, localizer.classes)
+    modes: tuple[LocationMode, ...] = get_args(LocationMode)
+    sizes: list[Size] = []
+    scores: list[Float32Array] = []
+    points: dict[LocationMode, list[Float64Array]] = {mode: [] for mode in modes}
+    responses: dict[LocationMode, list[Float32Array]] = {mode: [] for mode in modes}
+    maps = localizer.score_maps_many([sample.path for sample in dataset])
+    pairs = track(zip(dataset, maps, strict=True), f"evaluating {name}", len(dataset), quiet=quiet)
+    for sample, scale_maps in pairs:
+        for mode in modes:
+            located = locate(scale_maps, mode)
+            points[mode].append(located.points)
+            responses[mode].append(located.responses)
+        sizes.append(scale_maps[0].grid.image_size)
+        scores.append(pooled_scores(scale_maps, localizer.pooling))
+        if visit is not None:
+            visit(sample, localizer.localize(scale_maps, mode="fused"))
+    return Predictions(
+        name,
+        tuple(sizes),
+        np.stack(scores),
+        {mode: np.stack(values) for mode, values in points.items()},
+        {mode: np.stack(values) for mode, values in responses.items()},
+        np.stack([localizer.decision.probabilities(score) for score in scores]),
+        localizer.decision.calibration is not None,
+    )

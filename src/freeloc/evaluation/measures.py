@@ -1,0 +1,93 @@
+"""The measures of a row of an evaluation table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from freeloc._typing import Float32Array, Float64Array
+from freeloc.evaluation.annotations import Annotations
+from freeloc.evaluation.options import EvaluationOptions
+from freeloc.metrics import (
+    BootstrapResult,
+    Detections,
+    WeightedMetric,
+    best_boxes,
+    bootstrap_intervals,
+    classification_ranking,
+    detection_rankings,
+    location_ap,
+    pointing_game,
+)
+
+__all__ = ["MEASURES", "box_measure", "detector_metrics", "intervals", "point_metrics"]
+
+MEASURES = {
+    "classification": "classification AP",
+    "location": "location AP",
+    "pointing": "pointing game, all",
+    "pointing_difficult": "pointing game, difficult",
+}
+"""Keys of the measures that every row has, and their titles in tables."""
+
+
+def box_measure(iou: float) -> str:
+    """Return the key of box AP at an overlap, such as "box_ap_50"."""
+    return f"box_ap_{100 * iou:g}"
+
+
+def point_metrics(
+    scores: Float32Array | Float64Array,
+    points: Float64Array,
+    responses: Float32Array | Float64Array,
+    annotations: Annotations,
+    options: EvaluationOptions,
+) -> dict[str, WeightedMetric]:
+    """Compute the metrics of scores and points, for each key of `MEASURES`.
+
+    Two rows over the same images can be compared with `freeloc.metrics.paired_bootstrap`, key by key.
+
+    Args:
+        scores: (N, K) classification scores.
+        points: (N, K, 2) image pixels.
+        responses: (N, K) values of the map at the points; they rank the points if the options require it.
+        annotations: labels and boxes of the N images.
+        options: how to measure.
+    """
+    labels, sizes, truth = annotations.labels, annotations.sizes, annotations.ground_truth
+    location = location_ap(points, sizes, truth, labels, scores, responses, options.location)
+    return {
+        "classification": classification_ranking(scores, labels, options.flavour),
+        "location": location.ranking,
+        "pointing": pointing_game(points, sizes, truth, "all", options.pointing).counts,
+        "pointing_difficult": pointing_game(points, sizes, truth, "difficult", options.pointing).counts,
+    }
+
+
+def detector_metrics(
+    detections: Detections, annotations: Annotations, options: EvaluationOptions
+) -> dict[str, WeightedMetric]:
+    """Compute the metrics of a detector, for each key of `MEASURES` and the `box_measure` of each overlap.
+
+    In every class and image, the highest-scoring box supplies the score and its center the point.
+
+    Args:
+        detections: the boxes of the detector.
+        annotations: labels and boxes of the N images.
+        options: how to measure.
+    """
+    scores, points = best_boxes(detections, annotations.n_images, annotations.n_classes)
+    metrics = point_metrics(scores, points, scores, annotations, options)
+    rankings = detection_rankings(
+        detections, annotations.ground_truth, annotations.n_classes, options.box_iou, options.flavour
+    )
+    return metrics | {box_measure(ranking.iou): ranking for ranking in rankings}
+
+
+def intervals(
+    metrics: Mapping[str, WeightedMetric], options: EvaluationOptions
+) -> dict[str, BootstrapResult]:
+    """Compute the values and bootstrap intervals of metrics, by the same keys."""
+    return {
+        key: bootstrap_intervals(metric, resamples=options.resamples, seed=options.seed)
+        for key, metric in metrics.items()
+    }

@@ -1,0 +1,50 @@
+"""Options of an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from freeloc._choices import APFlavour
+from freeloc.errors import ConfigurationError
+from freeloc.metrics import BOX_IOU, CalibrationOptions, LocationOptions, PointingOptions
+from freeloc.metrics.detection_ap import check_iou
+
+__all__ = ["EvaluationOptions"]
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """How predictions are measured; docs/metrics.md explains each default.
+
+    Attributes:
+        flavour: how a precision-recall curve is summarized as one number, for every average precision; copied to
+            ``location``.
+        location: options of location AP.
+        pointing: options of the pointing game.
+        resamples: bootstrap resamples over images.
+        seed: seed of the resamples.
+        box_iou: overlaps at which the boxes of detectors are evaluated.
+        calibration: bins of the calibration error.
+
+    Raises:
+        ConfigurationError: ``location`` has another flavour, or an overlap is not above 0 and at most 1.
+    """
+
+    flavour: APFlavour = "area"
+    location: LocationOptions = field(default_factory=LocationOptions)
+    pointing: PointingOptions = field(default_factory=PointingOptions)
+    resamples: int = 1000
+    seed: int = 0
+    box_iou: tuple[float, ...] = BOX_IOU
+    calibration: CalibrationOptions = field(default_factory=CalibrationOptions)
+
+    def __post_init__(self) -> None:
+        if self.location.flavour not in {self.flavour, LocationOptions().flavour}:
+            raise ConfigurationError(
+                f"flavour is {self.flavour} but location.flavour is {self.location.flavour}: use one flavour "
+                "for both",
+                parameter="flavour",
+            )
+        for iou in self.box_iou:
+            check_iou(iou)
+        object.__setattr__(self, "location", replace(self.location, flavour=self.flavour))

@@ -1,0 +1,100 @@
+"""Scored boxes of a detector as arrays, the form in which metrics read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from freeloc._typing import Float64Array, IntpArray
+from freeloc.errors import ConfigurationError
+
+__all__ = ["Detections", "best_boxes"]
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """The scored boxes of a detector in N images, in any order.
+
+    Attributes:
+        image: (M,) index of each box's image.
+        label: (M,) class index.
+        score: (M,) float64, higher is more confident; infinities are allowed.
+        boxes: (M, 4) float64 ``x1, y1, x2, y2``, edges in image pixels, x1 ≤ x2 and y1 ≤ y2.
+
+    Raises:
+        ConfigurationError: a score is NaN.
+        ValueError: shapes differ, or a box ends before it starts or contains NaN.
+    """
+
+    image: IntpArray
+    label: IntpArray
+    score: Float64Array
+    boxes: Float64Array
+
+    def __post_init__(self) -> None:
+        columns = (self.image, self.label, self.score)
+        if self.boxes.shape != (len(self.image), 4) or {a.shape for a in columns} != {(len(self.image),)}:
+            raise ValueError("detections need (M,) image, label and score, and (M, 4) boxes")
+        if not (self.boxes[:, :2] <= self.boxes[:, 2:]).all():
+            raise ValueError("a box needs x1 ≤ x2 and y1 ≤ y2, and no NaN")
+        if np.isnan(self.score).any():
+            raise ConfigurationError(
+                "a detection has the score NaN and cannot be ranked: check the detector that computed it",
+                parameter="score",
+            )
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    @classmethod
+    def build(
+        cls,
+        image: npt.ArrayLike = (),
+        label: npt.ArrayLike = (),
+        score: npt.ArrayLike = (),
+        boxes: npt.ArrayLike = (),
+    ) -> Detections:
+        """Build detections from lists; without arguments, an empty set."""
+        return cls(
+            np.asarray(image, dtype=np.intp).reshape(-1),
+            np.asarray(label, dtype=np.intp).reshape(-1),
+            np.asarray(score, dtype=np.float64).reshape(-1),
+            np.asarray(boxes, dtype=np.float64).reshape(-1, 4),
+        )
+
+    def check(self, n_images: int, n_classes: int) -> None:
+        """Raise an error unless every image index is below ``n_images`` and every class index below ``n_classes``.
+
+        Raises:
+            ValueError: an index is outside its range.
+        """
+        for name, index, count in (("image", self.image, n_images), ("class", self.label, n_classes)):
+            if ((index < 0) | (index >= count)).any():
+                raise ValueError(f"a detection has a {name} index outside 0..{count - 1}")
+
+
+def best_boxes(detections: Detections, n_images: int, n_classes: int) -> tuple[Float64Array, Float64Array]:
+    """Turn the highest-scoring box of every image and class into a score and a point (paper, section 6, R-CNN).
+
+    Args:
+        detections: all boxes; of boxes with equal scores, the first is used.
+        n_images: number of images, N.
+        n_classes: number of classes, K.
+
+    Returns:
+        (N, K) float64 scores, −inf without a box, and (N, K, 2) float64 box centers, NaN without a box.
+
+    Raises:
+        ValueError: an index is outside its range.
+    """
+    detections.check(n_images, n_classes)
+    scores = np.full((n_images, n_classes), -np.inf)
+    points = np.full((n_images, n_classes, 2), np.nan)
+    # The last value written to an entry stays, so the best box is written last, and of equal ones the first.
+    order = np.argsort(-detections.score, kind="stable")[::-1]
+    image, label = detections.image[order], detections.label[order]
+    scores[image, label] = detections.score[order]
+    points[image, label] = (detections.boxes[order, :2] + detections.boxes[order, 2:]) / 2
+    return scores, points

@@ -1,0 +1,112 @@
+"""Matching of predicted points with annotated boxes: a hit, a miss, or neither.
+
+Shared by location AP and the pointing game.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from freeloc._choices import BoxDistance, FlaggedBoxPolicy
+from freeloc._typing import BoolArray, Float64Array
+from freeloc.geometry.size import Size
+from freeloc.metrics.ground_truth import GroundTruth
+
+__all__ = [
+    "Outcome",
+    "Outcomes",
+    "box_distance",
+    "center_points",
+    "check_points",
+    "match_points",
+]
+
+Outcomes = npt.NDArray[np.int8]
+"""(N, K) int8 array of `Outcome` values."""
+
+
+class Outcome(IntEnum):
+    """How the prediction for one pair of image and class is counted."""
+
+    ABSENT = 0
+    """The class is absent: a false positive at its score."""
+    HIT = 1
+    """The class is present and the point is on it: a true positive."""
+    MISS = 2
+    """The class is present and the point is elsewhere: a false positive and a false negative."""
+    IGNORED = 3
+    """The pair is left out."""
+
+
+def check_points(points: npt.ArrayLike, sizes: Sequence[Size], ground_truth: GroundTruth) -> Float64Array:
+    """Convert points to an (N, K, 2) float64 array.
+
+    Raises:
+        ValueError: points, sizes and ground truth are not of the same N images.
+    """
+    array = np.asarray(points, dtype=np.float64)
+    if array.ndim != 3 or array.shape[2] != 2 or not len(array) == len(sizes) == ground_truth.n_images:
+        raise ValueError(
+            f"points have shape {array.shape}, not (N, K, 2) for {len(sizes)} sizes and the ground truth of "
+            f"{ground_truth.n_images} images"
+        )
+    return array
+
+
+def box_distance(points: Float64Array, boxes: Float64Array, distance: BoxDistance) -> Float64Array:
+    """Compute the distances in pixels of (M, 2) points to (M, 4) boxes.
+
+    Returns:
+        (M,) float64; 0 inside a box and on its edge, NaN for NaN points.
+    """
+    outside = np.maximum(np.maximum(boxes[:, :2] - points, points - boxes[:, 2:]), 0.0)
+    horizontal, vertical = outside[:, 0], outside[:, 1]
+    return np.maximum(horizontal, vertical) if distance == "box" else np.hypot(horizontal, vertical)
+
+
+def match_points(
+    reached: BoolArray,
+    ground_truth: GroundTruth,
+    shape: tuple[int, int],
+    difficult: FlaggedBoxPolicy,
+    crowd: FlaggedBoxPolicy,
+) -> Outcomes:
+    """Decide between HIT, IGNORED and MISS for every pair, from the boxes that the points reached.
+
+    A point that reaches boxes under different policies counts as the best of them: hit before ignore before
+    miss.
+
+    Args:
+        reached: (M,) bool, whether the point of the box's image and class reaches the box.
+        ground_truth: the M boxes.
+        shape: N and K.
+        difficult: policy for difficult boxes.
+        crowd: policy for crowd boxes, including those that are difficult too.
+
+    Returns:
+        (N, K) int8 `Outcome` values; pairs without boxes are MISS.
+    """
+    policies = np.where(ground_truth.crowd, crowd, np.where(ground_truth.difficult, difficult, "hit"))
+    outcomes = np.full(shape, Outcome.MISS, dtype=np.int8)
+    for policy, outcome in (("ignore", Outcome.IGNORED), ("hit", Outcome.HIT)):
+        matched = reached & (policies == policy)
+        outcomes[ground_truth.image[matched], ground_truth.label[matched]] = outcome
+    return outcomes
+
+
+def center_points(sizes: Sequence[Size], n_classes: int) -> Float64Array:
+    """Compute the points of the center baseline: the image center for every class (paper, section 6).
+
+    Args:
+        sizes: N image sizes.
+        n_classes: number of classes, K.
+
+    Returns:
+        (N, K, 2) float64 x and y in image pixels.
+    """
+    centers = np.array([(size.width / 2, size.height / 2) for size in sizes], dtype=np.float64)
+    return np.repeat(centers.reshape(-1, 1, 2), n_classes, axis=1)

@@ -1,0 +1,263 @@
+"""Precision-recall curves and the average precision under them.
+
+**Ties.** Predictions with equal scores share one threshold: they enter the ranking together. The result
+depends on the numbers alone, never on the order in which images were read. The VOC devkit breaks ties by
+the order that its sort leaves; scikit-learn groups them as here. Without ties all three agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from freeloc._choices import APFlavour
+from freeloc._typing import BoolArray, Float64Array, IntpArray
+from freeloc.errors import ConfigurationError
+
+__all__ = [
+    "PrecisionRecallCurve",
+    "RankedPredictions",
+    "Thresholds",
+    "check_labels",
+    "check_scores",
+    "check_vector",
+    "check_weights",
+    "precision_recall_curve",
+    "summarize",
+]
+
+_SLACK = 1 - 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class PrecisionRecallCurve:
+    """A precision-recall curve with one entry per threshold, from the highest threshold to the lowest.
+
+    Attributes:
+        thresholds: (T,) float64, the distinct scores in descending order.
+        precision: (T,) float64, fraction of the predictions at or above the threshold that are correct; 0 where
+            all their weights are 0.
+        recall: (T,) float64, fraction of the positives found at or above the threshold; NaN without positives.
+        envelope: (T,) float64, the best precision at this recall or a higher one, which "area" integrates.
+        n_positives: (weighted) number of positives, including missed ones.
+    """
+
+    thresholds: Float64Array
+    precision: Float64Array
+    recall: Float64Array
+    envelope: Float64Array
+    n_positives: float
+
+
+@dataclass(frozen=True, eq=False)
+class Thresholds:
+    """The predictions of one class sorted by score, and the thresholds between groups of equal scores.
+
+    Attributes:
+        order: (n,) indices of the predictions, highest score first.
+        ends: (T,) position in ``order`` of the last prediction of each group of equal scores.
+    """
+
+    order: IntpArray
+    ends: IntpArray
+
+    @classmethod
+    def from_scores(cls, scores: Float64Array) -> Thresholds:
+        """Sort (n,) scores and find the groups of equal ones."""
+        order = np.argsort(-scores, kind="stable")
+        ranked = scores[order]
+        # NaN differs from everything, so the last group ends too; comparing values keeps infinities tied.
+        return cls(order, np.flatnonzero(ranked != np.append(ranked[1:], np.nan)))
+
+    def containing(self, hits: BoolArray) -> Thresholds:
+        """Keep only the thresholds of groups that contain a hit.
+
+        No average precision depends on the others: at a group without a hit, recall is that of the group
+        before it, and precision is not higher.
+        """
+        groups = np.searchsorted(self.ends, np.flatnonzero(hits[self.order]))
+        return Thresholds(self.order, self.ends[np.unique(groups)])
+
+    def counts(self, hits: BoolArray, weights: Float64Array) -> tuple[Float64Array, Float64Array]:
+        """Count correct predictions and all predictions at or above each threshold, both weighted.
+
+        Args:
+            hits: (n,) bool.
+            weights: (n, ...) float64.
+
+        Returns:
+            Two (..., T) float64 arrays.
+        """
+        ranked = weights[self.order]
+        positions = np.flatnonzero(hits[self.order])
+        found = np.concatenate([np.zeros((1, *ranked.shape[1:])), np.cumsum(ranked[positions], axis=0)])
+        correct = found[np.searchsorted(positions, self.ends, side="right")]
+        total = np.cumsum(ranked, axis=0)[self.ends]
+        # Thresholds become the last, contiguous axis, so that sums over them do not depend on the number of
+        # weightings.
+        return np.moveaxis(correct, 0, -1).copy("C"), np.moveaxis(total, 0, -1).copy("C")
+
+
+def _precision(correct: Float64Array, total: Float64Array) -> Float64Array:
+    # A threshold with no weight above it adds no recall, so any finite value will do; 0 raises nothing.
+    return np.divide(correct, total, out=np.zeros_like(correct), where=total > 0)
+
+
+def _envelope(precision: Float64Array) -> Float64Array:
+    raised: Float64Array = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
+    return raised
+
+
+def _eleven_points(correct: Float64Array, precision: Float64Array, n_positives: Float64Array) -> Float64Array:
+    sums = np.zeros(correct.shape[:-1])
+    for level in range(11):
+        # Counts are compared instead of recalls so that 3 found of 10 reaches recall 0.3, which is not a
+        # binary fraction. The slack is for fractional weights; it has no effect on whole ones.
+        reached = 10 * correct >= level * n_positives[..., None] * _SLACK
+        sums += np.max(np.where(reached, precision, 0.0), axis=-1, initial=0.0)
+    return sums / 11
+
+
+def summarize(
+    correct: Float64Array, total: Float64Array, n_positives: Float64Array, flavour: APFlavour
+) -> Float64Array:
+    """Compute average precision from counts at thresholds.
+
+    Args:
+        correct: (..., T) correct predictions at or above each threshold.
+        total: (..., T) all predictions at or above each threshold.
+        n_positives: (...) numbers of positives.
+        flavour: see `APFlavour`.
+
+    Returns:
+        (...) float64; NaN without positives.
+    """
+    precision = _precision(correct, total)
+    if flavour == "11point":
+        value = _eleven_points(correct, precision, n_positives)
+    else:
+        height = _envelope(precision) if flavour == "area" else precision
+        found = np.sum(height * np.diff(correct, prepend=0.0, axis=-1), axis=-1)
+        value = np.divide(found, n_positives, out=np.zeros_like(found), where=n_positives > 0)
+    return np.where(n_positives > 0, value, np.nan)
+
+
+def check_vector(name: str, values: npt.ArrayLike, length: int) -> Float64Array:
+    """Convert values to a (length,) float64 array.
+
+    Raises:
+        ValueError: the shape differs.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != (length,):
+        raise ValueError(f"{name} has shape {array.shape}, not ({length},)")
+    return array
+
+
+def check_weights(weights: npt.ArrayLike | None, length: int) -> Float64Array:
+    """Convert weights to a (length,) float64 array; None becomes ones.
+
+    Raises:
+        ValueError: the shape differs, or a weight is negative or not finite.
+    """
+    if weights is None:
+        return np.ones(length)
+    array = check_vector("weights", weights, length)
+    if not np.all(np.isfinite(array) & (array >= 0)):
+        raise ValueError("weights must be finite and not negative")
+    return array
+
+
+def check_scores(scores: Float64Array) -> None:
+    """Raise an error if scores contain NaN.
+
+    Raises:
+        ConfigurationError: a score is NaN.
+    """
+    if np.isnan(scores).any():
+        raise ConfigurationError(
+            "scores contain NaN and cannot be ranked: check the model that computed them", parameter="scores"
+        )
+
+
+def check_labels(labels: npt.NDArray[np.generic]) -> None:
+    """Raise an error unless labels are −1, 0 or +1.
+
+    Raises:
+        ValueError: a label is something else.
+    """
+    if not np.isin(labels, (-1, 0, 1)).all():
+        raise ValueError("labels must be -1 (absent), 0 (ignored) or +1 (present)")
+
+
+@dataclass(frozen=True, eq=False)
+class RankedPredictions:
+    """The checked predictions of one class.
+
+    Attributes:
+        scores: (n,) float64.
+        hits: (n,) bool.
+        weights: (n,) float64.
+        n_positives: (weighted) number of positives, including missed ones.
+    """
+
+    scores: Float64Array
+    hits: BoolArray
+    weights: Float64Array
+    n_positives: float
+
+    @classmethod
+    def build(
+        cls,
+        scores: npt.ArrayLike,
+        hits: npt.ArrayLike,
+        n_positives: float | None,
+        weights: npt.ArrayLike | None,
+    ) -> RankedPredictions:
+        """Check and convert predictions; the arguments and errors are those of `precision_recall_curve`."""
+        score = np.asarray(scores, dtype=np.float64).reshape(-1)
+        check_scores(score)
+        hit = check_vector("hits", hits, len(score)) != 0
+        weight = check_weights(weights, len(score))
+        found = float(weight[hit].sum())
+        positives = found if n_positives is None else float(n_positives)
+        if not found * _SLACK <= positives < np.inf:
+            raise ValueError(f"there are {found:g} hits but {positives:g} positives")
+        return cls(score, hit, weight, positives)
+
+    def average_precision(self, flavour: APFlavour) -> float:
+        """Compute the average precision of these predictions; NaN without positives."""
+        correct, total = Thresholds.from_scores(self.scores).counts(self.hits, self.weights)
+        return float(summarize(correct, total, np.asarray(self.n_positives), flavour))
+
+
+def precision_recall_curve(
+    scores: npt.ArrayLike,
+    hits: npt.ArrayLike,
+    n_positives: float | None = None,
+    weights: npt.ArrayLike | None = None,
+) -> PrecisionRecallCurve:
+    """Compute the precision-recall curve of one class; equal scores share a threshold.
+
+    Args:
+        scores: (n,) scores of the predictions, higher is more confident; infinities are allowed.
+        hits: (n,) bool, True where the prediction is correct.
+        n_positives: (weighted) number of positives, including those that no prediction found. None: the total
+            weight of the hits, so that no positive was missed.
+        weights: (n,) finite, not negative; None gives every prediction the weight 1.
+
+    Raises:
+        ConfigurationError: a score is NaN.
+        ValueError: shapes differ, a weight is negative, or there are more hits than positives.
+    """
+    checked = RankedPredictions.build(scores, hits, n_positives, weights)
+    thresholds = Thresholds.from_scores(checked.scores)
+    correct, total = thresholds.counts(checked.hits, checked.weights)
+    precision = _precision(correct, total)
+    positives = checked.n_positives
+    recall = correct / positives if positives > 0 else np.full(len(correct), np.nan)
+    return PrecisionRecallCurve(
+        checked.scores[thresholds.order][thresholds.ends], precision, recall, _envelope(precision), positives
+    )
