@@ -27,7 +27,7 @@ def fresh(classes: tuple[str, ...] = ("cat", "dog"), **changes: Any) -> Model:
     torch.manual_seed(3)
     backbone = load_backbone("efficientnet_lite0")
     head = AdaptationHead(HeadSettings(backbone.width, len(classes), hidden=4))
-    facts: dict[str, Any] = {"layout": backbone.layout, "fill": backbone.fill, "scales": (0.5,)}
+    facts: dict[str, Any] = {"layout": backbone.layout, "fill": backbone.pad_color, "scales": (0.5,)}
     return Model("efficientnet_lite0", backbone.fingerprint, classes, head, **(facts | changes))
 
 

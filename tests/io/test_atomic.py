@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from freeloc.errors import FreelocError
+from freeloc.errors import OutputError
 from freeloc.io.atomic import atomic_path, check_writable, write_bytes, write_text
 
 
@@ -84,9 +84,9 @@ class TestInterruption:
 class TestMistakes:
     def test_the_parent_is_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "taken").write_text("x")
-        with pytest.raises(FreelocError, match=r"cannot write .*taken/file: .*; give another output place"):
+        with pytest.raises(OutputError, match=r"cannot write .*taken/file: .*; choose another output path"):
             write_text(tmp_path / "taken" / "file", "y")
-        with pytest.raises(FreelocError, match="cannot write"):
+        with pytest.raises(OutputError, match="cannot write"):
             write_text(tmp_path / "taken" / "deeper" / "file", "y")
         assert (tmp_path / "taken").read_text() == "x"
 
@@ -95,12 +95,12 @@ class TestMistakes:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "kept").touch()
-        with pytest.raises(FreelocError, match="cannot write"):
+        with pytest.raises(OutputError, match="cannot write"):
             write_text(Path(place), "x")
         assert names(tmp_path) == ["folder"]
 
     def test_a_name_too_long(self, tmp_path: Path) -> None:
-        with pytest.raises(FreelocError, match="name too long"):
+        with pytest.raises(OutputError, match="name too long"):
             write_text(tmp_path / ("x" * 300), "y")
 
     @pytest.mark.parametrize("place", ["/dev/null", "pipe"])
@@ -110,7 +110,7 @@ class TestMistakes:
             os.mkfifo(path)
         before = path.stat()
         for attempt in (lambda: write_text(path, "x"), lambda: check_writable(path)):
-            with pytest.raises(FreelocError, match="it is a device or a pipe; give another output place"):
+            with pytest.raises(OutputError, match="it is a device or a pipe; choose another output path"):
                 attempt()
         assert (path.stat().st_mode, path.stat().st_ino) == (before.st_mode, before.st_ino)
 
@@ -119,15 +119,15 @@ class TestMistakes:
         assert names(tmp_path) == []
         (tmp_path / "file").touch()
         check_writable(tmp_path / "file")
-        with pytest.raises(FreelocError, match="it is a folder"):
+        with pytest.raises(OutputError, match="it is a folder"):
             check_writable(tmp_path)
-        with pytest.raises(FreelocError, match="Not a directory"):
+        with pytest.raises(OutputError, match="Not a directory"):
             check_writable(tmp_path / "file" / "deeper")
 
     def test_nothing_was_written_to_the_temporary_name(self, tmp_path: Path) -> None:
         path = tmp_path / "file"
         path.write_text("old")
-        with pytest.raises(FreelocError, match="cannot write"), atomic_path(path):
+        with pytest.raises(OutputError, match="cannot write"), atomic_path(path):
             pass
         assert path.read_text() == "old"
 
@@ -136,7 +136,7 @@ class TestMistakes:
             pytest.skip("this system has no /dev/full")
         path = tmp_path / "file"
         path.write_text("old")
-        with pytest.raises(FreelocError, match="No space left"), atomic_path(path) as temporary:
+        with pytest.raises(OutputError, match="No space left"), atomic_path(path) as temporary:
             temporary.symlink_to("/dev/full")
             temporary.write_bytes(b"new")
         assert path.read_text() == "old"

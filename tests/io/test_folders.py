@@ -1,16 +1,26 @@
-"""Where the cache lies."""
+"""Locations of the cache and of the user's models."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from freeloc.io.folders import cache_dir
+from freeloc.io.folders import cache_dir, model_search_path, user_models_dir
+
+
+def set_variables(monkeypatch: pytest.MonkeyPatch, **variables: str | None) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    for name, value in variables.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize(
-    ("own", "shared", "wanted"),
+    ("freeloc", "xdg", "expected"),
     [
         ("/fast/disk", "/xdg", Path("/fast/disk")),
         ("/fast/disk", None, Path("/fast/disk")),
@@ -20,18 +30,43 @@ from freeloc.io.folders import cache_dir
         (None, "", Path("/home/somebody/.cache/freeloc")),
     ],
 )
-def test_order_of_places(
-    monkeypatch: pytest.MonkeyPatch, own: str | None, shared: str | None, wanted: Path
+def test_cache_folder(
+    monkeypatch: pytest.MonkeyPatch, freeloc: str | None, xdg: str | None, expected: Path
 ) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    for name, value in (("FREELOC_CACHE", own), ("XDG_CACHE_HOME", shared)):
-        if value is None:
-            monkeypatch.delenv(name, raising=False)
-        else:
-            monkeypatch.setenv(name, value)
-    assert cache_dir() == wanted
+    set_variables(monkeypatch, FREELOC_CACHE=freeloc, XDG_CACHE_HOME=xdg)
+    assert cache_dir() == expected
 
 
-def test_asking_makes_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_folder_is_not_created(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FREELOC_CACHE", str(tmp_path / "cache"))
     assert not cache_dir().exists()
+
+
+@pytest.mark.parametrize(
+    ("xdg", "expected"),
+    [
+        ("/xdg", Path("/xdg/freeloc/models")),
+        (None, Path("/home/somebody/.local/share/freeloc/models")),
+        ("", Path("/home/somebody/.local/share/freeloc/models")),
+    ],
+)
+def test_folder_of_the_users_models(monkeypatch: pytest.MonkeyPatch, xdg: str | None, expected: Path) -> None:
+    set_variables(monkeypatch, XDG_DATA_HOME=xdg)
+    assert user_models_dir() == expected
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        (None, []),
+        ("", []),
+        (f"~/models{os.pathsep}/else", [Path("/home/somebody/models"), Path("/else")]),
+        (f"/a{os.pathsep} {os.pathsep}/b{os.pathsep}", [Path("/a"), Path("/b")]),
+        ("~nobody-of-this-name/models", [Path("~nobody-of-this-name/models")]),
+    ],
+)
+def test_search_path_of_models(
+    monkeypatch: pytest.MonkeyPatch, listed: str | None, expected: list[Path]
+) -> None:
+    set_variables(monkeypatch, XDG_DATA_HOME="/xdg", FREELOC_MODELS=listed)
+    assert model_search_path() == (*expected, Path("/xdg/freeloc/models"))

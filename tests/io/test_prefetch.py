@@ -1,4 +1,4 @@
-"""Work ahead: order, errors in their turn, flat memory, and an early end."""
+"""Prefetching: order of results and errors, bounded memory, and stopping early."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from freeloc.io.prefetch import prefetch
 
 @pytest.fixture
 def workers() -> Callable[[], set[str]]:
-    """Gives the threads at work that were not there when the test began."""
+    """Return the running prefetch threads that did not run when the test began."""
 
     def running() -> set[threading.Thread]:
-        return {thread for thread in threading.enumerate() if thread.name.startswith("ahead")}
+        return {thread for thread in threading.enumerate() if thread.name.startswith("prefetch")}
 
     before = running()
     return lambda: {thread.name for thread in running() - before}

@@ -18,7 +18,6 @@ from freeloc.models.registry import (
     find_model,
     model_folders,
     named_models,
-    own_folder,
     package_folder,
     place_to_write,
 )
@@ -67,23 +66,6 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # --- places -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("shared", "wanted"),
-    [
-        ("/xdg", Path("/xdg/freeloc/models")),
-        (None, Path("/home/somebody/.local/share/freeloc/models")),
-        ("", Path("/home/somebody/.local/share/freeloc/models")),
-    ],
-)
-def test_the_users_own_folder(monkeypatch: pytest.MonkeyPatch, shared: str | None, wanted: Path) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    if shared is None:
-        monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    else:
-        monkeypatch.setenv("XDG_DATA_HOME", shared)
-    assert own_folder() == wanted
-
-
 def test_the_order_of_places(team: Path, own: Path, shipped: Path) -> None:
     assert model_folders() == (
         (team.with_name("gone"), "yours"),
@@ -91,12 +73,6 @@ def test_the_order_of_places(team: Path, own: Path, shipped: Path) -> None:
         (own, "yours"),
         (shipped, "package"),
     )
-
-
-def test_home_is_spelled_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    monkeypatch.setenv("FREELOC_MODELS", f"~/models{os.pathsep}/else")
-    assert [folder for folder, _ in model_folders()][:2] == [Path("/home/somebody/models"), Path("/else")]
 
 
 def test_the_package_has_a_folder_of_models() -> None:

@@ -85,7 +85,7 @@ def test_features_come_nearer_to_float32(graph: Any, voc_root: Path) -> None:
     )
     noise = {plain: 0.0, marked: 0.0}
     for file in sorted((voc_root / "JPEGImages").glob("*.jpg"))[:4]:
-        for _grid, canvas in load_canvases(file, Pyramid((0.7, 1.0)), backbone.layout, backbone.fill):
+        for _grid, canvas in load_canvases(file, Pyramid((0.7, 1.0)), backbone.layout, backbone.pad_color):
             for network in noise:
                 noise[network] += float(np.square(network(canvas) - exact(canvas)).mean())
     assert 0 < noise[marked] < 0.6 * noise[plain]

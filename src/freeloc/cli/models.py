@@ -20,9 +20,10 @@ def models(
     """List the models that have names: those that came with freeloc, and yours."""
     import json
 
+    from freeloc.io.folders import user_models_dir
     from freeloc.io.progress import print_status
     from freeloc.models.catalog import list_models
-    from freeloc.models.registry import model_folders, own_folder
+    from freeloc.models.registry import model_folders
 
     found = list_models()
     if as_json:
@@ -38,11 +39,11 @@ def models(
         if model.problem is not None:
             print_status(f"left out {_plain(model.name)}: {_plain(model.problem)}")
     for folder, origin in model_folders():
-        if origin == "yours" and folder != own_folder() and not folder.is_dir():
+        if origin == "yours" and folder != user_models_dir() and not folder.is_dir():
             print_status(f"FREELOC_MODELS names {folder}, which is no folder: make it, or name another")
     if not found:
         print_status(
-            f"no model has a name yet: put NAME.safetensors into {own_folder()} or a folder of FREELOC_MODELS"
+            f"no model has a name yet: put NAME.safetensors into {user_models_dir()} or a folder of FREELOC_MODELS"
         )
 
 

@@ -17,7 +17,7 @@ from freeloc.errors import FreelocError, ImageError
 from freeloc.geometry.size import Size
 from freeloc.images.verify import check_header, verify_images
 from freeloc.io.paths import is_broken_link, is_file
-from freeloc.io.text import is_text
+from freeloc.io.text import is_encodable
 
 __all__ = ["DatasetBuilder", "DatasetEntry", "make_labels"]
 
@@ -171,7 +171,7 @@ class DatasetBuilder:
         """
         self._decode()
         for called in classes:
-            if not is_text(called):
+            if not is_encodable(called):
                 message = f"the name of class {called!r} is not UTF-8 text: rename it"
                 self.trouble("bad_value", self.where, None, message)
         if self.options.checks.for_training:

@@ -10,7 +10,7 @@ from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import FORMATS, detect_format
 from freeloc.datasets.options import DatasetChecks, OpenOptions
 from freeloc.errors import ConfigurationError, DatasetError
-from freeloc.io.text import is_text
+from freeloc.io.text import is_encodable
 
 __all__ = ["open_dataset"]
 
@@ -101,7 +101,7 @@ def _checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
     for name in names:
         if not name:
             raise _classes_error("contains an empty name: give every class a name")
-        if not is_text(name):
+        if not is_encodable(name):
             raise _classes_error(f"contains {name!r}, which UTF-8 cannot encode: rename the class")
         if names.count(name) > 1:
             raise _classes_error(f"contains {name!r} more than once: give every class once")

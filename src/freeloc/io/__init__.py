@@ -1,1 +1,1 @@
-"""Files, folders, progress and read-ahead: what touches the disk and the terminal."""
+"""Reading and writing of files, locations of folders, progress, and work in threads."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: write under a temporary name, then rename."""
+"""Atomic writing of files: a file is either complete or absent."""
 
 from __future__ import annotations
 
@@ -10,65 +10,70 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from freeloc.errors import FreelocError
+from freeloc.errors import OutputError
 
-__all__ = ["atomic_path", "check_writable", "write_bytes", "write_error", "write_text"]
+__all__ = ["atomic_path", "check_writable", "output_error", "write_bytes", "write_text"]
 
 
-def write_error(path: Path, reason: str | OSError) -> FreelocError:
-    """What a user is told where a file cannot be written."""
+def output_error(path: Path, reason: str | OSError) -> OutputError:
+    """Return the error for a file that cannot be written."""
     if isinstance(reason, OSError):
         reason = reason.strerror or str(reason)
-    return FreelocError(f"cannot write {path}: {reason}; give another output place")
+    return OutputError(f"cannot write {path}: {reason}; choose another output path", path=path)
 
 
 def check_writable(path: Path) -> None:
-    """See, before long work, that a file can come to stand at ``path``, as far as that shows without writing.
+    """Check, before long work starts, that a file can be written to a path.
+
+    Nothing is written, so missing permissions or a full disk are not detected.
 
     Raises:
-        FreelocError: it is a folder, a device or a pipe, or lies in a folder that is none.
+        OutputError: the path is a folder, a device or a pipe, or a parent folder is a file.
     """
     try:
-        kind = path.stat().st_mode
+        mode = path.stat().st_mode
     except FileNotFoundError:
-        kind = stat.S_IFREG
+        mode = stat.S_IFREG
     except OSError as error:
-        raise write_error(path, error) from error
-    if not path.name or stat.S_ISDIR(kind):
-        raise write_error(path, "it is a folder")
-    if not stat.S_ISREG(kind):
-        raise write_error(path, "it is a device or a pipe")
+        raise output_error(path, error) from error
+    if not path.name or stat.S_ISDIR(mode):
+        raise output_error(path, "it is a folder")
+    if not stat.S_ISREG(mode):
+        raise output_error(path, "it is a device or a pipe")
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; on leaving without an error it takes the place of ``path``.
+    """Provide a temporary path that replaces ``path`` when the block ends without an error.
 
-    The folder is made when it is missing. If the block raises, the temporary file is removed and whatever
-    stood at ``path`` stays as it was. Where ``path`` is a link, the file that it leads to is replaced.
+    Missing parent folders are created. If the block raises an error, the temporary file is deleted and the file at
+    ``path`` remains unchanged. If ``path`` is a symbolic link, its target is replaced.
+
+    Yields:
+        A path in the same folder, to which the block must write a file.
 
     Raises:
-        FreelocError: the folder cannot be made or written to, or ``path`` is a folder, a device or a pipe.
+        OutputError: the folder cannot be created or written to, or ``path`` is a folder, a device or a pipe.
     """
-    asked = path
-    if os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises for a name too long
-        path = Path(os.path.realpath(path))
-    check_writable(path)
-    # Without the name itself, which may be as long as the system allows.
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    target = path
+    if os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises for names that are too long
+        target = Path(os.path.realpath(path))
+    check_writable(target)
+    # The file's name is not part of it, because that may be as long as the system allows.
+    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
-        raise write_error(asked, error) from error
+        raise output_error(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` as a whole."""
+    """Write bytes to a file atomically; see `atomic_path`."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(data)
         file.flush()
@@ -76,5 +81,5 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` as UTF-8, as a whole."""
+    """Write text to a file atomically, as UTF-8 with unchanged line ends; see `atomic_path`."""
     write_bytes(path, text.encode())

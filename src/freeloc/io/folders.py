@@ -1,20 +1,43 @@
-"""Where freeloc keeps what it can make again: feature caches and converted networks."""
+"""Locations of the user's cache and models.
+
+This is the only module that reads freeloc's environment variables: ``FREELOC_CACHE`` and ``FREELOC_MODELS``.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["cache_dir"]
+import platformdirs
+
+__all__ = ["cache_dir", "model_search_path", "user_models_dir"]
 
 
 def cache_dir() -> Path:
-    """The cache folder: ``FREELOC_CACHE``, else ``freeloc`` under ``XDG_CACHE_HOME`` or ``~/.cache``.
+    """Return the cache folder: ``FREELOC_CACHE``, or ``freeloc`` in the system's cache folder for this user.
 
-    Everything below it may be deleted at any time; it is made again when needed.
+    On Linux the latter is ``~/.cache/freeloc``, or ``freeloc`` in ``XDG_CACHE_HOME``. Everything in the cache may
+    be deleted at any time, and is computed again when needed. The folder need not exist.
     """
     named = os.environ.get("FREELOC_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "freeloc"
+    return Path(named) if named else platformdirs.user_cache_path("freeloc", appauthor=False)
+
+
+def user_models_dir() -> Path:
+    """Return the folder of the user's models: ``freeloc/models`` in the system's data folder for this user.
+
+    On Linux it is ``~/.local/share/freeloc/models``, or ``freeloc/models`` in ``XDG_DATA_HOME``. The folder need
+    not exist.
+    """
+    return platformdirs.user_data_path("freeloc", appauthor=False) / "models"
+
+
+def model_search_path() -> tuple[Path, ...]:
+    """Return the folders in which the user's models are found by name, in order of precedence.
+
+    They are the folders in ``FREELOC_MODELS``, separated like those in ``PATH``, and `user_models_dir`.
+    """
+    listed = os.environ.get("FREELOC_MODELS", "").split(os.pathsep)
+    # Unlike Path.expanduser, os.path.expanduser accepts the name of an unknown user.
+    folders = [Path(os.path.expanduser(folder)) for folder in listed if folder.strip()]  # noqa: PTH111
+    return (*folders, user_models_dir())

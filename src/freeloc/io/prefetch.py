@@ -1,4 +1,4 @@
-"""Work done ahead in threads, in order and with flat memory."""
+"""Concurrent work on a stream of items, with results in order and bounded memory."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ Result = TypeVar("Result")
 def prefetch(
     work: Callable[[Item], Result], items: Iterable[Item], *, threads: int = 2, depth: int | None = None
 ) -> Iterator[Result]:
-    """Yield ``work(item)`` for every item, in order, a few items ahead of the caller.
+    """Yield ``work(item)`` for every item, in order, computed in threads a few items ahead of the caller.
 
-    At most ``depth`` results wait at a time. An exception in ``work`` is raised when its turn comes.
+    An error that ``work`` raises for an item is raised when its result would be yielded.
 
     Args:
-        work: what is done in the threads; decoding and file reading release the interpreter lock.
-        items: what it is done to; taken one by one.
-        threads: how many threads work.
-        depth: how many results may wait; default four for each thread, so that none is ever idle.
+        work: the function to call. It runs concurrently where it releases the interpreter lock, as file access and
+            image decoding do.
+        items: the items; each is requested shortly before its work starts.
+        threads: number of threads.
+        depth: maximum number of results computed ahead; default: four per thread, which keeps all threads busy.
     """
     depth = 4 * threads if depth is None else depth
-    with ThreadPoolExecutor(threads, "ahead") as pool:
+    with ThreadPoolExecutor(threads, "prefetch") as pool:
         pending: deque[Future[Result]] = deque()
         try:
             for item in items:

@@ -1,4 +1,7 @@
-"""Progress of long work: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress and status messages on standard error, so that standard output contains only results.
+
+A terminal shows a progress bar; elsewhere, such as in a log file, a plain line is printed at intervals.
+"""
 
 from __future__ import annotations
 
@@ -14,52 +17,52 @@ __all__ = ["pluralize", "print_status", "track"]
 
 Item = TypeVar("Item")
 
-_LINE_SECONDS = 15.0
+_SECONDS_BETWEEN_LINES = 15.0
 
 
 def print_status(text: str) -> None:
-    """Tell the user one thing, on standard error, so that standard output stays for results."""
+    """Print a status message on standard error, without interpreting markup in it."""
     Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(text, markup=False)
 
 
-def pluralize(number: int, what: str) -> str:
-    """``number`` and the word, in the plural where it is not one."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def pluralize(count: int, noun: str) -> str:
+    """Return a count with its noun: ``"1 image"``, ``"2 images"``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def track(items: Iterable[Item], what: str, total: int, *, quiet: bool = False) -> Iterator[Item]:
-    """Yield ``items`` and show how far along they are.
+def track(items: Iterable[Item], description: str, total: int, *, quiet: bool = False) -> Iterator[Item]:
+    """Yield items and show the progress.
 
     Args:
-        items: what is worked through.
-        what: shown beside the bar, such as "extracting features".
-        total: how many items there are.
-        quiet: show nothing.
+        items: the items.
+        description: what is being done, such as "extracting features".
+        total: number of items.
+        quiet: whether to show nothing.
     """
     if quiet:
         yield from items
     elif sys.stderr.isatty():
-        yield from _bar(items, what, total)
+        yield from _with_bar(items, description, total)
     else:
-        yield from _lines(items, what, total)
+        yield from _with_lines(items, description, total)
 
 
-def _bar(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
+def _with_bar(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(what, total=total)
+        task = progress.add_task(description, total=total)
         for item in items:
             yield item
             progress.advance(task)
 
 
-def _lines(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
+def _with_lines(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
     started = last = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
-        if now - last >= _LINE_SECONDS and done < total:
+        if now - last >= _SECONDS_BETWEEN_LINES and done < total:
             last = now
-            left = (now - started) / done * (total - done)
-            print_status(f"{what}: {done} of {total}, about {left:.0f} s left")
-    print_status(f"{what}: {total} done in {time.monotonic() - started:.1f} s")
+            remaining = (now - started) / done * (total - done)
+            print_status(f"{description}: {done} of {total}, about {remaining:.0f} s left")
+    print_status(f"{description}: {total} done in {time.monotonic() - started:.1f} s")

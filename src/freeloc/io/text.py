@@ -1,50 +1,52 @@
-"""Text files as they come: UTF-8, with or without a byte order mark, and a named line when they are not."""
+"""Reading of UTF-8 text files, with the line number of any error."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from freeloc.errors import FreelocError, MalformedFileError
+from freeloc.errors import DatasetError, MalformedFileError
 
-__all__ = ["is_text", "read_bytes", "read_text"]
+__all__ = ["is_encodable", "read_bytes", "read_text"]
 
 
-def is_text(name: str) -> bool:
-    r"""Whether UTF-8 can write a name.
+def is_encodable(text: str) -> bool:
+    r"""Return whether UTF-8 can encode a string.
 
-    It cannot where JSON escapes half of a pair (``"\ud800"``), or where a file's name is in another encoding.
+    It cannot encode half of a surrogate pair, which JSON may contain as an escape (``"\ud800"``), or a file name
+    that is not UTF-8.
     """
     try:
-        name.encode()
+        text.encode()
     except UnicodeEncodeError:
         return False
     return True
 
 
 def read_bytes(file: Path) -> bytes:
-    """The bytes of a file.
+    """Return the content of a file.
 
     Raises:
-        FreelocError: the file cannot be read.
+        DatasetError: the file cannot be read.
     """
     try:
         return file.read_bytes()
     except OSError as error:
-        raise FreelocError(
-            f"cannot read {file}: {error.strerror or error}; check the path and its rights"
+        reason = error.strerror or error
+        raise DatasetError(
+            f"cannot read {file}: {reason}; check the path and its permissions", path=file
         ) from error
 
 
 def read_text(file: Path) -> str:
-    """The text of a UTF-8 file, without its byte order mark; line ends stay as they are.
+    """Return the text of a UTF-8 file without its byte order mark; line ends are unchanged.
 
     Raises:
-        FreelocError: the file cannot be read.
-        MalformedFileError: it is not UTF-8; names the line of the first wrong byte.
+        DatasetError: the file cannot be read.
+        MalformedFileError: the file is not UTF-8; its ``line`` contains the first invalid byte.
     """
     data = read_bytes(file)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = 1 + data.count(b"\n", 0, error.start)
-        raise MalformedFileError(file, line, "this is not UTF-8 text: save the file as UTF-8") from error
+        raise MalformedFileError(file, line, "the text is not UTF-8: save the file as UTF-8") from error

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from freeloc.errors import FreelocError
+from freeloc.io.folders import model_search_path, user_models_dir
 
 __all__ = [
     "NamedModel",
@@ -23,7 +24,6 @@ __all__ = [
     "model_file",
     "model_folders",
     "named_models",
-    "own_folder",
     "package_folder",
     "place_to_write",
 ]
@@ -98,19 +98,11 @@ def named_models() -> tuple[NamedModel, ...]:
 
 def model_folders() -> tuple[tuple[Path, Origin], ...]:
     """Where names are looked up, first to last: ``FREELOC_MODELS``, the user's own folder, the package."""
-    listed = os.environ.get("FREELOC_MODELS", "").split(os.pathsep)
-    yours = [*(Path(os.path.expanduser(part)) for part in listed if part.strip()), own_folder()]  # noqa: PTH111
-    places: list[tuple[Path, Origin]] = [(folder, "yours") for folder in yours]
+    places: list[tuple[Path, Origin]] = [(folder, "yours") for folder in model_search_path()]
     shipped = package_folder()
     if shipped is not None:
         places.append((shipped, "package"))
     return tuple(places)
-
-
-def own_folder() -> Path:
-    """The user's own models: ``freeloc/models`` under ``XDG_DATA_HOME`` or ``~/.local/share``."""
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "freeloc" / "models"
 
 
 def package_folder() -> Path | None:
@@ -127,7 +119,7 @@ def place_to_write(file: Path) -> Path:
     """
     shipped = package_folder()
     if shipped is not None and file.is_relative_to(shipped):
-        return own_folder() / file.relative_to(shipped)
+        return user_models_dir() / file.relative_to(shipped)
     return file
 
 
@@ -171,7 +163,7 @@ def _named(name: str) -> Path:
     choice = f", or one of {', '.join(known[:_MENTIONED])}{more}" if known else ""
     raise FreelocError(
         f"there is no model {name!r}{meant}: give a model file or a run folder{choice}; "
-        f"models of your own get names in {own_folder()} or the folders of FREELOC_MODELS"
+        f"models of your own get names in {user_models_dir()} or the folders of FREELOC_MODELS"
     )
 
 

@@ -54,7 +54,7 @@ class JsonLinesWriter:
         try:
             self._file.write(line)
         except OSError as error:
-            raise atomic.write_error(self.path, error) from error
+            raise atomic.output_error(self.path, error) from error
         self.count += 1
 
     def __exit__(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from freeloc.errors import FreelocError, check_choice
 from freeloc.io import atomic
-from freeloc.io.text import is_text
+from freeloc.io.text import is_encodable
 from freeloc.metrics import Detections
 
 __all__ = [
@@ -147,7 +147,7 @@ def _paths(folder: Path, start: str, split: str, classes: Sequence[str]) -> list
 
 def _check_ids(dataset_ids: Sequence[str]) -> None:
     for ident in dataset_ids:
-        if [ident] != ident.split() or not is_text(ident):
+        if [ident] != ident.split() or not is_encodable(ident):
             raise FreelocError(
                 f"the image {ident!r} has a name that VOC results cannot hold: rename it, without spaces"
             )

@@ -256,7 +256,7 @@ def test_file_names_may_be_written_the_way_of_windows(coco: Coco) -> None:
         ),
         ('{"images": ' + "[" * 200_000, None, "malformed JSON: it is nested too deep"),
         ('{"images": [], "info": 1}', None, "no COCO instances file: it has no annotations, no categories"),
-        ('{"images": [],\n"\xff"', 2, "this is not UTF-8 text"),
+        ('{"images": [],\n"\xff"', 2, "the text is not UTF-8"),
     ],
 )
 def test_a_malformed_file_is_named_with_its_line(coco: Coco, text: str, line: int | None, words: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from freeloc.datasets.json_records import read_records
 from freeloc.errors import MalformedFileError
-from freeloc.io.text import is_text, read_text
+from freeloc.io.text import is_encodable, read_text
 
 __all__ = ["CocoFile", "CocoImage", "CocoObject", "Corners", "Ident", "corners_from_coco", "read_coco_file"]
 
@@ -93,7 +93,7 @@ class CocoFile:
         name = name.strip() if isinstance(name, str) else ""
         if not isinstance(ident, int) or isinstance(ident, bool) or not name:
             self.trouble.append((line, "a category needs a whole number as id, and a name"))
-        elif not is_text(name):
+        elif not is_encodable(name):
             self.trouble.append((line, f"the name of category {ident} is {name!r}, which UTF-8 cannot write"))
         elif ident in self.categories or name in self.categories.values():
             self.trouble.append((line, f"category {ident} ({name!r}) repeats an id or a name"))

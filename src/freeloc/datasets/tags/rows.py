@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from freeloc.datasets.problems import ProblemKind
 from freeloc.io.paths import existing_name
-from freeloc.io.text import is_text
+from freeloc.io.text import is_encodable
 
 __all__ = [
     "NO_NAME",
@@ -167,7 +167,7 @@ def checked_tags(value: object, column: str, faults: list[RowFault]) -> tuple[st
     if not (isinstance(value, list) and all(isinstance(tag, str) and tag.strip() for tag in value)):
         faults.append(RowFault("bad_value", f"{column} is {value!r}, not a list of strings"))
         return ()
-    if strange := [tag for tag in value if not is_text(tag)]:
+    if strange := [tag for tag in value if not is_encodable(tag)]:
         faults.append(RowFault("bad_value", f"{column} has {strange[0]!r}, which UTF-8 cannot write"))
         return ()
     return tuple(tag.strip() for tag in value)
