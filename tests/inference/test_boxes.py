@@ -14,12 +14,11 @@ from freeloc.geometry.size import Size
 from freeloc.inference.boxes import (
     DEFAULT_BOX_THRESHOLD,
     BoxOptions,
-    BoxSet,
-    _components,
-    box_threshold_from_tags,
+    _connected_regions,
     boxes_from_map,
 )
 from freeloc.inference.result import Localization
+from freeloc.metrics import Detections
 from freeloc.paper.rank_proposals import _sums, rank_proposals
 
 maps = hnp.arrays(
@@ -44,11 +43,11 @@ def localization(values: np.ndarray, image: Size, scores: list[float], mode: str
     )
 
 
-def boxes_of(seen: Localization, levels: float | list[float] = DEFAULT_BOX_THRESHOLD) -> BoxSet:
+def boxes_of(seen: Localization, levels: float | list[float] = DEFAULT_BOX_THRESHOLD) -> Detections:
     return boxes_from_map(seen.normalized_maps(), seen.probabilities, seen.lattice, levels)
 
 
-def ranked(seen: Localization, proposals: list[tuple[int, int, int, int]]) -> BoxSet:
+def ranked(seen: Localization, proposals: list[tuple[int, int, int, int]]) -> Detections:
     return rank_proposals(seen.normalized_maps(), seen.probabilities, seen.lattice, proposals)
 
 
@@ -74,9 +73,9 @@ def flooded(values: np.ndarray, floor: float) -> set[tuple[float, tuple[int, int
 @settings(deadline=None)
 @given(maps, st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.5, 4.0]), min_size=1, unique=True))
 def test_components_at_every_floor(values: np.ndarray, floors: list[float]) -> None:
-    found = _components(values, sorted(floors, reverse=True))
+    found = _connected_regions(values, sorted(floors, reverse=True))
     for floor in floors:
-        own = {(part.height, part.edges) for part in found if part.floor == floor}
+        own = {(part.peak, part.edges) for part in found if part.floor == floor}
         assert own == flooded(values, floor)
 
 
@@ -110,62 +109,52 @@ def hill(shape: tuple[int, int], box: tuple[int, int, int, int], height: float) 
 def test_one_object_gets_one_box_around_it() -> None:
     values = hill((20, 30), (8, 5, 20, 12), 0.9)[None]
     found = boxes_of(localization(values, Size(300, 200), [3.0]), 0.5)
-    assert found.labels[0] == 0
-    np.testing.assert_allclose(found.corners[0], (80, 50, 200, 120))
-    assert len(found.corners) == 1
-    assert found.scores[0] == pytest.approx(1 / (1 + np.exp(-3.0)), rel=1e-6)
+    assert found.label[0] == 0
+    np.testing.assert_allclose(found.boxes[0], (80, 50, 200, 120))
+    assert len(found.boxes) == 1
+    assert found.score[0] == pytest.approx(1 / (1 + np.exp(-3.0)), rel=1e-6)
 
 
 def test_two_objects_that_touch_low_down_get_two_boxes() -> None:
     one, other = hill((20, 40), (4, 5, 12, 14), 0.9), hill((20, 40), (18, 5, 28, 14), 0.8)
     found = boxes_of(localization(np.maximum(one, other)[None], Size(400, 200), [3.0]), 0.5)
-    assert {tuple(box) for box in found.corners[:2]} == {(40, 50, 120, 140), (180, 50, 280, 140)}
-    assert found.scores[0] > found.scores[1]
+    assert {tuple(box) for box in found.boxes[:2]} == {(40, 50, 120, 140), (180, 50, 280, 140)}
+    assert found.score[0] > found.score[1]
 
 
 def test_the_level_says_how_wide_boxes_are() -> None:
     values = hill((40, 40), (15, 15, 25, 25), 0.9)[None]
     seen = localization(values, Size(400, 400), [3.0])
     sides = [
-        np.ptp(boxes_of(seen, box_threshold).corners[0].reshape(2, 2), axis=0)[0]
+        np.ptp(boxes_of(seen, box_threshold).boxes[0].reshape(2, 2), axis=0)[0]
         for box_threshold in (0.15, 0.3, 0.6)
     ]
     assert sides[0] > sides[1] > sides[2]
     per_class = localization(np.concatenate([values, values]), Size(400, 400), [3.0, 3.0])
     found = boxes_of(per_class, [0.15, 0.6])
-    assert np.ptp(found.corners[0].reshape(2, 2), axis=0)[0] == sides[0]
-    first = int(np.flatnonzero(found.labels == 1)[0])
-    assert np.ptp(found.corners[first].reshape(2, 2), axis=0)[0] == sides[2]
+    assert np.ptp(found.boxes[0].reshape(2, 2), axis=0)[0] == sides[0]
+    first = int(np.flatnonzero(found.label == 1)[0])
+    assert np.ptp(found.boxes[first].reshape(2, 2), axis=0)[0] == sides[2]
 
 
 def test_improbable_classes_get_no_box_and_raw_maps_are_softened() -> None:
     raw = np.log(hill((20, 30), (8, 5, 20, 12), 0.9) / (1 - hill((20, 30), (8, 5, 20, 12), 0.9)))
     values = np.stack([raw, raw])
     found = boxes_of(localization(values, Size(300, 200), [2.0, -9.0], mode="paper"), 0.5)
-    assert set(found.labels) == {0}
-    np.testing.assert_allclose(found.corners[0], (80, 50, 200, 120))
-    assert boxes_of(localization(np.zeros((2, 20, 30)), Size(300, 200), [3.0, 3.0])).corners.shape == (0, 4)
+    assert set(found.label) == {0}
+    np.testing.assert_allclose(found.boxes[0], (80, 50, 200, 120))
+    assert boxes_of(localization(np.zeros((2, 20, 30)), Size(300, 200), [3.0, 3.0])).boxes.shape == (0, 4)
     nothing = boxes_of(localization(values, Size(300, 200), [-9.0, -9.0], mode="paper"))
-    assert nothing.corners.shape == (0, 4)
+    assert nothing.boxes.shape == (0, 4)
 
 
 def test_the_proposal_that_fits_the_map_ranks_first() -> None:
     values = hill((20, 30), (8, 5, 20, 12), 0.9)[None]
     proposals = [(0, 0, 300, 200), (80, 50, 200, 120), (100, 60, 140, 100), (230, 10, 290, 60)]
     found = ranked(localization(values, Size(300, 200), [1.0]), proposals)
-    np.testing.assert_allclose(found.corners[0], proposals[1])
-    assert (np.diff(found.scores) <= 0).all()
-    assert ranked(localization(values, Size(300, 200), [1.0]), []).corners.shape == (0, 4)
-
-
-def test_the_level_is_where_images_without_the_class_end() -> None:
-    rng = np.random.default_rng(0)
-    labels = np.where(rng.random((4000, 3)) < 0.3, 1, -1)
-    peaks = np.where(labels > 0, 0.8, rng.random((4000, 3)) * 0.28)
-    peaks[:, 2] = 0.5  # says nothing; the middle of three does not heed it
-    box_threshold = box_threshold_from_tags(peaks, labels)
-    assert box_threshold == pytest.approx(0.28 * 0.995 / 0.8, abs=0.01)
-    assert box_threshold_from_tags(peaks, np.ones_like(labels)) == DEFAULT_BOX_THRESHOLD
+    np.testing.assert_allclose(found.boxes[0], proposals[1])
+    assert (np.diff(found.score) <= 0).all()
+    assert ranked(localization(values, Size(300, 200), [1.0]), []).boxes.shape == (0, 4)
 
 
 @pytest.mark.parametrize(
@@ -182,8 +171,8 @@ def test_a_localization_gives_its_boxes() -> None:
     seen = localization(np.maximum(one, other)[None], Size(400, 200), [3.0])
     found = seen.boxes("class0")
     everything = boxes_of(seen)
-    assert [(box.x1, box.y1, box.x2, box.y2) for box in found] == [tuple(box) for box in everything.corners]
-    assert [box.score for box in found] == list(everything.scores)
+    assert [(box.x1, box.y1, box.x2, box.y2) for box in found] == [tuple(box) for box in everything.boxes]
+    assert [box.score for box in found] == list(everything.score)
     assert seen.boxes("class0", count=1) == found[:1]
     with pytest.raises(FreelocError, match="count must be at least 1, got 0"):
         seen.boxes("class0", count=0)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from freeloc.datasets import Dataset
-from freeloc.inference.boxes import box_threshold_from_tags
 from freeloc.inference.localizer import Localizer
+from freeloc.models.header import DEFAULT_BOX_THRESHOLD
 from freeloc.models.model import Model
+from freeloc.training.box_threshold import box_threshold_from_tags
 
 
 def test_a_training_ends_with_the_level_that_its_tags_tell(
@@ -34,3 +35,13 @@ def test_the_level_goes_with_the_model(tiny_run: Path, tiny_training: Dataset, t
     for _ in range(2):
         localizer = Localizer.load(tmp_path / "model.safetensors", precision="float32")
         assert localizer.predict(image).decision.box_threshold == 0.37
+
+
+def test_the_level_is_where_images_without_the_class_end() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random((4000, 3)) < 0.3, 1, -1)
+    peaks = np.where(labels > 0, 0.8, rng.random((4000, 3)) * 0.28)
+    peaks[:, 2] = 0.5  # says nothing; the middle of three does not heed it
+    box_threshold = box_threshold_from_tags(peaks, labels)
+    assert box_threshold == pytest.approx(0.28 * 0.995 / 0.8, abs=0.01)
+    assert box_threshold_from_tags(peaks, np.ones_like(labels)) == DEFAULT_BOX_THRESHOLD

@@ -1,16 +1,14 @@
-"""From score maps to boxes: how far objects reach, known from tags alone (section 6 of the paper, last part).
+"""Boxes drawn from score maps, without boxes in training (paper, end of section 6).
 
-A box drawn around all that exceeds one share of a map's highest value is too small for one object and holds two of
-another. Here boxes are drawn at many shares at once, each is weighed by how near its share lies to a chosen level
-and by how high the map rises inside it, and of those that overlap the weightiest stays: one object gets one box,
-and two that part only high up get two.
-
-Boxes that somebody else proposes can be ranked by the same maps: `rank_proposals`, the paper's own way.
+A box around everything above one fixed share of a map's maximum is too small for one object and covers two of
+another. Boxes are therefore drawn at many levels. Each is weighted by the height of the map inside it and by how
+close its level is to the box threshold, and non-maximum suppression keeps the boxes of the highest weight. An
+object gets one box, and two objects whose regions separate only at a high level get two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,25 +18,20 @@ from freeloc._typing import Float32Array, Float64Array
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.nms import nms
+from freeloc.metrics import Detections
 from freeloc.models.header import DEFAULT_BOX_THRESHOLD
 
-__all__ = [
-    "BoxOptions",
-    "BoxSet",
-    "box_threshold_from_tags",
-    "boxes_from_map",
-]
+__all__ = ["MIN_PROBABILITY", "BoxOptions", "boxes_from_map", "detections_from_classes"]
 
-
-_LEAST_PROBABILITY = 0.01
-"""Classes less probable than this get no box."""
+MIN_PROBABILITY = 0.01
+"""No box is drawn for a class whose probability is lower."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoxOptions:
     """How boxes are drawn around the high regions of a map.
 
-    A box is drawn around every connected region that exceeds one of ``levels``. Its weight is
+    A box is drawn around every connected region that exceeds one of ``levels``. Its weight is::
 
         (peak / maximum) ** exponent · exp(−((level − box threshold) / bandwidth)² / 2)
 
@@ -78,175 +71,137 @@ class BoxOptions:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class BoxSet:
-    """Boxes in one image, the surest of each class first.
-
-    Attributes:
-        labels: (M,) class indices.
-        scores: (M,) float64, the class's probability times the weight of the box.
-        corners: (M, 4) float64 ``x1, y1, x2, y2``, edges in image pixels.
-    """
-
-    labels: npt.NDArray[np.intp]
-    scores: Float64Array
-    corners: Float64Array
-
-    @classmethod
-    def of(cls, found: Sequence[tuple[int, Float64Array, Float64Array]]) -> BoxSet:
-        """From class, scores and boxes of one class after the other."""
-        return cls(
-            np.concatenate([np.full(len(scores), label, np.intp) for label, scores, _ in found] or [_NONE]),
-            np.concatenate([scores for _, scores, _ in found] or [np.zeros(0)]),
-            np.concatenate([boxes for _, _, boxes in found] or [np.zeros((0, 4))]),
-        )
-
-
-_NONE: npt.NDArray[np.intp] = np.zeros(0, np.intp)
-
-
 def boxes_from_map(
     maps: Float32Array,
     probabilities: npt.ArrayLike,
     lattice: Lattice,
-    thresholds: float | Sequence[float] = DEFAULT_BOX_THRESHOLD,
+    box_thresholds: float | Sequence[float] = DEFAULT_BOX_THRESHOLD,
     options: BoxOptions | None = None,
-) -> BoxSet:
-    """Boxes around what the maps of an image show.
+) -> Detections:
+    """Draw boxes around the high regions of an image's maps.
 
     Args:
         maps: (K, rows, cols) between 0 and 1, see `freeloc.inference.result.Localization.normalized_maps`.
-        probabilities: (K,) how sure it is that a class is there at all.
-        lattice: where the maps lie in the image.
-        thresholds: share of a class's highest value at which its boxes are drawn best; one for all, or K.
+        probabilities: (K,) probabilities that the classes are present.
+        lattice: positions of the maps' values in the image.
+        box_thresholds: share of a map's maximum at which boxes fit objects best; one number or K numbers.
         options: how boxes are drawn.
-    """
-    options = options or BoxOptions()
-    sure = np.asarray(probabilities, dtype=np.float64)
-    best_at = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), (len(maps),))
-    found = []
-    for label in np.flatnonzero(sure >= _LEAST_PROBABILITY):
-        shares, heights, boxes = _drawn(maps[label], lattice, options)
-        away = (shares - best_at[label]) / options.bandwidth
-        weights = heights**options.exponent * np.exp(-(away**2) / 2)
-        kept = nms(boxes, weights, options.iou_threshold)[: options.max_boxes]
-        found.append((int(label), sure[label] * weights[kept], boxes[kept]))
-    return BoxSet.of(found)
-
-
-def box_threshold_from_tags(
-    peaks: Float32Array | Float64Array, labels: npt.NDArray[np.integer], share: float = 0.005
-) -> float:
-    """The level at which boxes are drawn best, from tags alone.
-
-    A place says that a class is there where it is higher than images without the class get anywhere: the
-    level is what one in two hundred of those still reaches, as a share of what the middle one of the images
-    with the class reaches. Of all classes the middle one is taken: class by class, the rule was measured to tell
-    no more.
-
-    Args:
-        peaks: (N, K) highest values of the fused maps.
-        labels: (N, K) +1 where a class is tagged, −1 where it is not there.
-        share: of the images without a class that reach the level.
 
     Returns:
-        A share between the lowest and the highest that make sense; `LEVEL` where no class has both kinds.
+        The boxes of all classes, in order of classes and then of falling score; ``image`` is 0 everywhere. The
+        score of a box is its weight times the probability of its class.
     """
-    found = []
-    for heights, tags in zip(np.asarray(peaks).T, np.asarray(labels).T, strict=True):
-        there, absent = heights[tags > 0], heights[tags < 0]
-        if len(there) and len(absent):
-            found.append(np.quantile(absent, 1 - share) / np.median(there))
-    return float(np.clip(np.median(found), *_SENSIBLE)) if found else DEFAULT_BOX_THRESHOLD
+    options = options or BoxOptions()
+    likelihoods = np.asarray(probabilities, dtype=np.float64)
+    best_levels = np.broadcast_to(np.asarray(box_thresholds, dtype=np.float64), (len(maps),))
+    classes = []
+    for label in np.flatnonzero(likelihoods >= MIN_PROBABILITY):
+        levels, peaks, boxes = _candidates(maps[label], lattice, options)
+        deviations = (levels - best_levels[label]) / options.bandwidth
+        weights = peaks**options.exponent * np.exp(-(deviations**2) / 2)
+        kept = nms(boxes, weights, options.iou_threshold)[: options.max_boxes]
+        classes.append((int(label), likelihoods[label] * weights[kept], boxes[kept]))
+    return detections_from_classes(classes)
 
 
-_SENSIBLE = (0.2, 0.4)
-"""Levels outside are no levels: lower ones draw boxes around everything, higher ones around points."""
+def detections_from_classes(classes: Iterable[tuple[int, Float64Array, Float64Array]]) -> Detections:
+    """Join the boxes of several classes in one image.
+
+    Args:
+        classes: for each class, its index, (M,) scores and (M, 4) boxes.
+    """
+    labels, scores, boxes = [np.zeros(0, np.intp)], [np.zeros(0)], [np.zeros((0, 4))]
+    for label, class_scores, class_boxes in classes:
+        labels.append(np.full(len(class_scores), label, np.intp))
+        scores.append(class_scores)
+        boxes.append(class_boxes)
+    label = np.concatenate(labels)
+    return Detections(np.zeros_like(label), label, np.concatenate(scores), np.concatenate(boxes))
 
 
-def _drawn(
+def _candidates(
     values: Float32Array, lattice: Lattice, options: BoxOptions
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Share and height, both of the highest value, and box of all connected places above each share."""
-    highest = float(values.max())
-    if highest <= 0:
+    """Return level and peak (as shares of the map's maximum) and box of each connected region at each level."""
+    maximum = float(values.max())
+    if maximum <= 0:
         return np.zeros(0), np.zeros(0), np.zeros((0, 4))
-    found = [
-        part
-        for part in _components(values, [share * highest for share in sorted(options.levels, reverse=True)])
-        if part.height >= options.min_peak * highest
+    regions = [
+        region
+        for region in _connected_regions(
+            values, [level * maximum for level in sorted(options.levels, reverse=True)]
+        )
+        if region.peak >= options.min_peak * maximum
     ]
-    edges = np.array([part.edges for part in found], dtype=np.float64)
-    per_cell = (lattice.image_size.width / lattice.cols, lattice.image_size.height / lattice.rows)
-    shares = np.array([part.floor for part in found]) / highest
-    heights = np.array([part.height for part in found]) / highest
-    return shares, heights, edges * np.tile(per_cell, 2)
+    edges = np.array([region.edges for region in regions], dtype=np.float64)
+    cell_size = (lattice.image_size.width / lattice.cols, lattice.image_size.height / lattice.rows)
+    levels = np.array([region.floor for region in regions]) / maximum
+    peaks = np.array([region.peak for region in regions]) / maximum
+    return levels, peaks, edges * np.tile(cell_size, 2)
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """Connected places above a floor.
+class _Region:
+    """A connected region above a floor.
 
     Attributes:
-        floor: all of them are at least so high.
-        height: of the highest.
-        edges: ``x1, y1, x2, y2`` in places of the raster.
+        floor: lower bound of all its values.
+        peak: its highest value.
+        edges: ``x1, y1, x2, y2`` in lattice cells.
     """
 
     floor: float
-    height: float
+    peak: float
     edges: tuple[int, int, int, int]
 
 
-def _components(values: Float32Array, floors: Sequence[float]) -> list[_Part]:
-    """Connected places above each of some floors, by flooding once from the highest place down.
-
-    Places are joined with those above, below, left and right.
+def _connected_regions(values: Float32Array, floors: Sequence[float]) -> list[_Region]:
+    """Find the 4-connected regions above each floor in one pass from the highest value down (union-find).
 
     Args:
         values: (rows, cols).
-        floors: from high to low.
+        floors: in falling order.
     """
     rows, cols = values.shape
     flat = values.ravel()
     order = np.argsort(-flat, kind="stable")
     parent = np.full(flat.size, -1).tolist()
-    edges: dict[int, list[int]] = {}  # of the components' highest places, which stand for them
+    edges: dict[int, list[int]] = {}  # keyed by each region's root, which is its highest cell
 
-    def top(place: int) -> int:
-        while parent[place] != place:
-            parent[place] = parent[parent[place]]
-            place = parent[place]
-        return int(place)
+    def root(cell: int) -> int:
+        while parent[cell] != cell:
+            parent[cell] = parent[parent[cell]]
+            cell = parent[cell]
+        return int(cell)
 
-    def join(one: int, other: int) -> None:
+    def union(one: int, other: int) -> None:
         if one == other:
             return
         high, low = (one, other) if flat[one] >= flat[other] else (other, one)
         parent[low] = high
-        left, above, right, below = edges.pop(low)
-        own = edges[high]
-        edges[high] = [min(own[0], left), min(own[1], above), max(own[2], right), max(own[3], below)]
+        left, top, right, bottom = edges.pop(low)
+        box = edges[high]
+        edges[high] = [min(box[0], left), min(box[1], top), max(box[2], right), max(box[3], bottom)]
 
-    found: list[_Part] = []
+    regions: list[_Region] = []
     begin = 0
     for floor in floors:
         end = int(np.searchsorted(-flat[order], -floor, side="right"))
-        for place in order[begin:end].tolist():
-            row, col = divmod(place, cols)
-            parent[place] = place
-            edges[place] = [col, row, col + 1, row + 1]
-            beside = (
-                *((place - 1,) if col else ()),
-                *((place + 1,) if col + 1 < cols else ()),
-                *((place - cols,) if row else ()),
-                *((place + cols,) if row + 1 < rows else ()),
+        for cell in order[begin:end].tolist():
+            row, col = divmod(cell, cols)
+            parent[cell] = cell
+            edges[cell] = [col, row, col + 1, row + 1]
+            neighbors = (
+                *((cell - 1,) if col else ()),
+                *((cell + 1,) if col + 1 < cols else ()),
+                *((cell - cols,) if row else ()),
+                *((cell + cols,) if row + 1 < rows else ()),
             )
-            for other in beside:
+            for other in neighbors:
                 if parent[other] >= 0:
-                    join(top(place), top(other))
+                    union(root(cell), root(other))
         begin = end
-        found += [
-            _Part(floor, float(flat[key]), (box[0], box[1], box[2], box[3])) for key, box in edges.items()
+        regions += [
+            _Region(floor, float(flat[key]), (box[0], box[1], box[2], box[3])) for key, box in edges.items()
         ]
-    return found
+    return regions

@@ -190,7 +190,7 @@ class Localization:
         )
         return tuple(
             Box(float(x1), float(y1), float(x2), float(y2), float(score))
-            for (x1, y1, x2, y2), score in zip(found.corners, found.scores, strict=True)
+            for (x1, y1, x2, y2), score in zip(found.boxes, found.score, strict=True)
         )
 
     def _index(self, name: str) -> int:

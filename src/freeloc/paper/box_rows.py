@@ -19,7 +19,7 @@ from freeloc.datasets.dataset import Dataset
 from freeloc.features.extract import CachedFeatures
 from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
-from freeloc.inference.boxes import BoxOptions, BoxSet, boxes_from_map
+from freeloc.inference.boxes import BoxOptions, boxes_from_map
 from freeloc.inference.fusion import localize
 from freeloc.inference.score_map import ScoreMap
 from freeloc.metrics import Detections
@@ -81,7 +81,7 @@ class BoxRows:
         """Finds the boxes of a row that reads a model's maps, image by image."""
         proposals = self._proposals(self.val_set, self.features) if row.extent == "proposals" else None
 
-        def read(index: int, maps: Mapping[float, ScoreMap]) -> BoxSet:
+        def read(index: int, maps: Mapping[float, ScoreMap]) -> Detections:
             seen = localize([maps[scale] for scale in row.scales], model.classes, pooling=model.pooling)
             arguments = (seen.normalized_maps(), seen.probabilities, seen.lattice)
             if proposals is None:
@@ -137,13 +137,13 @@ class BoxRows:
         return [made.get(index, nothing) for index in range(count)]
 
 
-def together(found: Sequence[BoxSet]) -> Detections:
+def together(found: Sequence[Detections]) -> Detections:
     """The boxes of one image after the other."""
     return Detections.build(
-        np.repeat(np.arange(len(found)), [len(one.labels) for one in found]),
-        np.concatenate([one.labels for one in found]),
-        np.concatenate([one.scores for one in found]),
-        np.concatenate([one.corners for one in found]),
+        np.repeat(np.arange(len(found)), [len(one) for one in found]),
+        np.concatenate([one.label for one in found]),
+        np.concatenate([one.score for one in found]),
+        np.concatenate([one.boxes for one in found]),
     )
 
 

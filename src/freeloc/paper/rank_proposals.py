@@ -8,7 +8,8 @@ import numpy.typing as npt
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.nms import nms
-from freeloc.inference.boxes import _LEAST_PROBABILITY, BoxOptions, BoxSet
+from freeloc.inference.boxes import MIN_PROBABILITY, BoxOptions, detections_from_classes
+from freeloc.metrics import Detections
 
 __all__ = ["rank_proposals"]
 
@@ -19,7 +20,7 @@ def rank_proposals(
     lattice: Lattice,
     proposals: npt.ArrayLike,
     options: BoxOptions | None = None,
-) -> BoxSet:
+) -> Detections:
     """Proposed boxes ranked by the scores inside them, as the paper does with selective search.
 
     The weight of a box is how much higher the map is on average inside it than in a frame around it, in shares of
@@ -36,7 +37,7 @@ def rank_proposals(
     options = options or BoxOptions()
     corners = np.asarray(proposals, dtype=np.float64).reshape(-1, 4)
     sure = np.asarray(probabilities, dtype=np.float64)
-    likely = np.flatnonzero(sure >= _LEAST_PROBABILITY)
+    likely = np.flatnonzero(sure >= MIN_PROBABILITY)
     shares = maps[likely] / maps[likely].max(axis=(1, 2), keepdims=True, initial=1e-9)
     inside, areas = _sums(shares, lattice, corners)
     grown = _FRAME * (corners[:, 2:] - corners[:, :2])
@@ -54,7 +55,7 @@ def rank_proposals(
         # Shares of the best: how far a class stands out differs between images, and says little of the box.
         scores = sure[label] * own[kept] / own.max(initial=1e-9)
         found.append((int(label), scores, corners[kept]))
-    return BoxSet.of(found)
+    return detections_from_classes(found)
 
 
 _RANKED = 100

@@ -1,50 +1,85 @@
-"""At which level a model's boxes are drawn: what the training images and their tags tell of it."""
+"""The box threshold of a model, fitted to the tags of its training images."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
+from freeloc._typing import Float32Array, Float64Array
 from freeloc.datasets.dataset import Dataset
 from freeloc.features.extract import FeatureSource
 from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
-from freeloc.inference.boxes import box_threshold_from_tags
 from freeloc.inference.fusion import locate
 from freeloc.inference.score_map import ScoreMap
+from freeloc.models.header import DEFAULT_BOX_THRESHOLD
 from freeloc.training.device import to_device
 from freeloc.training.recipe import Recipe
 from freeloc.training.step import TrainStep
 
-__all__ = ["fit_box_threshold"]
+__all__ = ["box_threshold_from_tags", "fit_box_threshold"]
 
-_ASKED = 500
-"""Images that are looked at, evenly over the data set: of 20 classes the middle one then says enough."""
+_MAX_IMAGES = 500
+"""Number of images used, evenly spread over the dataset. That is enough, because the threshold is a median over
+classes."""
+
+_MIN_THRESHOLD, _MAX_THRESHOLD = 0.2, 0.4
+"""Limits of a fitted threshold: below them, boxes cover the whole image; above them, only points."""
 
 
 def fit_box_threshold(
     learner: TrainStep, cells: FeatureSource, dataset: Dataset, layout: CellLayout, recipe: Recipe
 ) -> float:
-    """The level of a trained head, see `freeloc.inference.boxes.box_threshold_from_tags`; boxes are not looked at.
+    """Return the box threshold of a trained head, see `box_threshold_from_tags`; annotated boxes are not read.
 
-    The images are seen at the scales of training, whose features are at hand: a level is a share of the
-    highest value, which scales hardly move.
+    Maps are computed at the training scales, whose features are available: the threshold is a share of a map's
+    maximum, which depends little on the scales.
 
     Args:
-        learner: the trained head, and what it reads features through.
-        cells: features of the images, as they are once training is done.
+        learner: the trained head.
+        cells: features of the images after training.
         dataset: the images and their tags.
-        layout: how the backbone lays its cells.
+        layout: the backbone's layout of cells.
         recipe: scales and padding.
     """
     pyramid = Pyramid(recipe.scales, recipe.padding)
-    chosen = dataset.spread(_ASKED)
+    chosen = dataset.spread(_MAX_IMAGES)
     peaks = []
     for index in chosen:
-        image = read_image_size(dataset.samples[index].path)
-        maps = [_map(learner, cells, index, grid) for grid in pyramid.grids(image, layout)]
+        size = read_image_size(dataset.samples[index].path)
+        maps = [_map(learner, cells, index, grid) for grid in pyramid.grids(size, layout)]
         peaks.append(locate(maps).responses)
     return box_threshold_from_tags(np.stack(peaks), dataset.labels[chosen])
+
+
+def box_threshold_from_tags(
+    peaks: Float32Array | Float64Array, labels: npt.NDArray[np.integer], fraction: float = 0.005
+) -> float:
+    """Return the box threshold that the tags suggest.
+
+    A value of the map indicates the class if it is higher than the maps of images without the class reach. The
+    threshold is therefore the value that 1 in 200 of those images still reaches, relative to the median maximum
+    of the images with the class. The median over classes is returned: thresholds per class were measured to be no
+    better.
+
+    Args:
+        peaks: (N, K) maxima of the fused maps.
+        labels: (N, K) labels: +1 present, −1 absent, 0 ignored.
+        fraction: share of the images without the class whose maximum reaches the threshold.
+
+    Returns:
+        A share of a map's maximum, clipped to a sensible range; `DEFAULT_BOX_THRESHOLD` if no class has both
+        positive and negative images.
+    """
+    thresholds = []
+    for maxima, tags in zip(np.asarray(peaks).T, np.asarray(labels).T, strict=True):
+        present, absent = maxima[tags > 0], maxima[tags < 0]
+        if len(present) and len(absent):
+            thresholds.append(np.quantile(absent, 1 - fraction) / np.median(present))
+    if not thresholds:
+        return DEFAULT_BOX_THRESHOLD
+    return float(np.clip(np.median(thresholds), _MIN_THRESHOLD, _MAX_THRESHOLD))
 
 
 def _map(learner: TrainStep, cells: FeatureSource, index: int, grid: Grid) -> ScoreMap:
