@@ -1,4 +1,4 @@
-"""What a data set tells of itself."""
+"""Properties of a dataset."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from freeloc.datasets.dataset import Dataset, Sample
 
 
 @given(st.integers(0, 300), st.integers(1, 400))
-def test_spread_is_even_from_the_first_to_the_last(size: int, count: int) -> None:
+def test_evenly_spaced_indices_reach_from_the_first_to_the_last(size: int, count: int) -> None:
     sample = Sample(Path("one.jpg"), np.ones(1, np.int8))
-    chosen = Dataset("data", ("cat",), (sample,) * size).spread(count)
+    chosen = Dataset("data", ("cat",), (sample,) * size).evenly_spaced(count)
     assert len(chosen) == min(count, size)
     if len(chosen) > 1:
         assert (chosen[0], chosen[-1]) == (0, size - 1)

@@ -43,7 +43,8 @@ def rows(found: Detections) -> list[tuple[int, int, float, list[float]]]:
 def problems(path: Path, found_in: Dataset, **options: Any) -> list[tuple[str, int | None, str]]:
     with pytest.raises(DataProblems) as caught:
         read_detections(path, found_in, **options)
-    assert "--skip-bad does not help" in str(caught.value) or "--skip-bad" not in str(caught.value)
+    assert "leaving images out does not help" in str(caught.value)
+    assert caught.value.parameter is None
     return [(problem.file.name, problem.line, problem.message) for problem in caught.value.problems]
 
 
@@ -126,7 +127,7 @@ def test_the_layout_of_the_data_can_be_said(tmp_path: Path) -> None:
     found = rows(read_detections(file, data, data=odd, format="coco"))
     assert [row[:2] for row in found] == [(1, 2)]
     # Looked at, it is no COCO file, and ids are taken from the names: there is no image 7.
-    assert "image 7 is no image of COCO val" in [said for *_, said in problems(file, data, data=odd)]
+    assert "image 7 is not an image of COCO val" in [said for *_, said in problems(file, data, data=odd)]
 
 
 def test_ids_that_the_coco_file_does_not_have(tmp_path: Path) -> None:
@@ -135,9 +136,9 @@ def test_ids_that_the_coco_file_does_not_have(tmp_path: Path) -> None:
         tmp_path / "found.json", result(7, 90), result(1, 3), result(7, 1), result(1, 1), result("2", 3)
     )
     assert problems(file, coco.open(), data=coco.root) == [
-        ("found.json", 3, "image 1 is no image of COCO val"),
-        ("found.json", 4, "category_id 1 is no class of COCO val: give an id of its file"),
-        ("found.json", 6, "image '2' is no image of COCO val"),
+        ("found.json", 3, "image 1 is not an image of COCO val"),
+        ("found.json", 4, "category_id 1 is not a class of COCO val: give an id of its file"),
+        ("found.json", 6, "image '2' is not an image of COCO val"),
     ]
 
 
@@ -162,14 +163,14 @@ def test_every_bad_record_is_named(tmp_path: Path) -> None:
     found = problems(file, dataset("a.jpg"))
     assert [line for _, line, _ in found] == list(range(3, 16))
     messages = [message for *_, message in found]
-    assert messages[0] == "7 is no object with image_id, category_id, bbox and score"
+    assert messages[0] == "7 is not an object with image_id, category_id, bbox and score"
     assert messages[1] == messages[2] == "a detection needs an image_id and a category_id"
     assert messages[3] == "score is 'high', not a number"
     assert messages[4] == "score is nan, not a number"
     assert all("not [x, y, width, height]" in message for message in messages[6:10])
-    assert messages[10] == "image 'b' is no image of by hand"
-    assert messages[11] == "category_id 3 is no class of by hand: give 1 to 2, or a name"
-    assert messages[12] == "category_id 0 is no class of by hand: give 1 to 2, or a name"
+    assert messages[10] == "image 'b' is not an image of by hand"
+    assert messages[11] == "category_id 3 is not a class of by hand: give 1 to 2, or a name"
+    assert messages[12] == "category_id 0 is not a class of by hand: give 1 to 2, or a name"
 
 
 def test_images_that_cannot_be_told_apart(tmp_path: Path) -> None:
@@ -197,7 +198,7 @@ def test_as_many_unknown_images_as_were_left_out_are_passed_over(tmp_path: Path)
         ('[{"a": 1},\n]', 2, "malformed JSON"),
         ("[] []", 1, "malformed JSON"),
         ('[\n{"image_id": ' + "9" * 5000 + "}]", 2, "malformed JSON"),
-        ("[" + "[" * 100000, None, "nested too deep"),
+        ("[" + "[" * 100000, None, "nested too deeply"),
     ],
 )
 def test_malformed_json(tmp_path: Path, text: str, line: int | None, message: str) -> None:
@@ -216,7 +217,7 @@ def test_what_is_no_result_at_all(tmp_path: Path) -> None:
         ("empty.json", ""),
     ):
         (tmp_path / name).write_text(text)
-        with pytest.raises(FreelocError, match=rf"{name} holds no detections: give a JSON list"):
+        with pytest.raises(FreelocError, match=rf"{name} contains no detections: give a JSON list"):
             read_detections(tmp_path / name, data)
     (tmp_path / "latin.json").write_bytes(b"[\n\xff]")
     assert problems(tmp_path / "latin.json", data)[0][1] == 2
@@ -280,17 +281,17 @@ def test_the_longest_class_name_counts(tmp_path: Path) -> None:
 def test_files_that_are_for_no_class(tmp_path: Path) -> None:
     data = dataset("a.jpg")
     with pytest.raises(
-        FreelocError, match=r"holds no results: give a folder with files like comp3_det_val_dog"
+        FreelocError, match=r"contains no results: give a folder with files such as comp3_det_val_dog"
     ):
         read_detections(tmp_path, data)
     voc(tmp_path, comp3_det_val_gnu="")
     for path in (tmp_path, tmp_path / "comp3_det_val_gnu.txt"):
         with pytest.raises(
-            FreelocError, match=r"comp3_det_val_gnu\.txt is for no class of the data set, .*cat, dog"
+            FreelocError, match=r"comp3_det_val_gnu\.txt is not for a class of the dataset, .*cat, dog"
         ):
             read_detections(path, data)
     voc(tmp_path, comp3_det_val_dog="")
-    with pytest.raises(FreelocError, match=r"comp3_det_val_gnu\.txt is for no class"):
+    with pytest.raises(FreelocError, match=r"comp3_det_val_gnu\.txt is not for a class"):
         read_detections(tmp_path, data)
 
 
@@ -305,7 +306,7 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
         ("comp3_det_val_cat.txt", 2, "'a 0.5 1 1 10' is not an image, a score and four pixels"),
         ("comp3_det_val_cat.txt", 3, "'a x 1 1 10 10' is not an image, a score and four pixels"),
         ("comp3_det_val_cat.txt", 5, "the box 5 1 3.9 10 ends before it starts"),
-        ("comp3_det_val_cat.txt", 6, "image 'b' is no image of by hand"),
+        ("comp3_det_val_cat.txt", 6, "image 'b' is not an image of by hand"),
         ("comp3_det_val_dog.txt", 1, "'a nan 1 1 10 10' is not an image, a score and four pixels"),
     ]
     (tmp_path / "comp3_det_val_cat.txt").write_bytes(b"a 0.5 1 1 10 10\n\xff\n")

@@ -27,9 +27,9 @@ class PairsFormat(DatasetFormat):
         rows = [line.split() for line in path.read_text().splitlines()]
         classes = options.classes or tuple(sorted({tag for _, tag in rows}))
         for line, (name, tag) in enumerate(rows, start=1):
-            entry = builder.add(path.parent / name, path, line)
-            entry.labels = make_labels(len(classes), [classes.index(tag)])
-        return builder.finish(path.stem, classes)
+            sample = builder.add_image(path.parent / name, path, line)
+            sample.labels = make_labels(len(classes), [classes.index(tag)])
+        return builder.build(path.stem, classes)
 """
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from freeloc.datasets.problems import PRINTED_PROBLEMS, DataProblems, Problem, ProblemList
+from freeloc.datasets.problems import MAX_PRINTED_PROBLEMS, DataProblems, Problem, ProblemList
 from freeloc.errors import FreelocError, MalformedFileError
 from freeloc.io.text import read_text
 
@@ -17,66 +17,70 @@ def test_a_problem_reads_as_file_line_message() -> None:
     assert str(Problem("bad_value", LIST, None, "'x' is wrong")) == "tags.csv: 'x' is wrong"
 
 
-def test_report_counts_by_kind_names_the_mend_and_lists_by_file_and_line() -> None:
-    found = ProblemList(LIST)
-    found.add("unknown_class", LIST, 9, "unknown class 'dgo'")
-    found.add("missing_image", LIST, 4, "image a.jpg is missing")
-    found.add("missing_image", LIST, 12, "image b.jpg is missing")
+def test_report_counts_by_kind_and_lists_by_file_and_line() -> None:
+    problems = ProblemList(LIST)
+    problems.add("unknown_class", LIST, 9, "unknown class 'dgo'")
+    problems.add("missing_image", LIST, 4, "image a.jpg is missing")
+    problems.add("missing_image", LIST, 12, "image b.jpg is missing")
     with pytest.raises(DataProblems) as caught:
-        found.settle(skip_bad=False)
+        problems.report(skip_bad=False)
     counts = "2 missing images, 1 unknown class name"
     assert str(caught.value).splitlines() == [
-        f"3 problems in tags.csv ({counts}): mend them, or leave their images out with --skip-bad",
+        f"3 problems in tags.csv ({counts}): fix them, or leave their images out",
         "tags.csv:4: image a.jpg is missing",
         "tags.csv:9: unknown class 'dgo'",
         "tags.csv:12: image b.jpg is missing",
     ]
     assert [problem.line for problem in caught.value.problems] == [4, 9, 12]
     assert isinstance(caught.value, FreelocError)
+    assert (caught.value.path, caught.value.parameter) == (LIST, "skip_bad")
 
 
-def test_one_problem_is_told_in_the_singular() -> None:
+def test_one_problem_is_reported_in_the_singular() -> None:
     headline = str(DataProblems(LIST, [Problem("duplicate_row", LIST, 3, "again")])).splitlines()[0]
-    assert headline == (
-        "1 problem in tags.csv (1 duplicate row): mend it, or leave its image out with --skip-bad"
-    )
+    assert headline == ("1 problem in tags.csv (1 duplicate row): fix it, or leave its image out")
 
 
-@pytest.mark.parametrize(("count", "more"), [(PRINTED_PROBLEMS, None), (PRINTED_PROBLEMS + 7, "and 7 more")])
-def test_a_long_report_is_cut_but_the_list_is_whole(count: int, more: str | None) -> None:
+@pytest.mark.parametrize(
+    ("count", "more"), [(MAX_PRINTED_PROBLEMS, None), (MAX_PRINTED_PROBLEMS + 7, "and 7 more")]
+)
+def test_a_long_report_is_cut_but_the_list_is_complete(count: int, more: str | None) -> None:
     problems = [Problem("bad_value", LIST, line, f"row {line}") for line in range(1, count + 1)]
     error = DataProblems(LIST, problems)
     lines = str(error).splitlines()
-    assert lines[1 : PRINTED_PROBLEMS + 1] == [str(problem) for problem in problems[:PRINTED_PROBLEMS]]
-    assert lines[PRINTED_PROBLEMS + 1 :] == ([more] if more else [])
+    assert lines[1 : MAX_PRINTED_PROBLEMS + 1] == [
+        str(problem) for problem in problems[:MAX_PRINTED_PROBLEMS]
+    ]
+    assert lines[MAX_PRINTED_PROBLEMS + 1 :] == ([more] if more else [])
     assert error.problems == tuple(problems)
 
 
-def test_skip_bad_goes_on_and_the_log_names_what_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    found = ProblemList(LIST)
-    found.add("missing_image", LIST, 4, "image a.jpg is missing")
+def test_skip_bad_logs_what_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    problems = ProblemList(LIST)
+    problems.add("missing_image", LIST, 4, "image a.jpg is missing")
     with caplog.at_level(logging.WARNING, logger="freeloc.datasets"):
-        found.settle(skip_bad=True, skipped=1)
+        problems.report(skip_bad=True, skipped=1)
     assert caplog.messages == [
-        "1 image is left out of tags.csv (1 missing image)\ntags.csv:4: image a.jpg is missing"
+        "left out 1 image of tags.csv (1 missing image)\ntags.csv:4: image a.jpg is missing"
     ]
 
 
-def test_a_lasting_problem_stops_in_spite_of_skip_bad() -> None:
-    found = ProblemList(LIST)
-    found.add("missing_image", LIST, 4, "image a.jpg is missing")
-    found.add("malformed_file", LIST, 1, "no header", lasting=True)
-    with pytest.raises(DataProblems, match="mend them; --skip-bad does not help with 1 of them"):
-        found.settle(skip_bad=True)
+def test_a_fatal_problem_is_an_error_despite_skip_bad() -> None:
+    problems = ProblemList(LIST)
+    problems.add("missing_image", LIST, 4, "image a.jpg is missing")
+    problems.add("malformed_file", LIST, 1, "no header", fatal=True)
+    with pytest.raises(DataProblems, match="fix them; leaving images out does not help with 1 of them"):
+        problems.report(skip_bad=True)
 
 
-def test_only_lasting_problems_do_not_offer_skip_bad() -> None:
-    error = DataProblems(LIST, [Problem("empty_class", LIST, None, "class 'dog'")], lasting=1)
-    assert "mend it; --skip-bad does not help here" in str(error)
+def test_only_fatal_problems_do_not_offer_skip_bad() -> None:
+    error = DataProblems(LIST, [Problem("empty_class", LIST, None, "class 'dog'")], fatal=1)
+    assert "fix it; leaving images out does not help" in str(error)
+    assert error.parameter is None
 
 
-def test_nothing_found_settles_in_silence(caplog: pytest.LogCaptureFixture) -> None:
-    ProblemList(LIST).settle(skip_bad=False)
+def test_without_problems_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    ProblemList(LIST).report(skip_bad=False)
     assert not caplog.records
 
 

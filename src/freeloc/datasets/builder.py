@@ -1,4 +1,4 @@
-"""A data set in the making: the images of its list, and everything that is wrong with them."""
+"""Builder of a dataset: collects the images of a list and all problems, then checks the images."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels, Sample
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.problems import ProblemKind, ProblemList
-from freeloc.errors import FreelocError, ImageError
+from freeloc.errors import DatasetError, ImageError
 from freeloc.geometry.size import Size
 from freeloc.images.verify import check_header, verify_images
 from freeloc.io.paths import is_broken_link, is_file
 from freeloc.io.text import is_encodable
 
-__all__ = ["DatasetBuilder", "DatasetEntry", "make_labels"]
+__all__ = ["DatasetBuilder", "SampleDraft", "make_labels"]
 
 
 @dataclass(slots=True)
-class DatasetEntry:
-    """One row of a data set's list, while its annotations are read.
+class SampleDraft:
+    """One row of a dataset's list while its annotations are read.
 
     Attributes:
-        path: the image.
-        file: the file that lists it.
-        line: the line there, or None.
-        called: what messages call the row, such as "image 285: ", or nothing where the line says it.
-        size: size of the upright image; None if the file was not read.
+        path: the image file.
+        file: the file that lists the image.
+        line: line number in ``file``; None if it has none.
+        prefix: start of every message about the row, such as "image 285: "; empty if the line is enough.
+        size: width and height of the image once it was checked.
         labels: (K,) int8 once they are known.
-        boxes: once they are known, if asked for.
+        boxes: the annotated boxes once they are known, if they are read.
         bad: whether a problem was found.
     """
 
     path: Path
     file: Path
     line: int | None
-    called: str = ""
+    prefix: str = ""
     size: Size | None = None
     labels: Labels = field(default_factory=lambda: np.zeros(0, np.int8))
     boxes: tuple[AnnotatedBox, ...] | None = None
@@ -48,179 +48,233 @@ class DatasetEntry:
 
     @property
     def image(self) -> str:
-        """What messages call the image; where folders are the list, the report's line names it already."""
+        """The image's name in messages; where folders are the list, the report already names the file."""
         return "this image" if self.path == self.file else f"image {self.path}"
 
 
+class _BoxToCheck(NamedTuple):
+    """A box and its position in an annotation file."""
+
+    sample: SampleDraft
+    box: AnnotatedBox
+    file: Path
+    line: int | None
+
+
 class DatasetBuilder:
-    """Gathers rows and problems, and ends as a `Dataset` or as one report.
+    """Collects images and problems, and builds a `Dataset` or raises one report of all problems.
 
     Args:
-        where: what the report names: the main file or folder.
-        options: what the caller asked for.
+        path: the main file or folder, for the report.
+        options: options of the dataset.
+
+    Example:
+        ::
+
+            builder = DatasetBuilder(Path("list.txt"), OpenOptions())
+            sample = builder.add_image(Path("a.jpg"), Path("list.txt"), 1)
+            sample.labels = make_labels(2, present=[0])
+            data = builder.build("list", ("dog", "cat"))
     """
 
-    def __init__(self, where: Path, options: OpenOptions) -> None:
-        self.where = where
+    def __init__(self, path: Path, options: OpenOptions) -> None:
+        self.path = path
         self.options = options
-        self.entries: list[DatasetEntry] = []
-        self._problems = ProblemList(where)
-        self._first: dict[str, DatasetEntry] = {}
-        self._to_decode: list[DatasetEntry] = []
-        self._lost = 0
+        self.samples: list[SampleDraft] = []
+        self._problems = ProblemList(path)
+        self._first: dict[str, SampleDraft] = {}
+        self._to_decode: list[SampleDraft] = []
+        self._boxes: list[_BoxToCheck] = []
+        self._bad_rows = 0
 
-    def add(
-        self, path: Path, file: Path, line: int | None, called: str = "", *, look: bool = True
-    ) -> DatasetEntry:
-        """Take in one image as its list names it, and check that it is new, there and whole.
+    def add_image(
+        self, path: Path, file: Path, line: int | None, prefix: str = "", *, check: bool = True
+    ) -> SampleDraft:
+        """Add one listed image; it must exist and must not be listed twice.
 
-        Whether it decodes is looked at in the end, for all images together. Without ``look`` the file is
-        not looked at, because the caller knows what is wrong with it.
+        `build` decodes all images together.
+
+        Args:
+            path: the image file.
+            file: the file that lists it.
+            line: line number in ``file``.
+            prefix: start of every message about this row.
+            check: whether to check the image; False if a problem of it is known already.
         """
-        entry = DatasetEntry(path, file, line, called)
-        self.entries.append(entry)
-        first = self._first.setdefault(os.path.normpath(path), entry)
-        if first is not entry:
-            place = "" if first.line is None else f" on line {first.line}"
-            before = f" of {first.file}" if first.file != file else ""
-            self.fault(entry, "duplicate_row", f"{path.name} is already listed{place}{before}")
-        elif look:
-            self._look_at(entry)
-        return entry
+        sample = SampleDraft(path, file, line, prefix)
+        self.samples.append(sample)
+        first = self._first.setdefault(os.path.normpath(path), sample)
+        if first is not sample:
+            line_of_first = "" if first.line is None else f" on line {first.line}"
+            file_of_first = f" of {first.file}" if first.file != file else ""
+            message = f"{path.name} is already listed{line_of_first}{file_of_first}"
+            self.add_problem(sample, "duplicate_row", message)
+        elif check:
+            self._check_image(sample)
+        return sample
 
-    def _look_at(self, entry: DatasetEntry) -> None:
-        path = entry.path
+    def _check_image(self, sample: SampleDraft) -> None:
+        path = sample.path
         if not is_file(path):
-            what = "is a link to a file that is not there" if is_broken_link(path) else "is missing"
-            self.fault(entry, "missing_image", f"{entry.image} {what}")
+            reason = "is a link to a file that does not exist" if is_broken_link(path) else "is missing"
+            self.add_problem(sample, "missing_image", f"{sample.image} {reason}")
         elif self.options.checks.decode:
             try:
-                entry.size = check_header(path)
-                self._to_decode.append(entry)
+                sample.size = check_header(path)
+                self._to_decode.append(sample)
             except ImageError as error:
-                self.fault(entry, "unreadable_image", f"{entry.image} cannot be read: {error.reason}")
+                message = f"{sample.image} cannot be read: {error.reason}"
+                self.add_problem(sample, "unreadable_image", message)
 
-    def fault(
+    def add_problem(
         self,
-        entry: DatasetEntry,
+        sample: SampleDraft,
         kind: ProblemKind,
         message: str,
         *,
         file: Path | None = None,
         line: int | None = None,
     ) -> None:
-        """Note a problem of one image, at its own row unless another file is named."""
-        entry.bad = True
-        if file is None:
-            file, line = entry.file, entry.line if line is None else line
-        self._problems.add(kind, file, line, entry.called + message)
+        """Add a problem of one image.
 
-    def lose(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> None:
-        """Note a row that does not even name an image; it counts as one image left out."""
-        self._lost += 1
+        Args:
+            sample: the image.
+            kind: the kind of problem.
+            message: one sentence.
+            file: the file to fix; None for the file that lists the image.
+            line: line number in it; None for the row of the image, unless ``file`` is given.
+        """
+        sample.bad = True
+        if file is None:
+            file, line = sample.file, sample.line if line is None else line
+        self._problems.add(kind, file, line, sample.prefix + message)
+
+    def add_bad_row(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> None:
+        """Add a problem of a row that does not name an image; it counts as one image left out."""
+        self._bad_rows += 1
         self._problems.add(kind, file, line, message)
 
-    def trouble(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> None:
-        """Note a problem that leaving out an image does not mend."""
-        self._problems.add(kind, file, line, message, lasting=True)
+    def add_fatal_problem(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> None:
+        """Add a problem that remains if images are left out."""
+        self._problems.add(kind, file, line, message, fatal=True)
 
-    def stop(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> NoReturn:
-        """Report everything so far and this problem, because reading cannot go on.
+    def fail(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> NoReturn:
+        """Report a problem after which reading cannot continue, together with all problems so far.
 
         Raises:
             DataProblems: always.
         """
-        self.trouble(kind, file, line, message)
-        self._problems.settle(skip_bad=False)
+        self.add_fatal_problem(kind, file, line, message)
+        self._problems.report(skip_bad=False)
         raise AssertionError("a report with a problem always raises")
 
-    def check_box(
-        self, entry: DatasetEntry, box: AnnotatedBox, *, file: Path, line: int | None, name: str
-    ) -> None:
-        """Note a box that lies wholly beside its image, as after resizing the images only.
+    def check_box(self, sample: SampleDraft, box: AnnotatedBox, file: Path, line: int | None) -> None:
+        """Let `build` report the box if it is outside its image.
 
-        The boxes may refer to the image as stored, before EXIF rotation, so one that fits either way is accepted.
+        Args:
+            sample: the image.
+            box: the box.
+            file: the file that contains the box.
+            line: line number in ``file``.
         """
-        if entry.size is None:
-            return
-        width, height = entry.size.width, entry.size.height
-        touches = (box.x1 <= width and box.y1 <= height) or (box.x1 <= height and box.y1 <= width)
-        if not touches or box.x2 < 0 or box.y2 < 0:
-            corners = f"{box.x1:g}, {box.y1:g}, {box.x2:g}, {box.y2:g}"
-            message = f"the box of {name!r} at {corners} lies outside its image of {width}×{height} pixels"
-            self.fault(entry, "bad_value", message, file=file, line=line)
+        self._boxes.append(_BoxToCheck(sample, box, file, line))
 
     @property
     def has_problems(self) -> bool:
-        """Whether anything is wrong so far."""
+        """Whether a problem was found so far."""
         return bool(self._problems)
 
-    def finish(
-        self, name: str, classes: tuple[str, ...], *, leave_out: str = "leave the class out with --classes"
+    def build(
+        self, name: str, classes: tuple[str, ...], *, drop_class: str = "choose classes without it"
     ) -> Dataset:
-        """Close the draft.
+        """Check all images and build the dataset.
 
         Args:
-            name: of the data set.
+            name: name of the dataset.
             classes: its classes.
-            leave_out: how the user goes on without a class, for messages.
+            drop_class: how to continue without a class, for messages.
 
         Raises:
-            DataProblems: something is wrong that ``skip_bad`` does not leave out.
-            FreelocError: there is no class, or no image is left.
+            DataProblems: there are problems that ``skip_bad`` does not leave out.
+            DatasetError: there is no class, or no image is left.
         """
-        self._decode()
-        for called in classes:
-            if not is_encodable(called):
-                message = f"the name of class {called!r} is not UTF-8 text: rename it"
-                self.trouble("bad_value", self.where, None, message)
+        self._decode_images()
+        self._check_boxes(classes)
+        for class_name in classes:
+            if not is_encodable(class_name):
+                message = f"the class name {class_name!r} is not UTF-8 text: rename the class"
+                self.add_fatal_problem("bad_value", self.path, None, message)
         if self.options.checks.for_training:
-            self._check_for_training(classes, leave_out)
-        good = [entry for entry in self.entries if not entry.bad]
-        skipped = len(self.entries) - len(good) + self._lost
-        self._problems.settle(skip_bad=self.options.skip_bad, skipped=skipped)
+            self._check_class_balance(classes, drop_class)
+        good = [sample for sample in self.samples if not sample.bad]
+        skipped = len(self.samples) - len(good) + self._bad_rows
+        self._problems.report(skip_bad=self.options.skip_bad, skipped=skipped)
         if not good:
-            reason = f"all {skipped} images are bad" if skipped else "it lists no images"
-            raise FreelocError(f"{self.where} gives nothing to work on: {reason}; give another data set")
+            reason = f"all {skipped} images have problems" if skipped else "it lists no images"
+            raise DatasetError(
+                f"{self.path} has no usable image: {reason}; give another dataset", path=self.path
+            )
         if not classes:
-            raise FreelocError(f"{self.where} gives nothing to work on: it names no class; tag its images")
-        samples = tuple(Sample(entry.path, entry.labels, entry.boxes) for entry in good)
-        # The name is printed, and a folder's name may hold bytes that are no text.
+            raise DatasetError(f"{self.path} has no classes: add tags to its images", path=self.path)
+        samples = tuple(Sample(sample.path, sample.labels, sample.boxes) for sample in good)
+        # The name is printed, and the name of a folder may contain bytes that are not text.
         printable = name.encode(errors="replace").decode()
         return Dataset(printable, classes, samples, skipped)
 
-    def _decode(self) -> None:
-        paths = [entry.path for entry in self._to_decode]
+    def _decode_images(self) -> None:
+        paths = [sample.path for sample in self._to_decode]
         outcomes = verify_images(paths, quiet=self.options.checks.quiet)
-        for entry, outcome in zip(self._to_decode, outcomes, strict=True):
+        for sample, outcome in zip(self._to_decode, outcomes, strict=True):
             if isinstance(outcome, ImageError):
-                self.fault(entry, "unreadable_image", f"{entry.image} cannot be read: {outcome.reason}")
+                message = f"{sample.image} cannot be read: {outcome.reason}"
+                self.add_problem(sample, "unreadable_image", message)
 
-    def _check_for_training(self, classes: tuple[str, ...], leave_out: str) -> None:
-        """Count what the list says; a class is not empty only because its images are to be mended."""
+    def _check_boxes(self, classes: tuple[str, ...]) -> None:
+        """Report every box wholly outside its image, as after resizing the images but not the boxes.
+
+        Boxes may refer to the stored or to the upright image, so a box is valid if it fits either.
+        """
+        for sample, box, file, line in self._boxes:
+            if sample.size is None:
+                continue
+            width, height = sample.size.width, sample.size.height
+            inside = (box.x1 <= width and box.y1 <= height) or (box.x1 <= height and box.y1 <= width)
+            if not inside or box.x2 < 0 or box.y2 < 0:
+                message = (
+                    f"the box of {classes[box.label]!r} at {box.x1:g}, {box.y1:g}, {box.x2:g}, {box.y2:g} "
+                    f"is outside its image of {width}×{height} pixels"
+                )
+                self.add_problem(sample, "bad_value", message, file=file, line=line)
+
+    def _check_class_balance(self, classes: tuple[str, ...], drop_class: str) -> None:
+        """Report classes in no image or in all of them.
+
+        Images with problems count unless they are left out: a class is not empty only because its images have
+        to be fixed.
+        """
         rows = [
-            entry.labels
-            for entry in self.entries
-            if len(entry.labels) == len(classes) and not (entry.bad and self.options.skip_bad)
+            sample.labels
+            for sample in self.samples
+            if len(sample.labels) == len(classes) and not (sample.bad and self.options.skip_bad)
         ]
         labels = np.array(rows, np.int8).reshape(len(rows), len(classes))
-        shown, lacking = (labels == PRESENT).any(axis=0), (labels == ABSENT).any(axis=0)
-        for name, is_shown, is_lacking in zip(classes, shown, lacking, strict=True):
-            if not is_shown:
-                message = f"class {name!r} has no image: add some, or {leave_out}"
-                self.trouble("empty_class", self.where, None, message)
-            elif not is_lacking:
-                message = f"class {name!r} is on every image: add images without it, or {leave_out}"
-                self.trouble("full_class", self.where, None, message)
+        present, absent = (labels == PRESENT).any(axis=0), (labels == ABSENT).any(axis=0)
+        for name, is_present, is_absent in zip(classes, present, absent, strict=True):
+            if not is_present:
+                message = f"class {name!r} has no image: add images of it, or {drop_class}"
+                self.add_fatal_problem("empty_class", self.path, None, message)
+            elif not is_absent:
+                message = f"class {name!r} is on every image: add images without it, or {drop_class}"
+                self.add_fatal_problem("full_class", self.path, None, message)
 
 
 def make_labels(count: int, present: Iterable[int], ignored: Iterable[int] = ()) -> Labels:
-    """A label vector.
+    """Return a label vector.
 
     Args:
         count: number of classes.
         present: indices of the classes in the image.
-        ignored: indices that take no part unless they are also present.
+        ignored: indices of the classes that are ignored unless they are also present.
 
     Returns:
         (count,) int8 with +1, 0 and −1.

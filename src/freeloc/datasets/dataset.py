@@ -1,4 +1,4 @@
-"""What every data set gives: samples with a path, a label per class, and boxes for evaluation only."""
+"""Datasets in memory: samples with an image path, one label per class, and boxes for evaluation only."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ABSENT", "IGNORE", "PRESENT", "AnnotatedBox", "Dataset", "Labels", "Sample"]
+__all__ = ["ABSENT", "IGNORE", "PRESENT", "AnnotatedBox", "Corners", "Dataset", "Labels", "Sample"]
 
 PRESENT, ABSENT, IGNORE = 1, -1, 0
-"""Label values: the class is in the image, is not, or takes no part in loss and metric."""
+"""Label values: the class is present, is absent, or is ignored by losses and metrics."""
 
 Labels = npt.NDArray[np.int8]
+
+Corners = tuple[float, float, float, float]
+"""Edges ``x1, y1, x2, y2`` of a box in image coordinates."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedBox:
-    """One annotated object, in pixels of the upright image (top-left pixel's centre at (0.5, 0.5)).
+    """One annotated object, in image coordinates (the center of the top-left pixel is (0.5, 0.5)).
 
     Attributes:
-        label: index into the data set's classes.
+        label: index into the classes of the dataset.
         x1: left edge.
         y1: top edge.
         x2: right edge.
         y2: bottom edge.
-        difficult: VOC's flag: hard to recognise, left out of the official evaluation.
-        crowd: COCO's flag: the box holds a group of objects.
+        difficult: VOC's flag for an object that is hard to recognize; VOC's evaluation leaves it out.
+        crowd: COCO's flag for a box around a group of objects.
     """
 
     label: int
@@ -45,13 +48,13 @@ class AnnotatedBox:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One tagged image.
+    """One image with its labels.
 
     Attributes:
-        path: the image's file.
-        labels: (K,) int8, +1 present, −1 absent, 0 ignore; read-only.
-        boxes: the annotated objects, or None where boxes were not asked for or are not known. Training from
-            tags never asks for them.
+        path: the image file.
+        labels: (K,) int8, +1 present, −1 absent, 0 ignored; read-only.
+        boxes: the annotated objects, or None if boxes were not read or are not known. Training from tags never
+            reads boxes.
     """
 
     path: Path
@@ -64,13 +67,13 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A named list of samples over one list of classes.
+    """A named list of samples that share one list of classes.
 
     Attributes:
-        name: what reports call it, such as "VOC val".
-        classes: the K class names; the order is that of every label and score vector.
-        samples: the images, in the data set's own order.
-        skipped: how many bad images ``skip_bad`` left out.
+        name: name for reports, such as "VOC2012 val".
+        classes: the K class names, in the order of every label and score vector.
+        samples: the samples, in the order of the dataset's list.
+        skipped: how many images with problems ``skip_bad`` left out.
     """
 
     name: str
@@ -91,21 +94,21 @@ class Dataset:
             return np.zeros((0, len(self.classes)), np.int8)
         return np.stack([sample.labels for sample in self.samples])
 
-    def spread(self, count: int) -> list[int]:
-        """Positions of ``count`` samples, evenly over the data set; of all of them where there are no more."""
-        places = np.linspace(0, len(self) - 1, min(count, len(self)))
-        return [int(place) for place in np.unique(places.astype(int))]
+    def evenly_spaced(self, count: int) -> list[int]:
+        """Return the indices of ``count`` samples at even distances, or of all samples if there are fewer."""
+        indices = np.linspace(0, len(self) - 1, min(count, len(self)))
+        return [int(index) for index in np.unique(indices.astype(int))]
 
     @property
     def has_boxes(self) -> bool:
-        """Whether every sample carries boxes."""
+        """Whether every sample has boxes."""
         return bool(self.samples) and all(sample.boxes is not None for sample in self.samples)
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over classes, file names and labels (not pixels, not boxes), as hexadecimal digits."""
+        """SHA-256 of classes, file names and labels (not of pixels or boxes), in hexadecimal."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
         for sample in self.samples:
-            # A file name may hold bytes that are no text.
+            # A file name may contain bytes that are not text.
             digest.update(os.fsencode(sample.path.name) + b"\0" + sample.labels.tobytes())
         return digest.hexdigest()

@@ -1,7 +1,8 @@
-"""Read the record lists of one large JSON file record by record, each with its line.
+"""Reader of the record lists of a large JSON file, record by record, each with its line number.
 
-A COCO file of 118,000 images holds half a gigabyte of outlines. Decoding it whole takes many times its
-size; record by record, what is not needed is dropped at once, and every record's line is known.
+A COCO file of 118,000 images contains half a gigabyte of outlines, and decoding it in one piece takes many times
+its size. Reading records one at a time drops what is not needed at once. The reader is written here because no
+maintained library returns the line number of each record without loading the whole file.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
+
+from freeloc.errors import MalformedFileError
 
 __all__ = ["read_records"]
 
@@ -17,102 +21,110 @@ _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _DECODER: Final = json.JSONDecoder()
 
 
-def read_records(text: str, visitors: Mapping[str, Callable[[Any, int], None]]) -> set[str]:
+def read_records(file: Path, text: str, visitors: Mapping[str, Callable[[Any, int], None]]) -> set[str]:
     """Call ``visitors[key](record, line)`` for each record of the top-level list ``key``.
 
     Args:
-        text: a JSON object whose values at ``visitors``' keys are lists.
-        visitors: what to call; the other values of the object are passed over.
+        file: the file that contains the text, for errors.
+        text: a JSON object whose values at the keys of ``visitors`` are lists.
+        visitors: function to call for each list; other values of the object are skipped.
 
     Returns:
-        The keys of ``visitors`` that the object has.
+        The keys of ``visitors`` that the object contains.
 
     Raises:
-        json.JSONDecodeError: the text is no such JSON; it knows the line.
+        MalformedFileError: the text is not such an object.
 
     Example:
         >>> text = '{"images": [{"id": 1},' + chr(10) + '{"id": 2}]}'
-        >>> read_records(text, {"images": lambda record, line: print(record["id"], line)})
+        >>> visitors = {"images": lambda record, line: print(record["id"], line)}
+        >>> read_records(Path("a.json"), text, visitors)
         1 1
         2 2
         {'images'}
     """
-    return _Reader(text).read_object(visitors)
+    try:
+        return _Reader(text).read_object(visitors)
+    except json.JSONDecodeError as error:
+        raise MalformedFileError(file, error.lineno, f"malformed JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise MalformedFileError(file, None, "malformed JSON: it is nested too deeply") from error
 
 
 class _Reader:
-    """A place in the text, and the steps that move it forward."""
+    """A position in the text, and the parsing steps that advance it."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._place = 0
+        self._position = 0
         self._line = 1
         self._counted = 0
 
     def read_object(self, visitors: Mapping[str, Callable[[Any, int], None]]) -> set[str]:
-        found: set[str] = set()
-        self._expect("{", "the file must hold one JSON object")
-        more = not self._take("}")
+        keys: set[str] = set()
+        self._expect("{", "the file must contain one JSON object")
+        more = not self._skip("}")
         while more:
-            key = self._value()
+            key = self._read_value()
             if not isinstance(key, str):
                 raise self._error("a key must be a string")
             self._expect(":", "':' is missing after a key")
             if key in visitors:
-                found.add(key)
+                keys.add(key)
                 self._read_list(key, visitors[key])
             else:
-                self._value()
-            more = self._take(",")
+                self._read_value()
+            more = self._skip(",")
             if not more:
                 self._expect("}", "',' or '}' is missing")
-        if self._peek():
-            raise self._error("something follows the end of the object")
-        return found
+        if self._next_character():
+            raise self._error("text follows the end of the object")
+        return keys
 
     def _read_list(self, key: str, visitor: Callable[[Any, int], None]) -> None:
         self._expect("[", f"{key!r} must be a list")
-        more = not self._take("]")
+        more = not self._skip("]")
         while more:
-            self._peek()
-            line = self._count_lines()
-            visitor(self._value(), line)
-            more = self._take(",")
+            self._next_character()
+            line = self._current_line()
+            visitor(self._read_value(), line)
+            more = self._skip(",")
             if not more:
                 self._expect("]", "',' or ']' is missing")
 
-    def _value(self) -> Any:
-        self._peek()
+    def _read_value(self) -> Any:
+        self._next_character()
         try:
-            value, self._place = _DECODER.raw_decode(self._text, self._place)
+            value, self._position = _DECODER.raw_decode(self._text, self._position)
         except json.JSONDecodeError:
             raise
         except ValueError as error:
-            # Python reads no whole number of more than some thousand digits.
+            # Python does not convert integers of more than a few thousand digits.
             raise self._error("a number in this value has too many digits") from error
         return value
 
-    def _peek(self) -> str:
-        """Skip white space; the next character, or nothing at the end."""
-        space = _SPACE.match(self._text, self._place)
-        self._place = space.end() if space else self._place
-        return self._text[self._place : self._place + 1]
+    def _next_character(self) -> str:
+        """Skip white space and return the next character, or an empty string at the end."""
+        space = _SPACE.match(self._text, self._position)
+        self._position = space.end() if space else self._position
+        return self._text[self._position : self._position + 1]
 
-    def _take(self, character: str) -> bool:
-        if self._peek() != character:
+    def _skip(self, character: str) -> bool:
+        """Skip a character and return whether it was there."""
+        if self._next_character() != character:
             return False
-        self._place += 1
+        self._position += 1
         return True
 
-    def _expect(self, character: str, complaint: str) -> None:
-        if not self._take(character):
-            raise self._error(complaint)
+    def _expect(self, character: str, message: str) -> None:
+        if not self._skip(character):
+            raise self._error(message)
 
-    def _error(self, complaint: str) -> json.JSONDecodeError:
-        return json.JSONDecodeError(complaint, self._text, self._place)
+    def _error(self, message: str) -> json.JSONDecodeError:
+        return json.JSONDecodeError(message, self._text, self._position)
 
-    def _count_lines(self) -> int:
-        # Counting on from the last record keeps the whole file at one pass.
-        self._line += self._text.count("\n", self._counted, self._place)
-        self._counted = self._place
+    def _current_line(self) -> int:
+        # Counting from the last record on reads the whole file only once.
+        self._line += self._text.count("\n", self._counted, self._position)
+        self._counted = self._position
         return self._line

@@ -1,4 +1,4 @@
-"""What is wrong in a data set: every problem with its file and line, all of them in one report."""
+"""Problems of a dataset, each with its file and line, and the report that lists all of them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Literal
 from freeloc.errors import DatasetError, MalformedFileError
 
 __all__ = [
-    "PRINTED_PROBLEMS",
+    "MAX_PRINTED_PROBLEMS",
     "DataProblems",
     "Problem",
     "ProblemKind",
     "ProblemList",
-    "listed",
+    "format_report",
 ]
 
 _log = logging.getLogger(__name__)
 
-PRINTED_PROBLEMS = 50
-"""How many problems a report prints; the rest are counted, and all are in `DataProblems.problems`."""
+MAX_PRINTED_PROBLEMS = 50
+"""How many problems a report prints; `DataProblems.problems` contains all of them."""
 
 ProblemKind = Literal[
     "missing_image",
@@ -54,12 +54,12 @@ _NAMES: dict[ProblemKind, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, and where.
+    """One problem of a dataset and its position.
 
     Attributes:
-        kind: what sort of problem it is, for programs.
-        file: the file to mend.
-        line: its line, counted from 1; None where no line can be named.
+        kind: the kind of problem, for programs.
+        file: the file to fix.
+        line: line number in the file, counted from 1; None if the problem has no line.
         message: one sentence for people.
     """
 
@@ -69,23 +69,30 @@ class Problem:
     message: str
 
     @classmethod
-    def of(cls, error: MalformedFileError) -> Problem:
-        """Return the problem that an unparsable file is."""
+    def from_error(cls, error: MalformedFileError) -> Problem:
+        """Return the problem of a file that cannot be parsed."""
         return cls("malformed_file", error.file, error.line, error.reason)
 
     def __str__(self) -> str:
-        place = f"{self.file}" if self.line is None else f"{self.file}:{self.line}"
-        return f"{place}: {self.message}"
+        position = f"{self.file}" if self.line is None else f"{self.file}:{self.line}"
+        return f"{position}: {self.message}"
 
 
-class DataProblems(DatasetError):  # noqa: N818 - it is a list of problems, and callers read it as one
-    """A data set has problems; the message is the whole report.
+class DataProblems(DatasetError):  # noqa: N818 - a list of problems, which callers read as one
+    """Report of all problems of a dataset.
 
-    Its first line says how many problems of which kind there are and what to do; then follows one line
-    ``file:line: message`` for each, `PRINTED_PROBLEMS` at most.
+    The first line of the message counts the problems by kind and says how to fix them. One line
+    ``file:line: message`` per problem follows, `MAX_PRINTED_PROBLEMS` at most. ``parameter`` is "skip_bad" if
+    leaving out the images with problems is enough.
 
     Attributes:
-        problems: every problem, also those beyond the printed ones, sorted by file and line.
+        problems: every problem, including those that are not printed, sorted by file and line.
+        fatal: how many of them remain if images are left out.
+
+    Args:
+        path: file or folder of the dataset.
+        problems: all problems; at least one.
+        fatal: how many of them ``skip_bad`` cannot leave out.
 
     Example:
         ::
@@ -97,63 +104,73 @@ class DataProblems(DatasetError):  # noqa: N818 - it is a list of problems, and 
                     print(problem.kind, problem.file, problem.line)
     """
 
-    def __init__(self, where: Path, problems: Sequence[Problem], *, lasting: int = 0) -> None:
-        """Make the report.
-
-        Args:
-            where: the data set.
-            problems: all that is wrong; at least one.
-            lasting: how many of them ``skip_bad`` cannot leave out.
-        """
+    def __init__(self, path: Path, problems: Sequence[Problem], *, fatal: int = 0) -> None:
         self.problems = _sorted(problems)
-        super().__init__(listed(_headline(where, problems, lasting), self.problems))
+        self.fatal = fatal
+        super().__init__(
+            format_report(_headline(path, problems, fatal), self.problems),
+            path=path,
+            parameter=None if fatal else "skip_bad",
+        )
 
 
 class ProblemList:
-    """Collects problems while a data set is read, so that they can be reported together.
+    """Problems collected while a dataset is read, so that they can be reported together.
 
-    A problem of one image can be left out with its image (``skip_bad``); a *lasting* one, such as
-    a main file that is no JSON, cannot.
+    ``skip_bad`` leaves out a problem of one image together with the image. It cannot leave out a *fatal* problem,
+    such as a main file that is not JSON.
+
+    Args:
+        path: file or folder of the dataset.
 
     Example:
         ::
 
-            found = ProblemList(Path("tags.csv"))
-            found.add("bad_value", Path("tags.csv"), 7, "'maybe' is not 0 or 1")
-            found.settle(skip_bad=False)  # raises DataProblems
+            problems = ProblemList(Path("tags.csv"))
+            problems.add("bad_value", Path("tags.csv"), 7, "'maybe' is not 0 or 1")
+            problems.report(skip_bad=False)  # raises DataProblems
     """
 
-    def __init__(self, where: Path) -> None:
-        self.where = where
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.problems: list[Problem] = []
-        self._lasting = 0
+        self._fatal = 0
 
     def __bool__(self) -> bool:
         return bool(self.problems)
 
     def add(
-        self, kind: ProblemKind, file: Path, line: int | None, message: str, *, lasting: bool = False
+        self, kind: ProblemKind, file: Path, line: int | None, message: str, *, fatal: bool = False
     ) -> None:
-        """Note one problem; ``lasting`` says that leaving an image out does not mend it."""
+        """Add one problem; it is fatal if leaving out an image does not solve it."""
         self.problems.append(Problem(kind, file, line, message))
-        self._lasting += lasting
+        self._fatal += fatal
 
-    def settle(self, *, skip_bad: bool, skipped: int = 0) -> None:
-        """Report what was found, if anything.
+    def report(self, *, skip_bad: bool, skipped: int = 0) -> None:
+        """Raise an error that lists all problems, or log them if ``skip_bad`` leaves them out.
 
-        With ``skip_bad`` and without lasting problems the report goes to the log as a warning, and says that
-        ``skipped`` images are left out.
+        Args:
+            skip_bad: whether images with problems are left out.
+            skipped: how many images are left out, for the log.
 
         Raises:
-            DataProblems: there are problems, and ``skip_bad`` is off or some of them are lasting.
+            DataProblems: there are problems, and ``skip_bad`` is False or one of them is fatal.
         """
         if not self.problems:
             return
-        if not skip_bad or self._lasting:
-            raise DataProblems(self.where, self.problems, lasting=self._lasting)
-        left_out = "1 image is" if skipped == 1 else f"{skipped} images are"
-        headline = f"{left_out} left out of {self.where} ({_counts(self.problems)})"
-        _log.warning("%s", listed(headline, _sorted(self.problems)))
+        if not skip_bad or self._fatal:
+            raise DataProblems(self.path, self.problems, fatal=self._fatal)
+        images = "1 image" if skipped == 1 else f"{skipped} images"
+        headline = f"left out {images} of {self.path} ({_counts(self.problems)})"
+        _log.warning("%s", format_report(headline, _sorted(self.problems)))
+
+
+def format_report(headline: str, problems: Sequence[object]) -> str:
+    """Return a headline and one line per problem, `MAX_PRINTED_PROBLEMS` at most."""
+    lines = [headline, *map(str, problems[:MAX_PRINTED_PROBLEMS])]
+    if len(problems) > MAX_PRINTED_PROBLEMS:
+        lines.append(f"and {len(problems) - MAX_PRINTED_PROBLEMS} more")
+    return "\n".join(lines)
 
 
 def _sorted(problems: Sequence[Problem]) -> tuple[Problem, ...]:
@@ -167,20 +184,12 @@ def _counts(problems: Sequence[Problem]) -> str:
     )
 
 
-def _headline(where: Path, problems: Sequence[Problem], lasting: int) -> str:
+def _headline(path: Path, problems: Sequence[Problem], fatal: int) -> str:
     one = len(problems) == 1
-    headline = f"{len(problems)} problem{'' if one else 's'} in {where} ({_counts(problems)}): "
-    if not lasting:
-        images = "its image" if one else "their images"
-        return headline + f"mend {'it' if one else 'them'}, or leave {images} out with --skip-bad"
-    if lasting == len(problems):
-        return headline + f"mend {'it' if one else 'them'}; --skip-bad does not help here"
-    return headline + f"mend them; --skip-bad does not help with {lasting} of them"
-
-
-def listed(headline: str, problems: Sequence[object]) -> str:
-    """A headline and a line for each problem, `PRINTED_PROBLEMS` at most."""
-    lines = [headline, *map(str, problems[:PRINTED_PROBLEMS])]
-    if len(problems) > PRINTED_PROBLEMS:
-        lines.append(f"and {len(problems) - PRINTED_PROBLEMS} more")
-    return "\n".join(lines)
+    headline = f"{len(problems)} problem{'' if one else 's'} in {path} ({_counts(problems)}): "
+    fix = "fix it" if one else "fix them"
+    if not fatal:
+        return headline + f"{fix}, or leave {'its image' if one else 'their images'} out"
+    if fatal == len(problems):
+        return headline + f"{fix}; leaving images out does not help"
+    return headline + f"{fix}; leaving images out does not help with {fatal} of them"

@@ -127,7 +127,7 @@ class BoxRows:
     def _negatives(self, features: CachedFeatures) -> list[Float32Array]:
         """Proposals of some training images; none of the others, which give their objects alone."""
         count = len(self.train_set)
-        chosen = self.train_set.spread(_SEARCHED)
+        chosen = self.train_set.evenly_spaced(_SEARCHED)
         paths = [self.train_set.samples[index].path for index in chosen]
         contents = [features.contents[index] for index in chosen]
         made = dict(

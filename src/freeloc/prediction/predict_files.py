@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeloc._choices import MapSize
-from freeloc.datasets.problems import listed
+from freeloc.datasets.problems import format_report
 from freeloc.errors import FreelocError, ImageError
 from freeloc.images.decode import load_image
 from freeloc.images.verify import check_header
@@ -130,7 +130,7 @@ def _looked_at(paths: Sequence[Path], *, skip_bad: bool) -> tuple[list[Path], li
         if len(bad) == 1:
             raise FreelocError(f"{bad[0]}: replace it, or go on without it: --skip-bad")
         headline = f"{len(bad)} of {len(paths)} images cannot be read: "
-        raise FreelocError(listed(f"{headline}replace them, or go on without them: --skip-bad", bad))
+        raise FreelocError(format_report(f"{headline}replace them, or go on without them: --skip-bad", bad))
     return good, bad
 
 

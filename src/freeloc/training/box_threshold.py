@@ -44,7 +44,7 @@ def fit_box_threshold(
         recipe: scales and padding.
     """
     pyramid = Pyramid(recipe.scales, recipe.padding)
-    chosen = dataset.spread(_MAX_IMAGES)
+    chosen = dataset.evenly_spaced(_MAX_IMAGES)
     peaks = []
     for index in chosen:
         size = read_image_size(dataset.samples[index].path)

@@ -21,7 +21,7 @@ from freeloc.errors import FreelocError
 CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}, {"id": 90, "name": "gnu"}]
 
 
-def thing(image: object, category: object, **more: object) -> dict[str, object]:
+def annotation(image: object, category: object, **more: object) -> dict[str, object]:
     return {"id": 1, "image_id": image, "category_id": category, "bbox": [1, 2, 3.5, 4], "iscrowd": 0, **more}
 
 
@@ -35,11 +35,11 @@ class Coco:
         self.file.parent.mkdir(parents=True)
         (root / "val2017").mkdir()
 
-    def image(self, ident: int, *things: dict[str, object]) -> Path:
+    def image(self, ident: int, *annotations: dict[str, object]) -> Path:
         path = self.root / "val2017" / f"{ident}.jpg"
         Image.new("RGB", (40, 30)).save(path)
         self.contents["images"].append({"id": ident, "file_name": path.name})
-        self.contents["annotations"].extend(things)
+        self.contents["annotations"].extend(annotations)
         return path
 
     def write(self) -> None:
@@ -74,7 +74,7 @@ def coco(tmp_path: Path) -> Coco:
 
 
 def test_labels_classes_and_order(coco: Coco) -> None:
-    second = coco.image(2, thing(2, 7, iscrowd=1), thing(2, 3, iscrowd=1), thing(2, 3))
+    second = coco.image(2, annotation(2, 7, iscrowd=1), annotation(2, 3, iscrowd=1), annotation(2, 3))
     first = coco.image(1)
     data = coco.open()
     assert data.name == "COCO val2017"
@@ -85,8 +85,10 @@ def test_labels_classes_and_order(coco: Coco) -> None:
     assert not data.has_boxes
 
 
-def test_boxes_leave_the_frame_of_coco(coco: Coco) -> None:
-    coco.image(1, thing(1, 7, bbox=[0, 1.5, 10, 20.25], iscrowd=1), thing(1, 3, bbox=[40, 30, 0, 0]))
+def test_boxes_are_converted_to_image_coordinates(coco: Coco) -> None:
+    coco.image(
+        1, annotation(1, 7, bbox=[0, 1.5, 10, 20.25], iscrowd=1), annotation(1, 3, bbox=[40, 30, 0, 0])
+    )
     boxes = coco.open(boxes=True).samples[0].boxes
     assert boxes == (AnnotatedBox(1, 0, 1.5, 10, 21.75, crowd=True), AnnotatedBox(0, 40, 30, 40, 30))
 
@@ -96,14 +98,14 @@ def test_boxes_leave_the_frame_of_coco(coco: Coco) -> None:
     [None, [1, 2, 3], "1 2 3 4", [1, 2, -3, 4], [1, 2, 3, "4"], [1, 2, 3, True], [1, 2, 3, float("nan")]],
 )
 def test_without_boxes_no_bbox_is_read(coco: Coco, bbox: object) -> None:
-    coco.image(1, thing(1, 7, bbox=bbox, id=55))
+    coco.image(1, annotation(1, 7, bbox=bbox, id=55))
     assert coco.open().labels.tolist() == [[-1, 1, -1]]
     problem = coco.problem(boxes=True)
     message = f"image 1: annotation 55: bbox is {bbox!r}, not [x, y, width, height]"
     assert problem == Problem("bad_value", coco.file, coco.line("annotations"), message)
 
 
-def test_category_ids_stay_reachable(coco: Coco) -> None:
+def test_category_ids_can_be_read(coco: Coco) -> None:
     coco.write()
     ids = category_ids(coco.file)
     assert list(ids.items()) == [("cat", 3), ("dog", 7), ("gnu", 90)]
@@ -113,11 +115,13 @@ def test_category_ids_stay_reachable(coco: Coco) -> None:
 
 
 def test_chosen_categories_leave_the_others_out(coco: Coco) -> None:
-    coco.image(1, thing(1, 7), thing(1, 3, iscrowd=1), thing(1, 90))
+    coco.image(1, annotation(1, 7), annotation(1, 3, iscrowd=1), annotation(1, 90))
     data = coco.open(classes=["gnu", "cat"], boxes=True)
     assert (data.classes, data.labels.tolist()) == (("gnu", "cat"), [[1, 0]])
     assert [box.label for box in data.samples[0].boxes or ()] == [1, 0]
-    with pytest.raises(FreelocError, match=r"--classes has 'ox', which is no category of .*val2017\.json"):
+    with pytest.raises(
+        FreelocError, match=r"classes contains 'ox', which is not a category of .*val2017\.json"
+    ):
         coco.open(classes=["cat", "ox"])
 
 
@@ -143,15 +147,15 @@ def test_wrong_images_are_named_together(coco: Coco) -> None:
         Problem("bad_value", coco.file, line + 5, "an image needs an id and a file_name"),
         Problem("bad_value", coco.file, line + 6, "an image needs an id and a file_name"),
         Problem("duplicate_row", coco.file, line + 8, f"image 1: 8.jpg is already listed on line {line + 7}"),
-        Problem("duplicate_row", coco.file, line + 8, "image 1: this id is already that of 1.jpg"),
+        Problem("duplicate_row", coco.file, line + 8, "image 1: 1.jpg already has this id"),
     ]
     data = coco.open(skip_bad=True)
     assert ([sample.path.name for sample in data], data.skipped) == (["1.jpg", "8.jpg"], 7)
 
 
 def test_wrong_annotations_are_named_with_their_image(coco: Coco) -> None:
-    coco.image(1, thing(1, 8, id=21), thing(1, 7, iscrowd=2, id=22))
-    coco.image(2, thing(2, 7))
+    coco.image(1, annotation(1, 8, id=21), annotation(1, 7, iscrowd=2, id=22))
+    coco.image(2, annotation(2, 7))
     line = coco.line("annotations")
     assert coco.problems() == [
         Problem(
@@ -166,8 +170,8 @@ def test_wrong_annotations_are_named_with_their_image(coco: Coco) -> None:
     assert ([sample.path.name for sample in data], data.skipped) == (["2.jpg"], 1)
 
 
-def test_records_that_belong_to_no_image_stop(coco: Coco) -> None:
-    coco.image(1, thing(9, 7, id=31), {"id": 32}, {})
+def test_records_that_belong_to_no_image_are_fatal(coco: Coco) -> None:
+    coco.image(1, annotation(9, 7, id=31), {"id": 32}, {})
     coco.contents["categories"] = [*CATEGORIES, {"id": 7, "name": "ox"}, {"id": "8", "name": "ox"}]
     line, category = coco.line("annotations"), coco.line("categories")
     assert coco.problems(skip_bad=True) == [
@@ -177,19 +181,19 @@ def test_records_that_belong_to_no_image_stop(coco: Coco) -> None:
         Problem("bad_value", coco.file, line + 1, "annotation 32 needs an image_id and a category_id"),
         Problem("bad_value", coco.file, line + 2, "an annotation needs an image_id and a category_id"),
         Problem("bad_value", coco.file, category + 3, "category 7 ('ox') repeats an id or a name"),
-        Problem("bad_value", coco.file, category + 4, "a category needs a whole number as id, and a name"),
+        Problem("bad_value", coco.file, category + 4, "a category needs an integer id and a name"),
     ]
 
 
-def test_a_box_beside_its_image_is_named(coco: Coco) -> None:
-    coco.image(1, thing(1, 7, bbox=[100, 2, 5, 5]))
+def test_a_box_outside_its_image_is_reported(coco: Coco) -> None:
+    coco.image(1, annotation(1, 7, bbox=[100, 2, 5, 5]))
     problem = coco.problem(boxes=True)
-    message = "image 1: the box of 'dog' at 100, 2, 105, 7 lies outside its image of 40×30 pixels"
+    message = "image 1: the box of 'dog' at 100, 2, 105, 7 is outside its image of 40×30 pixels"
     assert problem == Problem("bad_value", coco.file, coco.line("annotations"), message)
 
 
-def test_a_class_without_a_image_matters_for_training_only(coco: Coco) -> None:
-    coco.image(1, thing(1, 7), thing(1, 3), thing(1, 90, iscrowd=1))
+def test_a_class_without_an_image_matters_for_training_only(coco: Coco) -> None:
+    coco.image(1, annotation(1, 7), annotation(1, 3), annotation(1, 90, iscrowd=1))
     coco.image(2)
     assert coco.open().labels.tolist() == [[1, 1, 0], [-1, -1, -1]]
     problem = coco.problem(checks=DatasetChecks(for_training=True))
@@ -199,8 +203,8 @@ def test_a_class_without_a_image_matters_for_training_only(coco: Coco) -> None:
 
 def test_a_class_on_every_image_matters_for_training_only(coco: Coco) -> None:
     coco.contents["categories"] = CATEGORIES[:2]
-    coco.image(1, thing(1, 7), thing(1, 3))
-    coco.image(2, thing(2, 7), thing(2, 3, iscrowd=1))
+    coco.image(1, annotation(1, 7), annotation(1, 3))
+    coco.image(2, annotation(2, 7), annotation(2, 3, iscrowd=1))
     assert len(coco.open()) == 2
     told = coco.problems(checks=DatasetChecks(for_training=True))
     assert [(problem.kind, problem.message.split()[1]) for problem in told] == [
@@ -213,7 +217,7 @@ def test_a_class_on_every_image_matters_for_training_only(coco: Coco) -> None:
     "bbox", [[10**400, 2, 3, 4], [1, 2, 10**400, 4], [1e308, 2, 1e308, 4], [1, 2, -(10**400), 4]]
 )
 def test_a_box_too_large_for_any_image_is_bad(coco: Coco, bbox: list[float]) -> None:
-    coco.image(1, thing(1, 7, bbox=bbox))
+    coco.image(1, annotation(1, 7, bbox=bbox))
     assert len(coco.open()) == 1
     for decode in (True, False):
         problem = coco.problem(boxes=True, checks=DatasetChecks(decode=decode))
@@ -221,16 +225,16 @@ def test_a_box_too_large_for_any_image_is_bad(coco: Coco, bbox: list[float]) -> 
         assert problem.message.endswith("not [x, y, width, height]")
 
 
-def test_a_category_that_utf8_cannot_write_is_told(coco: Coco) -> None:
-    coco.image(1, thing(1, 7))
+def test_a_category_that_utf8_cannot_encode_is_reported(coco: Coco) -> None:
+    coco.image(1, annotation(1, 7))
     coco.contents["categories"] = [CATEGORIES[0], {"id": 8, "name": "c\ud800t"}]
     problem = coco.problem(skip_bad=True)
     assert (problem.kind, problem.line) == ("bad_value", coco.line("categories", 1))
-    assert problem.message == r"the name of category 8 is 'c\ud800t', which UTF-8 cannot write"
+    assert problem.message == r"the name of category 8 is 'c\ud800t', which UTF-8 cannot encode"
 
 
-def test_file_names_may_be_written_the_way_of_windows(coco: Coco) -> None:
-    path = coco.image(1, thing(1, 7))
+def test_file_names_may_be_windows_paths(coco: Coco) -> None:
+    path = coco.image(1, annotation(1, 7))
     (coco.root / "val2017").rename(coco.root / "pictures")
     coco.contents["images"][0]["file_name"] = "pictures\\1.jpg"
     assert coco.open().samples[0].path == coco.root / "pictures" / path.name
@@ -241,10 +245,10 @@ def test_file_names_may_be_written_the_way_of_windows(coco: Coco) -> None:
     [
         ('{\n"images": [}', 2, "malformed JSON: Expecting value"),
         ('{"images": [],\n"annotations": [\n{"id": 1}', 3, "malformed JSON: ',' or ']' is missing"),
-        ("[]", 1, "malformed JSON: the file must hold one JSON object"),
-        ("", 1, "malformed JSON: the file must hold one JSON object"),
+        ("[]", 1, "malformed JSON: the file must contain one JSON object"),
+        ("", 1, "malformed JSON: the file must contain one JSON object"),
         ('{"images": {}}', 1, "malformed JSON: 'images' must be a list"),
-        ('{"images": []}\n{}', 2, "malformed JSON: something follows the end of the object"),
+        ('{"images": []}\n{}', 2, "malformed JSON: text follows the end of the object"),
         ("{1: 2}", 1, "malformed JSON: a key must be a string"),
         ('{"images" []}', 1, "malformed JSON: ':' is missing after a key"),
         ('{"images": [] "a": 1}', 1, "malformed JSON: ',' or '}' is missing"),
@@ -254,8 +258,12 @@ def test_file_names_may_be_written_the_way_of_windows(coco: Coco) -> None:
             2,
             "malformed JSON: a number in this value has too many",
         ),
-        ('{"images": ' + "[" * 200_000, None, "malformed JSON: it is nested too deep"),
-        ('{"images": [], "info": 1}', None, "no COCO instances file: it has no annotations, no categories"),
+        ('{"images": ' + "[" * 200_000, None, "malformed JSON: it is nested too deeply"),
+        (
+            '{"images": [], "info": 1}',
+            None,
+            "not a COCO instances file: it has no annotations, no categories",
+        ),
         ('{"images": [],\n"\xff"', 2, "the text is not UTF-8"),
     ],
 )
@@ -274,14 +282,14 @@ def test_the_split_names_the_file(coco: Coco) -> None:
     for split in (None, "val", "val2017"):
         assert open_dataset(coco.root, split=split).name == "COCO val2017"
         assert open_dataset(coco.file, split=split).name == "COCO val2017"
-    with pytest.raises(FreelocError, match="is one split: leave out --split train"):
+    with pytest.raises(FreelocError, match="is one split: leave out the split 'train'"):
         open_dataset(coco.file, split="train")
-    with pytest.raises(FreelocError, match=r"no annotations/instances_train.json .*it has val2017"):
+    with pytest.raises(FreelocError, match=r"no annotations/instances_train.json: it has val2017"):
         open_dataset(coco.root, split="train")
     second = coco.file.with_name("instances_val2014.json")
     second.write_bytes(coco.file.read_bytes())
     for split in (None, "val"):
-        with pytest.raises(FreelocError, match="choose one of val2014, val2017 with --split"):
+        with pytest.raises(FreelocError, match="choose one of val2014, val2017$"):
             open_dataset(coco.root, split=split)
     exact = coco.file.with_name("instances_val.json")
     exact.write_bytes(coco.file.read_bytes())
@@ -297,7 +305,7 @@ def test_images_are_found_where_they_usually_are(coco: Coco, place: str) -> None
     assert coco.open(images=images).samples[0].path.samefile(moved)
 
 
-def test_a_file_beside_its_images(tmp_path: Path) -> None:
+def test_a_file_next_to_its_images(tmp_path: Path) -> None:
     coco = Coco(tmp_path / "coco")
     image = coco.image(1)
     coco.write()
@@ -305,8 +313,10 @@ def test_a_file_beside_its_images(tmp_path: Path) -> None:
     assert open_dataset(file).samples[0].path == image
 
 
-def test_a_folder_without_instances_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match=r"is no COCO data set; looked for COCO: a file \*\.json"):
+def test_a_folder_without_instances_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(
+        FreelocError, match=r"is not a COCO dataset; freeloc looked for COCO: a file \*\.json"
+    ):
         open_dataset(tmp_path, format="coco")
 
 
@@ -315,7 +325,7 @@ SIDES = st.floats(0, 5000, allow_nan=False)
 
 @settings(deadline=None)
 @given(SIDES, SIDES, SIDES, SIDES)
-def test_boxes_go_there_and_back(x: float, y: float, width: float, height: float) -> None:
+def test_boxes_round_trip(x: float, y: float, width: float, height: float) -> None:
     x1, y1, x2, y2 = corners_from_coco(x, y, width, height)
     assert (x1, y1) == (x, y)
     np.testing.assert_allclose((x2 - x1, y2 - y1), (width, height), rtol=0, atol=1e-9)
@@ -350,7 +360,7 @@ def test_records_are_those_of_the_json_module(
 
         return visit
 
-    assert read_records(text, {key: visitor(key) for key in seen}) == set(seen)
+    assert read_records(Path("a.json"), text, {key: visitor(key) for key in seen}) == set(seen)
     assert seen == {"first": first, "second": second}
     assert lines == sorted(lines)
     assert all(1 <= line <= text.count("\n") + 1 for line in lines)
@@ -367,12 +377,12 @@ def test_real_files_agree_with_a_plain_reading(coco_root: Path, split: str, coun
     assert (len(data), len(data.classes), data.skipped) == (count, 80, 0)
     assert [sample.path.name for sample in data] == [image["file_name"] for image in contents["images"]]
     for image, sample in zip(contents["images"], data, strict=True):
-        things = [thing for thing in contents["annotations"] if thing["image_id"] == image["id"]]
-        single = Counter(names[thing["category_id"]] for thing in things if not thing["iscrowd"])
-        crowd = Counter(names[thing["category_id"]] for thing in things if thing["iscrowd"])
+        annotations = [each for each in contents["annotations"] if each["image_id"] == image["id"]]
+        single = Counter(names[each["category_id"]] for each in annotations if not each["iscrowd"])
+        crowd = Counter(names[each["category_id"]] for each in annotations if each["iscrowd"])
         labels = [1 if single[name] else 0 if crowd[name] else -1 for name in data.classes]
         assert sample.labels.tolist() == labels
-        rows = [(names[thing["category_id"]], *thing["bbox"], bool(thing["iscrowd"])) for thing in things]
+        rows = [(names[each["category_id"]], *each["bbox"], bool(each["iscrowd"])) for each in annotations]
         for row, box in zip(rows, sample.boxes or (), strict=True):
             assert (data.classes[box.label], box.x1, box.y1, box.crowd) == (row[0], row[1], row[2], row[5])
             assert (box.x2, box.y2) == (row[1] + row[3], row[2] + row[4])

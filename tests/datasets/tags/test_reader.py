@@ -133,7 +133,7 @@ def test_wrong_rows_are_named_together(tmp_path: Path) -> None:
             f"image {broken} cannot be read: it is not an image in a supported format",
         ),
         Problem("duplicate_row", file, 6, "a.jpg is already listed on line 2"),
-        Problem("malformed_row", file, 7, "the row has 2 cells and the header 3"),
+        Problem("malformed_row", file, 7, "the row has 2 cells, but the header has 3"),
         Problem("bad_value", file, 8, "the row has no file_name"),
         Problem("bad_value", file, 9, "'dog' is both in tags and in unknown_tags"),
         Problem("unknown_class", file, 10, "unknown class 'dgo'"),
@@ -159,13 +159,13 @@ def test_wrong_json_rows_are_named_together(tmp_path: Path) -> None:
     )
     assert problems_of(file) == [
         Problem("malformed_row", file, 2, "malformed JSON: Expecting ',' delimiter at column 38"),
-        Problem("malformed_row", file, 3, "the row is no JSON object"),
+        Problem("malformed_row", file, 3, "the row is not a JSON object"),
         Problem("bad_value", file, 4, "the row has no file_name"),
         Problem("bad_value", file, 5, "file_name is 7, not a string; tags is 7, not a list of strings"),
         Problem("bad_value", file, 6, "the row has no tags"),
         Problem("bad_value", file, 7, "tags is [1], not a list of strings"),
         Problem("bad_value", file, 8, "unknown_tags is None, not a list of strings"),
-        Problem("malformed_row", file, 9, "malformed JSON: it is nested too deep"),
+        Problem("malformed_row", file, 9, "malformed JSON: it is nested too deeply"),
     ]
     data = open_dataset(file, skip_bad=True)
     assert (names_of(data), data.skipped) == (["a.jpg"], 8)
@@ -176,19 +176,19 @@ def test_wrong_wide_values_are_named(tmp_path: Path) -> None:
     file = write(tmp_path / "wide.csv", "file_name,dog,cat", "a.jpg,1,2", "b.jpg,1,0", "c.jpg,1")
     assert problems_of(file) == [
         Problem("bad_value", file, 2, "'cat' is '2', not 0, 1, -1 or empty"),
-        Problem("malformed_row", file, 4, "the row has 2 cells and the header 3"),
+        Problem("malformed_row", file, 4, "the row has 2 cells, but the header has 3"),
     ]
 
 
 @pytest.mark.parametrize(
     ("lines", "line", "words"),
     [
-        ([], 1, "the header has no column 'file_name', only nothing"),
+        ([], 1, "the header has no column 'file_name': it is empty"),
         (["", "name,tags", "a.jpg,dog"], 2, "the header has no column 'file_name', only 'name', 'tags'"),
         (["file_name,tags,tags"], 1, "the header has column 'tags' more than once"),
-        (["file_name,split"], 1, "neither a column 'tags' nor a column for each class"),
-        (["file_name,dog,"], 1, "a column '', which does not go with one column for each class"),
-        (["file_name,dog,unknown_tags"], 1, "a column 'unknown_tags', which does not go with"),
+        (["file_name,split"], 1, "neither a column 'tags' nor one column per class"),
+        (["file_name,dog,"], 1, "a column '', which is not allowed with one column per class"),
+        (["file_name,dog,unknown_tags"], 1, "a column 'unknown_tags', which is not allowed with"),
         (["file_name,tags", 'a.jpg,"dog', "b.jpg,dog"], 2, "malformed CSV: unexpected end of data"),
         (["file_name,tags", "a.jpg,dog", 'b.jpg,"d"og'], 3, "malformed CSV: ',' expected after"),
     ],
@@ -265,14 +265,14 @@ def test_splits_of_a_column_or_of_folders(tmp_path: Path) -> None:
     assert (names_of(val), val.name, val.classes) == (["a.jpg", "c.jpg"], "tags val", ("cat", "cow", "dog"))
     assert [problem.line for problem in problems_of(file, split="train")] == [6]
     assert len(problems_of(file)) == 1
-    with pytest.raises(FreelocError, match=r"no image of --split test: it has train \(2\), val \(2\)"):
+    with pytest.raises(FreelocError, match=r"no image of the split 'test': it has train \(2\), val \(2\)"):
         open_dataset(file, split="test")
 
 
 def test_a_list_without_tags_gives_nothing_to_work_on(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg")
     file = write(tmp_path / "tags.csv", "file_name,tags", "a.jpg,")
-    with pytest.raises(FreelocError, match="it names no class; tag its images"):
+    with pytest.raises(FreelocError, match="has no classes: add tags to its images"):
         open_dataset(file)
     assert open_dataset(file, classes=["dog"]).labels.tolist() == [[-1]]
 
@@ -280,7 +280,7 @@ def test_a_list_without_tags_gives_nothing_to_work_on(tmp_path: Path) -> None:
 def test_a_list_without_splits_says_so(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg")
     file = write(tmp_path / "tags.csv", "file_name,tags", "a.jpg,dog")
-    with pytest.raises(FreelocError, match="no image of --split val: it has no splits at all"):
+    with pytest.raises(FreelocError, match="no image of the split 'val': it has no splits at all"):
         open_dataset(file, split="val")
 
 
@@ -382,7 +382,7 @@ def test_problems_of_class_folders_name_the_image(tmp_path: Path) -> None:
 
 def test_class_folders_hold_no_folders_and_take_no_images(tmp_path: Path) -> None:
     images(tmp_path, "dog/a.jpg")
-    with pytest.raises(FreelocError, match="--images goes with a list of file names"):
+    with pytest.raises(FreelocError, match="a folder of images can only be given for a list of file names"):
         open_dataset(tmp_path, images=tmp_path)
     (tmp_path / "dog" / "puppies").mkdir()
     with pytest.raises(FreelocError, match="puppies is a folder inside a class folder"):
@@ -391,7 +391,7 @@ def test_class_folders_hold_no_folders_and_take_no_images(tmp_path: Path) -> Non
 
 def test_a_folder_without_a_list_is_told(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
-    with pytest.raises(FreelocError, match="train is no tag list; looked for tag lists: a file"):
+    with pytest.raises(FreelocError, match="train is not a tag list; freeloc looked for tag lists: a file"):
         open_dataset(tmp_path, format="tags")
 
 
@@ -400,8 +400,8 @@ def test_a_class_on_every_image_matters_for_training_only(tmp_path: Path) -> Non
     file = write(tmp_path / "tags.csv", "file_name,tags,unknown_tags", "a.jpg,dog|cat,", "b.jpg,cat,dog")
     assert len(open_dataset(file)) == 2
     message = (
-        "is on every image: add images without it, or take it out of the tag list, and out of "
-        "--classes if it is there"
+        "is on every image: add images without it, or remove it from the tag list, "
+        "and from the chosen classes"
     )
     for skip_bad in (False, True):
         assert problems_of(file, checks=DatasetChecks(for_training=True), skip_bad=skip_bad) == [
@@ -420,7 +420,7 @@ def test_a_class_column_on_every_image_can_be_left_out(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg", "b.jpg")
     file = write(tmp_path / "wide.csv", "file_name,dog,cat", "a.jpg,1,0", "b.jpg,1,1")
     (problem,) = problems_of(file, checks=DatasetChecks(for_training=True))
-    assert problem.message.endswith("add images without it, or leave the class out with --classes")
+    assert problem.message.endswith("add images without it, or choose classes without it")
     assert len(open_dataset(file, classes=["cat"], checks=DatasetChecks(for_training=True))) == 2
 
 
@@ -519,7 +519,7 @@ def test_tags_that_utf8_cannot_write_are_told(tmp_path: Path) -> None:
         ("bad_value", 2),
         ("missing_image", 4),
     ]
-    assert told[0].message == r"tags has 'd\ud800g', which UTF-8 cannot write"
+    assert told[0].message == r"tags contains 'd\ud800g', which UTF-8 cannot encode"
     data = open_dataset(file, skip_bad=True)
     assert (data.classes, data.skipped) == (("dog",), 3)
 
@@ -556,7 +556,7 @@ def test_folder_names_that_are_not_utf8_are_told_as_classes_and_printed_as_names
     (data / "dog").rename(data / os.fsdecode(b"d\xe9g"))
     (problem,) = problems_of(data, skip_bad=True)
     assert problem.kind == "bad_value"
-    assert problem.message == r"the name of class 'd\udce9g' is not UTF-8 text: rename it"
+    assert problem.message == r"the class name 'd\udce9g' is not UTF-8 text: rename the class"
 
 
 def test_names_may_be_written_the_way_of_windows(tmp_path: Path) -> None:
@@ -585,15 +585,15 @@ def test_pictures_of_other_kinds_and_dead_links_in_class_folders_are_told(tmp_pa
                 "unreadable_image",
                 heic,
                 None,
-                "this is a picture of a kind that freeloc does not read: convert it to JPEG",
+                "images of this type are not supported: convert it to JPEG",
             ),
             Problem(
                 "missing_image",
                 tmp_path / "cat" / "d.jpg",
                 None,
-                "this image is a link to a file that is not there",
+                "this image is a link to a file that does not exist",
             ),
-            Problem("missing_image", link, None, "this image is a link to a file that is not there"),
+            Problem("missing_image", link, None, "this image is a link to a file that does not exist"),
         ]
     data = open_dataset(tmp_path, skip_bad=True)
     assert (names_of(data), data.skipped) == (["b.jpg", "a.jpg"], 3)

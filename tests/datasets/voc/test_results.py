@@ -1,4 +1,4 @@
-"""Classification results of the VOC devkit, read."""
+"""Reading classification results of the VOC devkit."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from freeloc.errors import FreelocError
 
 def dataset(*names: str) -> Dataset:
     samples = tuple(Sample(Path(f"{name}.jpg"), np.full(2, -1, np.int8)) for name in names)
-    return Dataset("by hand", ("cat", "dog"), samples)
+    return Dataset("made", ("cat", "dog"), samples)
 
 
-def test_scores_stand_where_their_images_are(tmp_path: Path) -> None:
+def test_scores_are_in_the_order_of_the_images(tmp_path: Path) -> None:
     (tmp_path / "comp2_cls_val_cat.txt").write_text("b 0.5\nother 9\na -1e-3\n")
     (tmp_path / "comp2_cls_val_dog.txt").write_text("a 2\r\n\nb 3\n")
     (tmp_path / "comp2_cls_val_sheep.txt").write_text("a 5\n")
@@ -28,9 +28,9 @@ def test_scores_stand_where_their_images_are(tmp_path: Path) -> None:
         assert found.tolist() == [[-0.001, 2], [0.5, 3]]
 
 
-def test_every_mistake_is_named(tmp_path: Path) -> None:
+def test_every_mistake_is_reported(tmp_path: Path) -> None:
     with pytest.raises(
-        FreelocError, match=r"no results: give a folder with files like comp2_cls_val_dog\.txt"
+        FreelocError, match=r"no results: give a folder with files such as comp2_cls_val_dog\.txt"
     ):
         read_classification_results(tmp_path, dataset("a"))
     (tmp_path / "comp2_cls_val_cat.txt").write_text("a 1\na 2\na\nb one\nb nan\n")
@@ -41,7 +41,7 @@ def test_every_mistake_is_named(tmp_path: Path) -> None:
         read_classification_results(tmp_path, dataset("a", "b"))
     assert [(each.file.name, each.line, each.message) for each in caught.value.problems] == [
         ("comp2_cls_val_cat.txt", None, "b has no score"),
-        ("comp2_cls_val_cat.txt", 2, "a has a score already"),
+        ("comp2_cls_val_cat.txt", 2, "a already has a score"),
         ("comp2_cls_val_cat.txt", 3, "'a' is not an image and a score"),
         ("comp2_cls_val_cat.txt", 4, "'b one' is not an image and a score"),
         ("comp2_cls_val_cat.txt", 5, "'b nan' is not an image and a score"),

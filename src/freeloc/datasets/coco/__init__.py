@@ -1,1 +1,1 @@
-"""COCO files."""
+"""COCO instances files."""

@@ -1,7 +1,7 @@
 """COCO instances files.
 
-A class is present in an image if it has an object there that is no crowd, ignored if it has crowds only,
-and absent otherwise. Boxes are read only when asked for.
+A class is present in an image if it has an object there that is not a crowd, ignored if it has crowds only, and
+absent otherwise. Boxes are read only on request.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from freeloc.datasets.builder import DatasetBuilder, DatasetEntry, make_labels
-from freeloc.datasets.coco.instances_file import CocoFile, CocoObject, Ident, read_coco_file
+from freeloc.datasets.builder import DatasetBuilder, SampleDraft, make_labels
+from freeloc.datasets.coco.instances_file import CocoFile, CocoId, CocoObject, read_coco_file
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.datasets.formats import DatasetFormat
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.problems import DataProblems, Problem
-from freeloc.errors import FreelocError, MalformedFileError
+from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.io.paths import existing_name, is_file
 
 __all__ = ["CocoFormat", "CocoIds", "category_ids", "read_ids"]
@@ -34,30 +34,30 @@ class CocoFormat(DatasetFormat):
     layout = "COCO: a file *.json, or a folder with annotations/instances_*.json"
 
     def detect(self, path: Path) -> bool:
-        """Return whether ``path`` is a JSON file or a folder with COCO instances files."""
-        return path.suffix.lower() == ".json" if path.is_file() else bool(_instances(path))
+        """Return whether a path is a JSON file, or a folder with COCO instances files."""
+        return path.suffix.lower() == ".json" if path.is_file() else bool(_find_instances(path))
 
     def open(self, path: Path, options: OpenOptions) -> Dataset:
         """Read one instances file."""
-        file = _instances_file(path, options.split)
-        contents = _read(file, boxes=options.boxes)
-        draft = DatasetBuilder(file, options)
-        for line, message in contents.lost_images:
-            draft.lose("bad_value", file, line, message)
-        for line, message in contents.trouble:
-            draft.trouble("bad_value", file, line, message)
+        file = _choose_file(path, options.split)
+        contents = _read_file(file, boxes=options.boxes)
+        builder = DatasetBuilder(file, options)
+        for line, message in contents.bad_images:
+            builder.add_bad_row("bad_value", file, line, message)
+        for line, message in contents.problems:
+            builder.add_fatal_problem("bad_value", file, line, message)
         classes = options.classes or tuple(_ids_by_name(contents))
         _check_classes(classes, contents)
-        entries = _take_entries(contents, draft)
-        _note_strays(contents, entries, draft)
+        samples = _add_images(contents, builder)
+        _report_unlisted_images(contents, samples, builder)
         categories = _Categories(contents, classes)
-        for image, entry in entries.items():
-            _use_objects(entry, contents.objects.get(image, ()), categories, draft)
-        return draft.finish(f"COCO {_split_of(file)}", classes)
+        for image_id, sample in samples.items():
+            _apply_objects(sample, contents.objects.get(image_id, ()), categories, builder)
+        return builder.build(f"COCO {_split_of(file)}", classes)
 
 
 def category_ids(path: str | Path, split: str | None = None) -> Mapping[str, int]:
-    """The category id of every class of a COCO file, in the order of the ids.
+    """Return the category id of every class of a COCO file, in the order of the ids.
 
     Args:
         path: the JSON file, or a COCO folder.
@@ -68,7 +68,7 @@ def category_ids(path: str | Path, split: str | None = None) -> Mapping[str, int
 
     Raises:
         DataProblems: the file is malformed.
-        FreelocError: there is no such file.
+        DatasetError: there is no such file.
 
     Example:
         ::
@@ -81,37 +81,39 @@ def category_ids(path: str | Path, split: str | None = None) -> Mapping[str, int
 
 @dataclass(frozen=True)
 class CocoIds:
-    """The ids of a COCO file, which other files (such as a detector's results) refer to.
+    """The ids of a COCO file, to which other files such as detection results refer.
 
     Attributes:
-        images: file name by image id, in the file's order; of a repeated id the first.
+        images: file name by image id, in the order of the file; the first one of a repeated id.
         categories: category id by class name, in the order of the ids.
     """
 
-    images: Mapping[Ident, str]
+    images: Mapping[CocoId, str]
     categories: Mapping[str, int]
 
 
 def read_ids(path: Path, split: str | None = None) -> CocoIds:
-    """The ids of images and categories; arguments and errors are those of `category_ids`."""
-    contents = _read(_instances_file(path, split), boxes=False)
-    images: dict[Ident, str] = {}
+    """Read the ids of images and categories; arguments and errors are those of `category_ids`."""
+    contents = _read_file(_choose_file(path, split), boxes=False)
+    images: dict[CocoId, str] = {}
     for image in contents.images:
-        images.setdefault(image.ident, image.file_name)
+        images.setdefault(image.id, image.file_name)
     return CocoIds(MappingProxyType(images), MappingProxyType(_ids_by_name(contents)))
 
 
 class _Categories:
-    """From category ids to names, and to labels for the chosen ones."""
+    """Ids of all categories, and labels of the chosen ones by id."""
 
     def __init__(self, contents: CocoFile, classes: tuple[str, ...]) -> None:
         chosen = {name: label for label, name in enumerate(classes)}
-        self.names: dict[Ident, str] = dict(contents.categories.items())
-        self.labels = {ident: chosen[name] for ident, name in self.names.items() if name in chosen}
+        self.ids = contents.categories.keys()
+        self.labels = {
+            category_id: chosen[name] for category_id, name in contents.categories.items() if name in chosen
+        }
         self.count = len(classes)
 
 
-def _instances(root: Path) -> list[Path]:
+def _find_instances(root: Path) -> list[Path]:
     return sorted((root / "annotations").glob("instances_*.json"))
 
 
@@ -120,19 +122,23 @@ def _split_of(file: Path) -> str:
 
 
 def _is_split(file: Path, split: str) -> bool:
-    """Whether a file is that split; "val" also means ``instances_val2017.json``."""
+    """Return whether a file is a split; "val" also means ``instances_val2017.json``."""
     name = _split_of(file)
     return split in (name, name.rstrip("0123456789"))
 
 
-def _instances_file(path: Path, split: str | None) -> Path:
+def _choose_file(path: Path, split: str | None) -> Path:
     if path.is_file():
         if split is not None and not _is_split(path, split):
-            raise FreelocError(f"{path} is one split: leave out --split {split}, or give the COCO folder")
+            raise DatasetError(
+                f"{path} is one split: leave out the split {split!r}, or give the COCO folder",
+                path=path,
+                parameter="split",
+            )
         return path
-    files = _instances(path)
+    files = _find_instances(path)
     if not files:
-        raise FreelocError(f"{path} is no COCO data set; looked for {CocoFormat.layout}")
+        raise DatasetError(f"{path} is not a COCO dataset; freeloc looked for {CocoFormat.layout}", path=path)
     known = ", ".join(map(_split_of, files))
     if split is None:
         fitting = files
@@ -141,50 +147,61 @@ def _instances_file(path: Path, split: str | None) -> Path:
             file for file in files if _is_split(file, split)
         ]
     if not fitting:
-        raise FreelocError(f"{path} has no annotations/instances_{split}.json for --split: it has {known}")
+        raise DatasetError(
+            f"{path} has no annotations/instances_{split}.json: it has {known}", path=path, parameter="split"
+        )
     if len(fitting) > 1:
-        raise FreelocError(f"{path} has several instances files: choose one of {known} with --split")
+        raise DatasetError(
+            f"{path} has several instances files: choose one of {known}", path=path, parameter="split"
+        )
     return fitting[0]
 
 
-def _read(file: Path, *, boxes: bool) -> CocoFile:
+def _read_file(file: Path, *, boxes: bool) -> CocoFile:
     try:
         return read_coco_file(file, boxes=boxes)
     except MalformedFileError as error:
-        raise DataProblems(file, [Problem.of(error)], lasting=1) from error
+        raise DataProblems(file, [Problem.from_error(error)], fatal=1) from error
 
 
 def _ids_by_name(contents: CocoFile) -> dict[str, int]:
-    return {name: ident for ident, name in sorted(contents.categories.items())}
+    return {name: category_id for category_id, name in sorted(contents.categories.items())}
 
 
 def _check_classes(classes: Iterable[str], contents: CocoFile) -> None:
-    # An absent category says nothing about its objects: their images must not count as without them.
+    # A file without a category does not annotate its objects: their images must not count as without them.
     known = set(contents.categories.values())
-    if strange := ", ".join(repr(name) for name in classes if name not in known):
-        raise FreelocError(f"--classes has {strange}, which is no category of {contents.file}: leave it out")
+    if unknown := ", ".join(repr(name) for name in classes if name not in known):
+        raise DatasetError(
+            f"classes contains {unknown}, which is not a category of {contents.file}: leave it out",
+            path=contents.file,
+            parameter="classes",
+        )
 
 
-def _take_entries(contents: CocoFile, draft: DatasetBuilder) -> dict[Ident, DatasetEntry]:
-    """The images by their ids; a repeated id keeps its first row."""
+def _add_images(contents: CocoFile, builder: DatasetBuilder) -> dict[CocoId, SampleDraft]:
+    """Add the images and return them by id; the first one of a repeated id is returned."""
     file = contents.file
-    folder = draft.options.images or _images_folder(file, [image.file_name for image in contents.images])
-    entries: dict[Ident, DatasetEntry] = {}
+    folder = builder.options.images or _find_images_folder(
+        file, [image.file_name for image in contents.images]
+    )
+    samples: dict[CocoId, SampleDraft] = {}
     for image in contents.images:
         path = folder / existing_name(folder, image.file_name)
-        entry = draft.add(path, file, image.line, f"image {image.ident}: ")
-        first = entries.setdefault(image.ident, entry)
-        if first is not entry and first.path != entry.path:
-            draft.fault(entry, "duplicate_row", f"this id is already that of {first.path.name}")
-    return entries
+        sample = builder.add_image(path, file, image.line, f"image {image.id}: ")
+        first = samples.setdefault(image.id, sample)
+        if first is not sample and first.path != sample.path:
+            message = f"{first.path.name} already has this id"
+            builder.add_problem(sample, "duplicate_row", message)
+    return samples
 
 
-def _images_folder(file: Path, names: list[str]) -> Path:
-    """The first likely folder that holds any of the images, or else the first that is there."""
+def _find_images_folder(file: Path, names: list[str]) -> Path:
+    """Return the first usual folder that contains any of the images, or else the first that exists."""
     root = file.parent.parent if file.parent.name == "annotations" else file.parent
     split = _split_of(file)
-    likely = (root / split, root / "images" / split, root / "images", root, file.parent)
-    folders = [folder for folder in likely if folder.is_dir()]
+    usual = (root / split, root / "images" / split, root / "images", root, file.parent)
+    folders = [folder for folder in usual if folder.is_dir()]
     return next(
         (
             folder
@@ -195,38 +212,38 @@ def _images_folder(file: Path, names: list[str]) -> Path:
     )
 
 
-def _note_strays(contents: CocoFile, entries: Mapping[Ident, DatasetEntry], draft: DatasetBuilder) -> None:
-    for image, objects in contents.objects.items():
-        if image not in entries:
-            for thing in objects:
-                message = f"{thing.called} belongs to image {image!r}, which the file does not list"
-                draft.trouble("bad_value", contents.file, thing.line, message)
-
-
-def _use_objects(
-    entry: DatasetEntry, objects: Iterable[CocoObject], categories: _Categories, draft: DatasetBuilder
+def _report_unlisted_images(
+    contents: CocoFile, samples: Mapping[CocoId, SampleDraft], builder: DatasetBuilder
 ) -> None:
-    """Turn the annotations of one image into labels and boxes, and note what is wrong."""
+    for image_id, objects in contents.objects.items():
+        if image_id not in samples:
+            for each in objects:
+                message = f"{each.name} belongs to image {image_id!r}, which the file does not list"
+                builder.add_fatal_problem("bad_value", contents.file, each.line, message)
+
+
+def _apply_objects(
+    sample: SampleDraft, objects: Iterable[CocoObject], categories: _Categories, builder: DatasetBuilder
+) -> None:
+    """Convert the annotations of one image to labels and boxes, and add its problems."""
     present: list[int] = []
     crowds: list[int] = []
     boxes: list[AnnotatedBox] = []
-    for thing in objects:
-        name = categories.names.get(thing.category)
-        if name is None:
-            message = f"{thing.called} has category_id {thing.category!r}, which is not among the categories"
-            draft.fault(entry, "unknown_class", message, line=thing.line)
+    for each in objects:
+        if each.category not in categories.ids:
+            message = f"{each.name} has category_id {each.category!r}, which is not among the categories"
+            builder.add_problem(sample, "unknown_class", message, line=each.line)
             continue
-        if thing.fault:
-            draft.fault(entry, "bad_value", f"{thing.called}: {thing.fault}", line=thing.line)
+        if each.problem:
+            builder.add_problem(sample, "bad_value", f"{each.name}: {each.problem}", line=each.line)
             continue
-        label = categories.labels.get(thing.category)
+        label = categories.labels.get(each.category)
         if label is None:
             continue
-        (crowds if thing.crowd else present).append(label)
-        if thing.corners is not None:
-            box = AnnotatedBox(label, *thing.corners, crowd=thing.crowd)
-            draft.check_box(entry, box, file=entry.file, line=thing.line, name=name)
-            boxes.append(box)
-    entry.labels = make_labels(categories.count, present, crowds)
-    if draft.options.boxes:
-        entry.boxes = tuple(boxes)
+        (crowds if each.crowd else present).append(label)
+        if each.corners is not None:
+            boxes.append(AnnotatedBox(label, *each.corners, crowd=each.crowd))
+            builder.check_box(sample, boxes[-1], sample.file, each.line)
+    sample.labels = make_labels(categories.count, present, crowds)
+    if builder.options.boxes:
+        sample.boxes = tuple(boxes)

@@ -1,1 +1,1 @@
-"""Tag lists and class folders."""
+"""Tag lists as CSV, JSONL or class folders."""

@@ -1,4 +1,4 @@
-"""Tag lists as folders: one sub-folder for each class."""
+"""Tag lists as folders: one subfolder per class."""
 
 from __future__ import annotations
 
@@ -7,83 +7,85 @@ from collections import defaultdict
 from collections.abc import Container
 from pathlib import Path
 
-from freeloc.datasets.tags.rows import RowFault, TagRow, TagTable
-from freeloc.errors import FreelocError
+from freeloc.datasets.tags.rows import RowProblem, TagRow, TagTable
+from freeloc.errors import DatasetError
 from freeloc.images.find import SUFFIXES, UNSUPPORTED_SUFFIXES
 from freeloc.io.paths import is_broken_link, is_file
 
 __all__ = ["has_images", "read_class_folders", "subfolders"]
 
+_UNSUPPORTED = RowProblem("unreadable_image", "images of this type are not supported: convert it to JPEG")
+
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders inside a folder, sorted, without hidden ones."""
+    """Return the folders inside a folder, sorted, without hidden ones."""
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def has_images(folder: Path) -> bool:
-    """Whether an image lies directly in a folder, going by the names."""
+    """Return whether a folder directly contains a file with the suffix of an image."""
     return any(_has_suffix(path, SUFFIXES) and path.is_file() for path in folder.iterdir())
 
 
 def read_class_folders(folder: Path, split: str | None = None) -> TagTable:
-    """Read the images of class folders.
+    """List the images of class folders.
 
-    Images lie directly in their class folder; other files are passed over. Pictures of kinds that freeloc
-    does not read are rows with a fault, and so are links to nothing in the end. Files of the same name and the
-    same bytes in several class folders are one image with several tags; its path is the first one.
+    Images must be directly in their class folder; other files are ignored. Images of unsupported types and broken
+    links become rows with a problem. Files with equal names and contents in several class folders are one image
+    with several tags; its path is that of the first one.
 
     Args:
-        folder: what holds the class folders.
-        split: the part all images belong to.
+        folder: the folder that contains the class folders.
+        split: the split of all images.
 
     Returns:
         One row per image, sorted by class and name.
 
     Raises:
-        FreelocError: a class folder holds folders.
+        DatasetError: a class folder contains folders.
     """
     classes = subfolders(folder)
     by_name: dict[str, list[Path]] = defaultdict(list)
     for class_folder in classes:
-        if deeper := subfolders(class_folder):
-            raise FreelocError(f"{deeper[0]} is a folder inside a class folder: put its images one folder up")
-        for path in sorted(filter(_is_picture, class_folder.iterdir())):
+        if nested := subfolders(class_folder):
+            raise DatasetError(
+                f"{nested[0]} is a folder inside a class folder: move its images into the class folder",
+                path=nested[0],
+            )
+        for path in sorted(filter(_is_image, class_folder.iterdir())):
             by_name[path.name].append(path)
-    groups = [group for paths in by_name.values() for group in _same_bytes(paths)]
+    groups = [group for paths in by_name.values() for group in _group_equal_files(paths)]
     groups.sort(key=lambda group: (group[0].parent.name, group[0].name))
     rows = (
         TagRow(
-            group[0],
-            None,
-            group[0],
-            split,
-            tuple(path.parent.name for path in group),
-            faults=_faults(group[0]),
+            file=group[0],
+            line=None,
+            image=group[0],
+            split=split,
+            tags=tuple(path.parent.name for path in group),
+            problems=(_UNSUPPORTED,) if _is_unsupported(group[0]) else (),
         )
         for group in groups
     )
-    return TagTable(folder, tuple(rows), names=tuple(path.name for path in classes))
+    return TagTable(folder, tuple(rows), class_names=tuple(path.name for path in classes))
 
 
 def _has_suffix(path: Path, suffixes: Container[str]) -> bool:
     return path.suffix.lower() in suffixes and not path.name.startswith(".")
 
 
-def _is_picture(path: Path) -> bool:
-    """Whether a file or link goes for a picture by its name, be it one that freeloc reads or not."""
+def _is_image(path: Path) -> bool:
+    """Return whether a file or link has the suffix of an image, supported or not."""
     named = _has_suffix(path, SUFFIXES) or _has_suffix(path, UNSUPPORTED_SUFFIXES)
     return named and (is_file(path) or is_broken_link(path))
 
 
-def _faults(path: Path) -> tuple[RowFault, ...]:
-    if not (_has_suffix(path, UNSUPPORTED_SUFFIXES) and path.is_file()):
-        return ()
-    message = "this is a picture of a kind that freeloc does not read: convert it to JPEG"
-    return (RowFault("unreadable_image", message),)
+def _is_unsupported(path: Path) -> bool:
+    return _has_suffix(path, UNSUPPORTED_SUFFIXES) and path.is_file()
 
 
-def _same_bytes(paths: list[Path]) -> list[list[Path]]:
-    """Groups of equal files; only files of equal size are read."""
+def _group_equal_files(paths: list[Path]) -> list[list[Path]]:
+    """Return groups of files with equal contents; only files of equal size are read."""
     if len(paths) == 1:
         return [paths]
     sizes: dict[int, list[Path]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Tag lists as CSV: with a column of tags, or in the wide form with one column per class."""
+"""Tag lists as CSV, with a column of tags or, in the wide form, with one column per class."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from freeloc.datasets.tags.rows import NO_NAME, RowFault, TagRow, TagSource, TagTable, parse_cell
+from freeloc.datasets.tags.rows import NO_FILE_NAME, RowProblem, TagRow, TagSource, TagTable, parse_tags
 from freeloc.errors import MalformedFileError
 from freeloc.io.text import read_text
 
@@ -21,37 +21,37 @@ _Cells = dict[str, str]
 
 
 def read_csv(source: TagSource) -> TagTable:
-    """Read a CSV tag list; cells are separated by comma, semicolon or tab, as the header shows.
+    """Read a CSV tag list; the header shows whether cells are separated by comma, semicolon or tab.
 
-    In the wide form 1 means present and an empty cell unknown. A 0 means absent, unless some cell of the
-    file is −1: then −1 means absent and 0 unknown, as in VOC's class files. Columns of classes that are not
-    asked for are left out, and may hold anything.
+    In the wide form, 1 means present and an empty cell unknown. 0 means absent, unless a cell of the file is −1:
+    then −1 means absent and 0 unknown, as in VOC's class files. Columns of classes that are not chosen are left
+    out and may contain anything.
 
     Args:
-        source: the file and what its names are relative to.
+        source: the list.
 
     Returns:
-        All rows, also wrong ones, with what is wrong.
+        All rows, including malformed ones, with their problems.
 
     Raises:
-        MalformedFileError: the file as a whole cannot be read: no UTF-8, no header, a quote left open.
-        FreelocError: the file cannot be opened.
+        MalformedFileError: the whole file cannot be read: it is not UTF-8, or has no header or an open quote.
+        DatasetError: the file cannot be read.
     """
-    records = _records(read_text(source.file), source.file)
+    records = _read_records(read_text(source.file), source.file)
     header_line, names = next(records, (1, []))
     header = [name.strip() for name in names]
     _check_header(header, source.file, header_line)
     rows = [(line, _cells(header, record)) for line, record in records]
     if _TAGS in header:
-        return TagTable(source.file, tuple(_tagged(source, line, cells) for line, cells in rows))
+        return TagTable(source.file, tuple(_parse_row(source, line, cells) for line, cells in rows))
     columns = tuple(name for name in header if name not in (_FILE, _SPLIT))
-    return TagTable(source.file, tuple(_wide(source, columns, rows)), columns, line=header_line)
+    return TagTable(source.file, tuple(_parse_wide_rows(source, columns, rows)), columns, line=header_line)
 
 
-def _records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not empty, each with its first line."""
+def _read_records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the first line and the cells of each record that is not empty."""
     first = next(filter(str.strip, io.StringIO(text, newline=None)), "")
-    delimiter = next((mark for mark in _DELIMITERS if _FILE in _header_names(first, mark)), ",")
+    delimiter = next((mark for mark in _DELIMITERS if _FILE in _split_header(first, mark)), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
@@ -65,62 +65,63 @@ def _records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
             yield line, record
 
 
-def _header_names(line: str, delimiter: str) -> list[str]:
+def _split_header(line: str, delimiter: str) -> list[str]:
     return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
 
 
 def _check_header(header: list[str], file: Path, line: int) -> None:
     if _FILE not in header:
-        found = ", ".join(map(repr, filter(None, header))) or "nothing"
-        raise MalformedFileError(file, line, f"the header has no column 'file_name', only {found}")
+        names = ", ".join(map(repr, filter(None, header)))
+        reason = f", only {names}" if names else ": it is empty"
+        raise MalformedFileError(file, line, f"the header has no column 'file_name'{reason}")
     if repeated := sorted({name for name in header if header.count(name) > 1}):
         raise MalformedFileError(file, line, f"the header has column {repeated[0]!r} more than once")
     if _TAGS in header:
         return
     if set(header) <= {_FILE, _SPLIT}:
         raise MalformedFileError(
-            file, line, "the header has neither a column 'tags' nor a column for each class"
+            file, line, "the header has neither a column 'tags' nor one column per class"
         )
     if wrong := [name for name in header if name in ("", _UNKNOWN)]:
-        message = f"the header has a column {wrong[0]!r}, which does not go with one column for each class"
-        raise MalformedFileError(file, line, message)
+        reason = f"the header has a column {wrong[0]!r}, which is not allowed with one column per class"
+        raise MalformedFileError(file, line, reason)
 
 
 def _cells(header: list[str], record: list[str]) -> _Cells | str:
-    """The row's cells by column, or what is wrong with it."""
+    """Return the cells of a row by column, or what is wrong with the row."""
     if len(record) != len(header):
-        return f"the row has {len(record)} cells and the header {len(header)}"
+        return f"the row has {len(record)} cells, but the header has {len(header)}"
     return dict(zip(header, map(str.strip, record), strict=True))
 
 
-def _tagged(source: TagSource, line: int, cells: _Cells | str) -> TagRow:
+def _parse_row(source: TagSource, line: int, cells: _Cells | str) -> TagRow:
     if isinstance(cells, str):
-        return source.broken_row(line, cells)
-    faults = [] if cells[_FILE] else [NO_NAME]
+        return source.malformed_row(line, cells)
+    problems = [] if cells[_FILE] else [NO_FILE_NAME]
     return source.row(
         line,
         cells[_FILE],
         cells.get(_SPLIT, ""),
-        tags=parse_cell(cells[_TAGS], _TAGS, faults),
-        unknown=parse_cell(cells.get(_UNKNOWN, ""), _UNKNOWN, faults),
-        faults=faults,
+        tags=parse_tags(cells[_TAGS], _TAGS, problems),
+        unknown=parse_tags(cells.get(_UNKNOWN, ""), _UNKNOWN, problems),
+        problems=problems,
     )
 
 
-def _wide(
+def _parse_wide_rows(
     source: TagSource, columns: tuple[str, ...], rows: list[tuple[int, _Cells | str]]
 ) -> Iterator[TagRow]:
-    wanted = columns if source.classes is None else tuple(name for name in columns if name in source.classes)
-    absent = _absent(columns, wanted, [cells for _, cells in rows if not isinstance(cells, str)])
+    classes = columns if source.classes is None else tuple(name for name in columns if name in source.classes)
+    absent = _absent_value(columns, classes, [cells for _, cells in rows if not isinstance(cells, str)])
     for line, cells in rows:
         if isinstance(cells, str):
-            yield source.broken_row(line, cells)
+            yield source.malformed_row(line, cells)
             continue
-        texts = {name: cells[name].lower() for name in wanted}
+        texts = {name: cells[name].lower() for name in classes}
         values = {name: _VALUES.get(text) for name, text in texts.items()}
-        faults = [] if cells[_FILE] else [NO_NAME]
-        faults += [
-            RowFault("bad_value", f"{name!r} is {cells[name]!r}, not 0, 1, -1 or empty")
+        problems = [] if cells[_FILE] else [NO_FILE_NAME]
+        problems += [
+            RowProblem("bad_value", f"{name!r} is {cells[name]!r}, not 0, 1, -1 or empty")
             for name, text in texts.items()
             if text not in _VALUES
         ]
@@ -128,20 +129,20 @@ def _wide(
             line,
             cells[_FILE],
             cells.get(_SPLIT, ""),
-            tags=[name for name in wanted if values[name] == 1],
-            unknown=[name for name in wanted if values[name] not in (1, absent)],
-            faults=faults,
+            tags=[name for name in classes if values[name] == 1],
+            unknown=[name for name in classes if values[name] not in (1, absent)],
+            problems=problems,
         )
 
 
-def _absent(columns: tuple[str, ...], wanted: tuple[str, ...], rows: list[_Cells]) -> int:
-    """The value that means absent.
+def _absent_value(columns: tuple[str, ...], classes: tuple[str, ...], rows: list[_Cells]) -> int:
+    """Return the value that means absent.
 
-    A class that is left out still shows how the file is meant, so that leaving it out changes no other label.
-    A column of something else, such as a temperature, shows nothing.
+    The values of a class that is not chosen count as well, so that leaving it out changes no other label. A column
+    of anything else, such as a temperature, does not count.
     """
     for name in columns:
         texts = {cells[name].lower() for cells in rows}
-        if (name in wanted or texts <= _VALUES.keys()) and any(_VALUES.get(text) == -1 for text in texts):
+        if (name in classes or texts <= _VALUES.keys()) and any(_VALUES.get(text) == -1 for text in texts):
             return -1
     return 0

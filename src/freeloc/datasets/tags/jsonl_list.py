@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 from freeloc.datasets.tags.rows import (
-    NO_NAME,
-    RowFault,
+    NO_FILE_NAME,
+    RowProblem,
     TagRow,
     TagSource,
     TagTable,
-    checked_tags,
-    parse_cell,
+    check_tags,
+    parse_tags,
 )
 from freeloc.io.text import read_text
 
@@ -21,62 +21,64 @@ __all__ = ["read_jsonl"]
 def read_jsonl(source: TagSource) -> TagTable:
     """Read a JSONL tag list.
 
-    Each line is an object with ``file_name`` and ``tags``, and perhaps ``unknown_tags`` and ``split``. Tags
-    are a list of strings, each one tag as it stands, or a string as in a CSV cell.
+    Each line is an object with ``file_name`` and ``tags``, and optionally ``unknown_tags`` and ``split``. Tags are
+    a list of strings, each of them one tag, or a string as in a CSV cell.
 
     Args:
-        source: the file and what its names are relative to.
+        source: the list.
 
     Returns:
-        All rows, also wrong ones, with what is wrong.
+        All rows, including malformed ones, with their problems.
 
     Raises:
         MalformedFileError: the file is not UTF-8.
-        FreelocError: the file cannot be opened.
+        DatasetError: the file cannot be read.
     """
-    # Only "\n" ends a line: a string may hold other line ends, such as U+2028.
+    # Only "\n" ends a line: a string may contain other line ends, such as U+2028.
     lines = enumerate(read_text(source.file).split("\n"), start=1)
-    return TagTable(source.file, tuple(_row(source, line, text) for line, text in lines if text.strip()))
+    return TagTable(
+        source.file, tuple(_parse_row(source, line, text) for line, text in lines if text.strip())
+    )
 
 
-def _row(source: TagSource, line: int, text: str) -> TagRow:
+def _parse_row(source: TagSource, line: int, text: str) -> TagRow:
     try:
         record = json.loads(text)
     except json.JSONDecodeError as error:
-        return source.broken_row(line, f"malformed JSON: {error.msg} at column {error.colno}")
+        return source.malformed_row(line, f"malformed JSON: {error.msg} at column {error.colno}")
     except ValueError:
-        # Python reads no whole number of more than some thousand digits.
-        return source.broken_row(line, "malformed JSON: a number in it has too many digits")
+        # Python does not convert integers of more than a few thousand digits.
+        return source.malformed_row(line, "malformed JSON: a number in it has too many digits")
     except RecursionError:
-        return source.broken_row(line, "malformed JSON: it is nested too deep")
+        return source.malformed_row(line, "malformed JSON: it is nested too deeply")
     if not isinstance(record, dict):
-        return source.broken_row(line, "the row is no JSON object")
-    faults: list[RowFault] = []
-    name = _string(record, "file_name", faults)
-    if not name and not faults:
-        faults.append(NO_NAME)
+        return source.malformed_row(line, "the row is not a JSON object")
+    problems: list[RowProblem] = []
+    name = _get_string(record, "file_name", problems)
+    if not name and not problems:
+        problems.append(NO_FILE_NAME)
     if "tags" not in record:
-        faults.append(RowFault("bad_value", "the row has no tags"))
+        problems.append(RowProblem("bad_value", "the row has no tags"))
     return source.row(
         line,
         name,
-        _string(record, "split", faults),
-        tags=_tags(record, "tags", faults),
-        unknown=_tags(record, "unknown_tags", faults),
-        faults=faults,
+        _get_string(record, "split", problems),
+        tags=_get_tags(record, "tags", problems),
+        unknown=_get_tags(record, "unknown_tags", problems),
+        problems=problems,
     )
 
 
-def _string(record: dict[str, object], key: str, faults: list[RowFault]) -> str:
+def _get_string(record: dict[str, object], key: str, problems: list[RowProblem]) -> str:
     value = record.get(key)
     if value is None or isinstance(value, str):
         return (value or "").strip()
-    faults.append(RowFault("bad_value", f"{key} is {value!r}, not a string"))
+    problems.append(RowProblem("bad_value", f"{key} is {value!r}, not a string"))
     return ""
 
 
-def _tags(record: dict[str, object], key: str, faults: list[RowFault]) -> tuple[str, ...]:
+def _get_tags(record: dict[str, object], key: str, problems: list[RowProblem]) -> tuple[str, ...]:
     value = record.get(key, "")
-    return (
-        parse_cell(value.strip(), key, faults) if isinstance(value, str) else checked_tags(value, key, faults)
-    )
+    if isinstance(value, str):
+        return parse_tags(value.strip(), key, problems)
+    return check_tags(value, key, problems)

@@ -1,4 +1,4 @@
-"""Tag lists: a CSV or JSONL file, a folder with one (the Hugging Face habit), or a folder for each class."""
+"""Tag lists: a CSV or JSONL file, a folder with one as on the Hugging Face Hub, or one folder per class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from freeloc.datasets.tags.class_folders import has_images, read_class_folders, 
 from freeloc.datasets.tags.csv_list import read_csv
 from freeloc.datasets.tags.jsonl_list import read_jsonl
 from freeloc.datasets.tags.rows import SPLIT_FOLDERS, TagRow, TagSource, TagTable
-from freeloc.errors import FreelocError, MalformedFileError
+from freeloc.errors import DatasetError, MalformedFileError
 
 __all__ = ["TagListFormat"]
 
@@ -37,13 +37,13 @@ class TagListFormat(DatasetFormat):
     )
 
     def detect(self, path: Path) -> bool:
-        """Return whether ``path`` is a tag list in one file, or a folder with such a file in its usual place."""
+        """Return whether a path is a tag list in one file, or a folder with such a file in its usual place."""
         if path.is_file():
             return path.suffix.lower() in _SUFFIXES
         return any(_metadata(folder) for folder in (path, *_split_folders(path)))
 
     def guess(self, path: Path) -> bool:
-        """Return whether ``path`` contains class folders with images; VOC and COCO have such folders, too."""
+        """Return whether a folder contains class folders with images; VOC and COCO have such folders as well."""
         if not path.is_dir():
             return False
         parents = _split_folders(path) or [path]
@@ -51,20 +51,20 @@ class TagListFormat(DatasetFormat):
 
     def open(self, path: Path, options: OpenOptions) -> Dataset:
         """Read the tag list, or all tag lists of a folder."""
-        draft = DatasetBuilder(path, options)
-        tables = _read_tables(path, draft)
+        builder = DatasetBuilder(path, options)
+        tables = _read_tables(path, builder)
         classes = options.classes or _class_list(tables)
-        _check_columns(tables, classes, draft)
-        index = {name: number for number, name in enumerate(classes)}
-        for row in _chosen(tables, options.split, path, draft):
-            _take(row, index, draft)
+        _check_columns(tables, classes, builder)
+        labels = {name: label for label, name in enumerate(classes)}
+        for row in _select_rows(tables, options.split, path, builder):
+            _add_row(row, labels, builder)
         title = path.stem if path.is_file() else path.resolve().name
         name = f"{title} {options.split or ''}".strip()
         if all(table.columns is not None for table in tables):
-            return draft.finish(name, classes)
+            return builder.build(name, classes)
         # A tag that is not among the classes is a problem, so choosing classes alone does not help.
-        return draft.finish(
-            name, classes, leave_out="take it out of the tag list, and out of --classes if it is there"
+        return builder.build(
+            name, classes, drop_class="remove it from the tag list, and from the chosen classes"
         )
 
 
@@ -73,84 +73,98 @@ def _metadata(folder: Path) -> list[Path]:
 
 
 def _split_folders(path: Path) -> list[Path]:
-    """The sub-folders of a folder if they are splits, and nothing otherwise."""
+    """Return the subfolders of a folder if all of them are splits, otherwise an empty list."""
     folders = subfolders(path) if path.is_dir() else []
     return folders if all(folder.name in SPLIT_FOLDERS for folder in folders) else []
 
 
-def _read_tables(path: Path, draft: DatasetBuilder) -> list[TagTable]:
-    """Read every list under ``path``; one that cannot be read is noted, and stops at the end."""
-    places: list[tuple[Path, str | None]] = [(path, None)]
+def _read_tables(path: Path, builder: DatasetBuilder) -> list[TagTable]:
+    """Read every list at a path; a list that cannot be read is a fatal problem."""
+    lists: list[tuple[Path, str | None]] = [(path, None)]
     if path.is_dir() and not _metadata(path):
-        places = [(folder, folder.name) for folder in _split_folders(path)] or places
+        lists = [(folder, folder.name) for folder in _split_folders(path)] or lists
     tables = []
-    for place, split in places:
+    for file_or_folder, split in lists:
         try:
-            tables.append(_read_place(place, split, draft.options))
+            tables.append(_read_table(file_or_folder, split, builder.options))
         except MalformedFileError as error:
-            draft.trouble("malformed_file", error.file, error.line, error.reason)
+            builder.add_fatal_problem("malformed_file", error.file, error.line, error.reason)
     return tables
 
 
-def _read_place(place: Path, split: str | None, options: OpenOptions) -> TagTable:
-    files = [place] if place.is_file() else _metadata(place)
+def _read_table(path: Path, split: str | None, options: OpenOptions) -> TagTable:
+    files = [path] if path.is_file() else _metadata(path)
     if len(files) > 1:
-        raise FreelocError(f"{place} has both {' and '.join(_METADATA)}: give the one to read")
+        raise DatasetError(f"{path} has both {' and '.join(_METADATA)}: give the one to read", path=path)
     if files:
         source = TagSource(files[0], options.images or files[0].parent, split, options.classes)
         return read_jsonl(source) if source.file.suffix.lower() in _JSON_SUFFIXES else read_csv(source)
     if options.images is not None:
-        raise FreelocError(
-            f"--images goes with a list of file names, and {place} is a folder of class folders"
+        raise DatasetError(
+            f"images is {options.images}, but {path} contains class folders: "
+            "a folder of images can only be given for a list of file names",
+            path=path,
+            parameter="images",
         )
-    table = read_class_folders(place, split) if place.is_dir() else None
+    table = read_class_folders(path, split) if path.is_dir() else None
     if table is None or not table.rows:
-        raise FreelocError(f"{place} is no tag list; looked for {TagListFormat.layout}")
+        raise DatasetError(f"{path} is not a tag list; freeloc looked for {TagListFormat.layout}", path=path)
     return table
 
 
 def _class_list(tables: Iterable[TagTable]) -> tuple[str, ...]:
     columns: dict[str, None] = {}
-    others: set[str] = set()
+    names: set[str] = set()
     for table in tables:
         columns.update(dict.fromkeys(table.columns or ()))
-        others.update(table.names, *(row.tags + row.unknown for row in table.rows))
-    return (*columns, *sorted(others - columns.keys()))
+        names.update(table.class_names, *(row.tags + row.unknown for row in table.rows))
+    return (*columns, *sorted(names - columns.keys()))
 
 
-def _check_columns(tables: Iterable[TagTable], classes: tuple[str, ...], draft: DatasetBuilder) -> None:
-    """Without its column a class is unknown in every image, which must not count as absent."""
+def _check_columns(tables: Iterable[TagTable], classes: tuple[str, ...], builder: DatasetBuilder) -> None:
+    """Report classes without a column: they are unknown in every image and must not count as absent."""
     for table in tables:
         if table.columns is None:
             continue
         for name in classes:
             if name not in table.columns:
-                draft.trouble("bad_value", table.file, table.line, f"there is no column for class {name!r}")
+                message = f"there is no column for class {name!r}"
+                builder.add_fatal_problem("bad_value", table.file, table.line, message)
 
 
-def _chosen(tables: Iterable[TagTable], split: str | None, path: Path, draft: DatasetBuilder) -> list[TagRow]:
-    """The rows of a split. A row that cannot be read may belong to any split, so it stays."""
+def _select_rows(
+    tables: Iterable[TagTable], split: str | None, path: Path, builder: DatasetBuilder
+) -> list[TagRow]:
+    """Return the rows of a split; a row that cannot be parsed may belong to any split, so it is included."""
     rows = [row for table in tables for row in table.rows]
     if split is None:
         return rows
-    chosen = [row for row in rows if row.split == split or (row.image is None and row.split is None)]
-    if not chosen and not draft.has_problems:
-        found = Counter(row.split for row in rows if row.split is not None)
-        known = ", ".join(f"{name} ({count})" for name, count in sorted(found.items())) or "no splits at all"
-        raise FreelocError(f"{path} has no image of --split {split}: it has {known}")
-    return chosen
+    selected = [row for row in rows if row.split == split or (row.image is None and row.split is None)]
+    if not selected and not builder.has_problems:
+        counts = Counter(row.split for row in rows if row.split is not None)
+        known = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+        raise DatasetError(
+            f"{path} has no image of the split {split!r}: it has {known or 'no splits at all'}",
+            path=path,
+            parameter="split",
+        )
+    return selected
 
 
-def _take(row: TagRow, index: Mapping[str, int], draft: DatasetBuilder) -> None:
+def _add_row(row: TagRow, labels: Mapping[str, int], builder: DatasetBuilder) -> None:
     if row.image is None:
-        draft.lose(row.faults[0].kind, row.file, row.line, "; ".join(fault.message for fault in row.faults))
+        message = "; ".join(problem.message for problem in row.problems)
+        builder.add_bad_row(row.problems[0].kind, row.file, row.line, message)
         return
-    known_as_bad = any(fault.kind == "unreadable_image" for fault in row.faults)
-    entry = draft.add(row.image, row.file, row.line, look=not known_as_bad)
-    for kind, message in row.faults:
-        draft.fault(entry, kind, message)
+    is_unreadable = any(problem.kind == "unreadable_image" for problem in row.problems)
+    sample = builder.add_image(row.image, row.file, row.line, check=not is_unreadable)
+    for kind, message in row.problems:
+        builder.add_problem(sample, kind, message)
     for name in dict.fromkeys(row.tags + row.unknown):
-        if name not in index:
-            draft.fault(entry, "unknown_class", f"unknown class {name!r}")
-    present = [index[name] for name in row.tags if name in index]
-    entry.labels = make_labels(len(index), present, [index[name] for name in row.unknown if name in index])
+        if name not in labels:
+            builder.add_problem(sample, "unknown_class", f"unknown class {name!r}")
+    sample.labels = make_labels(
+        len(labels),
+        present=[labels[name] for name in row.tags if name in labels],
+        ignored=[labels[name] for name in row.unknown if name in labels],
+    )

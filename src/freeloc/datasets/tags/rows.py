@@ -1,4 +1,4 @@
-"""Rows of a tag list, whatever kind of list they come from."""
+"""Rows of a tag list in any format, and the parsing of tags."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from freeloc.io.paths import existing_name
 from freeloc.io.text import is_encodable
 
 __all__ = [
-    "NO_NAME",
+    "NO_FILE_NAME",
     "SPLIT_FOLDERS",
-    "RowFault",
+    "RowProblem",
     "TagRow",
     "TagSource",
     "TagTable",
-    "checked_tags",
-    "parse_cell",
+    "check_tags",
+    "parse_tags",
     "split_tags",
 ]
 
@@ -35,14 +35,14 @@ SPLIT_FOLDERS = ("train", "val", "test", "trainval", "valid", "validation", "dev
 _SEPARATORS = re.compile(r"[,;|]")
 
 
-class RowFault(NamedTuple):
-    """What is wrong with one row."""
+class RowProblem(NamedTuple):
+    """A problem of one row."""
 
     kind: ProblemKind
     message: str
 
 
-NO_NAME = RowFault("bad_value", "the row has no file_name")
+NO_FILE_NAME = RowProblem("bad_value", "the row has no file_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,13 @@ class TagRow:
     """One image of a tag list.
 
     Attributes:
-        file: the list, or the image itself where folders are the list.
-        line: the row's first line, counted from 1; None where folders are the list.
-        image: the image, or None where the row does not name one.
-        split: the part it belongs to, or None.
-        tags: classes present.
-        unknown: classes whose presence is not known.
-        faults: what is wrong with the row.
+        file: the list, or the image itself if folders are the list.
+        line: first line of the row, counted from 1; None if folders are the list.
+        image: the image, or None if the row does not name one.
+        split: the part of the list to which it belongs, or None.
+        tags: classes that are present.
+        unknown: classes whose presence is unknown.
+        problems: problems of the row.
     """
 
     file: Path
@@ -65,7 +65,7 @@ class TagRow:
     split: str | None = None
     tags: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
-    faults: tuple[RowFault, ...] = ()
+    problems: tuple[RowProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +73,29 @@ class TagTable:
     """All rows of one list.
 
     Attributes:
-        file: the list, or the folder of class folders.
-        rows: in the list's order.
-        columns: the classes of a list with one column per class, in the order of the columns; else None.
-        names: classes that are known without any row, such as empty class folders.
-        line: line of the header, for lists that have one.
+        file: the list, or the folder that contains the class folders.
+        rows: the rows in the order of the list.
+        columns: the classes of a list with one column per class, in the order of the columns; otherwise None.
+        class_names: classes that are known without any row, such as empty class folders.
+        line: line number of the header, for lists that have one.
     """
 
     file: Path
     rows: tuple[TagRow, ...]
     columns: tuple[str, ...] | None = None
-    names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
     line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TagSource:
-    """Where a list stands.
+    """A list to be read.
 
     Attributes:
         file: the list.
-        folder: what its file names are relative to.
-        split: the part that all its rows belong to unless they say otherwise.
-        classes: the classes asked for, or None for all.
+        folder: the folder to which its file names are relative.
+        split: the split of all rows that do not specify one.
+        classes: the chosen classes, or None for all.
     """
 
     file: Path
@@ -103,9 +103,9 @@ class TagSource:
     split: str | None = None
     classes: tuple[str, ...] | None = None
 
-    def broken_row(self, line: int, message: str) -> TagRow:
-        """A row that cannot be read."""
-        return TagRow(self.file, line, None, self.split, faults=(RowFault("malformed_row", message),))
+    def malformed_row(self, line: int, message: str) -> TagRow:
+        """Return a row that cannot be parsed."""
+        return TagRow(self.file, line, None, self.split, problems=(RowProblem("malformed_row", message),))
 
     def row(
         self,
@@ -115,25 +115,24 @@ class TagSource:
         *,
         tags: Iterable[str] = (),
         unknown: Iterable[str] = (),
-        faults: Iterable[RowFault] = (),
+        problems: Iterable[RowProblem] = (),
     ) -> TagRow:
-        """A row as the list gives it; an empty ``split`` means that it gives none.
+        """Return a row with the given values; an empty ``split`` means that the list does not specify one.
 
-        An image in a sub-folder such as ``train/`` belongs to that split unless the list says otherwise.
+        An image in a subfolder such as ``train/`` belongs to that split unless the list specifies another.
         """
-        tags, unknown, faults = tuple(tags), tuple(unknown), list(faults)
+        tags, unknown, problems = tuple(tags), tuple(unknown), list(problems)
         if both := sorted(set(tags) & set(unknown)):
-            faults.append(RowFault("bad_value", f"{both[0]!r} is both in tags and in unknown_tags"))
+            problems.append(RowProblem("bad_value", f"{both[0]!r} is both in tags and in unknown_tags"))
         name = existing_name(self.folder, name)
-        first = re.split(r"[/\\]", name, maxsplit=1)[0]
-        part = split or self.split or (first if first in SPLIT_FOLDERS else None)
-        return TagRow(
-            self.file, line, self.folder / name if name else None, part, tags, unknown, tuple(faults)
-        )
+        top_folder = re.split(r"[/\\]", name, maxsplit=1)[0]
+        row_split = split or self.split or (top_folder if top_folder in SPLIT_FOLDERS else None)
+        image = self.folder / name if name else None
+        return TagRow(self.file, line, image, row_split, tags, unknown, tuple(problems))
 
 
 def split_tags(cell: str) -> tuple[str, ...]:
-    """Tags of one cell, separated by comma, semicolon or bar.
+    """Split the tags of one cell at commas, semicolons and vertical bars.
 
     Example:
         >>> split_tags("dog, person|sofa;")
@@ -142,46 +141,47 @@ def split_tags(cell: str) -> tuple[str, ...]:
     return tuple(tag for part in _SEPARATORS.split(cell) if (tag := part.strip()))
 
 
-def parse_cell(cell: str, column: str, faults: list[RowFault]) -> tuple[str, ...]:
-    """Tags of one cell: a list of strings in brackets, as pandas and JSON write it, or else as `split_tags`.
+def parse_tags(cell: str, column: str, problems: list[RowProblem]) -> tuple[str, ...]:
+    """Parse the tags of one cell: a list of strings in brackets (pandas, JSON), or text for `split_tags`.
 
     Args:
         cell: the text, without white space at its ends.
-        column: where it stands, for the message.
-        faults: takes what is wrong with the cell, if anything.
+        column: name of the column, for the message.
+        problems: list to which a problem of the cell is added.
 
     Example:
-        >>> parse_cell("['salt, pepper', 'dog']", "tags", [])
+        >>> parse_tags("['salt, pepper', 'dog']", "tags", [])
         ('salt, pepper', 'dog')
-        >>> parse_cell("dog|sea", "tags", [])
+        >>> parse_tags("dog|sea", "tags", [])
         ('dog', 'sea')
     """
     if not (cell.startswith("[") and cell.endswith("]")):
-        return checked_tags(list(split_tags(cell)), column, faults)
+        return check_tags(list(split_tags(cell)), column, problems)
     value = _parse_list(cell)
-    return checked_tags(cell if value is None else value, column, faults)
+    return check_tags(cell if value is None else value, column, problems)
 
 
-def checked_tags(value: object, column: str, faults: list[RowFault]) -> tuple[str, ...]:
-    """The tags of a list of strings, each without white space at its ends; anything else is a fault."""
+def check_tags(value: object, column: str, problems: list[RowProblem]) -> tuple[str, ...]:
+    """Return the tags of a list of strings without white space at their ends; any other value is a problem."""
     if not (isinstance(value, list) and all(isinstance(tag, str) and tag.strip() for tag in value)):
-        faults.append(RowFault("bad_value", f"{column} is {value!r}, not a list of strings"))
+        problems.append(RowProblem("bad_value", f"{column} is {value!r}, not a list of strings"))
         return ()
-    if strange := [tag for tag in value if not is_encodable(tag)]:
-        faults.append(RowFault("bad_value", f"{column} has {strange[0]!r}, which UTF-8 cannot write"))
+    if not_text := [tag for tag in value if not is_encodable(tag)]:
+        message = f"{column} contains {not_text[0]!r}, which UTF-8 cannot encode"
+        problems.append(RowProblem("bad_value", message))
         return ()
     return tuple(tag.strip() for tag in value)
 
 
 def _parse_list(cell: str) -> object:
-    """The value of a cell in brackets, or None if it is neither JSON nor a Python literal."""
+    """Return the value of a cell in brackets, or None if it is neither JSON nor a Python literal."""
     try:
         return json.loads(cell)
     except (ValueError, RecursionError):
         pass
     try:
         with warnings.catch_warnings():
-            # Python warns of unusual escapes such as "\\d".
+            # Python warns about invalid escapes such as "\\d".
             warnings.simplefilter("ignore")
             value: object = ast.literal_eval(cell)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

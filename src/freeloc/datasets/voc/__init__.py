@@ -1,1 +1,1 @@
-"""Pascal VOC devkits."""
+"""Pascal VOC devkits and results files."""

@@ -1,4 +1,4 @@
-"""One VOC annotation file: object names and difficult flags, and boxes only where they are asked for."""
+"""VOC annotation files: class names and difficult flags of the objects, and boxes only on request."""
 
 from __future__ import annotations
 
@@ -13,19 +13,24 @@ from xml.sax.xmlreader import AttributesImpl, Locator
 from defusedxml import DefusedXmlException
 from defusedxml import sax as defused_sax
 
+from freeloc.datasets.dataset import Corners
 from freeloc.datasets.problems import ProblemKind
 from freeloc.errors import MalformedFileError
 from freeloc.io.text import read_bytes
 
-__all__ = ["Annotation", "Corners", "Fault", "VocObject", "corners_from_voc", "read_annotation"]
-
-Corners = tuple[float, float, float, float]
-"""``x1, y1, x2, y2`` in image pixels."""
+__all__ = [
+    "Annotation",
+    "AnnotationProblem",
+    "VocObject",
+    "corners_from_voc",
+    "parse_number",
+    "read_annotation",
+]
 
 _CORNER_NAMES = ("xmin", "ymin", "xmax", "ymax")
 
 
-class Fault(NamedTuple):
+class AnnotationProblem(NamedTuple):
     """A problem inside an annotation file."""
 
     kind: ProblemKind
@@ -39,9 +44,9 @@ class VocObject:
 
     Attributes:
         name: its class.
-        line: line of the name in the file, counted from 1.
+        line: line number of the name, counted from 1.
         difficult: VOC's flag.
-        corners: the box, or None where boxes were not asked for.
+        corners: the box, or None if boxes are not read.
     """
 
     name: str
@@ -52,16 +57,16 @@ class VocObject:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What an annotation file says: its good objects, and what is wrong with the others."""
+    """Contents of an annotation file: the valid objects, and the problems of the others."""
 
     file: Path
     objects: tuple[VocObject, ...]
-    faults: tuple[Fault, ...]
+    problems: tuple[AnnotationProblem, ...]
 
 
 @dataclass(slots=True)
 class _Element:
-    """An object as it stands in the file: the texts of its parts, each with its line."""
+    """An object element: the texts of its parts, each with its line."""
 
     line: int
     texts: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -70,25 +75,25 @@ class _Element:
 def read_annotation(file: Path, *, boxes: bool = False) -> Annotation:
     """Read one annotation file.
 
-    Without ``boxes`` nothing inside a ``bndbox`` element is looked at, so wrong, empty or missing boxes
-    change nothing: training from tags cannot see a box.
+    Without ``boxes`` nothing inside a ``bndbox`` element is read, so wrong, empty or missing boxes have no effect:
+    training from tags cannot depend on a box.
 
     Args:
         file: the XML file.
         boxes: whether to read boxes as well.
 
     Returns:
-        Objects in file order, and faults with their lines.
+        Objects in the order of the file, and problems with their lines.
 
     Raises:
-        MalformedFileError: the file is no well-formed XML, defines entities, or is no VOC annotation.
-        FreelocError: the file cannot be read.
+        MalformedFileError: the file is not well-formed XML, defines entities, or is not a VOC annotation.
+        DatasetError: the file cannot be read.
 
     Example:
         ::
 
-            for thing in read_annotation(Path("Annotations/000003.xml")).objects:
-                print(thing.name, thing.difficult)
+            for each in read_annotation(Path("Annotations/000003.xml")).objects:
+                print(each.name, each.difficult)
     """
     handler = _AnnotationHandler(boxes=boxes)
     try:
@@ -99,26 +104,26 @@ def read_annotation(file: Path, *, boxes: bool = False) -> Annotation:
         ) from error
     except DefusedXmlException as error:
         raise MalformedFileError(
-            file, handler.line, "the XML defines entities, which are not read"
+            file, handler.line, "the XML defines entities, which are not supported"
         ) from error
     except (LookupError, ValueError) as error:
         raise MalformedFileError(file, handler.line, f"malformed XML: {error}") from error
     if handler.root != "annotation":
-        message = f"this is no VOC annotation: it starts with <{handler.root}>, not <annotation>"
-        raise MalformedFileError(file, 1, message)
+        reason = f"this is not a VOC annotation: it starts with <{handler.root}> instead of <annotation>"
+        raise MalformedFileError(file, 1, reason)
     objects: list[VocObject] = []
-    faults: list[Fault] = []
+    problems: list[AnnotationProblem] = []
     for element in handler.elements:
-        thing = _interpret(element, boxes)
-        if isinstance(thing, Fault):
-            faults.append(thing)
+        parsed = _parse_element(element, boxes)
+        if isinstance(parsed, AnnotationProblem):
+            problems.append(parsed)
         else:
-            objects.append(thing)
-    return Annotation(file, tuple(objects), tuple(faults))
+            objects.append(parsed)
+    return Annotation(file, tuple(objects), tuple(problems))
 
 
 def corners_from_voc(xmin: float, ymin: float, xmax: float, ymax: float) -> Corners:
-    """VOC's 1-based pixels, both ends included, as edges in image pixels.
+    """Convert VOC's pixels, counted from 1 with both ends included, to edges in image coordinates.
 
     Example:
         >>> corners_from_voc(1, 1, 500, 375)
@@ -128,9 +133,9 @@ def corners_from_voc(xmin: float, ymin: float, xmax: float, ymax: float) -> Corn
 
 
 class _AnnotationHandler(ContentHandler):
-    """Keeps the texts of ``annotation/object/*`` and, with boxes, of ``annotation/object/bndbox/*``.
+    """Collects the texts of ``annotation/object/*`` and, with boxes, of ``annotation/object/bndbox/*``.
 
-    Names deeper down (``part/name``) or elsewhere (``owner/name``) are of no class and stay out.
+    Names at a deeper level (``part/name``) or elsewhere (``owner/name``) are not class names and are ignored.
     """
 
     def __init__(self, *, boxes: bool) -> None:
@@ -145,13 +150,13 @@ class _AnnotationHandler(ContentHandler):
 
     @property
     def line(self) -> int:
-        """The line the parser stands on."""
+        """Line number of the parser's position."""
         return (self._locator.getLineNumber() if self._locator else None) or 1
 
-    def setDocumentLocator(self, locator: Locator) -> None:  # noqa: N802 - SAX names it
+    def setDocumentLocator(self, locator: Locator) -> None:  # noqa: N802 - named by SAX
         self._locator = locator
 
-    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802, ARG002 - SAX names it
+    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802, ARG002 - named by SAX
         self._path.append(name)
         self.root = self.root or name
         self._text.clear()
@@ -162,16 +167,16 @@ class _AnnotationHandler(ContentHandler):
             self.elements[-1].texts["bndbox"] = ("", self.line)
 
     def characters(self, content: str) -> None:
-        if self._wanted():
+        if self._is_needed():
             self._text.append(content)
 
-    def endElement(self, name: str) -> None:  # noqa: N802 - SAX names it
-        if self._wanted():
+    def endElement(self, name: str) -> None:  # noqa: N802 - named by SAX
+        if self._is_needed():
             self.elements[-1].texts[name] = ("".join(self._text).strip(), self._start)
         self._text.clear()
         self._path.pop()
 
-    def _wanted(self) -> bool:
+    def _is_needed(self) -> bool:
         match self._path:
             case ["annotation", "object", "name" | "difficult"]:
                 return True
@@ -180,36 +185,39 @@ class _AnnotationHandler(ContentHandler):
         return False
 
 
-def _interpret(element: _Element, boxes: bool) -> VocObject | Fault:
+def _parse_element(element: _Element, boxes: bool) -> VocObject | AnnotationProblem:
     name, line = element.texts.get("name", ("", element.line))
     if not name:
-        return Fault("bad_value", line, "an object without a name")
+        return AnnotationProblem("bad_value", line, "an object has no name")
     flag, flag_line = element.texts.get("difficult", ("0", line))
     if flag not in ("0", "1", ""):
-        return Fault("bad_value", flag_line, f"difficult of {name!r} is {flag!r}, not 0 or 1")
+        return AnnotationProblem("bad_value", flag_line, f"difficult of {name!r} is {flag!r}, not 0 or 1")
     if not boxes:
         return VocObject(name, line, flag == "1", None)
-    corners = _corners(name, element)
-    return corners if isinstance(corners, Fault) else VocObject(name, line, flag == "1", corners)
+    corners = _parse_corners(name, element)
+    if isinstance(corners, AnnotationProblem):
+        return corners
+    return VocObject(name, line, flag == "1", corners)
 
 
-def _corners(name: str, element: _Element) -> Corners | Fault:
+def _parse_corners(name: str, element: _Element) -> Corners | AnnotationProblem:
     box_line = element.texts.get("bndbox", ("", element.line))[1]
     values = []
     for corner in _CORNER_NAMES:
         text, line = element.texts.get(corner, ("", box_line))
-        value = _number(text)
+        value = parse_number(text)
         if value is None:
-            said = f"{text!r}, not a number" if text else "missing"
-            return Fault("bad_value", line, f"{corner} of the box of {name!r} is {said}")
+            reason = f"{text!r}, not a number" if text else "missing"
+            return AnnotationProblem("bad_value", line, f"{corner} of the box of {name!r} is {reason}")
         values.append(value)
     xmin, ymin, xmax, ymax = values
     if xmax < xmin or ymax < ymin:
-        return Fault("bad_value", box_line, f"the box of {name!r} ends before it starts")
+        return AnnotationProblem("bad_value", box_line, f"the box of {name!r} ends before it starts")
     return corners_from_voc(xmin, ymin, xmax, ymax)
 
 
-def _number(text: str) -> float | None:
+def parse_number(text: str) -> float | None:
+    """Return a finite number, or None if the text is anything else."""
     try:
         value = float(text)
     except ValueError:

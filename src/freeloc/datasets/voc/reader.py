@@ -1,8 +1,8 @@
-"""The Pascal VOC devkit of any year, and data sets laid out like it.
+"""Pascal VOC devkits of any year, and datasets with the same layout.
 
-Labels come from tags alone: from the devkit's own class files (``ImageSets/Main/dog_train.txt`` with −1, 0
-and 1) where every class has one, else from the names and difficult flags of the annotated objects. Boxes are
-read only when asked for.
+Labels come from tags alone: from the devkit's class files (``ImageSets/Main/dog_train.txt`` with −1, 0 and 1) if
+every class has one, otherwise from the names and difficult flags of the annotated objects. Boxes are read only
+on request.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from freeloc.datasets.builder import DatasetBuilder, DatasetEntry, make_labels
+from freeloc.datasets.builder import DatasetBuilder, SampleDraft, make_labels
 from freeloc.datasets.dataset import IGNORE, AnnotatedBox, Dataset
 from freeloc.datasets.formats import DatasetFormat
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.voc.annotation_xml import Annotation, read_annotation
-from freeloc.errors import FreelocError, MalformedFileError
+from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.images.find import SUFFIXES
 from freeloc.io.paths import is_file
 from freeloc.io.text import read_text
@@ -70,33 +70,36 @@ class VocFormat(DatasetFormat):
     layout = "VOC: folders JPEGImages with Annotations or ImageSets/Main, here or in one subfolder VOC20xx"
 
     def detect(self, path: Path) -> bool:
-        """Return whether ``path`` is a devkit or contains some."""
-        return bool(_devkits(path))
+        """Return whether a folder is a devkit or contains devkits."""
+        return bool(_find_devkits(path))
 
     def open(self, path: Path, options: OpenOptions) -> Dataset:
         """Read one list of a devkit."""
-        devkit = _only_devkit(path)
+        devkit = _find_only_devkit(path)
         split, list_file = _choose_list(devkit, options.split)
-        draft = DatasetBuilder(list_file or devkit, options)
-        entries = _take_entries(devkit, list_file, draft)
+        builder = DatasetBuilder(list_file or devkit, options)
+        samples = _add_images(devkit, list_file, builder)
         class_files = _class_files(devkit, split, options.classes)
-        annotations = {} if class_files and not options.boxes else _read_annotations(devkit, entries, draft)
+        annotations = {} if class_files and not options.boxes else _read_annotations(devkit, samples, builder)
         classes = options.classes or tuple(class_files) or _class_list(devkit, annotations.values())
-        others = _left_out(devkit, split, classes, annotations.values()) if options.classes else ()
-        for ident, annotation in annotations.items():
-            _use_annotation(entries[ident], annotation, classes, others, draft)
+        others = _other_classes(devkit, split, classes, annotations.values()) if options.classes else ()
+        for image_id, annotation in annotations.items():
+            _apply_annotation(samples[image_id], annotation, classes, others, builder)
         if class_files:
-            _labels_from_class_files(entries, class_files, draft)
-        return draft.finish(f"{devkit.resolve().name} {split}".strip(), classes)
+            _read_class_files(samples, class_files, builder)
+        return builder.build(f"{devkit.resolve().name} {split}".strip(), classes)
+
+
+# --- folders and lists -------------------------------------------------------------------------------------
 
 
 def _is_devkit(folder: Path) -> bool:
-    # JPEGImages is asked for too: where case does not count, COCO's `annotations` passes for Annotations.
+    # JPEGImages is required as well: on a file system that ignores case, COCO's `annotations` is Annotations.
     lists = (folder / "ImageSets" / "Main").is_dir()
     return lists or ((folder / "Annotations").is_dir() and (folder / "JPEGImages").is_dir())
 
 
-def _devkits(path: Path) -> list[Path]:
+def _find_devkits(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
     if _is_devkit(path):
@@ -105,17 +108,18 @@ def _devkits(path: Path) -> list[Path]:
     return sorted(folder for folder in parent.glob("VOC*") if _is_devkit(folder))
 
 
-def _only_devkit(path: Path) -> Path:
-    found = _devkits(path)
-    if not found:
-        raise FreelocError(f"{path} is no VOC devkit; looked for {VocFormat.layout}")
-    if len(found) > 1:
-        names = ", ".join(str(folder) for folder in found)
-        raise FreelocError(f"{path} holds several VOC devkits: give one of {names}")
-    return found[0]
+def _find_only_devkit(path: Path) -> Path:
+    devkits = _find_devkits(path)
+    if not devkits:
+        raise DatasetError(f"{path} is not a VOC devkit; freeloc looked for {VocFormat.layout}", path=path)
+    if len(devkits) > 1:
+        names = ", ".join(str(folder) for folder in devkits)
+        raise DatasetError(f"{path} contains several VOC devkits: give one of {names}", path=path)
+    return devkits[0]
 
 
 def _choose_list(devkit: Path, split: str | None) -> tuple[str, Path | None]:
+    """Return the name of the split and its list; an empty name and None for all images."""
     folder = devkit / "ImageSets" / "Main"
     files = sorted(folder.glob("*.txt"))
     lists = [file.stem for file in files if not _is_class_file(file)]
@@ -123,156 +127,173 @@ def _choose_list(devkit: Path, split: str | None) -> tuple[str, Path | None]:
         if not lists:
             return "", None
         if len(lists) > 1:
-            raise FreelocError(f"{devkit} has several lists: choose one of {', '.join(lists)} with --split")
+            raise DatasetError(
+                f"{devkit} has several lists: choose one of {', '.join(lists)}",
+                path=devkit,
+                parameter="split",
+            )
         split = lists[0]
     if split not in lists:
-        known = f"it has {', '.join(lists)}" if lists else f"there are no lists in {folder}"
-        raise FreelocError(f"{devkit} has no list {split!r} for --split: {known}")
+        reason = f"it has {', '.join(lists)}" if lists else f"there are no lists in {folder}"
+        raise DatasetError(f"{devkit} has no list {split!r}: {reason}", path=devkit, parameter="split")
     return split, folder / f"{split}.txt"
 
 
 def _is_class_file(file: Path) -> bool:
-    """Whether a file of ImageSets/Main is no list of a split but the −1, 0, 1 rows of one class."""
+    """Return whether a file of ImageSets/Main contains −1, 0, 1 for one class instead of a list of images."""
     if "_" not in file.stem:
         return False
     with file.open("rb") as text:
         return len(text.readline().split()) == 2
 
 
-def _take_entries(devkit: Path, list_file: Path | None, draft: DatasetBuilder) -> dict[str, DatasetEntry]:
-    """The listed images by their names without ending; a repeated name keeps its first row."""
-    folder = draft.options.images or devkit / "JPEGImages"
-    entries: dict[str, DatasetEntry] = {}
+def _add_images(devkit: Path, list_file: Path | None, builder: DatasetBuilder) -> dict[str, SampleDraft]:
+    """Add the listed images and return them by file name without suffix; the first of equal names is returned."""
+    folder = builder.options.images or devkit / "JPEGImages"
+    samples: dict[str, SampleDraft] = {}
     if list_file is None:
         for file in sorted(file for file in folder.glob("*") if file.suffix.lower() in SUFFIXES):
-            entries.setdefault(file.stem, draft.add(file, file, None))
-        return entries
-    for line, words in _lines(list_file, draft):
+            samples.setdefault(file.stem, builder.add_image(file, file, None))
+        return samples
+    for line, words in _read_lines(list_file, builder):
         if len(words) == 1:
-            entries.setdefault(words[0], draft.add(_image(folder, words[0]), list_file, line))
+            path = _find_image(folder, words[0])
+            samples.setdefault(words[0], builder.add_image(path, list_file, line))
         else:
-            draft.lose("malformed_row", list_file, line, f"{' '.join(words)!r} does not name one image")
-    return entries
+            message = f"{' '.join(words)!r} is not the name of one image"
+            builder.add_bad_row("malformed_row", list_file, line, message)
+    return samples
 
 
-def _lines(file: Path, draft: DatasetBuilder) -> Iterator[tuple[int, list[str]]]:
+def _read_lines(file: Path, builder: DatasetBuilder) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the words of each line that is not empty."""
     try:
         text = read_text(file)
     except MalformedFileError as error:
-        draft.stop("malformed_file", file, error.line, error.reason)
+        builder.fail("malformed_file", file, error.line, error.reason)
     for line, content in enumerate(text.split("\n"), start=1):
         if words := content.split():
             yield line, words
 
 
-def _image(folder: Path, ident: str) -> Path:
-    usual = folder / f"{ident}.jpg"
+def _find_image(folder: Path, image_id: str) -> Path:
+    """Return the image of any supported suffix; the JPEG file if there is no image."""
+    usual = folder / f"{image_id}.jpg"
     if is_file(usual):
         return usual
-    others = (folder / f"{ident}{end}" for suffix in SUFFIXES for end in (suffix, suffix.upper()))
+    others = (folder / f"{image_id}{end}" for suffix in SUFFIXES for end in (suffix, suffix.upper()))
     return next(filter(is_file, others), usual)
 
 
+# --- annotations -------------------------------------------------------------------------------------------
+
+
 def _read_annotations(
-    devkit: Path, entries: Mapping[str, DatasetEntry], draft: DatasetBuilder
+    devkit: Path, samples: Mapping[str, SampleDraft], builder: DatasetBuilder
 ) -> dict[str, Annotation]:
     annotations = {}
-    for ident, entry in entries.items():
-        file = devkit / "Annotations" / f"{ident}.xml"
+    for image_id, sample in samples.items():
+        file = devkit / "Annotations" / f"{image_id}.xml"
         if not is_file(file):
-            draft.fault(entry, "missing_annotation", f"annotation {file} is missing")
+            builder.add_problem(sample, "missing_annotation", f"annotation {file} is missing")
             continue
         try:
-            annotations[ident] = read_annotation(file, boxes=draft.options.boxes)
+            annotations[image_id] = read_annotation(file, boxes=builder.options.boxes)
         except MalformedFileError as error:
-            draft.fault(entry, "malformed_file", error.reason, file=file, line=error.line)
+            builder.add_problem(sample, "malformed_file", error.reason, file=file, line=error.line)
     return annotations
 
 
-def _class_list(devkit: Path, read: Iterable[Annotation]) -> tuple[str, ...]:
+def _class_list(devkit: Path, annotations: Iterable[Annotation]) -> tuple[str, ...]:
+    """Return the classes of a devkit; the annotations of one list are read already."""
     voc = set(VOC_CLASSES)
-    names = {thing.name for annotation in read for thing in annotation.objects}
+    names = _class_names(annotations)
     if not voc <= names:
-        names |= set(_all_names(devkit))
+        names |= set(_names_in_folder(devkit))
     return VOC_CLASSES if voc <= names or names <= voc else tuple(sorted(names))
 
 
-def _left_out(
-    devkit: Path, split: str, classes: tuple[str, ...], read: Collection[Annotation]
+def _other_classes(
+    devkit: Path, split: str, classes: tuple[str, ...], annotations: Collection[Annotation]
 ) -> Collection[str]:
-    """The classes that a caller who chose ``classes`` leaves out: those the devkit has by itself, and VOC's.
+    """Return the classes whose objects are left out because the caller chose ``classes``.
 
-    Where a devkit has classes of its own, every name in it is one, so a slip of the pen cannot be told from a
-    class that is left out; the log names them.
+    These are the other classes of the devkit and of VOC. In a devkit with classes beyond VOC's, any name may be a
+    class, so a typo cannot be distinguished from a class that is left out; the log lists such names.
     """
-    names = {thing.name for annotation in read for thing in annotation.objects}
-    strange = names.difference(classes, VOC_CLASSES)
-    if not strange:
+    unknown = _class_names(annotations).difference(classes, VOC_CLASSES)
+    if not unknown:
         # The usual case, in which the whole folder of annotations need not be read.
         return VOC_CLASSES
-    own = {*(tuple(_class_files(devkit, split, None)) or _class_list(devkit, read))}
-    own |= _class_file_names(devkit, split)
-    if left_out := sorted(strange.intersection(own)):
+    names = {*(tuple(_class_files(devkit, split, None)) or _class_list(devkit, annotations))}
+    names |= _class_file_names(devkit, split)
+    if left_out := sorted(unknown.intersection(names)):
         _log.warning("objects of %s are left out of %s", ", ".join(map(repr, left_out)), devkit)
-    return own.union(VOC_CLASSES)
+    return names.union(VOC_CLASSES)
 
 
-def _all_names(devkit: Path) -> Iterator[str]:
+def _class_names(annotations: Iterable[Annotation]) -> set[str]:
+    return {each.name for annotation in annotations for each in annotation.objects}
+
+
+def _names_in_folder(devkit: Path) -> Iterator[str]:
+    """Yield the class names of all annotations of a devkit, whether or not they belong to the split."""
     for file in (devkit / "Annotations").glob("*.xml"):
         try:
             annotation = read_annotation(file)
         except MalformedFileError:
-            # Reported where it belongs to the split; elsewhere it is none of this split's business.
+            # Reported if it belongs to the split; otherwise it does not matter for this dataset.
             continue
-        yield from (thing.name for thing in annotation.objects)
+        yield from (each.name for each in annotation.objects)
 
 
-def _use_annotation(
-    entry: DatasetEntry,
+def _apply_annotation(
+    sample: SampleDraft,
     annotation: Annotation,
     classes: tuple[str, ...],
     others: Collection[str],
-    draft: DatasetBuilder,
+    builder: DatasetBuilder,
 ) -> None:
-    """Turn the objects of one image into labels and boxes, and note what is wrong.
+    """Convert the objects of one image to labels and boxes, and add its problems.
 
-    Objects of ``others`` are left out; a name that is neither there nor among the classes is a problem.
+    Objects of the classes in ``others`` are left out. A name in neither ``others`` nor ``classes`` is a problem.
     """
     file = annotation.file
-    for kind, line, message in annotation.faults:
-        draft.fault(entry, kind, message, file=file, line=line)
+    for kind, line, message in annotation.problems:
+        builder.add_problem(sample, kind, message, file=file, line=line)
     present: list[int] = []
     difficult: list[int] = []
     boxes: list[AnnotatedBox] = []
-    for thing in annotation.objects:
-        if thing.name not in classes:
-            if thing.name not in others:
-                draft.fault(
-                    entry, "unknown_class", f"unknown class {thing.name!r}", file=file, line=thing.line
-                )
+    for each in annotation.objects:
+        if each.name not in classes:
+            if each.name not in others:
+                message = f"unknown class {each.name!r}"
+                builder.add_problem(sample, "unknown_class", message, file=file, line=each.line)
             continue
-        label = classes.index(thing.name)
-        (difficult if thing.difficult else present).append(label)
-        if thing.corners is not None:
-            box = AnnotatedBox(label, *thing.corners, difficult=thing.difficult)
-            draft.check_box(entry, box, file=file, line=thing.line, name=thing.name)
-            boxes.append(box)
-    entry.labels = make_labels(len(classes), present, difficult)
-    if draft.options.boxes:
-        entry.boxes = tuple(boxes)
+        label = classes.index(each.name)
+        (difficult if each.difficult else present).append(label)
+        if each.corners is not None:
+            boxes.append(AnnotatedBox(label, *each.corners, difficult=each.difficult))
+            builder.check_box(sample, boxes[-1], file, each.line)
+    sample.labels = make_labels(len(classes), present, difficult)
+    if builder.options.boxes:
+        sample.boxes = tuple(boxes)
+
+
+# --- class files -------------------------------------------------------------------------------------------
 
 
 def _class_files(devkit: Path, split: str, classes: tuple[str, ...] | None) -> dict[str, Path]:
-    """The class files of a split, one for every class; empty if some class has none."""
+    """Return the class files of a split, one per class; empty if a class has none."""
     folder = devkit / "ImageSets" / "Main"
     if not split:
         return {}
     if classes is None:
-        stems = _class_file_names(devkit, split)
-        own = () if (devkit / "Annotations").is_dir() else tuple(sorted(stems))
-        classes = VOC_CLASSES if stems >= set(VOC_CLASSES) else own
-    found = {name: folder / f"{name}_{split}.txt" for name in classes}
-    return found if all(map(is_file, found.values())) else {}
+        names = _class_file_names(devkit, split)
+        own = () if (devkit / "Annotations").is_dir() else tuple(sorted(names))
+        classes = VOC_CLASSES if names >= set(VOC_CLASSES) else own
+    files = {name: folder / f"{name}_{split}.txt" for name in classes}
+    return files if all(map(is_file, files.values())) else {}
 
 
 def _class_file_names(devkit: Path, split: str) -> set[str]:
@@ -280,32 +301,35 @@ def _class_file_names(devkit: Path, split: str) -> set[str]:
     return {file.stem.removesuffix(f"_{split}") for file in files}
 
 
-def _labels_from_class_files(
-    entries: Mapping[str, DatasetEntry], files: Mapping[str, Path], draft: DatasetBuilder
+def _read_class_files(
+    samples: Mapping[str, SampleDraft], files: Mapping[str, Path], builder: DatasetBuilder
 ) -> None:
-    columns = [_class_column(file, entries, draft) for file in files.values()]
-    for ident, entry in entries.items():
-        entry.labels = np.array([column.get(ident, IGNORE) for column in columns], np.int8)
+    """Set the labels of all samples from class files."""
+    columns = [_read_class_file(file, samples, builder) for file in files.values()]
+    for image_id, sample in samples.items():
+        sample.labels = np.array([column.get(image_id, IGNORE) for column in columns], np.int8)
 
 
-def _class_column(file: Path, entries: Mapping[str, DatasetEntry], draft: DatasetBuilder) -> dict[str, int]:
-    """The labels of one class by image; rows of images outside the split are passed over."""
+def _read_class_file(
+    file: Path, samples: Mapping[str, SampleDraft], builder: DatasetBuilder
+) -> dict[str, int]:
+    """Return the labels of one class by image; rows of images outside the split are skipped."""
     column: dict[str, int] = {}
     lines: dict[str, int] = {}
-    for line, (ident, *values) in _lines(file, draft):
-        if ident not in entries:
+    for line, (image_id, *values) in _read_lines(file, builder):
+        if image_id not in samples:
             continue
-        if ident in lines:
-            message = f"{ident} is already listed on line {lines[ident]}"
-            draft.fault(entries[ident], "duplicate_row", message, file=file, line=line)
+        if image_id in lines:
+            message = f"{image_id} is already listed on line {lines[image_id]}"
+            builder.add_problem(samples[image_id], "duplicate_row", message, file=file, line=line)
             continue
-        lines[ident] = line
+        lines[image_id] = line
         if len(values) == 1 and values[0] in _CLASS_FILE_VALUES:
-            column[ident] = _CLASS_FILE_VALUES[values[0]]
+            column[image_id] = _CLASS_FILE_VALUES[values[0]]
         else:
-            message = f"{' '.join(values)!r} after {ident} is not -1, 0 or 1"
-            draft.fault(entries[ident], "bad_value", message, file=file, line=line)
-    for ident, entry in entries.items():
-        if ident not in lines:
-            draft.fault(entry, "missing_annotation", f"no row for {ident}", file=file)
+            message = f"{' '.join(values)!r} after {image_id} is not -1, 0 or 1"
+            builder.add_problem(samples[image_id], "bad_value", message, file=file, line=line)
+    for image_id, sample in samples.items():
+        if image_id not in lines:
+            builder.add_problem(sample, "missing_annotation", f"{image_id} has no row", file=file)
     return column

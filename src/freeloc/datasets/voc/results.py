@@ -1,8 +1,8 @@
-"""Results files of the VOC devkit: one text file a class, one line an image or a box.
+"""Results files of the VOC devkit: one text file per class, one line per image or box.
 
-``comp1_cls_val_dog.txt`` and ``comp2_…`` hold ``image_id score``; ``comp3_det_val_dog.txt`` and ``comp4_…``
-hold ``image_id score xmin ymin xmax ymax`` in pixels from 1, both ends included. `freeloc.writers.voc_results`
-writes them.
+``comp1_cls_val_dog.txt`` and ``comp2_…`` contain lines ``image_id score``. ``comp3_det_val_dog.txt`` and
+``comp4_…`` contain lines ``image_id score xmin ymin xmax ymax`` in pixels counted from 1, both ends included.
+`freeloc.writers.voc_results` writes these files.
 """
 
 from __future__ import annotations
@@ -17,174 +17,177 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from freeloc._typing import Float64Array
-from freeloc.datasets.coco.instances_file import Corners, Ident
-from freeloc.datasets.dataset import Dataset
+from freeloc.datasets.dataset import Corners, Dataset
 from freeloc.datasets.problems import ProblemList
-from freeloc.datasets.voc.annotation_xml import corners_from_voc
+from freeloc.datasets.voc.annotation_xml import corners_from_voc, parse_number
 from freeloc.datasets.voc.reader import VOC_CLASSES
-from freeloc.errors import FreelocError, MalformedFileError
+from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.io.text import read_text
 
-__all__ = ["ResultRow", "detection_rows", "is_results_name", "read_classification_results", "results_files"]
+__all__ = [
+    "DetectionRow",
+    "find_results_files",
+    "is_results_name",
+    "read_classification_results",
+    "read_detection_rows",
+]
 
-Kind = Literal["cls", "det"]
-"""Files of classification or of detection."""
+ResultsTask = Literal["cls", "det"]
+"""Classification or detection, as file names abbreviate them."""
 
-_EXAMPLES: dict[Kind, str] = {"cls": "comp2_cls_val_dog.txt", "det": "comp3_det_val_dog.txt"}
+_EXAMPLES: dict[ResultsTask, str] = {"cls": "comp2_cls_val_dog.txt", "det": "comp3_det_val_dog.txt"}
 
 _ROUNDING = 1e-6
-"""By so many pixels a box without width may end before it starts: 1 was added to its edge and taken off."""
+"""Pixels by which a box may end before it starts: rounding errors of a box without width or height."""
 
 
-class ResultRow(NamedTuple):
-    """One detection as its file names it.
+class DetectionRow(NamedTuple):
+    """One detection as its file contains it.
 
     Attributes:
-        file: where it stands.
-        line: its line, counted from 1.
-        image: what the file calls the image.
-        category: what the file calls the class.
-        score: how sure the detector is.
-        corners: the box, edges in image pixels.
+        file: the file.
+        line: line number, counted from 1.
+        image: id or name of the image.
+        category: id or name of the class.
+        score: the detector's score.
+        corners: the box, in image coordinates.
     """
 
     file: Path
     line: int
-    image: Ident
-    category: Ident
+    image: int | str
+    category: int | str
     score: float
     corners: Corners
 
 
-def is_results_name(name: str, kind: Kind) -> bool:
-    """Whether a file is called like one of the devkit's results."""
-    return re.fullmatch(rf"comp\d+_{kind}_.+\.txt", name) is not None
+def is_results_name(name: str, task: ResultsTask) -> bool:
+    """Return whether a file name is one of the devkit's results."""
+    return re.fullmatch(rf"comp\d+_{task}_.+\.txt", name) is not None
 
 
-def results_files(path: Path, kind: Kind, classes: Sequence[str]) -> dict[str, Path]:
-    """The files of one set of results, by class.
+def find_results_files(path: Path, task: ResultsTask, classes: Sequence[str]) -> dict[str, Path]:
+    """Return the files of one set of results, by class.
 
     Args:
-        path: their folder, or one of them, whose siblings are found by its name.
-        kind: which files.
-        classes: the classes of the data set. Files of VOC's other classes are passed over.
+        path: the folder, or one of the files, whose siblings are found by their names.
+        task: which files to find.
+        classes: the classes of the dataset. Files of VOC's other classes are ignored.
 
     Raises:
-        FreelocError: there is no such file, there are several sets, or a file is for no known class.
+        DatasetError: there is no such file, there are several sets, or a file is for an unknown class.
     """
     folder = path if path.is_dir() else path.parent
-    files = sorted(file for file in folder.glob("comp*.txt") if is_results_name(file.name, kind))
-    found: dict[str, dict[str, Path]] = defaultdict(dict)
-    strange: list[Path] = []
-    for file in files:
-        name = _class_of(file, (*classes, *VOC_CLASSES))
+    sets: dict[str, dict[str, Path]] = defaultdict(dict)
+    unknown: list[Path] = []
+    for file in sorted(file for file in folder.glob("comp*.txt") if is_results_name(file.name, task)):
+        name = _class_of_file(file, (*classes, *VOC_CLASSES))
         if name:
-            found[file.name.removesuffix(f"{name}.txt")][name] = file
+            sets[file.name.removesuffix(f"{name}.txt")][name] = file
         else:
-            strange.append(file)
+            unknown.append(file)
     if path != folder:
-        found = {start: own for start, own in found.items() if path in own.values()}
-        strange = strange if found else [path]
-    starts = sorted(found)
-    if len(starts) > 1:
-        sets = ", ".join(start.rstrip("_") for start in starts)
-        raise FreelocError(f"{path} holds several sets of results ({sets}): give one file of the set meant")
-    if lost := [file for file in strange if not starts or file.name.startswith(starts[0])]:
-        raise FreelocError(
-            f"{lost[0]} is for no class of the data set, which has {', '.join(classes)}: "
-            f"name it like {_EXAMPLES[kind]}, or take it away"
+        sets = {prefix: files for prefix, files in sets.items() if path in files.values()}
+        unknown = unknown if sets else [path]
+    prefixes = sorted(sets)
+    if len(prefixes) > 1:
+        names = ", ".join(prefix.rstrip("_") for prefix in prefixes)
+        raise DatasetError(
+            f"{path} contains several sets of results ({names}): give one file of the set to read", path=path
         )
-    if not starts:
-        raise FreelocError(f"{path} holds no results: give a folder with files like {_EXAMPLES[kind]}")
-    return {name: file for name, file in found[starts[0]].items() if name in classes}
+    for file in unknown:
+        if not prefixes or file.name.startswith(prefixes[0]):
+            raise DatasetError(
+                f"{file} is not for a class of the dataset, which has {', '.join(classes)}: "
+                f"rename it to a name such as {_EXAMPLES[task]}, or remove it",
+                path=file,
+            )
+    if not prefixes:
+        raise DatasetError(
+            f"{path} contains no results: give a folder with files such as {_EXAMPLES[task]}", path=path
+        )
+    return {name: file for name, file in sets[prefixes[0]].items() if name in classes}
 
 
-def _class_of(file: Path, classes: Sequence[str]) -> str:
-    """The class that a file's name ends with, the longest one that fits; empty if none does."""
+def _class_of_file(file: Path, classes: Sequence[str]) -> str:
+    """Return the longest class name at the end of a file's name; empty if there is none."""
     return max((name for name in classes if file.name.endswith(f"_{name}.txt")), key=len, default="")
 
 
-def detection_rows(files: Mapping[str, Path], problems: ProblemList) -> Iterator[ResultRow]:
-    """Every line of detection results, and a problem for each that cannot be read.
+def read_detection_rows(files: Mapping[str, Path], problems: ProblemList) -> Iterator[DetectionRow]:
+    """Yield every valid line of detection results, and add a problem for each of the others.
 
     Args:
         files: file by class.
-        problems: what is wrong is noted here.
+        problems: list to which problems are added.
     """
     for name, file in files.items():
-        for line, words in _lines(file, problems):
-            numbers = [_number(word) for word in words[1:]]
+        for line, words in _read_lines(file, problems):
+            numbers = [parse_number(word) for word in words[1:]]
             if len(numbers) != 5 or None in numbers:
-                said = f"{' '.join(words)!r} is not an image, a score and four pixels"
-                problems.add("malformed_row", file, line, said, lasting=True)
+                message = f"{' '.join(words)!r} is not an image, a score and four pixels"
+                problems.add("malformed_row", file, line, message, fatal=True)
                 continue
             score, *pixels = (number for number in numbers if number is not None)
             x1, y1, x2, y2 = corners_from_voc(*pixels)
             if x1 > x2 + _ROUNDING or y1 > y2 + _ROUNDING:
                 message = f"the box {' '.join(words[2:])} ends before it starts"
-                problems.add("bad_value", file, line, message, lasting=True)
+                problems.add("bad_value", file, line, message, fatal=True)
                 continue
-            yield ResultRow(file, line, words[0], name, score, (x1, y1, max(x1, x2), max(y1, y2)))
+            yield DetectionRow(file, line, words[0], name, score, (x1, y1, max(x1, x2), max(y1, y2)))
 
 
 def read_classification_results(path: Path, dataset: Dataset) -> Float64Array:
-    """Classification scores out of results files.
+    """Read classification scores from results files.
 
     Args:
         path: folder of the files, or one of them.
-        dataset: the images; lines name them by their file names without ending. Lines of other
-            images are passed over.
+        dataset: the images; lines refer to them by file name without suffix. Lines of other images are ignored.
 
     Returns:
-        (N, K) float64 scores in the order of the data set's images and classes.
+        (N, K) float64 scores in the order of the dataset's images and classes.
 
     Raises:
-        DataProblems: a line is no image and score, or an image has none or several in a class.
-        FreelocError: a class has no file, or the files cannot be found.
+        DataProblems: a line is not an image and a score, or an image has no score or several in a class.
+        DatasetError: a class has no file, or the files cannot be found.
     """
-    files = results_files(path, "cls", dataset.classes)
+    files = find_results_files(path, "cls", dataset.classes)
     if missing := [name for name in dataset.classes if name not in files]:
-        raise FreelocError(
-            f"{path} has no results of the class {missing[0]}: add them, or choose the classes"
+        raise DatasetError(
+            f"{path} has no results of the class {missing[0]}: add them, or choose classes without it",
+            path=path,
         )
     problems = ProblemList(path)
     names = [sample.path.stem for sample in dataset]
-    columns = [_scores(files[name], names, problems) for name in dataset.classes]
-    problems.settle(skip_bad=False)
+    columns = [_read_scores(files[name], names, problems) for name in dataset.classes]
+    problems.report(skip_bad=False)
     return np.array(columns, dtype=np.float64).T.reshape(len(names), len(columns))
 
 
-def _scores(file: Path, names: Sequence[str], problems: ProblemList) -> list[float]:
+def _read_scores(file: Path, names: Sequence[str], problems: ProblemList) -> list[float]:
     scores: dict[str, float] = {}
-    for line, words in _lines(file, problems):
-        score = _number(words[1]) if len(words) == 2 else None
+    for line, words in _read_lines(file, problems):
+        score = parse_number(words[1]) if len(words) == 2 else None
         if score is None:
-            said = f"{' '.join(words)!r} is not an image and a score"
-            problems.add("malformed_row", file, line, said, lasting=True)
+            message = f"{' '.join(words)!r} is not an image and a score"
+            problems.add("malformed_row", file, line, message, fatal=True)
         elif words[0] in scores:
-            problems.add("duplicate_row", file, line, f"{words[0]} has a score already", lasting=True)
+            problems.add("duplicate_row", file, line, f"{words[0]} already has a score", fatal=True)
         else:
             scores[words[0]] = score
     for name in names:
         if name not in scores:
-            problems.add("missing_annotation", file, None, f"{name} has no score", lasting=True)
+            problems.add("missing_annotation", file, None, f"{name} has no score", fatal=True)
     return [scores.get(name, math.nan) for name in names]
 
 
-def _lines(file: Path, problems: ProblemList) -> Iterator[tuple[int, list[str]]]:
+def _read_lines(file: Path, problems: ProblemList) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the words of each line that is not empty."""
     try:
         text = read_text(file)
     except MalformedFileError as error:
-        problems.add("malformed_file", file, error.line, error.reason, lasting=True)
+        problems.add("malformed_file", file, error.line, error.reason, fatal=True)
         return
     for line, content in enumerate(text.split("\n"), start=1):
         if words := content.split():
             yield line, words
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
