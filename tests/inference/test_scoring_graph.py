@@ -16,7 +16,7 @@ from freeloc.inference.fusion import localize
 from freeloc.inference.score_map import ScoreMap, align_sigmoid, fusion_lattice
 from freeloc.inference.scoring_graph import ScoringGraph
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.nn.conv1x1 import Pointwise
+from freeloc.nn.conv1x1 import Conv1x1
 from freeloc.nn.head import AdaptationHead, HeadSettings
 from freeloc.runtime import Runtime, Tail, compile_network
 
@@ -27,7 +27,7 @@ def new_search(seed: int) -> ScoringGraph:
     torch.manual_seed(seed)
     head = AdaptationHead(HeadSettings(width=6, classes=3, hidden=4))
     nn.init.normal_(head.fcb.weight, std=3.0)
-    return ScoringGraph(Pointwise(5, 6, ceiling=6), head.eval())
+    return ScoringGraph(Conv1x1(5, 6, ceiling=6), head.eval())
 
 
 class TestAgainstNumPy:

@@ -8,14 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloc.nn.conv1x1 import Pointwise
+from freeloc.nn.conv1x1 import Conv1x1
 
 law = settings(deadline=None, max_examples=40)
 
 
-def layer(inputs: int, outputs: int, ceiling: float | None, seed: int) -> Pointwise:
+def layer(inputs: int, outputs: int, ceiling: float | None, seed: int) -> Conv1x1:
     torch.manual_seed(seed)
-    made = Pointwise(inputs, outputs, ceiling)
+    made = Conv1x1(inputs, outputs, ceiling)
     torch.nn.init.normal_(made.bias)
     return made
 
@@ -55,7 +55,7 @@ def test_maps_and_lists_of_cells_give_the_same(images: int, rows: int, cols: int
 def test_starting_weights_keep_the_spread_of_values(ceiling: float | None) -> None:
     # He initialisation: the mean square of what the next layer reads stays that of the input.
     torch.manual_seed(0)
-    made = Pointwise(400, 400, ceiling)
+    made = Conv1x1(400, 400, ceiling)
     values = made(torch.randn(500, 400))
     assert float((values.detach() ** 2).mean()) == pytest.approx(1, rel=0.1)
     assert (made.bias == 0).all()

@@ -17,7 +17,7 @@ from freeloc.geometry.size import Size
 from freeloc.inference.score_map import fusion_lattice
 from freeloc.inference.scoring_graph import ScoringGraph
 from freeloc.nn.backbones.base import Backbone, Normalization
-from freeloc.nn.conv1x1 import Pointwise
+from freeloc.nn.conv1x1 import Conv1x1
 from freeloc.nn.head import AdaptationHead, HeadSettings
 from freeloc.runtime import Precision, Tail, compile_network
 from freeloc.runtime.torch_backend import TorchNetwork
@@ -36,7 +36,7 @@ class Blurred(Backbone):
         self.channels = self.width = 6
         self.normalization = Normalization((127.5,) * 3, (60.0,) * 3)
         self.body = nn.Sequential(nn.Conv2d(3, 6, 32, stride=32), nn.Conv2d(6, 6, 3, padding=1))
-        self.projection = Pointwise(6, 6)
+        self.projection = Conv1x1(6, 6)
         self.freeze()
         self.seen: list[int] = []
 

@@ -23,7 +23,7 @@ from freeloc.images.decode import read_image_size
 from freeloc.inference.localizer import Localizer
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.nn.conv1x1 import Pointwise
+from freeloc.nn.conv1x1 import Conv1x1
 from freeloc.nn.head import AdaptationHead, HeadSettings
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.finetune import StageInput, StageInputs, StageTrainStep, TrainedStageFeatures
@@ -66,7 +66,7 @@ class Upper:
             nn.Conv2d(CHANNELS, MIDDLE, 3, stride=2, padding=1), nn.BatchNorm2d(MIDDLE), nn.ReLU6()
         ).eval()
         self.above[1].requires_grad_(False)
-        self.projection = Pointwise(MIDDLE, WIDTH, ceiling=6.0)
+        self.projection = Conv1x1(MIDDLE, WIDTH, ceiling=6.0)
         self.head = AdaptationHead(HeadSettings(WIDTH, CLASSES, 6, **({"hidden_dropout": 0.0} | dropout)))
         for parameter in (*self.projection.parameters(), *self.head.parameters()):
             nn.init.normal_(parameter, std=0.5)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from freeloc.nn.conv1x1 import Pointwise
+from freeloc.nn.conv1x1 import Conv1x1
 from freeloc.nn.head import AdaptationHead, HeadSettings
 from freeloc.nn.pooling.log_sum_exp import SHARPNESS
 from freeloc.nn.pooling.max import MaxPooling
@@ -74,7 +74,7 @@ class Scene:
         cells[-1][0] *= 8
         labels = torch.from_numpy(rng.integers(-1, 2, (4, CLASSES)).astype(np.int8))
         torch.manual_seed(seed)
-        projection = Pointwise(CHANNELS, WIDTH, ceiling=6.0).requires_grad_(False)
+        projection = Conv1x1(CHANNELS, WIDTH, ceiling=6.0).requires_grad_(False)
         settings_ = HeadSettings(WIDTH, CLASSES, hidden, **({"hidden_dropout": 0.0} | dropout))
         head = AdaptationHead(settings_, standardized=bool(seed % 2))
         for parameter in head.parameters():

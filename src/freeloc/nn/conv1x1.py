@@ -1,4 +1,4 @@
-"""Layers that work cell by cell: 1×1 convolutions that also take plain lists of cells."""
+"""A layer that works on each cell separately: a 1×1 convolution over maps or over lists of cells."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Pointwise"]
+__all__ = ["Conv1x1"]
 
 
-class Pointwise(nn.Module):
-    """A 1×1 convolution over maps that is, at the same time, a linear layer over lists of cells.
+class Conv1x1(nn.Module):
+    """A 1×1 convolution over maps, which is a linear layer over lists of cells.
 
-    Training looks at lists of cells gathered from images of many shapes; prediction looks at maps. Both
-    read the same ``weight`` (outputs, inputs) and ``bias`` (outputs,).
+    Training reads lists of cells from images of different shapes; prediction reads maps. Both use the same
+    ``weight`` (outputs, inputs) and ``bias`` (outputs,).
 
     Args:
-        inputs: values per cell that come in.
-        outputs: values per cell that go out.
-        ceiling: None for a linear layer; otherwise outputs are clamped to [0, ceiling] (6 gives ReLU6,
-            infinity ReLU).
+        inputs: number of input values per cell.
+        outputs: number of output values per cell.
+        ceiling: None for a linear layer; otherwise outputs are clamped to [0, ceiling]: 6 means ReLU6, infinity
+            means ReLU.
     """
 
     def __init__(self, inputs: int, outputs: int, ceiling: float | None = None) -> None:
@@ -30,7 +30,7 @@ class Pointwise(nn.Module):
         nn.init.kaiming_normal_(self.weight, nonlinearity="linear" if ceiling is None else "relu")
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, inputs, rows, cols) maps or (M, inputs) cells → the same with ``outputs`` values per cell."""
+        """Apply the layer to (N, inputs, rows, cols) maps or to (M, inputs) cells."""
         if features.dim() == 2:
             values = functional.linear(features, self.weight, self.bias)
         else:

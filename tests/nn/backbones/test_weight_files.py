@@ -48,7 +48,9 @@ def test_reads_safetensors(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match=r"nowhere\.pth does not exist.*--weights"):
+    with pytest.raises(
+        FreelocError, match=r"nowhere\.pth does not exist: give a \.safetensors or \.pth file"
+    ):
         load_state(tmp_path / "nowhere.pth")
 
 
@@ -58,7 +60,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_anything_but_named_tensors_is_refused(tmp_path: Path, content: object) -> None:
     path = tmp_path / "weights.pth"
     torch.save(content, path)
-    with pytest.raises(FreelocError, match="does not hold named tensors"):
+    with pytest.raises(FreelocError, match="does not contain named tensors"):
         load_state(path)
 
 
@@ -121,14 +123,14 @@ def test_missing_and_unknown_tensors_are_counted_and_named() -> None:
     state = {"first.weight": torch.zeros(2, 3), "odd": torch.zeros(1), "odder": torch.zeros(1)}
     with pytest.raises(
         FreelocError,
-        match=r"file\.pth do not fit backbone T: it lacks 1 .*first\.bias.* holds 2 unknown .*odd\b",
+        match=r"file\.pth do not fit backbone T: it lacks 1 .*first\.bias.* has 2 unknown .*odd\b",
     ):
         check_fit(state, small_state(), Path("file.pth"), "T")
 
 
 def test_a_wrong_shape_is_named() -> None:
     state = small_state() | {"first.weight": torch.zeros(3, 2)}
-    with pytest.raises(FreelocError, match=r"first\.weight of .* \(3, 2\) where backbone T needs \(2, 3\)"):
+    with pytest.raises(FreelocError, match=r"first\.weight of .* \(3, 2\), but backbone T requires \(2, 3\)"):
         check_fit(state, small_state(), Path("file.pth"), "T")
 
 
@@ -182,20 +184,18 @@ def test_fetches_once_over_http_and_keeps_the_file(server: str, published: Path,
 def test_a_wrong_hash_is_refused_and_leaves_nothing(published: Path, kept: Path) -> None:
     wrong = published.with_name("net-00000000.pth")
     published.rename(wrong)
-    with pytest.raises(
-        FreelocError, match=r"weights of backbone T could not be downloaded .*hash.*--weights"
-    ):
+    with pytest.raises(FreelocError, match=r"weights of backbone T cannot be downloaded .*hash.*local copy"):
         fetch(wrong.as_uri(), "T")
     assert list(kept.iterdir()) == []
 
 
 def test_a_missing_page_is_reported(server: str, kept: Path) -> None:
-    with pytest.raises(FreelocError, match=r"could not be downloaded from .*net-12345678\.pth.*404"):
+    with pytest.raises(FreelocError, match=r"cannot be downloaded from .*net-12345678\.pth.*404"):
         fetch(f"{server}/net-12345678.pth", "T")
     assert list(kept.iterdir()) == []
 
 
-def test_no_network_is_reported_with_what_was_tried_and_the_mend(kept: Path) -> None:
+def test_no_network_is_reported_with_what_was_tried_and_the_fix(kept: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/net-12345678.pth"
@@ -203,7 +203,8 @@ def test_no_network_is_reported_with_what_was_tried_and_the_mend(kept: Path) -> 
         fetch(url, "T")
     assert url in str(caught.value)
     assert str(kept) in str(caught.value)
-    assert "--weights" in str(caught.value)
+    assert "local copy" in str(caught.value)
+    assert caught.value.parameter == "weights"
 
 
 def test_a_damaged_kept_file_is_noticed(published: Path, kept: Path) -> None:
@@ -215,7 +216,7 @@ def test_a_damaged_kept_file_is_noticed(published: Path, kept: Path) -> None:
 
 def test_an_unusable_cache_folder_is_reported(published: Path, kept: Path) -> None:
     kept.parent.parent.write_text("a file where the folder should be")
-    with pytest.raises(FreelocError, match="could not be downloaded"):
+    with pytest.raises(FreelocError, match="cannot be downloaded"):
         fetch(published.as_uri(), "T")
 
 

@@ -17,7 +17,7 @@ from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.nn.backbones.base import Backbone, Normalization
-from freeloc.nn.conv1x1 import Pointwise
+from freeloc.nn.conv1x1 import Conv1x1
 from freeloc.paper.baselines.region_features import (
     AROUND,
     BOX,
@@ -41,7 +41,7 @@ class Tiny(Backbone):
         self.channels, self.width = CHANNELS, WIDTH
         self.normalization = Normalization((0.0,) * 3, (1.0,) * 3)
         self.body = nn.Identity()
-        self.projection = Pointwise(CHANNELS, WIDTH, ceiling=6.0)
+        self.projection = Conv1x1(CHANNELS, WIDTH, ceiling=6.0)
         with torch.no_grad():
             weights = np.random.default_rng(0).normal(size=(WIDTH, CHANNELS))
             self.projection.weight.copy_(torch.from_numpy(weights))

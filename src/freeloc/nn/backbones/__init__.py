@@ -1,1 +1,1 @@
-"""Frozen feature extractors."""
+"""Backbones: pretrained feature extractors, found through a registry."""

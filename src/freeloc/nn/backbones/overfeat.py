@@ -1,23 +1,22 @@
 """``overfeat``: the paper's backbone for COCO, OverFeat's accurate network (paper, section 4).
 
-Sermanet et al., "OverFeat", ICLR 2014. The layers up to the second fully connected one are the body,
-as in ``alexnet``; the classifier of 1000 classes is dropped.
+Sermanet et al., "OverFeat", ICLR 2014. As in ``alexnet``, the body consists of the layers up to the second fully
+connected one; the classifier of 1000 classes is dropped.
 
 **Windows.** The first fully connected layer reads 5×5 cells of the last pooled map, so every cell of the
-backbone's map stands for one 221-pixel window; windows lie 2·3·2·3 = 36 pixels apart. A canvas side of ``s``
-pixels gives exactly ``(s − 221) // 36 + 1`` cells, and window i covers the pixels from ``36·i`` to
-``36·i + 221``, with its centre at ``110.5 + 36·i``.
+backbone's map corresponds to one 221-pixel window; windows lie 2·3·2·3 = 36 pixels apart. A canvas side of ``s``
+pixels has exactly ``(s − 221) // 36 + 1`` cells, and window i covers the pixels from ``36·i`` to ``36·i + 221``,
+with its center at ``110.5 + 36·i``.
 
-**Padding.** Convolutions 3 to 6 pad one zero on each side of maps whose cells lie 12 pixels apart. On a canvas
-of 221×221 the backbone equals the fixed-size network. On a larger one a window sees its neighbours' pixels in
-place of the zeros, 48 on each side: a cell reads up to 317 pixels each way, around its window's centre. Moving
-the image by 36 pixels moves the map by one cell from the third cell from either end on; nearer to the
-border a cell also sees the zeros.
+**Padding.** Convolutions 3 to 6 pad one zero on each side of maps whose cells lie 12 pixels apart. On a canvas of
+221×221 pixels the backbone equals the fixed-size network. On a larger canvas, the pixels around a window replace
+the zeros, 48 on each side: a cell reads up to 317 pixels along each axis, around its window's center. From the
+third cell from either end on, shifting the image by 36 pixels shifts the map by one cell; cells nearer to the
+border also read zeros.
 
-**Weights.** OverFeat's release holds them as ``net_weight_1``: float32 numbers in little-endian order and
-nothing else, layer by layer, of each first the kernels (outputs, inputs, rows, columns), then the biases.
-freeloc does not fetch them. Where the original network puts 10⁻⁶ in place of what is not above zero, this one
-puts zero.
+**Weights.** OverFeat's release contains them in the file ``net_weight_1``: little-endian float32 numbers without a
+header, layer by layer, first the kernels (outputs, inputs, rows, columns), then the biases. freeloc does not
+download them. The original network replaces values up to 0 by 10⁻⁶; this one replaces them by 0.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from freeloc.errors import FreelocError
+from freeloc.errors import BackboneError
 from freeloc.geometry.grid import CellLayout
 from freeloc.nn.backbones.base import Backbone, Normalization
 
@@ -42,11 +41,11 @@ _NUMBER: Final = np.dtype("<f4")
 _SOURCE: Final = "net_weight_1 of OverFeat's own release (github.com/sermanet/OverFeat, download_weights.py)"
 
 WEIGHT_FILE_BYTES: Final = 578_625_952
-"""Size of ``net_weight_1``: 144,656,488 numbers, the dropped classifier's included."""
+"""Size of ``net_weight_1``: 144,656,488 numbers, including the classifier."""
 
 
 class OverFeat(Backbone):
-    """OverFeat's accurate network as a backbone, with random weights until some are loaded."""
+    """OverFeat's accurate network as a backbone, with random weights until `load_published` is called."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,49 +67,54 @@ class OverFeat(Backbone):
         self.layout = CellLayout(stride=36, offset=110.5, window=221)
 
     def load_published(self, path: Path) -> None:
-        """Read the weights of ``net_weight_1``; its last layer, the classifier, is left out.
+        """Read the weights from ``net_weight_1``, leaving out its last layer, the classifier.
 
         Raises:
-            FreelocError: the file is missing, unreadable, or of another size.
+            BackboneError: the file is missing, unreadable, or of another size.
         """
         _check_size(path)
         try:
             with path.open("rb") as file:
-                # The file has kernels before biases, layer by layer, as torch lists a layer's parameters.
+                # Kernels come before biases, layer by layer, in the file as in torch's list of parameters.
                 for parameter in self.body.parameters():
                     numbers = np.fromfile(file, _NUMBER, parameter.numel())
                     kernels = torch.from_numpy(numbers.astype(np.float32, copy=False))
                     parameter.detach().copy_(kernels.view(parameter.shape))
         except (OSError, RuntimeError) as error:
-            raise FreelocError(f"weight file {path} cannot be read ({error}): give {_SOURCE}") from error
+            raise BackboneError(
+                f"weight file {path} cannot be read ({error}): give {_SOURCE}", parameter="weights"
+            ) from error
 
 
 def _check_size(path: Path) -> None:
     if not path.is_file():
-        raise FreelocError(f"weight file {path} does not exist: give --weights {_SOURCE}")
-    found = path.stat().st_size
-    if found != WEIGHT_FILE_BYTES:
-        raise FreelocError(
-            f"weight file {path} has {found} bytes where {WEIGHT_FILE_BYTES} belong: it is cut or another "
-            f"file; give --weights {_SOURCE}"
+        raise BackboneError(f"weight file {path} does not exist: give {_SOURCE}", parameter="weights")
+    size = path.stat().st_size
+    if size != WEIGHT_FILE_BYTES:
+        raise BackboneError(
+            f"weight file {path} has {size} bytes instead of {WEIGHT_FILE_BYTES}: it is truncated or a different "
+            f"file; give {_SOURCE}",
+            parameter="weights",
         )
 
 
-def load_overfeat(name: str = "overfeat", weights: str | None = None) -> Backbone:
-    """Build the OverFeat backbone.
+def load_overfeat(name: str = "overfeat", weights: Path | None = None) -> Backbone:
+    """Load the OverFeat backbone.
 
     Args:
         name: ``overfeat``.
-        weights: ``net_weight_1`` of OverFeat's release, as a local file. There is no other source.
+        weights: the file ``net_weight_1`` of OverFeat's release. It is required.
 
     Raises:
-        FreelocError: no file is given, it is missing, unreadable, or of another size.
+        BackboneError: no file is given, or it is missing, unreadable, or of another size.
     """
     if weights is None:
-        raise FreelocError(f"backbone {name} brings no weights and fetches none: give --weights {_SOURCE}")
-    path = Path(weights)
-    _check_size(path)  # before half a gigabyte of memory is filled
+        raise BackboneError(
+            f"the weights of backbone {name} are not downloaded automatically: give {_SOURCE}",
+            parameter="weights",
+        )
+    _check_size(weights)  # before half a gigabyte of memory is allocated
     backbone = OverFeat()
-    backbone.load_published(path)
+    backbone.load_published(weights)
     backbone.freeze()
     return backbone

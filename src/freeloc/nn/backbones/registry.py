@@ -1,6 +1,6 @@
-"""Frozen feature extractors, by name.
+"""Backbones by name.
 
-Importing this package is cheap: torch is only loaded by `load_backbone`.
+Importing this module loads neither torch nor NumPy; `load_backbone` does.
 """
 
 from __future__ import annotations
@@ -9,59 +9,68 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from freeloc.errors import FreelocError
+from freeloc._registry import Registry
+from freeloc.errors import BackboneError, ConfigurationError
 
 if TYPE_CHECKING:
-    from freeloc.nn.backbones.base import Backbone
+    from freeloc.nn.backbones.base import Backbone, BackboneLoader
 
-__all__ = ["BACKBONE_ALIASES", "DEFAULT_BACKBONE", "backbone_names", "load_backbone"]
+__all__ = ["BACKBONES", "BACKBONE_ALIASES", "DEFAULT_BACKBONE", "load_backbone"]
 
 DEFAULT_BACKBONE: Final = "efficientnet_lite2"
-"""The embedded backbone that is used unless another is named."""
+"""The backbone that is used unless another one is named."""
 
 BACKBONE_ALIASES: Final = MappingProxyType(
     {"lite0": "efficientnet_lite0", "lite1": "efficientnet_lite1", "lite2": "efficientnet_lite2"}
 )
-"""Short names and what they stand for; a backbone always carries its full name."""
+"""Short names and the full names that they stand for; a loaded backbone always has its full name."""
 
-_TIMM_PREFIX: Final = "timm:"
-
-
-def backbone_names() -> tuple[str, ...]:
-    """Full names of the built-in backbones; ``timm:NAME`` adds those of timm."""
-    return (*BACKBONE_ALIASES.values(), "alexnet", "overfeat")
+BACKBONES: Final[Registry[BackboneLoader]] = Registry(
+    "backbone",
+    "freeloc.backbones",
+    {
+        "efficientnet_lite0": "freeloc.nn.backbones.efficientnet_lite:load_efficientnet_lite",
+        "efficientnet_lite1": "freeloc.nn.backbones.efficientnet_lite:load_efficientnet_lite",
+        "efficientnet_lite2": "freeloc.nn.backbones.efficientnet_lite:load_efficientnet_lite",
+        "alexnet": "freeloc.nn.backbones.alexnet:load_alexnet",
+        "overfeat": "freeloc.nn.backbones.overfeat:load_overfeat",
+        "timm:NAME": "freeloc.nn.backbones.timm_adapter:load_timm",
+    },
+)
+"""Functions that load backbones; packages outside freeloc add theirs under the entry-point group
+``freeloc.backbones``. An entry ``PREFIX:NAME`` loads every backbone whose name starts with ``PREFIX:``."""
 
 
 def load_backbone(name: str = DEFAULT_BACKBONE, weights: str | Path | None = None) -> Backbone:
-    """Build a frozen backbone.
+    """Load a frozen backbone.
 
     Args:
-        name: one of `backbone_names`, a key of `BACKBONE_ALIASES`, or ``timm:NAME``.
-        weights: a local state-dict file (.safetensors or .pth) in place of the backbone's usual source; for
-            ``overfeat``, which has no such source, the raw file of its release.
+        name: a name in `BACKBONES`, or a key of `BACKBONE_ALIASES`.
+        weights: a local state-dict file (.safetensors or .pth) that replaces the usual source of weights. For
+            ``overfeat``, which has no such source, the weight file of its release.
 
     Raises:
-        FreelocError: the name is unknown, or the weights cannot be had or do not fit.
+        BackboneError: the name is unknown, or the weights are unavailable or do not fit.
+        MissingDependencyError: an optional package is not installed.
     """
     name = BACKBONE_ALIASES.get(name, name)
-    local = None if weights is None else str(weights)
-    if name.startswith(_TIMM_PREFIX):
-        from freeloc.nn.backbones.timm_adapter import load_timm
+    backbone = _loader(name)(name, None if weights is None else Path(weights))
+    if backbone.name != name:
+        raise BackboneError(
+            f"the loader of backbone {name} returned a backbone called {backbone.name}: models could not find it "
+            "again; give the backbone the name under which it is registered",
+            parameter="backbone",
+        )
+    return backbone
 
-        return load_timm(name, local)
-    if name == "alexnet":
-        from freeloc.nn.backbones.alexnet import load_alexnet
 
-        return load_alexnet(name, local)
-    if name == "overfeat":
-        from freeloc.nn.backbones.overfeat import load_overfeat
-
-        return load_overfeat(name, local)
-    if name in backbone_names():
-        from freeloc.nn.backbones.efficientnet_lite import load_efficientnet_lite
-
-        return load_efficientnet_lite(name, local)
-    raise FreelocError(
-        f"there is no backbone called {name!r}: give --backbone one of {', '.join(backbone_names())} "
-        f"({', '.join(BACKBONE_ALIASES)} for short), or {_TIMM_PREFIX}NAME for a network of timm"
-    )
+def _loader(name: str) -> BackboneLoader:
+    prefix, colon, _ = name.partition(":")
+    family = f"{prefix}:NAME"
+    key = family if colon and family in BACKBONES.names() else name
+    try:
+        return BACKBONES.get(key, parameter="backbone")
+    except ConfigurationError as error:
+        unknown = key not in BACKBONES.names()
+        aliases = f" (short names: {', '.join(BACKBONE_ALIASES)})" if unknown else ""
+        raise BackboneError(f"{error}{aliases}", parameter="backbone") from error

@@ -1,4 +1,4 @@
-"""Words for the part of a backbone that is trained; the stages in between have the backbone's own names."""
+"""Stage names that every backbone shares; the names of other stages are the backbone's own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 __all__ = ["FROZEN", "PROJECTION"]
 
 FROZEN: Final = "none"
-"""No part: the backbone stays as it is."""
+"""No stage is trained: the whole backbone stays frozen."""
 
 PROJECTION: Final = "projection"
-"""The last part, which works cell by cell; also its name in every backbone's state dict."""
+"""The last stage, which works on each cell separately; also its name in every backbone's state dict."""

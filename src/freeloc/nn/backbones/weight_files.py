@@ -1,4 +1,4 @@
-"""Weight files: fetched with their hash checked, and read without ever running code from them."""
+"""Weight files: downloaded with their hash checked, and read without running code from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from freeloc.errors import FreelocError
+from freeloc.errors import BackboneError
 
 __all__ = ["check_fit", "fetch", "load_state"]
 
@@ -28,21 +28,23 @@ _HASH_IN_NAME: Final = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
 def load_state(path: Path) -> dict[str, Tensor]:
     """Read a state dict from a .safetensors file or a torch checkpoint (tensors only, no pickled code).
 
-    A checkpoint that wraps its weights under ``state_dict`` or ``model`` is unwrapped.
+    A state dict that a checkpoint stores under ``state_dict`` or ``model`` is unwrapped.
 
     Raises:
-        FreelocError: the file is missing, unreadable, or holds something other than named tensors.
+        BackboneError: the file is missing or unreadable, or contains something other than named tensors.
     """
     if not path.is_file():
-        raise FreelocError(f"weight file {path} does not exist: give --weights a .safetensors or .pth file")
+        raise BackboneError(
+            f"weight file {path} does not exist: give a .safetensors or .pth file", parameter="weights"
+        )
     try:
         if path.suffix == ".safetensors":
             state: object = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch's own text explains how to switch the check off, which is no advice for a user.
-        raise _unreadable(path, "it holds more than tensors, or is no torch file") from error
+        # torch's message explains how to turn the check off, which is bad advice for a user.
+        raise _unreadable(path, "it contains more than tensors, or is not a torch file") from error
     except (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError) as error:
         raise _unreadable(path, _first_line(error)) from error
     except (SafetensorError, struct.error) as error:
@@ -51,13 +53,16 @@ def load_state(path: Path) -> dict[str, Tensor]:
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise FreelocError(f"weight file {path} does not hold named tensors: give a state dict")
+        raise BackboneError(
+            f"weight file {path} does not contain named tensors: give a state dict", parameter="weights"
+        )
     return {str(key): value for key, value in state.items()}
 
 
-def _unreadable(path: Path, reason: str) -> FreelocError:
-    return FreelocError(
-        f"weight file {path} cannot be read ({reason}): give a .safetensors or .pth file of plain tensors"
+def _unreadable(path: Path, reason: str) -> BackboneError:
+    return BackboneError(
+        f"weight file {path} cannot be read ({reason}): give a .safetensors or .pth file of plain tensors",
+        parameter="weights",
     )
 
 
@@ -66,50 +71,52 @@ def _first_line(error: BaseException) -> str:
 
 
 def check_fit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path, backbone: str) -> None:
-    """Hold a state dict against the tensors a backbone needs: the same names, the same shapes.
+    """Check that a state dict has the tensors that a backbone requires: the same names, the same shapes.
 
     Args:
-        state: what the file holds.
-        expected: what the backbone holds. Batch counters of batch normalisation may be missing from ``state``:
-            a frozen network does not read them.
+        state: tensors of the file.
+        expected: tensors of the backbone. Batch counters of batch normalization may be missing from ``state``: a
+            frozen network does not use them.
         path: the file, for the message.
         backbone: name of the backbone, for the message.
 
     Raises:
-        FreelocError: a tensor is missing, unknown, or of another shape. Weights that do not fit are never
-            left out in silence.
+        BackboneError: a tensor is missing, unknown, or of another shape. Weights that do not fit are never
+            silently left out.
     """
     missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
     unknown = [key for key in state if key not in expected]
     if missing or unknown:
-        told = [f"lacks {len(missing)} (first: {missing[0]})"] if missing else []
-        told += [f"holds {len(unknown)} unknown (first: {unknown[0]})"] if unknown else []
-        raise FreelocError(
+        faults = [f"lacks {len(missing)} (first: {missing[0]})"] if missing else []
+        faults += [f"has {len(unknown)} unknown (first: {unknown[0]})"] if unknown else []
+        raise BackboneError(
             f"the tensors of weight file {path} do not fit backbone {backbone}: "
-            f"it {' and '.join(told)}; give the weights of {backbone}"
+            f"it {' and '.join(faults)}; give the weights of {backbone}",
+            parameter="weights",
         )
     for key, value in state.items():
         if value.shape != expected[key].shape:
-            raise FreelocError(
-                f"tensor {key} of weight file {path} has shape {tuple(value.shape)} where backbone {backbone} "
-                f"needs {tuple(expected[key].shape)}: give the weights of {backbone}"
+            raise BackboneError(
+                f"tensor {key} of weight file {path} has shape {tuple(value.shape)}, but backbone {backbone} "
+                f"requires {tuple(expected[key].shape)}: give the weights of {backbone}",
+                parameter="weights",
             )
 
 
 def fetch(url: str, backbone: str) -> Path:
-    """Local copy of a published weight file, downloaded once into torch's own cache folder.
+    """Return the local copy of a published weight file, downloading it if necessary.
 
-    The folder is ``$TORCH_HOME/hub/checkpoints`` (by default ``~/.cache/torch/hub/checkpoints``), shared with
-    torchvision and timm. The first digits of the file's SHA-256 are part of its name, and are checked after
-    a download and again each time a kept copy is used. A download that fails leaves no file behind.
+    The file is stored in ``$TORCH_HOME/hub/checkpoints`` (by default ``~/.cache/torch/hub/checkpoints``), which
+    torchvision and timm use as well. The first digits of its SHA-256 are part of its name, and are checked after
+    the download and whenever the local copy is used. A failed download leaves no file behind.
 
     Args:
-        url: where the file is published; its name ends in ``-<first digits of SHA-256>.<suffix>``.
+        url: address of the file, whose name ends in ``-<first digits of SHA-256>.<suffix>``.
         backbone: name of the backbone, for the message.
 
     Raises:
-        FreelocError: the file cannot be had, or its content is not what its name says.
-        ValueError: ``url`` carries no hash.
+        BackboneError: the file cannot be downloaded, or its content does not match its hash.
+        ValueError: ``url`` contains no hash.
     """
     name = PurePosixPath(urlparse(url).path).name
     digits = _HASH_IN_NAME.search(name)
@@ -117,27 +124,29 @@ def fetch(url: str, backbone: str) -> Path:
         raise ValueError(f"{url} has no hash in its file name")
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if path.is_file():
-        _check_kept(path, digits[1], backbone)
+        _check_hash(path, digits[1], backbone)
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), digits[1], progress=sys.stderr.isatty())
     except (OSError, RuntimeError, ValueError, HTTPException) as error:
-        raise FreelocError(
-            f"the weights of backbone {backbone} could not be downloaded from {url} to {path.parent} "
-            f"({_first_line(error)}): connect to the network, or give a local copy with --weights"
+        raise BackboneError(
+            f"the weights of backbone {backbone} cannot be downloaded from {url} to {path.parent} "
+            f"({_first_line(error)}): connect to the network, or give a local copy",
+            parameter="weights",
         ) from error
     return path
 
 
-def _check_kept(path: Path, digits: str, backbone: str) -> None:
+def _check_hash(path: Path, digits: str, backbone: str) -> None:
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _unreadable(path, _first_line(error)) from error
-    if not found.startswith(digits):
-        raise FreelocError(
-            f"the kept weight file {path} of backbone {backbone} is damaged (SHA-256 {found[:8]}… instead of "
-            f"{digits}…): delete it to download it again, or give a local copy with --weights"
+    if not actual.startswith(digits):
+        raise BackboneError(
+            f"weight file {path} of backbone {backbone} is damaged (SHA-256 {actual[:8]}… instead of {digits}…): "
+            "delete it to download it again, or give a local copy",
+            parameter="weights",
         )
