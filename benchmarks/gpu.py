@@ -216,7 +216,11 @@ def measure_training(bench: Bench) -> dict[str, Any]:
     """A few epochs each way there is: from the cache, without one, and with the backbone's last stage."""
     amounts = bench.amounts
     recipe = replace(
-        Recipe(), epochs=amounts.epochs, scales=amounts.training_scales, hidden=amounts.hidden, warm_epochs=1
+        Recipe(),
+        epochs=amounts.epochs,
+        scales=amounts.training_scales,
+        hidden=amounts.hidden,
+        warm_start_epochs=1,
     )
     ways: dict[str, tuple[Recipe, bool]] = {
         _FIRST_RUN: (recipe, False),

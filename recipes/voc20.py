@@ -24,7 +24,7 @@ from freeloc.inference.localizer import Localizer
 from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
 from freeloc.models.registry import package_folder
-from freeloc.training.recipe import named_recipe
+from freeloc.training.recipe import Recipe
 from recipes.voc20_card import write_card
 
 RECIPE = "default"
@@ -67,7 +67,7 @@ def main() -> None:
         words.root, split=words.train_split, boxes=False, checks=DatasetChecks(for_training=True)
     )
     settings = TrainingSettings(
-        recipe=named_recipe(RECIPE), calibration_folds=FOLDS, cache_folder=words.cache
+        recipe=Recipe.named(RECIPE), calibration_folds=FOLDS, cache_folder=words.cache
     )
     train(tags, words.out / "run", settings, resume=True)
     release(words.out / "run", model, CARD)

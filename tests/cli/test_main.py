@@ -34,7 +34,7 @@ from freeloc.metrics import (
 )
 from freeloc.prediction.predict_files import PredictionOptions
 from freeloc.runtime import Precision, Runtime
-from freeloc.training.recipe import Recipe, named_recipe
+from freeloc.training.recipe import Recipe
 from freeloc.training.train import train
 from freeloc.visualization import draw_overlay
 from freeloc.visualization.overlay import draw_panels
@@ -247,7 +247,7 @@ def test_train_has_the_librarys_defaults() -> None:
     ):
         assert default(cli.train, name) == default(train, name), name
     assert default(cli.train, "recipe") == default(train, "recipe")
-    assert replace(named_recipe(default(cli.train, "recipe")), least_steps=0) == Recipe()
+    assert replace(Recipe.named(default(cli.train, "recipe")), min_steps=0) == Recipe()
     for name in ("epochs", "batch_size", "learning_rate", "scales"):
         assert default(cli.train, name) is None, name
         assert name in Recipe.__dataclass_fields__

@@ -124,23 +124,32 @@ def test_without_a_cache_scales_lie_between_those_given(
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (("--recipe", "cake"), "--recipe cake is unknown: choose one of default, paper, cam"),
+        (
+            ("--recipe", "cake"),
+            "no recipe called 'cake': choose one of default, paper, cam (option --recipe)",
+        ),
         (("--scales", "big"), "--scales big is not a list of numbers"),
         (("--scales", ","), "--scales is empty"),
         (("--pooling", "min"), "there is no pooling called 'min': choose one of max, lse, topk, average"),
-        (("--pooling", "full"), "--pooling full looks at an image once"),
+        (("--pooling", "full"), "pooling 'full' uses scale 1 only"),
         (
             ("--pooling", "lse", "--supervision", "masked"),
-            "--supervision masked says where a maximum may lie",
+            "pooling is 'lse': supervision masked requires \"max\" (option --pooling)",
         ),
         (("--supervision", "masked", "--quiet"), "--supervision masked needs boxes"),
         (("--snapshots", "few"), "--snapshots few is not a list of whole numbers"),
         (("--snapshots", "0,1111", "--quiet"), "--snapshots 1111 is no iteration of this run"),
-        (("--epochs", "0"), "--epochs 0 must be greater than 0"),
-        (("--batch-size", "-3"), "--batch-size -3 must be greater than 0"),
-        (("--learning-rate", "0"), "--learning-rate 0.0 must be greater than 0"),
-        (("--projection-learning-rate", "0"), "--projection-learning-rate 0.0 must be greater than 0"),
-        (("--backbone-learning-rate", "0"), "--backbone-learning-rate 0.0 must be greater than 0"),
+        (("--epochs", "0"), "epochs is 0: it must be positive and finite (option --epochs)"),
+        (("--batch-size", "-3"), "batch_size is -3: it must be positive and finite (option --batch-size)"),
+        (
+            ("--learning-rate", "0"),
+            "learning_rate is 0.0: it must be positive and finite (option --learning-rate)",
+        ),
+        (
+            ("--projection-learning-rate", "0"),
+            "must be positive and finite (option --projection-learning-rate)",
+        ),
+        (("--backbone-learning-rate", "0"), "must be positive and finite (option --backbone-learning-rate)"),
         (
             ("--backbone", "lite0", "--trainable-backbone", "9", "--quiet"),
             "--trainable-backbone 9 is no stage",

@@ -159,8 +159,8 @@ RECIPE = Recipe(
     batch_size=4,
     scales=SCALES,
     test_scales=(0.3, 0.5),
-    warm_epochs=2,
-    warmup=0.0,
+    warm_start_epochs=2,
+    warmup_fraction=0.0,
     hidden=16,
     projection_learning_rate=1e-3,
     backbone_learning_rate=1e-3,
@@ -286,7 +286,7 @@ class TestRun:
     ) -> None:
         changes = {"epochs": 12, "hidden_dropout": 0.0, "feature_dropout": 0.0, "cell_fraction": 1.0}
         rates = {"learning_rate": 0.01, "projection_learning_rate": 0.01}
-        recipe = dataclasses.replace(RECIPE, scales=SCALES[:1], warm_epochs=0, **rates, **changes)
+        recipe = dataclasses.replace(RECIPE, scales=SCALES[:1], warm_start_epochs=0, **rates, **changes)
         losses = {}
         for stage in ("none", "projection"):
             quick(tmp_path / stage, stage, recipe)
@@ -316,7 +316,7 @@ class TestRun:
     def test_without_a_cache_too(
         self, quick: Callable[..., Model], scenes: Dataset, cache: Path, tmp_path: Path
     ) -> None:
-        recipe = dataclasses.replace(RECIPE, epochs=1, warm_epochs=0)
+        recipe = dataclasses.replace(RECIPE, epochs=1, warm_start_epochs=0)
         found = [
             tensors(quick(tmp_path / name, "7", recipe, cache_folder=tmp_path / "none", cache_features=False))
             for name in ("first", "second")

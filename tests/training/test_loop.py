@@ -16,7 +16,7 @@ from torch import nn
 
 from freeloc.errors import FreelocError
 from freeloc.nn.head import AdaptationHead, HeadSettings
-from freeloc.training.batches import Batch, derive_seed, plan_epoch, resolve_recipe, steps_per_epoch, stream
+from freeloc.training.batches import Batch, derive_seed, plan_epoch, stream
 from freeloc.training.loop import EpochRecord, fit, learning_rate, make_optimizer
 from freeloc.training.recipe import Recipe
 from freeloc.training.step import TrainStep
@@ -96,26 +96,6 @@ def run(
         quiet=True,
     )
     return optimizer
-
-
-class TestFitted:
-    @law
-    @given(st.integers(1, 3000), st.integers(1, 64), st.integers(1, 20), st.integers(0, 2000))
-    def test_few_images_are_passed_over_more_often(
-        self, images: int, batch: int, epochs: int, least: int
-    ) -> None:
-        recipe = resolve_recipe(Recipe(batch_size=batch, epochs=epochs, least_steps=least), images)
-        assert recipe.batch_size == min(batch, images)
-        steps = recipe.epochs * steps_per_epoch(images, recipe)
-        assert recipe.epochs >= epochs
-        assert steps >= least or recipe.epochs == 100
-        # No more of them than it takes.
-        assert recipe.epochs == epochs or steps - steps_per_epoch(images, recipe) < least
-
-    def test_fitting_twice_changes_nothing(self) -> None:
-        recipe = resolve_recipe(Recipe(least_steps=500), 40)
-        assert (recipe.batch_size, recipe.epochs) == (16, 100)
-        assert resolve_recipe(recipe, 40) == recipe
 
 
 class TestPlan:
@@ -263,7 +243,7 @@ class TestLearningRate:
     @law
     @given(st.integers(1, 3000), st.floats(0, 0.99))
     def test_cosine_rises_then_falls_to_zero(self, steps: int, warmup: float) -> None:
-        recipe = Recipe(learning_rate=0.3, warmup=warmup)
+        recipe = Recipe(learning_rate=0.3, warmup_fraction=warmup)
         rates = [learning_rate(step, steps, recipe) for step in range(steps)]
         warm = math.floor(warmup * steps)
         assert all(0 < rate <= 0.3 for rate in rates)
@@ -277,7 +257,7 @@ class TestLearningRate:
             assert rates[-1] < 0.3 * 1e-3
 
     def test_the_rise_is_even_and_reaches_the_peak(self) -> None:
-        recipe = Recipe(learning_rate=0.3, warmup=0.1, schedule="constant")
+        recipe = Recipe(learning_rate=0.3, warmup_fraction=0.1, schedule="constant")
         rates = [learning_rate(step, 100, recipe) for step in range(100)]
         assert rates[:10] == pytest.approx([0.03 * (step + 1) for step in range(10)])
         assert rates[10:] == [0.3] * 90
@@ -285,11 +265,11 @@ class TestLearningRate:
     @law
     @given(st.integers(1, 3000), st.integers(0, 2999))
     def test_constant_stays(self, steps: int, step: int) -> None:
-        recipe = Recipe(learning_rate=0.01, warmup=0.0, schedule="constant")
+        recipe = Recipe(learning_rate=0.01, warmup_fraction=0.0, schedule="constant")
         assert learning_rate(step % steps, steps, recipe) == 0.01
 
     def test_a_rise_shorter_than_a_step_is_none(self) -> None:
-        assert learning_rate(0, 10, Recipe(learning_rate=0.3, warmup=0.02)) == 0.3
+        assert learning_rate(0, 10, Recipe(learning_rate=0.3, warmup_fraction=0.02)) == 0.3
 
 
 class TestOptimizer:
@@ -348,7 +328,7 @@ class TestFit:
             *("test", 3, 4),
             learning_rate=0.2,
             weight_decay=0.05,
-            warmup=0.0,
+            warmup_fraction=0.0,
             feature_dropout=0.0,
             cell_fraction=1.0,
             hidden=0,

@@ -150,7 +150,7 @@ def test_a_tag_without_a_box_is_searched_for_everywhere(outside: bool) -> None:
 
 
 def small(**changes: object) -> Recipe:
-    base = Recipe(epochs=2, batch_size=3, scales=(0.25,), hidden=16, warm_epochs=1, test_scales=(0.25,))
+    base = Recipe(epochs=2, batch_size=3, scales=(0.25,), hidden=16, warm_start_epochs=1, test_scales=(0.25,))
     return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
 
 
@@ -181,8 +181,11 @@ def test_a_run_reads_boxes_only_if_it_is_told_to(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pooling": "lse", "supervision": "masked"}, "leave --pooling lse out"),
-        ({"gradient": "dense", "supervision": "masked"}, "supervision masked"),
+        ({"pooling": "lse", "supervision": "masked"}, "pooling is 'lse': supervision masked requires .max."),
+        (
+            {"gradient": "dense", "supervision": "masked"},
+            "gradient is 'dense': supervision masked requires .sparse.",
+        ),
         ({"supervision": "boxes"}, "supervision is .boxes."),
         ({"pooling": "min"}, "no pooling called .min."),
     ],

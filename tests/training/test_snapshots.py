@@ -30,10 +30,10 @@ RECIPE = Recipe(
     batch_size=8,
     scales=(0.25,),
     test_scales=(0.25,),
-    warm_epochs=1,
+    warm_start_epochs=1,
     hidden=16,
     schedule="constant",
-    warmup=0.0,
+    warmup_fraction=0.0,
 )
 WANTED = (6, 0, 2, 3)
 
@@ -134,7 +134,7 @@ def test_the_first_is_the_warm_start_on_the_backbone_as_it_was(reference: Path, 
 
 
 def test_a_cold_start_is_kept_as_well(quick: Callable[..., Model], tmp_path: Path) -> None:
-    cold = dataclasses.replace(RECIPE, warm_epochs=0, epochs=1, trainable_backbone="none")
+    cold = dataclasses.replace(RECIPE, warm_start_epochs=0, epochs=1, trainable_backbone="none")
     quick(tmp_path / "cold", recipe=cold, snapshots=(0,))
     assert (Model.load(step(tmp_path / "cold", 0)).head.fcb.bias == 0).all()
 

@@ -41,8 +41,8 @@ RECIPE = Recipe(
     batch_size=4,
     scales=SCALES,
     test_scales=(0.5, 0.8),
-    warm_epochs=2,
-    warmup=0.0,
+    warm_start_epochs=2,
+    warmup_fraction=0.0,
     hidden=16,
 )
 
@@ -204,7 +204,7 @@ class TestRunFolder:
             "epochs": 25,
             "learning_rate": 0.02,
             "hidden_dropout": 0.0,
-            "warm_epochs": 0,
+            "warm_start_epochs": 0,
             "cell_fraction": 1.0,
         }
         recipe = dataclasses.replace(RECIPE, scales=SCALES[:1], **changes)
@@ -456,7 +456,7 @@ class TestFeatures:
         self, scenes: Dataset, quick: Callable[..., Model], count_of: Counted, tmp_path: Path
     ) -> None:
         cache = tmp_path / "cache"
-        recipe = dataclasses.replace(RECIPE, epochs=2, warm_epochs=0)
+        recipe = dataclasses.replace(RECIPE, epochs=2, warm_start_epochs=0)
         quick(scenes, tmp_path / "run", recipe=recipe, cache_folder=cache, cache_features=False)
         assert not cache.exists()
         # Every epoch anew, at scales from the range: 125 to 200 pixels, on multiples of 32. At the end, once more at
@@ -474,7 +474,7 @@ def test_mini_batches_through_the_backbone_at_once_teach_the_same(
     scenes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     """As on a GPU; and the same run twice is the same bit for bit, however its threads fall."""
-    recipe = dataclasses.replace(RECIPE, epochs=1, warm_epochs=1, trainable_backbone=stage)
+    recipe = dataclasses.replace(RECIPE, epochs=1, warm_start_epochs=1, trainable_backbone=stage)
 
     def learned(name: str, batch: int) -> dict[str, torch.Tensor]:
         monkeypatch.setattr(room, "compile_network", functools.partial(compile_network, batch=batch))
@@ -529,7 +529,7 @@ class TestOnlyTags:
             labels = sample.labels.copy()
             labels[2] = 0
             samples.append(Sample(sample.path, labels))
-        recipe = dataclasses.replace(RECIPE, warm_epochs=0, weight_decay=0.0)
+        recipe = dataclasses.replace(RECIPE, warm_start_epochs=0, weight_decay=0.0)
         quick(Dataset("x", scenes.classes, tuple(samples)), tmp_path / "run", recipe=recipe)
         # The class kept its starting bias; the others moved.
         bias = weights(tmp_path / "run")["fcb.bias"]
@@ -545,7 +545,9 @@ class TestMistakes:
 
     def test_a_step_too_long(self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path) -> None:
         # One step: the loss before it is sound, the weights after it are not.
-        recipe = dataclasses.replace(RECIPE, epochs=1, batch_size=COUNT, warm_epochs=0, learning_rate=1e39)
+        recipe = dataclasses.replace(
+            RECIPE, epochs=1, batch_size=COUNT, warm_start_epochs=0, learning_rate=1e39
+        )
         with pytest.raises(FreelocError, match=r"diverged in epoch 1: .* lower --learning-rate than 1e\+39"):
             quick(scenes, tmp_path / "run", recipe=recipe)
         assert not (tmp_path / "run" / "model.safetensors").exists()

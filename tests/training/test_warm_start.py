@@ -87,7 +87,7 @@ def trained(source: Source) -> tuple[AdaptationHead, float]:
     statistics = measure_features(source, nn.Identity(), device=torch.device("cpu"), quiet=True)
     head.set_standardization(statistics.mean, statistics.gain)
     labels = torch.from_numpy(source.labels)
-    recipe = Recipe(warm_epochs=30, warm_learning_rate=0.05)
+    recipe = Recipe(warm_start_epochs=30, warm_start_learning_rate=0.05)
     return head, train_on_means(head, statistics, labels, recipe, seed=1)
 
 

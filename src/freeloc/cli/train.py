@@ -131,11 +131,11 @@ def train(
 ) -> None:
     """Train on tagged images. Boxes, where the data has any, are read only if --supervision says so."""
     from freeloc.io.progress import print_status
-    from freeloc.training.recipe import named_recipe
+    from freeloc.training.recipe import Recipe
     from freeloc.training.settings import TrainingSettings
     from freeloc.training.train import train as run
 
-    chosen = named_recipe(
+    chosen = Recipe.named(
         recipe,
         epochs=epochs,
         batch_size=batch_size,

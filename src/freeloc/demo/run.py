@@ -19,7 +19,7 @@ from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization
 from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
-from freeloc.training.recipe import Recipe, named_recipe
+from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 from freeloc.visualization import draw_grid, draw_overlay, save_picture
@@ -54,7 +54,7 @@ class DemoSettings:
     @property
     def recipe(self) -> Recipe:
         """The default recipe, but for its length."""
-        return named_recipe("default", epochs=self.epochs)
+        return Recipe.named("default", epochs=self.epochs)
 
 
 def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bool = False) -> Evaluation:

@@ -44,7 +44,6 @@ from freeloc.paper.score_rows import (
 from freeloc.paper.settings import Places, Settings, describe_features
 from freeloc.paper.studies import Study
 from freeloc.runtime import compile_network
-from freeloc.training.batches import resolve_recipe, steps_per_epoch
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
@@ -180,11 +179,11 @@ class Reproduction:
         """The recipe of a model, with the passes that are asked for, or those that the images take."""
         recipe, epochs = MODELS[key], self._settings.epochs
         if epochs is not None:
-            recipe = replace(recipe, epochs=epochs, least_steps=0)
-        return resolve_recipe(recipe, len(self._train_set))
+            recipe = replace(recipe, epochs=epochs, min_steps=0)
+        return recipe.resolved(len(self._train_set))
 
     def _iterations(self, recipe: Recipe) -> int:
-        return recipe.epochs * steps_per_epoch(len(self._train_set), recipe)
+        return recipe.epochs * recipe.steps_per_epoch(len(self._train_set))
 
     def _features(self, dataset: Dataset, backbone: Backbone, scales: tuple[float, ...]) -> CachedFeatures:
         settings = self._settings

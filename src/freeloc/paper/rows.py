@@ -13,7 +13,7 @@ from typing import Any, Literal
 from freeloc.errors import FreelocError
 from freeloc.geometry.pyramid import TEST_SCALES
 from freeloc.inference.result import LocationMode
-from freeloc.training.recipe import Recipe, named_recipe
+from freeloc.training.recipe import Recipe
 
 __all__ = [
     "FINER",
@@ -50,14 +50,14 @@ def paper_recipe(**changes: Any) -> Recipe:
     often as by freeloc's own; and the learning rate, which the paper does not tell, is one at which half of the
     epochs suffice.
     """
-    base, own = named_recipe("paper"), named_recipe("default")
+    base, own = Recipe.named("paper"), Recipe.named("default")
     settled = replace(
         base,
         padding=own.padding,
         scales=own.scales,
         cell_fraction=own.cell_fraction,
         epochs=8,
-        least_steps=own.least_steps,
+        min_steps=own.min_steps,
         learning_rate=0.004,
     )
     return replace(settled, **changes)
@@ -65,8 +65,8 @@ def paper_recipe(**changes: Any) -> Recipe:
 
 def pooling_recipe(pooling: str) -> Recipe:
     """Freeloc's own recipe, shorter and a quarter as wide: the same for all poolings that are compared."""
-    own = named_recipe("default")
-    short = replace(own, epochs=4, least_steps=own.least_steps // 2, hidden=512)
+    own = Recipe.named("default")
+    short = replace(own, epochs=4, min_steps=own.min_steps // 2, hidden=512)
     return replace(short, pooling=pooling, scales=POOLED, test_scales=POOLED)
 
 
@@ -76,7 +76,7 @@ MODELS: Mapping[str, Recipe] = {
     "single": paper_recipe(scales=(1.0,)),
     "masked": paper_recipe(supervision="masked"),
     "masked_outside": paper_recipe(supervision="masked_outside"),
-    "own": named_recipe("default"),
+    "own": Recipe.named("default"),
     "pool_max": pooling_recipe("max"),
     "pool_lse": pooling_recipe("lse"),
     "pool_topk": pooling_recipe("topk"),

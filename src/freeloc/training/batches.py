@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, TypeVar
 
@@ -13,10 +12,7 @@ import torch
 from freeloc.io.prefetch import prefetch
 from freeloc.training.recipe import Recipe
 
-__all__ = ["Batch", "Source", "derive_seed", "plan_epoch", "resolve_recipe", "steps_per_epoch", "stream"]
-
-_MOST_EPOCHS = 100
-"""Passes over few images, where there are more of them for the sake of steps."""
+__all__ = ["Batch", "Source", "derive_seed", "plan_epoch", "stream"]
 
 Item = TypeVar("Item")
 Item_co = TypeVar("Item_co", covariant=True)
@@ -82,18 +78,6 @@ def plan_epoch(
             scale = scales[int(torch.randint(len(scales), (), generator=generator))]
         batches.append(Batch(tuple(order[start : start + recipe.batch_size]), scale))
     return batches
-
-
-def steps_per_epoch(images: int, recipe: Recipe) -> int:
-    """How many mini-batches `plan_epoch` makes of so many images."""
-    return math.ceil(images / recipe.batch_size)
-
-
-def resolve_recipe(recipe: Recipe, images: int) -> Recipe:
-    """The recipe for so many images: no mini-batch larger than all of them, and its least steps taken."""
-    recipe = replace(recipe, batch_size=min(recipe.batch_size, images))
-    passes = math.ceil(recipe.least_steps / steps_per_epoch(images, recipe))
-    return replace(recipe, epochs=max(recipe.epochs, min(_MOST_EPOCHS, passes)))
 
 
 def stream(source: Source[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch, list[Item]]]:

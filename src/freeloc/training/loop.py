@@ -16,7 +16,7 @@ from freeloc.errors import FreelocError
 from freeloc.io.progress import track
 from freeloc.nn.backbones.trainable_stages import PROJECTION
 from freeloc.nn.head import AdaptationHead
-from freeloc.training.batches import Source, derive_seed, plan_epoch, steps_per_epoch, stream
+from freeloc.training.batches import Source, derive_seed, plan_epoch, stream
 from freeloc.training.recipe import Recipe
 
 __all__ = ["BatchTrainer", "EpochRecord", "fit", "learning_rate", "make_optimizer"]
@@ -53,7 +53,7 @@ class EpochRecord:
 def learning_rate(step: int, steps: int, recipe: Recipe, peak: float | None = None) -> float:
     """The learning rate of step ``step`` of ``steps``, counted from 0; ``peak`` in place of the recipe's."""
     peak = recipe.learning_rate if peak is None else peak
-    warm = recipe.warmup * steps
+    warm = recipe.warmup_fraction * steps
     rise = min(1.0, (step + 1) / warm) if warm >= 1 else 1.0
     fall = 0.5 * (1 + math.cos(math.pi * step / steps)) if recipe.schedule == "cosine" else 1.0
     return peak * rise * fall
@@ -118,7 +118,7 @@ def fit(
         quiet: show no progress.
     """
     targets = torch.from_numpy(labels.copy())
-    per_epoch = steps_per_epoch(len(source), recipe)
+    per_epoch = recipe.steps_per_epoch(len(source))
     device = next(head.parameters()).device
 
     for epoch in range(first_epoch, recipe.epochs):

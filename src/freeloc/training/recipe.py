@@ -1,4 +1,4 @@
-"""Recipes: every number that decides how a head is trained, in one place."""
+"""Recipes: every number that decides how a head is trained."""
 
 from __future__ import annotations
 
@@ -8,63 +8,68 @@ from dataclasses import dataclass
 from typing import Literal
 
 from freeloc._choices import Supervision
-from freeloc.errors import FreelocError, check_choice
+from freeloc.errors import ConfigurationError, check_choice
 from freeloc.geometry.grid import Padding
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
 from freeloc.nn.backbones.trainable_stages import FROZEN, PROJECTION
 from freeloc.nn.pooling.registry import get_pooling
 
-__all__ = ["RECIPES", "Recipe", "Supervision", "named_recipe"]
+__all__ = ["RECIPES", "Recipe"]
+
+_MAX_EPOCHS = 100
+"""Limit of the epochs that ``min_steps`` can lead to."""
+
+Gradient = Literal["sparse", "dense"]
+Schedule = Literal["cosine", "constant"]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a head is trained.
+    """Hyperparameters of training.
 
-    The defaults are freeloc's own recipe, but for ``least_steps``, which the one named "default" has. Where it
-    departs from the paper (section 4): training starts warm (see `freeloc.training.warm_start`) and on
-    standardized features; the backbone's last 1×1 convolution learns as well; each step looks at a third of the
-    cells; features are dropped out as well, and weights decay; the learning rate falls along a cosine instead of
-    staying; canvases are padded to the backbone's stride only. The arg-max is searched without dropout.
+    The defaults are those of the recipe named "default", except for ``min_steps``. They depart from the paper
+    (section 4) in these points: training begins with a warm start (see `freeloc.training.warm_start`) and uses
+    standardized features; the backbone's projection, its last 1×1 convolution, is trained too; each step uses a
+    third of the cells; dropout also applies to the features, and weights decay; the learning rate follows a cosine
+    schedule; canvases are padded only to the backbone's stride. The maximum is searched without dropout.
 
     Attributes:
-        name: what the manifest calls it.
+        name: name of the recipe in the manifest.
         epochs: passes over the images.
-        batch_size: images per mini-batch; all of a mini-batch share one scale (paper: 16).
-        scales: the set from which each mini-batch draws its scale when features are cached; when they are not,
-            it is drawn uniformly between the smallest and the largest (paper: 0.7 to 1.4).
-        test_scales: the scales the trained model looks at by default.
-        padding: how canvases are padded; "square" is the paper's letter.
-        warm_epochs: passes over full images before the search for objects begins; 0 starts cold, from
-            random weights on raw features, as the paper does.
-        warm_learning_rate: of SGD in these passes.
-        hidden: width of FCa; 0 makes the head one linear layer.
-        feature_dropout: dropout on what FCa reads.
+        batch_size: images per mini-batch (paper: 16). All images of a mini-batch share one scale.
+        scales: training scales. With cached features, each mini-batch draws one of them; otherwise it draws
+            uniformly between the smallest and the largest (paper: 0.7 to 1.4).
+        test_scales: default scales of the trained model.
+        padding: how canvases are padded; the paper pads to a square.
+        warm_start_epochs: passes over full images before the search for objects begins. 0 trains from random
+            weights on raw features, as the paper does.
+        warm_start_learning_rate: learning rate of these passes.
+        hidden: width of FCa; 0 makes the head a single linear layer.
+        feature_dropout: dropout on the input of FCa.
         hidden_dropout: dropout between FCa and FCb.
-        pooling: "max", the search for the object (paper, section 3); "average", the mean of all cells' scores,
-            as for class activation maps; "full", the scores of the mean of all cells' features, which is
-            full-image training (always all cells, and scale 1 alone); or another one of
-            `freeloc.nn.pooling.registry.POOLINGS`.
-        supervision: what training is told of an image, see `Supervision`.
-        cell_fraction: share of an image's cells that a step looks at, drawn anew each time. Hiding the rest
-            keeps the head from resting on the one most telling window, and makes the search that much
-            cheaper; 1 looks at all, as the paper does.
-        gradient: "sparse" runs forward and backward only on the cells that count, which is exact for "max" and
-            "topk"; "dense" runs on all cells, as the textbook would: for checking, and many times slower. The
-            other poolings read all cells either way.
-        learning_rate: of SGD, at its peak.
-        momentum: of SGD.
-        weight_decay: of SGD, on the weights, not on the biases.
-        schedule: "cosine" falls to zero over all epochs, "constant" stays.
-        warmup: share of all steps over which the learning rate rises from zero.
-        trainable_backbone: the backbone's stage from which on its weights are trained as well (`Backbone.stages`);
-            "none" trains the head alone, as the paper does. The projection works cell by cell, as the head
-            does: training it costs next to nothing, and a backbone that has none leaves nothing to train.
-        projection_learning_rate: of SGD on the projection's weights, at its peak; they follow the head's
-            schedule, without weight decay.
-        backbone_learning_rate: likewise on the weights of the backbone's other stages, which bear less.
-        least_steps: where the images are so few that ``epochs`` passes are fewer steps of SGD, there are
-            more passes, up to a hundred; 0 keeps to ``epochs``.
+        pooling: name of the pooling, see `freeloc.nn.pooling.registry`. "max" is the paper's search for the object
+            (section 3); "average" is the pooling of class activation maps; "full" scores the mean feature of the
+            whole image, at scale 1 only.
+        supervision: what training is supervised by, see `freeloc._choices.Supervision`.
+        cell_fraction: fraction of an image's cells that a step uses, drawn at random. Leaving cells out keeps the
+            head from relying on the single most telling window, and makes the search cheaper; 1 uses all cells, as
+            the paper does.
+        gradient: "sparse" computes forward and backward passes only on the cells that determine the scores, which
+            is exact for "max" and "topk"; "dense" computes them on all cells, many times slower, as a reference.
+            The other poolings depend on all cells either way.
+        learning_rate: peak learning rate of the head.
+        momentum: momentum of SGD.
+        weight_decay: weight decay of the head's weights; biases do not decay.
+        schedule: "cosine" decreases the learning rate to zero over all epochs, "constant" does not.
+        warmup_fraction: fraction of all steps over which the learning rate rises from zero.
+        trainable_backbone: first stage of the backbone that is trained (`Backbone.stages`); all later stages are
+            trained too. "none" trains only the head, as the paper does. The projection works on single cells, like
+            the head, so training it adds almost no cost; a backbone without one stays frozen.
+        projection_learning_rate: peak learning rate of the projection, which has no weight decay.
+        backbone_learning_rate: peak learning rate of the other trained stages, which have no weight decay. They
+            need a lower rate.
+        min_steps: minimum number of steps. If ``epochs`` passes over few images are fewer steps, the number of
+            epochs is increased, up to 100; 0 never increases it.
     """
 
     name: str = "default"
@@ -73,81 +78,110 @@ class Recipe:
     scales: tuple[float, ...] = (0.7, 1.0, 1.4)
     test_scales: tuple[float, ...] = TEST_SCALES
     padding: Padding = "stride"
-    warm_epochs: int = 4
-    warm_learning_rate: float = 0.005
+    warm_start_epochs: int = 4
+    warm_start_learning_rate: float = 0.005
     hidden: int = 2048
     feature_dropout: float = 0.3
     hidden_dropout: float = 0.5
     pooling: str = "max"
     supervision: Supervision = "tags"
     cell_fraction: float = 0.33
-    gradient: Literal["sparse", "dense"] = "sparse"
+    gradient: Gradient = "sparse"
     learning_rate: float = 0.0025
     momentum: float = 0.9
     weight_decay: float = 4e-3
-    schedule: Literal["cosine", "constant"] = "cosine"
-    warmup: float = 0.1
+    schedule: Schedule = "cosine"
+    warmup_fraction: float = 0.1
     trainable_backbone: str = PROJECTION
     projection_learning_rate: float = 4e-3
     backbone_learning_rate: float = 2.5e-4
-    least_steps: int = 0
+    min_steps: int = 0
 
     def __post_init__(self) -> None:
-        positive = {
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "learning_rate": self.learning_rate,
-            "projection_learning_rate": self.projection_learning_rate,
-            "backbone_learning_rate": self.backbone_learning_rate,
-        }
-        for option, value in positive.items():
-            if not 0 < value < math.inf:
-                raise FreelocError(f"--{option.replace('_', '-')} {value} must be greater than 0 and finite")
-        if not 0 < self.cell_fraction <= 1:
-            raise FreelocError(f"--cell-fraction {self.cell_fraction} must be more than 0 and at most 1")
+        rates = ("learning_rate", "projection_learning_rate", "backbone_learning_rate")
+        for name in ("epochs", "batch_size", *rates):
+            self._check(name, 0 < getattr(self, name) < math.inf, "it must be positive and finite")
+        for name in ("warm_start_epochs", "min_steps"):
+            self._check(name, getattr(self, name) >= 0, "it must be at least 0")
+        for name in ("feature_dropout", "hidden_dropout", "warmup_fraction", "momentum"):
+            self._check(name, 0 <= getattr(self, name) < 1, "it must be at least 0 and less than 1")
+        self._check("cell_fraction", 0 < self.cell_fraction <= 1, "it must be greater than 0 and at most 1")
+        check_choice("supervision", self.supervision, Supervision)
+        check_choice("gradient", self.gradient, Gradient)
+        check_choice("schedule", self.schedule, Schedule)
+        Pyramid(self.scales, self.padding)  # raises if the scales are empty or out of range
         pooling = get_pooling(self.pooling)
-        check_choice("--supervision", self.supervision, Supervision)
-        if self.supervision != "tags" and (self.pooling, self.gradient) != ("max", "sparse"):
-            raise FreelocError(
-                f"--supervision {self.supervision} says where a maximum may lie: leave --pooling "
-                f"{self.pooling} out"
+        if self.supervision != "tags":
+            self._check("pooling", self.pooling == "max", f'supervision {self.supervision} requires "max"')
+            self._check(
+                "gradient", self.gradient == "sparse", f'supervision {self.supervision} requires "sparse"'
             )
         if pooling.pools_features and not self.scales == self.test_scales == (1.0,):
-            raise FreelocError(
-                f"--pooling {self.pooling} looks at an image once, at scale 1: train at --scales 1 with a recipe "
-                "that tests at scale 1 alone, such as --recipe cam"
+            raise ConfigurationError(
+                f"pooling {self.pooling!r} uses scale 1 only: set both scales and test_scales to (1.0,), as the "
+                'recipe "cam" does',
+                parameter="pooling",
             )
-        for option, count in (("warm_epochs", self.warm_epochs), ("least_steps", self.least_steps)):
-            if count < 0:
-                raise FreelocError(f"--{option.replace('_', '-')} {count} must be 0 or greater")
-        for option in ("feature_dropout", "hidden_dropout", "warmup", "momentum"):
-            value = getattr(self, option)
-            if not 0 <= value < 1:
-                raise FreelocError(
-                    f"--{option.replace('_', '-')} {value} must lie between 0 and 1 (1 left out)"
-                )
-        Pyramid(self.scales, self.padding)  # refuses scales that are none
+
+    def _check(self, name: str, valid: bool, rule: str) -> None:
+        if not valid:
+            raise ConfigurationError(f"{name} is {getattr(self, name)!r}: {rule}", parameter=name)
+
+    @classmethod
+    def named(cls, name: str, **changes: object) -> Recipe:
+        """Return a recipe by name, with some of its fields changed.
+
+        Args:
+            name: "default", "paper" or "cam".
+            changes: new values of fields; None leaves a field unchanged. A change of ``epochs`` sets ``min_steps``
+                to 0 unless that is changed too, so that the number of epochs is exactly the given one.
+
+        Raises:
+            ConfigurationError: there is no such recipe, or a field is out of range.
+        """
+        if name not in RECIPES:
+            raise ConfigurationError(
+                f"there is no recipe called {name!r}: choose one of {', '.join(RECIPES)}", parameter="recipe"
+            )
+        given = {key: value for key, value in changes.items() if value is not None}
+        if "epochs" in given:
+            given.setdefault("min_steps", 0)
+        return dataclasses.replace(RECIPES[name], **given)  # type: ignore[arg-type]
+
+    def steps_per_epoch(self, images: int) -> int:
+        """Return the number of mini-batches of one pass over ``images`` images."""
+        return math.ceil(images / self.batch_size)
+
+    def resolved(self, images: int) -> Recipe:
+        """Return the recipe as it applies to ``images`` images.
+
+        The batch size is at most the number of images, and the epochs are enough for ``min_steps``.
+        """
+        recipe = dataclasses.replace(self, batch_size=min(self.batch_size, images))
+        needed = math.ceil(recipe.min_steps / recipe.steps_per_epoch(images))
+        return dataclasses.replace(recipe, epochs=max(recipe.epochs, min(_MAX_EPOCHS, needed)))
 
 
 RECIPES: dict[str, Recipe] = {
-    # Without it, ten passes over a hundred images would be seventy steps (docs/voc20.md, few images).
-    "default": Recipe(least_steps=2000),
-    # Section 4 of the paper. Its text names SGD but neither rate, momentum nor length; those are ours.
+    # Without min_steps, ten passes over a hundred images would be only seventy steps (docs/voc20.md, few images).
+    "default": Recipe(min_steps=2000),
+    # Section 4 of the paper, which names SGD but not its learning rate, momentum or number of epochs: these are
+    # freeloc's.
     "paper": Recipe(
         name="paper",
         epochs=16,
         scales=(0.7, 0.84, 1.0, 1.18, 1.4),
         padding="square",
-        warm_epochs=0,
+        warm_start_epochs=0,
         cell_fraction=1.0,
         feature_dropout=0.5,
         learning_rate=0.001,
         weight_decay=0.0,
         schedule="constant",
-        warmup=0.0,
+        warmup_fraction=0.0,
         trainable_backbone=FROZEN,
     ),
-    # Class activation mapping: full images, one scale, average pooling, one linear layer. For comparison.
+    # Class activation mapping, for comparison: full images, one scale, average pooling, one linear layer.
     "cam": Recipe(
         name="cam",
         epochs=16,
@@ -161,21 +195,3 @@ RECIPES: dict[str, Recipe] = {
         trainable_backbone=FROZEN,
     ),
 }
-
-
-def named_recipe(name: str, **changes: object) -> Recipe:
-    """A recipe by name, with some of its settings changed; a change of None keeps the recipe's own.
-
-    Epochs that are given are meant: without ``least_steps`` beside them, there are no more of them.
-
-    Raises:
-        FreelocError: there is no such recipe, or a setting is out of range.
-    """
-    try:
-        recipe = RECIPES[name]
-    except KeyError as error:
-        raise FreelocError(f"--recipe {name} is unknown: choose one of {', '.join(RECIPES)}") from error
-    wanted = {key: value for key, value in changes.items() if value is not None}
-    if "epochs" in wanted:
-        wanted.setdefault("least_steps", 0)
-    return dataclasses.replace(recipe, **wanted) if wanted else recipe  # type: ignore[arg-type]

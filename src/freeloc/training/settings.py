@@ -21,7 +21,7 @@ class TrainingSettings:
     Attributes:
         backbone: name of the backbone.
         weights: local weight file of the backbone; None uses the weights that come with it.
-        recipe: hyperparameters; `freeloc.training.recipe.named_recipe` returns the predefined ones.
+        recipe: hyperparameters; `freeloc.training.recipe.Recipe.named` returns the predefined ones.
         seed: seed of everything random. The same settings, images and machine type give the same model, bit for
             bit.
         runtime: the library that runs the backbone.

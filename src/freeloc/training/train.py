@@ -27,7 +27,7 @@ from freeloc.nn.backbones.trainable_stages import FROZEN
 from freeloc.nn.head import AdaptationHead, HeadSettings
 from freeloc.nn.pooling.registry import get_pooling, prediction_pooling
 from freeloc.runtime import Network, compile_network, torch_device
-from freeloc.training.batches import Source, derive_seed, plan_epoch, resolve_recipe, steps_per_epoch
+from freeloc.training.batches import Source, derive_seed, plan_epoch
 from freeloc.training.box_threshold import fit_box_threshold
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.cross_fitting import calibrated, check_folds, is_calibrated
@@ -110,12 +110,12 @@ def _train(
         raise DatasetError(f"{dataset.name} has no images: nothing to train on")
     if settings.recipe.supervision != "tags":
         check_supervision(dataset, settings.recipe)
-    recipe = resolve_recipe(settings.recipe, len(dataset))
+    recipe = settings.recipe.resolved(len(dataset))
     wanted = Snapshots.of(
         run.snapshots,
         settings.snapshots,
         epochs=recipe.epochs,
-        per_epoch=steps_per_epoch(len(dataset), recipe),
+        per_epoch=recipe.steps_per_epoch(len(dataset)),
     )
     started = time.monotonic()
     whole = load_backbone(settings.backbone, settings.weights)
@@ -276,7 +276,7 @@ def _run_training(
 
     if checkpoint is not None:
         checkpoint.restore(head, optimizer, parts.trained)
-    elif recipe.warm_epochs:
+    elif recipe.warm_start_epochs:
         _start_warm(lesson, dataset, parts.projection, head, recipe, seed, quiet=quiet)
     if checkpoint is None:
         after_step(0)
@@ -331,7 +331,7 @@ def _new_head(backbone: Backbone, dataset: Dataset, recipe: Recipe, seed: int) -
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed % 2**63)
-        return AdaptationHead(settings, standardized=recipe.warm_epochs > 0)
+        return AdaptationHead(settings, standardized=recipe.warm_start_epochs > 0)
 
 
 def _start_warm(

@@ -109,13 +109,13 @@ def train_on_means(
     order_generator = torch.Generator().manual_seed(seed)
     ramp = max(1, len(means) // recipe.batch_size)
     step, loss_sum = 0, 0.0
-    for _ in range(recipe.warm_epochs):
+    for _ in range(recipe.warm_start_epochs):
         loss_sum = 0.0
         order = torch.randperm(len(means), generator=order_generator)
         for batch in torch.split(order, recipe.batch_size):
             step += 1
             for group in optimizer.param_groups:
-                group["lr"] = recipe.warm_learning_rate * min(1.0, step / ramp)
+                group["lr"] = recipe.warm_start_learning_rate * min(1.0, step / ramp)
             chosen = batch.to(device)
             loss = logistic_loss(head(means[chosen]), targets[chosen])
             optimizer.zero_grad()

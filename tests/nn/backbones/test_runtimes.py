@@ -18,7 +18,7 @@ from freeloc.inference.localizer import Localizer
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.runtime import Precision, Runtime, compile_network
-from freeloc.training.recipe import named_recipe
+from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 
@@ -88,7 +88,7 @@ def test_from_tags_to_points_on_other_backbones(
 ) -> None:
     file = weights(name)
     few = Dataset(tiny_training.name, tiny_training.classes, tiny_training.samples[:6])
-    recipe = named_recipe(recipe_name, epochs=2, batch_size=3, scales=(0.5, 0.7))
+    recipe = Recipe.named(recipe_name, epochs=2, batch_size=3, scales=(0.5, 0.7))
     settings = TrainingSettings(
         backbone=name, weights=file, recipe=recipe, cache_folder=tmp_path / "cache", precision="float32"
     )
