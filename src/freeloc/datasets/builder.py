@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -31,7 +32,8 @@ class SampleDraft:
         file: the file that lists the image.
         line: line number in ``file``; None if it has none.
         prefix: start of every message about the row, such as "image 285: "; empty if the line is enough.
-        size: width and height of the image once it was checked.
+        size: size of the upright image, once it was decoded.
+        content_hash: hash of the file's bytes, once it was decoded.
         labels: (K,) int8 once they are known.
         boxes: the annotated boxes once they are known, if they are read.
         bad: whether a problem was found.
@@ -42,6 +44,7 @@ class SampleDraft:
     line: int | None
     prefix: str = ""
     size: Size | None = None
+    content_hash: str | None = None
     labels: Labels = field(default_factory=lambda: np.zeros(0, np.int8))
     boxes: tuple[AnnotatedBox, ...] | None = None
     bad: bool = False
@@ -83,7 +86,7 @@ class DatasetBuilder:
         self.samples: list[SampleDraft] = []
         self._problems = ProblemList(path)
         self._first: dict[str, SampleDraft] = {}
-        self._to_decode: list[SampleDraft] = []
+        self._to_verify: list[SampleDraft] = []
         self._boxes: list[_BoxToCheck] = []
         self._bad_rows = 0
 
@@ -109,22 +112,12 @@ class DatasetBuilder:
             file_of_first = f" of {first.file}" if first.file != file else ""
             message = f"{path.name} is already listed{line_of_first}{file_of_first}"
             self.add_problem(sample, "duplicate_row", message)
-        elif check:
-            self._check_image(sample)
-        return sample
-
-    def _check_image(self, sample: SampleDraft) -> None:
-        path = sample.path
-        if not is_file(path):
+        elif check and not is_file(path):
             reason = "is a link to a file that does not exist" if is_broken_link(path) else "is missing"
             self.add_problem(sample, "missing_image", f"{sample.image} {reason}")
-        elif self.options.checks.decode:
-            try:
-                sample.size = check_header(path)
-                self._to_decode.append(sample)
-            except ImageError as error:
-                message = f"{sample.image} cannot be read: {error.reason}"
-                self.add_problem(sample, "unreadable_image", message)
+        elif check and self.options.checks.decode:
+            self._to_verify.append(sample)
+        return sample
 
     def add_problem(
         self,
@@ -198,7 +191,7 @@ class DatasetBuilder:
             DataProblems: there are problems that ``skip_bad`` does not leave out.
             DatasetError: there is no class, or no image is left.
         """
-        self._decode_images()
+        self._verify_images()
         self._check_boxes(classes)
         for class_name in classes:
             if not is_encodable(class_name):
@@ -216,23 +209,31 @@ class DatasetBuilder:
             )
         if not classes:
             raise DatasetError(f"{self.path} has no classes: add tags to its images", path=self.path)
-        samples = tuple(Sample(sample.path, sample.labels, sample.boxes) for sample in good)
+        samples = tuple(
+            Sample(sample.path, sample.labels, sample.boxes, sample.size, sample.content_hash)
+            for sample in good
+        )
         # The name is printed, and the name of a folder may contain bytes that are not text.
         printable = name.encode(errors="replace").decode()
         return Dataset(printable, classes, samples, skipped)
 
-    def _decode_images(self) -> None:
-        paths = [sample.path for sample in self._to_decode]
-        outcomes = verify_images(paths, quiet=self.options.checks.quiet)
-        for sample, outcome in zip(self._to_decode, outcomes, strict=True):
+    def _verify_images(self) -> None:
+        """Decode all images, and store their sizes and hashes; each file is read once."""
+        outcomes = verify_images([sample.path for sample in self._to_verify], quiet=self.options.checks.quiet)
+        for sample, outcome in zip(self._to_verify, outcomes, strict=True):
             if isinstance(outcome, ImageError):
                 message = f"{sample.image} cannot be read: {outcome.reason}"
                 self.add_problem(sample, "unreadable_image", message)
+                # The header of a damaged image may be valid, and is enough to check its boxes.
+                with suppress(ImageError):
+                    sample.size = check_header(sample.path)
+            else:
+                sample.size, sample.content_hash = outcome.size, outcome.content_hash
 
     def _check_boxes(self, classes: tuple[str, ...]) -> None:
         """Report every box wholly outside its image, as after resizing the images but not the boxes.
 
-        Boxes may refer to the stored or to the upright image, so a box is valid if it fits either.
+        Boxes may refer to the image as stored, before EXIF rotation, so a box is valid if it fits either way.
         """
         for sample, box, file, line in self._boxes:
             if sample.size is None:

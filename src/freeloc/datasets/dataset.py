@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from freeloc.geometry.size import Size
+
 __all__ = ["ABSENT", "IGNORE", "PRESENT", "AnnotatedBox", "Corners", "Dataset", "Labels", "Sample"]
 
 PRESENT, ABSENT, IGNORE = 1, -1, 0
@@ -55,11 +57,15 @@ class Sample:
         labels: (K,) int8, +1 present, −1 absent, 0 ignored; read-only.
         boxes: the annotated objects, or None if boxes were not read or are not known. Training from tags never
             reads boxes.
+        size: size of the upright image; None if the image was not decoded.
+        content_hash: hash of the file's bytes (`freeloc.io.content_hash`); None if the image was not decoded.
     """
 
     path: Path
     labels: Labels
     boxes: tuple[AnnotatedBox, ...] | None = None
+    size: Size | None = None
+    content_hash: str | None = None
 
     def __post_init__(self) -> None:
         self.labels.setflags(write=False)

@@ -375,8 +375,8 @@ def test_problems_of_class_folders_name_the_image(tmp_path: Path) -> None:
     told = problems_of(tmp_path, classes=["dog"])
     assert [(problem.kind, problem.file, problem.line) for problem in told] == [
         ("unknown_class", tmp_path / "cat" / "b.jpg", None),
-        ("unreadable_image", broken, None),
         ("unknown_class", broken, None),
+        ("unreadable_image", broken, None),
     ]
 
 

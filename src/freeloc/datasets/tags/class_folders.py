@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Container
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from freeloc.datasets.tags.rows import RowProblem, TagRow, TagTable
 from freeloc.errors import DatasetError
 from freeloc.images.find import SUFFIXES, UNSUPPORTED_SUFFIXES
+from freeloc.io.content_hash import hash_file
 from freeloc.io.paths import is_broken_link, is_file
 
 __all__ = ["has_images", "read_class_folders", "subfolders"]
@@ -89,7 +89,7 @@ def _group_equal_files(paths: list[Path]) -> list[list[Path]]:
     if len(paths) == 1:
         return [paths]
     sizes: dict[int, list[Path]] = defaultdict(list)
-    groups: dict[bytes | Path, list[Path]] = defaultdict(list)
+    groups: dict[str | Path, list[Path]] = defaultdict(list)
     for path in paths:
         if path.is_file():
             sizes[path.stat().st_size].append(path)
@@ -97,10 +97,10 @@ def _group_equal_files(paths: list[Path]) -> list[list[Path]]:
             groups[path].append(path)
     for same_size in sizes.values():
         for path in same_size:
-            groups[path if len(same_size) == 1 else _digest(path)].append(path)
+            groups[path if len(same_size) == 1 else _content_hash(path)].append(path)
     return list(groups.values())
 
 
-def _digest(path: Path) -> bytes:
+def _content_hash(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        return hash_file(file)

@@ -1,0 +1,99 @@
+"""Images and problems collected by the builder, and the samples that it returns."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from freeloc.datasets import DataProblems, DatasetBuilder, DatasetChecks, OpenOptions, Sample, make_labels
+from freeloc.datasets.builder import SampleDraft
+from freeloc.datasets.dataset import AnnotatedBox
+from freeloc.geometry.size import Size
+from freeloc.images.decode import load_image
+from tests.images.sample_images import exif_of
+
+LIST = Path("list.txt")
+
+
+def add(builder: DatasetBuilder, path: Path, line: int = 1) -> SampleDraft:
+    sample = builder.add_image(path, LIST, line)
+    sample.labels = make_labels(1, present=[0])
+    return sample
+
+
+def build(path: Path, **checks: bool) -> Sample:
+    builder = DatasetBuilder(LIST, OpenOptions(checks=DatasetChecks(**checks)))
+    add(builder, path)
+    return builder.build("list", ("dog",)).samples[0]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_samples_have_the_upright_size_and_the_hash_of_the_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    Image.new("RGB", (40, 30)).save(path, exif=exif_of(6))
+    sample = build(path)
+    assert sample.size == Size(30, 40)
+    assert load_image(path).shape[:2] == (40, 30)
+    assert sample.content_hash == hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+    unread = build(path, decode=False)
+    assert (unread.size, unread.content_hash) == (None, None)
+
+
+def test_each_image_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (40, 30)).save(path)
+    opened: list[Path] = []
+    original = Path.open
+
+    def spy(self: Path, *args: object, **options: object) -> object:
+        opened.append(self)
+        return original(self, *args, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", spy)
+    build(path)
+    assert opened == [path]
+
+
+def problems_of_box(path: Path, box: AnnotatedBox) -> list[str]:
+    builder = DatasetBuilder(LIST, OpenOptions(boxes=True))
+    builder.check_box(add(builder, path), box, LIST, 7)
+    try:
+        builder.build("list", ("dog",))
+    except DataProblems as report:
+        return [f"{problem.line} {problem.kind}" for problem in report.problems]
+    return []
+
+
+def test_a_box_fits_the_stored_or_the_upright_image(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (40, 30)).save(path, exif=exif_of(6))
+    for box in (AnnotatedBox(0, 35, 0, 90, 9), AnnotatedBox(0, 0, 35, 9, 90)):
+        assert problems_of_box(path, box) == []
+    for box in (
+        AnnotatedBox(0, 35, 35, 90, 90),
+        AnnotatedBox(0, 41, 0, 90, 9),
+        AnnotatedBox(0, -9, 0, -1, 9),
+    ):
+        assert problems_of_box(path, box) == ["7 bad_value"]
+
+
+def test_boxes_of_a_damaged_image_are_checked_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.radial_gradient("L").save(path)
+    path.write_bytes(path.read_bytes()[:-200])
+    assert problems_of_box(path, AnnotatedBox(0, 9, 9, 19, 19)) == ["1 unreadable_image"]
+    assert problems_of_box(path, AnnotatedBox(0, 300, 9, 310, 19)) == ["1 unreadable_image", "7 bad_value"]
+
+
+def test_missing_images_and_repeated_rows_are_not_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (40, 30)).save(path)
+    builder = DatasetBuilder(LIST, OpenOptions(skip_bad=True))
+    for line, name in enumerate(("a.jpg", "./a.jpg", "gone.jpg"), start=1):
+        add(builder, tmp_path / name, line)
+    builder.add_bad_row("malformed_row", LIST, 4, "no name")
+    data = builder.build("list", ("dog",))
+    assert ([sample.path for sample in data], data.skipped) == ([path], 3)
