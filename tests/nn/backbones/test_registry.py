@@ -155,10 +155,10 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("outside")
 def test_an_outside_backbone_trains_and_its_model_predicts(tiny_training: Dataset, tmp_path: Path) -> None:
     from freeloc.inference.localizer import Localizer
-    from freeloc.training.recipe import named_recipe
+    from freeloc.training.recipe import Recipe
     from freeloc.training.train import train
 
-    recipe = named_recipe("default", epochs=1, scales=(1.0,), hidden=8, trainable_backbone="none")
+    recipe = Recipe.named("default", epochs=1, scales=(1.0,), hidden=8, trainable_backbone="none")
     train(
         tiny_training,
         tmp_path / "run",
