@@ -57,7 +57,7 @@ def measure_agreement(
         subject.model,
         subject.backbone,
         scales=subject.scales,
-        padding=subject.model.padding,
+        padding=subject.model.header.padding,
         channels_last=True,
     )
     pairs = zip(
@@ -133,7 +133,7 @@ def _near(
 
 
 def _localized(maps: list[ScoreMap], subject: Subject, mode: LocationMode) -> Localization:
-    return localize(maps, subject.model.classes, mode=mode, pooling=subject.model.pooling)
+    return localize(maps, subject.model.header.classes, mode=mode, pooling=subject.model.header.pooling)
 
 
 def _shares(

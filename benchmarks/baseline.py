@@ -44,7 +44,7 @@ class PlainTorch:
         channels_last: bool = False,
     ) -> None:
         layout = torch.channels_last if channels_last else torch.contiguous_format
-        self._backbone = copy.deepcopy(model.adapted(backbone)).float().eval()
+        self._backbone = copy.deepcopy(model.adapt_backbone(backbone)).float().eval()
         self._backbone.to(memory_format=layout)  # type: ignore[call-overload]
         self._head = copy.deepcopy(model.head).float().eval()
         self._model = model
@@ -66,4 +66,6 @@ class PlainTorch:
         """Scores, points and maps of every class."""
         path = Path(image) if isinstance(image, str | Path) else None
         maps = self.score_maps(image)
-        return localize(maps, self._model.classes, mode=mode, pooling=self._model.pooling, path=path)
+        return localize(
+            maps, self._model.header.classes, mode=mode, pooling=self._model.header.pooling, path=path
+        )

@@ -46,7 +46,7 @@ def main() -> None:
     from torch import nn
 
     model = Model.load(arguments.model)
-    backbone = model.adapted(load_backbone(model.backbone))
+    backbone = model.adapt_backbone(load_backbone(model.header.backbone))
     network = compile_network(backbone, Tail(nn.Sequential(backbone.projection, model.head)))
     classes = Localizer(model, backbone).classes
     dataset = open_dataset(arguments.data, split=arguments.split, classes=classes)

@@ -219,7 +219,7 @@ def class_share(subject: Subject) -> float:
     size = read_image_size(subject.paths(1)[0])
     canvas = Pyramid((1.0,)).grid(size, 1.0, subject.backbone.layout).canvas
     settings = subject.model.head.settings
-    single = fresh_model(subject.backbone, subject.model.classes[:1], settings.hidden)
+    single = fresh_model(subject.backbone, subject.model.header.classes[:1], settings.hidden)
     whole, one = (
         FlopsOf(subject.backbone, model.head)(canvas.height, canvas.width).total
         for model in (subject.model, single)
@@ -229,7 +229,7 @@ def class_share(subject: Subject) -> float:
 
 def _opened(arguments: argparse.Namespace, split: str) -> Subject:
     subject = open_subject(arguments.data, arguments.model, split=split, precision=arguments.precision)
-    if subject.model.pooling != "max":
+    if subject.model.header.pooling != "max":
         raise FreelocError(
             f"{arguments.model} averages its maps: give a model whose recipe takes the maximum"
         )

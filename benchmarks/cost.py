@@ -124,7 +124,7 @@ def _row(timings: Timings, scale: str, flops: Flops, count: int, peak: float) ->
 
 def _canvases(subject: Subject, count: int) -> dict[float, list[Uint8Array]]:
     by_scale: dict[float, list[Uint8Array]] = {scale: [] for scale in subject.scales}
-    pyramid = Pyramid(subject.scales, subject.model.padding)
+    pyramid = Pyramid(subject.scales, subject.model.header.padding)
     for path in subject.paths(count):
         for grid, canvas in load_canvases(path, pyramid, subject.backbone.layout, subject.backbone.pad_color):
             by_scale[grid.scale].append(canvas)
@@ -133,7 +133,7 @@ def _canvases(subject: Subject, count: int) -> dict[float, list[Uint8Array]]:
 
 def _networks(subject: Subject) -> Mapping[str, Network]:
     projection = subject.backbone.projection
-    narrow = fresh_model(subject.backbone, subject.model.classes, hidden=_NARROW)
+    narrow = fresh_model(subject.backbone, subject.model.header.classes, hidden=_NARROW)
     tails: dict[str, Callable[[], nn.Module | None]] = {
         "body": lambda: None,
         "backbone": lambda: projection,

@@ -177,14 +177,14 @@ def _accuracies(
     samples = subject.dataset.samples[:images]
     truth = Truth.of(samples)
     plans = _plans(subject.scales)
-    points = np.empty((len(plans), len(samples), len(subject.model.classes), 2))
+    points = np.empty((len(plans), len(samples), len(subject.model.header.classes), 2))
     scores = np.empty(points.shape[:3], np.float32)
     seen: list[Counter[float]] = [Counter() for _plan in plans]
     looked = subject.localizer(precision=precision).score_maps_many(sample.path for sample in samples)
     for number, maps in enumerate(track(looked, f"{subject.backbone.name} at all scales", len(samples))):
         for place, plan in enumerate(plans):
-            part = _as_planned(maps, plan, subject.model.pooling)
-            result = localize(part, subject.model.classes, pooling=subject.model.pooling)
+            part = _as_planned(maps, plan, subject.model.header.pooling)
+            result = localize(part, subject.model.header.classes, pooling=subject.model.header.pooling)
             points[place, number], scores[place, number] = result.points, result.scores
             seen[place].update(scale_map.grid.scale for scale_map in part)
     return [

@@ -244,7 +244,7 @@ def measure_training(bench: Bench) -> dict[str, Any]:
             ),
             quiet=True,
         )
-        timings = (model.manifest or {})["timings"]
+        timings = model.header.manifest["timings"]
         last = json.loads((out / "log.jsonl").read_text("utf-8").splitlines()[-1])
         found[name] = {
             "features_seconds": timings["features_seconds"],
@@ -260,7 +260,7 @@ def measure_trained(bench: Bench) -> dict[str, Any]:
     model = Model.load(bench.folder / _FIRST_RUN)
     precisions = ["float32", *(["bfloat16"] if bench.computed == "bfloat16" else [])]
     return measure_agreement(
-        model.adapted(bench.fresh_backbone()),
+        model.adapt_backbone(bench.fresh_backbone()),
         model.head,
         bench.paths[: bench.amounts.agreement],
         bench.device,

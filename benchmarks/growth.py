@@ -17,7 +17,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,7 +35,7 @@ from freeloc.datasets import Dataset, open_dataset
 from freeloc.errors import FreelocError
 from freeloc.images.decode import open_image
 from freeloc.io.progress import print_status
-from freeloc.models.header import ModelHeader
+from freeloc.models.header import ModelFile
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.runtime import native_bfloat16
 
@@ -244,7 +244,7 @@ def save_fresh(backbone: str, classes: tuple[str, ...], path: Path) -> Path:
     network = load_backbone(backbone)
     # Where the file does not tell layout and fill, the backbone is asked, and torch is loaded for it at
     # each start.
-    model = replace(fresh_model(network, classes), layout=network.layout, pad_color=network.pad_color)
+    model = fresh_model(network, classes).with_header(layout=network.layout, pad_color=network.pad_color)
     model.save(path)
     return path
 
@@ -265,7 +265,7 @@ def _counts(arguments: argparse.Namespace) -> list[int]:
 
 
 def _subject(program: Program, trained: bool) -> dict[str, Any]:
-    header = ModelHeader.read(program.model)
+    header = ModelFile.open(program.model).header
     precision = program.precision
     if precision == "auto":
         precision = "bfloat16" if native_bfloat16("cpu") else "float32"

@@ -50,7 +50,7 @@ def measure_layers(subject: Subject, settings: Settings) -> dict[str, Any]:
     if subject.has_int8 and subject.model.int8 is not None:
         graphs["int8"] = core.read_model(subject.model.int8.structure, subject.model.int8.weights)
     scale = max(subject.scales)
-    pyramid = Pyramid((scale,), subject.model.padding)
+    pyramid = Pyramid((scale,), subject.model.header.padding)
     looks = [
         ScaleInput.of(grid, canvas)
         for path in subject.paths(settings.cost)

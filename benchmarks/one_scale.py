@@ -42,7 +42,7 @@ def measure_speed(subject: Subject, settings: Settings) -> dict[str, Any]:
     """
     torch.set_num_threads(usable_cores())
     images = [load_image(path) for path in subject.paths(settings.peers)]
-    everything = list(range(len(subject.model.classes)))
+    everything = list(range(len(subject.model.header.classes)))
     model, backbone = subject.model, subject.backbone
     peers, problems = open_peers(
         [

@@ -67,10 +67,12 @@ class Classifier(nn.Module):
 
     def __init__(self, model: Model, backbone: Backbone, *, tuned: bool) -> None:
         super().__init__()
-        if model.pooling != "max":
-            raise FreelocError(f"the peers are measured with max-pooled scores, not {model.pooling} pooling")
+        if model.header.pooling != "max":
+            raise FreelocError(
+                f"the peers are measured with max-pooled scores, not {model.header.pooling} pooling"
+            )
         layout = torch.channels_last if tuned else torch.contiguous_format
-        backbone = model.adapted(backbone)
+        backbone = model.adapt_backbone(backbone)
         self.body = copy.deepcopy(backbone.body)
         self.body.to(memory_format=layout)  # type: ignore[call-overload]
         self.projection = copy.deepcopy(backbone.projection)

@@ -22,10 +22,12 @@ from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
 from freeloc.inference.localizer import Localizer
 from freeloc.metrics import GroundTruth, classification_ranking, location_ap, pointing_game
+from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.runtime import InferencePrecision, Precision
 
 __all__ = ["Subject", "Truth", "add_model", "default_data", "fresh_model", "open_subject", "subject_of"]
@@ -137,7 +139,14 @@ def fresh_model(backbone: Backbone, classes: tuple[str, ...], hidden: int = 2048
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         head = AdaptationHead(HeadSettings(backbone.width, len(classes), hidden)).eval().requires_grad_(False)
-    return Model(backbone.name, backbone.fingerprint, classes, head, TEST_SCALES)
+    header = ModelHeader(
+        backbone=backbone.name,
+        backbone_fingerprint=backbone.fingerprint,
+        classes=classes,
+        head=head.settings,
+        scales=TEST_SCALES,
+    )
+    return Model(header, head)
 
 
 def open_subject(
@@ -163,16 +172,16 @@ def open_subject(
         FreelocError: data or model cannot be had, or the data has no boxes.
     """
     loaded = None if model is None else Model.load(model)
-    classes = None if loaded is None else loaded.classes
+    classes = None if loaded is None else loaded.header.classes
     dataset = open_dataset(data or default_data(), split=split, classes=classes, boxes=True)
     if not len(dataset):
         raise FreelocError(f"{dataset.name} has no images: nothing to measure")
     order = np.random.default_rng(_SEED).permutation(len(dataset))
     shuffled = Dataset(dataset.name, dataset.classes, tuple(dataset.samples[index] for index in order))
-    network = load_backbone(backbone if loaded is None else loaded.backbone)
+    network = load_backbone(backbone if loaded is None else loaded.header.backbone)
     if loaded is None:
         return Subject(fresh_model(network, dataset.classes), network, False, shuffled, scales, precision)
-    return Subject(loaded, loaded.adapted(network), True, shuffled, scales, precision)
+    return Subject(loaded, loaded.adapt_backbone(network), True, shuffled, scales, precision)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

@@ -41,7 +41,7 @@ def measure_throughput(subject: Subject, settings: Settings) -> dict[str, Any]:
         subject.model,
         subject.backbone,
         scales=subject.scales,
-        padding=subject.model.padding,
+        padding=subject.model.header.padding,
         channels_last=True,
     )
     tasks: dict[str, Task] = {

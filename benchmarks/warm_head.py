@@ -12,7 +12,8 @@ from freeloc.datasets import Dataset
 from freeloc.features.extract import FeatureSource
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.trainable_stages import PROJECTION
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.training.recipe import Recipe
 from freeloc.training.warm_start import log_odds, measure_features, train_on_means
 

@@ -120,14 +120,14 @@ def find(subject: Subject, samples: Sequence[Sample], ways: Iterable[Way], name:
     """
     ways = list(ways)
     pixels = np.empty((len(ways), len(samples)))
-    scores = np.empty((*pixels.shape, len(subject.model.classes)), np.float32)
+    scores = np.empty((*pixels.shape, len(subject.model.header.classes)), np.float32)
     points = np.empty((*scores.shape, 2))
     looked = subject.localizer().score_maps_many(sample.path for sample in samples)
     for number, maps in enumerate(track(looked, name, len(samples))):
         everything = sum(_pixels(scale_map.grid) for scale_map in maps)
         for place, way in enumerate(ways):
             seen, cost = way(maps)
-            result = localize(seen, subject.model.classes)
+            result = localize(seen, subject.model.header.classes)
             pixels[place, number] = cost / everything
             scores[place, number], points[place, number] = result.scores, result.points
     return [Found(*parts) for parts in zip(pixels, scores, points, strict=True)]

@@ -1,7 +1,5 @@
 """The plain torch loop computes what freeloc computes."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -19,8 +17,8 @@ SCALES = (0.5, 1.0)
 def test_scores_maps_and_points_are_freelocs(
     tiny_localizer: Localizer, tiny_scenes: Dataset, padding: Padding, channels_last: bool
 ) -> None:
-    model = replace(tiny_localizer.model, padding=padding)
-    backbone = load_backbone(model.backbone)
+    model = tiny_localizer.model.with_header(padding=padding)
+    backbone = load_backbone(model.header.backbone)
     ours = Localizer(model, backbone, scales=SCALES, runtime="openvino", precision="float32")
     plain = PlainTorch(model, backbone, scales=SCALES, padding=padding, channels_last=channels_last)
     image = tiny_scenes.samples[0].path
@@ -35,13 +33,13 @@ def test_scores_maps_and_points_are_freelocs(
 
 def test_squares_are_the_papers(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
     model = tiny_localizer.model
-    plain = PlainTorch(model, load_backbone(model.backbone), scales=(1.0,))
+    plain = PlainTorch(model, load_backbone(model.header.backbone), scales=(1.0,))
     ((grid),) = (scale_map.grid for scale_map in plain.score_maps(load_image(tiny_scenes.samples[0].path)))
     assert grid.canvas.width == grid.canvas.height == 512
 
 
 def test_the_given_backbone_is_not_touched(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
-    backbone = load_backbone(tiny_localizer.model.backbone)
+    backbone = load_backbone(tiny_localizer.model.header.backbone)
     before = [parameter.stride() for parameter in backbone.parameters()]
     PlainTorch(tiny_localizer.model, backbone, scales=(0.5,), channels_last=True).predict(
         tiny_scenes.samples[0].path

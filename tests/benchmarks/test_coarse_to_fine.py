@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ def test_the_page(section: dict[str, Any]) -> None:
 
 def test_a_model_of_averages_is_refused(tiny_coco: Path, tiny_run: Path, tmp_path: Path) -> None:
     path = tmp_path / "cam.safetensors"
-    replace(Model.load(tiny_run), pooling="average").save(path)
+    Model.load(tiny_run).with_header(pooling="average").save(path)
     with pytest.raises(FreelocError, match="averages its maps"):
         coarse_to_fine.main(["--data", str(tiny_coco), "--split", "instances", "--model", str(path)])
 

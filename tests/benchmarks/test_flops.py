@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from benchmarks.flops import Flops, FlopsOf
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 
 
 def convolutions_by_hand(module: nn.Module, inputs: Tensor) -> int:

@@ -17,7 +17,7 @@ from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError
 from freeloc.images.decode import load_image
 from freeloc.images.find import find_images
-from freeloc.models.header import ModelHeader
+from freeloc.models.header import ModelFile
 
 MEGABYTES = 200
 
@@ -98,7 +98,7 @@ def test_a_large_image_is_full_of_the_small_one(tiny_scenes: Dataset) -> None:
 
 
 def test_a_fresh_head_starts_without_torch(tmp_path: Path) -> None:
-    header = ModelHeader.read(save_fresh("lite0", ("a", "b"), tmp_path / "fresh.safetensors"))
+    header = ModelFile.open(save_fresh("lite0", ("a", "b"), tmp_path / "fresh.safetensors")).header
     assert header.classes == ("a", "b")
     assert header.layout is not None
     assert header.pad_color is not None

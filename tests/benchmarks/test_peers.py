@@ -1,7 +1,6 @@
 """The peers look at freeloc's own model, and their points come back into the image right."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,7 +41,7 @@ def model(tiny_localizer: Localizer) -> Model:
 
 @pytest.fixture(scope="module")
 def backbone(model: Model) -> Backbone:
-    return load_backbone(model.backbone)
+    return load_backbone(model.header.backbone)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +83,7 @@ def test_tuned_means_that_no_backward_pass_runs_through_the_backbone(
 
 def test_models_without_maxima_are_refused(model: Model, backbone: Backbone) -> None:
     with pytest.raises(FreelocError, match="not average pooling"):
-        Classifier(replace(model, pooling="average"), backbone, tuned=True)
+        Classifier(model.with_header(pooling="average"), backbone, tuned=True)
 
 
 def test_points_of_stretched_maps_are_those_of_cells() -> None:
@@ -120,7 +119,7 @@ def test_a_missing_peer_is_named() -> None:
 def test_both_peers_agree_and_give_the_models_scores(
     model: Model, backbone: Backbone, image: Uint8Array, tuned: bool
 ) -> None:
-    classes = list(range(len(model.classes)))
+    classes = list(range(len(model.header.classes)))
     torchcam = made(lambda: TorchCam(model, backbone, tuned=tuned))
     gradcam = made(lambda: PytorchGradCam(model, backbone, tuned=tuned))
     batched = made(lambda: PytorchGradCam(model, backbone, tuned=tuned, batched=True))

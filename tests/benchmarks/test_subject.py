@@ -43,7 +43,7 @@ def test_a_trained_model_brings_its_backbone(tiny_coco: Path, tiny_run: Path) ->
 def test_a_fresh_head_stands_in_for_a_trained_one(tiny_coco: Path) -> None:
     subject = open_subject(tiny_coco, None, split=None, backbone="efficientnet_lite0")
     assert not subject.trained
-    assert subject.model.classes == subject.dataset.classes
+    assert subject.model.header.classes == subject.dataset.classes
     settings = subject.model.head.settings
     assert (settings.width, settings.hidden, settings.classes) == (1280, 2048, len(subject.dataset.classes))
 

@@ -68,7 +68,7 @@ def test_from_tags_to_numbers(
 
     page = json.loads(out.read_text(), parse_constant=pytest.fail)
     assert [row["name"] for row in page["rows"]] == rows
-    dataset = open_dataset(tiny_coco, images=images, classes=Model.load(run).classes, boxes=True)
+    dataset = open_dataset(tiny_coco, images=images, classes=Model.load(run).header.classes, boxes=True)
     options = EvaluationOptions(
         flavour="11point",
         location=LocationOptions("response", 5.0, "normalized", "euclidean", "ignore", "miss", "11point"),
@@ -104,11 +104,10 @@ def test_data_without_boxes_is_refused_before_the_work(
 def test_models_with_other_classes_are_refused_before_the_work(
     freeloc: Callable[..., Any], tiny_run: Path, tiny_coco: Path, tmp_path: Path
 ) -> None:
-    import dataclasses
 
     model = Model.load(tiny_run)
     other = tmp_path / "other.safetensors"
-    dataclasses.replace(model, classes=tuple(reversed(model.classes))).save(other)
+    model.with_header(classes=tuple(reversed(model.header.classes))).save(other)
     words = ("evaluate", tiny_run, tiny_coco, "--images", tiny_coco.parent, *TORCH)
     answer = freeloc(*words, "--against", other)
     assert (answer.code, answer.out) == (2, "")

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import torch
 
 from freeloc.inference.localizer import Localizer
 from freeloc.models import registry
-from freeloc.models.header import ModelCard
+from freeloc.models.header import ModelCard, ModelHeader
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 
 CARD = ModelCard("street", "1.2", "Things of\n the street \x1b[31m", "CC BY 4.0")
 
@@ -27,8 +29,16 @@ def fresh(classes: tuple[str, ...] = ("cat", "dog"), **changes: Any) -> Model:
     torch.manual_seed(3)
     backbone = load_backbone("efficientnet_lite0")
     head = AdaptationHead(HeadSettings(backbone.width, len(classes), hidden=4))
-    facts: dict[str, Any] = {"layout": backbone.layout, "fill": backbone.pad_color, "scales": (0.5,)}
-    return Model("efficientnet_lite0", backbone.fingerprint, classes, head, **(facts | changes))
+    header = ModelHeader(
+        backbone="efficientnet_lite0",
+        backbone_fingerprint=backbone.fingerprint,
+        classes=classes,
+        head=head.settings,
+        scales=(0.5,),
+        layout=backbone.layout,
+        pad_color=backbone.pad_color,
+    )
+    return Model(replace(header, **changes), head)
 
 
 @pytest.fixture
@@ -173,7 +183,7 @@ def test_predict_by_name(
         answer = freeloc("predict", model, image, "--out", tmp_path / "out" / Path(model).stem, *words)
         assert (answer.code, answer.out, answer.err) == (0, "", "")
     assert Localizer.load("pets", runtime="torch").classes == ("cat", "dog")
-    assert Model.load("pets").classes == ("cat", "dog")
+    assert Model.load("pets").header.classes == ("cat", "dog")
 
 
 def test_evaluate_by_name(freeloc: Callable[..., Any], own: Path, shipped: Path, tiny_coco: Path) -> None:

@@ -36,10 +36,10 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     names = {path.name for path in out.iterdir()}
     assert names == {"model.safetensors", "manifest.json", "log.jsonl", "checkpoint.safetensors"}
     model = Model.load(out)
-    assert model.backbone == "efficientnet_lite0"
-    assert model.classes == tuple(reversed(tiny_training.classes))
+    assert model.header.backbone == "efficientnet_lite0"
+    assert model.header.classes == tuple(reversed(tiny_training.classes))
     manifest = json.loads((out / "manifest.json").read_text())
-    assert manifest == model.manifest
+    assert manifest == model.header.manifest
     assert manifest["seed"] == 7
     recipe = manifest["recipe"]
     assert (recipe["scales"], recipe["epochs"], recipe["batch_size"]) == ([0.3], 1, 8)

@@ -56,10 +56,9 @@ def test_every_promised_file_and_a_second_demo_in_its_place(tmp_path: Path) -> N
     # The scenes are an ordinary data set, the model an ordinary model, and it learnt from tags alone.
     assert len(open_dataset(out / "scenes" / "train")) == 5
     model = Localizer.load(out / "run", runtime="torch").model
-    assert model.classes == SCENE_CLASSES
-    assert model.manifest is not None
-    assert model.manifest["seed"] == 1
-    assert model.manifest["data"]["images"] == 5
+    assert model.header.classes == SCENE_CLASSES
+    assert model.header.manifest["seed"] == 1
+    assert model.header.manifest["data"]["images"] == 5
 
     (out / "pictures" / "stale.jpg").write_bytes(b"left by an earlier demo")
     (out / "notes.txt").write_text("the user's own")

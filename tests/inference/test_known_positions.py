@@ -17,9 +17,11 @@ from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
 from freeloc.geometry.size import Size
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import LocationMode
+from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone, Normalization
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 
 OBJECT = 8
 """Side of the painted square, in pixels of the 500-normalised image."""
@@ -50,8 +52,15 @@ def looking(scales: tuple[float, ...], mode: LocationMode, square: bool) -> Loca
         head.fcb.weight.fill_(8.0)
         head.fcb.bias.fill_(-1.0)
     padding = "square" if square else "stride"
-    model = Model(backbone.name, backbone.fingerprint, ("bright",), head, scales, padding=padding)
-    return Localizer(model, backbone, location=mode, runtime="torch", precision="float32")
+    header = ModelHeader(
+        backbone=backbone.name,
+        backbone_fingerprint=backbone.fingerprint,
+        classes=("bright",),
+        head=head.settings,
+        scales=scales,
+        padding=padding,
+    )
+    return Localizer(Model(header, head), backbone, location=mode, runtime="torch", precision="float32")
 
 
 def painted(size: Size, across: float, down: float) -> tuple[np.ndarray, np.ndarray]:

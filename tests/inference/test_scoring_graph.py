@@ -17,7 +17,8 @@ from freeloc.inference.score_map import ScoreMap, align_sigmoid, fusion_lattice
 from freeloc.inference.scoring_graph import ScoringGraph
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.conv1x1 import Conv1x1
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.runtime import Runtime, Tail, compile_network
 
 LAYOUT = CellLayout(32, 23.0)

@@ -24,26 +24,29 @@ from torch import nn
 from freeloc.errors import FreelocError, ModelError
 from freeloc.geometry.grid import CellLayout
 from freeloc.models.calibration import Calibration
-from freeloc.models.header import ModelCard, ModelHeader
+from freeloc.models.header import ModelCard, ModelFile, ModelHeader
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone, Normalization
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 
 
 def a_model(**changes: Any) -> Model:
     torch.manual_seed(3)
-    settings: dict[str, Any] = {
-        "backbone": "efficientnet_lite0",
-        "backbone_fingerprint": "ab" * 32,
-        "classes": ("cat", "Köln 東京", ""),
-        "head": AdaptationHead(HeadSettings(6, 3, hidden=5, feature_dropout=0.25, hidden_dropout=0.125)),
-        "scales": (0.5, 1 / 3, 2.8),
-        "padding": "square",
-        "pooling": "average",
-        "threshold": 0.1 + 0.2,
-        "manifest": {"recipe": {"epochs": 3}, "seed": 7},
-    }
-    return Model(**(settings | changes))
+    head = AdaptationHead(HeadSettings(6, 3, hidden=5, feature_dropout=0.25, hidden_dropout=0.125))
+    header = ModelHeader(
+        backbone="efficientnet_lite0",
+        backbone_fingerprint="ab" * 32,
+        classes=("cat", "Köln 東京", ""),
+        head=head.settings,
+        scales=(0.5, 1 / 3, 2.8),
+        padding="square",
+        pooling="average",
+        threshold=0.1 + 0.2,
+        manifest={"recipe": {"epochs": 3}, "seed": 7},
+    )
+    backbone_changes = changes.pop("backbone_changes", {})
+    return Model(dataclasses.replace(header, **changes), head, backbone_changes)
 
 
 @pytest.fixture
@@ -72,11 +75,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 class TestRoundTrip:
     def test_everything_comes_back(self, path: Path) -> None:
         model, back = a_model(), Model.load(path)
-        for field in (
-            *("backbone", "backbone_fingerprint", "classes", "scales"),
-            *("padding", "pooling", "threshold", "manifest"),
-        ):
-            assert getattr(back, field) == getattr(model, field), field
+        assert dataclasses.replace(back.header, weights_digest=None) == model.header
         assert back.head.settings == model.head.settings
         cells = torch.randn(20, 6)
         assert torch.equal(back.head(cells), model.head(cells))
@@ -84,23 +83,32 @@ class TestRoundTrip:
 
     def test_defaults_and_a_linear_head(self, tmp_path: Path) -> None:
         head = AdaptationHead(HeadSettings(4, 2, hidden=0))
-        model = Model("alexnet", "cd" * 32, ("a", "b"), head, (1.0,))
+        header = ModelHeader(
+            backbone="alexnet",
+            backbone_fingerprint="cd" * 32,
+            classes=("a", "b"),
+            head=head.settings,
+            scales=(1.0,),
+        )
+        model = Model(header, head)
         model.save(tmp_path / "m")
         back = Model.load(str(tmp_path / "m"))
-        assert (back.padding, back.pooling, back.threshold) == ("stride", "max", 0.5)
-        assert not back.manifest
+        assert (back.header.padding, back.header.pooling, back.header.threshold) == ("stride", "max", 0.5)
+        assert back.header.manifest == {}
         assert back.head.fca is None
         assert torch.equal(back.head.fcb.weight, head.fcb.weight)
 
     def test_a_calibration_comes_along(self, tmp_path: Path) -> None:
         own = Calibration((0.5, 0.0, 1 / 3), (-1.0, 0.1 + 0.2, 7.0), (0.5, 0.25, 1.0), {"images": 9})
         a_model(calibration=own).save(tmp_path / "m")
-        for found in (Model.load(tmp_path / "m").calibration, ModelHeader.read(tmp_path / "m").calibration):
+        for read in (Model.load(tmp_path / "m").header, ModelFile.open(tmp_path / "m").header):
+            found = read.calibration
+            assert found is not None
             assert found == own
             assert found.facts == {"images": 9}
         # Older files, and models that were not calibrated, have none; and say nothing of it.
         a_model().save(tmp_path / "plain")
-        assert Model.load(tmp_path / "plain").calibration is None
+        assert Model.load(tmp_path / "plain").header.calibration is None
         header, _tensors = split((tmp_path / "plain").read_bytes())
         assert "calibration" not in json.loads(header["__metadata__"]["freeloc"])
 
@@ -143,7 +151,7 @@ class TestRoundTrip:
         assert own["head"] == asdict(a_model().head.settings)
 
     def test_a_run_folder_stands_for_its_model(self, path: Path) -> None:
-        assert Model.load(path.parent).classes == a_model().classes
+        assert Model.load(path.parent).header.classes == a_model().header.classes
 
     def test_others_may_read_the_file(self, path: Path) -> None:
         plain = path.parent / "plain"
@@ -187,23 +195,23 @@ class TestChangedBackbone:
     def test_there_and_back(self, model: Model, backbone: TinyBackbone, tmp_path: Path) -> None:
         model.save(tmp_path / "m")
         back = Model.load(tmp_path / "m")
-        assert (back.backbone_base, back.backbone_fingerprint) == (
+        assert (back.header.backbone_base, back.header.backbone_fingerprint) == (
             backbone.fingerprint,
-            model.backbone_fingerprint,
+            model.header.backbone_fingerprint,
         )
         assert set(back.backbone_changes) == {"projection.weight", "projection.bias"}
         assert set(back.head.state_dict()) == set(model.head.state_dict())
-        changed = back.adapted(backbone)
-        assert changed.fingerprint == model.backbone_fingerprint
+        changed = back.adapt_backbone(backbone)
+        assert changed.fingerprint == model.header.backbone_fingerprint
         for key, value in backbone.state_dict().items():
             moved = 1.0 if key.startswith("projection") else 0.0
             assert torch.equal(changed.state_dict()[key], value + moved), key
-        assert back.adapted(changed) is changed
+        assert back.adapt_backbone(changed) is changed
         back.save(tmp_path / "again")
         assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
 
     def test_an_unchanged_backbone_is_used_as_it_is(self, backbone: TinyBackbone) -> None:
-        assert a_model(backbone_fingerprint=backbone.fingerprint).adapted(backbone) is backbone
+        assert a_model(backbone_fingerprint=backbone.fingerprint).adapt_backbone(backbone) is backbone
 
     def test_versions(self, model: Model, path: Path, tmp_path: Path) -> None:
         model.save(tmp_path / "m")
@@ -212,8 +220,8 @@ class TestChangedBackbone:
             assert json.loads(header["__metadata__"]["freeloc"])["format_version"] == version
 
     def test_another_backbone_is_refused(self, model: Model) -> None:
-        with pytest.raises(FreelocError, match="trained from other weights of backbone tiny .*--weights"):
-            model.adapted(TinyBackbone(seed=1))
+        with pytest.raises(FreelocError, match="trained from other weights of backbone tiny"):
+            model.adapt_backbone(TinyBackbone(seed=1))
 
     @pytest.mark.parametrize("damage", ["a value", "a shape", "a name"])
     def test_damaged_changes_are_refused(self, model: Model, backbone: TinyBackbone, damage: str) -> None:
@@ -224,8 +232,8 @@ class TestChangedBackbone:
             "a shape": {"projection.bias": bias[:4]},
             "a name": {"projection.gain": bias},
         }[damage]
-        with pytest.raises(FreelocError, match="changes do not fit backbone tiny"):
-            dataclasses.replace(model, backbone_changes=changes).adapted(backbone)
+        with pytest.raises(FreelocError, match="backbone weights do not fit backbone tiny"):
+            dataclasses.replace(model, backbone_changes=changes).adapt_backbone(backbone)
 
     def test_a_missing_base_is_told(self, model: Model, tmp_path: Path) -> None:
         model.save(tmp_path / "m")
@@ -253,7 +261,7 @@ class TestHalfTheRoom:
         )
 
     def test_there_and_back(self, model: Model, backbone: TinyBackbone, tmp_path: Path) -> None:
-        rounded = model.rounded(backbone)
+        rounded = model.to_float16(backbone)
         rounded.save(tmp_path / "m")
         back = Model.load(tmp_path / "m")
         assert back.storage == rounded.storage == "float16"
@@ -270,7 +278,7 @@ class TestHalfTheRoom:
         self, model: Model, backbone: TinyBackbone, tmp_path: Path
     ) -> None:
         model.save(tmp_path / "whole")
-        model.rounded(backbone).save(tmp_path / "half")
+        model.to_float16(backbone).save(tmp_path / "half")
         whole, half = (split((tmp_path / name).read_bytes()) for name in ("whole", "half"))
         assert 2 * len(half[1]) == len(whole[1])
         assert {entry["dtype"] for name, entry in half[0].items() if name != "__metadata__"} == {"F16"}
@@ -278,28 +286,30 @@ class TestHalfTheRoom:
     def test_a_changed_backbone_stays_one_that_is_known(
         self, model: Model, backbone: TinyBackbone, tmp_path: Path
     ) -> None:
-        model.rounded(backbone).save(tmp_path / "m")
+        model.to_float16(backbone).save(tmp_path / "m")
         back = Model.load(tmp_path / "m")
-        assert back.backbone_fingerprint != model.backbone_fingerprint
-        assert back.adapted(backbone).fingerprint == back.backbone_fingerprint
+        assert back.header.backbone_fingerprint != model.header.backbone_fingerprint
+        assert back.adapt_backbone(backbone).fingerprint == back.header.backbone_fingerprint
         with pytest.raises(FreelocError, match="trained from other weights of backbone tiny"):
-            model.rounded(TinyBackbone(seed=1))
+            model.to_float16(TinyBackbone(seed=1))
 
     def test_the_model_itself_is_left_alone(self, model: Model, backbone: TinyBackbone) -> None:
         before = {key: value.clone() for key, value in model.head.state_dict().items()}
-        again = model.rounded(backbone).rounded(backbone)
-        assert again.backbone_fingerprint == model.rounded(backbone).backbone_fingerprint
+        again = model.to_float16(backbone).to_float16(backbone)
+        assert again.header.backbone_fingerprint == model.to_float16(backbone).header.backbone_fingerprint
         assert all(torch.equal(value, before[key]) for key, value in model.head.state_dict().items())
         assert model.storage == "float32"
 
     def test_weights_beyond_float16_are_refused(self, model: Model, backbone: TinyBackbone) -> None:
         with torch.no_grad():
             model.head.fcb.weight[0, 0] = 70_000
-        with pytest.raises(FreelocError, match=r"fcb\.weight is beyond float16: keep the model in float32"):
-            model.rounded(backbone)
+        with pytest.raises(
+            FreelocError, match=r"fcb\.weight exceeds the range of float16: keep the model in float32"
+        ):
+            model.to_float16(backbone)
 
     def test_what_was_not_rounded_is_not_cut_short(self, model: Model, tmp_path: Path) -> None:
-        with pytest.raises(FreelocError, match="save what Model.rounded gives"):
+        with pytest.raises(FreelocError, match="save the result of Model.to_float16"):
             dataclasses.replace(model, storage="float16").save(tmp_path / "m")
         assert not (tmp_path / "m").exists()
 
@@ -312,7 +322,7 @@ class TestHalfTheRoom:
         assert caught.value.path == path
 
     def test_one_bit_of_a_weight(self, model: Model, backbone: TinyBackbone, tmp_path: Path) -> None:
-        model.rounded(backbone).save(tmp_path / "m")
+        model.to_float16(backbone).save(tmp_path / "m")
         data = bytearray((tmp_path / "m").read_bytes())
         data[-3] ^= 1
         (tmp_path / "m").write_bytes(data)
@@ -325,16 +335,18 @@ class TestCard:
 
     def test_there_and_back(self, tmp_path: Path) -> None:
         a_model(card=self.CARD).save(tmp_path / "m")
-        assert Model.load(tmp_path / "m").card == ModelHeader.read(tmp_path / "m").card == self.CARD
+        assert (
+            Model.load(tmp_path / "m").header.card == ModelFile.open(tmp_path / "m").header.card == self.CARD
+        )
 
     def test_files_without_one(self, path: Path) -> None:
         header, _ = split(path.read_bytes())
         assert "card" not in json.loads(header["__metadata__"]["freeloc"])
-        assert Model.load(path).card is None
+        assert Model.load(path).header.card is None
 
     def test_what_later_versions_add_is_passed_over(self, path: Path) -> None:
         rewrite(path, lambda own: own.update(card={"name": "x", "colour": "red"}))
-        assert Model.load(path).card == ModelCard("x")
+        assert Model.load(path).header.card == ModelCard("x")
 
     @pytest.mark.parametrize("card", [{}, {"name": 3}, {"name": "x", "version": None}, "voc20", [1], 7])
     def test_a_damaged_card(self, path: Path, card: object) -> None:
@@ -419,16 +431,14 @@ class TestMistakes:
 
     def test_weights_of_a_file_that_tells_no_hash(self, path: Path) -> None:
         rewrite(path, lambda own: own.pop("weights"))
-        assert Model.load(path).classes
+        assert Model.load(path).header.classes
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_weights_that_are_no_numbers_are_not_written(self, tmp_path: Path, value: float) -> None:
         model = a_model()
         with torch.no_grad():
             next(model.head.parameters()).view(-1)[0] = value
-        with pytest.raises(
-            FreelocError, match="no longer made of numbers: train with a lower --learning-rate"
-        ):
+        with pytest.raises(ModelError, match="not finite: train with a lower learning rate"):
             model.save(tmp_path / "m")
         assert not (tmp_path / "m").exists()
 

@@ -8,7 +8,7 @@ import pytest
 
 from freeloc import Localizer, find_model
 from freeloc.datasets.voc.reader import VOC_CLASSES
-from freeloc.models.header import ModelHeader
+from freeloc.models.header import ModelFile
 from freeloc.models.registry import package_folder
 from freeloc.nn.backbones.registry import load_backbone
 
@@ -32,7 +32,7 @@ def test_it_lies_in_the_package_and_says_what_it_is() -> None:
     path = find_model("voc20")
     assert path.parent == package_folder()
     assert path.stat().st_size < 10e6
-    header = ModelHeader.read(path)
+    header = ModelFile.open(path).header
     assert header.classes == VOC_CLASSES
     assert header.card is not None
     assert header.card.name == "voc20"
@@ -58,4 +58,4 @@ def test_it_tells_and_finds_everyday_things(voc20: Localizer, name: str) -> None
 def test_its_probabilities_and_boxes_are_fitted(voc20: Localizer) -> None:
     assert voc20.decision.calibration is not None
     assert len(set(voc20.decision.calibration.thresholds)) == len(VOC_CLASSES)
-    assert 0.2 <= voc20.model.box_threshold <= 0.4
+    assert 0.2 <= voc20.model.header.box_threshold <= 0.4

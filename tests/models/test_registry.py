@@ -77,7 +77,7 @@ def test_the_order_of_places(team: Path, own: Path, shipped: Path) -> None:
 
 def test_the_package_has_a_folder_of_models() -> None:
     folder = package_folder()
-    assert folder == Path(freeloc.__file__).parent / "models"
+    assert folder == Path(freeloc.__file__).parent / "models" / "pretrained"
     assert not list(folder.glob("*.py"))
     # Whatever ships is found under its name, and nothing else is in the way.
     for model in named_models():
@@ -90,7 +90,7 @@ def test_a_package_in_an_archive_has_none(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     archive = tmp_path / "freeloc.zip"
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("freeloc/models/voc20.safetensors", "x")
+        file.writestr("freeloc/models/pretrained/voc20.safetensors", "x")
     monkeypatch.setattr(registry, "files", lambda _name: zipfile.Path(archive, "freeloc/"))
     assert package_folder() is None
     assert [origin for _folder, origin in model_folders()] == ["yours"]

@@ -33,22 +33,22 @@ def test_what_is_fitted_is_fitted_on_what_prediction_gives(copy: Path, tiny_scen
         [found.scores for found in Localizer.load(copy, **options).predict_many(s.path for s in tiny_scenes)]
     )
     wanted = fit_calibration(scores, tiny_scenes.labels)
-    assert made.calibration is not None
+    assert made.header.calibration is not None
     for name in ("slopes", "offsets", "thresholds"):
         np.testing.assert_allclose(
-            getattr(made.calibration, name), getattr(wanted, name), rtol=1e-4, atol=1e-4
+            getattr(made.header.calibration, name), getattr(wanted, name), rtol=1e-4, atol=1e-4
         )
-    facts = made.calibration.facts
+    facts = made.header.calibration.facts
     assert (facts["images"], facts["scales"]) == (6, [0.7, 1.0])
     # In the file, and nothing else is changed.
     after = Model.load(copy)
-    assert after.calibration == made.calibration
-    assert after.manifest == before.manifest
+    assert after.header.calibration == made.header.calibration
+    assert after.header.manifest == before.header.manifest
     for one, other in zip(before.head.parameters(), after.head.parameters(), strict=True):
         assert bool((one == other).all())
     # Fitted anew, not on top of what was fitted.
     again = calibrate(copy, tiny_scenes, quiet=True, **options)
-    np.testing.assert_allclose(again.calibration.slopes, made.calibration.slopes)  # type: ignore[union-attr]
+    np.testing.assert_allclose(again.header.calibration.slopes, made.header.calibration.slopes)  # type: ignore[union-attr]
 
 
 def test_the_command_reads_tags_alone(
@@ -71,9 +71,9 @@ def test_the_command_reads_tags_alone(
     assert "calibration error" in answer.err
     assert f"wrote {out}" in answer.err
     assert (copy / "model.safetensors").read_bytes() == before
-    assert Model.load(out).calibration is not None
+    assert Model.load(out).header.calibration is not None
     assert freeloc("calibrate", copy, tiny_coco, "--quiet").err == ""
-    assert Model.load(copy).calibration == Model.load(out).calibration
+    assert Model.load(copy).header.calibration == Model.load(out).header.calibration
 
 
 def test_mistakes_are_named(copy: Path, tiny_training: Dataset, tiny_scenes: Dataset) -> None:
@@ -83,4 +83,4 @@ def test_mistakes_are_named(copy: Path, tiny_training: Dataset, tiny_scenes: Dat
         calibrate(copy, replace(tiny_scenes, samples=()), quiet=True)
     with pytest.raises(FreelocError, match="in the same order"):
         calibrate(copy, replace(tiny_scenes, classes=tiny_scenes.classes[::-1]), quiet=True)
-    assert Model.load(copy).calibration is None
+    assert Model.load(copy).header.calibration is None

@@ -16,7 +16,7 @@ from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.presets import INT8_PRESETS, Preset
-from freeloc.models.header import ModelHeader
+from freeloc.models.header import ModelFile
 from freeloc.models.model import Model
 from freeloc.posttraining.quantize import quantize
 from freeloc.runtime import cpu_supports_int8
@@ -53,13 +53,17 @@ def test_head_and_float_network_stay_as_they_are(tiny_run: Path, tiny_int8: Path
     before, after = Model.load(tiny_run), Model.load(tiny_int8)
     for key, value in before.head.state_dict().items():
         assert torch.equal(after.head.state_dict()[key], value)
-    assert (after.classes, after.scales, after.manifest) == (before.classes, before.scales, before.manifest)
+    assert (after.header.classes, after.header.scales, after.header.manifest) == (
+        before.header.classes,
+        before.header.scales,
+        before.header.manifest,
+    )
     assert before.int8 is None
     assert after.int8 is not None
-    assert after.int8_facts is not None
-    assert after.int8_facts["images"] == 8
-    assert 8 <= after.int8_facts["canvases"] <= 16
-    assert {"openvino", "nncf", "seed", "sha256"} <= after.int8_facts.keys()
+    assert after.header.int8 is not None
+    assert after.header.int8["images"] == 8
+    assert 8 <= after.header.int8["canvases"] <= 16
+    assert {"openvino", "nncf", "seed", "sha256"} <= after.header.int8.keys()
 
 
 def test_the_weights_are_of_eight_bits(tiny_int8: Path) -> None:
@@ -114,9 +118,9 @@ def test_both_ways_to_a_localizer_are_the_same(tiny_int8: Path, tiny_scenes: Dat
 
     model = Model.load(tiny_int8)
     image = tiny_scenes.samples[1].path
-    by_hand = Localizer(model, load_backbone(model.backbone), precision="int8", runtime="openvino").predict(
-        image
-    )
+    by_hand = Localizer(
+        model, load_backbone(model.header.backbone), precision="int8", runtime="openvino"
+    ).predict(image)
     loaded = Localizer.load(tiny_int8, precision="int8", runtime="openvino").predict(image)
     np.testing.assert_array_equal(by_hand.scores, loaded.scores)
     np.testing.assert_array_equal(by_hand.points, loaded.points)
@@ -166,7 +170,7 @@ class TestMistakes:
         data[start + 5000] ^= 1
         (tmp_path / "torn").write_bytes(data)
         with pytest.raises(FreelocError, match=r"torn is damaged \(its int8 network"):
-            ModelHeader.read(tmp_path / "torn").int8_graph()
+            ModelFile.open(tmp_path / "torn").int8_graph()
         with pytest.raises(FreelocError, match="torn is damaged"):
             Localizer.load(tmp_path / "torn", precision="int8", runtime="openvino")
 

@@ -19,7 +19,8 @@ from freeloc.errors import FreelocError
 from freeloc.geometry.grid import CellLayout
 from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.runtime import (
     Network,
     Precision,

@@ -18,7 +18,8 @@ from freeloc.inference.score_map import fusion_lattice
 from freeloc.inference.scoring_graph import ScoringGraph
 from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.nn.conv1x1 import Conv1x1
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.runtime import Precision, Tail, compile_network
 from freeloc.runtime.torch_backend import TorchNetwork
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +21,13 @@ def test_a_training_ends_with_the_level_that_its_tags_tell(
     model = Model.load(tiny_run)
     seen = tiny_localizer.predict_many([sample.path for sample in tiny_training])
     peaks = np.stack([localization.responses for localization in seen])
-    assert model.box_threshold == pytest.approx(
+    assert model.header.box_threshold == pytest.approx(
         box_threshold_from_tags(peaks, tiny_training.labels), abs=0.02
     )
 
 
 def test_the_level_goes_with_the_model(tiny_run: Path, tiny_training: Dataset, tmp_path: Path) -> None:
-    model = replace(Model.load(tiny_run), box_threshold=0.37)
+    model = Model.load(tiny_run).with_header(box_threshold=0.37)
     model.save(tmp_path / "model.safetensors")
     image = tiny_training.samples[0].path
     # Traced the first time, started from what was kept the second.

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from freeloc.errors import FreelocError
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.loop import make_optimizer
 from freeloc.training.recipe import Recipe

@@ -19,9 +19,11 @@ from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.inference.score_map import ScoreMap
+from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
 from freeloc.models.platt_scaling import fit_calibration
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.training.cross_fitting import calibrated, is_calibrated, out_of_fold, stratified_folds
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
@@ -87,13 +89,23 @@ def test_each_image_is_scored_by_the_head_that_has_not_seen_it(tmp_path: Path) -
     head = AdaptationHead(HeadSettings(4, 2, hidden=0))
     parrots: dict[str, Parrot] = {}
 
+    def named(name: str) -> Model:
+        header = ModelHeader(
+            backbone=name,
+            backbone_fingerprint="",
+            classes=dataset.classes,
+            head=head.settings,
+            scales=(0.5, 1.0),
+        )
+        return Model(header, head)
+
     def train_fold(part: Dataset, folder: Path) -> Model:
         assert part.classes == dataset.classes
         parrots[folder.name] = Parrot({sample.path.name for sample in part}, 10.0 * len(parrots))
-        return Model(folder.name, "", dataset.classes, head, (0.5, 1.0))
+        return named(folder.name)
 
     def ready(model: Model) -> Any:
-        return parrots[model.backbone]
+        return parrots[model.header.backbone]
 
     held = out_of_fold(dataset, 3, tmp_path, train_fold, ready, seed=4, quiet=True)
     assert list(parrots) == ["1-of-3", "2-of-3", "3-of-3"]
@@ -107,12 +119,12 @@ def test_each_image_is_scored_by_the_head_that_has_not_seen_it(tmp_path: Path) -
     assert len(few.scores) == len(few.labels) == 5
 
     parrots.clear()
-    model = Model("own", "", dataset.classes, head, (0.5, 1.0), manifest={"data": {"fingerprint": "f"}})
+    model = named("own").with_header(manifest={"data": {"fingerprint": "f"}})
     made = calibrated(model, dataset, 3, tmp_path, train_fold, ready, seed=4, quiet=True)
-    assert made.calibration == fit_calibration(held.scores, held.labels)
-    assert made.calibration is not None
-    assert made.calibration.facts["images"] == 11
-    assert made.calibration.facts["data"] == "f"
+    assert made.header.calibration == fit_calibration(held.scores, held.labels)
+    assert made.header.calibration is not None
+    assert made.header.calibration.facts["images"] == 11
+    assert made.header.calibration.facts["data"] == "f"
     assert is_calibrated(made, 3)
     assert not is_calibrated(made, 5)
     assert not is_calibrated(model, 3)
@@ -136,24 +148,24 @@ def test_a_run_calibrates_itself_and_goes_on_where_it_stopped(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("freeloc.training.cross_fitting.pooled_scores", stop)
         train(tiny_training, out, settings, quiet=True)
-    assert Model.load(out).calibration is None
+    assert Model.load(out).header.calibration is None
     assert (out / "folds" / "1-of-2" / "model.safetensors").is_file()
     made = train(tiny_training, out, settings, resume=True, quiet=True)
     kept = Model.load(out)
-    assert made.calibration == kept.calibration
-    assert made.calibration is not None
-    assert made.calibration.facts["images"] == 16
+    assert made.header.calibration == kept.header.calibration
+    assert made.header.calibration is not None
+    assert made.header.calibration.facts["images"] == 16
     # The weights are those of a run without; what was only needed on the way is gone.
     for one, other in zip(plain.head.parameters(), kept.head.parameters(), strict=True):
         assert bool((one == other).all())
     names = {path.name for path in out.iterdir()}
     assert names == {"model.safetensors", "manifest.json", "log.jsonl", "checkpoint.safetensors"}
-    assert json.loads((out / "manifest.json").read_text()) == kept.manifest
+    assert json.loads((out / "manifest.json").read_text()) == kept.header.manifest
     # Finished: nothing is trained again.
     monkeypatch.setattr("freeloc.training.train.calibrated", stop)
     for chosen in (settings, plain_settings):
         again = train(tiny_training, out, chosen, resume=True, quiet=True)
-        assert again.calibration == kept.calibration
+        assert again.header.calibration == kept.header.calibration
 
 
 def test_folds_are_checked_before_anything_is_trained(tiny_training: Dataset, tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from freeloc.inference.localizer import Localizer
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.conv1x1 import Conv1x1
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.finetune import StageInput, StageInputs, StageTrainStep, TrainedStageFeatures
 from freeloc.training.recipe import Recipe
@@ -214,7 +215,7 @@ class TestRun:
     @pytest.mark.parametrize("stage", STAGES)
     def test_the_trained_part_changes_and_the_rest_does_not(self, runs: dict[str, Path], stage: str) -> None:
         backbone, model = load_backbone("efficientnet_lite0"), Model.load(runs[stage])
-        adapted = model.adapted(backbone)
+        adapted = model.adapt_backbone(backbone)
         before, after = backbone.state_dict(), adapted.state_dict()
         first = {"projection": 8, "7": 7, "6": 6}[stage]
         for key, value in before.items():
@@ -223,7 +224,10 @@ class TestRun:
             assert torch.equal(value, after[key]) is not trained, key
             assert (key in model.backbone_changes) is trained, key
         assert (
-            adapted.fingerprint == model.backbone_fingerprint != backbone.fingerprint == model.backbone_base
+            adapted.fingerprint
+            == model.header.backbone_fingerprint
+            != backbone.fingerprint
+            == model.header.backbone_base
         )
 
     @pytest.mark.parametrize("stage", ["projection", "6"])
@@ -300,8 +304,8 @@ class TestRun:
         model = Model.load(runs["7"])
         assert manifest["recipe"]["trainable_backbone"] == "7"
         assert manifest["recipe"]["backbone_learning_rate"] == 1e-3
-        assert manifest["backbone"] == model.backbone_base
-        assert manifest["trained_backbone"] == model.backbone_fingerprint
+        assert manifest["backbone"] == model.header.backbone_base
+        assert manifest["trained_backbone"] == model.header.backbone_fingerprint
 
     def test_the_projection_reads_the_whole_backbones_cache(
         self, runs: dict[str, Path], quick: Callable[..., Model], cache: Path, tmp_path: Path
@@ -332,7 +336,7 @@ class TestRun:
         self, quick: Callable[..., Model], runs: dict[str, Path], tmp_path: Path
     ) -> None:
         model = quick(tmp_path / "head", "none", dataclasses.replace(RECIPE, epochs=1))
-        assert (model.backbone_base, dict(model.backbone_changes)) == ("", {})
+        assert (model.header.backbone_base, dict(model.backbone_changes)) == (None, {})
         data = [path.read_bytes()[:100_000] for path in (tmp_path / "head" / "model.safetensors",)]
         assert b'\\"format_version\\": 1' in data[0]
         assert b'\\"format_version\\": 2' in (runs["7"] / "model.safetensors").read_bytes()[:100_000]

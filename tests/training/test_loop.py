@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from freeloc.errors import FreelocError
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.training.batches import Batch, derive_seed, plan_epoch, stream
 from freeloc.training.loop import EpochRecord, fit, learning_rate, make_optimizer
 from freeloc.training.recipe import Recipe

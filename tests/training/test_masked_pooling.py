@@ -19,7 +19,8 @@ from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.models.model import Model
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.training.masked_pooling import MaskedCells, MaskedTrainStep, box_mask
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from freeloc.nn.conv1x1 import Conv1x1
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.pooling.log_sum_exp import SHARPNESS
 from freeloc.nn.pooling.max import MaxPooling
 from freeloc.nn.pooling.registry import get_pooling

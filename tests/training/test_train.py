@@ -185,12 +185,19 @@ class TestRunFolder:
         self, reference: Path, scenes: Dataset, backbone: Backbone
     ) -> None:
         model = Model.load(reference)
-        assert dict(model.manifest or {}) == json.loads((reference / "manifest.json").read_text())
-        assert (model.backbone, model.backbone_base) == ("efficientnet_lite0", backbone.fingerprint)
+        assert dict(model.header.manifest) == json.loads((reference / "manifest.json").read_text())
+        assert (model.header.backbone, model.header.backbone_base) == (
+            "efficientnet_lite0",
+            backbone.fingerprint,
+        )
         assert set(model.backbone_changes) == {"projection.weight", "projection.bias"}
-        assert model.adapted(backbone).fingerprint == model.backbone_fingerprint
-        assert model.classes == scenes.classes
-        assert (model.scales, model.padding, model.pooling) == ((0.5, 0.8), "stride", "max")
+        assert model.adapt_backbone(backbone).fingerprint == model.header.backbone_fingerprint
+        assert model.header.classes == scenes.classes
+        assert (model.header.scales, model.header.padding, model.header.pooling) == (
+            (0.5, 0.8),
+            "stride",
+            "max",
+        )
         assert (model.head.settings.width, model.head.settings.hidden) == (1280, 16)
         assert not model.head.standardized
 
@@ -577,7 +584,7 @@ def test_average_pooling_trains_a_model_that_says_so(
     recipe = dataclasses.replace(RECIPE, pooling="average", hidden=0, feature_dropout=0.0, hidden_dropout=0.0)
     quick(scenes, tmp_path / "cam", recipe=recipe)
     model = Model.load(tmp_path / "cam")
-    assert model.pooling == "average"
+    assert model.header.pooling == "average"
     assert model.head.fca is None
 
 
@@ -589,9 +596,8 @@ def test_other_poolings_too(
     recipe = dataclasses.replace(RECIPE, pooling=pooling, **once)
     quick(scenes, tmp_path / "run", recipe=recipe)
     model = Model.load(tmp_path / "run")
-    assert model.pooling == prediction_pooling(pooling)
-    assert model.manifest is not None
-    assert model.manifest["recipe"]["pooling"] == pooling
+    assert model.header.pooling == prediction_pooling(pooling)
+    assert model.header.manifest["recipe"]["pooling"] == pooling
     losses = [line["loss"] for line in log(tmp_path / "run")]
     # Eight classes that the warm start has begun to tell apart.
     assert max(losses) < 8 * math.log(2)

@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from freeloc.features.extract import Cells
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.losses import logistic_loss
 from freeloc.training.batches import Batch
 from freeloc.training.recipe import Recipe

@@ -46,7 +46,7 @@ def calibrate(
     """Make a model's probabilities true, by tagged images that it was not trained on; boxes are not read."""
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.io.atomic import check_writable
-    from freeloc.models.header import ModelHeader
+    from freeloc.models.header import ModelFile
     from freeloc.posttraining.calibrate import calibrate as run
 
     if out is not None:
@@ -56,7 +56,7 @@ def calibrate(
         split=split,
         format=format_,
         images=images,
-        classes=ModelHeader.read(model).classes,
+        classes=ModelFile.open(model).header.classes,
         boxes=False,
         skip_bad=skip_bad,
         checks=DatasetChecks(quiet=quiet),

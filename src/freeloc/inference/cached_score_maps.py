@@ -48,12 +48,12 @@ def score_maps_from_features(
     layout = backbone.layout
     device, low = torch_device(precision)
     kind = torch.bfloat16 if low else torch.float32
-    projection = model.adapted(backbone).projection.to(device).eval()
+    projection = model.adapt_backbone(backbone).projection.to(device).eval()
     head = model.head.to(device).eval()
     full = trained_on_full_images(model)
 
     def fetched(index: int) -> list[tuple[Grid, Cells]]:
-        pyramid = Pyramid(tuple(scales), model.padding)
+        pyramid = Pyramid(tuple(scales), model.header.padding)
         grids = pyramid.grids(sizes[index], layout)
         return [(grid, features.cells(index, grid.scale)) for grid in grids]
 
@@ -78,5 +78,5 @@ def score_maps_from_features(
 
 def trained_on_full_images(model: Model) -> bool:
     """Whether a head was trained on full images: its score is that of the mean of all cells, not of any cell."""
-    recipe = dict((model.manifest or {}).get("recipe") or {})
+    recipe = dict(model.header.manifest.get("recipe") or {})
     return recipe.get("pooling") == "full"

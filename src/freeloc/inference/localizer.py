@@ -22,7 +22,7 @@ from freeloc.inference.presets import INT8_PRESETS, UNDECIDED_SCORE, Preset, Sca
 from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import SCORING_GRAPH_VERSION, ScoreMap
 from freeloc.io.prefetch import prefetch
-from freeloc.models.header import ModelHeader
+from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.runtime import (
     InferencePrecision,
     Network,
@@ -83,7 +83,7 @@ class Localizer:
         batch: int | None = None,
     ) -> None:
         check_runtime(runtime, precision, search=True)
-        backbone = _same_backbone(model.adapted(backbone), model)
+        backbone = _same_backbone(model.adapt_backbone(backbone), model.header)
         meant = _meant(precision, preset, runtime, int8=model.int8 is not None)
         int8 = _wanted(model.int8) if meant == "int8" else None
 
@@ -97,10 +97,10 @@ class Localizer:
 
         self._model = model
         self._hold(
-            model,
+            model.header,
             backbone.layout,
             backbone.pad_color,
-            select_scales(model.scales, scales, preset),
+            select_scales(model.header.scales, scales, preset),
             location,
             compiled,
         )
@@ -138,21 +138,24 @@ class Localizer:
             FreelocError: the model is missing, damaged or of a newer format, or the backbone's weights cannot be
                 had.
         """
-        header = ModelHeader.read(model)
+        file = ModelFile.open(model)
+        header = file.header
         check_runtime(runtime, precision, search=True)
         if weights is None and header.layout is not None and header.pad_color is not None:
             chosen = select_scales(header.scales, scales, preset)
             meant = _meant(precision, preset, runtime, int8=header.int8 is not None)
-            kept = meant == "int8" or (_on_processor(runtime) and is_graph_cached(_graph_name(header)))
+            kept = meant == "int8" or (
+                _on_processor(runtime) and is_graph_cached(_graph_name(header, file.content_hash))
+            )
             if kept:
-                return _CachedGraphLocalizer(header, header.layout, header.pad_color, chosen, location, meant)
+                return _CachedGraphLocalizer(file, header.layout, header.pad_color, chosen, location, meant)
         from freeloc.models.model import Model
         from freeloc.nn.backbones.registry import load_backbone
 
-        loaded = Model.load(header.path)
+        loaded = Model.load(file.path)
         return cls(
             loaded,
-            load_backbone(loaded.backbone, weights),
+            load_backbone(loaded.header.backbone, weights),
             scales=scales,
             preset=preset,
             location=location,
@@ -163,7 +166,7 @@ class Localizer:
 
     def _hold(
         self,
-        facts: Model | ModelHeader,
+        header: ModelHeader,
         layout: CellLayout,
         pad_color: tuple[int, int, int],
         plan: ScalePlan,
@@ -173,9 +176,9 @@ class Localizer:
         if location not in {"fused", "paper"}:
             raise FreelocError(f"--location {location} is unknown: choose fused or paper")
         self.location: LocationMode = location
-        self.pyramid = Pyramid(plan.scales, facts.padding)
+        self.pyramid = Pyramid(plan.scales, header.padding)
         self._glance = EarlyExit(plan.glance, self._in_doubt)
-        self._facts = facts
+        self._header = header
         self._layout = layout
         self._fill = pad_color
         self._compiled = compiled
@@ -192,17 +195,17 @@ class Localizer:
     @property
     def classes(self) -> tuple[str, ...]:
         """The K class names, in the order of all arrays."""
-        return self._facts.classes
+        return self._header.classes
 
     @property
     def pooling(self) -> str:
         """How a scale's map becomes a score."""
-        return self._facts.pooling
+        return self._header.pooling
 
     @cached_property
     def decision(self) -> DecisionRule:
         """Calibration and thresholds of the model."""
-        return DecisionRule(self._facts.calibration, self._facts.threshold, self._facts.box_threshold)
+        return DecisionRule(self._header.calibration, self._header.threshold, self._header.box_threshold)
 
     def predict(self, image: ImageSource) -> Localization:
         """Scores, points and maps of every class for one image.
@@ -318,19 +321,21 @@ class _CachedGraphLocalizer(Localizer):
 
     def __init__(
         self,
-        header: ModelHeader,
+        file: ModelFile,
         layout: CellLayout,
         pad_color: tuple[int, int, int],
         plan: ScalePlan,
         location: LocationMode,
         precision: InferencePrecision,
     ) -> None:
-        int8 = _wanted(header.int8_graph()) if precision == "int8" else None
+        int8 = _wanted(file.int8_graph()) if precision == "int8" else None
 
         def compiled(streams: bool) -> Network:
             if precision == "int8":
                 return compile_quantized(_wanted(int8), streams=streams)
-            network = compile_cached(_graph_name(header), precision=precision, streams=streams)
+            network = compile_cached(
+                _graph_name(file.header, file.content_hash), precision=precision, streams=streams
+            )
             if network is None:
                 tail = _tail(self.model, self._backbone)
                 network = compile_network(
@@ -338,21 +343,21 @@ class _CachedGraphLocalizer(Localizer):
                 )
             return network
 
-        self._header = header
-        self._hold(header, layout, pad_color, plan, location, compiled)
+        self._file = file
+        self._hold(file.header, layout, pad_color, plan, location, compiled)
 
     @cached_property
     def model(self) -> Model:
         """The trained head and what belongs to it, read from its file."""
         from freeloc.models.model import Model
 
-        return Model.load(self._header.path)
+        return Model.load(self._file.path)
 
     @cached_property
     def _backbone(self) -> Backbone:
         from freeloc.nn.backbones.registry import load_backbone
 
-        return _same_backbone(self.model.adapted(load_backbone(self._header.backbone)), self._header)
+        return _same_backbone(self.model.adapt_backbone(load_backbone(self._header.backbone)), self._header)
 
 
 def _on_processor(runtime: Runtime) -> bool:
@@ -376,10 +381,10 @@ def _wanted(int8: QuantizedGraph | None) -> QuantizedGraph:
     return int8
 
 
-def _same_backbone(backbone: Backbone, facts: Model | ModelHeader) -> Backbone:
-    if backbone.fingerprint != facts.backbone_fingerprint:
+def _same_backbone(backbone: Backbone, header: ModelHeader) -> Backbone:
+    if backbone.fingerprint != header.backbone_fingerprint:
         raise FreelocError(
-            f"the model was trained on other weights of backbone {facts.backbone} than those at hand: "
+            f"the model was trained on other weights of backbone {header.backbone} than those at hand: "
             "give the same weights with --weights"
         )
     return backbone
@@ -388,8 +393,9 @@ def _same_backbone(backbone: Backbone, facts: Model | ModelHeader) -> Backbone:
 def _tail(model: Model, backbone: Backbone) -> Tail:
     from freeloc.inference.scoring_graph import scoring_tail
 
-    return scoring_tail(backbone, model.head, None if model.content is None else _graph_name(model))
+    name = None if model.content_hash is None else _graph_name(model.header, model.content_hash)
+    return scoring_tail(backbone, model.head, name)
 
 
-def _graph_name(facts: Model | ModelHeader) -> str:
-    return f"search{SCORING_GRAPH_VERSION}-{facts.backbone_fingerprint[:16]}-{str(facts.content)[:32]}"
+def _graph_name(header: ModelHeader, content_hash: str) -> str:
+    return f"search{SCORING_GRAPH_VERSION}-{header.backbone_fingerprint[:16]}-{content_hash[:32]}"

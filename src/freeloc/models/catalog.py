@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from freeloc.errors import FreelocError
-from freeloc.models.header import ModelHeader
+from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.models.registry import NamedModel, Origin, named_models
 
 __all__ = ["ListedModel", "list_models"]
@@ -21,7 +21,7 @@ class ListedModel:
         name: what finds it.
         path: the file.
         origin: "package" for those that come with freeloc, "yours" for all others.
-        header: what the file says, without the hash of its content; None where it cannot be used.
+        header: what the file says; None where it cannot be used.
         problem: why it cannot, in one sentence; None where it can.
     """
 
@@ -55,7 +55,7 @@ def list_models() -> list[ListedModel]:
 def _listed(model: NamedModel) -> ListedModel:
     header, problem = None, None
     try:
-        header = ModelHeader.read(model.path, hashed=False)
+        header = ModelFile.open(model.path).header
     except FreelocError as error:
         problem = str(error)
     return ListedModel(model.name, model.path, model.origin, header, problem)

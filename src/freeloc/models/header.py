@@ -1,55 +1,54 @@
-"""What a model file says of itself, read without torch: all that using a model needs beside its weights."""
+"""The header of a model file: everything but the weights, read without torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from freeloc.errors import FreelocError, ModelError, check_choice
+from freeloc.errors import ConfigurationError, ModelError, check_choice
 from freeloc.geometry.grid import CellLayout, Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.models.calibration import Calibration
 from freeloc.models.registry import find_model
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.pooling.registry import POOLINGS
 from freeloc.runtime import QuantizedGraph
 
 __all__ = [
     "DEFAULT_BOX_THRESHOLD",
-    "HEAD_ALONE",
-    "INT8",
-    "INT8_PRESETS",
-    "WITH_BACKBONE",
+    "INT8_TENSORS",
     "ModelCard",
+    "ModelFile",
     "ModelHeader",
 ]
 
 DEFAULT_BOX_THRESHOLD = 0.3
-"""Share of a map's maximum at which boxes are drawn, for models whose training tags do not set their own."""
+"""Box threshold of models for which none was fitted, as a fraction of a map's maximum."""
 
-HEAD_ALONE, WITH_BACKBONE, INT8_PRESETS = 1, 2, 3
-"""Format versions: a file of version 1 holds a head; one of version 2 also the weights of the backbone
-that training
-changed; one of version 3 an int8 network, and such weights where there are any."""
+INT8_TENSORS = ("int8.structure", "int8.weights")
+"""Names of the two uint8 vectors that store the int8 network."""
 
-INT8 = ("int8.structure", "int8.weights")
-"""Names of the int8 network's two parts in the file, uint8 vectors."""
+_HEAD_ONLY, _WITH_BACKBONE, _WITH_INT8 = 1, 2, 3
+"""Format versions: version 1 stores a head; version 2 adds changed backbone weights; version 3 adds an int8
+network, with or without changed backbone weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What people want to know of a model that they did not train themselves.
+    """Description of a model for people who did not train it.
 
     Attributes:
-        name: what its maker calls it; the name that finds it is that of its file.
-        version: of the model, in the maker's own counting.
-        description: one line: what it finds, and what it was trained on.
-        data_licence: under which terms the images it was trained on may be used.
+        name: the model's name; `find_model` uses the file's name, not this one.
+        version: the model's version, as its author counts.
+        description: one line on what the model localizes and on its training data.
+        data_licence: license or terms of use of the training images.
     """
 
     name: str
@@ -58,85 +57,152 @@ class ModelCard:
     data_licence: str = ""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if not isinstance(getattr(self, field.name), str):
-                raise FreelocError(f"{field.name} of the model's card is no text: give a string")
+        for entry in fields(self):
+            if not isinstance(getattr(self, entry.name), str):
+                raise ConfigurationError(
+                    f"{entry.name} of the model card must be a string", parameter=entry.name
+                )
 
     @classmethod
     def from_json(cls, values: Any) -> ModelCard:
-        """The card in a file's metadata; what later versions of freeloc may add there is passed over."""
-        known = {field.name for field in fields(cls)}
+        """Read a card from JSON values, ignoring fields that later versions of freeloc may add."""
+        known = {entry.name for entry in fields(cls)}
         return cls(**{key: value for key, value in dict(values).items() if key in known})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class ModelHeader:
-    """The metadata of a model file.
+    """Everything that a model file stores besides tensors.
+
+    Attributes:
+        backbone: name of the backbone on which the head was trained.
+        backbone_fingerprint: hash of that backbone's name and weights, including weights changed by training.
+        backbone_base: the fingerprint before training changed any weights; None if the backbone was frozen.
+        classes: the K class names.
+        head: shape of the head.
+        scales: default scales of prediction.
+        padding: how canvases are padded.
+        pooling: how a score map becomes a score, see `freeloc.nn.pooling.registry.POOLINGS`.
+        threshold: probability from which a class counts as present, used without a ``calibration``.
+        box_threshold: fraction of a map's maximum at which boxes are drawn, see `freeloc.inference.boxes`.
+        layout: the backbone's cell layout; None in files that do not store it, for which the backbone is loaded.
+        pad_color: RGB color of canvas padding; None in files that do not store it.
+        manifest: how the model was trained.
+        calibration: maps scores to probabilities, with one threshold per class; None if not calibrated.
+        card: description for other people; None if there is none.
+        int8: how the int8 network was made, with the SHA-256 of its graph as ``sha256``; None without one.
+        weights_digest: SHA-256 over names and bytes of all tensors; None before saving, and in files that do not
+            store it.
+    """
+
+    backbone: str
+    backbone_fingerprint: str
+    classes: tuple[str, ...]
+    head: HeadSettings
+    scales: tuple[float, ...]
+    padding: Padding = "stride"
+    pooling: str = "max"
+    threshold: float = 0.5
+    box_threshold: float = DEFAULT_BOX_THRESHOLD
+    layout: CellLayout | None = None
+    pad_color: tuple[int, int, int] | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    backbone_base: str | None = None
+    calibration: Calibration | None = None
+    card: ModelCard | None = None
+    int8: Mapping[str, Any] | None = None
+    weights_digest: str | None = None
+
+    @property
+    def format_version(self) -> int:
+        """Version of the file format, the lowest that can store this model."""
+        if self.int8 is not None:
+            return _WITH_INT8
+        return _HEAD_ONLY if self.backbone_base is None else _WITH_BACKBONE
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the header as JSON values; `from_json` reads them."""
+        values = asdict(self)
+        values["format_version"] = self.format_version
+        values["weights"] = values.pop("weights_digest")
+        if self.format_version < _WITH_BACKBONE:
+            del values["backbone_base"]
+        for name in ("calibration", "card", "int8"):
+            if values[name] is None:
+                del values[name]
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ModelHeader:
+        """Read a header from JSON values.
+
+        Raises:
+            KeyError: a field is missing.
+            TypeError: a value has the wrong type.
+            ValueError: a value is out of range.
+        """
+        version = values["format_version"]
+        layout, pad_color = values.get("layout"), values.get("pad_color")
+        check_choice("padding", values["padding"], Padding)
+        if not isinstance(values["pooling"], str):
+            raise TypeError(f"pooling is {values['pooling']!r}")
+        return cls(
+            backbone=values["backbone"],
+            backbone_fingerprint=values["backbone_fingerprint"],
+            backbone_base=values["backbone_base"] if version >= _WITH_BACKBONE else None,
+            classes=tuple(values["classes"]),
+            head=HeadSettings(**values["head"]),
+            scales=_scales(values["scales"]),
+            padding=values["padding"],
+            pooling=values["pooling"],
+            threshold=_share(values["threshold"]),
+            box_threshold=_share(values.get("box_threshold", DEFAULT_BOX_THRESHOLD)),
+            layout=None if layout is None else CellLayout(**layout),
+            pad_color=None
+            if pad_color is None
+            else (int(pad_color[0]), int(pad_color[1]), int(pad_color[2])),
+            manifest=values["manifest"],
+            calibration=_calibration(values.get("calibration"), len(values["classes"])),
+            card=None if values.get("card") is None else ModelCard.from_json(values["card"]),
+            int8=dict(values["int8"]) if version >= _WITH_INT8 else None,
+            weights_digest=values.get("weights"),
+        )
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file whose header has been read.
 
     Attributes:
         path: the file.
-        content: hash of all its bytes; empty where it was not asked for.
-        backbone: name of the backbone the head was trained on.
-        backbone_fingerprint: hash of that backbone's name and weights, changed ones included.
-        backbone_base: the same hash before training changed the backbone; None where it did not.
-        classes: the K class names.
-        scales: the scales an image is looked at by default.
-        padding: how canvases are padded.
-        pooling: how a map becomes a score, see `freeloc.nn.pooling.registry.POOLINGS`.
-        threshold: probability from which a class counts as present, where ``calibration`` has none for each class.
-        layout: how the backbone lays its cells; None in files of freeloc 0.1, whose backbone has to be asked.
-        pad_color: RGB colour of canvas padding; likewise.
-        head: settings of the head, as `freeloc.nn.head.HeadSettings` takes them.
-        manifest: how the model was trained.
-        weights: hash of the weights; None in files of freeloc 0.1, which do not tell it.
-        int8: how the int8 network that lies beside the head was made; None where there is none.
-        calibration: how scores become probabilities, and a threshold per class; None where nothing was fitted.
-        card: what people want to know of it; None in files that nobody gave one.
-        box_threshold: share of a map's highest value at which boxes are drawn best;
-        `freeloc.inference.boxes.LEVEL` in files that
-            do not tell it.
+        header: everything that the file stores besides tensors.
     """
 
     path: Path
-    content: str
-    backbone: str
-    backbone_fingerprint: str
-    backbone_base: str | None
-    classes: tuple[str, ...]
-    scales: tuple[float, ...]
-    padding: Padding
-    pooling: str
-    threshold: float
-    layout: CellLayout | None
-    pad_color: tuple[int, int, int] | None
-    head: Mapping[str, Any]
-    manifest: Mapping[str, Any]
-    weights: str | None = None
-    int8: Mapping[str, Any] | None = None
-    calibration: Calibration | None = None
-    card: ModelCard | None = None
-    box_threshold: float = DEFAULT_BOX_THRESHOLD
+    header: ModelHeader
 
     @classmethod
-    def read(cls, model: str | Path, *, hashed: bool = True) -> ModelHeader:
+    def open(cls, model: str | Path) -> ModelFile:
         """Read the header of a model file.
 
         Args:
-            model: the file, the run folder that holds it, or a name, see `freeloc.models.registry.find_model`.
-            hashed: read the whole file for ``content``; what merely lists models does without.
+            model: a model file, the run folder that contains it, or a name, see
+                `freeloc.models.registry.find_model`.
 
         Raises:
-            FreelocError: there is no such model, it is not a freeloc model, or a newer freeloc wrote it.
+            ModelError: the model does not exist, is not a freeloc model, is damaged, or was written by a newer
+                version of freeloc.
         """
         path = find_model(model)
-        header = _metadata(path)
-        version = header.get("format_version")
-        if version not in (HEAD_ALONE, WITH_BACKBONE, INT8_PRESETS):
-            raise FreelocError(
-                f"model {path} has format version {version}, this freeloc reads {HEAD_ALONE} to {INT8_PRESETS}: "
-                "update freeloc"
+        values = _metadata(path)
+        version = values.get("format_version")
+        if version not in (_HEAD_ONLY, _WITH_BACKBONE, _WITH_INT8):
+            raise ModelError(
+                f"model {path} has format version {version}, this freeloc reads {_HEAD_ONLY} to {_WITH_INT8}: "
+                "update freeloc",
+                path=path,
             )
-        pooling = header.get("pooling")
+        pooling = values.get("pooling")
         if isinstance(pooling, str) and pooling not in POOLINGS.names():
             raise ModelError(
                 f"model {path} uses the pooling {pooling!r}, which is not available: install the package that "
@@ -144,61 +210,51 @@ class ModelHeader:
                 path=path,
             )
         try:
-            layout, pad_color = header.get("layout"), header.get("pad_color")
-            check_choice("padding", header["padding"], Padding)
-            if not isinstance(pooling, str):
-                raise TypeError(f"pooling is {pooling!r}")  # noqa: TRY301 - every damage has one message
-            return cls(
-                path=path,
-                content=_content(path) if hashed else "",
-                backbone=header["backbone"],
-                backbone_fingerprint=header["backbone_fingerprint"],
-                backbone_base=header["backbone_base"] if version >= WITH_BACKBONE else None,
-                classes=tuple(header["classes"]),
-                scales=_scales(header["scales"]),
-                padding=header["padding"],
-                pooling=pooling,
-                threshold=_share(header["threshold"]),
-                layout=None if layout is None else CellLayout(**layout),
-                pad_color=None
-                if pad_color is None
-                else (int(pad_color[0]), int(pad_color[1]), int(pad_color[2])),
-                head=header["head"],
-                manifest=header["manifest"],
-                weights=header.get("weights"),
-                int8=dict(header["int8"]) if version >= INT8_PRESETS else None,
-                calibration=_calibration(header.get("calibration"), len(header["classes"])),
-                card=None if header.get("card") is None else ModelCard.from_json(header["card"]),
-                box_threshold=_share(header.get("box_threshold", DEFAULT_BOX_THRESHOLD)),
-            )
-        except (KeyError, TypeError, IndexError, ValueError, FreelocError) as error:
-            reason = " ".join(str(error).split())
-            raise FreelocError(f"model {path} is damaged ({reason}): train or copy it again") from error
+            header = ModelHeader.from_json(values)
+        except (KeyError, TypeError, IndexError, ValueError) as error:
+            raise _damaged(path, str(error)) from error
+        return cls(path, header)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the whole file, which is read on first use."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def damaged(self, reason: str) -> ModelError:
+        """Return the error to raise when the rest of the file contradicts the header."""
+        return _damaged(self.path, reason)
 
     def int8_graph(self) -> QuantizedGraph | None:
-        """The int8 network, without torch; None where the file holds none.
+        """Read the int8 network, without torch; None if the file has none.
 
         Raises:
-            FreelocError: the file is damaged.
+            ModelError: the file is damaged.
         """
-        if self.int8 is None:
+        if self.header.int8 is None:
             return None
         try:
             with safe_open(self.path, framework="np") as file:
-                graph = QuantizedGraph(*(file.get_tensor(name).tobytes() for name in INT8))
+                graph = QuantizedGraph(*(file.get_tensor(name).tobytes() for name in INT8_TENSORS))
         except (OSError, SafetensorError) as error:
-            raise FreelocError(f"model {self.path} cannot be read ({error}): copy it again") from error
-        if graph.digest() != self.int8.get("sha256"):
-            raise FreelocError(
+            raise ModelError(
+                f"model {self.path} cannot be read ({error}): copy it again", path=self.path
+            ) from error
+        if graph.digest() != self.header.int8.get("sha256"):
+            raise ModelError(
                 f"model {self.path} is damaged (its int8 network is not the one that was written): copy it again, "
-                "or make it anew with freeloc quantize"
+                "or quantize it again",
+                path=self.path,
             )
         return graph
 
 
 def _scales(values: Any) -> tuple[float, ...]:
     scales = tuple(float(value) for value in values)
-    Pyramid(scales)  # refuses scales that are none
+    try:
+        Pyramid(scales)
+    except Exception as error:
+        raise ValueError(str(error)) from error
     return scales
 
 
@@ -212,25 +268,30 @@ def _share(value: Any) -> float:
     return float(value)
 
 
-def _content(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _metadata(path: Path) -> dict[str, Any]:
     if path.is_dir():
-        raise FreelocError(
-            f"{path} holds no model.safetensors: give a run folder that freeloc train finished"
+        raise ModelError(
+            f"{path} holds no model.safetensors: give a run folder that freeloc train finished", path=path
         )
     if not path.is_file():
-        raise FreelocError(f"model {path} does not exist: give a .safetensors file that freeloc train wrote")
+        raise ModelError(
+            f"model {path} does not exist: give a .safetensors file that freeloc train wrote", path=path
+        )
     try:
         with safe_open(path, framework="np") as file:
             header = json.loads((file.metadata() or {}).get("freeloc", "null"))
     except (OSError, SafetensorError, ValueError) as error:
-        raise FreelocError(f"model {path} cannot be read ({error}): train or copy it again") from error
+        raise ModelError(
+            f"model {path} cannot be read ({error}): train or copy it again", path=path
+        ) from error
     if not isinstance(header, dict):
-        raise FreelocError(
-            f"{path} is a safetensors file but not a freeloc model: give one from freeloc train"
+        raise ModelError(
+            f"{path} is a safetensors file but not a freeloc model: give one from freeloc train", path=path
         )
     return header
+
+
+def _damaged(path: Path, reason: str) -> ModelError:
+    return ModelError(
+        f"model {path} is damaged ({' '.join(reason.split())}): train or copy it again", path=path
+    )

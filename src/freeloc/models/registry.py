@@ -107,7 +107,7 @@ def model_folders() -> tuple[tuple[Path, Origin], ...]:
 
 def package_folder() -> Path | None:
     """The models that come with freeloc; None where the package lies in an archive, whose files have no path."""
-    folder = files("freeloc") / "models"
+    folder = files("freeloc") / "models" / "pretrained"
     return folder if isinstance(folder, Path) and folder.is_dir() else None
 
 

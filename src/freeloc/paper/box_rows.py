@@ -82,11 +82,13 @@ class BoxRows:
         proposals = self._proposals(self.val_set, self.features) if row.extent == "proposals" else None
 
         def read(index: int, maps: Mapping[float, ScoreMap]) -> Detections:
-            seen = localize([maps[scale] for scale in row.scales], model.classes, pooling=model.pooling)
+            seen = localize(
+                [maps[scale] for scale in row.scales], model.header.classes, pooling=model.header.pooling
+            )
             arguments = (seen.normalized_maps(), seen.probabilities, seen.lattice)
             if proposals is None:
                 # At the level that the tags of the training images told.
-                return boxes_from_map(*arguments, model.box_threshold)
+                return boxes_from_map(*arguments, model.header.box_threshold)
             return rank_proposals(*arguments, proposals[index])
 
         return read

@@ -23,7 +23,7 @@ from freeloc.images.decode import read_image_size
 from freeloc.io.progress import print_status
 from freeloc.metrics import Detections, center_points, location_outcomes
 from freeloc.metrics import Outcome as Fate
-from freeloc.models.header import ModelHeader
+from freeloc.models.header import ModelFile
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
@@ -210,7 +210,7 @@ class Reproduction:
         rows: Sequence[RowPlan],
     ) -> tuple[dict[str, Predictions], dict[str, Detections]]:
         """The rows of one model, of points and of boxes; those that are kept from before as they are."""
-        content = ModelHeader.read(self.places.model(key)).content
+        content = ModelFile.open(self.places.model(key)).content_hash
         from_what = {
             row.key: f"{content} {describe_features(features)} {row.scales} {row.mode}"
             for row in points_of(rows)

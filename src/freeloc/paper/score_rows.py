@@ -81,7 +81,7 @@ def read_maps(
 
 def point_reader(row: RowPlan, model: Model) -> Reader:
     """Reads scores and points at a row's scales and in its way."""
-    pooling: str = "max" if trained_on_full_images(model) else model.pooling
+    pooling: str = "max" if trained_on_full_images(model) else model.header.pooling
 
     def read(_: int, maps: Mapping[float, ScoreMap]) -> _Read:
         chosen = [maps[scale] for scale in row.scales]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from freeloc.inference.score_map import sigmoid
 from freeloc.io.progress import pluralize, print_status, track
 from freeloc.metrics import calibration_error
 from freeloc.models.calibration import Calibration
-from freeloc.models.header import ModelHeader
+from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.models.model import Model
 from freeloc.models.platt_scaling import fit_calibration
 from freeloc.models.registry import find_model, model_file, place_to_write
@@ -61,7 +60,7 @@ def calibrate(
     """
     source = find_model(model)
     target = place_to_write(source) if out is None else model_file(out)
-    header = ModelHeader.read(source)
+    header = ModelFile.open(source).header
     contents = content_hashes([sample.path for sample in dataset])
     _check(header, dataset, contents)
     localizer = Localizer.load(source, weights=weights, runtime=runtime, precision=precision)
@@ -74,7 +73,7 @@ def calibrate(
         "scales": list(header.scales),
     }
     fitted = fit_calibration(scores, dataset.labels, facts)
-    made = replace(localizer.model, calibration=fitted)
+    made = localizer.model.with_header(calibration=fitted)
     made.save(target)
     if not quiet:
         print_status(_told(fitted, scores, dataset))

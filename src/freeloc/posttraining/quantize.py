@@ -22,6 +22,7 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.inference.scoring_graph import CellScorer, ScoreReadout
 from freeloc.io.progress import pluralize, print_status
+from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
 from freeloc.models.registry import find_model, model_file, place_to_write
 from freeloc.nn.backbones.registry import load_backbone
@@ -70,9 +71,9 @@ def quantize(
     source = find_model(model)
     target = place_to_write(source) if out is None else model_file(out)
     float_model = Model.load(source)
-    backbone = float_model.adapted(load_backbone(float_model.backbone, weights))
+    backbone = float_model.adapt_backbone(load_backbone(float_model.header.backbone, weights))
     calibration = _Calibration(
-        images, float_model, backbone.layout, backbone.pad_color, calibration_images, seed
+        images, float_model.header, backbone.layout, backbone.pad_color, calibration_images, seed
     )
     if not quiet:
         print_status(f"calibrating on {pluralize(calibration.images, 'image')}, {len(calibration)} canvases")
@@ -91,9 +92,8 @@ def quantize(
         "nncf": version("nncf"),
     }
     # Older files leave layout and fill to the backbone; with them, the network runs without it.
-    made = replace(
-        float_model, layout=backbone.layout, pad_color=backbone.pad_color, int8=graph, int8_facts=facts
-    )
+    header = replace(float_model.header, layout=backbone.layout, pad_color=backbone.pad_color, int8=facts)
+    made = replace(float_model, header=header, int8=graph)
     made.save(target)
     if not quiet:
         print_status(f"wrote {target}, {target.stat().st_size / 1e6:.1f} MB: run it with --precision int8")
@@ -106,7 +106,7 @@ class _Calibration:
     def __init__(
         self,
         images: Sequence[str | Path],
-        model: Model,
+        header: ModelHeader,
         layout: CellLayout,
         pad_color: tuple[int, int, int],
         calibration_images: int,
@@ -115,11 +115,11 @@ class _Calibration:
         generator = np.random.default_rng(seed)
         drawn = [images[int(index)] for index in generator.permutation(len(images))[:calibration_images]]
         self.images = len(drawn)
-        self._pyramid = Pyramid(model.scales, model.padding)
+        self._pyramid = Pyramid(header.scales, header.padding)
         self._layout = layout
         self._fill = pad_color
         # About half of the scales of each: every scale is seen, and twice as many images in the same time.
-        self._drawn = [(image, _some(model.scales, generator)) for image in drawn]
+        self._drawn = [(image, _some(header.scales, generator)) for image in drawn]
 
     def __len__(self) -> int:
         return sum(len(scales) for _image, scales in self._drawn)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from freeloc.models.header import ModelCard
@@ -33,6 +32,6 @@ def release(
         FreelocError: there is no such model, a weight is beyond float16, or the file cannot be written.
     """
     trained = Model.load(model)
-    made = replace(trained.rounded(load_backbone(trained.backbone, weights)), card=card)
+    made = trained.to_float16(load_backbone(trained.header.backbone, weights)).with_header(card=card)
     made.save(out)
     return made

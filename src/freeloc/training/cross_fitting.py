@@ -154,7 +154,7 @@ def out_of_fold(
         held = np.flatnonzero((dealt == fold) & drawn).tolist()
         maps = ready(model).score_maps_many([dataset.samples[place].path for place in held])
         looked_at = track(maps, "scoring what it has not seen", len(held), quiet=quiet)
-        scores += [pooled_scores(own, model.pooling) for own in looked_at]
+        scores += [pooled_scores(own, model.header.pooling) for own in looked_at]
         places += held
     return OutOfFoldScores(np.stack(scores), dataset.labels[places])
 
@@ -192,12 +192,12 @@ def calibrated(
         "by": _BY,
         "folds": folds,
         "name": dataset.name,
-        "data": dict((model.manifest or {}).get("data") or {}).get("fingerprint"),
+        "data": dict(model.header.manifest.get("data") or {}).get("fingerprint"),
         "images": len(held.labels),
-        "scales": list(model.scales),
+        "scales": list(model.header.scales),
         "seed": seed,
     }
-    return replace(model, calibration=fit_calibration(held.scores, held.labels, facts))
+    return model.with_header(calibration=fit_calibration(held.scores, held.labels, facts))
 
 
 _BY = "folds of the training images"
@@ -205,5 +205,6 @@ _BY = "folds of the training images"
 
 def is_calibrated(model: Model, folds: int) -> bool:
     """Whether `calibrated` has been at this model, with so many folds."""
-    facts = {} if model.calibration is None else model.calibration.facts
+    calibration = model.header.calibration
+    facts = {} if calibration is None else calibration.facts
     return (facts.get("by"), facts.get("folds")) == (_BY, folds)

@@ -61,7 +61,7 @@ class RunFolder:
         if not (self._resume and self.model.exists()):
             return None
         model = Model.load(self.model)
-        if not is_setup_of(model.manifest or {}, setup):
+        if not is_setup_of(model.header.manifest, setup):
             return None
         if not self._quiet:
             print_status(f"{self.model} is finished already")
@@ -106,6 +106,6 @@ class RunFolder:
     def finish(self, model: Model) -> None:
         """Write model and manifest, and say where they are."""
         model.save(self.model)
-        write_text(self.manifest, json.dumps(model.manifest, indent=2) + "\n")
+        write_text(self.manifest, json.dumps(model.header.manifest, indent=2) + "\n")
         if not self._quiet:
             print_status(f"wrote {self.model}")

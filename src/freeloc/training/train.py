@@ -20,11 +20,13 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
 from freeloc.inference.localizer import Localizer
 from freeloc.io.progress import print_status
+from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone, BackboneSplit
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.backbones.trainable_stages import FROZEN
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.pooling.registry import get_pooling, prediction_pooling
 from freeloc.runtime import Network, compile_network, torch_device
 from freeloc.training.batches import Source, derive_seed, plan_epoch
@@ -90,7 +92,7 @@ def train(
 
     def ready(part: Model) -> Localizer:
         # Without the hash of a file nobody keeps its graph: it is run once.
-        part = replace(part, content=None)
+        part = replace(part, content_hash=None)
         backbone = load_backbone(settings.backbone, settings.weights)
         return Localizer(part, backbone, runtime=settings.runtime, precision=settings.precision)
 
@@ -170,7 +172,7 @@ def _train(
             lesson, head, parts, dataset, recipe, run, checkpoint, setup, settings.seed, keep, quiet=quiet
         )
     box_threshold = fit_box_threshold(lesson.learner, lesson.cells, dataset, whole.layout, recipe)
-    made = replace(model(), box_threshold=box_threshold)
+    made = model().with_header(box_threshold=box_threshold)
     run.finish(made)
     return made
 
@@ -186,20 +188,20 @@ def _model(
     """What head and trained weights are now, as a model; ``manifest`` is asked with the backbone as it is now."""
     changes = {key: value.detach().cpu().clone() for key, value in parts.trained.items()}
     changed = backbone.with_weights(changes) if changes else backbone
-    return Model(
+    header = ModelHeader(
         backbone=backbone.name,
         backbone_fingerprint=changed.fingerprint,
+        backbone_base=backbone.fingerprint if changes else None,
         classes=dataset.classes,
-        head=head.folded(),
+        head=head.settings,
         scales=recipe.test_scales,
         padding=recipe.padding,
         pooling=prediction_pooling(recipe.pooling),
         layout=backbone.layout,
         pad_color=backbone.pad_color,
         manifest=manifest(changed),
-        backbone_base=backbone.fingerprint if changes else "",
-        backbone_changes=changes,
     )
+    return Model(header, head.folded(), changes)
 
 
 def _divided(backbone: Backbone, recipe: Recipe) -> BackboneSplit:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.pooling.full_image import full_image_scores
 from freeloc.nn.pooling.registry import get_pooling, prediction_pooling
 

@@ -15,7 +15,8 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.inference.fusion import pooled_scores
 from freeloc.inference.score_map import ScoreMap
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.pooling.registry import POOLINGS, get_pooling, prediction_pooling
 from freeloc.training.recipe import Recipe
 from freeloc.training.step import TrainStep
