@@ -10,7 +10,7 @@ import skimage.data
 from freeloc import Localizer
 from freeloc.images.decode import load_image
 from freeloc.io.progress import print_status
-from freeloc.visualization import draw_grid, draw_overlay, save_picture
+from freeloc.visualization import draw_grid, draw_overlay, save_image
 
 IMAGES = ("astronaut", "chelsea", "coffee", "motorcycle_left")
 """An astronaut (NASA, public domain), a cat (Stefan van der Walt, CC0), a cup of coffee (Rachel Michetti, CC0),
@@ -31,11 +31,11 @@ def main() -> None:
         path = folder / f"{name}.png"
         result = localizer.predict(path)
         picture = draw_overlay(load_image(path), result, panel_height=240)
-        save_picture(picture, words.out / f"{name}.jpg")
+        save_image(picture, words.out / f"{name}.jpg")
         pictures.append(picture)
         found = (f"{one.name} {one.probability:.0%} at {one.x:.0f}, {one.y:.0f}" for one in result.present())
         print_status(f"{name}: {'; '.join(found) or 'nothing'}")
-    save_picture(draw_grid(pictures, columns=1), words.out / "overview.jpg")
+    save_image(draw_grid(pictures, columns=1), words.out / "overview.jpg")
     print_status(f"wrote {len(pictures)} pictures and an overview to {words.out}")
 
 

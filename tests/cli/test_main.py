@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from freeloc import cli
+from freeloc._choices import MapSize
 from freeloc.cli import evaluate as evaluate_command
 from freeloc.cli import options
 from freeloc.cli import predict as predict_command
@@ -38,8 +39,7 @@ from freeloc.training.recipe import Recipe
 from freeloc.training.train import train
 from freeloc.visualization import draw_overlay
 from freeloc.visualization.overlay import draw_panels
-from freeloc.writers import localization_record, write_maps
-from freeloc.writers.npz_maps import MapSize
+from freeloc.writers import write_maps
 
 COMMANDS = ("demo", "train", "predict", "evaluate", "check", "calibrate", "quantize", "models")
 
@@ -54,6 +54,7 @@ def program(code: str) -> subprocess.CompletedProcess[str]:
 def test_help_answers_without_loading_anything_heavy() -> None:
     done = program(f"""
 import sys
+from freeloc._choices import MapSize
 from freeloc.cli import main
 for words in [[], *([name] for name in {COMMANDS})]:
     for flag in ("--help", "-h"):
@@ -264,12 +265,13 @@ def test_predict_has_the_librarys_defaults() -> None:
         assert default(cli.predict, name) == default(Localizer.load, name), name
     wanted = PredictionOptions()
     # A threshold of None asks the model.
-    for name in ("threshold", "peaks", "overlay", "skip_bad"):
+    for name in ("threshold", "peaks", "boxes", "skip_bad"):
         assert default(cli.predict, name) == getattr(wanted, name), name
-    for function in (Localization.present, localization_record, write_maps, draw_overlay, draw_panels):
+    for function in (Localization.present, write_maps, draw_overlay, draw_panels):
         assert default(function, "threshold") is None
-    assert (default(cli.predict, "maps"), wanted.maps) == (False, None)
-    assert default(cli.predict, "map_size") == default(write_maps, "size")
+    assert (default(cli.predict, "formats"), wanted.formats) == (None, ())
+    assert (default(cli.predict, "overlay"), default(cli.predict, "maps")) == (False, False)
+    assert default(cli.predict, "map_size") == default(write_maps, "size") == wanted.map_size
     assert PredictionOptions.__dataclass_fields__.keys() <= inspect.signature(cli.predict).parameters.keys()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from freeloc.datasets import Dataset
 from freeloc.inference.localizer import Localizer
-from freeloc.writers import localization_record
+from freeloc.writers import WRITERS, WriterOptions, localization_record
 
 TORCH = ("--runtime", "torch", "--precision", "float32")
 
@@ -55,7 +55,8 @@ def test_all_options_together(
     for line, name in zip((out / "predictions.jsonl").read_text().splitlines(), names, strict=True):
         path = images / f"{name}.jpg"
         result = localizer.predict(path)
-        assert json.loads(line) == localization_record(result, threshold=0.3, peaks=2, image_name=str(path))
+        options = WriterOptions(threshold=0.3, peaks=2)
+        assert json.loads(line) == localization_record(result, options, image_name=str(path))
         with np.load(out / "maps" / f"{name}.npz") as arrays:
             assert str(arrays["mode"]) == "paper"
             assert str(arrays["size"]) == "lattice"
@@ -85,7 +86,7 @@ def test_without_a_folder_the_same_lines_are_printed(
     for option in ("--overlay", "--maps"):
         answer = freeloc(*words, option)
         assert (answer.code, answer.out) == (2, "")
-        assert answer.err.endswith("give the folder for them, --out FOLDER\n")
+        assert "there is no output folder; give one" in answer.err
 
 
 def test_on_a_terminal_words_are_printed(
@@ -126,13 +127,56 @@ def test_a_bad_image(freeloc: Callable[..., Any], tiny_run: Path, images: Path, 
     assert "a-torn.jpg" in answer.err
     assert len((out / "predictions.jsonl").read_text().splitlines()) == 2
 
-    # Several are named together, and nothing is predicted before.
-    (images / "b-empty.png").write_bytes(b"")
-    answer = freeloc(*words)
-    assert answer.code == 2
-    headline, *told = answer.err.splitlines()
-    assert headline.startswith("freeloc: 2 of 4 images cannot be read: replace them")
-    assert [line.split()[0] for line in told] == [str(images / "a-torn.jpg"), str(images / "b-empty.png")]
+
+def test_the_writer_of_another_package(
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that freeloc has never heard of, installed as pip would do it."""
+    site = tmp_path / "site"
+    (site / "csv_points-1.0.dist-info").mkdir(parents=True)
+    (site / "csv_points-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: csv-points\nVersion: 1.0"
+    )
+    (site / "csv_points-1.0.dist-info" / "entry_points.txt").write_text(
+        "[freeloc.writers]\ncsv = csv_points:CsvWriter\nbroken = csv_points:Missing\n"
+    )
+    (site / "csv_points.py").write_text(
+        """
+from freeloc.writers import Writer
+
+class CsvWriter(Writer):
+    name = "csv"
+    needs_image = True
+
+    def write(self, result, image, path, name):
+        file = self.path_of(f"{name}.csv")
+        lines = [f"{one.name},{one.x:.1f},{one.y:.1f},{image.width}" for one in result]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\\n".join(lines))
+        self.files.append(file)
+"""
+    )
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr(WRITERS, "_installed", type(WRITERS)._installed.func(WRITERS))
+    out = tmp_path / "out"
+    words = ("predict", tiny_run, images, "--out", out, *TORCH, "--scales", "0.5")
+    answer = freeloc(*words, "--format", "csv", "--format", "jsonl")
+    assert answer.code == 0, answer.err
+    names = sorted(path.stem for path in images.glob("*.jpg"))
+    assert files(out) == {"predictions.jsonl", *(f"{name}.csv" for name in names)}
+    record = json.loads((out / "predictions.jsonl").read_text().splitlines()[0])
+    points = {entry["name"]: (entry["x"], entry["y"]) for entry in record["classes"]}
+    for line in (out / f"{names[0]}.csv").read_text().splitlines():
+        name, x, y, width = line.split(",")
+        assert (float(x), float(y)) == (
+            pytest.approx(points[name][0], abs=0.06),
+            pytest.approx(points[name][1], abs=0.06),
+        )
+        assert int(width) == record["width"]
+    for name, message in (("csw", "did you mean 'csv'?"), ("broken", "cannot be imported")):
+        answer = freeloc(*words, "--format", name)
+        assert (answer.code, answer.out) == (2, "")
+        assert message in answer.err
 
 
 def test_nothing_but_bad_images(
@@ -142,7 +186,9 @@ def test_nothing_but_bad_images(
     torn.write_bytes(b"\xff\xd8\xff torn")
     answer = freeloc("predict", tiny_run, torn, "--out", tmp_path / "out", *TORCH, "--quiet", "--skip-bad")
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith(f"freeloc: none of the 1 images can be read; the first: {torn}")
+    assert answer.err.startswith(
+        f"freeloc: no image can be read (1 tried); the first error: cannot read image {torn}: "
+    )
     assert not (tmp_path / "out" / "predictions.jsonl").exists()
 
 
@@ -178,8 +224,8 @@ def test_pictures_of_other_kinds_are_counted(
         (("--scales", ","), "--scales is empty"),
         (("--scales", "0"), "--scales has 0: give scales between"),
         (("--scales", "nan"), "--scales has nan"),
-        (("--threshold", "1.5"), "--threshold 1.5 is not a probability"),
-        (("--threshold", "nan"), "--threshold nan is not a probability"),
+        (("--threshold", "1.5"), "threshold is 1.5: give a probability"),
+        (("--threshold", "nan"), "threshold is nan: give a probability"),
         (("--weights", "gone.safetensors"), "weight file gone.safetensors does not exist"),
     ],
 )

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from freeloc.datasets import Dataset
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, ImageError, OutputError
 from freeloc.inference.localizer import Localizer
 from freeloc.prediction.predict_files import PredictionOptions, predict_files
-from freeloc.writers import localization_record
+from freeloc.writers import WriterOptions, localization_record
 
 
 def image(path: Path, seed: int = 0, size: tuple[int, int] = (60, 40)) -> Path:
@@ -46,8 +46,7 @@ def test_a_line_per_image_in_order(tiny_localizer: Localizer, tiny_scenes: Datas
     written = lines(tmp_path / "deep" / "out")
     assert [record["image"] for record in written] == [str(path) for path in paths]
     for record, path in zip(written, paths, strict=True):
-        wanted = localization_record(tiny_localizer.predict(path), image_name=str(path))
-        assert record == wanted
+        assert record == localization_record(tiny_localizer.predict(path), image_name=str(path))
 
 
 def test_options_reach_the_record(tiny_localizer: Localizer, tiny_scenes: Dataset, tmp_path: Path) -> None:
@@ -71,7 +70,7 @@ def test_extras_of_equal_names_lie_side_by_side(tiny_localizer: Localizer, tmp_p
         image(tmp_path / "album" / "b" / "x.png", 3, (20, 20)),
     ]
     out = tmp_path / "out"
-    options = PredictionOptions(threshold=0, overlay=True, maps="lattice")
+    options = PredictionOptions(threshold=0, formats=("jsonl", "overlays", "npz"), map_size="lattice")
     predict_files(tiny_localizer, paths, out, options, quiet=True)
     names = ["a/x", "b/x.jpg", "b/x.png"]
     assert files(out) == {
@@ -94,7 +93,7 @@ def test_maps_of_both_sizes(
     path = tiny_scenes.samples[3].path
     result = tiny_localizer.predict(path)
     threshold = float(np.median(result.probabilities))
-    options = PredictionOptions(threshold=threshold, maps=size)
+    options = PredictionOptions(threshold=threshold, formats=("npz",), map_size=size)
     predict_files(tiny_localizer, [path], tmp_path, options, quiet=True)
     with np.load(tmp_path / "maps" / f"{path.stem}.npz") as arrays:
         maps, classes = arrays["maps"], arrays["classes"].tolist()
@@ -121,7 +120,7 @@ def test_bad_images_are_left_out_and_counted(
         images / "2-gone.jpg",
         image(images / "3.jpg", 3),
     ]
-    options = PredictionOptions(skip_bad=True, overlay=True)
+    options = PredictionOptions(skip_bad=True, formats=("jsonl", "overlays"))
     assert predict_files(tiny_localizer, paths, tmp_path / "out", options) == 2
     assert [Path(record["image"]).name for record in lines(tmp_path / "out")] == ["1.jpg", "3.jpg"]
     assert files(tmp_path / "out") == {"predictions.jsonl", "overlays/1.jpg", "overlays/3.jpg"}
@@ -129,15 +128,20 @@ def test_bad_images_are_left_out_and_counted(
     assert "0.jpg" in said
     assert "2-gone.jpg" in said
     assert "wrote 2 predictions" in said
-    assert "2 bad images left out" in said
+    assert "skipped 2 bad images" in said
+
+
+MAPS_TOO = PredictionOptions(formats=("jsonl", "npz"), map_size="lattice")
 
 
 def test_a_bad_image_stops_and_leaves_no_list(tiny_localizer: Localizer, tmp_path: Path) -> None:
     images = tmp_path / "images"
     paths = [image(images / "1.jpg", 1), bad(images / "2.jpg"), image(images / "3.jpg", 3)]
-    with pytest.raises(FreelocError, match=r"2\.jpg.*--skip-bad"):
-        predict_files(tiny_localizer, paths, tmp_path / "out", PredictionOptions(maps="lattice"), quiet=True)
-    assert not (tmp_path / "out").exists()
+    with pytest.raises(ImageError, match=r"2\.jpg") as caught:
+        predict_files(tiny_localizer, paths, tmp_path / "out", MAPS_TOO, quiet=True)
+    assert (caught.value.path, caught.value.parameter) == (paths[1], "skip_bad")
+    # The maps of the image before it are whole; of the list there is nothing, half or hidden.
+    assert files(tmp_path / "out") == {"maps/1.npz"}
 
 
 def test_damage_that_only_decoding_finds(tiny_localizer: Localizer, tmp_path: Path) -> None:
@@ -145,8 +149,9 @@ def test_damage_that_only_decoding_finds(tiny_localizer: Localizer, tmp_path: Pa
     torn = image(images / "2.png", 2)
     torn.write_bytes(torn.read_bytes()[:-3000])
     paths = [image(images / "1.jpg", 1), torn, image(images / "3.jpg", 3)]
-    with pytest.raises(FreelocError, match=r"2\.png.*--skip-bad"):
-        predict_files(tiny_localizer, paths, tmp_path / "out", PredictionOptions(maps="lattice"), quiet=True)
+    with pytest.raises(ImageError, match=r"2\.png") as caught:
+        predict_files(tiny_localizer, paths, tmp_path / "out", MAPS_TOO, quiet=True)
+    assert (caught.value.path, caught.value.parameter) == (torn, "skip_bad")
     # The maps of the image before it are whole; of the list there is nothing, half or hidden.
     assert files(tmp_path / "out") == {"maps/1.npz"}
     options = PredictionOptions(skip_bad=True)
@@ -158,7 +163,7 @@ def test_an_earlier_list_survives_a_mistake(tiny_localizer: Localizer, tmp_path:
     good = image(tmp_path / "1.jpg")
     predict_files(tiny_localizer, [good], tmp_path / "out", quiet=True)
     before = (tmp_path / "out" / "predictions.jsonl").read_bytes()
-    with pytest.raises(FreelocError):
+    with pytest.raises(ImageError):
         predict_files(tiny_localizer, [good, tmp_path / "gone.jpg"], tmp_path / "out", quiet=True)
     assert (tmp_path / "out" / "predictions.jsonl").read_bytes() == before
     assert files(tmp_path / "out") == {"predictions.jsonl"}
@@ -166,11 +171,35 @@ def test_an_earlier_list_survives_a_mistake(tiny_localizer: Localizer, tmp_path:
 
 def test_a_place_that_cannot_be_written_is_named(tiny_localizer: Localizer, tmp_path: Path) -> None:
     target = image(tmp_path / "1.png")
-    with pytest.raises(FreelocError, match=r"cannot write .*1\.png"):
+    with pytest.raises(OutputError, match=r"cannot write .*1\.png"):
         predict_files(tiny_localizer, [target], target, quiet=True)
 
 
-@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
-def test_a_threshold_is_a_probability(threshold: float) -> None:
-    with pytest.raises(FreelocError, match=r"--threshold .* is not a probability"):
-        PredictionOptions(threshold=threshold)
+def test_formats_are_checked(tiny_localizer: Localizer, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no writer called 'xml'") as caught:
+        PredictionOptions(formats=("jsonl", "xml"))
+    assert caught.value.parameter == "formats"
+    path = image(tmp_path / "1.png")
+    for name in ("jsonl", "npz", "overlays"):
+        with pytest.raises(OutputError, match="there is no output folder") as refused:
+            predict_files(tiny_localizer, [path], None, PredictionOptions(formats=(name,)))
+        assert refused.value.parameter == "out"
+
+
+def test_every_option_is_one_of_writers_or_of_prediction() -> None:
+    with pytest.raises(ConfigurationError, match="threshold is 1.5"):
+        PredictionOptions(threshold=1.5)
+    own = PredictionOptions.__dataclass_fields__.keys() - WriterOptions.__dataclass_fields__.keys()
+    assert own == {"formats", "skip_bad"}
+
+
+def test_only_the_formats_named_are_written(
+    tiny_localizer: Localizer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [image(tmp_path / f"{number}.png", number) for number in range(2)]
+    options = PredictionOptions(formats=("npz", "console"))
+    predict_files(tiny_localizer, paths, tmp_path / "out", options)
+    assert files(tmp_path / "out") == {"maps/0.npz", "maps/1.npz"}
+    printed = capsys.readouterr()
+    assert [json.loads(line)["image"] for line in printed.out.splitlines()] == [str(path) for path in paths]
+    assert printed.err.endswith(f"wrote 2 predictions to {tmp_path / 'out'}\n")

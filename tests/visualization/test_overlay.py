@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, OutputError
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size
 from freeloc.images.decode import load_image
 from freeloc.inference.result import Localization, LocationMode
-from freeloc.visualization import draw_grid, draw_overlay, draw_panels, fonts, overlay, save_picture
+from freeloc.visualization import draw_grid, draw_overlay, draw_panels, fonts, overlay, save_image
 
 
 def bumps(
@@ -184,7 +184,7 @@ def test_a_narrow_caption_is_not_cut(name: str) -> None:
 
 def test_unknown_classes_and_wrong_images_are_refused() -> None:
     localization = bumps(100, 80, [(20, 20)])
-    with pytest.raises(FreelocError, match="no class 'unicorn'"):
+    with pytest.raises(ConfigurationError, match="class 'unicorn' is unknown"):
         draw_overlay(flat(100, 80), localization, classes=["unicorn"])
     for wrong in (flat(80, 100), flat(100, 80)[..., 0], flat(100, 80).astype(np.float32)):
         with pytest.raises(ValueError, match="image"):
@@ -329,7 +329,7 @@ def test_a_grid_needs_pictures_and_columns() -> None:
 def test_the_ending_gives_the_format(tmp_path: Path, suffix: str, kind: str) -> None:
     picture = draw_overlay(flat(60, 40), bumps(60, 40, [(30, 20)]))
     path = tmp_path / "new" / f"out{suffix}"
-    save_picture(picture, path)
+    save_image(picture, path)
     with Image.open(path) as read:
         assert read.format == kind
     assert np.abs(load_image(path).astype(int) - np.asarray(picture).astype(int)).mean() < 3
@@ -337,18 +337,18 @@ def test_the_ending_gives_the_format(tmp_path: Path, suffix: str, kind: str) -> 
 
 
 def test_a_picture_with_alpha_can_be_a_jpeg(tmp_path: Path) -> None:
-    save_picture(Image.new("RGBA", (4, 4), (255, 0, 0, 255)), tmp_path / "a.jpg")
+    save_image(Image.new("RGBA", (4, 4), (255, 0, 0, 255)), tmp_path / "a.jpg")
     assert load_image(tmp_path / "a.jpg")[0, 0, 0] > 200
 
 
 def test_formats_that_do_not_fit(tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match=r"\.png, \.jpg or \.webp"):
-        save_picture(Image.new("RGB", (4, 4)), tmp_path / "out.xyz")
-    with pytest.raises(FreelocError, match=r"end in \.png"):
-        save_picture(Image.new("RGB", (20_000, 1)), tmp_path / "out.webp")
+    with pytest.raises(OutputError, match=r"\.png, \.jpg or \.webp"):
+        save_image(Image.new("RGB", (4, 4)), tmp_path / "out.xyz")
+    with pytest.raises(OutputError, match=r"ends in \.png"):
+        save_image(Image.new("RGB", (20_000, 1)), tmp_path / "out.webp")
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(FreelocError, match="cannot write"):
-        save_picture(Image.new("RGB", (4, 4)), tmp_path / "folder.png")
+    with pytest.raises(OutputError, match="cannot write"):
+        save_image(Image.new("RGB", (4, 4)), tmp_path / "folder.png")
     assert [each.name for each in tmp_path.iterdir()] == ["folder.png"]
 
 

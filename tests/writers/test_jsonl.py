@@ -1,297 +1,105 @@
-"""JSON lines: the record's fields and numbers, and the file that is whole or not there."""
+"""JSON lines: the file that is whole or not there."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
 
-from freeloc.errors import FreelocError
-from freeloc.geometry.grid import CellLayout
-from freeloc.geometry.lattice import Lattice
-from freeloc.geometry.pyramid import Pyramid
-from freeloc.geometry.size import Size
-from freeloc.inference.decision import DecisionRule
-from freeloc.inference.fusion import localize
+from freeloc.errors import OutputError
 from freeloc.inference.result import Localization
-from freeloc.inference.score_map import ScoreMap
-from freeloc.models.calibration import Calibration
-from freeloc.writers import SCHEMA_VERSION, JsonLinesWriter, localization_record
+from freeloc.writers import WriterOptions, localization_record
+from freeloc.writers.jsonl import JsonlWriter
+from freeloc.writers.record import json_line
 
-LAYOUT = CellLayout(stride=32, offset=16.0)
-
-
-def real_localization(mode: str = "fused", classes: int = 4) -> Localization:
-    rng = np.random.default_rng(5)
-    grids = Pyramid((0.7, 1.0)).grids(Size(500, 375), LAYOUT)
-    maps = [
-        ScoreMap.of(rng.normal(0, 3, (classes, grid.valid_rows, grid.valid_cols)).astype(np.float32), grid)
-        for grid in grids
-    ]
-    return localize(
-        maps, tuple(f"class {index}" for index in range(classes)), mode=mode, path=Path("a/b.jpg")
-    )
+PATHS = [Path(f"album/{name}.jpg") for name in ("a", "b", "c")]
 
 
-def with_scores(scores: list[float]) -> Localization:
-    image = Size(30, 20)
-    lattice = Lattice.over(image, 8.0)
-    count = len(scores)
-    return Localization(
-        image,
-        tuple(f"class {index}" for index in range(count)),
-        np.array(scores, np.float32),
-        np.full((count, 2), 7.123456),
-        np.array(scores, np.float32),
-        np.zeros((count, lattice.rows, lattice.cols), np.float32),
-        lattice,
-        "fused",
-    )
+def write(writer: JsonlWriter, result: Localization, path: Path = PATHS[0]) -> None:
+    writer.write(result, None, path, path.stem)
 
 
-def strict(text: str) -> object:
-    """JSON without Python's own NaN and Infinity."""
-
-    def refuse(word: str) -> object:
-        raise AssertionError(f"{word} is no JSON")
-
-    return json.loads(text, parse_constant=refuse)
-
-
-# --- the record -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("mode", ["fused", "paper"])
-def test_the_record_holds_what_the_localization_says(mode: str) -> None:
-    localization = real_localization(mode)
-    record = localization_record(localization, threshold=0.6, peaks=3, image_name="b.jpg")
-    assert list(record) == ["schema_version", "image", "width", "height", "mode", "threshold", "classes"]
-    assert (record["schema_version"], SCHEMA_VERSION) == (1, 1)
-    assert (record["image"], record["width"], record["height"]) == ("b.jpg", 500, 375)
-    assert (record["mode"], record["threshold"]) == (mode, 0.6)
-    names = [each["name"] for each in record["classes"]]
-    assert sorted(names) == sorted(localization.classes)
-    assert [name for name, each in zip(names, record["classes"], strict=True) if each["present"]] == [
-        location.name for location in localization.present(0.6)
-    ]
-    for each in record["classes"]:
-        location = localization[each["name"]]
-        fields = ["name", "score", "probability", "x", "y", "response", "threshold", "present", "peaks"]
-        assert list(each) == fields
-        assert each["threshold"] == 0.6
-        assert each["score"] == pytest.approx(location.score, rel=1e-5)
-        assert each["probability"] == pytest.approx(1 / (1 + math.exp(-location.score)), rel=1e-5)
-        assert each["response"] == pytest.approx(location.response, rel=1e-5)
-        assert (each["x"], each["y"]) == (
-            pytest.approx(location.x, abs=0.005),
-            pytest.approx(location.y, abs=0.005),
-        )
-        peaks = localization.peaks(each["name"], count=3)
-        assert len(each["peaks"]) == len(peaks) >= 1
-        assert each["peaks"][0]["value"] == pytest.approx(peaks[0].value, rel=1e-5)
-    scores = [each["score"] for each in record["classes"]]
-    assert scores == sorted(scores, reverse=True)
+def test_one_line_per_record(tmp_path: Path, tiny_result: Localization) -> None:
+    folder = tmp_path / "new"
+    options = WriterOptions(threshold=0.6, peaks=2, boxes=1)
+    with JsonlWriter(folder, options) as writer:
+        for path in PATHS:
+            write(writer, tiny_result, path)
+        assert not (folder / "predictions.jsonl").exists()
+        assert writer.files == []
+    assert writer.files == [folder / "predictions.jsonl"]
+    lines = writer.files[0].read_bytes().splitlines(keepends=True)
+    records = [localization_record(tiny_result, options, image_name=str(path)) for path in PATHS]
+    assert lines == [json_line(record) for record in records]
+    assert [json.loads(line) for line in lines] == records
+    assert [each.name for each in folder.iterdir()] == ["predictions.jsonl"]
 
 
-def test_peaks_and_boxes_only_when_asked_for() -> None:
-    for each in localization_record(real_localization())["classes"]:
-        assert not {"peaks", "boxes"} & each.keys()
+def test_an_error_leaves_no_file(tmp_path: Path, tiny_result: Localization) -> None:
+    writer = JsonlWriter(tmp_path, WriterOptions())
 
-
-def test_boxes_are_those_of_the_localization() -> None:
-    localization = real_localization()
-    record = localization_record(localization, boxes=2)
-    assert any(each["boxes"] for each in record["classes"])
-    for each in record["classes"]:
-        boxes = localization.boxes(each["name"], count=2)
-        assert [box["score"] for box in each["boxes"]] == pytest.approx(
-            [box.score for box in boxes], rel=1e-5
-        )
-        for told, box in zip(each["boxes"], boxes, strict=True):
-            assert (told["x1"], told["y2"]) == (
-                pytest.approx(box.x1, abs=0.005),
-                pytest.approx(box.y2, abs=0.005),
-            )
-
-
-def test_the_image_is_named_by_its_path_unless_told() -> None:
-    localization = real_localization()
-    assert localization_record(localization)["image"] == "a/b.jpg"
-    assert localization_record(dataclasses.replace(localization, path=None))["image"] == ""
-
-
-def test_equal_probabilities_are_ordered_by_score() -> None:
-    record = localization_record(with_scores([40.0, 50.0, 45.0]))
-    assert [each["probability"] for each in record["classes"]] == [1.0, 1.0, 1.0]
-    assert [each["name"] for each in record["classes"]] == ["class 1", "class 2", "class 0"]
-
-
-def test_a_calibrated_model_has_a_threshold_for_each_class() -> None:
-    calibration = Calibration((1.0, 0.1, 1.0), (0.0, 0.0, -3.0), (0.5, 0.5, 0.25))
-    localization = dataclasses.replace(with_scores([1.0, 2.0, 2.0]), decision=DecisionRule(calibration))
-    record = localization_record(localization)
-    assert record["threshold"] is None
-    found = [(each["name"], each["threshold"], each["present"]) for each in record["classes"]]
-    assert found == [("class 0", 0.5, True), ("class 1", 0.5, True), ("class 2", 0.25, True)]
-    shares = [each["probability"] for each in record["classes"]]
-    assert shares == pytest.approx([1 / (1 + math.exp(-odds)) for odds in (1.0, 0.2, -1.0)], rel=1e-5)
-    # Given one, all classes share it.
-    record = localization_record(localization, threshold=0.6)
-    assert record["threshold"] == 0.6
-    assert [(each["threshold"], each["present"]) for each in record["classes"]] == [
-        (0.6, True),
-        (0.6, False),
-        (0.6, False),
-    ]
-    # What is not calibrated has the model's own.
-    record = localization_record(
-        dataclasses.replace(with_scores([1.0, 2.0]), decision=DecisionRule(threshold=0.8))
-    )
-    assert record["threshold"] == 0.8
-    assert [each["present"] for each in record["classes"]] == [True, False]
-
-
-@given(npst.arrays(np.float32, st.integers(1, 6), elements=st.floats(width=32)))
-@settings(deadline=None)
-def test_any_scores_give_strict_json_with_few_digits(scores: np.ndarray) -> None:
-    localization = with_scores(scores.tolist())
-    localization = dataclasses.replace(localization, maps=localization.maps + scores[:, None, None])
-    record = localization_record(localization, peaks=2)
-    back = strict(json.dumps(record, allow_nan=False))
-    assert back == record
-    values = [each["score"] for each in record["classes"] if each["score"] is not None]
-    assert values == sorted(values, reverse=True)
-    for each in record["classes"]:
-        original = float(scores[int(each["name"].removeprefix("class "))])
-        if math.isfinite(original):
-            assert each["score"] == pytest.approx(original, rel=6e-6)
-            assert len(f"{each['score']:e}".split("e")[0].rstrip("0")) <= 1 + 1 + 1 + 5
-        else:
-            assert each["score"] is None
-        if math.isnan(original):
-            assert not each["present"]
-        assert each["x"] == 7.12
-
-
-def test_minus_zero_is_zero() -> None:
-    assert str(localization_record(with_scores([-0.0]))["classes"][0]["score"]) == "0.0"
-
-
-# --- the file ---------------------------------------------------------------------------------------------
-
-
-def lines(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8")
-    assert not text or text.endswith("\n")
-    return text.split("\n")[:-1]
-
-
-def test_one_line_per_record(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "out.jsonl"
-    records = [localization_record(real_localization(), image_name=name) for name in ("a", "b", "c")]
-    with JsonLinesWriter(path) as writer:
-        for record in records:
-            writer.write(record)
-        assert not path.exists()
-    assert writer.count == 3
-    assert [strict(line) for line in lines(path)] == records
-    assert [each.name for each in path.parent.iterdir()] == ["out.jsonl"]
-
-
-@given(st.lists(st.dictionaries(st.text(), st.text() | st.floats(allow_nan=False, allow_infinity=False))))
-@settings(max_examples=40, deadline=None)
-def test_any_text_stays_on_its_line(tmp_path_factory: pytest.TempPathFactory, records: list[dict]) -> None:
-    path = tmp_path_factory.mktemp("lines") / "out.jsonl"
-    with JsonLinesWriter(path) as writer:
-        for record in records:
-            writer.write(record)
-    assert [strict(line) for line in lines(path)] == records
-
-
-def test_letters_are_readable_and_odd_file_names_survive(tmp_path: Path) -> None:
-    odd = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
-    with JsonLinesWriter(tmp_path / "out.jsonl") as writer:
-        writer.write({"image": "собака.jpg"})
-        writer.write({"image": odd})
-    first, second = lines(tmp_path / "out.jsonl")
-    assert "собака" in first
-    assert json.loads(second)["image"] == odd
-
-
-def test_an_error_leaves_no_file(tmp_path: Path) -> None:
     def block() -> None:
-        with JsonLinesWriter(tmp_path / "out.jsonl") as writer:
-            writer.write({"a": 1})
+        with writer:
+            write(writer, tiny_result)
             raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):
         block()
     assert list(tmp_path.iterdir()) == []
+    assert writer.files == []
 
 
-def test_an_error_leaves_the_old_file_and_keeps_its_kind(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl"
+def test_an_error_leaves_the_old_file_and_keeps_its_kind(tmp_path: Path, tiny_result: Localization) -> None:
+    path = tmp_path / "predictions.jsonl"
     path.write_text("old\n")
 
     def block() -> None:
-        with JsonLinesWriter(path) as writer:
-            writer.write({"a": 1})
+        with JsonlWriter(tmp_path, WriterOptions()) as writer:
+            write(writer, tiny_result)
             raise PermissionError("of the block")
 
     with pytest.raises(PermissionError, match="of the block"):
         block()
     assert path.read_text() == "old\n"
-    with JsonLinesWriter(path) as writer:
-        writer.write({"a": 1})
-    assert lines(path) == ['{"a": 1}']
-    assert [each.name for each in tmp_path.iterdir()] == ["out.jsonl"]
+    with JsonlWriter(tmp_path, WriterOptions()) as writer:
+        write(writer, tiny_result)
+    assert path.read_bytes() == json_line(localization_record(tiny_result, image_name=str(PATHS[0])))
+    assert [each.name for each in tmp_path.iterdir()] == ["predictions.jsonl"]
 
 
-def test_nan_is_never_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="JSON compliant"), JsonLinesWriter(tmp_path / "out.jsonl") as writer:
-        writer.write({"a": float("nan")})
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_writing_needs_the_with_block(tmp_path: Path) -> None:
-    writer = JsonLinesWriter(tmp_path / "out.jsonl")
+def test_writing_needs_the_with_block(tmp_path: Path, tiny_result: Localization) -> None:
+    writer = JsonlWriter(tmp_path, WriterOptions())
     with pytest.raises(ValueError, match="with block"):
-        writer.write({})
+        write(writer, tiny_result)
     with writer:
         pass
     with pytest.raises(ValueError, match="with block"):
-        writer.write({})
-    assert (tmp_path / "out.jsonl").read_bytes() == b""
+        write(writer, tiny_result)
+    assert (tmp_path / "predictions.jsonl").read_bytes() == b""
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "out.jsonl").mkdir()
+def test_a_place_that_cannot_be_written(tmp_path: Path, tiny_result: Localization) -> None:
+    (tmp_path / "predictions.jsonl").mkdir()
     with (
-        pytest.raises(FreelocError, match=r"cannot write .*out\.jsonl"),
-        JsonLinesWriter(tmp_path / "out.jsonl") as writer,
+        pytest.raises(OutputError, match=r"cannot write .*predictions\.jsonl"),
+        JsonlWriter(tmp_path, WriterOptions()) as writer,
     ):
-        writer.write({"a": 1})
-    assert [each.name for each in tmp_path.iterdir()] == ["out.jsonl"]
+        write(writer, tiny_result)
+    assert [each.name for each in tmp_path.iterdir()] == ["predictions.jsonl"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    writer = JsonLinesWriter(tmp_path / "out.jsonl")
+def test_a_full_disk_is_reported(tmp_path: Path, tiny_result: Localization) -> None:
+    writer = JsonlWriter(tmp_path, WriterOptions())
 
     def block() -> None:
         with writer:
             assert writer._file is not None
             writer._file.close()
             writer._file = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
-            writer.write({"a": 1})
+            write(writer, tiny_result)
 
-    with pytest.raises(FreelocError, match=r"out\.jsonl: No space left"):
+    with pytest.raises(OutputError, match=r"predictions\.jsonl: No space left"):
         block()
     assert list(tmp_path.iterdir()) == []

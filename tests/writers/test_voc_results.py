@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from freeloc.datasets import Dataset, Sample
 from freeloc.datasets.detections import read_detections
 from freeloc.datasets.voc.results import read_classification_results
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, OutputError
 from freeloc.metrics import APFlavour, Detections, GroundTruth, classification_ap, detection_ap
 from freeloc.writers.voc_results import write_classification_results, write_detection_results
 
@@ -164,25 +164,25 @@ def test_refusals(tmp_path: Path) -> None:
     one = Detections.build([0], [0], [1], [[0, 0, 1, 1]])
     write_detection_results(tmp_path / "good", ["a"], ["cat"], one, "val")
     for name in ("", "a b", " a", "a\n", "caf\udce9"):
-        with pytest.raises(FreelocError, match="name that VOC results cannot hold"):
+        with pytest.raises(OutputError, match="cannot be written to a VOC results file"):
             write_detection_results(tmp_path / "bad", [name], ["cat"], one, "val")
-    with pytest.raises(FreelocError, match="two images are called 'b'"):
+    with pytest.raises(OutputError, match="two images have the ID 'b'"):
         write_classification_results(tmp_path / "bad", ["a", "b", "b"], ["cat"], np.zeros((3, 1)), "val")
     for name in ("", "cat/dog", "cat\\dog", "cat\n"):
-        with pytest.raises(FreelocError, match="the class .* cannot be part of a file's name"):
+        with pytest.raises(OutputError, match="the class .* cannot be part of a file name"):
             write_detection_results(tmp_path / "bad", ["a"], [name], one, "val")
-        with pytest.raises(FreelocError, match="the split .* cannot be part of a file's name"):
+        with pytest.raises(OutputError, match="the split .* cannot be part of a file name"):
             write_detection_results(tmp_path / "bad", ["a"], ["cat"], one, name)
     for value in (np.nan, np.inf, -np.inf):
-        with pytest.raises(FreelocError, match="NaN or infinite"):
+        with pytest.raises(OutputError, match="NaN or infinite"):
             write_classification_results(tmp_path / "bad", ["a"], ["cat"], [[value]], "val")
-    with pytest.raises(FreelocError, match="NaN or infinite"):
+    with pytest.raises(OutputError, match="NaN or infinite"):
         write_detection_results(
             tmp_path / "bad", ["a"], ["cat"], Detections.build([0], [0], [np.inf], [[0, 0, 1, 1]]), "val"
         )
-    with pytest.raises(FreelocError, match="comp5.*comp3, comp4"):
+    with pytest.raises(ConfigurationError, match="comp5.*comp3, comp4"):
         write_detection_results(tmp_path / "bad", ["a"], ["cat"], one, "val", "comp5")  # type: ignore[arg-type]
-    with pytest.raises(FreelocError, match="comp3.*comp1, comp2"):
+    with pytest.raises(ConfigurationError, match="comp3.*comp1, comp2"):
         write_classification_results(tmp_path / "bad", ["a"], ["cat"], [[1]], "val", "comp3")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="scores have shape"):
         write_classification_results(tmp_path / "bad", ["a"], ["cat"], [1], "val")

@@ -71,7 +71,7 @@ def _with_option(error: FreelocError, parameters: list[Any]) -> str:
         for parameter in parameters
         if parameter.opts and parameter.opts[0].startswith("--")
     }
-    if error.parameter not in options:
+    if error.parameter is None or error.parameter not in options:
         return str(error)
     fix = _FIXES.get(error.parameter, f"option {options[error.parameter]}")
     headline, *details = str(error).splitlines()

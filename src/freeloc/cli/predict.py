@@ -65,11 +65,22 @@ def predict(
     boxes: Annotated[
         int, typer.Option(help="Boxes around the objects of a class: at most so many.", min=0)
     ] = 0,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="What to write: jsonl, console, overlays, npz, or a writer of an installed package; repeatable. "
+            "Default: jsonl with --out, console without.",
+        ),
+    ] = None,
     overlay: Annotated[
         bool,
-        typer.Option("--overlay", help="Write a picture an image: map and yellow cross per present class."),
+        typer.Option(
+            "--overlay", help="Also write an overlay per image: map and yellow cross of each present class."
+        ),
     ] = False,
-    maps: Annotated[bool, typer.Option("--maps", help="Write the score maps as .npz.")] = False,
+    maps: Annotated[bool, typer.Option("--maps", help="Also write the score maps as .npz.")] = False,
     map_size: Annotated[
         MapSize,
         typer.Option(help="image: present classes, every pixel; lattice: all classes, the raster as it is."),
@@ -84,9 +95,19 @@ def predict(
     from freeloc.images.find import find_images
     from freeloc.inference.localizer import Localizer
     from freeloc.io.progress import pluralize, print_status
-    from freeloc.prediction.predict_files import OVERLAYS, PredictionOptions, predict_files
+    from freeloc.prediction.predict_files import PredictionOptions, predict_files
+    from freeloc.writers.overlays import OVERLAYS_FOLDER
 
-    found = find_images(images, exclude=None if out is None else out / OVERLAYS)
+    chosen = formats or ["console" if out is None else "jsonl"]
+    options = PredictionOptions(
+        threshold=threshold,
+        peaks=peaks,
+        boxes=boxes,
+        map_size=map_size.value,
+        formats=(*chosen, *["overlays"] * overlay, *["npz"] * maps),
+        skip_bad=skip_bad,
+    )
+    found = find_images(images, exclude=None if out is None else out / OVERLAYS_FOLDER)
     for suffix, count in sorted(found.unsupported.items()):
         print_status(
             f"left out: {pluralize(count, f'{suffix} file')}, a kind freeloc does not read: convert to JPEG"
@@ -99,13 +120,5 @@ def predict(
         location=location.value,
         runtime=runtime.value,
         precision=precision.value,
-    )
-    options = PredictionOptions(
-        threshold=threshold,
-        peaks=peaks,
-        boxes=boxes,
-        overlay=overlay,
-        maps=map_size.value if maps else None,
-        skip_bad=skip_bad,
     )
     predict_files(localizer, found.paths, out, options, quiet=quiet)

@@ -22,7 +22,7 @@ from freeloc.io.progress import print_status
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
-from freeloc.visualization import draw_grid, draw_overlay, save_picture
+from freeloc.visualization import draw_grid, draw_overlay, save_image
 
 __all__ = ["DemoSettings", "run_demo"]
 
@@ -139,10 +139,10 @@ class _Gallery:
         """One picture: the scene with its true boxes, then a map and a cross per class found."""
         boxes = [(self._classes[box.label], (box.x1, box.y1, box.x2, box.y2)) for box in sample.boxes or ()]
         picture = draw_overlay(load_image(sample.path), result, boxes=boxes, panel_height=240)
-        save_picture(picture, self._folder / f"{sample.path.stem}.jpg")
+        save_image(picture, self._folder / f"{sample.path.stem}.jpg")
         if len(self._first) < _OVERVIEW_PICTURES:
             self._first.append(picture)
 
     def overview(self, path: Path) -> None:
         """The first pictures on one page."""
-        save_picture(draw_grid(self._first, columns=1), path)
+        save_image(draw_grid(self._first, columns=1), path)

@@ -1,7 +1,7 @@
 """What a person looks at: pictures of images with their score maps and crosses."""
 
 from freeloc.visualization.evaluation_table import print_evaluation, render_evaluation
-from freeloc.visualization.overlay import draw_grid, draw_overlay, draw_panels, save_picture
+from freeloc.visualization.overlay import draw_grid, draw_overlay, draw_panels, save_image
 
 __all__ = [
     "draw_grid",
@@ -9,5 +9,5 @@ __all__ = [
     "draw_panels",
     "print_evaluation",
     "render_evaluation",
-    "save_picture",
+    "save_image",
 ]

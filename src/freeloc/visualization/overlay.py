@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from freeloc._typing import Float32Array
-from freeloc.errors import FreelocError
+from freeloc._typing import Float32Array, Uint8Array
+from freeloc.errors import OutputError
+from freeloc.geometry.size import Size
 from freeloc.inference.result import ClassLocation, Localization
 from freeloc.inference.score_map import sigmoid
 from freeloc.io import atomic
 from freeloc.visualization.fonts import baseline_top, fitted
 
-__all__ = ["COLOURS", "colour_of", "draw_grid", "draw_overlay", "draw_panels", "save_picture"]
+__all__ = ["COLOURS", "colour_of", "draw_grid", "draw_overlay", "draw_panels", "save_image"]
 
 NamedBox = tuple[str, tuple[float, float, float, float]]
 """A class name and ``x1, y1, x2, y2`` in image pixels."""
@@ -85,7 +86,7 @@ class _Place(NamedTuple):
 
 
 def draw_overlay(
-    image: npt.NDArray[np.uint8],
+    image: Uint8Array | Image.Image,
     localization: Localization,
     *,
     classes: Sequence[str] | None = None,
@@ -98,7 +99,8 @@ def draw_overlay(
     """Draw one image with all its crosses, and then a panel per class with the class's score map.
 
     Args:
-        image: (H, W, 3) uint8 RGB, the upright image the localization was made from.
+        image: the upright image the localization was made from, (H, W, 3) uint8 RGB or a Pillow image of mode RGB;
+            it may be reduced by 2, 4 or 8, as JPEG decoders do.
         localization: scores, points and maps.
         classes: draw these, in this order; without them the present classes, most probable first.
         threshold: probability from which a class is present; without it the model's own, for each class.
@@ -128,7 +130,7 @@ def draw_overlay(
 
 
 def draw_panels(
-    image: npt.NDArray[np.uint8],
+    image: Uint8Array | Image.Image,
     localization: Localization,
     *,
     classes: Sequence[str] | None = None,
@@ -139,10 +141,7 @@ def draw_panels(
 ) -> list[Image.Image]:
     """The panels of `draw_overlay`, each with its caption, all of one size: the image first."""
     size = localization.image_size
-    if image.dtype != np.uint8 or image.shape != (size.height, size.width, 3):
-        raise ValueError(
-            f"the image is ({size.height}, {size.width}, 3) uint8, not {image.shape} {image.dtype}"
-        )
+    image = _pillow_image(image, size)
     if classes is None:
         chosen = localization.present(threshold)
         note = _count(len(chosen)) if chosen else f"no class reaches {_wanted(localization, threshold)}"
@@ -153,9 +152,7 @@ def draw_panels(
         note = f"{limit} of {note}"
         chosen = chosen[:limit]
     place = _place(size.width, size.height, panel_height)
-    picture = Image.fromarray(image).resize(
-        (place.width, place.height), Image.Resampling.LANCZOS, reducing_gap=3.0
-    )
+    picture = image.resize((place.width, place.height), Image.Resampling.LANCZOS, reducing_gap=3.0)
     name = localization.path.name if localization.path else "image"
     panels = [_with_caption(_image_panel(picture, place, chosen, boxes), name, note)]
     grey = _dimmed(picture)
@@ -166,6 +163,23 @@ def draw_panels(
         _draw_cross(panel, place, location)
         panels.append(_with_caption(panel, location.name, f"{location.probability:.2f}"))
     return panels
+
+
+def _pillow_image(image: Uint8Array | Image.Image, size: Size) -> Image.Image:
+    """Return an image as a Pillow image, after checking that it is RGB and fits the size of the original."""
+    if not isinstance(image, Image.Image):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"the image must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
+        image = Image.fromarray(image)
+    elif image.mode != "RGB":
+        raise ValueError(f"the image must have mode RGB, got {image.mode}")
+    # JPEG decoders round reduced sizes up.
+    if image.size not in [(-(-size.width // n), -(-size.height // n)) for n in (1, 2, 4, 8)]:
+        raise ValueError(
+            f"the image has {image.width}×{image.height} pixels, but the localization is for "
+            f"{size.width}×{size.height}"
+        )
+    return image
 
 
 def _wanted(localization: Localization, threshold: float | None) -> str:
@@ -220,7 +234,7 @@ def draw_grid(
     return page
 
 
-def save_picture(image: Image.Image, path: Path) -> None:
+def save_image(image: Image.Image, path: Path) -> None:
     """Write a picture as a whole or not at all; the ending of ``path`` gives the format (PNG, JPEG, WebP).
 
     Raises:
@@ -229,9 +243,16 @@ def save_picture(image: Image.Image, path: Path) -> None:
     try:
         kind, longest, options = _FORMATS[path.suffix.lower()]
     except KeyError as error:
-        raise FreelocError(f"cannot tell the format of {path}: let it end in .png, .jpg or .webp") from error
+        raise OutputError(
+            f"cannot write {path}: unknown image format; use a suffix of .png, .jpg or .webp",
+            path=path,
+        ) from error
     if max(image.size) > longest:
-        raise FreelocError(f"{path} would be {image.width}×{image.height} pixels: let it end in .png instead")
+        raise OutputError(
+            f"cannot write {path}: {image.width}×{image.height} pixels exceed the limit of {kind}; "
+            "use a path that ends in .png",
+            path=path,
+        )
     if kind == "JPEG" and image.mode != "RGB":
         image = image.convert("RGB")
     with atomic.atomic_path(path) as temporary:

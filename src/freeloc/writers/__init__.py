@@ -1,15 +1,17 @@
-"""What leaves the program: records and maps for other programs, and a few words for people."""
+"""Output formats: records for other programs, score maps, overlays, and short text for people."""
 
-from freeloc.writers.console import StandardOutput
-from freeloc.writers.jsonl import JsonLinesWriter
+from freeloc.writers.base import Writer, WriterOptions
 from freeloc.writers.npz_maps import write_maps
 from freeloc.writers.output_names import output_names
 from freeloc.writers.record import SCHEMA_VERSION, localization_record
+from freeloc.writers.registry import WRITERS, create_writers
 
 __all__ = [
     "SCHEMA_VERSION",
-    "JsonLinesWriter",
-    "StandardOutput",
+    "WRITERS",
+    "Writer",
+    "WriterOptions",
+    "create_writers",
     "localization_record",
     "output_names",
     "write_maps",

@@ -1,54 +1,50 @@
-"""Records on standard output."""
+"""Results on standard output."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, ClassVar
 
-from freeloc.writers.jsonl import _line
+from PIL import Image
 
-__all__ = ["StandardOutput"]
+from freeloc.inference.result import Localization
+from freeloc.writers.base import Writer
+from freeloc.writers.record import json_line, localization_record
+
+__all__ = ["ConsoleWriter"]
 
 
-class StandardOutput:
-    """Records on standard output, each as soon as it is there: words on a terminal, JSON lines elsewhere.
+class ConsoleWriter(Writer):
+    """Writes each result to standard output at once: as text on a terminal, as a JSON line elsewhere."""
 
-    Attributes:
-        count: records written so far.
-    """
+    name: ClassVar[str] = "console"
+    needs_folder: ClassVar[bool] = False
 
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def write(self, record: Mapping[str, Any]) -> None:
-        """Write one record.
+    def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:  # noqa: ARG002
+        """Write the result of one image.
 
         Raises:
-            OSError: standard output is closed or full.
+            OSError: standard output is closed, or its disk is full.
         """
+        record = localization_record(result, self.options, image_name=str(path))
         if sys.stdout.isatty():
-            sys.stdout.write(_words(record))
+            sys.stdout.write(_text(record))
         else:
-            # As bytes: a line is UTF-8 whatever the terminal's encoding.
-            sys.stdout.buffer.write(_line(record))
+            # As bytes: the line is UTF-8 whatever the encoding of standard output.
+            sys.stdout.buffer.write(json_line(record))
         sys.stdout.flush()
-        self.count += 1
-
-    def __exit__(self, *_: object) -> None: ...
 
 
-def _words(record: Mapping[str, Any]) -> str:
-    """The classes that are present, a line each, under the image's name."""
-    found = [entry for entry in record["classes"] if entry["present"]]
+def _text(record: Mapping[str, Any]) -> str:
+    """Return the image's name and one line per class that is present."""
+    present = [entry for entry in record["classes"] if entry["present"]]
     lines = [
         f"  {entry['name']} {entry['probability']:.2f} at ({entry['x']:.0f}, {entry['y']:.0f})"
-        for entry in found
+        for entry in present
     ]
-    lines = [f"{record['image']}{'' if found else ': nothing found'}", *lines]
-    # Names are anybody's: no sign in them shall steer the terminal.
-    printable = ("".join(sign if sign.isprintable() else "?" for sign in line) for line in lines)
+    lines = [f"{record['image']}{'' if present else ': nothing found'}", *lines]
+    # File and class names are untrusted: a control character in one must not reach the terminal.
+    printable = ("".join(char if char.isprintable() else "?" for char in line) for line in lines)
     return "\n".join([*printable, ""])

@@ -1,84 +1,80 @@
-"""JSON Lines files: one record per line, written whole or not at all."""
+"""JSON Lines output: one record per image, in one file."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, ClassVar, Self
+
+from PIL import Image
 
 from freeloc.errors import FreelocError
+from freeloc.inference.result import Localization
 from freeloc.io import atomic
+from freeloc.writers.base import Writer, WriterOptions
+from freeloc.writers.record import json_line, localization_record
 
-__all__ = ["JsonLinesWriter"]
+__all__ = ["JsonlWriter"]
 
 
-class JsonLinesWriter:
-    """A JSON lines file that is whole or not there.
+class JsonlWriter(Writer):
+    """Writes ``predictions.jsonl``, which appears complete or not at all.
 
-    Use it as a context manager. Lines go to a temporary file beside ``path`` as they come, so memory stays
-    small however many images there are. On leaving without an error the file gets its name; after an
-    error it is removed, and whatever stood at ``path`` stays as it was.
-
-    Attributes:
-        path: the file to write.
-        count: lines written so far.
+    Each line is written at once to a temporary file, so memory use does not grow with the number of images.
+    After an error the temporary file is removed, and an earlier ``predictions.jsonl`` stays as it was.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.count = 0
-        self._place = ExitStack()
+    name: ClassVar[str] = "jsonl"
+
+    def __init__(self, folder: Path | None, options: WriterOptions) -> None:
+        super().__init__(folder, options)
+        self._path = self.path_of("predictions.jsonl")
+        self._cleanup = ExitStack()
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
+        """Open a temporary file."""
         with ExitStack() as stack:
-            temporary = stack.enter_context(atomic.atomic_path(self.path))
+            temporary = stack.enter_context(atomic.atomic_path(self._path))
             self._file = stack.enter_context(temporary.open("wb"))
-            self._place = stack.pop_all()
+            self._cleanup = stack.pop_all()
         return self
 
-    def write(self, record: Mapping[str, Any]) -> None:
-        """Write one record as one line of UTF-8.
+    def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:  # noqa: ARG002
+        """Write the record of one image as one line of UTF-8.
 
         Raises:
-            FreelocError: the disk is full or gone.
-            ValueError: the writer is not open, or the record holds NaN or an infinite number.
+            OutputError: the line cannot be written.
+            ValueError: the writer is not open.
         """
         if self._file is None:
-            raise ValueError("a JsonLinesWriter writes inside its with block only")
-        line = _line(record)
+            raise ValueError("a JsonlWriter writes only inside its with block")
+        line = json_line(localization_record(result, self.options, image_name=str(path)))
         try:
             self._file.write(line)
         except OSError as error:
-            raise atomic.output_error(self.path, error) from error
-        self.count += 1
+            raise atomic.output_error(self._path, error) from error
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
+        """Rename the temporary file, or remove it if the block ended with an error."""
         file, self._file = self._file, None
-        if file is not None and error is None:
-            with self._place:
+        if file is not None and exception is None:
+            with self._cleanup:
                 file.flush()
                 os.fsync(file.fileno())
+            self.files.append(self._path)
             return
-        # The block's own error must stay what it is: `atomic.atomic_path` takes any OSError for one of writing.
-        with suppress(_GivenUp, FreelocError), self._place:
-            raise _GivenUp
+        # A private exception: `atomic.atomic_path` would turn the block's OSError into an OutputError.
+        with suppress(_Discarded, FreelocError), self._cleanup:
+            raise _Discarded
 
 
-class _GivenUp(Exception):  # noqa: N818
-    """The block inside the writer ended with an error."""
-
-
-def _line(record: Mapping[str, Any]) -> bytes:
-    try:
-        text = json.dumps(record, ensure_ascii=False, allow_nan=False)
-        return text.encode() + b"\n"
-    except UnicodeEncodeError:
-        # A file name that is no UTF-8 holds halves of surrogate pairs; JSON can name them, UTF-8 cannot.
-        return json.dumps(record, allow_nan=False).encode() + b"\n"
+class _Discarded(Exception):  # noqa: N818
+    """The with block ended with an error."""

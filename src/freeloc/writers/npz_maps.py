@@ -1,24 +1,40 @@
-"""Score maps as ``.npz`` files, and names for files made from images."""
+"""Score maps as NumPy ``.npz`` files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Final
 
 import numpy as np
+from PIL import Image
 
 from freeloc._choices import MapSize
 from freeloc.inference.result import Localization
 from freeloc.io import atomic
+from freeloc.writers.base import Writer
 
-__all__ = ["MapSize", "write_maps"]
+__all__ = ["NpzMapsWriter", "write_maps"]
+
+_SCHEMA_VERSION: Final = 1
+
+_FLOAT16_MAX: Final = float(np.finfo(np.float16).max)
 
 
-_MAPS_VERSION = 1
+class NpzMapsWriter(Writer):
+    """Writes ``maps/NAME.npz`` for each image."""
 
+    name: ClassVar[str] = "npz"
 
-_HALF_LIMIT = float(np.finfo(np.float16).max)
+    def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:  # noqa: ARG002
+        """Write the score maps of one image.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        file = self.path_of(f"maps/{name}.npz")
+        write_maps(file, result, size=self.options.map_size, threshold=self.options.threshold)
+        self.files.append(file)
 
 
 def write_maps(
@@ -29,29 +45,31 @@ def write_maps(
     classes: Sequence[str] | None = None,
     threshold: float | None = None,
 ) -> None:
-    """Write score maps of one image.
+    """Write the score maps of one image.
 
-    The file holds no pickled object (``numpy.load`` with its default ``allow_pickle=False`` reads it) and is not
-    compressed: smooth maps would shrink by a fifth and take a hundred times as long. Its arrays, for C maps:
+    The file contains no pickled objects (``numpy.load`` reads it with its default ``allow_pickle=False``) and is
+    not compressed: compression would shrink smooth maps by only a fifth and take a hundred times as long. Its
+    arrays, for C maps:
 
-    * ``maps``: (C, rows, columns) float16. Values are 0 to 1 when fused, raw scores the paper's way.
+    * ``maps``: (C, rows, columns) float16. Values between 0 and 1 in mode "fused", raw scores in mode "paper".
     * ``classes``: (C,) str, the class of each map.
-    * ``probabilities``: (C,) float32, and ``points``: (C, 2) float64 x and y in image pixels.
-    * ``x``: (columns,) and ``y``: (rows,) float64, where the values lie: centres in image pixels.
+    * ``probabilities``: (C,) float32, and ``points``: (C, 2) float64 x and y in image coordinates.
+    * ``x``: (columns,) and ``y``: (rows,) float64, positions of the values in image coordinates.
     * ``image_size``: (2,) int64, width and height of the upright image.
-    * ``mode``: () str, "fused" or "paper"; ``size``: () str, as below; ``schema_version``: () int64, 1.
+    * ``mode``: () str, "fused" or "paper"; ``size``: () str, see below; ``schema_version``: () int64, 1.
 
     Args:
-        path: the file to write; by custom it ends in ``.npz``.
+        path: the file to write; its suffix is usually ``.npz``.
         localization: scores, points and maps.
-        size: "image": maps rescaled to the image, one value per pixel; "lattice": as computed, about
-            2,500 values a map.
-        classes: these maps, in this order. Without it, at "image" size the present classes, most probable
-            first, and at "lattice" size all classes in the model's order.
-        threshold: probability from which a class is present; without it the model's own, for each class.
+        size: "image" resizes the maps to the image, with one value per pixel; "lattice" writes them as computed,
+            with about 2,500 values per map.
+        classes: the classes whose maps are written, in this order. By default, the present classes by
+            decreasing probability for size "image", and all classes in the model's order for size "lattice".
+        threshold: probability from which a class is present; default: the model's threshold of each class.
 
     Raises:
-        FreelocError: the model has no such class, or the file cannot be written.
+        ConfigurationError: the model does not have one of the classes.
+        OutputError: the file cannot be written.
     """
     if classes is None and size == "image":
         classes = [location.name for location in localization.present(threshold)]
@@ -70,9 +88,9 @@ def write_maps(
             if size == "lattice"
             else localization.map(name)
         )
-        maps[index] = np.clip(values, -_HALF_LIMIT, _HALF_LIMIT)
+        maps[index] = np.clip(values, -_FLOAT16_MAX, _FLOAT16_MAX)
     arrays: dict[str, Any] = {
-        "schema_version": np.int64(_MAPS_VERSION),
+        "schema_version": np.int64(_SCHEMA_VERSION),
         "maps": maps,
         "classes": np.array(classes, np.str_),
         "probabilities": np.array([location.probability for location in locations], np.float32),
@@ -83,6 +101,6 @@ def write_maps(
         "mode": np.str_(localization.mode),
         "size": np.str_(size),
     }
-    # NumPy would add ".npz" to a name; to an open file it adds nothing.
+    # savez appends ".npz" to a file name, but nothing to an open file.
     with atomic.atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)

@@ -1,4 +1,4 @@
-"""Names for files made from images."""
+"""Unique names for files made from images."""
 
 from __future__ import annotations
 
@@ -12,53 +12,60 @@ __all__ = ["output_names"]
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
-    """Names for files made from images, without an ending, so that no two images share one.
+    """Return a name for the files made from each image, without a suffix, such that no two images share one.
 
-    A name is the image's path below the deepest folder that holds them all, without its ending, with
-    ``/`` between folders: ``album/a/x.jpg`` and ``album/b/x.jpg`` give ``a/x`` and ``b/x``; images of one
-    folder give their bare names. Images that would still share a name, because they differ in their
-    endings only, keep them: ``x.jpg`` and ``x.png``. Upper and lower case count as the same, for some disks
-    hold them so; images that differ in case only get ``~2``, ``~3``, … in the order of their sorted paths.
+    A name is the image's path relative to the deepest folder that contains all images, without its suffix and
+    with ``/`` between folders: ``album/a/x.jpg`` and ``album/b/x.jpg`` become ``a/x`` and ``b/x``. Images that
+    differ only in their suffix keep it: ``x.jpg`` and ``x.png``. Names are compared without case, because some
+    file systems ignore it; images that differ only in case are numbered ``~2``, ``~3``, … in the order of their
+    sorted paths.
 
-    The names depend on the set of paths alone, not on their order; a path given twice gets the same name
-    twice. Paths are compared as written (made absolute), links are not followed.
+    The names depend on the set of paths, not on their order; a repeated path has one name. Paths are made
+    absolute and compared as written, without following links.
 
     Returns:
         One name per path, in the order of ``paths``.
     """
-    # Path.resolve would follow links, into stores where files have other names.
+    # Path.resolve would follow links, for example into content-addressed storage where files have other names.
     absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100
     unique = sorted(set(absolute))
-    whole = {path: "/".join(parts) for path, parts in zip(unique, _below_common_folder(unique), strict=True)}
-    names = {path: name.removesuffix(path.suffix) for path, name in whole.items()}
+    with_suffix = {
+        path: "/".join(parts) for path, parts in zip(unique, _below_common_folder(unique), strict=True)
+    }
+    names = {path: name.removesuffix(path.suffix) for path, name in with_suffix.items()}
     while True:
-        counts = Counter(map(_folded, names.values()))
-        shared = [path for path in unique if counts[_folded(names[path])] > 1 and names[path] != whole[path]]
+        counts = Counter(map(_normalized, names.values()))
+        shared = [
+            path
+            for path in unique
+            if counts[_normalized(names[path])] > 1 and names[path] != with_suffix[path]
+        ]
         if not shared:
             break
-        names.update((path, whole[path]) for path in shared)
-    taken: set[str] = set()
+        names.update((path, with_suffix[path]) for path in shared)
+    used: set[str] = set()
     for path in unique:
         name, number = names[path], 1
-        while _folded(names[path]) in taken:
+        while _normalized(names[path]) in used:
             number += 1
             names[path] = f"{name}~{number}"
-        taken.add(_folded(names[path]))
+        used.add(_normalized(names[path]))
     return [names[path] for path in absolute]
 
 
 def _below_common_folder(paths: Sequence[Path]) -> list[tuple[str, ...]]:
+    """Return the parts of each path relative to the deepest common folder."""
     folders = [path.parts[:-1] for path in paths]
     depth = 0
     while folders and all(len(folder) > depth and folder[depth] == folders[0][depth] for folder in folders):
         depth += 1
-    # Images on several Windows drives share no folder: "C:\\" becomes the folder "C".
+    # Images on several Windows drives have no common folder: the drive "C:\\" becomes the folder "C".
     return [
         tuple(part.strip(":\\/") if part == path.anchor else part for part in path.parts[depth:])
         for path in paths
     ]
 
 
-def _folded(name: str) -> str:
-    """What a disk that ignores case, or composes accents, takes a name for."""
+def _normalized(name: str) -> str:
+    """Return the form in which a file system that ignores case or composes accents compares names."""
     return unicodedata.normalize("NFC", name).casefold()

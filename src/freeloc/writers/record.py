@@ -1,87 +1,98 @@
-"""The prediction record of one image: a flat and stable JSON object.
+"""The record of one image's prediction: a JSON object with a stable schema.
 
 A record (``schema_version`` 1)::
 
     {
       "schema_version": 1,
-      "image": "album/0001.jpg",        name of the image, as the caller gave it
-      "width": 500, "height": 375,      upright size in pixels: the frame of all coordinates
-      "mode": "fused",                  how the points were found: "fused" or "paper"
-      "threshold": 0.5,                 probability from which "present" is true; null where each class has its own
-      "classes": [                      every class of the model, most probable first
+      "image": "album/0001.jpg",        the image's path, as given by the caller
+      "width": 500, "height": 375,      size of the upright image in pixels
+      "mode": "fused",                  how points were located: "fused" or "paper"
+      "threshold": 0.5,                 probability from which a class is present; null if classes differ
+      "classes": [                      every class of the model, by decreasing probability
         {
           "name": "dog",
-          "score": 3.21,                mean over scales of the raw score map's maximum
-          "probability": 0.961,         calibrated where the model is, the logistic of the score otherwise
-          "x": 212.4, "y": 140.0,       the most confident location, (0, 0) is the image's top left corner
-          "response": 0.873,            value of the map there: 0 to 1 when fused, a raw score the paper's way
-          "threshold": 0.5,             probability from which this class is "present"
+          "score": 3.21,                raw score: mean over scales of the pooled score maps
+          "probability": 0.961,         calibrated probability; sigmoid of the score for uncalibrated models
+          "x": 212.4, "y": 140.0,       point in image coordinates; (0, 0) is the image's top-left corner
+          "response": 0.873,            map value at the point: 0 to 1 if "fused", a raw score if "paper"
+          "threshold": 0.5,             probability from which this class is present
           "present": true,
-          "peaks": [{"x": 212.4, "y": 140.0, "value": 0.873}, …],   only when asked for
-          "boxes": [                    likewise, the surest first; none where the probability is under 1%
+          "peaks": [                    only if requested; by decreasing value
+            {"x": 212.4, "y": 140.0, "value": 0.873}, …
+          ],
+          "boxes": [                    only if requested; by decreasing score; empty below a probability of 1%
             {"x1": 180.0, "y1": 96.0, "x2": 264.0, "y2": 212.0, "score": 0.9}, …
           ]
         }, …
       ]
     }
 
-Coordinates have two decimals, other numbers six significant digits. A number that is none (NaN or infinite, from
-a broken model) is written as null. Fields may be added within a version; none is renamed, removed or given
-another meaning without a new version.
+Coordinates are rounded to two decimals, other numbers to six significant digits. NaN and infinity, which only a
+damaged model produces, become null. New fields may be added to version 1; the version increases when a field is
+renamed or removed, or changes its meaning.
 """
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from freeloc.inference.result import ClassLocation, Localization
+from freeloc.writers.base import WriterOptions
 
-__all__ = ["SCHEMA_VERSION", "localization_record"]
-
+__all__ = ["SCHEMA_VERSION", "json_line", "localization_record"]
 
 SCHEMA_VERSION = 1
-"""Version of the record's fields."""
+"""Version of the record's schema."""
+
+_DEFAULT_OPTIONS = WriterOptions()
 
 
 def localization_record(
-    localization: Localization,
-    *,
-    threshold: float | None = None,
-    peaks: int = 0,
-    boxes: int = 0,
-    image_name: str | None = None,
+    localization: Localization, options: WriterOptions = _DEFAULT_OPTIONS, *, image_name: str | None = None
 ) -> dict[str, Any]:
-    """What freeloc says of one image as plain numbers, strings, lists and dicts; see the module's text.
+    """Return the record of one image as numbers, strings, lists and dicts; see the module's documentation.
 
     Args:
         localization: scores, points and maps.
-        threshold: probability from which a class is present; without it the model's own, for each class.
-        peaks: at most so many peaks per class; with 0 the field "peaks" is left out.
-        boxes: likewise boxes.
-        image_name: the field "image"; without it the image's path, or "" where it came from no file.
+        options: the threshold, and the maximum numbers of peaks and boxes; with 0 the field is omitted.
+        image_name: the field "image"; default: the image's path, or "" for an image that is not from a file.
     """
     if image_name is None:
         image_name = localization.path.as_posix() if localization.path else ""
-    shared = {location.threshold for location in localization} if threshold is None else {threshold}
+    threshold = options.threshold
+    thresholds = {location.threshold for location in localization} if threshold is None else {threshold}
     return {
         "schema_version": SCHEMA_VERSION,
         "image": image_name,
         "width": localization.image_size.width,
         "height": localization.image_size.height,
         "mode": localization.mode,
-        "threshold": _number(shared.pop()) if len(shared) == 1 else None,
-        "classes": [
-            _class_record(localization, location, threshold, peaks, boxes)
-            for location in localization.ranked()
-        ],
+        "threshold": _number(thresholds.pop()) if len(thresholds) == 1 else None,
+        "classes": [_class_record(localization, location, options) for location in localization.ranked()],
     }
 
 
+def json_line(record: Mapping[str, Any]) -> bytes:
+    """Return a record as one line of JSON in UTF-8.
+
+    Raises:
+        ValueError: the record contains NaN or infinity.
+    """
+    try:
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:
+        # A file name that is not UTF-8 contains lone surrogates, which JSON can escape but UTF-8 cannot encode.
+        return json.dumps(record, allow_nan=False).encode() + b"\n"
+
+
 def _class_record(
-    localization: Localization, location: ClassLocation, threshold: float | None, peaks: int, boxes: int
+    localization: Localization, location: ClassLocation, options: WriterOptions
 ) -> dict[str, Any]:
     record: dict[str, Any] = {
         "name": location.name,
@@ -90,38 +101,29 @@ def _class_record(
         "x": _coordinate(location.x),
         "y": _coordinate(location.y),
         "response": _number(location.response),
-        "threshold": _number(location.threshold if threshold is None else threshold),
-        "present": location.is_present(threshold),
+        "threshold": _number(location.threshold if options.threshold is None else options.threshold),
+        "present": location.is_present(options.threshold),
     }
-    if peaks > 0:
-        record["peaks"] = _peak_records(localization, location.name, peaks)
-    if boxes > 0:
-        record["boxes"] = _box_records(localization, location.name, boxes)
+    name = location.name
+    finite = bool(np.isfinite(localization.maps[localization.classes.index(name)]).all())
+    if options.peaks > 0:
+        record["peaks"] = [
+            {"x": _coordinate(peak.x), "y": _coordinate(peak.y), "value": _number(peak.value)}
+            for peak in (localization.peaks(name, count=options.peaks) if finite else ())
+        ]
+    if options.boxes > 0:
+        record["boxes"] = [
+            {
+                **{edge: _coordinate(getattr(box, edge)) for edge in ("x1", "y1", "x2", "y2")},
+                "score": _number(box.score),
+            }
+            for box in (localization.boxes(name, count=options.boxes) if finite else ())
+        ]
     return record
 
 
-def _peak_records(localization: Localization, name: str, count: int) -> list[dict[str, float | None]]:
-    if not np.isfinite(localization.maps[localization.classes.index(name)]).all():
-        return []
-    return [
-        {"x": _coordinate(peak.x), "y": _coordinate(peak.y), "value": _number(peak.value)}
-        for peak in localization.peaks(name, count=count)
-    ]
-
-
-def _box_records(localization: Localization, name: str, count: int) -> list[dict[str, float | None]]:
-    if not np.isfinite(localization.maps[localization.classes.index(name)]).all():
-        return []
-    return [
-        {
-            **{edge: _coordinate(getattr(box, edge)) for edge in ("x1", "y1", "x2", "y2")},
-            "score": _number(box.score),
-        }
-        for box in localization.boxes(name, count=count)
-    ]
-
-
 def _coordinate(value: float) -> float | None:
+    # Adding 0.0 turns -0.0 into 0.0.
     return round(float(value), 2) + 0.0 if math.isfinite(value) else None
 
 

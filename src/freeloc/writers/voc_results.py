@@ -1,7 +1,7 @@
-"""Results files of the VOC devkit, for its own evaluation programs and for everything else that reads them.
+"""Results files of the VOC devkit, for its evaluation programs and for all others that read the format.
 
-The devkit keeps them in ``results/VOC2012/Main``. By its rules comp1 and comp3 are for systems trained on VOC's
-own images and boxes alone, comp2 and comp4 for those that saw other data too.
+The devkit keeps them in ``results/VOC2012/Main``. Under its rules, comp1 and comp3 are for systems trained only on
+VOC's images and boxes; comp2 and comp4 are for systems trained on other data too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from freeloc.errors import FreelocError, check_choice
+from freeloc.errors import OutputError, check_choice
 from freeloc.io import atomic
 from freeloc.io.text import is_encodable
 from freeloc.metrics import Detections
@@ -35,81 +35,84 @@ DetectionComp = Literal["comp3", "comp4"]
 
 def write_classification_results(
     folder: Path,
-    dataset_ids: Sequence[str],
+    image_ids: Sequence[str],
     classes: Sequence[str],
     scores: npt.ArrayLike,
     split: str,
     comp: ClassificationComp = "comp2",
 ) -> list[Path]:
-    """Write ``comp2_cls_val_dog.txt`` and its like: a line ``image_id score`` for every image.
+    """Write one file per class, such as ``comp2_cls_val_dog.txt``, with a line ``image_id score`` per image.
 
-    Numbers have all the digits that reading them back exactly needs, and no exponent, so that scores that
-    differ still do, and ``sort -n`` ranks them.
+    Numbers have as many digits as are needed to read them back exactly, and no exponent, so that distinct scores
+    stay distinct and ``sort -n`` ranks them.
 
     Args:
-        folder: where the files go; it is made if missing.
-        dataset_ids: what to call the N images: in VOC, their file names without ending.
+        folder: the output folder; created if it is missing.
+        image_ids: IDs of the N images: in VOC, their file names without suffix.
         classes: the K classes.
-        scores: (N, K) classification scores, higher is surer.
-        split: list of the images, such as "val".
+        scores: (N, K) classification scores; higher is more confident.
+        split: name of the split, such as "val".
         comp: "comp1" or "comp2".
 
     Returns:
         The file of each class.
 
     Raises:
-        FreelocError: a score is not finite, a name cannot stand in the file or its name, the competition is
-            not known, or a file cannot be written.
-        ValueError: shapes differ.
+        ConfigurationError: ``comp`` is unknown.
+        OutputError: a score is NaN or infinite, an image ID, class or split cannot be written in the format, or a
+            file cannot be written.
+        ValueError: the shape of ``scores`` does not match.
     """
-    check_choice("the competition", comp, ClassificationComp)
+    check_choice("comp", comp, ClassificationComp)
     values = np.asarray(scores)
-    if values.shape != (len(dataset_ids), len(classes)):
-        raise ValueError(f"scores have shape {values.shape}, not ({len(dataset_ids)}, {len(classes)})")
+    if values.shape != (len(image_ids), len(classes)):
+        raise ValueError(f"scores have shape {values.shape}, not ({len(image_ids)}, {len(classes)})")
     paths = _paths(folder, f"{comp}_cls", split, classes)
-    _check_ids(dataset_ids)
+    _check_ids(image_ids)
     _check_finite(values)
     for path, column in zip(paths, values.T, strict=True):
-        _write(path, (f"{ident} {_digits(score)}" for ident, score in zip(dataset_ids, column, strict=True)))
+        _write(path, (f"{ident} {_decimal(score)}" for ident, score in zip(image_ids, column, strict=True)))
     return paths
 
 
 def write_detection_results(
     folder: Path,
-    dataset_ids: Sequence[str],
+    image_ids: Sequence[str],
     classes: Sequence[str],
     detections: Detections,
     split: str,
     comp: DetectionComp = "comp4",
 ) -> list[Path]:
-    """Write ``comp4_det_val_dog.txt`` and its like: a line ``image_id score xmin ymin xmax ymax`` for every box.
+    """Write one file per class, such as ``comp4_det_val_dog.txt``, with a line per box.
 
-    Pixels count from 1, and both ends are in the box; digits are as in `write_classification_results`. Edges
-    that are whole numbers or of single precision are read back exactly, others but for the last bit. A class
-    without a box gets an empty file.
+    A line is ``image_id score xmin ymin xmax ymax``. Pixels count from 1, and both edges belong to the box.
+    Numbers are formatted as in `write_classification_results`. Edges that are integers or float32 are read back
+    exactly, others up to the last bit. The file of a class without boxes is empty.
 
     Args:
-        folder: where the files go; it is made if missing.
-        dataset_ids: what to call the N images.
+        folder: the output folder; created if it is missing.
+        image_ids: IDs of the N images.
         classes: the K classes.
-        detections: the boxes, edges in image pixels; each file keeps their order.
-        split: list of the images, such as "val".
+        detections: the boxes, in image coordinates; each file keeps their order.
+        split: name of the split, such as "val".
         comp: "comp3" or "comp4".
 
     Returns:
         The file of each class.
 
     Raises:
-        FreelocError: as `write_classification_results`.
-        ValueError: an image or class index is outside its range.
+        ConfigurationError: ``comp`` is unknown.
+        OutputError: a score or edge is NaN or infinite, an image ID, class or split cannot be written in the
+            format, or a file cannot be written.
+        ValueError: the index of an image or class is out of range.
     """
-    check_choice("the competition", comp, DetectionComp)
-    detections.check(len(dataset_ids), len(classes))
+    check_choice("comp", comp, DetectionComp)
+    detections.check(len(image_ids), len(classes))
     paths = _paths(folder, f"{comp}_det", split, classes)
-    _check_ids(dataset_ids)
+    _check_ids(image_ids)
     _check_finite(detections.score)
     _check_finite(detections.boxes)
-    # Edges to pixels: the first one is one further on, counted from 1.
+    # From edges to pixels counted from 1: the first pixel is to the right of (below) the first edge.
     pixels = detections.boxes + np.array([1, 1, 0, 0])
     for label, path in enumerate(paths):
         members = np.flatnonzero(detections.label == label)
@@ -118,9 +121,9 @@ def write_detection_results(
             (
                 " ".join(
                     (
-                        dataset_ids[detections.image[row]],
-                        _digits(detections.score[row]),
-                        *map(_digits, pixels[row]),
+                        image_ids[detections.image[row]],
+                        _decimal(detections.score[row]),
+                        *map(_decimal, pixels[row]),
                     )
                 )
                 for row in members
@@ -129,8 +132,8 @@ def write_detection_results(
     return paths
 
 
-def _digits(value: np.generic) -> str:
-    """A number in the fewest decimal digits that are read back as the same float64, without an exponent."""
+def _decimal(value: np.generic) -> str:
+    """Return the shortest decimal number, without an exponent, that is read back as the same float64."""
     return np.format_float_positional(np.float64(value), unique=True, trim="-")
 
 
@@ -138,24 +141,32 @@ def _write(path: Path, lines: Iterator[str]) -> None:
     atomic.write_text(path, "".join(f"{line}\n" for line in lines))
 
 
-def _paths(folder: Path, start: str, split: str, classes: Sequence[str]) -> list[Path]:
-    for what, name in (("the split", split), *(("the class", name) for name in classes)):
-        if not name or any(mark in name for mark in "/\\\0\n\r"):
-            raise FreelocError(f"{what} {name!r} cannot be part of a file's name: rename it")
-    return [folder / f"{start}_{split}_{name}.txt" for name in classes]
-
-
-def _check_ids(dataset_ids: Sequence[str]) -> None:
-    for ident in dataset_ids:
-        if [ident] != ident.split() or not is_encodable(ident):
-            raise FreelocError(
-                f"the image {ident!r} has a name that VOC results cannot hold: rename it, without spaces"
+def _paths(folder: Path, prefix: str, split: str, classes: Sequence[str]) -> list[Path]:
+    for what, name in (("split", split), *(("class", name) for name in classes)):
+        if not name or any(char in name for char in "/\\\0\n\r"):
+            raise OutputError(
+                f"the {what} {name!r} cannot be part of a file name: it is empty or contains a slash, backslash "
+                "or line break; rename it"
             )
-    if len(set(dataset_ids)) < len(dataset_ids):
-        twice = Counter(dataset_ids).most_common(1)[0][0]
-        raise FreelocError(f"two images are called {twice!r}: VOC results need a name for each")
+    return [folder / f"{prefix}_{split}_{name}.txt" for name in classes]
+
+
+def _check_ids(image_ids: Sequence[str]) -> None:
+    for ident in image_ids:
+        if [ident] != ident.split() or not is_encodable(ident):
+            raise OutputError(
+                f"the image ID {ident!r} cannot be written to a VOC results file: it is empty, contains spaces, "
+                "or is not valid Unicode; rename the image"
+            )
+    if len(set(image_ids)) < len(image_ids):
+        repeated = Counter(image_ids).most_common(1)[0][0]
+        raise OutputError(
+            f"two images have the ID {repeated!r}: VOC results files need one ID per image; rename one of them"
+        )
 
 
 def _check_finite(values: npt.NDArray[np.generic]) -> None:
     if not np.isfinite(np.asarray(values, dtype=np.float64)).all():
-        raise FreelocError("a score or box is NaN or infinite, which VOC results cannot hold: leave it out")
+        raise OutputError(
+            "a score or edge is NaN or infinite, which a VOC results file cannot represent: remove it first"
+        )

@@ -1,0 +1,112 @@
+"""The interface of all writers, and the options that they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Protocol, Self
+
+from PIL import Image
+
+from freeloc._choices import MapSize
+from freeloc.errors import ConfigurationError, check_choice
+from freeloc.inference.result import Localization
+
+__all__ = ["Writer", "WriterOptions"]
+
+
+@dataclass(frozen=True)
+class WriterOptions:
+    """What writers write; each writer reads the options that apply to it.
+
+    Attributes:
+        threshold: probability from which a class counts as present; None uses the model's threshold of each class.
+        peaks: maximum number of peaks per class; 0 writes none.
+        boxes: maximum number of boxes per class; 0 writes none.
+        map_size: resolution of written maps.
+    """
+
+    threshold: float | None = None
+    peaks: int = 0
+    boxes: int = 0
+    map_size: MapSize = "image"
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise ConfigurationError(
+                f"threshold is {self.threshold:g}: give a probability between 0 and 1", parameter="threshold"
+            )
+        for name, count in (("peaks", self.peaks), ("boxes", self.boxes)):
+            if count < 0:
+                raise ConfigurationError(f"{name} is {count}: give a count of 0 or more", parameter=name)
+        check_choice("map_size", self.map_size, MapSize)
+
+
+class Writer(Protocol):
+    """Writes the results of one prediction run, image by image.
+
+    A writer is a context manager: it opens what it needs on entry, and completes its files on exit. If the block
+    ends with an error, a file that collects all images must not appear, and an earlier file of that name must stay
+    as it was. Files of single images appear one by one, each complete or not at all.
+
+    Subclasses inherit a constructor and a context manager that opens nothing. An installed package provides a
+    writer through an entry point in the group ``freeloc.writers``.
+
+    Attributes:
+        name: the name by which users select the writer.
+        needs_folder: whether it needs an output folder.
+        needs_image: whether it needs the decoded image.
+        folder: the output folder; None where results go to standard output.
+        options: what to write.
+        files: the files that are complete so far.
+    """
+
+    name: ClassVar[str]
+    needs_folder: ClassVar[bool] = True
+    needs_image: ClassVar[bool] = False
+    folder: Path | None
+    options: WriterOptions
+    files: list[Path]
+
+    def __init__(self, folder: Path | None, options: WriterOptions) -> None:
+        self.folder = folder
+        self.options = options
+        self.files = []
+
+    def __enter__(self) -> Self:
+        """Open what the writer needs."""
+        return self
+
+    def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:
+        """Write the result of one image.
+
+        Args:
+            result: scores, points and maps.
+            image: the decoded image, upright and RGB, possibly reduced by 2, 4 or 8; None unless `needs_image`.
+            path: the image's file, as the caller named it.
+            name: name for files made from the image: unique in the run, without a suffix, with ``/`` between
+                folders; see `freeloc.writers.output_names.output_names`.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        ...
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Complete the files, or discard what is incomplete if the block ended with an error."""
+
+    def path_of(self, file: str) -> Path:
+        """Return the path of a file in the output folder.
+
+        Raises:
+            ValueError: the writer has no output folder.
+        """
+        if self.folder is None:
+            raise ValueError(f"the writer {self.name!r} has no output folder")
+        return self.folder / file

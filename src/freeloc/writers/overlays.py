@@ -1,0 +1,37 @@
+"""Overlays: one JPEG per image with its points and score maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Final
+
+from PIL import Image
+
+from freeloc.inference.result import Localization
+from freeloc.visualization import draw_overlay, save_image
+from freeloc.writers.base import Writer
+
+__all__ = ["OVERLAYS_FOLDER", "OverlaysWriter"]
+
+OVERLAYS_FOLDER: Final = "overlays"
+"""Subfolder of the output folder that contains the overlays."""
+
+
+class OverlaysWriter(Writer):
+    """Writes ``overlays/NAME.jpg`` for each image."""
+
+    name: ClassVar[str] = "overlays"
+    needs_image: ClassVar[bool] = True
+
+    def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:  # noqa: ARG002
+        """Draw and write the overlay of one image.
+
+        Raises:
+            OutputError: the file cannot be written.
+            ValueError: ``image`` is None.
+        """
+        if image is None:
+            raise ValueError("an overlay needs the decoded image")
+        file = self.path_of(f"{OVERLAYS_FOLDER}/{name}.jpg")
+        save_image(draw_overlay(image, result, threshold=self.options.threshold), file)
+        self.files.append(file)

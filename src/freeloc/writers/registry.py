@@ -1,0 +1,45 @@
+"""The registry of writers; other packages add theirs through the entry-point group ``freeloc.writers``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from freeloc._registry import Registry
+from freeloc.errors import OutputError
+from freeloc.writers.base import Writer, WriterOptions
+
+__all__ = ["WRITERS", "create_writers"]
+
+WRITERS: Final[Registry[type[Writer]]] = Registry(
+    "writer",
+    "freeloc.writers",
+    {
+        "jsonl": "freeloc.writers.jsonl:JsonlWriter",
+        "console": "freeloc.writers.console:ConsoleWriter",
+        "npz": "freeloc.writers.npz_maps:NpzMapsWriter",
+        "overlays": "freeloc.writers.overlays:OverlaysWriter",
+    },
+)
+"""All writers by name."""
+
+
+def create_writers(names: Iterable[str], folder: Path | None, options: WriterOptions) -> list[Writer]:
+    """Create writers by name; a repeated name creates one writer.
+
+    Args:
+        names: names in `WRITERS`.
+        folder: the output folder; None where results go to standard output.
+        options: what to write.
+
+    Raises:
+        ConfigurationError: a name is unknown.
+        OutputError: a writer needs an output folder, and ``folder`` is None.
+    """
+    kinds = {name: WRITERS.get(name, parameter="formats") for name in names}
+    if folder is None and (refused := [name for name, kind in kinds.items() if kind.needs_folder]):
+        raise OutputError(
+            f"cannot write {' and '.join(refused)}: there is no output folder; give one", parameter="out"
+        )
+    return [kind(folder, options) for kind in kinds.values()]

@@ -1,0 +1,111 @@
+"""The contract of every registered writer, and writers that other packages install."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from freeloc.errors import ConfigurationError, OutputError
+from freeloc.inference.result import Localization
+from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers
+
+IMAGE = Image.new("RGB", (90, 60), (200, 100, 50))
+
+READERS: dict[str, Callable[[Path], object]] = {
+    ".jsonl": lambda path: [json.loads(line) for line in path.read_text("utf-8").splitlines()],
+    ".npz": lambda path: dict(np.load(path, allow_pickle=False)),
+    ".jpg": lambda path: Image.open(path).load(),
+}
+"""What reads each kind of file."""
+
+
+def files(folder: Path) -> set[Path]:
+    """Every file below a folder, hidden and half-written ones too."""
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def write(writer: Writer, result: Localization, count: int = 2) -> None:
+    for number in range(count):
+        image = IMAGE if writer.needs_image else None
+        writer.write(result, image, Path(f"album/{number}.png"), f"sub/{number}")
+
+
+@pytest.mark.parametrize("name", WRITERS.names())
+def test_a_writer_writes_what_it_lists_and_others_can_read_it(
+    name: str, tmp_path: Path, tiny_result: Localization, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "new" / "out"
+    (writer,) = create_writers([name], folder, WriterOptions(threshold=0.0, peaks=1, boxes=1))
+    assert writer.name == name
+    with writer as entered:
+        assert entered is writer
+        write(writer, tiny_result)
+    assert set(writer.files) == files(tmp_path)
+    assert len(set(writer.files)) == len(writer.files)
+    assert bool(writer.files) == writer.needs_folder
+    for path in writer.files:
+        assert READERS[path.suffix](path)
+    printed = capsys.readouterr().out
+    assert bool(printed) != writer.needs_folder
+    assert all(json.loads(line) for line in printed.splitlines())
+
+
+@pytest.mark.parametrize("name", WRITERS.names())
+def test_an_error_leaves_only_whole_files(name: str, tmp_path: Path, tiny_result: Localization) -> None:
+    def run() -> None:
+        with writer:
+            write(writer, tiny_result)
+            raise KeyError("mine")
+
+    (writer,) = create_writers([name], tmp_path, WriterOptions())
+    with pytest.raises(KeyError, match="mine"):
+        run()
+    assert set(writer.files) == files(tmp_path)
+    for path in writer.files:
+        assert READERS[path.suffix](path)
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS.names() if WRITERS.get(name).needs_folder])
+def test_a_folder_that_cannot_be_written_is_an_output_error(
+    name: str, tmp_path: Path, tiny_result: Localization
+) -> None:
+    (tmp_path / "out").write_text("a file")
+    (writer,) = create_writers([name], tmp_path / "out", WriterOptions())
+    with pytest.raises(OutputError, match="cannot write"), writer:
+        write(writer, tiny_result)
+    assert files(tmp_path) == {tmp_path / "out"}
+
+
+def test_names_are_checked_and_a_repeated_one_counts_once(tmp_path: Path) -> None:
+    assert [writer.name for writer in create_writers(["npz", "jsonl", "npz"], tmp_path, WriterOptions())] == [
+        "npz", "jsonl"
+    ]  # fmt: skip
+    with pytest.raises(ConfigurationError, match="no writer called 'json'.*did you mean 'jsonl'") as caught:
+        create_writers(["json"], tmp_path, WriterOptions())
+    assert caught.value.parameter == "formats"
+    with pytest.raises(
+        OutputError, match="cannot write overlays and npz: there is no output folder"
+    ) as refused:
+        create_writers(["console", "overlays", "npz"], None, WriterOptions())
+    assert refused.value.parameter == "out"
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
+def test_a_threshold_is_a_probability(threshold: float) -> None:
+    with pytest.raises(ConfigurationError, match=r"threshold is .*: give a probability") as caught:
+        WriterOptions(threshold=threshold)
+    assert caught.value.parameter == "threshold"
+
+
+def test_counts_and_map_sizes_are_checked() -> None:
+    with pytest.raises(ConfigurationError, match="peaks is -1"):
+        WriterOptions(peaks=-1)
+    with pytest.raises(ConfigurationError, match="boxes is -2"):
+        WriterOptions(boxes=-2)
+    with pytest.raises(ConfigurationError, match="map_size is 'pixel': choose one of image, lattice"):
+        WriterOptions(map_size="pixel")  # type: ignore[arg-type]
