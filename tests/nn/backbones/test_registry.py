@@ -156,17 +156,12 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_an_outside_backbone_trains_and_its_model_predicts(tiny_training: Dataset, tmp_path: Path) -> None:
     from freeloc.inference.localizer import Localizer
     from freeloc.training.recipe import Recipe
+    from freeloc.training.settings import TrainingSettings
     from freeloc.training.train import train
 
     recipe = Recipe.named("default", epochs=1, scales=(1.0,), hidden=8, trainable_backbone="none")
-    train(
-        tiny_training,
-        tmp_path / "run",
-        backbone="patches",
-        recipe=recipe,
-        cache=tmp_path / "cache",
-        quiet=True,
-    )
+    settings = TrainingSettings(backbone="patches", recipe=recipe, cache_folder=tmp_path / "cache")
+    train(tiny_training, tmp_path / "run", settings, quiet=True)
     localizer = Localizer.load(tmp_path / "run", scales=(1.0,))
     assert localizer.model.backbone == "patches"
     result = localizer.predict(tiny_training.samples[0].path)
