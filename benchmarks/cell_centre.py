@@ -20,7 +20,7 @@ from freeloc.images.decode import load_image
 from freeloc.inference.localizer import Localizer
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.runtime import Tail, compile_network
+from freeloc.runtime import AppendedModule, compile_network
 
 _SHARPNESS = 2.0
 """The centre of mass is taken over exp(2 · standardized score): around the peak, yet between the cells."""
@@ -47,7 +47,7 @@ def main() -> None:
 
     model = Model.load(arguments.model)
     backbone = model.adapt_backbone(load_backbone(model.header.backbone))
-    network = compile_network(backbone, Tail(nn.Sequential(backbone.projection, model.head)))
+    network = compile_network(backbone, AppendedModule(nn.Sequential(backbone.projection, model.head)))
     classes = Localizer(model, backbone).classes
     dataset = open_dataset(arguments.data, split=arguments.split, classes=classes)
     chosen = np.random.default_rng(0).permutation(len(dataset))[: arguments.images]

@@ -17,7 +17,7 @@ from freeloc._typing import Uint8Array
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.images.decode import open_image
-from freeloc.runtime import InferencePrecision, Network, Tail, compile_network
+from freeloc.runtime import AppendedModule, InferencePrecision, Network, compile_network
 
 __all__ = ["NETWORKS", "measure_networks", "measure_stages"]
 
@@ -144,7 +144,7 @@ def _networks(subject: Subject) -> Mapping[str, Network]:
     with torch.no_grad():
         for name in NETWORKS:
             module = tails[name]()
-            tail = None if module is None else Tail(module)
+            tail = None if module is None else AppendedModule(module)
             networks[name] = compile_network(subject.backbone, tail, precision=subject.precision)
     return networks
 

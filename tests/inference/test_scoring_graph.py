@@ -19,7 +19,7 @@ from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.conv1x1 import Conv1x1
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
-from freeloc.runtime import Runtime, Tail, compile_network
+from freeloc.runtime import AppendedModule, Runtime, compile_network
 
 LAYOUT = CellLayout(32, 23.0)
 
@@ -93,7 +93,9 @@ def test_the_compiled_search_gives_the_same(who: Runtime) -> None:
     head = AdaptationHead(HeadSettings(backbone.width, 4, hidden=32)).eval()
     nn.init.normal_(head.fcb.weight, std=0.5)
     network = compile_network(
-        backbone, Tail(ScoringGraph(backbone.projection, head), extra_input_dims=(2, 3)), runtime=who
+        backbone,
+        AppendedModule(ScoringGraph(backbone.projection, head), extra_input_dims=(2, 3)),
+        runtime=who,
     )
     size = Size(200, 150)
     lattice = fusion_lattice(size)

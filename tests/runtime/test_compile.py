@@ -22,10 +22,10 @@ from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.runtime import (
+    AppendedModule,
     Network,
     Precision,
     Runtime,
-    Tail,
     compile_network,
     native_bfloat16,
     openvino_backend,
@@ -159,7 +159,7 @@ class TestAgreement:
     def test_a_tail_may_read_and_give_more(self, cache: Path, who: Runtime) -> None:
         backbone = Patches()
         network = compile_network(
-            backbone, Tail(Scaled(), extra_input_dims=(2, 3)), runtime=who, precision="float32"
+            backbone, AppendedModule(Scaled(), extra_input_dims=(2, 3)), runtime=who, precision="float32"
         )
         rng = np.random.default_rng(0)
         for height, width in SIDES:
@@ -188,7 +188,7 @@ class TestAgreement:
     def test_a_tail_follows_in_the_same_network(
         self, lite0: Backbone, reference: Network, tail: nn.Module, who: Runtime
     ) -> None:
-        network = compile_network(lite0, Tail(tail), runtime=who, precision="float32")
+        network = compile_network(lite0, AppendedModule(tail), runtime=who, precision="float32")
         canvas = picture(96, 160)
         with torch.no_grad():
             wanted = tail(torch.from_numpy(reference(canvas))[None])[0].numpy()

@@ -20,7 +20,7 @@ from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.nn.conv1x1 import Conv1x1
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
-from freeloc.runtime import Precision, Tail, compile_network
+from freeloc.runtime import AppendedModule, Precision, compile_network
 from freeloc.runtime.torch_backend import TorchNetwork
 
 CPU = torch.device("cpu")
@@ -180,7 +180,7 @@ def test_how_many_it_likes_at_once() -> None:
     assert compile_network(backbone, runtime="torch", batch=5).batch == 5
     with pytest.raises(FreelocError, match="batch of 0"):
         compile_network(backbone, runtime="torch", batch=0)
-    tail = Tail(search(backbone), extra_input_dims=(2, 3))
+    tail = AppendedModule(search(backbone), extra_input_dims=(2, 3))
     on_processor = compile_network(backbone, tail, runtime="openvino", precision="float32", batch=5)
     assert on_processor.batch == 1
     _, pictures, inputs = canvases()

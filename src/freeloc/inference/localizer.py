@@ -24,11 +24,11 @@ from freeloc.inference.score_map import SCORING_GRAPH_VERSION, ScoreMap
 from freeloc.io.prefetch import prefetch
 from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.runtime import (
+    AppendedModule,
     InferencePrecision,
     Network,
     QuantizedGraph,
     Runtime,
-    Tail,
     check_runtime,
     compile_cached,
     compile_network,
@@ -390,7 +390,7 @@ def _same_backbone(backbone: Backbone, header: ModelHeader) -> Backbone:
     return backbone
 
 
-def _tail(model: Model, backbone: Backbone) -> Tail:
+def _tail(model: Model, backbone: Backbone) -> AppendedModule:
     from freeloc.inference.scoring_graph import scoring_tail
 
     name = None if model.content_hash is None else _graph_name(model.header, model.content_hash)

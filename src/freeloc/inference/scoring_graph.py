@@ -17,7 +17,7 @@ from torch.nn import functional
 from freeloc.inference.score_map import FUSION_GAIN
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.head import AdaptationHead
-from freeloc.runtime import Tail
+from freeloc.runtime import AppendedModule
 
 __all__ = ["CellScorer", "ScoreReadout", "ScoringGraph", "scoring_tail"]
 
@@ -96,7 +96,7 @@ class ScoringGraph(nn.Module):
         return read
 
 
-def scoring_tail(backbone: Backbone, head: AdaptationHead, name: str | None = None) -> Tail:
+def scoring_tail(backbone: Backbone, head: AdaptationHead, name: str | None = None) -> AppendedModule:
     """Return the scoring part of the network, to be appended to a backbone.
 
     Beside each canvas it takes the mask of the padding and the sampling field of the lattice.
@@ -107,8 +107,8 @@ def scoring_tail(backbone: Backbone, head: AdaptationHead, name: str | None = No
     Args:
         backbone: whose projection it begins with.
         head: the adaptation layers.
-        name: see `freeloc.runtime.Tail`.
+        name: the cache key, see `freeloc.runtime.AppendedModule`.
     """
-    return Tail(
-        ScoringGraph(backbone.projection, head), extra_input_dims=(2, 3), name=name, float32_stem=True
+    return AppendedModule(
+        ScoringGraph(backbone.projection, head), extra_input_dims=(2, 3), cache_key=name, float32_stem=True
     )

@@ -26,7 +26,7 @@ from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
 from freeloc.models.registry import find_model, model_file, place_to_write
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.runtime import Tail, quantize_graph
+from freeloc.runtime import AppendedModule, quantize_graph
 from freeloc.runtime.protocol import Canvas
 
 __all__ = ["IMAGES", "quantize"]
@@ -79,7 +79,7 @@ def quantize(
         print_status(f"calibrating on {pluralize(calibration.images, 'image')}, {len(calibration)} canvases")
     scores, reading = (
         CellScorer(backbone.projection, float_model.head),
-        Tail(ScoreReadout(), extra_input_dims=(2, 3)),
+        AppendedModule(ScoreReadout(), extra_input_dims=(2, 3)),
     )
     # NNCF shows its progress on standard output, which is for results.
     with redirect_stdout(StringIO() if quiet else sys.stderr):

@@ -4,8 +4,8 @@ The torch modules stay the one definition of every network; this room only decid
 imports neither torch nor OpenVINO: a graph that was kept on disk runs without torch ever being loaded.
 """
 
+from freeloc.runtime.appended_module import AppendedModule
 from freeloc.runtime.compile import (
-    Tail,
     compile_cached,
     compile_network,
     is_graph_cached,
@@ -24,13 +24,13 @@ from freeloc.runtime.protocol import (
 )
 
 __all__ = [
+    "AppendedModule",
     "Calibration",
     "InferencePrecision",
     "Network",
     "Precision",
     "QuantizedGraph",
     "Runtime",
-    "Tail",
     "check_runtime",
     "compile_cached",
     "compile_network",

@@ -1,12 +1,12 @@
-"""Backbone and tail, made ready to run."""
+"""Backbone and appended, made ready to run."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freeloc.errors import FreelocError
+from freeloc.runtime.appended_module import AppendedModule
 from freeloc.runtime.float32_stem import with_float32_stem
 from freeloc.runtime.graph_cache import append_graph, cached_graph, convert, graph_file, is_cached
 from freeloc.runtime.openvino_backend import OpenVinoNetwork, cpu_supports_bfloat16
@@ -14,12 +14,10 @@ from freeloc.runtime.protocol import Network, Precision, Runtime, check_runtime,
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from freeloc.nn.backbones.base import Backbone
 
 __all__ = [
-    "Tail",
     "compile_cached",
     "compile_network",
     "is_graph_cached",
@@ -31,29 +29,9 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class Tail:
-    """What follows a backbone cell by cell.
-
-    Attributes:
-        module: takes (N, channels, rows, cols) features and then ``extras``; gives one tensor or several. Where
-            several canvases go through at once, every further input has one axis more in front, the canvases.
-        extras: number of axes of each further input; all are free in size.
-        name: the graph of backbone and tail in one is kept on disk under this name; it must tell their weights.
-            None keeps the backbone's alone.
-        exact_start: OpenVINO computes the backbone's first layers in float32 whatever the precision
-            (`freeloc.runtime.float32_stem`).
-    """
-
-    module: nn.Module
-    extra_input_dims: tuple[int, ...] = ()
-    name: str | None = None
-    float32_stem: bool = False
-
-
 def compile_network(
     backbone: Backbone,
-    tail: Tail | None = None,
+    appended: AppendedModule | None = None,
     *,
     runtime: Runtime = "auto",
     precision: Precision = "auto",
@@ -64,8 +42,8 @@ def compile_network(
 
     Args:
         backbone: the frozen backbone.
-        tail: what follows the backbone, such as projection and head, in the same runtime; None runs the backbone's
-            body alone.
+        appended: what follows the backbone, such as projection and head, in the same runtime; None runs the
+            backbone's body alone.
         runtime: who executes.
         precision: arithmetic; results stay float32.
         streams: False puts all cores on one canvas, for the quickest single answer; True gives every core a
@@ -85,21 +63,21 @@ def compile_network(
         from freeloc.runtime.torch_backend import TorchNetwork
 
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return TorchNetwork(backbone, None if tail is None else tail.module, precision, device, batch)
-    return OpenVinoNetwork(network_graph(backbone, tail), precision, streams=streams)
+        return TorchNetwork(backbone, None if appended is None else appended.module, precision, device, batch)
+    return OpenVinoNetwork(network_graph(backbone, appended), precision, streams=streams)
 
 
-def network_graph(backbone: Backbone, tail: Tail | None) -> Any:
-    """Backbone and tail as one OpenVINO graph with free canvas size; kept where it has a name."""
-    if tail is None:
+def network_graph(backbone: Backbone, appended: AppendedModule | None) -> Any:
+    """Backbone and appended as one OpenVINO graph with free canvas size; kept where it has a name."""
+    if appended is None:
         return _backbone_graph(backbone)
-    if tail.name is None:
-        return _whole_graph(backbone, tail)
-    return cached_graph(graph_file(tail.name), lambda: _whole_graph(backbone, tail))
+    if appended.cache_key is None:
+        return _whole_graph(backbone, appended)
+    return cached_graph(graph_file(appended.cache_key), lambda: _whole_graph(backbone, appended))
 
 
 def is_graph_cached(name: str) -> bool:
-    """Whether a graph of backbone and tail is kept under a tail's name."""
+    """Whether a graph of backbone and appended is kept under a tail's name."""
     return is_cached(graph_file(name))
 
 
@@ -149,15 +127,15 @@ def _backbone_graph(backbone: Backbone) -> Any:
     return cached_graph(graph_file(f"{backbone.name}-{backbone.fingerprint[:16]}"), make)
 
 
-def _whole_graph(backbone: Backbone, tail: Tail) -> Any:
+def _whole_graph(backbone: Backbone, appended: AppendedModule) -> Any:
     import torch
 
     below = _backbone_graph(backbone)
 
     examples = [
         torch.zeros(1, backbone.channels, 2, 2),
-        *(torch.zeros([2] * axes) for axes in tail.extra_input_dims),
+        *(torch.zeros([2] * axes) for axes in appended.extra_input_dims),
     ]
-    shapes = [[1, backbone.channels, -1, -1], *([-1] * axes for axes in tail.extra_input_dims)]
-    following = convert(tail.module, examples, shapes)
-    return append_graph(with_float32_stem(below) if tail.float32_stem else below, following)
+    shapes = [[1, backbone.channels, -1, -1], *([-1] * axes for axes in appended.extra_input_dims)]
+    following = convert(appended.module, examples, shapes)
+    return append_graph(with_float32_stem(below) if appended.float32_stem else below, following)

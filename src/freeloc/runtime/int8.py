@@ -17,7 +17,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 from freeloc.errors import FreelocError
-from freeloc.runtime.compile import Tail, network_graph
+from freeloc.runtime.appended_module import AppendedModule
+from freeloc.runtime.compile import network_graph
 from freeloc.runtime.graph_cache import append_graph, convert
 from freeloc.runtime.openvino_backend import OpenVinoNetwork, load_openvino
 from freeloc.runtime.protocol import Canvas
@@ -61,7 +62,7 @@ class Calibration(Protocol):
 
 
 def quantize_graph(
-    backbone: Backbone, layers: nn.Module, tail: Tail, calibration: Calibration
+    backbone: Backbone, layers: nn.Module, tail: AppendedModule, calibration: Calibration
 ) -> QuantizedGraph:
     """Turn backbone and layers into an int8 network, with a tail that stays as it is.
 
@@ -78,7 +79,7 @@ def quantize_graph(
 
     nncf = _load_nncf()
     quantized = nncf.quantize(
-        network_graph(backbone, Tail(layers)),
+        network_graph(backbone, AppendedModule(layers)),
         nncf.Dataset(calibration, lambda canvas: [canvas[None]]),
         preset=nncf.QuantizationPreset.MIXED,  # what no ReLU cuts off spreads around zero
         subset_size=len(calibration),

@@ -1,0 +1,33 @@
+"""The part of a network that follows the backbone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["AppendedModule"]
+
+
+@dataclass(frozen=True, eq=False)
+class AppendedModule:
+    """A module that reads a backbone's features and is compiled with the backbone into one network.
+
+    Attributes:
+        module: computes one tensor or several from (N, channels, rows, cols) features and the further inputs. If
+            several canvases are computed at once, each further input has an additional first axis for the
+            canvases.
+        extra_input_dims: number of dimensions of each further input; every size is free.
+        cache_key: key under which the compiled graph of backbone and module is cached. It must identify the
+            weights of both, and the version of the module's definition. None caches the graph of the backbone
+            only.
+        float32_stem: whether OpenVINO computes the backbone's first layers in float32 in every precision
+            (`freeloc.runtime.float32_stem`).
+    """
+
+    module: nn.Module
+    extra_input_dims: tuple[int, ...] = ()
+    cache_key: str | None = None
+    float32_stem: bool = False
