@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,25 +13,14 @@ from PIL import Image
 
 from freeloc.datasets import FORMATS, DatasetFormat
 
-PLUGIN = """
-from freeloc.datasets import DatasetBuilder, DatasetFormat, make_labels
+PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 
 
-class PairsFormat(DatasetFormat):
-    layout = "pairs: a file *.pairs"
-
-    def detect(self, path):
-        return path.suffix == ".pairs"
-
-    def open(self, path, options):
-        builder = DatasetBuilder(path, options)
-        rows = [line.split() for line in path.read_text().splitlines()]
-        classes = options.classes or tuple(sorted({tag for _, tag in rows}))
-        for line, (name, tag) in enumerate(rows, start=1):
-            sample = builder.add_image(path.parent / name, path, line)
-            sample.labels = make_labels(len(classes), [classes.index(tag)])
-        return builder.build(path.stem, classes)
-"""
+def format_of_the_docs() -> str:
+    """The example format of docs/data.md."""
+    blocks: list[str] = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    (code,) = (block for block in blocks if "class " in block)
+    return code
 
 
 @pytest.mark.parametrize("name", FORMATS.names())
@@ -46,7 +36,7 @@ def plugin(tmp_path: Path) -> dict[str, str]:
     site = tmp_path / "site"
     info = site / "pairs-1.0.dist-info"
     info.mkdir(parents=True)
-    (site / "pairs.py").write_text(PLUGIN)
+    (site / "pairs.py").write_text(format_of_the_docs())
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pairs\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[freeloc.formats]\npairs = pairs:PairsFormat\n")
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
@@ -70,8 +60,9 @@ def test_a_format_of_another_package_works_on_the_command_line(
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == "mine: 2 images, 2 classes\n       1  cat\n       1  dog\n"
     file.write_text("a.jpg dog\ngone.jpg cat\n")
+    (tmp_path / "names.txt").write_text("dog\n")
     done = subprocess.run(
-        [sys.executable, "-m", "freeloc", "check", str(file)],
+        [sys.executable, "-m", "freeloc", "check", str(file), "--classes", str(tmp_path / "names.txt")],
         capture_output=True,
         text=True,
         check=False,
@@ -79,3 +70,4 @@ def test_a_format_of_another_package_works_on_the_command_line(
     )
     assert done.returncode == 2
     assert f"{file}:2: image {tmp_path / 'gone.jpg'} is missing" in done.stderr
+    assert f"{file}:2: unknown class 'cat'" in done.stderr
