@@ -1,4 +1,4 @@
-"""A detector's results: both forms, ids of every kind, and a named line for everything that is wrong."""
+"""Detection results: both formats, all kinds of ids, and problems with their lines."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from freeloc.metrics import Detections
 
 
 def dataset(*names: str, classes: tuple[str, ...] = ("cat", "dog"), skipped: int = 0) -> Dataset:
-    """Images that need not be there."""
+    """A dataset whose images need not exist."""
     labels = [np.full(len(classes), -1, np.int8) for _ in names]
     samples = tuple(Sample(Path("images") / name, row, ()) for name, row in zip(names, labels, strict=True))
-    return Dataset("by hand", classes, samples, skipped)
+    return Dataset("made", classes, samples, skipped)
 
 
 def result(
@@ -80,11 +80,11 @@ class Coco:
         self.root = root
         (root / "annotations").mkdir(parents=True)
         images = []
-        for ident, name in ((900, "a/1.jpg"), (7, "b/1.jpg"), ("x", "2.jpg")):
+        for image_id, name in ((900, "a/1.jpg"), (7, "b/1.jpg"), ("x", "2.jpg")):
             path = root / "val" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (40, 30), (len(images), 0, 0)).save(path)
-            images.append({"id": ident, "file_name": name})
+            images.append({"id": image_id, "file_name": name})
         page = {
             "images": images,
             "annotations": [],
@@ -102,11 +102,11 @@ def test_json_with_the_ids_of_a_coco_file(tmp_path: Path) -> None:
     file = write(tmp_path / "found.json", result(7, 90), result(900, 3), result("x", "dog"), result(7, 17))
     found = rows(read_detections(file, coco.open(), data=coco.root))
     assert [row[:2] for row in found] == [(1, 2), (0, 0), (2, 1), (1, 1)]
-    # A file of the data set is as good as its folder.
+    # The file of the dataset can be given instead of its folder.
     instances = coco.root / "annotations" / "instances_val.json"
     again = read_detections(file, coco.open(), data=str(instances))
     assert rows(again) == found
-    # Classes that were not chosen, and images that the data set does not hold, are left out.
+    # Classes that were not chosen, and images that are not in the dataset, are left out.
     some = rows(read_detections(file, coco.open(classes=["dog"]), data=coco.root))
     assert [row[:2] for row in some] == [(2, 0), (1, 0)]
     whole = coco.open()
@@ -118,7 +118,7 @@ def test_json_with_the_ids_of_a_coco_file(tmp_path: Path) -> None:
     ]
 
 
-def test_the_layout_of_the_data_can_be_said(tmp_path: Path) -> None:
+def test_the_format_of_the_data_can_be_chosen(tmp_path: Path) -> None:
     coco = Coco(tmp_path / "coco")
     page = coco.root / "annotations" / "instances_val.json"
     odd = page.rename(page.with_suffix(".txt"))
@@ -126,8 +126,10 @@ def test_the_layout_of_the_data_can_be_said(tmp_path: Path) -> None:
     file = write(tmp_path / "found.json", result(7, 90))
     found = rows(read_detections(file, data, data=odd, format="coco"))
     assert [row[:2] for row in found] == [(1, 2)]
-    # Looked at, it is no COCO file, and ids are taken from the names: there is no image 7.
-    assert "image 7 is not an image of COCO val" in [said for *_, said in problems(file, data, data=odd)]
+    # Detection does not recognize the file as COCO, and no image has the number 7 in its name.
+    assert "image 7 is not an image of COCO val" in [
+        message for *_, message in problems(file, data, data=odd)
+    ]
 
 
 def test_ids_that_the_coco_file_does_not_have(tmp_path: Path) -> None:
@@ -168,23 +170,23 @@ def test_every_bad_record_is_named(tmp_path: Path) -> None:
     assert messages[3] == "score is 'high', not a number"
     assert messages[4] == "score is nan, not a number"
     assert all("not [x, y, width, height]" in message for message in messages[6:10])
-    assert messages[10] == "image 'b' is not an image of by hand"
-    assert messages[11] == "category_id 3 is not a class of by hand: give 1 to 2, or a name"
-    assert messages[12] == "category_id 0 is not a class of by hand: give 1 to 2, or a name"
+    assert messages[10] == "image 'b' is not an image of made"
+    assert messages[11] == "category_id 3 is not a class of made: give 1 to 2, or a name"
+    assert messages[12] == "category_id 0 is not a class of made: give 1 to 2, or a name"
 
 
-def test_images_that_cannot_be_told_apart(tmp_path: Path) -> None:
+def test_images_with_ambiguous_names(tmp_path: Path) -> None:
     data = dataset("one/5.jpg", "two/5.jpg", "06.jpg", "6.jpg", "7.jpg")
     file = write(tmp_path / "found.json", result("06", 1), result(7, 1))
     assert [row[0] for row in rows(read_detections(file, data))] == [2, 4]
     file = write(tmp_path / "found.json", result("5", 1), result(6, 1))
     assert problems(file, data) == [
-        ("found.json", 2, "image '5' could be several images of by hand"),
-        ("found.json", 3, "image 6 could be several images of by hand"),
+        ("found.json", 2, "image '5' could be several images of made"),
+        ("found.json", 3, "image 6 could be several images of made"),
     ]
 
 
-def test_as_many_unknown_images_as_were_left_out_are_passed_over(tmp_path: Path) -> None:
+def test_as_many_unknown_images_as_were_left_out_are_ignored(tmp_path: Path) -> None:
     file = write(tmp_path / "found.json", result("a", 1), result("bad", 1), result("bad", 2))
     assert len(read_detections(file, dataset("a.jpg", skipped=1))) == 1
     write(file, result("a", 1), result("bad", 1), result("worse", 2))
@@ -204,12 +206,12 @@ def test_as_many_unknown_images_as_were_left_out_are_passed_over(tmp_path: Path)
 def test_malformed_json(tmp_path: Path, text: str, line: int | None, message: str) -> None:
     file = tmp_path / "found.json"
     file.write_text(text)
-    ((_, at, said),) = problems(file, dataset("a.jpg"))
-    assert at == line
-    assert message in said
+    ((_, actual_line, actual),) = problems(file, dataset("a.jpg"))
+    assert actual_line == line
+    assert message in actual
 
 
-def test_what_is_no_result_at_all(tmp_path: Path) -> None:
+def test_files_without_results(tmp_path: Path) -> None:
     data = dataset("a.jpg")
     for name, text in (
         ("instances.json", '{"images": []}'),
@@ -241,20 +243,20 @@ def test_voc_results_of_a_folder_and_of_one_file(tmp_path: Path) -> None:
         tmp_path,
         comp3_det_val_cat="000006 0.5 11 21 40 60\n\n000010 1e-3 1 1 1.5 2\r\n",
         comp3_det_val_dog="",
-        # VOC's other classes, and another competition's files, are none of this data set's business.
+        # VOC's other classes and the files of another task are ignored.
         comp3_det_val_sheep="somewhere 1 1 1 2 2\n",
         comp1_cls_val_cat="000006 0.5\n",
         readme="hello",
     )
-    wanted = [(0, 0, 0.5, [10, 20, 40, 60]), (1, 0, 0.001, [0, 0, 1.5, 2])]
+    expected = [(0, 0, 0.5, [10, 20, 40, 60]), (1, 0, 0.001, [0, 0, 1.5, 2])]
     for path in (folder, folder / "comp3_det_val_cat.txt", folder / "comp3_det_val_sheep.txt"):
-        assert rows(read_detections(path, data)) == wanted
+        assert rows(read_detections(path, data)) == expected
     # A class without a file has no detections.
     (folder / "comp3_det_val_dog.txt").unlink()
-    assert rows(read_detections(folder, data)) == wanted
+    assert rows(read_detections(folder, data)) == expected
 
 
-def test_of_several_sets_one_file_says_which(tmp_path: Path) -> None:
+def test_one_file_chooses_one_of_several_sets(tmp_path: Path) -> None:
     data = dataset("a.jpg")
     line = "a 0.5 1 1 10 10\n"
     folder = voc(tmp_path, comp3_det_val_cat=line, comp4_det_val_dog=line, comp4_det_train_2_dog=line)
@@ -278,7 +280,7 @@ def test_the_longest_class_name_counts(tmp_path: Path) -> None:
     assert sorted(row[1] for row in rows(read_detections(tmp_path, data))) == [0, 1, 1, 2]
 
 
-def test_files_that_are_for_no_class(tmp_path: Path) -> None:
+def test_files_of_unknown_classes(tmp_path: Path) -> None:
     data = dataset("a.jpg")
     with pytest.raises(
         FreelocError, match=r"contains no results: give a folder with files such as comp3_det_val_dog"
@@ -306,7 +308,7 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
         ("comp3_det_val_cat.txt", 2, "'a 0.5 1 1 10' is not an image, a score and four pixels"),
         ("comp3_det_val_cat.txt", 3, "'a x 1 1 10 10' is not an image, a score and four pixels"),
         ("comp3_det_val_cat.txt", 5, "the box 5 1 3.9 10 ends before it starts"),
-        ("comp3_det_val_cat.txt", 6, "image 'b' is not an image of by hand"),
+        ("comp3_det_val_cat.txt", 6, "image 'b' is not an image of made"),
         ("comp3_det_val_dog.txt", 1, "'a nan 1 1 10 10' is not an image, a score and four pixels"),
     ]
     (tmp_path / "comp3_det_val_cat.txt").write_bytes(b"a 0.5 1 1 10 10\n\xff\n")
@@ -315,7 +317,7 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.images
 def test_real_annotations_as_detections(coco_root: Path, tmp_path: Path) -> None:
-    """COCO's own boxes, written as results with COCO's own ids, are read back as the data set's boxes."""
+    """COCO's own boxes, written as results with COCO's own ids, are read back as the dataset's boxes."""
     data = open_dataset(coco_root, split="val2017", boxes=True, checks=DatasetChecks(decode=False))
     page = json.loads((coco_root / "annotations" / "instances_val2017.json").read_text())
     records = [
@@ -323,10 +325,10 @@ def test_real_annotations_as_detections(coco_root: Path, tmp_path: Path) -> None
         for each in page["annotations"]
     ]
     found = read_detections(write(tmp_path / "found.json", *records), data, data=coco_root, split="val2017")
-    wanted = [
+    expected = [
         (index, box.label, [box.x1, box.y1, box.x2, box.y2])
         for index, sample in enumerate(data)
         for box in sample.boxes or ()
     ]
-    assert sorted((row[0], row[1], row[3]) for row in rows(found)) == sorted(wanted)
-    assert len(wanted) > 500
+    assert sorted((row[0], row[1], row[3]) for row in rows(found)) == sorted(expected)
+    assert len(expected) > 500

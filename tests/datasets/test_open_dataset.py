@@ -65,15 +65,15 @@ def make_folders(root: Path) -> Path:
     ],
 )
 @pytest.mark.parametrize("kind", [str, Path])
-def test_every_format_is_recognised(tmp_path: Path, make: Any, file: str, format_: Any, kind: Any) -> None:
+def test_every_format_is_detected(tmp_path: Path, make: Any, file: str, format_: Any, kind: Any) -> None:
     path = make(tmp_path / "data") / file
-    found, told = open_dataset(kind(path)), open_dataset(path, format=format_)
-    assert found.labels[:, found.classes.index("dog")].tolist() == [1]
-    assert found.fingerprint == told.fingerprint
-    assert found.name == told.name
+    detected, chosen = open_dataset(kind(path)), open_dataset(path, format=format_)
+    assert detected.labels[:, detected.classes.index("dog")].tolist() == [1]
+    assert detected.fingerprint == chosen.fingerprint
+    assert detected.name == chosen.name
 
 
-def test_a_folder_of_two_formats_must_be_told(tmp_path: Path) -> None:
+def test_the_format_of_a_folder_with_two_formats_must_be_chosen(tmp_path: Path) -> None:
     make_voc(tmp_path)
     make_tags(tmp_path)
     with pytest.raises(FreelocError, match="could be in the format voc or tags: choose one"):
@@ -115,12 +115,12 @@ def test_invalid_options_are_reported(tmp_path: Path, options: dict[str, Any], m
     assert [caught.value.parameter] == list(options)
 
 
-def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_path_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FreelocError, match=r"there is no file or folder .*nowhere"):
         open_dataset(tmp_path / "nowhere")
 
 
-def test_the_home_folder_may_be_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_means_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     make_tags(tmp_path / "data")

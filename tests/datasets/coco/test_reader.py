@@ -7,14 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from freeloc.datasets import DataProblems, Dataset, DatasetChecks, category_ids, open_dataset
-from freeloc.datasets.coco.instances_file import corners_from_coco
 from freeloc.datasets.dataset import AnnotatedBox
-from freeloc.datasets.json_records import read_records
 from freeloc.datasets.problems import Problem
 from freeloc.errors import FreelocError
 
@@ -35,10 +31,10 @@ class Coco:
         self.file.parent.mkdir(parents=True)
         (root / "val2017").mkdir()
 
-    def image(self, ident: int, *annotations: dict[str, object]) -> Path:
-        path = self.root / "val2017" / f"{ident}.jpg"
+    def image(self, image_id: int, *annotations: dict[str, object]) -> Path:
+        path = self.root / "val2017" / f"{image_id}.jpg"
         Image.new("RGB", (40, 30)).save(path)
-        self.contents["images"].append({"id": ident, "file_name": path.name})
+        self.contents["images"].append({"id": image_id, "file_name": path.name})
         self.contents["annotations"].extend(annotations)
         return path
 
@@ -206,8 +202,8 @@ def test_a_class_on_every_image_matters_for_training_only(coco: Coco) -> None:
     coco.image(1, annotation(1, 7), annotation(1, 3))
     coco.image(2, annotation(2, 7), annotation(2, 3, iscrowd=1))
     assert len(coco.open()) == 2
-    told = coco.problems(checks=DatasetChecks(for_training=True))
-    assert [(problem.kind, problem.message.split()[1]) for problem in told] == [
+    problems = coco.problems(checks=DatasetChecks(for_training=True))
+    assert [(problem.kind, problem.message.split()[1]) for problem in problems] == [
         ("full_class", "'cat'"),
         ("full_class", "'dog'"),
     ]
@@ -320,60 +316,14 @@ def test_a_folder_without_instances_is_reported(tmp_path: Path) -> None:
         open_dataset(tmp_path, format="coco")
 
 
-SIDES = st.floats(0, 5000, allow_nan=False)
-
-
-@settings(deadline=None)
-@given(SIDES, SIDES, SIDES, SIDES)
-def test_boxes_round_trip(x: float, y: float, width: float, height: float) -> None:
-    x1, y1, x2, y2 = corners_from_coco(x, y, width, height)
-    assert (x1, y1) == (x, y)
-    np.testing.assert_allclose((x2 - x1, y2 - y1), (width, height), rtol=0, atol=1e-9)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    st.dictionaries(st.text(max_size=3), JSON, max_size=3),
-    st.lists(JSON, max_size=5),
-    st.lists(JSON, max_size=5),
-    st.sampled_from([None, 0, 2]),
-)
-def test_records_are_those_of_the_json_module(
-    others: dict[str, Any], first: list[Any], second: list[Any], indent: int | None
-) -> None:
-    contents = {"first": first, **{f"x{key}": value for key, value in others.items()}, "second": second}
-    text = json.dumps(contents, indent=indent)
-    seen: dict[str, list[Any]] = {"first": [], "second": []}
-    lines: list[int] = []
-
-    def visitor(key: str) -> Any:
-        def visit(record: Any, line: int) -> None:
-            seen[key].append(record)
-            lines.append(line)
-
-        return visit
-
-    assert read_records(Path("a.json"), text, {key: visitor(key) for key in seen}) == set(seen)
-    assert seen == {"first": first, "second": second}
-    assert lines == sorted(lines)
-    assert all(1 <= line <= text.count("\n") + 1 for line in lines)
-
-
 @pytest.mark.images
 @pytest.mark.parametrize(("split", "count"), [("train2017", 343), ("val2017", 164)])
 def test_real_files_agree_with_a_plain_reading(coco_root: Path, split: str, count: int) -> None:
     data = open_dataset(coco_root, split=split, boxes=True)
     contents = json.loads((coco_root / "annotations" / f"instances_{split}.json").read_text())
     names = {category["id"]: category["name"] for category in contents["categories"]}
-    assert data.classes == tuple(names[ident] for ident in sorted(names))
-    assert dict(category_ids(coco_root, split)) == {name: ident for ident, name in names.items()}
+    assert data.classes == tuple(names[image_id] for image_id in sorted(names))
+    assert dict(category_ids(coco_root, split)) == {name: image_id for image_id, name in names.items()}
     assert (len(data), len(data.classes), data.skipped) == (count, 80, 0)
     assert [sample.path.name for sample in data] == [image["file_name"] for image in contents["images"]]
     for image, sample in zip(contents["images"], data, strict=True):

@@ -1,20 +1,16 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from freeloc.datasets import DataProblems, Dataset, DatasetChecks, open_dataset
 from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.datasets.problems import Problem
-from freeloc.datasets.voc.annotation_xml import read_annotation
 from freeloc.datasets.voc.reader import VOC_CLASSES
 from freeloc.errors import FreelocError
 
@@ -34,13 +30,13 @@ class Devkit:
         for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
             (root / folder).mkdir(parents=True)
 
-    def image(self, ident: str, *objects: str) -> str:
-        Image.new("RGB", (40, 30)).save(self.root / "JPEGImages" / f"{ident}.jpg")
-        self.annotation(ident).write_text(f"<annotation>\n{''.join(objects)}</annotation>\n")
-        return ident
+    def image(self, image_id: str, *objects: str) -> str:
+        Image.new("RGB", (40, 30)).save(self.root / "JPEGImages" / f"{image_id}.jpg")
+        self.annotation(image_id).write_text(f"<annotation>\n{''.join(objects)}</annotation>\n")
+        return image_id
 
-    def annotation(self, ident: str) -> Path:
-        return self.root / "Annotations" / f"{ident}.xml"
+    def annotation(self, image_id: str) -> Path:
+        return self.root / "Annotations" / f"{image_id}.xml"
 
     def list(self, name: str, *rows: str) -> Path:
         path = self.root / "ImageSets" / "Main" / f"{name}.txt"
@@ -201,7 +197,9 @@ def test_a_class_file_names_a_class_that_may_be_left_out(devkit: Devkit) -> None
 def write_class_files(devkit: Devkit, data: Dataset, split: str) -> None:
     names = [sample.path.stem for sample in data]
     for index, name in enumerate(data.classes):
-        rows = (f"{ident} {label:2d}" for ident, label in zip(names, data.labels[:, index], strict=True))
+        rows = (
+            f"{image_id} {label:2d}" for image_id, label in zip(names, data.labels[:, index], strict=True)
+        )
         devkit.list(f"{name}_{split}", *rows, "outside 1")
 
 
@@ -242,8 +240,8 @@ def test_class_files_are_enough_without_annotations(devkit: Devkit) -> None:
 
 
 def test_wrong_rows_of_class_files_are_named(devkit: Devkit) -> None:
-    for ident in "abc":
-        devkit.image(ident)
+    for image_id in "abc":
+        devkit.image(image_id)
     devkit.list("train", "a", "b", "c")
     file = devkit.list("dog_train", "a 2", "b 1", "b -1")
     assert devkit.problems(classes=["dog"]) == [
@@ -254,8 +252,8 @@ def test_wrong_rows_of_class_files_are_named(devkit: Devkit) -> None:
 
 
 def test_wrong_rows_of_the_list_are_named_together(devkit: Devkit) -> None:
-    for ident in ("a", "broken", "gone"):
-        devkit.image(ident, object_xml("dog"))
+    for image_id in ("a", "broken", "gone"):
+        devkit.image(image_id, object_xml("dog"))
     images = devkit.root / "JPEGImages"
     (images / "gone.jpg").unlink()
     (images / "broken.jpg").write_bytes(b"no image")
@@ -396,8 +394,8 @@ def test_the_list_must_be_chosen_where_there_are_several(devkit: Devkit) -> None
 
 
 def test_a_devkit_without_lists_gives_all_images_sorted(devkit: Devkit) -> None:
-    for ident in ("b", "a", "c"):
-        devkit.image(ident, object_xml("dog"))
+    for image_id in ("b", "a", "c"):
+        devkit.image(image_id, object_xml("dog"))
     (devkit.root / "JPEGImages" / "Thumbs.db").write_text("no image")
     (devkit.root / "ImageSets" / "Main").rmdir()
     data = devkit.open(split=None)
@@ -430,31 +428,6 @@ def test_the_folder_that_contains_one_devkit_is_enough(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_a_devkit_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FreelocError, match="is not a VOC devkit; freeloc looked for VOC: folders JPEGImages"):
         open_dataset(tmp_path, format="voc")
-
-
-SIDES = st.one_of(
-    st.integers(1, 5000), st.floats(1, 5000, allow_nan=False).map(lambda value: round(value, 2))
-)
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(SIDES, SIDES, SIDES, SIDES), max_size=6))
-def test_boxes_round_trip(boxes: list[tuple[float, float, float, float]]) -> None:
-    corners = [(min(a, c), min(b, d), max(a, c), max(b, d)) for a, b, c, d in boxes]
-    root = ET.Element("annotation")
-    for values in corners:
-        element = ET.SubElement(root, "object")
-        ET.SubElement(element, "name").text = "dog"
-        box = ET.SubElement(element, "bndbox")
-        for name, value in zip(("xmin", "ymin", "xmax", "ymax"), values, strict=True):
-            ET.SubElement(box, name).text = repr(value)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "a.xml"
-        ET.ElementTree(root).write(file)
-        objects = read_annotation(file, boxes=True).objects
-    read = [each.corners for each in objects if each.corners is not None]
-    back = np.array(read).reshape(-1, 4) + np.array([1, 1, 0, 0])
-    np.testing.assert_allclose(back, np.array(corners).reshape(-1, 4), rtol=0, atol=1e-9)
 
 
 @pytest.mark.images
