@@ -222,8 +222,8 @@ def test_pictures_of_other_kinds_are_counted(
     [
         (("--scales", "0.5,x"), "--scales 0.5,x is not a list of numbers"),
         (("--scales", ","), "--scales is empty"),
-        (("--scales", "0"), "--scales has 0: give scales between"),
-        (("--scales", "nan"), "--scales has nan"),
+        (("--scales", "0"), "scales contains 0: give scales between"),
+        (("--scales", "nan"), "scales contains nan"),
         (("--threshold", "1.5"), "threshold is 1.5: give a probability"),
         (("--threshold", "nan"), "threshold is nan: give a probability"),
         (("--weights", "gone.safetensors"), "weight file gone.safetensors does not exist"),

@@ -1,41 +1,24 @@
-"""Image, canvas and cell: every law is checked against positions worked out from the definitions."""
+"""Conversions between image, canvas and cells, checked against positions computed from the definitions."""
 
 from __future__ import annotations
-
-import itertools
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from freeloc.errors import FreelocError
 from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.lattice import Lattice
-from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
-from freeloc.geometry.size import REFERENCE_SIDE, Size, normalized_length
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.geometry.size import Size
+from tests.geometry.strategies import ALEXNET, PADDED, grids, law, layouts, scales, sizes
 
-law = settings(deadline=None, max_examples=80)
-
-PADDED = CellLayout(stride=32, offset=31.5)
-ALEXNET = CellLayout(stride=32, offset=112.0, window=224)
-LAYOUTS = (PADDED, ALEXNET, CellLayout(32, 23.0), CellLayout(16, 8.0), CellLayout(14, 7.0))
-
-sides = st.integers(1, 6000) | st.sampled_from((1, 2, 31, 32, 500, 6000))
-sizes = st.builds(Size, sides, sides)
-scales = st.floats(0.1, 4) | st.sampled_from(TEST_SCALES)
-layouts = st.sampled_from(LAYOUTS)
-paddings = st.sampled_from(("stride", "square"))
-grids = st.builds(
-    lambda size, scale, layout, padding: Pyramid((scale,), padding).grid(size, scale, layout),
-    *(sizes, scales, layouts, paddings),
-)
-shares = st.floats(0, 1)
+fractions = st.floats(0, 1)
 
 
-def centres(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+def centers(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """x of the valid columns and y of the valid rows in the image, from the definitions alone.
 
     The image was stretched to the content, so a canvas position is multiplied by image / content.
@@ -135,7 +118,7 @@ class TestCanvas:
 
     @law
     @given(grids)
-    def test_valid_cells_are_those_whose_centre_lies_on_the_image(self, grid: Grid) -> None:
+    def test_valid_cells_are_those_whose_center_lies_on_the_image(self, grid: Grid) -> None:
         for content, _canvas, cells, valid in axes(grid):
             on_content = [i for i in range(cells) if grid.layout.offset + grid.layout.stride * i < content]
             assert 1 <= valid <= cells
@@ -157,14 +140,14 @@ class TestCanvas:
         assert square.canvas.width == square.canvas.height
 
 
-class TestPlaces:
+class TestPositions:
     @law
-    @given(grids, st.lists(st.tuples(shares, shares), min_size=1, max_size=20))
+    @given(grids, st.lists(st.tuples(fractions, fractions), min_size=1, max_size=20))
     def test_a_known_position_comes_back_within_half_a_cell(
         self, grid: Grid, at: list[tuple[float, float]]
     ) -> None:
         x, y = (
-            np.minimum(*pair) for pair in zip(centres(grid), (grid.image_size.width, grid.image_size.height))
+            np.minimum(*pair) for pair in zip(centers(grid), (grid.image_size.width, grid.image_size.height))
         )
         points = np.array([(x[0] + u * (x[-1] - x[0]), y[0] + v * (y[-1] - y[0])) for u, v in at])
         nearest = np.rint(grid.to_cells(points)).astype(int)
@@ -181,17 +164,17 @@ class TestPlaces:
 
     @law
     @given(grids)
-    def test_centres_lie_where_the_definition_says(self, grid: Grid) -> None:
-        x, y = centres(grid)
+    def test_centers_lie_where_the_definition_says(self, grid: Grid) -> None:
+        x, y = centers(grid)
         cells = np.array(list(np.ndindex(grid.valid_rows, grid.valid_cols)))
         points = grid.to_image(cells)
         np.testing.assert_allclose(points[:, 0], np.minimum(x, grid.image_size.width)[cells[:, 1]])
         np.testing.assert_allclose(points[:, 1], np.minimum(y, grid.image_size.height)[cells[:, 0]])
 
     @law
-    @given(grids, shares, shares)
+    @given(grids, fractions, fractions)
     def test_to_cells_inverts_to_image(self, grid: Grid, down: float, right: float) -> None:
-        x, y = centres(grid)
+        x, y = centers(grid)
         assume(x[0] <= grid.image_size.width)
         assume(y[0] <= grid.image_size.height)
         cell = np.array([down * (grid.valid_rows - 1), right * (grid.valid_cols - 1)])
@@ -236,7 +219,7 @@ class TestSampling:
     @given(grids, st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
     def test_agrees_with_grid_sample(self, grid: Grid, rows: int, cols: int, seed: int) -> None:
         lattice = Lattice(grid.image_size, rows, cols)
-        weights_y, weights_x = grid.sampling(lattice)
+        weights_y, weights_x = grid.sampling_weights(lattice)
         values = np.random.default_rng(seed).normal(size=(grid.valid_rows, grid.valid_cols))
         layout = grid.layout
         # From the image to the canvas, and from there to the cell.
@@ -261,14 +244,14 @@ class TestSampling:
 
     @law
     @given(grids, st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
-    def test_the_field_samples_the_same(self, grid: Grid, rows: int, cols: int, seed: int) -> None:
+    def test_the_field_samples_the_same_positions(self, grid: Grid, rows: int, cols: int, seed: int) -> None:
         lattice = Lattice(grid.image_size, rows, cols)
         values = np.random.default_rng(seed).normal(size=(grid.rows, grid.cols))
         field = torch.from_numpy(grid.sampling_field(lattice)).double()
         sampled = functional.grid_sample(
             torch.from_numpy(values)[None, None], field[None], padding_mode="border", align_corners=True
         )
-        weights_y, weights_x = grid.sampling(lattice)
+        weights_y, weights_x = grid.sampling_weights(lattice)
         wanted = weights_y @ values[: grid.valid_rows, : grid.valid_cols] @ weights_x.T
         # The field is float32: a position on a map of n cells is known to about n / 10^7 cells.
         slack = 1e-6 * max(grid.rows, grid.cols)
@@ -288,7 +271,7 @@ class TestSampling:
     def test_rows_sum_to_one_and_nothing_is_negative(self, grid: Grid, rows: int, cols: int) -> None:
         lattice = Lattice(grid.image_size, rows, cols)
         shapes = ((rows, grid.valid_rows), (cols, grid.valid_cols))
-        for weights, shape in zip(grid.sampling(lattice), shapes, strict=True):
+        for weights, shape in zip(grid.sampling_weights(lattice), shapes, strict=True):
             assert weights.dtype == np.float32
             assert weights.shape == shape
             assert (weights >= 0).all()
@@ -296,15 +279,15 @@ class TestSampling:
 
     @law
     @given(grids, st.floats(-3, 3), st.floats(-3, 3))
-    def test_a_slope_is_kept_between_the_outer_centres(self, grid: Grid, a: float, b: float) -> None:
-        lattice = Lattice.over(grid.image_size, 8.0)
-        cell_x, cell_y = centres(grid)
+    def test_a_slope_is_kept_between_the_outer_centers(self, grid: Grid, a: float, b: float) -> None:
+        lattice = Lattice.with_spacing(grid.image_size, 8.0)
+        cell_x, cell_y = centers(grid)
         x = (np.arange(lattice.cols) + 0.5) * grid.image_size.width / lattice.cols
         y = (np.arange(lattice.rows) + 0.5) * grid.image_size.height / lattice.rows
         # In units of the image, so that float32 is fine enough.
         unit = 1 / grid.image_size.longest
         values = unit * (a * cell_x[None] + b * cell_y[:, None])
-        weights_y, weights_x = grid.sampling(lattice)
+        weights_y, weights_x = grid.sampling_weights(lattice)
         held_x, held_y = np.clip(x, cell_x[0], cell_x[-1]), np.clip(y, cell_y[0], cell_y[-1])
         wanted = unit * (a * held_x[None] + b * held_y[:, None])
         tolerance = 1e-5 * (1 + np.abs(values).max())
@@ -313,7 +296,7 @@ class TestSampling:
 
 def image_boxes(grid: Grid, data: st.DataObject) -> np.ndarray:
     """One to five boxes on the image, thin and whole ones among them."""
-    ends = st.lists(shares, min_size=2, max_size=2).map(sorted)
+    ends = st.lists(fractions, min_size=2, max_size=2).map(sorted)
     pairs = data.draw(st.lists(st.tuples(ends, ends), min_size=1, max_size=5))
     corners = [(x[0], y[0], x[1], y[1]) for x, y in pairs]
     return np.array(corners) * [
@@ -322,13 +305,13 @@ def image_boxes(grid: Grid, data: st.DataObject) -> np.ndarray:
     ]
 
 
-class TestShares:
+class TestCoverage:
     @law
     @given(grids, st.data())
     def test_rows_sum_to_one_and_nothing_is_negative(self, grid: Grid, data: st.DataObject) -> None:
         boxes = image_boxes(grid, data)
         shapes = ((len(boxes), grid.valid_rows), (len(boxes), grid.valid_cols))
-        for found, shape in zip(grid.shares(boxes), shapes, strict=True):
+        for found, shape in zip(grid.coverage(boxes), shapes, strict=True):
             assert found.dtype == np.float32
             assert found.shape == shape
             assert (found >= 0).all()
@@ -336,11 +319,9 @@ class TestShares:
 
     @law
     @given(grids, st.data())
-    def test_a_share_is_the_part_of_the_box_on_the_cells_ground(
-        self, grid: Grid, data: st.DataObject
-    ) -> None:
+    def test_coverage_is_the_fraction_of_the_box_on_each_cell(self, grid: Grid, data: st.DataObject) -> None:
         boxes = image_boxes(grid, data)
-        found = grid.shares(boxes)[::-1]
+        found = grid.coverage(boxes)[::-1]
         for axis, cells in enumerate((grid.valid_cols, grid.valid_rows)):
             content, image = (
                 (grid.content.width, grid.image_size.width)
@@ -348,7 +329,7 @@ class TestShares:
                 else (grid.content.height, grid.image_size.height)
             )
             for box, row in zip(boxes * content / image, found[axis], strict=True):
-                # On the canvas, in pixels; the ground of all cells together ends half a stride beyond the last.
+                # On the canvas, in pixels; the cells end half a stride beyond the last center.
                 low, high = box[axis], box[axis + 2]
                 first = grid.layout.offset - grid.layout.stride / 2
                 last = first + grid.layout.stride * cells
@@ -362,20 +343,20 @@ class TestShares:
 
     def test_a_box_on_whole_cells_takes_them_equally(self) -> None:
         grid = Pyramid((1.0,)).grid(Size(500, 500), 1.0, CellLayout(32, 16.0))
-        rows, cols = grid.shares([[32, 64, 96, 192]])
+        rows, cols = grid.coverage([[32, 64, 96, 192]])
         np.testing.assert_allclose(rows[0, :7], [0, 0, 0.25, 0.25, 0.25, 0.25, 0])
         np.testing.assert_allclose(cols[0, :4], [0, 0.5, 0.5, 0])
 
     def test_a_narrow_box_is_widened_around_its_middle_but_not_beyond_the_cells(self) -> None:
         grid = Pyramid((1.0,)).grid(Size(500, 500), 1.0, CellLayout(32, 16.0))
-        rows, cols = grid.shares([[39, 0, 41, 2], [496, 250, 500, 250]])
+        rows, cols = grid.coverage([[39, 0, 41, 2], [496, 250, 500, 250]])
         np.testing.assert_allclose(cols[0, :3], [0.25, 0.75, 0])
         assert rows[0, 0] == 1
         assert cols[1, -1] == 1
 
-    def test_a_box_where_no_cell_looks_gets_the_nearest(self) -> None:
+    def test_a_box_outside_all_cells_lies_on_the_nearest(self) -> None:
         grid = Pyramid((1.0,)).grid(Size(500, 500), 1.0, ALEXNET)
-        rows, cols = grid.shares([[0, 450, 40, 500]])
+        rows, cols = grid.coverage([[0, 450, 40, 500]])
         assert (rows[0, -1], cols[0, 0]) == (1, 1)
 
     @law
@@ -389,79 +370,5 @@ class TestShares:
 
     def test_no_boxes(self) -> None:
         grid = Pyramid((1.0,)).grid(Size(500, 500), 1.0, PADDED)
-        assert [part.shape for part in grid.shares([])] == [(0, grid.valid_rows), (0, grid.valid_cols)]
+        assert [part.shape for part in grid.coverage([])] == [(0, grid.valid_rows), (0, grid.valid_cols)]
         assert grid.box_sides_on_canvas([]).shape == (0,)
-
-
-class TestLattice:
-    @law
-    @given(sizes, st.floats(0.5, 600))
-    def test_steps_are_about_as_asked(self, size: Size, step: float) -> None:
-        lattice = Lattice.over(size, step)
-        pixels = step * max(size.width, size.height) / 500
-        for side, count in ((size.width, lattice.cols), (size.height, lattice.rows)):
-            assert count >= 1
-            # Rounding to a whole number of steps moves a step by at most a factor of 1.5, but for thin strips.
-            assert count == 1 or 2 / 3 <= (side / count) / pixels <= 2
-
-    @law
-    @given(sizes, st.integers(1, 70), st.integers(1, 70))
-    def test_positions_are_the_middles_of_equal_parts(self, size: Size, rows: int, cols: int) -> None:
-        lattice = Lattice(size, rows, cols)
-        edges_x, edges_y = np.linspace(0, size.width, cols + 1), np.linspace(0, size.height, rows + 1)
-        np.testing.assert_allclose(lattice.xs, (edges_x[:-1] + edges_x[1:]) / 2, rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(lattice.ys, (edges_y[:-1] + edges_y[1:]) / 2, rtol=1e-9, atol=1e-9)
-        cells = np.array(list(itertools.product(range(rows), range(cols))))
-        points = lattice.to_image(cells)
-        np.testing.assert_allclose(points, np.stack((lattice.xs[cells[:, 1]], lattice.ys[cells[:, 0]]), -1))
-
-    @settings(deadline=None, max_examples=60)
-    @given(
-        st.integers(1, 300), st.integers(1, 300), st.integers(1, 40), st.integers(1, 40), st.integers(0, 99)
-    )
-    def test_upsampling_agrees_with_torch(
-        self, height: int, width: int, rows: int, cols: int, seed: int
-    ) -> None:
-        lattice = Lattice(Size(width, height), rows, cols)
-        values = np.random.default_rng(seed).normal(size=(rows, cols)).astype(np.float32)
-        weights_y, weights_x = lattice.upsampling()
-        assert weights_y.dtype == weights_x.dtype == np.float32
-        wanted = functional.interpolate(
-            torch.from_numpy(values)[None, None], (height, width), mode="bilinear", align_corners=False
-        )
-        # Torch works out positions in float32, hence the tolerance.
-        np.testing.assert_allclose(weights_y @ values @ weights_x.T, wanted[0, 0].numpy(), atol=2e-4)
-
-
-class TestPyramid:
-    def test_grids_come_in_the_order_of_the_scales(self) -> None:
-        pyramid = Pyramid((1.4, 0.5, 1.0))
-        grids = pyramid.grids(Size(640, 480), PADDED)
-        assert [grid.scale for grid in grids] == [1.4, 0.5, 1.0]
-        assert [grid.content.width for grid in grids] == [700, 250, 500]
-
-    def test_default_is_the_papers_six_scales(self) -> None:
-        assert Pyramid().scales == (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
-        assert Pyramid().padding == "stride"
-
-    @pytest.mark.parametrize("bad", [0.0, -1.0, 0.019, 20.5, float("nan"), float("inf")])
-    def test_scales_out_of_range_are_refused(self, bad: float) -> None:
-        with pytest.raises(FreelocError, match="--scales has"):
-            Pyramid((1.0, bad))
-
-    def test_no_scale_is_refused(self) -> None:
-        with pytest.raises(FreelocError, match="--scales is empty"):
-            Pyramid(())
-
-    @pytest.mark.parametrize("size", [(0, 1), (1, 0), (-3, 5)])
-    def test_a_size_has_pixels(self, size: tuple[int, int]) -> None:
-        with pytest.raises(ValueError, match="at least one pixel"):
-            Size(*size)
-
-
-class TestLengths:
-    @law
-    @given(sizes, st.floats(0, 100))
-    def test_normalised_lengths_scale_with_the_longest_side(self, size: Size, pixels: float) -> None:
-        # 18 pixels of the paper's 500-pixel image are 18·longest/500 of the original.
-        assert normalized_length(size, pixels) * REFERENCE_SIDE == pytest.approx(pixels * size.longest)

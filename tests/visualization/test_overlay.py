@@ -30,7 +30,7 @@ def bumps(
 ) -> Localization:
     """One class per point, its map a Gaussian bump around the point; scores fall from class to class."""
     image = Size(width, height)
-    lattice = Lattice.over(image, 8.0)
+    lattice = Lattice.with_spacing(image, 8.0)
     x, y = np.meshgrid(lattice.xs, lattice.ys)
     spread = max(width, height) / 8
     maps = np.array([0.9 * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * spread**2)) for px, py in points])

@@ -42,7 +42,7 @@ def real_localization(mode: str = "fused", classes: int = 4) -> Localization:
 
 def with_scores(scores: list[float]) -> Localization:
     image = Size(30, 20)
-    lattice = Lattice.over(image, 8.0)
+    lattice = Lattice.with_spacing(image, 8.0)
     count = len(scores)
     return Localization(
         image,

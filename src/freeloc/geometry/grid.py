@@ -1,15 +1,15 @@
-"""Where things are: image pixels, scaled canvases, map cells, and the ways between them.
+"""Conversion between image coordinates, canvases and cells.
 
-This is the only room that turns one kind of coordinate into another. Three frames are in use:
+No other module converts between these three kinds of coordinates:
 
-* **image**: pixels of the upright original image, x to the right, y down, the centre of the
-  top-left pixel at (0.5, 0.5). Every public result is in this frame; boxes are ``x1, y1, x2, y2``.
-* **canvas**: the image resized so that its longest side is ``500 · scale`` pixels (paper, section 4),
-  padded at the right and at the bottom.
-* **cell**: (row, column) of a feature or score map. Cell (i, j) is centred at canvas position
+* **image**: pixels of the upright original image, x to the right, y down; the center of the top-left pixel is at
+  (0.5, 0.5). All public results use image coordinates; boxes are ``x1, y1, x2, y2``.
+* **canvas**: pixels of the resized image, whose longest side is ``500 · scale`` pixels (paper, section 4), padded
+  at the right and at the bottom.
+* **cell**: (row, column) of a feature map or score map. The center of cell (i, j) is at canvas position
   ``offset + stride · (j, i)``.
 
-A `Grid` ties the three together for one image at one scale and rides along with the arrays.
+A `Grid` describes all three for one image at one scale, and is passed along with the arrays.
 """
 
 from __future__ import annotations
@@ -31,19 +31,22 @@ __all__ = ["CellLayout", "Grid", "Padding"]
 
 
 Padding = Literal["stride", "square"]
-"""How a canvas is padded: to the backbone's stride (same windows, less work) or to the paper's square."""
+"""How a canvas is padded: to a multiple of the backbone's stride, or to the paper's square.
+
+Both yield the same valid cells; "stride" needs less computation.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class CellLayout:
-    """How a backbone lays its cells over a canvas; the same along both axes.
+    """How the cells of a backbone are arranged on a canvas, along both axes.
 
     Attributes:
-        stride: distance between neighbouring cell centres, in canvas pixels.
-        offset: canvas position of the centre of cell (0, 0), in pixels from the left and from the top.
-        window: side of the square window one cell looks at, for backbones without inner padding (the paper's
-            network: 224), whose maps hold only windows that lie wholly on the canvas. None for backbones that
-            pad inside and give ``canvas / stride`` cells.
+        stride: distance between the centers of adjacent cells, in canvas pixels.
+        offset: distance of the center of cell (0, 0) from the left and top edges of the canvas, in pixels.
+        window: side of the square window from which one cell is computed, for backbones without internal padding
+            (224 for the paper's network); they have cells only for windows that lie entirely on the canvas. None
+            for backbones with internal padding, which have ``canvas / stride`` cells.
     """
 
     stride: int
@@ -51,32 +54,32 @@ class CellLayout:
     window: int | None = None
 
     def cells(self, canvas_side: int) -> int:
-        """Number of cells along a canvas side of ``canvas_side`` pixels."""
+        """Return the number of cells along a canvas side of ``canvas_side`` pixels."""
         if self.window is None:
             return canvas_side // self.stride
         return max(0, (canvas_side - self.window) // self.stride + 1)
 
     def padded_side(self, content: int, square: int, padding: Padding) -> int:
-        """Canvas pixels along one axis.
+        """Return the number of canvas pixels along one axis.
 
         Args:
-            content: pixels along this axis that show the image.
-            square: pixels along the image's longest axis: the side of the paper's square.
-            padding: "stride" keeps just the cells that look at the image, "square" the whole square.
+            content: length of the resized image along this axis, in pixels.
+            square: length of the resized image along its longest axis: the side of the paper's square.
+            padding: "stride" for a canvas with only the cells that cover the image, "square" for the whole square.
         """
         if self.window is None:
-            reach = square if padding == "square" else content
-            return math.ceil(reach / self.stride) * self.stride
-        last_in_square = max(0, (square - self.window) // self.stride)
+            length = square if padding == "square" else content
+            return math.ceil(length / self.stride) * self.stride
         if padding == "square":
             return max(square, self.window)
+        last_in_square = max(0, (square - self.window) // self.stride)
         last_on_content = max(0, math.ceil((content - self.offset) / self.stride) - 1)
         return self.stride * min(last_in_square, last_on_content) + self.window
 
     def valid_cells(self, content: int, canvas_side: int) -> int:
-        """Number of leading cells whose centre lies on the image; never less than one.
+        """Return the number of leading cells whose centers lie on the image, at least one.
 
-        A strip thinner than the first centre would have none; it keeps its first cell, the nearest.
+        On an image so narrow that no center lies on it, the first cell is valid, because it is the nearest.
         """
         on_content = math.ceil((content - self.offset) / self.stride)
         return max(1, min(self.cells(canvas_side), on_content))
@@ -84,14 +87,14 @@ class CellLayout:
 
 @dataclass(frozen=True)
 class Grid:
-    """The parcel label of one image at one scale: its canvas, its cells, and the way back.
+    """Coordinate mapping for one image at one scale.
 
     Attributes:
-        image: size of the upright original image.
-        scale: 1.0 means the longest side is 500 pixels.
-        content: size of the resized image, at the canvas's top left.
-        canvas: size with padding.
-        layout: how the backbone lays its cells.
+        image_size: size of the upright original image.
+        scale: at scale 1, the longest side of the image is 500 pixels.
+        content: size of the resized image, which lies at the top left of the canvas.
+        canvas: size including the padding.
+        layout: the backbone's layout of cells.
     """
 
     image_size: Size
@@ -102,39 +105,45 @@ class Grid:
 
     @cached_property
     def rows(self) -> int:
-        """Rows of the map the backbone gives for the whole canvas, padding included."""
+        """Number of rows of a map of the whole canvas, including the padding."""
         return self.layout.cells(self.canvas.height)
 
     @cached_property
     def cols(self) -> int:
-        """Columns of the map the backbone gives for the whole canvas, padding included."""
+        """Number of columns of a map of the whole canvas, including the padding."""
         return self.layout.cells(self.canvas.width)
 
     @cached_property
     def valid_rows(self) -> int:
-        """Leading rows whose centres lie on the image. Only these take part in pooling."""
+        """Number of leading rows whose centers lie on the image; pooling ignores all other rows."""
         return self.layout.valid_cells(self.content.height, self.canvas.height)
 
     @cached_property
     def valid_cols(self) -> int:
-        """Leading columns whose centres lie on the image. Only these take part in pooling."""
+        """Number of leading columns whose centers lie on the image; pooling ignores all other columns."""
         return self.layout.valid_cells(self.content.width, self.canvas.width)
 
     @property
-    def _pixels_per_canvas_pixel(self) -> tuple[float, float]:
+    def cell_size(self) -> tuple[float, float]:
+        """Width and height of a cell, which are its stride, in image pixels."""
+        ratio_x, ratio_y = self._image_pixels_per_canvas_pixel
+        return self.layout.stride * ratio_x, self.layout.stride * ratio_y
+
+    @property
+    def _image_pixels_per_canvas_pixel(self) -> tuple[float, float]:
         return self.image_size.width / self.content.width, self.image_size.height / self.content.height
 
     def to_image(self, cells: npt.ArrayLike) -> Float64Array:
-        """Centres of cells in the image.
+        """Convert cell positions to image coordinates.
 
         Args:
-            cells: (..., 2) rows and columns; fractions are allowed.
+            cells: (..., 2) row and column, which may be fractional.
 
         Returns:
-            (..., 2) float64 x and y, in image pixels, clipped to the image.
+            (..., 2) float64 x and y, clipped to the image.
         """
         cells = np.asarray(cells, dtype=np.float64)
-        ratio_x, ratio_y = self._pixels_per_canvas_pixel
+        ratio_x, ratio_y = self._image_pixels_per_canvas_pixel
         x = (self.layout.offset + self.layout.stride * cells[..., 1]) * ratio_x
         y = (self.layout.offset + self.layout.stride * cells[..., 0]) * ratio_y
         return np.stack(
@@ -142,16 +151,16 @@ class Grid:
         )
 
     def to_cells(self, points: npt.ArrayLike) -> Float64Array:
-        """Fractional cell positions of points of the image, held within the valid cells.
+        """Convert image coordinates to cell positions.
 
         Args:
-            points: (..., 2) x and y in image pixels.
+            points: (..., 2) x and y in image coordinates.
 
         Returns:
-            (..., 2) float64 row and column, each between 0 and the last valid row or column.
+            (..., 2) float64 fractional row and column, clipped to the valid cells.
         """
         points = np.asarray(points, dtype=np.float64)
-        ratio_x, ratio_y = self._pixels_per_canvas_pixel
+        ratio_x, ratio_y = self._image_pixels_per_canvas_pixel
         col = (points[..., 0] / ratio_x - self.layout.offset) / self.layout.stride
         row = (points[..., 1] / ratio_y - self.layout.offset) / self.layout.stride
         return np.stack(
@@ -160,55 +169,49 @@ class Grid:
         )
 
     def box_sides_on_canvas(self, boxes: npt.ArrayLike) -> Float64Array:
-        """How large boxes of the image come out on this canvas.
+        """Return the size that boxes of the image have on this canvas.
 
         Args:
             boxes: (N, 4) ``x1, y1, x2, y2``, edges in image pixels.
 
         Returns:
-            (N,) float64 side of the square of each box's area, in canvas pixels.
+            (N,) float64 square root of each box's area, in canvas pixels.
         """
         corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-        sides = np.clip((corners[:, 2:] - corners[:, :2]) / self._pixels_per_canvas_pixel, 0, None)
+        sides = np.clip((corners[:, 2:] - corners[:, :2]) / self._image_pixels_per_canvas_pixel, 0, None)
         return np.sqrt(sides[:, 0] * sides[:, 1])
 
-    def shares(self, boxes: npt.ArrayLike) -> tuple[Float32Array, Float32Array]:
-        """How much of a box lies on each row and on each column of valid cells.
+    def coverage(self, boxes: npt.ArrayLike) -> tuple[Float32Array, Float32Array]:
+        """Return the fraction of each box that lies on each row and on each column of valid cells.
 
-        A cell's ground reaches half a stride to each side of its centre. Of a box that reaches beyond the ground
-        of all cells only the rest counts; what is narrower than a cell is widened to one, around its middle.
+        A cell extends half a stride to each side of its center. Parts of a box outside all cells are ignored, and
+        a box narrower than a cell is widened to one cell around its center.
 
         Args:
             boxes: (N, 4) ``x1, y1, x2, y2``, edges in image pixels.
 
         Returns:
-            (N, valid_rows) and (N, valid_cols) float32 shares; each row of either sums to one, and their outer
-            product is the share of every cell.
+            (N, valid_rows) and (N, valid_cols) float32 fractions; each row of both sums to one. The outer product
+            of a box's two rows is the fraction of the box on every cell.
         """
         corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-        ratio_x, ratio_y = self._pixels_per_canvas_pixel
+        ratio_x, ratio_y = self._image_pixels_per_canvas_pixel
         layout = self.layout
-        # In strides from the edge of the first cell's ground: cell j reaches from j to j + 1.
+        # In strides from the edge of the first cell: cell j extends from j to j + 1.
         xs = (corners[:, 0::2] / ratio_x - layout.offset) / layout.stride + 0.5
         ys = (corners[:, 1::2] / ratio_y - layout.offset) / layout.stride + 0.5
-        return _shares(ys, self.valid_rows), _shares(xs, self.valid_cols)
+        return _interval_coverage(ys, self.valid_rows), _interval_coverage(xs, self.valid_cols)
 
-    @property
-    def cell_size(self) -> tuple[float, float]:
-        """Width and height of one cell's stride, in image pixels."""
-        ratio_x, ratio_y = self._pixels_per_canvas_pixel
-        return self.layout.stride * ratio_x, self.layout.stride * ratio_y
+    def sampling_weights(self, lattice: Lattice) -> tuple[Float32Array, Float32Array]:
+        """Return bilinear weights that resample a map of the valid cells on a lattice of the same image.
 
-    def sampling(self, lattice: Lattice) -> tuple[Float32Array, Float32Array]:
-        """Bilinear weights that bring this grid's map onto a lattice of the same image.
-
-        The lattice and the cells are both axis-aligned, so bilinear sampling is two small matrix products:
-        ``rows @ map @ cols.T``. Only valid cells are read; beyond the outermost centres the nearest is held.
+        Lattice and cells are both axis-aligned, so resampling is a product of small matrices:
+        ``weights_y @ map @ weights_x.T``. Beyond the outermost centers, the values are constant.
 
         Returns:
             (lattice.rows, valid_rows) and (lattice.cols, valid_cols) float32 weights; each row sums to one.
         """
-        ratio_x, ratio_y = self._pixels_per_canvas_pixel
+        ratio_x, ratio_y = self._image_pixels_per_canvas_pixel
         layout = self.layout
         row_positions = (lattice.ys / ratio_y - layout.offset) / layout.stride
         col_positions = (lattice.xs / ratio_x - layout.offset) / layout.stride
@@ -218,35 +221,37 @@ class Grid:
         )
 
     def sampling_field(self, lattice: Lattice) -> Float32Array:
-        """What `sampling` does as one array, for ``torch.nn.functional.grid_sample(align_corners=True)``.
+        """Return the sampling of `sampling_weights` as positions.
+
+        It is the argument ``grid`` of ``torch.nn.functional.grid_sample`` with ``align_corners=True``.
 
         Returns:
-            (lattice.rows, lattice.cols, 2) float32: for every place of the lattice, x and y on the map of the
-            whole canvas (``rows`` × ``cols``), from −1 at the first cell's centre to +1 at the last's.
+            (lattice.rows, lattice.cols, 2) float32: for every position of the lattice, x and y on the map of the
+            whole canvas (``rows`` × ``cols``), from −1 at the first cell's center to +1 at the last cell's center.
         """
         x, y = np.meshgrid(lattice.xs, lattice.ys)
         cells = self.to_cells(np.stack((x, y), axis=-1))
         last = np.maximum(np.array([self.rows, self.cols]) - 1, 1)
         return np.ascontiguousarray((2 * cells / last - 1)[..., ::-1], dtype=np.float32)
 
-    def valid_part(self, values: Float32Array) -> Float32Array:
-        """(…, rows, cols) of the whole canvas → (…, valid_rows, valid_cols), the cells on the image."""
+    def crop_to_valid(self, values: Float32Array) -> Float32Array:
+        """Crop a (…, rows, cols) map of the whole canvas to its (…, valid_rows, valid_cols) valid cells."""
         return values[..., : self.valid_rows, : self.valid_cols]
 
     def padding_mask(self) -> Float32Array:
-        """(rows, cols) float32: 0 where a cell's centre lies on the image, −∞ on padding."""
+        """Return a (rows, cols) float32 array that is 0 in valid cells and −∞ in all others."""
         mask = np.full((self.rows, self.cols), -np.inf, np.float32)
         mask[: self.valid_rows, : self.valid_cols] = 0
         return mask
 
 
-def _shares(ends: Float64Array, count: int) -> Float32Array:
-    """(N, count) share of each of N intervals, (N, 2) from and to, that lies between j and j + 1."""
-    ends = np.clip(ends, 0, count)
-    half = np.maximum(ends[:, 1] - ends[:, 0], 1) / 2
-    middle = np.clip(ends.mean(axis=1), half, count - half)
-    low, high = (middle - half)[:, None], (middle + half)[:, None]
+def _interval_coverage(intervals: Float64Array, count: int) -> Float32Array:
+    """Return the (N, count) fractions of (N, 2) intervals that lie between j and j + 1, for j < ``count``."""
+    intervals = np.clip(intervals, 0, count)
+    half = np.maximum(intervals[:, 1] - intervals[:, 0], 1) / 2
+    center = np.clip(intervals.mean(axis=1), half, count - half)
+    low, high = (center - half)[:, None], (center + half)[:, None]
     cell = np.arange(count)
-    shared = np.clip(np.minimum(high, cell + 1) - np.maximum(low, cell), 0, None)
-    shares: Float32Array = (shared / (high - low)).astype(np.float32)
-    return shares
+    overlap = np.clip(np.minimum(high, cell + 1) - np.maximum(low, cell), 0, None)
+    fractions: Float32Array = (overlap / (high - low)).astype(np.float32)
+    return fractions

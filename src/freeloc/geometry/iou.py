@@ -11,20 +11,26 @@ __all__ = ["pairwise_iou"]
 
 
 def pairwise_iou(first: npt.ArrayLike, second: npt.ArrayLike) -> Float64Array:
-    """Intersection over union of every box with every other.
+    """Compute the intersection over union of every pair of boxes.
 
     Args:
         first: (M, 4) ``x1, y1, x2, y2``, edges in image pixels.
-        second: (N, 4) likewise.
+        second: (N, 4) ``x1, y1, x2, y2``, edges in image pixels.
 
     Returns:
-        (M, N) float64 between 0 and 1; 0 where boxes do not meet, or only at an edge.
+        (M, N) float64 between 0 and 1; 0 for boxes that are disjoint or share only an edge.
     """
-    ones, others = (np.asarray(boxes, dtype=np.float64).reshape(-1, 4) for boxes in (first, second))
-    low = np.maximum(ones[:, None, :2], others[None, :, :2])
-    high = np.minimum(ones[:, None, 2:], others[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (ones, others)]
-    whole = areas[0][:, None] + areas[1][None] - shared
-    overlap: Float64Array = np.divide(shared, whole, out=np.zeros_like(shared), where=shared > 0)
-    return overlap
+    first_boxes, second_boxes = (
+        np.asarray(boxes, dtype=np.float64).reshape(-1, 4) for boxes in (first, second)
+    )
+    low = np.maximum(first_boxes[:, None, :2], second_boxes[None, :, :2])
+    high = np.minimum(first_boxes[:, None, 2:], second_boxes[None, :, 2:])
+    intersection = np.prod(np.clip(high - low, 0, None), axis=2)
+    first_areas, second_areas = (
+        np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first_boxes, second_boxes)
+    )
+    union = first_areas[:, None] + second_areas[None] - intersection
+    iou: Float64Array = np.divide(
+        intersection, union, out=np.zeros_like(intersection), where=intersection > 0
+    )
+    return iou

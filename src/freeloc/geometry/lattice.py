@@ -1,4 +1,4 @@
-"""The raster on which score maps of all scales are aligned."""
+"""The raster on which the score maps of all scales are aligned."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["Lattice"]
 
 @dataclass(frozen=True)
 class Lattice:
-    """A regular raster over the whole image, on which the maps of all scales are aligned.
+    """A regular raster over the whole image.
 
     Attributes:
-        image: size of the upright original image.
-        rows: raster rows; row i is centred at ``(i + 0.5) · height / rows``.
-        cols: raster columns; column j is centred at ``(j + 0.5) · width / cols``.
+        image_size: size of the upright original image.
+        rows: number of rows; the center of row i is at y = ``(i + 0.5) · height / rows``.
+        cols: number of columns; the center of column j is at x = ``(j + 0.5) · width / cols``.
     """
 
     image_size: Size
@@ -30,47 +30,54 @@ class Lattice:
     cols: int
 
     @classmethod
-    def over(cls, image_size: Size, step: float) -> Lattice:
-        """A lattice with steps of about ``step`` pixels of the 500-normalised image."""
-        pixels = normalized_length(image_size, step)
+    def with_spacing(cls, image_size: Size, spacing: float) -> Lattice:
+        """Return the lattice whose rows and columns are about ``spacing`` pixels apart in the image at scale 1."""
+        pixels = normalized_length(image_size, spacing)
         return cls(
             image_size, max(1, round(image_size.height / pixels)), max(1, round(image_size.width / pixels))
         )
 
     @cached_property
     def xs(self) -> Float64Array:
-        """(cols,) x of the column centres, in image pixels."""
+        """(cols,) x of the columns' centers, in image coordinates."""
         return np.asarray(
             (np.arange(self.cols) + 0.5) * (self.image_size.width / self.cols), dtype=np.float64
         )
 
     @cached_property
     def ys(self) -> Float64Array:
-        """(rows,) y of the row centres, in image pixels."""
+        """(rows,) y of the rows' centers, in image coordinates."""
         return np.asarray(
             (np.arange(self.rows) + 0.5) * (self.image_size.height / self.rows), dtype=np.float64
         )
 
     @cached_property
-    def from_middle(self) -> Float64Array:
-        """(rows, cols) distance of each place from the image's middle, in image pixels."""
-        away: Float64Array = np.hypot(
+    def distance_to_center(self) -> Float64Array:
+        """(rows, cols) distance of each raster position from the center of the image, in image pixels."""
+        distance: Float64Array = np.hypot(
             self.xs[None] - self.image_size.width / 2, self.ys[:, None] - self.image_size.height / 2
         )
-        return away
+        return distance
 
-    def to_image(self, cells: npt.ArrayLike) -> Float64Array:
-        """Image positions (..., 2) x, y of raster positions (..., 2) row, column; fractions allowed."""
-        cells = np.asarray(cells, dtype=np.float64)
-        x = (cells[..., 1] + 0.5) * (self.image_size.width / self.cols)
-        y = (cells[..., 0] + 0.5) * (self.image_size.height / self.rows)
-        return np.stack((x, y), axis=-1)
+    def to_image(self, positions: npt.ArrayLike) -> Float64Array:
+        """Convert raster positions to image coordinates.
 
-    def upsampling(self) -> tuple[Float32Array, Float32Array]:
-        """Bilinear weights that rescale a map on this lattice to every pixel of the image.
+        Args:
+            positions: (..., 2) row and column, which may be fractional.
 
         Returns:
-            (height, rows) and (width, cols) float32: ``rows_weights @ map @ cols_weights.T``.
+            (..., 2) float64 x and y.
+        """
+        positions = np.asarray(positions, dtype=np.float64)
+        x = (positions[..., 1] + 0.5) * (self.image_size.width / self.cols)
+        y = (positions[..., 0] + 0.5) * (self.image_size.height / self.rows)
+        return np.stack((x, y), axis=-1)
+
+    def upsampling_weights(self) -> tuple[Float32Array, Float32Array]:
+        """Return bilinear weights that resize a map on this lattice to the image, one value per pixel.
+
+        Returns:
+            (height, rows) and (width, cols) float32 weights; the resized map is ``weights_y @ map @ weights_x.T``.
         """
         pixel_rows = (np.arange(self.image_size.height) + 0.5) * (self.rows / self.image_size.height) - 0.5
         pixel_cols = (np.arange(self.image_size.width) + 0.5) * (self.cols / self.image_size.width) - 0.5

@@ -1,62 +1,65 @@
-"""Boxes against boxes: how much they overlap, and which of many that mean the same are kept."""
+"""Non-maximum suppression of boxes."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._typing import IntpArray
 from freeloc.geometry.iou import pairwise_iou
 
 __all__ = ["NMS_IOU", "nms", "nms_per_class"]
 
 
 NMS_IOU = 0.3
-"""Overlap above which the less sure of two boxes goes, as in R-CNN."""
+"""Default intersection over union above which the box with the lower score is suppressed, as in R-CNN."""
 
 
-def nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, overlap: float = NMS_IOU) -> npt.NDArray[np.intp]:
-    """Non-maximum suppression: of boxes that overlap, keep the surest.
+def nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float = NMS_IOU) -> IntpArray:
+    """Suppress every box that overlaps a box with a higher score.
 
     Args:
         boxes: (M, 4) ``x1, y1, x2, y2``.
-        scores: (M,) higher is surer; of equals the first is the surer.
-        overlap: intersection over union above which the less sure of two boxes is dropped.
+        scores: (M,) scores; of equal scores, the first one ranks higher.
+        iou_threshold: intersection over union above which the box with the lower score is suppressed.
 
     Returns:
-        Indices of the boxes that are kept, the surest first.
+        Indices of the kept boxes, highest score first.
     """
-    placed = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    left = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
+    corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    remaining = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
     kept = []
-    while len(left):
-        kept.append(left[0])
-        left = left[1:][pairwise_iou(placed[left[:1]], placed[left[1:]])[0] <= overlap]
+    while len(remaining):
+        best, rest = remaining[:1], remaining[1:]
+        kept.append(best[0])
+        remaining = rest[pairwise_iou(corners[best], corners[rest])[0] <= iou_threshold]
     return np.array(kept, dtype=np.intp)
 
 
 def nms_per_class(
-    boxes: npt.ArrayLike, scores: npt.ArrayLike, overlap: float = NMS_IOU
-) -> list[npt.NDArray[np.intp]]:
-    """What `nms` gives for each of several classes that score the same boxes.
+    boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float = NMS_IOU
+) -> list[IntpArray]:
+    """Apply `nms` for each of several classes that score the same boxes.
 
-    How much the boxes overlap is worked out once, which takes memory for all pairs and saves most of the time.
+    The overlaps of all pairs of boxes are computed once. That needs memory for M² values but saves most of the
+    time.
 
     Args:
         boxes: (M, 4) ``x1, y1, x2, y2``.
-        scores: (M, K), one column for each class.
-        overlap: as of `nms`.
+        scores: (M, K) scores, one column per class.
+        iou_threshold: see `nms`.
 
     Returns:
-        For each class the indices of its boxes that are kept, the surest first.
+        For each class, the indices of the kept boxes, highest score first.
     """
-    covered = pairwise_iou(boxes, boxes) > overlap
-    found = []
+    overlaps = pairwise_iou(boxes, boxes) > iou_threshold
+    kept_per_class = []
     for column in np.asarray(scores, dtype=np.float64).T:
-        dropped = np.zeros(len(column), dtype=np.bool_)
+        suppressed = np.zeros(len(column), dtype=np.bool_)
         kept = []
         for index in np.argsort(-column, kind="stable"):
-            if not dropped[index]:
+            if not suppressed[index]:
                 kept.append(index)
-                dropped |= covered[index]
-        found.append(np.array(kept, dtype=np.intp))
-    return found
+                suppressed |= overlaps[index]
+        kept_per_class.append(np.array(kept, dtype=np.intp))
+    return kept_per_class

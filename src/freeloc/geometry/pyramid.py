@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError
 from freeloc.geometry.grid import CellLayout, Grid, Padding
 from freeloc.geometry.size import REFERENCE_SIDE, Size
 
@@ -17,11 +17,14 @@ TEST_SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 
 @dataclass(frozen=True)
 class Pyramid:
-    """The scales an image is looked at, and how its canvases are padded.
+    """The scales at which an image is processed, and the padding of its canvases.
 
     Attributes:
-        scales: 1.0 means the longest side is 500 pixels; the paper tests at six scales.
-        padding: "stride" (default) or "square", the paper's letter.
+        scales: at scale 1, the longest side of the image is 500 pixels.
+        padding: "stride" or, as in the paper, "square".
+
+    Raises:
+        ConfigurationError: ``scales`` is empty, or contains a value outside 0.02 to 20.
     """
 
     scales: tuple[float, ...] = TEST_SCALES
@@ -29,15 +32,19 @@ class Pyramid:
 
     def __post_init__(self) -> None:
         if not self.scales:
-            raise FreelocError("--scales is empty: give at least one scale, such as 1.0")
+            raise ConfigurationError(
+                "scales is empty: give at least one scale, such as 1.0", parameter="scales"
+            )
         for scale in self.scales:
             if not 0.02 <= scale <= 20:
-                raise FreelocError(
-                    f"--scales has {scale:g}: give scales between 0.02 and 20 (1 = 500 pixels)"
+                raise ConfigurationError(
+                    f"scales contains {scale:g}: give scales between 0.02 and 20 (at 1, the longest side has "
+                    f"{REFERENCE_SIDE} pixels)",
+                    parameter="scales",
                 )
 
     def grid(self, image_size: Size, scale: float, layout: CellLayout) -> Grid:
-        """The grid of one image at one scale."""
+        """Return the grid of an image at one scale."""
         square = max(1, round(REFERENCE_SIDE * scale))
         ratio = square / image_size.longest
         content = Size(
@@ -51,5 +58,5 @@ class Pyramid:
         return Grid(image_size, scale, content, canvas, layout)
 
     def grids(self, image_size: Size, layout: CellLayout) -> tuple[Grid, ...]:
-        """The grids of one image, one per scale, in the order of ``scales``."""
+        """Return the grids of an image, one per scale, in the order of ``scales``."""
         return tuple(self.grid(image_size, scale, layout) for scale in self.scales)

@@ -1,4 +1,4 @@
-"""Image sizes, and lengths measured at the paper's reference size."""
+"""Image sizes, and lengths relative to the paper's reference size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Size:
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
-            raise ValueError(f"a size needs at least one pixel each way, not {self.width}×{self.height}")
+            raise ValueError(f"width and height must be at least one pixel, got {self.width}×{self.height}")
 
     @property
     def longest(self) -> int:
@@ -29,5 +29,5 @@ class Size:
 
 
 def normalized_length(image_size: Size, pixels: float) -> float:
-    """A length given in pixels of the 500-normalised image, in pixels of the original."""
+    """Convert a length from pixels of the image at scale 1 to pixels of the original image."""
     return pixels * image_size.longest / REFERENCE_SIDE

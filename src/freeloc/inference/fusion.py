@@ -58,7 +58,7 @@ def localize(
         step: spacing of the lattice, in pixels of the image at scale 1.
         path: the image's file, for the result.
     """
-    lattice = Lattice.over(scale_maps[0].grid.image_size, step)
+    lattice = Lattice.with_spacing(scale_maps[0].grid.image_size, step)
     if mode == "fused":
         maps = _fuse(scale_maps, lattice)
         points, responses = _highest_points(maps, lattice)
@@ -113,7 +113,7 @@ def _fuse(scale_maps: Sequence[ScoreMap], lattice: Lattice) -> Float32Array:
 def _maximum_over_scales(scale_maps: Sequence[ScoreMap], lattice: Lattice) -> Float32Array:
     highest: Float32Array | None = None
     for scale_map in scale_maps:
-        rows, cols = scale_map.grid.sampling(lattice)
+        rows, cols = scale_map.grid.sampling_weights(lattice)
         aligned = np.matmul(rows @ scale_map.values, cols.T, dtype=np.float32)
         highest = aligned if highest is None else np.maximum(highest, aligned)
     if highest is None:
@@ -126,7 +126,7 @@ def _highest_points(maps: Float32Array, lattice: Lattice) -> ClassPoints:
     # A map is constant beyond the outermost cells. Among tied positions, the one nearest the center is chosen:
     # it is closest to the cells that produced the value, whereas the first one would be a corner.
     tied = flat == flat.max(axis=1, keepdims=True)
-    best = np.where(tied, lattice.from_middle.ravel(), np.inf).argmin(axis=1)
+    best = np.where(tied, lattice.distance_to_center.ravel(), np.inf).argmin(axis=1)
     cells = np.stack(np.unravel_index(best, maps.shape[1:]), axis=-1)
     return ClassPoints(lattice.to_image(cells), flat[np.arange(len(flat)), best])
 

@@ -47,7 +47,7 @@ class ScaleInput:
         values, peaks, aligned = outputs
         lattice = fusion_lattice(self.grid.image_size)
         own = aligned[:, : lattice.rows, : lattice.cols]
-        return ScoreMap(self.grid.valid_part(values), self.grid, peaks, own)
+        return ScoreMap(self.grid.crop_to_valid(values), self.grid, peaks, own)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def find_peaks(
     not_maximal = _flood(neighbors.max(axis=0) > values, equal)
     candidates = np.argwhere(~not_maximal)
     heights, shares = values[~not_maximal], normalized[~not_maximal]
-    order = np.lexsort((lattice.from_middle[~not_maximal], -heights))
+    order = np.lexsort((lattice.distance_to_center[~not_maximal], -heights))
     points = lattice.to_image(candidates)
     floor = relative_threshold * float(shares.max())
     visited = np.zeros(values.shape, dtype=np.bool_)

@@ -120,7 +120,7 @@ class Localization:
 
     def map(self, name: str) -> Float32Array:
         """Return one class's map resampled to the image, (height, width) float32."""
-        rows, cols = self.lattice.upsampling()
+        rows, cols = self.lattice.upsampling_weights()
         resampled: Float32Array = rows @ self.maps[self._index(name)] @ cols.T
         return resampled
 

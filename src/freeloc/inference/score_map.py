@@ -67,11 +67,11 @@ class ScoreMap:
 
 def fusion_lattice(image_size: Size) -> Lattice:
     """The raster on which the maps of all scales of an image are aligned."""
-    return Lattice.over(image_size, LATTICE_STEP)
+    return Lattice.with_spacing(image_size, LATTICE_STEP)
 
 
 def align_sigmoid(values: Float32Array, grid: Grid, lattice: Lattice) -> Float32Array:
     """(K, rows, cols) the logistic of `FUSION_GAIN` times a raw map, brought onto a lattice bilinearly."""
-    rows, cols = grid.sampling(lattice)
+    rows, cols = grid.sampling_weights(lattice)
     aligned: Float32Array = np.matmul(rows @ sigmoid(FUSION_GAIN * values), cols.T, dtype=np.float32)
     return aligned

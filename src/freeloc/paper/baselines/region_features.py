@@ -173,5 +173,5 @@ def _quarters(corners: Float64Array, _size: Size) -> list[Float64Array]:
 
 def _weights(grid: Grid, boxes: Float64Array) -> Tensor:
     """(M, valid cells) float32 share of every cell in each box."""
-    rows, cols = grid.shares(boxes)
+    rows, cols = grid.coverage(boxes)
     return torch.from_numpy((rows[:, :, None] * cols[:, None, :]).reshape(len(boxes), -1))
