@@ -290,8 +290,8 @@ def _class_files(devkit: Path, split: str, classes: tuple[str, ...] | None) -> d
         return {}
     if classes is None:
         names = _class_file_names(devkit, split)
-        own = () if (devkit / "Annotations").is_dir() else tuple(sorted(names))
-        classes = VOC_CLASSES if names >= set(VOC_CLASSES) else own
+        from_files = () if (devkit / "Annotations").is_dir() else tuple(sorted(names))
+        classes = VOC_CLASSES if names >= set(VOC_CLASSES) else from_files
     files = {name: folder / f"{name}_{split}.txt" for name in classes}
     return files if all(map(is_file, files.values())) else {}
 
