@@ -137,7 +137,7 @@ class _Gallery:
 
     def draw(self, sample: Sample, result: Localization) -> None:
         """One picture: the scene with its true boxes, then a map and a cross per class found."""
-        boxes = [(self._classes[box.label], (box.x1, box.y1, box.x2, box.y2)) for box in sample.boxes or ()]
+        boxes = [(self._classes[box.label], box) for box in sample.boxes or ()]
         picture = draw_overlay(load_image(sample.path), result, boxes=boxes, panel_height=240)
         save_image(picture, self._folder / f"{sample.path.stem}.jpg")
         if len(self._first) < _OVERVIEW_PICTURES:

@@ -1,7 +1,9 @@
-"""What a person looks at: pictures of images with their score maps and crosses."""
+"""Overlays, figures and reports for people."""
 
 from freeloc.visualization.evaluation_table import print_evaluation, render_evaluation
-from freeloc.visualization.overlay import draw_grid, draw_overlay, draw_panels, save_image
+from freeloc.visualization.image_files import save_image
+from freeloc.visualization.image_grid import draw_grid
+from freeloc.visualization.overlay import draw_overlay, draw_panels
 
 __all__ = [
     "draw_grid",

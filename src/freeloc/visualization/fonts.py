@@ -1,32 +1,36 @@
-"""Text that can be written: a font that has the letters, and as much of a name as there is room for."""
+"""Fonts that contain the characters of a text, and text shortened to the available width."""
 
 from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
+from typing import Final, TypeAlias
 
 from PIL import ImageFont
 
-__all__ = ["Font", "baseline_top", "fitted"]
+__all__ = ["Font", "fit_text", "text_top"]
 
-_OTHER_FONTS = (
+_SYSTEM_FONTS: Final = (
     "DejaVuSans.ttf", "NotoSans-Regular.ttf", "NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf",
     "wqy-microhei.ttc", "Arial Unicode.ttf", "arial.ttf", "msyh.ttc", "meiryo.ttc", "malgun.ttf", "PingFang.ttc",
 )  # fmt: skip
-"""Fonts of common systems, tried in this order for names that Pillow's own font cannot write."""
+"""Fonts of common systems, tried in this order for characters that Pillow's default font lacks."""
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def baseline_top(font: Font, height: int) -> float:
-    """Where text begins so that a capital letter stands in the middle of ``height`` pixels."""
+def text_top(font: Font, height: int) -> float:
+    """Return the y coordinate at which to draw text so that capital letters are centered in ``height`` pixels."""
     box = font.getbbox("H")
     return (height - (box[1] + box[3])) / 2
 
 
-def fitted(text: str, size: int, width: int) -> tuple[str, Font]:
-    """A text that a font can write within ``width`` pixels, and the font; a long text ends in dots."""
-    text, font = _writable(" ".join(text.split()), size)
+def fit_text(text: str, size: int, width: int) -> tuple[str, Font]:
+    """Return a text that is at most ``width`` pixels wide, and a font that contains its characters.
+
+    A text that is too long is shortened and ends in three dots.
+    """
+    text, font = _choose_font(" ".join(text.split()), size)
     if font.getlength(text) <= width:
         return text, font
     text = text[:200]
@@ -35,31 +39,31 @@ def fitted(text: str, size: int, width: int) -> tuple[str, Font]:
     return text + "...", font
 
 
-def _writable(text: str, size: int) -> tuple[str, Font]:
-    """Pillow's own font where it has all letters (it has ASCII), or a font of the system that has.
+def _choose_font(text: str, size: int) -> tuple[str, Font]:
+    """Return a font that contains the characters of a text: Pillow's default font, or one of the system.
 
-    Where none has, accents are dropped, and each other letter becomes its code in Unicode, such as U+72D7.
+    If no font does, accents are dropped, and every other missing character becomes its code point, such as U+72D7.
     """
-    own = _own_font(size)
-    if not _missing(text, own):
-        return text, own
-    for name in _OTHER_FONTS:
+    default = _default_font(size)
+    if not _lacks_characters(default, text):
+        return text, default
+    for name in _SYSTEM_FONTS:
         font = _system_font(name, size)
-        if font is not None and not _missing(text, font):
+        if font is not None and not _lacks_characters(font, text):
             return text, font
-    return "".join(letter if letter.isascii() else _plain(letter) for letter in text), own
+    return "".join(char if char.isascii() else _to_ascii(char) for char in text), default
 
 
-def _plain(letter: str) -> str:
-    base = "".join(part for part in unicodedata.normalize("NFKD", letter) if part.isascii())
-    return base or f"U+{ord(letter):04X}"
+def _to_ascii(char: str) -> str:
+    base = "".join(part for part in unicodedata.normalize("NFKD", char) if part.isascii())
+    return base or f"U+{ord(char):04X}"
 
 
 @lru_cache(maxsize=16)
-def _own_font(size: int) -> Font:
+def _default_font(size: int) -> Font:
     try:
         return ImageFont.load_default(size)
-    except ImportError:  # this Pillow was built without FreeType: one small font of fixed size is left
+    except ImportError:  # Pillow was built without FreeType: only a bitmap font of fixed size is available
         return ImageFont.load_default()
 
 
@@ -71,10 +75,11 @@ def _system_font(name: str, size: int) -> ImageFont.FreeTypeFont | None:
         return None
 
 
-def _missing(text: str, font: Font) -> bool:
+def _lacks_characters(font: Font, text: str) -> bool:
     if text.isascii() or not isinstance(font, ImageFont.FreeTypeFont):
         return not text.isascii()
-    nothing = font.getmask("\uffff")
-    empty_box = (nothing.size, bytes(nothing))
-    letters = (font.getmask(letter) for letter in set(text) if not letter.isascii())
-    return any((letter.size, bytes(letter)) == empty_box for letter in letters)
+    # U+FFFF is never assigned: fonts draw it with the glyph for missing characters.
+    missing = font.getmask("\uffff")
+    missing_glyph = (missing.size, bytes(missing))
+    glyphs = (font.getmask(char) for char in set(text) if not char.isascii())
+    return any((glyph.size, bytes(glyph)) == missing_glyph for glyph in glyphs)

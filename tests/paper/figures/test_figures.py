@@ -300,7 +300,7 @@ def test_a_map_lies_over_the_image_as_its_lattice_does(
     inner_x, inner_y = (abs(x - 0.5) < 0.4), (abs(y - 0.5) < 0.4)
     base = 0.62 * 90 + 30
     opacity = 0.78 * np.clip((wanted - 0.12) / 0.6, 0, 1)[..., None]
-    expected = base * (1 - opacity) + image_axes.colour_of(wanted) * opacity
+    expected = base * (1 - opacity) + image_axes.apply_colormap(wanted) * opacity
     difference = np.abs(drawn - expected)[np.ix_(inner_y, inner_x)]
     assert difference.max() < 3
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from freeloc._typing import Float32Array
-from freeloc.visualization.overlay import colour_of
+from freeloc.visualization.colormap import apply_colormap
 from freeloc.visualization.plots import INK, YELLOW, outline
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def under_map(picture: Image.Image, score_map: Float32Array) -> Uint8Array:
     grey = np.asarray(picture.convert("L"), np.float32)[..., None]
     dimmed = 0.62 * (0.25 * np.asarray(picture, np.float32) + 0.75 * grey) + 30
     opacity = 0.78 * np.clip((strength - 0.12) / 0.6, 0, 1)[..., None]
-    mixed: Uint8Array = np.rint(dimmed * (1 - opacity) + colour_of(strength) * opacity).astype(np.uint8)
+    mixed: Uint8Array = np.rint(dimmed * (1 - opacity) + apply_colormap(strength) * opacity).astype(np.uint8)
     return mixed
 
 

@@ -1,0 +1,17 @@
+"""Colors of overlays, in RGB."""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+__all__ = ["BACKGROUND", "BOX", "MUTED_TEXT", "OUTLINE", "POINT", "TEXT", "Color"]
+
+Color: TypeAlias = tuple[int, int, int]
+
+BACKGROUND: Final[Color] = (22, 22, 27)
+TEXT: Final[Color] = (240, 240, 243)
+MUTED_TEXT: Final[Color] = (158, 158, 168)
+POINT: Final[Color] = (255, 225, 25)
+BOX: Final[Color] = (70, 220, 120)
+OUTLINE: Final[Color] = (10, 10, 12)
+"""Outline of points and boxes, and margin around images that are smaller than their panel."""
