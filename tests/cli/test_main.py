@@ -7,35 +7,28 @@ import subprocess
 import sys
 import typing
 from collections.abc import Callable
-from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from freeloc import cli
-from freeloc._choices import MapSize
-from freeloc.cli import evaluate as evaluate_command
 from freeloc.cli import options
-from freeloc.cli import predict as predict_command
 from freeloc.datasets import open_dataset
 from freeloc.demo.run import DemoSettings
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.inference.localizer import Localizer
-from freeloc.inference.result import Localization, LocationMode
+from freeloc.inference.result import Localization
 from freeloc.metrics import (
-    APFlavour,
-    BoxDistance,
     CalibrationOptions,
-    FlaggedBoxPolicy,
     LocationOptions,
     PointingOptions,
 )
 from freeloc.prediction.predict_files import PredictionOptions
-from freeloc.runtime import Precision, Runtime
 from freeloc.training.recipe import Recipe
+from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 from freeloc.visualization import draw_overlay
 from freeloc.visualization.overlay import draw_panels
@@ -54,7 +47,6 @@ def program(code: str) -> subprocess.CompletedProcess[str]:
 def test_help_answers_without_loading_anything_heavy() -> None:
     done = program(f"""
 import sys
-from freeloc._choices import MapSize
 from freeloc.cli import main
 for words in [[], *([name] for name in {COMMANDS})]:
     for flag in ("--help", "-h"):
@@ -147,12 +139,12 @@ def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pyt
     monkeypatch.setattr("freeloc.datasets.open_dataset", stopped)
     monkeypatch.setattr("freeloc.images.find.find_images", stopped)
     for words, told in (
-        (("check", "anything"), "freeloc: stopped\n"),
+        (("check", "anything"), "freeloc: interrupted\n"),
         (
             ("train", "x", "--out", "y"),
-            "freeloc: stopped; finished features and epochs are kept: go on with --resume\n",
+            "freeloc: interrupted; finished features and epochs are stored: continue with --resume\n",
         ),
-        (("predict", "m", "x", "--out", "y"), "freeloc: stopped; no predictions.jsonl was written\n"),
+        (("predict", "m", "x", "--out", "y"), "freeloc: interrupted; no predictions.jsonl was written\n"),
     ):
         answer = freeloc(*words)
         assert (answer.code, answer.out, answer.err) == (130, "", told)
@@ -178,10 +170,11 @@ def test_scales_are_read() -> None:
     assert options.parse_scales("0.5, 1,2.") == (0.5, 1.0, 2.0)
     assert options.parse_scales("1") == (1.0,)
     for text in ("", ",", " "):
-        with pytest.raises(FreelocError, match="--scales is empty"):
+        with pytest.raises(ConfigurationError, match="scales is empty") as caught:
             options.parse_scales(text)
+        assert caught.value.parameter == "scales"
     for text in ("a", "1;2", "1,b"):
-        with pytest.raises(FreelocError, match=f"--scales {text} is not a list of numbers"):
+        with pytest.raises(ConfigurationError, match=f"scales is {text!r}, which is not a list of numbers"):
             options.parse_scales(text)
 
 
@@ -191,73 +184,68 @@ def test_classes_are_read(tmp_path: Path) -> None:
     file.write_text("\ufeffpotted plant\r\n\r\n  dog \ncat", "utf-8")
     assert options.read_classes(file) == ("potted plant", "dog", "cat")
     file.write_text("\n \n")
-    with pytest.raises(FreelocError, match=r"classes\.txt holds no class name"):
+    with pytest.raises(ConfigurationError, match=r"classes\.txt contains no class name"):
         options.read_classes(file)
     file.write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(FreelocError, match=r"classes\.txt cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"cannot read the class file .*classes\.txt"):
         options.read_classes(file)
-    with pytest.raises(FreelocError, match=r"cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"cannot read the class file"):
         options.read_classes(tmp_path)
+
+
+def test_an_error_names_the_option_that_fixes_it(freeloc: Callable[..., Any]) -> None:
+    answer = freeloc("train", "data", "--out", "run", "--scales", "1,b")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        "freeloc: scales is '1,b', which is not a list of numbers: write it like 0.5,1,2 (option --scales)\n"
+    )
+
+
+def first_panel(command: str) -> list[str]:
+    """The options that ``--help`` shows first."""
+    parameters = typer.main.get_command(cli.app).commands[command].params  # type: ignore[attr-defined]
+    return [
+        parameter.opts[0]
+        for parameter in parameters
+        if parameter.param_type_name == "option" and parameter.rich_help_panel is None
+    ]
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_the_ten_most_used_options_come_first(command: str) -> None:
+    assert len(first_panel(command)) == 10
 
 
 # --- the same words and defaults as the library ------------------------------------------------------------
 
 
 def default(function: Callable[..., Any], name: str) -> Any:
-    value = inspect.signature(function).parameters[name].default
-    return value.value if isinstance(value, StrEnum) else value
-
-
-def test_words_are_those_of_the_library() -> None:
-    pairs: list[tuple[type[StrEnum], Any]] = [
-        (options.Runtime, Runtime),
-        (options.Precision, Precision),
-        (module(predict_command).Location, LocationMode),
-        (module(predict_command).MapSize, MapSize),
-        (module(evaluate_command).Flavour, APFlavour),
-        (module(evaluate_command).FlaggedBoxPolicy, FlaggedBoxPolicy),
-        (module(evaluate_command).Distance, BoxDistance),
-        (module(evaluate_command).Ranking, hint(LocationOptions, "ranking")),
-        (module(evaluate_command).Frame, hint(LocationOptions, "tolerance_frame")),
-        (module(evaluate_command).Reach, hint(PointingOptions, "reach")),
-    ]
-    for enum, literal in pairs:
-        assert {member.value for member in enum} == set(typing.get_args(literal)), enum
-
-
-def module(function: Callable[..., Any]) -> Any:
-    """``freeloc.cli.predict`` is the function; its module hides behind it."""
-    return sys.modules[function.__module__]
-
-
-def hint(of: type, name: str) -> Any:
-    return typing.get_type_hints(of)[name]
+    return inspect.signature(function).parameters[name].default
 
 
 def test_train_has_the_librarys_defaults() -> None:
-    for name in (
-        "backbone",
-        "weights",
-        "seed",
-        "runtime",
-        "precision",
-        "cache",
-        "no_cache",
-        "resume",
-        "quiet",
-    ):
+    settings = TrainingSettings()
+    for name in ("backbone", "weights", "seed", "runtime", "precision", "cache_format"):
+        assert default(cli.train, name) == getattr(settings, name), name
+    assert default(cli.train, "cache") is settings.cache_folder
+    assert default(cli.train, "no_cache") is not settings.cache_features
+    assert default(cli.train, "calibrate") == settings.calibration_folds
+    assert (default(cli.train, "snapshots"), settings.snapshots) == (None, ())
+    assert Recipe.named(default(cli.train, "recipe")) == settings.recipe
+    for name in ("resume", "quiet"):
         assert default(cli.train, name) == default(train, name), name
-    assert default(cli.train, "recipe") == default(train, "recipe")
-    assert replace(Recipe.named(default(cli.train, "recipe")), min_steps=0) == Recipe()
-    for name in ("epochs", "batch_size", "learning_rate", "scales"):
+    recipe_options = {"epochs", "batch_size", "learning_rate", "scales", "pooling", "trainable_backbone"}
+    for name in recipe_options:
         assert default(cli.train, name) is None, name
         assert name in Recipe.__dataclass_fields__
+    assert default(cli.train, "supervision") == settings.recipe.supervision
     for name in ("split", "images", "classes", "skip_bad"):
         assert default(cli.train, name) == default(open_dataset, name), name
     assert default(cli.train, "format_") == default(open_dataset, "format")
     everything = {*inspect.signature(train).parameters, *Recipe.__dataclass_fields__}
-    everything |= {*inspect.signature(open_dataset).parameters, "data", "format_"}
-    assert inspect.signature(cli.train).parameters.keys() <= everything
+    everything |= {*TrainingSettings.__dataclass_fields__, *inspect.signature(open_dataset).parameters}
+    abbreviated = {"cache", "no_cache", "calibrate"}
+    assert inspect.signature(cli.train).parameters.keys() <= everything | abbreviated | {"data", "format_"}
 
 
 def test_predict_has_the_librarys_defaults() -> None:

@@ -43,6 +43,10 @@ _FIXES = {
 """What the command line adds to an error that a parameter would fix, where the option alone does not say it."""
 
 
+_NAMES = {"cache_folder": "cache", "cache_features": "no_cache", "calibration_folds": "calibrate"}
+"""Parameters of the Python API that the command line abbreviates."""
+
+
 class _Interrupted(Exception):  # noqa: N818
     """The user pressed Ctrl-C; the argument is the command's name."""
 
@@ -65,17 +69,17 @@ class _Commands(TyperGroup):
 
 
 def _with_option(error: FreelocError, parameters: list[Any]) -> str:
-    """The error's message, with the command's option that would fix it at the end of the first line."""
+    """Return the error's message, with the option that would fix it at the end of the first line."""
     options = {
         parameter.name.rstrip("_"): parameter.opts[0]
         for parameter in parameters
         if parameter.opts and parameter.opts[0].startswith("--")
     }
-    if error.parameter is None or error.parameter not in options:
+    option = options.get(_NAMES.get(error.parameter or "", error.parameter or ""))
+    if error.parameter is None or option is None:
         return str(error)
-    fix = _FIXES.get(error.parameter, f"option {options[error.parameter]}")
     headline, *details = str(error).splitlines()
-    return "\n".join([f"{headline} ({fix})", *details])
+    return "\n".join([f"{headline} ({_FIXES.get(error.parameter, f'option {option}')})", *details])
 
 
 app = typer.Typer(

@@ -9,14 +9,12 @@ import typer
 
 from freeloc.cli.options import (
     Data,
-    FormatOption,
+    Format,
     Images,
     InferencePrecision,
-    InferencePrecisionOption,
-    ModelArgument,
+    ModelName,
     Quiet,
     Runtime,
-    RuntimeOption,
     SkipBad,
     Split,
     Weights,
@@ -26,24 +24,25 @@ __all__ = ["calibrate"]
 
 
 def calibrate(
-    model: ModelArgument,
+    model: ModelName,
     data: Data,
     split: Split = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Model file to write; default: MODEL itself, or your own folder for one that comes with freeloc."
+            help="Model file to write. Default: MODEL itself; for a model that ships with freeloc, a copy in "
+            "your own folder."
         ),
     ] = None,
-    format_: FormatOption = "auto",
-    images: Images = None,
-    weights: Weights = None,
-    runtime: RuntimeOption = Runtime.auto,
-    precision: InferencePrecisionOption = InferencePrecision.auto,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
+    format_: Format = "auto",
+    images: Images = None,
+    weights: Weights = None,
+    runtime: Runtime = "auto",
+    precision: InferencePrecision = "auto",
 ) -> None:
-    """Make a model's probabilities true, by tagged images that it was not trained on; boxes are not read."""
+    """Calibrate a model's probabilities on tagged images that it was not trained on. Boxes are not read."""
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.io.atomic import check_writable
     from freeloc.models.header import ModelFile
@@ -57,16 +56,7 @@ def calibrate(
         format=format_,
         images=images,
         classes=ModelFile.open(model).header.classes,
-        boxes=False,
         skip_bad=skip_bad,
         checks=DatasetChecks(quiet=quiet),
     )
-    run(
-        model,
-        dataset,
-        out=out,
-        weights=weights,
-        runtime=runtime.value,
-        precision=precision.value,
-        quiet=quiet,
-    )
+    run(model, dataset, out=out, weights=weights, runtime=runtime, precision=precision, quiet=quiet)

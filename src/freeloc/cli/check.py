@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from freeloc.cli.options import Classes, Data, FormatOption, Images, Quiet, SkipBad, Split
+from freeloc.cli.options import Classes, Data, Format, Images, Quiet, SkipBad, Split
 from freeloc.cli.training_data import describe, open_for_training
 
 __all__ = ["check"]
@@ -13,13 +13,13 @@ __all__ = ["check"]
 def check(
     data: Data,
     split: Split = None,
-    format_: FormatOption = "auto",
-    images: Images = None,
     classes: Classes = None,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
+    format_: Format = "auto",
+    images: Images = None,
 ) -> None:
-    """Look a data set through, as training would, and say what is in it or all that is wrong with it."""
+    """Check a dataset as training would, and report its classes or every problem in it."""
     from freeloc.datasets import PRESENT
 
     dataset = open_for_training(data, split, format_, images, classes, skip_bad=skip_bad, quiet=quiet)

@@ -13,11 +13,11 @@ __all__ = ["demo"]
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for scenes, model, pictures and results.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Of scenes and training.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for scenes, model, overlays and results.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Random seed of the scenes and of training.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Generate scenes, train from their tags, and draw where everything is. Needs no data and no network."""
+    """Generate scenes, train on their tags, and draw the predicted locations. No data, no download."""
     from freeloc.demo.run import DemoSettings, run_demo
     from freeloc.visualization import print_evaluation
 

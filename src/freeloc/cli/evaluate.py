@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from freeloc import _choices as choices
 from freeloc.cli.options import (
-    FormatOption,
+    Format,
     Images,
     InferencePrecision,
-    InferencePrecisionOption,
-    PresetOption,
+    Preset,
     Quiet,
     Runtime,
-    RuntimeOption,
-    ScalesOption,
+    Scales,
     SkipBad,
     Split,
     Weights,
@@ -27,56 +25,9 @@ from freeloc.cli.options import (
 
 __all__ = ["evaluate"]
 
-
-class Flavour(StrEnum):
-    """How a precision-recall curve becomes one number."""
-
-    area = "area"
-    eleven = "11point"
-    step = "step"
-
-
-class Ranking(StrEnum):
-    """What ranks the points."""
-
-    score = "score"
-    response = "response"
-
-
-class Frame(StrEnum):
-    """Which pixels a tolerance is given in."""
-
-    original = "original"
-    normalized = "normalized"
-
-
-class Distance(StrEnum):
-    """How far a point is from a box."""
-
-    box = "box"
-    euclidean = "euclidean"
-
-
-class Binning(StrEnum):
-    """Where one bin of probabilities ends and the next begins."""
-
-    width = "width"
-    mass = "mass"
-
-
-class Reach(StrEnum):
-    """What the disc of the pointing game must touch."""
-
-    edge = "edge"
-    pixel = "pixel"
-
-
-class FlaggedBoxPolicy(StrEnum):
-    """What becomes of a point that reaches only flagged boxes."""
-
-    hit = "hit"
-    ignore = "ignore"
-    miss = "miss"
+LOCATION: Final = "Location AP"
+POINTING: Final = "Pointing game"
+OTHER: Final = "Box AP, calibration error, intervals"
 
 
 def evaluate(
@@ -84,86 +35,108 @@ def evaluate(
         str | None,
         typer.Argument(
             metavar="MODEL",
-            help="Model file, run folder that freeloc train wrote, or a name that freeloc models lists; "
-            "not needed with --detections.",
+            help="Model file, run folder of freeloc train, or a name from freeloc models; not needed with "
+            "--detections.",
         ),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="DATA", help="Pascal VOC devkit, or COCO instances JSON or root; it must have boxes."
-        ),
+        typer.Argument(metavar="DATA", help="Pascal VOC devkit, or COCO JSON file or folder, with boxes."),
     ] = None,
     split: Split = None,
     against: Annotated[
-        list[str] | None, typer.Option(help="Another model for the same table; may be given again.")
+        list[str] | None, typer.Option(help="Another model for the same table. Repeatable.")
     ] = None,
     detections: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A detector's boxes for the same table: COCO results JSON, or VOC comp3 or comp4 files; "
-            "may be given again."
+            help="Boxes of a detector for the same table: COCO results JSON, or VOC comp3 or comp4 files. "
+            "Repeatable."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write everything as JSON to this file.")] = None,
-    format_: FormatOption = "auto",
-    images: Images = None,
-    preset: PresetOption = None,
-    scales: ScalesOption = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the full results.")] = None,
+    preset: Preset = None,
     ap: Annotated[
-        Flavour, typer.Option(help="area: VOC 2010 on; 11point: VOC 2007; step: as scikit-learn.")
-    ] = Flavour.area,
-    ranking: Annotated[
-        Ranking, typer.Option(help="Location AP is ranked by the class's score or by the map's response.")
-    ] = Ranking.score,
-    tolerance: Annotated[
-        float, typer.Option(help="Location AP: pixels around a box that still count.")
-    ] = 18.0,
-    tolerance_frame: Annotated[
-        Frame, typer.Option(help="Pixels of the original image, or of one with longest side 500.")
-    ] = Frame.original,
-    distance: Annotated[
-        Distance, typer.Option(help="box: grown on every side; euclidean: with rounded corners.")
-    ] = Distance.box,
-    difficult: Annotated[
-        FlaggedBoxPolicy,
-        typer.Option(help="Location AP: what a point only in a difficult box of a present class is."),
-    ] = FlaggedBoxPolicy.hit,
-    crowd: Annotated[
-        FlaggedBoxPolicy, typer.Option(help="Location AP: what a point only in a crowd box is.")
-    ] = FlaggedBoxPolicy.ignore,
-    pointing_tolerance: Annotated[
-        float, typer.Option(help="Pointing game: radius of the disc around the point, in pixels.")
-    ] = 15.0,
-    pointing_reach: Annotated[
-        Reach,
-        typer.Option(help="Pointing game: the disc meets a box's edge, or the centre of a pixel in it."),
-    ] = Reach.edge,
-    pointing_difficult: Annotated[
-        FlaggedBoxPolicy, typer.Option(help="Pointing game: what a point only in a difficult box is.")
-    ] = FlaggedBoxPolicy.hit,
-    pointing_crowd: Annotated[
-        FlaggedBoxPolicy, typer.Option(help="Pointing game: what a point only in a crowd box is.")
-    ] = FlaggedBoxPolicy.hit,
-    box_iou: Annotated[
-        list[float],
-        typer.Option(help="Box AP of --detections: overlap that a hit needs; may be given again."),
-    ] = [0.5, 0.3, 0.1],  # noqa: B006 - typer copies it
-    calibration_bins: Annotated[
-        int, typer.Option(help="Calibration error: bins of the probabilities.", min=1)
-    ] = 15,
-    calibration_binning: Annotated[
-        Binning, typer.Option(help="Calibration error: bins of equal width, or of equally many pairs.")
-    ] = Binning.width,
+        choices.APFlavour,
+        typer.Option(help="Average precision. area: VOC since 2010; 11point: VOC 2007; step: scikit-learn."),
+    ] = "area",
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the 95% intervals.", min=1)] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
-    weights: Weights = None,
-    runtime: RuntimeOption = Runtime.auto,
-    precision: InferencePrecisionOption = InferencePrecision.auto,
+    seed: Annotated[int, typer.Option(help="Random seed of the resamples.")] = 0,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
+    ranking: Annotated[
+        choices.LocationRanking,
+        typer.Option(
+            help="Rank by the class's score, or by the map's response at the point.", rich_help_panel=LOCATION
+        ),
+    ] = "score",
+    tolerance: Annotated[
+        float,
+        typer.Option(
+            help="Distance to a box that still counts as a hit, in pixels.", rich_help_panel=LOCATION
+        ),
+    ] = 18.0,
+    tolerance_frame: Annotated[
+        choices.ToleranceFrame,
+        typer.Option(
+            help="Pixels of the original image, or of the image resized to a longest side of 500.",
+            rich_help_panel=LOCATION,
+        ),
+    ] = "original",
+    distance: Annotated[
+        choices.BoxDistance,
+        typer.Option(
+            help="box: grow the box on every side; euclidean: with rounded corners.", rich_help_panel=LOCATION
+        ),
+    ] = "box",
+    difficult: Annotated[
+        choices.FlaggedBoxPolicy,
+        typer.Option(help="How a point counts that lies only in a difficult box.", rich_help_panel=LOCATION),
+    ] = "hit",
+    crowd: Annotated[
+        choices.FlaggedBoxPolicy,
+        typer.Option(help="How a point counts that lies only in a crowd box.", rich_help_panel=LOCATION),
+    ] = "ignore",
+    pointing_tolerance: Annotated[
+        float,
+        typer.Option(help="Radius of the disc around the point, in pixels.", rich_help_panel=POINTING),
+    ] = 15.0,
+    pointing_reach: Annotated[
+        choices.Reach,
+        typer.Option(
+            help="What the disc must touch: the box's edge, or the center of a pixel in it.",
+            rich_help_panel=POINTING,
+        ),
+    ] = "edge",
+    pointing_difficult: Annotated[
+        choices.FlaggedBoxPolicy,
+        typer.Option(help="How a point counts that lies only in a difficult box.", rich_help_panel=POINTING),
+    ] = "hit",
+    pointing_crowd: Annotated[
+        choices.FlaggedBoxPolicy,
+        typer.Option(help="How a point counts that lies only in a crowd box.", rich_help_panel=POINTING),
+    ] = "hit",
+    box_iou: Annotated[
+        list[float],
+        typer.Option(
+            help="IoU that a box of --detections needs for a hit. Repeatable.", rich_help_panel=OTHER
+        ),
+    ] = [0.5, 0.3, 0.1],  # noqa: B006 - typer copies it
+    calibration_bins: Annotated[
+        int, typer.Option(help="Bins of the calibration error.", min=1, rich_help_panel=OTHER)
+    ] = 15,
+    calibration_binning: Annotated[
+        choices.Binning,
+        typer.Option(help="Bins of equal width, or of equally many pairs (mass).", rich_help_panel=OTHER),
+    ] = "width",
+    format_: Format = "auto",
+    images: Images = None,
+    scales: Scales = None,
+    weights: Weights = None,
+    runtime: Runtime = "auto",
+    precision: InferencePrecision = "auto",
 ) -> None:
-    """Measure models or detectors on annotated images: AP, pointing game, calibration."""
+    """Measure models or detectors on images with annotated boxes: AP, pointing game, calibration error."""
     import json
 
     from freeloc.datasets import DatasetChecks, open_dataset
@@ -180,31 +153,31 @@ def evaluate(
     from freeloc.visualization import print_evaluation
 
     if data is None and detections:
-        # The one path that was given is that of the data.
+        # With --detections the model may be left out: the one path given is the data.
         model, data = None, None if model is None else Path(model)
     if data is None:
         raise typer.BadParameter("give MODEL and DATA, or --detections and DATA", param_hint="'DATA'")
     options = EvaluationOptions(
-        flavour=ap.value,
+        flavour=ap,
         location=LocationOptions(
-            ranking=ranking.value,
+            ranking=ranking,
             tolerance=tolerance,
-            tolerance_frame=tolerance_frame.value,
-            distance=distance.value,
-            difficult=difficult.value,
-            crowd=crowd.value,
-            flavour=ap.value,
+            tolerance_frame=tolerance_frame,
+            distance=distance,
+            difficult=difficult,
+            crowd=crowd,
+            flavour=ap,
         ),
         pointing=PointingOptions(
             tolerance=pointing_tolerance,
-            reach=pointing_reach.value,
-            difficult=pointing_difficult.value,
-            crowd=pointing_crowd.value,
+            reach=pointing_reach,
+            difficult=pointing_difficult,
+            crowd=pointing_crowd,
         ),
         resamples=resamples,
         seed=seed,
         box_iou=tuple(box_iou),
-        calibration=CalibrationOptions(calibration_bins, calibration_binning.value),
+        calibration=CalibrationOptions(calibration_bins, calibration_binning),
     )
     if out is not None:
         check_writable(out)
@@ -216,9 +189,9 @@ def evaluate(
             path,
             weights=weights,
             scales=parse_scales(scales),
-            preset=None if preset is None else preset.value,
-            runtime=runtime.value,
-            precision=precision.value,
+            preset=preset,
+            runtime=runtime,
+            precision=precision,
         )
         for path in models
     ]
@@ -250,8 +223,8 @@ def evaluate(
 
 
 def _name(path: Path, models: list[Path]) -> str:
-    """The shortest name that tells the models apart: the run folder's, or the file's."""
-    # Path.resolve would follow links, to folders that have other names.
+    """Return the shortest unique name of a model: that of its run folder or file, or else its path."""
+    # Path.resolve would follow links to folders with other names.
     places = [Path(os.path.abspath(item)) for item in models]  # noqa: PTH100
     names = [
         item.parent.name if item.name == "model.safetensors" else item.name if item.is_dir() else item.stem

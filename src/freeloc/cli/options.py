@@ -1,162 +1,178 @@
-"""Options that several commands share, with one name, one default and one help text each."""
+"""Options that several commands share: one name, one default and one help text each.
+
+``--help`` shows the options that people use first, and groups the others in panels.
+"""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, TypeVar
 
 import typer
 
-from freeloc.errors import FreelocError
+from freeloc import _choices as choices
+from freeloc.errors import ConfigurationError
 
 __all__ = [
+    "CACHE",
+    "DATA",
+    "RUNTIME",
+    "BackboneName",
+    "CacheFolder",
     "Classes",
     "Data",
-    "FormatOption",
+    "Format",
     "Images",
     "InferencePrecision",
-    "InferencePrecisionOption",
-    "ModelArgument",
+    "ModelName",
     "Precision",
-    "PrecisionOption",
     "Preset",
-    "PresetOption",
     "Quiet",
     "Runtime",
-    "RuntimeOption",
-    "ScalesOption",
+    "Scales",
     "SkipBad",
     "Split",
     "Weights",
+    "parse_numbers",
     "parse_scales",
     "read_classes",
 ]
 
+Number = TypeVar("Number", int, float)
 
-class Preset(StrEnum):
-    """How much an image is looked at."""
-
-    fast = "fast"
-    balanced = "balanced"
-    best = "best"
-
-
-class Runtime(StrEnum):
-    """Who executes the network."""
-
-    auto = "auto"
-    torch = "torch"
-    openvino = "openvino"
-
-
-class Precision(StrEnum):
-    """Arithmetic of the network."""
-
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-
-
-class InferencePrecision(StrEnum):
-    """Arithmetic of prediction."""
-
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    int8 = "int8"
-
+DATA: Final = "Data layout"
+RUNTIME: Final = "Network and hardware"
+CACHE: Final = "Feature cache"
 
 Data = Annotated[
     Path,
     typer.Argument(
-        help="Pascal VOC devkit, COCO instances JSON or root, tag list (.csv, .jsonl), or a folder of images."
+        metavar="DATA",
+        help="Pascal VOC devkit, COCO JSON file or folder, tag list (.csv, .jsonl), or folder of images.",
     ),
 ]
-ModelArgument = Annotated[
+ModelName = Annotated[
     str,
     typer.Argument(
-        help="Model file, run folder that freeloc train wrote, or a name that freeloc models lists."
+        metavar="MODEL", help="Model file, run folder of freeloc train, or a name from freeloc models."
     ),
 ]
 Split = Annotated[
-    str | None, typer.Option(help="Part of the data, such as train or val. Default: all of it.")
+    str | None,
+    typer.Option(help="Part of the data, such as train or val. Default: all of it, or its only part."),
 ]
-FormatOption = Annotated[
+Format = Annotated[
     str,
     typer.Option(
-        "--format", help="Format of DATA: auto, voc, coco, tags, or one that an installed package adds."
+        "--format",
+        help="Format of DATA: auto, voc, coco, tags, or one from an installed package.",
+        rich_help_panel=DATA,
     ),
 ]
 Images = Annotated[
-    Path | None, typer.Option(help="Folder of the images, where it is not the data set's own.")
-]
-SkipBad = Annotated[
-    bool, typer.Option("--skip-bad", help="Go on without bad images and say how many there were.")
+    Path | None,
+    typer.Option(
+        help="Folder of the images, if it is not where the format expects it.", rich_help_panel=DATA
+    ),
 ]
 Classes = Annotated[
-    Path | None, typer.Option(help="Text file with one class name a line; default: all the data's.")
+    Path | None,
+    typer.Option(help="Text file with one class name per line. Default: all classes of the data."),
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip unreadable images and report how many.")]
+BackboneName = Annotated[
+    str, typer.Option(help="efficientnet_lite0, 1 or 2, alexnet, overfeat, or timm:NAME.")
 ]
 Weights = Annotated[
     Path | None,
-    typer.Option(help="Local weight file of the backbone (.pth or .safetensors; overfeat: net_weight_1)."),
-]
-RuntimeOption = Annotated[
-    Runtime,
-    typer.Option("--runtime", help="Who executes the network: auto is torch on a GPU, OpenVINO else."),
-]
-PrecisionOption = Annotated[
-    Precision, typer.Option("--precision", help="Arithmetic: auto is bfloat16 where the hardware has it.")
-]
-InferencePrecisionOption = Annotated[
-    InferencePrecision,
     typer.Option(
-        "--precision",
-        help="Arithmetic: auto is bfloat16 where the hardware has it; int8 needs freeloc quantize.",
+        help="Local weight file of the backbone (.pth or .safetensors; overfeat: net_weight_1).",
+        rich_help_panel=RUNTIME,
     ),
 ]
-ScalesOption = Annotated[
-    str | None,
-    typer.Option("--scales", help="Scales to look at, such as 0.5,1,2; default: the model's own."),
+Runtime = Annotated[
+    choices.Runtime,
+    typer.Option(
+        help="Library that runs the network. auto: torch on a GPU, OpenVINO otherwise.",
+        rich_help_panel=RUNTIME,
+    ),
 ]
-PresetOption = Annotated[
-    Preset | None,
-    typer.Option(help="Scales by name: fast or balanced (int8 where the model has it), or best, its own."),
+Precision = Annotated[
+    choices.Precision,
+    typer.Option(help="Arithmetic. auto: bfloat16 where the hardware supports it.", rich_help_panel=RUNTIME),
+]
+InferencePrecision = Annotated[
+    choices.InferencePrecision,
+    typer.Option(
+        help="Arithmetic. auto: bfloat16 where the hardware supports it. int8: models with an int8 network "
+        "(freeloc quantize).",
+        rich_help_panel=RUNTIME,
+    ),
+]
+Scales = Annotated[
+    str | None,
+    typer.Option(help="Scales, such as 0.5,1,2. Default: the model's.", rich_help_panel=RUNTIME),
+]
+Preset = Annotated[
+    choices.Preset | None,
+    typer.Option(help="Scales by name. fast and balanced use the int8 network if there is one; best: all."),
+]
+CacheFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the feature caches. Default: FREELOC_CACHE, or the user's cache folder.",
+        rich_help_panel=CACHE,
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 def read_classes(path: Path | None) -> tuple[str, ...] | None:
-    """Class names of a text file, one a line, blank lines left out; None stays None.
+    """Return the class names of a text file, one per line, without blank lines; None for None.
 
     Raises:
-        FreelocError: the file cannot be read, or holds no name.
+        ConfigurationError: the file cannot be read, or contains no name.
     """
     if path is None:
         return None
     try:
         names = tuple(line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise FreelocError(f"--classes {path} cannot be read ({error}): give a text file") from error
+        raise ConfigurationError(
+            f"cannot read the class file {path} ({error}): it must be a UTF-8 text file", parameter="classes"
+        ) from error
     if not names:
-        raise FreelocError(f"--classes {path} holds no class name: write one a line")
+        raise ConfigurationError(
+            f"the class file {path} contains no class name: write one per line", parameter="classes"
+        )
     return names
 
 
 def parse_scales(text: str | None) -> tuple[float, ...] | None:
-    """``"0.5,1,2"`` as numbers; None stays None.
+    """Return the numbers in ``"0.5,1,2"``; None for None.
 
     Raises:
-        FreelocError: something in it is not a number, or there is nothing in it.
+        ConfigurationError: a part of the text is not a number, or there is none.
     """
     if text is None:
         return None
-    try:
-        scales = tuple(float(part) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise FreelocError(
-            f"--scales {text} is not a list of numbers: write it like --scales 0.5,1,2"
-        ) from error
+    scales = parse_numbers(text, float, "scales", "0.5,1,2")
     if not scales:
-        raise FreelocError("--scales is empty: give at least one scale, such as 1.0")
+        raise ConfigurationError("scales is empty: give at least one scale, such as 1.0", parameter="scales")
     return scales
+
+
+def parse_numbers(text: str, number: type[Number], parameter: str, example: str) -> tuple[Number, ...]:
+    """Return the numbers of a comma-separated list.
+
+    Raises:
+        ConfigurationError: a part of the text is not a number of the type.
+    """
+    try:
+        return tuple(number(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        kind = "whole numbers" if number is int else "numbers"
+        raise ConfigurationError(
+            f"{parameter} is {text!r}, which is not a list of {kind}: write it like {example}",
+            parameter=parameter,
+        ) from error

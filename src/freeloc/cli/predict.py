@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from freeloc import _choices as choices
 from freeloc.cli.options import (
+    RUNTIME,
     InferencePrecision,
-    InferencePrecisionOption,
-    ModelArgument,
-    PresetOption,
+    ModelName,
+    Preset,
     Quiet,
     Runtime,
-    RuntimeOption,
-    ScalesOption,
+    Scales,
     SkipBad,
     Weights,
     parse_scales,
@@ -25,73 +24,70 @@ from freeloc.cli.options import (
 __all__ = ["predict"]
 
 
-class Location(StrEnum):
-    """The way to the point."""
-
-    fused = "fused"
-    paper = "paper"
-
-
-class MapSize(StrEnum):
-    """Resolution of written maps."""
-
-    image = "image"
-    lattice = "lattice"
+OUTPUT: Final = "Output"
 
 
 def predict(
-    model: ModelArgument,
-    images: Annotated[list[str], typer.Argument(help="Images, folders, or quoted glob patterns.")],
+    model: ModelName,
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGES...", help="Images, folders, or quoted glob patterns."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for predictions.jsonl, overlays and maps; default: print what is found, as JSON lines "
-            "where standard output is no terminal."
+            help="Folder for the results. Default: print them, as JSON Lines if standard output is not a terminal."
         ),
     ] = None,
-    preset: PresetOption = None,
-    scales: ScalesOption = None,
-    location: Annotated[
-        Location,
-        typer.Option(help="fused: arg-max of all scales' averaged maps; paper: arg-max over all scales."),
-    ] = Location.fused,
+    preset: Preset = None,
+    overlay: Annotated[
+        bool,
+        typer.Option("--overlay", help="Also write an overlay per image: map and point of each present class."),
+    ] = False,
+    peaks: Annotated[int, typer.Option(help="Maximum number of points per class.", min=0)] = 0,
+    boxes: Annotated[int, typer.Option(help="Maximum number of boxes per class.", min=0)] = 0,
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Probability from which a class counts as present; default: the model's, for each class."
+            help="Probability from which a class counts as present. Default: the model's, for each class."
         ),
     ] = None,
-    peaks: Annotated[int, typer.Option(help="Several points a class: at most so many.", min=0)] = 0,
-    boxes: Annotated[
-        int, typer.Option(help="Boxes around the objects of a class: at most so many.", min=0)
-    ] = 0,
+    skip_bad: SkipBad = False,
+    quiet: Quiet = False,
     formats: Annotated[
         list[str] | None,
         typer.Option(
             "--format",
             metavar="NAME",
-            help="What to write: jsonl, console, overlays, npz, or a writer of an installed package; repeatable. "
+            help="What to write: jsonl, console, overlays, npz, or a writer from an installed package. Repeatable. "
             "Default: jsonl with --out, console without.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
-    overlay: Annotated[
-        bool,
-        typer.Option(
-            "--overlay", help="Also write an overlay per image: map and yellow cross of each present class."
-        ),
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Also write the score maps as .npz.", rich_help_panel=OUTPUT)
     ] = False,
-    maps: Annotated[bool, typer.Option("--maps", help="Also write the score maps as .npz.")] = False,
     map_size: Annotated[
-        MapSize,
-        typer.Option(help="image: present classes, every pixel; lattice: all classes, the raster as it is."),
-    ] = MapSize.image,
+        choices.MapSize,
+        typer.Option(
+            help="Resolution of --maps. image: present classes, one value per pixel; lattice: all classes, as "
+            "computed.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = "image",
+    location: Annotated[
+        choices.LocationMode,
+        typer.Option(
+            help="Point of a class. fused: maximum of the mean map over scales; paper: maximum over all scales.",
+            rich_help_panel=RUNTIME,
+        ),
+    ] = "fused",
+    scales: Scales = None,
     weights: Weights = None,
-    runtime: RuntimeOption = Runtime.auto,
-    precision: InferencePrecisionOption = InferencePrecision.auto,
-    skip_bad: SkipBad = False,
-    quiet: Quiet = False,
+    runtime: Runtime = "auto",
+    precision: InferencePrecision = "auto",
 ) -> None:
-    """Scores, points and maps of every class for images."""
+    """Predict scores, points and maps of every class for images."""
     from freeloc.images.find import find_images
     from freeloc.inference.localizer import Localizer
     from freeloc.io.progress import pluralize, print_status
@@ -103,22 +99,22 @@ def predict(
         threshold=threshold,
         peaks=peaks,
         boxes=boxes,
-        map_size=map_size.value,
+        map_size=map_size,
         formats=(*chosen, *["overlays"] * overlay, *["npz"] * maps),
         skip_bad=skip_bad,
     )
     found = find_images(images, exclude=None if out is None else out / OVERLAYS_FOLDER)
     for suffix, count in sorted(found.unsupported.items()):
         print_status(
-            f"left out: {pluralize(count, f'{suffix} file')}, a kind freeloc does not read: convert to JPEG"
+            f"skipped {pluralize(count, f'{suffix} file')}: freeloc does not read this format; convert to JPEG"
         )
     localizer = Localizer.load(
         model,
         weights=weights,
         scales=parse_scales(scales),
-        preset=None if preset is None else preset.value,
-        location=location.value,
-        runtime=runtime.value,
-        precision=precision.value,
+        preset=preset,
+        location=location,
+        runtime=runtime,
+        precision=precision,
     )
     predict_files(localizer, found.paths, out, options, quiet=quiet)

@@ -7,31 +7,35 @@ from typing import Annotated
 
 import typer
 
-from freeloc.cli.options import ModelArgument, Quiet, Weights
+from freeloc.cli.options import ModelName, Quiet, Weights
 
 __all__ = ["quantize"]
 
 
 def quantize(
-    model: ModelArgument,
+    model: ModelName,
     images: Annotated[
         list[str],
-        typer.Argument(help="Images like those to predict: files, folders, or quoted glob patterns."),
+        typer.Argument(
+            metavar="IMAGES...",
+            help="Images like those to predict: files, folders, or quoted glob patterns. No tags are needed.",
+        ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Model file to write; default: MODEL itself, or your own folder for one that comes with freeloc."
+            help="Model file to write. Default: MODEL itself; for a model that ships with freeloc, a copy in "
+            "your own folder."
         ),
     ] = None,
     calibration_images: Annotated[
-        int, typer.Option(help="Calibrate on so many of them, drawn at random.", min=1)
+        int, typer.Option(help="Number of images on which value ranges are measured, drawn at random.", min=1)
     ] = 64,
-    weights: Weights = None,
-    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the draw.")] = 0,
     quiet: Quiet = False,
+    weights: Weights = None,
 ) -> None:
-    """Give a model an int8 network, for --precision int8 and the presets fast and balanced."""
+    """Add an int8 network to a model, for --precision int8 and the presets fast and balanced."""
     from freeloc.images.find import find_images
     from freeloc.posttraining.quantize import quantize as run
 

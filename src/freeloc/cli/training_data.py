@@ -1,4 +1,4 @@
-"""Opening a data set for training: what ``freeloc train`` works on is what ``freeloc check`` has looked at."""
+"""Open a dataset for training: ``freeloc check`` and ``freeloc train`` check the same things."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def open_for_training(
     quiet: bool,
     supervision: str = "tags",
 ) -> Dataset:
-    """`freeloc.datasets.open_dataset` with the options of the command line; boxes are read only to be told."""
+    """Open a dataset with the options of the command line; boxes are read only if training uses them."""
     from freeloc.datasets import DatasetChecks, open_dataset
 
     return open_dataset(
@@ -40,8 +40,8 @@ def open_for_training(
 
 
 def describe(dataset: Dataset) -> str:
-    """One line: how many images and classes, and how many were left out."""
+    """Return one line with the numbers of images, classes and skipped images."""
     from freeloc.io.progress import pluralize
 
-    left_out = f", {pluralize(dataset.skipped, 'bad one')} left out" if dataset.skipped else ""
-    return f"{dataset.name}: {pluralize(len(dataset), 'image')}, {len(dataset.classes)} classes{left_out}"
+    skipped = f", {pluralize(dataset.skipped, 'bad image')} skipped" if dataset.skipped else ""
+    return f"{dataset.name}: {pluralize(len(dataset), 'image')}, {len(dataset.classes)} classes{skipped}"
