@@ -211,7 +211,7 @@ def test_pictures_of_other_kinds_are_counted(
     (images / "a.HEIC").write_bytes(b"x")
     answer = freeloc("predict", tiny_run, images, "--out", tmp_path, *TORCH, "--scales", "0.5")
     assert answer.code == 0
-    assert "left out: 1 .heic file, a kind freeloc does not read: convert to JPEG" in answer.err
+    assert "skipped 1 .heic file: freeloc does not read this format; convert to JPEG" in answer.err
     answer = freeloc("predict", tiny_run, f"{images}/*.HEIC", "--out", tmp_path, *TORCH)
     assert answer.code == 2
     assert "contains only images in unsupported formats (.heic): convert them to JPEG" in answer.err
@@ -220,8 +220,8 @@ def test_pictures_of_other_kinds_are_counted(
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (("--scales", "0.5,x"), "--scales 0.5,x is not a list of numbers"),
-        (("--scales", ","), "--scales is empty"),
+        (("--scales", "0.5,x"), "scales is '0.5,x', which is not a list of numbers"),
+        (("--scales", ","), "scales is empty: give at least one scale, such as 1.0 (option --scales)"),
         (("--scales", "0"), "scales contains 0: give scales between"),
         (("--scales", "nan"), "scales contains nan"),
         (("--threshold", "1.5"), "threshold is 1.5: give a probability"),

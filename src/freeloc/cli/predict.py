@@ -42,7 +42,9 @@ def predict(
     preset: Preset = None,
     overlay: Annotated[
         bool,
-        typer.Option("--overlay", help="Also write an overlay per image: map and point of each present class."),
+        typer.Option(
+            "--overlay", help="Also write an overlay per image: map and point of each present class."
+        ),
     ] = False,
     peaks: Annotated[int, typer.Option(help="Maximum number of points per class.", min=0)] = 0,
     boxes: Annotated[int, typer.Option(help="Maximum number of boxes per class.", min=0)] = 0,
@@ -59,8 +61,8 @@ def predict(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="What to write: jsonl, console, overlays, npz, or a writer from an installed package. Repeatable. "
-            "Default: jsonl with --out, console without.",
+            help="What to write: jsonl, console, overlays, npz, or a writer from an installed package. "
+            "Default: jsonl with --out, console without. Repeatable.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
