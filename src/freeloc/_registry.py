@@ -1,8 +1,8 @@
-"""A registry of named components, which packages outside freeloc extend through entry points.
+"""Registry of named components, which other packages extend through entry points.
 
-Poolings, dataset formats, writers and backbones each have one `Registry`. A component is found by name in three
-places: those registered with `Registry.register`, the built-in ones, which are imported on first use, and the
-entry points of installed packages.
+Poolings, dataset formats, writers and backbones each have one `Registry`. It contains the built-in components,
+which are imported on first use, those registered with `Registry.register`, and the entry points of installed
+packages.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Component = TypeVar("Component")
 
 
 class Registry(Generic[Component]):
-    """Components of one kind by name.
+    """Components of one kind, by name.
 
     Args:
-        kind: what messages call a component, such as "writer".
-        group: entry-point group that other packages use, such as "freeloc.writers".
-        builtin: name of each built-in component and where it is defined, as ``"package.module:attribute"``.
+        kind: the kind of component as a noun for messages, such as "writer".
+        group: the entry-point group in which other packages list their components, such as "freeloc.writers".
+        builtin: the location of each built-in component, as ``"package.module:attribute"``, by name.
 
     Example:
         >>> shapes: Registry[type] = Registry("shape", "example.shapes", {"fraction": "fractions:Fraction"})
@@ -51,7 +51,7 @@ class Registry(Generic[Component]):
         """Return a decorator that registers a component under a name.
 
         Raises:
-            ConfigurationError: the name is taken.
+            ConfigurationError: a component of this name exists.
         """
         if name in self.names():
             raise ConfigurationError(f"there is already a {self.kind} called {name!r}: choose another name")
@@ -63,18 +63,18 @@ class Registry(Generic[Component]):
         return add
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all components: built-in, registered and installed ones, in this order."""
+        """Return the names of all components: built-in ones first, then registered, then installed ones."""
         return tuple(dict.fromkeys((*self._builtin, *self._registered, *sorted(self._installed))))
 
     def get(self, name: str, *, parameter: str | None = None) -> Component:
-        """Return the component of a name, importing it on first use.
+        """Return the component with a name, importing it on first use.
 
         Args:
             name: the name.
-            parameter: the parameter that gave it, for the error.
+            parameter: name of the parameter whose value the name is, for the error.
 
         Raises:
-            ConfigurationError: there is no such component, or an installed package's one cannot be imported.
+            ConfigurationError: no component has this name, or that of another package cannot be imported.
         """
         if name in self._registered:
             return self._registered[name]
@@ -87,13 +87,13 @@ class Registry(Generic[Component]):
                 return cast("Component", point.load())
             except (ImportError, AttributeError) as error:
                 raise ConfigurationError(
-                    f"the {self.kind} {name!r} of {point.value} cannot be imported ({error}): "
+                    f"the {self.kind} {name!r} ({point.value}) cannot be imported ({error}): "
                     "reinstall the package that provides it",
                     parameter=parameter,
                 ) from error
-        near = difflib.get_close_matches(name, self.names(), n=1)
-        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        similar = difflib.get_close_matches(name, self.names(), n=1)
+        suggestion = f" (did you mean {similar[0]!r}?)" if similar else ""
         raise ConfigurationError(
-            f"there is no {self.kind} called {name!r}{meant}: choose one of {', '.join(self.names())}",
+            f"there is no {self.kind} called {name!r}{suggestion}: choose one of {', '.join(self.names())}",
             parameter=parameter,
         )

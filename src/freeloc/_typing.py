@@ -1,4 +1,4 @@
-"""Array type aliases shared by every module."""
+"""Type aliases of arrays."""
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
 """Exceptions raised for mistakes that the caller can fix.
 
-Every such exception is a `FreelocError`. Its message is one sentence that names what failed, why, and how to fix
-it, in the terms of the Python API. Command-line options never appear in it: where a parameter would fix the
-problem, ``parameter`` holds the parameter's name, and the command line adds the option of that name.
+Every such exception is a `FreelocError`. Its message names what failed, why, and how to fix it, in the terms of
+the Python API, without command-line options. If a parameter caused the error or would fix it, ``parameter`` is its
+name, and the command line adds the option that sets this parameter.
 
 Hierarchy::
 
     FreelocError
     ├── ConfigurationError (also a ValueError)   a parameter is out of range or unknown
     ├── ImageError                               an image cannot be found, read or decoded
-    ├── DatasetError                             a dataset cannot be opened, or does not fit the task
-    │   ├── MalformedFileError                   a file is not what its format requires
-    │   └── DataProblems (freeloc.datasets)      every problem of a dataset in one report
-    ├── ModelError                               a model file is missing, damaged or does not fit
-    ├── BackboneError                            a backbone is unknown, or its weights are missing or do not fit
+    ├── DatasetError                             a dataset cannot be opened, or is not suited to the task
+    │   ├── MalformedFileError                   a file cannot be parsed as its format requires
+    │   └── DataProblems (freeloc.datasets)      all problems of a dataset in one report
+    ├── ModelError                               a model file is missing, damaged or incompatible
+    ├── BackboneError                            a backbone is unknown, or its weights are missing or incompatible
     ├── TrainingError                            a training run cannot start, resume or converge
     ├── OutputError                              a result cannot be written
     └── MissingDependencyError                   an optional package is not installed
@@ -43,8 +43,7 @@ class FreelocError(Exception):
     """Base class of every error that the caller can fix.
 
     Attributes:
-        parameter: the Python parameter whose value caused the error, or whose value would fix it; None where
-            there is no such parameter.
+        parameter: name of the Python parameter that caused the error or would fix it; None if there is none.
     """
 
     def __init__(self, message: str, *, parameter: str | None = None) -> None:
@@ -60,8 +59,8 @@ class ImageError(FreelocError):
     """An image cannot be found, read or decoded.
 
     Attributes:
-        path: the image's file; None where the image did not come from a file.
-        reason: why it failed, without the file's name and without advice; the message where it was not given.
+        path: the image's file; None if the image does not come from a file.
+        reason: why it cannot be read, without the file's name or advice; by default the whole message.
     """
 
     def __init__(
@@ -78,10 +77,10 @@ class ImageError(FreelocError):
 
 
 class DatasetError(FreelocError):
-    """A dataset cannot be opened, or does not fit the task.
+    """A dataset cannot be opened, or is not suited to the task.
 
     Attributes:
-        path: the file or folder; None where the error concerns the dataset as a whole.
+        path: the file or folder; None if the error concerns the dataset as a whole.
     """
 
     def __init__(self, message: str, *, path: Path | None = None, parameter: str | None = None) -> None:
@@ -94,23 +93,23 @@ class MalformedFileError(DatasetError):
 
     Attributes:
         file: the file.
-        line: line number where parsing stopped, counted from 1; None where it is unknown.
+        line: line number where parsing stopped, counted from 1; None if it is unknown.
         reason: what is wrong, without the file's name.
     """
 
     def __init__(self, file: Path, line: int | None, reason: str) -> None:
-        place = f"{file}" if line is None else f"{file}:{line}"
-        super().__init__(f"{place}: {reason}", path=file)
+        location = f"{file}" if line is None else f"{file}:{line}"
+        super().__init__(f"{location}: {reason}", path=file)
         self.file = file
         self.line = line
         self.reason = reason
 
 
 class ModelError(FreelocError):
-    """A model file is missing, damaged, of an unsupported version, or does not fit.
+    """A model file is missing, damaged, of an unsupported version, or incompatible.
 
     Attributes:
-        path: the model file; None where no file was found.
+        path: the model file; None if no file was found.
     """
 
     def __init__(self, message: str, *, path: Path | None = None, parameter: str | None = None) -> None:
@@ -119,7 +118,7 @@ class ModelError(FreelocError):
 
 
 class BackboneError(FreelocError):
-    """A backbone is unknown, or its weights are missing or do not fit."""
+    """A backbone is unknown, or its weights are missing or incompatible."""
 
 
 class TrainingError(FreelocError):
@@ -142,7 +141,7 @@ class MissingDependencyError(FreelocError):
     """An optional package is not installed or cannot be loaded.
 
     Attributes:
-        extra: the extra of freeloc that installs it; None where none does.
+        extra: the extra of freeloc that installs the package; None if there is none.
     """
 
     def __init__(self, message: str, *, extra: str | None = None) -> None:
@@ -151,17 +150,17 @@ class MissingDependencyError(FreelocError):
 
 
 def check_choice(parameter: str, value: str, choices: object) -> None:
-    """Raise an error unless a value is one of a ``Literal``'s choices.
+    """Check that a parameter's value is one of the choices of a ``Literal``.
 
     Args:
-        parameter: name of the parameter, for the message.
-        value: the value given.
+        parameter: name of the parameter.
+        value: its value.
         choices: the ``Literal`` type.
 
     Raises:
         ConfigurationError: ``value`` is not one of the choices.
     """
-    known = get_args(choices)
-    if value not in known:
-        names = ", ".join(map(str, known))
+    allowed = get_args(choices)
+    if value not in allowed:
+        names = ", ".join(map(str, allowed))
         raise ConfigurationError(f"{parameter} is {value!r}: choose one of {names}", parameter=parameter)
