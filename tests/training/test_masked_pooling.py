@@ -166,8 +166,7 @@ def test_a_run_reads_boxes_only_if_it_is_told_to(
 
     masked = run(tiny_scenes, "masked", small(supervision=supervision))
     tags = run(tiny_scenes, "tags", small())
-    assert masked.manifest is not None
-    assert masked.manifest["recipe"]["supervision"] == supervision
+    assert masked.header.manifest["recipe"]["supervision"] == supervision
     assert not torch.equal(masked.head.fcb.weight, tags.head.fcb.weight)
     bare = dataclasses.replace(
         tiny_scenes, samples=tuple(dataclasses.replace(sample, boxes=None) for sample in tiny_scenes)

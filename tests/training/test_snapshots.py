@@ -125,15 +125,15 @@ def test_one_after_an_epoch_is_the_model_of_a_run_of_that_length(
 
 def test_the_first_is_the_warm_start_on_the_backbone_as_it_was(reference: Path, backbone: Backbone) -> None:
     first = Model.load(step(reference, 0))
-    assert first.backbone_fingerprint == backbone.fingerprint
+    assert first.header.backbone_fingerprint == backbone.fingerprint
     # A cold head's biases are zero.
     assert (first.head.fcb.bias != 0).all()
-    assert first.manifest is not None
-    assert first.manifest["iteration"] == 0
+    assert first.header.manifest is not None
+    assert first.header.manifest["iteration"] == 0
     last = Model.load(reference)
-    assert last.manifest is not None
-    assert "iteration" not in last.manifest
-    assert last.backbone_fingerprint != backbone.fingerprint
+    assert last.header.manifest is not None
+    assert "iteration" not in last.header.manifest
+    assert last.header.backbone_fingerprint != backbone.fingerprint
 
 
 def test_a_cold_start_is_kept_as_well(quick: Callable[..., Model], tmp_path: Path) -> None:

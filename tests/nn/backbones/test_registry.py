@@ -163,7 +163,7 @@ def test_an_outside_backbone_trains_and_its_model_predicts(tiny_training: Datase
     settings = TrainingSettings(backbone="patches", recipe=recipe, cache_folder=tmp_path / "cache")
     train(tiny_training, tmp_path / "run", settings, quiet=True)
     localizer = Localizer.load(tmp_path / "run", scales=(1.0,))
-    assert localizer.model.backbone == "patches"
+    assert localizer.model.header.backbone == "patches"
     result = localizer.predict(tiny_training.samples[0].path)
     assert result.scores.shape == (len(tiny_training.classes),)
 
