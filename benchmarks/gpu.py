@@ -196,7 +196,12 @@ def measure_extraction(bench: Bench) -> dict[str, Any]:
             nonlocal made
             made += 1
             extract(
-                bench.paths, backbone, network, pyramid, root=bench.folder / f"extracted{made}", quiet=True
+                bench.paths,
+                backbone,
+                network,
+                pyramid,
+                cache_folder=bench.folder / f"extracted{made}",
+                quiet=True,
             )
 
         return anew

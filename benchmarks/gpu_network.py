@@ -17,7 +17,7 @@ from torch import Tensor
 
 from benchmarks.flops import FlopsOf
 from benchmarks.timing import Task, interleaved
-from freeloc.features.batching import grouped
+from freeloc.features.batching import group_positions
 from freeloc.geometry.grid import Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
@@ -256,7 +256,7 @@ def measure_agreement(
     for precision in precisions:
         ours = network(precision, device, 8)
         scores, near = [], []
-        for group in grouped(canvas.shape for canvas, _, _ in looks):
+        for group in group_positions(canvas.shape for canvas, _, _ in looks):
             outputs = ours.run_many([looks[i][0] for i in group], [looks[i][1] for i in group])
             for index, (_, peaks, aligned) in zip(group, outputs, strict=True):
                 lattice = looks[index][2]

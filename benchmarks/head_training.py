@@ -30,8 +30,9 @@ from benchmarks.timing import Task, interleaved
 from benchmarks.training_page import CACHED, FORWARD, PLAIN, SQUARES
 from benchmarks.warm_head import Learned, warm_head
 from freeloc.datasets import Dataset, open_dataset
-from freeloc.features.cache import Cells
-from freeloc.features.extract import CachedFeatures, extract
+from freeloc.features.arrays import Cells
+from freeloc.features.extract import extract
+from freeloc.features.sources import CachedFeatures, cell_source
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.io.progress import print_status
@@ -71,7 +72,7 @@ class Course:
 
     def begin(self) -> Learned:
         """Head and projection past the warm start."""
-        return warm_head(self.features, self.dataset, self.backbone, self.recipe)
+        return warm_head(cell_source(self.features), self.dataset, self.backbone, self.recipe)
 
     def labels(self, batch: Batch) -> torch.Tensor:
         """(N, K) labels of a mini-batch."""
@@ -153,7 +154,7 @@ def _cached(course: Course, learned: Learned, learner: TrainStep) -> None:
     """One step for every mini-batch, freeloc's way."""
     optimizer = make_optimizer(learned.head, course.recipe, learned.trained)
     generator = torch.Generator().manual_seed(_SEED)
-    for batch, cells in stream(course.features, course.batches):
+    for batch, cells in stream(cell_source(course.features), course.batches):
         optimizer.zero_grad()
         learner.backward(cells, course.labels(batch), generator)
         optimizer.step()
@@ -163,7 +164,7 @@ def _forward(course: Course, learner: TrainStep) -> Task:
     """The search of every mini-batch, with its share of the cells in memory."""
     share = course.recipe.cell_fraction
     ready: list[list[Cells]] = []
-    for _batch, cells in stream(course.features, course.batches):
+    for _batch, cells in stream(cell_source(course.features), course.batches):
         ready.append([np.array(part[: math.ceil(share * len(part))]) for part in cells])
 
     def search() -> None:
@@ -192,7 +193,9 @@ def open_course(
     order = np.random.default_rng(_SEED).permutation(len(dataset))[:count]
     drawn = replace(dataset, samples=tuple(dataset.samples[index] for index in order))
     paths = [sample.path for sample in drawn]
-    features = extract(paths, network_backbone, network, Pyramid(recipe.scales, recipe.padding), root=cache)
+    features = extract(
+        paths, network_backbone, network, Pyramid(recipe.scales, recipe.padding), cache_folder=cache
+    )
     batches = [
         Batch(
             tuple(range(start, min(start + recipe.batch_size, count))),

@@ -27,7 +27,8 @@ from benchmarks.timing import Task, interleaved
 from benchmarks.training_page import BACKBONE, CANVASES, EPOCH
 from benchmarks.warm_head import Learned, warm_head
 from freeloc.datasets import Dataset, open_dataset
-from freeloc.features.extract import LiveFeatures
+from freeloc.features.arrays import Cells
+from freeloc.features.sources import FeatureSource, LiveFeatures, cell_source
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.io.prefetch import prefetch
@@ -68,7 +69,7 @@ def measure_live_training(
     paths = [sample.path for sample in dataset]
     plan = plan_epoch(len(paths), recipe, None, torch.Generator().manual_seed(derive_seed(_SEED, 0, 0)))
     canvases = list(prefetch(lambda pair: _canvas(pair, paths, backbone, recipe), _images(plan)))
-    live = LiveFeatures(paths, backbone, network, recipe.padding)
+    live = cell_source(LiveFeatures(paths, backbone, network, recipe.padding))
     learned = warm_head(live, dataset, backbone, recipe)
     tasks: dict[str, Task] = {
         BACKBONE: lambda: _exhaust(prefetch(network, canvases, threads=network.threads)),
@@ -93,7 +94,7 @@ def measure_live_training(
 
 
 def _epoch(
-    source: LiveFeatures,
+    source: FeatureSource[Cells],
     dataset: Dataset,
     network: Network,
     learned: Learned,

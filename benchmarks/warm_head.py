@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from freeloc.datasets import Dataset
-from freeloc.features.extract import FeatureSource
+from freeloc.features.arrays import Cells
+from freeloc.features.sources import FeatureSource
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.trainable_stages import PROJECTION
 from freeloc.nn.head import AdaptationHead
@@ -37,7 +38,7 @@ class Learned:
     trained: Mapping[str, nn.Parameter]
 
 
-def warm_head(source: FeatureSource, dataset: Dataset, backbone: Backbone, recipe: Recipe) -> Learned:
+def warm_head(source: FeatureSource[Cells], dataset: Dataset, backbone: Backbone, recipe: Recipe) -> Learned:
     """Head and projection after the recipe's warm start on some images.
 
     A head with random weights prefers the same few cells for all classes, and a sparse step on it is cheaper than

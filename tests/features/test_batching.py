@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloc.features.batching import grouped, in_batches
+from freeloc.features.batching import group_positions, in_batches
 
 keys = st.lists(st.integers(0, 4), max_size=30)
 
 
 @given(keys)
 def test_groups_are_a_division_by_key(found: list[int]) -> None:
-    groups = grouped(found)
+    groups = group_positions(found)
     assert sorted(itertools.chain(*groups)) == list(range(len(found)))
     for group in groups:
         assert group == sorted(group)

@@ -57,7 +57,7 @@ class TestFormats:
         cache = FeatureCache(tmp_path, form)
         cache.store("abcd", 1.0, np.ones((12, 16, 352), np.float16))
         header = 256 if form == "int8" else 128
-        size = cache.entry("abcd", 1.0).stat().st_size
+        size = cache.entry_path("abcd", 1.0).stat().st_size
         assert entry_bytes(12 * 16, 352, form) <= size <= entry_bytes(12 * 16, 352, form) + header
 
     @pytest.mark.parametrize("form", ["float16", "int8"])
@@ -65,7 +65,7 @@ class TestFormats:
         values = np.arange(24, dtype=np.float16).reshape(2, 3, 4)
         cache = FeatureCache(tmp_path, form)
         cache.store("abcd", 1.0, values)
-        plain = np.load(cache.entry("abcd", 1.0), allow_pickle=False)
+        plain = np.load(cache.entry_path("abcd", 1.0), allow_pickle=False)
         if form == "float16":
             np.testing.assert_array_equal(plain, values)
         else:
@@ -88,10 +88,10 @@ class TestNames:
         # 1.00099 and 1.00101 give canvases of 500 and 501 pixels.
         cache = FeatureCache(Path("cache"))
         near = scale + step
-        assert (cache.entry("ab", scale) == cache.entry("ab", near)) == (scale == near)
+        assert (cache.entry_path("ab", scale) == cache.entry_path("ab", near)) == (scale == near)
 
     def test_ordinary_scales_have_short_names(self) -> None:
-        assert FeatureCache(Path("cache")).entry("abcd", 0.7) == Path("cache/ab/abcd-0.7000.npy")
+        assert FeatureCache(Path("cache")).entry_path("abcd", 0.7) == Path("cache/ab/abcd-0.7000.npy")
 
 
 class TestDamage:
@@ -100,10 +100,13 @@ class TestDamage:
     def test_cut_short(self, tmp_path: Path, form: str, share: float) -> None:
         cache = FeatureCache(tmp_path, form)
         cache.store("abcd", 1.0, np.ones((5, 6, 7), np.float16))
-        entry = cache.entry("abcd", 1.0)
+        entry = cache.entry_path("abcd", 1.0)
         data = entry.read_bytes()
         entry.write_bytes(data[: int(share * len(data))])
-        with pytest.raises(FreelocError, match=rf"{entry.name} is missing or damaged: delete it"):
+        with pytest.raises(
+            FreelocError,
+            match=rf"{entry.name}: these cached features are missing or damaged; delete the file",
+        ):
             cache.load("abcd", 1.0)
 
     @pytest.mark.parametrize(
@@ -121,8 +124,8 @@ class TestDamage:
     )
     def test_an_array_of_another_kind(self, tmp_path: Path, other: np.ndarray) -> None:
         cache = FeatureCache(tmp_path)
-        cache.entry("abcd", 1.0).parent.mkdir()
-        np.save(cache.entry("abcd", 1.0), other)
+        cache.entry_path("abcd", 1.0).parent.mkdir()
+        np.save(cache.entry_path("abcd", 1.0), other)
         with pytest.raises(FreelocError, match="damaged"):
             cache.load("abcd", 1.0)
 
@@ -143,7 +146,7 @@ class TestDamage:
     ) -> None:
         cache = FeatureCache(tmp_path, form)
         cache.store("abcd", 1.0, np.zeros((3, 4, 5), np.float16))
-        entry = cache.entry("abcd", 1.0)
+        entry = cache.entry_path("abcd", 1.0)
         damaged = bytearray(entry.read_bytes())
         for place, value in changes:
             damaged[place] = value

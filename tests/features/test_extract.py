@@ -16,8 +16,11 @@ from torch import nn
 
 from freeloc.errors import FreelocError
 from freeloc.features import extract as room
+from freeloc.features.arrays import Cells, FeatureMap
 from freeloc.features.cache import CacheFormat, FeatureCache
-from freeloc.features.extract import CachedFeatures, LiveFeatures, canvases, extract
+from freeloc.features.compute import feature_canvases
+from freeloc.features.extract import extract
+from freeloc.features.sources import CachedFeatures, FeatureSource, LiveFeatures, cell_source
 from freeloc.geometry.grid import CellLayout, Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import load_image
@@ -25,6 +28,11 @@ from freeloc.nn.backbones.base import Backbone, FrozenStages, Normalization
 from freeloc.runtime import Network, compile_network
 
 SCALES = (0.3, 0.5)
+
+
+def cells_of(source: FeatureSource[FeatureMap], index: int, scale: float) -> Cells:
+    """(M, channels) features of one image."""
+    return cell_source(source).get(index, scale)
 
 
 class Patches(Backbone):
@@ -93,7 +101,13 @@ class World(NamedTuple):
     ) -> CachedFeatures:
         pyramid = Pyramid(scales, padding)
         return extract(
-            self.paths, self.backbone, self.network, pyramid, root=self.root, form=form, quiet=True
+            self.paths,
+            self.backbone,
+            self.network,
+            pyramid,
+            cache_folder=self.root,
+            cache_format=form,
+            quiet=True,
         )
 
     def entries(self) -> list[Path]:
@@ -129,9 +143,9 @@ class TestNumbers:
         for index, path in enumerate(world.paths):
             image = load_image(path)
             for scale in SCALES:
-                ((grid, canvas),) = canvases(image, world.backbone, Pyramid((scale,), padding))
+                ((grid, canvas),) = feature_canvases(image, world.backbone, Pyramid((scale,), padding))
                 values = world.backbone.by_hand(canvas)
-                cells = made.cells(index, scale)
+                cells = cells_of(made, index, scale)
                 assert cells.dtype == np.float16
                 assert cells.shape == (grid.valid_rows * grid.valid_cols, 5)
                 for i, j in np.ndindex(grid.valid_rows, grid.valid_cols):
@@ -143,7 +157,7 @@ class TestNumbers:
         tight, square = world.extract(padding="stride"), world.extract(padding="square")
         for index in range(6):
             # The last row and column also see padding, which is the same colour either way.
-            np.testing.assert_array_equal(tight.cells(index, 0.5), square.cells(index, 0.5))
+            np.testing.assert_array_equal(cells_of(tight, index, 0.5), cells_of(square, index, 0.5))
 
     def test_live_features_are_the_same(self, world: World) -> None:
         kept = world.extract()
@@ -151,11 +165,11 @@ class TestNumbers:
         assert (len(live), live.scales) == (6, None)
         for index in range(6):
             for scale in SCALES:
-                np.testing.assert_array_equal(live.cells(index, scale), kept.cells(index, scale))
-        assert live.cells(0, 0.4321).shape[1] == 5
+                np.testing.assert_array_equal(cells_of(live, index, scale), cells_of(kept, index, scale))
+        assert cells_of(live, 0, 0.4321).shape[1] == 5
 
     def test_canvases_come_in_the_order_of_the_scales(self, world: World) -> None:
-        made = list(canvases(world.paths[0], world.backbone, Pyramid((1.0, 0.3))))
+        made = list(feature_canvases(world.paths[0], world.backbone, Pyramid((1.0, 0.3))))
         assert [grid.scale for grid, _ in made] == [1.0, 0.3]
         for grid, canvas in made:
             assert canvas.shape == (grid.canvas.height, grid.canvas.width, 3)
@@ -168,10 +182,12 @@ class TestNumbers:
         path = tmp_path / "large.jpg"
         Image.fromarray(rng.integers(0, 256, (3000, 4000, 3), dtype=np.uint8)).save(path)
         scales = (0.3, 1.0, 1.6, 2.2)
-        together = {grid.scale: canvas for grid, canvas in canvases(path, world.backbone, Pyramid(scales))}
+        together = {
+            grid.scale: canvas for grid, canvas in feature_canvases(path, world.backbone, Pyramid(scales))
+        }
         assert tuple(together) == scales
         for scale in scales:
-            ((_grid, alone),) = canvases(path, world.backbone, Pyramid((scale,)))
+            ((_grid, alone),) = feature_canvases(path, world.backbone, Pyramid((scale,)))
             np.testing.assert_array_equal(together[scale], alone)
 
     def test_int8_is_another_cache_of_nearly_the_same(self, world: World) -> None:
@@ -183,24 +199,26 @@ class TestNumbers:
         assert small.cache.folder.name == exact.cache.folder.name + "-int8"
         for index in range(6):
             for scale in SCALES:
-                cells, wanted = small.cells(index, scale), exact.cells(index, scale)
+                cells, wanted = cells_of(small, index, scale), cells_of(exact, index, scale)
                 assert (cells.shape, cells.dtype) == (wanted.shape, np.float32)
                 slack = np.abs(wanted.astype(float)).max(axis=0) * 0.51 / 127
                 assert (np.abs(cells.astype(float) - wanted.astype(float)) <= slack).all()
-        assert world.extract(form="int8").cells(1, 0.5).tobytes() == small.cells(1, 0.5).tobytes()
+        assert cells_of(world.extract(form="int8"), 1, 0.5).tobytes() == cells_of(small, 1, 0.5).tobytes()
         assert world.network.calls == 2 * calls
 
     def test_a_lower_parts_maps_are_kept_with_their_padding(self, world: World) -> None:
         part = FrozenStages(world.backbone, "x", world.backbone.body, world.backbone.channels, 1)
         network = compile_network(part, runtime="torch")
-        kept = extract(world.paths, part, network, Pyramid((0.5,), "square"), root=world.root, quiet=True)
+        kept = extract(
+            world.paths, part, network, Pyramid((0.5,), "square"), cache_folder=world.root, quiet=True
+        )
         live = LiveFeatures(world.paths, part, network, "square")
         for index, path in enumerate(world.paths):
-            ((_grid, canvas),) = canvases(path, part, Pyramid((0.5,), "square"))
-            assert kept.map(index, 0.5).shape == (8, 8, 5)
+            ((_grid, canvas),) = feature_canvases(path, part, Pyramid((0.5,), "square"))
+            assert kept.get(index, 0.5).shape == (8, 8, 5)
             values = world.backbone.by_hand(canvas).transpose(1, 2, 0)
-            np.testing.assert_allclose(kept.map(index, 0.5).astype(float), values, atol=2e-3)
-            np.testing.assert_array_equal(live.map(index, 0.5), kept.map(index, 0.5))
+            np.testing.assert_allclose(kept.get(index, 0.5).astype(float), values, atol=2e-3)
+            np.testing.assert_array_equal(live.get(index, 0.5), kept.get(index, 0.5))
 
     def test_threads(self, world: World) -> None:
         world.network.threads = 7
@@ -230,7 +248,7 @@ class TestInBatches:
         one_by_one = World(batched.paths, world.backbone, world.network, world.root).extract()
         for index in range(len(batched.paths)):
             for scale in SCALES:
-                found, wanted = made.map(index, scale), one_by_one.map(index, scale)
+                found, wanted = made.get(index, scale), one_by_one.get(index, scale)
                 assert found.dtype == np.float16
                 assert found.shape == wanted.shape
                 # Neighbours in half precision, where sums are taken in another order.
@@ -250,19 +268,21 @@ class TestInBatches:
         live = LiveFeatures(batched.paths, batched.backbone, batched.network, "stride")
         assert live.batch == 3
         indices = (7, 0, 3, 8, 11, 0)
-        for found, index in zip(live.maps(indices, 0.5), indices, strict=True):
-            wanted = live.map(index, 0.5)
+        for found, index in zip(live.get_many(indices, 0.5), indices, strict=True):
+            wanted = live.get(index, 0.5)
             assert found.shape == wanted.shape
             np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=2e-3, atol=1e-4)
         assert sorted(batched.network.together) == [1, 5], "four landscapes, one of them twice"
-        for found, wanted in zip(live.together(indices, 0.3), live.maps(indices, 0.3), strict=True):
+        for found, wanted in zip(
+            cell_source(live).get_many(indices, 0.3), live.get_many(indices, 0.3), strict=True
+        ):
             np.testing.assert_array_equal(found, wanted.reshape(-1, 5))
 
     def test_a_cache_gives_one_by_one(self, world: World) -> None:
         kept = world.extract()
         assert kept.batch == 1
-        for index, found in zip((4, 1), kept.together((4, 1), 0.5), strict=True):
-            np.testing.assert_array_equal(found, kept.cells(index, 0.5))
+        for index, found in zip((4, 1), cell_source(kept).get_many((4, 1), 0.5), strict=True):
+            np.testing.assert_array_equal(found, cells_of(kept, index, 0.5))
 
     def test_a_bad_image_stops_it(self, batched: World, tmp_path: Path) -> None:
         bad = tmp_path / "bad.png"
@@ -283,7 +303,7 @@ class TestMadeOnce:
         again = world.extract()
         assert world.network.calls == 6 * len(SCALES)
         assert [path.stat().st_mtime_ns for path in world.entries()] == times
-        np.testing.assert_array_equal(first.cells(2, 0.5), again.cells(2, 0.5))
+        np.testing.assert_array_equal(cells_of(first, 2, 0.5), cells_of(again, 2, 0.5))
 
     def test_only_what_is_new_is_made(self, world: World) -> None:
         late = world.paths.pop()
@@ -300,17 +320,17 @@ class TestMadeOnce:
         world.paths.append(twin)
         made = world.extract()
         assert world.network.calls == 6 * len(SCALES)
-        np.testing.assert_array_equal(made.cells(6, 0.5), made.cells(0, 0.5))
+        np.testing.assert_array_equal(cells_of(made, 6, 0.5), cells_of(made, 0, 0.5))
         shutil.copy(world.paths[1], twin)
         made = world.extract()
-        np.testing.assert_array_equal(made.cells(6, 0.5), made.cells(1, 0.5))
+        np.testing.assert_array_equal(cells_of(made, 6, 0.5), cells_of(made, 1, 0.5))
 
     def test_an_entry_is_named_by_all_it_depends_on(self, world: World, tmp_path: Path) -> None:
         made = world.extract()
-        entry = made.cache.entry(made.contents[0], 0.5)
-        assert hashlib.sha256(world.paths[0].read_bytes()).hexdigest().startswith(made.contents[0])
+        entry = made.cache.entry_path(made.content_hashes[0], 0.5)
+        assert hashlib.sha256(world.paths[0].read_bytes()).hexdigest().startswith(made.content_hashes[0])
         assert entry.is_file()
-        assert made.contents[0] in entry.name
+        assert made.content_hashes[0] in entry.name
         others = {
             FeatureCache.open(backbone, network, padding, tmp_path).folder
             for backbone in (Patches(0), Patches(1))
@@ -327,7 +347,7 @@ class TestMadeOnce:
         pyramid = Pyramid((0.3,))
         made = extract(world.paths[:1], world.backbone, world.network, pyramid, quiet=True)
         assert made.cache.folder.parent == world.root / "features"
-        assert made.cells(0, 0.3).size
+        assert cells_of(made, 0, 0.3).size
 
 
 class TestInterruption:
@@ -343,31 +363,31 @@ class TestInterruption:
         assert len(world.entries()) == 12
         reference = extract(
             *(world.paths, world.backbone, world.network, Pyramid(SCALES)),
-            root=world.root.with_name("other"),
+            cache_folder=world.root.with_name("other"),
             quiet=True,
         )
         for index in range(6):
-            np.testing.assert_array_equal(made.cells(index, 0.5), reference.cells(index, 0.5))
+            np.testing.assert_array_equal(cells_of(made, index, 0.5), cells_of(reference, index, 0.5))
 
     def test_parts_may_be_deleted(self, world: World) -> None:
         made = world.extract()
-        before = [made.cells(index, 0.3).copy() for index in range(6)]
+        before = [cells_of(made, index, 0.3).copy() for index in range(6)]
         for path in world.entries()[::3]:
             path.unlink()
         made = world.extract()
         assert world.network.calls == 12 + 4
         for index, cells in enumerate(before):
-            np.testing.assert_array_equal(made.cells(index, 0.3), cells)
+            np.testing.assert_array_equal(cells_of(made, index, 0.3), cells)
 
     def test_a_half_written_file_is_not_taken_for_an_entry(self, world: World) -> None:
         made = world.extract()
-        entry = made.cache.entry(made.contents[0], 0.5)
+        entry = made.cache.entry_path(made.content_hashes[0], 0.5)
         half = entry.with_name(f".{entry.name}.0badcafe.part")
         half.write_bytes(entry.read_bytes()[:100])
         entry.unlink()
         made = world.extract()
         assert world.network.calls == 12 + 1
-        assert made.cells(0, 0.5).shape[1] == 5
+        assert cells_of(made, 0, 0.5).shape[1] == 5
 
     def test_a_bad_image_stops_it_but_loses_nothing(self, world: World, tmp_path: Path) -> None:
         bad = tmp_path / "bad.png"
@@ -384,47 +404,56 @@ class TestDamage:
     @pytest.mark.parametrize("damage", ["empty", "cut in the header", "cut in the values", "noise", "gone"])
     def test_a_damaged_entry_is_named(self, world: World, damage: str) -> None:
         made = world.extract()
-        entry = made.cache.entry(made.contents[5], 0.5)
+        entry = made.cache.entry_path(made.content_hashes[5], 0.5)
         data = entry.read_bytes()
         content = {"empty": b"", "cut in the header": data[:50], "cut in the values": data[:-7]}
         entry.write_bytes(content.get(damage, b"noise" * 100))
         if damage == "gone":
             entry.unlink()
-        with pytest.raises(FreelocError, match=rf"{entry.name} is missing or damaged: delete it"):
-            made.cells(5, 0.5)
+        with pytest.raises(
+            FreelocError,
+            match=rf"{entry.name}: these cached features are missing or damaged; delete the file",
+        ):
+            cells_of(made, 5, 0.5)
         # The mend that the message names.
         entry.unlink(missing_ok=True)
-        assert world.extract().cells(5, 0.5).shape == made.cells(5, 0.5).shape
+        assert cells_of(world.extract(), 5, 0.5).shape == cells_of(made, 5, 0.5).shape
 
     def test_a_pickle_is_not_run(self, world: World) -> None:
         made = world.extract()
-        np.save(made.cache.entry(made.contents[0], 0.3), np.array([{}], dtype=object), allow_pickle=True)
+        np.save(
+            made.cache.entry_path(made.content_hashes[0], 0.3),
+            np.array([{}], dtype=object),
+            allow_pickle=True,
+        )
         with pytest.raises(FreelocError, match="damaged"):
-            made.cells(0, 0.3)
+            cells_of(made, 0, 0.3)
 
     @pytest.mark.parametrize("other", [np.zeros((3, 3, 5), np.float32), np.zeros((9, 5), np.float16)])
     def test_an_array_of_another_kind(self, world: World, other: np.ndarray) -> None:
         made = world.extract()
-        np.save(made.cache.entry(made.contents[0], 0.3), other)
+        np.save(made.cache.entry_path(made.content_hashes[0], 0.3), other)
         with pytest.raises(FreelocError, match="damaged"):
-            made.cells(0, 0.3)
+            cells_of(made, 0, 0.3)
 
 
 class TestMistakes:
     def test_a_missing_image(self, world: World, tmp_path: Path) -> None:
         world.paths.append(tmp_path / "absent.jpg")
-        with pytest.raises(FreelocError, match=r"absent\.jpg cannot be read"):
+        with pytest.raises(FreelocError, match=r"cannot read image .*absent\.jpg"):
             world.extract()
         assert world.network.calls == 0
 
     def test_no_room(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         made = world.extract()
-        values = sum(made.cells(index, scale).size for index in range(6) for scale in SCALES)
+        values = sum(cells_of(made, index, scale).size for index in range(6) for scale in SCALES)
         shutil.rmtree(world.root)
         calls = world.network.calls
         usage = type(shutil.disk_usage("/"))
         monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values - 1))
-        with pytest.raises(FreelocError, match="--cache or train with --no-cache"):
+        with pytest.raises(
+            FreelocError, match="choose another cache folder, store them as int8, .* or train without a cache"
+        ):
             world.extract()
         assert world.network.calls == calls
         # Two bytes a value, to the byte.
@@ -434,11 +463,11 @@ class TestMistakes:
 
     def test_int8_takes_half_of_the_room(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         made = world.extract()
-        values = sum(made.cells(index, scale).size for index in range(6) for scale in SCALES)
+        values = sum(cells_of(made, index, scale).size for index in range(6) for scale in SCALES)
         needed = values + 6 * len(SCALES) * 5 * 4  # and a scale for each of five channels
         usage = type(shutil.disk_usage("/"))
         monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, needed - 1))
-        with pytest.raises(FreelocError, match="GB free: choose another place with --cache or train with"):
+        with pytest.raises(FreelocError, match="GB free; choose another cache folder or train without"):
             world.extract(form="int8")
         monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, needed))
         world.extract(form="int8")
@@ -452,12 +481,12 @@ class TestMistakes:
 class TestTelling:
     def test_what_is_made_is_told(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
         pyramid = Pyramid(SCALES)
-        extract(world.paths, world.backbone, world.network, pyramid, root=world.root)
+        extract(world.paths, world.backbone, world.network, pyramid, cache_folder=world.root)
         told = capsys.readouterr()
         assert told.out == ""
         assert "features of 6 images take 0.00 GB in" in told.err
         assert "extracting features: 6 done" in told.err
-        extract(world.paths, world.backbone, world.network, pyramid, root=world.root)
+        extract(world.paths, world.backbone, world.network, pyramid, cache_folder=world.root)
         assert capsys.readouterr().err == ""
 
     def test_quiet(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -472,4 +501,4 @@ def test_two_extractions_side_by_side_share_a_cache(world: World) -> None:
         first, second = pool.map(lambda _: world.extract(), range(2))
     assert len(world.entries()) == 12
     for index in range(6):
-        np.testing.assert_array_equal(first.cells(index, 0.5), second.cells(index, 0.5))
+        np.testing.assert_array_equal(cells_of(first, index, 0.5), cells_of(second, index, 0.5))

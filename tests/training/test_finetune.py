@@ -27,7 +27,7 @@ from freeloc.nn.conv1x1 import Conv1x1
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.training.checkpoint import Checkpoint
-from freeloc.training.finetune import StageInput, StageInputs, StageTrainStep, TrainedStageFeatures
+from freeloc.training.finetune import StageInput, StageTrainStep, stage_features, stage_inputs
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.step import TrainStep
@@ -352,9 +352,9 @@ class TestRun:
 
 def localizer_canvas(path: Path, backbone: Any) -> Tensor:
     """(1, H, W, 3) canvas of an image at scale 0.5."""
-    from freeloc.features.extract import canvases
+    from freeloc.features.compute import feature_canvases
 
-    ((_grid, canvas),) = canvases(path, backbone, Pyramid((0.5,)))
+    ((_grid, canvas),) = feature_canvases(path, backbone, Pyramid((0.5,)))
     return torch.from_numpy(canvas)[None]
 
 
@@ -370,19 +370,22 @@ class TestFinishedCells:
             scales = None
             threads = 1
 
-            def map(self, index: int, scale: float) -> np.ndarray:
+            def __len__(self) -> int:
+                return len(paths)
+
+            def get(self, index: int, scale: float) -> np.ndarray:
                 (canvas,) = (localizer_canvas(paths[index], backbone),)
                 with torch.no_grad():
                     return parts.below(canvas)[0].permute(1, 2, 0).contiguous().half().numpy()
 
-        maps = StageInputs(Lower(), paths, backbone.layout, "stride")  # type: ignore[arg-type]
-        cells = TrainedStageFeatures(maps, parts.above, low_precision=False, device=CPU)
+        maps = stage_inputs(Lower(), paths, backbone.layout, "stride")  # type: ignore[arg-type]
+        cells = stage_features(maps, parts.above, low_precision=False, device=CPU)
         assert (len(maps), len(cells), cells.scales, cells.threads) == (2, 2, None, 1)
         for index, path in enumerate(paths):
             grid = Pyramid((0.5,)).grid(read_image_size(path), 0.5, backbone.layout)
             with torch.no_grad():
                 whole = backbone(localizer_canvas(path, backbone))[0, :, : grid.valid_rows, : grid.valid_cols]
-            found = cells.cells(index, 0.5)
+            found = cells.get(index, 0.5)
             assert found.shape == (grid.valid_rows * grid.valid_cols, backbone.channels)
             scale = float(whole.abs().max())
             # Eleven bits of every value between the two parts, over a handful of layers.

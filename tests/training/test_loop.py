@@ -45,7 +45,7 @@ class Memory:
     def __len__(self) -> int:
         return self._count
 
-    def cells(self, index: int, scale: float) -> np.ndarray:
+    def get(self, index: int, scale: float) -> np.ndarray:
         self.asked.append((index, scale))
         rng = np.random.default_rng([index, round(scale * 1000)])
         return rng.normal(0, 1, (3 + index % 4, CHANNELS)).astype(np.float16)
@@ -54,8 +54,8 @@ class Memory:
 class Separable(Memory):
     """Class k is in image i when bit k of i is set, and then one cell shows it."""
 
-    def cells(self, index: int, scale: float) -> np.ndarray:
-        made = 0.3 * super().cells(index, scale)
+    def get(self, index: int, scale: float) -> np.ndarray:
+        made = 0.3 * super().get(index, scale)
         made[:, 3] = 0
         for k in range(CLASSES):
             if index >> k & 1:
@@ -154,7 +154,7 @@ class TestPlan:
         assert [batch for batch, _cells in found] == plan
         for batch, cells in found:
             for index, part in zip(batch.indices, cells, strict=True):
-                np.testing.assert_array_equal(part, Memory(50).cells(index, batch.scale))
+                np.testing.assert_array_equal(part, Memory(50).get(index, batch.scale))
 
     def test_images_not_mini_batches_keep_the_threads_busy(self) -> None:
         # All five threads meet over the images of one mini-batch; with fewer at work they would wait for ever.
@@ -163,9 +163,9 @@ class TestPlan:
         class Meeting(Memory):
             threads = 5
 
-            def cells(self, index: int, scale: float) -> np.ndarray:
+            def get(self, index: int, scale: float) -> np.ndarray:
                 meeting.wait()
-                return super().cells(index, scale)
+                return super().get(index, scale)
 
         ((_batch, cells),) = stream(Meeting(5), [Batch((0, 1, 2, 3, 4), 1.0)])
         assert len(cells) == 5
@@ -184,9 +184,9 @@ class TestPlan:
         class Several(Memory):
             batch = 8
 
-            def together(self, indices: tuple[int, ...], scale: float) -> list[np.ndarray]:
+            def get_many(self, indices: tuple[int, ...], scale: float) -> list[np.ndarray]:
                 asked.append((indices, scale))
-                return [Memory(50).cells(index, scale) for index in indices]
+                return [Memory(50).get(index, scale) for index in indices]
 
         rng = np.random.default_rng(len(sizes))
         plan = [
@@ -199,7 +199,7 @@ class TestPlan:
         assert source.asked == []
         for batch, cells in found:
             for index, part in zip(batch.indices, cells, strict=True):
-                np.testing.assert_array_equal(part, Memory(50).cells(index, batch.scale))
+                np.testing.assert_array_equal(part, Memory(50).get(index, batch.scale))
 
     def test_of_mini_batches_made_at_once_two_are_made_ahead(self) -> None:
         asked = []
@@ -207,7 +207,7 @@ class TestPlan:
         class Several(Memory):
             batch = 8
 
-            def together(self, indices: tuple[int, ...], scale: float) -> list[int]:
+            def get_many(self, indices: tuple[int, ...], scale: float) -> list[int]:
                 asked.append(indices)
                 return list(indices)
 
@@ -217,10 +217,10 @@ class TestPlan:
 
     def test_a_image_that_fails_stops_the_epoch(self) -> None:
         class Broken(Memory):
-            def cells(self, index: int, scale: float) -> np.ndarray:
+            def get(self, index: int, scale: float) -> np.ndarray:
                 if index == 7:
                     raise FreelocError("image 7 is broken")
-                return super().cells(index, scale)
+                return super().get(index, scale)
 
         plan = [Batch((0, 1, 2, 3), 1.0), Batch((4, 5, 6, 7), 1.0), Batch((8, 9), 1.0)]
         found = []
@@ -305,7 +305,7 @@ def sgd_by_hand(
         for batch in plan_epoch(len(source), recipe, source.scales, generator(derive_seed(seed, epoch, 0))):
             slopes, loss = [np.zeros_like(weight), np.zeros_like(bias)], 0.0
             for index in batch.indices:
-                cells = source.cells(index, batch.scale).astype(float)
+                cells = source.get(index, batch.scale).astype(float)
                 for k, sign in enumerate(labels[index]):
                     scores = cells @ weight[k] + bias[k]
                     best = scores.argmax()
@@ -369,7 +369,7 @@ class TestFit:
         assert records[-1].loss < 0.1 * records[0].loss
         with torch.no_grad():
             scores = np.stack(
-                [head(torch.from_numpy(source.cells(i, 1.0)).float()).amax(dim=0).numpy() for i in range(32)]
+                [head(torch.from_numpy(source.get(i, 1.0)).float()).amax(dim=0).numpy() for i in range(32)]
             )
         assert (np.sign(scores) == labels).all()
 

@@ -78,7 +78,7 @@ def filled_cache(
     """A feature cache with all that the recipe asks for."""
     folder = tmp_path_factory.mktemp("features")
     paths = [sample.path for sample in scenes]
-    extract(paths, backbone, network, Pyramid(SCALES), root=folder, quiet=True)
+    extract(paths, backbone, network, Pyramid(SCALES), cache_folder=folder, quiet=True)
     return folder
 
 

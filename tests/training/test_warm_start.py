@@ -10,7 +10,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from freeloc.features.extract import Cells
+from freeloc.features.arrays import Cells
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.losses import logistic_loss
@@ -43,7 +43,7 @@ class Source:
     def __len__(self) -> int:
         return len(self.all)
 
-    def cells(self, index: int, scale: float) -> Cells:
+    def get(self, index: int, scale: float) -> Cells:
         self.asked.append(scale)
         return self.all[index]
 

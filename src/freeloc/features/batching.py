@@ -1,4 +1,4 @@
-"""Pieces of many jobs worked on together where they are alike, and every job's results in their turn."""
+"""Batches of items with equal keys, such as canvases of one shape, with results in the original order."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TypeVar
 
 from freeloc.io.prefetch import prefetch
 
-__all__ = ["grouped", "in_batches", "in_groups"]
+__all__ = ["group_positions", "in_batches", "in_groups"]
 
 Job = TypeVar("Job")
-Piece = TypeVar("Piece")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def grouped(keys: Iterable[Hashable]) -> list[list[int]]:
-    """Positions of equal keys, the groups in the order in which their keys first come."""
+def group_positions(keys: Iterable[Hashable]) -> list[list[int]]:
+    """Return the positions of equal keys, one list per key, ordered by the first position."""
     groups: defaultdict[Hashable, list[int]] = defaultdict(list)
     for position, key in enumerate(keys):
         groups[key].append(position)
@@ -25,47 +25,48 @@ def grouped(keys: Iterable[Hashable]) -> list[list[int]]:
 
 
 def in_groups(
-    work: Callable[[list[Piece]], Sequence[Result]],
-    pieces: Sequence[Piece],
+    work: Callable[[list[Item]], Sequence[Result]],
+    items: Sequence[Item],
     *,
-    key: Callable[[Piece], Hashable],
+    key: Callable[[Item], Hashable],
 ) -> list[Result]:
-    """One result for each piece, in order; pieces with one key go to ``work`` together."""
-    made: dict[int, Result] = {}
-    for group in grouped(map(key, pieces)):
-        made.update(zip(group, work([pieces[position] for position in group]), strict=True))
-    return [made[position] for position in range(len(pieces))]
+    """Return one result per item, in order, calling ``work`` once for all items with the same key."""
+    results: dict[int, Result] = {}
+    for group in group_positions(map(key, items)):
+        results.update(zip(group, work([items[position] for position in group]), strict=True))
+    return [results[position] for position in range(len(items))]
 
 
 def in_batches(
-    work: Callable[[list[Piece]], Sequence[Result]],
-    jobs: Iterable[tuple[Job, Sequence[Piece]]],
+    work: Callable[[list[Item]], Sequence[Result]],
+    jobs: Iterable[tuple[Job, Sequence[Item]]],
     *,
-    key: Callable[[Piece], Hashable],
+    key: Callable[[Item], Hashable],
     window: int,
 ) -> Iterator[tuple[Job, list[Result]]]:
-    """Yield every job with the results of its pieces, in order.
+    """Yield every job with the results of its items, in order.
 
-    Of a window of jobs, all pieces with one key go to ``work`` together. Two windows are in work at a time, in a
-    thread each, so that one is prepared while the other computes; besides these, only results wait.
+    Within each window of consecutive jobs, all items with the same key are passed to ``work`` together. Two
+    windows are processed at a time, each in its own thread, so that one is prepared while the other is computed;
+    apart from these, only results are held in memory.
 
     Args:
-        work: gives one result for each piece of a group, in order.
-        jobs: whatever tells a job, and its pieces; taken a window at a time.
-        key: pieces with the same go together.
-        window: jobs that are looked at together.
+        work: returns one result per item of a group, in order.
+        jobs: jobs, each an identifier and its items; consumed one window at a time.
+        key: returns an item's key.
+        window: number of jobs per window.
     """
 
-    def worked(part: list[tuple[Job, Sequence[Piece]]]) -> list[tuple[Job, list[Result]]]:
-        pieces = [piece for _, own in part for piece in own]
-        in_order = iter(in_groups(work, pieces, key=key))
-        return [(job, list(islice(in_order, len(own)))) for job, own in part]
+    def run_window(part: list[tuple[Job, Sequence[Item]]]) -> list[tuple[Job, list[Result]]]:
+        items = [item for _, job_items in part for item in job_items]
+        results = iter(in_groups(work, items, key=key))
+        return [(job, list(islice(results, len(job_items)))) for job, job_items in part]
 
-    for done in prefetch(worked, _windows(jobs, window), threads=2, depth=1):
+    for done in prefetch(run_window, _windows(jobs, window), threads=2, depth=1):
         yield from done
 
 
-def _windows(items: Iterable[Piece], size: int) -> Iterator[list[Piece]]:
-    waiting = iter(items)
-    while window := list(islice(waiting, size)):
+def _windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    remaining = iter(items)
+    while window := list(islice(remaining, size)):
         yield window

@@ -1,16 +1,17 @@
-"""The files of the feature cache.
+"""The feature cache: one file per image and scale.
 
-An entry is one ``.npy`` file whose name says everything it depends on: backbone and weights, runtime, arithmetic,
-padding, format, the image's content, the scale. So a cache can be interrupted at any time (a file is whole
-or not there), shared between data sets and runs, and deleted in part or as a whole.
+An entry is one ``.npy`` file, whose path names everything that its values depend on: backbone and weights,
+runtime, precision, padding, format, the image's content, and the scale. The cache can therefore be interrupted
+at any time (a file is either complete or absent), shared by datasets and runs, and deleted in part or
+completely.
 
 There are two formats:
 
-* **float16**: (rows, columns, channels) as they are. Entries are mapped, not read: only what is looked at comes
-  off the disk, and nothing is copied before it is needed.
-* **int8**: half of that. Every channel of an entry has a scale of its own, its largest absolute value over 127,
-  beside its values in one record. On features of the default backbone the root mean square error is 0.6% of the
-  features' and 0.5% of the spread of a trained head's scores; one scale per cell would give 0.7% and 0.6%.
+* **float16**: (rows, columns, channels) as they are. Entries are memory-mapped, so only the values that are
+  used are read from disk, and nothing is copied before it is needed.
+* **int8**: half the size. Each channel of an entry has its own scale, its largest absolute value divided by 127,
+  stored with the values in one record. For the default backbone, the root mean square error is 0.6% of that of the
+  features, and 0.5% of the spread of a trained head's scores; one scale per cell would give 0.7% and 0.6%.
 """
 
 from __future__ import annotations
@@ -24,92 +25,89 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from freeloc._choices import CacheFormat
-from freeloc.errors import FreelocError
+from freeloc.errors import MalformedFileError
+from freeloc.features.arrays import FeatureMap
 from freeloc.geometry.grid import Padding
 from freeloc.io.atomic import atomic_path
 from freeloc.io.folders import cache_dir
 from freeloc.nn.backbones.base import Backbone
 from freeloc.runtime import Network
 
-__all__ = ["CacheFormat", "Cells", "FeatureCache", "decode", "encode", "entry_bytes"]
+__all__ = ["CacheFormat", "FeatureCache", "decode", "encode", "entry_bytes"]
 
 _VERSION = 2
-"""Counts how features are made: 2 decodes large JPEG files at a reduced size."""
+"""Version of the computation of features; since version 2, large JPEG files are decoded at a reduced size."""
 
 _PREFIX = struct.Struct("<6sBBH")
-"""Beginning of a ``.npy`` file of version 1.0: magic, version, length of the header that follows."""
+"""Start of a ``.npy`` file of version 1.0: magic string, version, and length of the header that follows."""
 
-_DAMAGE = (
+_READ_ERRORS = (
     *(OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError),
     *(struct.error, tokenize.TokenError),
 )
-"""What reading a file raises that is no entry."""
-
-Cells: TypeAlias = npt.NDArray[np.float16] | npt.NDArray[np.float32]
-"""Features: float16, or float32 where they come out of int8 files: NumPy takes ten times as long to turn them into
-float16 as to read them."""
+"""What reading a missing or damaged entry raises."""
 
 
-def encode(values: Cells, form: CacheFormat) -> npt.NDArray[Any]:
-    """What is written of (rows, columns, channels) features.
+def encode(values: FeatureMap, cache_format: CacheFormat) -> npt.NDArray[Any]:
+    """Return the array that is written for a feature map.
 
     Returns:
         The features in float16, or a record () of ``values`` (rows, columns, channels) int8 and ``scales``
         (channels,) float32.
     """
-    if form == "float16":
+    if cache_format == "float16":
         return values.astype(np.float16, copy=False)
     numbers = values.astype(np.float32)
     scales = np.abs(numbers).max(axis=(0, 1), initial=0) / 127
-    record = np.empty((), _record(values.shape))
-    # A channel that is zero everywhere stays zero, whatever it is divided by.
+    record = np.empty((), _record_type(values.shape))
+    # A channel that is zero everywhere stays zero, whatever the divisor.
     record["values"] = np.rint(numbers / np.where(scales > 0, scales, 1))
     record["scales"] = scales
     return record
 
 
-def decode(entry: npt.NDArray[Any]) -> Cells:
-    """(rows, columns, channels) features from what `encode` gave: float16, or float32 from int8.
+def decode(entry: npt.NDArray[Any]) -> FeatureMap:
+    """Return the feature map in an array that `encode` returned: float16, or float32 from int8.
 
     Raises:
-        ValueError: it gave no such thing.
+        ValueError: the array is not one that `encode` returns.
     """
     if entry.dtype == np.float16 and entry.ndim == 3:
         return entry
     fields: Mapping[str, Any] = entry.dtype.fields or {}
     shape = fields["values"][0].shape if "values" in fields else ()
-    if len(shape) != 3 or entry.shape != () or entry.dtype != _record(shape):
-        raise ValueError(f"{entry.dtype} {entry.shape} are no features")
+    if len(shape) != 3 or entry.shape != () or entry.dtype != _record_type(shape):
+        raise ValueError(f"{entry.dtype} {entry.shape} is not a feature map")
     values: npt.NDArray[np.float32] = entry["values"] * entry["scales"]
     return values
 
 
-def entry_bytes(places: int, channels: int, form: CacheFormat) -> int:
-    """Bytes of the values of one entry of ``places`` cells, without the file's header."""
-    return places * channels * 2 if form == "float16" else places * channels + channels * 4
+def entry_bytes(cells: int, channels: int, cache_format: CacheFormat) -> int:
+    """Return the size of the values of an entry, without the file's header."""
+    return cells * channels * 2 if cache_format == "float16" else cells * channels + channels * 4
 
 
-def _record(shape: tuple[int, ...]) -> np.dtype[np.void]:
+def _record_type(shape: tuple[int, ...]) -> np.dtype[np.void]:
     return np.dtype([("values", "i1", shape), ("scales", "<f4", shape[-1:])])
 
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """A folder of features made by one backbone in one way.
+    """A folder of features computed in one way.
 
     Attributes:
-        folder: where the entries lie.
-        form: how their values are written.
+        folder: the folder of the entries.
+        format: how values are stored.
     """
 
     folder: Path
-    form: CacheFormat = "float16"
+    format: CacheFormat = "float16"
 
     @classmethod
     def open(
@@ -117,73 +115,82 @@ class FeatureCache:
         backbone: Backbone,
         network: Network,
         padding: Padding,
-        root: Path | None = None,
-        form: CacheFormat = "float16",
+        parent: Path | None = None,
+        cache_format: CacheFormat = "float16",
     ) -> FeatureCache:
-        """The cache of one backbone, runtime, arithmetic, padding and format.
+        """Return the cache of one backbone, runtime, precision, padding and format.
 
         Args:
             backbone: the backbone.
-            network: the same, compiled.
+            network: the compiled backbone.
             padding: how canvases are padded.
-            root: folder of caches; default: in the user's cache folder.
-            form: how values are written.
+            parent: parent folder of all caches; None for the user's cache folder.
+            cache_format: how values are stored.
         """
-        name = backbone.name.replace(":", "-").replace("/", "-")
-        kind = (
-            f"{name}-{backbone.fingerprint[:16]}-{network.runtime}-{network.precision}-{padding}-v{_VERSION}"
+        backbone_name = backbone.name.replace(":", "-").replace("/", "-")
+        name = (
+            f"{backbone_name}-{backbone.fingerprint[:16]}-{network.runtime}-{network.precision}-{padding}"
+            f"-v{_VERSION}"
         )
-        if form != "float16":
-            kind += f"-{form}"
-        return cls((root or cache_dir() / "features") / kind, form)
+        if cache_format != "float16":
+            name += f"-{cache_format}"
+        return cls((parent or cache_dir() / "features") / name, cache_format)
 
-    def entry(self, content: str, scale: float) -> Path:
-        """The file of one image (by the hash of its content) at one scale."""
+    def entry_path(self, content_hash: str, scale: float) -> Path:
+        """Return the file of one image, given by its content hash, at one scale."""
         name = f"{scale:.4f}"
         if float(name) != scale:  # 1.00099 and 1.00101 give canvases of 500 and 501 pixels
             name = repr(float(scale))
-        return self.folder / content[:2] / f"{content}-{name}.npy"
+        return self.folder / content_hash[:2] / f"{content_hash}-{name}.npy"
 
-    def load(self, content: str, scale: float) -> Cells:
-        """(rows, columns, channels) features; float16 is mapped, and not to be written to.
-
-        Raises:
-            FreelocError: the entry is damaged or gone.
-        """
-        path = self.entry(content, scale)
-        try:
-            return decode(_mapped(path))
-        except _DAMAGE as error:
-            raise FreelocError(
-                f"feature file {path} is missing or damaged: delete it and run again"
-            ) from error
-
-    def store(self, content: str, scale: float, values: Cells) -> None:
-        """Keep one entry; a reader sees all of it or nothing."""
-        with atomic_path(self.entry(content, scale)) as temporary, temporary.open("wb") as file:
-            np.save(file, encode(values, self.form), allow_pickle=False)
-
-    def present(self) -> set[str]:
-        """Names of all entries there are; one listing is far quicker than asking for each."""
+    def entry_names(self) -> set[str]:
+        """Return the file names of all entries; one listing is much faster than testing each file."""
         return {path.name for path in self.folder.glob("*/*.npy")}
 
+    def load(self, content_hash: str, scale: float) -> FeatureMap:
+        """Load an entry; float16 entries are memory-mapped and read-only.
 
-def _mapped(path: Path) -> npt.NDArray[Any]:
-    """The array in a ``.npy`` file, mapped; ``np.load`` does the same in five times the time."""
+        Raises:
+            MalformedFileError: the entry is missing or damaged.
+        """
+        path = self.entry_path(content_hash, scale)
+        try:
+            return decode(_map_array(path))
+        except _READ_ERRORS as error:
+            raise MalformedFileError(
+                path, None, "these cached features are missing or damaged; delete the file and run again"
+            ) from error
+
+    def store(self, content_hash: str, scale: float, values: FeatureMap) -> None:
+        """Write an entry atomically.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        path = self.entry_path(content_hash, scale)
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, encode(values, self.format), allow_pickle=False)
+
+
+def _map_array(path: Path) -> npt.NDArray[Any]:
+    """Memory-map the array in a ``.npy`` file; ``np.load`` takes five times as long."""
     with path.open("rb") as file:
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     magic, major, minor, length = _PREFIX.unpack_from(memory)
     if (magic, major, minor) != (b"\x93NUMPY", 1, 0):
-        raise ValueError(f"no .npy file of version 1.0 but {magic!r} {major}.{minor}")
+        raise ValueError(f"not a .npy file of version 1.0: it starts with {magic!r} {major}.{minor}")
     start = _PREFIX.size + length
-    shape, kind = _header(memory[_PREFIX.size - 2 : start])
-    return np.frombuffer(memory, kind, math.prod(shape), start).reshape(shape)
+    shape, dtype = _parse_header(memory[_PREFIX.size - 2 : start])
+    return np.frombuffer(memory, dtype, math.prod(shape), start).reshape(shape)
 
 
 @lru_cache(maxsize=4096)
-def _header(data: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type from a header and the two bytes of its length before it; images share a few sizes."""
-    shape, columns_first, kind = np.lib.format.read_array_header_1_0(io.BytesIO(data))
-    if columns_first or kind.hasobject:
-        raise ValueError("an array of another kind")
-    return shape, kind
+def _parse_header(data: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape and data type from a header, preceded by the two bytes of its length.
+
+    The result is cached, because the maps of a dataset have few different shapes.
+    """
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(io.BytesIO(data))
+    if fortran_order or dtype.hasobject:
+        raise ValueError("the array has an unsupported layout or type")
+    return shape, dtype

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from freeloc.features.extract import Cells, FeatureSource
+from freeloc.features.arrays import Cells, FeatureMap, flatten_cells
+from freeloc.features.sources import FeatureSource
 from freeloc.geometry.grid import Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
@@ -25,7 +26,7 @@ __all__ = ["score_maps_from_features", "trained_on_full_images"]
 def score_maps_from_features(
     model: Model,
     backbone: Backbone,
-    features: FeatureSource,
+    features: FeatureSource[FeatureMap],
     sizes: Sequence[Size],
     scales: Sequence[float],
     *,
@@ -55,7 +56,7 @@ def score_maps_from_features(
     def fetched(index: int) -> list[tuple[Grid, Cells]]:
         pyramid = Pyramid(tuple(scales), model.header.padding)
         grids = pyramid.grids(sizes[index], layout)
-        return [(grid, features.cells(index, grid.scale)) for grid in grids]
+        return [(grid, flatten_cells(features.get(index, grid.scale))) for grid in grids]
 
     for parts in prefetch(fetched, range(len(sizes)), threads=2):
         with torch.inference_mode(), torch.autocast(device.type, kind, enabled=low):

@@ -16,7 +16,7 @@ import numpy as np
 
 from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import Dataset
-from freeloc.features.extract import CachedFeatures
+from freeloc.features.sources import CachedFeatures
 from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
 from freeloc.inference.boxes import BoxOptions, boxes_from_map
@@ -109,7 +109,7 @@ class BoxRows:
 
     def _proposals(self, dataset: Dataset, features: CachedFeatures) -> list[Float32Array]:
         paths = [sample.path for sample in dataset]
-        return propose_boxes(paths, features.contents, self._store(), quiet=self.settings.quiet)
+        return propose_boxes(paths, features.content_hashes, self._store(), quiet=self.settings.quiet)
 
     def detect(self) -> Detections:
         """Row L: linear machines over regions of the same features, trained on boxes."""
@@ -131,7 +131,7 @@ class BoxRows:
         count = len(self.train_set)
         chosen = self.train_set.evenly_spaced(_SEARCHED)
         paths = [self.train_set.samples[index].path for index in chosen]
-        contents = [features.contents[index] for index in chosen]
+        contents = [features.content_hashes[index] for index in chosen]
         made = dict(
             zip(chosen, propose_boxes(paths, contents, self._store(), quiet=self.settings.quiet), strict=True)
         )

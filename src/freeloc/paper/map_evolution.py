@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from freeloc.datasets.dataset import ABSENT, Dataset
-from freeloc.features.extract import CachedFeatures
+from freeloc.features.sources import CachedFeatures
 from freeloc.geometry.size import Size
 from freeloc.images.decode import load_image
 from freeloc.inference.cached_score_maps import score_maps_from_features
@@ -60,7 +60,7 @@ def growth_rows(
     """
     watched = [index for index, _ in chosen]
     some = CachedFeatures(
-        features.cache, tuple(features.contents[index] for index in watched), features.scales
+        features.cache, tuple(features.content_hashes[index] for index in watched), features.scales
     )
     own = [sizes[index] for index in watched]
     moments: list[list[ScoreMap]] = []

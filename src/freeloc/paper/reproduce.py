@@ -17,7 +17,8 @@ from freeloc.datasets.dataset import PRESENT, Dataset
 from freeloc.evaluation.annotations import Annotations, check_evaluable
 from freeloc.evaluation.collect import Predictions
 from freeloc.evaluation.options import EvaluationOptions
-from freeloc.features.extract import CachedFeatures, extract
+from freeloc.features.extract import extract
+from freeloc.features.sources import CachedFeatures
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
 from freeloc.io.progress import print_status
@@ -191,7 +192,9 @@ class Reproduction:
             backbone, runtime=settings.runtime, precision=settings.precision, streams=True
         )
         paths = [sample.path for sample in dataset]
-        return extract(paths, backbone, network, Pyramid(scales), root=settings.cache, quiet=settings.quiet)
+        return extract(
+            paths, backbone, network, Pyramid(scales), cache_folder=settings.cache, quiet=settings.quiet
+        )
 
     def _detected(self, row: RowPlan, boxes: BoxRows) -> Detections:
         kept = boxes.kept(row, "")

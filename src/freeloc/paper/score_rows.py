@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.evaluation.collect import Predictions
-from freeloc.features.extract import CachedFeatures
+from freeloc.features.sources import CachedFeatures
 from freeloc.geometry.size import Size
 from freeloc.inference.cached_score_maps import score_maps_from_features, trained_on_full_images
 from freeloc.inference.fusion import locate, pooled_scores

@@ -123,7 +123,7 @@ class ProposalCache:
 
         Args:
             path: the image.
-            content: hash of its file, see `freeloc.features.extract.content_hashes`.
+            content: hash of its file, see `freeloc.images.hashing.hash_images`.
         """
         entry = self.folder / content[:2] / f"{content}.npy"
         if (kept := _kept(entry)) is not None:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeloc.features.extract import CachedFeatures
+from freeloc.features.sources import CachedFeatures
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 from freeloc.runtime import Precision, Runtime
 
@@ -81,5 +81,5 @@ class Places:
 
 def describe_features(features: CachedFeatures) -> str:
     """What the features of some images were made from: their contents, and how."""
-    digest = hashlib.sha256("\n".join(features.contents).encode())
+    digest = hashlib.sha256("\n".join(features.content_hashes).encode())
     return f"{features.cache.folder.name} {digest.hexdigest()[:32]}"

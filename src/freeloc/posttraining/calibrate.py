@@ -10,7 +10,7 @@ import numpy as np
 from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import Dataset
 from freeloc.errors import FreelocError
-from freeloc.features.extract import content_hashes
+from freeloc.images.hashing import hash_images
 from freeloc.inference.fusion import pooled_scores
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.score_map import sigmoid
@@ -61,7 +61,7 @@ def calibrate(
     source = find_model(model)
     target = place_to_write(source) if out is None else model_file(out)
     header = ModelFile.open(source).header
-    contents = content_hashes([sample.path for sample in dataset])
+    contents = hash_images([sample.path for sample in dataset])
     _check(header, dataset, contents)
     localizer = Localizer.load(source, weights=weights, runtime=runtime, precision=precision)
     scores = _scores(localizer, dataset, quiet=quiet)

@@ -5,48 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import torch
 
+from freeloc.features.sources import FeatureSource
 from freeloc.io.prefetch import prefetch
 from freeloc.training.recipe import Recipe
 
-__all__ = ["Batch", "Source", "derive_seed", "plan_epoch", "stream"]
+__all__ = ["Batch", "derive_seed", "plan_epoch", "stream"]
 
 Item = TypeVar("Item")
-Item_co = TypeVar("Item_co", covariant=True)
-
-
-class Source(Protocol[Item_co]):
-    """Where training gets what it needs of each image: a `freeloc.features.extract.FeatureSource`, or another."""
-
-    @property
-    def scales(self) -> tuple[float, ...] | None:
-        """The scales that can be asked for; None means any."""
-        ...
-
-    @property
-    def threads(self) -> int:
-        """How many threads should ask at once to keep the machine busy."""
-        ...
-
-    @property
-    def batch(self) -> int:
-        """How many images it likes to be asked for at once, see `together`; 1 where that gains nothing."""
-        ...
-
-    def __len__(self) -> int:
-        """Number of images."""
-        ...
-
-    def cells(self, index: int, scale: float) -> Item_co:
-        """What a step reads of one image at one scale."""
-        ...
-
-    def together(self, indices: Sequence[int], scale: float) -> Sequence[Item_co]:
-        """What `cells` gives for each of several images."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +49,7 @@ def plan_epoch(
     return batches
 
 
-def stream(source: Source[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch, list[Item]]]:
+def stream(source: FeatureSource[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch, list[Item]]]:
     """The mini-batches of a plan in order, with what the source gives of their images.
 
     Images, not mini-batches, are what the source's threads work on: all of them are busy whatever the size of
@@ -90,13 +59,13 @@ def stream(source: Source[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch,
     """
     if source.batch > 1:
         together = prefetch(
-            lambda batch: source.together(batch.indices, batch.scale), plan, threads=2, depth=1
+            lambda batch: source.get_many(batch.indices, batch.scale), plan, threads=2, depth=1
         )
         yield from ((batch, list(items)) for batch, items in zip(plan, together, strict=True))
         return
     wanted = ((index, batch.scale) for batch in plan for index in batch.indices)
     waiting = max((len(batch.indices) for batch in plan), default=0) + 2 * source.threads
-    made = prefetch(lambda pair: source.cells(*pair), wanted, threads=source.threads, depth=waiting)
+    made = prefetch(lambda pair: source.get(*pair), wanted, threads=source.threads, depth=waiting)
     for batch in plan:
         yield batch, list(islice(made, len(batch.indices)))
 

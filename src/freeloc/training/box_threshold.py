@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.datasets.dataset import Dataset
-from freeloc.features.extract import FeatureSource
+from freeloc.features.arrays import Cells
+from freeloc.features.sources import FeatureSource
 from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
@@ -29,7 +30,7 @@ _MIN_THRESHOLD, _MAX_THRESHOLD = 0.2, 0.4
 
 
 def fit_box_threshold(
-    learner: TrainStep, cells: FeatureSource, dataset: Dataset, layout: CellLayout, recipe: Recipe
+    learner: TrainStep, cells: FeatureSource[Cells], dataset: Dataset, layout: CellLayout, recipe: Recipe
 ) -> float:
     """Return the box threshold of a trained head, see `box_threshold_from_tags`; annotated boxes are not read.
 
@@ -82,7 +83,7 @@ def box_threshold_from_tags(
     return float(np.clip(np.median(thresholds), _MIN_THRESHOLD, _MAX_THRESHOLD))
 
 
-def _map(learner: TrainStep, cells: FeatureSource, index: int, grid: Grid) -> ScoreMap:
-    features = to_device(cells.cells(index, grid.scale), learner.device)
+def _map(learner: TrainStep, cells: FeatureSource[Cells], index: int, grid: Grid) -> ScoreMap:
+    features = to_device(cells.get(index, grid.scale), learner.device)
     scores = learner.search(features).cpu().numpy().T
     return ScoreMap.of(np.ascontiguousarray(scores).reshape(-1, grid.valid_rows, grid.valid_cols), grid)

@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from freeloc.features.batching import grouped, in_groups
-from freeloc.features.extract import Cells, MapSource
+from freeloc.features.arrays import Cells, FeatureMap
+from freeloc.features.batching import group_positions, in_groups
+from freeloc.features.sources import FeatureSource, MappedSource
 from freeloc.geometry.grid import CellLayout, Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
@@ -31,7 +32,7 @@ from freeloc.training.depthwise_gradients import use_fast_gradients
 from freeloc.training.device import autocast, deterministic, to_device
 from freeloc.training.step import TrainStep
 
-__all__ = ["StageInput", "StageInputs", "StageTrainStep", "TrainedStageFeatures"]
+__all__ = ["StageInput", "StageTrainStep", "stage_features", "stage_inputs"]
 
 _TOGETHER = 2**22
 """Values of maps that go through at once on a processor: a whole mini-batch of a late stage's maps, which takes
@@ -47,109 +48,49 @@ class StageInput:
         valid: rows and columns of the finished map that look at the image.
     """
 
-    values: Cells
+    values: FeatureMap
     valid: tuple[int, int]
 
 
-class StageInputs:
-    """Maps of a backbone's lower part, with what is known of the images' cells.
+def stage_inputs(
+    maps: FeatureSource[FeatureMap], paths: Sequence[Path], layout: CellLayout, padding: Padding
+) -> FeatureSource[StageInput]:
+    """Return the inputs of the trained stages: feature maps of the frozen stages, with their valid cells.
 
     Args:
-        maps: the maps of the images.
+        maps: feature maps of the frozen stages.
         paths: the images.
-        layout: of the whole backbone's cells.
+        layout: cell layout of the whole backbone.
         padding: how canvases are padded.
     """
 
-    def __init__(self, maps: MapSource, paths: Sequence[Path], layout: CellLayout, padding: Padding) -> None:
-        self._maps = maps
-        self._paths = tuple(paths)
-        self._layout = layout
-        self._padding: Padding = padding
+    def add_valid_cells(index: int, scale: float, values: FeatureMap) -> StageInput:
+        grid = Pyramid((scale,), padding).grid(read_image_size(paths[index]), scale, layout)
+        return StageInput(values, (grid.valid_rows, grid.valid_cols))
 
-    @property
-    def scales(self) -> tuple[float, ...] | None:
-        """The scales that can be asked for; None means any."""
-        return self._maps.scales
-
-    @property
-    def threads(self) -> int:
-        """How many threads should ask at once to keep the machine busy."""
-        return self._maps.threads
-
-    @property
-    def batch(self) -> int:
-        """How many images it likes to be asked for at once, see `together`."""
-        return self._maps.batch
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def cells(self, index: int, scale: float) -> StageInput:
-        """What the trained stages read of one image."""
-        return StageInput(self._maps.map(index, scale), self._valid(index, scale))
-
-    def together(self, indices: Sequence[int], scale: float) -> list[StageInput]:
-        """What `cells` gives for each of several images."""
-        maps = self._maps.maps(indices, scale)
-        valid = [self._valid(index, scale) for index in indices]
-        return [StageInput(values, own) for values, own in zip(maps, valid, strict=True)]
-
-    def _valid(self, index: int, scale: float) -> tuple[int, int]:
-        pyramid = Pyramid((scale,), self._padding)
-        grid = pyramid.grid(read_image_size(self._paths[index]), scale, self._layout)
-        return grid.valid_rows, grid.valid_cols
+    return MappedSource(maps, add_valid_cells)
 
 
-class TrainedStageFeatures:
-    """A `freeloc.features.extract.FeatureSource`: maps taken through the trained stages as they are now.
+def stage_features(
+    inputs: FeatureSource[StageInput], above: nn.Module, *, low_precision: bool, device: torch.device
+) -> FeatureSource[Cells]:
+    """Return the features that the trained stages compute with their current weights.
 
     Args:
-        maps: maps of the lower part.
+        inputs: inputs of the trained stages.
         above: the trained stages.
         low_precision: compute in bfloat16.
         device: where to compute.
     """
+    above = _placed(above, device)
 
-    def __init__(
-        self, maps: StageInputs, above: nn.Module, *, low_precision: bool, device: torch.device
-    ) -> None:
-        self._maps = maps
-        self._above = _placed(above, device)
-        self._low_precision = low_precision
-        self._device = device
-
-    @property
-    def scales(self) -> tuple[float, ...] | None:
-        """The scales that can be asked for; None means any."""
-        return self._maps.scales
-
-    @property
-    def threads(self) -> int:
-        """How many threads should ask at once to keep the machine busy."""
-        return self._maps.threads
-
-    @property
-    def batch(self) -> int:
-        """How many images it likes to be asked for at once, see `together`."""
-        return self._maps.batch
-
-    def __len__(self) -> int:
-        return len(self._maps)
-
-    def cells(self, index: int, scale: float) -> Cells:
-        """(M, channels) features of the valid cells of one image, row by row."""
-        return self._finished(self._maps.cells(index, scale))
-
-    def together(self, indices: Sequence[int], scale: float) -> list[Cells]:
-        """What `cells` gives for each of several images."""
-        return [self._finished(item) for item in self._maps.together(indices, scale)]
-
-    def _finished(self, item: StageInput) -> Cells:
-        with torch.no_grad(), disable_tf32(self._device, enabled=not self._low_precision):
-            (cells,) = _run(self._above, [item], self._device, low_precision=self._low_precision)
+    def run(_index: int, _scale: float, item: StageInput) -> Cells:
+        with torch.no_grad(), disable_tf32(device, enabled=not low_precision):
+            (cells,) = _run(above, [item], device, low_precision=low_precision)
         values: Cells = cells.half().cpu().numpy()
         return values
+
+    return MappedSource(inputs, run)
 
 
 class StageTrainStep:
@@ -217,7 +158,7 @@ class StageTrainStep:
         """Which images' layers are kept for the way back at once; those of one shape lie together."""
         portions: list[list[int]] = []
         room = 0
-        for group in grouped(item.values.shape for item in maps):
+        for group in group_positions(item.values.shape for item in maps):
             for index in group:
                 values = maps[index].values.size
                 if values > room:

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from freeloc.datasets.dataset import Labels
 from freeloc.errors import FreelocError
+from freeloc.features.sources import FeatureSource
 from freeloc.io.progress import track
 from freeloc.nn.backbones.trainable_stages import PROJECTION
 from freeloc.nn.head import AdaptationHead
-from freeloc.training.batches import Source, derive_seed, plan_epoch, stream
+from freeloc.training.batches import derive_seed, plan_epoch, stream
 from freeloc.training.recipe import Recipe
 
 __all__ = ["BatchTrainer", "EpochRecord", "fit", "learning_rate", "make_optimizer"]
@@ -86,7 +87,7 @@ def make_optimizer(
 
 
 def fit(
-    source: Source[Item],
+    source: FeatureSource[Item],
     labels: Labels,
     head: AdaptationHead,
     learner: BatchTrainer[Item],

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.errors import FreelocError
-from freeloc.features.extract import Cells, FeatureSource
+from freeloc.features.arrays import Cells
+from freeloc.features.sources import FeatureSource, MappedSource
 from freeloc.geometry.grid import CellLayout, Grid, Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
@@ -29,7 +30,7 @@ from freeloc.training.device import to_device
 from freeloc.training.recipe import Recipe
 from freeloc.training.step import TrainStep
 
-__all__ = ["MaskedCells", "MaskedFeatures", "MaskedTrainStep", "box_mask", "check_supervision"]
+__all__ = ["MaskedCells", "MaskedTrainStep", "box_mask", "check_supervision", "masked_cells"]
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -89,64 +90,28 @@ def check_supervision(dataset: Dataset, recipe: Recipe) -> None:
         )
 
 
-class MaskedFeatures:
-    """Features with the mask of each image beside them.
+def masked_cells(
+    features: FeatureSource[Cells],
+    dataset: Dataset,
+    sizes: Sequence[Size],
+    layout: CellLayout,
+    padding: Padding,
+) -> FeatureSource[MaskedCells]:
+    """Return features together with the mask of each image.
 
     Args:
-        features: of N images.
+        features: features of N images.
         dataset: the same images, with boxes.
         sizes: their sizes.
-        layout: how the backbone lays its cells.
+        layout: the backbone's cell layout.
         padding: how canvases are padded.
     """
 
-    def __init__(
-        self,
-        features: FeatureSource,
-        dataset: Dataset,
-        sizes: Sequence[Size],
-        layout: CellLayout,
-        padding: Padding,
-    ) -> None:
-        self._features = features
-        self._boxes = [sample.boxes or () for sample in dataset]
-        self._sizes = tuple(sizes)
-        self._layout = layout
-        self._padding: Padding = padding
-        self._classes = len(dataset.classes)
+    def add_mask(index: int, scale: float, cells: Cells) -> MaskedCells:
+        grid = Pyramid((scale,), padding).grid(sizes[index], scale, layout)
+        return MaskedCells(cells, box_mask(dataset.samples[index].boxes or (), grid, len(dataset.classes)))
 
-    @property
-    def scales(self) -> tuple[float, ...] | None:
-        """The scales that can be asked for; None means any."""
-        return self._features.scales
-
-    @property
-    def threads(self) -> int:
-        """How many threads should ask at once to keep the machine busy."""
-        return self._features.threads
-
-    @property
-    def batch(self) -> int:
-        """How many images it likes to be asked for at once."""
-        return self._features.batch
-
-    def __len__(self) -> int:
-        return len(self._features)
-
-    def cells(self, index: int, scale: float) -> MaskedCells:
-        """One image at one scale."""
-        return MaskedCells(self._features.cells(index, scale), self._mask(index, scale))
-
-    def together(self, indices: Sequence[int], scale: float) -> list[MaskedCells]:
-        """What `cells` gives for each of several images."""
-        found = self._features.together(indices, scale)
-        return [
-            MaskedCells(cells, self._mask(index, scale)) for index, cells in zip(indices, found, strict=True)
-        ]
-
-    def _mask(self, index: int, scale: float) -> Mask:
-        grid = Pyramid((scale,), self._padding).grid(self._sizes[index], scale, self._layout)
-        return box_mask(self._boxes[index], grid, self._classes)
+    return MappedSource(features, add_mask)
 
 
 class MaskedTrainStep:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from freeloc.features.extract import Cells
+from freeloc.features.arrays import Cells
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.losses import logistic_loss
 from freeloc.nn.pooling.base import SparsePooling

@@ -15,9 +15,12 @@ from torch import nn
 
 from freeloc.datasets.dataset import Dataset
 from freeloc.errors import DatasetError
-from freeloc.features.extract import CachedFeatures, FeatureSource, LiveFeatures, content_hashes, extract
+from freeloc.features.arrays import Cells, FeatureMap
+from freeloc.features.extract import extract
+from freeloc.features.sources import FeatureSource, LiveFeatures, cell_source
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
+from freeloc.images.hashing import hash_images
 from freeloc.inference.localizer import Localizer
 from freeloc.io.progress import print_status
 from freeloc.models.header import ModelHeader
@@ -29,15 +32,15 @@ from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.pooling.registry import get_pooling, prediction_pooling
 from freeloc.runtime import Network, compile_network, torch_device
-from freeloc.training.batches import Source, derive_seed, plan_epoch
+from freeloc.training.batches import derive_seed, plan_epoch
 from freeloc.training.box_threshold import fit_box_threshold
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.cross_fitting import calibrated, check_folds, is_calibrated
 from freeloc.training.device import sharing_cores
-from freeloc.training.finetune import StageInputs, StageTrainStep, TrainedStageFeatures
+from freeloc.training.finetune import StageTrainStep, stage_features, stage_inputs
 from freeloc.training.loop import BatchTrainer, EpochRecord, fit, make_optimizer
 from freeloc.training.manifest import describe_setup, make_manifest
-from freeloc.training.masked_pooling import MaskedFeatures, MaskedTrainStep, check_supervision
+from freeloc.training.masked_pooling import MaskedTrainStep, check_supervision, masked_cells
 from freeloc.training.recipe import Recipe
 from freeloc.training.run_folder import RunFolder
 from freeloc.training.settings import TrainingSettings
@@ -126,7 +129,7 @@ def _train(
         parts.below, runtime=settings.runtime, precision=settings.precision, streams=True
     )
     device, low_precision = torch_device(settings.precision, settings.runtime)
-    contents = content_hashes([sample.path for sample in dataset])
+    contents = hash_images([sample.path for sample in dataset])
     setup = describe_setup(
         dataset,
         contents,
@@ -222,15 +225,15 @@ class _TrainingSetup:
         learner: computes the loss of cells.
     """
 
-    source: Source[Any]
+    source: FeatureSource[Any]
     pupil: BatchTrainer[Any]
-    cells: FeatureSource
+    cells: FeatureSource[Cells]
     learner: TrainStep
 
 
 def _training_setup(
     parts: BackboneSplit,
-    features: CachedFeatures | LiveFeatures,
+    features: FeatureSource[FeatureMap],
     head: AdaptationHead,
     dataset: Dataset,
     recipe: Recipe,
@@ -241,18 +244,20 @@ def _training_setup(
     learner = TrainStep(parts.projection, head, recipe, low_precision=low_precision, device=device)
     if recipe.supervision != "tags":
         sizes = [read_image_size(sample.path) for sample in dataset]
-        masked = MaskedFeatures(features, dataset, sizes, parts.below.layout, recipe.padding)
+        cells = cell_source(features)
+        masked = masked_cells(cells, dataset, sizes, parts.below.layout, recipe.padding)
         outside = recipe.supervision == "masked_outside"
         return _TrainingSetup(
-            masked, MaskedTrainStep(learner, push_outside=outside, device=device), features, learner
+            masked, MaskedTrainStep(learner, push_outside=outside, device=device), cells, learner
         )
     if parts.above is None:
-        return _TrainingSetup(features, learner, features, learner)
+        cells = cell_source(features)
+        return _TrainingSetup(cells, learner, cells, learner)
     paths = [sample.path for sample in dataset]
-    maps = StageInputs(features, paths, parts.below.layout, recipe.padding)
+    inputs = stage_inputs(features, paths, parts.below.layout, recipe.padding)
     pupil = StageTrainStep(parts.above, learner, low_precision=low_precision, device=device)
-    cells = TrainedStageFeatures(maps, parts.above, low_precision=low_precision, device=device)
-    return _TrainingSetup(maps, pupil, cells, learner)
+    cells = stage_features(inputs, parts.above, low_precision=low_precision, device=device)
+    return _TrainingSetup(inputs, pupil, cells, learner)
 
 
 def _run_training(
@@ -306,7 +311,7 @@ def _features(
     settings: TrainingSettings,
     *,
     quiet: bool,
-) -> CachedFeatures | LiveFeatures:
+) -> FeatureSource[FeatureMap]:
     paths = [sample.path for sample in dataset]
     if settings.stored_format is None:
         return LiveFeatures(paths, backbone, network, recipe.padding)
@@ -316,9 +321,9 @@ def _features(
         backbone,
         network,
         pyramid,
-        contents=contents,
-        root=settings.cache_folder,
-        form=settings.stored_format,
+        content_hashes=contents,
+        cache_folder=settings.cache_folder,
+        cache_format=settings.stored_format,
         quiet=quiet,
     )
 

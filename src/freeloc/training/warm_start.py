@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from freeloc.features.extract import FeatureSource
+from freeloc.features.arrays import Cells
+from freeloc.features.sources import FeatureSource
 from freeloc.io.progress import track
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.losses import logistic_loss
@@ -60,7 +61,7 @@ class FeatureStatistics:
 
 
 def measure_features(
-    source: FeatureSource, projection: nn.Module, *, device: torch.device, quiet: bool = False
+    source: FeatureSource[Cells], projection: nn.Module, *, device: torch.device, quiet: bool = False
 ) -> FeatureStatistics:
     """One pass over all images at the scale nearest to 1."""
     scale = min(source.scales or (1.0,), key=lambda value: abs(math.log(value)))
@@ -128,7 +129,7 @@ def train_on_means(
 def calibrate(
     head: AdaptationHead,
     learner: TrainStep,
-    source: FeatureSource,
+    source: FeatureSource[Cells],
     labels: Tensor,
     batches: Sequence[Batch],
 ) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from freeloc.datasets import Dataset
-from freeloc.features.extract import canvases
+from freeloc.features.compute import feature_canvases
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.inference.localizer import Localizer
 from freeloc.nn.backbones.base import Backbone
@@ -64,7 +64,7 @@ def test_both_runtimes_agree_as_docs_method_says(
         ("openvino", "bfloat16"),
     ]
     reference = compile_network(backbone, runtime="torch", precision="float32")
-    ((_grid, canvas),) = canvases(tiny_scenes.samples[0].path, backbone, Pyramid((0.7,)))
+    ((_grid, canvas),) = feature_canvases(tiny_scenes.samples[0].path, backbone, Pyramid((0.7,)))
     wanted = reference(canvas)
     assert float(np.abs(wanted).max()) > 0
     for runtime, precision in pairs:

@@ -68,7 +68,7 @@ def pooled(
     found = []
     for data in scenes:
         paths = [sample.path for sample in data]
-        features = extract(paths, backbone, network, Pyramid(OPTIONS.scales), root=root, quiet=True)
+        features = extract(paths, backbone, network, Pyramid(OPTIONS.scales), cache_folder=root, quiet=True)
         sizes = [read_image_size(path) for path in paths]
         boxes = [
             proposed(sample.boxes or (), size.width, size.height, number)

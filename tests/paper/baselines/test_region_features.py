@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import hypothesis.extra.numpy as hnp
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from freeloc.features.extract import Cells
+from freeloc.features.arrays import FeatureMap
 from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
@@ -60,13 +61,13 @@ class Maps:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def map(self, index: int, scale: float) -> Cells:
+    def get(self, index: int, scale: float) -> FeatureMap:
         grid = grid_of(self.sizes[index], scale)
         shape = (grid.valid_rows, grid.valid_cols, CHANNELS)
         return np.random.default_rng([index, round(100 * scale)]).normal(size=shape).astype(np.float16)
 
-    def maps(self, indices: list[int], scale: float) -> list[Cells]:
-        return [self.map(index, scale) for index in indices]
+    def get_many(self, indices: Sequence[int], scale: float) -> list[FeatureMap]:
+        return [self.get(index, scale) for index in indices]
 
 
 BACKBONE = Tiny()
@@ -87,7 +88,7 @@ def slow_mean(index: int, scale: float, box: np.ndarray) -> np.ndarray:
     grid = grid_of(MAPS.sizes[index], scale)
     x, y = (low + (high - low) * (np.arange(400) + 0.5) / 400 for low, high in (box[0::2], box[1::2]))
     with torch.no_grad():
-        cells = BACKBONE.projection(torch.from_numpy(MAPS.map(index, scale).reshape(-1, CHANNELS)).float())
+        cells = BACKBONE.projection(torch.from_numpy(MAPS.get(index, scale).reshape(-1, CHANNELS)).float())
     values = cells.numpy().reshape(grid.valid_rows, grid.valid_cols, WIDTH)
     nearest = np.rint(grid.to_cells(np.stack([x, y], axis=-1)))
     # Places further than half a cell from every centre are on no cell's ground.

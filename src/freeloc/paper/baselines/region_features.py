@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from freeloc._typing import Float32Array, Float64Array
-from freeloc.features.extract import MapSource
+from freeloc.features.arrays import FeatureMap
+from freeloc.features.sources import FeatureSource
 from freeloc.geometry.grid import Grid, Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
@@ -79,7 +80,7 @@ class RegionFeatures:
     def __init__(
         self,
         backbone: Backbone,
-        features: MapSource,
+        features: FeatureSource[FeatureMap],
         sizes: Sequence[Size],
         options: RegionOptions | None = None,
         precision: Precision = "auto",
@@ -135,7 +136,7 @@ class RegionFeatures:
 
     def _cells(self, index: int, scale: float) -> Tensor:
         """(cells, width) of the valid cells of one image, row by row, projected."""
-        cells = np.array(self._features.map(index, scale), np.float32)
+        cells = np.array(self._features.get(index, scale), np.float32)
         kept = torch.from_numpy(cells.reshape(-1, cells.shape[-1])).to(self._device, self._kind)
         low = self._kind == torch.bfloat16
         with torch.inference_mode(), torch.autocast(self._device.type, self._kind, enabled=low):

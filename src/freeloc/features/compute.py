@@ -1,0 +1,78 @@
+"""Computing the features of images."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from freeloc._typing import Float32Array, Uint8Array
+from freeloc.features.arrays import FeatureMap
+from freeloc.geometry.grid import Grid
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.canvas import load_canvases
+from freeloc.images.decode import ImageSource
+from freeloc.nn.backbones.base import Backbone
+from freeloc.runtime import Network
+
+__all__ = ["compute_features", "crop_features", "feature_canvases"]
+
+_SHARED_DECODE_SCALE = 1.4
+"""Scales up to this one share one decoded image; see `feature_canvases`."""
+
+
+def feature_canvases(
+    image: ImageSource, backbone: Backbone, pyramid: Pyramid
+) -> Iterator[tuple[Grid, Uint8Array]]:
+    """Yield the grid and canvas of an image at each scale, as features are extracted from it.
+
+    A canvas depends only on the image and its own scale, not on the other scales of the pyramid; cache entries
+    require this. All canvases up to scale 1.4, the largest training scale of the paper, are resized from one
+    decoded image; each larger scale is decoded separately.
+
+    Args:
+        image: the image.
+        backbone: the backbone, which determines the cell layout and the pad color.
+        pyramid: scales and padding.
+
+    Yields:
+        Grid and canvas of each scale, those that share the smallest decoded image first.
+
+    Raises:
+        ImageError: the image cannot be read.
+    """
+    groups: defaultdict[float, list[float]] = defaultdict(list)
+    for scale in pyramid.scales:
+        groups[max(scale, _SHARED_DECODE_SCALE)].append(scale)
+    for decode_scale, scales in sorted(groups.items()):
+        part = Pyramid(tuple(scales), pyramid.padding)
+        yield from load_canvases(image, part, backbone.layout, backbone.pad_color, decode_scale=decode_scale)
+
+
+def crop_features(output: Float32Array, size: tuple[int, int]) -> FeatureMap:
+    """Convert the top-left rows and columns of a network's output to a float16 feature map.
+
+    Args:
+        output: (channels, rows, columns) output for a whole canvas.
+        size: rows and columns to keep, see `Backbone.cached_size`.
+    """
+    rows, cols = size
+    return np.ascontiguousarray(output[:, :rows, :cols].transpose(1, 2, 0), dtype=np.float16)
+
+
+def compute_features(
+    backbone: Backbone, network: Network, canvases: Sequence[tuple[Grid, Uint8Array]]
+) -> list[tuple[Grid, FeatureMap]]:
+    """Compute the feature maps of canvases of one shape in one batch.
+
+    Args:
+        backbone: the frozen backbone.
+        network: the compiled backbone.
+        canvases: grids and canvases.
+    """
+    outputs = network.run_many([canvas for _, canvas in canvases])
+    return [
+        (grid, crop_features(output, backbone.cached_size(grid)))
+        for (grid, _), (output,) in zip(canvases, outputs, strict=True)
+    ]
