@@ -21,7 +21,7 @@ ALEXNET = CellLayout(stride=32, offset=112.0, window=224)
 
 
 def scene(width: int, height: int) -> np.ndarray:
-    """A smooth picture without any symmetry."""
+    """A smooth image without any symmetry."""
     y, x = np.mgrid[0:height, 0:width]
     red = 255 * x / max(width - 1, 1)
     green = 255 * y / max(height - 1, 1)
@@ -37,7 +37,7 @@ def scene(width: int, height: int) -> np.ndarray:
     padding=st.sampled_from(["stride", "square"]),
 )
 @settings(max_examples=60, deadline=None)
-def test_canvas_is_the_image_then_fill(width, height, scale, layout, padding) -> None:
+def test_canvas_is_the_image_then_padding(width, height, scale, layout, padding) -> None:
     image = scene(width, height) // 2
     grid = Pyramid((scale,), padding).grid(Size(width, height), scale, layout)
     canvas = make_canvas(image, grid, (200, 201, 202))
@@ -81,7 +81,7 @@ def test_several_canvases_equal_single_ones() -> None:
         assert np.array_equal(canvas, make_canvas(Image.fromarray(image), grid, (1, 2, 3)))
 
 
-def test_canvas_refuses_what_is_not_the_grids_image() -> None:
+def test_images_that_do_not_match_the_grid_are_refused() -> None:
     grid = Pyramid().grid(Size(40, 30), 1.0, BACKBONE)
     for wrong in (scene(30, 40), scene(40, 30)[..., 0], scene(40, 30).astype(float)):
         with pytest.raises(ValueError, match=r"image"):
@@ -90,18 +90,20 @@ def test_canvas_refuses_what_is_not_the_grids_image() -> None:
         make_canvas(Image.new("L", (40, 30)), grid, (0, 0, 0))
 
 
-class TestLayingOut:
-    def test_gives_the_canvases_of_every_scale(self) -> None:
+class TestLoadCanvases:
+    def test_one_canvas_per_scale(self) -> None:
         image = scene(320, 200)
         pyramid = Pyramid()
-        laid_out = list(load_canvases(image, pyramid, BACKBONE, (1, 2, 3)))
+        canvases = list(load_canvases(image, pyramid, BACKBONE, (1, 2, 3)))
         grids = pyramid.grids(Size(320, 200), BACKBONE)
-        assert [grid for grid, _ in laid_out] == list(grids)
-        for (_, canvas), wanted in zip(laid_out, make_canvases(image, grids, (1, 2, 3)), strict=True):
-            assert np.array_equal(canvas, wanted)
+        assert [grid for grid, _ in canvases] == list(grids)
+        for (_, canvas), expected in zip(canvases, make_canvases(image, grids, (1, 2, 3)), strict=True):
+            assert np.array_equal(canvas, expected)
 
     @pytest.mark.parametrize("orientation", [1, 6])
-    def test_a_large_jpeg_shows_the_same_as_decoded_in_full(self, tmp_path: Path, orientation: int) -> None:
+    def test_a_large_jpeg_gives_nearly_the_canvas_of_a_full_decode(
+        self, tmp_path: Path, orientation: int
+    ) -> None:
         rng = np.random.default_rng(0)
         # Detail of every size, as images have it.
         layers = [rng.normal(0, 18, (1500 // n + 1, 2000 // n + 1, 3)) for n in (2, 8, 32, 128)]
@@ -112,14 +114,26 @@ class TestLayingOut:
         exif = Image.Exif()
         exif[0x0112] = orientation
         path = tmp_path / "large.jpg"
-        picture = Image.fromarray(np.clip(128 + sum(sizes), 0, 255).astype(np.uint8))
-        picture.save(path, exif=exif, quality=92)
+        image = Image.fromarray(np.clip(128 + sum(sizes), 0, 255).astype(np.uint8))
+        image.save(path, exif=exif, quality=92)
         whole = load_image(path)
         for scale, reduced in ((0.25, True), (1.1, False)):
             ((grid, canvas),) = load_canvases(path, Pyramid((scale,)), BACKBONE, (0, 0, 0))
             assert grid.image_size == Size(whole.shape[1], whole.shape[0])
-            wanted = make_canvas(whole, grid, (0, 0, 0))
-            away = np.abs(canvas.astype(int) - wanted.astype(int))
-            assert away.mean() < 1
-            assert away.max() <= 12
-            assert (away.max() > 0) == reduced
+            expected = make_canvas(whole, grid, (0, 0, 0))
+            difference = np.abs(canvas.astype(int) - expected.astype(int))
+            assert difference.mean() < 1
+            assert difference.max() <= 12
+            assert (difference.max() > 0) == reduced
+
+    def test_bytes_have_the_canvases_of_their_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "large.jpg"
+        Image.fromarray(scene(1600, 1000)).save(path, quality=92)
+        pyramid = Pyramid((0.25, 0.5))
+        expected = list(load_canvases(path, pyramid, BACKBONE, (1, 2, 3)))
+        with path.open("rb") as file:
+            for source in (path.read_bytes(), file):
+                canvases = list(load_canvases(source, pyramid, BACKBONE, (1, 2, 3)))
+                assert [grid for grid, _ in canvases] == [grid for grid, _ in expected]
+                for (_, one), (_, other) in zip(canvases, expected, strict=True):
+                    assert np.array_equal(one, other)

@@ -24,7 +24,7 @@ from freeloc.images.decode import load_image, open_image, open_reduced, read_ima
 from tests.images.sample_images import exif_of, png_bytes, scene, stored
 
 
-def test_the_result_is_writable_and_free_of_the_file(tmp_path: Path) -> None:
+def test_the_result_is_writable_and_independent_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "image.bmp"
     Image.fromarray(scene()).save(path)
     pixels = load_image(str(path))
@@ -34,12 +34,12 @@ def test_the_result_is_writable_and_free_of_the_file(tmp_path: Path) -> None:
     assert pixels.dtype == np.uint8
 
 
-# --- files that are no image ------------------------------------------------------------------------------
+# --- files that are not images ------------------------------------------------------------------------------
 
 
-def test_bad_files_name_themselves(tmp_path: Path) -> None:
+def test_errors_name_the_file(tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
-    (tmp_path / "letter.jpg").write_text("Dear Sir or Madam, this is no picture at all.")
+    (tmp_path / "letter.jpg").write_text("Dear Sir or Madam, this is not an image.")
     (tmp_path / "folder.jpg").mkdir()
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.jpg")
@@ -257,17 +257,17 @@ def test_a_jpeg_is_decoded_no_finer_than_needed(
     exif[0x0112] = orientation
     path = tmp_path / "large.jpg"
     Image.fromarray(scene(901, 600)).save(path, exif=exif, quality=95)
-    picture, size = open_reduced(path, longest)
+    decoded, size = open_reduced(path, longest)
     assert size == read_image_size(path) == (Size(600, 901) if orientation == 6 else Size(901, 600))
-    assert picture.size == (-(-size.width // reduction), -(-size.height // reduction))
-    whole = np.asarray(open_image(path).resize(picture.size, Image.Resampling.BOX)).astype(int)
-    assert np.abs(np.asarray(picture).astype(int) - whole).mean() < 2
+    assert decoded.size == (-(-size.width // reduction), -(-size.height // reduction))
+    whole = np.asarray(open_image(path).resize(decoded.size, Image.Resampling.BOX)).astype(int)
+    assert np.abs(np.asarray(decoded).astype(int) - whole).mean() < 2
 
 
-def test_other_kinds_are_decoded_as_they_are(tmp_path: Path) -> None:
+def test_other_formats_are_decoded_at_full_size(tmp_path: Path) -> None:
     image = Image.fromarray(scene(90, 60))
     image.save(tmp_path / "small.png")
     for source in (tmp_path / "small.png", image, np.asarray(image)):
-        picture, size = open_reduced(source, 10)
-        assert (picture.size, size) == ((90, 60), Size(90, 60))
-        assert np.array_equal(np.asarray(picture), np.asarray(image))
+        decoded, size = open_reduced(source, 10)
+        assert (decoded.size, size) == ((90, 60), Size(90, 60))
+        assert np.array_equal(np.asarray(decoded), np.asarray(image))

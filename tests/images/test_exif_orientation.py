@@ -17,7 +17,7 @@ from tests.images.sample_images import close_to, exif_of, png_bytes, png_chunks,
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
-def test_every_orientation_comes_out_upright(tmp_path: Path, orientation: int, suffix: str) -> None:
+def test_every_orientation_is_decoded_upright(tmp_path: Path, orientation: int, suffix: str) -> None:
     if suffix == ".avif" and not features.check("avif"):
         pytest.skip("this Pillow has no AVIF")
     path = tmp_path / f"image{suffix}"
@@ -29,16 +29,18 @@ def test_every_orientation_comes_out_upright(tmp_path: Path, orientation: int, s
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_compressed_tiff_comes_out_upright(tmp_path: Path, orientation: int) -> None:
+def test_a_compressed_tiff_is_decoded_upright(tmp_path: Path, orientation: int) -> None:
     path = tmp_path / "image.tiff"
-    picture = Image.fromarray(stored(scene(), orientation))
-    picture.save(path, exif=exif_of(orientation), compression="tiff_lzw")
+    image = Image.fromarray(stored(scene(), orientation))
+    image.save(path, exif=exif_of(orientation), compression="tiff_lzw")
     assert np.array_equal(load_image(path), scene())
     assert read_image_size(path) == Size(48, 32)
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
-def test_exif_behind_the_pixels_of_a_png_is_found_by_both_ways(tmp_path: Path, orientation: int) -> None:
+def test_exif_behind_the_pixels_of_a_png_is_read_with_and_without_decoding(
+    tmp_path: Path, orientation: int
+) -> None:
     buffer = io.BytesIO()
     Image.fromarray(stored(scene(), orientation)).save(buffer, "PNG", exif=exif_of(orientation))
     chunks = png_chunks(buffer.getvalue())
@@ -54,17 +56,17 @@ def test_exif_behind_the_pixels_of_a_png_is_found_by_both_ways(tmp_path: Path, o
 def test_orientation_in_xmp_counts(tmp_path: Path, suffix: str) -> None:
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     path = tmp_path / f"image{suffix}"
-    picture = Image.fromarray(stored(scene(), 6))
+    image = Image.fromarray(stored(scene(), 6))
     if suffix == ".png":
         from PIL import PngImagePlugin
 
         info = PngImagePlugin.PngInfo()
         info.add_itxt("XML:com.adobe.xmp", xmp.decode())
-        picture.save(path, pnginfo=info)
+        image.save(path, pnginfo=info)
     elif suffix == ".webp":
-        picture.save(path, lossless=True, xmp=xmp)
+        image.save(path, lossless=True, xmp=xmp)
     else:
-        picture.save(path, tiffinfo={700: xmp})
+        image.save(path, tiffinfo={700: xmp})
     assert np.array_equal(load_image(path), scene())
     assert read_image_size(path) == Size(48, 32)
 
@@ -73,7 +75,7 @@ def test_orientation_in_xmp_counts(tmp_path: Path, suffix: str) -> None:
     "exif", [b"Exif\0\0", b"Exif\0\0nonsense", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", exif_of(99).tobytes()]
 )
 def test_unreadable_orientation_means_upright(tmp_path: Path, exif: bytes) -> None:
-    path = tmp_path / "photo.jpg"
+    path = tmp_path / "image.jpg"
     Image.fromarray(scene()).save(path, quality=98, exif=exif)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -81,10 +83,10 @@ def test_unreadable_orientation_means_upright(tmp_path: Path, exif: bytes) -> No
         assert read_image_size(path) == Size(48, 32)
 
 
-def test_a_pillow_picture_is_turned_and_left_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "photo.png"
+def test_a_pillow_image_is_turned_in_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
     Image.fromarray(stored(scene(), 6)).save(path, exif=exif_of(6))
-    with Image.open(path) as picture:
-        assert np.array_equal(load_image(picture), scene())
-        assert np.array_equal(load_image(picture), scene())
-        assert np.array_equal(np.asarray(picture), stored(scene(), 6))
+    with Image.open(path) as image:
+        assert np.array_equal(load_image(image), scene())
+        assert np.array_equal(load_image(image), scene())
+        assert np.array_equal(np.asarray(image), stored(scene(), 6))

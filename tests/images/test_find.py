@@ -1,4 +1,4 @@
-"""Finding the images that a user's words name."""
+"""Finding images by file name, folder or glob pattern."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def relative(found: FoundImages, album: Path) -> list[str]:
     return [path.relative_to(album).as_posix() for path in found.paths]
 
 
-def test_a_folder_gives_its_images_sorted(album: Path) -> None:
+def test_images_of_a_folder_are_sorted(album: Path) -> None:
     found = relative(find_images([album]), album)
     assert found == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
 
 
-def test_words_keep_their_order_without_repeats(album: Path) -> None:
-    words = [album / "sub" / "c.jpeg", album, str(album / "a.png"), album / "sub" / ".." / "b.JPG"]
-    found = relative(find_images(words), album)
+def test_patterns_keep_their_order_without_repeats(album: Path) -> None:
+    patterns = [album / "sub" / "c.jpeg", album, str(album / "a.png"), album / "sub" / ".." / "b.JPG"]
+    found = relative(find_images(patterns), album)
     assert found == ["sub/c.jpeg", "a.png", "b.JPG", "odd[1].jpg", "sub/deep/d.Tif"]
 
 
-def test_a_named_file_is_taken_whatever_its_ending(album: Path) -> None:
+def test_a_named_file_is_accepted_with_any_suffix(album: Path) -> None:
     assert relative(find_images([album / "raw.dat", album / ".hidden.jpg"]), album) == [
         "raw.dat",
         ".hidden.jpg",
@@ -69,24 +69,24 @@ def test_patterns_from_the_current_folder(album: Path, monkeypatch: pytest.Monke
     assert relative(find_images(["~/b.JPG"]), album) == ["b.JPG"]
 
 
-def test_words_that_name_nothing(album: Path) -> None:
+def test_patterns_that_match_nothing(album: Path) -> None:
     (album / "bare").mkdir()
-    for word in ("missing.jpg", "*.gif", "bare", "*.txt"):
+    for pattern in ("missing.jpg", "*.gif", "bare", "*.txt"):
         with pytest.raises(ImageError) as caught:
-            find_images([album / "a.png", album / word])
-        assert str(album / word) in str(caught.value)
+            find_images([album / "a.png", album / pattern])
+        assert str(album / pattern) in str(caught.value)
     assert find_images([]) == FoundImages((), {})
 
 
-def test_a_folder_can_be_left_out(album: Path) -> None:
-    for words in ([album], [f"{album}/**"], [f"{album}/*.jpg", f"{album}/*"]):
-        found = relative(find_images(words, exclude=album / "sub"), album)
+def test_a_folder_can_be_excluded(album: Path) -> None:
+    for patterns in ([album], [f"{album}/**"], [f"{album}/*.jpg", f"{album}/*"]):
+        found = relative(find_images(patterns, exclude=album / "sub"), album)
         assert sorted(found) == ["a.png", "b.JPG", "odd[1].jpg"]
-    # Named itself, it is taken.
+    # A file named directly is accepted.
     assert relative(find_images([album / "sub" / "c.jpeg"], exclude=album / "sub"), album) == ["sub/c.jpeg"]
 
 
-def test_pictures_of_other_kinds_are_counted(album: Path) -> None:
+def test_unsupported_formats_are_counted(album: Path) -> None:
     for name in ("x.heic", "sub/y.HEIC", "z.svg"):
         (album / name).write_bytes(b"x")
     found = find_images([album])
@@ -96,7 +96,7 @@ def test_pictures_of_other_kinds_are_counted(album: Path) -> None:
         find_images([f"{album}/*.svg"])
 
 
-def test_links_that_go_in_circles_end(album: Path) -> None:
+def test_cycles_of_links_end(album: Path) -> None:
     (album / "sub" / "loop").symlink_to(album, target_is_directory=True)
     (album / "dead.jpg").symlink_to(album / "nowhere.jpg")
     found = relative(find_images([album]), album)

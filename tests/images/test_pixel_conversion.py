@@ -19,10 +19,10 @@ from freeloc.images.decode import load_image, open_image, read_image_size
 from tests.images.sample_images import close_to, png_bytes, scene
 
 
-def test_gray_kinds(tmp_path: Path) -> None:
+def test_gray_formats(tmp_path: Path) -> None:
     gray = scene()[..., 0]
-    for name, picture in {"l.png": Image.fromarray(gray), "l.jpg": Image.fromarray(gray)}.items():
-        picture.save(tmp_path / name, quality=98)
+    for name, image in {"l.png": Image.fromarray(gray), "l.jpg": Image.fromarray(gray)}.items():
+        image.save(tmp_path / name, quality=98)
         assert close_to(load_image(tmp_path / name), np.repeat(gray[..., None], 3, 2), 2)
     bits = gray > 100
     Image.fromarray(bits).save(tmp_path / "one.png")
@@ -30,12 +30,12 @@ def test_gray_kinds(tmp_path: Path) -> None:
 
 
 def over_white(color: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    share = alpha[..., None] / 255.0
-    return np.rint(color * share + 255 * (1 - share))
+    opacity = alpha[..., None] / 255.0
+    return np.rint(color * opacity + 255 * (1 - opacity))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
-def test_transparency_is_laid_over_white(tmp_path: Path, suffix: str) -> None:
+def test_transparency_is_composited_over_white(tmp_path: Path, suffix: str) -> None:
     alpha = np.linspace(0, 255, 48, dtype=np.uint8)[None].repeat(32, 0)
     path = tmp_path / f"rgba{suffix}"
     Image.fromarray(np.dstack((scene(), alpha))).save(
@@ -44,7 +44,7 @@ def test_transparency_is_laid_over_white(tmp_path: Path, suffix: str) -> None:
     assert np.abs(load_image(path) - over_white(scene(), alpha)).max() <= 1
 
 
-def test_gray_with_alpha_is_laid_over_white(tmp_path: Path) -> None:
+def test_gray_with_alpha_is_composited_over_white(tmp_path: Path) -> None:
     gray = scene()[..., 1]
     alpha = np.linspace(0, 255, 48, dtype=np.uint8)[None].repeat(32, 0)
     Image.merge("LA", (Image.fromarray(gray), Image.fromarray(alpha))).save(tmp_path / "la.png")
@@ -54,12 +54,12 @@ def test_gray_with_alpha_is_laid_over_white(tmp_path: Path) -> None:
 
 def test_palette_with_transparency(tmp_path: Path) -> None:
     indices = np.array([[0, 1], [2, 3]], np.uint8)
-    picture = Image.fromarray(indices).convert("P")
-    picture.putdata(indices.ravel().tolist())
-    picture.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30])
-    picture.save(tmp_path / "plain.png")
-    picture.save(tmp_path / "key.gif", transparency=2)
-    picture.save(tmp_path / "table.png", transparency=bytes([255, 0, 255, 255]))
+    image = Image.fromarray(indices).convert("P")
+    image.putdata(indices.ravel().tolist())
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30])
+    image.save(tmp_path / "plain.png")
+    image.save(tmp_path / "key.gif", transparency=2)
+    image.save(tmp_path / "table.png", transparency=bytes([255, 0, 255, 255]))
     plain = load_image(tmp_path / "plain.png")
     assert plain.tolist() == [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [10, 20, 30]]]
     assert load_image(tmp_path / "key.gif")[1, 0].tolist() == [255, 255, 255]
@@ -68,13 +68,13 @@ def test_palette_with_transparency(tmp_path: Path) -> None:
 
 
 def test_color_key_transparency(tmp_path: Path) -> None:
-    picture = scene(4, 4)
-    picture[0, 0] = (1, 2, 3)
-    Image.fromarray(picture).save(tmp_path / "key.png", transparency=(1, 2, 3))
+    image = scene(4, 4)
+    image[0, 0] = (1, 2, 3)
+    Image.fromarray(image).save(tmp_path / "key.png", transparency=(1, 2, 3))
     assert load_image(tmp_path / "key.png")[0, 0].tolist() == [255, 255, 255]
 
 
-def test_cmyk_jpeg_is_turned_the_adobe_way(tmp_path: Path) -> None:
+def test_cmyk_jpeg_is_inverted_as_adobe_does(tmp_path: Path) -> None:
     red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))  # no cyan, full magenta and yellow
     red.save(tmp_path / "cmyk.jpg", quality=98)
     assert b"Adobe" in (tmp_path / "cmyk.jpg").read_bytes()
@@ -100,7 +100,7 @@ def test_ycck_jpeg(tmp_path: Path) -> None:
     assert np.abs(pixel - (200, 40, 90)).max() <= 4
 
 
-def test_16_bit_gray_is_scaled_not_cut(tmp_path: Path) -> None:
+def test_16_bit_gray_is_scaled_not_clipped(tmp_path: Path) -> None:
     deep = np.array([[0, 128, 129, 257], [32768, 40000, 65279, 65535]], np.uint16)
     expected = np.rint(deep / 257).astype(np.uint8)
     Image.fromarray(deep).save(tmp_path / "deep.png")
@@ -164,7 +164,7 @@ def test_float_arrays_keep_their_order(values: np.ndarray) -> None:
     assert (result[~known] == 0).all()
 
 
-def test_first_picture_of_an_animation(tmp_path: Path) -> None:
+def test_first_image_of_an_animation(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (8, 6), color) for color in ((250, 0, 0), (0, 250, 0), (0, 0, 250))]
     for name, options in (("a.gif", {}), ("a.webp", {"lossless": True}), ("a.png", {}), ("a.tif", {})):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], **options)
@@ -172,7 +172,7 @@ def test_first_picture_of_an_animation(tmp_path: Path) -> None:
         assert read_image_size(tmp_path / name) == Size(8, 6)
 
 
-def test_color_profiles_are_left_alone(tmp_path: Path) -> None:
+def test_color_profiles_are_ignored(tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     Image.fromarray(scene()).save(tmp_path / "plain.jpg", quality=95)
     Image.fromarray(scene()).save(tmp_path / "profile.jpg", quality=95, icc_profile=profile)
@@ -207,6 +207,6 @@ def test_arrays() -> None:
         (np.zeros((0, 5, 3), np.uint8), "no pixels"),
     ],
 )
-def test_arrays_that_are_no_image(array: np.ndarray, words: str) -> None:
+def test_arrays_that_are_not_images(array: np.ndarray, words: str) -> None:
     with pytest.raises(ImageError, match=words):
         load_image(array)

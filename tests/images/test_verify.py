@@ -21,21 +21,21 @@ from freeloc.images.verify import VerifiedImage, check_header, verify_images
 from tests.images.sample_images import exif_of
 
 
-def picture(path: Path) -> Path:
+def saved_image(path: Path) -> Path:
     noise = random.Random(0).randbytes(90 * 60 * 3)
     Image.frombytes("RGB", (90, 60), noise).save(path)
     return path
 
 
 def halved(path: Path) -> Path:
-    data = picture(path).read_bytes()
+    data = saved_image(path).read_bytes()
     path.write_bytes(data[: len(data) // 2])
     return path
 
 
 def scratched(path: Path) -> Path:
     """An image whose header and end are whole."""
-    data = bytearray(picture(path).read_bytes())
+    data = bytearray(saved_image(path).read_bytes())
     middle = len(data) // 2
     data[middle : middle + 200] = b"\xff" * 200
     path.write_bytes(data)
@@ -94,7 +94,7 @@ class TestCheckHeader:
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "gif"])
 def test_half_an_image_passes_the_header_check_and_fails_to_decode(tmp_path: Path, suffix: str) -> None:
-    whole, half = picture(tmp_path / f"whole.{suffix}"), halved(tmp_path / f"half.{suffix}")
+    whole, half = saved_image(tmp_path / f"whole.{suffix}"), halved(tmp_path / f"half.{suffix}")
     assert check_header(half) == Size(90, 60)
     first, second = verify_images([whole, half])
     assert first == VerifiedImage(Size(90, 60), *hash_images([whole]))
@@ -115,7 +115,7 @@ def test_all_data_of_a_jpeg_is_read_though_few_of_its_pixels_are_computed(
         return image, size
 
     monkeypatch.setattr(verify, "decode_reduced", spy)
-    good, bad = picture(tmp_path / "a.jpg"), scratched(tmp_path / "b.jpg")
+    good, bad = saved_image(tmp_path / "a.jpg"), scratched(tmp_path / "b.jpg")
     assert check_header(bad) == Size(90, 60)
     first, second = verify_images([good, bad])
     assert (first, decoded) == (VerifiedImage(Size(90, 60), *hash_images([good])), [12])
@@ -169,14 +169,14 @@ def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         opened.append(self)
         return original(self, *args, **options)
 
-    paths = [picture(tmp_path / "a.jpg"), picture(tmp_path / "b.png")]
+    paths = [saved_image(tmp_path / "a.jpg"), saved_image(tmp_path / "b.png")]
     monkeypatch.setattr(Path, "open", spy)
     assert len(list(verify_images(paths))) == 2
     assert sorted(opened) == paths
 
 
 def test_a_read_error_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = picture(tmp_path / "a.jpg")
+    path = saved_image(tmp_path / "a.jpg")
 
     def fail(file: object) -> str:
         raise OSError(5, "Input/output error")
@@ -202,7 +202,7 @@ def test_damage_is_reported_with_the_row_and_all_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     half, bad = halved(tmp_path / "half.png"), scratched(tmp_path / "bad.jpg")
-    picture(tmp_path / "a.jpg")
+    saved_image(tmp_path / "a.jpg")
     file = tmp_path / "tags.csv"
     file.write_text("file_name,tags\nhalf.png,dog\na.jpg,dog\ngone.jpg,dog\nbad.jpg,cat\nbad.jpg,cat\n")
     with pytest.raises(DataProblems) as caught:
@@ -232,7 +232,7 @@ def test_where_folders_are_the_list_the_path_is_told_once(tmp_path: Path) -> Non
 def test_a_image_that_decodes_badly_is_gone_for_training(tmp_path: Path) -> None:
     halved(tmp_path / "half.png")
     for name in "ab":
-        picture(tmp_path / f"{name}.jpg")
+        saved_image(tmp_path / f"{name}.jpg")
     file = tmp_path / "tags.csv"
     file.write_text("file_name,tags\nhalf.png,dog\na.jpg,cat\nb.jpg,\n")
     for skip_bad, kinds in (
@@ -255,7 +255,7 @@ def test_progress_is_shown_where_images_are_many(
 ) -> None:
     monkeypatch.setattr(verify, "_PROGRESS_FROM", many)
     for name in "ab":
-        picture(tmp_path / f"{name}.jpg")
+        saved_image(tmp_path / f"{name}.jpg")
     file = tmp_path / "tags.csv"
     file.write_text("file_name,tags\na.jpg,dog\nb.jpg,dog\n")
     assert len(open_dataset(file, checks=DatasetChecks(quiet=quiet))) == 2

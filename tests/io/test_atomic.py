@@ -1,4 +1,4 @@
-"""Files are whole or not there."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def names(folder: Path) -> list[str]:
 
 
 class TestWriting:
-    def test_folders_are_made_and_nothing_else_is_left(self, tmp_path: Path) -> None:
+    def test_folders_are_created_and_nothing_else_remains(self, tmp_path: Path) -> None:
         write_bytes(tmp_path / "a" / "b" / "file.bin", b"\x00\xff")
         assert (tmp_path / "a" / "b" / "file.bin").read_bytes() == b"\x00\xff"
         assert names(tmp_path / "a" / "b") == ["file.bin"]
@@ -40,7 +40,7 @@ class TestWriting:
         write_text(Path("file"), "x")
         assert (tmp_path / "file").read_text() == "x"
 
-    def test_others_may_read_it_as_any_new_file(self, tmp_path: Path) -> None:
+    def test_permissions_are_those_of_any_new_file(self, tmp_path: Path) -> None:
         (tmp_path / "plain").write_bytes(b"x")
         write_bytes(tmp_path / "file", b"x")
         assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
@@ -70,18 +70,18 @@ class TestInterruption:
             temporary.write_text("new")
             assert not path.exists()
             assert temporary.parent == path.parent
-            # A listing that looks for files of this kind does not find it.
+            # A listing of files with the suffix of `path` does not contain it.
             assert temporary.suffix == ".part"
             assert temporary.name.startswith(".")
         assert path.read_text() == "new"
 
-    def test_a_temporary_file_left_by_a_crash_is_in_nobodys_way(self, tmp_path: Path) -> None:
+    def test_a_temporary_file_left_by_a_crash_does_not_matter(self, tmp_path: Path) -> None:
         (tmp_path / ".file.0badcafe.part").write_text("half")
         write_text(tmp_path / "file", "whole")
         assert (tmp_path / "file").read_text() == "whole"
 
 
-class TestMistakes:
+class TestErrors:
     def test_the_parent_is_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "taken").write_text("x")
         with pytest.raises(OutputError, match=r"cannot write .*taken/file: .*; choose another output path"):
@@ -91,7 +91,7 @@ class TestMistakes:
         assert (tmp_path / "taken").read_text() == "x"
 
     @pytest.mark.parametrize("place", ["folder", ".", "/", ".."])
-    def test_the_place_is_a_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    def test_the_path_is_a_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "kept").touch()
@@ -114,7 +114,7 @@ class TestMistakes:
                 attempt()
         assert (path.stat().st_mode, path.stat().st_ino) == (before.st_mode, before.st_ino)
 
-    def test_a_place_can_be_looked_at_before(self, tmp_path: Path) -> None:
+    def test_a_path_can_be_checked_before_writing(self, tmp_path: Path) -> None:
         check_writable(tmp_path / "new" / "file")
         assert names(tmp_path) == []
         (tmp_path / "file").touch()
@@ -154,7 +154,7 @@ def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
     assert names(tmp_path) == ["link", "there"]
 
 
-def test_writers_side_by_side_leave_one_whole_file(tmp_path: Path) -> None:
+def test_concurrent_writers_leave_one_complete_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     texts = [letter * 50_000 for letter in "abcdefgh"]
     write_text(path, texts[0])

@@ -36,18 +36,18 @@ def test_results_come_in_order(count: int, threads: int, depth: int) -> None:
 
 
 def test_work_overlaps() -> None:
-    # Each pair of items meets at a barrier: without two threads at work this would never end.
+    # Each pair of items meets at a barrier: without two running threads, this would never end.
     barrier = threading.Barrier(2, timeout=10)
     assert len(list(prefetch(lambda _: barrier.wait(), range(8), threads=2))) == 8
 
 
-def test_all_of_many_threads_find_work() -> None:
-    # Sixteen items meet at a barrier: with fewer at work at once this would never end.
+def test_all_of_many_threads_work() -> None:
+    # Sixteen items meet at a barrier: with fewer running threads, this would never end.
     barrier = threading.Barrier(16, timeout=10)
     assert len(list(prefetch(lambda _: barrier.wait(), range(32), threads=16))) == 32
 
 
-def test_an_error_is_raised_when_its_turn_comes(workers: Callable[[], set[str]]) -> None:
+def test_an_error_is_raised_in_place_of_its_result(workers: Callable[[], set[str]]) -> None:
     def work(item: int) -> int:
         if item == 3:
             raise LookupError(f"item {item}")
@@ -62,7 +62,7 @@ def test_an_error_is_raised_when_its_turn_comes(workers: Callable[[], set[str]])
 
 
 @pytest.mark.parametrize("depth", [1, 4])
-def test_memory_stays_flat(depth: int) -> None:
+def test_memory_is_bounded(depth: int) -> None:
     taken = 0
 
     def items() -> Iterator[int]:
@@ -72,12 +72,12 @@ def test_memory_stays_flat(depth: int) -> None:
             yield index
 
     for used, _result in enumerate(prefetch(lambda item: item, items(), depth=depth), start=1):
-        # The one in hand and those that wait.
+        # The yielded result, and those computed ahead.
         assert taken - used <= depth
     assert taken == 50
 
 
-def test_nothing_starts_before_it_is_asked_for(workers: Callable[[], set[str]]) -> None:
+def test_nothing_starts_before_the_first_result_is_requested(workers: Callable[[], set[str]]) -> None:
     taken = []
     results = prefetch(taken.append, range(5))
     assert taken == []
@@ -85,7 +85,7 @@ def test_nothing_starts_before_it_is_asked_for(workers: Callable[[], set[str]]) 
     results.close()
 
 
-def test_an_early_end_drops_the_waiting_work(workers: Callable[[], set[str]]) -> None:
+def test_closing_early_cancels_pending_work(workers: Callable[[], set[str]]) -> None:
     started: list[int] = []
     hold = threading.Event()
 
@@ -99,12 +99,12 @@ def test_an_early_end_drops_the_waiting_work(workers: Callable[[], set[str]]) ->
     assert next(results) == 0
     threading.Timer(0.5, hold.set).start()
     results.close()
-    # Item 1 was at work already; the twenty behind it never began.
+    # Work on item 1 may have started; the twenty items after it never started.
     assert started in ([0], [0, 1])
     assert not workers()
 
 
-def test_an_error_of_the_user_of_the_results_ends_the_work(workers: Callable[[], set[str]]) -> None:
+def test_an_error_of_the_consumer_stops_the_work(workers: Callable[[], set[str]]) -> None:
     def consume() -> None:
         results = prefetch(lambda item: item, range(1000))
         try:
@@ -119,7 +119,7 @@ def test_an_error_of_the_user_of_the_results_ends_the_work(workers: Callable[[],
     assert not workers()
 
 
-def test_an_error_of_the_items_ends_the_work(workers: Callable[[], set[str]]) -> None:
+def test_an_error_of_the_items_stops_the_work(workers: Callable[[], set[str]]) -> None:
     def items() -> Iterator[int]:
         yield from range(20)
         raise OSError("unplugged")

@@ -1,4 +1,4 @@
-"""What is said on standard error, and that standard output stays free."""
+"""Progress and status messages on standard error."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from freeloc.io.progress import print_status, track
 
 
 class Terminal(io.StringIO):
-    """Standard error as a terminal has it."""
+    """Standard error connected to a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 class Clock:
-    """A clock that moves on by as many seconds as it is told, at every look."""
+    """A clock that advances by a fixed number of seconds at every reading."""
 
     def __init__(self, step: float) -> None:
         self.now = 1000.0
@@ -31,7 +31,7 @@ class Clock:
         return self.now
 
 
-class TestSay:
+class TestPrintStatus:
     def test_goes_to_standard_error(self, capsys: pytest.CaptureFixture[str]) -> None:
         print_status("wrote it")
         captured = capsys.readouterr()
@@ -46,13 +46,13 @@ class TestSay:
             "Köln 東京 [/] \\[x]",
         ],
     )
-    def test_text_is_left_alone(self, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    def test_markup_is_not_interpreted(self, capsys: pytest.CaptureFixture[str], text: str) -> None:
         print_status(text)
         assert capsys.readouterr().err == text + "\n"
 
 
 class TestLines:
-    def test_items_pass_and_the_end_is_told_once(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_items_pass_and_the_end_is_printed_once(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert list(track(iter("abc"), "extracting", 3)) == ["a", "b", "c"]
         captured = capsys.readouterr()
         assert captured.out == ""
@@ -61,10 +61,10 @@ class TestLines:
         assert "\r" not in captured.err
         assert "\x1b" not in captured.err
 
-    def test_a_line_now_and_then(
+    def test_lines_at_intervals(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # One look at the clock for the start and one an item: 6 seconds each.
+        # The clock is read once at the start and once per item; each reading advances it by 6 seconds.
         monkeypatch.setattr(progress, "time", Clock(6))
         list(track(range(10), "extracting", 10))
         lines = capsys.readouterr().err.splitlines()
@@ -80,7 +80,7 @@ class TestLines:
         assert list(track([], "extracting", 0)) == []
         assert capsys.readouterr().err.startswith("extracting: 0 done")
 
-    def test_items_are_taken_one_by_one(self) -> None:
+    def test_items_are_requested_one_by_one(self) -> None:
         taken = []
 
         def items() -> Iterator[int]:
