@@ -178,7 +178,7 @@ def test_how_many_it_likes_at_once() -> None:
     backbone = Blurred()
     assert compile_network(backbone, runtime="torch").batch == 1 or torch.cuda.is_available()
     assert compile_network(backbone, runtime="torch", batch=5).batch == 5
-    with pytest.raises(FreelocError, match="batch of 0"):
+    with pytest.raises(FreelocError, match="batch is 0"):
         compile_network(backbone, runtime="torch", batch=0)
     tail = AppendedModule(search(backbone), extra_input_dims=(2, 3))
     on_processor = compile_network(backbone, tail, runtime="openvino", precision="float32", batch=5)

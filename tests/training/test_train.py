@@ -573,7 +573,7 @@ class TestMistakes:
             quick(Dataset("x", scenes.classes, (*scenes.samples, absent)), tmp_path / "run")
 
     def test_unknown_runtime(self, scenes: Dataset, tmp_path: Path) -> None:
-        with pytest.raises(FreelocError, match="--runtime"):
+        with pytest.raises(FreelocError, match="runtime is 'x'"):
             settings = TrainingSettings(backbone="efficientnet_lite0", runtime="x")  # type: ignore[arg-type]
             train(scenes, tmp_path / "run", settings)
 

@@ -82,7 +82,7 @@ class Localizer:
         precision: InferencePrecision = "auto",
         batch: int | None = None,
     ) -> None:
-        check_runtime(runtime, precision, search=True)
+        check_runtime(runtime, precision, allow_int8=True)
         backbone = _same_backbone(model.adapt_backbone(backbone), model.header)
         meant = _meant(precision, preset, runtime, int8=model.int8 is not None)
         int8 = _wanted(model.int8) if meant == "int8" else None
@@ -140,7 +140,7 @@ class Localizer:
         """
         file = ModelFile.open(model)
         header = file.header
-        check_runtime(runtime, precision, search=True)
+        check_runtime(runtime, precision, allow_int8=True)
         if weights is None and header.layout is not None and header.pad_color is not None:
             chosen = select_scales(header.scales, scales, preset)
             meant = _meant(precision, preset, runtime, int8=header.int8 is not None)

@@ -26,7 +26,8 @@ from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
 from freeloc.models.registry import find_model, model_file, place_to_write
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.runtime import AppendedModule, quantize_graph
+from freeloc.posttraining.nncf_quantization import quantize_network
+from freeloc.runtime import AppendedModule
 from freeloc.runtime.protocol import Canvas
 
 __all__ = ["IMAGES", "quantize"]
@@ -83,7 +84,7 @@ def quantize(
     )
     # NNCF shows its progress on standard output, which is for results.
     with redirect_stdout(StringIO() if quiet else sys.stderr):
-        graph = quantize_graph(backbone, scores, reading, calibration)
+        graph = quantize_network(backbone, scores, reading, calibration)
     facts: dict[str, Any] = {
         "images": calibration.images,
         "canvases": len(calibration),

@@ -1,31 +1,19 @@
-"""How a network is run fast: compiled by OpenVINO on a processor, by torch on a GPU.
+"""Runtimes: networks compiled by OpenVINO for the CPU, or run by torch on a GPU.
 
-The torch modules stay the one definition of every network; this room only decides who executes them. Importing it
-imports neither torch nor OpenVINO: a graph that was kept on disk runs without torch ever being loaded.
+Networks are defined as torch modules only; a runtime executes them. Importing this package loads neither torch nor
+OpenVINO, and a graph that is cached on disk runs without torch.
 """
 
+from freeloc._choices import InferencePrecision, Precision, Runtime
 from freeloc.runtime.appended_module import AppendedModule
-from freeloc.runtime.compile import (
-    compile_cached,
-    compile_network,
-    is_graph_cached,
-    native_bfloat16,
-    torch_device,
-)
-from freeloc.runtime.int8 import Calibration, QuantizedGraph, compile_quantized, quantize_graph
-from freeloc.runtime.openvino_backend import cpu_supports_int8
-from freeloc.runtime.protocol import (
-    InferencePrecision,
-    Network,
-    Precision,
-    Runtime,
-    check_runtime,
-    gpu_available,
-)
+from freeloc.runtime.compile import compile_cached, compile_network
+from freeloc.runtime.graph_cache import is_graph_cached
+from freeloc.runtime.hardware import cpu_supports_int8, gpu_available, native_bfloat16, torch_device
+from freeloc.runtime.int8 import QuantizedGraph, compile_quantized
+from freeloc.runtime.protocol import Network, check_runtime
 
 __all__ = [
     "AppendedModule",
-    "Calibration",
     "InferencePrecision",
     "Network",
     "Precision",
@@ -39,6 +27,5 @@ __all__ = [
     "gpu_available",
     "is_graph_cached",
     "native_bfloat16",
-    "quantize_graph",
     "torch_device",
 ]

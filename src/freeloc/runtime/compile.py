@@ -1,30 +1,24 @@
-"""Backbone and appended, made ready to run."""
+"""Compiling a backbone and an appended module to a network that runs."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
 
-from freeloc.errors import FreelocError
+from freeloc._choices import Precision, Runtime
+from freeloc.errors import ConfigurationError
 from freeloc.runtime.appended_module import AppendedModule
 from freeloc.runtime.float32_stem import with_float32_stem
-from freeloc.runtime.graph_cache import append_graph, cached_graph, convert, graph_file, is_cached
-from freeloc.runtime.openvino_backend import OpenVinoNetwork, cpu_supports_bfloat16
-from freeloc.runtime.protocol import Network, Precision, Runtime, check_runtime, gpu_available
+from freeloc.runtime.graph_cache import cached_graph, graph_path, is_graph_cached
+from freeloc.runtime.hardware import gpu_available
+from freeloc.runtime.openvino_backend import OpenVinoNetwork
+from freeloc.runtime.openvino_conversion import append_graph, convert_appended, convert_backbone
+from freeloc.runtime.protocol import Network, check_runtime
 
 if TYPE_CHECKING:
-    import torch
-
     from freeloc.nn.backbones.base import Backbone
 
-__all__ = [
-    "compile_cached",
-    "compile_network",
-    "is_graph_cached",
-    "native_bfloat16",
-    "network_graph",
-    "torch_device",
-]
+__all__ = ["compile_cached", "compile_network", "network_graph"]
 
 _log = logging.getLogger(__name__)
 
@@ -38,25 +32,25 @@ def compile_network(
     streams: bool = False,
     batch: int | None = None,
 ) -> Network:
-    """Make a backbone, and what follows it cell by cell, ready to run.
+    """Compile a backbone and the module that follows it.
 
     Args:
         backbone: the frozen backbone.
-        appended: what follows the backbone, such as projection and head, in the same runtime; None runs the
-            backbone's body alone.
-        runtime: who executes.
-        precision: arithmetic; results stay float32.
-        streams: False puts all cores on one canvas, for the quickest single answer; True gives every core a
-            canvas of its own, for the most images per second (a third more on two cores).
-        batch: how many canvases of one shape torch is given at once, at most; default many on a GPU, one on a
-            processor. OpenVINO is given one.
+        appended: the module that follows, such as projection and head; None runs the backbone's body alone.
+        runtime: the library that runs the network.
+        precision: arithmetic; results are always float32.
+        streams: False uses all cores for one canvas, which gives the lowest latency; True runs one canvas per
+            core, which gives the highest throughput (a third more on two cores).
+        batch: maximum number of canvases of one shape that torch computes at once; by default 32 on a GPU and 1 on
+            a CPU. OpenVINO computes one.
 
     Raises:
-        FreelocError: unknown runtime or precision, a batch of none, or OpenVINO cannot be loaded.
+        ConfigurationError: runtime or precision is unknown, or the batch is not positive.
+        MissingDependencyError: OpenVINO cannot be imported.
     """
     check_runtime(runtime, precision)
     if batch is not None and batch < 1:
-        raise FreelocError(f"a batch of {batch} canvases is none: give 1 or more")
+        raise ConfigurationError(f"batch is {batch}: give 1 or more", parameter="batch")
     if runtime == "torch" or (runtime == "auto" and gpu_available()):
         import torch
 
@@ -67,25 +61,11 @@ def compile_network(
     return OpenVinoNetwork(network_graph(backbone, appended), precision, streams=streams)
 
 
-def network_graph(backbone: Backbone, appended: AppendedModule | None) -> Any:
-    """Backbone and appended as one OpenVINO graph with free canvas size; kept where it has a name."""
-    if appended is None:
-        return _backbone_graph(backbone)
-    if appended.cache_key is None:
-        return _whole_graph(backbone, appended)
-    return cached_graph(graph_file(appended.cache_key), lambda: _whole_graph(backbone, appended))
-
-
-def is_graph_cached(name: str) -> bool:
-    """Whether a graph of backbone and appended is kept under a tail's name."""
-    return is_cached(graph_file(name))
-
-
-def compile_cached(name: str, *, precision: Precision = "auto", streams: bool = False) -> Network | None:
-    """The network kept under a tail's name, without torch; None where it was not made yet, or is damaged."""
-    path = graph_file(name)
-    if not is_cached(path):
+def compile_cached(cache_key: str, *, precision: Precision = "auto", streams: bool = False) -> Network | None:
+    """Compile the graph cached under an appended module's key, without torch; None if it is missing or damaged."""
+    if not is_graph_cached(cache_key):
         return None
+    path = graph_path(cache_key)
     try:
         return OpenVinoNetwork(path, precision, streams=streams)
     except RuntimeError as error:
@@ -93,49 +73,23 @@ def compile_cached(name: str, *, precision: Precision = "auto", streams: bool = 
         return None
 
 
-def native_bfloat16(device: str) -> bool:
-    """Whether "cuda" or "cpu" multiplies bfloat16 in hardware; where not, it is slower than float32."""
-    if device == "cuda":
-        import torch
+def network_graph(backbone: Backbone, appended: AppendedModule | None) -> Any:
+    """Return backbone and appended module as one OpenVINO graph with free canvas size.
 
-        return bool(torch.cuda.is_bf16_supported())
-    return cpu_supports_bfloat16()
-
-
-def torch_device(precision: Precision, runtime: Runtime = "auto") -> tuple[torch.device, bool]:
-    """Where torch itself computes, as in training, and whether it multiplies in bfloat16 there.
-
-    Args:
-        precision: "float32" keeps all of it in float32; otherwise products are bfloat16 where that is faster.
-        runtime: "openvino" keeps to the processor.
+    The backbone's graph is cached under its name and fingerprint, the complete graph under the module's key.
     """
-    import torch
-
-    device = torch.device("cuda" if torch.cuda.is_available() and runtime != "openvino" else "cpu")
-    return device, precision != "float32" and native_bfloat16(device.type)
+    if appended is None:
+        return _backbone_graph(backbone)
+    if appended.cache_key is None:
+        return _joined_graph(backbone, appended)
+    return cached_graph(appended.cache_key, lambda: _joined_graph(backbone, appended))
 
 
 def _backbone_graph(backbone: Backbone) -> Any:
-    """The backbone with free canvas size."""
-
-    def make() -> Any:
-        import torch
-
-        side = backbone.layout.window or 2 * backbone.layout.stride
-        return convert(backbone, [torch.zeros(1, side, side, 3, dtype=torch.uint8)], [[1, -1, -1, 3]])
-
-    return cached_graph(graph_file(f"{backbone.name}-{backbone.fingerprint[:16]}"), make)
+    return cached_graph(f"{backbone.name}-{backbone.fingerprint[:16]}", lambda: convert_backbone(backbone))
 
 
-def _whole_graph(backbone: Backbone, appended: AppendedModule) -> Any:
-    import torch
-
-    below = _backbone_graph(backbone)
-
-    examples = [
-        torch.zeros(1, backbone.channels, 2, 2),
-        *(torch.zeros([2] * axes) for axes in appended.extra_input_dims),
-    ]
-    shapes = [[1, backbone.channels, -1, -1], *([-1] * axes for axes in appended.extra_input_dims)]
-    following = convert(appended.module, examples, shapes)
-    return append_graph(with_float32_stem(below) if appended.float32_stem else below, following)
+def _joined_graph(backbone: Backbone, appended: AppendedModule) -> Any:
+    graph = _backbone_graph(backbone)
+    following = convert_appended(appended.module, backbone.channels, appended.extra_input_dims)
+    return append_graph(with_float32_stem(graph) if appended.float32_stem else graph, following)

@@ -1,42 +1,43 @@
-"""Networks run by torch: on a GPU, and on request on the processor.
+"""Networks that torch runs on a GPU or, on request, on the CPU.
 
-A GPU is given several canvases of one shape at once: one alone does not keep it busy. Their pixels go there from
-pinned memory while the batch before is computed, where two threads call in turn.
+A GPU computes several canvases of one shape at once, because a single one does not use it fully. If two threads
+call in turn, the pixels of one batch are copied from pinned memory while the previous batch is computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from freeloc._choices import Precision
 from freeloc._typing import Float32Array
-from freeloc.runtime.protocol import Canvas, Precision, usable_cores
+from freeloc.runtime.hardware import usable_cores
+from freeloc.runtime.protocol import Canvas
 from freeloc.runtime.tf32 import disable_tf32
 
 __all__ = ["TorchNetwork"]
 
-_GPU_BATCH = 32
+_GPU_BATCH: Final = 32
 
-_MOST_PIXELS = 2**24
-"""Pixels of a batch: eleven canvases of the usual shape at scale 2.8, and many at scale 1. What a backbone
-holds at
-once, a few hundred bytes a pixel, then has a bound whatever the scale."""
+_MAX_PIXELS: Final = 2**24
+"""Maximum number of pixels in a batch: eleven canvases of the usual shape at scale 2.8, and many at scale 1. It
+limits the memory of a backbone, a few hundred bytes per pixel, at every scale."""
 
 
 class TorchNetwork:
-    """A backbone and its tail in torch.
+    """A backbone and an appended module, run by torch.
 
     Args:
         backbone: the frozen backbone.
-        tail: takes features and what `run` gets beside the canvas; None runs the backbone alone.
+        appended: the module that reads the features and the further inputs of `run`; None runs the backbone alone.
         precision: arithmetic; bfloat16 by autocast.
-        device: where.
-        batch: how many canvases go through at once, at most; default 32 on a GPU and 1 on a processor, which one
-            canvas keeps busy.
+        device: the device.
+        batch: maximum number of canvases computed at once; by default 32 on a GPU, and 1 on a CPU, which one
+            canvas uses fully.
     """
 
     runtime = "torch"
@@ -44,7 +45,7 @@ class TorchNetwork:
     def __init__(
         self,
         backbone: nn.Module,
-        tail: nn.Module | None,
+        appended: nn.Module | None,
         precision: Precision,
         device: torch.device,
         batch: int | None = None,
@@ -53,51 +54,51 @@ class TorchNetwork:
         if precision == "auto":
             precision = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported() else "float32"
         self.precision: str = precision
-        # Beside a GPU all cores decode; a processor does that in one thread while it computes in the other.
+        # With a GPU, all cores decode images; a CPU decodes in one thread while it computes in another.
         self.threads = usable_cores() if on_gpu else 2
         self.batch = batch or (_GPU_BATCH if on_gpu else 1)
-        self._pixels = _MOST_PIXELS
+        self._max_pixels = _MAX_PIXELS
         self._device = device
         self._backbone = backbone.eval().to(device)
-        # What both oneDNN and tensor cores are fastest on.
+        # The fastest memory format for both oneDNN and tensor cores.
         self._backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._tail = None if tail is None else tail.eval().to(device)
+        self._appended = None if appended is None else appended.eval().to(device)
 
     def __call__(self, canvas: Canvas) -> Float32Array:
-        """See `freeloc.runtime.Network`."""
+        """Implement `freeloc.runtime.Network`."""
         return self.run(canvas)[0]
 
     def run(self, canvas: Canvas, *inputs: Float32Array) -> tuple[Float32Array, ...]:
-        """See `freeloc.runtime.Network`."""
+        """Implement `freeloc.runtime.Network`."""
         outputs = self._compute(torch.from_numpy(canvas)[None], [torch.from_numpy(item) for item in inputs])
         return tuple(output[0] for output in outputs)
 
     def run_many(
         self, canvases: Sequence[Canvas], inputs: Sequence[tuple[Float32Array, ...]] | None = None
     ) -> list[tuple[Float32Array, ...]]:
-        """See `freeloc.runtime.Network`."""
+        """Implement `freeloc.runtime.Network`."""
         if len({canvas.shape for canvas in canvases}) > 1:
-            raise ValueError("canvases that go through together are of one shape")
-        found: list[tuple[Float32Array, ...]] = []
-        while len(found) < len(canvases):
+            raise ValueError("run_many requires canvases of one shape")
+        results: list[tuple[Float32Array, ...]] = []
+        while len(results) < len(canvases):
             height, width = canvases[0].shape[:2]
-            at_once = max(1, min(self.batch, self._pixels // (height * width)))
-            part = slice(len(found), len(found) + at_once)
+            size = max(1, min(self.batch, self._max_pixels // (height * width)))
+            part = slice(len(results), len(results) + size)
             try:
-                found += self._batch(canvases[part], None if inputs is None else inputs[part])
+                results += self._batch(canvases[part], None if inputs is None else inputs[part])
             except torch.OutOfMemoryError:
                 count = len(canvases[part])
                 if count == 1:
                     raise
-                self._pixels = count * height * width // 2
-        return found
+                self._max_pixels = count * height * width // 2
+        return results
 
     def _batch(
         self, canvases: Sequence[Canvas], inputs: Sequence[tuple[Float32Array, ...]] | None
     ) -> list[tuple[Float32Array, ...]]:
-        stacks = [self._stacked(arrays) for arrays in zip(*(inputs or ()), strict=True)]
-        outputs = self._compute(self._stacked(canvases), stacks)
-        # Copied, so that the result of one image does not keep those of its neighbours in memory.
+        stacks = [self._stack(arrays) for arrays in zip(*(inputs or ()), strict=True)]
+        outputs = self._compute(self._stack(canvases), stacks)
+        # Copies, so that the result of one image does not keep those of the whole batch in memory.
         return [tuple(output[index].copy() for output in outputs) for index in range(len(canvases))]
 
     def _compute(self, canvases: Tensor, inputs: Sequence[Tensor]) -> list[Float32Array]:
@@ -106,23 +107,23 @@ class TorchNetwork:
             torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
             disable_tf32(self._device, enabled=self.precision == "float32"),
         ):
-            found = self._backbone(self._there(canvases))
-            if self._tail is not None:
-                found = self._tail(found, *map(self._there, inputs))
-        outputs: tuple[Tensor, ...] = found if isinstance(found, tuple) else (found,)
+            values = self._backbone(self._to_device(canvases))
+            if self._appended is not None:
+                values = self._appended(values, *map(self._to_device, inputs))
+        outputs: tuple[Tensor, ...] = values if isinstance(values, tuple) else (values,)
         return [output.float().cpu().numpy() for output in outputs]
 
-    def _there(self, values: Tensor) -> Tensor:
-        # From pinned memory the copy runs beside the computation before it.
+    def _to_device(self, values: Tensor) -> Tensor:
+        # From pinned memory, the copy overlaps with the previous computation.
         return values.to(self._device, non_blocking=True)
 
-    def _stacked(self, arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
-        """All arrays as one tensor, for a GPU in pinned memory; smaller ones are filled up with zeros."""
+    def _stack(self, arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
+        """Stack arrays to one tensor, in pinned memory for a GPU; smaller arrays are padded with zeros."""
         shape = tuple(max(sides) for sides in zip(*(array.shape for array in arrays), strict=True))
-        kind = torch.from_numpy(arrays[0]).dtype
-        stack = torch.empty((len(arrays), *shape), dtype=kind, pin_memory=self._device.type == "cuda")
-        for place, array in zip(stack.numpy(), arrays, strict=True):
+        dtype = torch.from_numpy(arrays[0]).dtype
+        stack = torch.empty((len(arrays), *shape), dtype=dtype, pin_memory=self._device.type == "cuda")
+        for target, array in zip(stack.numpy(), arrays, strict=True):
             if array.shape != shape:
-                place[...] = 0
-            place[tuple(map(slice, array.shape))] = array
+                target[...] = 0
+            target[tuple(map(slice, array.shape))] = array
         return stack

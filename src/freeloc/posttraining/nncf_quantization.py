@@ -1,0 +1,94 @@
+"""Making int8 networks with NNCF, from a float network and canvases of some images.
+
+NNCF measures the value range of every layer on the canvases, quantizes weights and inputs of every convolution to
+eight bits, and corrects the biases for the resulting shift. It is an optional package (extra ``int8``); running an
+int8 network does not require it (`freeloc.runtime.int8`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+from torch import nn
+
+from freeloc.errors import MissingDependencyError
+from freeloc.nn.backbones.base import Backbone
+from freeloc.runtime import AppendedModule, QuantizedGraph
+from freeloc.runtime.compile import network_graph
+from freeloc.runtime.openvino_conversion import append_graph, convert_appended
+from freeloc.runtime.openvino_import import load_openvino
+from freeloc.runtime.protocol import Canvas
+
+__all__ = ["QuantizationCanvases", "quantize_network"]
+
+
+class QuantizationCanvases(Protocol):
+    """Canvases for quantization calibration, similar to those of prediction; iterated over several times."""
+
+    def __len__(self) -> int:
+        """Return the number of canvases."""
+        ...
+
+    def __iter__(self) -> Iterator[Canvas]:
+        """Yield the canvases."""
+        ...
+
+
+def quantize_network(
+    backbone: Backbone, layers: nn.Module, readout: AppendedModule, canvases: QuantizationCanvases
+) -> QuantizedGraph:
+    """Make an int8 network from a backbone and the layers that follow it.
+
+    Args:
+        backbone: the frozen backbone.
+        layers: the layers with weights that follow it: features → one tensor.
+        readout: the module without weights that follows the layers. It stays in float: eight bits would make its
+            sums inexact and save no time.
+        canvases: canvases on which NNCF measures value ranges.
+
+    Raises:
+        MissingDependencyError: NNCF or OpenVINO cannot be imported.
+    """
+    nncf = _load_nncf()
+    quantized = nncf.quantize(
+        network_graph(backbone, AppendedModule(layers)),
+        nncf.Dataset(canvases, lambda canvas: [canvas[None]]),
+        preset=nncf.QuantizationPreset.MIXED,  # values that pass no ReLU are spread around zero
+        subset_size=len(canvases),
+    )
+    width = quantized.get_results()[0].get_output_partial_shape(0)[1].get_length()
+    graph = append_graph(quantized, convert_appended(readout.module, width, readout.extra_input_dims))
+    # OpenVINO numbers its names per process. Names by position give the same bytes for the same canvases.
+    for position, node in enumerate(graph.get_ordered_ops()):
+        node.set_friendly_name(f"{node.get_type_name()}_{position}")
+    for position, output in enumerate(graph.outputs):
+        output.get_tensor().set_names({f"output_{position}"})
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "graph.xml"
+        load_openvino().save_model(graph, file, compress_to_fp16=False)
+        return QuantizedGraph(file.read_bytes(), file.with_suffix(".bin").read_bytes())
+
+
+def _load_nncf() -> Any:
+    # NNCF reports its use over the network unless this variable is set when it is imported. NNCF offers no other
+    # switch.
+    option = "NNCF_CI"
+    before = os.environ.get(option)
+    os.environ.setdefault(option, "1")
+    try:
+        import nncf
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"quantization requires NNCF, which cannot be imported ({error}): run pip install 'freeloc[int8]'",
+            extra="int8",
+        ) from error
+    finally:
+        if before is None:
+            del os.environ[option]
+    nncf.set_log_level(logging.ERROR)
+    return nncf

@@ -1,0 +1,24 @@
+"""The one place that imports OpenVINO."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from freeloc.errors import MissingDependencyError
+
+__all__ = ["load_openvino"]
+
+
+def load_openvino() -> Any:
+    """Import and return the package openvino.
+
+    Raises:
+        MissingDependencyError: it cannot be imported.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"OpenVINO cannot be imported ({error}): reinstall it, or choose the runtime 'torch'"
+        ) from error
+    return openvino

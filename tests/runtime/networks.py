@@ -1,0 +1,50 @@
+"""Small networks and images that the tests of the runtimes share."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from freeloc.geometry.grid import CellLayout
+from freeloc.nn.backbones.base import Backbone, Normalization
+
+
+class Patches(Backbone):
+    """A real backbone of one convolution: cell (i, j) is a weighted sum of its own 32×32 pixels."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.name = "patches"
+        self.layout = CellLayout(32, 16.0)
+        self.channels = self.width = 5
+        self.normalization = Normalization((100.0, 120.0, 140.0), (50.0, 60.0, 70.0))
+        self.body = nn.Sequential(nn.Conv2d(3, 5, 32, stride=32))
+        self.projection = nn.Identity()
+        self.freeze()
+
+    def by_hand(self, canvas: np.ndarray) -> np.ndarray:
+        state = {key: value.double().numpy() for key, value in self.state_dict().items()}
+        pixels = (canvas - np.array([100, 120, 140])) / np.array([50, 60, 70])
+        rows, cols = canvas.shape[0] // 32, canvas.shape[1] // 32
+        patches = pixels.reshape(rows, 32, cols, 32, 3)
+        values = np.einsum("iyjxc,ocyx->oij", patches, state["body.0.weight"])
+        return values + state["body.0.bias"][:, None, None]
+
+
+class Scaled(nn.Module):
+    """A module with two further inputs and three outputs."""
+
+    def forward(
+        self, features: torch.Tensor, factor: torch.Tensor, cube: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return features * factor, features.amax(dim=(2, 3)), cube[:1]
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Soft shapes and some noise: values like those of an image."""
+    rng = np.random.default_rng(seed)
+    coarse = torch.from_numpy(rng.random((1, 3, height // 32 + 1, width // 32 + 1)))
+    soft = nn.functional.interpolate(coarse, (height, width), mode="bicubic")[0].permute(1, 2, 0).numpy()
+    return np.clip(255 * soft + rng.normal(0, 8, soft.shape), 0, 255).astype(np.uint8)

@@ -1,0 +1,118 @@
+"""OpenVINO graphs cached on disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freeloc.runtime import compile as compile_module
+from freeloc.runtime import compile_network
+from tests.runtime.networks import Patches, picture
+
+
+def graphs(cache: Path) -> list[str]:
+    return sorted(path.name for path in (cache / "graphs").iterdir())
+
+
+def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on a network that is not on disk cannot be made."""
+
+    def refuse(*_arguments: object) -> None:
+        raise AssertionError("traced again")
+
+    monkeypatch.setattr(compile_module, "convert_backbone", refuse)
+
+
+class TestCachedGraphs:
+    def test_cached_and_used_again(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        backbone, canvas = Patches(), picture(64, 96)
+        binary, described = graphs(cache)
+        assert binary.endswith(".bin")
+        assert described == binary[:-3] + "xml"
+        assert backbone.fingerprint[:16] in described
+        no_tracing(monkeypatch)
+        values = compile_network(backbone, runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, backbone.by_hand(canvas), atol=1e-4)
+
+    def test_other_weights_have_another_graph(self, cache: Path) -> None:
+        canvas, before = picture(64, 64), graphs(cache)
+        values = compile_network(Patches(1), runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, Patches(1).by_hand(canvas), atol=1e-4)
+        assert set(before) < set(graphs(cache))
+        assert len(graphs(cache)) == 4
+
+    @pytest.mark.parametrize("damage", ["xml cut", "bin cut", "bin gone", "another xml"])
+    def test_a_damaged_graph_is_rebuilt(
+        self, cache: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+    ) -> None:
+        backbone, canvas, names = Patches(), picture(64, 64), graphs(cache)
+        binary, described = (cache / "graphs" / name for name in names)
+        victim = binary if damage.startswith("bin") else described
+        data = victim.read_bytes()
+        victim.write_bytes(b"<net/>" if damage == "another xml" else data[: len(data) // 2])
+        if damage == "bin gone":
+            victim.unlink()
+        values = compile_network(backbone, runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, backbone.by_hand(canvas), atol=1e-4)
+        assert graphs(cache) == names
+        no_tracing(monkeypatch)
+        values = compile_network(backbone, runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, backbone.by_hand(canvas), atol=1e-4)
+
+    def test_a_cache_that_cannot_be_made_costs_time_only(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "taken").write_text("x")
+        monkeypatch.setenv("FREELOC_CACHE", str(tmp_path / "taken"))
+        canvas = picture(64, 64)
+        values = compile_network(Patches(), runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)
+
+    def test_a_read_only_cache_costs_time_only(self, empty_cache: Path) -> None:
+        empty_cache.mkdir()
+        if os.geteuid():
+            (empty_cache / "graphs").mkdir()
+            (empty_cache / "graphs").chmod(stat.S_IRUSR | stat.S_IXUSR)
+        elif Path("/proc/self/task").is_dir():
+            # No folder is read-only to root, but in this one nobody can make a file.
+            (empty_cache / "graphs").symlink_to("/proc/self/task")
+        else:
+            pytest.skip("no folder here is read-only")
+        canvas = picture(64, 64)
+        values = compile_network(Patches(), runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)
+
+    def test_a_failed_write_leaves_nothing_behind(
+        self, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import openvino
+
+        def full_disk(_graph: object, path: Path, **_options: object) -> None:
+            Path(path).write_text("<half")
+            raise RuntimeError("no space left")
+
+        monkeypatch.setattr(openvino, "save_model", full_disk)
+        canvas = picture(64, 64)
+        values = compile_network(Patches(), runtime="openvino", precision="float32")(canvas)
+        np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)
+        assert graphs(empty_cache) == []
+
+
+def test_the_oldest_graphs_are_deleted(cache: Path) -> None:
+    (newest,) = cache.glob("graphs/*.xml")
+    for age in range(1, 30):
+        for suffix in (".xml", ".bin"):
+            old = newest.with_name(f"old{age}{suffix}")
+            old.touch()
+            os.utime(old, (1e9 - age, 1e9 - age))
+    compile_network(Patches(1), runtime="openvino", precision="float32")
+    left = {path.stem for path in cache.glob("graphs/*.xml")}
+    assert len(left) == 24
+    assert newest.stem in left
+    assert {"old1", "old22"} <= left
+    assert not {"old23", "old29"} & left
+    assert {path.stem for path in cache.glob("graphs/*.bin")} == left

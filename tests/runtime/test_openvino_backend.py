@@ -1,0 +1,63 @@
+"""Networks run by OpenVINO from several threads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freeloc.runtime import Runtime, compile_network, openvino_backend
+from tests.runtime.networks import Patches, picture
+
+FIRST_AT_ONCE = """
+import threading
+import numpy as np
+from openvino import Model, Type, opset13 as ops
+from freeloc.runtime.openvino_backend import OpenVinoNetwork
+
+canvas = ops.parameter([1, 8, 8, 3], Type.u8)
+network = OpenVinoNetwork(Model([ops.convert(canvas, Type.f32)], [canvas]), "float32", streams=True)
+image = np.ones((8, 8, 3), np.uint8)
+barrier = threading.Barrier(8)
+
+def infer():
+    barrier.wait()
+    assert (network(image) == 1).all()
+
+threads = [threading.Thread(target=infer) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+class TestManyThreads:
+    @pytest.mark.parametrize("who", ["torch", "openvino"])
+    @pytest.mark.parametrize("streams", [False, True])
+    def test_threads_side_by_side_get_their_own_results(
+        self, cache: Path, who: Runtime, streams: bool
+    ) -> None:
+        backbone = Patches()
+        network = compile_network(backbone, runtime=who, precision="float32", streams=streams)
+        canvases = [picture(32 * (1 + seed % 4), 64, seed) for seed in range(24)]
+        with ThreadPoolExecutor(network.threads + 2) as pool:
+            for canvas, values in zip(canvases, pool.map(network, canvases), strict=True):
+                np.testing.assert_allclose(values, backbone.by_hand(canvas), atol=1e-4)
+
+    def test_the_first_inferences_of_a_process_may_come_at_once(self) -> None:
+        """Unless its binding has met NumPy before, OpenVINO may lock up: in one of six tries on a busy machine."""
+        for _ in range(3):
+            subprocess.run([sys.executable, "-c", FIRST_AT_ONCE], check=True, timeout=120)
+
+    def test_streams_ask_for_a_thread_on_every_core(
+        self, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(openvino_backend, "usable_cores", lambda: 5)
+        assert compile_network(Patches(), runtime="openvino", streams=True).threads == 5
+        # Without them two: one decodes while the other computes.
+        assert compile_network(Patches(), runtime="openvino").threads == 2
