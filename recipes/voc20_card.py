@@ -12,7 +12,7 @@ from freeloc.evaluation.evaluate import Evaluation
 from freeloc.evaluation.measures import MEASURES
 from freeloc.io.atomic import write_bytes, write_text
 from freeloc.visualization.plots import figure_bytes
-from freeloc.visualization.reliability_diagram import ReliabilitySet, reliability_diagram
+from freeloc.visualization.reliability_diagram import ReliabilityCurve, reliability_diagram
 
 __all__ = ["write_card"]
 
@@ -35,7 +35,7 @@ def write_card(found: Evaluation, folder: Path) -> tuple[Path, Path]:
     between = "\n\n".join((_BEGIN, *parts, _END))
     text = page.read_text(encoding="utf-8")
     write_text(page, re.sub(f"{_BEGIN}.*{_END}", lambda _: between, text, flags=re.DOTALL))
-    sets = [ReliabilitySet("calibrated", found.calibration_reports[0].bins, "#2b6cb0")]
+    sets = [ReliabilityCurve("calibrated", found.calibration_reports[0].bins, "#2b6cb0")]
     write_bytes(diagram, figure_bytes(reliability_diagram(sets), "svg"))
     return page, diagram
 

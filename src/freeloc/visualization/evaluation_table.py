@@ -1,4 +1,4 @@
-"""Tables of an evaluation, for people."""
+"""Tables of an evaluation as text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WIDTH = 160
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """Print the summary, the boxes of detectors if there are any, and the per-class table to standard output."""
+    """Print the summary, the box AP of detections if there are any, and the per-class table to standard output."""
     console = _console()
     if not console.is_terminal:
         console = _console(width=_WIDTH)
@@ -30,39 +30,38 @@ def print_evaluation(evaluation: Evaluation) -> None:
 
 
 def render_evaluation(evaluation: Evaluation) -> str:
-    """The tables of `print_evaluation` as plain text."""
-    page = io.StringIO()
-    console = _console(width=_WIDTH, file=page)
+    """Return the tables of `print_evaluation` as plain text."""
+    buffer = io.StringIO()
+    console = _console(width=_WIDTH, file=buffer)
     for table in _tables(evaluation):
         console.print(table)
-    return page.getvalue()
+    return buffer.getvalue()
 
 
 def _console(width: int | None = None, file: IO[str] | None = None) -> Console:
-    # Class names and file names are shown as they are: "[red]" is no colour there, ":cat:" no picture.
+    # Class and file names are printed as written: "[red]" must not become a color, or ":cat:" an emoji.
     return Console(highlight=False, markup=False, emoji=False, width=width, file=file)
 
 
 def _tables(evaluation: Evaluation) -> Iterator[Table | str]:
     yield _summary(evaluation)
-    yield from map(_in_words, evaluation.calibration_reports)
+    yield from map(_calibration_line, evaluation.calibration_reports)
     if any(row.measures.keys() - MEASURES.keys() for row in evaluation.rows):
         yield _boxes(evaluation)
     yield _per_class(evaluation)
 
 
-def _in_words(truth: CalibrationReport) -> str:
-    """A line that says how true a model's probabilities are."""
-    result = truth.result
+def _calibration_line(report: CalibrationReport) -> str:
+    result = report.result
     return (
-        f"{truth.name}: calibration error {_with_interval(result.error)}, mean over classes "
+        f"{report.name}: calibration error {_with_interval(result.error)}, mean over classes "
         f"{_with_interval(result.per_class.mean)}, Brier score {_with_interval(result.brier)} "
-        f"({'calibrated' if truth.calibrated else 'not calibrated'}; %)"
+        f"({'calibrated' if report.calibrated else 'not calibrated'}; %)"
     )
 
 
 def _boxes(evaluation: Evaluation) -> Table:
-    """One line per detector: the average precision of all its boxes, for each overlap."""
+    """Return the box AP at each overlap, one row per detector."""
     table = Table(title="all boxes: AP, means over classes, 95% intervals", title_justify="left")
     table.add_column("boxes of")
     overlaps = evaluation.options.box_iou
@@ -90,7 +89,7 @@ def _summary(evaluation: Evaluation) -> Table:
 
 
 def _per_class(evaluation: Evaluation) -> Table:
-    """One line per class: how often it is there, then the first model's and every row's numbers."""
+    """Return one row per class: its number of images, the first classification AP, and every location AP."""
     table = Table(title="per class: classification AP, and location AP of every row", title_justify="left")
     table.add_column("class")
     table.add_column("images", justify="right")

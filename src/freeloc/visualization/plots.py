@@ -1,7 +1,7 @@
-"""How figures are made: matplotlib without a screen, one style, one palette, files of the same bytes each time.
+"""Style, colors and files of all matplotlib figures.
 
-matplotlib belongs to the extra ``reproduce`` and is only imported inside functions. Figures never go through
-``pyplot``: nothing outlives the function that draws.
+matplotlib is an optional dependency (extra ``reproduce``), imported only inside functions. Figures are created
+without ``pyplot``, so no global state is changed, and equal figures give files with equal bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from freeloc.errors import FreelocError
+from freeloc.errors import MissingDependencyError
 from freeloc.io import atomic
 
 if TYPE_CHECKING:
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 __all__ = [
     "BLUE",
     "CYAN",
+    "DARK",
+    "GRAY",
     "GREEN",
-    "INK",
     "MAGENTA",
     "PAPER_PAIRS",
-    "QUIET",
     "RED",
     "YELLOW",
     "FigureFormat",
     "figure_bytes",
+    "figure_style",
     "grid_axes",
     "halo",
     "new_figure",
     "outline",
     "save_figure",
-    "styled",
 ]
 
 FigureFormat = Literal["png", "svg"]
@@ -45,20 +45,20 @@ BLUE: Final = "#0a6ab3"
 RED: Final = "#dd5500"
 GREEN: Final = "#1f9e6e"
 MAGENTA: Final = "#a8327c"
-"""The four colours of the paper's Figure 5, in shades that people who confuse red and green tell apart."""
+"""The four colors of the paper's Figure 5, in shades that color-blind readers can distinguish."""
 
 YELLOW: Final = "#ffe119"
 CYAN: Final = "#35d0f5"
-INK: Final = "#1c1c22"
-QUIET: Final = "#6b6b76"
+DARK: Final = "#1c1c22"
+GRAY: Final = "#6b6b76"
 
 PAPER_PAIRS: Final = {
     "supervision": (BLUE, RED),
     "location": (BLUE, GREEN),
     "masked": (GREEN, MAGENTA),
 }
-"""Colours of the three comparisons of Figure 5: weakly supervised against full-image classification;
-classification against location; location against masked pooling."""
+"""Colors of the three comparisons in Figure 5: weakly supervised and full-image classification; classification and
+location; location and masked pooling."""
 
 _DPI: Final = 160
 _STYLE: Final[dict[str, Any]] = {
@@ -71,44 +71,46 @@ _STYLE: Final[dict[str, Any]] = {
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": QUIET,
+    "axes.edgecolor": GRAY,
     "axes.linewidth": 0.6,
-    "xtick.color": QUIET,
-    "xtick.labelcolor": INK,
-    "ytick.color": QUIET,
-    "ytick.labelcolor": INK,
-    "text.color": INK,
-    "axes.labelcolor": INK,
+    "xtick.color": GRAY,
+    "xtick.labelcolor": DARK,
+    "ytick.color": GRAY,
+    "ytick.labelcolor": DARK,
+    "text.color": DARK,
+    "axes.labelcolor": DARK,
     "axes.axisbelow": True,
-    "text.parse_math": False,  # a class called $x$ keeps its name
-    "svg.fonttype": "path",  # no font is asked for where the file is read
-    "svg.hashsalt": "freeloc",  # names of parts inside the file are random otherwise
+    "text.parse_math": False,  # a class may be called $x$
+    "svg.fonttype": "path",  # viewers need no font
+    "svg.hashsalt": "freeloc",  # otherwise the IDs in the file are random
     "savefig.dpi": _DPI,
 }
 
 
 @contextmanager
-def styled() -> Iterator[None]:
-    """The style of all figures, whatever the user's own matplotlib settings are.
+def figure_style() -> Iterator[None]:
+    """Apply the style of all figures, independently of the user's matplotlib settings.
 
     Raises:
-        FreelocError: matplotlib is not installed.
+        MissingDependencyError: matplotlib is not installed.
     """
     try:
         from matplotlib import style
     except ImportError as error:
-        raise FreelocError("figures need matplotlib: run pip install 'freeloc[reproduce]'") from error
+        raise MissingDependencyError(
+            "figures need matplotlib: run pip install 'freeloc[reproduce]'", extra="reproduce"
+        ) from error
     with style.context(["default", _STYLE]):
         yield
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:
-    """An empty figure.
+    """Return an empty figure.
 
     Args:
-        width: in inches.
-        height: in inches.
-        title: at the top left, in smaller letters where it is long; none where it is empty.
+        width: width in inches.
+        height: height in inches.
+        title: text at the top left; the font size decreases with its length.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -131,12 +133,12 @@ def grid_axes(
     gap_x: float,
     gap_y: float,
 ) -> list[list[Axes]]:
-    """Axes in rows and columns.
+    """Add axes in rows and columns to a figure.
 
     Args:
-        figure: where they go.
-        heights: of each row, in inches.
-        widths: of each column, in inches.
+        figure: the figure.
+        heights: height of each row, in inches.
+        widths: width of each column, in inches.
         left: inches to the left of the first column.
         top: inches above the first row.
         gap_x: inches between columns.
@@ -147,59 +149,59 @@ def grid_axes(
     """
     full_width, full_height = figure.get_size_inches()
     rows: list[list[Axes]] = []
-    down = top
+    y = top
     for height in heights:
-        across, row = left, []
+        x, row = left, []
         for width in widths:
-            place = (
-                across / full_width,
-                1 - (down + height) / full_height,
+            rectangle = (
+                x / full_width,
+                1 - (y + height) / full_height,
                 width / full_width,
                 height / full_height,
             )
-            row.append(figure.add_axes(place))
-            across += width + gap_x
+            row.append(figure.add_axes(rectangle))
+            x += width + gap_x
         rows.append(row)
-        down += height + gap_y
+        y += height + gap_y
     return rows
 
 
 def outline(width: float) -> list[Any]:
-    """Path effects that part a bright line of ``width`` points from any ground by a dark rim."""
+    """Return path effects that outline a bright line, ``width`` points wide, for contrast on any background."""
     from matplotlib import patheffects
 
     return [patheffects.Stroke(linewidth=width + 1.8, foreground="#0a0a0c"), patheffects.Normal()]
 
 
 def halo() -> list[Any]:
-    """Path effects that part a letter from the lines under it."""
+    """Return path effects that separate text from the lines behind it."""
     from matplotlib import patheffects
 
     return [patheffects.Stroke(linewidth=2, foreground="white"), patheffects.Normal()]
 
 
-def figure_bytes(figure: Figure, kind: FigureFormat) -> bytes:
-    """A figure as the bytes of a file: the same figure gives the same bytes."""
-    # What would name the day or the program is left out.
-    metadata: dict[str, None] = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-    page = io.BytesIO()
-    with styled():
-        figure.savefig(page, format=kind, metadata=metadata, facecolor="white")
-    return page.getvalue()
+def figure_bytes(figure: Figure, format_: FigureFormat) -> bytes:
+    """Return a figure as the bytes of a file; equal figures give equal bytes."""
+    # Without the date and the version of matplotlib.
+    metadata: dict[str, None] = {"Date": None, "Creator": None} if format_ == "svg" else {"Software": None}
+    buffer = io.BytesIO()
+    with figure_style():
+        figure.savefig(buffer, format=format_, metadata=metadata, facecolor="white")
+    return buffer.getvalue()
 
 
 def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
-    """Write a figure as PNG and as SVG, each as a whole or not at all.
+    """Write a figure as PNG and as SVG, each atomically.
 
     Args:
-        figure: what is written.
-        path: place and name, without an ending.
+        figure: the figure.
+        path: path of the files without a suffix.
 
     Returns:
-        The places of the PNG and of the SVG file.
+        The paths of the PNG and the SVG file.
 
     Raises:
-        FreelocError: the place is not writable.
+        OutputError: a file cannot be written.
     """
     png, svg = path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.svg")
     atomic.write_bytes(png, figure_bytes(figure, "png"))

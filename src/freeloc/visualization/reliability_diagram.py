@@ -1,4 +1,4 @@
-"""Reliability diagrams: what share of the pairs called so sure is right."""
+"""Reliability diagrams: observed frequency against predicted probability."""
 
 from __future__ import annotations
 
@@ -10,113 +10,114 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freeloc.metrics import ReliabilityBins
-from freeloc.visualization.plots import INK, QUIET, grid_axes, halo, new_figure, styled
+from freeloc.visualization.plots import DARK, GRAY, figure_style, grid_axes, halo, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["ReliabilitySet", "reliability_diagram"]
+__all__ = ["ReliabilityCurve", "reliability_diagram"]
 
 
 @dataclass(frozen=True, eq=False)
-class ReliabilitySet:
-    """One model's bins.
+class ReliabilityCurve:
+    """One curve of a reliability diagram.
 
     Attributes:
-        label: for the legend, such as "calibrated".
-        bins: of `freeloc.metrics.reliability_bins`.
-        colour: as matplotlib knows it.
+        label: name in the legend, such as "calibrated".
+        bins: the bins, from `freeloc.metrics.reliability_bins`.
+        color: a matplotlib color.
     """
 
     label: str
     bins: ReliabilityBins
-    colour: str
+    color: str
 
 
-def reliability_diagram(sets: Sequence[ReliabilitySet], title: str = "") -> Figure:
-    """Draw the share of present classes over their mean probability, and below it how many pairs each bin holds.
+def reliability_diagram(curves: Sequence[ReliabilityCurve], title: str = "") -> Figure:
+    """Draw how often classes are present against their mean probability, and below it the number of pairs per bin.
 
-    On the diagonal probabilities are true; below it they are too high. The number in the panel is the expected
-    calibration error. Pairs are counted on a logarithmic scale: most are absent and near 0.
+    On the diagonal, probabilities match the observed frequencies; below it they are too high. The number in the
+    panel is the expected calibration error. Counts have a logarithmic scale, because most pairs are of absent
+    classes and have probabilities near 0.
 
     Args:
-        sets: drawn in this order; usually before and after calibration.
-        title: above.
+        curves: the curves, in drawing order; usually before and after calibration.
+        title: title above the diagram.
 
     Raises:
-        FreelocError: matplotlib is not installed.
-        ValueError: there is nothing to draw.
+        MissingDependencyError: matplotlib is not installed.
+        ValueError: ``curves`` is empty.
     """
-    if not sets:
-        raise ValueError("a reliability diagram needs at least one set of bins")
-    side, foot = 2.6, 0.7
-    head = 0.95 if title else 0.65
-    size = (max(side + 0.85, 4.0), head + side + 0.15 + foot + 0.5)
-    with styled():
+    if not curves:
+        raise ValueError("a reliability diagram needs at least one curve")
+    side, counts_height = 2.6, 0.7
+    top = 0.95 if title else 0.65
+    size = (max(side + 0.85, 4.0), top + side + 0.15 + counts_height + 0.5)
+    with figure_style():
         figure = new_figure(*size, title)
         ((upper,), (lower,)) = grid_axes(
-            figure, [side, foot], [side], left=0.7, top=head, gap_x=0, gap_y=0.15
+            figure, [side, counts_height], [side], left=0.7, top=top, gap_x=0, gap_y=0.15
         )
-        _frame(upper, lower)
-        upper.plot([0, 1], [0, 1], color=QUIET, linewidth=0.6, dashes=(4, 3))
-        for place, one in enumerate(sets):
-            _draw(upper, lower, one, len(sets) - 1 - place)
-        _count_pairs(lower, max(float(one.bins.counts.max()) for one in sets))
-        _legend(figure, sets, (0.1 / size[0], 1 - (head - 0.5) / size[1]))
+        _set_up_axes(upper, lower)
+        upper.plot([0, 1], [0, 1], color=GRAY, linewidth=0.6, dashes=(4, 3))
+        for index, curve in enumerate(curves):
+            _draw_curve(upper, lower, curve, len(curves) - 1 - index)
+        _scale_counts(lower, max(float(curve.bins.counts.max()) for curve in curves))
+        _draw_legend(figure, curves, (0.1 / size[0], 1 - (top - 0.5) / size[1]))
     return figure
 
 
-def _draw(upper: Axes, lower: Axes, one: ReliabilitySet, line: int) -> None:
-    """One set: points joined where a bin is filled, its counts as steps, its error as a number."""
-    filled = one.bins.counts > 0
+def _draw_curve(upper: Axes, lower: Axes, curve: ReliabilityCurve, line: int) -> None:
+    """Draw one curve through its nonempty bins, the counts as steps, and the error as a number."""
+    filled = curve.bins.counts > 0
     upper.plot(
-        one.bins.probability[filled],
-        one.bins.frequency[filled],
-        color=one.colour,
+        curve.bins.probability[filled],
+        curve.bins.frequency[filled],
+        color=curve.color,
         linewidth=1.1,
         marker="o",
         markersize=3,
         clip_on=False,
     )
-    lower.stairs(np.maximum(one.bins.counts, 0.5), one.bins.edges, color=one.colour, linewidth=1.1)
-    words = "–" if np.isnan(one.bins.error) else f"{100 * one.bins.error:.1f}"
+    lower.stairs(np.maximum(curve.bins.counts, 0.5), curve.bins.edges, color=curve.color, linewidth=1.1)
+    error = "–" if np.isnan(curve.bins.error) else f"{100 * curve.bins.error:.1f}"
     text = upper.text(
-        0.96, 0.05 + 0.07 * line, words, ha="right", color=one.colour, fontsize=8, weight="bold"
+        0.96, 0.05 + 0.07 * line, error, ha="right", color=curve.color, fontsize=8, weight="bold"
     )
     text.set_path_effects(halo())
 
 
-def _count_pairs(lower: Axes, most: float) -> None:
-    """Three or so powers of ten up to the fullest bin, in figures: mathematical text is not parsed."""
-    powers = [10.0**power for power in range(max(1, math.ceil(math.log10(max(most, 1)))) + 1)]
+def _scale_counts(lower: Axes, max_count: float) -> None:
+    """Label about three powers of ten up to the largest count, as plain numbers: math text is not parsed."""
+    powers = [10.0**power for power in range(max(1, math.ceil(math.log10(max(max_count, 1)))) + 1)]
     lower.set_ylim(0.5, 2 * powers[-1])
     shown = powers[:: max(1, len(powers) // 3)]
     lower.set_yticks(shown, [f"{value:,.0f}" for value in shown])
     lower.set_yticks([], minor=True)
 
 
-def _frame(upper: Axes, lower: Axes) -> None:
+def _set_up_axes(upper: Axes, lower: Axes) -> None:
     ticks = [0, 0.25, 0.5, 0.75, 1]
-    names = ["0", ".25", ".5", ".75", "1"]
-    for area in (upper, lower):
-        area.set_xlim(0, 1)
-        area.tick_params(length=2, pad=2)
-        area.grid(color=QUIET, alpha=0.22, linewidth=0.5)
+    labels = ["0", ".25", ".5", ".75", "1"]
+    for axes in (upper, lower):
+        axes.set_xlim(0, 1)
+        axes.tick_params(length=2, pad=2)
+        axes.grid(color=GRAY, alpha=0.22, linewidth=0.5)
     upper.set_ylim(0, 1)
     upper.set_xticks(ticks, [])
-    upper.set_yticks(ticks, names)
-    upper.set_ylabel("share present", labelpad=2, color=INK)
+    upper.set_yticks(ticks, labels)
+    upper.set_ylabel("share present", labelpad=2, color=DARK)
     lower.set_yscale("log")
-    lower.set_xticks(ticks, names)
-    lower.set_xlabel("probability", labelpad=1, color=INK)
-    lower.set_ylabel("pairs", labelpad=2, color=INK)
+    lower.set_xticks(ticks, labels)
+    lower.set_xlabel("probability", labelpad=1, color=DARK)
+    lower.set_ylabel("pairs", labelpad=2, color=DARK)
 
 
-def _legend(figure: Figure, sets: Sequence[ReliabilitySet], place: tuple[float, float]) -> None:
+def _draw_legend(figure: Figure, curves: Sequence[ReliabilityCurve], anchor: tuple[float, float]) -> None:
     from matplotlib.lines import Line2D
 
-    lines = [Line2D([], [], color=one.colour, label=f"{one.label} (number: error, %)") for one in sets]
+    lines = [Line2D([], [], color=curve.color, label=f"{curve.label} (number: error, %)") for curve in curves]
     figure.legend(
-        handles=lines, loc="upper left", bbox_to_anchor=place, ncols=1, borderpad=0, borderaxespad=0
+        handles=lines, loc="upper left", bbox_to_anchor=anchor, ncols=1, borderpad=0, borderaxespad=0
     )

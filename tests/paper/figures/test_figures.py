@@ -19,12 +19,10 @@ from freeloc.errors import FreelocError
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size
 from freeloc.metrics import (
-    CalibrationOptions,
     PrecisionRecallCurve,
     classification_ap,
     mean_over_classes,
     precision_recall_curve,
-    reliability_bins,
 )
 from freeloc.paper.figures import image_axes
 from freeloc.paper.figures import precision_recall as curves
@@ -39,14 +37,12 @@ from freeloc.paper.figures.catalog import (
     EvolutionRow,
     Frame,
     PointExample,
-    ReliabilitySet,
     class_bars,
     draw_boxes_figure,
     draw_evolution,
     draw_points,
     order_by_gap,
     precision_recall_grid,
-    reliability_diagram,
     save_figure,
 )
 
@@ -71,34 +67,6 @@ def pixels(figure: object, path: Path) -> np.ndarray:
 
 def rgb(colour: str) -> np.ndarray:
     return np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)])
-
-
-# --- reliability -----------------------------------------------------------------------------------------
-
-
-def test_points_lie_where_the_bins_are(tmp_path: Path) -> None:
-    shares = np.array([[0.1, 0.9], [0.2, 0.7], [0.3, 1.0], [0.4, 0.5]])
-    labels = np.array([[-1, 1], [1, -1], [-1, 1], [0, 1]])
-    bins = reliability_bins(shares, labels, CalibrationOptions(4))
-    nothing = reliability_bins(shares, np.zeros_like(labels), CalibrationOptions(4))
-    sets = [ReliabilitySet("raw $x$", bins, RED), ReliabilitySet("none", nothing, BLUE)]
-    figure = reliability_diagram(sets, "A title")
-    upper, lower = figure.axes
-    _diagonal, first, second = upper.lines
-    np.testing.assert_allclose(first.get_xdata(), [0.15, 0.3, 0.6, 0.95])
-    np.testing.assert_allclose(first.get_ydata(), [0.5, 0.0, 0.5, 1.0])
-    assert len(second.get_xdata()) == 0
-    counts, edges, _ = lower.patches[0].get_data()
-    assert counts.tolist() == [2, 1, 2, 2]
-    assert edges.tolist() == [0, 0.25, 0.5, 0.75, 1]
-    found = texts(figure)
-    assert {"A title", f"{100 * bins.error:.1f}", "–", "raw $x$ (number: error, %)"} <= set(found)
-    # Inside the page, and the same bytes each time.
-    one, other = (save_figure(reliability_diagram(sets), tmp_path / name) for name in ("a", "b"))
-    for first_file, second_file in zip(one, other, strict=True):
-        assert first_file.read_bytes() == second_file.read_bytes()
-    with pytest.raises(ValueError, match="at least one"):
-        reliability_diagram([])
 
 
 # --- bars ------------------------------------------------------------------------------------------------

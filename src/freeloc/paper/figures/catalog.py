@@ -18,7 +18,7 @@ from freeloc.visualization.plots import (
     figure_bytes,
     save_figure,
 )
-from freeloc.visualization.reliability_diagram import ReliabilitySet, reliability_diagram
+from freeloc.visualization.reliability_diagram import ReliabilityCurve, reliability_diagram
 
 __all__ = [
     "BLUE",
@@ -32,7 +32,7 @@ __all__ = [
     "FigureFormat",
     "Frame",
     "PointExample",
-    "ReliabilitySet",
+    "ReliabilityCurve",
     "class_bars",
     "draw_boxes_figure",
     "draw_evolution",

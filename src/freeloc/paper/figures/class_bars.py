@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from freeloc._typing import Float64Array
 from freeloc.metrics import mean_over_classes
-from freeloc.visualization.plots import PAPER_PAIRS, QUIET, grid_axes, new_figure, styled
+from freeloc.visualization.plots import GRAY, PAPER_PAIRS, figure_style, grid_axes, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def class_bars(
     width, gap = _BARS * _REACH / 100, names + 0.25
     head = 0.93 if title else 0.63
     size = (max(columns * (width + gap), 4.5), head + rows * _ROW + 0.45)
-    with styled():
+    with figure_style():
         figure = new_figure(*size, title)
         (axes,) = grid_axes(
             figure, [rows * _ROW], [width] * columns, left=names, top=head, gap_x=gap, gap_y=0
@@ -106,7 +106,7 @@ def _column(
     area.set_xlabel("average precision, %; bold: difference")
     area.set_yticks(places, [name if len(name) <= 36 else f"{name[:33]}..." for name in names], fontsize=8)
     area.tick_params(axis="y", length=0)
-    area.grid(axis="x", color=QUIET, alpha=0.22, linewidth=0.5)
+    area.grid(axis="x", color=GRAY, alpha=0.22, linewidth=0.5)
 
 
 def _legend(

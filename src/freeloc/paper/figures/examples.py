@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeloc.paper.figures.image_axes import BoxTuple, Uint8Array, draw_box, draw_cross, show_image
-from freeloc.visualization.plots import GREEN, RED, YELLOW, grid_axes, new_figure, outline, styled
+from freeloc.visualization.plots import GREEN, RED, YELLOW, figure_style, grid_axes, new_figure, outline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def draw_points(examples: Sequence[PointExample], columns: int = 5, title: str =
         FreelocError: matplotlib is not installed.
         ValueError: there is no example or no column.
     """
-    with styled():
+    with figure_style():
         figure, axes = _sheet(len(examples), columns, title, foot=0.0)
         for area, example in zip(axes, examples, strict=True):
             show_image(area, example.image)
@@ -86,7 +86,7 @@ def draw_boxes_figure(examples: Sequence[BoxExample], columns: int = 5, title: s
         FreelocError: matplotlib is not installed.
         ValueError: there is no example or no column.
     """
-    with styled():
+    with figure_style():
         from matplotlib.lines import Line2D
 
         figure, axes = _sheet(len(examples), columns, title, foot=0.28)

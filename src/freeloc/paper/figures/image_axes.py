@@ -11,7 +11,7 @@ from PIL import Image
 
 from freeloc._typing import Float32Array
 from freeloc.visualization.colormap import apply_colormap
-from freeloc.visualization.plots import INK, YELLOW, outline
+from freeloc.visualization.plots import DARK, YELLOW, outline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def show_image(area: Axes, image: Uint8Array, score_map: Float32Array | None = N
     area.set_xticks([])
     area.set_yticks([])
     for spine in area.spines.values():
-        spine.set(visible=True, color=INK, linewidth=0.5)
+        spine.set(visible=True, color=DARK, linewidth=0.5)
 
 
 def under_map(picture: Image.Image, score_map: Float32Array) -> Uint8Array:

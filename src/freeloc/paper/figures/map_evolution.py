@@ -10,7 +10,7 @@ import numpy as np
 
 from freeloc._typing import Float32Array
 from freeloc.paper.figures.image_axes import BoxTuple, Uint8Array, draw_box, show_image
-from freeloc.visualization.plots import CYAN, QUIET, YELLOW, grid_axes, new_figure, outline, styled
+from freeloc.visualization.plots import CYAN, GRAY, YELLOW, figure_style, grid_axes, new_figure, outline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +85,7 @@ def draw_evolution(rows: Sequence[EvolutionRow], title: str = "", unit: str = "i
     head, foot = (0.55 if title else 0.28), 0.42
     gap_y = _GAP + noted
     full = head + sum(heights) + gap_y * len(rows) + foot
-    with styled():
+    with figure_style():
         figure = new_figure(_LEFT + columns * (_WIDTH + _GAP) + 0.05, full, title)
         grid = grid_axes(figure, heights, [_WIDTH] * columns, left=_LEFT, top=head, gap_x=_GAP, gap_y=gap_y)
         for iteration, area in zip(moments[0], grid[0], strict=True):
@@ -117,7 +117,7 @@ def _frame(area: Axes, row: EvolutionRow, frame: Frame, limits: tuple[float, flo
     draw_box(area, frame.window)
     if frame.score is not None:
         words = f"{frame.score:.2f}".replace("-", "−")
-        area.text(0.5, -0.03, words, transform=area.transAxes, ha="center", va="top", color=QUIET, fontsize=7)
+        area.text(0.5, -0.03, words, transform=area.transAxes, ha="center", va="top", color=GRAY, fontsize=7)
 
 
 def _name(area: Axes, row: EvolutionRow) -> None:
@@ -141,7 +141,7 @@ def _name(area: Axes, row: EvolutionRow) -> None:
             textcoords="offset points",
             ha="right",
             va="center",
-            color=QUIET,
+            color=GRAY,
             fontsize=7,
             annotation_clip=False,
         )

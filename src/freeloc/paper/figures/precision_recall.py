@@ -11,7 +11,7 @@ import numpy as np
 
 from freeloc._typing import Float64Array
 from freeloc.metrics import PrecisionRecallCurve, mean_over_classes
-from freeloc.visualization.plots import INK, QUIET, grid_axes, halo, new_figure, styled
+from freeloc.visualization.plots import DARK, GRAY, figure_style, grid_axes, halo, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +81,7 @@ def precision_recall_grid(classes: Sequence[str], sets: Sequence[CurveSet], titl
     side, gap_y = 1.3, 0.3
     head = 0.95 if title else 0.65
     size = (max(0.5 + columns * (side + 0.12), 4.0), head + rows * (side + gap_y) + 0.25)
-    with styled():
+    with figure_style():
         figure = new_figure(*size, title)
         grid = grid_axes(
             figure, [side] * rows, [side] * columns, left=0.45, top=head, gap_x=0.12, gap_y=gap_y
@@ -162,11 +162,11 @@ def _frame(area: Axes, first_column: bool, last_row: bool, named: bool) -> None:
     area.set_xticks(ticks, ["0", ".5", "1"] if last_row else [])
     area.set_yticks(ticks, ["0", ".5", "1"] if first_column else [])
     area.tick_params(length=2, pad=2)
-    area.grid(color=QUIET, alpha=0.22, linewidth=0.5)
+    area.grid(color=GRAY, alpha=0.22, linewidth=0.5)
     if named:
-        area.set_ylabel("precision", labelpad=1, color=INK)
+        area.set_ylabel("precision", labelpad=1, color=DARK)
     if last_row and first_column:
-        area.set_xlabel("recall", labelpad=1, color=INK)
+        area.set_xlabel("recall", labelpad=1, color=DARK)
 
 
 def _legend(figure: Figure, sets: Sequence[CurveSet], place: tuple[float, float]) -> None:
