@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ __all__ = ["Writer", "WriterOptions"]
 
 @dataclass(frozen=True)
 class WriterOptions:
-    """What writers write; each writer reads the options that apply to it.
+    """Options shared by all writers; each writer reads those that apply to it.
 
     Attributes:
         threshold: probability from which a class counts as present; None uses the model's threshold of each class.
@@ -44,22 +45,22 @@ class WriterOptions:
 
 
 class Writer(Protocol):
-    """Writes the results of one prediction run, image by image.
+    """Interface of classes that write the results of a prediction run, image by image.
 
-    A writer is a context manager: it opens what it needs on entry, and completes its files on exit. If the block
-    ends with an error, a file that collects all images must not appear, and an earlier file of that name must stay
-    as it was. Files of single images appear one by one, each complete or not at all.
+    A writer is a context manager: it opens what it needs on entry and completes its files on exit. If the block
+    ends with an error, a file that collects all images must not appear, and an earlier file at its path must stay
+    unchanged. Files of single images appear one by one, each complete or not at all.
 
     Subclasses inherit a constructor and a context manager that opens nothing. An installed package provides a
     writer through an entry point in the group ``freeloc.writers``.
 
     Attributes:
-        name: the name by which users select the writer.
+        name: name by which users select the writer.
         needs_folder: whether it needs an output folder.
         needs_image: whether it needs the decoded image.
         folder: the output folder; None where results go to standard output.
         options: what to write.
-        files: the files that are complete so far.
+        files: files completed so far.
     """
 
     name: ClassVar[str]
@@ -78,20 +79,21 @@ class Writer(Protocol):
         """Open what the writer needs."""
         return self
 
+    @abstractmethod
     def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:
         """Write the result of one image.
 
         Args:
             result: scores, points and maps.
             image: the decoded image, upright and RGB, possibly reduced by 2, 4 or 8; None unless `needs_image`.
-            path: the image's file, as the caller named it.
-            name: name for files made from the image: unique in the run, without a suffix, with ``/`` between
+            path: the image's file, as given by the caller.
+            name: name for files made from the image: unique in the run, without a suffix, and with ``/`` between
                 folders; see `freeloc.writers.output_names.output_names`.
 
         Raises:
             OutputError: a file cannot be written.
         """
-        ...
+        raise NotImplementedError
 
     def __exit__(
         self,

@@ -17,7 +17,7 @@ __all__ = ["ConsoleWriter"]
 
 
 class ConsoleWriter(Writer):
-    """Writes each result to standard output at once: as text on a terminal, as a JSON line elsewhere."""
+    """Writer of results to standard output: text on a terminal, JSON Lines elsewhere."""
 
     name: ClassVar[str] = "console"
     needs_folder: ClassVar[bool] = False
@@ -26,7 +26,7 @@ class ConsoleWriter(Writer):
         """Write the result of one image.
 
         Raises:
-            OSError: standard output is closed, or its disk is full.
+            OSError: standard output is closed or full.
         """
         record = localization_record(result, self.options, image_name=str(path))
         if sys.stdout.isatty():
@@ -45,6 +45,6 @@ def _text(record: Mapping[str, Any]) -> str:
         for entry in present
     ]
     lines = [f"{record['image']}{'' if present else ': nothing found'}", *lines]
-    # File and class names are untrusted: a control character in one must not reach the terminal.
+    # File and class names are untrusted: control characters in them must not reach the terminal.
     printable = ("".join(char if char.isprintable() else "?" for char in line) for line in lines)
     return "\n".join([*printable, ""])

@@ -20,10 +20,10 @@ __all__ = ["JsonlWriter"]
 
 
 class JsonlWriter(Writer):
-    """Writes ``predictions.jsonl``, which appears complete or not at all.
+    """Writer of ``predictions.jsonl``, a file that is complete or absent.
 
-    Each line is written at once to a temporary file, so memory use does not grow with the number of images.
-    After an error the temporary file is removed, and an earlier ``predictions.jsonl`` stays as it was.
+    Each line goes to a temporary file immediately, so memory use does not grow with the number of images.
+    After an error the temporary file is removed, and an earlier ``predictions.jsonl`` stays unchanged.
     """
 
     name: ClassVar[str] = "jsonl"

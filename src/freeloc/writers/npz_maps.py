@@ -22,7 +22,7 @@ _FLOAT16_MAX: Final = float(np.finfo(np.float16).max)
 
 
 class NpzMapsWriter(Writer):
-    """Writes ``maps/NAME.npz`` for each image."""
+    """Writer of ``maps/NAME.npz`` for each image."""
 
     name: ClassVar[str] = "npz"
 

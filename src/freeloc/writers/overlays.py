@@ -18,7 +18,7 @@ OVERLAYS_FOLDER: Final = "overlays"
 
 
 class OverlaysWriter(Writer):
-    """Writes ``overlays/NAME.jpg`` for each image."""
+    """Writer of ``overlays/NAME.jpg`` for each image."""
 
     name: ClassVar[str] = "overlays"
     needs_image: ClassVar[bool] = True

@@ -37,9 +37,10 @@ def create_writers(names: Iterable[str], folder: Path | None, options: WriterOpt
         ConfigurationError: a name is unknown.
         OutputError: a writer needs an output folder, and ``folder`` is None.
     """
-    kinds = {name: WRITERS.get(name, parameter="formats") for name in names}
-    if folder is None and (refused := [name for name, kind in kinds.items() if kind.needs_folder]):
+    classes = [WRITERS.get(name, parameter="formats") for name in dict.fromkeys(names)]
+    refused = [each.name for each in classes if each.needs_folder and folder is None]
+    if refused:
         raise OutputError(
             f"cannot write {' and '.join(refused)}: there is no output folder; give one", parameter="out"
         )
-    return [kind(folder, options) for kind in kinds.values()]
+    return [each(folder, options) for each in classes]
