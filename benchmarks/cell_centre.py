@@ -17,7 +17,6 @@ import numpy as np
 from freeloc._typing import Float64Array
 from freeloc.datasets import PRESENT, open_dataset
 from freeloc.images.decode import load_image
-from freeloc.inference.localizer import Localizer
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.runtime import AppendedModule, compile_network
@@ -48,7 +47,7 @@ def main() -> None:
     model = Model.load(arguments.model)
     backbone = model.adapt_backbone(load_backbone(model.header.backbone))
     network = compile_network(backbone, AppendedModule(nn.Sequential(backbone.projection, model.head)))
-    classes = Localizer(model, backbone).classes
+    classes = model.header.classes
     dataset = open_dataset(arguments.data, split=arguments.split, classes=classes)
     chosen = np.random.default_rng(0).permutation(len(dataset))[: arguments.images]
     stride, offsets = backbone.layout.stride, []

@@ -29,9 +29,10 @@ from benchmarks.timing import Task, interleaved
 from freeloc._typing import Uint8Array
 from freeloc.errors import FreelocError
 from freeloc.images.decode import load_image
-from freeloc.inference.fusion import localize, pooled_scores
+from freeloc.inference.early_exit import undecided
+from freeloc.inference.fusion import localize
 from freeloc.inference.localizer import Localizer
-from freeloc.inference.presets import INT8_PRESETS, PRESETS, UNDECIDED_SCORE, ScalePlan
+from freeloc.inference.presets import INT8_PRESETS, PRESETS, ScalePlan
 from freeloc.inference.score_map import ScoreMap
 from freeloc.io.atomic import write_text
 from freeloc.io.prefetch import prefetch
@@ -72,7 +73,7 @@ def measure_frontier(subjects: Sequence[Subject], settings: Settings, images: in
                 {
                     "backbone": name,
                     "scales": list(plan.scales),
-                    "glance": plan.glance,
+                    "glance": plan.early_exit_after,
                     "preset": _preset(plan, subject, precision),
                     "ms": float(f"{ms:.4g}"),
                     **measured,
@@ -203,17 +204,17 @@ def _accuracies(
 
 def _plans(scales: tuple[float, ...]) -> list[ScalePlan]:
     fixed = [ScalePlan(tuple(scales[index] for index in chosen)) for chosen in subsets(len(scales))]
-    offered = [plan for plan in PRESETS.values() if plan is not None and plan.glance is not None]
+    offered = [plan for plan in PRESETS.values() if plan is not None and plan.early_exit_after is not None]
     return [*fixed, *(plan for plan in offered if set(plan.scales) <= set(scales))]
 
 
 def _as_planned(maps: Sequence[ScoreMap], plan: ScalePlan, pooling: str) -> list[ScoreMap]:
     """What of the maps at all scales a plan would have looked at."""
     part = _at(maps, plan.scales)
-    if plan.glance is None:
+    if plan.early_exit_after is None:
         return part
-    first = _at(maps, plan.scales[: plan.glance])
-    return part if np.abs(pooled_scores(first, pooling)).min() < UNDECIDED_SCORE else first
+    first = _at(maps, plan.scales[: plan.early_exit_after])
+    return part if undecided(first, pooling) else first
 
 
 def _at(maps: Sequence[ScoreMap], scales: tuple[float, ...]) -> list[ScoreMap]:

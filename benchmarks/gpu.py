@@ -39,6 +39,7 @@ from freeloc.errors import FreelocError
 from freeloc.features.extract import extract
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
 from freeloc.inference.localizer import Localizer
+from freeloc.inference.options import LocalizerOptions
 from freeloc.io.progress import print_status
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
@@ -163,14 +164,10 @@ def measure_prediction(bench: Bench) -> dict[str, Any]:
     model = fresh_model(bench.fresh_backbone(), bench.dataset.classes, amounts.hidden)
 
     def predict(batch: int) -> Callable[[], None]:
-        localizer = Localizer(
-            model,
-            bench.fresh_backbone(),
-            scales=amounts.scales,
-            runtime="torch",
-            precision=bench.precision,
-            batch=batch,
+        options = LocalizerOptions(
+            scales=amounts.scales, runtime="torch", precision=bench.precision, batch=batch
         )
+        localizer = Localizer.from_model(model, bench.fresh_backbone(), options)
         return lambda: _exhaust(localizer.predict_many(paths))
 
     tasks: dict[str, Task] = {str(batch): predict(batch) for batch in amounts.batches}

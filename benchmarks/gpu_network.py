@@ -24,7 +24,7 @@ from freeloc.geometry.size import Size
 from freeloc.images.canvas import load_canvases
 from freeloc.images.decode import ImageSource
 from freeloc.inference.score_map import fusion_lattice
-from freeloc.inference.scoring_graph import ScoringGraph
+from freeloc.inference.scoring_modules import ScoringModule
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.head import AdaptationHead
 from freeloc.runtime.tf32 import disable_tf32
@@ -54,7 +54,7 @@ class Forward:
         self.device = device
         self._precision = precision
         self._backbone = copy.deepcopy(backbone).eval().to(device=device, memory_format=torch.channels_last)
-        self._search = ScoringGraph(self._backbone.projection, copy.deepcopy(head).eval()).to(device)
+        self._search = ScoringModule(self._backbone.projection, copy.deepcopy(head).eval()).to(device)
         self._layout = backbone.layout
 
     def grid(self, scale: float) -> Grid:
@@ -247,7 +247,7 @@ def measure_agreement(
 
     def network(precision: str, where: torch.device, batch: int) -> TorchNetwork:
         own = copy.deepcopy(backbone)
-        search = ScoringGraph(own.projection, copy.deepcopy(head))
+        search = ScoringModule(own.projection, copy.deepcopy(head))
         return TorchNetwork(own, search, precision, where, batch)  # type: ignore[arg-type]
 
     reference = network("float32", torch.device("cpu"), 1)

@@ -26,7 +26,7 @@ from benchmarks.subject import Subject, add_model, subject_of
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.inference.multiscale import ScaleInput
-from freeloc.inference.scoring_graph import scoring_tail
+from freeloc.inference.scoring_graph import scoring_layers
 from freeloc.io.progress import print_status
 from freeloc.runtime.compile import network_graph
 
@@ -45,8 +45,8 @@ def measure_layers(subject: Subject, settings: Settings) -> dict[str, Any]:
         and its GFLOP.
     """
     core = openvino.Core()
-    graph = network_graph(subject.backbone, scoring_tail(subject.backbone, subject.model.head))
-    graphs = {subject.localizer()._latency.precision: graph}  # noqa: SLF001 - no public word tells it
+    graph = network_graph(subject.backbone, scoring_layers(subject.backbone, subject.model.head))
+    graphs = {subject.localizer()._latency_network.precision: graph}  # noqa: SLF001 - no public word tells it
     if subject.has_int8 and subject.model.int8 is not None:
         graphs["int8"] = core.read_model(subject.model.int8.structure, subject.model.int8.weights)
     scale = max(subject.scales)
@@ -76,7 +76,7 @@ def _profiled(core: Any, graph: Any, precision: str, looks: list[ScaleInput], ro
     for turn in range(rounds + 1):
         seconds: defaultdict[str, float] = defaultdict(float)
         for look in looks:
-            request.infer([look.canvas[None], *look.inputs])
+            request.infer([look.canvas[None], *look.extra])
             for layer in request.profiling_info:
                 seconds[kinds.get(layer.node_name, OTHERS)] += layer.real_time.total_seconds()
         if turn:  # the first makes the kernels

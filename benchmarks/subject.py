@@ -21,6 +21,7 @@ from freeloc.geometry.pyramid import TEST_SCALES
 from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
 from freeloc.inference.localizer import Localizer
+from freeloc.inference.options import LocalizerOptions
 from freeloc.metrics import GroundTruth, classification_ranking, location_ap, pointing_game
 from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
@@ -104,9 +105,8 @@ class Subject:
         self, scales: tuple[float, ...] | None = None, precision: InferencePrecision | None = None
     ) -> Localizer:
         """Make freeloc's own way to predict, at the given scales and precision or at the subject's."""
-        return Localizer(
-            self.model, self.backbone, scales=scales or self.scales, precision=precision or self.precision
-        )
+        options = LocalizerOptions(scales=scales or self.scales, precision=precision or self.precision)
+        return Localizer.from_model(self.model, self.backbone, options)
 
     def as_json(self) -> dict[str, Any]:
         """What a reader must know of it."""

@@ -8,6 +8,7 @@ from freeloc.datasets import Dataset
 from freeloc.geometry.grid import Padding
 from freeloc.images.decode import load_image
 from freeloc.inference.localizer import Localizer
+from freeloc.inference.options import LocalizerOptions
 from freeloc.nn.backbones.registry import load_backbone
 
 SCALES = (0.5, 1.0)
@@ -19,7 +20,8 @@ def test_scores_maps_and_points_are_freelocs(
 ) -> None:
     model = tiny_localizer.model.with_header(padding=padding)
     backbone = load_backbone(model.header.backbone)
-    ours = Localizer(model, backbone, scales=SCALES, runtime="openvino", precision="float32")
+    options = LocalizerOptions(scales=SCALES, runtime="openvino", precision="float32")
+    ours = Localizer.from_model(model, backbone, options)
     plain = PlainTorch(model, backbone, scales=SCALES, padding=padding, channels_last=channels_last)
     image = tiny_scenes.samples[0].path
     found, expected = plain.predict(image), ours.predict(image)

@@ -16,6 +16,7 @@ from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
 from freeloc.geometry.size import Size
 from freeloc.inference.localizer import Localizer
+from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.result import LocationMode
 from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
@@ -60,7 +61,8 @@ def looking(scales: tuple[float, ...], mode: LocationMode, square: bool) -> Loca
         scales=scales,
         padding=padding,
     )
-    return Localizer(Model(header, head), backbone, location=mode, runtime="torch", precision="float32")
+    options = LocalizerOptions(location=mode, runtime="torch", precision="float32")
+    return Localizer.from_model(Model(header, head), backbone, options)
 
 
 def painted(size: Size, across: float, down: float) -> tuple[np.ndarray, np.ndarray]:

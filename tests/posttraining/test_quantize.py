@@ -15,6 +15,7 @@ import torch
 from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError
 from freeloc.inference.localizer import Localizer
+from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.presets import INT8_PRESETS, Preset
 from freeloc.models.header import ModelFile
 from freeloc.models.model import Model
@@ -27,7 +28,7 @@ from freeloc.inference.localizer import Localizer
 
 localizer = Localizer.load(sys.argv[1], precision="int8", runtime="openvino")
 localizer.predict(sys.argv[2])
-assert localizer._latency.precision == "int8"
+assert localizer._latency_network.precision == "int8"
 for heavy in ("torch", "nncf"):
     assert heavy not in sys.modules, heavy
 """
@@ -90,7 +91,7 @@ def test_it_finds_what_float32_finds(
     tiny_int8: Path, tiny_localizer: Localizer, tiny_scenes: Dataset
 ) -> None:
     eight = Localizer.load(tiny_int8, precision="int8", runtime="openvino")
-    assert eight._latency.precision == "int8"
+    assert eight._latency_network.precision == "int8"
     near = []
     for sample in tiny_scenes:
         found, wanted = eight.predict(sample.path), tiny_localizer.predict(sample.path)
@@ -120,9 +121,8 @@ def test_both_ways_to_a_localizer_are_the_same(tiny_int8: Path, tiny_scenes: Dat
 
     model = Model.load(tiny_int8)
     image = tiny_scenes.samples[1].path
-    by_hand = Localizer(
-        model, load_backbone(model.header.backbone), precision="int8", runtime="openvino"
-    ).predict(image)
+    options = LocalizerOptions(precision="int8", runtime="openvino")
+    by_hand = Localizer.from_model(model, load_backbone(model.header.backbone), options).predict(image)
     loaded = Localizer.load(tiny_int8, precision="int8", runtime="openvino").predict(image)
     np.testing.assert_array_equal(by_hand.scores, loaded.scores)
     np.testing.assert_array_equal(by_hand.points, loaded.points)
@@ -150,11 +150,11 @@ def test_presets_take_it_where_it_is_there_and_pays(
 ) -> None:
     willing = preset in INT8_PRESETS and cpu_supports_int8()
     with_it = Localizer.load(tiny_int8, preset=preset, runtime="openvino")
-    assert (with_it._latency.precision == "int8") == willing
+    assert (with_it._latency_network.precision == "int8") == willing
     without = Localizer.load(tiny_run, preset=preset, runtime="openvino")
-    assert without._latency.precision != "int8"
+    assert without._latency_network.precision != "int8"
     asked = Localizer.load(tiny_int8, preset=preset, runtime="openvino", precision="float32")
-    assert asked._latency.precision == "float32"
+    assert asked._latency_network.precision == "float32"
 
 
 class TestMistakes:

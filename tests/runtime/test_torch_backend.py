@@ -15,7 +15,7 @@ from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.inference.score_map import fusion_lattice
-from freeloc.inference.scoring_graph import ScoringGraph
+from freeloc.inference.scoring_modules import ScoringModule
 from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.nn.conv1x1 import Conv1x1
 from freeloc.nn.head import AdaptationHead
@@ -58,11 +58,11 @@ class Cramped(Blurred):
         return features
 
 
-def search(backbone: Backbone) -> ScoringGraph:
+def search(backbone: Backbone) -> ScoringModule:
     torch.manual_seed(1)
     head = AdaptationHead(HeadSettings(backbone.width, classes=3, hidden=5))
     nn.init.normal_(head.fcb.weight, std=3.0)
-    return ScoringGraph(backbone.projection, head.eval())
+    return ScoringModule(backbone.projection, head.eval())
 
 
 # Their canvases are all 10×14 cells; what of them is image, and the lattice, differs.

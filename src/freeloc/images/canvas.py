@@ -11,10 +11,10 @@ from PIL import Image
 from freeloc._typing import Uint8Array
 from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.geometry.size import REFERENCE_SIDE
+from freeloc.geometry.size import REFERENCE_SIDE, Size
 from freeloc.images.decode import ImageSource, open_reduced
 
-__all__ = ["load_canvases", "make_canvas", "make_canvases"]
+__all__ = ["load_canvases", "load_for_scale", "make_canvas", "make_canvases"]
 
 _REDUCING_GAP = 3.0
 """Pillow's ``reducing_gap``: an image more than six times as large as its canvas is first reduced by a whole
@@ -48,10 +48,26 @@ def load_canvases(
     Raises:
         ImageError: the image cannot be read.
     """
-    longest = math.ceil((decode_scale or max(pyramid.scales)) * REFERENCE_SIDE)
-    image, size = open_reduced(source, _DECODING_GAP * longest)
+    image, size = load_for_scale(source, decode_scale or max(pyramid.scales))
     for grid in pyramid.grids(size, layout):
         yield grid, _make(image, grid, pad_color)
+
+
+def load_for_scale(source: ImageSource, scale: float) -> tuple[Image.Image, Size]:
+    """Decode an image finely enough for its canvases at a scale and all lower ones.
+
+    Args:
+        source: the image.
+        scale: the largest scale.
+
+    Returns:
+        An upright image of mode RGB, which for a large JPEG is reduced by 2, 4 or 8; and the size of the upright
+        original image.
+
+    Raises:
+        ImageError: the image cannot be read.
+    """
+    return open_reduced(source, _DECODING_GAP * math.ceil(scale * REFERENCE_SIDE))
 
 
 def make_canvas(image: Uint8Array | Image.Image, grid: Grid, pad_color: tuple[int, int, int]) -> Uint8Array:

@@ -115,8 +115,8 @@ def detections_from_classes(classes: Iterable[tuple[int, Float64Array, Float64Ar
         labels.append(np.full(len(class_scores), label, np.intp))
         scores.append(class_scores)
         boxes.append(class_boxes)
-    label = np.concatenate(labels)
-    return Detections(np.zeros_like(label), label, np.concatenate(scores), np.concatenate(boxes))
+    joined = np.concatenate(labels)
+    return Detections(np.zeros_like(joined), joined, np.concatenate(scores), np.concatenate(boxes))
 
 
 def _candidates(

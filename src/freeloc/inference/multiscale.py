@@ -1,133 +1,139 @@
-"""Images through the network, scale by scale: one at a time, or many in batches of one shape."""
+"""Running the network over the scales of images: one image at a time, or many in batches of one canvas shape."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from freeloc._typing import Float32Array
-from freeloc.errors import FreelocError
+from freeloc.errors import ImageError
 from freeloc.features.batching import in_batches
 from freeloc.geometry.grid import Grid
+from freeloc.inference.early_exit import EarlyExit
 from freeloc.inference.score_map import ScoreMap, fusion_lattice
 from freeloc.io.prefetch import prefetch
 from freeloc.runtime import Network
 
-__all__ = ["EarlyExit", "ScaleInput", "run_scales", "run_scales_many"]
+__all__ = ["ScaleInput", "run_scales", "run_scales_many"]
 
 Item = TypeVar("Item")
+Context = TypeVar("Context")
 
 
 @dataclass(frozen=True, eq=False)
 class ScaleInput:
-    """An image at one scale, ready for the network.
+    """One image at one scale, ready for the network.
 
     Attributes:
-        grid: where things are on the canvas.
+        grid: coordinate mapping between the image, the canvas and its cells.
         canvas: (H, W, 3) uint8 RGB.
-        inputs: the mask of its padding and the field of its lattice, see
-        `freeloc.inference.scoring_graph.ScoringGraph`.
+        extra: the mask of the padding and the sampling field of the lattice, see
+            `freeloc.inference.scoring_modules.ScoreReadout`.
     """
 
     grid: Grid
     canvas: npt.NDArray[np.uint8]
-    inputs: tuple[Float32Array, Float32Array]
+    extra: tuple[Float32Array, Float32Array]
 
     @classmethod
     def of(cls, grid: Grid, canvas: npt.NDArray[np.uint8]) -> ScaleInput:
-        """Make mask and field of a canvas."""
-        return cls(grid, canvas, (grid.padding_mask(), grid.sampling_field(fusion_lattice(grid.image_size))))
+        """Compute the mask and the sampling field of a canvas."""
+        field = grid.sampling_field(fusion_lattice(grid.image_size))
+        return cls(grid, canvas, (grid.padding_mask(), field))
 
-    def found(self, outputs: tuple[Float32Array, ...]) -> ScoreMap:
-        """What the network gave, cut to what belongs to the image."""
+    def score_map(self, outputs: tuple[Float32Array, ...]) -> ScoreMap:
+        """Crop the network's outputs to valid cells and to the image's lattice."""
         values, peaks, aligned = outputs
         lattice = fusion_lattice(self.grid.image_size)
-        own = aligned[:, : lattice.rows, : lattice.cols]
-        return ScoreMap(self.grid.crop_to_valid(values), self.grid, peaks, own)
+        cropped = aligned[:, : lattice.rows, : lattice.cols]
+        return ScoreMap(self.grid.crop_to_valid(values), self.grid, peaks, cropped)
 
 
-@dataclass(frozen=True)
-class EarlyExit:
-    """When the first scales are enough.
+def run_scales(inputs: Iterable[ScaleInput], network: Network, early_exit: EarlyExit) -> list[ScoreMap]:
+    """Compute the score maps of one image.
 
-    Attributes:
-        scales: how many they are; None asks for all scales of every image.
-        in_doubt: whether what they found asks for the others.
+    Args:
+        inputs: one per scale; only those that are needed are requested.
+        network: the compiled network.
+        early_exit: the scales after which the image may be finished.
     """
-
-    scales: int | None
-    in_doubt: Callable[[Sequence[ScoreMap]], bool]
-
-
-def run_scales(looks: Iterable[ScaleInput], network: Network, glance: EarlyExit) -> list[ScoreMap]:
-    """The maps of one image; what a glance makes needless is not even laid out."""
-    found: list[ScoreMap] = []
-    for look in looks:
-        if len(found) == glance.scales and not glance.in_doubt(found):
+    score_maps: list[ScoreMap] = []
+    for scale_input in inputs:
+        if early_exit.is_final(score_maps):
             break
-        found.append(look.found(network.run(look.canvas, *look.inputs)))
-    return found
+        score_maps.append(scale_input.score_map(network.run(scale_input.canvas, *scale_input.extra)))
+    return score_maps
 
 
 def run_scales_many(
-    items: Iterable[Item], looks: Callable[[Item], Iterable[ScaleInput]], network: Network, glance: EarlyExit
-) -> Iterator[tuple[Item, list[ScoreMap] | FreelocError]]:
-    """The maps of many images in order, canvases of one shape together; or why there are none.
+    items: Iterable[Item],
+    prepare: Callable[[Item], tuple[Context, Iterable[ScaleInput]]],
+    network: Network,
+    early_exit: EarlyExit,
+) -> Iterator[tuple[Context, list[ScoreMap]] | ImageError]:
+    """Compute the score maps of many images, running canvases of one shape together.
 
     Args:
-        items: taken a few at a time.
-        looks: decodes an image and lays it out.
-        network: asked for as many canvases at once as it likes.
-        glance: images that it leaves in doubt come together again for the other scales.
+        items: the images; a few windows are read ahead.
+        prepare: decodes an image, in a thread; returns its context, which is passed through, and one input per
+            scale.
+        network: the compiled network.
+        early_exit: the scales after which an image may be finished; undecided images are batched again for their
+            remaining scales.
+
+    Yields:
+        Context and score maps of every image, in order; or the error that ``prepare`` raised.
     """
 
-    def laid_out(item: Item) -> tuple[_Job[Item], list[ScaleInput]]:
+    def attempt(item: Item) -> tuple[_Job[Context] | ImageError, list[ScaleInput]]:
         try:
-            ready = list(looks(item))
-        except FreelocError as error:
-            return _Job(item, error=error), []
-        first = len(ready) if glance.scales is None else glance.scales
-        return _Job(item, waiting=ready[first:]), ready[:first]
+            context, inputs = prepare(item)
+            ready = list(inputs)
+        except ImageError as error:
+            return error, []
+        first = len(ready) if early_exit.after is None else early_exit.after
+        return _Job(context, remaining=ready[first:]), ready[:first]
 
-    def searched(ready: list[ScaleInput]) -> list[ScoreMap]:
-        outputs = network.run_many([look.canvas for look in ready], [look.inputs for look in ready])
-        return [look.found(own) for look, own in zip(ready, outputs, strict=True)]
+    def run(batch: list[ScaleInput]) -> list[ScoreMap]:
+        outputs = network.run_many([part.canvas for part in batch], [part.extra for part in batch])
+        return [part.score_map(values) for part, values in zip(batch, outputs, strict=True)]
 
-    def together(
-        jobs: Iterable[tuple[_Job[Item], list[ScaleInput]]],
-    ) -> Iterator[tuple[_Job[Item], list[ScoreMap]]]:
-        return in_batches(searched, jobs, key=lambda look: look.canvas.shape, window=2 * network.batch)
+    def run_batches(
+        jobs: Iterable[tuple[_Job[Context] | ImageError, list[ScaleInput]]],
+    ) -> Iterator[tuple[_Job[Context] | ImageError, list[ScoreMap]]]:
+        return in_batches(run, jobs, key=lambda part: part.canvas.shape, window=2 * network.batch)
 
-    def doubtful(
-        glanced: Iterable[tuple[_Job[Item], list[ScoreMap]]],
-    ) -> Iterator[tuple[_Job[Item], list[ScaleInput]]]:
-        for job, maps in glanced:
-            wanted = job.waiting if maps and glance.in_doubt(maps) else ()
-            yield replace(job, glanced=maps, waiting=()), list(wanted)
+    def continued(
+        finished: Iterable[tuple[_Job[Context] | ImageError, list[ScoreMap]]],
+    ) -> Iterator[tuple[_Job[Context] | ImageError, list[ScaleInput]]]:
+        for job, score_maps in finished:
+            if isinstance(job, ImageError):
+                yield job, []
+            else:
+                remaining = () if early_exit.is_final(score_maps) else job.remaining
+                yield _Job(job.context, finished=score_maps), list(remaining)
 
-    done = together(prefetch(laid_out, items, threads=network.threads, depth=2 * network.threads))
-    if glance.scales is not None:
-        done = together(doubtful(done))
-    for job, maps in done:
-        yield job.item, job.error or [*job.glanced, *maps]
+    results = run_batches(prefetch(attempt, items, threads=network.threads, depth=2 * network.threads))
+    if early_exit.after is not None:
+        results = run_batches(continued(results))
+    for job, score_maps in results:
+        yield job if isinstance(job, ImageError) else (job.context, [*job.finished, *score_maps])
 
 
 @dataclass(frozen=True, eq=False)
-class _Job(Generic[Item]):
-    """An image among many.
+class _Job(Generic[Context]):
+    """One of many images.
 
     Attributes:
-        item: as it was given.
-        error: why it cannot be read; None where it can.
-        waiting: what is looked at only if the first glance leaves a doubt.
-        glanced: what the first glance found.
+        context: passed through to the result.
+        remaining: scales that are computed only if the image is undecided after the first ones.
+        finished: score maps of the first scales.
     """
 
-    item: Item
-    error: FreelocError | None = None
-    waiting: Sequence[ScaleInput] = ()
-    glanced: Sequence[ScoreMap] = ()
+    context: Context
+    remaining: Sequence[ScaleInput] = ()
+    finished: Sequence[ScoreMap] = ()

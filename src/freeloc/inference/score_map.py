@@ -1,4 +1,4 @@
-"""Score maps of one image at one scale, and how they are aligned across scales."""
+"""Score maps of one image at one scale, and their alignment across scales."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from freeloc.geometry.size import Size
 __all__ = [
     "FUSION_GAIN",
     "LATTICE_STEP",
-    "SCORING_GRAPH_VERSION",
     "ScoreMap",
     "align_sigmoid",
     "fusion_lattice",
@@ -24,20 +23,17 @@ __all__ = [
 
 
 LATTICE_STEP = 8.0
-"""Distance of the raster on which maps are aligned, in pixels of the 500-normalised image."""
+"""Spacing of the lattice, in pixels of the image at scale 1."""
 
 
 FUSION_GAIN = np.float32(0.5)
-"""Raw scores are multiplied by this before the logistic when maps are fused. Halved, a sure window does not
-saturate at 1, and what all scales say of the place decides instead of how many are sure of the class."""
-
-
-SCORING_GRAPH_VERSION = 2
-"""Counts what `freeloc.inference.scoring_graph.scoring_tail` makes: a graph kept by another version is not run."""
+"""Factor of the raw scores before the logistic function when maps are fused. At half the score, confident cells do
+not saturate at 1, so that the fused maximum depends on agreement about the position rather than on the number of
+scales that are confident of the class."""
 
 
 def sigmoid(values: npt.ArrayLike) -> Float32Array:
-    """1 / (1 + exp(−v)) of equation 2 of the paper, float32, without overflow."""
+    """Return 1 / (1 + exp(−v)) in float32, without overflow (paper, equation 2)."""
     clipped = np.clip(np.asarray(values, dtype=np.float32), -60, 60)
     return (1 / (1 + np.exp(-clipped))).astype(np.float32)
 
@@ -47,11 +43,11 @@ class ScoreMap:
     """Raw scores of one image at one scale.
 
     Attributes:
-        values: (K, valid_rows, valid_cols) float32 raw scores; cells on padding are already cut away.
-        grid: where the cells lie in the image.
-        peaks: (K,) float32 their maxima.
-        aligned: (K, rows, cols) float32 softened map on `fusion_lattice`, as `align_sigmoid` makes it, where the
-            runtime has made it already; None leaves it to `localize`.
+        values: (K, valid_rows, valid_cols) float32 raw scores of the valid cells.
+        grid: coordinate mapping between the image and the cells.
+        peaks: (K,) float32 maxima of ``values``.
+        aligned: (K, rows, cols) float32 sigmoid map on `fusion_lattice`, see `align_sigmoid`, if the network
+            computed it; None otherwise.
     """
 
     values: Float32Array
@@ -61,17 +57,26 @@ class ScoreMap:
 
     @classmethod
     def of(cls, values: Float32Array, grid: Grid) -> ScoreMap:
-        """A map of which nothing but the raw scores is known."""
+        """Create a score map from raw scores alone."""
         return cls(values, grid, values.max(axis=(1, 2)))
 
 
 def fusion_lattice(image_size: Size) -> Lattice:
-    """The raster on which the maps of all scales of an image are aligned."""
+    """Return the lattice on which the score maps of all scales of an image are aligned."""
     return Lattice.with_spacing(image_size, LATTICE_STEP)
 
 
 def align_sigmoid(values: Float32Array, grid: Grid, lattice: Lattice) -> Float32Array:
-    """(K, rows, cols) the logistic of `FUSION_GAIN` times a raw map, brought onto a lattice bilinearly."""
+    """Sample the logistic function of `FUSION_GAIN` times the raw scores on a lattice, bilinearly.
+
+    Args:
+        values: (K, valid_rows, valid_cols) float32 raw scores.
+        grid: coordinate mapping of the scores.
+        lattice: the lattice.
+
+    Returns:
+        (K, rows, cols) float32.
+    """
     rows, cols = grid.sampling_weights(lattice)
     aligned: Float32Array = np.matmul(rows @ sigmoid(FUSION_GAIN * values), cols.T, dtype=np.float32)
     return aligned

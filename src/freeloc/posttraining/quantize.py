@@ -20,14 +20,13 @@ from freeloc.errors import FreelocError
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
-from freeloc.inference.scoring_graph import CellScorer, ScoreReadout
+from freeloc.inference.scoring_graph import int8_parts
 from freeloc.io.progress import pluralize, print_status
 from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
 from freeloc.models.registry import find_model, model_file, place_to_write
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.posttraining.nncf_quantization import quantize_network
-from freeloc.runtime import AppendedModule
 from freeloc.runtime.protocol import Canvas
 
 __all__ = ["IMAGES", "quantize"]
@@ -78,13 +77,10 @@ def quantize(
     )
     if not quiet:
         print_status(f"calibrating on {pluralize(calibration.images, 'image')}, {len(calibration)} canvases")
-    scores, reading = (
-        CellScorer(backbone.projection, float_model.head),
-        AppendedModule(ScoreReadout(), extra_input_dims=(2, 3)),
-    )
+    scores, readout = int8_parts(backbone, float_model.head)
     # NNCF shows its progress on standard output, which is for results.
     with redirect_stdout(StringIO() if quiet else sys.stderr):
-        graph = quantize_network(backbone, scores, reading, calibration)
+        graph = quantize_network(backbone, scores, readout, calibration)
     facts: dict[str, Any] = {
         "images": calibration.images,
         "canvases": len(calibration),

@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeloc.errors import FreelocError, ImageError
-from freeloc.images.decode import open_image
+from freeloc.errors import ImageError
 from freeloc.inference.localizer import Localizer
 from freeloc.io.progress import pluralize, print_status, track
 from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers, output_names
@@ -89,7 +88,8 @@ def _predict(
     with ExitStack() as stack:
         for writer in writers:
             stack.enter_context(writer)
-        outcomes = zip(paths, localizer.try_many(paths), strict=True)
+        with_images = any(writer.needs_image for writer in writers)
+        outcomes = zip(paths, localizer.predict_stream(paths, with_images=with_images), strict=True)
         for path, outcome in track(outcomes, "predicting", len(paths), quiet=quiet):
             if isinstance(outcome, ImageError):
                 if not skip_bad:
@@ -98,11 +98,9 @@ def _predict(
                     ) from outcome
                 bad.append(outcome)
                 continue
-            if isinstance(outcome, FreelocError):
-                raise outcome
-            image = open_image(path) if any(writer.needs_image for writer in writers) else None
+            result, image = outcome
             for writer in writers:
-                writer.write(outcome, image if writer.needs_image else None, path, names[path])
+                writer.write(result, image if writer.needs_image else None, path, names[path])
         if bad and len(bad) == len(paths):
             raise ImageError(
                 f"no image can be read ({len(bad)} tried); the first error: {bad[0]}",

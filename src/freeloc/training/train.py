@@ -22,6 +22,7 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
 from freeloc.images.hashing import hash_images
 from freeloc.inference.localizer import Localizer
+from freeloc.inference.options import LocalizerOptions
 from freeloc.io.progress import print_status
 from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
@@ -97,7 +98,8 @@ def train(
         # Without the hash of a file nobody keeps its graph: it is run once.
         part = replace(part, content_hash=None)
         backbone = load_backbone(settings.backbone, settings.weights)
-        return Localizer(part, backbone, runtime=settings.runtime, precision=settings.precision)
+        options = LocalizerOptions(runtime=settings.runtime, precision=settings.precision)
+        return Localizer.from_model(part, backbone, options)
 
     run = RunFolder(Path(out), resume=True, quiet=quiet)
     made = calibrated(model, dataset, folds, run.folds, train_fold, ready, seed=settings.seed, quiet=quiet)

@@ -14,7 +14,7 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.inference.fusion import localize
 from freeloc.inference.score_map import ScoreMap, align_sigmoid, fusion_lattice
-from freeloc.inference.scoring_graph import ScoringGraph
+from freeloc.inference.scoring_modules import ScoringModule
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.conv1x1 import Conv1x1
 from freeloc.nn.head import AdaptationHead
@@ -24,11 +24,11 @@ from freeloc.runtime import AppendedModule, Runtime, compile_network
 LAYOUT = CellLayout(32, 23.0)
 
 
-def new_search(seed: int) -> ScoringGraph:
+def new_search(seed: int) -> ScoringModule:
     torch.manual_seed(seed)
     head = AdaptationHead(HeadSettings(width=6, classes=3, hidden=4))
     nn.init.normal_(head.fcb.weight, std=3.0)
-    return ScoringGraph(Conv1x1(5, 6, ceiling=6), head.eval())
+    return ScoringModule(Conv1x1(5, 6, ceiling=6), head.eval())
 
 
 class TestAgainstNumPy:
@@ -94,7 +94,7 @@ def test_the_compiled_search_gives_the_same(who: Runtime) -> None:
     nn.init.normal_(head.fcb.weight, std=0.5)
     network = compile_network(
         backbone,
-        AppendedModule(ScoringGraph(backbone.projection, head), extra_input_dims=(2, 3)),
+        AppendedModule(ScoringModule(backbone.projection, head), extra_input_dims=(2, 3)),
         runtime=who,
     )
     size = Size(200, 150)

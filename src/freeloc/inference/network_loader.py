@@ -1,0 +1,187 @@
+"""The compiled network of a model, obtained in the cheapest way: without torch wherever possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freeloc.errors import BackboneError, ModelError
+from freeloc.geometry.grid import CellLayout
+from freeloc.inference.options import LocalizerOptions
+from freeloc.inference.scoring_graph import graph_key, scoring_layers
+from freeloc.models.header import ModelFile, ModelHeader
+from freeloc.runtime import (
+    Network,
+    Precision,
+    QuantizedGraph,
+    compile_cached,
+    compile_network,
+    compile_quantized,
+    is_graph_cached,
+)
+
+if TYPE_CHECKING:  # torch takes seconds to load
+    from freeloc.models.model import Model
+    from freeloc.nn.backbones.base import Backbone
+
+__all__ = ["ModelSource", "NetworkLoader"]
+
+
+class ModelSource:
+    """A model and its backbone, each loaded on first use.
+
+    Args:
+        header: the model's header.
+        content_hash: hash of the model file; None for a model that was not loaded from a file.
+        load_model: returns the model.
+        load_backbone: returns the backbone that the model was trained from.
+        load_int8: returns the model's int8 network.
+    """
+
+    def __init__(
+        self,
+        header: ModelHeader,
+        content_hash: str | None,
+        load_model: Callable[[], Model],
+        load_backbone: Callable[[], Backbone],
+        load_int8: Callable[[], QuantizedGraph | None],
+    ) -> None:
+        self.header = header
+        self.graph_key = None if content_hash is None else graph_key(header, content_hash)
+        self.load_int8 = load_int8
+        self._load_model = load_model
+        self._load_backbone = load_backbone
+
+    @classmethod
+    def from_model(cls, model: Model, backbone: Backbone) -> ModelSource:
+        """Return the source of a model in memory.
+
+        Raises:
+            BackboneError: the model was not trained on ``backbone``.
+        """
+        source = cls(model.header, model.content_hash, lambda: model, lambda: backbone, lambda: model.int8)
+        _ = source.backbone  # checked now
+        return source
+
+    @classmethod
+    def from_file(cls, model: str | Path, weights: str | Path | None = None) -> ModelSource:
+        """Return the source of a model file.
+
+        Args:
+            model: a model file, the run folder that contains it, or a name, see
+                `freeloc.models.registry.find_model`.
+            weights: weight file of the backbone; default: the embedded one.
+
+        Raises:
+            ModelError: the model does not exist, is damaged, or was written by a newer version of freeloc.
+            BackboneError: the model was not trained on ``weights``.
+        """
+        file = ModelFile.open(model)
+
+        def load_model() -> Model:
+            from freeloc.models.model import Model
+
+            return Model.load(file.path)
+
+        def load_backbone() -> Backbone:
+            from freeloc.nn.backbones.registry import load_backbone
+
+            return load_backbone(file.header.backbone, weights)
+
+        source = cls(file.header, file.content_hash, load_model, load_backbone, file.int8_graph)
+        if weights is not None:
+            _ = source.backbone  # checked now
+        return source
+
+    @cached_property
+    def model(self) -> Model:
+        """The head and its header."""
+        return self._load_model()
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The backbone, with the weights that training changed.
+
+        Raises:
+            BackboneError: the model was trained on other weights.
+        """
+        backbone = self.model.adapt_backbone(self._load_backbone())
+        if backbone.fingerprint != self.header.backbone_fingerprint:
+            raise BackboneError(
+                f"the model was trained on other weights of backbone {self.header.backbone} than those that were "
+                "loaded: give the weights that it was trained on",
+                parameter="weights",
+            )
+        return backbone
+
+    @cached_property
+    def layout(self) -> CellLayout:
+        """The backbone's layout of cells."""
+        return self.backbone.layout if self.header.layout is None else self.header.layout
+
+    @cached_property
+    def pad_color(self) -> tuple[int, int, int]:
+        """RGB color of the padding."""
+        return self.backbone.pad_color if self.header.pad_color is None else self.header.pad_color
+
+
+class NetworkLoader:
+    """The network of a model, as the options require it.
+
+    In order of preference, the network is the model's int8 network, its cached scoring graph, or backbone and head
+    compiled through torch. The first two load no torch, provided the header stores the backbone's layout.
+
+    Args:
+        source: the model.
+        options: how it is run.
+
+    Raises:
+        ModelError: the options require an int8 network and the model has none, or it is damaged.
+    """
+
+    def __init__(self, source: ModelSource, options: LocalizerOptions) -> None:
+        self._source = source
+        self._options = options
+        self._precision: Precision = "auto"
+        self._int8: QuantizedGraph | None = None
+        self._cache_key = source.graph_key if options.uses_openvino else None
+        precision = options.network_precision(has_int8=source.header.int8 is not None)
+        if precision == "int8":
+            self._int8 = _load_int8(source)
+            return
+        self._precision = precision
+        if self._cache_key is None or not is_graph_cached(self._cache_key):
+            _ = source.backbone  # loaded now, so that errors are raised here and not by the first prediction
+
+    def compile(self, *, streams: bool) -> Network:
+        """Return the network, ready to run.
+
+        Args:
+            streams: whether every core runs canvases of its own, for many images, or all cores share one canvas.
+        """
+        if self._int8 is not None:
+            return compile_quantized(self._int8, streams=streams)
+        if self._cache_key is not None:
+            network = compile_cached(self._cache_key, precision=self._precision, streams=streams)
+            if network is not None:
+                return network
+        return compile_network(
+            self._source.backbone,
+            scoring_layers(self._source.backbone, self._source.model.head, self._source.graph_key),
+            runtime=self._options.runtime,
+            precision=self._precision,
+            streams=streams,
+            batch=self._options.batch,
+        )
+
+
+def _load_int8(source: ModelSource) -> QuantizedGraph:
+    graph = source.load_int8()
+    if graph is None:
+        raise ModelError(
+            "the model has no int8 network: make one with freeloc.quantize, or choose another precision",
+            parameter="precision",
+        )
+    return graph

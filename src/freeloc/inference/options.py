@@ -1,0 +1,89 @@
+"""Options of prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from freeloc._choices import InferencePrecision, LocationMode, Preset, Runtime
+from freeloc.errors import ConfigurationError, check_choice
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.inference.presets import INT8_PRESETS, PRESETS, ScalePlan
+from freeloc.runtime import check_runtime, cpu_supports_int8, gpu_available
+
+__all__ = ["LocalizerOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalizerOptions:
+    """How a `freeloc.inference.localizer.Localizer` runs its model.
+
+    Attributes:
+        scales: the scales at which images are scored; default: the model's own.
+        preset: "fast", "balanced" or "best" instead of ``scales``, see `freeloc.inference.presets`.
+        location: how points are found, "fused" or "paper", see `freeloc.inference.fusion.localize`.
+        runtime: the library that runs the network.
+        precision: the arithmetic of the network. "int8" requires a model with an int8 network
+            (`freeloc.quantize`) and runs in OpenVINO. With "auto", the presets "fast" and "balanced" use the int8
+            network if the model has one and the processor multiplies 8-bit integers quickly.
+        batch: maximum number of canvases of one shape that torch runs together; default: 1 on a CPU, more on a
+            GPU. OpenVINO always runs one.
+
+    Raises:
+        ConfigurationError: an option is unknown or out of range, or two options contradict each other.
+    """
+
+    scales: tuple[float, ...] | None = None
+    preset: Preset | None = None
+    location: LocationMode = "fused"
+    runtime: Runtime = "auto"
+    precision: InferencePrecision = "auto"
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("location", self.location, LocationMode)
+        check_runtime(self.runtime, self.precision, allow_int8=True)
+        if self.preset is not None:
+            check_choice("preset", self.preset, Preset)
+        if self.scales is not None:
+            self._check_scales()
+        if self.batch is not None and self.batch < 1:
+            raise ConfigurationError(f"batch must be at least 1, got {self.batch}", parameter="batch")
+
+    def _check_scales(self) -> None:
+        if self.preset is not None:
+            raise ConfigurationError(
+                "scales and preset both choose the scales: give only one of them", parameter="preset"
+            )
+        if not isinstance(self.scales, tuple | list):
+            raise ConfigurationError(
+                f"scales must be a tuple of numbers, such as (0.5, 1, 2), got {self.scales!r}",
+                parameter="scales",
+            )
+        if len(set(self.scales)) < len(self.scales):
+            values = ", ".join(f"{scale:g}" for scale in self.scales)
+            raise ConfigurationError(f"scales are {values}: give every scale only once", parameter="scales")
+        object.__setattr__(self, "scales", Pyramid(tuple(self.scales)).scales)
+
+    @property
+    def uses_openvino(self) -> bool:
+        """Whether OpenVINO runs the network."""
+        return self.runtime == "openvino" or (self.runtime == "auto" and not gpu_available())
+
+    def scale_plan(self, model_scales: tuple[float, ...]) -> ScalePlan:
+        """Return the scales at which a model's images are scored.
+
+        Args:
+            model_scales: the model's own scales.
+        """
+        if self.scales is not None:
+            return ScalePlan(self.scales)
+        return (None if self.preset is None else PRESETS[self.preset]) or ScalePlan(model_scales)
+
+    def network_precision(self, *, has_int8: bool) -> InferencePrecision:
+        """Return the precision of the network: "int8" where the preset implies it.
+
+        Args:
+            has_int8: whether the model has an int8 network.
+        """
+        int8_is_allowed = self.precision == "auto" and self.preset in INT8_PRESETS and has_int8
+        return "int8" if int8_is_allowed and self.uses_openvino and cpu_supports_int8() else self.precision

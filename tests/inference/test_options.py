@@ -1,0 +1,71 @@
+"""Options of prediction: what they accept, and the scales and precision that follow from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from freeloc._choices import Preset
+from freeloc.errors import ConfigurationError, FreelocError
+from freeloc.inference.localizer import Localizer
+from freeloc.inference.options import LocalizerOptions
+from freeloc.inference.presets import PRESETS, ScalePlan
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("location", "middle"), ("runtime", "tensorflow"), ("precision", "float8"), ("preset", "slow")],
+)
+def test_unknown_choices_are_refused(tiny_run: Path, option: str, value: str) -> None:
+    with pytest.raises(FreelocError, match=f"{option} .*{value}.*: choose"):
+        Localizer.load(tiny_run, **{option: value})
+
+
+@pytest.mark.parametrize("scales", [(), (0.0,), (1.0, float("nan")), (1e6,)])
+def test_bad_scales_are_refused(scales: tuple[float, ...]) -> None:
+    with pytest.raises(FreelocError, match="^scales ") as caught:
+        LocalizerOptions(scales=scales, runtime="torch")
+    assert caught.value.parameter == "scales"
+
+
+@pytest.mark.parametrize(
+    ("options", "parameter", "message"),
+    [
+        ({"scales": (1.0,), "preset": "best"}, "preset", "scales and preset both choose the scales"),
+        ({"scales": "0.5,1"}, "scales", "scales must be a tuple of numbers"),
+        ({"scales": 1.0}, "scales", "scales must be a tuple of numbers"),
+        ({"scales": (1.0, 2.0, 1.0)}, "scales", "scales are 1, 2, 1: give every scale only once"),
+        ({"batch": 0}, "batch", "batch must be at least 1, got 0"),
+    ],
+)
+def test_contradictions_are_refused(options: dict[str, Any], parameter: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as raised:
+        LocalizerOptions(**options)
+    assert raised.value.parameter == parameter
+
+
+def test_the_scales_are_those_requested_or_the_models() -> None:
+    own = (1.0, 1.5)
+    assert LocalizerOptions().scale_plan(own) == ScalePlan(own)
+    assert LocalizerOptions(preset="best").scale_plan(own) == ScalePlan(own)
+    assert LocalizerOptions(preset="fast").scale_plan(own) == PRESETS["fast"]
+    assert LocalizerOptions(preset="balanced").scale_plan(own) == PRESETS["balanced"]
+    assert LocalizerOptions(scales=(3.0,)).scale_plan(own) == ScalePlan((3.0,))
+    assert LocalizerOptions(scales=[3.0]).scales == (3.0,)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("preset", [None, *get_args(Preset)])
+def test_int8_follows_from_the_preset(preset: Preset | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = preset in {"fast", "balanced"}
+    for supported in (False, True):
+        monkeypatch.setattr("freeloc.inference.options.cpu_supports_int8", lambda: supported)  # noqa: B023
+        options = LocalizerOptions(preset=preset, runtime="openvino")
+        assert (options.network_precision(has_int8=True) == "int8") == (fast and supported)
+        assert options.network_precision(has_int8=False) == "auto"
+        for other in (
+            LocalizerOptions(preset=preset, runtime="torch"),
+            LocalizerOptions(preset=preset, runtime="openvino", precision="float32"),
+        ):
+            assert other.network_precision(has_int8=True) == other.precision
