@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from PIL import Image
 
 from freeloc.datasets import Dataset
 from freeloc.errors import ConfigurationError, ImageError, OutputError
+from freeloc.images.decode import load_image
 from freeloc.inference.localizer import Localizer
 from freeloc.prediction.predict_files import PredictionOptions, predict_files
+from freeloc.visualization import draw_overlay
 from freeloc.writers import WriterOptions, localization_record
 
 
@@ -203,3 +206,36 @@ def test_only_the_formats_named_are_written(
     printed = capsys.readouterr()
     assert [json.loads(line)["image"] for line in printed.out.splitlines()] == [str(path) for path in paths]
     assert printed.err.endswith(f"wrote 2 predictions to {tmp_path / 'out'}\n")
+
+
+def test_each_image_is_opened_once(
+    tiny_localizer: Localizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [image(tmp_path / f"{number}.jpg", number) for number in range(3)]
+    paths[1:1] = [bad(tmp_path / "bad.jpg")]
+    opened: Counter[Path] = Counter()
+    open_path = Path.open
+
+    def count(path: Path, *args: Any, **words: Any) -> Any:
+        opened[path] += 1
+        return open_path(path, *args, **words)
+
+    monkeypatch.setattr(Path, "open", count)
+    options = PredictionOptions(formats=("jsonl", "overlays", "npz"), skip_bad=True)
+    assert predict_files(tiny_localizer, paths, tmp_path / "out", options, quiet=True) == 1
+    assert [opened[path] for path in paths] == [1, 1, 1, 1]
+    assert len(list((tmp_path / "out" / "overlays").iterdir())) == 3
+
+
+def test_the_overlay_of_a_large_jpeg_is_drawn_from_a_reduced_one(
+    tiny_localizer: Localizer, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.jpg"
+    rows, cols = np.mgrid[:2001, :4003]
+    Image.fromarray(np.stack([rows // 8, cols // 16, (rows + cols) // 24], -1).astype(np.uint8)).save(path)
+    options = PredictionOptions(threshold=0.0, formats=("overlays",))
+    predict_files(tiny_localizer, [path], tmp_path / "out", options, quiet=True)
+    expected = draw_overlay(load_image(path), tiny_localizer.predict(path), threshold=0.0)
+    with Image.open(tmp_path / "out" / "overlays" / "large.jpg") as written:
+        assert written.size == expected.size
+        assert np.abs(np.asarray(written).astype(int) - np.asarray(expected).astype(int)).mean() < 3
