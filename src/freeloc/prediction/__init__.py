@@ -1,1 +1,1 @@
-"""Predict whole folders of images and write the results."""
+"""Prediction of image files, with results written to a folder or to standard output."""

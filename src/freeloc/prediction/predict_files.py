@@ -1,4 +1,4 @@
-"""Predict many image files and write the results."""
+"""Prediction of image files, with results written to a folder or to standard output."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole report. Text is shown as written; web addresses (``https://…``) become links.
+    """A report. Text is shown as written; web addresses (``https://…``) become links.
 
     Attributes:
         title: title of the page.
