@@ -23,7 +23,7 @@ from freeloc import (
 from freeloc.inference.localizer import Localizer
 from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
-from freeloc.models.registry import package_folder
+from freeloc.models.registry import pretrained_folder
 from freeloc.training.recipe import Recipe
 from recipes.voc20_card import write_card
 
@@ -58,7 +58,7 @@ def main() -> None:
     words = parser.parse_args()
     model = words.model
     if model is None:
-        shipped = package_folder()
+        shipped = pretrained_folder()
         if shipped is None:
             parser.error("freeloc is not installed as files: give --model FILE")
         model = shipped / "voc20.safetensors"

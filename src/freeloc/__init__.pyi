@@ -35,8 +35,8 @@ from .inference.localizer import Localizer as Localizer
 from .inference.peaks import Peak as Peak
 from .inference.result import ClassLocation as ClassLocation
 from .inference.result import Localization as Localization
+from .models.card import ModelCard as ModelCard
 from .models.catalog import list_models as list_models
-from .models.header import ModelCard as ModelCard
 from .models.registry import find_model as find_model
 from .posttraining.calibrate import calibrate as calibrate
 from .posttraining.quantize import quantize as quantize

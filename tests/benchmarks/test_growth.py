@@ -72,7 +72,7 @@ def test_a_process_that_does_not_end_well(command: list[str], told: str) -> None
 def test_the_commands_message_is_told(tiny_scenes: Dataset, tmp_path: Path) -> None:
     program = Program(tmp_path / "none.safetensors")
     with pytest.raises(
-        FreelocError, match=r"freeloc predict ended with code 2: .*none\.safetensors does not exist"
+        FreelocError, match=r"freeloc predict ended with code 2: .*none\.safetensors: the file does not exist"
     ):
         program.predict(tiny_scenes.samples[0].path, 1)
 

@@ -115,7 +115,7 @@ def test_models_with_other_classes_are_refused_before_the_work(
     assert answer.err.count("\n") == 1
     answer = freeloc(*words, "--against", tmp_path / "gone")
     assert (answer.code, answer.out) == (2, "")
-    assert "gone does not exist" in answer.err
+    assert "gone: the file does not exist" in answer.err
     assert answer.err.count("\n") == 1
 
 

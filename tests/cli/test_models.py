@@ -15,7 +15,8 @@ import torch
 
 from freeloc.inference.localizer import Localizer
 from freeloc.models import registry
-from freeloc.models.header import ModelCard, ModelHeader
+from freeloc.models.card import ModelCard
+from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.head import AdaptationHead
@@ -47,7 +48,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     shipped = tmp_path / "package"
     shipped.mkdir()
-    monkeypatch.setattr(registry, "package_folder", lambda: shipped)
+    monkeypatch.setattr(registry, "pretrained_folder", lambda: shipped)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path / "share" / "freeloc" / "models"
@@ -122,7 +123,7 @@ def test_json(freeloc: Callable[..., Any], own: Path, shipped: Path) -> None:
     assert street["card"]["data_licence"] == "CC BY 4.0"
     assert street["origin"] == "yours"
     assert pets.keys() == street.keys() == torn.keys()
-    assert "cannot be read" in torn["problem"]
+    assert "cannot read model" in torn["problem"]
     assert torn["classes"] is None
 
 
@@ -211,7 +212,7 @@ def test_an_unknown_name_is_one_line(
         assert (answer.code, answer.out) == (2, "")
         assert answer.err == (
             "freeloc: there is no model 'pet' (did you mean pets?): give a model file or a run folder, or one of "
-            f"pets; models of your own get names in {own} or the folders of FREELOC_MODELS\n"
+            f"pets; a model gets a name in {own} or a folder of FREELOC_MODELS\n"
         )
 
 

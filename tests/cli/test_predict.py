@@ -252,8 +252,8 @@ def test_a_missing_model_missing_images_and_a_bad_place(
     (tmp_path / "empty").mkdir()
     note = images / "notes.txt"
     for model, image, out, wanted in (
-        (tmp_path / "gone", images, tmp_path / "out", "gone does not exist"),
-        (note, images, tmp_path / "out", "notes.txt cannot be read"),
+        (tmp_path / "gone", images, tmp_path / "out", "gone: the file does not exist"),
+        (note, images, tmp_path / "out", f"cannot read model {note}: "),
         (tiny_run, tmp_path / "gone.jpg", tmp_path / "out", "no such file or folder"),
         (tiny_run, f"{images}/*.bmp", tmp_path / "out", "no image matches"),
         (tiny_run, tmp_path / "empty", tmp_path / "out", "contains no images"),

@@ -152,7 +152,7 @@ def test_a_head_is_refused_on_other_weights(tiny_run: Path, tmp_path: Path, chan
 
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match=r"nowhere\.safetensors does not exist"):
+    with pytest.raises(FreelocError, match=r"nowhere\.safetensors: the file does not exist"):
         Localizer.load(tmp_path / "nowhere.safetensors")
 
 

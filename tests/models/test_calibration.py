@@ -1,238 +1,41 @@
-"""Platt scaling against scikit-learn, thresholds against all of them tried, and the laws both keep."""
+"""Calibrations: numbers that are refused, extreme scores, and JSON."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
 
-from freeloc.errors import FreelocError
-from freeloc.inference.score_map import sigmoid
-from freeloc.metrics import calibration_error
-from freeloc.models import platt_scaling as room
-from freeloc.models.calibration import Calibration
-from freeloc.models.platt_scaling import best_threshold, fit_calibration
+from freeloc.errors import ConfigurationError
+from freeloc.io.typed_json import convert_json, decode_json
+from freeloc.models.calibration import Calibration, logistic
 
 
-def drawn(seed: int, images: int, slopes: list[float], offsets: list[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Scores, and labels with just these log-odds."""
-    generator = np.random.default_rng(seed)
-    scores = generator.normal(-2, 3, (images, len(slopes)))
-    share = sigmoid(scores * slopes + offsets)
-    return scores, np.where(generator.random(scores.shape) < share, 1, -1).astype(np.int8)
-
-
-@st.composite
-def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
-    images, classes = draw(st.integers(1, 12)), draw(st.integers(1, 3))
-    score = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e4, 1e4))
-    rows = st.lists(st.lists(score, min_size=classes, max_size=classes), min_size=images, max_size=images)
-    label = st.lists(
-        st.lists(st.sampled_from([-1, 0, 1]), min_size=classes, max_size=classes),
-        min_size=images,
-        max_size=images,
-    )
-    return np.array(draw(rows)), np.array(draw(label), np.int8)
-
-
-# --- the fit -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_without_a_pull_the_fit_is_scikit_learns(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    scores, labels = drawn(seed, 400, [0.6, 1.2], [0.5, -2.0])
-    labels[::7, 0] = 0
-    monkeypatch.setattr(room, "_PULL", 0.0)
-    found = fit_calibration(scores, labels)
-    for k in range(2):
-        known = labels[:, k] != 0
-        own, right = scores[known, k], labels[known, k] > 0
-        high, low = (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2)
-        target = np.where(right, high, low)
-        # A target between 0 and 1 is two images with weights.
-        theirs = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(
-            np.concatenate([own, own])[:, None],
-            np.repeat([1, 0], len(own)),
-            np.concatenate([target, 1 - target]),
-        )
-        assert found.slopes[k] == pytest.approx(theirs.coef_[0, 0], rel=1e-5)
-        assert found.offsets[k] == pytest.approx(theirs.intercept_[0], rel=1e-4, abs=1e-4)
-
-
-def test_the_pull_is_scikit_learns_penalty() -> None:
-    scores, labels = drawn(5, 300, [0.4], [0.0])
-    pairs = room._Pairs(scores, np.where(labels > 0, 0.9, 0.1), labels != 0)
-    slope, offsets = pairs.fit(0.0, 25.0)
-    target = pairs.targets[:, 0]
-    theirs = LogisticRegression(C=1 / 25.0, tol=1e-10, max_iter=1000).fit(
-        np.concatenate([scores, scores]), np.repeat([1, 0], 300), np.concatenate([target, 1 - target])
-    )
-    assert slope == pytest.approx(theirs.coef_[0, 0], rel=1e-5)
-    assert offsets[0] == pytest.approx(theirs.intercept_[0], rel=1e-4, abs=1e-4)
-
-
-def test_a_shared_slope_is_one_regression_with_an_offset_a_class() -> None:
-    scores, labels = drawn(6, 200, [0.7, 0.5, 0.9], [0.0, -1.0, 1.5])
-    pairs = room._Pairs(scores, np.where(labels > 0, 0.95, 0.05), labels != 0)
-    slope, offsets = pairs.fit(1.0, 0.0)
-    columns = np.concatenate(
-        [np.column_stack([scores[:, k], np.tile(np.eye(3)[k], (200, 1))]) for k in range(3)]
-    )
-    target = pairs.targets.T.ravel()
-    theirs = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, max_iter=1000).fit(
-        np.concatenate([columns, columns]), np.repeat([1, 0], 600), np.concatenate([target, 1 - target])
-    )
-    np.testing.assert_allclose([slope, *offsets], theirs.coef_[0], rtol=1e-4, atol=1e-4)
-
-
-def test_it_finds_what_was_put_in_and_mends_the_probabilities() -> None:
-    slopes, offsets = [0.5, 0.6, 0.4, 0.5], [0.0, -1.0, 0.5, -0.5]
-    found = fit_calibration(*drawn(0, 20000, slopes, offsets))
-    np.testing.assert_allclose(found.slopes, slopes, rtol=0.06)
-    np.testing.assert_allclose(found.offsets, offsets, atol=0.12)
-    scores, labels = drawn(1, 20000, slopes, offsets)
-    assert calibration_error(sigmoid(scores), labels) > 0.05
-    assert calibration_error(found.probabilities(scores), labels) < 0.01
-
-
-def test_a_class_of_few_positives_is_held_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    scores, labels = drawn(2, 3000, [0.5] * 6, [0.0] * 5 + [-7.0])
-    few = labels[:, 5] > 0
-    assert 2 <= few.sum() <= 20
-    # As if the few said that the slope is another.
-    scores[few, 5] = -1.0
-
-    def astray() -> float:
-        found = fit_calibration(scores, labels)
-        return abs(found.slopes[5] / np.mean(found.slopes[:5]) - 1)
-
-    held = astray()
-    assert held < 0.5
-    monkeypatch.setattr(room, "_PULL", 0.0)
-    assert astray() > 1.4 * held
-
-
-def test_classes_that_say_nothing() -> None:
-    scores, labels = drawn(3, 500, [0.5] * 5, [0.0] * 5)
-    labels[:, 1], labels[:, 2], labels[:, 3] = -1, 1, 0
-    found = fit_calibration(scores, labels)
-    shared = found.slopes[1]
-    assert found.slopes[2] == shared
-    assert 0.4 < shared < 0.6
-    probabilities = found.probabilities(scores)
-    assert probabilities[:, 1].mean() == pytest.approx(1 / 502, rel=1e-3)
-    assert probabilities[:, 2].mean() == pytest.approx(501 / 502, rel=1e-3)
-    assert (found.slopes[3], found.offsets[3]) == (1.0, 0.0)
-    assert found.thresholds[1:4] == (0.5, 0.5, 0.5)
-    # Nothing is known of any class: equation 2 of the paper stays.
-    nothing = fit_calibration(scores, np.zeros_like(labels))
-    assert (nothing.slopes, nothing.offsets) == ((1.0,) * 5, (0.0,) * 5)
-    np.testing.assert_allclose(nothing.probabilities(scores), sigmoid(scores), atol=1e-6)
-    assert len(fit_calibration(np.zeros((3, 0)), np.zeros((3, 0)))) == 0
-
-
-def test_scores_that_mislead_are_given_no_weight() -> None:
-    scores, labels = drawn(4, 500, [0.5], [0.0])
-    found = fit_calibration(-scores, labels)
-    assert found.slopes == (0.0,)
-    positives = (labels > 0).sum()
-    assert found.probabilities(scores)[0, 0] == pytest.approx(positives / 500, abs=0.01)
-    assert found.thresholds == (0.5,)
-
-
-@settings(deadline=None, max_examples=200)
-@given(problems())
-def test_the_fit_is_sound_whatever_the_numbers(problem: tuple[np.ndarray, np.ndarray]) -> None:
-    scores, labels = problem
-    found = fit_calibration(scores, labels)
-    assert min(found.slopes) >= 0
-    probabilities = found.probabilities(scores)
-    assert np.isfinite(probabilities).all()
-    # Rising scores never make a class less probable.
-    order = np.argsort(scores, axis=0)
-    assert (np.diff(np.take_along_axis(probabilities, order, 0), axis=0) >= 0).all()
-    # Neither the order of images nor what is not known is looked at.
-    again = np.random.default_rng(0).permutation(len(scores))
-    other = fit_calibration(np.where(labels != 0, scores, np.nan)[again], labels[again])
-    np.testing.assert_allclose(other.probabilities(scores), probabilities, atol=1e-4)
-
-
-@settings(deadline=None)
-@given(st.integers(0, 100), st.floats(0.1, 10), st.floats(-5, 5))
-def test_the_scale_of_scores_is_nothing_to_a_lone_slope(seed: int, gain: float, shift: float) -> None:
-    scores, labels = drawn(seed, 60, [0.8], [0.0])
-    labels[0], labels[1] = 1, -1
-    pairs = room._Pairs(scores, np.where(labels > 0, 0.9, 0.1), labels != 0)
-    moved = room._Pairs(gain * scores + shift, pairs.targets, pairs.known)
-    (one, at), (other, there) = pairs.fit(1.0, 0.0), moved.fit(1.0, 0.0)
-    assert other * gain == pytest.approx(one, rel=1e-4, abs=1e-6)
-    np.testing.assert_allclose(there + other * shift, at, rtol=1e-4, atol=1e-4)
-
-
-# --- thresholds --------------------------------------------------------------------------------------------
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 20), st.booleans()), min_size=1, max_size=15))
-def test_no_threshold_has_a_better_f1(pairs: list[tuple[int, bool]]) -> None:
-    share = np.array([part / 20 for part, _ in pairs])
-    present = np.array([right for _, right in pairs])
-    present[0] = True
-    chosen = best_threshold(share, present, imagined=0.0)
-    best = max(f1_score(present, share >= threshold) for threshold in share)
-    assert f1_score(present, share >= chosen) == pytest.approx(best)
-    assert 0 < chosen <= 1
-    assert chosen not in share  # midway: rounding moves no image across
-
-
-def test_few_positives_do_not_decide_alone() -> None:
-    share = np.linspace(0.001, 0.999, 999) ** 6
-    present = np.zeros(999, bool)
-    present[-1] = True
-    assert best_threshold(share, present, imagined=0.0) > 0.99
-    # What the probabilities promise, with all of which half of the best F1 is the best threshold.
-    assert 0.2 < best_threshold(share, present) < 0.6
-    generator = np.random.default_rng(0)
-    many = np.tile(share, 50)
-    truth = generator.random(len(many)) < many
-    alone, together = (best_threshold(many, truth, imagined) for imagined in (0.0, 10.0))
-    assert alone == pytest.approx(together, abs=0.03)
-
-
-# --- what is kept ------------------------------------------------------------------------------------------
-
-
-def test_there_and_back() -> None:
-    made = Calibration((0.5, 0.0), (-1.25, 0.1 + 0.2), (0.5, 1 / 3), {"images": 7})
-    text = json.dumps(made.as_json())
-    back = Calibration.from_json(json.loads(text), 2)
-    assert back == made
+def test_json_and_back() -> None:
+    calibration = Calibration((0.5, 0.0), (-1.25, 0.1 + 0.2), (0.5, 1 / 3), {"images": 7})
+    back = convert_json(decode_json(json.dumps(asdict(calibration))), Calibration)
+    assert back == calibration
     assert back.facts == {"images": 7}
     assert len(back) == 2
-    with pytest.raises(ValueError, match="the model of 3"):
-        Calibration.from_json(json.loads(text), 3)
-    with pytest.raises(KeyError):
-        Calibration.from_json({}, 2)
+    with pytest.raises(ValueError, match="missing required field `slopes`"):
+        convert_json({}, Calibration)
 
 
 @pytest.mark.parametrize(
-    ("changes", "wanted"),
+    ("changes", "message"),
     [
-        ({"slopes": (0.5,)}, "slopes, offsets and thresholds"),
-        ({"slopes": (0.5, -0.1)}, "no slope negative"),
+        ({"slopes": (0.5,)}, "there are 1 slopes, 2 offsets and 2 thresholds"),
+        ({"slopes": (0.5, -0.1)}, "slopes must not be negative"),
         ({"offsets": (0.0, float("nan"))}, "finite"),
         ({"thresholds": (0.5, 1.5)}, "between 0 and 1"),
         ({"thresholds": (0.5, float("nan"))}, "between 0 and 1"),
     ],
 )
-def test_what_makes_no_sense_is_refused(changes: dict[str, tuple[float, ...]], wanted: str) -> None:
+def test_numbers_out_of_range_are_refused(changes: dict[str, tuple[float, ...]], message: str) -> None:
     sound = {"slopes": (1.0, 1.0), "offsets": (0.0, 0.0), "thresholds": (0.5, 0.5)}
-    with pytest.raises(ValueError, match=wanted):
+    with pytest.raises(ConfigurationError, match=message):
         Calibration(**(sound | changes))
 
 
@@ -240,11 +43,4 @@ def test_extreme_scores_overflow_nowhere() -> None:
     made = Calibration((2.0,), (0.0,), (0.5,))
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         odds = made.log_odds([[-1e30], [0.0], [1e30]])
-        np.testing.assert_array_equal(room._sigmoid(odds), [[0.0], [0.5], [1.0]])
-
-
-def test_mistakes_are_named() -> None:
-    with pytest.raises(FreelocError, match="not a number"):
-        fit_calibration([[np.inf]], [[1]])
-    with pytest.raises(ValueError, match="must both be"):
-        fit_calibration([1.0], [1])
+        np.testing.assert_array_equal(logistic(odds), [[0.0], [0.5], [1.0]])

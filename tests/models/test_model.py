@@ -24,7 +24,8 @@ from torch import nn
 from freeloc.errors import FreelocError, ModelError
 from freeloc.geometry.grid import CellLayout
 from freeloc.models.calibration import Calibration
-from freeloc.models.header import ModelCard, ModelFile, ModelHeader
+from freeloc.models.card import ModelCard
+from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.nn.head import AdaptationHead
@@ -238,11 +239,11 @@ class TestChangedBackbone:
     def test_a_missing_base_is_told(self, model: Model, tmp_path: Path) -> None:
         model.save(tmp_path / "m")
         rewrite(tmp_path / "m", lambda own: own.pop("backbone_base"))
-        with pytest.raises(FreelocError, match="is damaged .*backbone_base"):
+        with pytest.raises(FreelocError, match="is damaged: the field backbone_base is missing"):
             Model.load(tmp_path / "m")
 
 
-class TestHalfTheRoom:
+class TestFloat16:
     """Weights of float16, with the arithmetic that they had."""
 
     @pytest.fixture
@@ -313,20 +314,12 @@ class TestHalfTheRoom:
             dataclasses.replace(model, storage="float16").save(tmp_path / "m")
         assert not (tmp_path / "m").exists()
 
-    def test_a_pooling_that_is_not_installed(self, path: Path) -> None:
-        rewrite(path, lambda own: own.update(pooling="elsewhere"))
-        with pytest.raises(
-            ModelError, match="uses the pooling 'elsewhere', which is not available"
-        ) as caught:
-            Model.load(path)
-        assert caught.value.path == path
-
     def test_one_bit_of_a_weight(self, model: Model, backbone: TinyBackbone, tmp_path: Path) -> None:
         model.to_float16(backbone).save(tmp_path / "m")
         data = bytearray((tmp_path / "m").read_bytes())
         data[-3] ^= 1
         (tmp_path / "m").write_bytes(data)
-        with pytest.raises(FreelocError, match="its weights are not those that were written"):
+        with pytest.raises(FreelocError, match="its weights do not have the stored hash"):
             Model.load(tmp_path / "m")
 
 
@@ -357,7 +350,7 @@ class TestCard:
 
 class TestMistakes:
     def test_no_such_file(self, tmp_path: Path) -> None:
-        with pytest.raises(FreelocError, match=r"model .*absent does not exist"):
+        with pytest.raises(FreelocError, match=r"cannot load model .*absent: the file does not exist"):
             Model.load(tmp_path / "absent")
 
     def test_a_folder_without_a_model(self, tmp_path: Path) -> None:
@@ -367,7 +360,9 @@ class TestMistakes:
     @pytest.mark.parametrize("version", [4, 0, None, "1"])
     def test_another_format_version(self, path: Path, version: object) -> None:
         rewrite(path, lambda own: own.update(format_version=version))
-        with pytest.raises(FreelocError, match=f"format version {version}, this freeloc reads 1 to 3"):
+        with pytest.raises(
+            FreelocError, match=f"format version {version}, and this freeloc reads versions 1 to 3"
+        ):
             Model.load(path)
 
     def test_safetensors_of_somebody_else(self, tmp_path: Path) -> None:
@@ -380,7 +375,7 @@ class TestMistakes:
     def test_a_file_cut_short(self, path: Path, share: float) -> None:
         data = path.read_bytes()
         path.write_bytes(data[: int(share * len(data))])
-        with pytest.raises(FreelocError, match=r"model .*model\.safetensors cannot be read"):
+        with pytest.raises(FreelocError, match=r"cannot read model .*model\.safetensors: "):
             Model.load(path)
 
     @pytest.mark.parametrize(
@@ -392,7 +387,7 @@ class TestMistakes:
     )
     def test_a_part_is_missing(self, path: Path, key: str) -> None:
         rewrite(path, lambda own: own.pop(key))
-        with pytest.raises(FreelocError, match=f"is damaged .*{key}"):
+        with pytest.raises(FreelocError, match=f"is damaged: the field {key} is missing"):
             Model.load(path)
 
     @pytest.mark.parametrize(
@@ -416,9 +411,7 @@ class TestMistakes:
 
     def test_a_pooling_that_is_not_installed(self, path: Path) -> None:
         rewrite(path, lambda own: own.update(pooling="elsewhere"))
-        with pytest.raises(
-            ModelError, match="uses the pooling 'elsewhere', which is not available"
-        ) as caught:
+        with pytest.raises(ModelError, match="its pooling 'elsewhere' is not available") as caught:
             Model.load(path)
         assert caught.value.path == path
 
@@ -426,7 +419,7 @@ class TestMistakes:
         data = bytearray(path.read_bytes())
         data[-7] ^= 1
         path.write_bytes(data)
-        with pytest.raises(FreelocError, match="its weights are not those that were written"):
+        with pytest.raises(FreelocError, match="its weights do not have the stored hash"):
             Model.load(path)
 
     def test_weights_of_a_file_that_tells_no_hash(self, path: Path) -> None:
@@ -467,7 +460,7 @@ class TestMistakes:
             (tmp_path / name).write_bytes(pickle.dumps(Trap(), protocol))
         torch.save({"head": Trap()}, tmp_path / "zipped")
         for name in ("old", "new", "zipped"):
-            with pytest.raises(FreelocError, match="cannot be read"):
+            with pytest.raises(FreelocError, match="cannot read model"):
                 Model.load(tmp_path / name)
         assert not marker.exists()
         with suppress(Exception):

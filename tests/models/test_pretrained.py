@@ -9,7 +9,7 @@ import pytest
 from freeloc import Localizer, find_model
 from freeloc.datasets.voc.reader import VOC_CLASSES
 from freeloc.models.header import ModelFile
-from freeloc.models.registry import package_folder
+from freeloc.models.registry import pretrained_folder
 from freeloc.nn.backbones.registry import load_backbone
 
 skimage_data = pytest.importorskip("skimage.data", reason="images come with scikit-image: .[demo]")
@@ -30,7 +30,7 @@ def voc20() -> Localizer:
 
 def test_it_lies_in_the_package_and_says_what_it_is() -> None:
     path = find_model("voc20")
-    assert path.parent == package_folder()
+    assert path.parent == pretrained_folder()
     assert path.stat().st_size < 10e6
     header = ModelFile.open(path).header
     assert header.classes == VOC_CLASSES

@@ -18,8 +18,8 @@ from freeloc.models.registry import (
     find_model,
     model_folders,
     named_models,
-    package_folder,
-    place_to_write,
+    pretrained_folder,
+    writable_path,
 )
 
 
@@ -59,7 +59,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in place of the package's own."""
     folder = tmp_path / "package"
     folder.mkdir()
-    monkeypatch.setattr(registry, "package_folder", lambda: folder)
+    monkeypatch.setattr(registry, "pretrained_folder", lambda: folder)
     return folder
 
 
@@ -76,7 +76,7 @@ def test_the_order_of_places(team: Path, own: Path, shipped: Path) -> None:
 
 
 def test_the_package_has_a_folder_of_models() -> None:
-    folder = package_folder()
+    folder = pretrained_folder()
     assert folder == Path(freeloc.__file__).parent / "models" / "pretrained"
     assert not list(folder.glob("*.py"))
     # Whatever ships is found under its name, and nothing else is in the way.
@@ -92,7 +92,7 @@ def test_a_package_in_an_archive_has_none(monkeypatch: pytest.MonkeyPatch, tmp_p
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("freeloc/models/pretrained/voc20.safetensors", "x")
     monkeypatch.setattr(registry, "files", lambda _name: zipfile.Path(archive, "freeloc/"))
-    assert package_folder() is None
+    assert pretrained_folder() is None
     assert [origin for _folder, origin in model_folders()] == ["yours"]
 
 
@@ -142,7 +142,7 @@ def test_a_folder_without_a_model_is_not_passed_over(here: Path, own: Path, ship
     (here / "street").mkdir()
     assert find_model("street") == Path("street")  # who reads it says what is missing
     named = put(own / "street.safetensors")
-    with pytest.raises(FreelocError, match="street is a folder here that holds no model") as caught:
+    with pytest.raises(FreelocError, match="the current folder contains a folder of that name") as caught:
         find_model("street")
     assert str(named) in str(caught.value)
 
@@ -179,7 +179,7 @@ def test_a_near_name_is_suggested(here: Path, own: Path, shipped: Path, word: st
         find_model(word)
     assert str(caught.value) == (
         f"there is no model {word!r} (did you mean street?): give a model file or a run folder, or one of "
-        f"birds, street; models of your own get names in {own} or the folders of FREELOC_MODELS"
+        f"birds, street; a model gets a name in {own} or a folder of FREELOC_MODELS"
     )
 
 
@@ -188,14 +188,14 @@ def test_without_any_model(here: Path, own: Path, shipped: Path) -> None:
         find_model("voc20")
     assert str(caught.value) == (
         "there is no model 'voc20': give a model file or a run folder; "
-        f"models of your own get names in {own} or the folders of FREELOC_MODELS"
+        f"a model gets a name in {own} or a folder of FREELOC_MODELS"
     )
 
 
 def test_many_models_are_not_all_named(here: Path, own: Path, shipped: Path) -> None:
     for number in range(40):
         put(own / f"model{number:02}.safetensors")
-    with pytest.raises(FreelocError, match=r"one of model00, .*model09, … \(freeloc models lists all\); "):
+    with pytest.raises(FreelocError, match=r"one of model00, .*model09, … \(list_models returns all\); "):
         find_model("zebra")
 
 
@@ -203,10 +203,10 @@ def test_many_models_are_not_all_named(here: Path, own: Path, shipped: Path) -> 
 
 
 def test_the_packages_files_are_not_written_to(own: Path, shipped: Path, tmp_path: Path) -> None:
-    assert place_to_write(shipped / "voc20.safetensors") == own / "voc20.safetensors"
-    assert place_to_write(shipped / "a" / "model.safetensors") == own / "a" / "model.safetensors"
+    assert writable_path(shipped / "voc20.safetensors") == own / "voc20.safetensors"
+    assert writable_path(shipped / "a" / "model.safetensors") == own / "a" / "model.safetensors"
     for elsewhere in (own / "voc20.safetensors", tmp_path / "run" / "model.safetensors", Path("run")):
-        assert place_to_write(elsewhere) == elsewhere
+        assert writable_path(elsewhere) == elsewhere
 
 
 def test_names_are_known_without_anything_heavy() -> None:

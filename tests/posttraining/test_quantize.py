@@ -171,7 +171,7 @@ class TestMistakes:
         start = data.index(b"<?xml")
         data[start + 5000] ^= 1
         (tmp_path / "torn").write_bytes(data)
-        with pytest.raises(FreelocError, match=r"torn is damaged \(its int8 network"):
+        with pytest.raises(FreelocError, match="torn is damaged: its int8 network"):
             ModelFile.open(tmp_path / "torn").int8_graph()
         with pytest.raises(FreelocError, match="torn is damaged"):
             Localizer.load(tmp_path / "torn", precision="int8", runtime="openvino")

@@ -11,7 +11,8 @@ import pytest
 from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError
 from freeloc.inference.localizer import Localizer
-from freeloc.models.header import ModelCard, ModelFile, ModelHeader
+from freeloc.models.card import ModelCard
+from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.models.model import Model
 from freeloc.posttraining.release import release
 

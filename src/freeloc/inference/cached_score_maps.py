@@ -79,5 +79,5 @@ def score_maps_from_features(
 
 def trained_on_full_images(model: Model) -> bool:
     """Whether a head was trained on full images: its score is that of the mean of all cells, not of any cell."""
-    recipe = dict(model.header.manifest.get("recipe") or {})
+    recipe = model.header.manifest.get("recipe") or {}
     return recipe.get("pooling") == "full"

@@ -1,1 +1,1 @@
-"""Model files: header, weights, names and calibration."""
+"""Model files: headers, weights, names and calibration."""

@@ -1,4 +1,4 @@
-"""What the models that have names say of themselves, read from their headers alone: no weights, no torch."""
+"""The list of all named models with their headers, read without weights and without torch."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class ListedModel:
     """A named model and its header.
 
     Attributes:
-        name: what finds it.
+        name: the name under which the model is found.
         path: the file.
-        origin: "package" for those that come with freeloc, "yours" for all others.
-        header: what the file says; None where it cannot be used.
-        problem: why it cannot, in one sentence; None where it can.
+        origin: "package" for models that are part of freeloc, "yours" for all others.
+        header: the file's header; None if the file cannot be used.
+        problem: why the file cannot be used; None if it can.
     """
 
     name: str
@@ -32,7 +32,7 @@ class ListedModel:
     problem: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, the same keys for every model; null where nothing is known."""
+        """Return the model as JSON values, with the same keys for every model; unknown values are None."""
         header = self.header
         return {
             "name": self.name,
@@ -49,10 +49,10 @@ class ListedModel:
 
 def list_models() -> list[ListedModel]:
     """Return every named model with its header, sorted by name."""
-    return [_listed(model) for model in named_models()]
+    return [_read(model) for model in named_models()]
 
 
-def _listed(model: NamedModel) -> ListedModel:
+def _read(model: NamedModel) -> ListedModel:
     header, problem = None, None
     try:
         header = ModelFile.open(model.path).header

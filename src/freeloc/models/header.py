@@ -1,36 +1,35 @@
-"""The header of a model file: everything but the weights, read without torch."""
+"""The header of a model file: everything but the tensors, read without torch."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
+from msgspec import Meta
 from safetensors import SafetensorError, safe_open
 
-from freeloc.errors import ConfigurationError, ModelError, check_choice
+from freeloc.errors import ConfigurationError, ModelError
 from freeloc.geometry.grid import CellLayout, Padding
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.models.calibration import Calibration
+from freeloc.io.typed_json import convert_json, decode_json, reject_unknown_fields
+from freeloc.models.calibration import DEFAULT_THRESHOLD, Calibration
+from freeloc.models.card import ModelCard
 from freeloc.models.registry import find_model
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.pooling.registry import POOLINGS
 from freeloc.runtime import QuantizedGraph
 
-__all__ = [
-    "DEFAULT_BOX_THRESHOLD",
-    "INT8_TENSORS",
-    "ModelCard",
-    "ModelFile",
-    "ModelHeader",
-]
+__all__ = ["DEFAULT_BOX_THRESHOLD", "INT8_TENSORS", "METADATA_KEY", "ModelFile", "ModelHeader", "unreadable"]
 
 DEFAULT_BOX_THRESHOLD = 0.3
-"""Box threshold of models for which none was fitted, as a fraction of a map's maximum."""
+"""Box threshold of models for which none was fitted, as a share of a map's maximum."""
+
+METADATA_KEY = "freeloc"
+"""Key of the header, as JSON, in the metadata of the safetensors file."""
 
 INT8_TENSORS = ("int8.structure", "int8.weights")
 """Names of the two uint8 vectors that store the int8 network."""
@@ -39,35 +38,18 @@ _HEAD_ONLY, _WITH_BACKBONE, _WITH_INT8 = 1, 2, 3
 """Format versions: version 1 stores a head; version 2 adds changed backbone weights; version 3 adds an int8
 network, with or without changed backbone weights."""
 
+_REQUIRED = (
+    *("backbone", "backbone_fingerprint", "classes", "head", "scales"),
+    *("padding", "pooling", "threshold", "manifest"),
+)
+"""Fields that every file has; later versions of the format added the others."""
 
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """Description of a model for people who did not train it.
+_MAX_PIXELS = 4096
+"""Largest stride, offset and window of a cell layout."""
 
-    Attributes:
-        name: the model's name; `find_model` uses the file's name, not this one.
-        version: the model's version, as its author counts.
-        description: one line on what the model localizes and on its training data.
-        data_licence: license or terms of use of the training images.
-    """
-
-    name: str
-    version: str = ""
-    description: str = ""
-    data_licence: str = ""
-
-    def __post_init__(self) -> None:
-        for entry in fields(self):
-            if not isinstance(getattr(self, entry.name), str):
-                raise ConfigurationError(
-                    f"{entry.name} of the model card must be a string", parameter=entry.name
-                )
-
-    @classmethod
-    def from_json(cls, values: Any) -> ModelCard:
-        """Read a card from JSON values, ignoring fields that later versions of freeloc may add."""
-        known = {entry.name for entry in fields(cls)}
-        return cls(**{key: value for key, value in dict(values).items() if key in known})
+Name: TypeAlias = Annotated[str, Meta(max_length=1000)]
+Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+Channel: TypeAlias = Annotated[int, Meta(ge=0, le=255)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,41 +66,67 @@ class ModelHeader:
         padding: how canvases are padded.
         pooling: how a score map becomes a score, see `freeloc.nn.pooling.registry.POOLINGS`.
         threshold: probability from which a class counts as present, used without a ``calibration``.
-        box_threshold: fraction of a map's maximum at which boxes are drawn, see `freeloc.inference.boxes`.
+        box_threshold: share of a map's maximum at which boxes are drawn, see `freeloc.inference.boxes`.
         layout: the backbone's cell layout; None in files that do not store it, for which the backbone is loaded.
         pad_color: RGB color of canvas padding; None in files that do not store it.
         manifest: how the model was trained.
         calibration: maps scores to probabilities, with one threshold per class; None if not calibrated.
         card: description for other people; None if there is none.
-        int8: how the int8 network was made, with the SHA-256 of its graph as ``sha256``; None without one.
+        int8: how the int8 network was computed, with the SHA-256 of its graph as ``sha256``; None without one.
         weights_digest: SHA-256 over names and bytes of all tensors; None before saving, and in files that do not
             store it.
+
+    Raises:
+        ConfigurationError: a value is out of range, or fields contradict each other.
     """
 
-    backbone: str
-    backbone_fingerprint: str
-    classes: tuple[str, ...]
+    backbone: Name
+    backbone_fingerprint: Name
+    classes: Annotated[tuple[Name, ...], Meta(max_length=100_000)]
     head: HeadSettings
-    scales: tuple[float, ...]
+    scales: Annotated[tuple[float, ...], Meta(max_length=100)]
     padding: Padding = "stride"
-    pooling: str = "max"
-    threshold: float = 0.5
-    box_threshold: float = DEFAULT_BOX_THRESHOLD
+    pooling: Name = "max"
+    threshold: Share = DEFAULT_THRESHOLD
+    box_threshold: Share = DEFAULT_BOX_THRESHOLD
     layout: CellLayout | None = None
-    pad_color: tuple[int, int, int] | None = None
+    pad_color: tuple[Channel, Channel, Channel] | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
-    backbone_base: str | None = None
+    backbone_base: Name | None = None
     calibration: Calibration | None = None
     card: ModelCard | None = None
     int8: Mapping[str, Any] | None = None
-    weights_digest: str | None = None
+    weights_digest: Name | None = None
+
+    def __post_init__(self) -> None:
+        Pyramid(self.scales, self.padding)
+        names = len(self.classes)
+        if self.head.classes != names:
+            raise ConfigurationError(
+                f"the head has {self.head.classes} classes, but there are {names} class names"
+            )
+        if self.calibration is not None and len(self.calibration) != names:
+            raise ConfigurationError(
+                f"the calibration has {len(self.calibration)} classes, but there are {names} class names"
+            )
+        if self.layout is not None:
+            _check_layout(self.layout)
+        for key in ("data", "recipe", "timings"):
+            if not isinstance(self.manifest.get(key) or {}, Mapping):
+                raise ConfigurationError(f"{key} in the manifest is not an object")
 
     @property
     def format_version(self) -> int:
-        """Version of the file format, the lowest that can store this model."""
+        """Version of the file format: the lowest one that can store this model."""
         if self.int8 is not None:
             return _WITH_INT8
         return _HEAD_ONLY if self.backbone_base is None else _WITH_BACKBONE
+
+    @property
+    def training_data(self) -> Mapping[str, Any]:
+        """The manifest's description of the training data; empty if there is none."""
+        data: Mapping[str, Any] = self.manifest.get("data") or {}
+        return data
 
     def as_json(self) -> dict[str, Any]:
         """Return the header as JSON values; `from_json` reads them."""
@@ -134,39 +142,32 @@ class ModelHeader:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ModelHeader:
-        """Read a header from JSON values.
+        """Read a header from decoded JSON. Unknown fields are ignored, except in ``head`` and ``layout``.
 
         Raises:
-            KeyError: a field is missing.
-            TypeError: a value has the wrong type.
-            ValueError: a value is out of range.
+            ValueError: a field is missing, has the wrong type, or is out of range. The message is one line.
         """
-        version = values["format_version"]
-        layout, pad_color = values.get("layout"), values.get("pad_color")
-        check_choice("padding", values["padding"], Padding)
-        if not isinstance(values["pooling"], str):
-            raise TypeError(f"pooling is {values['pooling']!r}")
-        return cls(
-            backbone=values["backbone"],
-            backbone_fingerprint=values["backbone_fingerprint"],
-            backbone_base=values["backbone_base"] if version >= _WITH_BACKBONE else None,
-            classes=tuple(values["classes"]),
-            head=HeadSettings(**values["head"]),
-            scales=_scales(values["scales"]),
-            padding=values["padding"],
-            pooling=values["pooling"],
-            threshold=_share(values["threshold"]),
-            box_threshold=_share(values.get("box_threshold", DEFAULT_BOX_THRESHOLD)),
-            layout=None if layout is None else CellLayout(**layout),
-            pad_color=None
-            if pad_color is None
-            else (int(pad_color[0]), int(pad_color[1]), int(pad_color[2])),
-            manifest=values["manifest"],
-            calibration=_calibration(values.get("calibration"), len(values["classes"])),
-            card=None if values.get("card") is None else ModelCard.from_json(values["card"]),
-            int8=dict(values["int8"]) if version >= _WITH_INT8 else None,
-            weights_digest=values.get("weights"),
-        )
+        version = values.get("format_version")
+        required = [*_REQUIRED]
+        if version in (_WITH_BACKBONE, _WITH_INT8):
+            required.append("backbone_base")
+        if version == _WITH_INT8:
+            required.append("int8")
+        missing = [name for name in required if name not in values]
+        if missing:
+            raise ValueError(f"the field {missing[0]} is missing")
+        reject_unknown_fields("head", values["head"], HeadSettings)
+        reject_unknown_fields("layout", values.get("layout"), CellLayout)
+        digest = values.get("weights")
+        if not isinstance(digest, str | None):
+            raise ValueError("weights: expected `str`")  # noqa: TRY004 - all damage is a ValueError
+        renamed = {**values, "weights_digest": digest}
+        # Older versions of the format do not have these fields.
+        renamed |= {name: None for name in ("backbone_base", "int8") if name not in required}
+        header = convert_json(renamed, cls)
+        if header.format_version != version:
+            raise ValueError(f"its contents are not those of format version {version}")
+        return header
 
 
 @dataclass(frozen=True)
@@ -194,24 +195,23 @@ class ModelFile:
                 version of freeloc.
         """
         path = find_model(model)
-        values = _metadata(path)
-        version = values.get("format_version")
+        values = _read_metadata(path)
+        version, pooling = values.get("format_version"), values.get("pooling")
         if version not in (_HEAD_ONLY, _WITH_BACKBONE, _WITH_INT8):
             raise ModelError(
-                f"model {path} has format version {version}, this freeloc reads {_HEAD_ONLY} to {_WITH_INT8}: "
-                "update freeloc",
+                f"cannot load model {path}: it has format version {str(version)[:20]}, and this freeloc reads "
+                f"versions {_HEAD_ONLY} to {_WITH_INT8}; update freeloc",
                 path=path,
             )
-        pooling = values.get("pooling")
         if isinstance(pooling, str) and pooling not in POOLINGS.names():
             raise ModelError(
-                f"model {path} uses the pooling {pooling!r}, which is not available: install the package that "
-                "provides it, or update freeloc",
+                f"cannot load model {path}: its pooling {pooling[:50]!r} is not available; install the package "
+                "that provides it, or update freeloc",
                 path=path,
             )
         try:
             header = ModelHeader.from_json(values)
-        except (KeyError, TypeError, IndexError, ValueError) as error:
+        except ValueError as error:
             raise _damaged(path, str(error)) from error
         return cls(path, header)
 
@@ -222,7 +222,7 @@ class ModelFile:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def damaged(self, reason: str) -> ModelError:
-        """Return the error to raise when the rest of the file contradicts the header."""
+        """Return the error to raise if the rest of the file contradicts the header."""
         return _damaged(self.path, reason)
 
     def int8_graph(self) -> QuantizedGraph | None:
@@ -237,61 +237,57 @@ class ModelFile:
             with safe_open(self.path, framework="np") as file:
                 graph = QuantizedGraph(*(file.get_tensor(name).tobytes() for name in INT8_TENSORS))
         except (OSError, SafetensorError) as error:
-            raise ModelError(
-                f"model {self.path} cannot be read ({error}): copy it again", path=self.path
-            ) from error
+            raise unreadable(self.path, error) from error
         if graph.digest() != self.header.int8.get("sha256"):
-            raise ModelError(
-                f"model {self.path} is damaged (its int8 network is not the one that was written): copy it again, "
-                "or quantize it again",
-                path=self.path,
-            )
+            raise self.damaged("its int8 network does not have the stored hash")
         return graph
 
 
-def _scales(values: Any) -> tuple[float, ...]:
-    scales = tuple(float(value) for value in values)
-    try:
-        Pyramid(scales)
-    except Exception as error:
-        raise ValueError(str(error)) from error
-    return scales
+def unreadable(path: Path, error: Exception) -> ModelError:
+    """Return the error for a file that safetensors cannot read."""
+    reason = " ".join(str(error).split())
+    return ModelError(f"cannot read model {path}: {reason}; copy or train it again", path=path)
 
 
-def _calibration(values: Any, classes: int) -> Calibration | None:
-    return None if values is None else Calibration.from_json(values, classes)
+def _check_layout(layout: CellLayout) -> None:
+    window = 1 if layout.window is None else layout.window
+    if not (
+        1 <= layout.stride <= _MAX_PIXELS and 1 <= window <= _MAX_PIXELS and abs(layout.offset) <= _MAX_PIXELS
+    ):
+        raise ConfigurationError(
+            f"the cell layout is out of range: stride and window must be between 1 and {_MAX_PIXELS}, and the "
+            f"offset at most {_MAX_PIXELS}"
+        )
 
 
-def _share(value: Any) -> float:
-    if not 0 <= float(value) <= 1:
-        raise ValueError(f"{value} is not between 0 and 1")
-    return float(value)
-
-
-def _metadata(path: Path) -> dict[str, Any]:
+def _read_metadata(path: Path) -> dict[str, Any]:
     if path.is_dir():
         raise ModelError(
-            f"{path} holds no model.safetensors: give a run folder that freeloc train finished", path=path
+            f"cannot load model {path}: the folder contains no model.safetensors; give the folder of a finished "
+            "training run",
+            path=path,
         )
     if not path.is_file():
         raise ModelError(
-            f"model {path} does not exist: give a .safetensors file that freeloc train wrote", path=path
+            f"cannot load model {path}: the file does not exist; give a model file, a run folder, or the name of "
+            "a model",
+            path=path,
         )
     try:
         with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {}).get("freeloc", "null"))
+            text = (file.metadata() or {}).get(METADATA_KEY)
+        values = None if text is None else decode_json(text)
     except (OSError, SafetensorError, ValueError) as error:
+        raise unreadable(path, error) from error
+    if not isinstance(values, dict):
         raise ModelError(
-            f"model {path} cannot be read ({error}): train or copy it again", path=path
-        ) from error
-    if not isinstance(header, dict):
-        raise ModelError(
-            f"{path} is a safetensors file but not a freeloc model: give one from freeloc train", path=path
+            f"cannot load model {path}: this safetensors file is not a freeloc model; give one that freeloc "
+            "trained",
+            path=path,
         )
-    return header
+    return values
 
 
 def _damaged(path: Path, reason: str) -> ModelError:
-    return ModelError(
-        f"model {path} is damaged ({' '.join(reason.split())}): train or copy it again", path=path
-    )
+    reason = " ".join(reason.split())
+    return ModelError(f"model {path} is damaged: {reason}; copy or train it again", path=path)

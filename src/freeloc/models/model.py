@@ -21,9 +21,11 @@ from torch import Tensor
 
 from freeloc.errors import BackboneError, ConfigurationError, ModelError
 from freeloc.io.atomic import write_bytes
-from freeloc.models.header import INT8_TENSORS, ModelFile, ModelHeader
+from freeloc.io.typed_json import decode_json
+from freeloc.models.header import INT8_TENSORS, METADATA_KEY, ModelFile, ModelHeader, unreadable
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 from freeloc.runtime import QuantizedGraph
 
 __all__ = ["Model", "Storage"]
@@ -135,16 +137,21 @@ class Model:
         """Write the model file atomically.
 
         Raises:
-            ModelError: a weight is not a finite number, or cannot be stored as ``storage`` without loss.
+            ModelError: a weight is not finite or cannot be stored as ``storage`` without loss, or a field of the
+                header exceeds its limits.
             OutputError: the file cannot be written.
         """
         tensors = self._tensors()
         header = replace(self.header, weights_digest=_digest(tensors))
         if self.int8 is not None:
             header = replace(header, int8={**(self.header.int8 or {}), "sha256": self.int8.digest()})
-        metadata = {"freeloc": json.dumps(header.as_json(), sort_keys=True)}
+        text = json.dumps(header.as_json(), sort_keys=True)
+        try:
+            ModelHeader.from_json(decode_json(text))
+        except ValueError as error:
+            raise ModelError(f"cannot save the model: {error}") from error
         # safetensors.torch.save_file would make the file private to its owner and raise errors of its own.
-        write_bytes(Path(path), as_bytes(tensors, metadata=metadata))
+        write_bytes(Path(path), as_bytes(tensors, metadata={METADATA_KEY: text}))
 
     def _tensors(self) -> dict[str, Tensor]:
         """Return every tensor of the file, in the data type of the file."""
@@ -187,7 +194,7 @@ class Model:
         file = ModelFile.open(model)
         header, tensors = file.header, _read_tensors(file.path)
         if header.weights_digest is not None and header.weights_digest != _digest(tensors):
-            raise file.damaged("its weights are not those that were written")
+            raise file.damaged("its weights do not have the stored hash")
         for name in INT8_TENSORS:
             tensors.pop(name, None)
         half = any(value.dtype == torch.float16 for value in tensors.values())
@@ -197,11 +204,9 @@ class Model:
             names = [key for key in tensors if key.startswith(_BACKBONE_PREFIX)]
             changes = {key.removeprefix(_BACKBONE_PREFIX): tensors.pop(key) for key in names}
         try:
-            head = AdaptationHead(header.head)
-            head.load_state_dict(tensors)
             return cls(
                 header,
-                head.eval(),
+                _build_head(header.head, tensors),
                 changes,
                 file.int8_graph(),
                 storage="float16" if half else "float32",
@@ -209,6 +214,22 @@ class Model:
             )
         except (ConfigurationError, TypeError, RuntimeError) as error:
             raise file.damaged(str(error)) from error
+
+
+def _build_head(settings: HeadSettings, weights: Mapping[str, Tensor]) -> AdaptationHead:
+    """Return a head with the given weights.
+
+    Raises:
+        RuntimeError: the weights do not have the shapes that the settings require.
+    """
+    # On the meta device, a damaged header cannot allocate more memory than the file contains.
+    with torch.device("meta"):
+        head = AdaptationHead(settings)
+    # Copied, because tensors in a file need not be aligned.
+    head.load_state_dict(
+        {key: value.to(torch.float32, copy=True) for key, value in weights.items()}, assign=True
+    )
+    return head.eval()
 
 
 def _to_float16(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -238,6 +259,4 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
     except (OSError, SafetensorError) as error:
-        raise ModelError(
-            f"model {path} cannot be read ({error}): train or copy it again", path=path
-        ) from error
+        raise unreadable(path, error) from error

@@ -1,4 +1,4 @@
-"""Platt scaling: fit probabilities and thresholds to raw scores."""
+"""Platt scaling: the fit of a calibration to scores and labels."""
 
 from __future__ import annotations
 
@@ -10,197 +10,183 @@ import numpy as np
 import numpy.typing as npt
 
 from freeloc._typing import Float64Array
-from freeloc.errors import FreelocError
-from freeloc.models.calibration import HALF, Calibration, _sigmoid
+from freeloc.errors import ModelError
+from freeloc.models.calibration import DEFAULT_THRESHOLD, Calibration, logistic
+from freeloc.models.thresholds import best_f1_threshold
 
-__all__ = ["best_threshold", "fit_calibration"]
+__all__ = ["fit_calibration"]
 
+_SLOPE_PRIOR_WEIGHT = 25.0
+"""Weight of the quadratic penalty that draws the slope of a class towards the shared slope. A relative difference
+of a fifth is one standard deviation of the prior; a few dozen positives outweigh it."""
 
-_PULL = 25.0
-"""How strongly the slope of a class is held to the one shared by all: as if one that differs by a fifth were one
-standard deviation away. A few dozen positives say as much."""
+_SHARED_SLOPE_PRIOR_WEIGHT = 1.0
+"""Weight of the penalty that draws the shared slope towards 1, the slope of log-odds. It matters only if there is
+almost no data."""
 
-
-_SHARED_PULL = 1.0
-"""Likewise the shared slope to 1, raw scores being log-odds: felt only where there is next to nothing else."""
-
-
-_IMAGINED = 10.0
-"""Where thresholds are chosen, what the probabilities promise counts as much as so many positives."""
-
-
-_STEPS = 100
-"""Newton's method needs about eight."""
+_MAX_STEPS = 100
+"""Limit on the steps of Newton's method, which takes about eight, and of bisection."""
 
 
 def fit_calibration(
     scores: npt.ArrayLike, labels: npt.ArrayLike, facts: Mapping[str, Any] | None = None
 ) -> Calibration:
-    """Fit slopes, offsets and thresholds on images that the head has not seen.
+    """Fit slopes, offsets and thresholds to images that were not used for training.
 
-    Slopes and offsets are those of least logistic loss, with Platt's targets in place of 1 and 0: (P + 1) /
-    (P + 2) for P positives and 1 / (N + 2) for N negatives, so that a class that is told apart perfectly is not
-    held for certain. A slope shared by all classes is fitted first. Each class's own is then held to it by a pull
-    that a few dozen positives outweigh; a class that lacks positives or negatives takes it as it is. The threshold
-    of a class is that of the best F1, see `best_threshold`, and 0.5 where there is no positive.
+    Slopes and offsets minimize the logistic loss for Platt's targets: (P + 1) / (P + 2) for P positives and 1 /
+    (N + 2) for N negatives instead of 1 and 0, so that probabilities stay below 1 even if the scores separate a
+    class perfectly. First, one slope is fitted for all classes together. Then each class gets its own slope,
+    which a penalty draws towards the shared one; a few dozen positives outweigh it. A class without positives or
+    without negatives uses the shared slope. The threshold of a class is that of the best F1, see
+    `freeloc.models.thresholds`, and 0.5 without positives.
 
     Args:
         scores: (N, K) raw scores.
-        labels: (N, K) in {−1, 0, +1}; pairs with label 0 take no part. A class without any known label keeps
-            equation 2 of the paper.
-        facts: how the scores came about, kept in the result.
+        labels: (N, K) in {−1, 0, +1}; pairs of image and class with label 0 are ignored. A class whose labels are
+            all 0 keeps equation 2 of the paper.
+        facts: how the scores were computed, stored in the calibration.
 
     Raises:
-        FreelocError: a score that counts is not a finite number.
-        ValueError: shapes differ.
+        ModelError: a score is not finite.
+        ValueError: the shapes differ.
     """
     values, label = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     if values.shape != label.shape or values.ndim != 2:
         raise ValueError(f"scores {values.shape} and labels {label.shape} must both be (N, K)")
     known = label != 0
     if not np.isfinite(values[known]).all():
-        raise FreelocError("the scores hold what is not a number: check the model that gave them")
+        raise ModelError("cannot calibrate: some scores are not finite; check the model that computed them")
     values, present = np.where(known, values, 0.0), label > 0
     positives, negatives = present.sum(axis=0), (label < 0).sum(axis=0)
     # Platt, Probabilistic outputs for support vector machines, 1999.
     targets = np.where(present, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    telling = (positives > 0) & (negatives > 0)
-    pairs = _Pairs(values, targets, known)
-    shared = pairs.columns(telling).fit(1.0, _SHARED_PULL)[0] if telling.any() else 1.0
-    fitted = [_fit_class(pairs.columns([k]), present[:, k], shared) for k in range(values.shape[1])]
+    informative = (positives > 0) & (negatives > 0)
+    problem = _Problem(values, targets, known)
+    shared_slope = (
+        problem.columns(informative).fit(1.0, _SHARED_SLOPE_PRIOR_WEIGHT)[0] if informative.any() else 1.0
+    )
+    fitted = [_fit_class(problem.columns([k]), present[:, k], shared_slope) for k in range(values.shape[1])]
     slopes, offsets, thresholds = zip(*fitted, strict=True) if fitted else ((), (), ())
     return Calibration(slopes, offsets, thresholds, dict(facts or {}))
 
 
-def _fit_class(pairs: _Pairs, present: npt.NDArray[np.bool_], shared: float) -> tuple[float, float, float]:
-    """Slope, offset and threshold of one class; ``present`` is (N,), ``shared`` the slope of all classes."""
-    known = pairs.known[:, 0]
+def _fit_class(
+    problem: _Problem, present: npt.NDArray[np.bool_], shared_slope: float
+) -> tuple[float, float, float]:
+    """Return slope, offset and threshold of one class; ``present`` is (N,)."""
+    known = problem.known[:, 0]
     if not known.any():
-        return 1.0, 0.0, HALF
-    right = present[known]
-    if right.all() or not right.any() or shared == 0:
-        return shared, float(pairs.offsets(shared)[0]), HALF
-    slope, offsets = pairs.fit(shared, _PULL / shared**2)
+        return 1.0, 0.0, DEFAULT_THRESHOLD
+    label = present[known]
+    if label.all() or not label.any() or shared_slope == 0:
+        return shared_slope, float(problem.best_offsets(shared_slope)[0]), DEFAULT_THRESHOLD
+    slope, offsets = problem.fit(shared_slope, _SLOPE_PRIOR_WEIGHT / shared_slope**2)
     offset = float(offsets[0])
-    share = _sigmoid(slope * pairs.scores[known, 0] + offset)
-    return slope, offset, best_threshold(share, right) if slope > 0 else HALF
-
-
-def best_threshold(
-    probabilities: npt.ArrayLike, present: npt.ArrayLike, imagined: float = _IMAGINED
-) -> float:
-    """The threshold of best F1, for which few positives do not decide alone.
-
-    In place of each image's truth stands a mean of the truth and of its probability; the latter weighs as
-    much as ``imagined`` positives. Where probabilities are true and positives many, both say the same.
-
-    Args:
-        probabilities: (n,) of one class, calibrated.
-        present: (n,) bool, at least one True.
-        imagined: how much the probabilities count; with 0 it is the F1 of the truth alone.
-
-    Returns:
-        Midway between the least probability that counts as present and the next below it.
-    """
-    share, right = np.asarray(probabilities, np.float64), np.asarray(present, np.float64)
-    weight = right.sum() / (right.sum() + imagined)
-    truth = weight * right + (1 - weight) * share
-    order = np.argsort(-share, kind="stable")
-    ranked, found = share[order], np.cumsum(truth[order])
-    f1 = 2 * found / (np.arange(1, len(ranked) + 1) + found[-1])
-    # Equal probabilities count as present together.
-    last = np.append(ranked[1:] < ranked[:-1], True)
-    best = int(np.where(last, f1, -1.0).argmax())
-    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
-    return float((ranked[best] + below) / 2)
+    probabilities = logistic(slope * problem.scores[known, 0] + offset)
+    return slope, offset, best_f1_threshold(probabilities, label) if slope > 0 else DEFAULT_THRESHOLD
 
 
 @dataclass(frozen=True, eq=False)
-class _Pairs:
-    """What is fitted: scores, targets strictly between 0 and 1, and which pairs count, all (N, G).
+class _Problem:
+    """Logistic regression with one slope and G offsets.
 
-    Every column has a pair that counts.
+    Attributes:
+        scores: (N, G) scores.
+        targets: (N, G) target probabilities, strictly between 0 and 1.
+        known: (N, G) whether a pair counts; at least one does in every column.
     """
 
     scores: Float64Array
     targets: Float64Array
     known: npt.NDArray[np.bool_]
 
-    def columns(self, which: Any) -> _Pairs:
-        return _Pairs(self.scores[:, which], self.targets[:, which], self.known[:, which])
+    def columns(self, which: Any) -> _Problem:
+        """Return the problem restricted to some columns."""
+        return _Problem(self.scores[:, which], self.targets[:, which], self.known[:, which])
 
     def loss(self, slope: float, offsets: Float64Array) -> float:
+        """Return the logistic loss."""
         odds = slope * self.scores + offsets
         return float(((np.logaddexp(0, odds) - self.targets * odds) * self.known).sum())
 
-    def offsets(self, slope: float) -> Float64Array:
-        """(G,) offsets of least loss at a slope: those where the probabilities sum up to the targets."""
+    def best_offsets(self, slope: float) -> Float64Array:
+        """Return the (G,) offsets with the least loss for a slope: the probabilities sum up to the targets."""
         counts = self.known.sum(axis=0)
-        wanted = (self.targets * self.known).sum(axis=0)
-        level = np.log(wanted / (counts - wanted))
+        target_sums = (self.targets * self.known).sum(axis=0)
+        base = np.log(target_sums / (counts - target_sums))
         odds = slope * self.scores
-        # The sum rises with the offset: halving finds it, whatever the scores.
-        low = level - np.where(self.known, odds, -np.inf).max(axis=0)
-        high = level - np.where(self.known, odds, np.inf).min(axis=0)
-        for _ in range(_STEPS):
+        # The sum increases with the offset, so bisection finds it for any scores.
+        low = base - np.where(self.known, odds, -np.inf).max(axis=0)
+        high = base - np.where(self.known, odds, np.inf).min(axis=0)
+        for _ in range(_MAX_STEPS):
             middle = (low + high) / 2
-            less = (_sigmoid(odds + middle) * self.known).sum(axis=0) < wanted
-            low, high = np.where(less, middle, low), np.where(less, high, middle)
-        found: Float64Array = (low + high) / 2
-        return found
+            too_low = (logistic(odds + middle) * self.known).sum(axis=0) < target_sums
+            low, high = np.where(too_low, middle, low), np.where(too_low, high, middle)
+        offsets: Float64Array = (low + high) / 2
+        return offsets
 
-    def fit(self, centre: float, pull: float) -> tuple[float, Float64Array]:
-        """One slope, never negative, and G offsets of least loss, the slope held to ``centre``.
+    def fit(self, prior_slope: float, prior_weight: float) -> tuple[float, Float64Array]:
+        """Return the slope, at least 0, and the (G,) offsets that minimize the penalized loss.
 
         Args:
-            centre: the slope that is pulled towards.
-            pull: weight of half the squared distance from it.
+            prior_slope: slope without penalty.
+            prior_weight: weight of half the squared difference from ``prior_slope``.
         """
-        # About their means, slope and offsets hardly disturb each other.
+        # With centered scores, slope and offsets are nearly independent.
         means = (self.scores * self.known).sum(axis=0) / self.known.sum(axis=0)
-        centred = _Pairs((self.scores - means) * self.known, self.targets, self.known)
-        slope, offsets = centred.minimum(centre, pull)
-        if slope < 0:  # the loss is convex: of the slopes allowed, 0 is the best
-            return 0.0, self.offsets(0.0)
+        centered = _Problem((self.scores - means) * self.known, self.targets, self.known)
+        slope, offsets = centered.minimize(prior_slope, prior_weight)
+        if slope < 0:  # the loss is convex, so 0 is the best slope that is allowed
+            return 0.0, self.best_offsets(0.0)
         return slope, offsets - slope * means
 
-    def minimum(self, centre: float, pull: float) -> tuple[float, Float64Array]:
-        """What `fit` gives, but for the sign of the slope: Newton's method."""
+    def minimize(self, prior_slope: float, prior_weight: float) -> tuple[float, Float64Array]:
+        """Minimize the penalized loss with Newton's method; the slope may be negative."""
 
-        def total(slope: float, offsets: Float64Array) -> float:
-            return self.loss(slope, offsets) + pull / 2 * (slope - centre) ** 2
+        def penalized_loss(slope: float, offsets: Float64Array) -> float:
+            return self.loss(slope, offsets) + prior_weight / 2 * (slope - prior_slope) ** 2
 
-        slope, offsets = centre, self.offsets(centre)
-        now = total(slope, offsets)
-        for _ in range(_STEPS):
-            step, steps, promised = self._newton(slope, offsets, pull, pull * (slope - centre))
-            if promised < 1e-12 * (1 + now):
+        slope, offsets = prior_slope, self.best_offsets(prior_slope)
+        current = penalized_loss(slope, offsets)
+        for _ in range(_MAX_STEPS):
+            slope_step, offset_steps, decrease = self._newton_step(
+                slope, offsets, prior_weight, prior_weight * (slope - prior_slope)
+            )
+            if decrease < 1e-12 * (1 + current):
                 break
-            # Where all is nearly certain a full step leads too far; of a convex loss some part of it does not.
-            part = 1.0
-            while part > 1e-9:
-                new = slope - part * step, offsets - part * steps
-                if total(*new) <= now - 1e-4 * part * promised:
+            # A full step overshoots where probabilities are close to 0 or 1. The loss is convex, so a short enough
+            # step decreases it.
+            fraction = 1.0
+            while fraction > 1e-9:
+                new = slope - fraction * slope_step, offsets - fraction * offset_steps
+                if penalized_loss(*new) <= current - 1e-4 * fraction * decrease:
                     break
-                part /= 2
+                fraction /= 2
             else:
                 break
             slope, offsets = new
-            now = total(slope, offsets)
+            current = penalized_loss(slope, offsets)
         return slope, offsets
 
-    def _newton(
-        self, slope: float, offsets: Float64Array, pull: float, pulled: float
+    def _newton_step(
+        self, slope: float, offsets: Float64Array, penalty_curvature: float, penalty_gradient: float
     ) -> tuple[float, Float64Array, float]:
-        """A step for slope and offsets, to be taken away, and twice the fall of the loss that it promises."""
-        share = _sigmoid(slope * self.scores + offsets)
-        error, spread = (share - self.targets) * self.known, share * (1 - share) * self.known
-        to_slope = float((error * self.scores).sum()) + pulled
-        to_offsets = error.sum(axis=0)
-        # The Hessian is an arrow: no offset knows another, so they are eliminated one by one.
-        bent = np.maximum(spread.sum(axis=0), 1e-12)
-        mixed = (spread * self.scores).sum(axis=0)
-        alone = float((spread * self.scores**2).sum()) + pull - float((mixed**2 / bent).sum())
-        step = (to_slope - float((mixed * to_offsets / bent).sum())) / max(alone, 1e-12)
-        steps = (to_offsets - mixed * step) / bent
-        return step, steps, to_slope * step + float(to_offsets @ steps)
+        """Return the steps to subtract from slope and offsets, and twice the decrease of the loss they predict."""
+        probabilities = logistic(slope * self.scores + offsets)
+        error = (probabilities - self.targets) * self.known
+        variance = probabilities * (1 - probabilities) * self.known
+        slope_gradient = float((error * self.scores).sum()) + penalty_gradient
+        offset_gradients = error.sum(axis=0)
+        # In the Hessian, each offset interacts only with the slope, so the offsets are eliminated one by one.
+        offset_curvatures = np.maximum(variance.sum(axis=0), 1e-12)
+        mixed = (variance * self.scores).sum(axis=0)
+        slope_curvature = (
+            float((variance * self.scores**2).sum())
+            + penalty_curvature
+            - float((mixed**2 / offset_curvatures).sum())
+        )
+        slope_step = (slope_gradient - float((mixed * offset_gradients / offset_curvatures).sum())) / max(
+            slope_curvature, 1e-12
+        )
+        offset_steps = (offset_gradients - mixed * slope_step) / offset_curvatures
+        return slope_step, offset_steps, slope_gradient * slope_step + float(offset_gradients @ offset_steps)

@@ -1,7 +1,7 @@
-"""Models by name: where the file of ``voc20`` lies, whether freeloc came with it or the user put it there.
+"""Models by name: the file that a name such as ``voc20`` stands for.
 
-Everything that takes a model goes through `find_model`. Only names and places are known here; what a file says of
-itself is `freeloc.models.header`'s business, and a list of all with what they say is `freeloc.models.catalog`'s.
+Every function that accepts a model calls `find_model`. This module handles only names and paths;
+`freeloc.models.header` reads the files, and `freeloc.models.catalog` lists the models with their headers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal
 
-from freeloc.errors import FreelocError
+from freeloc.errors import ModelError
 from freeloc.io.folders import model_search_path, user_models_dir
 
 __all__ = [
@@ -24,27 +24,27 @@ __all__ = [
     "model_file",
     "model_folders",
     "named_models",
-    "package_folder",
-    "place_to_write",
+    "pretrained_folder",
+    "writable_path",
 ]
 
 Origin = Literal["yours", "package"]
-"""Who put a named model there."""
+"""Where a named model comes from: the user's folders, or the package."""
 
 _SUFFIX: Final = ".safetensors"
-_IN_FOLDER: Final = "model.safetensors"
-_MENTIONED: Final = 10
-"""An error names so many models at most; ``freeloc models`` lists all."""
+_FILE_IN_RUN_FOLDER: Final = "model.safetensors"
+_MAX_LISTED: Final = 10
+"""Maximum number of names in an error message; ``freeloc models`` lists all."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedModel:
-    """A model that has a name.
+    """A model that `find_model` finds by name.
 
     Attributes:
-        name: what the user says.
+        name: the name.
         path: the file.
-        origin: "package" for those that come with freeloc, "yours" for all others.
+        origin: "package" for models that are part of freeloc, "yours" for all others.
     """
 
     name: str
@@ -53,40 +53,42 @@ class NamedModel:
 
 
 def find_model(model: str | Path) -> Path:
-    """The file that a model argument means.
+    """Return the file of a model.
 
-    An existing file or folder is always meant itself, and a `Path` is always a path. Any other string without a
-    separator and without ``.safetensors`` at its end is a name, looked up in `model_folders`.
+    An existing file or folder takes precedence over a name, and a `Path` is never a name. Any other string
+    without a path separator, a leading dot and the suffix ``.safetensors`` is a name, which is looked up in
+    `model_folders`.
 
     Args:
-        model: a model file, the run folder that holds it, or a name.
+        model: a model file, the run folder that contains it, or a name.
 
     Returns:
-        The file. Where a path was given it need not exist.
+        The file. It need not exist if ``model`` is a path.
 
     Raises:
-        FreelocError: there is no model of that name, or only a folder of that name that holds no model.
+        ModelError: there is no model of that name, or the current folder contains a folder of that name without a
+            model.
     """
     path = Path(model)
     if not _is_name(model):
         return model_file(path)
     if not os.path.lexists(path):
-        return _named(str(model))
+        return _find_by_name(str(model))
     file = model_file(path)
-    if os.path.isdir(file):  # noqa: PTH112 - Path.is_dir raises for names too long and forbidden places
-        _refuse_folder(file)
+    if os.path.isdir(file):  # noqa: PTH112 - Path.is_dir raises an error for long names and forbidden folders
+        _check_not_hidden(file)
     return file
 
 
 def model_file(path: str | Path) -> Path:
-    """The model file of a run folder; any other path as it is."""
+    """Return the model file in a run folder; any other path is returned unchanged."""
     path = Path(path)
-    inside = path / _IN_FOLDER
+    inside = path / _FILE_IN_RUN_FOLDER
     return inside if path.is_dir() and inside.is_file() else path
 
 
 def named_models() -> tuple[NamedModel, ...]:
-    """All models that have names, by name; of several with the same name, the one that `find_model` finds."""
+    """Return every model that has a name, sorted by name; for each name, the model that `find_model` finds."""
     found: dict[str, NamedModel] = {}
     for folder, origin in model_folders():
         for name in _names_in(folder):
@@ -97,29 +99,32 @@ def named_models() -> tuple[NamedModel, ...]:
 
 
 def model_folders() -> tuple[tuple[Path, Origin], ...]:
-    """Where names are looked up, first to last: ``FREELOC_MODELS``, the user's own folder, the package."""
-    places: list[tuple[Path, Origin]] = [(folder, "yours") for folder in model_search_path()]
-    shipped = package_folder()
-    if shipped is not None:
-        places.append((shipped, "package"))
-    return tuple(places)
+    """Return the folders in which names are looked up, in order of precedence, with the origin of their models.
+
+    They are the folders of `freeloc.io.folders.model_search_path`, then the package's.
+    """
+    folders: list[tuple[Path, Origin]] = [(folder, "yours") for folder in model_search_path()]
+    pretrained = pretrained_folder()
+    if pretrained is not None:
+        folders.append((pretrained, "package"))
+    return tuple(folders)
 
 
-def package_folder() -> Path | None:
-    """The models that come with freeloc; None where the package lies in an archive, whose files have no path."""
+def pretrained_folder() -> Path | None:
+    """Return the folder of the package's models; None if the package is in an archive, without file paths."""
     folder = files("freeloc") / "models" / "pretrained"
     return folder if isinstance(folder, Path) and folder.is_dir() else None
 
 
-def place_to_write(file: Path) -> Path:
-    """Where a changed model belongs: its own file, or the user's folder for one that comes with freeloc.
+def writable_path(file: Path) -> Path:
+    """Return the path under which a changed copy of a model is written.
 
-    The package's files are never written to: others may use them, and an update would undo the change. In the
-    user's folder, the changed one is found first.
+    It is the model's own file, except for the package's models: other users may use them, and an update would undo
+    the change. Their changed copies go to the user's folder, which takes precedence over the package.
     """
-    shipped = package_folder()
-    if shipped is not None and file.is_relative_to(shipped):
-        return user_models_dir() / file.relative_to(shipped)
+    pretrained = pretrained_folder()
+    if pretrained is not None and file.is_relative_to(pretrained):
+        return user_models_dir() / file.relative_to(pretrained)
     return file
 
 
@@ -133,46 +138,47 @@ def _is_name(model: str | Path) -> bool:
 
 
 def _file_in(folder: Path, name: str) -> Path | None:
-    for file in (folder / f"{name}{_SUFFIX}", folder / name / _IN_FOLDER):
-        if os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises for names too long and forbidden places
+    for file in (folder / f"{name}{_SUFFIX}", folder / name / _FILE_IN_RUN_FOLDER):
+        if os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises an error for long names
             return file
     return None
 
 
 def _names_in(folder: Path) -> Iterator[str]:
     try:
-        entries = os.listdir(folder)  # noqa: PTH208 - names are all that is wanted
-    except OSError:  # missing, or not for this user
+        entries = os.listdir(folder)  # noqa: PTH208 - only the names are needed
+    except OSError:  # the folder is missing or not readable
         return
     for entry in entries:
         if not entry.startswith("."):
             yield entry.removesuffix(_SUFFIX)
 
 
-def _named(name: str) -> Path:
+def _find_by_name(name: str) -> Path:
     for folder, _origin in model_folders():
         file = _file_in(folder, name)
         if file is not None:
             return file
     known = [model.name for model in named_models()]
-    # Compared without case, for VOC20 and voc20 share but two characters.
+    # Names are compared without case, because VOC20 and voc20 have only two characters in common.
     folded = {other.casefold(): other for other in known}
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
-    meant = f" (did you mean {folded[near[0]]}?)" if near else ""
-    more = ", … (freeloc models lists all)" if len(known) > _MENTIONED else ""
-    choice = f", or one of {', '.join(known[:_MENTIONED])}{more}" if known else ""
-    raise FreelocError(
-        f"there is no model {name!r}{meant}: give a model file or a run folder{choice}; "
-        f"models of your own get names in {user_models_dir()} or the folders of FREELOC_MODELS"
+    suggestion = f" (did you mean {folded[near[0]]}?)" if near else ""
+    more = ", … (list_models returns all)" if len(known) > _MAX_LISTED else ""
+    choices = f", or one of {', '.join(known[:_MAX_LISTED])}{more}" if known else ""
+    raise ModelError(
+        f"there is no model {name!r}{suggestion}: give a model file or a run folder{choices}; "
+        f"a model gets a name in {user_models_dir()} or a folder of FREELOC_MODELS"
     )
 
 
-def _refuse_folder(folder: Path) -> None:
-    """Say how to reach the named model that a folder without one hides; without such a model, nothing."""
-    for place, _origin in model_folders():
-        file = _file_in(place, folder.name)
+def _check_not_hidden(folder: Path) -> None:
+    """Raise an error if a folder without a model has the name of a model."""
+    for parent, _origin in model_folders():
+        file = _file_in(parent, folder.name)
         if file is not None:
-            raise FreelocError(
-                f"{folder} is a folder here that holds no model.safetensors: give a run folder that freeloc train "
-                f"finished, or for the model of that name {file}"
+            raise ModelError(
+                f"cannot load model {folder}: the current folder contains a folder of that name, without "
+                f"model.safetensors; give the folder of a finished training run, or {file} for the named model",
+                path=folder,
             )

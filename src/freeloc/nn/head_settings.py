@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from freeloc.errors import ConfigurationError
+
 __all__ = ["HeadSettings"]
+
+_MAX_VALUES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,9 @@ class HeadSettings:
             activation mapping.
         feature_dropout: dropout probability of the features before FCa.
         hidden_dropout: dropout probability between FCa and FCb.
+
+    Raises:
+        ConfigurationError: a value is out of range.
     """
 
     width: int
@@ -25,3 +32,18 @@ class HeadSettings:
     hidden: int = 2048
     feature_dropout: float = 0.0
     hidden_dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, least in (("width", 1), ("classes", 1), ("hidden", 0)):
+            value = getattr(self, name)
+            if not least <= value <= _MAX_VALUES:
+                raise ConfigurationError(
+                    f"{name} of the head is {value}: give a number from {least} to {_MAX_VALUES:,}",
+                    parameter=name,
+                )
+        for name in ("feature_dropout", "hidden_dropout"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ConfigurationError(
+                    f"{name} of the head is {value}: give a probability below 1", parameter=name
+                )

@@ -20,7 +20,7 @@ from freeloc.models.calibration import Calibration
 from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.models.model import Model
 from freeloc.models.platt_scaling import fit_calibration
-from freeloc.models.registry import find_model, model_file, place_to_write
+from freeloc.models.registry import find_model, model_file, writable_path
 from freeloc.runtime import InferencePrecision, Runtime
 from freeloc.training.manifest import data_hash
 
@@ -59,7 +59,7 @@ def calibrate(
             one cannot be read, or the file cannot be written.
     """
     source = find_model(model)
-    target = place_to_write(source) if out is None else model_file(out)
+    target = writable_path(source) if out is None else model_file(out)
     header = ModelFile.open(source).header
     contents = hash_images([sample.path for sample in dataset])
     _check(header, dataset, contents)
@@ -89,7 +89,7 @@ def _check(header: ModelHeader, dataset: Dataset, contents: Sequence[str]) -> No
             f"the model knows the classes {', '.join(header.classes)} but {dataset.name} has "
             f"{', '.join(dataset.classes)}: calibrate on data with the model's classes in the same order"
         )
-    trained_on = dict(header.manifest.get("data") or {}).get("fingerprint")
+    trained_on = header.training_data.get("fingerprint")
     if trained_on == data_hash(dataset, contents):
         raise FreelocError(
             f"the model was trained on {dataset.name}, and is surer of these images than of others: give "

@@ -24,7 +24,7 @@ from freeloc.inference.scoring_graph import int8_parts
 from freeloc.io.progress import pluralize, print_status
 from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
-from freeloc.models.registry import find_model, model_file, place_to_write
+from freeloc.models.registry import find_model, model_file, writable_path
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.posttraining.nncf_quantization import quantize_network
 from freeloc.runtime.protocol import Canvas
@@ -69,7 +69,7 @@ def quantize(
     if not images or calibration_images < 1:
         raise FreelocError("an int8 network is calibrated on images: give at least one")
     source = find_model(model)
-    target = place_to_write(source) if out is None else model_file(out)
+    target = writable_path(source) if out is None else model_file(out)
     float_model = Model.load(source)
     backbone = float_model.adapt_backbone(load_backbone(float_model.header.backbone, weights))
     calibration = _Calibration(

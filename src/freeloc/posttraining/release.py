@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeloc.models.header import ModelCard
+from freeloc.models.card import ModelCard
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
 

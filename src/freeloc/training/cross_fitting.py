@@ -192,7 +192,7 @@ def calibrated(
         "by": _BY,
         "folds": folds,
         "name": dataset.name,
-        "data": dict(model.header.manifest.get("data") or {}).get("fingerprint"),
+        "data": model.header.training_data.get("fingerprint"),
         "images": len(held.labels),
         "scales": list(model.header.scales),
         "seed": seed,

@@ -1,0 +1,85 @@
+"""JSON from files that may be damaged or malicious, checked against types and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import msgspec
+
+__all__ = ["convert_json", "decode_json", "reject_unknown_fields"]
+
+_MAX_BYTES = 16 * 2**20
+
+_MAX_MESSAGE = 300
+
+Value = TypeVar("Value")
+
+
+def decode_json(text: str, *, max_bytes: int = _MAX_BYTES) -> Any:
+    """Decode a JSON text; NaN and infinities are errors, as in the JSON standard.
+
+    Args:
+        text: the text.
+        max_bytes: limit on the length of the text in UTF-8.
+
+    Raises:
+        ValueError: the text is not JSON, too long, or nested too deeply. The message is one line.
+    """
+    try:
+        data = text.encode()
+        if len(data) > max_bytes:
+            raise ValueError(f"it has {len(data) / 1e6:.1f} MB of JSON, more than {max_bytes / 1e6:.1f} MB")
+        return msgspec.json.decode(data)
+    except msgspec.MsgspecError as error:
+        raise ValueError(_describe(error)) from error
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
+
+
+def convert_json(values: Any, type_: type[Value]) -> Value:
+    """Convert decoded JSON to a dataclass, checking the type of every field.
+
+    Fields that the dataclass does not have are ignored. Types may be annotated with ``msgspec.Meta``, which limits
+    values and lengths; a ``ValueError`` in ``__post_init__`` is reported like a wrong type.
+
+    Args:
+        values: what `decode_json` returned.
+        type_: the dataclass.
+
+    Raises:
+        ValueError: a value has the wrong type or exceeds a limit. The message is one line that names the field.
+    """
+    try:
+        return msgspec.convert(values, type_)
+    except msgspec.MsgspecError as error:
+        raise ValueError(_describe(error)) from error
+
+
+def reject_unknown_fields(name: str, values: Any, type_: type[Any]) -> None:
+    """Raise an error if a JSON object has fields that a dataclass does not have.
+
+    Args:
+        name: name of the object, for the message.
+        values: decoded JSON; anything but an object is accepted, because `convert_json` rejects it.
+        type_: the dataclass.
+
+    Raises:
+        ValueError: there is such a field.
+    """
+    if isinstance(values, Mapping):
+        unknown = sorted(values.keys() - {field.name for field in fields(type_)})
+        if unknown:
+            raise ValueError(_shorten(f"{name} has the unknown field {unknown[0]!r}"))
+
+
+def _describe(error: Exception) -> str:
+    reason, _, path = " ".join(str(error).split()).partition(" - at `$")
+    path = path.removesuffix("`").removeprefix(".")
+    reason = f"{reason[:1].lower()}{reason[1:]}"
+    return _shorten(f"{path}: {reason}" if path else reason)
+
+
+def _shorten(message: str) -> str:
+    return message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…"

@@ -1,0 +1,213 @@
+"""Headers from damaged or malicious files: every value is accepted or refused in one line, at no great cost."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from freeloc.errors import ConfigurationError, ModelError
+from freeloc.geometry.grid import CellLayout
+from freeloc.io.typed_json import decode_json
+from freeloc.models.calibration import Calibration
+from freeloc.models.card import ModelCard
+from freeloc.models.header import METADATA_KEY, ModelFile, ModelHeader
+from freeloc.models.model import Model
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
+
+HEADER = ModelHeader(
+    backbone="efficientnet_lite0",
+    backbone_fingerprint="ab" * 32,
+    classes=("cat", "Köln 東京", ""),
+    head=HeadSettings(6, 3, hidden=5, feature_dropout=0.25, hidden_dropout=0.125),
+    scales=(0.5, 1 / 3, 2.8),
+    padding="square",
+    pooling="average",
+    threshold=0.1 + 0.2,
+    box_threshold=0.25,
+    layout=CellLayout(32, 16.0),
+    pad_color=(128, 127, 0),
+    manifest={"recipe": {"epochs": 3}, "data": {"fingerprint": "f", "positives": {"cat": 3}}, "seed": 7},
+    calibration=Calibration((0.5, 0.0, 1.0), (-1.0, 0.1, 7.0), (0.5, 0.25, 1.0), {"images": 9}),
+    card=ModelCard("pets", "1.0", "Three classes.", "CC BY 4.0"),
+)
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-3, 3)
+    | st.floats(allow_nan=True)
+    | st.text(max_size=5)
+    | st.sampled_from(["max", "stride", "square", 10**9, -(10**30), 1e308, "\ud800"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def paths(value: Any, prefix: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Paths of all values nested in a JSON value."""
+    nested: list[tuple[str | int, ...]] = [prefix] if prefix else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        nested += paths(inner, (*prefix, key))
+    return nested
+
+
+VALUES = json.loads(json.dumps(HEADER.as_json()))
+PATHS = paths(VALUES)
+
+
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return dict(AdaptationHead(HEADER.head).state_dict())
+
+
+def write(path: Path, tensors: dict[str, torch.Tensor], values: Any) -> None:
+    save_file(tensors, path, metadata={METADATA_KEY: json.dumps(values)})
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(PATHS), json_values)
+def test_any_value_in_any_field_is_accepted_or_refused_in_one_line(
+    tmp_path: Path, tensors: dict[str, torch.Tensor], where: tuple[str | int, ...], value: Any
+) -> None:
+    values = copy.deepcopy(VALUES)
+    parent = values
+    for key in where[:-1]:
+        parent = parent[key]
+    parent[where[-1]] = value
+    write(tmp_path / "m", tensors, values)
+    try:
+        model = Model.load(tmp_path / "m")
+    except ModelError as error:
+        assert "\n" not in str(error)
+        assert len(str(error)) < 1000
+        assert error.path == tmp_path / "m"
+    else:
+        # A file that loads can be written and read again.
+        model.save(tmp_path / "again")
+        assert Model.load(tmp_path / "again").header.as_json().keys() == model.header.as_json().keys()
+
+
+@given(json_values)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_value_as_the_header_is_refused(
+    tmp_path: Path, tensors: dict[str, torch.Tensor], value: Any
+) -> None:
+    write(tmp_path / "m", tensors, value)
+    with pytest.raises(ModelError, match=r"^cannot (load|read) model "):
+        ModelFile.open(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message"),
+    [
+        ("backbone", 3, "backbone: expected `str`, got `int`"),
+        ("backbone", "x" * 10**6, "backbone: expected `str` of length <= 1000"),
+        ("classes", "cat", "classes: expected `array`, got `str`"),
+        ("classes", ["cat", 3, ""], r"classes\[1\]: expected `str`, got `int`"),
+        ("classes", ["cat", "dog"], "the head has 3 classes, but there are 2 class names"),
+        ("classes", ["a"] * 100_001, "classes: expected `array` of length <= 100000"),
+        ("head", {"width": 10**9, "classes": 3}, "head: width of the head is 1000000000"),
+        ("head", {"width": 10**6, "classes": 3, "hidden": 10**6}, "size mismatch"),
+        (
+            "head",
+            {"width": 6, "classes": 3, "hidden": 5, "unknown": 1},
+            "head has the unknown field 'unknown'",
+        ),
+        ("head", [6, 3], "head: expected `object`, got `array`"),
+        ("scales", [], "scales is empty"),
+        ("scales", [1e9], "scales contains 1e"),
+        ("scales", ["a"], r"scales\[0\]: expected `float`, got `str`"),
+        ("scales", [1.0] * 101, "scales: expected `array` of length <= 100"),
+        ("padding", "round", "padding: invalid enum value 'round'"),
+        ("threshold", 7, "threshold: expected `float` <= 1.0"),
+        ("threshold", True, "threshold: expected `float`, got `bool`"),
+        ("layout", {"stride": 0, "offset": 1.0}, "the cell layout is out of range"),
+        ("layout", {"stride": 10**9, "offset": 1.0}, "the cell layout is out of range"),
+        ("layout", {"stride": 32}, "layout: object missing required field `offset`"),
+        ("layout", {"stride": 32, "offset": 1.0, "size": 3}, "layout has the unknown field 'size'"),
+        ("pad_color", [1, 2], "pad_color: expected `array` of length 3, got 2"),
+        ("pad_color", [1, 2, 256], r"pad_color\[2\]: expected `int` <= 255"),
+        ("manifest", {"data": [1]}, "data in the manifest is not an object"),
+        ("manifest", 3, "manifest: expected `object`, got `int`"),
+        (
+            "calibration",
+            {"slopes": [1.0], "offsets": [0.0], "thresholds": [0.5]},
+            "the calibration has 1 classes",
+        ),
+        ("calibration", {"slopes": []}, "calibration: object missing required field `offsets`"),
+        ("card", {"name": "x" * 10_001}, "card.name: expected `str` of length <= 10000"),
+        ("card", {}, "card: object missing required field `name`"),
+        ("weights", 3, "weights: expected `str`"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_the_message_names_the_field(
+    tmp_path: Path, tensors: dict[str, torch.Tensor], where: str, value: Any, message: str
+) -> None:
+    write(tmp_path / "m", tensors, VALUES | {where: value})
+    with pytest.raises(
+        ModelError, match=f"model .*m is damaged: .*{message}.*; copy or train it again"
+    ) as caught:
+        Model.load(tmp_path / "m")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_headers_of_megabytes_are_refused(tmp_path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    write(tmp_path / "m", tensors, VALUES | {"manifest": {"notes": "x" * 17 * 2**20}})
+    with pytest.raises(ModelError, match=r"17\.8 MB of JSON, more than 16\.8 MB"):
+        ModelFile.open(tmp_path / "m")
+
+
+def test_a_header_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    head = AdaptationHead(HEADER.head)
+    for header, message in (
+        (dataclasses.replace(HEADER, manifest={"loss": float("nan")}), "malformed"),
+        (dataclasses.replace(HEADER, backbone="x" * 2000), "backbone: expected `str` of length <= 1000"),
+    ):
+        with pytest.raises(ModelError, match=f"cannot save the model: .*{message}"):
+            Model(header, head).save(tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+def test_json_and_back() -> None:
+    assert ModelHeader.from_json(decode_json(json.dumps(HEADER.as_json()))) == HEADER
+    assert HEADER.format_version == 1
+    trained = dataclasses.replace(HEADER, backbone_base="cd" * 32)
+    assert trained.format_version == 2
+    quantized = dataclasses.replace(trained, int8={"images": 3})
+    assert quantized.format_version == 3
+    for header in (trained, quantized, dataclasses.replace(HEADER, int8={"images": 3})):
+        assert ModelHeader.from_json(decode_json(json.dumps(header.as_json()))) == header
+
+
+def test_fields_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="the head has 3 classes, but there are 1 class names"):
+        dataclasses.replace(HEADER, classes=("cat",))
+    with pytest.raises(ConfigurationError, match="scales"):
+        dataclasses.replace(HEADER, scales=())
+
+
+def test_the_header_is_read_without_the_tensors(tmp_path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    write(tmp_path / "m", tensors, VALUES)
+    data = bytearray((tmp_path / "m").read_bytes())
+    (length,) = struct.unpack("<Q", data[:8])
+    data[8 + length :] = bytes(len(data) - 8 - length)
+    (tmp_path / "m").write_bytes(data)
+    file = ModelFile.open(tmp_path / "m")
+    assert file.header == HEADER
+    assert file.int8_graph() is None
