@@ -42,8 +42,8 @@ class Scaled(nn.Module):
         return features * factor, features.amax(dim=(2, 3)), cube[:1]
 
 
-def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Soft shapes and some noise: values like those of an image."""
+def smooth_image(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Return smooth shapes with some noise, similar to the values of a photo."""
     rng = np.random.default_rng(seed)
     coarse = torch.from_numpy(rng.random((1, 3, height // 32 + 1, width // 32 + 1)))
     soft = nn.functional.interpolate(coarse, (height, width), mode="bicubic")[0].permute(1, 2, 0).numpy()

@@ -16,7 +16,7 @@ from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.runtime import AppendedModule, Network, Precision, Runtime, compile_network, native_bfloat16
-from tests.runtime.networks import Patches, Scaled, picture
+from tests.runtime.networks import Patches, Scaled, smooth_image
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ class TestAgreement:
         backbone = Patches()
         network = compile_network(backbone, runtime=who, precision="float32")
         for height, width in SIDES:
-            canvas = picture(height, width)
+            canvas = smooth_image(height, width)
             values = network(canvas)
             assert values.dtype == np.float32
             np.testing.assert_allclose(values, backbone.by_hand(canvas), atol=1e-4)
@@ -64,7 +64,7 @@ class TestAgreement:
         )
         rng = np.random.default_rng(0)
         for height, width in SIDES:
-            canvas = picture(height, width)
+            canvas = smooth_image(height, width)
             factor = rng.random((height // 32, width // 32), np.float32)
             cube = rng.random((2, 3, 4), np.float32)
             scaled, highest, total = network.run(canvas, factor, cube)
@@ -78,7 +78,7 @@ class TestAgreement:
         network = compile_network(lite0, runtime="openvino", precision="float32")
         assert (network.runtime, network.precision) == ("openvino", "float32")
         for height, width in SIDES:
-            canvas = picture(height, width)
+            canvas = smooth_image(height, width)
             wanted, values = reference(canvas), network(canvas)
             assert values.shape == (lite0.channels, lite0.layout.cells(height), lite0.layout.cells(width))
             # The features themselves are of the order of one.
@@ -90,7 +90,7 @@ class TestAgreement:
         self, lite0: Backbone, reference: Network, scorer: nn.Module, who: Runtime
     ) -> None:
         network = compile_network(lite0, AppendedModule(scorer), runtime=who, precision="float32")
-        canvas = picture(96, 160)
+        canvas = smooth_image(96, 160)
         with torch.no_grad():
             wanted = scorer(torch.from_numpy(reference(canvas))[None])[0].numpy()
         values = network(canvas)
@@ -102,7 +102,7 @@ class TestAgreement:
     def test_bfloat16_stays_close(self, lite0: Backbone, reference: Network, who: Runtime) -> None:
         network = compile_network(lite0, runtime=who, precision="bfloat16")
         assert network.precision == "bfloat16"
-        canvas = picture(256, 256)
+        canvas = smooth_image(256, 256)
         wanted, values = reference(canvas), network(canvas)
         assert values.dtype == np.float32
         assert relative_error(values, wanted) < 6e-2
@@ -113,12 +113,12 @@ class TestAgreement:
     @pytest.mark.parametrize("who", ["torch", "openvino"])
     def test_calls_repeat_bit_for_bit_and_results_are_ones_own(self, cache: Path, who: Runtime) -> None:
         network = compile_network(Patches(), runtime=who)
-        first = network(picture(64, 64, seed=1))
+        first = network(smooth_image(64, 64, seed=1))
         kept = first.copy()
-        other = network(picture(64, 64, seed=2))
+        other = network(smooth_image(64, 64, seed=2))
         assert not np.array_equal(other, kept)
         np.testing.assert_array_equal(first, kept)
-        np.testing.assert_array_equal(network(picture(64, 64, seed=1)), kept)
+        np.testing.assert_array_equal(network(smooth_image(64, 64, seed=1)), kept)
 
 
 class TestChoices:
@@ -149,6 +149,6 @@ class TestChoices:
         monkeypatch.setitem(sys.modules, "openvino", None)
         with pytest.raises(MissingDependencyError, match="OpenVINO cannot be imported .*the runtime 'torch'"):
             compile_network(Patches(), runtime="openvino")
-        canvas = picture(64, 64)
+        canvas = smooth_image(64, 64)
         values = compile_network(Patches(), runtime="torch")(canvas)
         np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)

@@ -11,7 +11,7 @@ import pytest
 
 from freeloc.runtime import compile as compile_module
 from freeloc.runtime import compile_network
-from tests.runtime.networks import Patches, picture
+from tests.runtime.networks import Patches, smooth_image
 
 
 def graphs(cache: Path) -> list[str]:
@@ -29,7 +29,7 @@ def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class TestCachedGraphs:
     def test_cached_and_used_again(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        backbone, canvas = Patches(), picture(64, 96)
+        backbone, canvas = Patches(), smooth_image(64, 96)
         binary, described = graphs(cache)
         assert binary.endswith(".bin")
         assert described == binary[:-3] + "xml"
@@ -39,7 +39,7 @@ class TestCachedGraphs:
         np.testing.assert_allclose(values, backbone.by_hand(canvas), atol=1e-4)
 
     def test_other_weights_have_another_graph(self, cache: Path) -> None:
-        canvas, before = picture(64, 64), graphs(cache)
+        canvas, before = smooth_image(64, 64), graphs(cache)
         values = compile_network(Patches(1), runtime="openvino", precision="float32")(canvas)
         np.testing.assert_allclose(values, Patches(1).by_hand(canvas), atol=1e-4)
         assert set(before) < set(graphs(cache))
@@ -49,7 +49,7 @@ class TestCachedGraphs:
     def test_a_damaged_graph_is_rebuilt(
         self, cache: Path, monkeypatch: pytest.MonkeyPatch, damage: str
     ) -> None:
-        backbone, canvas, names = Patches(), picture(64, 64), graphs(cache)
+        backbone, canvas, names = Patches(), smooth_image(64, 64), graphs(cache)
         binary, described = (cache / "graphs" / name for name in names)
         victim = binary if damage.startswith("bin") else described
         data = victim.read_bytes()
@@ -68,7 +68,7 @@ class TestCachedGraphs:
     ) -> None:
         (tmp_path / "taken").write_text("x")
         monkeypatch.setenv("FREELOC_CACHE", str(tmp_path / "taken"))
-        canvas = picture(64, 64)
+        canvas = smooth_image(64, 64)
         values = compile_network(Patches(), runtime="openvino", precision="float32")(canvas)
         np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)
 
@@ -82,7 +82,7 @@ class TestCachedGraphs:
             (empty_cache / "graphs").symlink_to("/proc/self/task")
         else:
             pytest.skip("no folder here is read-only")
-        canvas = picture(64, 64)
+        canvas = smooth_image(64, 64)
         values = compile_network(Patches(), runtime="openvino", precision="float32")(canvas)
         np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)
 
@@ -96,7 +96,7 @@ class TestCachedGraphs:
             raise RuntimeError("no space left")
 
         monkeypatch.setattr(openvino, "save_model", full_disk)
-        canvas = picture(64, 64)
+        canvas = smooth_image(64, 64)
         values = compile_network(Patches(), runtime="openvino", precision="float32")(canvas)
         np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)
         assert graphs(empty_cache) == []

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from freeloc.runtime import Runtime, compile_network, openvino_backend
-from tests.runtime.networks import Patches, picture
+from tests.runtime.networks import Patches, smooth_image
 
 FIRST_AT_ONCE = """
 import threading
@@ -44,7 +44,7 @@ class TestManyThreads:
     ) -> None:
         backbone = Patches()
         network = compile_network(backbone, runtime=who, precision="float32", streams=streams)
-        canvases = [picture(32 * (1 + seed % 4), 64, seed) for seed in range(24)]
+        canvases = [smooth_image(32 * (1 + seed % 4), 64, seed) for seed in range(24)]
         with ThreadPoolExecutor(network.threads + 2) as pool:
             for canvas, values in zip(canvases, pool.map(network, canvases), strict=True):
                 np.testing.assert_allclose(values, backbone.by_hand(canvas), atol=1e-4)

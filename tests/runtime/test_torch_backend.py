@@ -1,4 +1,4 @@
-"""Several canvases at once in torch: the same as one by one, and no more of them than memory likes."""
+"""Several canvases at once in torch: the same as one by one, and no more of them than fit into memory."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ def canvases() -> tuple[list[Grid], list[np.ndarray], list[tuple[np.ndarray, ...
     grids = [Pyramid((0.89,)).grid(size, 0.89, CellLayout(32, 16.0)) for size in IMAGES]
     shapes = {(grid.canvas.height, grid.canvas.width) for grid in grids}
     assert len(shapes) == 1, "images of one canvas are meant"
-    pictures = [rng.integers(0, 256, (*next(iter(shapes)), 3), np.uint8) for _ in grids]
+    images = [rng.integers(0, 256, (*next(iter(shapes)), 3), np.uint8) for _ in grids]
     inputs = [(grid.padding_mask(), grid.sampling_field(fusion_lattice(grid.image_size))) for grid in grids]
     assert len({field.shape for _, field in inputs}) > 2, "lattices of several sizes are meant"
     assert len({mask.tobytes() for mask, _ in inputs}) > 1, "several masks are meant"
-    return grids, pictures, inputs
+    return grids, images, inputs
 
 
 class TestManyAtOnce:
@@ -86,12 +86,12 @@ class TestManyAtOnce:
     def test_each_gets_what_it_gets_alone(self, batch: int) -> None:
         backbone = Blurred()
         network = TorchNetwork(backbone, search(backbone), "float32", CPU, batch)
-        grids, pictures, inputs = canvases()
-        alone = [network.run(canvas, *further) for canvas, further in zip(pictures, inputs, strict=True)]
+        grids, images, inputs = canvases()
+        alone = [network.run(canvas, *further) for canvas, further in zip(images, inputs, strict=True)]
         backbone.seen.clear()
-        together = network.run_many(pictures, inputs)
-        assert sum(backbone.seen) == len(pictures)
-        assert max(backbone.seen) == min(batch, len(pictures))
+        together = network.run_many(images, inputs)
+        assert sum(backbone.seen) == len(images)
+        assert max(backbone.seen) == min(batch, len(images))
         for grid, found, wanted in zip(grids, together, alone, strict=True):
             lattice = fusion_lattice(grid.image_size)
             parts = (*found[:2], found[2][:, : lattice.rows, : lattice.cols])
@@ -104,18 +104,18 @@ class TestManyAtOnce:
     def test_a_backbone_alone(self) -> None:
         backbone = Blurred()
         network = TorchNetwork(backbone, None, "float32", CPU, 4)
-        _, pictures, _ = canvases()
-        found = network.run_many(pictures)
+        _, images, _ = canvases()
+        found = network.run_many(images)
         assert backbone.seen == [4, 2]
-        for (features,), canvas in zip(found, pictures, strict=True):
+        for (features,), canvas in zip(found, images, strict=True):
             np.testing.assert_allclose(features, network(canvas), rtol=1e-5, atol=1e-5)
 
     def test_results_are_ones_own(self) -> None:
         """Whoever keeps one image's result shall not keep its neighbours' with it."""
         backbone = Blurred()
         network = TorchNetwork(backbone, search(backbone), "float32", CPU, 8)
-        _, pictures, inputs = canvases()
-        for outputs in network.run_many(pictures, inputs):
+        _, images, inputs = canvases()
+        for outputs in network.run_many(images, inputs):
             assert all(output.base is None for output in outputs)
 
     def test_none_are_none(self) -> None:
@@ -129,18 +129,18 @@ class TestManyAtOnce:
     def test_several_threads_may_ask(self) -> None:
         backbone = Blurred()
         network = TorchNetwork(backbone, search(backbone), "float32", CPU, 3)
-        _, pictures, inputs = canvases()
-        wanted = network.run_many(pictures, inputs)
+        _, images, inputs = canvases()
+        wanted = network.run_many(images, inputs)
         with ThreadPoolExecutor(4) as pool:
-            for found in pool.map(lambda _: network.run_many(pictures, inputs), range(8)):
+            for found in pool.map(lambda _: network.run_many(images, inputs), range(8)):
                 for one, other in zip(itertools.chain(*found), itertools.chain(*wanted), strict=True):
                     np.testing.assert_array_equal(one, other)
 
     def test_bfloat16_is_the_same_together_or_alone(self) -> None:
         backbone = Blurred()
         network = TorchNetwork(backbone, search(backbone), "bfloat16", CPU, 6)
-        _, pictures, inputs = canvases()
-        for found, canvas, further in zip(network.run_many(pictures, inputs), pictures, inputs, strict=True):
+        _, images, inputs = canvases()
+        for found, canvas, further in zip(network.run_many(images, inputs), images, inputs, strict=True):
             np.testing.assert_allclose(found[1], network.run(canvas, *further)[1], rtol=0.02, atol=0.02)
 
 
@@ -155,15 +155,15 @@ class TestMemory:
     def test_where_memory_ends_fewer_go_at_once_from_then_on(self) -> None:
         backbone = Cramped()
         network = TorchNetwork(backbone, search(backbone), "float32", CPU, 6)
-        grids, pictures, inputs = canvases()
-        found = network.run_many(pictures, inputs)
+        grids, images, inputs = canvases()
+        found = network.run_many(images, inputs)
         assert backbone.seen == [6, 3, 1, 1, 1, 1, 1, 1]
-        for grid, outputs, canvas, further in zip(grids, found, pictures, inputs, strict=True):
+        for grid, outputs, canvas, further in zip(grids, found, images, inputs, strict=True):
             lattice = fusion_lattice(grid.image_size)
             aligned = outputs[2][:, : lattice.rows, : lattice.cols]
             np.testing.assert_allclose(aligned, network.run(canvas, *further)[2], atol=1e-5)
         backbone.seen.clear()
-        network.run_many(pictures, inputs)
+        network.run_many(images, inputs)
         assert backbone.seen == [1] * 6
 
     def test_without_room_for_one_the_error_is_torchs(self) -> None:
@@ -183,9 +183,9 @@ def test_how_many_it_likes_at_once() -> None:
     tail = AppendedModule(search(backbone), extra_input_dims=(2, 3))
     on_processor = compile_network(backbone, tail, runtime="openvino", precision="float32", batch=5)
     assert on_processor.batch == 1
-    _, pictures, inputs = canvases()
-    alone = [on_processor.run(canvas, *further) for canvas, further in zip(pictures, inputs, strict=True)]
-    found = on_processor.run_many(pictures, inputs)
+    _, images, inputs = canvases()
+    alone = [on_processor.run(canvas, *further) for canvas, further in zip(images, inputs, strict=True)]
+    found = on_processor.run_many(images, inputs)
     for one, other in zip(itertools.chain(*found), itertools.chain(*alone), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -198,10 +198,8 @@ def test_a_gpu_finds_what_the_processor_finds(precision: Precision, slack: float
     other = Blurred()
     gpu = TorchNetwork(other, search(other), precision, torch.device("cuda"))
     assert gpu.batch > 1
-    grids, pictures, inputs = canvases()
-    for grid, found, canvas, further in zip(
-        grids, gpu.run_many(pictures, inputs), pictures, inputs, strict=True
-    ):
+    grids, images, inputs = canvases()
+    for grid, found, canvas, further in zip(grids, gpu.run_many(images, inputs), images, inputs, strict=True):
         lattice = fusion_lattice(grid.image_size)
         wanted = processor.run(canvas, *further)
         size = float(np.abs(wanted[0]).max())

@@ -66,16 +66,16 @@ def timm(torchvision: ModuleType) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def random_weights() -> Callable[[nn.Module, int], nn.Module]:
-    """Gives every weight of a network a value that makes a difference (timm starts some at zero)."""
+    """A function that gives every weight of a network a value with an effect (timm initializes some to zero)."""
 
-    def pad_color(network: nn.Module, seed: int) -> nn.Module:
+    def fill(network: nn.Module, seed: int) -> nn.Module:
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.02)
         return network.eval()
 
-    return pad_color
+    return fill
 
 
 @pytest.fixture(scope="session")

@@ -40,9 +40,9 @@ def weights(
     def find(name: str) -> Path | None:
         if name.startswith("timm:") and name not in made:
             timm: ModuleType = request.getfixturevalue("timm")
-            pad_color: Fill = request.getfixturevalue("random_weights")
+            fill: Fill = request.getfixturevalue("random_weights")
             path = tmp_path_factory.mktemp("timm") / "weights.pth"
-            torch.save(pad_color(timm.create_model(name[5:], pretrained=False), 3).state_dict(), path)
+            torch.save(fill(timm.create_model(name[5:], pretrained=False), 3).state_dict(), path)
             made[name] = path
         return made.get(name)
 

@@ -138,8 +138,8 @@ def test_a_wrong_shape_is_named() -> None:
 
 
 @pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder where fetched files are kept."""
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where downloaded files are cached."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch home"))
     return tmp_path / "torch home" / "hub" / "checkpoints"
 
@@ -172,50 +172,50 @@ def server(published: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_fetches_once_over_http_and_keeps_the_file(server: str, published: Path, kept: Path) -> None:
+def test_fetches_once_over_http_and_caches_the_file(server: str, published: Path, cached: Path) -> None:
     path = fetch(f"{server}/{published.name}", "T")
-    assert path == kept / published.name
+    assert path == cached / published.name
     assert_same(load_state(path), small_state())
     published.unlink()
-    assert fetch(f"{server}/{published.name}", "T") == path, "the kept copy serves"
-    assert [item.name for item in kept.iterdir()] == [path.name]
+    assert fetch(f"{server}/{published.name}", "T") == path, "the cached copy is used"
+    assert [item.name for item in cached.iterdir()] == [path.name]
 
 
-def test_a_wrong_hash_is_refused_and_leaves_nothing(published: Path, kept: Path) -> None:
+def test_a_wrong_hash_is_refused_and_leaves_nothing(published: Path, cached: Path) -> None:
     wrong = published.with_name("net-00000000.pth")
     published.rename(wrong)
     with pytest.raises(FreelocError, match=r"weights of backbone T cannot be downloaded .*hash.*local copy"):
         fetch(wrong.as_uri(), "T")
-    assert list(kept.iterdir()) == []
+    assert list(cached.iterdir()) == []
 
 
-def test_a_missing_page_is_reported(server: str, kept: Path) -> None:
+def test_a_missing_page_is_reported(server: str, cached: Path) -> None:
     with pytest.raises(FreelocError, match=r"cannot be downloaded from .*net-12345678\.pth.*404"):
         fetch(f"{server}/net-12345678.pth", "T")
-    assert list(kept.iterdir()) == []
+    assert list(cached.iterdir()) == []
 
 
-def test_no_network_is_reported_with_what_was_tried_and_the_fix(kept: Path) -> None:
+def test_no_network_is_reported_with_what_was_tried_and_the_fix(cached: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/net-12345678.pth"
     with pytest.raises(FreelocError) as caught:
         fetch(url, "T")
     assert url in str(caught.value)
-    assert str(kept) in str(caught.value)
+    assert str(cached) in str(caught.value)
     assert "local copy" in str(caught.value)
     assert caught.value.parameter == "weights"
 
 
-def test_a_damaged_kept_file_is_noticed(published: Path, kept: Path) -> None:
+def test_a_damaged_cached_file_is_noticed(published: Path, cached: Path) -> None:
     path = fetch(published.as_uri(), "T")
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(FreelocError, match=r"is damaged .*delete it"):
         fetch(published.as_uri(), "T")
 
 
-def test_an_unusable_cache_folder_is_reported(published: Path, kept: Path) -> None:
-    kept.parent.parent.write_text("a file where the folder should be")
+def test_an_unusable_cache_folder_is_reported(published: Path, cached: Path) -> None:
+    cached.parent.parent.write_text("a file where the folder should be")
     with pytest.raises(FreelocError, match="cannot be downloaded"):
         fetch(published.as_uri(), "T")
 

@@ -52,8 +52,8 @@ class AlexNet(Backbone):
             (0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255)
         )
         self.body = nn.Sequential(
-            # torchvision pads two pixels on every side. If whole windows fill the canvas, the last pixels at the
-            # right and at the bottom are never read. Without them, every other canvas also has whole windows only.
+            # torchvision pads two pixels on every side. On a canvas of whole windows, the last row and the last
+            # column are never read. Without them, canvases of other sizes have no partial windows either.
             nn.ZeroPad2d((2, 1, 2, 1)),
             *(nn.Conv2d(3, 64, 11, stride=4), nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2)),
             *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2)),

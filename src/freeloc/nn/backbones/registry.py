@@ -57,8 +57,8 @@ def load_backbone(name: str = DEFAULT_BACKBONE, weights: str | Path | None = Non
     backbone = _loader(name)(name, None if weights is None else Path(weights))
     if backbone.name != name:
         raise BackboneError(
-            f"the loader of backbone {name} returned a backbone called {backbone.name}: models could not find it "
-            "again; give the backbone the name under which it is registered",
+            f"the loader of backbone {name} returned a backbone called {backbone.name}: models trained on it "
+            f"could not be loaded; set its name to {name}",
             parameter="backbone",
         )
     return backbone
