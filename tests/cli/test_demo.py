@@ -1,4 +1,4 @@
-"""``freeloc demo``: the library's demo, its table on the screen."""
+"""``freeloc demo`` runs the demo and prints its table."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ def test_the_demo_prints_its_table(
     assert answer.code == 0
     assert "generated scenes: 1 images" in answer.out
     assert "trained on tags, fused" in answer.out
-    assert "drawing 5 scenes" in answer.err
+    assert "generating 5 scenes" in answer.err
     assert (tmp_path / "demo" / "overview.jpg").is_file()
 
 
-def test_a_folder_with_other_things_is_refused(freeloc: Callable[..., Any], tmp_path: Path) -> None:
-    (tmp_path / "pictures").mkdir()
+def test_a_folder_with_other_files_is_rejected(freeloc: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "overlays").mkdir()
     answer = freeloc("demo", "--out", tmp_path)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err == f"freeloc: {tmp_path} holds pictures that no demo wrote: choose another --out\n"
+    assert (
+        answer.err
+        == f"freeloc: {tmp_path} already contains overlays, not written by a demo: choose another folder (option --out)\n"
+    )

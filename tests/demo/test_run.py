@@ -1,4 +1,4 @@
-"""The demo at toy size: every promised file, and no harm to what it did not write."""
+"""The demo at toy size: it writes every documented file and touches no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 from freeloc.datasets import open_dataset
 from freeloc.demo.run import DemoSettings, run_demo
 from freeloc.demo.scenes import SCENE_CLASSES
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, OutputError
 from freeloc.inference.localizer import Localizer
 from freeloc.training.recipe import Recipe
 
@@ -25,7 +25,7 @@ def files(folder: Path) -> set[str]:
 
 
 @pytest.mark.slow
-def test_every_promised_file_and_a_second_demo_in_its_place(tmp_path: Path) -> None:
+def test_every_documented_file_is_written_and_a_second_demo_replaces_them(tmp_path: Path) -> None:
     out = tmp_path / "demo"
     evaluation = run_demo(out, TOY, quiet=True)
     assert files(out) == {
@@ -37,8 +37,8 @@ def test_every_promised_file_and_a_second_demo_in_its_place(tmp_path: Path) -> N
             f"run/{name}"
             for name in ("model.safetensors", "manifest.json", "log.jsonl", "checkpoint.safetensors")
         ),
-        "pictures/scene_000005.jpg",
-        "pictures/scene_000006.jpg",
+        "overlays/scene_000005.jpg",
+        "overlays/scene_000006.jpg",
         "overview.jpg",
         "results.json",
     }
@@ -49,22 +49,22 @@ def test_every_promised_file_and_a_second_demo_in_its_place(tmp_path: Path) -> N
         "trained on tags, paper",
         "centre of the image",
     ]
-    for picture in (*out.glob("pictures/*.jpg"), out / "overview.jpg"):
-        with Image.open(picture) as opened:
+    for overlay in (*out.glob("overlays/*.jpg"), out / "overview.jpg"):
+        with Image.open(overlay) as opened:
             opened.load()
             assert opened.width > 240
-    # The scenes are an ordinary data set, the model an ordinary model, and it learnt from tags alone.
+    # The scenes are an ordinary dataset, and the model an ordinary model, trained on tags alone.
     assert len(open_dataset(out / "scenes" / "train")) == 5
     model = Localizer.load(out / "run", runtime="torch").model
     assert model.header.classes == SCENE_CLASSES
     assert model.header.manifest["seed"] == 1
     assert model.header.manifest["data"]["images"] == 5
 
-    (out / "pictures" / "stale.jpg").write_bytes(b"left by an earlier demo")
+    (out / "overlays" / "stale.jpg").write_bytes(b"left by an earlier demo")
     (out / "notes.txt").write_text("the user's own")
     smaller = DemoSettings(train_scenes=4, test_scenes=1, epochs=1, backbone="efficientnet_lite0", seed=2)
     run_demo(out, smaller, quiet=True)
-    assert {name for name in files(out) if name.startswith("pictures/")} == {"pictures/scene_000004.jpg"}
+    assert {name for name in files(out) if name.startswith("overlays/")} == {"overlays/scene_000004.jpg"}
     assert json.loads((out / "results.json").read_text())["images"] == 1
     assert json.loads((out / "run" / "manifest.json").read_text())["seed"] == 2
     assert (out / "notes.txt").read_text() == "the user's own"
@@ -72,10 +72,10 @@ def test_every_promised_file_and_a_second_demo_in_its_place(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_tags_become_locations_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fifth of the demo's scenes: enough to be far from the centre baseline."""
+    """A fifth of the demo's scenes is enough to be far above the center baseline."""
 
     def refuse(*_: object) -> None:
-        raise AssertionError("somebody asked the network")
+        raise AssertionError("the network was used")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     settings = DemoSettings(train_scenes=64, test_scenes=24, epochs=8)
@@ -86,23 +86,25 @@ def test_tags_become_locations_without_a_network(tmp_path: Path, monkeypatch: py
     assert centre < 0.5
 
 
-@pytest.mark.parametrize("name", ["pictures/holiday.jpg", "run/model.safetensors", "results.json"])
-def test_what_no_demo_wrote_is_not_touched(tmp_path: Path, name: str) -> None:
-    own = tmp_path / name
-    own.parent.mkdir(exist_ok=True)
-    own.write_bytes(b"mine")
-    taken = Path(name).parts[0]
-    with pytest.raises(FreelocError, match=f"holds {taken} that no demo wrote: choose another --out"):
+@pytest.mark.parametrize("name", ["overlays/holiday.jpg", "run/model.safetensors", "results.json"])
+def test_files_not_written_by_a_demo_are_not_touched(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"mine")
+    existing = Path(name).parts[0]
+    with pytest.raises(
+        OutputError, match=f"already contains {existing}, not written by a demo: choose another"
+    ):
         run_demo(tmp_path, TOY, quiet=True)
     assert files(tmp_path) == {name}
-    assert own.read_bytes() == b"mine"
+    assert file.read_bytes() == b"mine"
 
 
-def test_a_mistake_leaves_an_earlier_demo_alone(tmp_path: Path) -> None:
+def test_an_error_leaves_an_earlier_demo_untouched(tmp_path: Path) -> None:
     first = tmp_path / "scenes" / "train" / "scene_000000.jpg"
     first.parent.mkdir(parents=True)
     first.write_bytes(b"of an earlier demo")
-    with pytest.raises(FreelocError, match="scene setting seed is -1"):
+    with pytest.raises(ConfigurationError, match="seed is -1: it must be at least 0"):
         run_demo(tmp_path, DemoSettings(seed=-1), quiet=True)
     assert files(tmp_path) == {"scenes/train/scene_000000.jpg"}
 

@@ -9,7 +9,7 @@ from PIL import Image
 from freeloc.datasets import open_dataset
 from freeloc.demo import scenes as module
 from freeloc.demo.scenes import SCENE_CLASSES, Scene, SceneSettings, draw_scene, generate_scenes
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, OutputError
 
 SETTINGS = SceneSettings(seed=11)
 MARGIN = 300
@@ -21,17 +21,17 @@ def scenes() -> list[Scene]:
 
 
 def coverage(layer: module._Layer, light: tuple[float, float], height: int, width: int) -> np.ndarray:
-    """What a layer covers, found without its mask: the same painting over black and over white."""
+    """Return the pixels that a layer covers, without its mask: by painting it on black and on white."""
     bare = dataclasses.replace(layer, left=layer.left + MARGIN, top=layer.top + MARGIN, shadow=0.0)
-    pictures = []
+    images = []
     for tone in (0.0, 255.0):
         canvas = np.full((3, height + 2 * MARGIN, width + 2 * MARGIN), tone, np.float32)
         module._paint(canvas, bare, light)
-        pictures.append(canvas[1])
-    return 1 - (pictures[1] - pictures[0]) / 255 >= 0.5
+        images.append(canvas[1])
+    return 1 - (images[1] - images[0]) / 255 >= 0.5
 
 
-def test_the_same_seed_and_index_give_the_same_pixels_whatever_was_drawn_before(scenes: list[Scene]) -> None:
+def test_seed_and_index_determine_the_pixels(scenes: list[Scene]) -> None:
     for index in (17, 3, 60):
         again = draw_scene(index, SceneSettings(seed=11))
         assert np.array_equal(again.image, scenes[index].image)
@@ -40,13 +40,13 @@ def test_the_same_seed_and_index_give_the_same_pixels_whatever_was_drawn_before(
 
 
 def test_other_seeds_and_indexes_give_other_scenes(scenes: list[Scene]) -> None:
-    pictures = {scene.image.tobytes() for scene in scenes[:10]}
-    pictures |= {draw_scene(index, SceneSettings(seed=12)).image.tobytes() for index in range(10)}
-    assert len(pictures) == 20
+    images = {scene.image.tobytes() for scene in scenes[:10]}
+    images |= {draw_scene(index, SceneSettings(seed=12)).image.tobytes() for index in range(10)}
+    assert len(images) == 20
 
 
 @pytest.mark.parametrize("index", range(0, 40, 5))
-def test_boxes_and_visible_shares_are_those_of_the_painted_pixels(scenes: list[Scene], index: int) -> None:
+def test_boxes_and_visible_fractions_match_the_painted_pixels(scenes: list[Scene], index: int) -> None:
     scene = scenes[index]
     height, width = scene.image.shape[:2]
     plan = module._plan(index, SETTINGS)
@@ -69,7 +69,7 @@ def test_boxes_and_visible_shares_are_those_of_the_painted_pixels(scenes: list[S
 
 
 @pytest.mark.parametrize("index", range(1, 40, 8))
-def test_what_is_on_top_is_what_the_picture_shows(scenes: list[Scene], index: int) -> None:
+def test_the_topmost_layer_is_visible(scenes: list[Scene], index: int) -> None:
     plan = module._plan(index, SETTINGS)
     height, width = scenes[index].image.shape[:2]
     topmost = plan.layers[-1]
@@ -79,13 +79,13 @@ def test_what_is_on_top_is_what_the_picture_shows(scenes: list[Scene], index: in
     shown = padded[top : top + tall, left : left + wide].astype(float)
     inside = np.pad(np.ones((height, width), bool), MARGIN)[top : top + tall, left : left + wide]
     solid = inside & (topmost.sprite.alpha == 1)
-    drawn = topmost.sprite.colour.transpose(1, 2, 0)
-    # The scene's light changes a colour by at most a seventh; the grain adds at most four levels.
+    drawn = topmost.sprite.color.transpose(1, 2, 0)
+    # The light changes a color by at most a seventh; the noise adds at most four levels.
     assert solid.any()
     assert np.all(np.abs(shown - drawn)[solid] <= 0.15 * drawn[solid] + 5)
 
 
-def test_every_scene_has_two_to_five_things_inside_it_and_in_sight(scenes: list[Scene]) -> None:
+def test_every_scene_has_two_to_five_visible_objects(scenes: list[Scene]) -> None:
     counts = {len(scene.boxes) for scene in scenes}
     assert counts == {2, 3, 4, 5}
     for scene in scenes:
@@ -104,7 +104,7 @@ def test_scenes_are_wide_tall_and_square(scenes: list[Scene]) -> None:
     assert shapes == {(375, 500), (500, 375), (333, 500), (500, 333), (480, 480)}
 
 
-def test_classes_come_about_as_often_as_each_other(scenes: list[Scene]) -> None:
+def test_classes_are_equally_frequent(scenes: list[Scene]) -> None:
     labels = [box.label for scene in scenes for box in scene.boxes]
     counts = np.bincount(labels, minlength=len(SCENE_CLASSES))
     expected = len(labels) / len(SCENE_CLASSES)
@@ -112,7 +112,7 @@ def test_classes_come_about_as_often_as_each_other(scenes: list[Scene]) -> None:
     assert np.sum((counts - expected) ** 2 / expected) < 24.3
 
 
-def test_the_centre_is_a_poor_guess(scenes: list[Scene]) -> None:
+def test_the_image_center_is_a_poor_guess(scenes: list[Scene]) -> None:
     hits = []
     for scene in scenes:
         height, width = scene.image.shape[:2]
@@ -122,7 +122,7 @@ def test_the_centre_is_a_poor_guess(scenes: list[Scene]) -> None:
     assert np.mean(hits) < 0.25
 
 
-def test_the_fullest_settings_still_end() -> None:
+def test_the_largest_settings_terminate() -> None:
     full = SceneSettings(min_objects=8, max_objects=8, min_side=0.5, max_side=0.5, min_visible=0.75)
     scene = draw_scene(0, full)
     assert len(scene.boxes) == 8
@@ -146,9 +146,9 @@ def test_files_labels_and_tag_list_agree(tmp_path: Path, scenes: list[Scene]) ->
             set(SCENE_CLASSES) - shown
         )
         assert sample.boxes == scenes[index].boxes
-        with Image.open(sample.path) as picture:
-            assert picture.format == "JPEG"
-            difference = np.asarray(picture, float) - scenes[index].image
+        with Image.open(sample.path) as image:
+            assert image.format == "JPEG"
+            difference = np.asarray(image, float) - scenes[index].image
         assert np.abs(difference).mean() < 6
 
 
@@ -184,15 +184,16 @@ def test_writing_again_gives_the_same_bytes_and_boxes_only_on_request(tmp_path: 
     ],
 )
 def test_settings_out_of_range_are_named(wrong: dict[str, float]) -> None:
-    with pytest.raises(FreelocError, match=next(iter(wrong))):
+    with pytest.raises(ConfigurationError, match=f"^{next(iter(wrong))} is ") as error:
         SceneSettings(**wrong)  # type: ignore[arg-type]
+    assert error.value.parameter == next(iter(wrong))
 
 
-def test_wrong_calls_say_what_to_mend(tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match="at least 1"):
+def test_errors_name_the_fix(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="at least 1"):
         generate_scenes(tmp_path, 0, SETTINGS)
-    with pytest.raises(FreelocError, match="from 0 up"):
+    with pytest.raises(ConfigurationError, match="at least 0"):
         draw_scene(-1, SETTINGS)
     (tmp_path / "scene_000000.jpg").mkdir()
-    with pytest.raises(FreelocError, match=r"cannot write .*scene_000000\.jpg"):
+    with pytest.raises(OutputError, match=r"cannot write .*scene_000000\.jpg"):
         generate_scenes(tmp_path, 1, SETTINGS)

@@ -1,1 +1,1 @@
-"""The demo on generated scenes."""
+"""Demo on generated scenes."""

@@ -1,4 +1,4 @@
-"""The demo: from tags to locations on generated scenes, with no data and no network."""
+"""Demo: train on the tags of generated scenes and localize their objects, without data or network access."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from freeloc.datasets.dataset import Dataset, Sample
 from freeloc.demo.scenes import SceneSettings, generate_scenes
-from freeloc.errors import FreelocError
+from freeloc.errors import OutputError
 from freeloc.evaluation.collect import collect
 from freeloc.evaluation.evaluate import Evaluation, evaluate
 from freeloc.images.decode import load_image
@@ -26,11 +26,11 @@ from freeloc.visualization import draw_grid, draw_overlay, save_image
 
 __all__ = ["DemoSettings", "run_demo"]
 
-_OVERVIEW_PICTURES = 8
+_OVERVIEW_IMAGES = 8
 
-_OUTPUTS = ("run", "features", "pictures", "overview.jpg", "results.json", "scenes")
+_OUTPUTS = ("run", "features", "overlays", "overview.jpg", "results.json", "scenes")
 _FIRST_OUTPUT = Path("scenes", "train", "scene_000000.jpg")
-"""The first file every demo writes, and the last an interrupted one removes."""
+"""The first file that every demo writes; an interrupted cleanup removes it last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class DemoSettings:
     """Size and recipe of the demo.
 
     Attributes:
-        train_scenes: scenes to train on, from their tags alone.
-        test_scenes: scenes to measure on; each gets a picture.
-        epochs: passes over the training scenes; few images need more of them than many do.
+        train_scenes: number of scenes to train on, with their tags alone.
+        test_scenes: number of scenes to evaluate on; one overlay is written for each.
+        epochs: passes over the training scenes; small training sets need more of them.
         backbone: name of the backbone.
-        seed: of scenes and training.
+        seed: random seed of the scenes and of training.
     """
 
     train_scenes: int = 320
@@ -53,31 +53,30 @@ class DemoSettings:
 
     @property
     def recipe(self) -> Recipe:
-        """The default recipe, but for its length."""
+        """The default recipe with this number of epochs."""
         return Recipe.named("default", epochs=self.epochs)
 
 
 def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bool = False) -> Evaluation:
-    """Generate scenes, train from their tags, measure, and write a picture per test scene.
+    """Generate scenes, train on their tags, evaluate, and write an overlay for each test scene.
 
-    The folder ``out`` then holds ``scenes/`` (the data, with its tag lists), ``run/`` (the trained model),
-    ``pictures/`` (image, maps and crosses of every test scene), ``overview.jpg`` and ``results.json``.
-    What an earlier demo left there is replaced.
+    The folder ``out`` then contains ``scenes/`` (images and tag lists), ``run/`` (the trained model),
+    ``overlays/`` (each test scene with its score maps and points), ``overview.jpg`` and ``results.json``. The
+    output of an earlier demo is replaced.
 
     Args:
-        out: the folder.
-        settings: how large a demo.
-        quiet: show no progress.
+        out: output folder.
+        settings: size of the demo.
+        quiet: whether to hide progress.
 
     Raises:
-        FreelocError: the folder holds files of these names that no demo wrote, or cannot be written to.
+        OutputError: the folder contains files of these names that no demo wrote, or cannot be written to.
     """
     settings = settings or DemoSettings()
     folder = Path(out)
-    look = SceneSettings(seed=settings.seed)
-    _clear(folder)
-    training, test = _scenes(folder, settings, look, quiet=quiet)
-    # Tags only: the training scenes come without boxes.
+    scene_settings = SceneSettings(seed=settings.seed)
+    _remove_earlier(folder)
+    training, test = _generate(folder / "scenes", settings, scene_settings, quiet=quiet)
     train(
         training,
         folder / "run",
@@ -91,58 +90,62 @@ def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bo
     )
     shutil.rmtree(folder / "features", ignore_errors=True)
     localizer = Localizer.load(folder / "run")
-    gallery = _Gallery(folder / "pictures", test.classes)
-    predictions = collect(localizer, test, "trained on tags", visit=gallery.draw, quiet=quiet)
-    gallery.overview(folder / "overview.jpg")
+    overlays = _Overlays(folder / "overlays", test.classes)
+    predictions = collect(localizer, test, "trained on tags", visit=overlays.write, quiet=quiet)
+    overlays.write_overview(folder / "overview.jpg")
     evaluation = evaluate([predictions], test)
     write_text(folder / "results.json", json.dumps(evaluation.as_json(), indent=2) + "\n")
     if not quiet:
         print_status(
-            f"wrote {len(test)} images to {folder / 'pictures'}, an overview to {folder / 'overview.jpg'}"
+            f"wrote {len(test)} overlays to {folder / 'overlays'}, an overview to {folder / 'overview.jpg'}"
         )
     return evaluation
 
 
-def _clear(folder: Path) -> None:
-    """Make room for a new demo where an earlier one was, and only there."""
-    taken = [name for name in _OUTPUTS if (folder / name).exists()]
-    if taken and not (folder / _FIRST_OUTPUT).exists():
-        raise FreelocError(f"{folder} holds {', '.join(taken)} that no demo wrote: choose another --out")
-    for name in taken:
+def _remove_earlier(folder: Path) -> None:
+    """Remove the output of an earlier demo, and nothing else."""
+    existing = [name for name in _OUTPUTS if (folder / name).exists()]
+    if existing and not (folder / _FIRST_OUTPUT).exists():
+        names = ", ".join(existing)
+        raise OutputError(
+            f"{folder} already contains {names}, not written by a demo: choose another folder",
+            path=folder,
+            parameter="out",
+        )
+    for name in existing:
         if (folder / name).is_dir():
             shutil.rmtree(folder / name, ignore_errors=True)
         else:
             (folder / name).unlink()
 
 
-def _scenes(
-    folder: Path, settings: DemoSettings, look: SceneSettings, *, quiet: bool
+def _generate(
+    folder: Path, settings: DemoSettings, scene_settings: SceneSettings, *, quiet: bool
 ) -> tuple[Dataset, Dataset]:
-    total = settings.train_scenes + settings.test_scenes
+    """Generate the scenes for training, without boxes, and those for evaluation."""
     if not quiet:
-        print_status(f"drawing {total} scenes")
-    scenes = folder / "scenes"
-    training = generate_scenes(scenes / "train", settings.train_scenes, look, boxes=False)
-    test = generate_scenes(scenes / "test", settings.test_scenes, look, start=settings.train_scenes)
+        print_status(f"generating {settings.train_scenes + settings.test_scenes} scenes")
+    training = generate_scenes(folder / "train", settings.train_scenes, scene_settings, boxes=False)
+    test = generate_scenes(folder / "test", settings.test_scenes, scene_settings, start=settings.train_scenes)
     return training, test
 
 
-class _Gallery:
-    """Draws the pictures of the demo and remembers the first few for the overview."""
+class _Overlays:
+    """Writes the overlays of the demo and collects the first ones for the overview."""
 
     def __init__(self, folder: Path, classes: tuple[str, ...]) -> None:
         self._folder = folder
         self._classes = classes
         self._first: list[Image.Image] = []
 
-    def draw(self, sample: Sample, result: Localization) -> None:
-        """One picture: the scene with its true boxes, then a map and a cross per class found."""
+    def write(self, sample: Sample, result: Localization) -> None:
+        """Write the overlay of one scene, with its annotated boxes."""
         boxes = [(self._classes[box.label], box) for box in sample.boxes or ()]
-        picture = draw_overlay(load_image(sample.path), result, boxes=boxes, panel_height=240)
-        save_image(picture, self._folder / f"{sample.path.stem}.jpg")
-        if len(self._first) < _OVERVIEW_PICTURES:
-            self._first.append(picture)
+        overlay = draw_overlay(load_image(sample.path), result, boxes=boxes, panel_height=240)
+        save_image(overlay, self._folder / f"{sample.path.stem}.jpg")
+        if len(self._first) < _OVERVIEW_IMAGES:
+            self._first.append(overlay)
 
-    def overview(self, path: Path) -> None:
-        """The first pictures on one page."""
+    def write_overview(self, path: Path) -> None:
+        """Write the first overlays as one image."""
         save_image(draw_grid(self._first, columns=1), path)

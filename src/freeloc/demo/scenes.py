@@ -1,9 +1,9 @@
-"""Generated scenes: images nobody had to take, for a first run without data and without a network.
+"""Generated scenes: synthetic images for a first run without data or network access.
 
-A scene is a collage: two to five things of eight classes, at random sizes, colours, poses and places over a
-busy backdrop, partly hidden by each other and by clutter, with soft shadows. Classes are drawn independently,
-so that neither the backdrop nor the neighbours say anything about a class. Where every thing lies is known to
-the pixel. Training from tags never asks for it; the metrics do.
+A scene is a collage: two to five objects of eight classes, with random sizes, colors, poses and positions, on
+a cluttered backdrop. Objects partly hide each other, other clutter may lie on top, and all of them cast soft
+shadows. Classes are drawn independently, so neither the backdrop nor neighboring objects are evidence for a
+class. The position of every object is known to the pixel. Training on tags never reads it; the metrics do.
 """
 
 from __future__ import annotations
@@ -22,46 +22,47 @@ from PIL import Image
 from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import ABSENT, PRESENT, AnnotatedBox, Dataset, Sample
 from freeloc.demo.backdrops import CLUTTER, draw_backdrop, draw_scrap
-from freeloc.demo.drawing import Drawing, Inks, Pen, Sprite, finish
-from freeloc.demo.shapes import THINGS
-from freeloc.errors import FreelocError
+from freeloc.demo.drawing import ColorScheme, Drawing, Painter, Sprite, render_sprite
+from freeloc.demo.shapes import OBJECTS
+from freeloc.errors import ConfigurationError
 from freeloc.geometry.size import Size
 from freeloc.io.atomic import atomic_path, write_text
 
 __all__ = ["SCENE_CLASSES", "Scene", "SceneSettings", "draw_scene", "generate_scenes"]
 
-SCENE_CLASSES: tuple[str, ...] = tuple(THINGS)
-"""The eight classes, in the order of every label."""
+SCENE_CLASSES: tuple[str, ...] = tuple(OBJECTS)
+"""The eight classes, in the order of the labels."""
 
 SCENE_SIZES = (Size(500, 375), Size(375, 500), Size(500, 333), Size(333, 500), Size(480, 480))
-"""Sizes a scene may have; one is drawn for each scene."""
+"""Possible sizes of a scene; one is drawn at random for each scene."""
 
 TAG_SEPARATOR = ";"
 MIN_IN_FRAME = 0.8
-"""Least share of a thing that lies on the image."""
+"""Smallest fraction of an object that lies inside the image."""
 
 _JPEG_QUALITY = 92
-_THING_RELIEF = 0.65
-_TRIES_PER_DRAWING = 8
-_PULL = 1.6
+_OBJECT_RELIEF = 0.65
+_POSITIONS_PER_DRAWING = 8
+_CENTER_BIAS = 1.6
+"""Both parameters of the beta distribution of object positions; 1 would be uniform."""
 
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """How scenes are made.
+    """Settings of the scene generator.
 
     Attributes:
-        seed: with a scene's index it fixes every pixel of the scene.
-        min_objects: fewest things in a scene.
-        max_objects: most things in a scene; every number between is as likely.
-        min_side: usual length of the smallest thing, as a share of the scene's longest side.
-        max_side: usual length of the largest thing, as a share of the scene's longest side.
-        min_visible: least share of a thing's pixels that stays visible, so that its tag is true.
-        max_clutter: most leaves, ribbons, bars and pebbles that lie over the things.
-        max_scraps: most paper scraps strewn over the backdrop.
+        seed: random seed; together with a scene's index it determines every pixel of the scene.
+        min_objects: smallest number of objects in a scene.
+        max_objects: largest number of objects in a scene; all numbers in between are equally likely.
+        min_side: usual length of the smallest object, as a fraction of the scene's longest side.
+        max_side: usual length of the largest object, as a fraction of the scene's longest side.
+        min_visible: smallest fraction of an object's pixels that stays visible, so that its tag is correct.
+        max_clutter: largest number of leaves, ribbons, bars and pebbles on top of the objects.
+        max_scraps: largest number of paper scraps on the backdrop.
 
     Raises:
-        FreelocError: a value is out of its range.
+        ConfigurationError: a value is out of range.
     """
 
     seed: int = 0
@@ -75,30 +76,31 @@ class SceneSettings:
 
     def __post_init__(self) -> None:
         checks = (
-            ("seed", self.seed >= 0, "a number from 0 up"),
+            ("seed", self.seed >= 0, "at least 0"),
             ("min_objects", 1 <= self.min_objects <= self.max_objects, "at least 1 and at most max_objects"),
             ("max_objects", self.max_objects <= 8, "at most 8"),
             ("min_side", 0.05 <= self.min_side <= self.max_side, "at least 0.05 and at most max_side"),
             ("max_side", self.max_side <= 0.5, "at most 0.5"),
-            ("min_visible", 0 <= self.min_visible <= 0.75, "a share from 0 to 0.75"),
-            ("max_clutter", self.max_clutter >= 0, "a number from 0 up"),
-            ("max_scraps", self.max_scraps >= 0, "a number from 0 up"),
+            ("min_visible", 0 <= self.min_visible <= 0.75, "from 0 to 0.75"),
+            ("max_clutter", self.max_clutter >= 0, "at least 0"),
+            ("max_scraps", self.max_scraps >= 0, "at least 0"),
         )
-        for name, good, allowed in checks:
-            if not good:
-                raise FreelocError(f"scene setting {name} is {getattr(self, name)}: give {allowed}")
+        for name, valid, allowed in checks:
+            if not valid:
+                value = getattr(self, name)
+                raise ConfigurationError(f"{name} is {value}: it must be {allowed}", parameter=name)
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One generated image and what it shows.
+    """A generated image and its annotations.
 
     Attributes:
         image: (H, W, 3) uint8 RGB, read-only.
-        boxes: one per thing, from the lowest to the topmost, in pixels of the image. A box holds every pixel
-            that the thing covers by at least half, as drawn alone: parts that another thing or clutter hides
-            count, parts past the image's edge do not, and neither does the shadow.
-        visible: for each box, the share of the thing's pixels that can be seen; those past the edge count as
+        boxes: one box per object, from the bottom layer to the top, in image coordinates. A box encloses
+            every pixel of which the object, drawn alone, covers at least half. This includes parts hidden by
+            other objects or clutter, but neither parts outside the image nor the shadow.
+        visible: for each box, the visible fraction of the object's pixels; pixels outside the image count as
             hidden.
     """
 
@@ -112,7 +114,7 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """A sprite at a place of the canvas; ``label`` is None for what belongs to no class."""
+    """A sprite at a position in the scene; ``label`` is None if it belongs to no class."""
 
     sprite: Sprite
     left: int
@@ -123,7 +125,7 @@ class _Layer:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """Everything a scene is painted from: the finished backdrop, and the layers from the lowest up."""
+    """All parts of a scene: the finished backdrop, and the layers from bottom to top."""
 
     size: Size
     light: tuple[float, float]
@@ -132,142 +134,150 @@ class _Plan:
     visible: tuple[float, ...]
 
 
-Window = tuple[slice, slice]
+Region = tuple[slice, slice]
 
 
-def _windows(left: int, top: int, shape: Sequence[int], frame: Sequence[int]) -> tuple[Window, Window]:
-    """Where a picture of ``shape`` (rows, columns) lies on the frame: the frame's part, the picture's part.
+def _overlap(left: int, top: int, shape: Sequence[int], frame: Sequence[int]) -> tuple[Region, Region]:
+    """Return the overlap of a sprite of ``shape`` (rows, columns) with a frame, in frame and in sprite indices.
 
-    Both are empty where the two do not meet.
+    Both regions are empty if the two do not overlap.
     """
     y1, x1 = min(max(top, 0), frame[0]), min(max(left, 0), frame[1])
     y2, x2 = max(y1, min(top + shape[0], frame[0])), max(x1, min(left + shape[1], frame[1]))
-    on_frame = slice(y1, y2), slice(x1, x2)
-    return on_frame, (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
+    in_frame = slice(y1, y2), slice(x1, x2)
+    return in_frame, (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
 
 
 def _paint(canvas: Float32Array, layer: _Layer, light: tuple[float, float]) -> None:
-    """Lay a layer and its shadow over a (3, H, W) canvas, in place."""
+    """Paint a layer and its shadow on a (3, H, W) canvas, in place."""
     sprite = layer.sprite
     if layer.shadow > 0:
-        throw = 0.7 * sprite.rim
-        left = layer.left - sprite.rim - round(throw * light[0])
-        top = layer.top - sprite.rim - round(throw * light[1])
-        there, own = _windows(left, top, sprite.halo.shape, canvas.shape[1:])
-        canvas[:, *there] *= 1 - np.float32(layer.shadow) * sprite.halo[own]
-    there, own = _windows(layer.left, layer.top, sprite.alpha.shape, canvas.shape[1:])
-    canvas[:, *there] *= 1 - sprite.alpha[own]
-    canvas[:, *there] += sprite.colour[:, *own]
+        offset = 0.7 * sprite.margin
+        left = layer.left - sprite.margin - round(offset * light[0])
+        top = layer.top - sprite.margin - round(offset * light[1])
+        on_canvas, on_sprite = _overlap(left, top, sprite.shadow_mask.shape, canvas.shape[1:])
+        canvas[:, *on_canvas] *= 1 - np.float32(layer.shadow) * sprite.shadow_mask[on_sprite]
+    on_canvas, on_sprite = _overlap(layer.left, layer.top, sprite.alpha.shape, canvas.shape[1:])
+    canvas[:, *on_canvas] *= 1 - sprite.alpha[on_sprite]
+    canvas[:, *on_canvas] += sprite.color[:, *on_sprite]
 
 
 @dataclass(eq=False)
-class _Pile:
-    """Things already placed, and which of their pixels can still be seen."""
+class _Occlusions:
+    """Objects already placed, each with a mask of its visible pixels and its area."""
 
     size: Size
-    things: list[tuple[_Layer, npt.NDArray[np.bool_], int]] = field(default_factory=list)
+    objects: list[tuple[_Layer, npt.NDArray[np.bool_], int]] = field(default_factory=list)
 
-    def covered(self, layer: _Layer) -> list[float]:
-        """The share of each thing that would stay visible under ``layer``."""
+    def visible_under(self, layer: _Layer) -> list[float]:
+        """Return the fraction of each object that would stay visible under ``layer``."""
         mask = layer.sprite.alpha >= 0.5
-        shares: list[float] = []
-        for thing, seen, area in self.things:
-            there, own = _windows(layer.left - thing.left, layer.top - thing.top, mask.shape, seen.shape)
-            left = int(np.count_nonzero(seen)) - int(np.count_nonzero(seen[there] & mask[own]))
-            shares.append(left / area)
-        return shares
+        fractions: list[float] = []
+        for placed, seen, area in self.objects:
+            on_object, on_layer = _overlap(
+                layer.left - placed.left, layer.top - placed.top, mask.shape, seen.shape
+            )
+            hidden = int(np.count_nonzero(seen[on_object] & mask[on_layer]))
+            fractions.append((int(np.count_nonzero(seen)) - hidden) / area)
+        return fractions
 
-    def cover(self, layer: _Layer) -> None:
-        """Lay ``layer`` on top; it becomes one of the things when it has a label."""
+    def add(self, layer: _Layer) -> None:
+        """Place ``layer`` on top; if it has a label, it becomes one of the objects."""
         mask = layer.sprite.alpha >= 0.5
-        for thing, seen, _ in self.things:
-            there, own = _windows(layer.left - thing.left, layer.top - thing.top, mask.shape, seen.shape)
-            seen[there] &= ~mask[own]
+        for placed, seen, _ in self.objects:
+            on_object, on_layer = _overlap(
+                layer.left - placed.left, layer.top - placed.top, mask.shape, seen.shape
+            )
+            seen[on_object] &= ~mask[on_layer]
         if layer.label is not None:
             seen = np.zeros_like(mask)
-            _, own = _windows(layer.left, layer.top, mask.shape, (self.size.height, self.size.width))
-            seen[own] = mask[own]
-            self.things.append((layer, seen, int(np.count_nonzero(mask))))
+            _, on_layer = _overlap(layer.left, layer.top, mask.shape, (self.size.height, self.size.width))
+            seen[on_layer] = mask[on_layer]
+            self.objects.append((layer, seen, int(np.count_nonzero(mask))))
 
     def in_frame(self, layer: _Layer) -> float:
-        """The share of a layer that lies on the image."""
+        """Return the fraction of a layer that lies inside the image."""
         mask = layer.sprite.alpha >= 0.5
-        _, own = _windows(layer.left, layer.top, mask.shape, (self.size.height, self.size.width))
-        return int(np.count_nonzero(mask[own])) / int(np.count_nonzero(mask))
+        _, on_layer = _overlap(layer.left, layer.top, mask.shape, (self.size.height, self.size.width))
+        return int(np.count_nonzero(mask[on_layer])) / int(np.count_nonzero(mask))
 
     @property
     def visible(self) -> tuple[float, ...]:
-        """The share of each thing that can be seen."""
-        return tuple(int(np.count_nonzero(seen)) / area for _, seen, area in self.things)
+        """The visible fraction of each object."""
+        return tuple(int(np.count_nonzero(seen)) / area for _, seen, area in self.objects)
 
 
 def _sprite(
     rng: np.random.Generator,
     drawing: Drawing,
     side: float,
-    lean: float,
+    max_turn: float,
     light: tuple[float, float],
     relief: float,
 ) -> Sprite:
-    turn, mirror, stretch = rng.uniform(-lean, lean), rng.random() < 0.5, rng.uniform(0.85, 1.15)
-    pen = Pen(side, turn, mirror, stretch)
-    drawing(pen, rng, Inks.draw(rng))
-    return finish(pen, light, relief)
+    turn, mirror, stretch = rng.uniform(-max_turn, max_turn), rng.random() < 0.5, rng.uniform(0.85, 1.15)
+    painter = Painter(side, turn, mirror, stretch)
+    drawing(painter, rng, ColorScheme.draw(rng))
+    return render_sprite(painter, light, relief)
 
 
-def _drop(rng: np.random.Generator, size: Size, sprite: Sprite, label: int | None = None) -> _Layer:
-    """The sprite anywhere on the image, at most about a fifth of it past an edge.
+def _place(rng: np.random.Generator, size: Size, sprite: Sprite, label: int | None = None) -> _Layer:
+    """Place a sprite at random, with at most about a fifth of it beyond an edge.
 
-    Things lie a little closer to the middle than chance has it, as they do in the images people take;
-    without that the centre baseline would look worse here than it is.
+    Objects are placed slightly closer to the center than uniformly, as in real photos. Otherwise the
+    center-of-image baseline would score lower here than on real images.
     """
     height, width = sprite.alpha.shape
-    across, down = rng.beta(_PULL, _PULL, 2) if label is not None else rng.random(2)
+    across, down = rng.beta(_CENTER_BIAS, _CENTER_BIAS, 2) if label is not None else rng.random(2)
     left = -0.2 * width + across * (size.width - 0.6 * width)
     top = -0.2 * height + down * (size.height - 0.6 * height)
     return _Layer(sprite, round(left), round(top), label)
 
 
-def _add_thing(
-    rng: np.random.Generator, pile: _Pile, settings: SceneSettings, light: tuple[float, float]
+def _add_object(
+    rng: np.random.Generator, occlusions: _Occlusions, settings: SceneSettings, light: tuple[float, float]
 ) -> _Layer:
-    """Draw a thing of any class and find it a place that leaves the others visible.
+    """Draw an object of a random class and place it so that the others stay visible.
 
-    A thing that finds none is drawn again, each time a little smaller, so that the search ends.
+    If no position is found, the object is drawn again slightly smaller, so that the search ends.
     """
     label = int(rng.integers(len(SCENE_CLASSES)))
-    drawing, lean = THINGS[SCENE_CLASSES[label]]
-    side = pile.size.longest * math.exp(rng.uniform(math.log(settings.min_side), math.log(settings.max_side)))
+    drawing, max_turn = OBJECTS[SCENE_CLASSES[label]]
+    longest = occlusions.size.longest
+    side = longest * math.exp(rng.uniform(math.log(settings.min_side), math.log(settings.max_side)))
     while True:
-        sprite = _sprite(rng, drawing, side, lean, light, _THING_RELIEF)
-        for _ in range(_TRIES_PER_DRAWING):
-            layer = _drop(rng, pile.size, sprite, label)
-            # Most things lie free; the draw lets some cover others as far as a true tag allows.
-            keep = rng.uniform(settings.min_visible + 0.1, 1.0)
-            if pile.in_frame(layer) >= MIN_IN_FRAME and min(pile.covered(layer), default=1.0) >= keep:
-                pile.cover(layer)
+        sprite = _sprite(rng, drawing, side, max_turn, light, _OBJECT_RELIEF)
+        for _ in range(_POSITIONS_PER_DRAWING):
+            layer = _place(rng, occlusions.size, sprite, label)
+            # Most objects do not overlap; the random limit allows some to hide others as far as tags stay
+            # correct.
+            least = rng.uniform(settings.min_visible + 0.1, 1.0)
+            in_frame = occlusions.in_frame(layer) >= MIN_IN_FRAME
+            if in_frame and min(occlusions.visible_under(layer), default=1.0) >= least:
+                occlusions.add(layer)
                 return layer
         side = max(0.9 * side, 16.0)
 
 
 def _add_clutter(
-    rng: np.random.Generator, pile: _Pile, settings: SceneSettings, light: tuple[float, float]
+    rng: np.random.Generator, occlusions: _Occlusions, settings: SceneSettings, light: tuple[float, float]
 ) -> list[_Layer]:
-    """Pieces of no class over the things; a piece that would hide too much of one is left out."""
+    """Return pieces of clutter on top of the objects, without those that would hide too much of an object."""
     layers = []
     for _ in range(rng.integers(settings.max_clutter + 1)):
         drawing, length = CLUTTER[rng.integers(len(CLUTTER))]
-        side = pile.size.longest * length * rng.uniform(0.6, 1.2)
-        layer = _drop(rng, pile.size, _sprite(rng, drawing, side, math.pi, light, _THING_RELIEF))
-        if min(pile.covered(layer), default=1.0) >= settings.min_visible:
-            pile.cover(layer)
+        side = occlusions.size.longest * length * rng.uniform(0.6, 1.2)
+        sprite = _sprite(rng, drawing, side, math.pi, light, _OBJECT_RELIEF)
+        layer = _place(rng, occlusions.size, sprite)
+        if min(occlusions.visible_under(layer), default=1.0) >= settings.min_visible:
+            occlusions.add(layer)
             layers.append(layer)
     return layers
 
 
 def _plan(index: int, settings: SceneSettings) -> _Plan:
     if index < 0:
-        raise FreelocError(f"scene index is {index}: give a number from 0 up")
+        raise ConfigurationError(f"the scene index is {index}: it must be at least 0", parameter="index")
     rng = np.random.default_rng(np.random.SeedSequence([settings.seed, index]))
     size = SCENE_SIZES[rng.integers(len(SCENE_SIZES))]
     angle = rng.uniform(-0.9, -0.3) * math.pi
@@ -275,20 +285,20 @@ def _plan(index: int, settings: SceneSettings) -> _Plan:
     backdrop = draw_backdrop(rng, size)
     for _ in range(rng.integers(settings.max_scraps // 3, settings.max_scraps + 1)):
         side = size.longest * rng.uniform(0.04, 0.17)
-        scrap = _drop(rng, size, _sprite(rng, draw_scrap, side, math.pi, light, 0.0))
+        scrap = _place(rng, size, _sprite(rng, draw_scrap, side, math.pi, light, 0.0))
         _paint(backdrop, scrap, light)
-    pile = _Pile(size)
+    occlusions = _Occlusions(size)
     count = int(rng.integers(settings.min_objects, settings.max_objects + 1))
-    layers = [_add_thing(rng, pile, settings, light) for _ in range(count)]
-    layers += _add_clutter(rng, pile, settings, light)
-    return _Plan(size, light, backdrop, tuple(layers), pile.visible)
+    layers = [_add_object(rng, occlusions, settings, light) for _ in range(count)]
+    layers += _add_clutter(rng, occlusions, settings, light)
+    return _Plan(size, light, backdrop, tuple(layers), occlusions.visible)
 
 
 def _box(layer: _Layer, label: int, size: Size) -> AnnotatedBox:
-    """The tight box of a thing's pixels on the image, hidden ones included."""
+    """Return the tight box of an object's pixels inside the image, including hidden ones."""
     mask = layer.sprite.alpha >= 0.5
-    (rows, columns), own = _windows(layer.left, layer.top, mask.shape, (size.height, size.width))
-    y, x = np.flatnonzero(mask[own].any(axis=1)), np.flatnonzero(mask[own].any(axis=0))
+    (rows, columns), on_layer = _overlap(layer.left, layer.top, mask.shape, (size.height, size.width))
+    y, x = np.flatnonzero(mask[on_layer].any(axis=1)), np.flatnonzero(mask[on_layer].any(axis=0))
     left, top = float(columns.start + x[0]), float(rows.start + y[0])
     return AnnotatedBox(label, left, top, float(columns.start + x[-1] + 1), float(rows.start + y[-1] + 1))
 
@@ -296,18 +306,18 @@ def _box(layer: _Layer, label: int, size: Size) -> AnnotatedBox:
 def draw_scene(index: int, settings: SceneSettings) -> Scene:
     """Draw one scene.
 
-    The same settings and index give the same pixels, whatever was drawn before, with the same releases of
-    NumPy and Pillow.
+    With the same releases of NumPy and Pillow, equal settings and indices give equal pixels, no matter which
+    scenes were drawn before.
 
     Args:
-        index: number of the scene, from 0 up.
-        settings: how scenes are made.
+        index: number of the scene, from 0.
+        settings: settings of the generator.
 
     Returns:
-        The scene; see `Scene` for what its boxes hold.
+        The scene; `Scene` defines its boxes.
 
     Raises:
-        FreelocError: ``index`` is negative.
+        ConfigurationError: ``index`` is negative.
     """
     plan = _plan(index, settings)
     canvas = plan.backdrop
@@ -327,27 +337,28 @@ def draw_scene(index: int, settings: SceneSettings) -> Scene:
 def generate_scenes(
     folder: Path, count: int, settings: SceneSettings, start: int = 0, boxes: bool = True
 ) -> Dataset:
-    """Write scenes as JPEG files, with their tags in ``metadata.csv`` beside them.
+    """Write scenes as JPEG files, and their tags to ``metadata.csv`` in the same folder.
 
-    Scene 7 goes to ``scene_000007.jpg``. The tag list has the columns ``file_name`` and ``tags``, the tags of
-    a scene joined by ``;``. It names the scenes of this call only, so give every set a folder of its own.
-    Sets with different ranges of indexes share no scene.
+    Scene 7 is written to ``scene_000007.jpg``. The tag list has the columns ``file_name`` and ``tags``; the
+    tags of a scene are joined by ``;``. It lists the scenes of this call only, so use one folder per split.
+    Splits with disjoint ranges of indices have no scene in common.
 
     Args:
-        folder: where the files go; made when missing, files of the same names are replaced.
+        folder: output folder; created if it is missing. Files of the same names are replaced.
         count: number of scenes.
-        settings: how scenes are made.
+        settings: settings of the generator.
         start: index of the first scene.
-        boxes: whether the samples carry their boxes, for evaluation.
+        boxes: whether the samples include their annotated boxes, for evaluation.
 
     Returns:
-        The data set, as a reader of the folder would give it, boxes added.
+        The dataset, equal to what reading the folder as a tag list returns, plus the boxes.
 
     Raises:
-        FreelocError: ``count`` is less than 1, ``start`` is negative, or the folder cannot be written to.
+        ConfigurationError: ``count`` is less than 1, or ``start`` is negative.
+        OutputError: the folder cannot be written to.
     """
     if count < 1:
-        raise FreelocError(f"the number of scenes is {count}: give at least 1")
+        raise ConfigurationError(f"the number of scenes is {count}: it must be at least 1", parameter="count")
     samples = []
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
