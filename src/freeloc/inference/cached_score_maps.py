@@ -1,4 +1,4 @@
-"""Score maps from features that are kept: what a head makes of them, without running the backbone again."""
+"""Score maps computed from cached features, without running the backbone."""
 
 from __future__ import annotations
 
@@ -32,52 +32,50 @@ def score_maps_from_features(
     *,
     precision: Precision = "auto",
 ) -> Iterator[dict[float, ScoreMap]]:
-    """The raw maps of every image at some scales.
+    """Yield the score maps of N images, one dictionary by scale for each image.
+
+    For a head trained on full images, a map's ``peaks`` are the scores of the full image instead of the maxima.
 
     Args:
-        model: whose head, and projection where it was trained, is asked.
-        backbone: the backbone as it is before training.
-        features: of N images.
-        sizes: their N sizes.
-        scales: those looked at; ``features`` has them.
-        precision: arithmetic of the head.
-
-    Yields:
-        For one image after the other, its map at each scale. Where the head was trained on full images, the
-        map's peaks are the scores of the full image.
+        model: the model; its projection is used if training changed it.
+        backbone: the backbone that the model was trained from.
+        features: features of the N images at all of ``scales``.
+        sizes: sizes of the N images.
+        scales: the scales.
+        precision: arithmetic of projection and head.
     """
     layout = backbone.layout
-    device, low = torch_device(precision)
-    kind = torch.bfloat16 if low else torch.float32
+    device, use_bfloat16 = torch_device(precision)
+    dtype = torch.bfloat16 if use_bfloat16 else torch.float32
     projection = model.adapt_backbone(backbone).projection.to(device).eval()
     head = model.head.to(device).eval()
-    full = trained_on_full_images(model)
+    full_image = trained_on_full_images(model)
+    pyramid = Pyramid(tuple(scales), model.header.padding)
 
-    def fetched(index: int) -> list[tuple[Grid, Cells]]:
-        pyramid = Pyramid(tuple(scales), model.header.padding)
+    def read(index: int) -> list[tuple[Grid, Cells]]:
         grids = pyramid.grids(sizes[index], layout)
         return [(grid, flatten_cells(features.get(index, grid.scale))) for grid in grids]
 
-    for parts in prefetch(fetched, range(len(sizes)), threads=2):
-        with torch.inference_mode(), torch.autocast(device.type, kind, enabled=low):
-            cells = torch.from_numpy(np.concatenate([values for _, values in parts])).to(device, kind)
+    for parts in prefetch(read, range(len(sizes)), threads=2):
+        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=use_bfloat16):
+            cells = torch.from_numpy(np.concatenate([values for _, values in parts])).to(device, dtype)
             scores = head(projection(cells)).float().cpu().numpy()
             counts = [len(values) for _, values in parts]
-            pooled = full_image_scores(head, projection, cells, counts) if full else None
-        found: dict[float, ScoreMap] = {}
+            pooled = full_image_scores(head, projection, cells, counts) if full_image else None
+        score_maps: dict[float, ScoreMap] = {}
         start = 0
         for grid, values in parts:
-            own = scores[start : start + len(values)].T
+            scale_scores = scores[start : start + len(values)].T
             start += len(values)
-            shape = (len(own), grid.valid_rows, grid.valid_cols)
-            scale_map = ScoreMap.of(np.ascontiguousarray(own).reshape(shape), grid)
+            shape = (len(scale_scores), grid.valid_rows, grid.valid_cols)
+            score_map = ScoreMap.of(np.ascontiguousarray(scale_scores).reshape(shape), grid)
             if pooled is not None:
-                scale_map = replace(scale_map, peaks=pooled[len(found)].float().cpu().numpy())
-            found[grid.scale] = scale_map
-        yield found
+                score_map = replace(score_map, peaks=pooled[len(score_maps)].float().cpu().numpy())
+            score_maps[grid.scale] = score_map
+        yield score_maps
 
 
 def trained_on_full_images(model: Model) -> bool:
-    """Whether a head was trained on full images: its score is that of the mean of all cells, not of any cell."""
+    """Return whether a head was trained on full images: it scores the mean of all cells, not single cells."""
     recipe = model.header.manifest.get("recipe") or {}
     return recipe.get("pooling") == "full"
