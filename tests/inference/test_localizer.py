@@ -1,21 +1,14 @@
-"""The localizer: what goes in, what comes out, and that both ways of running it agree."""
+"""The localizer: what it accepts, what it returns, and that both runtimes agree."""
 
 from __future__ import annotations
 
-import ast
-import dataclasses
 import io
-import itertools
-import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import ExifTags, Image
 
 from freeloc.datasets import Dataset
@@ -25,16 +18,7 @@ from freeloc.images.decode import load_image
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization
 from freeloc.inference.score_map import sigmoid
-from freeloc.models.calibration import Calibration
-from freeloc.models.model import Model
-from freeloc.nn.backbones.registry import load_backbone
-
-
-def assert_same(found: Localization, wanted: Localization) -> None:
-    assert found.image_size == wanted.image_size
-    assert found.classes == wanted.classes
-    for field in ("scores", "points", "responses", "maps"):
-        np.testing.assert_array_equal(getattr(found, field), getattr(wanted, field), err_msg=field)
+from tests.inference.sample_inputs import EndlessImages, assert_same, noise
 
 
 def assert_sound(result: Localization, size: Size) -> None:
@@ -51,172 +35,6 @@ def assert_sound(result: Localization, size: Size) -> None:
 def cell_of(image: Size, scale: float) -> float:
     """Side of one cell of the EfficientNet backbones at a scale, in image pixels."""
     return 32 * image.longest / (500 * scale)
-
-
-def noise(width: int, height: int, seed: int = 0) -> np.ndarray:
-    """Coarse coloured patches: every part of the image looks different."""
-    rng = np.random.default_rng(seed)
-    patches = rng.integers(0, 256, (max(1, height // 40), max(1, width // 40), 3), dtype=np.uint8)
-    return np.asarray(Image.fromarray(patches).resize((width, height), Image.Resampling.NEAREST))
-
-
-class Endless:
-    """Images without end, and how many were taken."""
-
-    taken = 0
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for seed in itertools.count():
-            self.taken += 1
-            yield noise(16, 16, seed)
-
-
-# --- loading ----------------------------------------------------------------------------------------------
-
-
-def test_file_and_run_folder_are_the_same_model(tiny_run: Path, tiny_localizer: Localizer) -> None:
-    by_folder = Localizer.load(str(tiny_run), runtime="torch")
-    by_file = Localizer.load(tiny_run / "model.safetensors", runtime="torch")
-    for loaded in (by_folder, by_file):
-        assert loaded.classes == tiny_localizer.classes
-        assert loaded.decision.threshold == loaded.model.header.threshold == 0.5
-        assert loaded.pyramid == tiny_localizer.pyramid
-        assert loaded.options.location == "fused"
-    image = noise(90, 60)
-    assert_same(by_folder.predict(image), by_file.predict(image))
-
-
-def test_a_saved_copy_predicts_the_same(tiny_run: Path, tmp_path: Path) -> None:
-    original = Localizer.load(tiny_run, runtime="torch")
-    original.save(tmp_path / "copy.safetensors")
-    copy = Localizer.load(tmp_path / "copy.safetensors", runtime="torch")
-    assert copy.model.header.manifest == original.model.header.manifest
-    assert_same(copy.predict(noise(90, 60)), original.predict(noise(90, 60)))
-
-
-def test_a_calibration_is_used_however_the_model_is_run(tiny_run: Path, tmp_path: Path) -> None:
-    model = Model.load(tiny_run)
-    own = Calibration((0.5,) * 8, tuple(np.linspace(-2, 2, 8)), tuple(np.linspace(0.1, 0.8, 8)))
-    place = tmp_path / "calibrated.safetensors"
-    model.with_header(calibration=own).save(place)
-    image = noise(90, 60)
-    plain = Localizer.load(tiny_run, runtime="torch").predict(image)
-    # The first time the network is traced; the second it is run from its kept graph, without the model.
-    first = Localizer.load(place, runtime="openvino")
-    ways = [Localizer.load(place, runtime="torch"), first]
-    found = [way.predict(image) for way in ways]
-    again = Localizer.load(place, runtime="openvino")
-    assert "backbone" in vars(first._source)
-    assert "backbone" not in vars(again._source), "the cached graph needs no backbone"
-    found += [again.predict(image), next(again.predict_many([image]))]
-    for result in found:
-        assert result.decision.calibration == own
-        np.testing.assert_array_equal(result.probabilities, own.probabilities(result.scores))
-        assert result.thresholds.tolist() == list(own.thresholds)
-        np.testing.assert_allclose(result.scores, plain.scores, atol=0.2)
-    assert again.decision.calibration == own
-    # A copy keeps it.
-    again.save(tmp_path / "copy.safetensors")
-    assert Model.load(tmp_path / "copy.safetensors").header.calibration == own
-
-
-@pytest.mark.slow
-def test_an_int8_network_keeps_the_calibration(tiny_int8: Path, tmp_path: Path) -> None:
-    own = Calibration((0.5,) * 8, (-1.0,) * 8, (0.3,) * 8)
-    place = tmp_path / "calibrated.safetensors"
-    Model.load(tiny_int8).with_header(calibration=own).save(place)
-    localizer = Localizer.load(place, precision="int8")
-    result = localizer.predict(noise(90, 60))
-    np.testing.assert_array_equal(result.probabilities, own.probabilities(result.scores))
-    assert localizer.model.int8 is not None
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"backbone_base": "0" * 64},
-        {"backbone_fingerprint": "0" * 64, "backbone_base": None},
-    ],
-    ids=["trained with its backbone", "a head alone"],
-)
-def test_a_head_is_refused_on_other_weights(tiny_run: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
-    model = Model.load(tiny_run)
-    header = dataclasses.replace(model.header, **changes)
-    backbone_changes = {} if header.backbone_base is None else model.backbone_changes
-    model = Model(header, model.head, backbone_changes)
-    model.save(tmp_path / "other.safetensors")
-    with pytest.raises(FreelocError, match="other weights of backbone efficientnet_lite0"):
-        Localizer.load(tmp_path / "other.safetensors")
-    with pytest.raises(FreelocError, match="other weights"):
-        Localizer.from_model(Model.load(tiny_run), load_backbone("efficientnet_lite1"))
-
-
-def test_a_missing_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match=r"nowhere\.safetensors: the file does not exist"):
-        Localizer.load(tmp_path / "nowhere.safetensors")
-
-
-# --- the graph kept on disk --------------------------------------------------------------------------------
-
-WITHOUT_TORCH = """
-import sys
-from freeloc.inference.localizer import Localizer
-
-localizer = Localizer.load(sys.argv[1], runtime="openvino", precision="float32")
-(result,) = localizer.predict_many([sys.argv[2]])
-assert "torch" not in sys.modules, "torch was loaded"
-print(repr((result.scores.tolist(), result.points.tolist())))
-assert localizer.model.head is not None
-assert "torch" in sys.modules
-"""
-
-
-def test_the_second_start_needs_no_torch_and_gives_the_same(
-    tiny_run: Path, tiny_localizer: Localizer, tiny_scenes: Dataset
-) -> None:
-    image = tiny_scenes.samples[0].path
-    wanted = tiny_localizer.predict(image)  # traces the graph and keeps it
-    command = [sys.executable, "-c", WITHOUT_TORCH, str(tiny_run), str(image)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    scores, points = ast.literal_eval(done.stdout)
-    np.testing.assert_allclose(scores, wanted.scores, atol=1e-5)
-    np.testing.assert_allclose(points, wanted.points, atol=1e-9)
-
-
-def test_a_damaged_kept_graph_is_made_anew(
-    tiny_run: Path, tiny_localizer: Localizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FREELOC_CACHE", str(tmp_path))
-    image = noise(200, 150)
-    wanted = tiny_localizer.predict(image)
-    for _ in range(2):
-        assert_same(Localizer.load(tiny_run, runtime="openvino", precision="float32").predict(image), wanted)
-        (kept,) = tmp_path.glob("graphs/scoring*.xml")
-        kept.write_bytes(kept.read_bytes()[:1000])
-
-
-def test_another_head_has_a_graph_of_its_own(tiny_run: Path, tmp_path: Path) -> None:
-    model = Model.load(tiny_run)
-    with torch.no_grad():
-        model.head.fcb.bias.add_(1.0)
-    model.save(tmp_path / "other.safetensors")
-    image = noise(200, 150)
-    one = Localizer.load(tiny_run, precision="float32").predict(image)
-    for _ in range(2):  # traced, then kept
-        other = Localizer.load(tmp_path / "other.safetensors", precision="float32").predict(image)
-        np.testing.assert_allclose(other.scores, one.scores + 1.0, atol=1e-4)
-
-
-def test_a_file_without_layout_asks_its_backbone(
-    tiny_run: Path, tiny_localizer: Localizer, tmp_path: Path
-) -> None:
-    old = Model.load(tiny_run).with_header(layout=None, pad_color=None)
-    old.save(tmp_path / "old.safetensors")
-    image = noise(200, 150)
-    for _ in range(2):
-        localizer = Localizer.load(tmp_path / "old.safetensors", runtime="openvino", precision="float32")
-        assert_same(localizer.predict(image), tiny_localizer.predict(image))
 
 
 # --- what goes in -----------------------------------------------------------------------------------------
@@ -281,7 +99,7 @@ def test_many_equals_one_by_one(tiny_localizer: Localizer, tiny_scenes: Dataset)
 
 
 def test_many_takes_images_only_as_they_are_needed(tiny_localizer: Localizer) -> None:
-    images = Endless()
+    images = EndlessImages()
     results = tiny_localizer.predict_many(images)
     assert images.taken == 0
     for done in range(1, 9):
@@ -369,80 +187,6 @@ def test_a_bad_image_in_the_middle(tiny_localizer: Localizer, tmp_path: Path) ->
     assert_same(next(results), outcomes[0][0])
     with pytest.raises(FreelocError, match=r"bad\.png"):
         next(results)
-
-
-# --- many, several of one shape at once ------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def batched(tiny_run: Path) -> Localizer:
-    """As on a GPU: torch, and three canvases of one shape at once."""
-    return Localizer.load(tiny_run, runtime="torch", precision="float32", batch=3)
-
-
-# Uprights, landscapes and squares in no order; some share a canvas at one scale and not at the other.
-MIXED = [(90, 60), (60, 90), (92, 61), (50, 50), (90, 60), (300, 200), (61, 90), (52, 50), (90, 59), (7, 3)]
-
-
-def test_in_batches_images_get_what_they_get_alone(batched: Localizer) -> None:
-    images = [noise(*size, seed) for seed, size in enumerate(MIXED)]
-    sizes: list[int] = []
-    hook = batched._throughput_network._backbone.register_forward_pre_hook(
-        lambda _, inputs: sizes.append(len(inputs[0]))
-    )
-    together = list(batched.predict_many(iter(images)))
-    hook.remove()
-    assert max(sizes) == 3
-    assert sum(sizes) == 2 * len(images)
-    assert [(found.image_size.width, found.image_size.height) for found in together] == MIXED
-    for found, image in zip(together, images, strict=True):
-        wanted = batched.predict(image)
-        np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-5, rtol=1e-5)
-        np.testing.assert_allclose(found.maps, wanted.maps, atol=1e-5)
-        np.testing.assert_array_equal(found.points, wanted.points)
-    for maps, image in zip(batched.score_maps_many(images), images, strict=True):
-        for found, wanted in zip(maps, batched.score_maps(image), strict=True):
-            assert found.grid == wanted.grid
-            assert found.values.shape == wanted.values.shape
-            np.testing.assert_allclose(found.values, wanted.values, atol=1e-4)
-            np.testing.assert_allclose(found.aligned, wanted.aligned, atol=1e-5)
-
-
-def test_in_batches_a_bad_image_keeps_its_turn(batched: Localizer, tmp_path: Path) -> None:
-    (tmp_path / "bad.png").write_bytes(b"nothing")
-    images = [noise(40, 30), tmp_path / "bad.png", noise(41, 30), tmp_path / "gone.png"]
-    outcomes = list(batched.predict_stream(images))
-    assert [isinstance(outcome, ImageError) for outcome in outcomes] == [False, True, False, True]
-    assert "bad.png" in str(outcomes[1])
-    assert "gone.png" in str(outcomes[3])
-    results = batched.predict_many(images)
-    np.testing.assert_array_equal(next(results).points, outcomes[0][0].points)
-    with pytest.raises(FreelocError, match=r"bad\.png"):
-        next(results)
-    raw = batched.score_maps_many(images)
-    assert len(next(raw)) == 2
-    with pytest.raises(FreelocError, match=r"bad\.png"):
-        next(raw)
-
-
-def test_in_batches_images_are_taken_a_few_windows_ahead(batched: Localizer) -> None:
-    images = Endless()
-    results = batched.predict_many(images)
-    assert images.taken == 0
-    window, threads = 2 * 3, 2
-    # Results to be placed, two windows in work and one that is read out, and what is decoded ahead.
-    most = (4 * threads + 1) + 3 * window + (2 * threads + 1) + 1
-    for done in range(1, 61):
-        next(results)
-        assert done <= images.taken <= done + most
-    results.close()
-
-
-def test_one_image_of_many_goes_alone(batched: Localizer) -> None:
-    image = noise(90, 60)
-    (found,) = batched.predict_many([image])
-    np.testing.assert_array_equal(found.points, batched.predict(image).points)
-    assert list(batched.predict_many([])) == []
 
 
 # --- what comes out ---------------------------------------------------------------------------------------

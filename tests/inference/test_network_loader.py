@@ -1,0 +1,165 @@
+"""Models from files and from memory, with int8 networks, cached graphs and torch."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from freeloc.datasets import Dataset
+from freeloc.errors import FreelocError
+from freeloc.inference.localizer import Localizer
+from freeloc.models.calibration import Calibration
+from freeloc.models.model import Model
+from freeloc.nn.backbones.registry import load_backbone
+from tests.inference.sample_inputs import assert_same, noise
+
+
+def test_file_and_run_folder_are_the_same_model(tiny_run: Path, tiny_localizer: Localizer) -> None:
+    by_folder = Localizer.load(str(tiny_run), runtime="torch")
+    by_file = Localizer.load(tiny_run / "model.safetensors", runtime="torch")
+    for loaded in (by_folder, by_file):
+        assert loaded.classes == tiny_localizer.classes
+        assert loaded.decision.threshold == loaded.model.header.threshold == 0.5
+        assert loaded.pyramid == tiny_localizer.pyramid
+        assert loaded.options.location == "fused"
+    image = noise(90, 60)
+    assert_same(by_folder.predict(image), by_file.predict(image))
+
+
+def test_a_saved_copy_predicts_the_same(tiny_run: Path, tmp_path: Path) -> None:
+    original = Localizer.load(tiny_run, runtime="torch")
+    original.save(tmp_path / "copy.safetensors")
+    copy = Localizer.load(tmp_path / "copy.safetensors", runtime="torch")
+    assert copy.model.header.manifest == original.model.header.manifest
+    assert_same(copy.predict(noise(90, 60)), original.predict(noise(90, 60)))
+
+
+def test_a_calibration_is_used_however_the_model_is_run(tiny_run: Path, tmp_path: Path) -> None:
+    model = Model.load(tiny_run)
+    own = Calibration((0.5,) * 8, tuple(np.linspace(-2, 2, 8)), tuple(np.linspace(0.1, 0.8, 8)))
+    place = tmp_path / "calibrated.safetensors"
+    model.with_header(calibration=own).save(place)
+    image = noise(90, 60)
+    plain = Localizer.load(tiny_run, runtime="torch").predict(image)
+    # The first time the network is traced; the second it is run from its kept graph, without the model.
+    first = Localizer.load(place, runtime="openvino")
+    ways = [Localizer.load(place, runtime="torch"), first]
+    found = [way.predict(image) for way in ways]
+    again = Localizer.load(place, runtime="openvino")
+    assert "backbone" in vars(first._source)
+    assert "backbone" not in vars(again._source), "the cached graph needs no backbone"
+    found += [again.predict(image), next(again.predict_many([image]))]
+    for result in found:
+        assert result.decision.calibration == own
+        np.testing.assert_array_equal(result.probabilities, own.probabilities(result.scores))
+        assert result.thresholds.tolist() == list(own.thresholds)
+        np.testing.assert_allclose(result.scores, plain.scores, atol=0.2)
+    assert again.decision.calibration == own
+    # A copy keeps it.
+    again.save(tmp_path / "copy.safetensors")
+    assert Model.load(tmp_path / "copy.safetensors").header.calibration == own
+
+
+@pytest.mark.slow
+def test_an_int8_network_keeps_the_calibration(tiny_int8: Path, tmp_path: Path) -> None:
+    own = Calibration((0.5,) * 8, (-1.0,) * 8, (0.3,) * 8)
+    place = tmp_path / "calibrated.safetensors"
+    Model.load(tiny_int8).with_header(calibration=own).save(place)
+    localizer = Localizer.load(place, precision="int8")
+    result = localizer.predict(noise(90, 60))
+    np.testing.assert_array_equal(result.probabilities, own.probabilities(result.scores))
+    assert localizer.model.int8 is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"backbone_base": "0" * 64},
+        {"backbone_fingerprint": "0" * 64, "backbone_base": None},
+    ],
+    ids=["trained with its backbone", "a head alone"],
+)
+def test_a_head_is_refused_on_other_weights(tiny_run: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    model = Model.load(tiny_run)
+    header = dataclasses.replace(model.header, **changes)
+    backbone_changes = {} if header.backbone_base is None else model.backbone_changes
+    model = Model(header, model.head, backbone_changes)
+    model.save(tmp_path / "other.safetensors")
+    with pytest.raises(FreelocError, match="other weights of backbone efficientnet_lite0"):
+        Localizer.load(tmp_path / "other.safetensors")
+    with pytest.raises(FreelocError, match="other weights"):
+        Localizer.from_model(Model.load(tiny_run), load_backbone("efficientnet_lite1"))
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FreelocError, match=r"nowhere\.safetensors: the file does not exist"):
+        Localizer.load(tmp_path / "nowhere.safetensors")
+
+
+WITHOUT_TORCH = """
+import sys
+from freeloc.inference.localizer import Localizer
+
+localizer = Localizer.load(sys.argv[1], runtime="openvino", precision="float32")
+(result,) = localizer.predict_many([sys.argv[2]])
+assert "torch" not in sys.modules, "torch was loaded"
+print(repr((result.scores.tolist(), result.points.tolist())))
+assert localizer.model.head is not None
+assert "torch" in sys.modules
+"""
+
+
+def test_the_second_start_needs_no_torch_and_gives_the_same(
+    tiny_run: Path, tiny_localizer: Localizer, tiny_scenes: Dataset
+) -> None:
+    image = tiny_scenes.samples[0].path
+    wanted = tiny_localizer.predict(image)  # traces the graph and keeps it
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(tiny_run), str(image)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    scores, points = ast.literal_eval(done.stdout)
+    np.testing.assert_allclose(scores, wanted.scores, atol=1e-5)
+    np.testing.assert_allclose(points, wanted.points, atol=1e-9)
+
+
+def test_a_damaged_kept_graph_is_made_anew(
+    tiny_run: Path, tiny_localizer: Localizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREELOC_CACHE", str(tmp_path))
+    image = noise(200, 150)
+    wanted = tiny_localizer.predict(image)
+    for _ in range(2):
+        assert_same(Localizer.load(tiny_run, runtime="openvino", precision="float32").predict(image), wanted)
+        (kept,) = tmp_path.glob("graphs/scoring*.xml")
+        kept.write_bytes(kept.read_bytes()[:1000])
+
+
+def test_another_head_has_a_graph_of_its_own(tiny_run: Path, tmp_path: Path) -> None:
+    model = Model.load(tiny_run)
+    with torch.no_grad():
+        model.head.fcb.bias.add_(1.0)
+    model.save(tmp_path / "other.safetensors")
+    image = noise(200, 150)
+    one = Localizer.load(tiny_run, precision="float32").predict(image)
+    for _ in range(2):  # traced, then kept
+        other = Localizer.load(tmp_path / "other.safetensors", precision="float32").predict(image)
+        np.testing.assert_allclose(other.scores, one.scores + 1.0, atol=1e-4)
+
+
+def test_a_file_without_layout_asks_its_backbone(
+    tiny_run: Path, tiny_localizer: Localizer, tmp_path: Path
+) -> None:
+    old = Model.load(tiny_run).with_header(layout=None, pad_color=None)
+    old.save(tmp_path / "old.safetensors")
+    image = noise(200, 150)
+    for _ in range(2):
+        localizer = Localizer.load(tmp_path / "old.safetensors", runtime="openvino", precision="float32")
+        assert_same(localizer.predict(image), tiny_localizer.predict(image))
