@@ -32,6 +32,7 @@ from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.options import EvaluationOptions as EvaluationOptions
 from .geometry.box import Box as Box
 from .inference.localizer import Localizer as Localizer
+from .inference.options import LocalizerOptions as LocalizerOptions
 from .inference.peaks import Peak as Peak
 from .inference.result import ClassLocation as ClassLocation
 from .inference.result import Localization as Localization

@@ -199,7 +199,7 @@ class Localizer:
         return run_scales(self._scale_inputs(*self._decode(image)), self._latency_network, self._early_exit)
 
     def score_maps_many(self, images: Iterable[ImageSource]) -> Iterator[list[ScoreMap]]:
-        """Yield the score maps of many images, in order, as `predict_many` does with results.
+        """Yield the score maps of many images, in order; see `predict_many`.
 
         Raises:
             ImageError: an image cannot be read; raised in its turn.
@@ -217,7 +217,7 @@ class Localizer:
         Args:
             maps: the score maps, one per scale.
             path: the image's file, for the result.
-            mode: how points are found; default: as the options say.
+            mode: how points are found; default: that of ``options``.
         """
         return localize(
             maps,
@@ -253,13 +253,13 @@ class Localizer:
         *,
         keep_images: bool = False,
     ) -> Iterator[Result | ImageError]:
-        """Compute the score maps of many images, and call ``finish`` with each of them in a thread."""
+        """Yield what ``finish`` returns for the score maps of each image; it is called in a thread."""
         images = iter(images)
         first = list(islice(images, 2))
         # A single image is done sooner if all cores share it.
         network = self._throughput_network if len(first) > 1 else self._latency_network
         threads = network.threads
-        # Decoded images are large: no more of them are ready than there are threads.
+        # Decoded images are large: keep no more of them in memory than there are threads.
         depth = threads if keep_images else None
 
         def prepare(source: ImageSource) -> tuple[_Context, Iterator[ScaleInput]]:
@@ -285,7 +285,7 @@ class Localizer:
 
 
 _Context: TypeAlias = tuple[ImageSource, Image.Image | None]
-"""An image's source and, if it is kept, the decoded image."""
+"""The source of an image and, if requested, the decoded image."""
 
 
 def _path_of(image: ImageSource) -> Path | None:
