@@ -19,7 +19,7 @@ from freeloc.metrics.calibration_error import CalibrationOptions
 from recipes import few_images, voc20_card
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 80), st.integers(1, 6), st.integers(1, 30), st.integers(0, 99))
 def test_every_class_gets_its_images(count: int, classes: int, shots: int, seed: int) -> None:
     shown = np.random.default_rng(seed).random((count, classes)) < np.linspace(0.05, 0.6, classes)

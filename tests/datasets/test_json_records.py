@@ -18,7 +18,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.dictionaries(st.text(max_size=3), JSON, max_size=3),
     st.lists(JSON, max_size=5),

@@ -22,7 +22,7 @@ from freeloc.demo.drawing import (
 LIGHT = (-0.6, -0.8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     side=st.floats(30, 160),
     turn=st.floats(-math.pi, math.pi),
@@ -46,7 +46,7 @@ def test_a_drawing_covers_its_area_at_any_rotation(
 
 
 @given(turn=st.floats(-3, 3), relief=st.floats(0, 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_light_never_makes_color_brighter_than_white(turn: float, relief: float) -> None:
     painter = Painter(60, turn)
     painter.box(-0.8, -0.5, 0.8, 0.5, WHITE)

@@ -26,7 +26,7 @@ def test_groups_are_a_division_by_key(found: list[int]) -> None:
     assert [group[0] for group in groups] == sorted(group[0] for group in groups)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.integers(0, 99), max_size=4), max_size=20), st.integers(1, 7))
 def test_every_job_gets_its_own_results_in_order(jobs: list[list[int]], window: int) -> None:
     def work(pieces: list[int]) -> list[tuple[int, str]]:

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as npst
 from freeloc.errors import FreelocError
 from freeloc.features.cache import FeatureCache, decode, encode, entry_bytes
 
-law = settings(deadline=None, max_examples=150)
+law = settings(max_examples=150)
 
 maps = npst.arrays(
     np.float16,
@@ -82,7 +82,7 @@ class TestFormats:
 
 
 class TestNames:
-    @settings(deadline=None, max_examples=200)
+    @settings(max_examples=200)
     @given(st.floats(0.02, 20), st.floats(-2e-4, 2e-4))
     def test_near_scales_do_not_share_an_entry(self, scale: float, step: float) -> None:
         # 1.00099 and 1.00101 give canvases of 500 and 501 pixels.
@@ -129,7 +129,7 @@ class TestDamage:
         with pytest.raises(FreelocError, match="damaged"):
             cache.load("abcd", 1.0)
 
-    @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         st.lists(
             st.tuples(st.integers(0, 127), st.sampled_from(b"'(){} #\\,:\n\0<f2\x93\xff")),

@@ -11,7 +11,7 @@ from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
 from freeloc.geometry.size import Size
 
-law = settings(deadline=None, max_examples=80)
+law = settings(max_examples=80)
 
 PADDED = CellLayout(stride=32, offset=31.5)
 ALEXNET = CellLayout(stride=32, offset=112.0, window=224)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 
 from freeloc.geometry.iou import pairwise_iou
 from tests.geometry.strategies import box_lists
@@ -14,7 +14,6 @@ def pixels(box: np.ndarray) -> set[tuple[int, int]]:
     return {(x, y) for x in range(x1, x2) for y in range(y1, y2)}
 
 
-@settings(deadline=None)
 @given(box_lists(), box_lists())
 def test_overlap_is_that_of_sets_of_pixels(first: np.ndarray, second: np.ndarray) -> None:
     found = pairwise_iou(first, second)

@@ -38,7 +38,7 @@ def test_positions_are_the_middles_of_equal_parts(size: Size, rows: int, cols: i
     np.testing.assert_allclose(points, np.stack((lattice.xs[cells[:, 1]], lattice.ys[cells[:, 0]]), -1))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
 def test_upsampling_agrees_with_torch(height: int, width: int, rows: int, cols: int, seed: int) -> None:
     lattice = Lattice(Size(width, height), rows, cols)

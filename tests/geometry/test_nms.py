@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloc.geometry.iou import pairwise_iou
@@ -12,7 +12,6 @@ from freeloc.geometry.nms import nms, nms_per_class
 from tests.geometry.strategies import box_lists
 
 
-@settings(deadline=None)
 @given(box_lists(), st.data(), st.sampled_from([0.0, 0.3, 0.5, 1.0]))
 def test_suppression_keeps_boxes_that_no_better_kept_box_overlaps(
     boxes: np.ndarray, data: st.DataObject, overlap: float
@@ -34,7 +33,6 @@ def test_the_best_box_stays_and_its_neighbor_goes() -> None:
     assert nms([], []).tolist() == []
 
 
-@settings(deadline=None)
 @given(box_lists(), st.data(), st.integers(0, 4), st.sampled_from([0.0, 0.3, 1.0]))
 def test_classes_are_suppressed_as_each_alone(
     boxes: np.ndarray, data: st.DataObject, classes: int, overlap: float

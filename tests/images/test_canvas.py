@@ -36,7 +36,7 @@ def scene(width: int, height: int) -> np.ndarray:
     layout=st.sampled_from([BACKBONE, ALEXNET]),
     padding=st.sampled_from(["stride", "square"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_canvas_is_the_image_then_padding(width, height, scale, layout, padding) -> None:
     image = scene(width, height) // 2
     grid = Pyramid((scale,), padding).grid(Size(width, height), scale, layout)

@@ -89,7 +89,7 @@ SAMPLES = {kind: encoded(kind) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "GIF"
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_damaged_files_decode_or_raise_a_clear_error(tmp_path_factory, data) -> None:
     sample = bytearray(SAMPLES[data.draw(st.sampled_from(sorted(SAMPLES)))])
     places = data.draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 255)), min_size=1, max_size=6))

@@ -24,7 +24,7 @@ __all__ = [
     "sizes",
 ]
 
-law = settings(deadline=None, max_examples=40)
+law = settings(max_examples=40)
 
 PADDED = CellLayout(stride=32, offset=31.5)
 LAYOUTS = (PADDED, CellLayout(32, 112.0, 224), CellLayout(32, 23.0), CellLayout(16, 8.0))

@@ -70,7 +70,6 @@ def flooded(values: np.ndarray, floor: float) -> set[tuple[float, tuple[int, int
     return parts
 
 
-@settings(deadline=None)
 @given(maps, st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.5, 4.0]), min_size=1, unique=True))
 def test_components_at_every_floor(values: np.ndarray, floors: list[float]) -> None:
     found = _connected_regions(values, sorted(floors, reverse=True))
@@ -79,7 +78,7 @@ def test_components_at_every_floor(values: np.ndarray, floors: list[float]) -> N
         assert own == flooded(values, floor)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 def test_sums_in_boxes_that_end_inside_cells(data: st.DataObject) -> None:
     """Against cells cut into 4 × 4 pixels, on which boxes of whole pixels are exact."""

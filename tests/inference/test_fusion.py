@@ -186,7 +186,7 @@ def slow_fused(maps: list[ScoreMap], lattice: Lattice, combine: str) -> np.ndarr
 
 
 class TestMaps:
-    @settings(deadline=None, max_examples=15)
+    @settings(max_examples=15)
     @given(sizes, scale_sets, st.sampled_from(LAYOUTS), st.integers(0, 999))
     def test_fused_equals_a_pixel_by_pixel_computation(
         self, size: Size, scales: tuple[float, ...], layout: CellLayout, seed: int
@@ -202,7 +202,7 @@ class TestMaps:
             assert wanted[k, round(row), round(col)] == pytest.approx(wanted[k].max(), abs=4e-6)
             assert (row, col) == pytest.approx((round(row), round(col)), abs=1e-6)
 
-    @settings(deadline=None, max_examples=15)
+    @settings(max_examples=15)
     @given(sizes, scale_sets, st.integers(0, 999))
     def test_the_papers_way_keeps_the_highest_raw_score(
         self, size: Size, scales: tuple[float, ...], seed: int

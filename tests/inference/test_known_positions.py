@@ -101,7 +101,7 @@ sizes = st.builds(Size, st.integers(125, 900), st.integers(125, 900)) | st.sampl
     [Size(901, 31), Size(29, 733), Size(1999, 125), Size(500, 500), Size(333, 500), Size(1001, 667)]
 )
 shares = st.floats(0, 1)
-law = settings(max_examples=60, deadline=None)
+law = settings(max_examples=60)
 
 
 class TestOneScale:

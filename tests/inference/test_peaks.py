@@ -15,7 +15,7 @@ from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size
 from freeloc.inference.result import Localization, LocationMode
 
-law = settings(deadline=None, max_examples=40)
+law = settings(max_examples=40)
 
 
 def on_raster(values: np.ndarray, size: Size, mode: LocationMode = "fused") -> Localization:

@@ -32,7 +32,7 @@ def new_search(seed: int) -> ScoringModule:
 
 
 class TestAgainstNumPy:
-    @settings(deadline=None, max_examples=30)
+    @settings(max_examples=30)
     @given(
         st.builds(Size, st.integers(20, 900), st.integers(20, 900)),
         st.floats(0.1, 2.8),

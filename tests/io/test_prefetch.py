@@ -24,7 +24,7 @@ def workers() -> Callable[[], set[str]]:
     return lambda: {thread.name for thread in running() - before}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 40), st.integers(1, 4), st.integers(1, 10))
 def test_results_come_in_order(count: int, threads: int, depth: int) -> None:
     def work(item: int) -> int:

@@ -76,7 +76,7 @@ def test_the_seed_decides() -> None:
     assert bootstrap_intervals(ranking, 50, seed=3).mean != bootstrap_intervals(ranking, 50, seed=4).mean
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_a_wider_level_gives_a_wider_interval(seed: int) -> None:
     ranking = random_ranking(seed)
@@ -126,7 +126,7 @@ def test_the_paired_difference_is_taken_draw_by_draw() -> None:
     assert result.first_better > 0.9
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_turning_the_pair_round_turns_the_sign(seed: int) -> None:
     first, second = random_ranking(seed), random_ranking(seed, skill=0.5)

@@ -60,7 +60,7 @@ def by_hand(pairs: list[tuple[float, int]], options: CalibrationOptions) -> floa
     return total
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(problems())
 def test_the_error_is_that_of_a_loop(problem: tuple[np.ndarray, np.ndarray, CalibrationOptions]) -> None:
     share, labels, options = problem
@@ -78,7 +78,6 @@ def test_the_error_is_that_of_a_loop(problem: tuple[np.ndarray, np.ndarray, Cali
     np.testing.assert_allclose(classes, [columns], atol=1e-12)
 
 
-@settings(deadline=None)
 @given(problems())
 def test_laws(problem: tuple[np.ndarray, np.ndarray, CalibrationOptions]) -> None:
     share, labels, options = problem
@@ -106,7 +105,6 @@ def test_laws(problem: tuple[np.ndarray, np.ndarray, CalibrationOptions]) -> Non
     assert 0 <= brier_score(share, labels) <= 1
 
 
-@settings(deadline=None)
 @given(problems(), st.data())
 def test_a_weight_is_the_image_that_many_times(
     problem: tuple[np.ndarray, np.ndarray, CalibrationOptions], data: st.DataObject

@@ -25,7 +25,7 @@ from freeloc.metrics import (
 )
 
 FLAVOURS: tuple[APFlavour, ...] = get_args(APFlavour)
-law = settings(deadline=None, max_examples=40)
+law = settings(max_examples=40)
 flavours = st.sampled_from(FLAVOURS)
 seeds = st.integers(0, 2**32 - 1)
 

@@ -16,7 +16,7 @@ from freeloc.metrics.ground_truth import GroundTruth
 from freeloc.metrics.location_ap import LocationAccumulator, LocationOptions, location_ap, location_outcomes
 from freeloc.metrics.point_matching import Outcome, center_points
 
-law = settings(deadline=None, max_examples=40)
+law = settings(max_examples=40)
 
 SIZE = Size(200, 100)
 BOX = [40, 30, 80, 60]

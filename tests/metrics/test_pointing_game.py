@@ -26,7 +26,7 @@ from freeloc.metrics.pointing_game import (
     union_area,
 )
 
-law = settings(deadline=None, max_examples=40)
+law = settings(max_examples=40)
 seeds = st.integers(0, 2**32 - 1)
 
 SIZE = Size(100, 100)

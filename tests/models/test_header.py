@@ -78,7 +78,7 @@ def write(path: Path, tensors: dict[str, torch.Tensor], values: Any) -> None:
     save_file(tensors, path, metadata={METADATA_KEY: json.dumps(values)})
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(PATHS), json_values)
 def test_any_value_in_any_field_is_accepted_or_refused_in_one_line(
     tmp_path: Path, tensors: dict[str, torch.Tensor], where: tuple[str | int, ...], value: Any
@@ -102,7 +102,7 @@ def test_any_value_in_any_field_is_accepted_or_refused_in_one_line(
 
 
 @given(json_values)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_value_as_the_header_is_refused(
     tmp_path: Path, tensors: dict[str, torch.Tensor], value: Any
 ) -> None:

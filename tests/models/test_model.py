@@ -435,7 +435,7 @@ class TestMistakes:
             model.save(tmp_path / "m")
         assert not (tmp_path / "m").exists()
 
-    @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.data())
     def test_any_damage_is_told_in_one_sentence_or_harmless(self, path: Path, data: st.DataObject) -> None:
         whole = path.read_bytes()

@@ -141,7 +141,7 @@ def test_misleading_scores_have_slope_zero() -> None:
     assert found.thresholds == (0.5,)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(problems())
 @example(problem([0.0], [1]))
 @example(problem([2.0, 2.0, 2.0], [1, -1, 0]))
@@ -164,7 +164,6 @@ def test_the_fit_is_sound_for_any_scores(problem: tuple[np.ndarray, np.ndarray])
     np.testing.assert_allclose(other.probabilities(scores), probabilities, atol=1e-4)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 100), st.floats(0.1, 10), st.floats(-5, 5))
 def test_without_a_prior_the_scale_of_scores_does_not_matter(seed: int, gain: float, shift: float) -> None:
     scores, labels = drawn(seed, 60, [0.8], [0.0])

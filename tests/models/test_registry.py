@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import freeloc
@@ -159,7 +159,6 @@ def test_a_path_is_never_a_name(here: Path, own: Path, shipped: Path) -> None:
         assert find_model(path) == Path(path)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_words_give_a_path_or_one_sentence(words: str) -> None:
     try:

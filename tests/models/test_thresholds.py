@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from freeloc.models.thresholds import best_f1_threshold
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 20), st.booleans()), min_size=1, max_size=15))
 def test_no_threshold_has_a_better_f1(pairs: list[tuple[int, bool]]) -> None:
     probabilities = np.array([part / 20 for part, _ in pairs])

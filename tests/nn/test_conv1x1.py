@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from freeloc.nn.conv1x1 import Conv1x1
 
-law = settings(deadline=None, max_examples=40)
+law = settings(max_examples=40)
 
 
 def layer(inputs: int, outputs: int, ceiling: float | None, seed: int) -> Conv1x1:

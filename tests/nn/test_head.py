@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 
-law = settings(deadline=None, max_examples=40)
+law = settings(max_examples=40)
 seeds = st.integers(0, 9999)
 
 

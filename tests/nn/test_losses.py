@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from freeloc.nn.losses import logistic_loss
 
-law = settings(deadline=None, max_examples=40)
+law = settings(max_examples=40)
 seeds = st.integers(0, 9999)
 
 

@@ -136,7 +136,7 @@ class TestFile:
             Checkpoint.load(tmp_path / "c")
         assert not marker.exists()
 
-    @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.data())
     def test_any_damage_is_told_in_one_sentence_or_harmless(self, path: Path, data: st.DataObject) -> None:
         whole = path.read_bytes()

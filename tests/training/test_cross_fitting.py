@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloc.datasets.dataset import Dataset, Sample
@@ -37,7 +37,6 @@ def tagged(labels: np.ndarray) -> Dataset:
     return Dataset("tagged", names, tuple(Sample(Path(f"{n}.jpg"), row) for n, row in enumerate(labels)))
 
 
-@settings(deadline=None)
 @given(st.integers(2, 6), st.integers(0, 60), st.integers(1, 5), st.integers(0, 99))
 def test_folds_are_of_a_size_and_share_every_class(folds: int, more: int, classes: int, seed: int) -> None:
     generator = np.random.default_rng(seed)

@@ -31,7 +31,7 @@ def layers(draw: st.DrawFn) -> tuple[nn.Conv2d, Tensor]:
     return conv, values_of(draw(st.integers(1, 3)), channels, rows, cols, seed=seed + 1)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(layers())
 def test_gradients_are_those_of_the_convolution(layer: tuple[nn.Conv2d, Tensor]) -> None:
     conv, values = layer

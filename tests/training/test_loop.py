@@ -22,7 +22,7 @@ from freeloc.training.loop import EpochRecord, fit, learning_rate, make_optimize
 from freeloc.training.recipe import Recipe
 from freeloc.training.step import TrainStep
 
-law = settings(deadline=None, max_examples=60)
+law = settings(max_examples=60)
 CPU = torch.device("cpu")
 CHANNELS, CLASSES = 4, 3
 

@@ -95,7 +95,7 @@ def by_hand(
     return total / len(items)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.booleans())
 def test_loss_and_gradient_are_those_of_the_definition(seed: int, outside: bool) -> None:
     items, labels, projection, head = parts(seed)

@@ -67,7 +67,7 @@ class TestChanges:
 
 
 class TestResolved:
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     @given(st.integers(1, 3000), st.integers(1, 64), st.integers(1, 20), st.integers(0, 2000))
     def test_few_images_get_more_epochs(self, images: int, batch: int, epochs: int, minimum: int) -> None:
         recipe = Recipe(batch_size=batch, epochs=epochs, min_steps=minimum).resolved(images)

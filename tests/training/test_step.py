@@ -26,7 +26,7 @@ from freeloc.training import step as steps
 from freeloc.training.recipe import Recipe
 from freeloc.training.step import TrainStep
 
-law = settings(deadline=None, max_examples=12)
+law = settings(max_examples=12)
 CPU = torch.device("cpu")
 CHANNELS, WIDTH, CLASSES = 6, 10, 5
 

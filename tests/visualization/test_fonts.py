@@ -10,7 +10,7 @@ from freeloc.visualization import fonts
 
 
 @given(st.text(max_size=60), st.integers(12, 28), st.integers(60, 400))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_name_fits(name: str, size: int, width: int) -> None:
     words, font = fonts.fit_text(name, size, width)
     assert font.getlength(words) <= width

@@ -130,7 +130,7 @@ def test_what_counts_as_a_column_of_numbers(cells: tuple[str, ...], numeric: boo
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_is_shown_as_it_is(words: str) -> None:
     words = f"<b>&amp;\"'{words}"
     table = Table((words, words), ((words, words),), words, (words,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -16,7 +16,6 @@ from freeloc.visualization import draw_grid
     columns=st.integers(1, 5),
     gap=st.integers(0, 9),
 )
-@settings(deadline=None)
 def test_a_grid_holds_every_picture_whole(sizes: list[tuple[int, int]], columns: int, gap: int) -> None:
     pictures = [Image.new("RGB", size, (index + 1, 0, 0)) for index, size in enumerate(sizes)]
     page = np.asarray(draw_grid(pictures, columns, gap=gap, background=(0, 0, 255)))

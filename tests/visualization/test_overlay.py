@@ -62,7 +62,7 @@ def yellow(picture: Image.Image) -> np.ndarray:
 
 
 @given(st.integers(1, 900), st.integers(1, 900), st.floats(0, 1), st.floats(0, 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_cross_stands_on_the_point(width: int, height: int, across: float, down: float) -> None:
     localization = bumps(width, height, [(across * width, down * height)])
     panel = draw_panels(flat(width, height), localization)[1]

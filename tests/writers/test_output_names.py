@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -60,7 +60,6 @@ images = st.lists(st.lists(parts, min_size=1, max_size=4).map(_file), max_size=1
 
 
 @given(images, st.randoms())
-@settings(deadline=None)
 def test_no_two_images_share_a_name(paths: list[Path], random) -> None:
     names = dict(zip(paths, output_names(paths), strict=True))
     different = {os.path.abspath(path) for path in paths}  # noqa: PTH100

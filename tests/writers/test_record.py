@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -156,7 +156,6 @@ def test_a_calibrated_model_has_a_threshold_for_each_class() -> None:
 
 
 @given(npst.arrays(np.float32, st.integers(1, 6), elements=st.floats(width=32)))
-@settings(deadline=None)
 def test_any_scores_give_strict_json_with_few_digits(scores: np.ndarray) -> None:
     localization = with_scores(scores.tolist())
     localization = dataclasses.replace(localization, maps=localization.maps + scores[:, None, None])
@@ -185,7 +184,6 @@ def test_minus_zero_is_zero() -> None:
 
 
 @given(st.dictionaries(st.text(), st.text() | st.floats(allow_nan=False, allow_infinity=False)))
-@settings(deadline=None)
 def test_any_text_stays_on_its_line(record: dict) -> None:
     line = json_line(record)
     assert line.endswith(b"\n")

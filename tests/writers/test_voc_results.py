@@ -66,7 +66,7 @@ def test_classification_worked_by_hand(tmp_path: Path, flavour: APFlavour, wante
 float32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(float32, st.sampled_from([-1, 0, 1])), min_size=1, max_size=12),
     st.sampled_from(FLAVOURS),
@@ -116,7 +116,7 @@ def test_detections_are_written_as_pixels_from_one(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(back, name), getattr(found, name))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(FLAVOURS))
 def test_boxes_come_back_with_the_same_ap(
     tmp_path_factory: pytest.TempPathFactory, seed: int, flavour: APFlavour
@@ -148,7 +148,7 @@ def test_boxes_come_back_with_the_same_ap(
     )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(-10, 10), st.floats(-10, 10))
 def test_boxes_without_width_come_back(tmp_path_factory: pytest.TempPathFactory, x: float, y: float) -> None:
     folder = tmp_path_factory.mktemp("results")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloc.datasets.coco.instances_file import corners_from_coco
@@ -11,7 +11,6 @@ from freeloc.datasets.coco.instances_file import corners_from_coco
 SIDES = st.floats(0, 5000, allow_nan=False)
 
 
-@settings(deadline=None)
 @given(SIDES, SIDES, SIDES, SIDES)
 def test_boxes_round_trip(x: float, y: float, width: float, height: float) -> None:
     x1, y1, x2, y2 = corners_from_coco(x, y, width, height)

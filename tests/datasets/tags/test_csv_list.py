@@ -171,7 +171,7 @@ def test_a_class_column_on_every_image_can_be_left_out(tmp_path: Path) -> None:
     assert len(open_dataset(file, classes=["cat"], checks=DatasetChecks(for_training=True))) == 2
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(rows_of(CELL_TAGS), st.sampled_from(",;|"), st.sampled_from(",;\t"), st.booleans())
 def test_csv_round_trips(
     rows: list[tuple[list[str], list[str]]], separator: str, delimiter: str, quoted: bool
@@ -191,7 +191,7 @@ def test_csv_round_trips(
 FIXED = {"file_name", "tags", "split", "unknown_tags"}
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 def test_wide_csv_round_trips(data: st.DataObject) -> None:
     names = data.draw(

@@ -76,7 +76,7 @@ def test_numbers_of_too_many_digits_are_malformed(tmp_path: Path) -> None:
     assert problems_of(file) == [Problem("malformed_row", file, 2, message)]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(rows_of(TAGS), st.booleans())
 def test_jsonl_round_trips(rows: list[tuple[list[str], list[str]]], ascii_only: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:

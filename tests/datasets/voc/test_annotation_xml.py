@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloc.datasets.voc.annotation_xml import read_annotation
@@ -17,7 +17,6 @@ SIDES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(SIDES, SIDES, SIDES, SIDES), max_size=6))
 def test_boxes_round_trip(boxes: list[tuple[float, float, float, float]]) -> None:
     corners = [(min(a, c), min(b, d), max(a, c), max(b, d)) for a, b, c, d in boxes]

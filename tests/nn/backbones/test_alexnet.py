@@ -131,7 +131,7 @@ def test_every_side_gives_just_its_whole_windows(shapes_only: AlexNet) -> None:
     padding=st.sampled_from(["stride", "square"]),
 )
 @example(width=500, height=375, scale=0.51, padding="square")
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_grids_foretell_the_map(
     shapes_only: AlexNet, width: int, height: int, scale: float, padding: str
 ) -> None:

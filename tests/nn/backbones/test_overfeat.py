@@ -192,7 +192,7 @@ def test_every_side_gives_just_its_whole_windows(shapes_only: OverFeat) -> None:
     padding=st.sampled_from(["stride", "square"]),
 )
 @example(width=500, height=375, scale=0.5, padding="square")
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_grids_foretell_the_map(
     shapes_only: OverFeat, width: int, height: int, scale: float, padding: str
 ) -> None:

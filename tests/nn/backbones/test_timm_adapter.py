@@ -151,7 +151,7 @@ def stacks(draw: st.DrawFn) -> list[tuple[int, int, int]]:
 @given(layers=stacks(), gated=st.booleans())
 @example(layers=[(7, 2, 3), (3, 2, 1), (3, 1, 1), (3, 2, 1)], gated=False)
 @example(layers=[(3, 2, 0), (3, 2, 0), (5, 2, 1)], gated=True)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_measured_centre_follows_from_kernels_strides_and_padding(
     layers: list[tuple[int, int, int]], gated: bool
 ) -> None:

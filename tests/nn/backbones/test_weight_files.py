@@ -101,7 +101,7 @@ def _checkpoint_bytes() -> bytes:
 @example(content=pickle.dumps({"a": 1})[:-3], suffix=".pth")
 @example(content=(1 << 60).to_bytes(8, "little") + b"{}", suffix=".safetensors")
 @example(content=_checkpoint_bytes()[:400], suffix=".pth")
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_bytes_end_in_a_clear_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, suffix: str
 ) -> None:

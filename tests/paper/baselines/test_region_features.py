@@ -101,7 +101,7 @@ def unit(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 1), hnp.arrays(np.float64, (2, 2), elements=st.floats(0.1, 0.9)))
 def test_a_vector_is_the_mean_of_the_map_at_the_scale_that_suits_the_box(
     index: int, ends: np.ndarray

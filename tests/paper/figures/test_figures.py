@@ -170,7 +170,6 @@ def curve_of(scores: np.ndarray, present: np.ndarray) -> PrecisionRecallCurve:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=1, max_size=40))
-@settings(deadline=None)
 def test_the_area_under_the_drawn_line_is_the_average_precision(pairs: list[tuple[int, bool]]) -> None:
     scores = np.array([score for score, _ in pairs], float)
     present = np.array([flag for _, flag in pairs])
@@ -186,7 +185,6 @@ def test_the_area_under_the_drawn_line_is_the_average_precision(pairs: list[tupl
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=1, max_size=20))
-@settings(deadline=None)
 def test_raised_precision_is_the_best_at_that_recall_or_more(pairs: list[tuple[int, bool]]) -> None:
     scores = np.array([score for score, _ in pairs], float)
     present = np.array([flag for _, flag in pairs])
@@ -255,7 +253,7 @@ def test_curves_need_one_per_class(three: list[PrecisionRecallCurve]) -> None:
     across=st.floats(0.1, 0.9),
     down=st.floats(0.1, 0.9),
 )
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_a_map_lies_over_the_image_as_its_lattice_does(
     width: int, height: int, across: float, down: float
 ) -> None:
