@@ -4,135 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import threading
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
-from torch import nn
 
 from freeloc.errors import FreelocError
-from freeloc.features import extract as room
-from freeloc.features.arrays import Cells, FeatureMap
-from freeloc.features.cache import CacheFormat, FeatureCache
+from freeloc.features import extract as extract_module
+from freeloc.features.cache import FeatureCache
 from freeloc.features.compute import feature_canvases
 from freeloc.features.extract import extract
-from freeloc.features.sources import CachedFeatures, FeatureSource, LiveFeatures, cell_source
-from freeloc.geometry.grid import CellLayout, Padding
+from freeloc.features.sources import LiveFeatures
+from freeloc.geometry.grid import Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import load_image
-from freeloc.nn.backbones.base import Backbone, FrozenStages, Normalization
-from freeloc.runtime import Network, compile_network
-
-SCALES = (0.3, 0.5)
-
-
-def cells_of(source: FeatureSource[FeatureMap], index: int, scale: float) -> Cells:
-    """(M, channels) features of one image."""
-    return cell_source(source).get(index, scale)
-
-
-class Patches(Backbone):
-    """A real backbone of one convolution: cell (i, j) is a weighted sum of its own 32×32 pixels."""
-
-    def __init__(self, seed: int = 0) -> None:
-        super().__init__()
-        torch.manual_seed(seed)
-        self.name = "patches"
-        self.layout = CellLayout(32, 16.0)
-        self.channels = self.width = 5
-        self.normalization = Normalization((127.5,) * 3, (127.5,) * 3)
-        self.body = nn.Sequential(nn.Conv2d(3, 5, 32, stride=32))
-        self.projection = nn.Identity()
-        self.freeze()
-
-    def by_hand(self, canvas: np.ndarray) -> np.ndarray:
-        """(5, rows, cols) for a canvas."""
-        weight = self.state_dict()["body.0.weight"].double().numpy()
-        bias = self.state_dict()["body.0.bias"].double().numpy()
-        rows, cols = canvas.shape[0] // 32, canvas.shape[1] // 32
-        pixels = ((canvas - 127.5) / 127.5).reshape(rows, 32, cols, 32, 3)
-        return np.einsum("iyjxc,ocyx->oij", pixels, weight) + bias[:, None, None]
-
-
-class Counted:
-    """A network that counts how often it is asked, and can be stopped."""
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self.runtime = network.runtime
-        self.precision = network.precision
-        self.threads = network.threads
-        self.batch = network.batch
-        self.calls = 0
-        self.together: list[int] = []
-        self.stop_at: int | None = None
-        self._lock = threading.Lock()
-
-    def __call__(self, canvas: np.ndarray) -> np.ndarray:
-        with self._lock:
-            if self.calls == self.stop_at:
-                raise KeyboardInterrupt
-            self.calls += 1
-        return self._network(canvas)
-
-    def run_many(self, pictures: list[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
-        self.together.append(len(pictures))
-        self.calls += len(pictures)
-        return self._network.run_many(pictures)
-
-
-class World(NamedTuple):
-    """Six images of different shapes, a backbone, and an empty cache folder."""
-
-    paths: list[Path]
-    backbone: Patches
-    network: Counted
-    root: Path
-
-    def extract(
-        self,
-        scales: tuple[float, ...] = SCALES,
-        padding: Padding = "stride",
-        form: CacheFormat = "float16",
-    ) -> CachedFeatures:
-        pyramid = Pyramid(scales, padding)
-        return extract(
-            self.paths,
-            self.backbone,
-            self.network,
-            pyramid,
-            cache_folder=self.root,
-            cache_format=form,
-            quiet=True,
-        )
-
-    def entries(self) -> list[Path]:
-        return sorted(path for path in self.root.rglob("*") if path.is_file())
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("images")
-    rng = np.random.default_rng(0)
-    paths = []
-    for index, (width, height) in enumerate(
-        [(200, 150), (90, 300), (64, 64), (400, 40), (31, 17), (500, 375)]
-    ):
-        paths.append(folder / f"{index}.png")
-        Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(paths[-1])
-    return paths
-
-
-@pytest.fixture
-def world(images: list[Path], tmp_path: Path) -> World:
-    backbone = Patches()
-    return World(
-        list(images), backbone, Counted(compile_network(backbone, runtime="torch")), tmp_path / "cache"
-    )
+from freeloc.nn.backbones.base import FrozenStages
+from freeloc.runtime import compile_network
+from tests.features.world import SCALES, Patches, World, cells_of
 
 
 class TestNumbers:
@@ -156,39 +44,8 @@ class TestNumbers:
     def test_padding_does_not_change_the_cells_that_look_at_the_image(self, world: World) -> None:
         tight, square = world.extract(padding="stride"), world.extract(padding="square")
         for index in range(6):
-            # The last row and column also see padding, which is the same colour either way.
+            # The last row and column also cover padding, which has the same color in both.
             np.testing.assert_array_equal(cells_of(tight, index, 0.5), cells_of(square, index, 0.5))
-
-    def test_live_features_are_the_same(self, world: World) -> None:
-        kept = world.extract()
-        live = LiveFeatures(world.paths, world.backbone, world.network, "stride")
-        assert (len(live), live.scales) == (6, None)
-        for index in range(6):
-            for scale in SCALES:
-                np.testing.assert_array_equal(cells_of(live, index, scale), cells_of(kept, index, scale))
-        assert cells_of(live, 0, 0.4321).shape[1] == 5
-
-    def test_canvases_come_in_the_order_of_the_scales(self, world: World) -> None:
-        made = list(feature_canvases(world.paths[0], world.backbone, Pyramid((1.0, 0.3))))
-        assert [grid.scale for grid, _ in made] == [1.0, 0.3]
-        for grid, canvas in made:
-            assert canvas.shape == (grid.canvas.height, grid.canvas.width, 3)
-            # Padding has the backbone's own colour.
-            assert (canvas[:, grid.content.width :] == world.backbone.pad_color).all()
-
-    def test_a_canvas_does_not_depend_on_the_scales_beside_it(self, world: World, tmp_path: Path) -> None:
-        """Not even where a JPEG file is decoded at a reduced size."""
-        rng = np.random.default_rng(1)
-        path = tmp_path / "large.jpg"
-        Image.fromarray(rng.integers(0, 256, (3000, 4000, 3), dtype=np.uint8)).save(path)
-        scales = (0.3, 1.0, 1.6, 2.2)
-        together = {
-            grid.scale: canvas for grid, canvas in feature_canvases(path, world.backbone, Pyramid(scales))
-        }
-        assert tuple(together) == scales
-        for scale in scales:
-            ((_grid, alone),) = feature_canvases(path, world.backbone, Pyramid((scale,)))
-            np.testing.assert_array_equal(together[scale], alone)
 
     def test_int8_is_another_cache_of_nearly_the_same(self, world: World) -> None:
         exact = world.extract()
@@ -220,26 +77,9 @@ class TestNumbers:
             np.testing.assert_allclose(kept.get(index, 0.5).astype(float), values, atol=2e-3)
             np.testing.assert_array_equal(live.get(index, 0.5), kept.get(index, 0.5))
 
-    def test_threads(self, world: World) -> None:
-        world.network.threads = 7
-        assert LiveFeatures(world.paths, world.backbone, world.network, "stride").threads == 7
-        assert world.extract().threads >= 1
-
 
 class TestInBatches:
     """As on a GPU: canvases of one shape run together, whatever the image and the scale."""
-
-    @pytest.fixture
-    def batched(self, world: World, tmp_path: Path) -> World:
-        rng = np.random.default_rng(7)
-        paths = list(world.paths)
-        for index, (width, height) in enumerate(
-            [(150, 200), (210, 150), (199, 150), (64, 60), (151, 200), (200, 149)]
-        ):
-            paths.append(tmp_path / f"{index}.png")
-            Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(paths[-1])
-        network = compile_network(world.backbone, runtime="torch", batch=3)
-        return World(paths, world.backbone, Counted(network), tmp_path / "batched")
 
     def test_features_are_those_of_one_by_one(self, world: World, batched: World) -> None:
         made = batched.extract()
@@ -263,26 +103,6 @@ class TestInBatches:
             path.unlink()
         batched.extract()
         assert batched.network.calls == calls + len(range(0, calls, 4))
-
-    def test_made_when_asked_for_they_are_the_same(self, world: World, batched: World) -> None:
-        live = LiveFeatures(batched.paths, batched.backbone, batched.network, "stride")
-        assert live.batch == 3
-        indices = (7, 0, 3, 8, 11, 0)
-        for found, index in zip(live.get_many(indices, 0.5), indices, strict=True):
-            wanted = live.get(index, 0.5)
-            assert found.shape == wanted.shape
-            np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=2e-3, atol=1e-4)
-        assert sorted(batched.network.together) == [1, 5], "four landscapes, one of them twice"
-        for found, wanted in zip(
-            cell_source(live).get_many(indices, 0.3), live.get_many(indices, 0.3), strict=True
-        ):
-            np.testing.assert_array_equal(found, wanted.reshape(-1, 5))
-
-    def test_a_cache_gives_one_by_one(self, world: World) -> None:
-        kept = world.extract()
-        assert kept.batch == 1
-        for index, found in zip((4, 1), cell_source(kept).get_many((4, 1), 0.5), strict=True):
-            np.testing.assert_array_equal(found, cells_of(kept, index, 0.5))
 
     def test_a_bad_image_stops_it(self, batched: World, tmp_path: Path) -> None:
         bad = tmp_path / "bad.png"
@@ -450,14 +270,16 @@ class TestMistakes:
         shutil.rmtree(world.root)
         calls = world.network.calls
         usage = type(shutil.disk_usage("/"))
-        monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values - 1))
+        monkeypatch.setattr(
+            extract_module.shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values - 1)
+        )
         with pytest.raises(
             FreelocError, match="choose another cache folder, store them as int8, .* or train without a cache"
         ):
             world.extract()
         assert world.network.calls == calls
         # Two bytes a value, to the byte.
-        monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values))
+        monkeypatch.setattr(extract_module.shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values))
         world.extract()
         assert world.network.calls == 2 * calls
 
@@ -466,10 +288,10 @@ class TestMistakes:
         values = sum(cells_of(made, index, scale).size for index in range(6) for scale in SCALES)
         needed = values + 6 * len(SCALES) * 5 * 4  # and a scale for each of five channels
         usage = type(shutil.disk_usage("/"))
-        monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, needed - 1))
+        monkeypatch.setattr(extract_module.shutil, "disk_usage", lambda _place: usage(10**9, 0, needed - 1))
         with pytest.raises(FreelocError, match="GB free; choose another cache folder or train without"):
             world.extract(form="int8")
-        monkeypatch.setattr(room.shutil, "disk_usage", lambda _place: usage(10**9, 0, needed))
+        monkeypatch.setattr(extract_module.shutil, "disk_usage", lambda _place: usage(10**9, 0, needed))
         world.extract(form="int8")
 
     def test_the_cache_folder_is_a_file(self, world: World) -> None:

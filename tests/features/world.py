@@ -1,0 +1,106 @@
+"""Images, a backbone and a network for tests of features."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from freeloc.features.arrays import Cells, FeatureMap
+from freeloc.features.cache import CacheFormat
+from freeloc.features.extract import extract
+from freeloc.features.sources import CachedFeatures, FeatureSource, cell_source
+from freeloc.geometry.grid import CellLayout, Padding
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.nn.backbones.base import Backbone, Normalization
+from freeloc.runtime import Network
+
+SCALES = (0.3, 0.5)
+
+
+def cells_of(source: FeatureSource[FeatureMap], index: int, scale: float) -> Cells:
+    """(M, channels) features of one image."""
+    return cell_source(source).get(index, scale)
+
+
+class Patches(Backbone):
+    """A real backbone of one convolution: cell (i, j) is a weighted sum of its own 32×32 pixels."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.name = "patches"
+        self.layout = CellLayout(32, 16.0)
+        self.channels = self.width = 5
+        self.normalization = Normalization((127.5,) * 3, (127.5,) * 3)
+        self.body = nn.Sequential(nn.Conv2d(3, 5, 32, stride=32))
+        self.projection = nn.Identity()
+        self.freeze()
+
+    def by_hand(self, canvas: np.ndarray) -> np.ndarray:
+        """(5, rows, cols) for a canvas."""
+        weight = self.state_dict()["body.0.weight"].double().numpy()
+        bias = self.state_dict()["body.0.bias"].double().numpy()
+        rows, cols = canvas.shape[0] // 32, canvas.shape[1] // 32
+        pixels = ((canvas - 127.5) / 127.5).reshape(rows, 32, cols, 32, 3)
+        return np.einsum("iyjxc,ocyx->oij", pixels, weight) + bias[:, None, None]
+
+
+class Counted:
+    """A network that counts how often it is asked, and can be stopped."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.runtime = network.runtime
+        self.precision = network.precision
+        self.threads = network.threads
+        self.batch = network.batch
+        self.calls = 0
+        self.together: list[int] = []
+        self.stop_at: int | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, canvas: np.ndarray) -> np.ndarray:
+        with self._lock:
+            if self.calls == self.stop_at:
+                raise KeyboardInterrupt
+            self.calls += 1
+        return self._network(canvas)
+
+    def run_many(self, pictures: list[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
+        self.together.append(len(pictures))
+        self.calls += len(pictures)
+        return self._network.run_many(pictures)
+
+
+class World(NamedTuple):
+    """Six images of different shapes, a backbone, and an empty cache folder."""
+
+    paths: list[Path]
+    backbone: Patches
+    network: Counted
+    root: Path
+
+    def extract(
+        self,
+        scales: tuple[float, ...] = SCALES,
+        padding: Padding = "stride",
+        form: CacheFormat = "float16",
+    ) -> CachedFeatures:
+        pyramid = Pyramid(scales, padding)
+        return extract(
+            self.paths,
+            self.backbone,
+            self.network,
+            pyramid,
+            cache_folder=self.root,
+            cache_format=form,
+            quiet=True,
+        )
+
+    def entries(self) -> list[Path]:
+        return sorted(path for path in self.root.rglob("*") if path.is_file())
