@@ -19,11 +19,11 @@ from freeloc import DatasetChecks, open_dataset
 from freeloc.datasets.dataset import PRESENT, Dataset
 from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
-from freeloc.paper.measure import as_json
+from freeloc.paper.measured_rows import row_as_json
 from freeloc.paper.reproduce import Reproduction
-from freeloc.paper.rows import chosen_rows
-from freeloc.paper.settings import Settings
-from freeloc.paper.studies import named_study
+from freeloc.paper.rows import select_rows
+from freeloc.paper.settings import ReproductionSettings
+from freeloc.paper.studies import find_study
 
 SHOTS = (5, 10, 50, 200)
 """Images of every class."""
@@ -62,15 +62,15 @@ def main() -> None:
         words.root, split=words.train_split, boxes=False, checks=DatasetChecks(for_training=True)
     )
     val = open_dataset(words.root, split=words.val_split, boxes=True)
-    settings = Settings(cache=words.cache, seed=words.seed)
+    settings = ReproductionSettings(cache=words.cache, seed=words.seed)
     found: dict[str, Any] = {}
     for shots in words.shots:
         part = drawn(images, shots, words.seed)
-        study = Reproduction(named_study("voc2012"), part, val, words.out / str(shots), settings)
-        rows = study.run(chosen_rows(ROWS)).rows
+        study = Reproduction(find_study("voc2012"), part, val, words.out / str(shots), settings)
+        rows = study.run(select_rows(ROWS)).rows
         found[str(shots)] = {
             "images": len(part),
-            "rows": {row.plan.key: as_json(row, val.classes) for row in rows},
+            "rows": {row.plan.key: row_as_json(row, val.classes) for row in rows},
         }
     write_text(words.out / "results.json", json.dumps(found, indent=1) + "\n")
     print_status(_table(found))

@@ -55,7 +55,7 @@ def test_every_row_has_its_numbers(results: dict[str, Any]) -> None:
             assert 0 <= mean["low"] <= mean["high"] <= 100
             assert 0 <= mean["value"] <= 100
         assert row["against"] == ROWS[key].against
-        assert ("box_ap_50" in row["measures"]) == (ROWS[key].extent is not None)
+        assert ("box_ap_50" in row["measures"]) == (ROWS[key].box_method is not None)
         assert bool(row["differences"]) == (ROWS[key].against is not None)
         if row["against"]:
             other = rows[row["against"]]["measures"]["location"]["mean"]["value"]
@@ -151,7 +151,7 @@ def test_chosen_rows_alone(scenes_root: Path, tmp_path: Path, freeloc: Callable[
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("coco2017", "--rows", "best"), "--rows has best: choose among full, weak"),
+        (("coco2017", "--rows", "best"), "there is no row best: choose among full, weak"),
         (("coco2017", "--train-split", "test"), "test"),
     ],
 )

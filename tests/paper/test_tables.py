@@ -14,12 +14,18 @@ from freeloc.evaluation.collect import Predictions
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.geometry.size import Size
 from freeloc.metrics import Detections
-from freeloc.paper import ROWS, named_study
+from freeloc.paper import ROWS, StudyResult, find_study
 from freeloc.paper.box_rows import load_detections, save_detections
 from freeloc.paper.context_audit import audit_classes
-from freeloc.paper.measure import BOX_MEASURES, MeasuredRow, as_json, compare, measure, measure_boxes
-from freeloc.paper.published_numbers import PUBLISHED, published_beside
-from freeloc.paper.reproduce import Outcome
+from freeloc.paper.measured_rows import (
+    BOX_MEASURES,
+    MeasuredRow,
+    compare_rows,
+    measure_boxes,
+    measure_points,
+    row_as_json,
+)
+from freeloc.paper.published_numbers import PUBLISHED, published_for
 from freeloc.paper.tables import (
     audit_table,
     box_table,
@@ -62,20 +68,20 @@ def rows() -> tuple[MeasuredRow, ...]:
         "masked": predictions(data, (middle, (30.0, 100.0))),
         "centre": predictions(data, (middle, middle)),
     }
-    measured = [measure(ROWS[key], one, annotations, OPTIONS) for key, one in told.items()]
+    measured = [measure_points(ROWS[key], one, annotations, OPTIONS) for key, one in told.items()]
     cats = np.flatnonzero(data.labels[:, 0] > 0)
     exact = Detections.build(cats, np.zeros(len(cats)), np.ones(len(cats)), [BOX] * len(cats))
     half = Detections.build(cats, np.zeros(len(cats)), np.ones(len(cats)), [(100, 50, 140, 150)] * len(cats))
     for key, found in (("proposals", half), ("extents", exact)):
         measured.append(measure_boxes(ROWS[key], found, annotations, OPTIONS))
-    return compare(measured, OPTIONS)
+    return compare_rows(measured, OPTIONS)
 
 
 @pytest.fixture(scope="module")
-def outcome(rows: tuple[MeasuredRow, ...]) -> Outcome:
+def outcome(rows: tuple[MeasuredRow, ...]) -> StudyResult:
     audit = audit_classes({row.plan.key: row for row in rows}, ("cat", "boat"), (20, 10), OPTIONS)
-    study = named_study("voc2012")
-    return Outcome(study, "train", "made", ("cat", "boat"), (20, 10), COUNT, rows, audit, {}, {})
+    study = find_study("voc2012")
+    return StudyResult(study, "train", "made", ("cat", "boat"), (20, 10), COUNT, rows, audit, {}, {})
 
 
 def test_numbers_that_are_known(rows: tuple[MeasuredRow, ...]) -> None:
@@ -93,21 +99,21 @@ def test_numbers_that_are_known(rows: tuple[MeasuredRow, ...]) -> None:
     assert extents.differences["box_ap_30"].mean.estimate == 0
 
 
-def test_a_class_told_but_not_found_is_recognised_from_the_scene(outcome: Outcome) -> None:
+def test_a_class_told_but_not_found_is_recognised_from_the_scene(outcome: StudyResult) -> None:
     boat, cat = outcome.audit
     assert (boat.name, cat.name) == ("boat", "cat")
     assert boat.from_scene
     assert not cat.from_scene
-    assert (boat.gap.estimate, boat.masked, boat.centre) == (1, 1, 0)
+    assert (boat.gap.estimate, boat.masked, boat.center) == (1, 1, 0)
     table = audit_table(outcome)
     assert table.rows[0][0] == "boat"
-    assert table.rows[0][-1] == "recognised from the scene"
+    assert table.rows[0][-1] == "recognized from the scene"
     few = audit_classes({row.plan.key: row for row in outcome.rows}, ("cat", "boat"), (20, 9), OPTIONS)
-    assert few[0].few
+    assert few[0].few_positives
     assert not few[0].from_scene
 
 
-def test_tables_hold_what_was_measured(outcome: Outcome) -> None:
+def test_tables_hold_what_was_measured(outcome: StudyResult) -> None:
     (summary,) = summary_tables(outcome)
     assert [row[1] for row in summary.rows] == [ROWS[key].title for key in ("weak", "masked", "centre")]
     assert summary.rows[0][3].startswith("100.0 [")
@@ -117,14 +123,14 @@ def test_tables_hold_what_was_measured(outcome: Outcome) -> None:
     assert points.rows[0][3].startswith("+50.0 [")
     assert [row[:2] for row in boxes.rows] == [(ROWS["extents"].title, ROWS["proposals"].title)]
     location = class_table(outcome, "location", "location")
-    assert location.header[2:] == tuple(ROWS[key].title for key in ("weak", "masked", "centre"))
+    assert tuple(location.header[2:]) == tuple(ROWS[key].title for key in ("weak", "masked", "centre"))
     assert [row[0] for row in location.rows] == ["cat", "boat", "mean"]
     by_box = class_table(outcome, BOX_MEASURES[0], "boxes")
-    assert by_box.header[2:] == (ROWS["proposals"].title, ROWS["extents"].title)
+    assert tuple(by_box.header[2:]) == (ROWS["proposals"].title, ROWS["extents"].title)
     assert by_box.rows[0][2:] == ("0.0", "100.0")
 
 
-def test_extents_stand_beside_what_the_paper_printed(outcome: Outcome) -> None:
+def test_extents_stand_beside_what_the_paper_printed(outcome: StudyResult) -> None:
     table = box_table(outcome)
     assert table is not None
     assert [row[0] for row in table.rows] == [
@@ -133,8 +139,8 @@ def test_extents_stand_beside_what_the_paper_printed(outcome: Outcome) -> None:
         ROWS["extents"].title,
     ]
     assert table.rows[1][2:5] == ("11.74", "27.47", "43.54")
-    without = [row for row in outcome.rows if row.plan.extent is None]
-    assert box_table(Outcome(**{**vars(outcome), "rows": tuple(without)})) is None
+    without = [row for row in outcome.rows if row.plan.box_method is None]
+    assert box_table(StudyResult(**{**vars(outcome), "rows": tuple(without)})) is None
 
 
 def test_published_numbers_have_a_source_and_a_row_that_exists() -> None:
@@ -144,12 +150,14 @@ def test_published_numbers_have_a_source_and_a_row_that_exists() -> None:
             assert 0 < one.value < 100
             assert one.row in {"", *ROWS}
             assert bool(one.key) == bool(one.row), f"{name}: {one.what}"
-    assert published_beside("coco2014", "weak")["classification"].value == 62.8
-    assert published_beside("voc2012", "weak") == {}
+    assert published_for("coco2014", "weak")["classification"].value == 62.8
+    assert published_for("voc2012", "weak") == {}
 
 
-def test_rows_as_json_are_plain(outcome: Outcome) -> None:
-    told = json.loads(json.dumps([as_json(row, outcome.classes) for row in outcome.rows], allow_nan=False))
+def test_rows_as_json_are_plain(outcome: StudyResult) -> None:
+    told = json.loads(
+        json.dumps([row_as_json(row, outcome.classes) for row in outcome.rows], allow_nan=False)
+    )
     by_key = {row["key"]: row for row in told}
     assert by_key["extents"]["location_mode"] == "box"
     assert by_key["extents"]["measures"]["box_ap_50"]["classes"]["cat"]["value"] == 100

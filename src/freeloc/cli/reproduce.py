@@ -54,10 +54,10 @@ def reproduce(
 ) -> None:
     """Train and measure every row of the paper's tables. Finished rows are kept and not computed again."""
     from freeloc.datasets import DatasetChecks, open_dataset
-    from freeloc.paper import Reproduction, Settings, chosen_rows, named_study, write_outcome
+    from freeloc.paper import Reproduction, ReproductionSettings, find_study, select_rows, write_outputs
 
-    protocol = named_study(study)
-    chosen = chosen_rows(None if rows is None else tuple(part.strip() for part in rows.split(",") if part))
+    protocol = find_study(study)
+    chosen = select_rows(None if rows is None else tuple(part.strip() for part in rows.split(",") if part))
     train_set, val_set = (
         open_dataset(
             root,
@@ -69,11 +69,11 @@ def reproduce(
             checks=DatasetChecks(for_training=for_training, quiet=quiet),
         )
         for split, boxes, for_training in (
-            (train_split or protocol.train_split, any(row.boxes for row in chosen), True),
+            (train_split or protocol.train_split, any(row.box_supervision for row in chosen), True),
             (val_split or protocol.val_split, True, False),
         )
     )
-    settings = Settings(
+    settings = ReproductionSettings(
         backbone=backbone,
         weights=str(weights) if weights else None,
         epochs=epochs,
@@ -85,5 +85,5 @@ def reproduce(
         quiet=quiet,
     )
     reproduction = Reproduction(protocol, train_set, val_set, out, settings)
-    outcome = reproduction.run(chosen)
-    write_outcome(outcome, val_set, reproduction.places, settings, split=val_split)
+    result = reproduction.run(chosen)
+    write_outputs(result, val_set, reproduction.folder, settings, split=val_split)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,17 @@ class Detections:
             np.asarray(label, dtype=np.intp).reshape(-1),
             np.asarray(score, dtype=np.float64).reshape(-1),
             np.asarray(boxes, dtype=np.float64).reshape(-1, 4),
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Detections]) -> Detections:
+        """Join the detections of N images, one part per image, numbered in the order of the parts."""
+        every = (cls.build(), *parts)
+        return cls(
+            np.repeat(np.arange(len(parts)), [len(part) for part in parts]).astype(np.intp),
+            np.concatenate([part.label for part in every]),
+            np.concatenate([part.score for part in every]),
+            np.concatenate([part.boxes for part in every]),
         )
 
     def check(self, n_images: int, n_classes: int) -> None:

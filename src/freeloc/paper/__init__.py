@@ -1,21 +1,23 @@
-"""The paper's tables and figures for anybody's backbone and images, every row by the same code."""
+"""Reproduction of the paper's tables and figures with any backbone and dataset."""
 
-from freeloc.paper.reproduce import Outcome, Reproduction
-from freeloc.paper.rows import ROWS, RowPlan, chosen_rows
-from freeloc.paper.settings import Places, Settings
-from freeloc.paper.studies import STUDIES, Study, named_study
-from freeloc.paper.write_outputs import write_outcome
+from freeloc.paper.reproduce import Reproduction
+from freeloc.paper.rows import ROWS, RowPlan, select_rows
+from freeloc.paper.settings import ReproductionSettings
+from freeloc.paper.studies import STUDIES, Study, find_study
+from freeloc.paper.study_folder import StudyFolder
+from freeloc.paper.study_result import StudyResult
+from freeloc.paper.write_outputs import write_outputs
 
 __all__ = [
     "ROWS",
     "STUDIES",
-    "Outcome",
-    "Places",
     "Reproduction",
+    "ReproductionSettings",
     "RowPlan",
-    "Settings",
     "Study",
-    "chosen_rows",
-    "named_study",
-    "write_outcome",
+    "StudyFolder",
+    "StudyResult",
+    "find_study",
+    "select_rows",
+    "write_outputs",
 ]

@@ -1,7 +1,8 @@
-"""Rows of boxes: how each finds them, and what is kept of them.
+"""Rows of boxes.
 
-Three rows answer with boxes. One was trained on boxes (row L of the paper's tables), one aggregates scores inside
-boxes that selective search proposes (section 6, last part), and one draws its own around what score maps show.
+Three rows have boxes. The boxes of the first come from a detector trained on boxes (row L of the paper's tables);
+the second ranks boxes of selective search by the scores inside them (paper, end of section 6); the third derives
+boxes from score maps alone.
 """
 
 from __future__ import annotations
@@ -17,27 +18,32 @@ import numpy as np
 from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import Dataset
 from freeloc.features.sources import CachedFeatures
-from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
 from freeloc.inference.boxes import BoxOptions, boxes_from_map
 from freeloc.inference.fusion import localize
 from freeloc.inference.score_map import ScoreMap
 from freeloc.metrics import Detections
 from freeloc.models.model import Model
-from freeloc.nn.backbones.base import Backbone
-from freeloc.paper.baselines import Detector, DetectorOptions, RegionFeatures, RegionOptions, train_detector
+from freeloc.paper.baselines import (
+    DetectorOptions,
+    RegionDetector,
+    RegionFeatures,
+    RegionOptions,
+    train_detector,
+)
 from freeloc.paper.cached_arrays import load_cached_arrays, save_cached_arrays
+from freeloc.paper.map_reader import MapReader, RowReader, features_key
 from freeloc.paper.rank_proposals import rank_proposals
 from freeloc.paper.rows import RowPlan
-from freeloc.paper.score_rows import Reader
 from freeloc.paper.selective_search import ProposalCache, propose_boxes
-from freeloc.paper.settings import Places, Settings, describe_features
+from freeloc.paper.settings import ReproductionSettings
+from freeloc.paper.study_folder import StudyFolder
 
-__all__ = ["BoxRows", "load_detections", "save_detections", "together"]
+__all__ = ["BoxRows", "load_detections", "save_detections"]
 
-_SEARCHED = 1000
-"""Training images whose proposals the detector learns from as negatives; objects are taken from all of them.
-Negatives are never short, and proposals take longer than all the rest of it."""
+_NEGATIVE_IMAGES = 1000
+"""Training images whose proposals serve as negatives for the detector; positives come from all images. Negatives
+are never scarce, and proposals take longer than the rest of the training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,127 +51,114 @@ class BoxRows:
     """Finds the boxes of rows.
 
     Attributes:
-        train_set: images to train on; the detector alone is told their boxes.
-        val_set: images to find boxes in.
-        backbone: the one that all rows share.
-        features: of the images of ``val_set``, at all scales of the rows.
-        sizes: their sizes.
-        train_features: gives those of ``train_set`` at some scales.
-        places: the folder of the study.
-        settings: how it is run.
+        train_set: training images; only the detector reads their boxes.
+        val_set: images in which to find boxes.
+        reader: reader of the maps of ``val_set``, at all scales of the rows.
+        train_features: computes the features of ``train_set`` at given scales.
+        folder: output folder of the study.
+        settings: settings of the study.
     """
 
     train_set: Dataset
     val_set: Dataset
-    backbone: Backbone
-    features: CachedFeatures
-    sizes: Sequence[Size]
+    reader: MapReader
     train_features: Callable[[tuple[float, ...]], CachedFeatures]
-    places: Places
-    settings: Settings
+    folder: StudyFolder
+    settings: ReproductionSettings
 
-    def kept(self, row: RowPlan, content: str) -> Detections | None:
-        """The boxes of a row that were found before; None where they are not there.
+    def load(self, row: RowPlan, content: str) -> Detections | None:
+        """Load the cached boxes of a row; None if there are none.
 
         Args:
-            row: one that answers with boxes.
-            content: hash of the model whose maps it reads; "" for the detector.
+            row: a row of boxes.
+            content: hash of the row's model; "" for the detector.
         """
-        return load_detections(self.places.row(row.key), self._made_from(row, content))
+        return load_detections(self.folder.row(row.key), self._cache_key(row, content))
 
-    def keep(self, row: RowPlan, content: str, found: Detections) -> None:
-        """Keep the boxes of a row for next time."""
-        save_detections(self.places.row(row.key), found, self._made_from(row, content))
+    def save(self, row: RowPlan, content: str, detections: Detections) -> None:
+        """Cache the boxes of a row; the other arguments are those of `load`."""
+        save_detections(self.folder.row(row.key), detections, self._cache_key(row, content))
 
-    def reader(self, row: RowPlan, model: Model) -> Reader:
-        """Finds the boxes of a row that reads a model's maps, image by image."""
-        proposals = self._proposals(self.val_set, self.features) if row.extent == "proposals" else None
+    def box_reader(self, row: RowPlan, model: Model) -> RowReader:
+        """Return a reader that finds the boxes of a row in each image from the maps of a model."""
+        proposals: list[Float32Array] | None = None
+        if row.box_method == "proposals":
+            proposals = self._proposals(self.val_set, self.reader.features)
 
         def read(index: int, maps: Mapping[float, ScoreMap]) -> Detections:
-            seen = localize(
-                [maps[scale] for scale in row.scales], model.header.classes, pooling=model.header.pooling
-            )
-            arguments = (seen.normalized_maps(), seen.probabilities, seen.lattice)
+            scale_maps = [maps[scale] for scale in row.scales]
+            result = localize(scale_maps, model.header.classes, pooling=model.header.pooling)
+            arguments = (result.normalized_maps(), result.probabilities, result.lattice)
             if proposals is None:
-                # At the level that the tags of the training images told.
                 return boxes_from_map(*arguments, model.header.box_threshold)
             return rank_proposals(*arguments, proposals[index])
 
         return read
 
-    def _made_from(self, row: RowPlan, content: str) -> str:
-        how = f"{content} {row.scales} {BoxOptions()}" if content else self._told()
-        return f"{row.extent} {how} {describe_features(self.features)} {self._store().options.name}"
+    def _cache_key(self, row: RowPlan, content: str) -> str:
+        source = f"{content} {row.scales} {BoxOptions()}" if content else self._detector_key()
+        return f"{row.box_method} {source} {self.reader.key} {self._proposal_cache().options.name}"
 
-    def _told(self) -> str:
-        """What the detector is told: images, tags and boxes, and how it is trained on them."""
+    def _detector_key(self) -> str:
+        """Return text that identifies the images, tags, boxes and options that the detector is trained with."""
         boxes = [sample.boxes for sample in self.train_set]
         digest = hashlib.sha256(f"{self.train_set.fingerprint} {boxes}".encode())
         return f"{digest.hexdigest()[:32]} {RegionOptions()} {DetectorOptions()}"
 
-    def _store(self) -> ProposalCache:
+    def _proposal_cache(self) -> ProposalCache:
         cache = self.settings.cache
         return ProposalCache.open(None if cache is None else cache / "proposals")
 
     def _proposals(self, dataset: Dataset, features: CachedFeatures) -> list[Float32Array]:
         paths = [sample.path for sample in dataset]
-        return propose_boxes(paths, features.content_hashes, self._store(), quiet=self.settings.quiet)
+        return propose_boxes(
+            paths, features.content_hashes, self._proposal_cache(), quiet=self.settings.quiet
+        )
 
     def detect(self) -> Detections:
-        """Row L: linear machines over regions of the same features, trained on boxes."""
+        """Find the boxes of row L: linear SVMs over regions of the shared features, trained on boxes."""
         options, quiet = RegionOptions(), self.settings.quiet
-        regions = partial(RegionFeatures, self.backbone, options=options, precision=self.settings.precision)
+        regions = partial(
+            RegionFeatures, self.reader.backbone, options=options, precision=self.settings.precision
+        )
         features = self.train_features(options.scales)
-        made_from = f"{self._told()} {describe_features(features)} {self._store().options.name}"
-        detector = Detector.load(self.places.detector, made_from)
+        cache_key = f"{self._detector_key()} {features_key(features)} {self._proposal_cache().options.name}"
+        detector = RegionDetector.load(self.folder.detector, cache_key)
         if detector is None:
             sizes = [read_image_size(sample.path) for sample in self.train_set]
-            proposals = self._negatives(features)
+            proposals = self._negative_proposals(features)
             detector = train_detector(self.train_set, regions(features, sizes), proposals, quiet=quiet)
-            detector.save(self.places.detector, made_from)
-        proposals = self._proposals(self.val_set, self.features)
-        return detector.detect(regions(self.features, self.sizes), proposals, quiet=quiet)
+            detector.save(self.folder.detector, cache_key)
+        proposals = self._proposals(self.val_set, self.reader.features)
+        return detector.detect(regions(self.reader.features, self.reader.sizes), proposals, quiet=quiet)
 
-    def _negatives(self, features: CachedFeatures) -> list[Float32Array]:
-        """Proposals of some training images; none of the others, which give their objects alone."""
-        count = len(self.train_set)
-        chosen = self.train_set.evenly_spaced(_SEARCHED)
+    def _negative_proposals(self, features: CachedFeatures) -> list[Float32Array]:
+        """Return the proposals of some training images, and an empty array for each of the others."""
+        chosen: Sequence[int] = self.train_set.evenly_spaced(_NEGATIVE_IMAGES)
         paths = [self.train_set.samples[index].path for index in chosen]
         contents = [features.content_hashes[index] for index in chosen]
-        made = dict(
-            zip(chosen, propose_boxes(paths, contents, self._store(), quiet=self.settings.quiet), strict=True)
-        )
-        nothing = np.zeros((0, 4), np.float32)
-        return [made.get(index, nothing) for index in range(count)]
+        proposals = propose_boxes(paths, contents, self._proposal_cache(), quiet=self.settings.quiet)
+        by_index = dict(zip(chosen, proposals, strict=True))
+        empty = np.zeros((0, 4), np.float32)
+        return [by_index.get(index, empty) for index in range(len(self.train_set))]
 
 
-def together(found: Sequence[Detections]) -> Detections:
-    """The boxes of one image after the other."""
-    return Detections.build(
-        np.repeat(np.arange(len(found)), [len(one) for one in found]),
-        np.concatenate([one.label for one in found]),
-        np.concatenate([one.score for one in found]),
-        np.concatenate([one.boxes for one in found]),
-    )
-
-
-def save_detections(path: Path, found: Detections, made_from: str) -> None:
-    """Keep the boxes that a row was measured on.
+def save_detections(path: Path, detections: Detections, cache_key: str) -> None:
+    """Cache the boxes of a row.
 
     Args:
         path: an ``.npz`` file.
-        found: the boxes.
-        made_from: tells model, images and options; `load_detections` asks for the same.
+        detections: the boxes.
+        cache_key: text that identifies model, images and options; `load_detections` requires it.
     """
-    save_cached_arrays(
-        path, made_from, image=found.image, label=found.label, score=found.score, boxes=found.boxes
-    )
+    arrays = {name: getattr(detections, name) for name in ("image", "label", "score", "boxes")}
+    save_cached_arrays(path, cache_key, **arrays)
 
 
-def load_detections(path: Path, made_from: str) -> Detections | None:
-    """What `save_detections` kept; None where there is nothing, or it was made from something else."""
-    kept = load_cached_arrays(path, made_from)
+def load_detections(path: Path, cache_key: str) -> Detections | None:
+    """Load what `save_detections` wrote; None if the file is missing, damaged or has another key."""
+    arrays = load_cached_arrays(path, cache_key)
     try:
-        return None if kept is None else Detections.build(**kept)
+        return None if arrays is None else Detections.build(**arrays)
     except (TypeError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""Arrays kept in a file together with what they were made from, so that none is taken for another's."""
+"""Arrays cached in a file together with a key that identifies their inputs."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from freeloc.io.atomic import atomic_path
 
 __all__ = ["load_cached_arrays", "save_cached_arrays"]
 
-_MADE_FROM = "made_from"
+_KEY_NAME = "made_from"
 
 
-def save_cached_arrays(path: Path, made_from: str, **arrays: npt.ArrayLike) -> None:
-    """Write named arrays, as a whole.
+def save_cached_arrays(path: Path, cache_key: str, **arrays: npt.ArrayLike) -> None:
+    """Write named arrays atomically.
 
     Args:
         path: an ``.npz`` file.
-        made_from: tells all that they depend on; `load_cached_arrays` asks for the same.
-        **arrays: none of them called ``made_from``.
+        cache_key: text that identifies everything the arrays depend on; `load_cached_arrays` requires it.
+        **arrays: the arrays; none may be named ``made_from``.
 
     Raises:
-        FreelocError: the place cannot be written to.
+        OutputError: the file cannot be written.
     """
-    entries: dict[str, Any] = {_MADE_FROM: np.array(made_from), **arrays}
+    entries: dict[str, Any] = {_KEY_NAME: np.array(cache_key), **arrays}
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **entries)
 
 
-def load_cached_arrays(path: Path, made_from: str) -> dict[str, npt.NDArray[Any]] | None:
-    """Load what `save_cached_arrays` wrote.
+def load_cached_arrays(path: Path, cache_key: str) -> dict[str, npt.NDArray[Any]] | None:
+    """Load arrays that `save_cached_arrays` wrote.
 
     Returns:
-        The arrays by name; None where the file is missing or damaged, or was made from something else.
+        The arrays by name; None if the file is missing, damaged or has another key.
     """
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            if str(kept[_MADE_FROM]) != made_from:
+        with np.load(path, allow_pickle=False) as file:
+            if str(file[_KEY_NAME]) != cache_key:
                 return None
-            return {name: kept[name] for name in kept.files if name != _MADE_FROM}
+            return {name: file[name] for name in file.files if name != _KEY_NAME}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None

@@ -1,7 +1,7 @@
-"""Context or object: which classes are recognised from the scene rather than from the thing itself.
+"""Context audit: which classes are recognized from the scene rather than from the object.
 
-A class that is told far better than it is found is told by what surrounds it. The paper reads this off its
-Figure 5; here the gap is tested on the same images, so that a class is named only where it is no accident.
+A class whose classification AP is far above its location AP is recognized from its surroundings. The paper reads
+this from its Figure 5; here the gap is tested on the same images, so that only significant gaps count.
 """
 
 from __future__ import annotations
@@ -14,56 +14,58 @@ from typing import Any
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.evaluation.to_json import interval_as_json, percent
 from freeloc.metrics import Interval, paired_bootstrap
-from freeloc.paper.measure import MeasuredRow
+from freeloc.paper.measured_rows import MeasuredRow
 
-__all__ = ["FEW", "GAP", "ClassAudit", "audit_classes"]
+__all__ = ["MIN_GAP", "MIN_POSITIVES", "ClassAudit", "audit_classes"]
 
-GAP = 0.10
-"""A class is named where its classification AP exceeds its location AP by more than this with 97.5% confidence:
-the lower end of the gap's 95% interval lies above."""
+MIN_GAP = 0.10
+"""A class counts as recognized from the scene if its classification AP exceeds its location AP by more than this
+with 97.5% confidence, that is, if the lower end of the gap's 95% interval is above it."""
 
-FEW = 10
-"""Classes with fewer positive images are marked: their numbers mean little, and they are never named."""
+MIN_POSITIVES = 10
+"""Classes with fewer positive images are marked, because their numbers are unreliable; they never count as
+recognized from the scene."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassAudit:
-    """What is known of one class.
+    """The audit of one class.
 
     Attributes:
         name: the class.
-        positives: images that show it.
-        classification: AP of the weakly supervised row, a share of 1.
-        location: likewise.
-        centre: location AP of pointing at the middle; NaN where it was not measured.
-        masked: location AP where boxes told the cells in training, the bound of better search; likewise.
-        gap: classification minus location, with its interval.
-        from_scene: whether the gap says that the class is recognised from its surroundings.
+        positives: number of images with the class.
+        classification: classification AP of the weakly supervised row, as a fraction.
+        location: location AP of the weakly supervised row, as a fraction.
+        center: location AP of the image center; NaN if it was not measured.
+        masked: location AP of a model trained with masked pooling, which uses boxes: an upper bound for better
+            search. NaN if it was not measured.
+        gap: classification AP minus location AP, with its interval.
+        from_scene: whether the class is recognized from its surroundings, judging by the gap.
     """
 
     name: str
     positives: int
     classification: float
     location: float
-    centre: float
+    center: float
     masked: float
     gap: Interval
     from_scene: bool
 
     @property
-    def few(self) -> bool:
-        """Whether there are too few positives for its numbers to mean much."""
-        return self.positives < FEW
+    def few_positives(self) -> bool:
+        """Whether the class has too few positive images for reliable numbers."""
+        return self.positives < MIN_POSITIVES
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON values, in percent."""
+        """Return plain JSON values in percent."""
         return {
             "class": self.name,
             "positives": self.positives,
-            "few_positives": self.few,
+            "few_positives": self.few_positives,
             "classification": percent(self.classification),
             "location": percent(self.location),
-            "centre": percent(self.centre),
+            "centre": percent(self.center),
             "masked": percent(self.masked),
             "gap": interval_as_json(self.gap),
             "recognised_from_the_scene": self.from_scene,
@@ -76,12 +78,12 @@ def audit_classes(
     positives: Sequence[int],
     options: EvaluationOptions,
 ) -> tuple[ClassAudit, ...]:
-    """Audit every class, the largest gap first.
+    """Audit every class, largest gap first.
 
     Args:
-        rows: measured rows by key; "weak" must be among them, "centre" and "masked" may be.
-        classes: the K classes.
-        positives: images of each.
+        rows: measured rows by key, including "weak"; "centre" and "masked" are optional.
+        classes: the K class names.
+        positives: number of images with each class.
         options: resamples and seed.
     """
     weak = rows["weak"]
@@ -92,25 +94,24 @@ def audit_classes(
         seed=options.seed,
     )
 
-    def located(key: str, index: int) -> float:
+    def location_ap(key: str, index: int) -> float:
         row = rows.get(key)
         return math.nan if row is None else row.measures["location"].classes[index].estimate
 
-    audited = []
-    for index, (name, count, gap) in enumerate(zip(classes, positives, gaps.classes, strict=True)):
-        audited.append(
-            ClassAudit(
-                name=name,
-                positives=count,
-                classification=weak.measures["classification"].classes[index].estimate,
-                location=weak.measures["location"].classes[index].estimate,
-                centre=located("centre", index),
-                masked=located("masked", index),
-                gap=gap,
-                from_scene=count >= FEW and gap.low > GAP,
-            )
+    audits = [
+        ClassAudit(
+            name=name,
+            positives=count,
+            classification=weak.measures["classification"].classes[index].estimate,
+            location=weak.measures["location"].classes[index].estimate,
+            center=location_ap("centre", index),
+            masked=location_ap("masked", index),
+            gap=gap,
+            from_scene=count >= MIN_POSITIVES and gap.low > MIN_GAP,
         )
-    return tuple(sorted(audited, key=_by_gap))
+        for index, (name, count, gap) in enumerate(zip(classes, positives, gaps.classes, strict=True))
+    ]
+    return tuple(sorted(audits, key=_by_gap))
 
 
 def _by_gap(audit: ClassAudit) -> tuple[float, str]:

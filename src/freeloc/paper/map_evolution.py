@@ -1,8 +1,8 @@
-"""How the score map of a class grows over training: the paper's Figures 1 and 4.
+"""Score maps during training: the paper's Figures 1 and 4.
 
-Images are chosen by rule: those that the trained network locates most surely, each of another class. Beside
-the winning window of the class that is there stands that of the class which the untrained network is most wrong
-about: training raises the one and lowers the other.
+The images are chosen by rule: those with the highest-scoring correct locations of the trained model, each of
+another class. Along with the highest-scoring window of the class, the figure shows that of an absent class, the
+one with the highest score before training: training raises the score of the former and lowers that of the latter.
 """
 
 from __future__ import annotations
@@ -12,94 +12,78 @@ from pathlib import Path
 
 import numpy as np
 
+from freeloc._typing import BoolArray
 from freeloc.datasets.dataset import ABSENT, Dataset
-from freeloc.features.sources import CachedFeatures
-from freeloc.geometry.size import Size
 from freeloc.images.decode import load_image
-from freeloc.inference.cached_score_maps import score_maps_from_features
 from freeloc.inference.score_map import ScoreMap
 from freeloc.models.model import Model
-from freeloc.nn.backbones.base import Backbone
-from freeloc.paper.figures.catalog import EvolutionRow, Frame
-from freeloc.runtime import Precision
+from freeloc.paper.figures.image_axes import BoxTuple
+from freeloc.paper.figures.map_evolution import EvolutionRow, Frame
+from freeloc.paper.map_reader import MapReader
 
-__all__ = ["WATCHED_SCALE", "growth_rows", "watched_iterations"]
+__all__ = ["EVOLUTION_SCALE", "evolution_rows", "snapshot_iterations"]
 
-WATCHED_SCALE = 1.0
-"""The scale whose map is drawn."""
+EVOLUTION_SCALE = 1.0
+"""Scale of the maps."""
 
 _WINDOW = 224
-"""Side of a window in canvas pixels, for backbones that state none: what they were trained on as a whole image."""
+"""Side of a window in canvas pixels for backbones that do not specify one: the image size they were trained on."""
 
 
-def watched_iterations(total: int) -> tuple[int, ...]:
-    """At which of a run's iterations its model is kept: the first, the last, and three between, soon and late."""
+def snapshot_iterations(total: int) -> tuple[int, ...]:
+    """Return the iterations at which the model is saved: the first, the last, and three in between."""
     return tuple(sorted({0, total // 50, total // 10, total // 3, total}))
 
 
-def growth_rows(
-    files: Sequence[tuple[int, Path]],
-    chosen: Sequence[tuple[int, int]],
+def evolution_rows(
+    snapshots: Sequence[tuple[int, Path]],
+    pairs: Sequence[tuple[int, int]],
     dataset: Dataset,
-    backbone: Backbone,
-    features: CachedFeatures,
-    sizes: Sequence[Size],
-    *,
-    precision: Precision = "auto",
+    reader: MapReader,
 ) -> list[EvolutionRow]:
-    """What the figure draws.
+    """Compute the rows of the figure.
 
     Args:
-        files: iterations and the models kept then, in order.
-        chosen: images and the class of each that is watched, as positions in the data set.
+        snapshots: iterations and the models saved then, in order.
+        pairs: image and class indices, one pair per row.
         dataset: the images.
-        backbone: as it was before training.
-        features: of the images, `WATCHED_SCALE` among their scales.
-        sizes: of all the images.
-        precision: arithmetic of the head.
+        reader: reader of the maps of all images, at `EVOLUTION_SCALE` among other scales.
     """
-    watched = [index for index, _ in chosen]
-    some = CachedFeatures(
-        features.cache, tuple(features.content_hashes[index] for index in watched), features.scales
-    )
-    own = [sizes[index] for index in watched]
-    moments: list[list[ScoreMap]] = []
-    for _, file in files:
-        looked = score_maps_from_features(
-            Model.load(file), backbone, some, own, (WATCHED_SCALE,), precision=precision
-        )
-        moments.append([maps[WATCHED_SCALE] for maps in looked])
+    chosen = reader.subset([image for image, _ in pairs])
+    maps = [
+        [by_scale[EVOLUTION_SCALE] for by_scale in chosen.maps(Model.load(file), (EVOLUTION_SCALE,))]
+        for _, file in snapshots
+    ]
     rows = []
-    for place, (index, label) in enumerate(chosen):
-        absent = dataset.labels[index] == ABSENT
-        losing = _losing(moments[0][place], absent)
+    for position, (image, label) in enumerate(pairs):
+        absent = _highest_absent(maps[0][position], dataset.labels[image] == ABSENT)
         frames = [
-            _frame(iteration, maps[place], label, losing)
-            for (iteration, _), maps in zip(files, moments, strict=True)
+            _frame(iteration, scale_maps[position], label, absent)
+            for (iteration, _), scale_maps in zip(snapshots, maps, strict=True)
         ]
-        pixels = load_image(dataset.samples[index].path)
-        name = None if losing is None else dataset.classes[losing]
+        pixels = load_image(dataset.samples[image].path)
+        name = None if absent is None else dataset.classes[absent]
         rows.append(EvolutionRow(pixels, dataset.classes[label], frames, name))
     return rows
 
 
-def _losing(first: ScoreMap, absent: np.ndarray) -> int | None:
-    """The absent class with the highest score at the beginning."""
+def _highest_absent(first: ScoreMap, absent: BoolArray) -> int | None:
+    """Return the absent class with the highest score in the first snapshot."""
     return int(np.where(absent, first.peaks, -np.inf).argmax()) if absent.any() else None
 
 
-def _frame(iteration: int, scale_map: ScoreMap, label: int, losing: int | None) -> Frame:
+def _frame(iteration: int, scale_map: ScoreMap, label: int, absent: int | None) -> Frame:
     return Frame(
         iteration,
         scale_map.values[label],
         _window(scale_map, label),
-        None if losing is None else _window(scale_map, losing),
+        None if absent is None else _window(scale_map, absent),
         float(scale_map.peaks[label]),
     )
 
 
-def _window(scale_map: ScoreMap, label: int) -> tuple[float, float, float, float]:
-    """The window of the best cell, in image pixels."""
+def _window(scale_map: ScoreMap, label: int) -> BoxTuple:
+    """Return the window of the highest-scoring cell, in image pixels."""
     values, grid = scale_map.values[label], scale_map.grid
     x, y = grid.to_image(np.unravel_index(values.argmax(), values.shape))
     half = (

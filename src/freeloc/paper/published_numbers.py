@@ -1,7 +1,7 @@
-"""Numbers others printed, each with its source: columns beside ours, never targets that tests aim at.
+"""Published numbers with their sources, shown in tables next to ours; tests do not depend on them.
 
-Only what its source shows beyond doubt stands here. The paper's Tables 1 to 3 came down to us with cells missing;
-numbers known from memory alone stay out.
+Only numbers that we could verify in their source are listed. Our copy of the paper's Tables 1 to 3 lacks cells;
+numbers that we could not check are left out.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 
 from freeloc.evaluation.measures import box_measure
 
-__all__ = ["COCO_CLASSES", "PUBLISHED", "Published", "published_beside"]
+__all__ = ["COCO_CLASSES", "PUBLISHED", "Published", "published_for"]
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One printed number.
+    """One published number.
 
     Attributes:
-        row: key of the row of ours that it belongs to; "" where none of ours is its like.
-        what: method and backbone, as a table has it.
-        measure: what was measured, in words.
-        value: in percent.
-        source: where it is printed.
-        key: what ours is measured by, a key of `freeloc.paper.measure.MeasuredRow.measures`; "" where
-            nothing of ours is its like.
+        row: key of the corresponding row; "" if there is none.
+        what: method and backbone, for tables.
+        measure: name of the measure.
+        value: the number, in percent.
+        source: where the number was published.
+        key: key of the corresponding measure in `freeloc.paper.measured_rows.MeasuredRow.measures`; "" if there is
+            none.
     """
 
     row: str
@@ -121,10 +121,10 @@ COCO_CLASSES: Mapping[str, float] = {
     "hair drier": 1.8,
     "toothbrush": 28.6,
 }
-"""Classification AP of the weakly supervised network on MS COCO val 2014, class by class (paper, Figure 5)."""
+"""Classification AP of the weakly supervised network on MS COCO val 2014, per class (paper, Figure 5)."""
 
 
-def _extents() -> tuple[Published, ...]:
+def _box_ap() -> tuple[Published, ...]:
     numbers = ((0.5, 11.74), (0.3, 27.47), (0.1, 43.54))
     return tuple(
         Published(
@@ -139,10 +139,10 @@ def _extents() -> tuple[Published, ...]:
     )
 
 
-def _pointing(what: str, easy: float, hard: float, data: str) -> tuple[Published, ...]:
+def _pointing(what: str, all_pairs: float, difficult: float, data: str) -> tuple[Published, ...]:
     return (
-        Published("", what, f"pointing game, all, {data}", easy, _TORCHRAY),
-        Published("", what, f"pointing game, difficult, {data}", hard, _TORCHRAY),
+        Published("", what, f"pointing game, all, {data}", all_pairs, _TORCHRAY),
+        Published("", what, f"pointing game, difficult, {data}", difficult, _TORCHRAY),
     )
 
 
@@ -156,9 +156,9 @@ _COCO = Published(
 )
 
 PUBLISHED: Mapping[str, tuple[Published, ...]] = {
-    "voc2012": _extents(),
+    "voc2012": _box_ap(),
     "voc2007": (
-        *_pointing("centre", 69.6, 42.4, "VOC 2007 test"),
+        *_pointing("center", 69.6, 42.4, "VOC 2007 test"),
         *_pointing("Grad-CAM, ResNet-50", 90.4, 82.3, "VOC 2007 test"),
         *_pointing("contrastive excitation backprop, ResNet-50", 90.7, 82.1, "VOC 2007 test"),
         *_pointing("RISE, ResNet-50", 86.4, 78.8, "VOC 2007 test"),
@@ -166,7 +166,7 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = {
     ),
     "coco2014": (
         _COCO,
-        *_pointing("centre", 27.8, 19.5, "COCO val 2014"),
+        *_pointing("center", 27.8, 19.5, "COCO val 2014"),
         *_pointing("Grad-CAM, ResNet-50", 57.3, 52.3, "COCO val 2014"),
         *_pointing("contrastive excitation backprop, ResNet-50", 58.5, 53.6, "COCO val 2014"),
         *_pointing("RISE, ResNet-50", 54.7, 50.0, "COCO val 2014"),
@@ -174,11 +174,11 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = {
     ),
     "coco2017": (_COCO,),
 }
-"""By study. The images of COCO 2017 are those of 2014, split anew."""
+"""Published numbers by study. COCO 2017 has the images of COCO 2014 in other splits."""
 
 
-def published_beside(study: str, row: str) -> dict[str, Published]:
-    """What others printed of one row, by the key of the measure.
+def published_for(study: str, row: str) -> dict[str, Published]:
+    """Return the published numbers of one row, by the key of the measure.
 
     Args:
         study: name of the study.

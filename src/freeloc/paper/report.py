@@ -1,4 +1,4 @@
-"""The report of a study: every table and figure on one page."""
+"""HTML report of a study, with all tables and figures."""
 
 from __future__ import annotations
 
@@ -10,89 +10,77 @@ from freeloc.datasets.dataset import Dataset
 from freeloc.evaluation.annotations import ground_truth_of
 from freeloc.evaluation.collect import Predictions
 from freeloc.images.decode import load_image
-from freeloc.metrics import BOX_IOU, Ranking, location_outcomes
-from freeloc.metrics import Outcome as Fate
-from freeloc.paper.box_examples import box_examples
-from freeloc.paper.context_audit import FEW
-from freeloc.paper.figures.catalog import (
-    BLUE,
-    GREEN,
-    PAPER_PAIRS,
-    RED,
-    CurveSet,
-    PointExample,
-    class_bars,
-    draw_boxes_figure,
-    draw_evolution,
-    draw_points,
-    figure_bytes,
-    precision_recall_grid,
-    save_figure,
-)
-from freeloc.paper.measure import BOX_MEASURES, MeasuredRow
+from freeloc.metrics import BOX_IOU, Outcome, Ranking, location_outcomes
+from freeloc.paper.context_audit import MIN_GAP, MIN_POSITIVES
+from freeloc.paper.example_selection import best_per_class, box_examples
+from freeloc.paper.figures.class_bars import draw_class_bars
+from freeloc.paper.figures.examples import PointExample, draw_box_examples, draw_point_examples
+from freeloc.paper.figures.map_evolution import draw_map_evolution
+from freeloc.paper.figures.precision_recall import CurveSet, draw_precision_recall
+from freeloc.paper.measured_rows import BOX_MEASURES, MeasuredRow
 from freeloc.paper.published_numbers import PUBLISHED
-from freeloc.paper.reproduce import Outcome
-from freeloc.paper.score_rows import surest
-from freeloc.paper.settings import Places, Settings
-from freeloc.paper.tables import (
-    WordTable,
-    audit_table,
-    box_table,
-    class_table,
-    difference_tables,
-    summary_tables,
-)
+from freeloc.paper.settings import ReproductionSettings
+from freeloc.paper.study_folder import StudyFolder
+from freeloc.paper.study_result import StudyResult
+from freeloc.paper.tables import audit_table, box_table, class_table, difference_tables, summary_tables
 from freeloc.visualization.html_report import Figure, Report, Section, Table
 from freeloc.visualization.html_report import write_report as write_html
+from freeloc.visualization.plots import BLUE, GREEN, PAPER_PAIRS, RED, figure_bytes, save_figure
 
 __all__ = ["write_report"]
 
 _EXAMPLES = 10
-"""Images of each kind in the figure of predictions."""
+"""Images in each figure of examples."""
+
+_SELECTION_RULE = (
+    "Selected by rule, not by hand: for each class, the image with the highest score of its kind."
+)
 
 
-def write_report(outcome: Outcome, val_set: Dataset, places: Places, settings: Settings) -> None:
-    """Draw every figure that the measured rows allow, and write the page.
+def write_report(
+    result: StudyResult, val_set: Dataset, folder: StudyFolder, settings: ReproductionSettings
+) -> None:
+    """Draw every figure for which there are rows, and write the report.
 
     Args:
-        outcome: what was measured.
-        val_set: the images, for the figure of predictions.
-        places: where everything goes.
-        settings: how the study was run.
+        result: the result of the study.
+        val_set: the images, for figures of examples.
+        folder: output folder of the study.
+        settings: settings of the study.
 
     Raises:
-        FreelocError: matplotlib is not installed, or a place cannot be written to.
+        MissingDependencyError: matplotlib is not installed.
+        OutputError: a file cannot be written.
     """
-    rows = {row.plan.key: row for row in outcome.rows}
+    rows = {row.plan.key: row for row in result.rows}
     sections = [
-        Section("Tables", _few(outcome), tuple(map(_table, summary_tables(outcome)))),
+        Section("Tables", _few_positives(result), summary_tables(result)),
         Section(
-            "Which differences are real",
-            ("Both rows see the same resampled images. Where an interval leaves 0 out, the rows differ.",),
-            tuple(map(_table, difference_tables(outcome))),
+            "Significant differences",
+            (
+                (
+                    "Both rows are measured on the same resampled images. If the interval does not contain 0, the "
+                    "difference is significant."
+                ),
+            ),
+            difference_tables(result),
         ),
-        Section(
-            "Class by class", figures=tuple(_bars(outcome, rows, places.figures)), tables=_by_class(outcome)
-        ),
-        _context(outcome),
-        Section("Precision and recall", figures=tuple(_curves(outcome, rows, places.figures))),
+        Section("Results by class", figures=tuple(_bars(result, rows, folder)), tables=_by_class(result)),
+        _context(result),
+        Section("Precision and recall", figures=tuple(_curves(result, rows, folder))),
     ]
-    if "weak" in outcome.predictions:
-        sections.append(_predictions(val_set, outcome.predictions["weak"], places.figures))
-    if (extents := box_table(outcome)) is not None:
-        sections.append(_extents(outcome, extents, val_set, places.figures))
-    if outcome.growth:
-        plot = draw_evolution(outcome.growth)
-        words = "Score maps over training, with the winning window and that of a class that loses."
-        rule = "The images that the trained network locates most surely, each of another class."
-        figure = _saved(plot, places.figures / "evolution", words)
-        sections.append(Section("How a map grows", (rule,), figures=(figure,)))
-    sections.append(_published(outcome))
+    if "weak" in result.predictions:
+        sections.append(_point_examples(val_set, result.predictions["weak"], folder))
+    if (boxes := box_table(result)) is not None:
+        sections.append(_boxes(result, boxes, val_set, folder))
+    if result.evolution:
+        sections.append(_evolution(result, folder))
+    sections.append(_published(result))
     lead = (
         (
-            f"Trained on {outcome.train}, measured on {outcome.val}: {outcome.images} images, "
-            f"{len(outcome.classes)} classes. Backbone {settings.backbone}, seed {settings.seed}. "
-            f"Average precision is “{outcome.study.flavour}”; intervals hold 95% of "
+            f"Trained on {result.train}, evaluated on {result.val}: {result.images} images, "
+            f"{len(result.classes)} classes. Backbone {settings.backbone}, seed {settings.seed}. "
+            f"Average precision is “{result.study.flavour}”; intervals contain 95% of "
             f"{settings.resamples} bootstrap resamples over images."
         ),
         (
@@ -100,107 +88,105 @@ def write_report(outcome: Outcome, val_set: Dataset, places: Places, settings: S
             "networks” (Oquab, Bottou, Laptev, Sivic, CVPR 2015); letters are the paper's."
         ),
     )
-    write_html(places.page, Report(f"{outcome.study.title}: localization from image tags", lead, sections))
+    write_html(folder.report, Report(f"{result.study.title}: localization from image tags", lead, sections))
 
 
-def _table(table: WordTable) -> Table:
-    return Table(table.header, table.rows, table.caption)
-
-
-def _few(outcome: Outcome) -> tuple[str, ...]:
-    few = [name for name, count in zip(outcome.classes, outcome.positives, strict=True) if count < FEW]
-    if not few:
+def _few_positives(result: StudyResult) -> tuple[str, ...]:
+    names = [
+        name for name, count in zip(result.classes, result.positives, strict=True) if count < MIN_POSITIVES
+    ]
+    if not names:
         return ()
-    listed = ", ".join(few[:12]) + (f" and {len(few) - 12} more" if len(few) > 12 else "")
+    listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return (
         (
-            f"{len(few)} of {len(outcome.classes)} classes are in fewer than {FEW} images; "
-            f"their numbers mean little: {listed}."
+            f"{len(names)} of {len(result.classes)} classes are in fewer than {MIN_POSITIVES} images, so their "
+            f"numbers are unreliable: {listed}."
         ),
     )
 
 
-def _by_class(outcome: Outcome) -> tuple[Table, ...]:
+def _by_class(result: StudyResult) -> tuple[Table, ...]:
     captions = {"classification": "Classification AP, percent", "location": "Location AP, percent"}
-    return tuple(_table(class_table(outcome, key, caption)) for key, caption in captions.items())
+    return tuple(class_table(result, key, caption) for key, caption in captions.items())
 
 
-def _context(outcome: Outcome) -> Section:
-    named = [audit.name for audit in outcome.audit if audit.from_scene]
+def _context(result: StudyResult) -> Section:
+    names = [audit.name for audit in result.audit if audit.from_scene]
     text = (
-        f"Recognised from the scene: {', '.join(named)}."
-        if named
-        else "No class is recognised from the scene by this rule."
+        f"Recognized from the scene: {', '.join(names)}."
+        if names
+        else "By this rule, no class is recognized from the scene."
     )
     rule = (
-        "A class is named where its classification AP exceeds its location AP by more than 10 points with 97.5% "
-        "confidence."
+        "A class counts as recognized from the scene if its classification AP exceeds its location AP by more "
+        f"than {100 * MIN_GAP:g} points with 97.5% confidence."
     )
-    tables = (_table(audit_table(outcome)),) if outcome.audit else ()
+    tables = (audit_table(result),) if result.audit else ()
     return Section("Context or object", (text, rule), tables)
 
 
-def _bars(outcome: Outcome, rows: Mapping[str, MeasuredRow], folder: Path) -> Iterator[Figure]:
-    """The three comparisons of the paper's Figure 5, as far as their rows are there."""
-    wanted = (
+def _bars(result: StudyResult, rows: Mapping[str, MeasuredRow], folder: StudyFolder) -> Iterator[Figure]:
+    """Draw those of the three comparisons of the paper's Figure 5 for which there are rows."""
+    comparisons = (
         ("classification", ("weak", "classification"), ("full", "classification"), "supervision"),
         ("context", ("weak", "classification"), ("weak", "location"), "location"),
         ("masked", ("weak", "location"), ("masked", "location"), "masked"),
     )
-    for name, one, other, colours in wanted:
-        if one[0] in rows and other[0] in rows:
-            labels = (_label(rows, one), _label(rows, other))
+    for name, first, second, colors in comparisons:
+        if first[0] in rows and second[0] in rows:
+            labels = (_label(rows, first), _label(rows, second))
             title = f"{labels[0]} against {labels[1]}"
-            values = (_by_class_values(rows, one), _by_class_values(rows, other))
-            plot = class_bars(outcome.classes, *values, labels, title, colours=PAPER_PAIRS[colours])
-            yield _saved(plot, folder / f"bars_{name}", f"{title}, the largest difference first.")
+            values = (_class_values(rows, first), _class_values(rows, second))
+            plot = draw_class_bars(result.classes, *values, labels, title, colors=PAPER_PAIRS[colors])
+            yield _saved(plot, folder.figures / f"bars_{name}", f"{title}, largest difference first.")
 
 
 def _label(rows: Mapping[str, MeasuredRow], which: tuple[str, str]) -> str:
-    return f"{rows[which[0]].plan.title}: {which[1]}"
+    row, measure = which
+    return f"{rows[row].plan.title}: {measure}"
 
 
-def _by_class_values(rows: Mapping[str, MeasuredRow], which: tuple[str, str]) -> list[float]:
-    return [interval.estimate for interval in rows[which[0]].measures[which[1]].classes]
+def _class_values(rows: Mapping[str, MeasuredRow], which: tuple[str, str]) -> list[float]:
+    row, measure = which
+    return [interval.estimate for interval in rows[row].measures[measure].classes]
 
 
-def _saved(plot: Any, place: Path, caption: str) -> Figure:
-    save_figure(plot, place)
+def _saved(plot: Any, path: Path, caption: str) -> Figure:
+    save_figure(plot, path)
     return Figure(figure_bytes(plot, "png"), caption, caption)
 
 
-def _curves(outcome: Outcome, rows: Mapping[str, MeasuredRow], folder: Path) -> Iterator[Figure]:
-    drawn = [key for key in ("weak", "full", "own") if key in rows]
+def _curves(result: StudyResult, rows: Mapping[str, MeasuredRow], folder: StudyFolder) -> Iterator[Figure]:
+    keys = [key for key in ("weak", "full", "own") if key in rows]
     for measure in ("classification", "location"):
         sets = []
-        for key, colour in zip(drawn, (BLUE, RED, GREEN), strict=False):
+        for key, color in zip(keys, (BLUE, RED, GREEN), strict=False):
             ranking = rows[key].metrics[measure]
             if isinstance(ranking, Ranking):
-                curves = [ranking.curve(index) for index in range(len(outcome.classes))]
-                sets.append(CurveSet(rows[key].plan.title, curves, colour))
+                curves = [ranking.curve(index) for index in range(len(result.classes))]
+                sets.append(CurveSet(rows[key].plan.title, curves, color))
         if sets:
             title = f"Precision over recall: {measure}"
-            plot = precision_recall_grid(outcome.classes, sets, title)
-            yield _saved(plot, folder / f"curves_{measure}", f"{title}, class by class.")
+            plot = draw_precision_recall(result.classes, sets, title)
+            yield _saved(plot, folder.figures / f"curves_{measure}", f"{title}, by class.")
 
 
-def _predictions(val_set: Dataset, weak: Predictions, folder: Path) -> Section:
-    points = weak.points["paper"]
-    fates = location_outcomes(points, weak.sizes, ground_truth_of(val_set), val_set.labels)
+def _point_examples(val_set: Dataset, weak: Predictions, folder: StudyFolder) -> Section:
+    outcomes = location_outcomes(weak.points["paper"], weak.sizes, ground_truth_of(val_set), val_set.labels)
     kinds = (
-        ("right", Fate.HIT, "the surest right location of each class, the surest first"),
-        ("missed", Fate.MISS, "the surest location of each class that misses an object that is there"),
-        ("absent", Fate.ABSENT, "the surest location of each class that is not in the image"),
+        ("right", Outcome.HIT, "the highest-scoring correct location of each class, highest score first"),
+        ("missed", Outcome.MISS, "the highest-scoring location of each class that misses a present object"),
+        ("absent", Outcome.ABSENT, "the highest-scoring location of each class in an image without it"),
     )
     figures = []
-    for name, fate, words in kinds:
-        chosen = surest(weak.scores, fates == fate, _EXAMPLES)
-        examples = [_example(val_set, weak, image, label, fate == Fate.HIT) for image, label in chosen]
+    for name, outcome, description in kinds:
+        pairs = best_per_class(weak.scores, outcomes == outcome, _EXAMPLES)
+        examples = [_example(val_set, weak, image, label, outcome == Outcome.HIT) for image, label in pairs]
         if examples:
-            caption = f"Weakly supervised: {words}."
-            figures.append(_saved(draw_points(examples), folder / f"examples_{name}", caption))
-    rule = "Chosen by rule, not by hand: of every class the image with the highest score of its kind."
-    return Section("Example predictions", (rule,), figures=figures)
+            path = folder.figures / f"examples_{name}"
+            figures.append(_saved(draw_point_examples(examples), path, f"Weakly supervised: {description}."))
+    return Section("Example predictions", (_SELECTION_RULE,), figures=figures)
 
 
 def _example(val_set: Dataset, weak: Predictions, image: int, label: int, correct: bool) -> PointExample:
@@ -210,36 +196,49 @@ def _example(val_set: Dataset, weak: Predictions, image: int, label: int, correc
     return PointExample(pixels, val_set.classes[label], float(x), float(y), score, correct)
 
 
-def _extents(outcome: Outcome, table: WordTable, val_set: Dataset, folder: Path) -> Section:
-    by_class = class_table(outcome, BOX_MEASURES[0], f"Box AP at IoU {BOX_IOU[0]:g}, percent")
+def _boxes(result: StudyResult, table: Table, val_set: Dataset, folder: StudyFolder) -> Section:
+    by_class = class_table(result, BOX_MEASURES[0], f"Box AP at IoU {BOX_IOU[0]:g}, percent")
     text = (
         (
-            "A box is right where it overlaps an object of its class by so much, and each object counts once. "
-            "Rows without boxes in training know no more than tags."
+            "A box is correct if its IoU with an object of its class reaches the threshold; each object counts once. "
+            "Rows without boxes in training use tags alone."
         ),
-        "Chosen by rule, not by hand: of every class the image with the highest score of its kind.",
+        _SELECTION_RULE,
     )
     figures = []
-    if (found := outcome.detections.get("extents")) is not None:
-        for right, words in ((True, "right"), (False, "wrong")):
-            examples = box_examples(found, val_set, _EXAMPLES, right=right)
+    if (detections := result.detections.get("extents")) is not None:
+        for correct, name, word in ((True, "right", "correct"), (False, "wrong", "wrong")):
+            examples = box_examples(detections, val_set, _EXAMPLES, correct=correct)
             if examples:
                 caption = (
-                    f"Boxes from score maps alone: the surest {words} box of each class, the surest first."
+                    f"Boxes from score maps alone: the highest-scoring {word} box of each class, highest score "
+                    "first."
                 )
-                figures.append(_saved(draw_boxes_figure(examples), folder / f"extents_{words}", caption))
-    return Section("BoxSet", text, (_table(table), _table(by_class)), figures)
+                path = folder.figures / f"extents_{name}"
+                figures.append(_saved(draw_box_examples(examples), path, caption))
+    return Section("Boxes", text, (table, by_class), figures)
 
 
-def _published(outcome: Outcome) -> Section:
-    numbers = PUBLISHED[outcome.study.name]
+def _evolution(result: StudyResult, folder: StudyFolder) -> Section:
+    caption = (
+        "Score maps during training, with the highest-scoring windows of the class and of an absent class."
+    )
+    rule = (
+        "The images with the highest-scoring correct locations of the trained network, each of another class."
+    )
+    figure = _saved(draw_map_evolution(result.evolution), folder.figures / "evolution", caption)
+    return Section("Score maps during training", (rule,), figures=(figure,))
+
+
+def _published(result: StudyResult) -> Section:
+    numbers = PUBLISHED[result.study.name]
     rows = tuple(
         (one.what, one.measure, f"{one.value:.2f}".rstrip("0").rstrip("."), one.source) for one in numbers
     )
     text = (
         (
-            "Printed by others, on their data and backbones: for orientation, not for a race. Only numbers that "
-            "their source shows beyond doubt are here."
+            "Published by others, on their data and with their backbones: for orientation, not as a ranking. Only "
+            "numbers that we could verify in their source are listed."
         ),
     )
     tables = (

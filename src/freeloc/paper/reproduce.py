@@ -1,13 +1,13 @@
-"""A whole study: features, models, rows, tests between rows, and all of it written down.
+"""Running a study: features, models, rows and comparisons.
 
-Everything long is kept as soon as it is done, features in the cache, models in their run folders and rows beside
-them, so that a study that was stopped goes on where it stopped, and a row asked for later costs only itself.
+Every slow step is saved when it is done: features in the cache, models in their run folders, rows in files. A
+study that was interrupted resumes where it stopped, and a row added later costs only its own computation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,90 +22,55 @@ from freeloc.features.sources import CachedFeatures
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
 from freeloc.io.progress import print_status
-from freeloc.metrics import Detections, center_points, location_outcomes
-from freeloc.metrics import Outcome as Fate
+from freeloc.metrics import Detections, Outcome, center_points, location_outcomes
 from freeloc.models.header import ModelFile
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.paper.box_rows import BoxRows, together
-from freeloc.paper.context_audit import ClassAudit, audit_classes
-from freeloc.paper.figures.catalog import EvolutionRow
-from freeloc.paper.map_evolution import WATCHED_SCALE, growth_rows, watched_iterations
-from freeloc.paper.measure import MeasuredRow, compare, measure, measure_boxes
-from freeloc.paper.rows import MODELS, RowPlan, points_of
-from freeloc.paper.score_rows import (
-    as_predictions,
-    load_predictions,
-    point_reader,
-    read_maps,
-    save_predictions,
-    surest,
-)
-from freeloc.paper.settings import Places, Settings, describe_features
+from freeloc.paper.box_rows import BoxRows
+from freeloc.paper.context_audit import audit_classes
+from freeloc.paper.example_selection import best_per_class
+from freeloc.paper.figures.map_evolution import EvolutionRow
+from freeloc.paper.map_evolution import EVOLUTION_SCALE, evolution_rows, snapshot_iterations
+from freeloc.paper.map_reader import MapReader
+from freeloc.paper.measured_rows import compare_rows, measure_boxes, measure_points
+from freeloc.paper.point_rows import load_predictions, point_reader, predictions_from, save_predictions
+from freeloc.paper.rows import MODELS, RowPlan, point_rows
+from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.studies import Study
+from freeloc.paper.study_folder import StudyFolder
+from freeloc.paper.study_result import StudyResult
 from freeloc.runtime import compile_network
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 
-__all__ = ["Outcome", "Reproduction"]
+__all__ = ["Reproduction"]
 
-_WATCHED = 4
-"""Images whose maps are watched over training."""
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a study found.
-
-    Attributes:
-        study: the protocol.
-        train: name of the images trained on.
-        val: name of those measured on.
-        classes: the K classes.
-        positives: images of each among those measured on.
-        images: how many those are.
-        rows: measured rows, in the order of the tables.
-        audit: the classes, the widest gap between telling and finding first; empty without the row "weak".
-        predictions: what each row of points was measured on.
-        detections: what each row of boxes was measured on.
-        growth: score maps of the row "weak" over its training, for a few images; none without that row.
-    """
-
-    study: Study
-    train: str
-    val: str
-    classes: tuple[str, ...]
-    positives: tuple[int, ...]
-    images: int
-    rows: tuple[MeasuredRow, ...]
-    audit: tuple[ClassAudit, ...]
-    predictions: Mapping[str, Predictions]
-    detections: Mapping[str, Detections]
-    growth: tuple[EvolutionRow, ...] = ()
+_EVOLUTION_IMAGES = 4
+"""Images whose maps are shown during training."""
 
 
 class Reproduction:
-    """One study on one pair of data sets.
+    """One study on one pair of datasets.
 
     Args:
         study: the protocol.
-        train_set: images to train on; boxes are read only for rows that say so.
-        val_set: images to measure on, with boxes.
-        out: folder of everything that is written.
-        settings: how it is run.
+        train_set: training images; their boxes are read only for rows with box supervision.
+        val_set: evaluation images, with boxes.
+        out: output folder.
+        settings: settings of the study.
 
     Raises:
-        FreelocError: the data sets have different classes, or one lacks boxes that are needed.
+        DatasetError: the datasets have different classes, or required boxes are missing.
     """
 
     def __init__(
-        self, study: Study, train_set: Dataset, val_set: Dataset, out: Path, settings: Settings
+        self, study: Study, train_set: Dataset, val_set: Dataset, out: Path, settings: ReproductionSettings
     ) -> None:
         check_evaluable(val_set, {train_set.name: train_set.classes})
         self.study = study
-        self.places = Places(out)
+        self.folder = StudyFolder(out)
         self._train_set = train_set
         self._val_set = val_set
         self._settings = settings
@@ -113,55 +78,58 @@ class Reproduction:
             flavour=study.flavour, resamples=settings.resamples, seed=settings.seed
         )
 
-    def run(self, rows: Sequence[RowPlan]) -> Outcome:
-        """Train, read and measure rows.
+    def run(self, rows: Sequence[RowPlan]) -> StudyResult:
+        """Train the models of rows, measure the rows, and compare them.
 
         Args:
-            rows: those asked for, of `freeloc.paper.rows`.
+            rows: rows of `freeloc.paper.rows`.
         """
-        backbone = load_backbone(self._settings.backbone, self._settings.weights)
+        settings = self._settings
+        backbone = load_backbone(settings.backbone, settings.weights)
         models = {key: self.model(key) for key in dict.fromkeys(row.model for row in rows) if key}
-        scales = tuple(sorted({WATCHED_SCALE, *(scale for row in rows for scale in row.scales)}))
-        features = self._features(self._val_set, backbone, scales)
+        scales = tuple(sorted({EVOLUTION_SCALE, *(scale for row in rows for scale in row.scales)}))
+        reader = MapReader(
+            backbone,
+            self._features(self._val_set, backbone, scales),
+            tuple(read_image_size(sample.path) for sample in self._val_set),
+            settings.precision,
+            settings.quiet,
+        )
         boxes = BoxRows(
             train_set=self._train_set,
             val_set=self._val_set,
-            backbone=backbone,
-            features=features,
-            sizes=tuple(read_image_size(sample.path) for sample in self._val_set),
+            reader=reader,
             train_features=partial(self._features, self._train_set, backbone),
-            places=self.places,
-            settings=self._settings,
+            folder=self.folder,
+            settings=settings,
         )
         predictions: dict[str, Predictions] = {}
         detections: dict[str, Detections] = {}
         for key, model in models.items():
-            own = [row for row in rows if row.model == key]
-            points, found = self._read(key, model, backbone, features, boxes, own)
+            points, found = self._read(key, model, boxes, [row for row in rows if row.model == key])
             predictions |= points
             detections |= found
         for row in rows:
             if row.key == "centre":
-                predictions["centre"] = self._centre(predictions["weak"])
-            elif row.extent == "detector":
-                detections[row.key] = self._detected(row, boxes)
-        annotations = Annotations.read(self._val_set, boxes.sizes)
-        outcome = self._outcome(rows, predictions, detections, annotations)
+                predictions["centre"] = self._center(predictions["weak"])
+            elif row.box_method == "detector":
+                detections[row.key] = self._detect(row, boxes)
+        annotations = Annotations.read(self._val_set, reader.sizes)
+        result = self._result(rows, predictions, detections, annotations)
         if "weak" in predictions:
-            outcome = replace(
-                outcome, growth=self._growth(predictions["weak"], backbone, features, annotations)
-            )
-        return outcome
+            result = replace(result, evolution=self._evolution(predictions["weak"], reader, annotations))
+        return result
 
     def model(self, key: str) -> Model:
-        """One trained model; trained now, or as far as it was not yet."""
+        """Train a model, or load it if it was trained before; an interrupted run is resumed."""
         recipe = self._recipe(key)
         data = self._train_set if recipe.supervision != "tags" else _without_boxes(self._train_set)
-        self._say(f"model {key}: {_in_words(recipe)}")
         settings = self._settings
+        if not settings.quiet:
+            print_status(f"model {key}: {_describe(recipe)}")
         return train(
             data,
-            self.places.model(key),
+            self.folder.model(key),
             TrainingSettings(
                 backbone=settings.backbone,
                 weights=settings.weights,
@@ -170,14 +138,14 @@ class Reproduction:
                 runtime=settings.runtime,
                 precision=settings.precision,
                 cache_folder=settings.cache,
-                snapshots=watched_iterations(self._iterations(recipe)) if key == "weak" else (),
+                snapshots=snapshot_iterations(self._iterations(recipe)) if key == "weak" else (),
             ),
             resume=True,
             quiet=settings.quiet,
         )
 
     def _recipe(self, key: str) -> Recipe:
-        """The recipe of a model, with the passes that are asked for, or those that the images take."""
+        """Return the recipe of a model, with the settings' epochs or those that the dataset's size requires."""
         recipe, epochs = MODELS[key], self._settings.epochs
         if epochs is not None:
             recipe = replace(recipe, epochs=epochs, min_steps=0)
@@ -196,98 +164,84 @@ class Reproduction:
             paths, backbone, network, Pyramid(scales), cache_folder=settings.cache, quiet=settings.quiet
         )
 
-    def _detected(self, row: RowPlan, boxes: BoxRows) -> Detections:
-        kept = boxes.kept(row, "")
-        if kept is None:
-            kept = boxes.detect()
-            boxes.keep(row, "", kept)
-        return kept
+    def _detect(self, row: RowPlan, boxes: BoxRows) -> Detections:
+        detections = boxes.load(row, "")
+        if detections is None:
+            detections = boxes.detect()
+            boxes.save(row, "", detections)
+        return detections
 
     def _read(
-        self,
-        key: str,
-        model: Model,
-        backbone: Backbone,
-        features: CachedFeatures,
-        boxes: BoxRows,
-        rows: Sequence[RowPlan],
+        self, key: str, model: Model, boxes: BoxRows, rows: Sequence[RowPlan]
     ) -> tuple[dict[str, Predictions], dict[str, Detections]]:
-        """The rows of one model, of points and of boxes; those that are kept from before as they are."""
-        content = ModelFile.open(self.places.model(key)).content_hash
-        from_what = {
-            row.key: f"{content} {describe_features(features)} {row.scales} {row.mode}"
-            for row in points_of(rows)
-        }
+        """Return the predictions and detections of a model's rows, from files where they were saved before."""
+        content = ModelFile.open(self.folder.model(key)).content_hash
+        reader = boxes.reader
+        cache_keys = {row.key: f"{content} {reader.key} {row.scales} {row.mode}" for row in point_rows(rows)}
         points: dict[str, Predictions | None] = {
-            row.key: load_predictions(self.places.row(row.key), row.key, row.mode, from_what[row.key])
-            for row in points_of(rows)
+            row.key: load_predictions(self.folder.row(row.key), row.key, row.mode, cache_keys[row.key])
+            for row in point_rows(rows)
         }
-        found = {row.key: boxes.kept(row, content) for row in rows if row.extent is not None}
+        found = {row.key: boxes.load(row, content) for row in rows if row.box_method is not None}
         missing = {row.key: row for row in rows if points.get(row.key) is None and found.get(row.key) is None}
         if missing:
             readers = {
-                row.key: point_reader(row, model) if row.extent is None else boxes.reader(row, model)
+                row.key: point_reader(row, model) if row.box_method is None else boxes.box_reader(row, model)
                 for row in missing.values()
             }
             scales = {scale for row in missing.values() for scale in row.scales}
-            settings = self._settings
-            read = read_maps(
-                *(key, model, backbone, features, boxes.sizes, scales, readers),
-                precision=settings.precision,
-                quiet=settings.quiet,
-            )
+            results = reader.read(key, model, scales, readers)
             for name, row in missing.items():
-                if row.extent is None:
-                    made = points[name] = as_predictions(row, boxes.sizes, read[name])
-                    save_predictions(self.places.row(name), made, row.mode, from_what[name])
+                if row.box_method is None:
+                    predictions = points[name] = predictions_from(row, reader.sizes, results[name])
+                    save_predictions(self.folder.row(name), predictions, row.mode, cache_keys[name])
                 else:
-                    drawn = found[name] = together(read[name])
-                    boxes.keep(row, content, drawn)
+                    detections = found[name] = Detections.concatenate(results[name])
+                    boxes.save(row, content, detections)
         return (
-            {name: one for name, one in points.items() if one is not None},
-            {name: some for name, some in found.items() if some is not None},
+            {name: item for name, item in points.items() if item is not None},
+            {name: item for name, item in found.items() if item is not None},
         )
 
-    def _growth(
-        self, weak: Predictions, backbone: Backbone, features: CachedFeatures, annotations: Annotations
+    def _evolution(
+        self, weak: Predictions, reader: MapReader, annotations: Annotations
     ) -> tuple[EvolutionRow, ...]:
-        """Maps of the weakly supervised model over its training, for the images it locates most surely."""
-        data, settings = self._val_set, self._settings
-        folder = self.places.model("weak") / "snapshots"
-        files = [(int(file.stem.removeprefix("step-")), file) for file in sorted(folder.glob("step-*"))]
-        fates = location_outcomes(weak.points["paper"], weak.sizes, annotations.ground_truth, data.labels)
-        chosen = surest(weak.scores, fates == Fate.HIT, _WATCHED)
-        if not (files and chosen):
-            return ()
-        rows = growth_rows(files, chosen, data, backbone, features, weak.sizes, precision=settings.precision)
-        return tuple(rows)
-
-    def _centre(self, weak: Predictions) -> Predictions:
-        """The middle of the image, ranked by the image scores of the weakly supervised row."""
-        points = center_points(weak.sizes, len(self._val_set.classes))
-        return replace(
-            weak, name="centre", points={"paper": points}, responses={"paper": weak.scores.astype(np.float32)}
+        """Compute maps of the weakly supervised model during training for its best correct locations."""
+        folder = self.folder.model("weak") / "snapshots"
+        snapshots = [(int(file.stem.removeprefix("step-")), file) for file in sorted(folder.glob("step-*"))]
+        outcomes = location_outcomes(
+            weak.points["paper"], weak.sizes, annotations.ground_truth, annotations.labels
         )
+        pairs = best_per_class(weak.scores, outcomes == Outcome.HIT, _EVOLUTION_IMAGES)
+        if not (snapshots and pairs):
+            return ()
+        return tuple(evolution_rows(snapshots, pairs, self._val_set, reader))
 
-    def _outcome(
+    def _center(self, weak: Predictions) -> Predictions:
+        """Return predictions at the image center with the scores of the weakly supervised row."""
+        points = center_points(weak.sizes, len(self._val_set.classes))
+        responses = weak.scores.astype(np.float32)
+        return replace(weak, name="centre", points={"paper": points}, responses={"paper": responses})
+
+    def _result(
         self,
         rows: Sequence[RowPlan],
         predictions: Mapping[str, Predictions],
         detections: Mapping[str, Detections],
         annotations: Annotations,
-    ) -> Outcome:
+    ) -> StudyResult:
         data = self._val_set
         measured = [
             measure_boxes(row, detections[row.key], annotations, self.options)
             if row.key in detections
-            else measure(row, predictions[row.key], annotations, self.options)
+            else measure_points(row, predictions[row.key], annotations, self.options)
             for row in rows
         ]
-        compared = compare(measured, self.options)
+        compared = compare_rows(measured, self.options)
         by_key = {row.plan.key: row for row in compared}
         positives = tuple(int(count) for count in (data.labels == PRESENT).sum(axis=0))
         audit = audit_classes(by_key, data.classes, positives, self.options) if "weak" in by_key else ()
-        return Outcome(
+        return StudyResult(
             study=self.study,
             train=self._train_set.name,
             val=data.name,
@@ -300,16 +254,12 @@ class Reproduction:
             detections=detections,
         )
 
-    def _say(self, text: str) -> None:
-        if not self._settings.quiet:
-            print_status(text)
-
 
 def _without_boxes(dataset: Dataset) -> Dataset:
-    """The same images as training from tags sees them."""
+    """Return the dataset as training from tags reads it."""
     return replace(dataset, samples=tuple(replace(sample, boxes=None) for sample in dataset))
 
 
-def _in_words(recipe: Recipe) -> str:
+def _describe(recipe: Recipe) -> str:
     scales = ", ".join(f"{scale:g}" for scale in recipe.scales)
     return f"recipe {recipe.name}, {recipe.pooling} pooling, {recipe.epochs} epochs at scales {scales}"

@@ -1,7 +1,7 @@
-"""Every row of the paper's tables, and freeloc's own: which model it asks, at which scales, and by which way.
+"""Rows of the paper's tables, and rows of freeloc's own: the model, test scales and location mode of each.
 
-Rows that compare one thing differ in that thing alone: all models of the paper's rows are trained by one recipe on
-the same images, and all poolings by freeloc's own.
+Rows that compare one thing differ only in that thing: all models of the paper's rows are trained with one recipe
+on the same images, and all poolings with freeloc's own recipe.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from freeloc.errors import FreelocError
+from freeloc._choices import LocationMode
+from freeloc.errors import ConfigurationError
 from freeloc.geometry.pyramid import TEST_SCALES
-from freeloc.inference.result import LocationMode
 from freeloc.training.recipe import Recipe
 
 __all__ = [
@@ -20,54 +20,54 @@ __all__ = [
     "MODELS",
     "ROWS",
     "WIDER",
-    "BoxWay",
+    "BoxMethod",
     "RowPlan",
-    "chosen_rows",
     "paper_recipe",
-    "points_of",
+    "point_rows",
+    "select_rows",
 ]
 
-BoxWay = Literal["detector", "proposals", "maps"]
-"""How a row of boxes finds them: trained on boxes, by scores inside proposals, or from score maps alone."""
+BoxMethod = Literal["detector", "proposals", "maps"]
+"""How a row of boxes finds its boxes: with a detector trained on boxes, by ranking proposals with score maps, or
+from score maps alone."""
 
 FINER = (0.5, 0.6, 0.7, 0.84, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
-"""The paper's six test scales, and one between any two."""
+"""The paper's six test scales, and one between each pair of neighbors."""
 
 WIDER = (0.35, *TEST_SCALES, 3.4)
-"""The paper's six test scales, and one beyond either end."""
+"""The paper's six test scales, and one beyond each end."""
 
-POOLED = (0.7, 1.0, 1.4)
-"""Scales of the pooling study, in training and in testing: it compares poolings, not the search over scales."""
+POOLING_SCALES = (0.7, 1.0, 1.4)
+"""Training and test scales of the pooling study, which compares poolings, not the search over scales."""
 
 
 def paper_recipe(**changes: Any) -> Recipe:
-    """Section 4 of the paper, as the rows of its tables are trained here.
+    """Return the recipe of the paper's rows: section 4 of the paper, adapted to run faster.
 
-    Against the recipe ``paper``: canvases are padded to the backbone's stride and padding is masked, which
-    gives the
-    same windows for less work; three scales stand for the range, so that freeloc's own recipe shares their
-    features; each step looks at a third of the cells, which halves the time; few images are passed over as
-    often as by freeloc's own; and the learning rate, which the paper does not tell, is one at which half of the
-    epochs suffice.
+    It differs from the recipe ``paper`` as follows. Canvases are padded to the backbone's stride and the padding
+    is masked, which yields the same windows with less computation. Three scales represent the range, so that
+    freeloc's own recipe shares their features. Each step uses a third of the cells, which halves the time. Small
+    datasets get as many steps as with freeloc's own recipe. The learning rate, which the paper does not state, is
+    one for which half of the epochs suffice.
     """
-    base, own = Recipe.named("paper"), Recipe.named("default")
-    settled = replace(
-        base,
-        padding=own.padding,
-        scales=own.scales,
-        cell_fraction=own.cell_fraction,
+    default = Recipe.named("default")
+    recipe = replace(
+        Recipe.named("paper"),
+        padding=default.padding,
+        scales=default.scales,
+        cell_fraction=default.cell_fraction,
         epochs=8,
-        min_steps=own.min_steps,
+        min_steps=default.min_steps,
         learning_rate=0.004,
     )
-    return replace(settled, **changes)
+    return replace(recipe, **changes)
 
 
 def pooling_recipe(pooling: str) -> Recipe:
-    """Freeloc's own recipe, shorter and a quarter as wide: the same for all poolings that are compared."""
-    own = Recipe.named("default")
-    short = replace(own, epochs=4, min_steps=own.min_steps // 2, hidden=512)
-    return replace(short, pooling=pooling, scales=POOLED, test_scales=POOLED)
+    """Return a shorter, narrower variant of freeloc's own recipe, with one of the compared poolings."""
+    default = Recipe.named("default")
+    short = replace(default, epochs=4, min_steps=default.min_steps // 2, hidden=512)
+    return replace(short, pooling=pooling, scales=POOLING_SCALES, test_scales=POOLING_SCALES)
 
 
 MODELS: Mapping[str, Recipe] = {
@@ -82,7 +82,7 @@ MODELS: Mapping[str, Recipe] = {
     "pool_topk": pooling_recipe("topk"),
     "pool_average": pooling_recipe("average"),
 }
-"""What is trained, and how."""
+"""Recipes of the models by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +90,16 @@ class RowPlan:
     """One row of the tables.
 
     Attributes:
-        key: what the command line and files call it.
-        letter: the paper's, where it has one.
-        title: as tables have it.
-        model: whose maps it reads, a key of `MODELS`; None for rows that are not read from maps.
-        scales: at which scales they are read.
-        mode: the way to the point.
-        boxes: whether somebody saw boxes in training.
-        against: the row it is tested against, image by image.
-        group: the table it belongs to.
-        extent: how it finds boxes; None for rows of points.
+        key: name on the command line and in files.
+        letter: letter of the row in the paper; "" if it has none.
+        title: name in tables.
+        model: model whose maps are read, a key of `MODELS`; None for rows that do not use maps.
+        scales: test scales.
+        mode: how points are located.
+        box_supervision: whether boxes were used in training.
+        against: key of the row that it is compared with.
+        group: table that contains the row.
+        box_method: how boxes are found; None for rows of points.
     """
 
     key: str
@@ -108,10 +108,10 @@ class RowPlan:
     model: str | None
     scales: tuple[float, ...] = TEST_SCALES
     mode: LocationMode = "paper"
-    boxes: bool = False
+    box_supervision: bool = False
     against: str | None = "weak"
     group: str = "paper"
-    extent: BoxWay | None = None
+    box_method: BoxMethod | None = None
 
 
 ROWS: Mapping[str, RowPlan] = {
@@ -120,17 +120,24 @@ ROWS: Mapping[str, RowPlan] = {
         RowPlan("full", "F/H", "full images", "full", (1.0,)),
         RowPlan("weak", "G/J", "weakly supervised", "weak", against=None),
         RowPlan("own", "", "freeloc's own recipe, fused location", "own", mode="fused"),
-        RowPlan("masked", "I", "masked pooling", "masked", boxes=True),
+        RowPlan("masked", "I", "masked pooling", "masked", box_supervision=True),
         RowPlan(
             "masked_outside",
             "I′",
-            "masked pooling, pushed down outside",
+            "masked pooling, penalized outside",
             "masked_outside",
-            boxes=True,
+            box_supervision=True,
             against="masked",
         ),
-        RowPlan("centre", "K", "centre prediction", None),
-        RowPlan("detector", "L", "R-CNN recipe on the same features", None, boxes=True, extent="detector"),
+        RowPlan("centre", "K", "center prediction", None),
+        RowPlan(
+            "detector",
+            "L",
+            "R-CNN recipe on the same features",
+            None,
+            box_supervision=True,
+            box_method="detector",
+        ),
         RowPlan("single_train", "", "trained at scale 1 only", "single", group="ablation"),
         RowPlan("single_test", "", "tested at scale 1 only", "weak", (1.0,), group="ablation"),
         RowPlan("finer", "", "tested at finer scales", "weak", FINER, group="ablation"),
@@ -142,7 +149,7 @@ ROWS: Mapping[str, RowPlan] = {
             "weak",
             against=None,
             group="extents",
-            extent="proposals",
+            box_method="proposals",
         ),
         RowPlan(
             "extents",
@@ -151,41 +158,49 @@ ROWS: Mapping[str, RowPlan] = {
             "own",
             against="proposals",
             group="extents",
-            extent="maps",
+            box_method="maps",
         ),
-        RowPlan("pool_max", "", "maximum", "pool_max", POOLED, against=None, group="pooling"),
-        RowPlan("pool_lse", "", "log-sum-exp", "pool_lse", POOLED, against="pool_max", group="pooling"),
+        RowPlan("pool_max", "", "maximum", "pool_max", POOLING_SCALES, against=None, group="pooling"),
+        RowPlan(
+            "pool_lse", "", "log-sum-exp", "pool_lse", POOLING_SCALES, against="pool_max", group="pooling"
+        ),
         RowPlan(
             "pool_topk",
             "",
             "top and bottom k (WILDCAT)",
             "pool_topk",
-            POOLED,
+            POOLING_SCALES,
             against="pool_max",
             group="pooling",
         ),
-        RowPlan("pool_average", "", "average", "pool_average", POOLED, against="pool_max", group="pooling"),
+        RowPlan(
+            "pool_average", "", "average", "pool_average", POOLING_SCALES, against="pool_max", group="pooling"
+        ),
     )
 }
-"""All rows, in the order of the tables."""
+"""All rows by key, in the order of the tables."""
 
 
-def chosen_rows(asked: Collection[str] | None) -> tuple[RowPlan, ...]:
-    """Rows by key in the order of the tables, with the rows they are measured against; None means all.
+def select_rows(keys: Collection[str] | None) -> tuple[RowPlan, ...]:
+    """Return rows by key, in the order of the tables; None means all.
+
+    The row "centre" requires the row "weak", whose scores it uses, so that row is added.
 
     Raises:
-        FreelocError: there is no such row.
+        ConfigurationError: a key is unknown.
     """
-    if asked is None:
+    if keys is None:
         return tuple(ROWS.values())
-    if unknown := sorted(set(asked) - set(ROWS)):
-        raise FreelocError(f"--rows has {unknown[0]}: choose among {', '.join(ROWS)}")
-    wanted = set(asked)
-    if "centre" in wanted:
-        wanted.add("weak")  # whose image scores it takes
-    return tuple(row for key, row in ROWS.items() if key in wanted)
+    if unknown := sorted(set(keys) - set(ROWS)):
+        raise ConfigurationError(
+            f"there is no row {unknown[0]}: choose among {', '.join(ROWS)}", parameter="rows"
+        )
+    selected = set(keys)
+    if "centre" in selected:
+        selected.add("weak")
+    return tuple(row for key, row in ROWS.items() if key in selected)
 
 
-def points_of(rows: Sequence[RowPlan]) -> list[RowPlan]:
-    """Those rows whose points are read from maps of a model."""
-    return [row for row in rows if row.model is not None and row.extent is None]
+def point_rows(rows: Sequence[RowPlan]) -> list[RowPlan]:
+    """Select the rows whose points are read from the maps of a model."""
+    return [row for row in rows if row.model is not None and row.box_method is None]

@@ -1,6 +1,7 @@
-"""Boxes that may hold an object, whatever it is: selective search, as the paper takes it for extents (section 6).
+"""Object proposals by selective search, as the paper uses them for object extents (section 6).
 
-The search is OpenCV contrib's. It knows no class and learns nothing: boxes made with it are still boxes from tags.
+The search is that of OpenCV's contrib modules. It does not use classes and is not trained, so boxes found with it
+are still obtained from tags alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from freeloc._typing import Float32Array
-from freeloc.errors import FreelocError
+from freeloc.errors import MissingDependencyError
 from freeloc.images.decode import ImageSource, open_reduced
 from freeloc.io.atomic import atomic_path
 from freeloc.io.folders import cache_dir
@@ -25,7 +26,7 @@ from freeloc.io.progress import track
 __all__ = ["ProposalCache", "ProposalOptions", "propose_boxes", "selective_search"]
 
 _VERSION = 1
-"""Counts how proposals are made; those kept by another version are made again."""
+"""Version of the algorithm; proposals cached by another version are computed again."""
 
 Strategy = Literal["fast", "quality", "single"]
 
@@ -35,46 +36,47 @@ class ProposalOptions:
     """How boxes are proposed.
 
     Attributes:
-        side: longest side of the image that is searched, in pixels. The search takes four times as long on
-            twice the side and finds more small boxes; on 256 pixels 88% of VOC's objects are met at IoU 0.5.
-        strategy: the search's own name for how many ways of grouping regions it tries.
-        least: boxes with a side under so many pixels of the searched image are left out.
+        side: longest side of the searched image, in pixels. Doubling it quadruples the time and finds more small
+            boxes; at 256 pixels, 88% of VOC's objects have a proposal with an IoU of at least 0.5.
+        strategy: OpenCV's name for the number of grouping strategies.
+        min_side: boxes with a side below this number of pixels of the searched image are left out.
     """
 
     side: int = 256
     strategy: Strategy = "fast"
-    least: int = 8
+    min_side: int = 8
 
     def __post_init__(self) -> None:
-        if self.side < 32 or self.least < 1:
-            raise ValueError("proposals need images of 32 pixels or more, and boxes of 1 or more")
+        if self.side < 32 or self.min_side < 1:
+            raise ValueError("side must be at least 32 pixels, and min_side at least 1")
 
     @property
     def name(self) -> str:
-        """All of it in one word, for files."""
-        return f"selective-{self.strategy}-{self.side}-{self.least}-v{_VERSION}"
+        """All options in one word, for file names."""
+        return f"selective-{self.strategy}-{self.side}-{self.min_side}-v{_VERSION}"
 
 
 def selective_search(source: ImageSource, options: ProposalOptions | None = None) -> Float32Array:
     """Propose boxes for one image.
 
     Args:
-        source: file, Pillow picture or array.
-        options: how.
+        source: file, Pillow image or array.
+        options: how to propose; None: the defaults.
 
     Returns:
-        (N, 4) float32 ``x1, y1, x2, y2``, edges in pixels of the upright original image, the largest first;
-        no box twice.
+        (N, 4) float32 ``x1, y1, x2, y2``, edges in pixels of the upright original image, largest first, without
+        duplicates.
 
     Raises:
-        FreelocError: the image cannot be read, or OpenCV's contrib modules are not installed.
+        ImageError: the image cannot be read.
+        MissingDependencyError: OpenCV's contrib modules are not installed.
     """
     options = options or ProposalOptions()
-    cv2 = _opencv()
-    picture, image = open_reduced(source, options.side)
-    share = min(1.0, options.side / image.longest)
-    small = (max(1, round(image.width * share)), max(1, round(image.height * share)))
-    pixels = np.asarray(picture.resize(small, Image.Resampling.BILINEAR))
+    cv2 = _import_opencv()
+    image, size = open_reduced(source, options.side)
+    ratio = min(1.0, options.side / size.longest)
+    reduced = (max(1, round(size.width * ratio)), max(1, round(size.height * ratio)))
+    pixels = np.asarray(image.resize(reduced, Image.Resampling.BILINEAR))
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(np.ascontiguousarray(pixels[:, :, ::-1]))
     switch = {
@@ -84,24 +86,24 @@ def selective_search(source: ImageSource, options: ProposalOptions | None = None
     }
     switch[options.strategy]()
     found = np.asarray(search.process(), dtype=np.float64).reshape(-1, 4)
-    kept = found[(found[:, 2:] >= options.least).all(axis=1)]
+    kept = found[(found[:, 2:] >= options.min_side).all(axis=1)]
     corners = np.concatenate([kept[:, :2], kept[:, :2] + kept[:, 2:]], axis=1)
     corners = np.unique(corners, axis=0)
-    # The search ranks its boxes by chance in part, with no seed to set; the boxes are the same every time.
+    # OpenCV ranks its boxes partly at random and offers no seed; the set of boxes is deterministic.
     areas = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
     ordered = corners[np.argsort(-areas, kind="stable")]
-    stretch = np.tile([image.width / small[0], image.height / small[1]], 2)
-    boxes: Float32Array = (ordered * stretch).astype(np.float32)
+    scale = np.tile([size.width / reduced[0], size.height / reduced[1]], 2)
+    boxes: Float32Array = (ordered * scale).astype(np.float32)
     return boxes
 
 
 @dataclass(frozen=True)
 class ProposalCache:
-    """A folder of proposals, one small file per image.
+    """A folder of cached proposals, with one small file per image.
 
     Attributes:
-        folder: where they lie; may be deleted at any time.
-        options: how they were made.
+        folder: the folder; it may be deleted at any time.
+        options: how the boxes are proposed.
     """
 
     folder: Path
@@ -109,53 +111,54 @@ class ProposalCache:
 
     @classmethod
     def open(cls, root: Path | None = None, options: ProposalOptions | None = None) -> ProposalCache:
-        """The store of one way of proposing.
+        """Open the cache of proposals with some options.
 
         Args:
             root: folder of caches; default: in the user's cache folder.
-            options: how boxes are proposed.
+            options: how the boxes are proposed; None: the defaults.
         """
         options = options or ProposalOptions()
         return cls((root or cache_dir() / "proposals") / options.name, options)
 
     def boxes(self, path: Path, content: str) -> Float32Array:
-        """Proposals of one image as `selective_search` gives them; made now if they are not there yet.
+        """Return the proposals of one image, see `selective_search`, from the cache if possible.
 
         Args:
             path: the image.
             content: hash of its file, see `freeloc.images.hashing.hash_images`.
         """
         entry = self.folder / content[:2] / f"{content}.npy"
-        if (kept := _kept(entry)) is not None:
-            return kept
-        made = selective_search(path, self.options)
+        if (cached := _load(entry)) is not None:
+            return cached
+        boxes = selective_search(path, self.options)
         with atomic_path(entry) as temporary, temporary.open("wb") as file:
-            np.save(file, made, allow_pickle=False)
-        return made
+            np.save(file, boxes, allow_pickle=False)
+        return boxes
 
 
 def propose_boxes(
-    paths: Sequence[Path], contents: Sequence[str], store: ProposalCache, *, quiet: bool = False
+    paths: Sequence[Path], contents: Sequence[str], cache: ProposalCache, *, quiet: bool = False
 ) -> list[Float32Array]:
-    """Proposals of many images, on all cores.
+    """Propose boxes for many images, on all cores.
 
     Args:
         paths: the images.
-        contents: the hash of each file.
-        store: where they are kept.
+        contents: hash of each file.
+        cache: where proposals are cached.
         quiet: show no progress.
 
     Raises:
-        FreelocError: as `selective_search`.
+        ImageError: an image cannot be read.
+        MissingDependencyError: OpenCV's contrib modules are not installed.
     """
-    _opencv()
+    _import_opencv()
     pairs = list(zip(paths, contents, strict=True))
-    made = prefetch(lambda pair: store.boxes(*pair), pairs)
-    return list(track(made, "proposing boxes", len(pairs), quiet=quiet))
+    boxes = prefetch(lambda pair: cache.boxes(*pair), pairs)
+    return list(track(boxes, "proposing boxes", len(pairs), quiet=quiet))
 
 
-def _kept(entry: Path) -> Float32Array | None:
-    """What a file holds; None where there is none, or a damaged one."""
+def _load(entry: Path) -> Float32Array | None:
+    """Load cached boxes; None if the file is missing or damaged."""
     try:
         boxes: npt.NDArray[Any] = np.load(entry, allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -163,16 +166,18 @@ def _kept(entry: Path) -> Float32Array | None:
     return boxes if boxes.dtype == np.float32 and boxes.ndim == 2 and boxes.shape[1] == 4 else None
 
 
-def _opencv() -> Any:
+def _import_opencv() -> Any:
     try:
         import cv2
     except ImportError as error:
-        raise FreelocError(
-            "selective search needs OpenCV with its contrib modules: pip install 'freeloc[reproduce]'"
+        raise MissingDependencyError(
+            "selective search requires OpenCV with its contrib modules: run pip install 'freeloc[reproduce]'",
+            extra="reproduce",
         ) from error
     if not hasattr(cv2, "ximgproc"):
-        raise FreelocError(
-            "this OpenCV has no contrib modules, which selective search needs: remove other OpenCV packages, then "
-            "pip install --force-reinstall opencv-contrib-python-headless"
+        raise MissingDependencyError(
+            "the installed OpenCV lacks its contrib modules, which selective search requires: uninstall other "
+            "OpenCV packages, then run pip install --force-reinstall opencv-contrib-python-headless",
+            extra="reproduce",
         )
     return cv2

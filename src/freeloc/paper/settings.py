@@ -1,31 +1,29 @@
-"""What `freeloc reproduce` is asked for, and where it puts things."""
+"""Settings of a reproduction."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeloc.features.sources import CachedFeatures
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 from freeloc.runtime import Precision, Runtime
 
-__all__ = ["Places", "Settings", "describe_features"]
+__all__ = ["ReproductionSettings"]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ReproductionSettings:
     """How a study is run.
 
     Attributes:
-        backbone: name of the backbone all rows share.
-        weights: local weight file of it.
-        epochs: passes over the images of every model; None leaves each its recipe's.
-        seed: of everything random.
-        runtime: who executes the backbone.
-        precision: its arithmetic.
-        cache: folder of feature caches; None is the user's.
-        resamples: bootstrap resamples of every interval and every test.
+        backbone: name of the backbone that all rows share.
+        weights: weight file of the backbone; None: the default weights.
+        epochs: epochs of every model; None: those of each recipe.
+        seed: seed of everything random.
+        runtime: library that runs the backbone.
+        precision: arithmetic of the backbone and the heads.
+        cache: folder of feature caches; None: the user's.
+        resamples: bootstrap resamples of every interval and every comparison.
         quiet: show no progress.
     """
 
@@ -38,48 +36,3 @@ class Settings:
     cache: Path | None = None
     resamples: int = 1000
     quiet: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """The folder of one study.
-
-    Attributes:
-        out: the folder.
-    """
-
-    out: Path
-
-    def model(self, key: str) -> Path:
-        """Run folder of one model."""
-        return self.out / "models" / key
-
-    def row(self, key: str) -> Path:
-        """What a row was measured on."""
-        return self.out / "rows" / f"{key}.npz"
-
-    @property
-    def detector(self) -> Path:
-        """The detector that was trained on boxes."""
-        return self.out / "models" / "detector.npz"
-
-    @property
-    def results(self) -> Path:
-        """All numbers, for machines."""
-        return self.out / "results.json"
-
-    @property
-    def page(self) -> Path:
-        """All tables and figures, for people."""
-        return self.out / "report.html"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of the figures, each as PNG and SVG."""
-        return self.out / "figures"
-
-
-def describe_features(features: CachedFeatures) -> str:
-    """What the features of some images were made from: their contents, and how."""
-    digest = hashlib.sha256("\n".join(features.content_hashes).encode())
-    return f"{features.cache.folder.name} {digest.hexdigest()[:32]}"

@@ -1,26 +1,26 @@
-"""The data sets of the paper and their protocols, by name."""
+"""The paper's datasets and their protocols, by name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError
 from freeloc.metrics import APFlavour
 
-__all__ = ["STUDIES", "Study", "named_study"]
+__all__ = ["STUDIES", "Study", "find_study"]
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """How a data set is split and measured.
+    """How a dataset is split and measured.
 
     Attributes:
-        name: as the command line has it.
-        title: as the report has it.
-        train_split: default list of the images trained on.
-        val_split: default list of the images measured on.
-        flavour: how a precision-recall curve becomes one number there.
-        devkit: folder of VOC result files below ``results``; None where there is no such protocol.
+        name: name on the command line.
+        title: name in the report.
+        train_split: default split for training.
+        val_split: default split for evaluation.
+        flavour: how a precision-recall curve is summarized as one number.
+        devkit: folder of VOC result files below ``results``; None if the dataset has no such protocol.
     """
 
     name: str
@@ -42,13 +42,15 @@ STUDIES: dict[str, Study] = {
 }
 
 
-def named_study(name: str) -> Study:
-    """A study by name.
+def find_study(name: str) -> Study:
+    """Return the study with a name.
 
     Raises:
-        FreelocError: there is no such study.
+        ConfigurationError: the name is unknown.
     """
     try:
         return STUDIES[name]
     except KeyError as error:
-        raise FreelocError(f"there is no study {name}: choose one of {', '.join(STUDIES)}") from error
+        raise ConfigurationError(
+            f"study is {name!r}: choose one of {', '.join(STUDIES)}", parameter="study"
+        ) from error

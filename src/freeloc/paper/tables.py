@@ -1,188 +1,159 @@
-"""The tables of a study, as rows of words: for the terminal and for the report alike."""
+"""Tables of a study."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from freeloc.metrics import BOX_IOU, Interval
-from freeloc.paper.measure import BOX_MEASURES, MeasuredRow
-from freeloc.paper.published_numbers import published_beside
-from freeloc.paper.reproduce import Outcome
+from freeloc.paper.measured_rows import BOX_MEASURES, MeasuredRow
+from freeloc.paper.published_numbers import published_for
+from freeloc.paper.study_result import StudyResult
+from freeloc.visualization.html_report import Table
 
-__all__ = [
-    "WordTable",
-    "audit_table",
-    "box_table",
-    "class_table",
-    "difference_tables",
-    "summary_tables",
-]
+__all__ = ["audit_table", "box_table", "class_table", "difference_tables", "summary_tables"]
 
 _GROUPS = {
     "paper": "The paper's rows, and freeloc's own",
-    "ablation": "Scales in training and in testing",
-    "pooling": "Pooling, under freeloc's own recipe",
+    "ablation": "Scales in training and testing",
+    "pooling": "Poolings, with freeloc's own recipe",
 }
+"""Captions of the tables of rows of points, by group."""
 
-_POINTS = ("classification", "location", "pointing", "pointing_difficult")
+_POINT_MEASURES = ("classification", "location", "pointing", "pointing_difficult")
 
-
-@dataclass(frozen=True, slots=True)
-class WordTable:
-    """A table of words.
-
-    Attributes:
-        caption: what it shows.
-        header: one word or more per column.
-        rows: as many in each row.
-    """
-
-    caption: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+_POINT_HEADER: tuple[str, ...] = (
+    "",
+    "row",
+    "boxes in training",
+    "classification mAP",
+    "location mAP",
+    "pointing, all",
+    "difficult",
+)
 
 
-def summary_tables(outcome: Outcome) -> tuple[WordTable, ...]:
-    """Means over classes with their 95% intervals, a table per group of rows of points."""
-    header = (
-        "",
-        "row",
-        "boxes in training",
-        "classification mAP",
-        "location mAP",
-        "pointing, all",
-        "difficult",
-    )
+def summary_tables(result: StudyResult) -> tuple[Table, ...]:
+    """Tabulate means over classes with their 95% intervals, one table per group of rows of points."""
     tables = []
     for group, caption in _GROUPS.items():
-        members = [row for row in outcome.rows if row.plan.group == group]
-        printed = {row.plan.key: _printed(outcome, row, _POINTS) for row in members}
-        beside = any(printed.values())
-        rows = tuple(
-            (*_summary_row(row), *((printed[row.plan.key] or "–",) if beside else ())) for row in members
-        )
-        if rows:
-            columns = (*header, *(("published",) if beside else ()))
-            tables.append(WordTable(f"{caption}: percent, with 95% intervals", columns, rows))
+        members = [row for row in result.rows if row.plan.group == group]
+        if not members:
+            continue
+        published = [_published_cell(result, row) for row in members]
+        header, rows = _POINT_HEADER, [_summary_cells(row) for row in members]
+        if any(published):
+            header = (*header, "published")
+            rows = [(*cells, number or "–") for cells, number in zip(rows, published, strict=True)]
+        tables.append(Table(header, rows, f"{caption}: percent, with 95% intervals"))
     return tuple(tables)
 
 
-def _summary_row(row: MeasuredRow) -> tuple[str, ...]:
-    means = [with_interval(row.measures[key].mean) for key in _POINTS]
-    return (row.plan.letter, row.plan.title, "yes" if row.plan.boxes else "no", *means)
+def _summary_cells(row: MeasuredRow) -> tuple[str, ...]:
+    means = [with_interval(row.measures[key].mean) for key in _POINT_MEASURES]
+    return (row.plan.letter, row.plan.title, _yes_or_no(row), *means)
 
 
-def _printed(outcome: Outcome, row: MeasuredRow, keys: Sequence[str]) -> str:
-    """What others printed of a row, in one cell; "" where nothing."""
-    known = published_beside(outcome.study.name, row.plan.key)
-    return ", ".join(f"{known[key].measure} {known[key].value:g}" for key in keys if key in known)
+def _published_cell(result: StudyResult, row: MeasuredRow) -> str:
+    """Return the published numbers of a row in one cell; "" if there are none."""
+    known = published_for(result.study.name, row.plan.key)
+    return ", ".join(f"{known[key].measure} {known[key].value:g}" for key in _POINT_MEASURES if key in known)
 
 
-def box_table(outcome: Outcome) -> WordTable | None:
-    """Average precision of the boxes of every row that has some; None where none has."""
+def box_table(result: StudyResult) -> Table | None:
+    """Tabulate the average precision of the boxes of every row that has boxes; None if there is no such row."""
     rows = []
-    for row in outcome.rows:
+    for row in result.rows:
         if not row.measures.keys() >= set(BOX_MEASURES):
             continue
         means = [with_interval(row.measures[key].mean) for key in BOX_MEASURES]
-        middle = with_interval(row.measures["location"].mean)
-        rows.append((row.plan.title, "yes" if row.plan.boxes else "no", *means, middle))
-        if known := published_beside(outcome.study.name, row.plan.key):
-            told = [f"{known[key].value:g}" if key in known else "–" for key in BOX_MEASURES]
-            rows.append((f"{known[BOX_MEASURES[0]].what}, published", "no", *told, "–"))
+        location = with_interval(row.measures["location"].mean)
+        rows.append((row.plan.title, _yes_or_no(row), *means, location))
+        if known := published_for(result.study.name, row.plan.key):
+            numbers = [f"{known[key].value:g}" if key in known else "–" for key in BOX_MEASURES]
+            rows.append((f"{known[BOX_MEASURES[0]].what}, published", "no", *numbers, "–"))
     if not rows:
         return None
-    overlaps = (f"box mAP at IoU {iou:g}" for iou in BOX_IOU)
-    header = ("row", "boxes in training", *overlaps, "location mAP of the middle")
-    return WordTable("Extents: percent, with 95% intervals", header, tuple(rows))
+    header = ("row", "boxes in training", *_BOX_TITLES, "location mAP of box centers")
+    return Table(header, rows, "Boxes: percent, with 95% intervals")
 
 
-def difference_tables(outcome: Outcome) -> tuple[WordTable, ...]:
-    """Every row minus the one that it is held against, on the same draws of images."""
+_BOX_TITLES = tuple(f"box mAP at IoU {iou:g}" for iou in BOX_IOU)
+
+
+def _yes_or_no(row: MeasuredRow) -> str:
+    return "yes" if row.plan.box_supervision else "no"
+
+
+def difference_tables(result: StudyResult) -> tuple[Table, ...]:
+    """Tabulate the difference of every row from the row it is compared with, on the same resampled images."""
     points = _difference_table(
-        outcome, ("classification", "location"), ("classification mAP", "location mAP"), "Differences"
+        result, ("classification", "location"), ("classification mAP", "location mAP"), "Differences"
     )
-    overlaps = tuple(f"box mAP at IoU {iou:g}" for iou in BOX_IOU)
-    boxes = _difference_table(outcome, BOX_MEASURES, overlaps, "Differences of boxes")
+    boxes = _difference_table(result, BOX_MEASURES, _BOX_TITLES, "Differences of boxes")
     return tuple(table for table in (points, boxes) if table.rows)
 
 
 def _difference_table(
-    outcome: Outcome, keys: Sequence[str], columns: Sequence[str], caption: str
-) -> WordTable:
-    titles = {row.plan.key: row.plan.title for row in outcome.rows}
+    result: StudyResult, keys: Sequence[str], columns: Sequence[str], caption: str
+) -> Table:
+    titles = {row.plan.key: row.plan.title for row in result.rows}
     rows = []
-    for row in outcome.rows:
+    for row in result.rows:
         if row.differences.keys() >= set(keys):
-            told = (signed_interval(row.differences[key].mean) for key in keys)
-            rows.append((row.plan.title, titles[str(row.plan.against)], *told))
-    header = ("row", "minus", *columns)
-    return WordTable(f"{caption} in points, with 95% intervals", header, tuple(rows))
+            differences = (signed_interval(row.differences[key].mean) for key in keys)
+            rows.append((row.plan.title, titles[str(row.plan.against)], *differences))
+    return Table(("row", "minus", *columns), rows, f"{caption} in points, with 95% intervals")
 
 
-def class_table(outcome: Outcome, measure: str, caption: str) -> WordTable:
-    """One measure class by class, of every row that is about it: rows of extents are about boxes alone."""
-    about_boxes = measure in BOX_MEASURES
-    shown = [
-        row
-        for row in outcome.rows
-        if measure in row.measures and (about_boxes or row.plan.group != "extents")
+def class_table(result: StudyResult, measure: str, caption: str) -> Table:
+    """Tabulate one measure per class, for rows of points or, for a measure of boxes, for rows of boxes."""
+    box_measure = measure in BOX_MEASURES
+    members = [
+        row for row in result.rows if measure in row.measures and (box_measure or row.plan.group != "extents")
     ]
-    header = ("class", "images", *(row.plan.title for row in shown))
     rows = []
-    for index, (name, count) in enumerate(zip(outcome.classes, outcome.positives, strict=True)):
-        values = (percent(row.measures[measure].classes[index].estimate) for row in shown)
+    for index, (name, count) in enumerate(zip(result.classes, result.positives, strict=True)):
+        values = (percent(row.measures[measure].classes[index].estimate) for row in members)
         rows.append((name, str(count), *values))
-    rows.append(("mean", "", *(percent(row.measures[measure].mean.estimate) for row in shown)))
-    return WordTable(caption, header, tuple(rows))
+    rows.append(("mean", "", *(percent(row.measures[measure].mean.estimate) for row in members)))
+    return Table(("class", "images", *(row.plan.title for row in members)), rows, caption)
 
 
-def audit_table(outcome: Outcome) -> WordTable:
-    """The context audit, the widest gap first."""
-    header = (
-        "class",
-        "images",
-        "classification",
-        "location",
-        "centre",
-        "masked pooling",
-        "gap",
-        "verdict",
-    )
+def audit_table(result: StudyResult) -> Table:
+    """Tabulate the context audit, largest gap first."""
+    header = ("class", "images", "classification", "location", "center", "masked pooling", "gap", "verdict")
     rows = []
-    for audit in outcome.audit:
-        verdict = "recognised from the scene" if audit.from_scene else ""
-        numbers = (audit.classification, audit.location, audit.centre, audit.masked)
+    for audit in result.audit:
+        verdict = "recognized from the scene" if audit.from_scene else ""
+        numbers = (audit.classification, audit.location, audit.center, audit.masked)
         rows.append(
             (
                 audit.name,
                 str(audit.positives),
                 *map(percent, numbers),
                 signed_interval(audit.gap),
-                "too few images to say" if audit.few else verdict,
+                "too few images" if audit.few_positives else verdict,
             )
         )
-    return WordTable("Classification AP beside location AP, the widest gap first", header, tuple(rows))
+    return Table(header, rows, "Classification AP and location AP, largest gap first")
 
 
 def percent(value: float) -> str:
-    """A share of 1 in percent; NaN is a dash."""
+    """Format a fraction in percent; NaN becomes a dash."""
     return "–" if math.isnan(value) else f"{100 * value:.1f}"
 
 
 def with_interval(interval: Interval) -> str:
-    """A share of 1 and the interval around it."""
+    """Format a fraction with its interval."""
     if math.isnan(interval.estimate):
         return "–"
     return f"{percent(interval.estimate)} [{percent(interval.low)}, {percent(interval.high)}]"
 
 
 def signed_interval(interval: Interval) -> str:
-    """A difference in points and the interval around it."""
+    """Format a difference in points with its interval."""
     if math.isnan(interval.estimate):
         return "–"
-    ends: Sequence[float] = (interval.estimate, interval.low, interval.high)
-    value, low, high = (f"{100 * end:+.1f}" for end in ends)
+    value, low, high = (f"{100 * end:+.1f}" for end in (interval.estimate, interval.low, interval.high))
     return f"{value} [{low}, {high}]"

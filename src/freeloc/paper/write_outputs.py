@@ -1,4 +1,4 @@
-"""What a study leaves: results for machines, a report for people, and files a test server reads."""
+"""Outputs of a study: results as JSON, a report, and files for VOC's evaluation server."""
 
 from __future__ import annotations
 
@@ -10,61 +10,68 @@ from typing import Any
 from freeloc.datasets.dataset import Dataset
 from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
-from freeloc.paper.measure import as_json
+from freeloc.paper.measured_rows import row_as_json
 from freeloc.paper.published_numbers import PUBLISHED
 from freeloc.paper.report import write_report
-from freeloc.paper.reproduce import Outcome
-from freeloc.paper.settings import Places, Settings
+from freeloc.paper.settings import ReproductionSettings
+from freeloc.paper.study_folder import StudyFolder
+from freeloc.paper.study_result import StudyResult
 from freeloc.writers.voc_results import write_classification_results
 
-__all__ = ["outcome_json", "write_outcome"]
+__all__ = ["result_as_json", "write_outputs"]
 
 
-def outcome_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
-    """Everything a study found as plain JSON values, numbers in percent."""
+def result_as_json(result: StudyResult, settings: ReproductionSettings) -> dict[str, Any]:
+    """Return the result of a study as plain JSON values, numbers in percent."""
     return {
         "schema_version": 1,
-        "study": outcome.study.name,
-        "train": outcome.train,
-        "val": outcome.val,
-        "images": outcome.images,
-        "positives": dict(zip(outcome.classes, outcome.positives, strict=True)),
-        "ap": outcome.study.flavour,
+        "study": result.study.name,
+        "train": result.train,
+        "val": result.val,
+        "images": result.images,
+        "positives": dict(zip(result.classes, result.positives, strict=True)),
+        "ap": result.study.flavour,
         "backbone": settings.backbone,
         "seed": settings.seed,
         "resamples": settings.resamples,
         "freeloc": metadata.version("freeloc"),
-        "rows": [as_json(row, outcome.classes) for row in outcome.rows],
-        "audit": [audit.as_json() for audit in outcome.audit],
-        "published": [asdict(number) for number in PUBLISHED[outcome.study.name]],
+        "rows": [row_as_json(row, result.classes) for row in result.rows],
+        "audit": [audit.as_json() for audit in result.audit],
+        "published": [asdict(number) for number in PUBLISHED[result.study.name]],
     }
 
 
-def write_outcome(
-    outcome: Outcome, val_set: Dataset, places: Places, settings: Settings, *, split: str | None = None
+def write_outputs(
+    result: StudyResult,
+    val_set: Dataset,
+    folder: StudyFolder,
+    settings: ReproductionSettings,
+    *,
+    split: str | None = None,
 ) -> None:
-    """Write results.json, the devkit's result files, the figures and report.html, and say where they are.
+    """Write results.json, the devkit's result files, the figures and report.html, and print their paths.
 
     Args:
-        outcome: what was measured.
-        val_set: the images it was measured on.
-        places: where everything goes.
-        settings: how the study was run.
-        split: what the devkit calls the list of these images; default the study's.
+        result: the result of the study.
+        val_set: the evaluation images.
+        folder: output folder of the study.
+        settings: settings of the study.
+        split: the devkit's name for the split of these images; default: the study's.
 
     Raises:
-        FreelocError: a place cannot be written to, or matplotlib is not installed; the numbers are written then.
+        MissingDependencyError: matplotlib is not installed; results.json has been written by then.
+        OutputError: a file cannot be written.
     """
-    write_text(places.results, json.dumps(outcome_json(outcome, settings), indent=1) + "\n")
-    print_status(f"wrote {places.results}")
-    if outcome.study.devkit is not None and "weak" in outcome.predictions:
-        folder = places.out / "results" / outcome.study.devkit / "Main"
-        idents = [sample.path.stem for sample in val_set]
-        scores = outcome.predictions["weak"].scores
+    write_text(folder.results, json.dumps(result_as_json(result, settings), indent=1) + "\n")
+    print_status(f"wrote {folder.results}")
+    if result.study.devkit is not None and "weak" in result.predictions:
+        results = folder.root / "results" / result.study.devkit / "Main"
+        ids = [sample.path.stem for sample in val_set]
+        scores = result.predictions["weak"].scores
         for competition in ("comp1", "comp2"):
             write_classification_results(
-                folder, idents, outcome.classes, scores, split or outcome.study.val_split, competition
+                results, ids, result.classes, scores, split or result.study.val_split, competition
             )
-        print_status(f"wrote {folder}: the weakly supervised row, for the devkit and its server")
-    write_report(outcome, val_set, places, settings)
-    print_status(f"wrote {places.page} and {places.figures}")
+        print_status(f"wrote {results}: results of the weakly supervised row for the devkit and its server")
+    write_report(result, val_set, folder, settings)
+    print_status(f"wrote {folder.report} and {folder.figures}")

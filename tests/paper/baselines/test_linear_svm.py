@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from freeloc.paper.baselines.linear_svm import LinearSVMs, SvmOptions, fit_linear_svms, hard_rows
+from freeloc.paper.baselines.linear_svm import LinearSVMs, SVMOptions, fit_linear_svms, hard_negatives
 
-EXACT = SvmOptions(tolerance=1e-6, iterations=2000)
+EXACT = SVMOptions(tolerance=1e-6, max_iterations=2000)
 
 
 def cloud(
@@ -22,7 +22,7 @@ def cloud(
 
 
 def objective(
-    svms: LinearSVMs, label: int, vectors: np.ndarray, labels: np.ndarray, options: SvmOptions
+    svms: LinearSVMs, label: int, vectors: np.ndarray, labels: np.ndarray, options: SVMOptions
 ) -> float:
     """By its definition, vector by vector."""
     weight, bias = svms.weights[label].astype(float), float(svms.bias[label])
@@ -38,7 +38,7 @@ def objective(
 def test_agrees_with_scikit_learn(cost: float) -> None:
     svm = pytest.importorskip("sklearn.svm")
     vectors, labels = cloud()
-    options = SvmOptions(cost=cost, positive_weight=3.0, tolerance=1e-6, iterations=2000)
+    options = SVMOptions(cost=cost, positive_weight=3.0, tolerance=1e-6, max_iterations=2000)
     found = fit_linear_svms(vectors, labels, options)
     for label in range(labels.shape[1]):
         # LIBLINEAR shortens the bias as well; as the weight of a large constant it is as good as free.
@@ -51,7 +51,7 @@ def test_agrees_with_scikit_learn(cost: float) -> None:
             max_iter=100000,
         ).fit(vectors.astype(float), labels[:, label])
         margins = theirs.decision_function(vectors.astype(float))
-        np.testing.assert_allclose(found(vectors)[:, label], margins, atol=2e-3)
+        np.testing.assert_allclose(found.margins(vectors)[:, label], margins, atol=2e-3)
         own = objective(found, label, vectors, labels, options)
         other = LinearSVMs(theirs.coef_.repeat(3, axis=0), theirs.intercept_.repeat(3))
         assert own <= objective(other, label, vectors, labels, options) * (1 + 1e-5)
@@ -60,9 +60,9 @@ def test_agrees_with_scikit_learn(cost: float) -> None:
 def test_what_can_be_separated_is() -> None:
     vectors = np.array([[1, 0], [0.9, 0.1], [-1, 0], [-0.8, 0.3]], np.float32)
     labels = np.array([[1, -1], [1, -1], [-1, 1], [-1, 1]], np.int8)
-    found = fit_linear_svms(vectors, labels, SvmOptions(cost=1000))
-    assert (np.sign(found(vectors)) == labels).all()
-    assert np.abs(found(vectors)).min() > 0.95
+    found = fit_linear_svms(vectors, labels, SVMOptions(cost=1000))
+    assert (np.sign(found.margins(vectors)) == labels).all()
+    assert np.abs(found.margins(vectors)).min() > 0.95
     assert found.weights.dtype == found.bias.dtype == np.float32
 
 
@@ -70,7 +70,7 @@ def test_a_class_alone_is_fitted_as_among_others() -> None:
     vectors, labels = cloud()
     together = fit_linear_svms(vectors, labels, EXACT)
     alone = fit_linear_svms(vectors, labels[:, 1:2], EXACT)
-    np.testing.assert_allclose(together(vectors)[:, 1:2], alone(vectors), atol=2e-3)
+    np.testing.assert_allclose(together.margins(vectors)[:, 1:2], alone.margins(vectors), atol=2e-3)
 
 
 def test_vectors_without_a_label_take_no_part() -> None:
@@ -80,7 +80,7 @@ def test_vectors_without_a_label_take_no_part() -> None:
     open_labels = np.where(silent[:, None], 0, labels).astype(np.int8)
     left = fit_linear_svms(vectors[~silent], labels[~silent], EXACT)
     np.testing.assert_allclose(
-        fit_linear_svms(vectors, open_labels, EXACT)(vectors), left(vectors), atol=2e-3
+        fit_linear_svms(vectors, open_labels, EXACT).margins(vectors), left.margins(vectors), atol=2e-3
     )
 
 
@@ -89,7 +89,7 @@ def test_where_a_fit_begins_does_not_matter() -> None:
     cold = fit_linear_svms(vectors, labels, EXACT)
     start = LinearSVMs(np.ones_like(cold.weights), np.ones_like(cold.bias))
     np.testing.assert_allclose(
-        fit_linear_svms(vectors, labels, EXACT, start)(vectors), cold(vectors), atol=2e-3
+        fit_linear_svms(vectors, labels, EXACT, start).margins(vectors), cold.margins(vectors), atol=2e-3
     )
     assert (start.weights == 1).all()
 
@@ -97,7 +97,7 @@ def test_where_a_fit_begins_does_not_matter() -> None:
 def test_positive_vectors_can_weigh_more() -> None:
     vectors, labels = cloud()
     light, heavy = (
-        fit_linear_svms(vectors, labels, SvmOptions(positive_weight=weight))(vectors)
+        fit_linear_svms(vectors, labels, SVMOptions(positive_weight=weight)).margins(vectors)
         for weight in (1.0, 20.0)
     )
     assert heavy[labels > 0].mean() > light[labels > 0].mean()
@@ -106,10 +106,10 @@ def test_positive_vectors_can_weigh_more() -> None:
 def test_hard_are_negatives_within_the_margin_the_hardest_first() -> None:
     margins = np.array([[-2, 3], [-0.5, 0.2], [0.7, -3], [-1.5, -1.2], [0.9, -4]], np.float32)
     labels = np.array([[-1, 1], [-1, -1], [-1, -1], [-1, -1], [0, -1]], np.int8)
-    assert hard_rows(margins, labels, 10).tolist() == [2, 1]
-    assert hard_rows(margins, labels, 1).tolist() == [2]
-    assert hard_rows(margins, labels, 10, margin=-1.3).tolist() == [2, 1, 3]
-    assert hard_rows(margins[:0], labels[:0], 10).tolist() == []
+    assert hard_negatives(margins, labels, 10).tolist() == [2, 1]
+    assert hard_negatives(margins, labels, 1).tolist() == [2]
+    assert hard_negatives(margins, labels, 10, margin=-1.3).tolist() == [2, 1, 3]
+    assert hard_negatives(margins[:0], labels[:0], 10).tolist() == []
 
 
 def test_hard_negatives_change_the_machine() -> None:
@@ -117,15 +117,20 @@ def test_hard_negatives_change_the_machine() -> None:
     few = np.concatenate([np.flatnonzero(labels[:, 0] > 0), np.flatnonzero(labels[:, 0] < 0)[:20]])
     first = fit_linear_svms(vectors[few], labels[few, :1])
     rest = np.setdiff1d(np.arange(len(vectors)), few)
-    hard = rest[hard_rows(first(vectors[rest]), labels[rest, :1], 200)]
+    hard = rest[hard_negatives(first.margins(vectors[rest]), labels[rest, :1], 200)]
     assert 0 < len(hard) <= 200
     again = fit_linear_svms(vectors[[*few, *hard]], labels[[*few, *hard], :1], start=first)
-    assert again(vectors[hard]).mean() < first(vectors[hard]).mean()
-    wrong = [float(((machine(vectors)[:, 0] > 0) != (labels[:, 0] > 0)).mean()) for machine in (first, again)]
+    assert again.margins(vectors[hard]).mean() < first.margins(vectors[hard]).mean()
+    wrong = [
+        float(((machine.margins(vectors)[:, 0] > 0) != (labels[:, 0] > 0)).mean())
+        for machine in (first, again)
+    ]
     assert wrong[1] < wrong[0]
 
 
-@pytest.mark.parametrize("wrong", [{"cost": 0}, {"positive_weight": -1}, {"iterations": 0}, {"tolerance": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"cost": 0}, {"positive_weight": -1}, {"max_iterations": 0}, {"tolerance": 0}]
+)
 def test_options_that_fit_nothing(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="above 0"):
-        SvmOptions(**wrong)
+        SVMOptions(**wrong)

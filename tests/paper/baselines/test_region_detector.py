@@ -22,12 +22,19 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
 from freeloc.metrics import Detections, detection_ap
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.paper.baselines import Detector, DetectorOptions, RegionFeatures, RegionOptions, train_detector
+from freeloc.paper.baselines import (
+    DetectorOptions,
+    RegionDetector,
+    RegionFeatures,
+    RegionOptions,
+    train_detector,
+)
+from freeloc.paper.baselines.linear_svm import LinearSVMs
 from freeloc.paper.baselines.region_detector import region_labels
 from freeloc.runtime import compile_network
 
 OPTIONS = RegionOptions(scales=(0.7,), side=120)
-FEW = DetectorOptions(drawn=3, mined=10)
+FEW = DetectorOptions(initial_negatives=3, max_hard_negatives=10)
 
 
 def proposed(sample_boxes: tuple[AnnotatedBox, ...], width: int, height: int, seed: int) -> Float32Array:
@@ -81,7 +88,7 @@ def pooled(
 @pytest.fixture(scope="module")
 def detector(
     scenes: tuple[Dataset, Dataset], pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...]
-) -> Detector:
+) -> RegionDetector:
     return train_detector(scenes[0], *pooled[0], FEW, quiet=True)
 
 
@@ -94,7 +101,7 @@ class TestLabels:
 
     def test_overlap_says_what_a_box_shows(self) -> None:
         boxes = [(0, 0, 100, 100), (0, 0, 100, 75), (0, 0, 100, 50), (0, 0, 100, 20), (200, 0, 300, 100)]
-        found = region_labels(boxes, self.OBJECTS, 4, DetectorOptions(positive=0.7))
+        found = region_labels(boxes, self.OBJECTS, 4, DetectorOptions(positive_iou=0.7))
         assert found.dtype == np.int8
         assert found[:, 0].tolist() == [1, 1, 0, -1, -1]
         assert found[:, 1].tolist() == [-1, -1, -1, -1, 1]
@@ -114,9 +121,11 @@ class TestLabels:
         assert (region_labels([(0, 0, 10, 10)], (), 2) == -1).all()
         assert region_labels([], self.OBJECTS, 3).shape == (0, 3)
 
-    @pytest.mark.parametrize("wrong", [{"negative": 0}, {"positive": 0.2}, {"positive": 1.1}, {"rounds": -1}])
+    @pytest.mark.parametrize(
+        "wrong", [{"negative_iou": 0}, {"positive_iou": 0.2}, {"positive_iou": 1.1}, {"rounds": -1}]
+    )
     def test_options_that_fit_nothing(self, wrong: dict[str, float]) -> None:
-        with pytest.raises(ValueError, match="proposals"):
+        with pytest.raises(ValueError, match="negative_iou|negatives"):
             DetectorOptions(**wrong)  # type: ignore[arg-type]
 
 
@@ -127,7 +136,7 @@ def average_precision(found: Detections, data: Dataset) -> float:
 def test_it_finds_objects_it_has_not_seen(
     scenes: tuple[Dataset, Dataset],
     pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...],
-    detector: Detector,
+    detector: RegionDetector,
 ) -> None:
     assert detector.classes == scenes[1].classes
     found = detector.detect(*pooled[1], quiet=True)
@@ -137,7 +146,7 @@ def test_it_finds_objects_it_has_not_seen(
 
 
 def test_what_is_found_is_proposals_that_do_not_cover_each_other(
-    pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...], detector: Detector
+    pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...], detector: RegionDetector
 ) -> None:
     regions, proposals = pooled[1]
     found = detector.detect(regions, proposals, 0.4, quiet=True)
@@ -146,7 +155,7 @@ def test_what_is_found_is_proposals_that_do_not_cover_each_other(
         own = found.image == image
         assert own.sum() <= 100 + len(detector.classes)
         assert (np.diff(found.score[own]) <= 0).all()
-        scores = regions.vectors(image, boxes) @ detector.weights.T + detector.bias
+        scores = regions.vectors(image, boxes) @ detector.svms.weights.T + detector.svms.bias
         for label in range(len(detector.classes)):
             mine = own & (found.label == label)
             kept = found.boxes[mine]
@@ -157,18 +166,18 @@ def test_what_is_found_is_proposals_that_do_not_cover_each_other(
 
 
 def test_the_surest_box_of_each_class_always_stays(
-    pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...], detector: Detector
+    pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...], detector: RegionDetector
 ) -> None:
     regions, proposals = pooled[1]
     classes = len(detector.classes)
-    few = detector.detect(regions, proposals, most=1, quiet=True)
+    few = detector.detect(regions, proposals, max_boxes=1, quiet=True)
     assert len(few) == len(regions) * classes
     pairs = few.image * classes + few.label
     assert len(np.unique(pairs)) == len(few)
 
 
 def test_a_image_without_proposals_has_no_detections(
-    pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...], detector: Detector
+    pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...], detector: RegionDetector
 ) -> None:
     regions, proposals = pooled[1]
     bare = [np.zeros((0, 4), np.float32), *proposals[1:]]
@@ -179,43 +188,45 @@ def test_a_image_without_proposals_has_no_detections(
 def test_training_is_the_same_every_time_and_hard_negatives_matter(
     scenes: tuple[Dataset, Dataset],
     pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...],
-    detector: Detector,
+    detector: RegionDetector,
 ) -> None:
     again = train_detector(scenes[0], *pooled[0], FEW, quiet=True)
-    np.testing.assert_allclose(again.weights, detector.weights, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(again.svms.weights, detector.svms.weights, rtol=1e-3, atol=1e-4)
     without = train_detector(scenes[0], *pooled[0], replace(FEW, rounds=0), quiet=True)
-    assert np.abs(without.weights - detector.weights).max() > 0.01
+    assert np.abs(without.svms.weights - detector.svms.weights).max() > 0.01
 
 
-def test_it_is_kept_and_comes_back(detector: Detector, tmp_path: Path) -> None:
+def test_it_is_kept_and_comes_back(detector: RegionDetector, tmp_path: Path) -> None:
     place = tmp_path / "new" / "detector.npz"
-    assert Detector.load(place, "these") is None
+    assert RegionDetector.load(place, "these") is None
     detector.save(place, "these")
-    kept = Detector.load(place, "these")
+    kept = RegionDetector.load(place, "these")
     assert kept is not None
     assert kept.classes == detector.classes
-    np.testing.assert_array_equal(kept.weights, detector.weights)
-    np.testing.assert_array_equal(kept.bias, detector.bias)
-    assert Detector.load(place, "others") is None
+    np.testing.assert_array_equal(kept.svms.weights, detector.svms.weights)
+    np.testing.assert_array_equal(kept.svms.bias, detector.svms.bias)
+    assert RegionDetector.load(place, "others") is None
     place.write_bytes(place.read_bytes()[:100])
-    assert Detector.load(place, "these") is None
+    assert RegionDetector.load(place, "these") is None
 
 
 def test_what_does_not_fit_is_refused(
     scenes: tuple[Dataset, Dataset],
     pooled: tuple[tuple[RegionFeatures, list[Float32Array]], ...],
-    detector: Detector,
+    detector: RegionDetector,
 ) -> None:
     data, (regions, proposals) = scenes[0], pooled[0]
-    with pytest.raises(ValueError, match="24 images need their proposals, not those of 23"):
+    with pytest.raises(ValueError, match="24 images but proposals of 23 images"):
         train_detector(data, regions, proposals[:-1])
-    with pytest.raises(ValueError, match="8 images need their features"):
+    with pytest.raises(ValueError, match="8 images but features of 24 images"):
         train_detector(scenes[1], regions, proposals)
     unseen = replace(data, samples=tuple(replace(sample, boxes=None) for sample in data))
     with pytest.raises(FreelocError, match="has no boxes"):
         train_detector(unseen, regions, proposals)
     bare = replace(data, samples=tuple(replace(sample, boxes=()) for sample in data))
-    with pytest.raises(FreelocError, match=f"no box of {data.classes[0]} to learn from"):
+    with pytest.raises(FreelocError, match=f"no box of class {data.classes[0]} to train on"):
         train_detector(bare, regions, proposals)
-    with pytest.raises(FreelocError, match="reads 3 values a box"):
-        Detector(data.classes, detector.weights[:, :3], detector.bias).detect(regions, proposals)
+    with pytest.raises(FreelocError, match="vectors of length 3"):
+        RegionDetector(data.classes, LinearSVMs(detector.svms.weights[:, :3], detector.svms.bias)).detect(
+            regions, proposals
+        )

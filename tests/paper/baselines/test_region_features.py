@@ -19,14 +19,7 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.nn.conv1x1 import Conv1x1
-from freeloc.paper.baselines.region_features import (
-    AROUND,
-    BOX,
-    QUARTERS,
-    RegionFeatures,
-    RegionOptions,
-    RegionPart,
-)
+from freeloc.paper.baselines.region_features import RegionFeatures, RegionOptions, RegionPart
 
 CHANNELS, WIDTH = 3, 5
 SCALES = (0.35, 0.7)
@@ -113,14 +106,14 @@ def test_a_vector_is_the_mean_of_the_map_at_the_scale_that_suits_the_box(
         return  # narrower than a cell, where a box is widened
     side = np.sqrt((box[2:] - box[:2]).prod()) * 500 / size.longest
     scale = min(SCALES, key=lambda one: abs(np.log(side * one / 60)))
-    (found,) = regions(parts=(BOX,)).vectors(index, box[None])
+    (found,) = regions(parts=("box",)).vectors(index, box[None])
     np.testing.assert_allclose(found, unit(slow_mean(index, scale, box)), atol=0.02)
 
 
 def test_parts_follow_each_other_and_each_has_length_one() -> None:
-    parts: tuple[RegionPart, ...] = (QUARTERS, BOX, AROUND)
+    parts: tuple[RegionPart, ...] = ("quarters", "box", "around")
     boxes = np.array([[100, 100, 200, 180], [10, 0, 590, 390]])
-    pooling = regions(parts=parts, surroundings=1.5)
+    pooling = regions(parts=parts, context=1.5)
     found = pooling.vectors(0, boxes)
     assert found.dtype == np.float32
     assert found.shape == (2, 6 * WIDTH) == (2, pooling.width)
@@ -154,7 +147,7 @@ def test_a_box_without_extent_still_has_a_vector() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match="1 images need their features"):
+    with pytest.raises(ValueError, match="1 image sizes but features of 2 images"):
         RegionFeatures(BACKBONE, MAPS, MAPS.sizes[:1])
     with pytest.raises(ValueError, match="no features at scale 1"):
         regions(scales=(0.7, 1.0))
@@ -163,7 +156,7 @@ def test_what_does_not_fit_is_refused() -> None:
         {"parts": ()},
         {"parts": ("box", "sky")},
         {"side": 0},
-        {"surroundings": 0.5},
+        {"context": 0.5},
     ):
         with pytest.raises(ValueError, match="regions need"):
             RegionOptions(**wrong)  # type: ignore[arg-type]

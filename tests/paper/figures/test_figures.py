@@ -26,25 +26,16 @@ from freeloc.metrics import (
 )
 from freeloc.paper.figures import image_axes
 from freeloc.paper.figures import precision_recall as curves
-from freeloc.paper.figures.catalog import (
-    BLUE,
-    GREEN,
-    MAGENTA,
-    PAPER_PAIRS,
-    RED,
+from freeloc.paper.figures.class_bars import draw_class_bars, order_by_gap
+from freeloc.paper.figures.examples import (
     BoxExample,
-    CurveSet,
-    EvolutionRow,
-    Frame,
     PointExample,
-    class_bars,
-    draw_boxes_figure,
-    draw_evolution,
-    draw_points,
-    order_by_gap,
-    precision_recall_grid,
-    save_figure,
+    draw_box_examples,
+    draw_point_examples,
 )
+from freeloc.paper.figures.map_evolution import EvolutionRow, Frame, draw_map_evolution
+from freeloc.paper.figures.precision_recall import CurveSet, draw_precision_recall
+from freeloc.visualization.plots import BLUE, GREEN, MAGENTA, PAPER_PAIRS, RED, save_figure
 
 matplotlib = pytest.importorskip("matplotlib")
 NAMES = ("cat", "dog", "$x$", "bus")
@@ -78,7 +69,7 @@ def test_the_greatest_gap_comes_first_and_unknown_ones_last() -> None:
 
 def test_bars_are_as_long_as_their_numbers() -> None:
     first, second = np.array([0.5, 0.9, np.nan, 0.4]), np.array([0.45, 0.2, 0.1, 0.40001])
-    figure = class_bars(NAMES, first, second, ("tags", "boxes"), "A title")
+    figure = draw_class_bars(NAMES, first, second, ("tags", "boxes"), "A title")
     (area,) = figure.axes
     assert [label.get_text() for label in area.get_yticklabels()] == ["dog", "cat", "bus", "$x$"]
     widths = [bar.get_width() for bar in area.patches]
@@ -95,7 +86,7 @@ def test_bars_are_as_long_as_their_numbers() -> None:
 
 def test_long_names_stay_inside_the_figure() -> None:
     labels = ("weakly supervised: classification", "masked pooling, pushed down outside: classification")
-    figure = class_bars(NAMES, [0.5] * 4, [0.4] * 4, labels, "A title")
+    figure = draw_class_bars(NAMES, [0.5] * 4, [0.4] * 4, labels, "A title")
     figure.canvas.draw()
     for words in figure.legends[0].get_texts():
         assert 0 <= words.get_window_extent().x0 < words.get_window_extent().x1 <= figure.bbox.width
@@ -104,7 +95,7 @@ def test_long_names_stay_inside_the_figure() -> None:
 def test_eighty_classes_fit_without_overlap() -> None:
     random = np.random.default_rng(0)
     first, second = random.random((2, 80))
-    figure = class_bars([f"class {n}" for n in range(80)], first, second, ("a", "b"), "Title")
+    figure = draw_class_bars([f"class {n}" for n in range(80)], first, second, ("a", "b"), "Title")
     assert len(figure.axes) == 2
     shown = [label.get_text() for area in figure.axes for label in area.get_yticklabels()]
     assert sorted(shown) == sorted(f"class {n}" for n in range(80))
@@ -124,9 +115,9 @@ def test_eighty_classes_fit_without_overlap() -> None:
 def test_bars_need_numbers_for_every_class() -> None:
     for wrong in ([0.5], [[0.5, 0.5, 0.5, 0.5]]):
         with pytest.raises(ValueError, match="4 classes"):
-            class_bars(NAMES, wrong, [0.1] * 4, ("a", "b"))
+            draw_class_bars(NAMES, wrong, [0.1] * 4, ("a", "b"))
     with pytest.raises(ValueError, match="at least one class"):
-        class_bars([], [], [], ("a", "b"))
+        draw_class_bars([], [], [], ("a", "b"))
 
 
 # --- colours ---------------------------------------------------------------------------------------------
@@ -215,7 +206,7 @@ def test_the_mean_leaves_out_classes_without_positives(three: list[PrecisionReca
 
 def test_a_panel_per_class_and_one_for_the_mean(three: list[PrecisionRecallCurve]) -> None:
     sets = [CurveSet("classification", three, BLUE), CurveSet("location", three[::-1], GREEN)]
-    figure = precision_recall_grid(("cat", "dog", "bus"), sets, "Title")
+    figure = draw_precision_recall(("cat", "dog", "bus"), sets, "Title")
     assert [area.get_title() for area in figure.axes] == ["mean", "cat", "dog", "bus"]
     areas = [curves._area(curve) for curve in three]
     numbers = [text.get_text() for text in figure.axes[0].texts]
@@ -231,7 +222,7 @@ def test_panels_fill_their_rows(panels: int, columns: int) -> None:
 
 def test_eighty_panels(three: list[PrecisionRecallCurve]) -> None:
     names = [f"class {n}" for n in range(80)]
-    figure = precision_recall_grid(names, [CurveSet("a", [three[n % 2] for n in range(80)], BLUE)])
+    figure = draw_precision_recall(names, [CurveSet("a", [three[n % 2] for n in range(80)], BLUE)])
     assert [area.get_title() for area in figure.axes][1:] == names
     frames = np.array([area.get_position().extents for area in figure.axes])
     assert frames.min() > 0
@@ -241,7 +232,7 @@ def test_eighty_panels(three: list[PrecisionRecallCurve]) -> None:
 def test_curves_need_one_per_class(three: list[PrecisionRecallCurve]) -> None:
     for names, sets in (((), []), (("cat",), []), (("cat",), [CurveSet("a", three, BLUE)])):
         with pytest.raises(ValueError, match="a curve for each"):
-            precision_recall_grid(names, sets)
+            draw_precision_recall(names, sets)
 
 
 # --- images -----------------------------------------------------------------------------------------
@@ -260,7 +251,7 @@ def test_a_map_lies_over_the_image_as_its_lattice_does(
     """A smooth ramp on a lattice, drawn, has at each pixel the value of the ramp there."""
     lattice = Lattice(Size(width, height), 6, 8)
     ramp = (across * lattice.xs / width + (1 - across) * down * lattice.ys[:, None] / height) * 0.8
-    drawn = image_axes.under_map(Image.fromarray(grey(height, width)), ramp.astype(np.float32))
+    drawn = image_axes.overlay_map(Image.fromarray(grey(height, width)), ramp.astype(np.float32))
     x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
     wanted = (across * x + (1 - across) * down * y[:, None]) * 0.8
     inner_x, inner_y = (abs(x - 0.5) < 0.4), (abs(y - 0.5) < 0.4)
@@ -278,8 +269,8 @@ def frame(iteration: int, peak: float) -> Frame:
 
 
 def test_evolution_shows_windows_and_growing_maps(tmp_path: Path) -> None:
-    rows = [EvolutionRow(grey(300, 400), "cat", [frame(10, 0.5), frame(5000, 2.0)], losing_class="dog")]
-    figure = draw_evolution(rows, "Title")
+    rows = [EvolutionRow(grey(300, 400), "cat", [frame(10, 0.5), frame(5000, 2.0)], absent_class="dog")]
+    figure = draw_map_evolution(rows, "Title")
     told = texts(figure)
     for words in ("iteration 10", "iteration 5\u2009000", "cat", "not dog", "−0.50", "Title"):
         assert words in told
@@ -297,9 +288,11 @@ def test_evolution_shows_windows_and_growing_maps(tmp_path: Path) -> None:
 
 def test_colours_of_a_row_can_be_told_and_low_maps_still_show() -> None:
     low = Frame(1, np.array([[-4, -2]], np.float32), (0, 0, 9, 9))
-    assert draw_evolution([EvolutionRow(grey(10, 20), "cat", [low])]).axes[0].images[0].get_array().std() > 5
+    assert (
+        draw_map_evolution([EvolutionRow(grey(10, 20), "cat", [low])]).axes[0].images[0].get_array().std() > 5
+    )
     told = EvolutionRow(grey(10, 20), "cat", [low], limits=(0.0, 1.0))
-    assert draw_evolution([told]).axes[0].images[0].get_array().std() == 0
+    assert draw_map_evolution([told]).axes[0].images[0].get_array().std() == 0
 
 
 def test_rows_of_an_evolution_share_their_iterations() -> None:
@@ -308,8 +301,8 @@ def test_rows_of_an_evolution_share_their_iterations() -> None:
         [EvolutionRow(grey(9, 9), "cat", [])],
         [EvolutionRow(grey(9, 9), "cat", [frame(n, 1.0)]) for n in (1, 2)],
     ):
-        with pytest.raises(ValueError, match="share their iterations"):
-            draw_evolution(rows)
+        with pytest.raises(ValueError, match="must have the same iterations"):
+            draw_map_evolution(rows)
 
 
 def test_points_have_their_cross_and_the_frame_of_their_outcome(tmp_path: Path) -> None:
@@ -318,7 +311,7 @@ def test_points_have_their_cross_and_the_frame_of_their_outcome(tmp_path: Path) 
         PointExample(grey(400, 300), "a class with a very long name indeed", 10.0, 390.0, -0.5, False),
         PointExample(grey(1, 1), "dog", float("nan"), 0.5, 0.0, True),
     ]
-    figure = draw_points(examples, 2)
+    figure = draw_point_examples(examples, 2)
     picture = pixels(figure, tmp_path / "points")
     told = texts(figure)
     assert "cat  0.93 ✓" in told
@@ -342,7 +335,7 @@ def test_points_have_their_cross_and_the_frame_of_their_outcome(tmp_path: Path) 
 
 def test_extents_show_both_kinds_of_boxes() -> None:
     one = BoxExample(grey(300, 400), "cat", [(10, 20, 200, 220)], [(0, 0, 500, 100)], 0.25)
-    figure = draw_boxes_figure([one])
+    figure = draw_box_examples([one])
     (area,) = figure.axes
     annotated, found = area.patches
     assert annotated.get_bbox().extents.tolist() == [0, 0, 400, 100]
@@ -350,19 +343,19 @@ def test_extents_show_both_kinds_of_boxes() -> None:
     assert annotated.get_linestyle() != found.get_linestyle()
     told = texts(figure)
     assert {"cat  IoU 0.25", "predicted", "annotated"} <= set(told)
-    assert "annotated" not in texts(draw_boxes_figure([BoxExample(grey(9, 9), "cat", [])]))
+    assert "annotated" not in texts(draw_box_examples([BoxExample(grey(9, 9), "cat", [])]))
 
 
 def test_sheets_need_images() -> None:
-    for draw in (draw_points, draw_boxes_figure):
+    for draw in (draw_point_examples, draw_box_examples):
         with pytest.raises(ValueError, match="at least one example"):
             draw([])
-    with pytest.raises(ValueError, match="image is"):
-        draw_points([PointExample(grey(9, 9).astype(float), "cat", 1, 1, 0.5, True)])
+    with pytest.raises(ValueError, match="image must be"):
+        draw_point_examples([PointExample(grey(9, 9).astype(float), "cat", 1, 1, 0.5, True)])
 
 
 def test_large_images_are_shrunk() -> None:
-    figure = draw_boxes_figure([BoxExample(grey(3000, 4000), "cat", [(0, 0, 2000, 1500)])])
+    figure = draw_box_examples([BoxExample(grey(3000, 4000), "cat", [(0, 0, 2000, 1500)])])
     assert figure.axes[0].images[0].get_array().shape == (420, 560, 3)
     assert figure.axes[0].get_xlim() == (0, 4000)
 
@@ -372,7 +365,7 @@ def test_large_images_are_shrunk() -> None:
 
 def test_files_repeat_byte_by_byte_and_name_no_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def draw() -> list[bytes]:
-        figure = class_bars(NAMES, [0.5] * 4, [0.25, 0.3, 0.1, 0.2], ("a", "b"), "Title")
+        figure = draw_class_bars(NAMES, [0.5] * 4, [0.25, 0.3, 0.1, 0.2], ("a", "b"), "Title")
         paths = save_figure(figure, tmp_path / "new" / "voc.2012")
         assert [path.name for path in paths] == ["voc.2012.png", "voc.2012.svg"]
         return [path.read_bytes() for path in paths]
@@ -394,23 +387,24 @@ def test_files_repeat_byte_by_byte_and_name_no_day(tmp_path: Path, monkeypatch: 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "a.png").mkdir()
     with pytest.raises(FreelocError, match=r"cannot write .*a\.png"):
-        save_figure(draw_boxes_figure([BoxExample(grey(9, 9), "cat", [])]), tmp_path / "a")
+        save_figure(draw_box_examples([BoxExample(grey(9, 9), "cat", [])]), tmp_path / "a")
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(FreelocError, match=r"pip install 'freeloc\[reproduce\]'"):
-        class_bars(NAMES, [0.5] * 4, [0.5] * 4, ("a", "b"))
+        draw_class_bars(NAMES, [0.5] * 4, [0.5] * 4, ("a", "b"))
     with pytest.raises(FreelocError, match=r"pip install 'freeloc\[reproduce\]'"):
-        draw_boxes_figure([BoxExample(grey(9, 9), "cat", [])])
+        draw_box_examples([BoxExample(grey(9, 9), "cat", [])])
 
 
 def test_matplotlib_comes_late_and_pyplot_never() -> None:
     code = (
-        "import sys; from freeloc.paper.figures.catalog import class_bars, figure_bytes; "
+        "import sys; from freeloc.paper.figures.class_bars import draw_class_bars; "
+        "from freeloc.visualization.plots import figure_bytes; "
         "assert 'matplotlib' not in sys.modules; "
-        "figure_bytes(class_bars(['a'], [1], [0], ('b', 'c')), 'svg'); "
+        "figure_bytes(draw_class_bars(['a'], [1], [0], ('b', 'c')), 'svg'); "
         "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,7 +1,8 @@
-"""Linear support vector machines, one for each class, all fitted at once on the same vectors.
+"""Linear support vector machines, one per class, fitted together on the same vectors.
 
-Squared hinge loss, as LIBLINEAR's L2-loss machines, minimised by L-BFGS: with one matrix product for all classes a
-fit takes seconds where one class after the other takes minutes.
+The loss is the squared hinge, as in LIBLINEAR's L2-loss SVMs, minimized by L-BFGS. It is implemented here because
+one matrix product then serves all classes: a fit takes seconds, where scikit-learn fits the classes one after
+another in minutes.
 """
 
 from __future__ import annotations
@@ -13,37 +14,38 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from freeloc._typing import Float32Array
+from freeloc._typing import Float32Array, IntpArray
 
-__all__ = ["Labels", "LinearSVMs", "SvmOptions", "fit_linear_svms", "hard_rows"]
+__all__ = ["LinearSVMs", "RegionLabels", "SVMOptions", "fit_linear_svms", "hard_negatives"]
 
-Labels = npt.NDArray[np.int8]
+RegionLabels = npt.NDArray[np.int8]
+"""(M, K) int8: +1 where a vector belongs to a class, −1 where it does not, 0 where it is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
-class SvmOptions:
-    """How machines are fitted.
+class SVMOptions:
+    """How linear SVMs are fitted.
 
     Attributes:
-        cost: weight of the loss against the squared length of the weights (LIBLINEAR's C).
-        positive_weight: how much more a positive vector weighs than a negative one.
-        tolerance: a fit ends when no slope of the objective is steeper, as a share of the steepest before it.
-        iterations: and after so many steps in any case.
+        cost: weight of the loss relative to the squared norm of the weights (LIBLINEAR's C).
+        positive_weight: weight of a positive vector relative to a negative one.
+        tolerance: a fit ends when the largest gradient component is below this fraction of the initial one.
+        max_iterations: maximum number of L-BFGS iterations.
     """
 
     cost: float = 1.0
     positive_weight: float = 2.0
     tolerance: float = 1e-3
-    iterations: int = 60
+    max_iterations: int = 60
 
     def __post_init__(self) -> None:
-        if min(self.cost, self.positive_weight, self.tolerance, self.iterations) <= 0:
-            raise ValueError("machines need a cost, weights, a tolerance and iterations above 0")
+        if min(self.cost, self.positive_weight, self.tolerance, self.max_iterations) <= 0:
+            raise ValueError("cost, positive_weight, tolerance and max_iterations must be above 0")
 
 
 @dataclass(frozen=True, eq=False)
 class LinearSVMs:
-    """K linear functions of vectors.
+    """The weights of K linear SVMs.
 
     Attributes:
         weights: (K, D) float32.
@@ -53,63 +55,66 @@ class LinearSVMs:
     weights: Float32Array
     bias: Float32Array
 
-    def __call__(self, vectors: Float32Array) -> Float32Array:
-        """(M, D) vectors → (M, K) margins: above 0 for the class, beyond ±1 surely."""
+    def margins(self, vectors: Float32Array) -> Float32Array:
+        """Compute the (M, K) margins of (M, D) vectors, which are positive for members of a class."""
         margins: Float32Array = vectors @ self.weights.T + self.bias
         return margins
 
 
 def fit_linear_svms(
-    vectors: Float32Array, labels: Labels, options: SvmOptions | None = None, start: LinearSVMs | None = None
+    vectors: Float32Array,
+    labels: RegionLabels,
+    options: SVMOptions | None = None,
+    start: LinearSVMs | None = None,
 ) -> LinearSVMs:
-    """Fit one machine for each class.
+    """Fit one linear SVM per class.
+
+    For each class, the result minimizes ½‖w‖² + cost · Σ weight · max(0, 1 − label · (w·x + b))²; the bias is not
+    penalized.
 
     Args:
-        vectors: (M, D) float32, of which each machine reads those its labels name.
-        labels: (M, K) +1, −1, or 0 where a vector says nothing about a class.
-        options: how.
-        start: machines to begin with; default without weights. It changes how long a fit takes, and not where it
-            ends.
-
-    Returns:
-        For each class the minimum of ½‖w‖² + cost · Σ weight · max(0, 1 − label · (w·x + b))²; the bias is free.
+        vectors: (M, D) float32.
+        labels: (M, K) see `RegionLabels`.
+        options: how to fit; None: the defaults.
+        start: SVMs to start from; None: weights of 0. They affect the duration of a fit, not its result.
     """
-    options = options or SvmOptions()
+    options = options or SVMOptions()
     problem = _Problem(vectors, labels, options)
-    # Nearly all vectors show no class: without weights they are already where they belong.
-    resting = LinearSVMs(
+    # Nearly all vectors are negative, and a bias of −1 alone already classifies those correctly.
+    initial = LinearSVMs(
         np.zeros((labels.shape[1], vectors.shape[1]), np.float32), -np.ones(labels.shape[1], np.float32)
     )
-    point = problem.place(resting)
-    steepest = problem.slope(point)[1].abs().max().item()
+    point = problem.to_point(initial)
+    largest = problem.objective(point)[1].abs().max().item()
     if start is not None:
-        point = problem.place(start)
+        point = problem.to_point(start)
     point.requires_grad_(True)
-    search = torch.optim.LBFGS(
+    optimizer = torch.optim.LBFGS(
         [point],
-        max_iter=options.iterations,
-        tolerance_grad=options.tolerance * steepest,
+        max_iter=options.max_iterations,
+        tolerance_grad=options.tolerance * largest,
         tolerance_change=0,
         history_size=20,
         line_search_fn="strong_wolfe",
     )
 
-    def objective() -> float:
-        value, point.grad = problem.slope(point.detach())
+    def closure() -> float:
+        value, point.grad = problem.objective(point.detach())
         return value
 
-    search.step(objective)  # type: ignore[no-untyped-call]
-    return problem.svms(point.detach())
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return problem.from_point(point.detach())
 
 
 class _Problem:
-    """The objective of all classes together, in coordinates that suit a search along slopes.
+    """The objective of all classes in coordinates in which gradient descent is well conditioned.
 
-    Vectors of a network have a mean that towers over what tells them apart. As the bias is free, they can be told
-    from their mean without changing what is sought; and it is counted in units of their deviation.
+    The mean of network features is much larger than their differences. Because the bias is not penalized, the mean
+    can be subtracted from the vectors without changing the minimum, and the bias is measured in units of their
+    standard deviation.
     """
 
-    def __init__(self, vectors: Float32Array, labels: Labels, options: SvmOptions) -> None:
+    def __init__(self, vectors: Float32Array, labels: RegionLabels, options: SVMOptions) -> None:
         self._rows = torch.from_numpy(vectors)
         self._signs = torch.from_numpy(labels).float()
         weight = torch.where(self._signs > 0, options.positive_weight, 1.0) * (self._signs != 0)
@@ -118,47 +123,49 @@ class _Problem:
         variance = self._rows.square().mean(dim=0) - self._mean.square()
         self._unit = max(float(variance.mean()), 1e-12) ** 0.5
 
-    def place(self, svms: LinearSVMs) -> Tensor:
-        """(K, D + 1) coordinates of machines."""
+    def to_point(self, svms: LinearSVMs) -> Tensor:
+        """Convert SVMs to (K, D + 1) coordinates."""
         weights = torch.from_numpy(svms.weights)
-        level = (torch.from_numpy(svms.bias) + weights @ self._mean) / self._unit
-        return torch.cat([weights, level[:, None]], dim=1)
+        offset = (torch.from_numpy(svms.bias) + weights @ self._mean) / self._unit
+        return torch.cat([weights, offset[:, None]], dim=1)
 
-    def svms(self, point: Tensor) -> LinearSVMs:
-        """What `place` was given."""
-        weights, bias = self._read(point)
+    def from_point(self, point: Tensor) -> LinearSVMs:
+        """Convert (K, D + 1) coordinates to SVMs."""
+        weights, bias = self._weights_and_bias(point)
         return LinearSVMs(np.ascontiguousarray(weights.numpy()), bias.numpy())
 
-    def _read(self, point: Tensor) -> tuple[Tensor, Tensor]:
+    def _weights_and_bias(self, point: Tensor) -> tuple[Tensor, Tensor]:
         weights = point[:, :-1]
         return weights, point[:, -1] * self._unit - weights @ self._mean
 
-    def slope(self, point: Tensor) -> tuple[float, Tensor]:
-        """The objective, and its (K, D + 1) gradient."""
-        weights, bias = self._read(point)
-        short = (1 - self._signs * torch.addmm(bias, self._rows, weights.T)).clamp_(min=0)
-        pull = self._costs * short
-        value = 0.5 * weights.square().sum().double() + (pull * short).sum(dtype=torch.float64)
-        push = -2 * pull * self._signs
-        total = push.sum(dim=0)[:, None]
+    def objective(self, point: Tensor) -> tuple[float, Tensor]:
+        """Compute the objective and its (K, D + 1) gradient."""
+        weights, bias = self._weights_and_bias(point)
+        hinge = (1 - self._signs * torch.addmm(bias, self._rows, weights.T)).clamp_(min=0)
+        weighted = self._costs * hinge
+        value = 0.5 * weights.square().sum().double() + (weighted * hinge).sum(dtype=torch.float64)
+        slope = -2 * weighted * self._signs
+        total = slope.sum(dim=0)[:, None]
         return float(value), torch.cat(
-            [weights + push.T @ self._rows - total * self._mean, total * self._unit], dim=1
+            [weights + slope.T @ self._rows - total * self._mean, total * self._unit], dim=1
         )
 
 
-def hard_rows(margins: Float32Array, labels: Labels, most: int, margin: float = -1.0) -> npt.NDArray[np.intp]:
-    """Negative vectors that a machine does not put beyond its margin.
+def hard_negatives(
+    margins: Float32Array, labels: RegionLabels, max_count: int, margin: float = -1.0
+) -> IntpArray:
+    """Find the negative vectors that are inside the margin of an SVM or misclassified.
 
     Args:
-        margins: (M, K) of the vectors.
-        labels: (M, K) of the same.
-        most: at most so many vectors, those that are hardest for any class.
-        margin: negatives above it are hard.
+        margins: (M, K) margins of the vectors.
+        labels: (M, K) labels of the vectors.
+        max_count: maximum number of vectors; those with the largest margin for any class are returned.
+        margin: negatives with a larger margin are hard.
 
     Returns:
-        Their indices, the hardest first.
+        Indices of the vectors, hardest first.
     """
     hardest = np.where(labels < 0, margins, -np.inf).max(axis=1, initial=-np.inf)
-    ranked: npt.NDArray[np.intp] = np.argsort(-hardest, kind="stable")[:most]
-    hard: npt.NDArray[np.intp] = ranked[hardest[ranked] > margin]
+    ranked: IntpArray = np.argsort(-hardest, kind="stable")[:max_count]
+    hard: IntpArray = ranked[hardest[ranked] > margin]
     return hard

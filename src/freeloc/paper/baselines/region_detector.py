@@ -1,8 +1,9 @@
-"""A detector trained from boxes: R-CNN's recipe (Girshick et al., CVPR 2014) on the features of a frozen backbone.
+"""A detector trained on boxes: R-CNN's recipe (Girshick et al., CVPR 2014) on the features of a frozen backbone.
 
-Row L of the paper's table. A linear machine for each class tells the proposals on objects of the class from the
-rest; its negatives are mined: fitted on a few at random, then asked about many, then fitted again with those it
-got wrong. What is left of an image's proposals after suppression is what is found.
+Row L of the paper's table. One linear SVM per class separates the proposals on objects of the class from all
+others. Negatives are mined: the SVMs are fitted on a few random negatives, applied to many more, and fitted again
+with those that they misclassify. At test time, the proposals that remain after non-maximum suppression are the
+detections.
 """
 
 from __future__ import annotations
@@ -14,24 +15,28 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._typing import Float32Array
+from freeloc._typing import Float32Array, IntpArray
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
-from freeloc.errors import FreelocError
+from freeloc.errors import DatasetError, ModelError
 from freeloc.geometry.iou import pairwise_iou
 from freeloc.geometry.nms import NMS_IOU, nms_per_class
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import track
 from freeloc.metrics import Detections
-from freeloc.paper.baselines.linear_svm import Labels, LinearSVMs, SvmOptions, fit_linear_svms, hard_rows
+from freeloc.paper.baselines.linear_svm import (
+    LinearSVMs,
+    RegionLabels,
+    SVMOptions,
+    fit_linear_svms,
+    hard_negatives,
+)
 from freeloc.paper.baselines.region_features import RegionFeatures
 from freeloc.paper.cached_arrays import load_cached_arrays, save_cached_arrays
 
-__all__ = ["Detector", "DetectorOptions", "region_labels", "train_detector"]
+__all__ = ["DetectorOptions", "RegionDetector", "region_labels", "train_detector"]
 
-IntpArray = npt.NDArray[np.intp]
-
-_ITSELF = 0.999
-"""Overlap of a box with itself, but for the rounding to float32."""
+_SAME_BOX_IOU = 0.999
+"""Overlap of a box with itself, allowing for rounding to float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,204 +44,196 @@ class DetectorOptions:
     """How a detector is trained.
 
     Attributes:
-        positive: a proposal that overlaps an object so much shows its class, as the object's own box does; with 1
-            only objects' own boxes do.
-        negative: one that overlaps no object of a class so much does not show it. What lies between says nothing.
-        drawn: proposals of each image to begin with, at random.
-        asked: so many proposals of each image, drawn at random, are asked in a round; pooling them is what
-            takes the time.
-        mined: at most so many hard ones of each image are added in a round.
-        rounds: how often hard ones are sought.
-        svm: how machines are fitted.
-        seed: of what is drawn.
+        positive_iou: overlap from which a proposal is a positive, like the annotated box itself; with 1, only
+            annotated boxes are positives.
+        negative_iou: overlap below which a proposal is a negative. Proposals in between are ignored.
+        initial_negatives: random negatives per image in the first fit.
+        candidates: random proposals per image that are searched for hard negatives in a round; pooling them takes
+            most of the time.
+        max_hard_negatives: maximum number of hard negatives that a round adds per image.
+        rounds: rounds of hard negative mining.
+        svm: how SVMs are fitted.
+        seed: seed of the random choices.
     """
 
-    positive: float = 1.0
-    negative: float = 0.3
-    drawn: int = 20
-    asked: int = 500
-    mined: int = 40
+    positive_iou: float = 1.0
+    negative_iou: float = 0.3
+    initial_negatives: int = 20
+    candidates: int = 500
+    max_hard_negatives: int = 40
     rounds: int = 1
-    svm: SvmOptions = field(default_factory=SvmOptions)
+    svm: SVMOptions = field(default_factory=SVMOptions)
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.negative <= self.positive <= 1:
-            raise ValueError(
-                "proposals that show a class overlap it more than those that do not, and at most 1"
-            )
-        if min(self.drawn, self.asked, self.mined, self.rounds) < 0:
-            raise ValueError("no fewer than 0 proposals can be drawn or mined")
+        if not 0 < self.negative_iou <= self.positive_iou <= 1:
+            raise ValueError("negative_iou must be above 0, and positive_iou from negative_iou to 1")
+        if min(self.initial_negatives, self.candidates, self.max_hard_negatives, self.rounds) < 0:
+            raise ValueError("numbers of negatives, candidates and rounds must not be negative")
 
 
 def region_labels(
     boxes: npt.ArrayLike,
-    objects: Sequence[AnnotatedBox],
+    annotated: Sequence[AnnotatedBox],
     classes: int,
     options: DetectorOptions | None = None,
-) -> Labels:
-    """What boxes show, by how much they overlap the objects of an image.
+) -> RegionLabels:
+    """Label boxes by their overlap with the annotated boxes of an image.
 
     Args:
         boxes: (M, 4) ``x1, y1, x2, y2``, edges in image pixels.
-        objects: the annotated ones. A box on one that is difficult, or a crowd, neither shows its class nor lacks
-            it.
-        classes: K.
-        options: how much is how much.
+        annotated: the annotated boxes. A box on a difficult or crowd box is neither a positive nor a negative of
+            its class.
+        classes: number of classes, K.
+        options: the overlaps; None: the defaults.
 
     Returns:
-        (M, K) int8: +1 where a box shows a class, −1 where it does not, 0 where that is left open.
+        (M, K) int8: +1 positive, −1 negative, 0 ignored.
     """
     options = options or DetectorOptions()
     corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    labels: Labels = np.full((len(corners), classes), -1, dtype=np.int8)
-    overlap = pairwise_iou(corners, [(one.x1, one.y1, one.x2, one.y2) for one in objects])
-    for column, one in zip(overlap.T, objects, strict=True):
-        labels[:, one.label] = np.maximum(labels[:, one.label], np.where(column >= options.negative, 0, -1))
-    for column, one in zip(overlap.T, objects, strict=True):
-        if not (one.difficult or one.crowd):
-            labels[column >= min(options.positive, _ITSELF), one.label] = 1
+    labels: RegionLabels = np.full((len(corners), classes), -1, dtype=np.int8)
+    overlap = pairwise_iou(corners, [(box.x1, box.y1, box.x2, box.y2) for box in annotated])
+    for column, box in zip(overlap.T, annotated, strict=True):
+        ignored = np.where(column >= options.negative_iou, 0, -1)
+        labels[:, box.label] = np.maximum(labels[:, box.label], ignored)
+    for column, box in zip(overlap.T, annotated, strict=True):
+        if not (box.difficult or box.crowd):
+            labels[column >= min(options.positive_iou, _SAME_BOX_IOU), box.label] = 1
     return labels
 
 
 @dataclass(frozen=True, eq=False)
-class Detector:
-    """K linear machines over vectors of boxes.
+class RegionDetector:
+    """K linear SVMs over region features.
 
     Attributes:
-        classes: the K classes.
-        weights: (K, D) float32.
-        bias: (K,) float32.
+        classes: the K class names.
+        svms: one SVM per class.
     """
 
     classes: tuple[str, ...]
-    weights: Float32Array
-    bias: Float32Array
+    svms: LinearSVMs
 
     def detect(
         self,
         regions: RegionFeatures,
         proposals: Sequence[Float32Array],
-        overlap: float = NMS_IOU,
-        most: int = 100,
+        iou_threshold: float = NMS_IOU,
+        max_boxes: int = 100,
         *,
         quiet: bool = False,
     ) -> Detections:
-        """Find objects in N images.
+        """Detect objects in N images.
 
         Args:
-            regions: the images' features.
-            proposals: for each image, (M, 4) boxes in its pixels.
-            overlap: of two boxes of one class that overlap more, the less sure one goes.
-            most: boxes of an image, the surest of all classes; but the surest of each class always stays.
+            regions: region features of the images.
+            proposals: for each image, (M, 4) boxes in image pixels.
+            iou_threshold: of two boxes of one class that overlap more, the lower-scoring one is suppressed.
+            max_boxes: maximum number of boxes per image over all classes; the highest-scoring box of each class is
+                always returned.
             quiet: show no progress.
 
         Returns:
-            The boxes, image by image, the surest first.
+            The boxes, image by image, highest score first.
 
         Raises:
-            FreelocError: the vectors are not those that the machines were fitted on.
-            ValueError: there are not as many lists of proposals as images.
+            ModelError: the vectors have another length than those the SVMs were fitted on.
+            ValueError: the number of proposal lists differs from the number of images.
         """
-        if regions.width != self.weights.shape[1]:
-            raise FreelocError(
-                f"the detector reads {self.weights.shape[1]} values a box, but regions give {regions.width}: "
-                "train it on regions made the same way"
+        if regions.width != self.svms.weights.shape[1]:
+            raise ModelError(
+                f"the detector expects vectors of length {self.svms.weights.shape[1]}, but those of the regions "
+                f"have length {regions.width}: train it on regions with the same options"
             )
         _check_count(regions, proposals)
-        svms = LinearSVMs(self.weights, self.bias)
 
-        def find(index: int) -> tuple[IntpArray, IntpArray, Float32Array]:
-            scores = svms(regions.vectors(index, proposals[index]))
-            kept, labels = _surest(proposals[index], scores, overlap, most)
-            return kept, labels, scores[kept, labels]
+        def find(index: int) -> Detections:
+            scores = self.svms.margins(regions.vectors(index, proposals[index]))
+            rows, labels = _select(proposals[index], scores, iou_threshold, max_boxes)
+            image = np.zeros(len(rows), np.intp)
+            return Detections.build(image, labels, scores[rows, labels], proposals[index][rows])
 
-        looked = track(prefetch(find, range(len(regions))), "detecting", len(regions), quiet=quiet)
-        found = list(looked)
-        if not found:
-            return Detections.build()
-        return Detections.build(
-            np.repeat(np.arange(len(found)), [len(kept) for kept, _, _ in found]),
-            np.concatenate([labels for _, labels, _ in found]),
-            np.concatenate([scores for _, _, scores in found]),
-            np.concatenate([boxes[kept] for boxes, (kept, _, _) in zip(proposals, found, strict=True)]),
-        )
+        results = track(prefetch(find, range(len(regions))), "detecting", len(regions), quiet=quiet)
+        return Detections.concatenate(list(results))
 
-    def save(self, path: Path, made_from: str) -> None:
+    def save(self, path: Path, cache_key: str) -> None:
         """Write the detector.
 
         Args:
             path: an ``.npz`` file.
-            made_from: tells what it was trained on, and how; `load` asks for the same.
+            cache_key: text that identifies the training data and options; `load` requires it.
         """
-        save_cached_arrays(path, made_from, classes=self.classes, weights=self.weights, bias=self.bias)
+        svms = self.svms
+        save_cached_arrays(path, cache_key, classes=self.classes, weights=svms.weights, bias=svms.bias)
 
     @classmethod
-    def load(cls, path: Path, made_from: str) -> Detector | None:
-        """What `save` kept; None where there is nothing, or it was made from something else."""
-        kept = load_cached_arrays(path, made_from)
-        if kept is None or kept.keys() != {"classes", "weights", "bias"}:
+    def load(cls, path: Path, cache_key: str) -> RegionDetector | None:
+        """Load a detector that `save` wrote; None if the file is missing, damaged or has another key."""
+        arrays = load_cached_arrays(path, cache_key)
+        if arrays is None or arrays.keys() != {"classes", "weights", "bias"}:
             return None
-        return cls(tuple(str(name) for name in kept["classes"]), kept["weights"], kept["bias"])
+        classes = tuple(str(name) for name in arrays["classes"])
+        return cls(classes, LinearSVMs(arrays["weights"], arrays["bias"]))
 
 
-def _surest(
-    boxes: Float32Array, scores: Float32Array, overlap: float, most: int
+def _select(
+    boxes: Float32Array, scores: Float32Array, iou_threshold: float, max_boxes: int
 ) -> tuple[IntpArray, IntpArray]:
-    """Indices and labels of the boxes of one image that stay, the surest first."""
-    kept = nms_per_class(boxes, scores, overlap)
+    """Return the row indices and labels of the detections in one image, highest score first."""
+    kept = nms_per_class(boxes, scores, iou_threshold)
     labels = np.repeat(np.arange(len(kept)), [len(rows) for rows in kept])
     rows = np.concatenate(kept) if kept else np.zeros(0, dtype=np.intp)
-    first = (
-        np.concatenate([np.arange(len(own)) == 0 for own in kept]) if kept else np.zeros(0, dtype=np.bool_)
+    best_of_class = (
+        np.concatenate([np.arange(len(rows)) == 0 for rows in kept]) if kept else np.zeros(0, dtype=np.bool_)
     )
     ranked = np.argsort(-scores[rows, labels], kind="stable")
-    stays = first[ranked] | (np.arange(len(ranked)) < most)
-    return rows[ranked[stays]], labels[ranked[stays]]
+    selected = best_of_class[ranked] | (np.arange(len(ranked)) < max_boxes)
+    return rows[ranked[selected]], labels[ranked[selected]]
 
 
 def train_detector(
-    data: Dataset,
+    dataset: Dataset,
     regions: RegionFeatures,
     proposals: Sequence[Float32Array],
     options: DetectorOptions | None = None,
     *,
     quiet: bool = False,
-) -> Detector:
-    """Train a detector from the boxes of N images.
+) -> RegionDetector:
+    """Train a detector on the boxes of N images.
 
     Args:
-        data: the images, with boxes.
-        regions: their features.
-        proposals: for each image, (M, 4) boxes in its pixels.
-        options: how.
+        dataset: the images, with boxes.
+        regions: region features of the images.
+        proposals: for each image, (M, 4) boxes in image pixels.
+        options: how to train; None: the defaults.
         quiet: show no progress.
 
     Raises:
-        FreelocError: an image has no boxes, or a class no object that is not difficult.
-        ValueError: there are not as many images or lists of proposals as features.
+        DatasetError: an image has no boxes, or a class has only difficult ones.
+        ValueError: the numbers of images, features and proposal lists differ.
     """
     options = options or DetectorOptions()
-    if len(data) != len(regions):
-        raise ValueError(f"{len(data)} images need their features, not those of {len(regions)}")
+    if len(dataset) != len(regions):
+        raise ValueError(f"there are {len(dataset)} images but features of {len(regions)} images")
     _check_count(regions, proposals)
-    _check_boxes(data)
-    examples = _Examples(data, regions, proposals, options)
-    examples.begin(quiet=quiet)
-    svms = fit_linear_svms(*examples.gathered(), options.svm)
+    _check_boxes(dataset)
+    training_set = _TrainingSet(dataset, regions, proposals, options)
+    training_set.add_initial(quiet=quiet)
+    svms = fit_linear_svms(*training_set.arrays(), options.svm)
     for _ in range(options.rounds):
-        if not examples.mine(svms, quiet=quiet):
+        if not training_set.add_hard_negatives(svms, quiet=quiet):
             break
-        svms = fit_linear_svms(*examples.gathered(), options.svm, svms)
-    return Detector(data.classes, svms.weights, svms.bias)
+        svms = fit_linear_svms(*training_set.arrays(), options.svm, svms)
+    return RegionDetector(dataset.classes, svms)
 
 
-class _Examples:
-    """The vectors that machines are fitted on, and where more of them come from."""
+class _TrainingSet:
+    """The vectors that SVMs are fitted on, and the proposals from which more are added."""
 
     def __init__(
         self,
-        data: Dataset,
+        dataset: Dataset,
         regions: RegionFeatures,
         proposals: Sequence[Float32Array],
         options: DetectorOptions,
@@ -245,88 +242,89 @@ class _Examples:
         self._options = options
         self._generator = np.random.default_rng(options.seed)
         self._boxes: list[Float32Array] = []
-        self._labels: list[Labels] = []
-        for sample, proposed in zip(data, proposals, strict=True):
-            objects = sample.boxes or ()
-            own = [(one.x1, one.y1, one.x2, one.y2) for one in objects if not (one.difficult or one.crowd)]
-            boxes = np.concatenate([np.array(own, np.float32).reshape(-1, 4), proposed])
+        self._labels: list[RegionLabels] = []
+        for sample, proposed in zip(dataset, proposals, strict=True):
+            annotated = sample.boxes or ()
+            corners = [(b.x1, b.y1, b.x2, b.y2) for b in annotated if not (b.difficult or b.crowd)]
+            boxes = np.concatenate([np.array(corners, np.float32).reshape(-1, 4), proposed])
             self._boxes.append(boxes)
-            self._labels.append(region_labels(boxes, objects, len(data.classes), options))
-        self._taken = [np.zeros(len(boxes), dtype=np.bool_) for boxes in self._boxes]
-        # Half precision: the vectors of some hundred thousand boxes are what takes memory here.
-        self._kept: list[tuple[npt.NDArray[np.float16], Labels]] = []
+            self._labels.append(region_labels(boxes, annotated, len(dataset.classes), options))
+        self._used = [np.zeros(len(boxes), dtype=np.bool_) for boxes in self._boxes]
+        # Stored in half precision: the vectors of several hundred thousand boxes dominate the memory used here.
+        self._vectors: list[tuple[npt.NDArray[np.float16], RegionLabels]] = []
 
-    def begin(self, *, quiet: bool) -> None:
-        """Take all that shows a class, and some of the rest at random."""
+    def add_initial(self, *, quiet: bool) -> None:
+        """Add all positives, and some other boxes at random."""
         chosen: list[IntpArray] = []
         for labels in self._labels:
-            shows = (labels > 0).any(axis=1)
-            rest = np.flatnonzero(~shows)
-            drawn = self._generator.permutation(rest)[: self._options.drawn]
-            chosen.append(np.concatenate([np.flatnonzero(shows), drawn]))
-        indices = range(len(chosen))
-        made = prefetch(
-            lambda index: self._regions.vectors(index, self._boxes[index][chosen[index]]), indices
+            positive = (labels > 0).any(axis=1)
+            others = np.flatnonzero(~positive)
+            drawn = self._generator.permutation(others)[: self._options.initial_negatives]
+            chosen.append(np.concatenate([np.flatnonzero(positive), drawn]))
+        pooled = prefetch(
+            lambda index: self._regions.vectors(index, self._boxes[index][chosen[index]]), range(len(chosen))
         )
-        for index, vectors in enumerate(track(made, "pooling objects", len(chosen), quiet=quiet)):
-            self._take(index, chosen[index], vectors)
+        for index, vectors in enumerate(track(pooled, "pooling objects", len(chosen), quiet=quiet)):
+            self._add(index, chosen[index], vectors)
 
-    def mine(self, svms: LinearSVMs, *, quiet: bool) -> int:
-        """Take what the machines find hardest of the rest; how many that were."""
+    def add_hard_negatives(self, svms: LinearSVMs, *, quiet: bool) -> int:
+        """Add the negatives that the SVMs classify worst, and return their number."""
         added = 0
-        # Drawn before the threads begin, for the same draws on every machine.
-        asked = [
-            np.sort(self._generator.permutation(np.flatnonzero(~taken))[: self._options.asked])
-            for taken in self._taken
+        # Drawn before the threads start, so that the choices do not depend on their number.
+        candidates = [
+            np.sort(self._generator.permutation(np.flatnonzero(~used))[: self._options.candidates])
+            for used in self._used
         ]
-        for index, rows, vectors in track(
-            self._hard(svms, asked), "seeking hard negatives", len(self._boxes), quiet=quiet
-        ):
-            self._take(index, rows, vectors)
+        found = self._find_hard(svms, candidates)
+        for index, rows, vectors in track(found, "mining hard negatives", len(self._boxes), quiet=quiet):
+            self._add(index, rows, vectors)
             added += len(rows)
         return added
 
-    def _hard(
-        self, svms: LinearSVMs, asked: Sequence[IntpArray]
+    def _find_hard(
+        self, svms: LinearSVMs, candidates: Sequence[IntpArray]
     ) -> Iterator[tuple[int, IntpArray, Float32Array]]:
         def find(index: int) -> tuple[int, IntpArray, Float32Array]:
-            rest = asked[index]
-            vectors = self._regions.vectors(index, self._boxes[index][rest])
-            hard = hard_rows(svms(vectors), self._labels[index][rest], self._options.mined)
-            return index, rest[hard], vectors[hard]
+            rows = candidates[index]
+            vectors = self._regions.vectors(index, self._boxes[index][rows])
+            labels = self._labels[index][rows]
+            hard = hard_negatives(svms.margins(vectors), labels, self._options.max_hard_negatives)
+            return index, rows[hard], vectors[hard]
 
         return prefetch(find, range(len(self._boxes)))
 
-    def _take(self, index: int, rows: IntpArray, vectors: Float32Array) -> None:
-        self._taken[index][rows] = True
-        self._kept.append((vectors.astype(np.float16), self._labels[index][rows]))
+    def _add(self, index: int, rows: IntpArray, vectors: Float32Array) -> None:
+        self._used[index][rows] = True
+        self._vectors.append((vectors.astype(np.float16), self._labels[index][rows]))
 
-    def gathered(self) -> tuple[Float32Array, Labels]:
-        """(M, D) float32 vectors and (M, K) labels of all that was taken."""
-        count = sum(len(labels) for _, labels in self._kept)
+    def arrays(self) -> tuple[Float32Array, RegionLabels]:
+        """Return the (M, D) float32 vectors and (M, K) labels of everything added so far."""
+        count = sum(len(labels) for _, labels in self._vectors)
         vectors = np.empty((count, self._regions.width), np.float32)
         start = 0
-        for part, labels in self._kept:
+        for part, labels in self._vectors:
             vectors[start : start + len(labels)] = part
             start += len(labels)
-        return vectors, np.concatenate([labels for _, labels in self._kept])
+        return vectors, np.concatenate([labels for _, labels in self._vectors])
 
 
 def _check_count(regions: RegionFeatures, proposals: Sequence[Float32Array]) -> None:
     if len(proposals) != len(regions):
-        raise ValueError(f"{len(regions)} images need their proposals, not those of {len(proposals)}")
+        raise ValueError(f"there are {len(regions)} images but proposals of {len(proposals)} images")
 
 
-def _check_boxes(data: Dataset) -> None:
-    """See that every image is annotated, and every class has something to learn from."""
-    seen: set[int] = set()
-    for sample in data:
+def _check_boxes(dataset: Dataset) -> None:
+    """Check that every image is annotated and every class has a positive."""
+    labels: set[int] = set()
+    for sample in dataset:
         if sample.boxes is None:
-            raise FreelocError(
-                f"{sample.path} has no boxes: a detector is trained from an annotated data set"
+            raise DatasetError(
+                f"{sample.path} has no boxes: training a detector requires a dataset with annotated boxes",
+                path=sample.path,
             )
-        seen.update(one.label for one in sample.boxes if not (one.difficult or one.crowd))
-    if missing := [name for label, name in enumerate(data.classes) if label not in seen]:
-        raise FreelocError(
-            f"{data.name} has no box of {missing[0]} to learn from: leave the class out with --classes"
+        labels.update(box.label for box in sample.boxes if not (box.difficult or box.crowd))
+    if missing := [name for label, name in enumerate(dataset.classes) if label not in labels]:
+        raise DatasetError(
+            f"{dataset.name} has no box of class {missing[0]} to train on: leave the class out",
+            parameter="classes",
         )

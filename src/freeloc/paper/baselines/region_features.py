@@ -1,8 +1,8 @@
-"""Boxes as vectors, pooled from an image's feature map (He et al., SPP-net, in place of R-CNN's warped crops).
+"""Feature vectors of boxes, pooled from feature maps (He et al., SPP-net, instead of R-CNN's warped crops).
 
-R-CNN runs its network once for each of some thousand boxes. Here the backbone has seen the image once at each
-scale, and a box's vector is the mean of the map under it, at the scale at which the box is nearest in size to what
-the network was trained on.
+R-CNN runs its network once for each of about a thousand boxes. Here the backbone runs once per image and scale,
+and the vector of a box is the mean of the feature map inside it, at the scale at which the box's size is nearest
+to that of the images the network was trained on.
 """
 
 from __future__ import annotations
@@ -26,15 +26,11 @@ from freeloc.geometry.size import Size
 from freeloc.nn.backbones.base import Backbone
 from freeloc.runtime import Precision, torch_device
 
-__all__ = ["AROUND", "BOX", "QUARTERS", "RegionFeatures", "RegionOptions", "RegionPart"]
+__all__ = ["RegionFeatures", "RegionOptions", "RegionPart"]
 
 RegionPart = Literal["box", "around", "quarters"]
-BOX: RegionPart = "box"
-"""The box itself."""
-AROUND: RegionPart = "around"
-"""The box with its surroundings, which tell a whole object from a part of one."""
-QUARTERS: RegionPart = "quarters"
-"""The four quarters of the box side by side, which tell how an object lies in it."""
+"""What is pooled: the box itself; the box with its surroundings, which distinguish a whole object from a part; or
+the four quarters of the box, which capture the layout of the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,39 +38,39 @@ class RegionOptions:
     """How a box becomes a vector.
 
     Attributes:
-        scales: of the maps it is pooled from; 1.0 means the image's longest side is 500 pixels.
-        side: a box is pooled at the scale at which its size is nearest to so many canvas pixels.
-        parts: what is pooled for a box; its vector holds one part after the other.
-        surroundings: sides of `AROUND`, as multiples of the box's.
+        scales: scales of the feature maps; 1.0 means that the image's longest side is 500 pixels.
+        side: target size in canvas pixels; each box is pooled at the scale at which its size is nearest to it.
+        parts: what is pooled; the vector is the concatenation of the parts.
+        context: side lengths of the part "around", as a multiple of the box's.
         padding: how the canvases were padded.
     """
 
     scales: tuple[float, ...] = (0.7, 1.0, 1.4)
     side: float = 224
-    parts: tuple[RegionPart, ...] = (BOX, AROUND, QUARTERS)
-    surroundings: float = 2.0
+    parts: tuple[RegionPart, ...] = ("box", "around", "quarters")
+    context: float = 2.0
     padding: Padding = "stride"
 
     def __post_init__(self) -> None:
         if not self.scales or not self.parts or set(self.parts) - set(get_args(RegionPart)):
-            raise ValueError("regions need a scale, and at least one of the parts box, around and quarters")
-        if self.side <= 0 or self.surroundings < 1:
-            raise ValueError("regions need a side above 0, and surroundings that hold the box")
+            raise ValueError("regions need at least one scale, and at least one of box, around and quarters")
+        if self.side <= 0 or self.context < 1:
+            raise ValueError("regions need a side above 0 and a context of at least 1")
 
 
 class RegionFeatures:
-    """Vectors of boxes in N images.
+    """Feature vectors of boxes in N images.
 
     Args:
-        backbone: whose features they are; its projection widens the cells before they are averaged, for it is not
-            linear.
-        features: maps of the images, at all scales of the options.
-        sizes: the N sizes of the upright images.
-        options: how boxes are pooled.
+        backbone: the backbone of the features. Its projection is applied to the cells before they are averaged,
+            because it is not linear.
+        features: feature maps of the images, at all scales of the options.
+        sizes: N sizes of the upright images.
+        options: how boxes are pooled; None: the defaults.
         precision: arithmetic of the projection.
 
     Raises:
-        ValueError: the features are of another number of images, or lack a scale.
+        ValueError: the number of features differs from that of sizes, or a scale is missing.
     """
 
     def __init__(
@@ -87,7 +83,7 @@ class RegionFeatures:
     ) -> None:
         self.options = options or RegionOptions()
         if len(features) != len(sizes):
-            raise ValueError(f"{len(sizes)} images need their features, not those of {len(features)}")
+            raise ValueError(f"there are {len(sizes)} image sizes but features of {len(features)} images")
         if features.scales is not None and (missing := set(self.options.scales) - set(features.scales)):
             raise ValueError(f"there are no features at scale {min(missing):g}")
         self.sizes = tuple(sizes)
@@ -95,8 +91,8 @@ class RegionFeatures:
         self._width = backbone.width
         self._features = features
         self._pyramid = Pyramid(self.options.scales, self.options.padding)
-        self._device, low = torch_device(precision)
-        self._kind = torch.bfloat16 if low else torch.float32
+        self._device, bfloat16 = torch_device(precision)
+        self._dtype = torch.bfloat16 if bfloat16 else torch.float32
         self._projection = backbone.projection.to(self._device).eval()
 
     def __len__(self) -> int:
@@ -105,19 +101,19 @@ class RegionFeatures:
 
     @property
     def width(self) -> int:
-        """Values in a vector, D."""
-        return self._width * sum(4 if part == QUARTERS else 1 for part in self.options.parts)
+        """Length of a vector, D."""
+        return self._width * sum(4 if part == "quarters" else 1 for part in self.options.parts)
 
     def vectors(self, index: int, boxes: npt.ArrayLike) -> Float32Array:
-        """Vectors of boxes of one image.
+        """Pool the vectors of boxes in one image.
 
         Args:
-            index: the image.
+            index: index of the image.
             boxes: (M, 4) ``x1, y1, x2, y2``, edges in image pixels.
 
         Returns:
-            (M, D) float32. Each part has length one, so that every box and every part weighs the same; each of the
-            quarters has half of that.
+            (M, D) float32. Each part is normalized to length 1, so that all boxes and all parts have equal weight;
+            each of the quarters has length ½.
         """
         corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         grids = self._pyramid.grids(self.sizes[index], self._layout)
@@ -126,8 +122,8 @@ class RegionFeatures:
         vectors = np.empty((len(corners), self.width), np.float32)
         for number in np.unique(nearest):
             rows = np.flatnonzero(nearest == number)
-            outlines, lengths = self._outlines(corners[rows], index)
-            weights = _weights(grids[number], outlines.reshape(-1, 4)).to(self._device, self._kind)
+            regions, lengths = self._regions(corners[rows], index)
+            weights = _cell_weights(grids[number], regions.reshape(-1, 4)).to(self._device, self._dtype)
             pooled = (weights @ self._cells(index, grids[number].scale)).float()
             pooled = functional.normalize(pooled).view(len(rows), len(lengths), self._width)
             pooled *= torch.tensor(lengths, device=self._device)[:, None]
@@ -135,44 +131,45 @@ class RegionFeatures:
         return vectors
 
     def _cells(self, index: int, scale: float) -> Tensor:
-        """(cells, width) of the valid cells of one image, row by row, projected."""
-        cells = np.array(self._features.get(index, scale), np.float32)
-        kept = torch.from_numpy(cells.reshape(-1, cells.shape[-1])).to(self._device, self._kind)
-        low = self._kind == torch.bfloat16
-        with torch.inference_mode(), torch.autocast(self._device.type, self._kind, enabled=low):
-            projected: Tensor = self._projection(kept)
-        return projected.to(self._kind)
+        """Return the projected valid cells of one image as a (cells, width) tensor, row by row."""
+        values = np.array(self._features.get(index, scale), np.float32)
+        cells = torch.from_numpy(values.reshape(-1, values.shape[-1])).to(self._device, self._dtype)
+        autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype == torch.bfloat16)
+        with torch.inference_mode(), autocast:
+            projected: Tensor = self._projection(cells)
+        return projected.to(self._dtype)
 
-    def _outlines(self, corners: Float64Array, index: int) -> tuple[Float64Array, list[float]]:
-        """(M, L, 4) all that is pooled of each box, and the L lengths of its vectors."""
-        found: list[Float64Array] = []
+    def _regions(self, corners: Float64Array, index: int) -> tuple[Float64Array, list[float]]:
+        """Return the (M, L, 4) regions that are pooled for each box, and the L lengths of their vectors."""
+        regions: list[Float64Array] = []
         lengths: list[float] = []
         for part in self.options.parts:
-            own = {BOX: _itself, AROUND: self._around, QUARTERS: _quarters}[part](corners, self.sizes[index])
-            found += own
-            lengths += [len(own) ** -0.5] * len(own)
-        return np.stack(found, axis=1), lengths
+            if part == "box":
+                boxes = [corners]
+            elif part == "around":
+                boxes = [self._around(corners, self.sizes[index])]
+            else:
+                boxes = _quarters(corners)
+            regions += boxes
+            lengths += [len(boxes) ** -0.5] * len(boxes)
+        return np.stack(regions, axis=1), lengths
 
-    def _around(self, corners: Float64Array, size: Size) -> list[Float64Array]:
-        grown = (self.options.surroundings - 1) / 2 * (corners[:, 2:] - corners[:, :2])
-        low = np.maximum(corners[:, :2] - grown, 0)
-        high = np.minimum(corners[:, 2:] + grown, [size.width, size.height])
-        return [np.concatenate([low, high], axis=1)]
+    def _around(self, corners: Float64Array, size: Size) -> Float64Array:
+        margin = (self.options.context - 1) / 2 * (corners[:, 2:] - corners[:, :2])
+        low = np.maximum(corners[:, :2] - margin, 0)
+        high = np.minimum(corners[:, 2:] + margin, [size.width, size.height])
+        return np.concatenate([low, high], axis=1)
 
 
-def _itself(corners: Float64Array, _size: Size) -> list[Float64Array]:
-    return [corners]
-
-
-def _quarters(corners: Float64Array, _size: Size) -> list[Float64Array]:
-    """Upper left, upper right, lower left and lower right."""
+def _quarters(corners: Float64Array) -> list[Float64Array]:
+    """Return the upper left, upper right, lower left and lower right quarters."""
     xs, ys = (
         np.stack([low, (low + high) / 2, high]) for low, high in (corners[:, 0::2].T, corners[:, 1::2].T)
     )
     return [np.stack([xs[j], ys[i], xs[j + 1], ys[i + 1]], axis=1) for i in (0, 1) for j in (0, 1)]
 
 
-def _weights(grid: Grid, boxes: Float64Array) -> Tensor:
-    """(M, valid cells) float32 share of every cell in each box."""
+def _cell_weights(grid: Grid, boxes: Float64Array) -> Tensor:
+    """Return the share of every valid cell in each box, as an (M, cells) float32 tensor."""
     rows, cols = grid.coverage(boxes)
     return torch.from_numpy((rows[:, :, None] * cols[:, None, :]).reshape(len(boxes), -1))

@@ -1,1 +1,1 @@
-"""The figures of a reproduction of the paper."""
+"""Figures of the reproduction, drawn from plain data as matplotlib figures (extra ``reproduce``)."""

@@ -1,4 +1,4 @@
-"""Contact sheets of predictions: points (paper, Figure 6) and extents (paper, section 6)."""
+"""Contact sheets of example predictions: points (paper, Figure 6) and boxes (paper, section 6)."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["BoxExample", "PointExample", "draw_boxes_figure", "draw_points"]
+__all__ = ["BoxExample", "PointExample", "draw_box_examples", "draw_point_examples"]
 
-_WIDTH, _HEIGHT = 1.7, 1.35  # inches of the place for an image
-_FRAME = 2.6  # points
+_WIDTH, _HEIGHT = 1.7, 1.35  # size of the space for an image in inches
+_FRAME = 2.6  # line width in points
+_BRIGHT_GREEN = "#46e08a"
 
 
 @dataclass(frozen=True, eq=False)
 class PointExample:
-    """The most confident location of one class on one image.
+    """The predicted point of one class in one image.
 
     Attributes:
         image: (H, W, 3) uint8 RGB, upright.
-        class_name: what was looked for.
-        x: of the location, in image pixels.
-        y: likewise.
-        score: written beside the name.
-        correct: whether the location is right.
+        class_name: name of the class.
+        x: x coordinate of the point, in image pixels.
+        y: y coordinate of the point, in image pixels.
+        score: score of the class, printed next to its name.
+        correct: whether the point is correct.
     """
 
     image: Uint8Array
@@ -43,48 +44,48 @@ class PointExample:
 
 @dataclass(frozen=True, eq=False)
 class BoxExample:
-    """Predicted and annotated extents of one class on one image.
+    """Predicted and annotated boxes of one class in one image.
 
     Attributes:
         image: (H, W, 3) uint8 RGB, upright.
-        class_name: what was looked for.
-        found: predicted boxes, ``x1, y1, x2, y2`` in image pixels.
-        annotated: the true ones; none where they are not known.
-        overlap: area of intersection over union, written beside the name; None writes nothing.
+        class_name: name of the class.
+        predicted: predicted boxes, ``x1, y1, x2, y2`` in image pixels.
+        annotated: annotated boxes; empty where they are unknown.
+        overlap: intersection over union, printed next to the name; None prints nothing.
     """
 
     image: Uint8Array
     class_name: str
-    found: Sequence[BoxTuple]
+    predicted: Sequence[BoxTuple]
     annotated: Sequence[BoxTuple] = ()
     overlap: float | None = None
 
 
-def draw_points(examples: Sequence[PointExample], columns: int = 5, title: str = "") -> Figure:
-    """Draw images with a yellow cross each, framed in green with ✓ where it is right, else in red with ✗.
+def draw_point_examples(examples: Sequence[PointExample], columns: int = 5, title: str = "") -> Figure:
+    """Draw each image with a yellow cross at the point, framed in green (✓ correct) or red (✗ wrong).
 
     Raises:
-        FreelocError: matplotlib is not installed.
-        ValueError: there is no example or no column.
+        MissingDependencyError: matplotlib is not installed.
+        ValueError: there are no examples or no columns.
     """
     with figure_style():
         figure, axes = _sheet(len(examples), columns, title, foot=0.0)
         for area, example in zip(axes, examples, strict=True):
             show_image(area, example.image)
             draw_cross(area, example.x, example.y)
-            colour, mark = (GREEN, "✓") if example.correct else (RED, "✗")
+            color, mark = (GREEN, "✓") if example.correct else (RED, "✗")
             for spine in area.spines.values():
-                spine.set(color=colour, linewidth=_FRAME)
+                spine.set(color=color, linewidth=_FRAME)
             _caption(area, example.class_name, f"{example.score:.2f} {mark}".replace("-", "−"))
     return figure
 
 
-def draw_boxes_figure(examples: Sequence[BoxExample], columns: int = 5, title: str = "") -> Figure:
-    """Draw images with predicted boxes, yellow, and annotated ones, green and dashed.
+def draw_box_examples(examples: Sequence[BoxExample], columns: int = 5, title: str = "") -> Figure:
+    """Draw each image with its predicted boxes in yellow and its annotated boxes in dashed green.
 
     Raises:
-        FreelocError: matplotlib is not installed.
-        ValueError: there is no example or no column.
+        MissingDependencyError: matplotlib is not installed.
+        ValueError: there are no examples or no columns.
     """
     with figure_style():
         from matplotlib.lines import Line2D
@@ -94,7 +95,7 @@ def draw_boxes_figure(examples: Sequence[BoxExample], columns: int = 5, title: s
             show_image(area, example.image)
             for box in example.annotated:
                 draw_box(area, box, _BRIGHT_GREEN, dashed=True)
-            for box in example.found:
+            for box in example.predicted:
                 draw_box(area, box)
             _caption(
                 area, example.class_name, "" if example.overlap is None else f"IoU {example.overlap:.2f}"
@@ -108,14 +109,11 @@ def draw_boxes_figure(examples: Sequence[BoxExample], columns: int = 5, title: s
         for line in lines:
             line.set_path_effects(outline(1.6))
         width, height = figure.get_size_inches()
-        place = (0.15 / width, 0.1 / height)
+        anchor = (0.15 / width, 0.1 / height)
         figure.legend(
-            handles=lines, loc="lower left", bbox_to_anchor=place, ncols=2, borderpad=0, borderaxespad=0
+            handles=lines, loc="lower left", bbox_to_anchor=anchor, ncols=2, borderpad=0, borderaxespad=0
         )
     return figure
-
-
-_BRIGHT_GREEN = "#46e08a"
 
 
 def _sheet(count: int, columns: int, title: str, foot: float) -> tuple[Figure, list[Axes]]:
@@ -136,10 +134,10 @@ def _sheet(count: int, columns: int, title: str, foot: float) -> tuple[Figure, l
 
 
 def _caption(area: Axes, name: str, note: str) -> None:
-    room = 31 - len(note)
-    words = name if len(name) <= room else f"{name[: room - 3]}..."
+    space = 31 - len(note)
+    short = name if len(name) <= space else f"{name[: space - 3]}..."
     area.annotate(
-        f"{words}  {note}".rstrip(),
+        f"{short}  {note}".rstrip(),
         (0.5, 0),
         xytext=(0, -4),
         xycoords="axes fraction",

@@ -1,4 +1,4 @@
-"""Images inside matplotlib figures, with maps, boxes and crosses; coordinates are those of the image."""
+"""Images in matplotlib figures, with maps, boxes and crosses, in image coordinates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from freeloc.visualization.plots import DARK, YELLOW, outline
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["BoxTuple", "Uint8Array", "draw_box", "draw_cross", "show_image", "under_map"]
+__all__ = ["BoxTuple", "Uint8Array", "draw_box", "draw_cross", "overlay_map", "show_image"]
 
 Uint8Array = npt.NDArray[np.uint8]
 
@@ -24,29 +24,29 @@ BoxTuple = tuple[float, float, float, float]
 """``x1, y1, x2, y2`` in image pixels."""
 
 _LONGEST = 560
-"""Images are shrunk to this side, in pixels: files stay small, and nothing is lost at the drawn size."""
+"""Longest side in pixels to which images are reduced: files stay small, without visible loss at the drawn size."""
 
 
 def show_image(area: Axes, image: Uint8Array, score_map: Float32Array | None = None) -> None:
-    """Draw an upright image, whose frame takes on its shape, in the coordinates of its pixels.
+    """Draw an upright image; the axes get its aspect ratio and its pixel coordinates.
 
     Args:
-        area: becomes the image's frame.
+        area: the axes.
         image: (H, W, 3) uint8 RGB.
-        score_map: (rows, cols) values from 0, see-through, to 1; drawn over the image.
+        score_map: (rows, cols) values from 0 (transparent) to 1, drawn over the image.
 
     Raises:
-        ValueError: the image is not RGB with 8 bits.
+        ValueError: the image is not 8-bit RGB.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"an image is (H, W, 3) uint8, not {image.shape} {image.dtype}")
+        raise ValueError(f"an image must be (H, W, 3) uint8, not {image.shape} {image.dtype}")
     height, width = image.shape[:2]
     ratio = min(1.0, _LONGEST / max(height, width))
     size = max(1, round(width * ratio)), max(1, round(height * ratio))
-    picture = Image.fromarray(image)
+    reduced = Image.fromarray(image)
     if ratio < 1:
-        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    shown = np.asarray(picture) if score_map is None else under_map(picture, score_map)
+        reduced = reduced.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    shown = np.asarray(reduced) if score_map is None else overlay_map(reduced, score_map)
     area.imshow(shown, extent=(0, width, height, 0), aspect="equal")
     area.set_xlim(0, width)
     area.set_ylim(height, 0)
@@ -56,45 +56,47 @@ def show_image(area: Axes, image: Uint8Array, score_map: Float32Array | None = N
         spine.set(visible=True, color=DARK, linewidth=0.5)
 
 
-def under_map(picture: Image.Image, score_map: Float32Array) -> Uint8Array:
-    """An image, dimmed and nearly grey, under the colours of a map.
+def overlay_map(image: Image.Image, score_map: Float32Array) -> Uint8Array:
+    """Blend the colors of a map over a dimmed, nearly gray image.
 
     Args:
-        picture: of mode RGB.
-        score_map: (rows, cols) values from 0 to 1, which lie regularly over the whole image, as on a
+        image: an image in mode RGB.
+        score_map: (rows, cols) values from 0 to 1, evenly spaced over the whole image, as on a
             `freeloc.geometry.lattice.Lattice`; NaN counts as 0.
 
     Returns:
-        (H, W, 3) uint8 RGB, of the picture's size.
+        (H, W, 3) uint8 RGB, of the image's size.
     """
     values = np.clip(np.nan_to_num(np.asarray(score_map, np.float32)), 0, 1)
-    raster = Image.fromarray(values).resize(picture.size, Image.Resampling.BILINEAR)
+    raster = Image.fromarray(values).resize(image.size, Image.Resampling.BILINEAR)
     strength = np.clip(np.asarray(raster), 0, 1)
-    grey = np.asarray(picture.convert("L"), np.float32)[..., None]
-    dimmed = 0.62 * (0.25 * np.asarray(picture, np.float32) + 0.75 * grey) + 30
+    gray = np.asarray(image.convert("L"), np.float32)[..., None]
+    dimmed = 0.62 * (0.25 * np.asarray(image, np.float32) + 0.75 * gray) + 30
     opacity = 0.78 * np.clip((strength - 0.12) / 0.6, 0, 1)[..., None]
-    mixed: Uint8Array = np.rint(dimmed * (1 - opacity) + apply_colormap(strength) * opacity).astype(np.uint8)
-    return mixed
+    blended: Uint8Array = np.rint(dimmed * (1 - opacity) + apply_colormap(strength) * opacity).astype(
+        np.uint8
+    )
+    return blended
 
 
 def draw_box(
-    area: Axes, box: BoxTuple, colour: str = YELLOW, *, dashed: bool = False, width: float = 1.6
+    area: Axes, box: BoxTuple, color: str = YELLOW, *, dashed: bool = False, width: float = 1.6
 ) -> None:
-    """Draw the part of a box that lies on the shown image."""
+    """Draw a box, clipped to the image shown."""
     from matplotlib.patches import Rectangle
 
     right_end, bottom_end = area.get_xlim()[1], area.get_ylim()[0]
     x1, x2 = sorted(min(max(x, 0.0), right_end) for x in (box[0], box[2]))
     y1, y2 = sorted(min(max(y, 0.0), bottom_end) for y in (box[1], box[3]))
-    rectangle = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=width)
+    rectangle = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=color, linewidth=width)
     rectangle.set_linestyle((0, (3, 2)) if dashed else "-")
     rectangle.set_path_effects(outline(width))
-    rectangle.set_clip_on(False)  # a box along the border keeps the whole width of its line
+    rectangle.set_clip_on(False)  # lines along the border keep their full width
     area.add_patch(rectangle)
 
 
-def draw_cross(area: Axes, x: float, y: float, colour: str = YELLOW) -> None:
-    """Draw a × at a point; none where the point is no number."""
+def draw_cross(area: Axes, x: float, y: float, color: str = YELLOW) -> None:
+    """Draw a × at a point; nothing if a coordinate is not finite."""
     if math.isfinite(x) and math.isfinite(y):
-        (mark,) = area.plot([x], [y], "x", color=colour, markersize=7, markeredgewidth=2, clip_on=False)
+        (mark,) = area.plot([x], [y], "x", color=color, markersize=7, markeredgewidth=2, clip_on=False)
         mark.set_path_effects(outline(2))

@@ -1,4 +1,4 @@
-"""Precision-recall curves of all classes, as small multiples, and their mean."""
+"""Precision-recall curves of all classes as small multiples, with their mean."""
 
 from __future__ import annotations
 
@@ -17,64 +17,67 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["RECALLS", "CurveSet", "mean_curve", "precision_recall_grid", "raised_precision"]
+__all__ = ["RECALLS", "CurveSet", "draw_precision_recall", "mean_curve", "raised_precision"]
 
 RECALLS: Float64Array = np.linspace(0, 1, 101)
 """Recalls at which the curves of the classes are averaged."""
 
 
-_ASKED: Float64Array = RECALLS[[30, 65]]
-"""Recalls that tell whether a panel has room for numbers at its bottom left or at its top right."""
+_PROBED = [30, 65]
+"""Indices of recalls that decide whether a panel has space for numbers at its bottom left or its top right."""
 
 
 @dataclass(frozen=True, eq=False)
 class CurveSet:
-    """One measure's curves.
+    """The curves of one measure.
 
     Attributes:
-        label: for the legend, such as "classification".
-        curves: one per class, in the order of the classes.
-        colour: as matplotlib knows it.
+        label: label in the legend, such as "classification".
+        curves: one curve per class, in the order of the classes.
+        color: a matplotlib color.
     """
 
     label: str
     curves: Sequence[PrecisionRecallCurve]
-    colour: str
+    color: str
 
 
 def raised_precision(curve: PrecisionRecallCurve, recalls: Float64Array = RECALLS) -> Float64Array:
-    """Best precision at each recall or a higher one: (R,) float64; 0 beyond what the curve reaches.
+    """Return the best precision at each recall or a higher one, as (R,) float64.
 
-    A class without positives gives NaN.
+    It is 0 beyond the highest recall of the curve, and NaN for a class without positives.
     """
     if not curve.n_positives > 0:
         return np.full(len(recalls), np.nan)
-    place = np.searchsorted(curve.recall, recalls, side="left")
-    return np.append(curve.envelope, 0.0)[place]
+    index = np.searchsorted(curve.recall, recalls, side="left")
+    return np.append(curve.envelope, 0.0)[index]
 
 
 def mean_curve(curves: Sequence[PrecisionRecallCurve]) -> Float64Array:
-    """(101,) float64 mean over the classes of `raised_precision` at `RECALLS`; NaN if none has positives."""
+    """Average `raised_precision` at `RECALLS` over the classes: (101,) float64; NaN if no class has positives."""
     known = [raised_precision(curve) for curve in curves if curve.n_positives > 0]
     return np.mean(known, axis=0) if known else np.full(len(RECALLS), np.nan)
 
 
-def precision_recall_grid(classes: Sequence[str], sets: Sequence[CurveSet], title: str = "") -> Figure:
-    """Draw one small panel per class with one curve per measure, after a first panel with the means.
+def draw_precision_recall(classes: Sequence[str], sets: Sequence[CurveSet], title: str = "") -> Figure:
+    """Draw a panel with the mean curves, then one small panel per class, each with one curve per measure.
 
-    Drawn is the raised precision, whose area is the average precision "area"; the number stands in the panel.
+    The curves show raised precision, so that the area below them is the average precision "area", which is
+    printed in the panel.
 
     Args:
-        classes: names.
-        sets: measures, drawn in this order; usually classification and location.
-        title: above.
+        classes: class names.
+        sets: the measures in drawing order; usually classification and location.
+        title: title above the figure.
 
     Raises:
-        FreelocError: matplotlib is not installed.
-        ValueError: there is no class or no measure, or a measure has another number of curves.
+        MissingDependencyError: matplotlib is not installed.
+        ValueError: there are no classes or measures, or a measure has another number of curves.
     """
     if not classes or not sets or any(len(one.curves) != len(classes) for one in sets):
-        raise ValueError(f"each measure needs a curve for each of {len(classes)} classes, and at least one")
+        raise ValueError(
+            f"each measure needs a curve for each of {len(classes)} classes, and at least one class"
+        )
     panels = len(classes) + 1
     columns = _columns(panels)
     rows = math.ceil(panels / columns)
@@ -102,7 +105,7 @@ def precision_recall_grid(classes: Sequence[str], sets: Sequence[CurveSet], titl
 
 
 def _draw(area: Axes, sets: Sequence[CurveSet], index: int | None) -> None:
-    """All measures' curves of one class, or their means where ``index`` is None, with their areas."""
+    """Draw the curves of one class, or the mean curves if ``index`` is None, and print their areas."""
     values = []
     for one in sets:
         if index is None:
@@ -111,23 +114,23 @@ def _draw(area: Axes, sets: Sequence[CurveSet], index: int | None) -> None:
         else:
             x, y = _staircase(one.curves[index])
             values.append(_area(one.curves[index]))
-        area.plot(x, y, color=one.colour, linewidth=1.1, solid_joinstyle="miter", clip_on=False)
+        area.plot(x, y, color=one.color, linewidth=1.1, solid_joinstyle="miter", clip_on=False)
     heights = np.nan_to_num(
-        [raised_precision(one.curves[index], _ASKED) for one in sets]
+        [raised_precision(one.curves[index], RECALLS[_PROBED]) for one in sets]
         if index is not None
-        else [mean_curve(one.curves)[[30, 65]] for one in sets]
+        else [mean_curve(one.curves)[_PROBED] for one in sets]
     )
     left = heights[:, 0].min() >= 1 - heights[:, 1].max()
-    for place, (one, value) in enumerate(zip(sets, values, strict=True)):
-        words = "–" if math.isnan(value) else f"{100 * value:.1f}"
-        across, align = (0.05, "left") if left else (0.96, "right")
-        up = 0.05 + 0.13 * (len(sets) - 1 - place) if left else 0.85 - 0.13 * place
-        text = area.text(across, up, words, ha=align, color=one.colour, fontsize=7, weight="bold")
+    for line, (one, value) in enumerate(zip(sets, values, strict=True)):
+        number = "–" if math.isnan(value) else f"{100 * value:.1f}"
+        x_position, align = (0.05, "left") if left else (0.96, "right")
+        y_position = 0.05 + 0.13 * (len(sets) - 1 - line) if left else 0.85 - 0.13 * line
+        text = area.text(x_position, y_position, number, ha=align, color=one.color, fontsize=7, weight="bold")
         text.set_path_effects(halo())
 
 
 def _columns(panels: int) -> int:
-    """Columns of a page that is about square, such that few places of the last row stay empty."""
+    """Return a number of columns for a nearly square page with few empty panels in the last row."""
     if panels <= 7:
         return panels
     middle = math.ceil(math.sqrt(panels))
@@ -135,7 +138,7 @@ def _columns(panels: int) -> int:
 
 
 def _staircase(curve: PrecisionRecallCurve) -> tuple[Float64Array, Float64Array]:
-    """Corners of the raised curve from recall 0 on, without those between equal heights; ends at 0."""
+    """Return the corners of the raised curve from recall 0 on, merging equal heights and ending at precision 0."""
     if not curve.n_positives > 0 or not len(curve.recall):
         return np.empty(0), np.empty(0)
     last = np.append(np.diff(curve.envelope) != 0, True)  # the last threshold of each height
@@ -155,7 +158,7 @@ def _short(name: str) -> str:
     return name if len(name) <= 18 else f"{name[:16]}..."
 
 
-def _frame(area: Axes, first_column: bool, last_row: bool, named: bool) -> None:
+def _frame(area: Axes, first_column: bool, last_row: bool, labeled: bool) -> None:
     area.set_xlim(0, 1)
     area.set_ylim(0, 1)
     ticks = [0, 0.5, 1]
@@ -163,16 +166,16 @@ def _frame(area: Axes, first_column: bool, last_row: bool, named: bool) -> None:
     area.set_yticks(ticks, ["0", ".5", "1"] if first_column else [])
     area.tick_params(length=2, pad=2)
     area.grid(color=GRAY, alpha=0.22, linewidth=0.5)
-    if named:
+    if labeled:
         area.set_ylabel("precision", labelpad=1, color=DARK)
     if last_row and first_column:
         area.set_xlabel("recall", labelpad=1, color=DARK)
 
 
-def _legend(figure: Figure, sets: Sequence[CurveSet], place: tuple[float, float]) -> None:
+def _legend(figure: Figure, sets: Sequence[CurveSet], anchor: tuple[float, float]) -> None:
     from matplotlib.lines import Line2D
 
-    lines = [Line2D([], [], color=one.colour, label=f"{one.label} (number: AP, %)") for one in sets]
+    lines = [Line2D([], [], color=one.color, label=f"{one.label} (number: AP, %)") for one in sets]
     figure.legend(
-        handles=lines, loc="upper left", bbox_to_anchor=place, ncols=len(sets), borderpad=0, borderaxespad=0
+        handles=lines, loc="upper left", bbox_to_anchor=anchor, ncols=len(sets), borderpad=0, borderaxespad=0
     )

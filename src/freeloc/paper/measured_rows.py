@@ -1,9 +1,9 @@
-"""Rows as numbers: every measure with its 95% interval, and every difference tested on the same images."""
+"""Measured rows: every measure with its 95% interval, and differences between rows on the same images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from freeloc.evaluation.annotations import Annotations
@@ -23,19 +23,19 @@ from freeloc.paper.rows import RowPlan
 
 __all__ = [
     "BOX_MEASURES",
-    "COMPARED",
+    "COMPARED_MEASURES",
     "MeasuredRow",
-    "as_json",
-    "compare",
-    "measure",
+    "compare_rows",
     "measure_boxes",
+    "measure_points",
+    "row_as_json",
 ]
 
 BOX_MEASURES = tuple(box_measure(iou) for iou in BOX_IOU)
-"""What rows of boxes are measured by besides."""
+"""Additional measures of rows of boxes."""
 
-COMPARED = ("classification", "location", *BOX_MEASURES)
-"""The measures whose differences between rows are tested, where both rows have them."""
+COMPARED_MEASURES = ("classification", "location", *BOX_MEASURES)
+"""Measures whose differences between rows are tested, if both rows have them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +43,12 @@ class MeasuredRow:
     """One row of a table.
 
     Attributes:
-        plan: what it is.
-        metrics: what its numbers are made of, by the keys of `freeloc.evaluation.measures.MEASURES`; rows
-        of boxes have
-            `BOX_MEASURES` besides.
-        measures: the numbers and their intervals, as shares of 1, by the same keys.
-        differences: this row minus the one that it is held against, for each of `COMPARED`; empty where there is
-            none.
+        plan: what was measured.
+        metrics: the metrics by the keys of `freeloc.evaluation.measures.MEASURES`; rows of boxes also have
+            `BOX_MEASURES`.
+        measures: values and intervals of the metrics as fractions, by the same keys.
+        differences: this row minus the row that it is compared with, for each of `COMPARED_MEASURES`; empty if it
+            is not compared with any row.
     """
 
     plan: RowPlan
@@ -58,15 +57,15 @@ class MeasuredRow:
     differences: Mapping[str, PairedBootstrap]
 
 
-def measure(
+def measure_points(
     plan: RowPlan, predictions: Predictions, annotations: Annotations, options: EvaluationOptions
 ) -> MeasuredRow:
-    """The numbers of one row, not held against any other yet.
+    """Measure a row of points, without differences.
 
     Args:
         plan: the row.
-        predictions: of N images, in the row's way.
-        annotations: of the N images.
+        predictions: predictions for N images in the row's location mode.
+        annotations: annotations of the N images.
         options: how to measure.
     """
     points, responses = predictions.points[plan.mode], predictions.responses[plan.mode]
@@ -75,32 +74,39 @@ def measure(
 
 
 def measure_boxes(
-    plan: RowPlan, found: Detections, annotations: Annotations, options: EvaluationOptions
+    plan: RowPlan, detections: Detections, annotations: Annotations, options: EvaluationOptions
 ) -> MeasuredRow:
-    """The numbers of a row of boxes; the arguments are those of `freeloc.evaluation.measures.detector_metrics`."""
-    metrics = detector_metrics(found, annotations, options)
+    """Measure a row of boxes, without differences.
+
+    Args:
+        plan: the row.
+        detections: boxes in N images.
+        annotations: annotations of the N images.
+        options: how to measure.
+    """
+    metrics = detector_metrics(detections, annotations, options)
     return MeasuredRow(plan, metrics, intervals(metrics, options), {})
 
 
-def compare(rows: Sequence[MeasuredRow], options: EvaluationOptions) -> tuple[MeasuredRow, ...]:
-    """The same rows, each with its differences from the row it is held against, where that was measured too."""
-    known = {row.plan.key: row for row in rows}
+def compare_rows(rows: Sequence[MeasuredRow], options: EvaluationOptions) -> tuple[MeasuredRow, ...]:
+    """Add to each row its differences from the row that it is compared with, if that one was measured."""
+    by_key = {row.plan.key: row for row in rows}
     compared = []
     for row in rows:
-        other = known.get(row.plan.against or "")
+        other = by_key.get(row.plan.against or "")
         differences = {
             key: paired_bootstrap(
                 row.metrics[key], other.metrics[key], resamples=options.resamples, seed=options.seed
             )
-            for key in COMPARED
+            for key in COMPARED_MEASURES
             if other is not None and key in row.metrics and key in other.metrics
         }
-        compared.append(MeasuredRow(row.plan, row.metrics, row.measures, differences))
+        compared.append(replace(row, differences=differences))
     return tuple(compared)
 
 
-def as_json(row: MeasuredRow, classes: Sequence[str]) -> dict[str, Any]:
-    """A row as plain JSON values, in percent; classes with nothing to measure are null."""
+def row_as_json(row: MeasuredRow, classes: Sequence[str]) -> dict[str, Any]:
+    """Return a row as plain JSON values in percent; classes with nothing to measure are null."""
     plan = row.plan
     return {
         "key": plan.key,
@@ -108,8 +114,8 @@ def as_json(row: MeasuredRow, classes: Sequence[str]) -> dict[str, Any]:
         "title": plan.title,
         "group": plan.group,
         "scales": list(plan.scales),
-        "location_mode": plan.mode if plan.extent is None else "box",
-        "box_supervision": plan.boxes,
+        "location_mode": plan.mode if plan.box_method is None else "box",
+        "box_supervision": plan.box_supervision,
         "measures": {key: measure_as_json(result, classes) for key, result in row.measures.items()},
         "against": plan.against if row.differences else None,
         "differences": {

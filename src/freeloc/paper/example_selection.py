@@ -1,0 +1,73 @@
+"""Selection of the example images that figures show."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from freeloc._typing import BoolArray, Float32Array, Float64Array
+from freeloc.datasets.dataset import Dataset
+from freeloc.evaluation.annotations import ground_truth_of
+from freeloc.geometry.iou import pairwise_iou
+from freeloc.images.decode import load_image
+from freeloc.metrics import BOX_IOU, Detections
+from freeloc.paper.figures.examples import BoxExample
+
+__all__ = ["best_per_class", "box_examples"]
+
+
+def best_per_class(
+    scores: Float32Array | Float64Array, eligible: BoolArray, count: int
+) -> list[tuple[int, int]]:
+    """Select the highest-scoring eligible image of every class, highest score first.
+
+    Args:
+        scores: (N, K).
+        eligible: (N, K), which pairs of image and class may be selected.
+        count: maximum number of pairs.
+
+    Returns:
+        Image and class indices.
+    """
+    ranked = np.where(eligible, scores, -np.inf)
+    best = ranked.argmax(axis=0)
+    pairs = [(float(ranked[image, label]), int(image), label) for label, image in enumerate(best)]
+    ordered = sorted((pair for pair in pairs if np.isfinite(pair[0])), key=lambda pair: (-pair[0], pair[2]))
+    return [(image, label) for _, image, label in ordered[:count]]
+
+
+def box_examples(detections: Detections, dataset: Dataset, count: int, *, correct: bool) -> list[BoxExample]:
+    """Select the highest-scoring correct or wrong boxes, one per class, highest score first.
+
+    Args:
+        detections: boxes in the images of the dataset.
+        dataset: the images, with boxes.
+        count: maximum number of examples.
+        correct: whether to select boxes with an IoU of at least 0.5 with an object of their class, or the others.
+    """
+    shape = (len(dataset), len(dataset.classes))
+    best = np.full(shape, -1)
+    order = np.argsort(-detections.score, kind="stable")[::-1]  # the last value written to an entry stays
+    best[detections.image[order], detections.label[order]] = order
+    scores, overlaps = np.full(shape, -np.inf), np.zeros(shape)
+    ground_truth = ground_truth_of(dataset)
+    for image, label in np.argwhere(best >= 0):
+        index = best[image, label]
+        scores[image, label] = detections.score[index]
+        annotated = ground_truth.boxes_of(image, label)
+        overlaps[image, label] = pairwise_iou(detections.boxes[index], annotated).max(initial=0.0)
+    eligible = (best >= 0) & ((overlaps >= BOX_IOU[0]) == correct)
+    return [
+        BoxExample(
+            load_image(dataset.samples[image].path),
+            dataset.classes[label],
+            [_as_tuple(detections.boxes[best[image, label]])],
+            [_as_tuple(box) for box in ground_truth.boxes_of(image, label)],
+            float(overlaps[image, label]),
+        )
+        for image, label in best_per_class(scores, eligible, count)
+    ]
+
+
+def _as_tuple(box: Float64Array) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = map(float, box)
+    return x1, y1, x2, y2

@@ -1,0 +1,47 @@
+"""The result of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from freeloc.evaluation.collect import Predictions
+from freeloc.metrics import Detections
+from freeloc.paper.context_audit import ClassAudit
+from freeloc.paper.figures.map_evolution import EvolutionRow
+from freeloc.paper.measured_rows import MeasuredRow
+from freeloc.paper.studies import Study
+
+__all__ = ["StudyResult"]
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """Everything that a study measured.
+
+    Attributes:
+        study: the protocol.
+        train: name of the training dataset.
+        val: name of the evaluation dataset.
+        classes: the K class names.
+        positives: number of evaluation images with each class.
+        images: number of evaluation images.
+        rows: measured rows, in the order of the tables.
+        audit: audits of the classes, largest gap between classification and location AP first; empty without the
+            row "weak".
+        predictions: predictions of each row of points.
+        detections: detections of each row of boxes.
+        evolution: score maps of the row "weak" during training for a few images; empty without that row.
+    """
+
+    study: Study
+    train: str
+    val: str
+    classes: tuple[str, ...]
+    positives: tuple[int, ...]
+    images: int
+    rows: tuple[MeasuredRow, ...]
+    audit: tuple[ClassAudit, ...]
+    predictions: Mapping[str, Predictions]
+    detections: Mapping[str, Detections]
+    evolution: tuple[EvolutionRow, ...] = ()
