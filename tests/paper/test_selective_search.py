@@ -90,9 +90,9 @@ def test_without_contrib_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.images
 def test_most_objects_of_real_images_are_met(voc_root: Path, tmp_path: Path) -> None:
-    from freeloc.datasets import open_dataset
+    from freeloc.datasets import DatasetChecks, open_dataset
 
-    some = open_dataset(voc_root, split="val", boxes=True, quiet=True).samples[:20]
+    some = open_dataset(voc_root, split="val", boxes=True, checks=DatasetChecks(quiet=True)).samples[:20]
     paths = [sample.path for sample in some]
     found = propose_boxes(paths, hash_images(paths), ProposalCache.open(tmp_path), quiet=True)
     best = [

@@ -200,8 +200,8 @@ def _boxes(result: StudyResult, table: Table, val_set: Dataset, folder: StudyFol
     by_class = class_table(result, BOX_MEASURES[0], f"Box AP at IoU {BOX_IOU[0]:g}, percent")
     text = (
         (
-            "A box is correct if its IoU with an object of its class reaches the threshold; each object counts once. "
-            "Rows without boxes in training use tags alone."
+            "A box is correct if its IoU with an object of its class reaches the threshold; each object counts "
+            "once. Rows without boxes in training use tags alone."
         ),
         _SELECTION_RULE,
     )
