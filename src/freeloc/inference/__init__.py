@@ -1,1 +1,1 @@
-"""Images through the network: score maps, points, peaks and boxes."""
+"""From images to score maps, points, peaks and boxes."""

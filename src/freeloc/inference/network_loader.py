@@ -1,4 +1,4 @@
-"""The compiled network of a model, obtained in the cheapest way: without torch wherever possible."""
+"""Loading of models and compilation of their networks, without torch wherever possible."""
 
 from __future__ import annotations
 
@@ -128,9 +128,9 @@ class ModelSource:
 
 
 class NetworkLoader:
-    """The network of a model, as the options require it.
+    """Compiles a model's network in the cheapest way that the options allow.
 
-    In order of preference, the network is the model's int8 network, its cached scoring graph, or backbone and head
+    In order of preference, it is the model's int8 network, its cached scoring graph, or backbone and head
     compiled through torch. The first two load no torch, provided the header stores the backbone's layout.
 
     Args:
