@@ -41,9 +41,9 @@ from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.losses import logistic_loss
 from freeloc.runtime import Precision, compile_network, native_bfloat16
 from freeloc.training.batches import Batch, stream
-from freeloc.training.loop import make_optimizer
+from freeloc.training.optimizer import make_optimizer
 from freeloc.training.recipe import Recipe
-from freeloc.training.step import TrainStep
+from freeloc.training.step import HeadTrainStep
 
 __all__ = ["Course", "main", "measure_head_training", "open_course"]
 
@@ -94,12 +94,12 @@ def measure_head_training(course: Course, epoch: int, *, rounds: int) -> dict[st
     low_precision = native_bfloat16(_CPU.type)
     squares, plain, ours = course.begin(), course.begin(), course.begin()
     padded = replace(course, recipe=replace(course.recipe, padding="square"))
-    learner = TrainStep(ours.projection, ours.head, course.recipe, low_precision=low_precision, device=_CPU)
+    step = HeadTrainStep(ours.projection, ours.head, course.recipe, low_precision=low_precision, device=_CPU)
     tasks: dict[str, Task] = {
         SQUARES: lambda: _plain(padded, squares),
         PLAIN: lambda: _plain(course, plain),
-        CACHED: lambda: _cached(course, ours, learner),
-        FORWARD: _forward(course, learner),
+        CACHED: lambda: _cached(course, ours, step),
+        FORWARD: _forward(course, step),
     }
     first = course.batches[:1]
     warm_ups = {
@@ -150,17 +150,17 @@ def _dense_scores(
     return scores[0].amax(dim=(1, 2))
 
 
-def _cached(course: Course, learned: Learned, learner: TrainStep) -> None:
+def _cached(course: Course, learned: Learned, step: HeadTrainStep) -> None:
     """One step for every mini-batch, freeloc's way."""
     optimizer = make_optimizer(learned.head, course.recipe, learned.trained)
     generator = torch.Generator().manual_seed(_SEED)
     for batch, cells in stream(cell_source(course.features), course.batches):
         optimizer.zero_grad()
-        learner.backward(cells, course.labels(batch), generator)
+        step.backward(cells, course.labels(batch), generator)
         optimizer.step()
 
 
-def _forward(course: Course, learner: TrainStep) -> Task:
+def _forward(course: Course, step: HeadTrainStep) -> Task:
     """The search of every mini-batch, with its share of the cells in memory."""
     share = course.recipe.cell_fraction
     ready: list[list[Cells]] = []
@@ -169,7 +169,7 @@ def _forward(course: Course, learner: TrainStep) -> Task:
 
     def search() -> None:
         for cells in ready:
-            learner.pooled(cells)
+            step.pooled_scores(cells)
 
     return search
 

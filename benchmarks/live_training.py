@@ -36,11 +36,13 @@ from freeloc.io.progress import print_status
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.runtime import Network, Precision, compile_network, native_bfloat16
-from freeloc.training.batches import Batch, derive_seed, plan_epoch
-from freeloc.training.device import sharing_cores
-from freeloc.training.loop import fit, make_optimizer
+from freeloc.training.batches import Batch, plan_epoch
+from freeloc.training.device import share_cores
+from freeloc.training.optimizer import make_optimizer
 from freeloc.training.recipe import Recipe
-from freeloc.training.step import TrainStep
+from freeloc.training.seeds import SeedPurpose, derive_seed
+from freeloc.training.step import HeadTrainStep
+from freeloc.training.trainer import Trainer
 
 __all__ = ["main", "measure_live_training"]
 
@@ -67,7 +69,8 @@ def measure_live_training(
         Seconds of each task, and how many times the backbone's own an epoch takes.
     """
     paths = [sample.path for sample in dataset]
-    plan = plan_epoch(len(paths), recipe, None, torch.Generator().manual_seed(derive_seed(_SEED, 0, 0)))
+    generator = torch.Generator().manual_seed(derive_seed(_SEED, 0, SeedPurpose.BATCHES))
+    plan = plan_epoch(len(paths), recipe, None, generator)
     canvases = list(prefetch(lambda pair: _canvas(pair, paths, backbone, recipe), _images(plan)))
     live = cell_source(LiveFeatures(paths, backbone, network, recipe.padding))
     learned = warm_head(live, dataset, backbone, recipe)
@@ -101,7 +104,7 @@ def _epoch(
     recipe: Recipe,
 ) -> None:
     device = torch.device("cpu")
-    learner = TrainStep(
+    step = HeadTrainStep(
         learned.projection,
         learned.head,
         recipe,
@@ -109,8 +112,8 @@ def _epoch(
         device=device,
     )
     optimizer = make_optimizer(learned.head, recipe, learned.trained)
-    with sharing_cores(network.threads):
-        fit(source, dataset.labels, learned.head, learner, optimizer, recipe, seed=_SEED, quiet=True)
+    with share_cores(network.threads):
+        Trainer(source, dataset.labels, step, optimizer, recipe, _SEED).fit(quiet=True)
 
 
 def _images(plan: Sequence[Batch]) -> list[tuple[int, float]]:

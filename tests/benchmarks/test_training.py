@@ -81,10 +81,10 @@ def test_the_plain_loop_learns_what_freeloc_does(tiny_training: Dataset, tmp_pat
     plain, ours = course.begin(), course.begin()
     start = ours.head.fcb.weight.detach().clone()
     head_training._plain(course, plain)
-    learner = head_training.TrainStep(
+    step = head_training.HeadTrainStep(
         ours.projection, ours.head, recipe, low_precision=False, device=torch.device("cpu")
     )
-    head_training._cached(course, ours, learner)
+    head_training._cached(course, ours, step)
     moved = ours.head.fcb.weight.detach() - start
     assert float(moved.abs().max()) > 1e-5
     torch.testing.assert_close(

@@ -57,12 +57,12 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     before = (out / "model.safetensors").read_bytes()
     again = freeloc(*words)
     assert (again.code, again.out) == (2, "")
-    assert again.err.splitlines()[-1].startswith(f"freeloc: {out} holds a run already")
+    assert again.err.splitlines()[-1].startswith(f"freeloc: {out} already contains a run")
     assert (out / "model.safetensors").read_bytes() == before
     resumed = freeloc(*words, *more, "--cache", tmp_path / "cache", "--resume")
     assert (resumed.code, resumed.out) == (0, "")
     assert "epoch" not in resumed.err
-    assert f"{out / 'model.safetensors'} is finished already" in resumed.err
+    assert f"{out / 'model.safetensors'} is already finished" in resumed.err
     assert (out / "model.safetensors").read_bytes() == before
 
 
@@ -136,9 +136,9 @@ def test_without_a_cache_scales_lie_between_those_given(
             ("--pooling", "lse", "--supervision", "masked"),
             "pooling is 'lse': supervision masked requires \"max\" (option --pooling)",
         ),
-        (("--supervision", "masked", "--quiet"), "--supervision masked needs boxes"),
+        (("--supervision", "masked", "--quiet"), "has no boxes, which supervision masked requires"),
         (("--snapshots", "few"), "--snapshots few is not a list of whole numbers"),
-        (("--snapshots", "0,1111", "--quiet"), "--snapshots 1111 is no iteration of this run"),
+        (("--snapshots", "0,1111", "--quiet"), "snapshots has step 1111: give steps from 0 to"),
         (("--epochs", "0"), "epochs is 0: it must be positive and finite (option --epochs)"),
         (("--batch-size", "-3"), "batch_size is -3: it must be positive and finite (option --batch-size)"),
         (
@@ -184,7 +184,7 @@ def test_missing_data_and_a_taken_folder(
     before = (tiny_run / "model.safetensors").read_bytes()
     answer = freeloc("train", folder_of(tiny_training), "--out", tiny_run, "--quiet")
     assert answer.code == 2
-    assert answer.err.startswith(f"freeloc: {tiny_run} holds a run already (model.safetensors")
+    assert answer.err.startswith(f"freeloc: {tiny_run} already contains a run (model.safetensors")
     assert "--resume" in answer.err
     assert answer.err.count("\n") == 1
     assert (tiny_run / "model.safetensors").read_bytes() == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import pickle
 from contextlib import suppress
@@ -13,14 +15,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from freeloc.errors import FreelocError
+from freeloc.errors import OutputError, TrainingError
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.training.checkpoint import Checkpoint
-from freeloc.training.loop import make_optimizer
+from freeloc.training.optimizer import make_optimizer
 from freeloc.training.recipe import Recipe
+from freeloc.training.run_setup import RunSetup
 
-SETUP = {"recipe": {"epochs": 3, "scales": [0.5, 1 / 3]}, "seed": 7, "data": "Köln"}
+SETUP = RunSetup(
+    recipe={"epochs": 3, "scales": [0.5, 1 / 3]},
+    data="Köln",
+    backbone="b",
+    precision="openvino float32",
+    training_precision="float32",
+    seed=7,
+    cache=None,
+)
 
 
 def new_head(seed: int = 0) -> AdaptationHead:
@@ -44,7 +55,7 @@ def path(tmp_path: Path) -> Path:
     head = new_head()
     optimizer = make_optimizer(head, Recipe(learning_rate=0.01))
     steps(head, optimizer, 0, 3)
-    Checkpoint.of(2, head, optimizer, SETUP).save(tmp_path / "checkpoint.safetensors")
+    Checkpoint.of(2, SETUP, head, optimizer).save(tmp_path / "checkpoint.safetensors")
     return tmp_path / "checkpoint.safetensors"
 
 
@@ -81,7 +92,7 @@ class TestGoingOn:
 
     def test_before_the_first_step_there_is_no_momentum(self, tmp_path: Path) -> None:
         head = new_head()
-        Checkpoint.of(0, head, make_optimizer(head, Recipe()), SETUP).save(tmp_path / "c")
+        Checkpoint.of(0, SETUP, head, make_optimizer(head, Recipe())).save(tmp_path / "c")
         found = Checkpoint.load(tmp_path / "c")
         assert found.momentum == {}
         optimizer = make_optimizer(head, Recipe())
@@ -101,7 +112,7 @@ class TestFile:
 
     def test_the_old_one_is_replaced(self, path: Path) -> None:
         head = new_head()
-        Checkpoint.of(3, head, make_optimizer(head, Recipe()), {}).save(path)
+        Checkpoint.of(3, SETUP, head, make_optimizer(head, Recipe())).save(path)
         assert Checkpoint.load(path).epochs_done == 3
         assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
@@ -109,19 +120,41 @@ class TestFile:
     def test_cut_short(self, path: Path, share: float) -> None:
         data = path.read_bytes()
         path.write_bytes(data[: int(share * len(data))])
-        with pytest.raises(FreelocError, match=r"checkpoint\.safetensors cannot be read .*delete it"):
+        with pytest.raises(TrainingError, match=r"checkpoint\.safetensors cannot be read .*delete it"):
             Checkpoint.load(path)
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"epochs_done": "3"}, "Expected `int`, got `str`"),
+            ({"epochs_done": None}, "Expected `int`, got `null`"),
+            ({"setup": {}}, "missing required field"),
+            ({"setup": SETUP.as_json() | {"recipe": [1]}}, "Expected `object`, got `array`"),
+            ({"setup": SETUP.as_json() | {"cache": "int4"}}, "int4"),
+        ],
+    )
+    def test_values_of_another_type(self, tmp_path: Path, changes: dict[str, object], reason: str) -> None:
+        header = {"epochs_done": 3, "setup": SETUP.as_json()} | changes
+        metadata = {"freeloc-checkpoint": json.dumps(header)}
+        save_file({"weights.x": torch.zeros(2)}, tmp_path / "c", metadata=metadata)
+        with pytest.raises(TrainingError, match=rf"{tmp_path / 'c'} cannot be read \(.*{reason}"):
+            Checkpoint.load(tmp_path / "c")
+
+    def test_a_seed_of_any_size(self, tmp_path: Path) -> None:
+        head, setup = new_head(), dataclasses.replace(SETUP, seed=10**30)
+        Checkpoint.of(1, setup, head, make_optimizer(head, Recipe())).save(tmp_path / "c")
+        assert Checkpoint.load(tmp_path / "c").setup == setup
 
     @pytest.mark.parametrize(
         "metadata", [None, {"freeloc": "{}"}, {"freeloc-checkpoint": "{}"}, {"freeloc-checkpoint": "7"}]
     )
     def test_another_safetensors_file(self, tmp_path: Path, metadata: dict[str, str] | None) -> None:
         save_file({"weights.x": torch.zeros(2)}, tmp_path / "other", metadata=metadata)
-        with pytest.raises(FreelocError, match="cannot be read"):
+        with pytest.raises(TrainingError, match="cannot be read"):
             Checkpoint.load(tmp_path / "other")
 
     def test_gone(self, tmp_path: Path) -> None:
-        with pytest.raises(FreelocError, match="cannot be read"):
+        with pytest.raises(TrainingError, match="cannot be read"):
             Checkpoint.load(tmp_path / "absent")
 
     def test_a_pickle_is_not_run(self, tmp_path: Path) -> None:
@@ -132,7 +165,7 @@ class TestFile:
                 return os.mkdir, (str(marker),)
 
         (tmp_path / "c").write_bytes(pickle.dumps(Trap()))
-        with pytest.raises(FreelocError, match="cannot be read"):
+        with pytest.raises(TrainingError, match="cannot be read"):
             Checkpoint.load(tmp_path / "c")
         assert not marker.exists()
 
@@ -144,15 +177,15 @@ class TestFile:
         damaged[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
         path.write_bytes(damaged)
         try:
-            with suppress(FreelocError):
+            with suppress(TrainingError):
                 Checkpoint.load(path)
         finally:
             path.write_bytes(whole)
 
     def test_a_place_that_cannot_be_written(self, tmp_path: Path) -> None:
         head = new_head()
-        made = Checkpoint.of(1, head, make_optimizer(head, Recipe()), SETUP)
+        made = Checkpoint.of(1, SETUP, head, make_optimizer(head, Recipe()))
         (tmp_path / "taken").write_text("x")
         for place in (tmp_path / "taken" / "c", tmp_path / ("x" * 256)):
-            with pytest.raises(FreelocError, match="cannot write"):
+            with pytest.raises(OutputError, match="cannot write"):
                 made.save(place)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloc.datasets.dataset import Dataset, Sample
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
@@ -24,7 +24,12 @@ from freeloc.models.model import Model
 from freeloc.models.platt_scaling import fit_calibration
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
-from freeloc.training.cross_fitting import calibrated, is_calibrated, out_of_fold, stratified_folds
+from freeloc.training.cross_fitting import (
+    calibrate_by_folds,
+    is_calibrated_by_folds,
+    out_of_fold_scores,
+    stratified_folds,
+)
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
@@ -62,19 +67,21 @@ def test_rare_classes_are_spread_better_than_by_chance() -> None:
 
 @pytest.mark.parametrize("folds", [-1, 1, 4])
 def test_folds_that_cannot_be_are_refused(folds: int) -> None:
-    with pytest.raises(FreelocError, match="--calibrate"):
+    with pytest.raises(ConfigurationError, match=f"cannot divide 3 images into {folds} fold"):
         stratified_folds(np.ones((3, 1), np.int8), folds)
 
 
-class Parrot:
-    """Says of each image whose head it is, and that the head has not seen it."""
+class FakeLocalizer:
+    """Scores each image with the number of its fold, and checks that it was not trained on the image."""
 
-    def __init__(self, taught: set[str], number: float) -> None:
-        self.taught, self.number = taught, number
+    pooling = "max"
+
+    def __init__(self, trained_on: set[str], number: float) -> None:
+        self.trained_on, self.number = trained_on, number
 
     def score_maps_many(self, paths: list[Path]) -> Iterator[list[ScoreMap]]:
         for path in paths:
-            assert path.name not in self.taught
+            assert path.name not in self.trained_on
             grids = Pyramid((0.5, 1.0)).grids(Size(60, 50), CellLayout(32, 16.0))
             yield [
                 ScoreMap.of(np.full((2, g.valid_rows, g.valid_cols), self.number + g.scale, np.float32), g)
@@ -82,51 +89,47 @@ class Parrot:
             ]
 
 
-def test_each_image_is_scored_by_the_head_that_has_not_seen_it(tmp_path: Path) -> None:
+def test_each_image_is_scored_by_the_head_that_was_trained_without_it() -> None:
     generator = np.random.default_rng(0)
     dataset = tagged(generator.choice([-1, 1], (11, 2)).astype(np.int8))
     head = AdaptationHead(HeadSettings(4, 2, hidden=0))
-    parrots: dict[str, Parrot] = {}
+    runs: list[str] = []
 
-    def named(name: str) -> Model:
-        header = ModelHeader(
-            backbone=name,
-            backbone_fingerprint="",
-            classes=dataset.classes,
-            head=head.settings,
-            scales=(0.5, 1.0),
-        )
-        return Model(header, head)
-
-    def train_fold(part: Dataset, folder: Path) -> Model:
+    def train_fold(part: Dataset, name: str) -> Any:
         assert part.classes == dataset.classes
-        parrots[folder.name] = Parrot({sample.path.name for sample in part}, 10.0 * len(parrots))
-        return named(folder.name)
+        runs.append(name)
+        return FakeLocalizer({sample.path.name for sample in part}, 10.0 * (len(runs) - 1))
 
-    def ready(model: Model) -> Any:
-        return parrots[model.header.backbone]
-
-    held = out_of_fold(dataset, 3, tmp_path, train_fold, ready, seed=4, quiet=True)
-    assert list(parrots) == ["1-of-3", "2-of-3", "3-of-3"]
-    assert held.scores.shape == held.labels.shape == (11, 2)
-    dealt = stratified_folds(dataset.labels, 3, 4)
-    order = np.argsort(dealt, kind="stable")
-    np.testing.assert_allclose(held.scores[:, 0], 10.0 * dealt[order] + 0.75)
-    np.testing.assert_array_equal(held.labels, dataset.labels[order])
-    parrots.clear()
-    few = out_of_fold(dataset, 3, tmp_path, train_fold, ready, images=5, seed=4, quiet=True)
+    held_out = out_of_fold_scores(dataset, 3, train_fold, seed=4, quiet=True)
+    assert runs == ["1-of-3", "2-of-3", "3-of-3"]
+    assert held_out.scores.shape == held_out.labels.shape == (11, 2)
+    assigned = stratified_folds(dataset.labels, 3, 4)
+    order = np.argsort(assigned, kind="stable")
+    np.testing.assert_allclose(held_out.scores[:, 0], 10.0 * assigned[order] + 0.75)
+    np.testing.assert_array_equal(held_out.labels, dataset.labels[order])
+    runs.clear()
+    few = out_of_fold_scores(dataset, 3, train_fold, max_images=5, seed=4, quiet=True)
     assert len(few.scores) == len(few.labels) == 5
 
-    parrots.clear()
-    model = named("own").with_header(manifest={"data": {"fingerprint": "f"}})
-    made = calibrated(model, dataset, 3, tmp_path, train_fold, ready, seed=4, quiet=True)
-    assert made.header.calibration == fit_calibration(held.scores, held.labels)
-    assert made.header.calibration is not None
-    assert made.header.calibration.facts["images"] == 11
-    assert made.header.calibration.facts["data"] == "f"
-    assert is_calibrated(made, 3)
-    assert not is_calibrated(made, 5)
-    assert not is_calibrated(model, 3)
+    runs.clear()
+    header = ModelHeader(
+        backbone="own",
+        backbone_fingerprint="",
+        classes=dataset.classes,
+        head=head.settings,
+        scales=(0.5, 1.0),
+        manifest={"data": {"fingerprint": "f"}},
+    )
+    model = Model(header, head)
+    calibrated = calibrate_by_folds(model, dataset, 3, train_fold, seed=4, quiet=True)
+    calibration = calibrated.header.calibration
+    assert calibration == fit_calibration(held_out.scores, held_out.labels)
+    assert calibration is not None
+    assert calibration.facts["images"] == 11
+    assert calibration.facts["data"] == "f"
+    assert is_calibrated_by_folds(calibrated, 3)
+    assert not is_calibrated_by_folds(calibrated, 5)
+    assert not is_calibrated_by_folds(model, 3)
 
 
 @pytest.mark.slow
@@ -161,15 +164,15 @@ def test_a_run_calibrates_itself_and_goes_on_where_it_stopped(
     assert names == {"model.safetensors", "manifest.json", "log.jsonl", "checkpoint.safetensors"}
     assert json.loads((out / "manifest.json").read_text()) == kept.header.manifest
     # Finished: nothing is trained again.
-    monkeypatch.setattr("freeloc.training.train.calibrated", stop)
+    monkeypatch.setattr("freeloc.training.train.calibrate_by_folds", stop)
     for chosen in (settings, plain_settings):
         again = train(tiny_training, out, chosen, resume=True, quiet=True)
         assert again.header.calibration == kept.header.calibration
 
 
 def test_folds_are_checked_before_anything_is_trained(tiny_training: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match="--calibrate 40 would deal 16 images into 40 folds"):
+    with pytest.raises(ConfigurationError, match="cannot divide 16 images into 40 folds: use at least 2"):
         train(tiny_training, tmp_path / "run", TrainingSettings(calibration_folds=40), quiet=True)
-    with pytest.raises(FreelocError, match="--calibrate 1 "):
+    with pytest.raises(ConfigurationError, match="cannot divide 16 images into 1 fold:"):
         train(tiny_training, tmp_path / "run", TrainingSettings(calibration_folds=1), quiet=True)
     assert not (tmp_path / "run").exists()

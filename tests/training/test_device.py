@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from freeloc.training.device import autocast, deterministic, sharing_cores, to_device
+from freeloc.training.device import autocast, deterministic, share_cores, to_device
 
 CPU = torch.device("cpu")
 
@@ -25,12 +25,12 @@ def _eight_threads() -> Iterator[None]:
 class TestSharingCores:
     @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (4, 1), (8, 2), (16, 4), (64, 8)])
     def test_a_quarter_of_the_cores_but_no_more_than_before(self, cores: int, threads: int) -> None:
-        with sharing_cores(cores):
+        with share_cores(cores):
             assert torch.get_num_threads() == threads
         assert torch.get_num_threads() == 8
 
     def test_an_error_does_not_keep_them(self) -> None:
-        with pytest.raises(RuntimeError, match="stop"), sharing_cores(4):
+        with pytest.raises(RuntimeError, match="stop"), share_cores(4):
             raise RuntimeError("stop")
         assert torch.get_num_threads() == 8
 

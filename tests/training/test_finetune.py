@@ -30,7 +30,7 @@ from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.finetune import StageInput, StageTrainStep, stage_features, stage_inputs
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
-from freeloc.training.step import TrainStep
+from freeloc.training.step import HeadTrainStep
 from freeloc.training.train import train
 
 CPU = torch.device("cpu")
@@ -80,9 +80,9 @@ class Upper:
         """Loss and gradients of the program's own step."""
         self.modules.zero_grad()
         recipe = {"cell_fraction": 1.0} | recipe
-        learner = TrainStep(self.projection, self.head, Recipe(**recipe), low_precision=False, device=CPU)
-        pupil = StageTrainStep(self.above, learner, low_precision=False, device=CPU, together=together)
-        loss = pupil.backward(self.maps, self.labels, generator(seed))
+        learner = HeadTrainStep(self.projection, self.head, Recipe(**recipe), low_precision=False, device=CPU)
+        step = StageTrainStep(self.above, learner, low_precision=False, device=CPU, max_values=together)
+        loss = step.backward(self.maps, self.labels, generator(seed))
         return float(loss), self.gradients(self.modules)
 
     @staticmethod
@@ -329,7 +329,7 @@ class TestRun:
         assert not (tmp_path / "none").exists()
 
     def test_another_stage_is_another_run(self, quick: Callable[..., Model], runs: dict[str, Path]) -> None:
-        with pytest.raises(FreelocError, match="was made with another recipe"):
+        with pytest.raises(FreelocError, match="was written with another recipe"):
             quick(runs["7"], "6", resume=True)
 
     def test_a_head_alone_is_a_file_of_the_first_version(
@@ -378,7 +378,8 @@ class TestFinishedCells:
                 with torch.no_grad():
                     return parts.below(canvas)[0].permute(1, 2, 0).contiguous().half().numpy()
 
-        maps = stage_inputs(Lower(), paths, backbone.layout, "stride")  # type: ignore[arg-type]
+        sizes = [read_image_size(path) for path in paths]
+        maps = stage_inputs(Lower(), sizes, backbone.layout, "stride")  # type: ignore[arg-type]
         cells = stage_features(maps, parts.above, low_precision=False, device=CPU)
         assert (len(maps), len(cells), cells.scales, cells.threads) == (2, 2, None, 1)
         for index, path in enumerate(paths):

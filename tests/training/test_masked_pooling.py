@@ -24,7 +24,7 @@ from freeloc.nn.head_settings import HeadSettings
 from freeloc.training.masked_pooling import MaskedCells, MaskedTrainStep, box_mask
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
-from freeloc.training.step import TrainStep
+from freeloc.training.step import HeadTrainStep
 from freeloc.training.train import train
 
 CPU = torch.device("cpu")
@@ -100,7 +100,7 @@ def by_hand(
 def test_loss_and_gradient_are_those_of_the_definition(seed: int, outside: bool) -> None:
     items, labels, projection, head = parts(seed)
     recipe = Recipe(cell_fraction=1.0, supervision="masked_outside" if outside else "masked")
-    learner = TrainStep(projection, head, recipe, low_precision=False, device=CPU)
+    learner = HeadTrainStep(projection, head, recipe, low_precision=False, device=CPU)
     masked = MaskedTrainStep(learner, push_outside=outside, device=CPU)
     found = masked.backward(items, labels, torch.Generator().manual_seed(0))
     gradients = [weight.grad.clone() for weight in head.parameters()]
@@ -116,22 +116,22 @@ def test_loss_and_gradient_are_those_of_the_definition(seed: int, outside: bool)
 
 def test_hidden_cells_never_hide_all_of_a_mask() -> None:
     items, labels, projection, head = parts(3)
-    learner = TrainStep(projection, head, Recipe(cell_fraction=0.05), low_precision=False, device=CPU)
+    learner = HeadTrainStep(projection, head, Recipe(cell_fraction=0.05), low_precision=False, device=CPU)
     masked = MaskedTrainStep(learner, push_outside=False, device=CPU)
     for seed in range(20):
         for item, row in zip(items, labels, strict=True):
-            drawn = masked._drawn(item.mask, torch.Generator().manual_seed(seed))
+            drawn = masked._draw(item.mask, torch.Generator().manual_seed(seed))
             assert item.mask[drawn][:, row.numpy() > 0].any(axis=0).all()
             assert len(drawn) <= 1 + CLASSES + len(item.mask) // 20
 
 
 def test_of_a_mask_that_was_missed_any_cell_may_be_looked_at() -> None:
     _, _, projection, head = parts(0)
-    learner = TrainStep(projection, head, Recipe(cell_fraction=0.01), low_precision=False, device=CPU)
+    learner = HeadTrainStep(projection, head, Recipe(cell_fraction=0.01), low_precision=False, device=CPU)
     masked = MaskedTrainStep(learner, push_outside=False, device=CPU)
     mask = np.zeros((40, CLASSES), bool)
     mask[10:14, 2] = True
-    seen = [masked._drawn(mask, torch.Generator().manual_seed(seed)) for seed in range(60)]
+    seen = [masked._draw(mask, torch.Generator().manual_seed(seed)) for seed in range(60)]
     assert {int(cell) for drawn in seen for cell in drawn if 10 <= cell < 14} == {10, 11, 12, 13}
     assert all(len(drawn) <= 2 for drawn in seen)
 
@@ -142,7 +142,7 @@ def test_a_tag_without_a_box_is_searched_for_everywhere(outside: bool) -> None:
     cells = np.random.default_rng(1).normal(0, 1, (9, CHANNELS)).astype(np.float16)
     items = [MaskedCells(cells, np.zeros((9, CLASSES), bool))]
     labels = torch.tensor([[1, 1, -1, 0]])
-    learner = TrainStep(projection, head, Recipe(cell_fraction=1.0), low_precision=False, device=CPU)
+    learner = HeadTrainStep(projection, head, Recipe(cell_fraction=1.0), low_precision=False, device=CPU)
     masked = MaskedTrainStep(learner, push_outside=outside, device=CPU)
     generator = torch.Generator().manual_seed(0)
     torch.testing.assert_close(
@@ -173,7 +173,9 @@ def test_a_run_reads_boxes_only_if_it_is_told_to(
     )
     again = run(bare, "bare", small())
     torch.testing.assert_close(tags.head.fcb.weight, again.head.fcb.weight, rtol=0, atol=0)
-    with pytest.raises(FreelocError, match=f"--supervision {supervision} needs boxes.*from tags alone"):
+    with pytest.raises(
+        FreelocError, match=f"no boxes, which supervision {supervision} requires.*from tags alone"
+    ):
         run(bare, "none", small(supervision=supervision))
     assert not (tmp_path / "none").exists()
 
@@ -196,6 +198,6 @@ def test_recipes_that_make_no_sense_are_refused(changes: dict[str, str], message
 
 
 def test_masks_and_trained_stages_exclude_each_other(tiny_scenes: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match="leave --trainable-backbone 7 out"):
+    with pytest.raises(FreelocError, match="head and the projection only: set trainable_backbone"):
         recipe = small(supervision="masked", trainable_backbone="7")
         train(tiny_scenes, tmp_path / "run", TrainingSettings(recipe=recipe), quiet=True)

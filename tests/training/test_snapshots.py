@@ -16,7 +16,7 @@ from freeloc.inference.localizer import Localizer
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.training import train as room
+from freeloc.training import preparation
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
@@ -57,7 +57,7 @@ def quick(
 ) -> Iterator[Callable[..., Model]]:
     """`train` on the backbone that is loaded and compiled already."""
     cache = tmp_path_factory.mktemp("features")
-    network = room.compile_network(backbone, runtime="openvino")
+    network = preparation.compile_network(backbone, runtime="openvino")
 
     def call(out: Path, **options: Any) -> Model:
         run = {"resume": options.pop("resume", False), "quiet": options.pop("quiet", True)}
@@ -66,8 +66,8 @@ def quick(
         return train(tiny_training, out, settings, **run)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "load_backbone", lambda *_arguments: backbone)
-        patch.setattr(room, "compile_network", lambda *_arguments, **_options: network)
+        patch.setattr(preparation, "load_backbone", lambda *_arguments: backbone)
+        patch.setattr(preparation, "compile_network", lambda *_arguments, **_options: network)
         yield call
 
 
@@ -172,7 +172,9 @@ def test_a_run_that_was_stopped_leaves_the_same(
         with pytest.raises(Interrupted):
             quick(folder, snapshots=WANTED)
     assert step(folder, 3).exists() is (epoch == 2)
-    with pytest.raises(FreelocError, match=rf"--snapshots 1 is passed: .* has done {2 * epoch} iterations"):
+    with pytest.raises(
+        FreelocError, match=rf"cannot write a snapshot of step 1: .* has already done {2 * epoch} steps"
+    ):
         quick(folder, snapshots=(1,), resume=True)
     quick(folder, snapshots=WANTED, resume=True)
     for iteration in WANTED:
@@ -183,7 +185,9 @@ def test_a_finished_run_has_them_or_says_so(quick: Callable[..., Model], referen
     before = step(reference, 3).stat().st_mtime_ns
     quick(reference, snapshots=(3,), resume=True)
     assert step(reference, 3).stat().st_mtime_ns == before
-    with pytest.raises(FreelocError, match="--snapshots 5 is passed: .* has done 6 iterations; leave it out"):
+    with pytest.raises(
+        FreelocError, match="a snapshot of step 5: .* has already done 6 steps; leave this snapshot out"
+    ):
         quick(reference, snapshots=(3, 5), resume=True)
 
 
@@ -191,7 +195,7 @@ def test_a_finished_run_has_them_or_says_so(quick: Callable[..., Model], referen
 def test_iterations_the_run_does_not_come_to(
     quick: Callable[..., Model], tmp_path: Path, iteration: int
 ) -> None:
-    message = rf"--snapshots {iteration} is no iteration of this run: .* 0 to 6 \(3 epochs of 2\)"
+    message = rf"snapshots has step {iteration}: give steps from 0 to 6 \(3 epochs of 2 steps\)"
     with pytest.raises(FreelocError, match=message):
         quick(tmp_path / "run", snapshots=(2, iteration))
     assert not (tmp_path / "run").exists()
@@ -199,9 +203,9 @@ def test_iterations_the_run_does_not_come_to(
 
 def test_snapshots_alone_make_a_run(quick: Callable[..., Model], tmp_path: Path) -> None:
     (tmp_path / "snapshots").mkdir()
-    with pytest.raises(FreelocError, match=r"holds a run already \(snapshots\)"):
+    with pytest.raises(FreelocError, match=r"already contains a run \(snapshots\)"):
         quick(tmp_path)
 
 
 def test_each_is_kept_once_and_in_order(tmp_path: Path) -> None:
-    assert Snapshots.of(tmp_path, (3, 1, 3), epochs=2, per_epoch=2).iterations == (1, 3)
+    assert Snapshots.of(tmp_path, (3, 1, 3), epochs=2, steps_per_epoch=2).steps == (1, 3)

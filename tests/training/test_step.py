@@ -24,7 +24,7 @@ from freeloc.nn.pooling.registry import get_pooling
 from freeloc.nn.pooling.top_k import LOWEST_WEIGHT, selected_count
 from freeloc.training import step as steps
 from freeloc.training.recipe import Recipe
-from freeloc.training.step import TrainStep
+from freeloc.training.step import HeadTrainStep
 
 law = settings(max_examples=12)
 CPU = torch.device("cpu")
@@ -84,8 +84,8 @@ class Scene:
             head.set_standardization(torch.rand(WIDTH), 0.5 + torch.rand(WIDTH))
         return cls(cells, labels, projection, head)
 
-    def learner(self, *, low_precision: bool = False, **recipe: object) -> TrainStep:
-        return TrainStep(
+    def learner(self, *, low_precision: bool = False, **recipe: object) -> HeadTrainStep:
+        return HeadTrainStep(
             *(self.projection, self.head, Recipe(**({"cell_fraction": 1.0} | recipe))),  # type: ignore[arg-type]
             low_precision=low_precision,
             device=CPU,
@@ -247,9 +247,9 @@ class TestSparseGradient:
         assert any(len(set(row)) < CLASSES for row in Scene.random(0).winners().tolist())
 
 
-def winners_of(learner: TrainStep, features: Tensor, counts: list[int]) -> Tensor:
+def winners_of(learner: HeadTrainStep, features: Tensor, counts: list[int]) -> Tensor:
     """(N, K) positions of the cells that max-pooling selects."""
-    return torch.cat(MaxPooling().select_cells(learner.search(features), counts))
+    return torch.cat(MaxPooling().select_cells(learner.score_cells(features), counts))
 
 
 class TestSearch:
@@ -287,14 +287,14 @@ class TestSearch:
     def test_no_gradient_and_no_dropout(self) -> None:
         scene = Scene.random(1, hidden_dropout=0.5, feature_dropout=0.5)
         learner = scene.learner()
-        assert torch.equal(learner.pooled(scene.cells), learner.pooled(scene.cells))
-        assert not learner.pooled(scene.cells).requires_grad
+        assert torch.equal(learner.pooled_scores(scene.cells), learner.pooled_scores(scene.cells))
+        assert not learner.pooled_scores(scene.cells).requires_grad
 
     @law
     @given(st.integers(0, 9999))
     def test_pooled_scores_are_each_images_highest(self, seed: int) -> None:
         scene = Scene.random(seed)
-        pooled = scene.learner().pooled(scene.cells)
+        pooled = scene.learner().pooled_scores(scene.cells)
         for part, row in zip(scene.cells, pooled, strict=True):
             scores = scene.head(scene.projection(torch.from_numpy(part).float()))
             torch.testing.assert_close(row, scores.detach().max(dim=0).values, rtol=1e-4, atol=1e-5)
@@ -316,7 +316,7 @@ class TestShareOfCells:
         with torch.no_grad():
             head.fcb.weight.fill_(1)
         recipe = Recipe(cell_fraction=fraction, hidden_dropout=0.0)
-        learner = TrainStep(nn.Identity(), head, recipe, low_precision=False, device=CPU)
+        learner = HeadTrainStep(nn.Identity(), head, recipe, low_precision=False, device=CPU)
         cells = [np.arange(count, dtype=np.float16)[:, None] for count in counts]
         found = []
         for index in range(len(counts)):
@@ -356,10 +356,10 @@ class TestShareOfCells:
     def test_choosing_before_and_after_the_copy_is_the_same(self, seed: int, fraction: float) -> None:
         scene = Scene.random(seed)
         learner, draws = scene.learner(cell_fraction=fraction), generator(seed)
-        drawn = [learner.drawn(len(part), draws) for part in scene.cells]
-        rows = steps._chosen_rows(scene.cells, drawn, CPU)
+        drawn = [learner.draw_cells(len(part), draws) for part in scene.cells]
+        rows = steps._row_indices(scene.cells, drawn, CPU)
         np.testing.assert_array_equal(
-            steps._chosen(scene.cells, drawn), np.concatenate(scene.cells)[rows.numpy()]
+            steps._select_rows(scene.cells, drawn), np.concatenate(scene.cells)[rows.numpy()]
         )
 
 
@@ -416,7 +416,7 @@ class TestFullImages:
         once = {"pooling": "full", "scales": (1.0,), "test_scales": (1.0,)}
         found = scene.gradients(cell_fraction=0.1, **once)
         assert_same(found, scene.by_hand(pool="full"))
-        assert not scene.learner(**once).pooled(scene.cells).requires_grad
+        assert not scene.learner(**once).pooled_scores(scene.cells).requires_grad
 
     def test_one_row_of_dropout_a_image(self) -> None:
         scene = Scene.random(2, hidden_dropout=0.5)
@@ -439,7 +439,7 @@ class TestLogSumExp:
     def test_of_the_drawn_cells_alone(self) -> None:
         scene = Scene.random(6)
         drawn, seen = scene.learner(cell_fraction=0.3), generator(0)
-        rows = [drawn.drawn(len(part), seen) for part in scene.cells]
+        rows = [drawn.draw_cells(len(part), seen) for part in scene.cells]
         found = scene.gradients(pooling="lse", cell_fraction=0.3)
         scene.cells = [part[row.numpy()] if row is not None else part for part, row in zip(scene.cells, rows)]
         assert_same(found, scene.by_hand(pool="lse"))
@@ -462,7 +462,7 @@ def test_every_pooling_at_low_precision_is_nearly_the_same(pooling: str, pool: s
 @pytest.mark.parametrize("pooling", ["max", "lse", "topk", "average"])
 def test_pooled_scores_are_those_prediction_gives(pooling: str) -> None:
     scene = Scene.random(5)
-    pooled = scene.learner(pooling=pooling).pooled(scene.cells)
+    pooled = scene.learner(pooling=pooling).pooled_scores(scene.cells)
     for part, row in zip(scene.cells, pooled, strict=True):
         scores = scene.head(scene.projection(torch.from_numpy(part).float())).detach().numpy()
         np.testing.assert_allclose(

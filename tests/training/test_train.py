@@ -9,7 +9,7 @@ import json
 import math
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,122 +18,22 @@ import pytest
 import torch
 
 from freeloc.datasets.dataset import AnnotatedBox, Dataset, Sample
-from freeloc.demo.scenes import SCENE_CLASSES, SceneSettings, generate_scenes
+from freeloc.demo.scenes import SCENE_CLASSES
 from freeloc.errors import FreelocError
-from freeloc.features.extract import extract
-from freeloc.geometry.pyramid import Pyramid
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
-from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.pooling.registry import prediction_pooling
 from freeloc.runtime import Network, compile_network
-from freeloc.training import train as room
+from freeloc.training import preparation
 from freeloc.training.checkpoint import Checkpoint
-from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
+from tests.training.small_run import COUNT, RECIPE, SCALES, Interrupted, assert_equal, log, weights
 
-SCALES = (0.25, 0.4)
-COUNT = 12
-RECIPE = Recipe(
-    name="tiny",
-    epochs=3,
-    batch_size=4,
-    scales=SCALES,
-    test_scales=(0.5, 0.8),
-    warm_start_epochs=2,
-    warmup_fraction=0.0,
-    hidden=16,
-)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small layers gain nothing from more threads, and lose much when others use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return generate_scenes(tmp_path_factory.mktemp("scenes"), COUNT, SceneSettings(seed=5), boxes=False)
-
-
-@pytest.fixture(scope="module")
-def backbone() -> Backbone:
-    return load_backbone("efficientnet_lite0")
-
-
-@pytest.fixture(scope="module")
-def network(backbone: Backbone) -> Network:
-    return compile_network(backbone, runtime="openvino")
-
-
-@pytest.fixture(scope="module")
-def filled_cache(
-    scenes: Dataset, backbone: Backbone, network: Network, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A feature cache with all that the recipe asks for."""
-    folder = tmp_path_factory.mktemp("features")
-    paths = [sample.path for sample in scenes]
-    extract(paths, backbone, network, Pyramid(SCALES), cache_folder=folder, quiet=True)
-    return folder
-
-
-@pytest.fixture
-def quick(
-    backbone: Backbone, network: Network, filled_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Model]:
-    """`train` with the test's recipe and cache, on the backbone that is already loaded and compiled."""
-    monkeypatch.setattr(room, "load_backbone", lambda *_arguments: backbone)
-    monkeypatch.setattr(room, "compile_network", lambda *_arguments, **_options: network)
-
-    def call(dataset: Dataset, out: Path, **options: Any) -> Model:
-        run = {"resume": options.pop("resume", False), "quiet": options.pop("quiet", True)}
-        given = {"recipe": RECIPE, "seed": 3, "cache_folder": filled_cache, "runtime": "openvino"}
-        settings = TrainingSettings(backbone="efficientnet_lite0", **(given | options))
-        return train(dataset, out, settings, **run)
-
-    return call
-
-
-@pytest.fixture(scope="module")
-def reference(scenes: Dataset, filled_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of one uninterrupted run, from loading the backbone to the last file."""
-    folder = tmp_path_factory.mktemp("reference") / "run"
-    train(
-        scenes,
-        folder,
-        TrainingSettings(
-            backbone="efficientnet_lite0",
-            recipe=RECIPE,
-            seed=3,
-            runtime="openvino",
-            cache_folder=filled_cache,
-        ),
-        quiet=True,
-    )
-    return folder
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return dict(Model.load(folder).head.state_dict())
-
-
-def assert_equal(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
-    """Bit for bit."""
-    assert found.keys() == wanted.keys()
-    for key, value in wanted.items():
-        assert found[key].numpy().tobytes() == value.numpy().tobytes(), key
-
-
-def log(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-
-class TestRunFolder:
+class TestRun:
     def test_holds_these_files_and_no_others(self, reference: Path) -> None:
         assert sorted(path.name for path in reference.iterdir()) == [
             "checkpoint.safetensors",
@@ -252,133 +152,6 @@ class TestDeterminism:
         assert not torch.equal(weights(tmp_path / "other")["fca.weight"], weights(reference)["fca.weight"])
 
 
-class Interrupted(Exception):
-    """Stands for a power cut."""
-
-
-def interrupt(monkeypatch: pytest.MonkeyPatch, where: str, epoch: int) -> None:
-    """Stop the run at the end of an epoch: between log and checkpoint, or after both."""
-    own_save = Checkpoint.save
-
-    def save(self: Checkpoint, path: Path) -> None:
-        if where == "before checkpoint" and self.epochs_done == epoch:
-            raise Interrupted
-        own_save(self, path)
-        if where == "after checkpoint" and self.epochs_done == epoch:
-            raise Interrupted
-
-    monkeypatch.setattr(Checkpoint, "save", save)
-
-
-class TestResume:
-    @pytest.mark.parametrize(
-        ("where", "epoch", "done"),
-        [
-            ("after checkpoint", 1, 1),
-            ("before checkpoint", 3, 2),
-            ("before checkpoint", 1, None),
-            ("after checkpoint", 3, 3),
-        ],
-    )
-    def test_bit_for_bit_as_if_never_stopped(
-        self,
-        scenes: Dataset,
-        quick: Callable[..., Model],
-        reference: Path,
-        tmp_path: Path,
-        where: str,
-        epoch: int,
-        done: int | None,
-    ) -> None:
-        folder = tmp_path / "run"
-        with pytest.MonkeyPatch.context() as patch:
-            interrupt(patch, where, epoch)
-            with pytest.raises(Interrupted):
-                quick(scenes, folder)
-        assert not (folder / "model.safetensors").exists()
-        checkpoint = folder / "checkpoint.safetensors"
-        assert (Checkpoint.load(checkpoint).epochs_done if checkpoint.exists() else None) == done
-        quick(scenes, folder, resume=True)
-        assert_equal(weights(folder), weights(reference))
-        lines, wanted = log(folder), log(reference)
-        assert [(line["epoch"], line["loss"]) for line in lines] == [
-            (line["epoch"], line["loss"]) for line in wanted
-        ]
-        manifest = json.loads((folder / "manifest.json").read_text())
-        assert manifest["resumed"] is (done is not None)
-
-    def test_without_resume_a_run_is_not_touched(
-        self, scenes: Dataset, quick: Callable[..., Model], reference: Path
-    ) -> None:
-        before = {path.name: path.read_bytes() for path in reference.iterdir()}
-        with pytest.raises(FreelocError, match="holds a run already .*--resume or choose another --out"):
-            quick(scenes, reference)
-        assert {path.name: path.read_bytes() for path in reference.iterdir()} == before
-
-    @pytest.mark.parametrize("kept", ["model.safetensors", "checkpoint.safetensors"])
-    def test_either_file_makes_a_run(
-        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path, kept: str
-    ) -> None:
-        shutil.copy(reference / kept, tmp_path / kept)
-        with pytest.raises(FreelocError, match=f"holds a run already .{kept}"):
-            quick(scenes, tmp_path)
-
-    @pytest.mark.parametrize(
-        "change", ["recipe", "seed", "data", "labels", "pixels", "cache", "training_precision"]
-    )
-    def test_another_setup_is_refused_and_named(
-        self,
-        scenes: Dataset,
-        quick: Callable[..., Model],
-        reference: Path,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        change: str,
-    ) -> None:
-        folder = tmp_path / "run"
-        shutil.copytree(reference, folder)
-        before = {path.name: path.read_bytes() for path in folder.iterdir()}
-        data, options = scenes, {}
-        if change == "recipe":
-            options = {"recipe": dataclasses.replace(RECIPE, learning_rate=0.5)}
-        elif change == "seed":
-            options = {"seed": 4}
-        elif change == "cache":
-            options = {"cache_features": False}
-        elif change == "training_precision":
-            other = json.loads((reference / "manifest.json").read_text())["training_precision"] == "float32"
-            monkeypatch.setattr(room, "torch_device", lambda *_asked: (torch.device("cpu"), other))
-        elif change == "pixels":
-            # Another picture under the same name, with the same tags.
-            first = scenes.samples[0]
-            copy = tmp_path / first.path.name
-            shutil.copy(scenes.samples[1].path, copy)
-            data = dataclasses.replace(scenes, samples=(Sample(copy, first.labels), *scenes.samples[1:]))
-        elif change == "data":
-            data = dataclasses.replace(scenes, samples=scenes.samples[1:])
-        else:
-            flipped = Sample(scenes.samples[0].path, -scenes.samples[0].labels)
-            data = dataclasses.replace(scenes, samples=(flipped, *scenes.samples[1:]))
-        name = "data" if change in {"labels", "pixels"} else change
-        with pytest.raises(FreelocError, match=f"was made with another {name}: "):
-            quick(data, folder, resume=True, **options)
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-
-    def test_a_damaged_checkpoint(
-        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
-    ) -> None:
-        data = (reference / "checkpoint.safetensors").read_bytes()
-        (tmp_path / "checkpoint.safetensors").write_bytes(data[:-10])
-        with pytest.raises(FreelocError, match="cannot be read .*delete it and train from the start"):
-            quick(scenes, tmp_path, resume=True)
-
-    def test_with_nothing_to_go_on_from_it_starts(
-        self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
-    ) -> None:
-        quick(scenes, tmp_path / "fresh", resume=True)
-        assert_equal(weights(tmp_path / "fresh"), weights(reference))
-
-
 class Counted:
     """A network that counts how often it is asked, and can be stopped."""
 
@@ -404,7 +177,7 @@ class TestFeatures:
         self, network: Network, quick: Callable[..., Model], monkeypatch: pytest.MonkeyPatch
     ) -> Counted:
         wrapped = Counted(network)
-        monkeypatch.setattr(room, "compile_network", lambda *_arguments, **_options: wrapped)
+        monkeypatch.setattr(preparation, "compile_network", lambda *_arguments, **_options: wrapped)
         return wrapped
 
     def test_made_once(
@@ -441,7 +214,7 @@ class TestFeatures:
         shutil.copytree(filled_cache, cache)
         for entry in cache.rglob("*.npy"):
             entry.write_bytes(entry.read_bytes()[:-50])
-        with pytest.raises(FreelocError, match=rf"{cache}.*\.npy is missing or damaged: delete it"):
+        with pytest.raises(FreelocError, match=rf"{cache}.*\.npy: .* missing or damaged; delete the file"):
             quick(scenes, tmp_path / "run", cache_folder=cache)
 
     def test_as_int8(
@@ -454,7 +227,7 @@ class TestFeatures:
         losses, wanted = ([line["loss"] for line in log(run)] for run in (tmp_path / "run", reference))
         assert losses != wanted
         assert losses == pytest.approx(wanted, rel=0.05)
-        with pytest.raises(FreelocError, match="was made with another cache: "):
+        with pytest.raises(FreelocError, match="was written with another cache; "):
             quick(scenes, tmp_path / "run", cache_folder=cache, resume=True)
         with pytest.raises(FreelocError, match="cache_format is 'int4': choose one of float16, int8"):
             quick(scenes, tmp_path / "other", cache_format="int4")
@@ -484,7 +257,7 @@ def test_mini_batches_through_the_backbone_at_once_teach_the_same(
     recipe = dataclasses.replace(RECIPE, epochs=1, warm_start_epochs=1, trainable_backbone=stage)
 
     def learned(name: str, batch: int) -> dict[str, torch.Tensor]:
-        monkeypatch.setattr(room, "compile_network", functools.partial(compile_network, batch=batch))
+        monkeypatch.setattr(preparation, "compile_network", functools.partial(compile_network, batch=batch))
         train(
             scenes,
             tmp_path / name,
@@ -555,7 +328,7 @@ class TestMistakes:
         recipe = dataclasses.replace(
             RECIPE, epochs=1, batch_size=COUNT, warm_start_epochs=0, learning_rate=1e39
         )
-        with pytest.raises(FreelocError, match=r"diverged in epoch 1: .* lower --learning-rate than 1e\+39"):
+        with pytest.raises(FreelocError, match=r"diverged in epoch 1: .* use a learning rate below 1e\+39"):
             quick(scenes, tmp_path / "run", recipe=recipe)
         assert not (tmp_path / "run" / "model.safetensors").exists()
 

@@ -1,4 +1,4 @@
-"""The warm start: statistics, log-odds, training on means, calibration."""
+"""The warm start: statistics, log-odds, training on means, rescaling."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.losses import logistic_loss
 from freeloc.training.batches import Batch
 from freeloc.training.recipe import Recipe
-from freeloc.training.step import TrainStep
-from freeloc.training.warm_start import _platt, calibrate, log_odds, measure_features, train_on_means
+from freeloc.training.step import HeadTrainStep
+from freeloc.training.warm_start import (
+    _fit_shared_slope,
+    log_odds,
+    measure_features,
+    rescale_pooled_scores,
+    train_on_means,
+)
 
 WIDTH, CLASSES, IMAGES = 6, 3, 60
 
@@ -30,7 +36,7 @@ class Source:
 
     def __init__(self, scales: tuple[float, ...] | None = (0.7, 1.0, 1.4)) -> None:
         self.scales = scales
-        self.asked: list[float] = []
+        self.requests: list[float] = []
         generator = np.random.default_rng(0)
         self.labels = np.where(generator.random((IMAGES, CLASSES)) < 0.4, 1, -1).astype(np.int8)
         self.all: list[Cells] = []
@@ -44,7 +50,7 @@ class Source:
         return len(self.all)
 
     def get(self, index: int, scale: float) -> Cells:
-        self.asked.append(scale)
+        self.requests.append(scale)
         return self.all[index]
 
 
@@ -52,7 +58,7 @@ def test_statistics_are_those_of_all_cells_at_the_scale_nearest_to_one() -> None
     source = Source((0.5, 1.2, 2.0))
     found = measure_features(source, nn.Identity(), device=torch.device("cpu"), quiet=True)
     everything = np.concatenate(source.all).astype(np.float64)
-    assert set(source.asked) == {1.2}
+    assert set(source.requests) == {1.2}
     np.testing.assert_allclose(found.mean, everything.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(found.deviation, everything.std(axis=0), rtol=1e-4)
     for cells, mean in zip(source.all, found.means, strict=True):
@@ -63,7 +69,7 @@ def test_statistics_pass_through_the_projection() -> None:
     source = Source(None)
     doubled = measure_features(source, lambda_module(2.0), device=torch.device("cpu"), quiet=True)
     plain = measure_features(source, nn.Identity(), device=torch.device("cpu"), quiet=True)
-    assert set(source.asked) == {1.0}
+    assert set(source.requests) == {1.0}
     torch.testing.assert_close(doubled.mean, 2 * plain.mean)
     torch.testing.assert_close(doubled.deviation, 2 * plain.deviation)
 
@@ -102,24 +108,24 @@ def test_training_on_means_learns_and_is_reproducible() -> None:
 
 
 @pytest.mark.parametrize("pooling", ["max", "lse", "topk"])
-def test_calibration_lowers_the_loss_and_keeps_the_ranking(pooling: str) -> None:
+def test_rescaling_lowers_the_loss_and_keeps_the_ranking(pooling: str) -> None:
     source = Source()
     head, _ = trained(source)
     recipe = Recipe(cell_fraction=1.0, pooling=pooling)
-    learner = TrainStep(nn.Identity(), head, recipe, low_precision=False, device=torch.device("cpu"))
+    learner = HeadTrainStep(nn.Identity(), head, recipe, low_precision=False, device=torch.device("cpu"))
     labels = torch.from_numpy(source.labels)
-    before = learner.pooled(source.all)
+    before = learner.pooled_scores(source.all)
     batches = [Batch(tuple(range(start, start + 20)), 1.0) for start in (0, 20, 40)]
-    calibrate(head, learner, source, labels, batches)
-    after = learner.pooled(source.all)
+    rescale_pooled_scores(learner, source, labels, batches)
+    after = learner.pooled_scores(source.all)
     assert logistic_loss(after, labels) < logistic_loss(before, labels)
     if pooling != "lse":  # a slope within log-sum-exp is not one outside
         assert torch.equal(before.argsort(dim=0), after.argsort(dim=0))
-        slope, offsets = _platt(before, labels)
+        slope, offsets = _fit_shared_slope(before, labels)
         torch.testing.assert_close(after, slope * before + offsets, rtol=1e-3, atol=1e-3)
 
 
-def test_calibration_of_one_class_agrees_with_scikit_learn() -> None:
+def test_rescaling_of_one_class_agrees_with_scikit_learn() -> None:
     generator = np.random.default_rng(3)
     scores = generator.normal(0, 2, 400)
     shown = generator.random(400) < 1 / (1 + np.exp(-(1.7 * scores - 0.6)))
@@ -130,14 +136,14 @@ def test_calibration_of_one_class_agrees_with_scikit_learn() -> None:
     class One(Source):
         def __init__(self) -> None:
             self.scales = (1.0,)
-            self.asked = []
+            self.requests = []
             self.all = [np.full((1, 1), score, np.float16) for score in scores]
 
-    learner = TrainStep(
+    learner = HeadTrainStep(
         nn.Identity(), head, Recipe(cell_fraction=1.0), low_precision=False, device=torch.device("cpu")
     )
     labels = torch.from_numpy(np.where(shown, 1, -1).astype(np.int8)[:, None])
-    calibrate(head, learner, One(), labels, [Batch(tuple(range(400)), 1.0)])
+    rescale_pooled_scores(learner, One(), labels, [Batch(tuple(range(400)), 1.0)])
     reference = LogisticRegression(C=1e9).fit(scores.astype(np.float16).astype(float)[:, None], shown)
     assert float(head.fcb.weight.detach()) == pytest.approx(float(reference.coef_[0, 0]), rel=0.02)
     assert float(head.fcb.bias.detach()) == pytest.approx(float(reference.intercept_[0]), abs=0.02)

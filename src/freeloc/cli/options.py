@@ -120,6 +120,7 @@ Preset = Annotated[
 CacheFolder = Annotated[
     Path | None,
     typer.Option(
+        "--cache",
         help="Folder of the feature caches. Default: FREELOC_CACHE, or the user's cache folder.",
         rich_help_panel=CACHE,
     ),

@@ -47,7 +47,7 @@ def reproduce(
         int, typer.Option(help="Random seed. The same seed, data and machine type give the same tables.")
     ] = 0,
     format_: Format = "auto",
-    cache: CacheFolder = None,
+    cache_folder: CacheFolder = None,
     weights: Weights = None,
     runtime: Runtime = "auto",
     precision: Precision = "auto",
@@ -80,7 +80,7 @@ def reproduce(
         seed=seed,
         runtime=runtime,
         precision=precision,
-        cache=cache,
+        cache=cache_folder,
         resamples=resamples,
         quiet=quiet,
     )

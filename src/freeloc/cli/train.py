@@ -47,9 +47,10 @@ def train(
         int | None,
         typer.Option(help="Passes over the images. Default: the recipe's; more if there are few images."),
     ] = None,
-    calibrate: Annotated[
+    calibration_folds: Annotated[
         int,
         typer.Option(
+            "--calibrate",
             metavar="FOLDS",
             help="Calibrate probabilities and thresholds by cross-validation, such as with 5 folds; each fold "
             "costs one more training.",
@@ -122,7 +123,7 @@ def train(
         float | None,
         typer.Option(help="Peak learning rate of the other trained stages.", rich_help_panel=BACKBONE),
     ] = None,
-    cache: CacheFolder = None,
+    cache_folder: CacheFolder = None,
     no_cache: Annotated[
         bool,
         typer.Option(
@@ -165,10 +166,10 @@ def train(
         runtime=runtime,
         precision=precision,
         cache_features=not no_cache,
-        cache_folder=cache,
+        cache_folder=cache_folder,
         cache_format=cache_format,
         snapshots=parse_numbers(snapshots or "", int, "snapshots", "0,210,4200"),
-        calibration_folds=calibrate,
+        calibration_folds=calibration_folds,
     )
     dataset = open_for_training(
         data,

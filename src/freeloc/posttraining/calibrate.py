@@ -22,7 +22,7 @@ from freeloc.models.model import Model
 from freeloc.models.platt_scaling import fit_calibration
 from freeloc.models.registry import find_model, model_file, writable_path
 from freeloc.runtime import InferencePrecision, Runtime
-from freeloc.training.manifest import data_hash
+from freeloc.training.run_setup import data_fingerprint
 
 __all__ = ["calibrate"]
 
@@ -68,7 +68,7 @@ def calibrate(
     facts = {
         "by": "held-out images",
         "name": dataset.name,
-        "data": data_hash(dataset, contents),
+        "data": data_fingerprint(dataset, contents),
         "images": len(dataset),
         "scales": list(header.scales),
     }
@@ -90,7 +90,7 @@ def _check(header: ModelHeader, dataset: Dataset, contents: Sequence[str]) -> No
             f"{', '.join(dataset.classes)}: calibrate on data with the model's classes in the same order"
         )
     trained_on = header.training_data.get("fingerprint")
-    if trained_on == data_hash(dataset, contents):
+    if trained_on == data_fingerprint(dataset, contents):
         raise FreelocError(
             f"the model was trained on {dataset.name}, and is surer of these images than of others: give "
             "tagged images that it has not seen, or train with --calibrate 5, which needs no others"

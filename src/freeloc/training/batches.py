@@ -1,4 +1,4 @@
-"""Which images go together, and at which scale."""
+"""Mini-batches: which images form a batch, at which scale, and their features."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from freeloc.features.sources import FeatureSource
 from freeloc.io.prefetch import prefetch
 from freeloc.training.recipe import Recipe
 
-__all__ = ["Batch", "derive_seed", "plan_epoch", "stream"]
+__all__ = ["Batch", "plan_epoch", "stream"]
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One mini-batch: images by position, and the one scale they share (paper, section 4)."""
+    """One mini-batch.
+
+    Attributes:
+        indices: indices of its images.
+        scale: the scale that they share (paper, section 4).
+    """
 
     indices: tuple[int, ...]
     scale: float
@@ -29,12 +34,12 @@ class Batch:
 def plan_epoch(
     images: int, recipe: Recipe, scales: tuple[float, ...] | None, generator: torch.Generator
 ) -> list[Batch]:
-    """Every image once, in random order, each mini-batch at a random scale.
+    """Return the mini-batches of one epoch: every image once, in random order, each batch at a random scale.
 
     Args:
-        images: how many there are.
-        recipe: batch size and scales.
-        scales: the scales at hand; None draws between the recipe's smallest and largest.
+        images: number of images.
+        recipe: batch size and range of scales.
+        scales: scales to draw from; None draws between the recipe's smallest and largest.
         generator: source of order and scales.
     """
     order = torch.randperm(images, generator=generator).tolist()
@@ -50,26 +55,21 @@ def plan_epoch(
 
 
 def stream(source: FeatureSource[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch, list[Item]]]:
-    """The mini-batches of a plan in order, with what the source gives of their images.
+    """Yield the mini-batches of a plan in order, each with the items that a source returns for its images.
 
-    Images, not mini-batches, are what the source's threads work on: all of them are busy whatever the size of
-    a mini-batch. One mini-batch and a few images wait at a time, so that the threads also work while a step
-    is taken, and memory stays flat. A source that likes several at once, as on a GPU, gets a mini-batch after the
-    other: two are in work, one in decoding while the other is computed.
+    Threads read ahead by about one mini-batch, so that they also work during a step, and memory use stays
+    constant. Each thread reads one image at a time, so all threads are busy whatever the batch size. A source that
+    computes several images at once, as on a GPU, reads whole mini-batches instead: two at a time, so that one is
+    decoded while the other is computed.
     """
     if source.batch > 1:
-        together = prefetch(
+        batches = prefetch(
             lambda batch: source.get_many(batch.indices, batch.scale), plan, threads=2, depth=1
         )
-        yield from ((batch, list(items)) for batch, items in zip(plan, together, strict=True))
+        yield from ((batch, list(items)) for batch, items in zip(plan, batches, strict=True))
         return
-    wanted = ((index, batch.scale) for batch in plan for index in batch.indices)
-    waiting = max((len(batch.indices) for batch in plan), default=0) + 2 * source.threads
-    made = prefetch(lambda pair: source.get(*pair), wanted, threads=source.threads, depth=waiting)
+    images = ((index, batch.scale) for batch in plan for index in batch.indices)
+    depth = max((len(batch.indices) for batch in plan), default=0) + 2 * source.threads
+    items = prefetch(lambda image: source.get(*image), images, threads=source.threads, depth=depth)
     for batch in plan:
-        yield batch, list(islice(made, len(batch.indices)))
-
-
-def derive_seed(seed: int, epoch: int, purpose: int) -> int:
-    """A seed of its own for every purpose (0 to 7) of every epoch."""
-    return ((seed * 1_000_003 + epoch) * 8 + purpose) % 2**63
+        yield batch, list(islice(items, len(batch.indices)))

@@ -17,7 +17,7 @@ from freeloc.inference.score_map import ScoreMap
 from freeloc.models.header import DEFAULT_BOX_THRESHOLD
 from freeloc.training.device import to_device
 from freeloc.training.recipe import Recipe
-from freeloc.training.step import TrainStep
+from freeloc.training.step import HeadTrainStep
 
 __all__ = ["box_threshold_from_tags", "fit_box_threshold"]
 
@@ -30,16 +30,20 @@ _MIN_THRESHOLD, _MAX_THRESHOLD = 0.2, 0.4
 
 
 def fit_box_threshold(
-    learner: TrainStep, cells: FeatureSource[Cells], dataset: Dataset, layout: CellLayout, recipe: Recipe
+    step: HeadTrainStep,
+    features: FeatureSource[Cells],
+    dataset: Dataset,
+    layout: CellLayout,
+    recipe: Recipe,
 ) -> float:
     """Return the box threshold of a trained head, see `box_threshold_from_tags`; annotated boxes are not read.
 
-    Maps are computed at the training scales, whose features are available: the threshold is a share of a map's
-    maximum, which depends little on the scales.
+    Maps are computed at the training scales, whose features are available: the threshold is a fraction of a
+    map's maximum, which depends little on the scales.
 
     Args:
-        learner: the trained head.
-        cells: features of the images after training.
+        step: the trained head.
+        features: features of the images after training.
         dataset: the images and their tags.
         layout: the backbone's layout of cells.
         recipe: scales and padding.
@@ -48,8 +52,9 @@ def fit_box_threshold(
     chosen = dataset.evenly_spaced(_MAX_IMAGES)
     peaks = []
     for index in chosen:
-        size = read_image_size(dataset.samples[index].path)
-        maps = [_map(learner, cells, index, grid) for grid in pyramid.grids(size, layout)]
+        sample = dataset.samples[index]
+        size = sample.size or read_image_size(sample.path)
+        maps = [_score_map(step, features, index, grid) for grid in pyramid.grids(size, layout)]
         peaks.append(locate(maps).responses)
     return box_threshold_from_tags(np.stack(peaks), dataset.labels[chosen])
 
@@ -83,7 +88,7 @@ def box_threshold_from_tags(
     return float(np.clip(np.median(thresholds), _MIN_THRESHOLD, _MAX_THRESHOLD))
 
 
-def _map(learner: TrainStep, cells: FeatureSource[Cells], index: int, grid: Grid) -> ScoreMap:
-    features = to_device(cells.get(index, grid.scale), learner.device)
-    scores = learner.search(features).cpu().numpy().T
+def _score_map(step: HeadTrainStep, features: FeatureSource[Cells], index: int, grid: Grid) -> ScoreMap:
+    cells = to_device(features.get(index, grid.scale), step.device)
+    scores = step.score_cells(cells).cpu().numpy().T
     return ScoreMap.of(np.ascontiguousarray(scores).reshape(-1, grid.valid_rows, grid.valid_cols), grid)

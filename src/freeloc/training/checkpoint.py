@@ -1,4 +1,4 @@
-"""Checkpoints: everything needed to go on to the same final weights as a run that was never stopped."""
+"""Checkpoints: the state from which a stopped run continues to the same final weights."""
 
 from __future__ import annotations
 
@@ -6,55 +6,65 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_bytes
 from torch import Tensor, nn
 
-from freeloc.errors import FreelocError
+from freeloc.errors import TrainingError
 from freeloc.io.atomic import write_bytes
+from freeloc.training.run_setup import RunSetup
 
 __all__ = ["Checkpoint"]
 
-_BACKBONE = "backbone."
+_METADATA = "freeloc-checkpoint"
+_WEIGHTS, _MOMENTUM, _BACKBONE = "weights.", "momentum.", "backbone."
+"""Prefixes of tensor names in the file."""
+
+
+class _Header(msgspec.Struct):
+    epochs_done: int
+    setup: RunSetup
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """State at the end of an epoch. Randomness needs no state: each epoch seeds its own generators.
+    """State at the end of an epoch.
+
+    Generators have no state to store, because each epoch seeds its own.
 
     Attributes:
-        epochs_done: finished epochs.
-        weights: the head's weights.
-        momentum: SGD's momentum buffer of each weight.
-        setup: what must be equal for a run to go on: recipe, data, backbone, seed.
-        backbone: those weights of the backbone that are trained as well.
+        epochs_done: number of finished epochs.
+        setup: setup of the run; only a run of equal setup may continue from here.
+        weights: state dict of the head.
+        momentum: momentum buffers of SGD, by name of the weight.
+        backbone: trained weights of the backbone, by name in its state dict.
     """
 
     epochs_done: int
+    setup: RunSetup
     weights: dict[str, Tensor]
     momentum: dict[str, Tensor]
-    setup: Mapping[str, Any]
     backbone: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
         epochs_done: int,
+        setup: RunSetup,
         head: nn.Module,
         optimizer: torch.optim.Optimizer,
-        setup: Mapping[str, Any],
         backbone: Mapping[str, nn.Parameter] | None = None,
     ) -> Checkpoint:
-        """The state of a head, of trained weights of the backbone, and of their optimizer."""
+        """Return the current state of a head, of trained backbone weights and of their optimizer."""
         momentum = {}
-        for name, parameter in _parameters(head, backbone or {}):
+        for name, parameter in _named_parameters(head, backbone or {}):
             buffer = optimizer.state[parameter].get("momentum_buffer")
             if buffer is not None:
                 momentum[name] = buffer
-        return cls(epochs_done, dict(head.state_dict()), momentum, setup, dict(backbone or {}))
+        return cls(epochs_done, setup, dict(head.state_dict()), momentum, dict(backbone or {}))
 
     def restore(
         self,
@@ -62,54 +72,66 @@ class Checkpoint:
         optimizer: torch.optim.Optimizer,
         backbone: Mapping[str, nn.Parameter] | None = None,
     ) -> None:
-        """Put the state back."""
+        """Copy the state into a head, trained backbone weights and their optimizer."""
         head.load_state_dict(self.weights)
         with torch.no_grad():
             for name, parameter in (backbone or {}).items():
                 parameter.copy_(self.backbone[name])
-        for name, parameter in _parameters(head, backbone or {}):
+        for name, parameter in _named_parameters(head, backbone or {}):
             if name in self.momentum:
-                # In the weight's own memory format: the fused step runs through both side by side.
+                # The fused optimizer requires buffers in the memory format of their weights.
                 buffer = torch.empty_like(parameter).copy_(self.momentum[name])
                 optimizer.state[parameter]["momentum_buffer"] = buffer
 
     def save(self, path: Path) -> None:
-        """Write it, as a whole."""
-        tensors = {f"weights.{key}": value for key, value in self.weights.items()}
-        tensors |= {f"momentum.{key}": value for key, value in self.momentum.items()}
+        """Write the checkpoint atomically.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        tensors = {f"{_WEIGHTS}{key}": value for key, value in self.weights.items()}
+        tensors |= {f"{_MOMENTUM}{key}": value for key, value in self.momentum.items()}
         tensors |= {f"{_BACKBONE}{key}": value for key, value in self.backbone.items()}
-        header = {"epochs_done": self.epochs_done, "setup": dict(self.setup)}
+        header = {"epochs_done": self.epochs_done, "setup": self.setup.as_json()}
         data = as_bytes(
             {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
-            metadata={"freeloc-checkpoint": json.dumps(header, sort_keys=True)},
+            metadata={_METADATA: json.dumps(header, sort_keys=True)},
         )
         write_bytes(path, data)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
-        """Read it.
+        """Read a checkpoint.
 
         Raises:
-            FreelocError: the file is damaged.
+            TrainingError: the file is damaged, or not a checkpoint.
         """
         try:
             with safe_open(path, framework="pt") as file:
-                header = json.loads(file.metadata()["freeloc-checkpoint"])
-                epochs_done, setup = header["epochs_done"], header["setup"]
+                metadata = file.metadata() or {}
+                header = msgspec.json.decode(metadata.get(_METADATA, "null"), type=_Header)
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise FreelocError(
+        except (OSError, SafetensorError, ValueError) as error:
+            raise TrainingError(
                 f"checkpoint {path} cannot be read ({error}): delete it and train from the start"
             ) from error
 
-        def part(prefix: str) -> dict[str, Tensor]:
+        def with_prefix(prefix: str) -> dict[str, Tensor]:
             return {
                 key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
             }
 
-        return cls(epochs_done, part("weights."), part("momentum."), setup, part(_BACKBONE))
+        return cls(
+            header.epochs_done,
+            header.setup,
+            with_prefix(_WEIGHTS),
+            with_prefix(_MOMENTUM),
+            with_prefix(_BACKBONE),
+        )
 
 
-def _parameters(head: nn.Module, backbone: Mapping[str, nn.Parameter]) -> Iterator[tuple[str, nn.Parameter]]:
+def _named_parameters(
+    head: nn.Module, backbone: Mapping[str, nn.Parameter]
+) -> Iterator[tuple[str, nn.Parameter]]:
     yield from head.named_parameters()
     yield from ((f"{_BACKBONE}{name}", parameter) for name, parameter in backbone.items())

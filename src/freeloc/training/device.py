@@ -1,4 +1,4 @@
-"""What training needs to know of the device it computes on."""
+"""Helpers for computing on a device."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-__all__ = ["autocast", "deterministic", "sharing_cores", "to_device"]
+__all__ = ["autocast", "deterministic", "share_cores", "to_device"]
 
 _CORES_PER_STEP_THREAD = 4
-"""Of the work on an image, a step of the head is about a sixth and the backbone the rest. One thread of torch for
-every four cores leaves the steps time in hand, so that they never keep the backbone waiting."""
+"""Number of cores per torch thread. A step of the head is about a sixth of the work on an image, and the backbone
+the rest, so with one thread for every four cores the steps are never slower than the backbone."""
 
 
 @contextmanager
-def sharing_cores(cores: int) -> Iterator[None]:
-    """Inside, torch leaves most of ``cores`` to the threads that make features meanwhile.
+def share_cores(cores: int) -> Iterator[None]:
+    """Let torch use only a few of ``cores``, and leave the others to the threads that compute features.
 
-    A step that spreads over all cores would wait at each of its barriers for threads that the backbone has
-    displaced,
-    and spin there in the backbone's time.
+    The threads of a step on all cores would be displaced by the backbone, and would spin at each barrier, in time
+    that the backbone needs.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(max(1, min(before, cores // _CORES_PER_STEP_THREAD)))
@@ -35,26 +34,26 @@ def sharing_cores(cores: int) -> Iterator[None]:
 
 
 def autocast(device: torch.device, *, enabled: bool) -> torch.autocast:
-    """Compute products in bfloat16 inside this context; weights, sums and gradients of weights stay float32."""
+    """Compute products in bfloat16; weights, sums and gradients of weights stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Inside, cuDNN takes only ways to compute that give the same every time, and does not choose by timing."""
-    settings = torch.backends.cudnn
-    before = settings.deterministic, settings.benchmark
-    settings.deterministic, settings.benchmark = True, False
+    """Let cuDNN use only deterministic algorithms, and not choose among them by timing."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
     try:
         yield
     finally:
-        settings.deterministic, settings.benchmark = before
+        cudnn.deterministic, cudnn.benchmark = before
 
 
 def to_device(values: npt.NDArray[np.generic], device: torch.device) -> Tensor:
-    """An array as a tensor there, without a copy where that is possible.
+    """Convert an array to a tensor on a device, without a copy if possible.
 
-    To a GPU it goes through pinned memory, so that the copy runs beside the computation before it.
+    A GPU reads it from pinned memory, so that the transfer overlaps with the computation before it.
     """
     tensor: Tensor = torch.from_numpy(_writeable(values))
     if device.type == "cuda":
@@ -63,5 +62,5 @@ def to_device(values: npt.NDArray[np.generic], device: torch.device) -> Tensor:
 
 
 def _writeable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    # A tensor over read-only memory, a mapped file, could be written through: torch warns, the program copies.
+    # torch warns about tensors on read-only memory, such as a mapped file, so that memory is copied.
     return values if values.flags.writeable else values.copy()

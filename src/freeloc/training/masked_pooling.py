@@ -1,8 +1,8 @@
-"""Masked pooling: the maximum restricted to where boxes say that a class is (paper, section 5).
+"""Masked pooling: the maximum restricted to the annotated boxes of a class (paper, section 5).
 
-A row for comparison, not a way to train from tags: it asks how much better the search would be if somebody had
-shown where to look. The mask of a class is what its boxes cover of the output map. A box that covers the centre of
-no cell counts with the cell nearest to its own centre, so that every object can be found.
+This serves for comparison: it shows how much better the search would be if training knew where the objects are.
+The mask of a class contains the cells whose centers lie in one of its boxes. A box that contains no center
+contributes the cell nearest to its own center, so that every object can be selected.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, DatasetError
 from freeloc.features.arrays import Cells
 from freeloc.features.sources import FeatureSource, MappedSource
 from freeloc.geometry.grid import CellLayout, Grid, Padding
@@ -28,7 +28,7 @@ from freeloc.nn.losses import logistic_loss
 from freeloc.nn.pooling.max import MaxPooling
 from freeloc.training.device import to_device
 from freeloc.training.recipe import Recipe
-from freeloc.training.step import TrainStep
+from freeloc.training.step import HeadTrainStep
 
 __all__ = ["MaskedCells", "MaskedTrainStep", "box_mask", "check_supervision", "masked_cells"]
 
@@ -37,7 +37,7 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class MaskedCells:
-    """An image as masked pooling reads it.
+    """Cells of one image with the mask of every class.
 
     Attributes:
         cells: (M, channels) features.
@@ -49,44 +49,49 @@ class MaskedCells:
 
 
 def box_mask(boxes: Sequence[AnnotatedBox], grid: Grid, classes: int) -> Mask:
-    """Which cells lie on which class.
+    """Return the cells that lie on objects of each class.
 
     Args:
-        boxes: objects, in image pixels.
-        grid: the image's at one scale.
-        classes: K.
+        boxes: annotated boxes, in image coordinates.
+        grid: grid of the image at one scale.
+        classes: number of classes K.
 
     Returns:
-        (M, K) for the valid cells row by row: whether a cell's centre is in a box of the class, or is the one
-        nearest to the middle of a box that no centre is in.
+        (M, K) for the valid cells, row by row: whether the center of a cell lies in a box of the class, or the
+        cell is nearest to the center of a box that contains no center.
     """
     rows, cols = np.indices((grid.valid_rows, grid.valid_cols))
-    centres = grid.to_image(np.stack([rows.ravel(), cols.ravel()], axis=-1))
-    mask = np.zeros((len(centres), classes), np.bool_)
+    centers = grid.to_image(np.stack([rows.ravel(), cols.ravel()], axis=-1))
+    mask = np.zeros((len(centers), classes), np.bool_)
     for box in boxes:
-        inside: Mask = np.all((centres >= (box.x1, box.y1)) & (centres <= (box.x2, box.y2)), axis=1)
+        inside: Mask = np.all((centers >= (box.x1, box.y1)) & (centers <= (box.x2, box.y2)), axis=1)
         if not inside.any():
-            away = centres - ((box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2)
-            inside[np.hypot(*away.T).argmin()] = True
+            offsets = centers - ((box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2)
+            inside[np.hypot(*offsets.T).argmin()] = True
         mask[:, box.label] |= inside
     return mask
 
 
 def check_supervision(dataset: Dataset, recipe: Recipe) -> None:
-    """Refuse early what masked pooling cannot be done with.
+    """Check that a dataset and a recipe allow the recipe's supervision.
 
     Raises:
-        FreelocError: the data set has no boxes, or stages of the backbone are to be trained.
+        ConfigurationError: masked pooling is combined with training of backbone stages.
+        DatasetError: masked pooling is used, and the dataset has no boxes.
     """
-    told = f"--supervision {recipe.supervision}"
+    if recipe.supervision == "tags":
+        return
     if recipe.trainable_backbone not in {FROZEN, PROJECTION}:
-        raise FreelocError(
-            f"{told} trains head and projection only: leave --trainable-backbone {recipe.trainable_backbone} out"
+        raise ConfigurationError(
+            f"supervision {recipe.supervision} trains the head and the projection only: set trainable_backbone to "
+            f'"{PROJECTION}" or "{FROZEN}" instead of "{recipe.trainable_backbone}"',
+            parameter="trainable_backbone",
         )
     if not dataset.has_boxes:
-        raise FreelocError(
-            f"{told} needs boxes, and {dataset.name} has none: give annotated images, or train from tags "
-            "alone"
+        raise DatasetError(
+            f"{dataset.name} has no boxes, which supervision {recipe.supervision} requires: use annotated images, "
+            "or train from tags alone",
+            parameter="supervision",
         )
 
 
@@ -97,51 +102,53 @@ def masked_cells(
     layout: CellLayout,
     padding: Padding,
 ) -> FeatureSource[MaskedCells]:
-    """Return features together with the mask of each image.
+    """Return a source of cells with their masks.
 
     Args:
         features: features of N images.
-        dataset: the same images, with boxes.
-        sizes: their sizes.
-        layout: the backbone's cell layout.
+        dataset: the images, with boxes.
+        sizes: sizes of the images.
+        layout: cell layout of the backbone.
         padding: how canvases are padded.
     """
+    boxes = [sample.boxes or () for sample in dataset]
+    classes = len(dataset.classes)
 
     def add_mask(index: int, scale: float, cells: Cells) -> MaskedCells:
         grid = Pyramid((scale,), padding).grid(sizes[index], scale, layout)
-        return MaskedCells(cells, box_mask(dataset.samples[index].boxes or (), grid, len(dataset.classes)))
+        return MaskedCells(cells, box_mask(boxes[index], grid, classes))
 
     return MappedSource(features, add_mask)
 
 
 class MaskedTrainStep:
-    """Computes the loss of masked pooling for mini-batches.
+    """The loss of masked pooling for mini-batches; a `freeloc.training.trainer.TrainStep`.
 
-    A class that is there has its maximum on its mask; one that is absent anywhere, and so has one whose tag has no
-    box. Where a step looks at a part of the cells only, and none of a class's mask is among them, one cell of it,
-    drawn at random, is looked at as well.
+    The maximum of a present class is taken over its mask. That of an absent class, and of a present class without
+    a box, is taken over all cells. If a step uses only a fraction of the cells and none of them is in the mask of
+    a class, one random cell of the mask is added.
 
     Args:
-        learner: searches and scores cells.
-        push_outside: whether the maximum outside the mask of a class that is there is pushed down like that of an
-            absent one; the paper found that to be worse.
-        device: where the learner computes.
+        head_step: scores cells.
+        push_outside: also decrease the maximum outside the mask of a present class, like that of an absent class.
+            The paper found this to be worse.
+        device: device of ``head_step``.
     """
 
-    def __init__(self, learner: TrainStep, *, push_outside: bool, device: torch.device) -> None:
-        self._learner = learner
+    def __init__(self, head_step: HeadTrainStep, *, push_outside: bool, device: torch.device) -> None:
+        self._head_step = head_step
         self._push_outside = push_outside
         self._device = device
 
     def backward(self, items: Sequence[MaskedCells], labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Add the gradient of a mini-batch's loss to the weights' gradients; gives the loss, detached."""
+        """Add the gradient of `loss` to the gradients of the weights, and return the loss, detached."""
         loss = self.loss(items, labels, generator)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     def loss(self, items: Sequence[MaskedCells], labels: Tensor, generator: torch.Generator) -> Tensor:
-        """The loss of one mini-batch: arguments as of `freeloc.training.step.TrainStep.loss`."""
-        drawn = [self._drawn(item.mask, generator) for item in items]
+        """Compute the loss of one mini-batch, with gradients; see `HeadTrainStep.loss`."""
+        drawn = [self._draw(item.mask, generator) for item in items]
         features = to_device(
             np.concatenate([item.cells[rows] for item, rows in zip(items, drawn, strict=True)]), self._device
         )
@@ -150,34 +157,33 @@ class MaskedTrainStep:
             np.concatenate([item.mask[rows] for item, rows in zip(items, drawn, strict=True)])
         ).to(self._device)
         labels = labels.to(self._device)
-        shown = torch.stack([part.any(dim=0) for part in torch.split(masks, counts)])
-        present = (labels > 0) & shown
-        found = self._learner.search(features)
-        of_image = torch.repeat_interleave(
+        has_mask = torch.stack([part.any(dim=0) for part in torch.split(masks, counts)])
+        restricted = (labels > 0) & has_mask
+        scores = self._head_step.score_cells(features)
+        image_of_cell = torch.repeat_interleave(
             torch.arange(len(counts), device=self._device), torch.tensor(counts, device=self._device)
         )
-        there = present[of_image]
+        elsewhere = restricted[image_of_cell] & ~masks
         pooling = MaxPooling()
-        inside = torch.cat(pooling.select_cells(found.masked_fill(there & ~masks, -torch.inf), counts))
+        inside = torch.cat(pooling.select_cells(scores.masked_fill(elsewhere, -torch.inf), counts))
         if not self._push_outside:
-            return logistic_loss(self._learner.scores_at(features, inside, generator), labels)
-        hidden = found.masked_fill(masks, -torch.inf)
-        outside = torch.cat(pooling.select_cells(hidden, counts))
-        exists = hidden.gather(0, outside).isfinite()
-        both = self._learner.scores_at(features, torch.cat([inside, outside]), generator)
-        scores, around = both[: len(counts)], both[len(counts) :]
-        elsewhere = torch.where(present & exists, -1, 0)
-        return logistic_loss(scores, labels) + logistic_loss(around, elsewhere)
+            return logistic_loss(self._head_step.scores_at(features, inside, generator), labels)
+        unmasked = scores.masked_fill(masks, -torch.inf)
+        outside = torch.cat(pooling.select_cells(unmasked, counts))
+        exists = unmasked.gather(0, outside).isfinite()
+        both = self._head_step.scores_at(features, torch.cat([inside, outside]), generator)
+        outside_labels = torch.where(restricted & exists, -1, 0)
+        return logistic_loss(both[: len(counts)], labels) + logistic_loss(both[len(counts) :], outside_labels)
 
-    def _drawn(self, mask: Mask, generator: torch.Generator) -> npt.NDArray[np.intp]:
-        """Which cells a step looks at."""
-        rows = self._learner.drawn(len(mask), generator)
+    def _draw(self, mask: Mask, generator: torch.Generator) -> npt.NDArray[np.intp]:
+        """Return the indices of the cells that a step uses."""
+        rows = self._head_step.draw_cells(len(mask), generator)
         if rows is None:
             return np.arange(len(mask))
-        chosen = rows.cpu().numpy()
-        lost = mask.any(axis=0) & ~mask[chosen].any(axis=0)
-        if not lost.any():
-            return chosen
+        drawn = rows.cpu().numpy()
+        missed = mask.any(axis=0) & ~mask[drawn].any(axis=0)
+        if not missed.any():
+            return drawn
         order = torch.randperm(len(mask), generator=generator, device=generator.device).cpu().numpy()
-        added = order[mask[order][:, lost].argmax(axis=0)]
-        return np.union1d(chosen, added)
+        added = order[mask[order][:, missed].argmax(axis=0)]
+        return np.union1d(drawn, added)

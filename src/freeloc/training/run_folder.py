@@ -1,111 +1,90 @@
-"""The run folder: what a training run leaves, and how one that was stopped goes on."""
+"""The run folder: the files that a training run writes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from freeloc.errors import FreelocError
+from freeloc.errors import TrainingError
 from freeloc.io.atomic import check_writable, write_text
-from freeloc.io.progress import print_status
 from freeloc.models.model import Model
-from freeloc.training.checkpoint import Checkpoint
-from freeloc.training.loop import EpochRecord
-from freeloc.training.manifest import is_setup_of
+from freeloc.training.trainer import EpochRecord
 
 __all__ = ["RunFolder"]
 
 
 class RunFolder:
-    """Model, manifest, log, checkpoint and snapshots of one run, in one folder.
+    """Model, manifest, log, checkpoint and snapshots of one run.
 
     Args:
-        folder: where; must not hold another run unless ``resume``.
-        resume: a checkpoint that lies there is gone on from.
-        quiet: say nothing.
+        path: the folder; need not exist.
 
-    Raises:
-        FreelocError: the folder holds a run already.
+    Attributes:
+        path: the folder.
+        model: model file.
+        manifest: manifest.
+        log_file: log with one line per epoch.
+        checkpoint: checkpoint.
+        snapshots: folder of the snapshots.
+        folds: folder of the runs with which the model is calibrated.
     """
 
-    def __init__(self, folder: Path, *, resume: bool, quiet: bool) -> None:
-        self.folder = folder
-        self.model = folder / "model.safetensors"
-        self.checkpoint = folder / "checkpoint.safetensors"
-        self.manifest = folder / "manifest.json"
-        self.snapshots = folder / "snapshots"
-        self.folds = folder / "folds"
-        self._log = folder / "log.jsonl"
-        self._lines: list[str] = []
-        self._resume = resume
-        self._quiet = quiet
-        ours = (self.model, self.checkpoint, self.manifest, self._log, self.snapshots, self.folds)
-        taken = [path.name for path in ours if path.exists()]
-        if taken and not resume:
-            raise FreelocError(
-                f"{folder} holds a run already ({', '.join(taken)}): go on with --resume or choose another --out"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.model = path / "model.safetensors"
+        self.manifest = path / "manifest.json"
+        self.log_file = path / "log.jsonl"
+        self.checkpoint = path / "checkpoint.safetensors"
+        self.snapshots = path / "snapshots"
+        self.folds = path / "folds"
+        self._log: list[str] = []
+
+    def check_unused(self) -> None:
+        """Check that the folder contains no run.
+
+        Raises:
+            TrainingError: it contains a file of a run.
+        """
+        files = (self.model, self.checkpoint, self.manifest, self.log_file, self.snapshots, self.folds)
+        present = [file.name for file in files if file.exists()]
+        if present:
+            raise TrainingError(
+                f"{self.path} already contains a run ({', '.join(present)}): resume it, or choose another folder",
+                parameter="resume",
             )
 
-    def finished(self, setup: Mapping[str, Any]) -> Model | None:
-        """The model of a run that is resumed after its end; None where there is more to do.
+    def open_log(self, epochs_done: int) -> None:
+        """Prepare the log for the epochs after ``epochs_done``, dropping later lines on the next `log`.
 
-        Args:
-            setup: what decides the weights; `freeloc.training.manifest.describe_setup`.
-
-        Raises:
-            FreelocError: the model file is damaged.
-        """
-        if not (self._resume and self.model.exists()):
-            return None
-        model = Model.load(self.model)
-        if not is_setup_of(model.header.manifest, setup):
-            return None
-        if not self._quiet:
-            print_status(f"{self.model} is finished already")
-        return model
-
-    def open(self, setup: Mapping[str, Any]) -> Checkpoint | None:
-        """Make the folder; give the checkpoint to go on from, if there is one.
-
-        Args:
-            setup: what decides the weights; `freeloc.training.manifest.describe_setup`.
+        The log of a run that stopped between log and checkpoint has one line for an epoch that is trained again.
 
         Raises:
-            FreelocError: the checkpoint belongs to another setup, or cannot be read.
+            TrainingError: the log cannot be read.
+            OutputError: the folder cannot be written to.
         """
-        checkpoint = None
-        if self._resume and self.checkpoint.exists():
-            checkpoint = Checkpoint.load(self.checkpoint)
-            changed = sorted(key for key in setup if checkpoint.setup.get(key) != setup[key])
-            if changed:
-                raise FreelocError(
-                    f"the checkpoint in {self.folder} was made with another {' and '.join(changed)}: "
-                    "give the same options and data as then, or train into another --out"
-                )
-        # A run stopped between log and checkpoint has logged an epoch that will be trained again.
-        self._lines = self._logged()[: checkpoint.epochs_done if checkpoint else 0]
-        check_writable(self._log)
-        return checkpoint
-
-    def _logged(self) -> list[str]:
         try:
-            return self._log.read_text("utf-8").splitlines() if self._log.exists() else []
+            lines = self.log_file.read_text("utf-8").splitlines() if self.log_file.exists() else []
         except (OSError, ValueError) as error:
-            raise FreelocError(f"{self._log} cannot be read ({error}): choose another --out") from error
+            raise TrainingError(f"{self.log_file} cannot be read ({error}): choose another folder") from error
+        self._log = lines[:epochs_done]
+        check_writable(self.log_file)
 
     def log(self, record: EpochRecord) -> None:
-        """Add one line to the log."""
-        self._lines.append(json.dumps(asdict(record)))
-        write_text(self._log, "".join(f"{line}\n" for line in self._lines))
-        if not self._quiet:
-            print_status(f"epoch {record.epoch}: loss {record.loss:.4f}, {record.seconds:.1f} s")
+        """Add one epoch to the log.
 
-    def finish(self, model: Model) -> None:
-        """Write model and manifest, and say where they are."""
+        Raises:
+            OutputError: the log cannot be written.
+        """
+        self._log.append(json.dumps(asdict(record)))
+        write_text(self.log_file, "".join(f"{line}\n" for line in self._log))
+
+    def save_model(self, model: Model) -> None:
+        """Write the model and its manifest.
+
+        Raises:
+            OutputError: a file cannot be written.
+            ModelError: a weight is not finite.
+        """
         model.save(self.model)
         write_text(self.manifest, json.dumps(model.header.manifest, indent=2) + "\n")
-        if not self._quiet:
-            print_status(f"wrote {self.model}")

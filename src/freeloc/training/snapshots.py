@@ -1,4 +1,4 @@
-"""Snapshots: whole model files of a run under way, to see how it learns (paper, Figures 1 and 4)."""
+"""Snapshots: usable models of an unfinished run, to show how it learns (paper, Figures 1 and 4)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, TrainingError
 from freeloc.io.progress import print_status
 from freeloc.models.model import Model
 
@@ -15,65 +15,73 @@ __all__ = ["Snapshots"]
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """Which iterations of a run leave a model file, and where.
+    """The steps of a run after which its model is written, and the files.
 
     Attributes:
-        folder: where; made when there is something to keep.
-        iterations: steps of SGD over the whole run, in order; 0 is the model before the first one.
-        epochs: of the run.
-        per_epoch: iterations of each.
+        folder: folder of the files, created with the first of them.
+        steps: steps of SGD over the whole run, sorted; 0 is the model before the first step.
+        epochs: number of epochs of the run.
+        steps_per_epoch: number of steps of each epoch.
     """
 
     folder: Path
-    iterations: tuple[int, ...]
+    steps: tuple[int, ...]
     epochs: int
-    per_epoch: int
+    steps_per_epoch: int
 
     @classmethod
-    def of(cls, folder: Path, wanted: Sequence[int], *, epochs: int, per_epoch: int) -> Snapshots:
-        """The snapshots of a run of ``epochs`` times ``per_epoch`` iterations.
+    def of(cls, folder: Path, steps: Sequence[int], *, epochs: int, steps_per_epoch: int) -> Snapshots:
+        """Return the snapshots of a run, sorted and without duplicates.
 
         Raises:
-            FreelocError: the run does not come to one of them.
+            ConfigurationError: a step is not part of the run.
         """
-        total = epochs * per_epoch
-        for iteration in wanted:
-            if not 0 <= iteration <= total:
-                raise FreelocError(
-                    f"--snapshots {iteration} is no iteration of this run: give numbers from 0 to {total} "
-                    f"({epochs} epochs of {per_epoch})"
+        total = epochs * steps_per_epoch
+        for step in steps:
+            if not 0 <= step <= total:
+                raise ConfigurationError(
+                    f"snapshots has step {step}: give steps from 0 to {total} ({epochs} epochs of "
+                    f"{steps_per_epoch} steps)",
+                    parameter="snapshots",
                 )
-        return cls(folder, tuple(sorted(set(wanted))), epochs, per_epoch)
+        return cls(folder, tuple(sorted(set(steps))), epochs, steps_per_epoch)
 
     @property
-    def last(self) -> int:
-        """The run's last iteration."""
-        return self.epochs * self.per_epoch
+    def last_step(self) -> int:
+        """Number of steps of the whole run."""
+        return self.epochs * self.steps_per_epoch
 
-    def file(self, iteration: int) -> Path:
-        """The model file of one iteration."""
-        return self.folder / f"step-{iteration:06d}.safetensors"
+    def file(self, step: int) -> Path:
+        """Return the model file of a step."""
+        return self.folder / f"step-{step:06d}.safetensors"
 
-    def check_kept(self, done: int) -> None:
-        """Make sure that a run that goes on after ``done`` iterations has left what it should have until then.
+    def check_written(self, steps_done: int) -> None:
+        """Check that a run that resumes after ``steps_done`` steps has written its snapshots so far.
 
         Raises:
-            FreelocError: a snapshot is asked for that the run has passed without keeping it.
+            TrainingError: the run passed the step of a snapshot without writing it.
         """
-        for iteration in self.iterations:
-            if iteration <= done and not self.file(iteration).is_file():
-                raise FreelocError(
-                    f"--snapshots {iteration} is passed: the run in {self.folder.parent} has done {done} "
-                    "iterations; leave it out, or train into another --out"
+        for step in self.steps:
+            if step <= steps_done and not self.file(step).is_file():
+                raise TrainingError(
+                    f"cannot write a snapshot of step {step}: the run in {self.folder.parent} has already done "
+                    f"{steps_done} steps; leave this snapshot out, or train into another folder",
+                    parameter="snapshots",
                 )
 
-    def keep(self, iteration: int, model: Callable[[], Model], *, quiet: bool) -> None:
-        """Write the model if this iteration is one of those wanted.
+    def write(self, step: int, model: Callable[[], Model], *, quiet: bool) -> None:
+        """Write the model if there is a snapshot for this step.
+
+        Args:
+            step: number of steps done.
+            model: returns the model; only called if there is a snapshot.
+            quiet: print nothing.
 
         Raises:
-            FreelocError: the place cannot be written to, or a weight is no finite number.
+            OutputError: the file cannot be written.
+            ModelError: a weight is not finite.
         """
-        if iteration in self.iterations:
-            model().save(self.file(iteration))
+        if step in self.steps:
+            model().save(self.file(step))
             if not quiet:
-                print_status(f"wrote {self.file(iteration)}")
+                print_status(f"wrote {self.file(step)}")

@@ -1,12 +1,11 @@
-"""One training step: the search for the winning cells, the loss, and the sparse gradient.
+"""One training step of the head: the search for the best cells, the loss, and its sparse gradient.
 
-The backbone is frozen and the head works cell by cell, so the gradient of a max-pooled score touches one cell per
-image and class. The search therefore runs without gradients; forward and backward then run on the winners
-alone. In float32 and without dropout this gives exactly the gradient of the dense computation with the same
-winners. Every `freeloc.nn.pooling.base.SparsePooling` is computed in this way. Where the processor
-multiplies bfloat16, both compute their products in it; weights, sums and gradients of weights stay float32. With
-dropout, the winners are those of the undropped network: the search asks which window the network believes in, not
-which one a die favours.
+The head works on single cells, so the gradient of a max-pooled score involves one cell per image and class. All
+cells are therefore scored without gradients first, and forward and backward passes then run on the selected cells
+alone. In float32 and without dropout, the result is exactly the gradient of the dense computation. Every
+`freeloc.nn.pooling.base.SparsePooling` is computed in this way. Where the processor computes bfloat16 natively,
+products are computed in it; weights, sums and gradients of weights stay float32. Cells are selected without
+dropout, so that the selection depends on the network and not on random numbers.
 """
 
 from __future__ import annotations
@@ -27,22 +26,27 @@ from freeloc.nn.pooling.registry import get_pooling
 from freeloc.training.device import autocast, to_device
 from freeloc.training.recipe import Recipe
 
-__all__ = ["TrainStep"]
+__all__ = ["HeadTrainStep"]
 
-_CELLS_AT_ONCE = 640
-"""Cells of one part of the search on a processor. What lies between the layers then fits where the last part's
-lay, instead of taking fresh pages from the system in every step."""
+_CELLS_PER_PART = 640
+"""Number of cells that are scored at once on the CPU. Intermediate values then fit into the memory of the previous
+part, instead of new pages that the system has to provide in every step."""
 
 
-class TrainStep:
-    """Computes a recipe's loss for mini-batches of cells.
+class HeadTrainStep:
+    """The loss of a recipe for mini-batches of cells; a `freeloc.training.trainer.TrainStep`.
 
     Args:
-        projection: the backbone's cell-by-cell projection; a gradient reaches it where its weights ask for one.
-        head: the head to be trained.
-        recipe: pooling and gradient.
+        projection: the backbone's projection; it gets gradients if its weights require them.
+        head: the head to train.
+        recipe: pooling, fraction of cells, and gradient.
         low_precision: compute products in bfloat16.
-        device: where to compute.
+        device: device to compute on; projection and head are moved to it.
+
+    Attributes:
+        projection: the projection.
+        head: the head.
+        device: the device.
     """
 
     def __init__(
@@ -54,133 +58,136 @@ class TrainStep:
         low_precision: bool,
         device: torch.device,
     ) -> None:
-        self._projection = projection.to(device)
-        self._head = head.to(device)
+        self.projection = projection.to(device)
+        self.head = head.to(device)
+        self.device = device
         self._recipe = recipe
         self._pooling = get_pooling(recipe.pooling)
         self._low_precision = low_precision
-        self._device = device
-
-    @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-        return self._device
 
     @property
     def bias_gain(self) -> float:
         """Change of a pooled score when FCb's bias rises by 1."""
         return self._pooling.bias_gain
 
+    def backward(self, items: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Add the gradient of `loss` to the gradients of the weights, and return the loss, detached."""
+        loss = self.loss(items, labels, generator)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
     def loss(self, cells: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
-        """The loss of one mini-batch (paper, equation 1), ready for ``backward``.
+        """Compute the loss of one mini-batch (paper, equation 1), with gradients.
 
         Args:
             cells: for each of N images, (cells, channels) features.
             labels: (N, K) in {−1, 0, +1}.
-            generator: source of dropout and of the cells looked at.
+            generator: source of dropout and of the cells that are used.
         """
-        drawn = [self.drawn(len(part), generator) for part in cells]
+        drawn = [self.draw_cells(len(part), generator) for part in cells]
         counts = [len(part) if rows is None else len(rows) for part, rows in zip(cells, drawn, strict=True)]
-        if self._device.type == "cpu":
-            features = to_device(_chosen(cells, drawn), self._device)
-        else:  # the draws lie on the GPU: to look at them here would wait for all it has to do
-            features = to_device(np.concatenate(cells), self._device)
-            features = features[_chosen_rows(cells, drawn, self._device)]
-        return self.loss_of(features, counts, labels, generator)
+        if self.device.type == "cpu":
+            features = to_device(_select_rows(cells, drawn), self.device)
+        else:  # the drawn indices are on the GPU, and reading them here would wait for all its queued work
+            features = to_device(np.concatenate(cells), self.device)
+            features = features[_row_indices(cells, drawn, self.device)]
+        return self.loss_of_cells(features, counts, labels, generator)
 
-    def backward(self, cells: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Add the gradient of `loss` to the weights' gradients; gives the loss, detached."""
-        loss = self.loss(cells, labels, generator)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
-
-    def loss_of(
+    def loss_of_cells(
         self, features: Tensor, counts: Sequence[int], labels: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """The loss of cells that are chosen already.
+        """Compute the loss on exactly the given cells, with gradients.
 
         Args:
-            features: (M, channels) of N images, one after the other; a gradient reaches them where they
-                ask for one.
-            counts: cells of each image, N numbers that sum to M.
+            features: (M, channels) features of N images, one image after the other; they get gradients if they
+                require them.
+            counts: number of cells of each image, N numbers that sum to M.
             labels: (N, K) in {−1, 0, +1}.
             generator: source of dropout.
         """
-        labels = labels.to(self._device)
+        labels = labels.to(self.device)
         return logistic_loss(self._image_scores(features, counts, generator), labels)
 
-    def drawn(self, count: int, generator: torch.Generator) -> Tensor | None:
-        """Which of an image's ``count`` cells this step looks at, in order; None: at all of them."""
-        kept = math.ceil(self._recipe.cell_fraction * count)
-        if kept == count or self._pooling.pools_features:
+    def draw_cells(self, count: int, generator: torch.Generator) -> Tensor | None:
+        """Return the sorted indices of the cells that a step uses of ``count`` cells; None if it uses all."""
+        used = math.ceil(self._recipe.cell_fraction * count)
+        if used == count or self._pooling.pools_features:
             return None
-        return torch.randperm(count, generator=generator, device=generator.device)[:kept].sort().values
+        return torch.randperm(count, generator=generator, device=generator.device)[:used].sort().values
 
-    def pooled(self, cells: Sequence[Cells]) -> Tensor:
-        """(N, K) scores of a mini-batch, pooled as the recipe says, without gradients or dropout."""
-        features = to_device(np.concatenate(cells), self._device)
+    def pooled_scores(self, cells: Sequence[Cells]) -> Tensor:
+        """Return the (N, K) pooled scores of a mini-batch, without gradients or dropout."""
+        features = to_device(np.concatenate(cells), self.device)
         counts = [len(part) for part in cells]
         if self._pooling.pools_features:
             with torch.no_grad():
-                return self._full_image(features, counts, None)
-        return self._pooling.pool_cells(self.search(features), counts)
+                return self._full_image_scores(features, counts, None)
+        return self._pooling.pool_cells(self.score_cells(features), counts)
 
-    def search(self, features: Tensor) -> Tensor:
-        """(M, K) float32 scores of all cells, without gradients or dropout, at reduced precision."""
-        kind = torch.bfloat16 if self._low_precision else torch.float32
-        in_parts = self._device.type == "cpu" and not self._low_precision
-        parts = max(1, -(-len(features) // _CELLS_AT_ONCE)) if in_parts else 1
-        with torch.no_grad(), autocast(self._device, enabled=self._low_precision):
-            scores = [self._head(self._projection(part.to(kind))).float() for part in features.chunk(parts)]
+    def score_cells(self, features: Tensor) -> Tensor:
+        """Return the (M, K) float32 scores of all cells, without gradients or dropout."""
+        dtype = torch.bfloat16 if self._low_precision else torch.float32
+        in_parts = self.device.type == "cpu" and not self._low_precision
+        parts = max(1, -(-len(features) // _CELLS_PER_PART)) if in_parts else 1
+        with torch.no_grad(), autocast(self.device, enabled=self._low_precision):
+            scores = [self.head(self.projection(part.to(dtype))).float() for part in features.chunk(parts)]
         return torch.cat(scores)
 
-    def scores_at(self, features: Tensor, winners: Tensor, generator: torch.Generator) -> Tensor:
-        """(R, K) scores of the cells that won, with their gradient and dropout; ``winners`` is of that shape."""
-        chosen, position = torch.unique(winners, return_inverse=True)
-        with autocast(self._device, enabled=self._low_precision):
-            scores = self._head(self._projection(features[chosen].float()), generator)
-        picked: Tensor = scores.float().gather(0, position)
-        return picked
+    def scores_at(self, features: Tensor, indices: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the scores at selected cells, with gradients and dropout.
+
+        Args:
+            features: (M, channels) features.
+            indices: (R, K) indices of cells, for each class.
+            generator: source of dropout.
+
+        Returns:
+            (R, K) scores.
+        """
+        selected, position = torch.unique(indices, return_inverse=True)
+        with autocast(self.device, enabled=self._low_precision):
+            scores = self.head(self.projection(features[selected].float()), generator)
+        gathered: Tensor = scores.float().gather(0, position)
+        return gathered
 
     def _image_scores(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
         """Return the (N, K) pooled scores of N images, with gradients and dropout."""
         pooling = self._pooling
         if pooling.pools_features:
-            return self._full_image(features, counts, generator)
+            return self._full_image_scores(features, counts, generator)
         if isinstance(pooling, SparsePooling) and self._recipe.gradient == "sparse":
-            selected = pooling.select_cells(self.search(features.detach()), counts)
+            selected = pooling.select_cells(self.score_cells(features.detach()), counts)
             scores = self.scores_at(features, torch.cat(selected), generator)
             return pooling.pool_selected(scores, [len(cells) for cells in selected])
-        if pooling.is_mean and self._head.fca is None:
+        if pooling.is_mean and self.head.fca is None:
             # A linear head commutes with the mean: one row per image instead of one per cell.
-            pooled: Tensor = self._head(
-                pooling.pool_cells(self._projection(features.float()), counts), generator
-            )
+            means = pooling.pool_cells(self.projection(features.float()), counts)
+            pooled: Tensor = self.head(means, generator)
             return pooled
         float32 = isinstance(pooling, SparsePooling) and pooling.float32_reference
-        with autocast(self._device, enabled=self._low_precision and not float32):
-            scores = self._head(self._projection(features.float()), generator)
+        with autocast(self.device, enabled=self._low_precision and not float32):
+            scores = self.head(self.projection(features.float()), generator)
         return pooling.pool_cells(scores.float(), counts)
 
-    def _full_image(
+    def _full_image_scores(
         self, features: Tensor, counts: Sequence[int], generator: torch.Generator | None
     ) -> Tensor:
-        with autocast(self._device, enabled=self._low_precision):
-            scores = full_image_scores(self._head, self._projection, features.float(), counts, generator)
+        with autocast(self.device, enabled=self._low_precision):
+            scores = full_image_scores(self.head, self.projection, features.float(), counts, generator)
         return scores.float()
 
 
-def _chosen(cells: Sequence[Cells], drawn: Sequence[Tensor | None]) -> Cells:
-    """(M, channels) drawn cells of all images, one after the other; None draws all of one."""
+def _select_rows(cells: Sequence[Cells], drawn: Sequence[Tensor | None]) -> Cells:
+    """Return the (M, channels) drawn cells of all images, one image after the other; None draws all cells."""
     pairs = zip(cells, drawn, strict=True)
-    picked: Cells = np.concatenate([part if rows is None else part[rows.numpy()] for part, rows in pairs])
-    return picked
+    selected: Cells = np.concatenate([part if rows is None else part[rows.numpy()] for part, rows in pairs])
+    return selected
 
 
-def _chosen_rows(cells: Sequence[Cells], drawn: Sequence[Tensor | None], device: torch.device) -> Tensor:
-    """(M,) the places of the same cells in the list of all cells."""
-    start, places = 0, []
+def _row_indices(cells: Sequence[Cells], drawn: Sequence[Tensor | None], device: torch.device) -> Tensor:
+    """Return the (M,) indices of the drawn cells in the concatenation of all cells."""
+    start, indices = 0, []
     for part, rows in zip(cells, drawn, strict=True):
-        places.append((torch.arange(len(part), device=device) if rows is None else rows) + start)
+        indices.append((torch.arange(len(part), device=device) if rows is None else rows) + start)
         start += len(part)
-    return torch.cat(places)
+    return torch.cat(indices)

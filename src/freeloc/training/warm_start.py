@@ -1,16 +1,17 @@
-"""The warm start: a head that knows the classes before it is asked to find them.
+"""The warm start: the head learns the classes from full images before it searches for objects.
 
-From random weights, max-pooling first picks arbitrary windows, and training spends its first epochs on a plateau
-until some class happens to be found. freeloc's own recipe skips that: it learns the classes from full images
-first, which takes seconds because an image is then one vector, and only then turns to the search.
+From random weights, max pooling selects arbitrary cells at first, and training spends its first epochs on a
+plateau until some class happens to be found. freeloc's own recipe first learns the classes from full images, which
+takes only seconds, because each image is then a single vector:
 
-1. Measure mean and deviation of the features, and the mean feature vector of every image, in one pass.
-2. Start each class's bias at the log-odds of its tag, and train the head on the mean vectors for a few epochs.
-3. Fit one slope and K offsets so that the *pooled* scores of some images are calibrated, and fold them into
-   FCb. Without this, maxima over hundreds of cells, far above the means the head was trained on, would throw
-   the first hundred steps of the search away. A pooling that is a mean needs it not.
+1. Measure mean and deviation of the features, and the mean feature of every image, in one pass.
+2. Set each class's bias to the log-odds of its tag, and train the head on the mean features for a few epochs.
+3. Fit one slope and K offsets to the *pooled* scores of some images by logistic regression, and fold them into
+   FCb. Maxima over hundreds of cells are far larger than the scores of means on which the head was trained;
+   without this step, the first hundred steps of the search would unlearn what it knows. Poolings that are means do
+   not need it.
 
-Tags are all it uses. The paper starts cold.
+Only tags are used. The paper does not use a warm start.
 """
 
 from __future__ import annotations
@@ -23,29 +24,42 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from freeloc.datasets.dataset import Labels
 from freeloc.features.arrays import Cells
 from freeloc.features.sources import FeatureSource
-from freeloc.io.progress import track
+from freeloc.io.progress import print_status, track
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.losses import logistic_loss
-from freeloc.training.batches import Batch, stream
+from freeloc.nn.pooling.registry import get_pooling
+from freeloc.training.batches import Batch, plan_epoch, stream
 from freeloc.training.device import to_device
-from freeloc.training.loop import make_optimizer
+from freeloc.training.optimizer import make_optimizer
 from freeloc.training.recipe import Recipe
-from freeloc.training.step import TrainStep
+from freeloc.training.seeds import SeedPurpose, derive_seed
+from freeloc.training.step import HeadTrainStep
 
-__all__ = ["FeatureStatistics", "calibrate", "log_odds", "measure_features", "train_on_means"]
+__all__ = [
+    "FeatureStatistics",
+    "log_odds",
+    "measure_features",
+    "rescale_pooled_scores",
+    "train_on_means",
+    "warm_start",
+]
 
-_DEVIATION_FLOOR = 0.1
-"""Added to every deviation: features that hardly ever fire are not blown up."""
+_DEVIATION_OFFSET = 0.1
+"""Added to every deviation, so that features that are almost always zero are not amplified."""
+
+_RESCALING_IMAGES = 640
+"""Number of images on which pooled scores are rescaled."""
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
-    """Features of N images in brief, after the backbone's projection.
+    """Statistics of the features of N images, after the backbone's projection.
 
     Attributes:
-        means: (N, width) float32, the mean over each image's valid cells.
+        means: (N, width) float32, mean over the valid cells of each image.
         mean: (width,) mean over all cells.
         deviation: (width,) standard deviation over all cells.
     """
@@ -56,25 +70,67 @@ class FeatureStatistics:
 
     @property
     def gain(self) -> Tensor:
-        """(width,) factor that standardizes a feature."""
-        return 1 / (self.deviation + _DEVIATION_FLOOR)
+        """(width,) factors that standardize the features."""
+        return 1 / (self.deviation + _DEVIATION_OFFSET)
+
+
+def warm_start(
+    step: HeadTrainStep,
+    features: FeatureSource[Cells],
+    labels: Labels,
+    recipe: Recipe,
+    *,
+    seed: int,
+    quiet: bool = False,
+) -> None:
+    """Train a new head on full images, so that the search can begin.
+
+    Args:
+        step: head and projection; the head is changed in place and must be standardized.
+        features: features of N images.
+        labels: (N, K) int8 in {−1, 0, +1}.
+        recipe: epochs, learning rate and pooling.
+        seed: seed of the run.
+        quiet: show no progress.
+    """
+    head, targets = step.head, torch.from_numpy(labels.copy())
+    statistics = measure_features(features, step.projection, device=step.device, quiet=quiet)
+    head.set_standardization(statistics.mean, statistics.gain)
+    with torch.no_grad():
+        head.fcb.bias.copy_(log_odds(targets))
+    loss = train_on_means(
+        head, statistics, targets, recipe, seed=derive_seed(seed, 0, SeedPurpose.WARM_START)
+    )
+    if not get_pooling(recipe.pooling).is_mean:
+        generator = torch.Generator().manual_seed(derive_seed(seed, 0, SeedPurpose.RESCALING))
+        plan = plan_epoch(len(features), recipe, features.scales, generator)
+        rescale_pooled_scores(step, features, targets, plan[: -(-_RESCALING_IMAGES // recipe.batch_size)])
+    if not quiet:
+        print_status(f"warm start on full images: loss {loss:.4f}")
 
 
 def measure_features(
     source: FeatureSource[Cells], projection: nn.Module, *, device: torch.device, quiet: bool = False
 ) -> FeatureStatistics:
-    """One pass over all images at the scale nearest to 1."""
+    """Measure the features of all images at the scale nearest to 1.
+
+    Args:
+        source: features of N images.
+        projection: the backbone's projection.
+        device: device to compute on.
+        quiet: show no progress.
+    """
     scale = min(source.scales or (1.0,), key=lambda value: abs(math.log(value)))
     means: list[Tensor] = []
     total: Tensor | float = 0.0
     squares: Tensor | float = 0.0
     count = 0
     size = max(source.batch, 2 * source.threads)
-    parts = (range(start, min(start + size, len(source))) for start in range(0, len(source), size))
-    plan = [Batch(tuple(part), scale) for part in parts]
-    fetched = (cells for _, part in stream(source, plan) for cells in part)
+    starts = range(0, len(source), size)
+    plan = [Batch(tuple(range(start, min(start + size, len(source)))), scale) for start in starts]
+    cells_of_images = (cells for _, items in stream(source, plan) for cells in items)
     with torch.no_grad():
-        for cells in track(fetched, "measuring features", len(source), quiet=quiet):
+        for cells in track(cells_of_images, "measuring features", len(source), quiet=quiet):
             values = projection(to_device(cells, device).float())
             means.append(values.mean(dim=0).cpu())
             total = total + values.sum(dim=0, dtype=torch.float64)
@@ -86,7 +142,7 @@ def measure_features(
 
 
 def log_odds(labels: Tensor) -> Tensor:
-    """(K,) log-odds of each tag in (N, K) labels; one imagined image each way keeps them finite."""
+    """Return the (K,) log-odds of the tags in (N, K) labels; one added image each way keeps them finite."""
     present = (labels > 0).sum(dim=0) + 1.0
     absent = (labels < 0).sum(dim=0) + 1.0
     return torch.log(present / absent)
@@ -95,30 +151,33 @@ def log_odds(labels: Tensor) -> Tensor:
 def train_on_means(
     head: AdaptationHead, statistics: FeatureStatistics, labels: Tensor, recipe: Recipe, *, seed: int
 ) -> float:
-    """Train the head on one vector per image, with SGD; gives the last epoch's mean loss.
+    """Train the head on one vector per image, with SGD.
 
     Args:
-        head: is changed in place; must be standardized.
-        statistics: of the same N images.
+        head: changed in place; must be standardized.
+        statistics: statistics of N images.
         labels: (N, K) in {−1, 0, +1}.
-        recipe: says how long and how fast.
-        seed: of the order.
+        recipe: epochs, batch size and learning rate.
+        seed: seed of the order.
+
+    Returns:
+        The mean loss of the last epoch.
     """
     device = next(head.parameters()).device
     means, targets = statistics.means.to(device), labels.to(device)
     optimizer = make_optimizer(head, recipe)
-    order_generator = torch.Generator().manual_seed(seed)
-    ramp = max(1, len(means) // recipe.batch_size)
+    generator = torch.Generator().manual_seed(seed)
+    warmup_steps = max(1, len(means) // recipe.batch_size)
     step, loss_sum = 0, 0.0
     for _ in range(recipe.warm_start_epochs):
         loss_sum = 0.0
-        order = torch.randperm(len(means), generator=order_generator)
+        order = torch.randperm(len(means), generator=generator)
         for batch in torch.split(order, recipe.batch_size):
             step += 1
             for group in optimizer.param_groups:
-                group["lr"] = recipe.warm_start_learning_rate * min(1.0, step / ramp)
-            chosen = batch.to(device)
-            loss = logistic_loss(head(means[chosen]), targets[chosen])
+                group["lr"] = recipe.warm_start_learning_rate * min(1.0, step / warmup_steps)
+            indices = batch.to(device)
+            loss = logistic_loss(head(means[indices]), targets[indices])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -126,44 +185,40 @@ def train_on_means(
     return loss_sum / len(means)
 
 
-def calibrate(
-    head: AdaptationHead,
-    learner: TrainStep,
-    source: FeatureSource[Cells],
-    labels: Tensor,
-    batches: Sequence[Batch],
+def rescale_pooled_scores(
+    step: HeadTrainStep, source: FeatureSource[Cells], labels: Tensor, batches: Sequence[Batch]
 ) -> None:
-    """Fold one slope and K offsets into FCb so that pooled scores are calibrated.
+    """Fold a slope and K offsets into FCb that give the pooled scores the least logistic loss.
 
-    Log-sum-exp is no multiple of itself at another slope; its scores come near what was fitted.
+    Log-sum-exp pooling does not commute with the slope, so for it the result is approximate.
 
     Args:
-        head: is changed in place.
-        learner: gives the pooled scores.
+        step: computes the pooled scores; its head is changed in place.
         source: features of N images.
         labels: (N, K) in {−1, 0, +1}.
-        batches: the images, and the scales, to fit on.
+        batches: the images and scales to fit on.
     """
-    scores = torch.cat([learner.pooled(cells).cpu() for _, cells in stream(source, batches)])
+    scores = torch.cat([step.pooled_scores(cells).cpu() for _, cells in stream(source, batches)])
     targets = torch.cat([labels[list(batch.indices)] for batch in batches])
-    slope, offsets = _platt(scores, targets)
+    slope, offsets = _fit_shared_slope(scores, targets)
+    fcb = step.head.fcb
     with torch.no_grad():
-        head.fcb.weight.mul_(slope)
-        head.fcb.bias.mul_(slope).add_(offsets.to(head.fcb.bias) / learner.bias_gain)
+        fcb.weight.mul_(slope)
+        fcb.bias.mul_(slope).add_(offsets.to(fcb.bias) / step.bias_gain)
 
 
-def _platt(scores: Tensor, targets: Tensor) -> tuple[float, Tensor]:
-    """The slope, shared by all classes, and the offsets of least logistic loss."""
+def _fit_shared_slope(scores: Tensor, labels: Tensor) -> tuple[float, Tensor]:
+    """Return the slope, shared by all classes, and the (K,) offsets of least logistic loss."""
     log_slope = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     offsets = torch.zeros(scores.shape[1], dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_slope, offsets], max_iter=200, line_search_fn="strong_wolfe")
-    values, signs = scores.double(), targets.double()
+    values, signs = scores.double(), labels.double()
 
     def objective() -> Tensor:
         optimizer.zero_grad()
         losses = functional.softplus(-signs * (log_slope.exp() * values + offsets)) * (signs != 0)
-        # A whisper of a pull towards doing nothing keeps finite what these images do not settle: classes
-        # they do not show, and the slope where scores and labels agree perfectly.
+        # A weak penalty keeps finite what the images do not determine: the offsets of classes that do not occur in
+        # them, and the slope if scores and labels agree perfectly.
         loss = losses.sum() / len(values) + 1e-3 * (offsets.square().sum() + log_slope.square().sum())
         loss.backward()  # type: ignore[no-untyped-call]
         return loss

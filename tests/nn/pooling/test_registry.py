@@ -19,7 +19,7 @@ from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.pooling.registry import POOLINGS, get_pooling, prediction_pooling
 from freeloc.training.recipe import Recipe
-from freeloc.training.step import TrainStep
+from freeloc.training.step import HeadTrainStep
 
 OUTSIDE = """
 import torch
@@ -58,14 +58,14 @@ def test_an_outside_pooling_trains_on_all_cells_and_predicts(outside: str, hidde
     assert POOLINGS.names()[-1] == outside == prediction_pooling(outside)
     head = AdaptationHead(HeadSettings(4, 2, hidden, hidden_dropout=0.0))
     recipe = Recipe(pooling=outside, cell_fraction=1.0)
-    step = TrainStep(torch.nn.Identity(), head, recipe, low_precision=False, device=torch.device("cpu"))
+    step = HeadTrainStep(torch.nn.Identity(), head, recipe, low_precision=False, device=torch.device("cpu"))
     rng = np.random.default_rng(0)
     cells = [rng.normal(size=(count, 4)).astype(np.float16) for count in (3, 7)]
     labels = torch.tensor([[1, -1], [-1, 0]])
     loss = step.backward(cells, labels, torch.Generator().manual_seed(0))
     scores = head(torch.from_numpy(np.concatenate(cells)).float()).detach()
     pooled = torch.stack([(part.amax(dim=0) + part.amin(dim=0)) / 2 for part in scores.split((3, 7))])
-    torch.testing.assert_close(step.pooled(cells), pooled)
+    torch.testing.assert_close(step.pooled_scores(cells), pooled)
     expected = (torch.log1p(torch.exp(-labels * pooled)) * (labels != 0)).sum() / 2
     torch.testing.assert_close(loss, expected)
     assert all(bool(parameter.grad.abs().sum()) for parameter in head.parameters())

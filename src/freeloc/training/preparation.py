@@ -1,0 +1,127 @@
+"""Preparation of a run: everything that is known before the first image is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from freeloc.datasets.dataset import Dataset
+from freeloc.errors import DatasetError
+from freeloc.features.arrays import FeatureMap
+from freeloc.features.extract import extract
+from freeloc.features.sources import FeatureSource, LiveFeatures
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.hashing import hash_images
+from freeloc.nn.backbones.base import Backbone, BackboneSplit
+from freeloc.nn.backbones.registry import load_backbone
+from freeloc.nn.backbones.trainable_stages import FROZEN
+from freeloc.runtime import Network, compile_network, torch_device
+from freeloc.training.masked_pooling import check_supervision
+from freeloc.training.run_setup import RunSetup, data_fingerprint
+from freeloc.training.settings import TrainingSettings
+
+__all__ = ["PreparedRun", "load_features", "prepare_run", "resolve_settings"]
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedRun:
+    """A run that is ready to start or to resume.
+
+    Attributes:
+        dataset: images and labels.
+        settings: settings with a resolved recipe.
+        backbone: the backbone before training.
+        split: its frozen and its trained part.
+        network: the frozen part, compiled.
+        device: device on which the head is trained.
+        low_precision: whether training computes products in bfloat16.
+        content_hashes: content hash of each image.
+        setup: what decides the weights.
+    """
+
+    dataset: Dataset
+    settings: TrainingSettings
+    backbone: Backbone
+    split: BackboneSplit
+    network: Network
+    device: torch.device
+    low_precision: bool
+    content_hashes: tuple[str, ...]
+    setup: RunSetup
+
+
+def resolve_settings(dataset: Dataset, settings: TrainingSettings) -> TrainingSettings:
+    """Return the settings with the recipe resolved for the number of images.
+
+    Raises:
+        DatasetError: the dataset has no images, or it has no boxes and the recipe requires them.
+        ConfigurationError: fields of the recipe contradict each other.
+    """
+    if not len(dataset):
+        raise DatasetError(f"{dataset.name} has no images: training requires at least one")
+    check_supervision(dataset, settings.recipe)
+    return replace(settings, recipe=settings.recipe.resolved(len(dataset)))
+
+
+def prepare_run(dataset: Dataset, settings: TrainingSettings) -> PreparedRun:
+    """Load and compile the backbone, and hash the images.
+
+    Args:
+        dataset: images and labels.
+        settings: settings that `resolve_settings` returned.
+
+    Raises:
+        ConfigurationError: the backbone has no such stage, or runtime or precision are unknown.
+        BackboneError: the backbone cannot be loaded.
+        ImageError: an image cannot be read.
+    """
+    recipe = settings.recipe
+    backbone = load_backbone(settings.backbone, settings.weights)
+    split = _split(backbone, recipe.trainable_backbone)
+    network = compile_network(
+        split.below, runtime=settings.runtime, precision=settings.precision, streams=True
+    )
+    device, low_precision = torch_device(settings.precision, settings.runtime)
+    content_hashes = hash_images([sample.path for sample in dataset])
+    setup = RunSetup(
+        recipe=RunSetup.plain_recipe(recipe),
+        data=data_fingerprint(dataset, content_hashes),
+        backbone=backbone.fingerprint,
+        precision=f"{network.runtime} {network.precision}",
+        training_precision="bfloat16" if low_precision else "float32",
+        seed=settings.seed,
+        cache=settings.cache_format if settings.cache_features else None,
+    )
+    return PreparedRun(
+        *(dataset, settings, backbone, split, network, device, low_precision, content_hashes, setup)
+    )
+
+
+def load_features(run: PreparedRun, *, quiet: bool) -> FeatureSource[FeatureMap]:
+    """Extract the features of all images into the cache, or prepare to compute them on demand.
+
+    Raises:
+        ImageError: an image cannot be read.
+        OutputError: the cache cannot be written.
+    """
+    settings, padding = run.settings, run.settings.recipe.padding
+    paths = [sample.path for sample in run.dataset]
+    if not settings.cache_features:
+        return LiveFeatures(paths, run.split.below, run.network, padding)
+    return extract(
+        paths,
+        run.split.below,
+        run.network,
+        Pyramid(settings.recipe.scales, padding),
+        content_hashes=run.content_hashes,
+        cache_folder=settings.cache_folder,
+        cache_format=settings.cache_format,
+        quiet=quiet,
+    )
+
+
+def _split(backbone: Backbone, stage: str) -> BackboneSplit:
+    if stage == FROZEN:
+        return BackboneSplit(backbone, None, backbone.projection, {})
+    return backbone.split_at(stage)

@@ -1,0 +1,69 @@
+"""Resuming: whether a run is finished, and from which checkpoint an unfinished one continues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from freeloc.errors import TrainingError
+from freeloc.models.model import Model
+from freeloc.training.checkpoint import Checkpoint
+from freeloc.training.run_folder import RunFolder
+from freeloc.training.run_setup import RunSetup
+from freeloc.training.snapshots import Snapshots
+
+__all__ = ["ResumeState", "find_resume_state"]
+
+
+@dataclass(frozen=True, eq=False)
+class ResumeState:
+    """What a run folder contains of a run; nothing by default, and then the run starts from the beginning.
+
+    Attributes:
+        finished: the model, if the run is finished.
+        checkpoint: the checkpoint to continue from, if the run is not finished.
+    """
+
+    finished: Model | None = None
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def epochs_done(self) -> int:
+        """Number of finished epochs of an unfinished run."""
+        return 0 if self.checkpoint is None else self.checkpoint.epochs_done
+
+
+def find_resume_state(folder: RunFolder, setup: RunSetup, snapshots: Snapshots) -> ResumeState:
+    """Find out how far a run has come.
+
+    Args:
+        folder: the run folder; need not exist.
+        setup: setup of the run to resume.
+        snapshots: its snapshots.
+
+    Raises:
+        TrainingError: the checkpoint cannot be read or belongs to a run of another setup, or a snapshot was
+            requested of a step that the run has passed.
+        ModelError: the model file of a finished run is damaged.
+    """
+    model = _finished_model(folder, setup)
+    if model is not None:
+        snapshots.check_written(snapshots.last_step)
+        return ResumeState(finished=model)
+    if not folder.checkpoint.exists():
+        return ResumeState()
+    checkpoint = Checkpoint.load(folder.checkpoint)
+    changed = setup.differences(checkpoint.setup)
+    if changed:
+        raise TrainingError(
+            f"cannot resume the run in {folder.path}: its checkpoint was written with another "
+            f"{' and '.join(changed)}; use the same settings and data, or train into another folder"
+        )
+    snapshots.check_written(checkpoint.epochs_done * snapshots.steps_per_epoch)
+    return ResumeState(checkpoint=checkpoint)
+
+
+def _finished_model(folder: RunFolder, setup: RunSetup) -> Model | None:
+    if not folder.model.exists():
+        return None
+    model = Model.load(folder.model)
+    return model if RunSetup.from_manifest(model.header.manifest) == setup else None

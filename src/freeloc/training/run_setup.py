@@ -1,0 +1,87 @@
+"""The setup of a run: everything that decides its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import msgspec
+
+from freeloc._choices import CacheFormat
+from freeloc.datasets.dataset import Dataset
+from freeloc.training.recipe import Recipe
+
+__all__ = ["RunSetup", "data_fingerprint"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSetup:
+    """What decides the weights: two runs of equal setup on the same machine type end with the same weights.
+
+    Attributes:
+        recipe: fields of the recipe, as plain JSON.
+        data: hash of classes, file names, labels and image files.
+        backbone: fingerprint of the backbone before training.
+        precision: runtime and arithmetic of the backbone, such as "openvino bfloat16".
+        training_precision: arithmetic of the head, "bfloat16" or "float32".
+        seed: seed of everything random.
+        cache: format of cached features; None if features are not cached.
+    """
+
+    recipe: dict[str, Any]
+    data: str
+    backbone: str
+    precision: str
+    training_precision: str
+    seed: int
+    cache: CacheFormat | None
+
+    @staticmethod
+    def plain_recipe(recipe: Recipe) -> dict[str, Any]:
+        """Return the fields of a recipe as plain JSON."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+        return plain
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the setup as plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: object) -> RunSetup:
+        """Read what `as_json` returned.
+
+        Raises:
+            ValueError: a value is missing or has the wrong type.
+        """
+        return msgspec.convert(values, cls)
+
+    @classmethod
+    def from_manifest(cls, manifest: Mapping[str, Any]) -> RunSetup | None:
+        """Return the setup of the run that a manifest describes; None if the manifest is not complete."""
+        data = manifest.get("data")
+        try:
+            return cls.from_json(
+                {**manifest, "data": data.get("fingerprint") if isinstance(data, Mapping) else None}
+            )
+        except ValueError:
+            return None
+
+    def differences(self, other: RunSetup) -> list[str]:
+        """Return the names of the fields that differ, sorted."""
+        names = (field.name for field in fields(self))
+        return sorted(name for name in names if getattr(self, name) != getattr(other, name))
+
+
+def data_fingerprint(dataset: Dataset, content_hashes: Sequence[str]) -> str:
+    """Return the SHA-256 of classes, file names, labels and image files.
+
+    Args:
+        dataset: images and labels.
+        content_hashes: content hash of each image.
+    """
+    digest = hashlib.sha256(dataset.fingerprint.encode())
+    digest.update("\n".join(content_hashes).encode())
+    return digest.hexdigest()

@@ -1,0 +1,94 @@
+"""The weights that a run trains, and the steps that train them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from freeloc.datasets.dataset import Dataset
+from freeloc.features.arrays import Cells, FeatureMap
+from freeloc.features.sources import FeatureSource, cell_source
+from freeloc.geometry.size import Size
+from freeloc.images.decode import read_image_size
+from freeloc.nn.backbones.base import Backbone
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
+from freeloc.training.finetune import StageTrainStep, stage_features, stage_inputs
+from freeloc.training.masked_pooling import MaskedTrainStep, masked_cells
+from freeloc.training.optimizer import make_optimizer
+from freeloc.training.preparation import PreparedRun
+from freeloc.training.recipe import Recipe
+from freeloc.training.step import HeadTrainStep
+from freeloc.training.trainer import TrainStep
+
+__all__ = ["TrainableModel"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainableModel:
+    """Head, trained backbone weights and their optimizer, with the steps that train them.
+
+    Attributes:
+        head: the head.
+        backbone_weights: trained weights of the backbone, by name in its state dict.
+        optimizer: optimizer of all trained weights.
+        source: what a step reads of each image.
+        step: loss and gradient of a mini-batch.
+        features: features of each image, computed with the current backbone weights.
+        head_step: loss and scores of such features.
+    """
+
+    head: AdaptationHead
+    backbone_weights: Mapping[str, nn.Parameter]
+    optimizer: torch.optim.SGD
+    source: FeatureSource[Any]
+    step: TrainStep[Any]
+    features: FeatureSource[Cells]
+    head_step: HeadTrainStep
+
+    @classmethod
+    def create(cls, run: PreparedRun, maps: FeatureSource[FeatureMap]) -> TrainableModel:
+        """Create a new head and the steps that train it.
+
+        Args:
+            run: the prepared run.
+            maps: maps of the frozen part of the backbone.
+        """
+        recipe, split, layout = run.settings.recipe, run.split, run.split.below.layout
+        device, low_precision = run.device, run.low_precision
+        head = _new_head(run.backbone, len(run.dataset.classes), recipe, run.settings.seed).to(device)
+        head_step = HeadTrainStep(split.projection, head, recipe, low_precision=low_precision, device=device)
+        features = cell_source(maps)
+        source: FeatureSource[Any] = features
+        step: TrainStep[Any] = head_step
+        if recipe.supervision != "tags":
+            source = masked_cells(features, run.dataset, _sizes(run.dataset), layout, recipe.padding)
+            push_outside = recipe.supervision == "masked_outside"
+            step = MaskedTrainStep(head_step, push_outside=push_outside, device=device)
+        elif split.above is not None:
+            source = stage_inputs(maps, _sizes(run.dataset), layout, recipe.padding)
+            step = StageTrainStep(split.above, head_step, low_precision=low_precision, device=device)
+            features = stage_features(source, split.above, low_precision=low_precision, device=device)
+        optimizer = make_optimizer(head, recipe, split.trained)
+        return cls(head, split.trained, optimizer, source, step, features, head_step)
+
+
+def _new_head(backbone: Backbone, classes: int, recipe: Recipe, seed: int) -> AdaptationHead:
+    settings = HeadSettings(
+        width=backbone.width,
+        classes=classes,
+        hidden=recipe.hidden,
+        feature_dropout=recipe.feature_dropout,
+        hidden_dropout=recipe.hidden_dropout,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed % 2**63)
+        return AdaptationHead(settings, standardized=recipe.warm_start_epochs > 0)
+
+
+def _sizes(dataset: Dataset) -> list[Size]:
+    return [sample.size or read_image_size(sample.path) for sample in dataset]

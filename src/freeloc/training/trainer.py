@@ -1,0 +1,149 @@
+"""The training loop: multi-scale mini-batches and SGD (paper, section 4)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from freeloc.datasets.dataset import Labels
+from freeloc.errors import TrainingError
+from freeloc.features.sources import FeatureSource
+from freeloc.io.progress import track
+from freeloc.training.batches import plan_epoch, stream
+from freeloc.training.optimizer import learning_rate, set_learning_rates
+from freeloc.training.recipe import Recipe
+from freeloc.training.seeds import SeedPurpose, derive_seed
+
+__all__ = ["EpochRecord", "TrainStep", "Trainer", "TrainingObserver"]
+
+Item = TypeVar("Item")
+Item_contra = TypeVar("Item_contra", contravariant=True)
+
+
+class TrainStep(Protocol[Item_contra]):
+    """The loss of a mini-batch and its gradient."""
+
+    def backward(self, items: Sequence[Item_contra], labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Add the gradient of a mini-batch's loss to the gradients of the trained weights.
+
+        Args:
+            items: what a `FeatureSource` returned for N images.
+            labels: (N, K) in {−1, 0, +1}.
+            generator: source of dropout and of the cells that are used.
+
+        Returns:
+            The loss, detached.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """Result of one epoch; one line of the log.
+
+    Attributes:
+        epoch: number of the epoch, from 1.
+        loss: mean loss of its mini-batches (paper, equation 1).
+        learning_rate: learning rate of the head in its last step.
+        seconds: duration.
+    """
+
+    epoch: int
+    loss: float
+    learning_rate: float
+    seconds: float
+
+
+class TrainingObserver(Protocol):
+    """Callbacks of `Trainer.fit`."""
+
+    def after_step(self, steps: int) -> None:
+        """Called after each step with the number of steps since the start of the first epoch."""
+        ...
+
+    def after_epoch(self, record: EpochRecord) -> None:
+        """Called after each epoch."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Trainer(Generic[Item]):
+    """Training of a head, and of whatever else the optimizer contains, on mini-batches.
+
+    Every epoch seeds its generators from the seed and its own number. A resumed run therefore takes the same steps
+    as an uninterrupted one.
+
+    Attributes:
+        source: features of N images.
+        labels: (N, K) int8 in {−1, 0, +1}.
+        step: computes the loss and its gradient.
+        optimizer: optimizer from `freeloc.training.optimizer.make_optimizer`.
+        recipe: epochs, batch size, scales and learning rates.
+        seed: seed of order, scales and dropout.
+    """
+
+    source: FeatureSource[Item]
+    labels: Labels
+    step: TrainStep[Item]
+    optimizer: torch.optim.SGD
+    recipe: Recipe
+    seed: int = 0
+
+    def fit(
+        self, *, first_epoch: int = 0, observer: TrainingObserver | None = None, quiet: bool = False
+    ) -> None:
+        """Train until all epochs of the recipe are done.
+
+        Args:
+            first_epoch: number of epochs that are already done.
+            observer: callbacks after steps and epochs.
+            quiet: show no progress.
+
+        Raises:
+            TrainingError: the loss or a weight is no longer finite.
+        """
+        for epoch in range(first_epoch, self.recipe.epochs):
+            record = self._train_epoch(epoch, observer, quiet=quiet)
+            if observer is not None:
+                observer.after_epoch(record)
+
+    def _train_epoch(self, epoch: int, observer: TrainingObserver | None, *, quiet: bool) -> EpochRecord:
+        started = time.monotonic()
+        recipe, optimizer = self.recipe, self.optimizer
+        device = optimizer.param_groups[0]["params"][0].device
+        labels = torch.from_numpy(self.labels.copy())
+        batch_generator = torch.Generator().manual_seed(derive_seed(self.seed, epoch, SeedPurpose.BATCHES))
+        step_generator = torch.Generator(device).manual_seed(
+            derive_seed(self.seed, epoch, SeedPurpose.DROPOUT)
+        )
+        plan = plan_epoch(len(self.source), recipe, self.source.scales, batch_generator)
+        first_step, steps = epoch * len(plan), recipe.epochs * len(plan)
+        losses: list[Tensor] = []
+        title = f"epoch {epoch + 1} of {recipe.epochs}"
+        for batch, items in track(stream(self.source, plan), title, len(plan), quiet=quiet):
+            set_learning_rates(optimizer, first_step + len(losses), steps, recipe)
+            optimizer.zero_grad()
+            losses.append(self.step.backward(items, labels[list(batch.indices)], step_generator))
+            optimizer.step()
+            if observer is not None:
+                observer.after_step(first_step + len(losses))
+        loss = float(torch.stack(losses).mean())
+        self._check_finite(epoch, loss)
+        rate = learning_rate(first_step + len(plan) - 1, steps, recipe)
+        return EpochRecord(epoch + 1, loss, rate, time.monotonic() - started)
+
+    def _check_finite(self, epoch: int, loss: float) -> None:
+        # Weights are checked as well, because the loss precedes the last step.
+        weights = (weight for group in self.optimizer.param_groups for weight in group["params"])
+        if not (math.isfinite(loss) and all(bool(weight.isfinite().all()) for weight in weights)):
+            raise TrainingError(
+                f"training diverged in epoch {epoch + 1}: the loss or a weight is not finite; use a learning rate "
+                f"below {self.recipe.learning_rate:g}",
+                parameter="learning_rate",
+            )
