@@ -176,8 +176,8 @@ def _import_opencv() -> Any:
         ) from error
     if not hasattr(cv2, "ximgproc"):
         raise MissingDependencyError(
-            "the installed OpenCV lacks its contrib modules, which selective search requires: uninstall other "
-            "OpenCV packages, then run pip install --force-reinstall opencv-contrib-python-headless",
+            "the installed OpenCV lacks its contrib modules, which selective search requires: uninstall all "
+            "OpenCV packages, then run pip install opencv-contrib-python-headless",
             extra="reproduce",
         )
     return cv2
