@@ -136,7 +136,7 @@ def test_a_damaged_file_does_not_hide_the_others(
     assert answer.code == 0
     assert answer.out.startswith("pets\t")
     assert answer.out.count("\n") == 1
-    assert answer.err.startswith("left out torn: model ")
+    assert answer.err.startswith("left out torn: cannot read model ")
 
 
 def test_no_model_at_all(freeloc: Callable[..., Any], own: Path) -> None:

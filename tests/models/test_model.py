@@ -221,7 +221,7 @@ class TestChangedBackbone:
             assert json.loads(header["__metadata__"]["freeloc"])["format_version"] == version
 
     def test_another_backbone_is_refused(self, model: Model) -> None:
-        with pytest.raises(FreelocError, match="trained from other weights of backbone tiny"):
+        with pytest.raises(FreelocError, match="trained with other weights of backbone tiny"):
             model.adapt_backbone(TinyBackbone(seed=1))
 
     @pytest.mark.parametrize("damage", ["a value", "a shape", "a name"])
@@ -291,7 +291,7 @@ class TestFloat16:
         back = Model.load(tmp_path / "m")
         assert back.header.backbone_fingerprint != model.header.backbone_fingerprint
         assert back.adapt_backbone(backbone).fingerprint == back.header.backbone_fingerprint
-        with pytest.raises(FreelocError, match="trained from other weights of backbone tiny"):
+        with pytest.raises(FreelocError, match="trained with other weights of backbone tiny"):
             model.to_float16(TinyBackbone(seed=1))
 
     def test_the_model_itself_is_left_alone(self, model: Model, backbone: TinyBackbone) -> None:

@@ -82,7 +82,7 @@ class Model:
             backbone: the backbone as loaded by ``load_backbone``.
 
         Raises:
-            BackboneError: training changed other weights than those of ``backbone``.
+            BackboneError: ``backbone`` does not have the weights with which training started.
             ModelError: the changed weights are damaged.
         """
         if not self.backbone_changes or backbone.fingerprint == self.header.backbone_fingerprint:
@@ -90,8 +90,8 @@ class Model:
         name = self.header.backbone
         if backbone.fingerprint != self.header.backbone_base:
             raise BackboneError(
-                f"the model was trained from other weights of backbone {name} than those that were loaded: "
-                "give the weights that it was trained from",
+                f"the model was trained with other weights of backbone {name} than those that were loaded: "
+                "give the weights with which it was trained",
                 parameter="weights",
             )
         damaged = ModelError(
