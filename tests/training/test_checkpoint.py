@@ -126,10 +126,10 @@ class TestFile:
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
-            ({"epochs_done": "3"}, "Expected `int`, got `str`"),
-            ({"epochs_done": None}, "Expected `int`, got `null`"),
+            ({"epochs_done": "3"}, "epochs_done: expected `int`, got `str`"),
+            ({"epochs_done": None}, "epochs_done: expected `int`, got `null`"),
             ({"setup": {}}, "missing required field"),
-            ({"setup": SETUP.as_json() | {"recipe": [1]}}, "Expected `object`, got `array`"),
+            ({"setup": SETUP.as_json() | {"recipe": [1]}}, r"setup\.recipe: expected `object`, got `array`"),
             ({"setup": SETUP.as_json() | {"cache": "int4"}}, "int4"),
         ],
     )
@@ -146,7 +146,16 @@ class TestFile:
         assert Checkpoint.load(tmp_path / "c").setup == setup
 
     @pytest.mark.parametrize(
-        "metadata", [None, {"freeloc": "{}"}, {"freeloc-checkpoint": "{}"}, {"freeloc-checkpoint": "7"}]
+        "metadata",
+        [
+            None,
+            {"freeloc": "{}"},
+            {"freeloc-checkpoint": "{}"},
+            {"freeloc-checkpoint": "7"},
+            {"freeloc-checkpoint": "[" * 100_000},
+            {"freeloc-checkpoint": "x" * 17 * 2**20},
+        ],
+        ids=lambda value: str(value)[:30],
     )
     def test_another_safetensors_file(self, tmp_path: Path, metadata: dict[str, str] | None) -> None:
         save_file({"weights.x": torch.zeros(2)}, tmp_path / "other", metadata=metadata)

@@ -39,14 +39,14 @@ def decode_json(text: str, *, max_bytes: int = _MAX_BYTES) -> Any:
 
 
 def convert_json(values: Any, type_: type[Value]) -> Value:
-    """Convert decoded JSON to a dataclass, checking the type of every field.
+    """Convert decoded JSON to a dataclass or a ``msgspec.Struct``, checking the type of every field.
 
-    Fields that the dataclass does not have are ignored. Types may be annotated with ``msgspec.Meta``, which limits
+    Fields that the class does not have are ignored. Types may be annotated with ``msgspec.Meta``, which limits
     values and lengths; a ``ValueError`` in ``__post_init__`` is reported like a wrong type.
 
     Args:
         values: what `decode_json` returned.
-        type_: the dataclass.
+        type_: the class.
 
     Raises:
         ValueError: a value has the wrong type or exceeds a limit. The message is one line that names the field.

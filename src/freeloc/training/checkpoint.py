@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from freeloc.errors import TrainingError
 from freeloc.io.atomic import write_bytes
+from freeloc.io.typed_json import convert_json, decode_json
 from freeloc.training.run_setup import RunSetup
 
 __all__ = ["Checkpoint"]
@@ -109,7 +110,7 @@ class Checkpoint:
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
-                header = msgspec.json.decode(metadata.get(_METADATA, "null"), type=_Header)
+                header = convert_json(decode_json(metadata.get(_METADATA, "null")), _Header)
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
         except (OSError, SafetensorError, ValueError) as error:
             raise TrainingError(
