@@ -9,7 +9,7 @@ Hierarchy::
     FreelocError
     ├── ConfigurationError (also a ValueError)   a parameter is out of range or unknown
     ├── ImageError                               an image cannot be found, read or decoded
-    ├── DatasetError                             a dataset cannot be opened, or is not suited to the task
+    ├── DatasetError                             a dataset cannot be opened, or is unsuitable for the task
     │   ├── MalformedFileError                   a file cannot be parsed as its format requires
     │   └── DataProblems (freeloc.datasets)      all problems of a dataset in one report
     ├── ModelError                               a model file is missing, damaged or incompatible
@@ -77,7 +77,7 @@ class ImageError(FreelocError):
 
 
 class DatasetError(FreelocError):
-    """A dataset cannot be opened, or is not suited to the task.
+    """A dataset cannot be opened, or is unsuitable for the task.
 
     Attributes:
         path: the file or folder; None if the error concerns the dataset as a whole.

@@ -82,8 +82,8 @@ def test_a_class_on_every_image_is_wrong_and_can_be_left_out(
     (copied / "metadata.csv").write_text("\n".join(columns))
     answer = freeloc("check", copied)
     assert (answer.code, answer.out) == (2, "")
-    assert "1 class on every image" in answer.err
-    assert "class 'mug' is on every image" in answer.err
+    assert "1 class in every image" in answer.err
+    assert "class 'mug' is in every image" in answer.err
     (tmp_path / "names.txt").write_text("odd\n")
     answer = freeloc("check", copied, "--classes", tmp_path / "names.txt")
     assert (answer.code, answer.out) == (0, "scenes: 6 images, 1 classes\n       3  odd\n")

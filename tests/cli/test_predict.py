@@ -221,7 +221,7 @@ def test_pictures_of_other_kinds_are_counted(
     ("words", "wanted"),
     [
         (("--scales", "0.5,x"), "scales is '0.5,x', which is not a list of numbers"),
-        (("--scales", ","), "scales is empty: give at least one scale, such as 1.0 (option --scales)"),
+        (("--scales", ","), "scales is empty: specify at least one scale, such as 1.0 (option --scales)"),
         (("--scales", "0"), "scales contains 0: give scales between"),
         (("--scales", "nan"), "scales contains nan"),
         (("--threshold", "1.5"), "threshold is 1.5: give a probability"),

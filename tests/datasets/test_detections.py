@@ -139,7 +139,7 @@ def test_ids_that_the_coco_file_does_not_have(tmp_path: Path) -> None:
     )
     assert problems(file, coco.open(), data=coco.root) == [
         ("found.json", 3, "image 1 is not an image of COCO val"),
-        ("found.json", 4, "category_id 1 is not a class of COCO val: give an id of its file"),
+        ("found.json", 4, "category_id 1 is not a class of COCO val: use an id of its file"),
         ("found.json", 6, "image '2' is not an image of COCO val"),
     ]
 
@@ -171,8 +171,8 @@ def test_every_bad_record_is_named(tmp_path: Path) -> None:
     assert messages[4] == "score is nan, not a number"
     assert all("not [x, y, width, height]" in message for message in messages[6:10])
     assert messages[10] == "image 'b' is not an image of made"
-    assert messages[11] == "category_id 3 is not a class of made: give 1 to 2, or a name"
-    assert messages[12] == "category_id 0 is not a class of made: give 1 to 2, or a name"
+    assert messages[11] == "category_id 3 is not a class of made: use 1 to 2, or a name"
+    assert messages[12] == "category_id 0 is not a class of made: use 1 to 2, or a name"
 
 
 def test_images_with_ambiguous_names(tmp_path: Path) -> None:
@@ -181,8 +181,8 @@ def test_images_with_ambiguous_names(tmp_path: Path) -> None:
     assert [row[0] for row in rows(read_detections(file, data))] == [2, 4]
     file = write(tmp_path / "found.json", result("5", 1), result(6, 1))
     assert problems(file, data) == [
-        ("found.json", 2, "image '5' could be several images of made"),
-        ("found.json", 3, "image 6 could be several images of made"),
+        ("found.json", 2, "image '5' matches several images of made"),
+        ("found.json", 3, "image 6 matches several images of made"),
     ]
 
 
@@ -219,7 +219,7 @@ def test_files_without_results(tmp_path: Path) -> None:
         ("empty.json", ""),
     ):
         (tmp_path / name).write_text(text)
-        with pytest.raises(FreelocError, match=rf"{name} contains no detections: give a JSON list"):
+        with pytest.raises(FreelocError, match=rf"{name} contains no detections: specify a JSON list"):
             read_detections(tmp_path / name, data)
     (tmp_path / "latin.json").write_bytes(b"[\n\xff]")
     assert problems(tmp_path / "latin.json", data)[0][1] == 2
@@ -283,7 +283,7 @@ def test_the_longest_class_name_counts(tmp_path: Path) -> None:
 def test_files_of_unknown_classes(tmp_path: Path) -> None:
     data = dataset("a.jpg")
     with pytest.raises(
-        FreelocError, match=r"contains no results: give a folder with files such as comp3_det_val_dog"
+        FreelocError, match=r"contains no results: specify a folder with files such as comp3_det_val_dog"
     ):
         read_detections(tmp_path, data)
     voc(tmp_path, comp3_det_val_gnu="")

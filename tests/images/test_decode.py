@@ -227,7 +227,7 @@ def test_bad_bytes_and_open_files(data: bytes, reason: str) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "image.png"
     path.write_bytes(SAMPLES["PNG"])
-    with pytest.raises(ImageError, match="the given file: it is not opened in binary mode"):
+    with pytest.raises(ImageError, match="the given file: it is not open in binary mode"):
         load_image(io.StringIO("text"))
     file = path.open("rb")
     file.close()

@@ -159,7 +159,9 @@ def parse_scales(text: str | None) -> tuple[float, ...] | None:
         return None
     scales = parse_numbers(text, float, "scales", "0.5,1,2")
     if not scales:
-        raise ConfigurationError("scales is empty: give at least one scale, such as 1.0", parameter="scales")
+        raise ConfigurationError(
+            "scales is empty: specify at least one scale, such as 1.0", parameter="scales"
+        )
     return scales
 
 

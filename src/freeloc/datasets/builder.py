@@ -1,4 +1,4 @@
-"""Builder of a dataset: collects the images of a list and all problems, then checks the images."""
+"""Builder of datasets, which collects the listed images and all problems, then checks the images."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ __all__ = ["DatasetBuilder", "SampleDraft", "make_labels"]
 
 @dataclass(slots=True)
 class SampleDraft:
-    """One row of a dataset's list while its annotations are read.
+    """One row of a dataset's list whose annotations are not complete yet.
 
     Attributes:
         path: the image file.
         file: the file that lists the image.
         line: line number in ``file``; None if it has none.
-        prefix: start of every message about the row, such as "image 285: "; empty if the line is enough.
-        size: size of the upright image, once it was decoded.
-        content_hash: hash of the file's bytes, once it was decoded.
-        labels: (K,) int8 once they are known.
-        boxes: the annotated boxes once they are known, if they are read.
+        prefix: start of every message about the row, such as "image 285: "; empty if the line number identifies
+            the row.
+        size: size of the upright image, once it has been decoded.
+        content_hash: hash of the file's bytes, once the image has been decoded.
+        labels: (K,) int8, once they are known.
+        boxes: the annotated boxes, once they are known; None if boxes are not read.
         bad: whether a problem was found.
     """
 
@@ -51,12 +52,12 @@ class SampleDraft:
 
     @property
     def image(self) -> str:
-        """The image's name in messages; where folders are the list, the report already names the file."""
+        """The image's name in messages. If folders serve as the list, the report already names the file."""
         return "this image" if self.path == self.file else f"image {self.path}"
 
 
 class _BoxToCheck(NamedTuple):
-    """A box and its position in an annotation file."""
+    """A box and where its annotation file defines it."""
 
     sample: SampleDraft
     box: AnnotatedBox
@@ -93,7 +94,7 @@ class DatasetBuilder:
     def add_image(
         self, path: Path, file: Path, line: int | None, prefix: str = "", *, check: bool = True
     ) -> SampleDraft:
-        """Add one listed image; it must exist and must not be listed twice.
+        """Add one listed image, and a problem if it does not exist or is already listed.
 
         `build` decodes all images together.
 
@@ -102,7 +103,7 @@ class DatasetBuilder:
             file: the file that lists it.
             line: line number in ``file``.
             prefix: start of every message about this row.
-            check: whether to check the image; False if a problem of it is known already.
+            check: whether to check the image; False if it is already known to have a problem.
         """
         sample = SampleDraft(path, file, line, prefix)
         self.samples.append(sample)
@@ -128,7 +129,7 @@ class DatasetBuilder:
         file: Path | None = None,
         line: int | None = None,
     ) -> None:
-        """Add a problem of one image.
+        """Add a problem with one image.
 
         Args:
             sample: the image.
@@ -143,16 +144,16 @@ class DatasetBuilder:
         self._problems.add(kind, file, line, sample.prefix + message)
 
     def add_bad_row(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> None:
-        """Add a problem of a row that does not name an image; it counts as one image left out."""
+        """Add a problem with a row that does not name an image; it counts as one image left out."""
         self._bad_rows += 1
         self._problems.add(kind, file, line, message)
 
     def add_fatal_problem(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> None:
-        """Add a problem that remains if images are left out."""
+        """Add a problem that leaving out images does not solve."""
         self._problems.add(kind, file, line, message, fatal=True)
 
     def fail(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> NoReturn:
-        """Report a problem after which reading cannot continue, together with all problems so far.
+        """Raise the report of all problems so far and one more, after which reading cannot continue.
 
         Raises:
             DataProblems: always.
@@ -162,7 +163,7 @@ class DatasetBuilder:
         raise AssertionError("a report with a problem always raises")
 
     def check_box(self, sample: SampleDraft, box: AnnotatedBox, file: Path, line: int | None) -> None:
-        """Let `build` report the box if it is outside its image.
+        """Have `build` check that a box does not lie outside its image.
 
         Args:
             sample: the image.
@@ -174,22 +175,22 @@ class DatasetBuilder:
 
     @property
     def has_problems(self) -> bool:
-        """Whether a problem was found so far."""
+        """Whether any problem has been found so far."""
         return bool(self._problems)
 
     def build(
-        self, name: str, classes: tuple[str, ...], *, drop_class: str = "choose classes without it"
+        self, name: str, classes: tuple[str, ...], *, how_to_drop: str = "choose classes without it"
     ) -> Dataset:
         """Check all images and build the dataset.
 
         Args:
             name: name of the dataset.
             classes: its classes.
-            drop_class: how to continue without a class, for messages.
+            how_to_drop: how to leave out a class, for messages.
 
         Raises:
-            DataProblems: there are problems that ``skip_bad`` does not leave out.
-            DatasetError: there is no class, or no image is left.
+            DataProblems: there are problems that ``skip_bad`` does not solve.
+            DatasetError: the dataset has no classes, or no usable images.
         """
         self._verify_images()
         self._check_boxes(classes)
@@ -198,14 +199,14 @@ class DatasetBuilder:
                 message = f"the class name {class_name!r} is not UTF-8 text: rename the class"
                 self.add_fatal_problem("bad_value", self.path, None, message)
         if self.options.checks.for_training:
-            self._check_class_balance(classes, drop_class)
+            self._check_class_balance(classes, how_to_drop)
         good = [sample for sample in self.samples if not sample.bad]
         skipped = len(self.samples) - len(good) + self._bad_rows
         self._problems.report(skip_bad=self.options.skip_bad, skipped=skipped)
         if not good:
             reason = f"all {skipped} images have problems" if skipped else "it lists no images"
             raise DatasetError(
-                f"{self.path} has no usable image: {reason}; give another dataset", path=self.path
+                f"{self.path} has no usable images: {reason}; choose another dataset", path=self.path
             )
         if not classes:
             raise DatasetError(f"{self.path} has no classes: add tags to its images", path=self.path)
@@ -213,7 +214,7 @@ class DatasetBuilder:
             Sample(sample.path, sample.labels, sample.boxes, sample.size, sample.content_hash)
             for sample in good
         )
-        # The name is printed, and the name of a folder may contain bytes that are not text.
+        # The name is printed, but a folder's name may contain bytes that are not text.
         printable = name.encode(errors="replace").decode()
         return Dataset(printable, classes, samples, skipped)
 
@@ -224,14 +225,14 @@ class DatasetBuilder:
             if isinstance(outcome, ImageError):
                 message = f"{sample.image} cannot be read: {outcome.reason}"
                 self.add_problem(sample, "unreadable_image", message)
-                # The header of a damaged image may be valid, and is enough to check its boxes.
+                # A damaged image may have a valid header, which is enough to check its boxes.
                 with suppress(ImageError):
                     sample.size = check_header(sample.path)
             else:
                 sample.size, sample.content_hash = outcome.size, outcome.content_hash
 
     def _check_boxes(self, classes: tuple[str, ...]) -> None:
-        """Report every box wholly outside its image, as after resizing the images but not the boxes.
+        """Report every box entirely outside its image, which happens if images are resized without their boxes.
 
         Boxes may refer to the image as stored, before EXIF rotation, so a box is valid if it fits either way.
         """
@@ -247,11 +248,10 @@ class DatasetBuilder:
                 )
                 self.add_problem(sample, "bad_value", message, file=file, line=line)
 
-    def _check_class_balance(self, classes: tuple[str, ...], drop_class: str) -> None:
-        """Report classes in no image or in all of them.
+    def _check_class_balance(self, classes: tuple[str, ...], how_to_drop: str) -> None:
+        """Report classes that are present in no image or in every image.
 
-        Images with problems count unless they are left out: a class is not empty only because its images have
-        to be fixed.
+        Images with problems count unless they are left out: a class whose images have to be fixed is not empty.
         """
         rows = [
             sample.labels
@@ -262,10 +262,10 @@ class DatasetBuilder:
         present, absent = (labels == PRESENT).any(axis=0), (labels == ABSENT).any(axis=0)
         for name, is_present, is_absent in zip(classes, present, absent, strict=True):
             if not is_present:
-                message = f"class {name!r} has no image: add images of it, or {drop_class}"
+                message = f"class {name!r} has no images: add some, or {how_to_drop}"
                 self.add_fatal_problem("empty_class", self.path, None, message)
             elif not is_absent:
-                message = f"class {name!r} is on every image: add images without it, or {drop_class}"
+                message = f"class {name!r} is in every image: add images without it, or {how_to_drop}"
                 self.add_fatal_problem("full_class", self.path, None, message)
 
 

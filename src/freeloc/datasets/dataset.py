@@ -101,7 +101,7 @@ class Dataset:
         return np.stack([sample.labels for sample in self.samples])
 
     def evenly_spaced(self, count: int) -> list[int]:
-        """Return the indices of ``count`` samples at even distances, or of all samples if there are fewer."""
+        """Return the indices of ``count`` evenly spaced samples, or of all samples if there are fewer."""
         indices = np.linspace(0, len(self) - 1, min(count, len(self)))
         return [int(index) for index in np.unique(indices.astype(int))]
 

@@ -28,7 +28,7 @@ from freeloc.metrics.detections import Detections
 __all__ = ["read_detections"]
 
 _AMBIGUOUS, _LEFT_OUT = -1, -2
-"""In a table of ids: several images share the id; the dataset leaves the image or class out."""
+"""Values in tables of ids: several images share the id; the dataset leaves out the image or class."""
 
 
 def read_detections(
@@ -43,13 +43,13 @@ def read_detections(
 
     The format of the results is detected:
 
-    * COCO results: a JSON list of ``{"image_id", "category_id", "bbox": [x, y, width, height], "score"}``.
-      If ``data`` is a COCO dataset, the ids are those of its file. Otherwise ``category_id`` counts the
-      dataset's classes from 1, or is the name of a class, and ``image_id`` is the file name of an image, with or
-      without its suffix, or the number in it (6 for ``000006.jpg``, 2008000015 for ``2008_000015.jpg``, 42 for
+    * COCO results: a JSON list of ``{"image_id", "category_id", "bbox": [x, y, width, height], "score"}``. If
+      ``data`` is a COCO dataset, the ids are those of its file. Otherwise ``category_id`` is the number of a class
+      of the dataset, counted from 1, or its name, and ``image_id`` is the file name of an image, with or without
+      its suffix, or the number in it (6 for ``000006.jpg``, 2008000015 for ``2008_000015.jpg``, 42 for
       ``COCO_val2014_000000000042.jpg``).
-    * VOC results: a folder with files such as ``comp3_det_val_dog.txt``, or one of these files, whose siblings
-      are found. Lines are ``image_id score xmin ymin xmax ymax`` in pixels counted from 1, both ends included. A
+    * VOC results: a folder with files such as ``comp3_det_val_dog.txt``, or one of these files, whose siblings are
+      found. Lines are ``image_id score xmin ymin xmax ymax`` in pixels counted from 1, with inclusive edges. A
       class without a file has no detections.
 
     Boxes of images and classes that are in the COCO file but not in the dataset are left out. If ``skip_bad`` left
@@ -77,7 +77,9 @@ def read_detections(
     """
     results = Path(path).expanduser()
     if not results.exists():
-        raise DatasetError(f"there is no file or folder {results}: give a detector's results", path=results)
+        raise DatasetError(
+            f"there is no file or folder {results}: check the path of the detector's results", path=results
+        )
     problems = ProblemList(results)
     if results.is_dir() or is_results_name(results.name, "det"):
         rows = read_detection_rows(find_results_files(results, "det", dataset.classes), problems)
@@ -97,11 +99,11 @@ def read_detections(
 
 @dataclass(frozen=True)
 class _Ids:
-    """Images and classes by the ids in the results.
+    """Indices of images and classes by their ids in the results.
 
     Attributes:
-        images: index of each image in the dataset, or the reason why it has none.
-        categories: label of each class, or the reason why it has none.
+        images: index of each image in the dataset, or a negative code if it has none.
+        categories: index of each class in the dataset, or a negative code if it has none.
         from_file: whether the ids are those of a COCO file.
     """
 
@@ -160,7 +162,7 @@ def _path_parts(file_name: str) -> tuple[str, ...]:
 
 
 def _resolve(rows: Iterator[DetectionRow], ids: _Ids, dataset: Dataset, problems: ProblemList) -> Detections:
-    """Replace ids by indices, and report all problems."""
+    """Replace ids with indices, and report all problems."""
     images: list[int] = []
     labels: list[int] = []
     scores: list[float] = []
@@ -170,14 +172,14 @@ def _resolve(rows: Iterator[DetectionRow], ids: _Ids, dataset: Dataset, problems
     for row in rows:
         image, label = ids.images.get(row.image), ids.categories.get(row.category)
         if image == _AMBIGUOUS:
-            message = f"image {row.image!r} could be several images of {dataset.name}"
+            message = f"image {row.image!r} matches several images of {dataset.name}"
             problems.add("bad_value", row.file, row.line, message, fatal=True)
         elif image is None:
             unknown_images.setdefault(row.image, row)
         if label is None and row.category not in unknown_classes:
             unknown_classes.add(row.category)
             known = "an id of its file" if ids.from_file else f"1 to {len(dataset.classes)}, or a name"
-            message = f"category_id {row.category!r} is not a class of {dataset.name}: give {known}"
+            message = f"category_id {row.category!r} is not a class of {dataset.name}: use {known}"
             problems.add("unknown_class", row.file, row.line, message, fatal=True)
         if image is not None and label is not None and image >= 0 and label >= 0:
             images.append(image)
@@ -197,12 +199,12 @@ def _resolve(rows: Iterator[DetectionRow], ids: _Ids, dataset: Dataset, problems
 
 
 def _read_coco_rows(file: Path, problems: ProblemList) -> Iterator[DetectionRow]:
-    """Yield every valid record of a COCO results file, and add a problem for each of the others."""
+    """Yield every valid record of a COCO results file, and add a problem for every other record."""
     try:
         text = read_text(file)
         if not text.lstrip(" \t\r\n").startswith("["):
             raise DatasetError(
-                f"{file} contains no detections: give a JSON list of image_id, category_id, bbox and score, "
+                f"{file} contains no detections: specify a JSON list of image_id, category_id, bbox and score, "
                 "or files such as comp3_det_val_dog.txt",
                 path=file,
             )
@@ -220,7 +222,7 @@ def _read_coco_rows(file: Path, problems: ProblemList) -> Iterator[DetectionRow]
 
 
 def _parse_row(file: Path, record: object, line: int) -> DetectionRow | str:
-    """Return one record as a row, or what is wrong with it."""
+    """Return one record as a row, or a message that says what is wrong with it."""
     if not isinstance(record, dict):
         return f"{record!r} is not an object with image_id, category_id, bbox and score"
     image, category = (record.get(key) for key in ("image_id", "category_id"))

@@ -1,4 +1,4 @@
-"""Dataset formats: the interface that each one implements, and the registry in which they are found."""
+"""Interface and registry of dataset formats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DatasetFormat(ABC):
     """A dataset format: how to recognize a dataset and how to open it.
 
     Packages outside freeloc add a format with a subclass and an entry point in the group ``freeloc.formats``;
-    `docs/data.md` shows one.
+    `docs/data.md` shows an example.
 
     Attributes:
         layout: the files and folders by which the format is recognized, for error messages.
@@ -31,7 +31,7 @@ class DatasetFormat(ABC):
         """Return whether a file or folder has the files that are typical of this format."""
 
     def guess(self, path: Path) -> bool:  # noqa: ARG002 - for subclasses
-        """Return whether a file or folder could be in this format although nothing typical of it was found.
+        """Return whether a file or folder could be in this format although it lacks the typical files.
 
         Called only if no format detects ``path``. Folders of images, for example, occur in most formats.
         """
@@ -73,10 +73,8 @@ def detect_format(path: Path) -> DatasetFormat:
     names = [name for name, each in formats.items() if each.detect(path)]
     names = names or [name for name, each in formats.items() if each.guess(path)]
     if not names:
-        layouts = "; ".join(each.layout for each in formats.values())
-        raise DatasetError(
-            f"{path} is not a dataset in a known format; freeloc looked for {layouts}", path=path
-        )
+        layouts = "; ".join(entry.layout for entry in formats.values())
+        raise DatasetError(f"{path} is not a dataset in a known format; expected {layouts}", path=path)
     if len(names) > 1:
         raise DatasetError(
             f"{path} could be in the format {' or '.join(names)}: choose one", path=path, parameter="format"

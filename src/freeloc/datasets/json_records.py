@@ -1,8 +1,8 @@
-"""Reader of the record lists of a large JSON file, record by record, each with its line number.
+"""Streaming reader for record lists in large JSON files, with the line number of each record.
 
-A COCO file of 118,000 images contains half a gigabyte of outlines, and decoding it in one piece takes many times
-its size. Reading records one at a time drops what is not needed at once. The reader is written here because no
-maintained library returns the line number of each record without loading the whole file.
+A COCO file of 118,000 images contains half a gigabyte of segmentations, and decoding it as a whole takes many
+times that size in memory. Reading one record at a time discards unneeded fields immediately. No maintained library
+returns the line number of each record without loading the whole file.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class _Reader:
         return self._text[self._position : self._position + 1]
 
     def _skip(self, character: str) -> bool:
-        """Skip a character and return whether it was there."""
+        """Skip a character if it comes next, and return whether it did."""
         if self._next_character() != character:
             return False
         self._position += 1
@@ -124,7 +124,7 @@ class _Reader:
         return json.JSONDecodeError(message, self._text, self._position)
 
     def _current_line(self) -> int:
-        # Counting from the last record on reads the whole file only once.
+        # Counting continues from the last record, so the whole file is scanned only once.
         self._line += self._text.count("\n", self._counted, self._position)
         self._counted = self._position
         return self._line

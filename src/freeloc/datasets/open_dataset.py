@@ -28,22 +28,22 @@ def open_dataset(
 ) -> Dataset:
     """Open a dataset: a VOC devkit, COCO instances, a tag list, or any other registered format.
 
-    All problems of the dataset are found now, before any long computation, and reported together.
+    All problems of the dataset are found up front, before any long computation, and reported together.
 
     Args:
         path: the folder or file; `docs/data.md` shows every layout.
         split: a list of a VOC devkit ("train"), an instances file of a COCO folder ("val2017" or "val"), or
             a part of a tag list. None reads the whole tag list, or the only split of the other formats.
         format: "voc", "coco", "tags" or the name of another registered format; "auto" detects it.
-        classes: class names in the requested order, compared exactly after white space at both ends is removed.
-            None takes them from the dataset, where every split has the same classes in the same order. Other
-            classes of a VOC devkit, of a COCO file or of a CSV file with one column per class are left out;
+        classes: class names in the requested order, matched exactly after leading and trailing white space is
+            removed. None uses those of the dataset, which are the same for every split and in the same order.
+            Other classes of a VOC devkit, of a COCO file or of a CSV file with one column per class are left out;
             in other tag lists, a tag that is not in ``classes`` is a problem.
-        boxes: whether to read boxes, for evaluation. If False, no box is read, not even to be checked. Tag
-            lists have no boxes: their samples keep None.
-        images: folder of the images, if it is not the usual one. File names in a tag list are relative to it.
-        skip_bad: leave out images that have a problem. ``Dataset.skipped`` counts them and the log lists
-            them. A problem that does not concern a single image is still an error.
+        boxes: whether to read boxes, for evaluation. If False, no box is read, not even to check it. Tag lists
+            have no boxes: ``Sample.boxes`` is None.
+        images: folder of the images, if it is not in its usual place. File names in a tag list are relative to it.
+        skip_bad: whether to leave out images that have a problem. ``Dataset.skipped`` counts them and the log
+            lists them. A problem that does not concern a single image is still an error.
         checks: what to check; None for the defaults of `DatasetChecks`.
 
     Returns:
@@ -66,11 +66,11 @@ def open_dataset(
     root = Path(path).expanduser()
     chosen = None if format == "auto" else FORMATS.get(format, parameter="format")
     if not root.exists():
-        raise DatasetError(f"there is no file or folder {root}: give the path of a dataset", path=root)
+        raise DatasetError(f"there is no file or folder {root}: check the path of the dataset", path=root)
     folder = None if images is None else Path(images).expanduser()
     if folder is not None and not folder.is_dir():
         raise DatasetError(
-            f"images is {folder}, which is not a folder: give the folder of the images",
+            f"images is {folder}, which is not a folder: specify the folder of the images",
             path=folder,
             parameter="images",
         )
@@ -86,25 +86,25 @@ def open_dataset(
 
 
 def _checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return the class names without white space at their ends.
+    """Return the class names without leading or trailing white space.
 
     Raises:
-        ConfigurationError: there is no name, or a name is empty, repeated, or not text.
+        ConfigurationError: there are no names, or a name is empty, repeated, or not text.
     """
     if classes is None:
         return None
     if isinstance(classes, str):
-        raise _classes_error(f"is the string {classes!r}: give a sequence of class names")
+        raise _classes_error(f"is the string {classes!r}: pass a sequence of class names")
     names = tuple(name.strip() for name in classes)
     if not names:
-        raise _classes_error("is empty: give at least one class name")
+        raise _classes_error("is empty: specify at least one class")
     for name in names:
         if not name:
-            raise _classes_error("contains an empty name: give every class a name")
+            raise _classes_error("contains an empty name: remove it")
         if not is_encodable(name):
             raise _classes_error(f"contains {name!r}, which UTF-8 cannot encode: rename the class")
         if names.count(name) > 1:
-            raise _classes_error(f"contains {name!r} more than once: give every class once")
+            raise _classes_error(f"contains {name!r} more than once: list every class once")
     return names
 
 

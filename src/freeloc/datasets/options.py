@@ -10,15 +10,15 @@ __all__ = ["DatasetChecks", "OpenOptions"]
 
 @dataclass(frozen=True, slots=True)
 class DatasetChecks:
-    """What is checked while a dataset is opened.
+    """Checks performed while a dataset is opened.
 
     Attributes:
-        decode: decode every image once, so that damaged images are reported with all other problems. A JPEG file
-            of 500 × 375 pixels takes 1 to 2 ms, because it is decoded at an eighth of its size; a PNG file takes
-            about 5 ms. If False, image files only have to exist.
-        for_training: report a class that no image shows, or that every image shows, because nothing can be
-            learned about it.
-        quiet: show no progress while many images are decoded.
+        decode: whether to decode every image once, so that damaged images are reported together with all other
+            problems. A JPEG file of 500 × 375 pixels takes 1 to 2 ms, because it is decoded at an eighth of its
+            size; a PNG file takes about 5 ms. If False, image files only have to exist.
+        for_training: whether to report a class that is present in no image or in every image, because nothing can
+            be learned about it.
+        quiet: whether to hide the progress of decoding.
     """
 
     decode: bool = True
@@ -28,10 +28,10 @@ class DatasetChecks:
 
 @dataclass(frozen=True, slots=True)
 class OpenOptions:
-    """The arguments of `freeloc.datasets.open_dataset`, checked, as each format receives them.
+    """The checked arguments of `freeloc.datasets.open_dataset`, as passed to each format.
 
     Attributes:
-        split: part of the dataset; None for the only one, or for all of a tag list.
+        split: part of the dataset; None for its only split, or for all of a tag list.
         classes: class names in the requested order; None for those of the dataset.
         boxes: whether to read boxes.
         images: folder of the images; None for the format's usual folder.

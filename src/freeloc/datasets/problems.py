@@ -47,14 +47,14 @@ _NAMES: dict[ProblemKind, tuple[str, str]] = {
     "bad_value": ("bad value", "bad values"),
     "duplicate_row": ("duplicate row", "duplicate rows"),
     "unknown_class": ("unknown class name", "unknown class names"),
-    "empty_class": ("class without an image", "classes without an image"),
-    "full_class": ("class on every image", "classes on every image"),
+    "empty_class": ("class without images", "classes without images"),
+    "full_class": ("class in every image", "classes in every image"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem of a dataset and its position.
+    """One problem of a dataset and its location.
 
     Attributes:
         kind: the kind of problem, for programs.
@@ -70,7 +70,7 @@ class Problem:
 
     @classmethod
     def from_error(cls, error: MalformedFileError) -> Problem:
-        """Return the problem of a file that cannot be parsed."""
+        """Return the problem for a file that cannot be parsed."""
         return cls("malformed_file", error.file, error.line, error.reason)
 
     def __str__(self) -> str:
@@ -87,12 +87,12 @@ class DataProblems(DatasetError):  # noqa: N818 - a list of problems, which call
 
     Attributes:
         problems: every problem, including those that are not printed, sorted by file and line.
-        fatal: how many of them remain if images are left out.
+        fatal: number of problems that leaving out images does not solve.
 
     Args:
         path: file or folder of the dataset.
         problems: all problems; at least one.
-        fatal: how many of them ``skip_bad`` cannot leave out.
+        fatal: number of problems that leaving out images does not solve.
 
     Example:
         ::
@@ -117,8 +117,8 @@ class DataProblems(DatasetError):  # noqa: N818 - a list of problems, which call
 class ProblemList:
     """Problems collected while a dataset is read, so that they can be reported together.
 
-    ``skip_bad`` leaves out a problem of one image together with the image. It cannot leave out a *fatal* problem,
-    such as a main file that is not JSON.
+    ``skip_bad`` solves a problem with one image by leaving out the image. It cannot solve a *fatal* problem, such
+    as a main file that is not JSON.
 
     Args:
         path: file or folder of the dataset.
@@ -147,11 +147,11 @@ class ProblemList:
         self._fatal += fatal
 
     def report(self, *, skip_bad: bool, skipped: int = 0) -> None:
-        """Raise an error that lists all problems, or log them if ``skip_bad`` leaves them out.
+        """Raise an error that lists all problems, or log them if ``skip_bad`` solves them.
 
         Args:
             skip_bad: whether images with problems are left out.
-            skipped: how many images are left out, for the log.
+            skipped: number of images left out, for the log.
 
         Raises:
             DataProblems: there are problems, and ``skip_bad`` is False or one of them is fatal.

@@ -1,4 +1,4 @@
-"""Scored boxes, as predictions contain them."""
+"""Scored boxes of predictions."""
 
 from __future__ import annotations
 

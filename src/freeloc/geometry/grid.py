@@ -5,11 +5,11 @@ No other module converts between these three kinds of coordinates:
 * **image**: pixels of the upright original image, x to the right, y down; the center of the top-left pixel is at
   (0.5, 0.5). All public results use image coordinates; boxes are ``x1, y1, x2, y2``.
 * **canvas**: pixels of the resized image, whose longest side is ``500 · scale`` pixels (paper, section 4), padded
-  at the right and at the bottom.
+  on the right and at the bottom.
 * **cell**: (row, column) of a feature map or score map. The center of cell (i, j) is at canvas position
   ``offset + stride · (j, i)``.
 
-A `Grid` describes all three for one image at one scale, and is passed along with the arrays.
+A `Grid` relates all three for one image at one scale, and accompanies the arrays.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class Grid:
 
     @property
     def cell_size(self) -> tuple[float, float]:
-        """Width and height of a cell, which are its stride, in image pixels."""
+        """Width and height of a cell (one stride) in image pixels."""
         ratio_x, ratio_y = self._image_pixels_per_canvas_pixel
         return self.layout.stride * ratio_x, self.layout.stride * ratio_y
 
@@ -169,13 +169,13 @@ class Grid:
         )
 
     def box_sides_on_canvas(self, boxes: npt.ArrayLike) -> Float64Array:
-        """Return the size that boxes of the image have on this canvas.
+        """Return the size of each box on this canvas.
 
         Args:
             boxes: (N, 4) ``x1, y1, x2, y2``, edges in image pixels.
 
         Returns:
-            (N,) float64 square root of each box's area, in canvas pixels.
+            (N,) float64 square roots of the boxes' areas, in canvas pixels.
         """
         corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         sides = np.clip((corners[:, 2:] - corners[:, :2]) / self._image_pixels_per_canvas_pixel, 0, None)
@@ -192,21 +192,21 @@ class Grid:
 
         Returns:
             (N, valid_rows) and (N, valid_cols) float32 fractions; each row of both sums to one. The outer product
-            of a box's two rows is the fraction of the box on every cell.
+            of a box's two rows contains the fraction of the box in each cell.
         """
         corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         ratio_x, ratio_y = self._image_pixels_per_canvas_pixel
         layout = self.layout
-        # In strides from the edge of the first cell: cell j extends from j to j + 1.
+        # In units of the stride, from the edge of the first cell: cell j extends from j to j + 1.
         xs = (corners[:, 0::2] / ratio_x - layout.offset) / layout.stride + 0.5
         ys = (corners[:, 1::2] / ratio_y - layout.offset) / layout.stride + 0.5
         return _interval_coverage(ys, self.valid_rows), _interval_coverage(xs, self.valid_cols)
 
     def sampling_weights(self, lattice: Lattice) -> tuple[Float32Array, Float32Array]:
-        """Return bilinear weights that resample a map of the valid cells on a lattice of the same image.
+        """Return bilinear weights that resample a map of the valid cells onto a lattice of the image.
 
         Lattice and cells are both axis-aligned, so resampling is a product of small matrices:
-        ``weights_y @ map @ weights_x.T``. Beyond the outermost centers, the values are constant.
+        ``weights_y @ map @ weights_x.T``. Beyond the outermost cell centers, values are constant.
 
         Returns:
             (lattice.rows, valid_rows) and (lattice.cols, valid_cols) float32 weights; each row sums to one.
@@ -221,9 +221,9 @@ class Grid:
         )
 
     def sampling_field(self, lattice: Lattice) -> Float32Array:
-        """Return the sampling of `sampling_weights` as positions.
+        """Return the sampling positions that correspond to `sampling_weights`.
 
-        It is the argument ``grid`` of ``torch.nn.functional.grid_sample`` with ``align_corners=True``.
+        They are the argument ``grid`` of ``torch.nn.functional.grid_sample`` with ``align_corners=True``.
 
         Returns:
             (lattice.rows, lattice.cols, 2) float32: for every position of the lattice, x and y on the map of the

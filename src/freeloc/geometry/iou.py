@@ -1,4 +1,4 @@
-"""Overlap of boxes as intersection over union."""
+"""Intersection over union of boxes."""
 
 from __future__ import annotations
 

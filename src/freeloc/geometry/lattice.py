@@ -39,14 +39,14 @@ class Lattice:
 
     @cached_property
     def xs(self) -> Float64Array:
-        """(cols,) x of the columns' centers, in image coordinates."""
+        """(cols,) x coordinates of the column centers."""
         return np.asarray(
             (np.arange(self.cols) + 0.5) * (self.image_size.width / self.cols), dtype=np.float64
         )
 
     @cached_property
     def ys(self) -> Float64Array:
-        """(rows,) y of the rows' centers, in image coordinates."""
+        """(rows,) y coordinates of the row centers."""
         return np.asarray(
             (np.arange(self.rows) + 0.5) * (self.image_size.height / self.rows), dtype=np.float64
         )

@@ -20,7 +20,7 @@ def nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float = NMS_
 
     Args:
         boxes: (M, 4) ``x1, y1, x2, y2``.
-        scores: (M,) scores; of equal scores, the first one ranks higher.
+        scores: (M,) scores; among equal scores, the first ranks highest.
         iou_threshold: intersection over union above which the box with the lower score is suppressed.
 
     Returns:
@@ -39,10 +39,10 @@ def nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float = NMS_
 def nms_per_class(
     boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float = NMS_IOU
 ) -> list[IntpArray]:
-    """Apply `nms` for each of several classes that score the same boxes.
+    """Apply `nms` to boxes with scores for several classes, one class at a time.
 
-    The overlaps of all pairs of boxes are computed once. That needs memory for M² values but saves most of the
-    time.
+    The overlaps of all pairs of boxes are computed only once, which requires memory for M² values but saves most
+    of the time.
 
     Args:
         boxes: (M, 4) ``x1, y1, x2, y2``.

@@ -1,4 +1,4 @@
-"""The scales of an image and their grids."""
+"""Scales of an image and their grids."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Pyramid:
     def __post_init__(self) -> None:
         if not self.scales:
             raise ConfigurationError(
-                "scales is empty: give at least one scale, such as 1.0", parameter="scales"
+                "scales is empty: specify at least one scale, such as 1.0", parameter="scales"
             )
         for scale in self.scales:
             if not 0.02 <= scale <= 20:

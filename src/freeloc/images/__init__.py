@@ -1,1 +1,1 @@
-"""Finding, checking and decoding images, and making canvases of them."""
+"""Finding, checking and decoding images, and creating canvases from them."""

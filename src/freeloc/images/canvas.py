@@ -1,4 +1,4 @@
-"""Canvases: images resized to one scale and padded, as the network reads them."""
+"""Canvases: images resized to one scale and padded, the network's input."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from freeloc.images.decode import ImageSource, open_reduced
 __all__ = ["load_canvases", "load_for_scale", "make_canvas", "make_canvases"]
 
 _REDUCING_GAP = 3.0
-"""Pillow's ``reducing_gap``: an image more than six times as large as its canvas is first reduced by a whole
-factor. That takes a third of the time and changes the result by a quarter of a gray level on average."""
+"""Pillow's ``reducing_gap``: an image more than six times as large as its canvas is first reduced by an integer
+factor. Resizing then takes a third of the time, and the result changes by a quarter of a gray level on average."""
 
 _DECODING_GAP = 2
 """A JPEG is decoded at a reduced size that is still at least this many times as large as the finest canvas. The
@@ -33,7 +33,7 @@ def load_canvases(
     *,
     decode_scale: float | None = None,
 ) -> Iterator[tuple[Grid, Uint8Array]]:
-    """Decode an image once, and make its canvas for each scale.
+    """Decode an image once, and yield its canvas at each scale.
 
     Args:
         source: the image.
@@ -71,18 +71,18 @@ def load_for_scale(source: ImageSource, scale: float) -> tuple[Image.Image, Size
 
 
 def make_canvas(image: Uint8Array | Image.Image, grid: Grid, pad_color: tuple[int, int, int]) -> Uint8Array:
-    """Make the canvas of an image at one scale; see `make_canvases`."""
+    """Return the canvas of an image at one scale; see `make_canvases`."""
     return make_canvases(image, (grid,), pad_color)[0]
 
 
 def make_canvases(
     image: Uint8Array | Image.Image, grids: Iterable[Grid], pad_color: tuple[int, int, int]
 ) -> list[Uint8Array]:
-    """Make the canvases of an image at several scales.
+    """Return the canvases of an image at several scales.
 
     The image is resized with Pillow's BILINEAR filter, which widens when it reduces an image. Without this
-    antialiasing, nine of ten pixels of a 12-megapixel image would be ignored, and the features of an object would
-    depend on the resolution of its file.
+    antialiasing, nine out of ten pixels of a 12-megapixel image would be ignored, and an object's features would
+    depend on the resolution of the file.
 
     Args:
         image: (H, W, 3) uint8 RGB or a Pillow image of mode RGB, upright. Its size must be that of the grids'
@@ -95,7 +95,7 @@ def make_canvases(
         canvas is smaller, and ``pad_color`` elsewhere.
 
     Raises:
-        ValueError: the image is not 8-bit RGB, or its size does not fit a grid.
+        ValueError: the image is not 8-bit RGB, or its size does not match a grid.
     """
     if not isinstance(image, Image.Image):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

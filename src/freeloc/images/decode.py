@@ -1,8 +1,8 @@
 """Decoding of images to upright RGB.
 
-Every image enters the program through this module. Its EXIF orientation is applied
-(`freeloc.images.exif_orientation`) and its pixels are converted to 8-bit RGB (`freeloc.images.pixel_conversion`).
-Of an animation or a file with several pages, only the first image is decoded.
+All images are decoded here. The EXIF orientation is applied (`freeloc.images.exif_orientation`) and the pixels are
+converted to 8-bit RGB (`freeloc.images.pixel_conversion`). Only the first frame of an animation, or the first page
+of a multi-page file, is decoded.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def read_image_size(source: EncodedImage) -> Size:
         source: an encoded image; see `load_image`.
 
     Raises:
-        ImageError: see `load_image`; damage behind the header is not detected.
+        ImageError: see `load_image`; damage after the header is not detected.
     """
     with _open_encoded(source) as (file, name):
         return header_size(identify(file, name))
@@ -154,7 +154,7 @@ def _open_encoded(source: EncodedImage) -> Iterator[tuple[IO[bytes], Path | str]
         yield BytesIO(source), "the given bytes"
     elif isinstance(source, str | os.PathLike):
         if not str(source):
-            raise ImageError("cannot read an image: the path is empty; give the path of a file")
+            raise ImageError("cannot read an image: the path is empty; specify the path of a file")
         path = Path(source)
         with open_file(path) as file:
             yield file, path
@@ -174,7 +174,7 @@ def _read_all(file: IO[bytes]) -> bytes:
         reason = getattr(error, "strerror", None) or str(error)
         raise image_error("the given file", reason, "open it again") from error
     if not isinstance(data, bytes):
-        raise image_error("the given file", "it is not opened in binary mode", 'open it with mode "rb"')
+        raise image_error("the given file", "it is not open in binary mode", 'open it in mode "rb"')
     return data
 
 

@@ -19,7 +19,7 @@ DECODER_ERRORS = (
     SyntaxError, TypeError, ValueError, struct.error, zlib.error,
 )
 # fmt: on
-"""What Pillow's decoders raise on damaged data."""
+"""Exceptions that Pillow's decoders raise for damaged data."""
 
 
 def image_error(source: Path | str, reason: str, fix: str) -> ImageError:
@@ -41,14 +41,15 @@ def decoding_failed(source: Path | str, error: Exception) -> ImageError:
     return image_error(
         source,
         f"decoding failed ({detail})",
-        "the file may be damaged or of an unsupported kind: save it again as JPEG or PNG, or leave it out",
+        "the file may be damaged or use an unsupported variant of its format: save it again as JPEG or PNG, "
+        "or leave it out",
     )
 
 
 def too_large(source: Path | str) -> ImageError:
     """Return the error for an image with more than `MAX_PIXELS` pixels."""
     return image_error(
-        source, f"it has more than {MAX_PIXELS / 1e6:.0f} megapixels", "make it smaller, or leave it out"
+        source, f"it has more than {MAX_PIXELS / 1e6:.0f} megapixels", "reduce its size, or leave it out"
     )
 
 

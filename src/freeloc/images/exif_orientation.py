@@ -1,4 +1,4 @@
-"""EXIF orientation: reading it from an image, and turning the image upright.
+"""EXIF orientation: reading it, and rotating images upright.
 
 Pillow also finds an orientation in XMP metadata, in a TIFF tag and in the eXIf chunk of a PNG.
 """
@@ -27,7 +27,7 @@ _TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""The operation that turns an image of each orientation upright."""
+"""The operation that makes an image upright, by orientation."""
 
 
 def read_orientation(image: Image.Image) -> int:
@@ -64,8 +64,8 @@ def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
 def _png_without_pixels(file: IO[bytes]) -> bytes:
     """Return a PNG's chunks except those with pixels.
 
-    Pillow reads chunks behind the pixels only while it decodes them. Without pixels, it reads an eXIf chunk at the
-    end of the file together with the header.
+    Pillow reads chunks that follow the pixels only when it decodes the pixels. Without pixels, it reads an eXIf
+    chunk at the end of the file together with the header.
     """
     file.seek(0)
     parts = [file.read(8)]

@@ -36,7 +36,7 @@ class FoundImages:
 
 
 def find_images(patterns: Sequence[str | Path], *, exclude: Path | None = None) -> FoundImages:
-    """Find the images that patterns name.
+    """Find all images that match the patterns.
 
     Args:
         patterns: each is one of
@@ -44,10 +44,10 @@ def find_images(patterns: Sequence[str | Path], *, exclude: Path | None = None) 
             * a file, accepted with any suffix;
             * a folder: all files below it whose suffix is one of `SUFFIXES`, sorted;
             * a glob pattern with ``*``, ``?``, ``[…]`` or ``**``: the matching files whose suffix is one of
-              `SUFFIXES`, and the images below matching folders, sorted.
+              `SUFFIXES`, and all images in matching folders, sorted.
 
             Folders and glob patterns skip names that start with a dot. Suffixes match in upper and lower case.
-        exclude: a folder to skip where a folder or glob pattern leads to it, such as the output of an earlier run.
+        exclude: a folder that is not searched, such as the output of an earlier run.
 
     Raises:
         ImageError: a pattern matches nothing, or a folder contains no image.
@@ -76,7 +76,7 @@ class _Search:
         unsupported_before = self.unsupported.total()
         if path.is_dir():
             images = self._walk(path, set(), path.resolve())
-            problem = f"the folder {pattern} contains no images: give another one"
+            problem = f"the folder {pattern} contains no images: choose another one"
         elif path.exists():
             images = iter((path,))
             problem = ""
@@ -110,7 +110,7 @@ class _Search:
                 yield path
 
     def _walk(self, folder: Path, visited: set[Path], real: Path) -> Iterator[Path]:
-        """Yield the images below a folder, sorted; ``visited`` stops at cycles of links."""
+        """Yield the images below a folder, sorted; ``visited`` prevents endless recursion through links."""
         if real in visited:
             return
         visited.add(real)

@@ -14,7 +14,7 @@ __all__ = ["hash_images"]
 
 
 def hash_images(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Return the content hash of each image's file, see `freeloc.io.content_hash`.
+    """Return the content hash of each image's file; see `freeloc.io.content_hash`.
 
     Raises:
         ImageError: a file cannot be read.

@@ -21,7 +21,7 @@ __all__ = ["header_size", "identify", "lift_tiff_limit", "open_file"]
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
 
 _FORMAT_MISMATCH = (SyntaxError, IndexError, TypeError, struct.error)
-"""What a format's reader raises on a file of another format."""
+"""Exceptions that a format's reader raises for files in other formats."""
 
 
 @contextmanager
@@ -34,9 +34,9 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise image_error(path, "it is a folder", "give a file in it")
+            raise image_error(path, "it is a folder", "specify a file inside it")
         if not stat.S_ISREG(mode):
-            raise image_error(path, "it is a device or a pipe", "give a regular file")
+            raise image_error(path, "it is a device or a pipe", "specify a regular file")
         file = path.open("rb")
     except FileNotFoundError as error:
         raise image_error(path, "the file does not exist", "check its name") from error
@@ -85,7 +85,7 @@ def header_size(image: ImageFile.ImageFile) -> Size:
 
 
 def lift_tiff_limit(image: ImageFile.ImageFile) -> None:
-    """Let Pillow decode a TIFF that has more pixels than ``Image.MAX_IMAGE_PIXELS``.
+    """Allow Pillow to decode a TIFF with more pixels than ``Image.MAX_IMAGE_PIXELS``.
 
     Pillow's TIFF reader checks the limit when it allocates the pixels, so they are allocated here.
     """

@@ -25,9 +25,9 @@ def has_end_marker(file: IO[bytes]) -> bool:
 
 
 def _first_scan(data: bytes) -> int:
-    """Return the position where the pixels start.
+    """Return the position where the pixel data starts.
 
-    A thumbnail in the header has an end marker too, which must not count.
+    A thumbnail in the header has an end marker too, which must be ignored.
     """
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:

@@ -5,8 +5,8 @@
   Embedded color profiles are not applied, because the networks were trained without them.
 * 16-bit gray is scaled so that 65535 is white. Color with 16 bits per channel keeps the high byte.
 * For 32-bit integer and float gray, white is the smallest of 1 (float only), 255 (float only) and 65535 that no
-  value exceeds. If a value is larger than 65535 or negative, the image's range maps to black through white. NaN
-  becomes black.
+  value exceeds. If a value is larger than 65535 or negative, the image's range of values is mapped from black to
+  white. NaN becomes black.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from freeloc.io.progress import track
 __all__ = ["VerifiedImage", "check_header", "verify_images"]
 
 _PROGRESS_FROM = 500
-"""Number of images from which progress is shown."""
+"""Progress is shown from this number of images."""
 
 _MAX_BYTES_IN_MEMORY = 64_000_000
 """Files up to this size are read once, into memory; larger ones are read once to hash and once to decode."""
@@ -47,7 +47,7 @@ class VerifiedImage:
 
 
 def check_header(path: Path) -> Size:
-    """Check that a file starts like an image, and that a JPEG is not truncated; no pixel is decoded.
+    """Check that a file has a valid image header, and that a JPEG is not truncated; no pixel is decoded.
 
     Returns:
         The size of the upright image.
@@ -65,12 +65,12 @@ def check_header(path: Path) -> Size:
 def verify_images(paths: Sequence[Path], *, quiet: bool = False) -> Iterator[VerifiedImage | ImageError]:
     """Decode images as cheaply as their formats allow, and hash their files.
 
-    An image fails here exactly if `freeloc.images.decode.load_image` raises an error for it. JPEG files are
+    An image fails this check exactly if `freeloc.images.decode.load_image` raises an error for it. JPEG files are
     decoded at an eighth of their size, which reads all their data but computes few pixels.
 
     Args:
         paths: the images.
-        quiet: whether to hide the progress, which is shown from a few hundred images on.
+        quiet: whether to hide progress, which is otherwise shown for a few hundred images or more.
 
     Yields:
         For each path in order, the verified image, or the error that reading it raised.

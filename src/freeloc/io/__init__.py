@@ -1,1 +1,1 @@
-"""Reading and writing of files, locations of folders, progress, and work in threads."""
+"""Reading and writing files, standard folders, progress messages, and prefetching in threads."""

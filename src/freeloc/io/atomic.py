@@ -1,4 +1,4 @@
-"""Atomic writing of files: a file is either complete or absent."""
+"""Atomic file writes: a file is either complete or absent."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def check_writable(path: Path) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Provide a temporary path that replaces ``path`` when the block ends without an error.
+    """Provide a temporary path whose file replaces ``path`` when the block ends without an error.
 
     Missing parent folders are created. If the block raises an error, the temporary file is deleted and the file at
     ``path`` remains unchanged. If ``path`` is a symbolic link, its target is replaced.
 
     Yields:
-        A path in the same folder, to which the block must write a file.
+        A path in the folder of ``path``, to which the block must write a file.
 
     Raises:
         OutputError: the folder cannot be created or written to, or ``path`` is a folder, a device or a pipe.
@@ -59,7 +59,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     if os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises for names that are too long
         target = Path(os.path.realpath(path))
     check_writable(target)
-    # The file's name is not part of it, because that may be as long as the system allows.
+    # The file's name is not part of the temporary name, because it may already have the maximum length.
     temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Hash of a file's content, under which whatever is computed from the file is cached."""
+"""Content hashes of files, used as cache keys for everything computed from a file."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def hash_bytes(data: bytes) -> str:
 
 
 def hash_file(file: IO[bytes]) -> str:
-    """Return what `hash_bytes` returns for the rest of a file, which is read in chunks."""
+    """Return the hash of the rest of a file, computed as in `hash_bytes` but reading in chunks."""
     return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Locations of the user's cache and models.
+"""Locations of the cache and of the user's models.
 
 This is the only module that reads freeloc's environment variables: ``FREELOC_CACHE`` and ``FREELOC_MODELS``.
 """
@@ -16,8 +16,8 @@ __all__ = ["cache_dir", "model_search_path", "user_models_dir"]
 def cache_dir() -> Path:
     """Return the cache folder: ``FREELOC_CACHE``, or ``freeloc`` in the system's cache folder for this user.
 
-    On Linux the latter is ``~/.cache/freeloc``, or ``freeloc`` in ``XDG_CACHE_HOME``. Everything in the cache may
-    be deleted at any time, and is computed again when needed. The folder need not exist.
+    On Linux the latter is ``~/.cache/freeloc``, or ``freeloc`` in ``XDG_CACHE_HOME``. Everything in the cache can
+    be deleted at any time; it is computed again when needed. The folder need not exist.
     """
     named = os.environ.get("FREELOC_CACHE")
     return Path(named) if named else platformdirs.user_cache_path("freeloc", appauthor=False)

@@ -1,4 +1,4 @@
-"""Checks of paths as lists of files name them; none raises an error for a path that the system does not allow."""
+"""Checks of paths from lists of files, which raise no error for paths that the system does not allow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_broken_link(path: Path) -> bool:
 
 
 def existing_name(folder: Path, name: str) -> str:
-    r"""Return a listed file name in the form that this system uses.
+    r"""Return a file name from a list in the form that this system uses.
 
     Lists written on Windows may contain ``dog\1.jpg``. On other systems, a backslash is part of the name, so it is
     replaced by a slash only if that names an existing file and the unchanged name does not.

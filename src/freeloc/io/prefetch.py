@@ -1,4 +1,4 @@
-"""Concurrent work on a stream of items, with results in order and bounded memory."""
+"""Concurrent processing of a stream of items, with ordered results and bounded memory."""
 
 from __future__ import annotations
 

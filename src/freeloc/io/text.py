@@ -1,4 +1,4 @@
-"""Reading of UTF-8 text files, with the line number of any error."""
+"""Reading UTF-8 text files, with the line number of any error."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read_text(file: Path) -> str:
 
     Raises:
         DatasetError: the file cannot be read.
-        MalformedFileError: the file is not UTF-8; its ``line`` contains the first invalid byte.
+        MalformedFileError: the file is not UTF-8; ``line`` is the line of the first invalid byte.
     """
     data = read_bytes(file)
     try:

@@ -30,7 +30,8 @@ def decode_json(text: str, *, max_bytes: int = _MAX_BYTES) -> Any:
     try:
         data = text.encode()
         if len(data) > max_bytes:
-            raise ValueError(f"it has {len(data) / 1e6:.1f} MB of JSON, more than {max_bytes / 1e6:.1f} MB")
+            size, limit = len(data) / 1e6, max_bytes / 1e6
+            raise ValueError(f"it has {size:.1f} MB of JSON, more than the limit of {limit:.1f} MB")
         return msgspec.json.decode(data)
     except msgspec.MsgspecError as error:
         raise ValueError(_describe(error)) from error
@@ -45,7 +46,7 @@ def convert_json(values: Any, type_: type[Value]) -> Value:
     values and lengths; a ``ValueError`` in ``__post_init__`` is reported like a wrong type.
 
     Args:
-        values: what `decode_json` returned.
+        values: decoded JSON, from `decode_json`.
         type_: the class.
 
     Raises:
@@ -66,7 +67,7 @@ def reject_unknown_fields(name: str, values: Any, type_: type[Any]) -> None:
         type_: the dataclass.
 
     Raises:
-        ValueError: there is such a field.
+        ValueError: the object has an unknown field.
     """
     if isinstance(values, Mapping):
         unknown = sorted(values.keys() - {field.name for field in fields(type_)})

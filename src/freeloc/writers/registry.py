@@ -38,9 +38,9 @@ def create_writers(names: Iterable[str], folder: Path | None, options: WriterOpt
         OutputError: a writer needs an output folder, and ``folder`` is None.
     """
     classes = [WRITERS.get(name, parameter="formats") for name in dict.fromkeys(names)]
-    refused = [each.name for each in classes if each.needs_folder and folder is None]
+    refused = [writer.name for writer in classes if writer.needs_folder and folder is None]
     if refused:
         raise OutputError(
             f"cannot write {' and '.join(refused)}: there is no output folder; give one", parameter="out"
         )
-    return [each(folder, options) for each in classes]
+    return [writer(folder, options) for writer in classes]

@@ -278,7 +278,7 @@ def test_the_split_names_the_file(coco: Coco) -> None:
     for split in (None, "val", "val2017"):
         assert open_dataset(coco.root, split=split).name == "COCO val2017"
         assert open_dataset(coco.file, split=split).name == "COCO val2017"
-    with pytest.raises(FreelocError, match="is one split: leave out the split 'train'"):
+    with pytest.raises(FreelocError, match="is not the split 'train': specify no split"):
         open_dataset(coco.file, split="train")
     with pytest.raises(FreelocError, match=r"no annotations/instances_train.json: it has val2017"):
         open_dataset(coco.root, split="train")
@@ -310,9 +310,7 @@ def test_a_file_next_to_its_images(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_instances_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(
-        FreelocError, match=r"is not a COCO dataset; freeloc looked for COCO: a file \*\.json"
-    ):
+    with pytest.raises(FreelocError, match=r"is not a COCO dataset; expected COCO: a file \*\.json"):
         open_dataset(tmp_path, format="coco")
 
 

@@ -56,7 +56,9 @@ def test_problems_of_class_folders_name_the_image(tmp_path: Path) -> None:
 
 def test_class_folders_must_not_contain_folders_and_need_no_folder_of_images(tmp_path: Path) -> None:
     images(tmp_path, "dog/a.jpg")
-    with pytest.raises(FreelocError, match="a folder of images can only be given for a list of file names"):
+    with pytest.raises(
+        FreelocError, match="a folder of images can only be combined with a list of file names"
+    ):
         open_dataset(tmp_path, images=tmp_path)
     (tmp_path / "dog" / "puppies").mkdir()
     with pytest.raises(FreelocError, match="puppies is a folder inside a class folder"):

@@ -74,7 +74,7 @@ def test_a_list_without_tags_has_no_classes(tmp_path: Path) -> None:
 def test_a_list_without_splits_says_so(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg")
     file = write(tmp_path / "tags.csv", "file_name,tags", "a.jpg,dog")
-    with pytest.raises(FreelocError, match="no image of the split 'val': it has no splits at all"):
+    with pytest.raises(FreelocError, match="no image of the split 'val': it has no splits"):
         open_dataset(file, split="val")
 
 
@@ -112,7 +112,9 @@ def test_metadata_in_split_folders(tmp_path: Path) -> None:
     train = open_dataset(tmp_path, split="train")
     assert (names_of(train), train.labels.tolist()) == (["a.jpg"], [[-1, 1]])
     write(test.with_suffix(".csv"), "file_name,tags", "b.jpg,cat")
-    with pytest.raises(FreelocError, match=r"has both metadata.csv and metadata.jsonl: give the one to read"):
+    with pytest.raises(
+        FreelocError, match=r"has both metadata.csv and metadata.jsonl: specify the file to read"
+    ):
         open_dataset(tmp_path)
 
 
@@ -138,7 +140,7 @@ def test_one_broken_list_of_two_is_fatal_and_both_are_reported(tmp_path: Path) -
 
 def test_a_folder_without_a_list_is_reported(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
-    with pytest.raises(FreelocError, match="train is not a tag list; freeloc looked for tag lists: a file"):
+    with pytest.raises(FreelocError, match="train is not a tag list; expected tag lists: a file"):
         open_dataset(tmp_path, format="tags")
 
 
@@ -147,7 +149,7 @@ def test_a_class_on_every_image_matters_for_training_only(tmp_path: Path) -> Non
     file = write(tmp_path / "tags.csv", "file_name,tags,unknown_tags", "a.jpg,dog|cat,", "b.jpg,cat,dog")
     assert len(open_dataset(file)) == 2
     message = (
-        "is on every image: add images without it, or remove it from the tag list, "
+        "is in every image: add images without it, or remove it from the tag list, "
         "and from the chosen classes"
     )
     for skip_bad in (False, True):

@@ -426,7 +426,7 @@ def test_the_folder_that_contains_one_devkit_is_enough(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_a_devkit_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match="is not a VOC devkit; freeloc looked for VOC: folders JPEGImages"):
+    with pytest.raises(FreelocError, match="is not a VOC devkit; expected VOC: folders JPEGImages"):
         open_dataset(tmp_path, format="voc")
 
 

@@ -30,7 +30,7 @@ def test_scores_are_in_the_order_of_the_images(tmp_path: Path) -> None:
 
 def test_every_mistake_is_reported(tmp_path: Path) -> None:
     with pytest.raises(
-        FreelocError, match=r"no results: give a folder with files such as comp2_cls_val_dog\.txt"
+        FreelocError, match=r"no results: specify a folder with files such as comp2_cls_val_dog\.txt"
     ):
         read_classification_results(tmp_path, dataset("a"))
     (tmp_path / "comp2_cls_val_cat.txt").write_text("a 1\na 2\na\nb one\nb nan\n")

@@ -1,4 +1,4 @@
-"""Records of a COCO instances file, read one at a time and stored without outlines."""
+"""Records of a COCO instances file, read one at a time and stored without segmentations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CocoObject:
         name: name of the record in messages, such as "annotation 55".
         line: line number in the file.
         category: id of its category.
-        crowd: COCO's flag for a group of objects.
+        crowd: COCO's flag for a box around a group of objects.
         corners: the box, or None if boxes are not read.
         problem: what is wrong with the record; empty if it is valid.
     """
@@ -61,7 +61,7 @@ class CocoFile:
 
     Attributes:
         file: the file.
-        boxes: whether boxes are read; if False, no ``bbox`` is read.
+        boxes: whether ``bbox`` fields are read.
         images: the images in the order of the file.
         objects: the annotations by image id, in the order of the file.
         categories: names by category id.
@@ -119,7 +119,7 @@ class CocoFile:
 
 
 def read_coco_file(file: Path, *, boxes: bool = False) -> CocoFile:
-    """Read a COCO instances file; takes about twice the size of the file in memory while it runs.
+    """Read a COCO instances file; reading requires about twice the size of the file in memory.
 
     Args:
         file: the JSON file.
@@ -161,7 +161,7 @@ def _is_id(value: object) -> bool:
 
 
 def _parse_corners(bbox: object) -> Corners | None:
-    # COCO's own files contain a few boxes of width or height 0, so only negative ones are wrong.
+    # COCO's own files contain a few boxes of width or height 0, so only negative values are wrong.
     if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(_is_number, bbox)):
         return None
     try:

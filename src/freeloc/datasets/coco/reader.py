@@ -28,7 +28,7 @@ class CocoFormat(DatasetFormat):
 
     The classes are all categories of the file in the order of their ids; `category_ids` returns the ids. Images
     are searched for in ``images``, or else in ``<split>/``, ``images/<split>/`` and ``images/`` of the COCO folder
-    and next to the file. If the caller chooses some categories, objects of the others are left out.
+    and next to the file. If the caller chooses a subset of the categories, objects of the others are left out.
     """
 
     layout = "COCO: a file *.json, or a folder with annotations/instances_*.json"
@@ -61,14 +61,14 @@ def category_ids(path: str | Path, split: str | None = None) -> Mapping[str, int
 
     Args:
         path: the JSON file, or a COCO folder.
-        split: which instances file of the folder.
+        split: name of the instances file in the folder, such as "val2017" or "val".
 
     Returns:
         A read-only mapping from class name to category id.
 
     Raises:
         DataProblems: the file is malformed.
-        DatasetError: there is no such file.
+        DatasetError: the file does not exist.
 
     Example:
         ::
@@ -84,7 +84,7 @@ class CocoIds:
     """The ids of a COCO file, to which other files such as detection results refer.
 
     Attributes:
-        images: file name by image id, in the order of the file; the first one of a repeated id.
+        images: file name by image id, in the order of the file; for a repeated id, the first file name.
         categories: category id by class name, in the order of the ids.
     """
 
@@ -93,7 +93,7 @@ class CocoIds:
 
 
 def read_ids(path: Path, split: str | None = None) -> CocoIds:
-    """Read the ids of images and categories; arguments and errors are those of `category_ids`."""
+    """Read the ids of images and categories; for arguments and errors, see `category_ids`."""
     contents = _read_file(_choose_file(path, split), boxes=False)
     images: dict[CocoId, str] = {}
     for image in contents.images:
@@ -122,7 +122,7 @@ def _split_of(file: Path) -> str:
 
 
 def _is_split(file: Path, split: str) -> bool:
-    """Return whether a file is a split; "val" also means ``instances_val2017.json``."""
+    """Return whether a file contains a split; "val" also means ``instances_val2017.json``."""
     name = _split_of(file)
     return split in (name, name.rstrip("0123456789"))
 
@@ -131,14 +131,14 @@ def _choose_file(path: Path, split: str | None) -> Path:
     if path.is_file():
         if split is not None and not _is_split(path, split):
             raise DatasetError(
-                f"{path} is one split: leave out the split {split!r}, or give the COCO folder",
+                f"{path} is not the split {split!r}: specify no split, or the COCO folder instead of the file",
                 path=path,
                 parameter="split",
             )
         return path
     files = _find_instances(path)
     if not files:
-        raise DatasetError(f"{path} is not a COCO dataset; freeloc looked for {CocoFormat.layout}", path=path)
+        raise DatasetError(f"{path} is not a COCO dataset; expected {CocoFormat.layout}", path=path)
     known = ", ".join(map(_split_of, files))
     if split is None:
         fitting = files
@@ -169,7 +169,7 @@ def _ids_by_name(contents: CocoFile) -> dict[str, int]:
 
 
 def _check_classes(classes: Iterable[str], contents: CocoFile) -> None:
-    # A file without a category does not annotate its objects: their images must not count as without them.
+    # A file that lacks a category does not annotate its objects, so images must not count as free of them.
     known = set(contents.categories.values())
     if unknown := ", ".join(repr(name) for name in classes if name not in known):
         raise DatasetError(
@@ -180,7 +180,7 @@ def _check_classes(classes: Iterable[str], contents: CocoFile) -> None:
 
 
 def _add_images(contents: CocoFile, builder: DatasetBuilder) -> dict[CocoId, SampleDraft]:
-    """Add the images and return them by id; the first one of a repeated id is returned."""
+    """Add the images and return them by id; for a repeated id, the first image."""
     file = contents.file
     folder = builder.options.images or _find_images_folder(
         file, [image.file_name for image in contents.images]
@@ -197,7 +197,7 @@ def _add_images(contents: CocoFile, builder: DatasetBuilder) -> dict[CocoId, Sam
 
 
 def _find_images_folder(file: Path, names: list[str]) -> Path:
-    """Return the first usual folder that contains any of the images, or else the first that exists."""
+    """Return the first of the usual folders that contains any of the images, or else the first that exists."""
     root = file.parent.parent if file.parent.name == "annotations" else file.parent
     split = _split_of(file)
     usual = (root / split, root / "images" / split, root / "images", root, file.parent)
@@ -217,9 +217,9 @@ def _report_unlisted_images(
 ) -> None:
     for image_id, objects in contents.objects.items():
         if image_id not in samples:
-            for each in objects:
-                message = f"{each.name} belongs to image {image_id!r}, which the file does not list"
-                builder.add_fatal_problem("bad_value", contents.file, each.line, message)
+            for item in objects:
+                message = f"{item.name} belongs to image {image_id!r}, which the file does not list"
+                builder.add_fatal_problem("bad_value", contents.file, item.line, message)
 
 
 def _apply_objects(
@@ -229,21 +229,21 @@ def _apply_objects(
     present: list[int] = []
     crowds: list[int] = []
     boxes: list[AnnotatedBox] = []
-    for each in objects:
-        if each.category not in categories.ids:
-            message = f"{each.name} has category_id {each.category!r}, which is not among the categories"
-            builder.add_problem(sample, "unknown_class", message, line=each.line)
+    for item in objects:
+        if item.category not in categories.ids:
+            message = f"{item.name} has category_id {item.category!r}, which is not among the categories"
+            builder.add_problem(sample, "unknown_class", message, line=item.line)
             continue
-        if each.problem:
-            builder.add_problem(sample, "bad_value", f"{each.name}: {each.problem}", line=each.line)
+        if item.problem:
+            builder.add_problem(sample, "bad_value", f"{item.name}: {item.problem}", line=item.line)
             continue
-        label = categories.labels.get(each.category)
+        label = categories.labels.get(item.category)
         if label is None:
             continue
-        (crowds if each.crowd else present).append(label)
-        if each.corners is not None:
-            boxes.append(AnnotatedBox(label, *each.corners, crowd=each.crowd))
-            builder.check_box(sample, boxes[-1], sample.file, each.line)
+        (crowds if item.crowd else present).append(label)
+        if item.corners is not None:
+            boxes.append(AnnotatedBox(label, *item.corners, crowd=item.crowd))
+            builder.check_box(sample, boxes[-1], sample.file, item.line)
     sample.labels = make_labels(categories.count, present, crowds)
     if builder.options.boxes:
         sample.boxes = tuple(boxes)

@@ -32,7 +32,7 @@ def read_class_folders(folder: Path, split: str | None = None) -> TagTable:
 
     Images must be directly in their class folder; other files are ignored. Images of unsupported types and broken
     links become rows with a problem. Files with equal names and contents in several class folders are one image
-    with several tags; its path is that of the first one.
+    with several tags; its path is that of the first file.
 
     Args:
         folder: the folder that contains the class folders.

@@ -23,9 +23,9 @@ _Cells = dict[str, str]
 def read_csv(source: TagSource) -> TagTable:
     """Read a CSV tag list; the header shows whether cells are separated by comma, semicolon or tab.
 
-    In the wide form, 1 means present and an empty cell unknown. 0 means absent, unless a cell of the file is −1:
-    then −1 means absent and 0 unknown, as in VOC's class files. Columns of classes that are not chosen are left
-    out and may contain anything.
+    In the wide form, 1 means present and an empty cell means unknown. 0 means absent, unless some cell of the file
+    is −1: then −1 means absent and 0 means unknown, as in VOC's class files. Columns of classes that are not
+    chosen are left out and may contain anything.
 
     Args:
         source: the list.
@@ -88,7 +88,7 @@ def _check_header(header: list[str], file: Path, line: int) -> None:
 
 
 def _cells(header: list[str], record: list[str]) -> _Cells | str:
-    """Return the cells of a row by column, or what is wrong with the row."""
+    """Return the cells of a row by column, or a message that says what is wrong with the row."""
     if len(record) != len(header):
         return f"the row has {len(record)} cells, but the header has {len(header)}"
     return dict(zip(header, map(str.strip, record), strict=True))
@@ -136,10 +136,10 @@ def _parse_wide_rows(
 
 
 def _absent_value(columns: tuple[str, ...], classes: tuple[str, ...], rows: list[_Cells]) -> int:
-    """Return the value that means absent.
+    """Return the value that marks absent classes.
 
-    The values of a class that is not chosen count as well, so that leaving it out changes no other label. A column
-    of anything else, such as a temperature, does not count.
+    Columns of classes that are not chosen are considered as well, so that leaving them out changes no other label.
+    Columns with other values, such as a temperature, are ignored.
     """
     for name in columns:
         texts = {cells[name].lower() for cells in rows}

@@ -22,7 +22,7 @@ def read_jsonl(source: TagSource) -> TagTable:
     """Read a JSONL tag list.
 
     Each line is an object with ``file_name`` and ``tags``, and optionally ``unknown_tags`` and ``split``. Tags are
-    a list of strings, each of them one tag, or a string as in a CSV cell.
+    a list of strings, one per tag, or a single string as in a CSV cell.
 
     Args:
         source: the list.

@@ -1,4 +1,4 @@
-"""Tag lists: a CSV or JSONL file, a folder with one as on the Hugging Face Hub, or one folder per class."""
+"""Tag lists: a CSV or JSONL file, a folder with such a file (as on the Hugging Face Hub), or class folders."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _METADATA = ("metadata.csv", "metadata.jsonl")
 
 
 class TagListFormat(DatasetFormat):
-    """Tag lists: a CSV or JSONL file, a folder with one, or one folder of images per class.
+    """Tag lists: a CSV or JSONL file, a folder with such a file, or one folder of images per class.
 
     The classes are those of the caller, or the class columns in their order, or the sorted tags of the whole list.
-    They do not depend on the split, so every split has the same classes in the same order. If the caller chooses
-    some of the class columns, the others are left out.
+    They do not depend on the split, so every split has the same classes in the same order. If the caller chooses a
+    subset of the class columns, the others are left out.
     """
 
     layout = (
@@ -62,9 +62,9 @@ class TagListFormat(DatasetFormat):
         name = f"{title} {options.split or ''}".strip()
         if all(table.columns is not None for table in tables):
             return builder.build(name, classes)
-        # A tag that is not among the classes is a problem, so choosing classes alone does not help.
+        # A tag that is not among the classes is a problem, so choosing other classes alone does not help.
         return builder.build(
-            name, classes, drop_class="remove it from the tag list, and from the chosen classes"
+            name, classes, how_to_drop="remove it from the tag list, and from the chosen classes"
         )
 
 
@@ -95,20 +95,20 @@ def _read_tables(path: Path, builder: DatasetBuilder) -> list[TagTable]:
 def _read_table(path: Path, split: str | None, options: OpenOptions) -> TagTable:
     files = [path] if path.is_file() else _metadata(path)
     if len(files) > 1:
-        raise DatasetError(f"{path} has both {' and '.join(_METADATA)}: give the one to read", path=path)
+        raise DatasetError(f"{path} has both {' and '.join(_METADATA)}: specify the file to read", path=path)
     if files:
         source = TagSource(files[0], options.images or files[0].parent, split, options.classes)
         return read_jsonl(source) if source.file.suffix.lower() in _JSON_SUFFIXES else read_csv(source)
     if options.images is not None:
         raise DatasetError(
             f"images is {options.images}, but {path} contains class folders: "
-            "a folder of images can only be given for a list of file names",
+            "a folder of images can only be combined with a list of file names",
             path=path,
             parameter="images",
         )
     table = read_class_folders(path, split) if path.is_dir() else None
     if table is None or not table.rows:
-        raise DatasetError(f"{path} is not a tag list; freeloc looked for {TagListFormat.layout}", path=path)
+        raise DatasetError(f"{path} is not a tag list; expected {TagListFormat.layout}", path=path)
     return table
 
 
@@ -144,7 +144,7 @@ def _select_rows(
         counts = Counter(row.split for row in rows if row.split is not None)
         known = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
         raise DatasetError(
-            f"{path} has no image of the split {split!r}: it has {known or 'no splits at all'}",
+            f"{path} has no image of the split {split!r}: it has {known or 'no splits'}",
             path=path,
             parameter="split",
         )

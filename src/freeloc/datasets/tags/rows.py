@@ -30,13 +30,13 @@ __all__ = [
 ]
 
 SPLIT_FOLDERS = ("train", "val", "test", "trainval", "valid", "validation", "dev")
-"""Folder names that mean a split and never a class."""
+"""Folder names that always mean a split, never a class."""
 
 _SEPARATORS = re.compile(r"[,;|]")
 
 
 class RowProblem(NamedTuple):
-    """A problem of one row."""
+    """A problem with one row."""
 
     kind: ProblemKind
     message: str
@@ -53,10 +53,10 @@ class TagRow:
         file: the list, or the image itself if folders are the list.
         line: first line of the row, counted from 1; None if folders are the list.
         image: the image, or None if the row does not name one.
-        split: the part of the list to which it belongs, or None.
+        split: the part of the list to which the image belongs, or None.
         tags: classes that are present.
         unknown: classes whose presence is unknown.
-        problems: problems of the row.
+        problems: problems with the row.
     """
 
     file: Path
@@ -76,7 +76,7 @@ class TagTable:
         file: the list, or the folder that contains the class folders.
         rows: the rows in the order of the list.
         columns: the classes of a list with one column per class, in the order of the columns; otherwise None.
-        class_names: classes that are known without any row, such as empty class folders.
+        class_names: classes known independently of the rows, such as empty class folders.
         line: line number of the header, for lists that have one.
     """
 
@@ -89,7 +89,7 @@ class TagTable:
 
 @dataclass(frozen=True, slots=True)
 class TagSource:
-    """A list to be read.
+    """A list to read.
 
     Attributes:
         file: the list.
@@ -142,12 +142,12 @@ def split_tags(cell: str) -> tuple[str, ...]:
 
 
 def parse_tags(cell: str, column: str, problems: list[RowProblem]) -> tuple[str, ...]:
-    """Parse the tags of one cell: a list of strings in brackets (pandas, JSON), or text for `split_tags`.
+    """Parse the tags of one cell: a bracketed list of strings (pandas, JSON), or text for `split_tags`.
 
     Args:
-        cell: the text, without white space at its ends.
+        cell: the text, without leading or trailing white space.
         column: name of the column, for the message.
-        problems: list to which a problem of the cell is added.
+        problems: list to which any problem with the cell is added.
 
     Example:
         >>> parse_tags("['salt, pepper', 'dog']", "tags", [])
@@ -162,7 +162,7 @@ def parse_tags(cell: str, column: str, problems: list[RowProblem]) -> tuple[str,
 
 
 def check_tags(value: object, column: str, problems: list[RowProblem]) -> tuple[str, ...]:
-    """Return the tags of a list of strings without white space at their ends; any other value is a problem."""
+    """Return a list of strings as tags without surrounding white space; any other value is a problem."""
     if not (isinstance(value, list) and all(isinstance(tag, str) and tag.strip() for tag in value)):
         problems.append(RowProblem("bad_value", f"{column} is {value!r}, not a list of strings"))
         return ()
@@ -174,7 +174,7 @@ def check_tags(value: object, column: str, problems: list[RowProblem]) -> tuple[
 
 
 def _parse_list(cell: str) -> object:
-    """Return the value of a cell in brackets, or None if it is neither JSON nor a Python literal."""
+    """Return the value of a bracketed cell, or None if it is neither JSON nor a Python literal."""
     try:
         return json.loads(cell)
     except (ValueError, RecursionError):

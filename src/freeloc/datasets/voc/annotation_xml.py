@@ -1,4 +1,4 @@
-"""VOC annotation files: class names and difficult flags of the objects, and boxes only on request."""
+"""VOC annotation files: class names and difficult flags of objects, and, only on request, boxes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CORNER_NAMES = ("xmin", "ymin", "xmax", "ymax")
 
 
 class AnnotationProblem(NamedTuple):
-    """A problem inside an annotation file."""
+    """A problem in an annotation file."""
 
     kind: ProblemKind
     line: int
@@ -43,9 +43,9 @@ class VocObject:
     """One object of an annotation.
 
     Attributes:
-        name: its class.
+        name: its class name.
         line: line number of the name, counted from 1.
-        difficult: VOC's flag.
+        difficult: VOC's flag for an object that is hard to recognize.
         corners: the box, or None if boxes are not read.
     """
 
@@ -57,7 +57,7 @@ class VocObject:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """Contents of an annotation file: the valid objects, and the problems of the others."""
+    """Contents of an annotation file: the valid objects, and problems with all others."""
 
     file: Path
     objects: tuple[VocObject, ...]
@@ -66,7 +66,7 @@ class Annotation:
 
 @dataclass(slots=True)
 class _Element:
-    """An object element: the texts of its parts, each with its line."""
+    """An object element: the text of each of its parts, with its line number."""
 
     line: int
     texts: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -92,8 +92,8 @@ def read_annotation(file: Path, *, boxes: bool = False) -> Annotation:
     Example:
         ::
 
-            for each in read_annotation(Path("Annotations/000003.xml")).objects:
-                print(each.name, each.difficult)
+            for item in read_annotation(Path("Annotations/000003.xml")).objects:
+                print(item.name, item.difficult)
     """
     handler = _AnnotationHandler(boxes=boxes)
     try:
@@ -123,7 +123,7 @@ def read_annotation(file: Path, *, boxes: bool = False) -> Annotation:
 
 
 def corners_from_voc(xmin: float, ymin: float, xmax: float, ymax: float) -> Corners:
-    """Convert VOC's pixels, counted from 1 with both ends included, to edges in image coordinates.
+    """Convert VOC's pixel indices, counted from 1 with inclusive edges, to edges in image coordinates.
 
     Example:
         >>> corners_from_voc(1, 1, 500, 375)

@@ -111,15 +111,15 @@ def _find_devkits(path: Path) -> list[Path]:
 def _find_only_devkit(path: Path) -> Path:
     devkits = _find_devkits(path)
     if not devkits:
-        raise DatasetError(f"{path} is not a VOC devkit; freeloc looked for {VocFormat.layout}", path=path)
+        raise DatasetError(f"{path} is not a VOC devkit; expected {VocFormat.layout}", path=path)
     if len(devkits) > 1:
         names = ", ".join(str(folder) for folder in devkits)
-        raise DatasetError(f"{path} contains several VOC devkits: give one of {names}", path=path)
+        raise DatasetError(f"{path} contains several VOC devkits: choose one of {names}", path=path)
     return devkits[0]
 
 
 def _choose_list(devkit: Path, split: str | None) -> tuple[str, Path | None]:
-    """Return the name of the split and its list; an empty name and None for all images."""
+    """Return the name and file of the split's list, or an empty name and None for all images."""
     folder = devkit / "ImageSets" / "Main"
     files = sorted(folder.glob("*.txt"))
     lists = [file.stem for file in files if not _is_class_file(file)]
@@ -148,7 +148,7 @@ def _is_class_file(file: Path) -> bool:
 
 
 def _add_images(devkit: Path, list_file: Path | None, builder: DatasetBuilder) -> dict[str, SampleDraft]:
-    """Add the listed images and return them by file name without suffix; the first of equal names is returned."""
+    """Add the listed images and return them by file name without suffix; for a repeated name, the first image."""
     folder = builder.options.images or devkit / "JPEGImages"
     samples: dict[str, SampleDraft] = {}
     if list_file is None:
@@ -177,7 +177,7 @@ def _read_lines(file: Path, builder: DatasetBuilder) -> Iterator[tuple[int, list
 
 
 def _find_image(folder: Path, image_id: str) -> Path:
-    """Return the image of any supported suffix; the JPEG file if there is no image."""
+    """Return the image file with any supported suffix, or the path of the missing JPEG file."""
     usual = folder / f"{image_id}.jpg"
     if is_file(usual):
         return usual
@@ -205,7 +205,7 @@ def _read_annotations(
 
 
 def _class_list(devkit: Path, annotations: Iterable[Annotation]) -> tuple[str, ...]:
-    """Return the classes of a devkit; the annotations of one list are read already."""
+    """Return the classes of a devkit, given the annotations of one list."""
     voc = set(VOC_CLASSES)
     names = _class_names(annotations)
     if not voc <= names:
@@ -233,7 +233,7 @@ def _other_classes(
 
 
 def _class_names(annotations: Iterable[Annotation]) -> set[str]:
-    return {each.name for annotation in annotations for each in annotation.objects}
+    return {item.name for annotation in annotations for item in annotation.objects}
 
 
 def _names_in_folder(devkit: Path) -> Iterator[str]:
@@ -242,9 +242,9 @@ def _names_in_folder(devkit: Path) -> Iterator[str]:
         try:
             annotation = read_annotation(file)
         except MalformedFileError:
-            # Reported if it belongs to the split; otherwise it does not matter for this dataset.
+            # Reported if it belongs to the split; otherwise irrelevant to this dataset.
             continue
-        yield from (each.name for each in annotation.objects)
+        yield from (item.name for item in annotation.objects)
 
 
 def _apply_annotation(
@@ -264,17 +264,17 @@ def _apply_annotation(
     present: list[int] = []
     difficult: list[int] = []
     boxes: list[AnnotatedBox] = []
-    for each in annotation.objects:
-        if each.name not in classes:
-            if each.name not in others:
-                message = f"unknown class {each.name!r}"
-                builder.add_problem(sample, "unknown_class", message, file=file, line=each.line)
+    for item in annotation.objects:
+        if item.name not in classes:
+            if item.name not in others:
+                message = f"unknown class {item.name!r}"
+                builder.add_problem(sample, "unknown_class", message, file=file, line=item.line)
             continue
-        label = classes.index(each.name)
-        (difficult if each.difficult else present).append(label)
-        if each.corners is not None:
-            boxes.append(AnnotatedBox(label, *each.corners, difficult=each.difficult))
-            builder.check_box(sample, boxes[-1], file, each.line)
+        label = classes.index(item.name)
+        (difficult if item.difficult else present).append(label)
+        if item.corners is not None:
+            boxes.append(AnnotatedBox(label, *item.corners, difficult=item.difficult))
+            builder.check_box(sample, boxes[-1], file, item.line)
     sample.labels = make_labels(len(classes), present, difficult)
     if builder.options.boxes:
         sample.boxes = tuple(boxes)

@@ -1,7 +1,7 @@
 """Results files of the VOC devkit: one text file per class, one line per image or box.
 
 ``comp1_cls_val_dog.txt`` and ``comp2_…`` contain lines ``image_id score``. ``comp3_det_val_dog.txt`` and
-``comp4_…`` contain lines ``image_id score xmin ymin xmax ymax`` in pixels counted from 1, both ends included.
+``comp4_…`` contain lines ``image_id score xmin ymin xmax ymax`` in pixels counted from 1, with inclusive edges.
 `freeloc.writers.voc_results` writes these files.
 """
 
@@ -33,16 +33,16 @@ __all__ = [
 ]
 
 ResultsTask = Literal["cls", "det"]
-"""Classification or detection, as file names abbreviate them."""
+"""Classification or detection, as abbreviated in file names."""
 
 _EXAMPLES: dict[ResultsTask, str] = {"cls": "comp2_cls_val_dog.txt", "det": "comp3_det_val_dog.txt"}
 
 _ROUNDING = 1e-6
-"""Pixels by which a box may end before it starts: rounding errors of a box without width or height."""
+"""Pixels by which a box may end before it starts, because of rounding errors in boxes without width or height."""
 
 
 class DetectionRow(NamedTuple):
-    """One detection as its file contains it.
+    """One detection as stored in its file.
 
     Attributes:
         file: the file.
@@ -62,7 +62,7 @@ class DetectionRow(NamedTuple):
 
 
 def is_results_name(name: str, task: ResultsTask) -> bool:
-    """Return whether a file name is one of the devkit's results."""
+    """Return whether a file name is that of a results file."""
     return re.fullmatch(rf"comp\d+_{task}_.+\.txt", name) is not None
 
 
@@ -70,7 +70,7 @@ def find_results_files(path: Path, task: ResultsTask, classes: Sequence[str]) ->
     """Return the files of one set of results, by class.
 
     Args:
-        path: the folder, or one of the files, whose siblings are found by their names.
+        path: the folder, or one of the files; the others are found by their names.
         task: which files to find.
         classes: the classes of the dataset. Files of VOC's other classes are ignored.
 
@@ -93,7 +93,8 @@ def find_results_files(path: Path, task: ResultsTask, classes: Sequence[str]) ->
     if len(prefixes) > 1:
         names = ", ".join(prefix.rstrip("_") for prefix in prefixes)
         raise DatasetError(
-            f"{path} contains several sets of results ({names}): give one file of the set to read", path=path
+            f"{path} contains several sets of results ({names}): specify one file of the set to read",
+            path=path,
         )
     for file in unknown:
         if not prefixes or file.name.startswith(prefixes[0]):
@@ -104,7 +105,7 @@ def find_results_files(path: Path, task: ResultsTask, classes: Sequence[str]) ->
             )
     if not prefixes:
         raise DatasetError(
-            f"{path} contains no results: give a folder with files such as {_EXAMPLES[task]}", path=path
+            f"{path} contains no results: specify a folder with files such as {_EXAMPLES[task]}", path=path
         )
     return {name: file for name, file in sets[prefixes[0]].items() if name in classes}
 
