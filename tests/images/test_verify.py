@@ -16,8 +16,8 @@ from freeloc.errors import ImageError
 from freeloc.geometry.size import Size
 from freeloc.images import decode_errors, verify
 from freeloc.images.decode import decode_reduced, load_image
-from freeloc.images.hashing import hash_images
-from freeloc.images.verify import VerifiedImage, check_header, verify_images
+from freeloc.images.info import ImageInfo, read_image_info
+from freeloc.images.verify import check_header, verify_images
 from tests.images.sample_images import exif_of
 
 
@@ -97,7 +97,7 @@ def test_half_an_image_passes_the_header_check_and_fails_to_decode(tmp_path: Pat
     whole, half = saved_image(tmp_path / f"whole.{suffix}"), halved(tmp_path / f"half.{suffix}")
     assert check_header(half) == Size(90, 60)
     first, second = verify_images([whole, half])
-    assert first == VerifiedImage(Size(90, 60), *hash_images([whole]))
+    assert [first] == [*read_image_info([whole])]
     assert isinstance(second, ImageError)
     assert second.path == half
     assert re.fullmatch(r"decoding failed \(image file is truncated.*\)", second.reason)
@@ -118,7 +118,7 @@ def test_all_data_of_a_jpeg_is_read_though_few_of_its_pixels_are_computed(
     good, bad = saved_image(tmp_path / "a.jpg"), scratched(tmp_path / "b.jpg")
     assert check_header(bad) == Size(90, 60)
     first, second = verify_images([good, bad])
-    assert (first, decoded) == (VerifiedImage(Size(90, 60), *hash_images([good])), [12])
+    assert ([first], decoded) == ([*read_image_info([good])], [12])
     assert isinstance(second, ImageError)
     assert second.reason.startswith("decoding failed (broken data stream")
 
@@ -145,7 +145,7 @@ def test_size_and_hash(
     Image.new("RGB", (91, 60)).save(path, exif=exif_of(orientation))
     height, width, _ = load_image(path).shape
     (outcome,) = verify_images([path])
-    assert outcome == VerifiedImage(Size(width, height), *hash_images([path]))
+    assert outcome == ImageInfo(Size(width, height), read_image_info([path])[0].content_hash)
     assert outcome.size == (Size(60, 91) if orientation == 6 else Size(91, 60))
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from freeloc.errors import FreelocError
-from freeloc.images.hashing import hash_images
+from freeloc.images.info import read_image_info
 from freeloc.paper.selective_search import ProposalCache, ProposalOptions, propose_boxes, selective_search
 
 pytest.importorskip("cv2.ximgproc", reason="the extra reproduce is not installed")
@@ -64,7 +64,7 @@ def test_a_picture_without_any_difference_still_answers() -> None:
 
 def test_proposals_are_kept_by_content_and_options(image: Path, tmp_path: Path) -> None:
     store = ProposalCache.open(tmp_path / "kept", ProposalOptions(side=128))
-    contents = hash_images([image])
+    contents = [info.content_hash for info in read_image_info([image])]
     (made,) = propose_boxes([image], contents, store, quiet=True)
     (entry,) = store.folder.glob("*/*.npy")
     np.testing.assert_array_equal(made, selective_search(image, store.options))
@@ -94,7 +94,8 @@ def test_most_objects_of_real_images_are_met(voc_root: Path, tmp_path: Path) -> 
 
     some = open_dataset(voc_root, split="val", boxes=True, checks=DatasetChecks(quiet=True)).samples[:20]
     paths = [sample.path for sample in some]
-    found = propose_boxes(paths, hash_images(paths), ProposalCache.open(tmp_path), quiet=True)
+    contents = [info.content_hash for info in read_image_info(paths)]
+    found = propose_boxes(paths, contents, ProposalCache.open(tmp_path), quiet=True)
     best = [
         overlap(boxes, (box.x1, box.y1, box.x2, box.y2)).max()  # type: ignore[arg-type]
         for sample, boxes in zip(some, found, strict=True)

@@ -77,7 +77,7 @@ def test_the_command_reads_tags_alone(
 
 
 def test_mistakes_are_named(copy: Path, tiny_training: Dataset, tiny_scenes: Dataset) -> None:
-    with pytest.raises(FreelocError, match=r"was trained on .* that it has not seen"):
+    with pytest.raises(FreelocError, match=r"was trained on .* that it was not trained on"):
         calibrate(copy, tiny_training, quiet=True)
     with pytest.raises(FreelocError, match="no images"):
         calibrate(copy, replace(tiny_scenes, samples=()), quiet=True)

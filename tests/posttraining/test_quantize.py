@@ -186,7 +186,7 @@ def test_the_command(
     image, out = tiny_scenes.samples[0].path, tmp_path / "eight.safetensors"
     answer = freeloc("quantize", tiny_run, image.parent, "--out", out, "--calibration-images", 2)
     assert (answer.code, answer.out) == (0, "")
-    assert "calibrating on 2 images" in answer.err
+    assert "quantization calibration on 2 images" in answer.err
     assert f"wrote {out}" in answer.err
     answer = freeloc("predict", out, image, "--precision", "int8", "--out", tmp_path / "found", "--quiet")
     assert (answer.code, answer.err) == (0, "")

@@ -9,6 +9,7 @@ import json
 import math
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 
+from freeloc.datasets import open_dataset
 from freeloc.datasets.dataset import AnnotatedBox, Dataset, Sample
 from freeloc.demo.scenes import SCENE_CLASSES
 from freeloc.errors import FreelocError
@@ -189,6 +191,35 @@ class TestFeatures:
         quick(scenes, tmp_path / "second", cache_folder=cache, seed=9)
         assert len(count_of.sides) == COUNT * len(SCALES)
         assert_equal(weights(tmp_path / "first"), weights(reference))
+
+    @pytest.mark.parametrize("opened", [True, False])
+    def test_every_image_is_opened_twice(
+        self,
+        scenes: Dataset,
+        quick: Callable[..., Model],
+        reference: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        opened: bool,
+    ) -> None:
+        """Once to check, measure and hash it, and once to extract its features at all scales."""
+        opens: Counter[str] = Counter()
+        own_open = Path.open
+
+        def count_open(self: Path, *arguments: Any, **options: Any) -> Any:
+            opens[self.name] += 1
+            return own_open(self, *arguments, **options)
+
+        folder = scenes.samples[0].path.parent
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "open", count_open)
+            # A dataset that is created in code stores no sizes and hashes.
+            dataset = open_dataset(folder, classes=scenes.classes) if opened else scenes
+            quick(dataset, tmp_path / "run", cache_folder=tmp_path / "cache")
+        assert {sample.path.name: opens[sample.path.name] for sample in scenes} == {
+            sample.path.name: 2 for sample in scenes
+        }
+        assert_equal(weights(tmp_path / "run"), weights(reference))
 
     def test_an_interrupted_extraction_goes_on(
         self, scenes: Dataset, quick: Callable[..., Model], count_of: Counted, reference: Path, tmp_path: Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freeloc.geometry.size import Size
+from freeloc.images.info import ImageInfo, read_image_info
 
 __all__ = ["ABSENT", "IGNORE", "PRESENT", "AnnotatedBox", "Corners", "Dataset", "Labels", "Sample"]
 
@@ -117,4 +118,29 @@ class Dataset:
         for sample in self.samples:
             # A file name may contain bytes that are not text.
             digest.update(os.fsencode(sample.path.name) + b"\0" + sample.labels.tobytes())
+        return digest.hexdigest()
+
+    def image_info(self) -> tuple[ImageInfo, ...]:
+        """Return size and content hash of every image, reading only the files of samples that do not store them.
+
+        Raises:
+            ImageError: a file cannot be read, or it is not an image.
+        """
+        unknown = [sample.path for sample in self if sample.size is None or sample.content_hash is None]
+        infos = iter(read_image_info(unknown))
+        return tuple(
+            next(infos)
+            if sample.size is None or sample.content_hash is None
+            else ImageInfo(sample.size, sample.content_hash)
+            for sample in self
+        )
+
+    def content_fingerprint(self, image_info: Sequence[ImageInfo]) -> str:
+        """Return the SHA-256 of classes, file names, labels and image files, in hexadecimal.
+
+        Args:
+            image_info: the return value of `image_info`.
+        """
+        digest = hashlib.sha256(self.fingerprint.encode())
+        digest.update("\n".join(info.content_hash for info in image_info).encode())
         return digest.hexdigest()

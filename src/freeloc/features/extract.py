@@ -22,8 +22,7 @@ from freeloc.features.compute import compute_features, crop_features, feature_ca
 from freeloc.features.sources import CachedFeatures
 from freeloc.geometry.grid import Grid
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.decode import read_image_size
-from freeloc.images.hashing import hash_images
+from freeloc.images.info import ImageInfo, read_image_info
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import pluralize, print_status, track
 from freeloc.nn.backbones.base import Backbone
@@ -38,22 +37,22 @@ def extract(
     network: Network,
     pyramid: Pyramid,
     *,
-    content_hashes: Sequence[str] | None = None,
+    image_info: Sequence[ImageInfo] | None = None,
     cache_folder: Path | None = None,
     cache_format: CacheFormat = "float16",
     quiet: bool = False,
 ) -> CachedFeatures:
     """Compute the features of images at all scales, except those that are cached already.
 
-    All cores are used. An interrupted extraction resumes where it stopped; if everything is cached, the images are
-    only hashed.
+    All cores are used. An interrupted extraction resumes where it stopped; if everything is cached, no
+    image is decoded.
 
     Args:
         paths: the images.
         backbone: the frozen backbone.
         network: the compiled backbone.
         pyramid: scales and padding.
-        content_hashes: content hash of each image; None to compute them.
+        image_info: size and content hash of each image; None to read them.
         cache_folder: parent folder of all caches; None for the user's cache folder.
         cache_format: how values are stored.
         quiet: show no progress.
@@ -63,20 +62,19 @@ def extract(
         OutputError: the disk has too little space, or the cache cannot be written.
     """
     cache = FeatureCache.open(backbone, network, pyramid.padding, cache_folder, cache_format)
-    hashes = hash_images(paths) if content_hashes is None else tuple(content_hashes)
+    infos = read_image_info(paths) if image_info is None else image_info
     cached = cache.entry_names()
     missing: dict[str, _MissingImage] = {}
-    for path, content_hash in zip(paths, hashes, strict=True):
-        scales = tuple(
-            scale for scale in pyramid.scales if cache.entry_path(content_hash, scale).name not in cached
-        )
+    for path, info in zip(paths, infos, strict=True):
+        names = {scale: cache.entry_path(info.content_hash, scale).name for scale in pyramid.scales}
+        scales = tuple(scale for scale, name in names.items() if name not in cached)
         if scales:
-            missing[content_hash] = _MissingImage(path, content_hash, Pyramid(scales, pyramid.padding))
+            missing[info.content_hash] = _MissingImage(path, info, Pyramid(scales, pyramid.padding))
     if missing:
         extraction = _Extraction(cache, backbone, network, tuple(missing.values()))
         extraction.check_disk_space(quiet=quiet)
         extraction.run(quiet=quiet)
-    return CachedFeatures(cache, hashes, pyramid.scales)
+    return CachedFeatures(cache, tuple(info.content_hash for info in infos), pyramid.scales)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ class _MissingImage:
     """An image and the scales at which its features are not cached."""
 
     path: Path
-    content_hash: str
+    info: ImageInfo
     pyramid: Pyramid
 
 
@@ -101,7 +99,7 @@ class _Extraction:
         """Raise an error unless the disk has space for the missing features."""
         needed = 0
         for image in self.missing:
-            for grid in image.pyramid.grids(read_image_size(image.path), self.backbone.layout):
+            for grid in image.pyramid.grids(image.info.size, self.backbone.layout):
                 rows, cols = self.backbone.cached_size(grid)
                 needed += entry_bytes(rows * cols, self.backbone.channels, self.cache.format)
         folder = self.cache.folder
@@ -136,7 +134,7 @@ class _Extraction:
     def _extract_image(self, image: _MissingImage) -> None:
         for grid, canvas in feature_canvases(image.path, self.backbone, image.pyramid):
             values = crop_features(self.network(canvas), self.backbone.cached_size(grid))
-            self.cache.store(image.content_hash, grid.scale, values)
+            self.cache.store(image.info.content_hash, grid.scale, values)
 
     def _run_in_batches(self) -> Iterator[None]:
         """Compute canvases of one shape in batches, while threads decode the next images and store the last."""
@@ -151,7 +149,7 @@ class _Extraction:
         yield from prefetch(self._store, computed, threads=threads)
 
     def _canvases(self, image: _MissingImage) -> tuple[str, list[tuple[Grid, Uint8Array]]]:
-        return image.content_hash, list(feature_canvases(image.path, self.backbone, image.pyramid))
+        return image.info.content_hash, list(feature_canvases(image.path, self.backbone, image.pyramid))
 
     def _store(self, computed: tuple[str, list[tuple[Grid, FeatureMap]]]) -> None:
         content_hash, maps = computed

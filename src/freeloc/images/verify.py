@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -16,12 +15,13 @@ from freeloc.geometry.size import Size
 from freeloc.images.decode import decode_reduced
 from freeloc.images.decode_errors import image_error
 from freeloc.images.identify import header_size, identify, open_file
+from freeloc.images.info import ImageInfo
 from freeloc.images.jpeg_end import has_end_marker
 from freeloc.io.content_hash import hash_bytes, hash_file
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import track
 
-__all__ = ["VerifiedImage", "check_header", "verify_images"]
+__all__ = ["check_header", "verify_images"]
 
 _PROGRESS_FROM = 500
 """Progress is shown from this number of images."""
@@ -31,19 +31,6 @@ _MAX_BYTES_IN_MEMORY = 64_000_000
 
 # More threads would save little time, because part of the work holds the interpreter lock, and need more memory.
 _THREADS = min(4, os.cpu_count() or 1)
-
-
-@dataclass(frozen=True, slots=True)
-class VerifiedImage:
-    """An image file that decodes without an error.
-
-    Attributes:
-        size: size of the upright image.
-        content_hash: hash of the file's bytes; see `freeloc.io.content_hash`.
-    """
-
-    size: Size
-    content_hash: str
 
 
 def check_header(path: Path) -> Size:
@@ -62,7 +49,7 @@ def check_header(path: Path) -> Size:
     return size
 
 
-def verify_images(paths: Sequence[Path], *, quiet: bool = False) -> Iterator[VerifiedImage | ImageError]:
+def verify_images(paths: Sequence[Path], *, quiet: bool = False) -> Iterator[ImageInfo | ImageError]:
     """Decode images as cheaply as their formats allow, and hash their files.
 
     An image fails this check exactly if `freeloc.images.decode.load_image` raises an error for it. JPEG files are
@@ -79,7 +66,7 @@ def verify_images(paths: Sequence[Path], *, quiet: bool = False) -> Iterator[Ver
     return track(outcomes, "checking images", len(paths), quiet=quiet or len(paths) < _PROGRESS_FROM)
 
 
-def _verify(path: Path) -> VerifiedImage | ImageError:
+def _verify(path: Path) -> ImageInfo | ImageError:
     try:
         with open_file(path) as file:
             try:
@@ -98,7 +85,7 @@ def _verify(path: Path) -> VerifiedImage | ImageError:
             _image, size = decode_reduced(image, path, 1)
     except ImageError as error:
         return error
-    return VerifiedImage(size, content_hash)
+    return ImageInfo(size, content_hash)
 
 
 def _check_end(image: ImageFile.ImageFile, file: IO[bytes], path: Path) -> None:

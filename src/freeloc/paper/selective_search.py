@@ -125,7 +125,7 @@ class ProposalCache:
 
         Args:
             path: the image.
-            content: hash of its file, see `freeloc.images.hashing.hash_images`.
+            content: hash of its file, see `freeloc.io.content_hash`.
         """
         entry = self.folder / content[:2] / f"{content}.npy"
         if (cached := _load(entry)) is not None:

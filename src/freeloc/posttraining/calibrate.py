@@ -1,16 +1,15 @@
-"""Calibrating a model that is there already: on tagged images that it was not trained on."""
+"""Calibration of a trained model on tagged images that it was not trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from freeloc._choices import InferencePrecision, Runtime
 from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import Dataset
-from freeloc.errors import FreelocError
-from freeloc.images.hashing import hash_images
+from freeloc.errors import DatasetError
 from freeloc.inference.fusion import pooled_scores
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.score_map import sigmoid
@@ -21,8 +20,6 @@ from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.models.model import Model
 from freeloc.models.platt_scaling import fit_calibration
 from freeloc.models.registry import find_model, model_file, writable_path
-from freeloc.runtime import InferencePrecision, Runtime
-from freeloc.training.run_setup import data_fingerprint
 
 __all__ = ["calibrate"]
 
@@ -37,78 +34,79 @@ def calibrate(
     precision: InferencePrecision = "auto",
     quiet: bool = False,
 ) -> Model:
-    """Fit a model's probabilities and thresholds on held-out images; its scores and points stay as they are.
+    """Fit a model's probabilities and thresholds on held-out images; its scores and points do not change.
 
-    The images are looked at as `Localizer` does by default, at the model's own scales.
+    The images are scored at the model's default scales.
 
     Args:
-        model: a model file, the run folder that holds it, or a name, see `freeloc.models.registry.find_model`.
-        dataset: tagged images that the model was not trained on, with its classes. Boxes are not looked at.
-        out: the model file to write; default: the model's own, as a whole. One that comes with freeloc stays as it
-            is, and the new one lies in the user's folder, where its name finds it from then on.
-        weights: local weight file of the backbone, where it is not the embedded one.
-        runtime: who executes the network.
-        precision: its arithmetic.
+        model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
+        dataset: tagged images that the model was not trained on, with the model's classes. Boxes are not read.
+        out: the model file to write. By default the model's own file is replaced; a model that comes with freeloc
+            is written to the user's folder instead, where its name finds it from then on.
+        weights: local weight file of the backbone; None uses the weights that come with it.
+        runtime: the library that runs the network.
+        precision: arithmetic of the network.
         quiet: show no progress.
 
     Returns:
-        The model as it was written.
+        The calibrated model.
 
     Raises:
-        FreelocError: the model was trained on these very images, they have other classes or there are none,
-            one cannot be read, or the file cannot be written.
+        DatasetError: the model was trained on these images, or they have other classes, or there are no images.
+        ImageError: an image cannot be read.
+        ModelError: there is no such model, or its file is damaged.
+        OutputError: the model file cannot be written.
     """
     source = find_model(model)
     target = writable_path(source) if out is None else model_file(out)
     header = ModelFile.open(source).header
-    contents = hash_images([sample.path for sample in dataset])
-    _check(header, dataset, contents)
+    fingerprint = dataset.content_fingerprint(dataset.image_info())
+    _check_dataset(header, dataset, fingerprint)
     localizer = Localizer.load(source, weights=weights, runtime=runtime, precision=precision)
-    scores = _scores(localizer, dataset, quiet=quiet)
+    scores = _score(localizer, dataset, quiet=quiet)
     facts = {
         "by": "held-out images",
         "name": dataset.name,
-        "data": data_fingerprint(dataset, contents),
+        "data": fingerprint,
         "images": len(dataset),
         "scales": list(header.scales),
     }
-    fitted = fit_calibration(scores, dataset.labels, facts)
-    made = localizer.model.with_header(calibration=fitted)
-    made.save(target)
+    calibration = fit_calibration(scores, dataset.labels, facts)
+    calibrated = localizer.model.with_header(calibration=calibration)
+    calibrated.save(target)
     if not quiet:
-        print_status(_told(fitted, scores, dataset))
+        print_status(_summary(calibration, scores, dataset))
         print_status(f"wrote {target}")
-    return made
+    return calibrated
 
 
-def _check(header: ModelHeader, dataset: Dataset, contents: Sequence[str]) -> None:
+def _check_dataset(header: ModelHeader, dataset: Dataset, fingerprint: str) -> None:
     if not len(dataset):
-        raise FreelocError(f"{dataset.name} has no images: nothing to calibrate on")
+        raise DatasetError(f"{dataset.name} has no images: calibration requires at least one")
     if dataset.classes != header.classes:
-        raise FreelocError(
-            f"the model knows the classes {', '.join(header.classes)} but {dataset.name} has "
-            f"{', '.join(dataset.classes)}: calibrate on data with the model's classes in the same order"
+        raise DatasetError(
+            f"the classes of {dataset.name} are {', '.join(dataset.classes)}, but those of the model are "
+            f"{', '.join(header.classes)}: use data with the model's classes in the same order"
         )
-    trained_on = header.training_data.get("fingerprint")
-    if trained_on == data_fingerprint(dataset, contents):
-        raise FreelocError(
-            f"the model was trained on {dataset.name}, and is surer of these images than of others: give "
-            "tagged images that it has not seen, or train with --calibrate 5, which needs no others"
+    if header.training_data.get("fingerprint") == fingerprint:
+        raise DatasetError(
+            f"the model was trained on {dataset.name}, so its scores of these images are too confident: use "
+            "tagged images that it was not trained on, or train with calibration folds, which need no other images"
         )
 
 
-def _scores(localizer: Localizer, dataset: Dataset, *, quiet: bool) -> Float32Array:
+def _score(localizer: Localizer, dataset: Dataset, *, quiet: bool) -> Float32Array:
     maps = localizer.score_maps_many([sample.path for sample in dataset])
-    looked_at = track(maps, "scoring images", len(dataset), quiet=quiet)
-    return np.stack([pooled_scores(own, localizer.pooling) for own in looked_at])
+    tracked = track(maps, "scoring images", len(dataset), quiet=quiet)
+    return np.stack([pooled_scores(scale_maps, localizer.pooling) for scale_maps in tracked])
 
 
-def _told(fitted: Calibration, scores: Float32Array, dataset: Dataset) -> str:
+def _summary(calibration: Calibration, scores: Float32Array, dataset: Dataset) -> str:
     before = calibration_error(sigmoid(scores), dataset.labels)
-    after = calibration_error(fitted.probabilities(scores), dataset.labels)
-    few = int(((dataset.labels > 0).sum(axis=0) == 0).sum())
-    missing = f"; {few} of its classes without a positive" if few else ""
+    after = calibration_error(calibration.probabilities(scores), dataset.labels)
+    without = int(((dataset.labels > 0).sum(axis=0) == 0).sum())
+    missing = f" ({without} of its classes without a positive)" if without else ""
     return (
-        f"calibrated on {pluralize(len(dataset), 'image')}{missing}: calibration error {100 * before:.1f}%, "
-        f"and {100 * after:.1f}% now (measured on the same images: freeloc evaluate tells it on others)"
+        f"calibrated on {pluralize(len(dataset), 'image')}{missing}: the calibration error on these images was "
+        f"{100 * before:.1f}% before and is {100 * after:.1f}% now; evaluate on other images for an unbiased value"
     )

@@ -1,6 +1,6 @@
-"""Int8 networks for models: the same search in eight bits, calibrated on a few dozen images.
+"""Int8 networks for models, calibrated on a few dozen images.
 
-The images need neither tags nor boxes; like those that will be predicted is all they should be.
+The images need neither tags nor boxes, but should resemble those of prediction.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from freeloc.errors import FreelocError
-from freeloc.geometry.grid import CellLayout
+from freeloc.errors import ConfigurationError
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.inference.scoring_graph import int8_parts
@@ -25,14 +24,15 @@ from freeloc.io.progress import pluralize, print_status
 from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
 from freeloc.models.registry import find_model, model_file, writable_path
+from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.posttraining.nncf_quantization import quantize_network
 from freeloc.runtime.protocol import Canvas
 
-__all__ = ["IMAGES", "quantize"]
+__all__ = ["CALIBRATION_IMAGES", "quantize"]
 
-IMAGES = 64
-"""How many images a network is calibrated on, unless another number is given."""
+CALIBRATION_IMAGES = 64
+"""Default number of images for quantization calibration."""
 
 
 def quantize(
@@ -41,94 +41,110 @@ def quantize(
     *,
     out: str | Path | None = None,
     weights: str | Path | None = None,
-    calibration_images: int = IMAGES,
+    calibration_images: int = CALIBRATION_IMAGES,
     seed: int = 0,
     quiet: bool = False,
 ) -> Model:
-    """Give a model an int8 network beside its head: a third less time, for processors that multiply eight bits.
+    """Add an int8 network to a model, which takes a third less time on processors that compute int8 natively.
 
-    ``Localizer.load(model, precision="int8")`` runs it. Head and float network stay as they are.
+    ``Localizer.load(model, precision="int8")`` runs it. The head and the float network do not change.
 
     Args:
-        model: a model file, the run folder that holds it, or a name, see `freeloc.models.registry.find_model`.
+        model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
         images: images to draw from.
-        out: the model file to write; default: the model's own, as a whole. One that comes with freeloc stays as it
-            is, and the new one lies in the user's folder, where its name finds it from then on.
-        weights: local weight file of the backbone, where it is not the embedded one.
-        calibration_images: how many are drawn; all where there are fewer.
-        seed: of the draw.
-        quiet: say nothing.
+        out: the model file to write. By default the model's own file is replaced; a model that comes with freeloc
+            is written to the user's folder instead, where its name finds it from then on.
+        weights: local weight file of the backbone; None uses the weights that come with it.
+        calibration_images: number of images to draw for quantization calibration; if there are fewer, all are
+            used.
+        seed: seed of the drawn images and scales.
+        quiet: show no progress.
 
     Returns:
-        The model as it was written.
+        The model with the int8 network.
 
     Raises:
-        FreelocError: NNCF is not installed (the extra ``int8``), there is no image or one cannot be read, the
-            backbone's weights cannot be had, or the file cannot be written.
+        ConfigurationError: there are no images.
+        MissingDependencyError: NNCF is not installed (the extra ``int8``).
+        ImageError: an image cannot be read.
+        ModelError: there is no such model, or its file is damaged.
+        BackboneError: the backbone cannot be loaded.
+        OutputError: the model file cannot be written.
     """
     if not images or calibration_images < 1:
-        raise FreelocError("an int8 network is calibrated on images: give at least one")
+        raise ConfigurationError(
+            "an int8 network requires images for quantization calibration: give at least one",
+            parameter="images" if not images else "calibration_images",
+        )
     source = find_model(model)
     target = writable_path(source) if out is None else model_file(out)
     float_model = Model.load(source)
     backbone = float_model.adapt_backbone(load_backbone(float_model.header.backbone, weights))
-    calibration = _Calibration(
-        images, float_model.header, backbone.layout, backbone.pad_color, calibration_images, seed
-    )
+    canvases = _CalibrationCanvases.draw(images, calibration_images, float_model.header, backbone, seed)
     if not quiet:
-        print_status(f"calibrating on {pluralize(calibration.images, 'image')}, {len(calibration)} canvases")
-    scores, readout = int8_parts(backbone, float_model.head)
-    # NNCF shows its progress on standard output, which is for results.
+        print_status(
+            f"quantization calibration on {pluralize(len(canvases.images), 'image')}, {len(canvases)} canvases"
+        )
+    layers, readout = int8_parts(backbone, float_model.head)
+    # NNCF prints progress to standard output, which is reserved for results.
     with redirect_stdout(StringIO() if quiet else sys.stderr):
-        graph = quantize_network(backbone, scores, readout, calibration)
+        graph = quantize_network(backbone, layers, readout, canvases)
     facts: dict[str, Any] = {
-        "images": calibration.images,
-        "canvases": len(calibration),
+        "images": len(canvases.images),
+        "canvases": len(canvases),
         "seed": seed,
         "openvino": version("openvino"),
         "nncf": version("nncf"),
     }
-    # Older files leave layout and fill to the backbone; with them, the network runs without it.
+    # Old model files do not store layout and pad color. With them, the int8 network runs without the backbone.
     header = replace(float_model.header, layout=backbone.layout, pad_color=backbone.pad_color, int8=facts)
-    made = replace(float_model, header=header, int8=graph)
-    made.save(target)
+    quantized = replace(float_model, header=header, int8=graph)
+    quantized.save(target)
     if not quiet:
-        print_status(f"wrote {target}, {target.stat().st_size / 1e6:.1f} MB: run it with --precision int8")
-    return made
+        print_status(
+            f"wrote {target}, {target.stat().st_size / 1e6:.1f} MB: precision int8 uses the new network"
+        )
+    return quantized
 
 
-class _Calibration:
-    """Canvases of images at some of the model's scales, laid out whenever they are asked for."""
+@dataclass(frozen=True, eq=False)
+class _CalibrationCanvases:
+    """Canvases of images, each at some of the model's scales, computed on each iteration.
 
-    def __init__(
-        self,
-        images: Sequence[str | Path],
-        header: ModelHeader,
-        layout: CellLayout,
-        pad_color: tuple[int, int, int],
-        calibration_images: int,
-        seed: int,
-    ) -> None:
+    Attributes:
+        images: the images, each with its scales.
+        pyramid: all scales of the model, and its padding.
+        backbone: the backbone, which determines the cell layout and the pad color.
+    """
+
+    images: Sequence[tuple[str | Path, tuple[float, ...]]]
+    pyramid: Pyramid
+    backbone: Backbone
+
+    @classmethod
+    def draw(
+        cls, images: Sequence[str | Path], count: int, header: ModelHeader, backbone: Backbone, seed: int
+    ) -> _CalibrationCanvases:
+        """Draw images, and scales of each image."""
         generator = np.random.default_rng(seed)
-        drawn = [images[int(index)] for index in generator.permutation(len(images))[:calibration_images]]
-        self.images = len(drawn)
-        self._pyramid = Pyramid(header.scales, header.padding)
-        self._layout = layout
-        self._fill = pad_color
-        # About half of the scales of each: every scale is seen, and twice as many images in the same time.
-        self._drawn = [(image, _some(header.scales, generator)) for image in drawn]
+        drawn = [images[int(index)] for index in generator.permutation(len(images))[:count]]
+        # Each image is used at about half of the scales: all scales occur, with twice as many images in the same
+        # time.
+        with_scales = [(image, _draw_scales(header.scales, generator)) for image in drawn]
+        return cls(with_scales, Pyramid(header.scales, header.padding), backbone)
 
     def __len__(self) -> int:
-        return sum(len(scales) for _image, scales in self._drawn)
+        return sum(len(scales) for _image, scales in self.images)
 
     def __iter__(self) -> Iterator[Canvas]:
-        finest = max(self._pyramid.scales)
-        for image, scales in self._drawn:
-            pyramid = Pyramid(scales, self._pyramid.padding)
-            for _grid, canvas in load_canvases(image, pyramid, self._layout, self._fill, decode_scale=finest):
+        layout, pad_color = self.backbone.layout, self.backbone.pad_color
+        decode_scale = max(self.pyramid.scales)
+        for image, scales in self.images:
+            pyramid = Pyramid(scales, self.pyramid.padding)
+            for _grid, canvas in load_canvases(image, pyramid, layout, pad_color, decode_scale=decode_scale):
                 yield canvas
 
 
-def _some(scales: tuple[float, ...], generator: np.random.Generator) -> tuple[float, ...]:
-    chosen = tuple(scale for scale in scales if generator.random() < 0.5)
-    return chosen or (scales[int(generator.integers(len(scales)))],)
+def _draw_scales(scales: tuple[float, ...], generator: np.random.Generator) -> tuple[float, ...]:
+    drawn = tuple(scale for scale in scales if generator.random() < 0.5)
+    return drawn or (scales[int(generator.integers(len(scales)))],)

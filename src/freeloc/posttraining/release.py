@@ -1,4 +1,4 @@
-"""Models for others: rounded to half their size, with a card that says what they are."""
+"""Release of a model: weights in float16, with a model card."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ __all__ = ["release"]
 def release(
     model: str | Path, out: str | Path, card: ModelCard, *, weights: str | Path | None = None
 ) -> Model:
-    """Write a model to be given to others: weights in float16, and a card.
+    """Write a model for other people: with weights in float16, and with a card.
 
-    Rounding moves a probability by less than the arithmetic of prediction does (bfloat16 rounds eight times as
-    coarsely). An int8 network stays as it is.
+    Rounding to float16 changes probabilities less than prediction in bfloat16, which rounds eight times as
+    coarsely. An int8 network does not change.
 
     Args:
-        model: a model file, the run folder that holds it, or a name.
-        out: the file to write; its name, without ``.safetensors``, is the one that finds it.
-        card: what people want to know of it.
-        weights: local weight file of the backbone, where it is not the embedded one.
+        model: a model file, a run folder, or a name.
+        out: the file to write; its name without ``.safetensors`` becomes the model's name.
+        card: description of the model.
+        weights: local weight file of the backbone; None uses the weights that come with it.
 
     Returns:
-        The model as it was written.
+        The model that was written.
 
     Raises:
-        FreelocError: there is no such model, a weight is beyond float16, or the file cannot be written.
+        ModelError: there is no such model, or a weight is too large for float16.
+        BackboneError: the backbone cannot be loaded.
+        OutputError: the file cannot be written.
     """
     trained = Model.load(model)
-    made = trained.to_float16(load_backbone(trained.header.backbone, weights)).with_header(card=card)
-    made.save(out)
-    return made
+    backbone = load_backbone(trained.header.backbone, weights)
+    released = trained.to_float16(backbone).with_header(card=card)
+    released.save(out)
+    return released

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +13,7 @@ from freeloc.features.arrays import Cells
 from freeloc.features.sources import FeatureSource
 from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.decode import read_image_size
+from freeloc.geometry.size import Size
 from freeloc.inference.fusion import locate
 from freeloc.inference.score_map import ScoreMap
 from freeloc.models.header import DEFAULT_BOX_THRESHOLD
@@ -33,6 +35,7 @@ def fit_box_threshold(
     step: HeadTrainStep,
     features: FeatureSource[Cells],
     dataset: Dataset,
+    sizes: Sequence[Size],
     layout: CellLayout,
     recipe: Recipe,
 ) -> float:
@@ -45,6 +48,7 @@ def fit_box_threshold(
         step: the trained head.
         features: features of the images after training.
         dataset: the images and their tags.
+        sizes: sizes of the images.
         layout: the backbone's layout of cells.
         recipe: scales and padding.
     """
@@ -52,9 +56,8 @@ def fit_box_threshold(
     chosen = dataset.evenly_spaced(_MAX_IMAGES)
     peaks = []
     for index in chosen:
-        sample = dataset.samples[index]
-        size = sample.size or read_image_size(sample.path)
-        maps = [_score_map(step, features, index, grid) for grid in pyramid.grids(size, layout)]
+        grids = pyramid.grids(sizes[index], layout)
+        maps = [_score_map(step, features, index, grid) for grid in grids]
         peaks.append(locate(maps).responses)
     return box_threshold_from_tags(np.stack(peaks), dataset.labels[chosen])
 
@@ -72,10 +75,10 @@ def box_threshold_from_tags(
     Args:
         peaks: (N, K) maxima of the fused maps.
         labels: (N, K) labels: +1 present, −1 absent, 0 ignored.
-        fraction: share of the images without the class whose maximum reaches the threshold.
+        fraction: fraction of the images without the class whose maximum reaches the threshold.
 
     Returns:
-        A share of a map's maximum, clipped to a sensible range; `DEFAULT_BOX_THRESHOLD` if no class has both
+        A fraction of a map's maximum, clipped to a sensible range; `DEFAULT_BOX_THRESHOLD` if no class has both
         positive and negative images.
     """
     thresholds = []

@@ -12,13 +12,13 @@ from freeloc.features.arrays import FeatureMap
 from freeloc.features.extract import extract
 from freeloc.features.sources import FeatureSource, LiveFeatures
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.hashing import hash_images
+from freeloc.images.info import ImageInfo
 from freeloc.nn.backbones.base import Backbone, BackboneSplit
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.backbones.trainable_stages import FROZEN
 from freeloc.runtime import Network, compile_network, torch_device
 from freeloc.training.masked_pooling import check_supervision
-from freeloc.training.run_setup import RunSetup, data_fingerprint
+from freeloc.training.run_setup import RunSetup
 from freeloc.training.settings import TrainingSettings
 
 __all__ = ["PreparedRun", "load_features", "prepare_run", "resolve_settings"]
@@ -36,7 +36,7 @@ class PreparedRun:
         network: the frozen part, compiled.
         device: device on which the head is trained.
         low_precision: whether training computes products in bfloat16.
-        content_hashes: content hash of each image.
+        image_info: size and content hash of each image.
         setup: what decides the weights.
     """
 
@@ -47,7 +47,7 @@ class PreparedRun:
     network: Network
     device: torch.device
     low_precision: bool
-    content_hashes: tuple[str, ...]
+    image_info: tuple[ImageInfo, ...]
     setup: RunSetup
 
 
@@ -83,10 +83,10 @@ def prepare_run(dataset: Dataset, settings: TrainingSettings) -> PreparedRun:
         split.below, runtime=settings.runtime, precision=settings.precision, streams=True
     )
     device, low_precision = torch_device(settings.precision, settings.runtime)
-    content_hashes = hash_images([sample.path for sample in dataset])
+    image_info = dataset.image_info()
     setup = RunSetup(
         recipe=RunSetup.plain_recipe(recipe),
-        data=data_fingerprint(dataset, content_hashes),
+        data=dataset.content_fingerprint(image_info),
         backbone=backbone.fingerprint,
         precision=f"{network.runtime} {network.precision}",
         training_precision="bfloat16" if low_precision else "float32",
@@ -94,7 +94,7 @@ def prepare_run(dataset: Dataset, settings: TrainingSettings) -> PreparedRun:
         cache=settings.cache_format if settings.cache_features else None,
     )
     return PreparedRun(
-        *(dataset, settings, backbone, split, network, device, low_precision, content_hashes, setup)
+        *(dataset, settings, backbone, split, network, device, low_precision, image_info, setup)
     )
 
 
@@ -114,7 +114,7 @@ def load_features(run: PreparedRun, *, quiet: bool) -> FeatureSource[FeatureMap]
         run.split.below,
         run.network,
         Pyramid(settings.recipe.scales, padding),
-        content_hashes=run.content_hashes,
+        image_info=run.image_info,
         cache_folder=settings.cache_folder,
         cache_format=settings.cache_format,
         quiet=quiet,

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import msgspec
 
 from freeloc._choices import CacheFormat
-from freeloc.datasets.dataset import Dataset
 from freeloc.training.recipe import Recipe
 
-__all__ = ["RunSetup", "data_fingerprint"]
+__all__ = ["RunSetup"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +71,3 @@ class RunSetup:
         """Return the names of the fields that differ, sorted."""
         names = (field.name for field in fields(self))
         return sorted(name for name in names if getattr(self, name) != getattr(other, name))
-
-
-def data_fingerprint(dataset: Dataset, content_hashes: Sequence[str]) -> str:
-    """Return the SHA-256 of classes, file names, labels and image files.
-
-    Args:
-        dataset: images and labels.
-        content_hashes: content hash of each image.
-    """
-    digest = hashlib.sha256(dataset.fingerprint.encode())
-    digest.update("\n".join(content_hashes).encode())
-    return digest.hexdigest()

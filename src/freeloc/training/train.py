@@ -193,7 +193,12 @@ class TrainingRun:
             epochs_done = 0 if checkpoint is None else checkpoint.epochs_done
             trainer.fit(first_epoch=epochs_done, observer=self, quiet=self._quiet)
         box_threshold = fit_box_threshold(
-            trainable.head_step, trainable.features, dataset, prepared.backbone.layout, settings.recipe
+            trainable.head_step,
+            trainable.features,
+            dataset,
+            [info.size for info in prepared.image_info],
+            prepared.backbone.layout,
+            settings.recipe,
         )
         model = self._model().with_header(box_threshold=box_threshold)
         self._folder.save_model(model)

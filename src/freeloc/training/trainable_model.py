@@ -9,11 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from freeloc.datasets.dataset import Dataset
 from freeloc.features.arrays import Cells, FeatureMap
 from freeloc.features.sources import FeatureSource, cell_source
-from freeloc.geometry.size import Size
-from freeloc.images.decode import read_image_size
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
@@ -62,15 +59,16 @@ class TrainableModel:
         device, low_precision = run.device, run.low_precision
         head = _new_head(run.backbone, len(run.dataset.classes), recipe, run.settings.seed).to(device)
         head_step = HeadTrainStep(split.projection, head, recipe, low_precision=low_precision, device=device)
+        sizes = [info.size for info in run.image_info]
         features = cell_source(maps)
         source: FeatureSource[Any] = features
         step: TrainStep[Any] = head_step
         if recipe.supervision != "tags":
-            source = masked_cells(features, run.dataset, _sizes(run.dataset), layout, recipe.padding)
+            source = masked_cells(features, run.dataset, sizes, layout, recipe.padding)
             push_outside = recipe.supervision == "masked_outside"
             step = MaskedTrainStep(head_step, push_outside=push_outside, device=device)
         elif split.above is not None:
-            source = stage_inputs(maps, _sizes(run.dataset), layout, recipe.padding)
+            source = stage_inputs(maps, sizes, layout, recipe.padding)
             step = StageTrainStep(split.above, head_step, low_precision=low_precision, device=device)
             features = stage_features(source, split.above, low_precision=low_precision, device=device)
         optimizer = make_optimizer(head, recipe, split.trained)
@@ -88,7 +86,3 @@ def _new_head(backbone: Backbone, classes: int, recipe: Recipe, seed: int) -> Ad
     with torch.random.fork_rng():
         torch.manual_seed(seed % 2**63)
         return AdaptationHead(settings, standardized=recipe.warm_start_epochs > 0)
-
-
-def _sizes(dataset: Dataset) -> list[Size]:
-    return [sample.size or read_image_size(sample.path) for sample in dataset]
