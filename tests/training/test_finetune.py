@@ -80,8 +80,10 @@ class Upper:
         """Loss and gradients of the program's own step."""
         self.modules.zero_grad()
         recipe = {"cell_fraction": 1.0} | recipe
-        learner = HeadTrainStep(self.projection, self.head, Recipe(**recipe), low_precision=False, device=CPU)
-        step = StageTrainStep(self.above, learner, low_precision=False, device=CPU, max_values=together)
+        head_step = HeadTrainStep(
+            self.projection, self.head, Recipe(**recipe), low_precision=False, device=CPU
+        )
+        step = StageTrainStep(self.above, head_step, low_precision=False, device=CPU, max_values=together)
         loss = step.backward(self.maps, self.labels, generator(seed))
         return float(loss), self.gradients(self.modules)
 
@@ -138,7 +140,7 @@ class TestGradient:
         upper.step(together=None)
         assert all(torch.equal(upper.above[1].state_dict()[key], value) for key, value in before.items())
 
-    def test_dropout_and_the_share_of_cells_come_from_the_die(self) -> None:
+    def test_dropout_and_the_share_of_cells_come_from_the_generator(self) -> None:
         upper = Upper(feature_dropout=0.3, hidden_dropout=0.3)
         losses = [upper.step(together=1, seed=seed, cell_fraction=0.5)[0] for seed in (1, 1, 2)]
         assert losses[0] == losses[1] != losses[2]

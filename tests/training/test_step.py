@@ -84,7 +84,7 @@ class Scene:
             head.set_standardization(torch.rand(WIDTH), 0.5 + torch.rand(WIDTH))
         return cls(cells, labels, projection, head)
 
-    def learner(self, *, low_precision: bool = False, **recipe: object) -> HeadTrainStep:
+    def step(self, *, low_precision: bool = False, **recipe: object) -> HeadTrainStep:
         return HeadTrainStep(
             *(self.projection, self.head, Recipe(**({"cell_fraction": 1.0} | recipe))),  # type: ignore[arg-type]
             low_precision=low_precision,
@@ -96,12 +96,24 @@ class Scene:
     ) -> tuple[float, dict[str, Tensor]]:
         """Loss and gradients of the program's own step."""
         self.head.zero_grad()
-        loss = self.learner(low_precision=low_precision, **recipe).loss(
-            self.cells, self.labels, generator(seed)
-        )
+        loss = self.step(low_precision=low_precision, **recipe).loss(self.cells, self.labels, generator(seed))
         loss.backward()
         found = {key: value.grad.clone() for key, value in self.head.named_parameters()}
         return float(loss.detach()), found
+
+    def stable_units(self) -> Tensor:
+        """(hidden,) whether a unit of FCa stays on one side of its ReLU in bfloat16, for all cells."""
+        if self.head.fca is None:
+            return torch.ones(0, dtype=torch.bool)
+        with torch.no_grad():
+            hidden = self.projection(torch.from_numpy(np.concatenate(self.cells)).float())
+            if self.head.standardized:
+                hidden = (hidden - self.head.get_buffer("mean")) * self.head.get_buffer("gain")
+            weight = self.head.fca.weight.detach()
+            inputs = hidden @ weight.T + self.head.fca.bias
+            # Sums of rounded products: their errors grow with the products, not with the sum.
+            magnitude = hidden.abs() @ weight.abs().T + self.head.fca.bias.abs()
+        return (inputs.abs() > 2**-6 * magnitude).all(dim=0)
 
     def by_hand(
         self, masks: list[Tensor] | None = None, pool: str = "max"
@@ -216,10 +228,12 @@ class TestSparseGradient:
         loss, gradients = scene.gradients(low_precision=True)
         wanted_loss, wanted = scene.by_hand()
         assert loss == pytest.approx(wanted_loss, rel=0.05, abs=0.05)
+        stable = scene.stable_units()
         for key, gradient in wanted.items():
             assert gradients[key].dtype == torch.float32
+            units = stable if key.startswith("fca.") else slice(None)
             # Each of three layers rounds to eight bits on its way there and back.
-            error = float((gradients[key].double() - gradient).norm())
+            error = float((gradients[key].double() - gradient)[units].norm())
             assert error <= 0.05 * float(gradient.norm()) + 1e-3, key
 
     def test_ignored_classes_get_no_gradient(self) -> None:
@@ -247,9 +261,9 @@ class TestSparseGradient:
         assert any(len(set(row)) < CLASSES for row in Scene.random(0).winners().tolist())
 
 
-def winners_of(learner: HeadTrainStep, features: Tensor, counts: list[int]) -> Tensor:
+def winners_of(step: HeadTrainStep, features: Tensor, counts: list[int]) -> Tensor:
     """(N, K) positions of the cells that max-pooling selects."""
-    return torch.cat(MaxPooling().select_cells(learner.score_cells(features), counts))
+    return torch.cat(MaxPooling().select_cells(step.score_cells(features), counts))
 
 
 class TestSearch:
@@ -258,7 +272,7 @@ class TestSearch:
     def test_winners_are_the_highest_cells(self, seed: int, hidden: int) -> None:
         scene = Scene.random(seed, hidden)
         features = torch.from_numpy(np.concatenate(scene.cells))
-        winners = winners_of(scene.learner(), features, [len(part) for part in scene.cells])
+        winners = winners_of(scene.step(), features, [len(part) for part in scene.cells])
         assert torch.equal(winners, scene.winners())
 
     @law
@@ -268,7 +282,7 @@ class TestSearch:
         features = torch.from_numpy(np.concatenate(scene.cells))
         scores = scene.head(scene.projection(features.float())).detach()
         counts = [len(part) for part in scene.cells]
-        winners = winners_of(scene.learner(low_precision=True), features, counts)
+        winners = winners_of(scene.step(low_precision=True), features, counts)
         highest = scores.gather(0, scene.winners())
         # Three layers of eight-bit mantissas.
         slack = 0.05 * float(scores.abs().max())
@@ -281,20 +295,20 @@ class TestSearch:
         scene = Scene.random(1)
         features = torch.randn(cells, CHANNELS)
         scores = scene.head(scene.projection(features)).detach()
-        winners = winners_of(scene.learner(), features, [cells])
+        winners = winners_of(scene.step(), features, [cells])
         assert torch.equal(winners[0], scores.argmax(dim=0))
 
     def test_no_gradient_and_no_dropout(self) -> None:
         scene = Scene.random(1, hidden_dropout=0.5, feature_dropout=0.5)
-        learner = scene.learner()
-        assert torch.equal(learner.pooled_scores(scene.cells), learner.pooled_scores(scene.cells))
-        assert not learner.pooled_scores(scene.cells).requires_grad
+        step = scene.step()
+        assert torch.equal(step.pooled_scores(scene.cells), step.pooled_scores(scene.cells))
+        assert not step.pooled_scores(scene.cells).requires_grad
 
     @law
     @given(st.integers(0, 9999))
     def test_pooled_scores_are_each_images_highest(self, seed: int) -> None:
         scene = Scene.random(seed)
-        pooled = scene.learner().pooled_scores(scene.cells)
+        pooled = scene.step().pooled_scores(scene.cells)
         for part, row in zip(scene.cells, pooled, strict=True):
             scores = scene.head(scene.projection(torch.from_numpy(part).float()))
             torch.testing.assert_close(row, scores.detach().max(dim=0).values, rtol=1e-4, atol=1e-5)
@@ -316,7 +330,7 @@ class TestShareOfCells:
         with torch.no_grad():
             head.fcb.weight.fill_(1)
         recipe = Recipe(cell_fraction=fraction, hidden_dropout=0.0)
-        learner = HeadTrainStep(nn.Identity(), head, recipe, low_precision=False, device=CPU)
+        step = HeadTrainStep(nn.Identity(), head, recipe, low_precision=False, device=CPU)
         cells = [np.arange(count, dtype=np.float16)[:, None] for count in counts]
         found = []
         for index in range(len(counts)):
@@ -324,7 +338,7 @@ class TestShareOfCells:
             labels = torch.zeros(len(counts), 1, dtype=torch.int8)
             labels[index] = -1
             state = draws.get_state()
-            loss = float(learner.loss(cells, labels, draws).detach()) * len(counts)
+            loss = float(step.loss(cells, labels, draws).detach()) * len(counts)
             if index < len(counts) - 1:
                 draws.set_state(state)
             found.append(loss + math.log(-math.expm1(-loss)))
@@ -348,15 +362,15 @@ class TestShareOfCells:
         pairs = [self.highest_seen([40, 40], 0.1, draws) for draws in map(generator, range(20))]
         assert sum(abs(first - second) > 0.5 for first, second in pairs) > 5
 
-    def test_the_same_die_draws_the_same(self) -> None:
+    def test_an_equal_generator_draws_the_same(self) -> None:
         assert self.highest_seen([30], 0.1, generator(3)) == self.highest_seen([30], 0.1, generator(3))
 
     @law
     @given(st.integers(0, 9999), st.floats(0.05, 1))
     def test_choosing_before_and_after_the_copy_is_the_same(self, seed: int, fraction: float) -> None:
         scene = Scene.random(seed)
-        learner, draws = scene.learner(cell_fraction=fraction), generator(seed)
-        drawn = [learner.draw_cells(len(part), draws) for part in scene.cells]
+        step, draws = scene.step(cell_fraction=fraction), generator(seed)
+        drawn = [step.draw_cells(len(part), draws) for part in scene.cells]
         rows = steps._row_indices(scene.cells, drawn, CPU)
         np.testing.assert_array_equal(
             steps._select_rows(scene.cells, drawn), np.concatenate(scene.cells)[rows.numpy()]
@@ -416,7 +430,7 @@ class TestFullImages:
         once = {"pooling": "full", "scales": (1.0,), "test_scales": (1.0,)}
         found = scene.gradients(cell_fraction=0.1, **once)
         assert_same(found, scene.by_hand(pool="full"))
-        assert not scene.learner(**once).pooled_scores(scene.cells).requires_grad
+        assert not scene.step(**once).pooled_scores(scene.cells).requires_grad
 
     def test_one_row_of_dropout_a_image(self) -> None:
         scene = Scene.random(2, hidden_dropout=0.5)
@@ -438,7 +452,7 @@ class TestLogSumExp:
 
     def test_of_the_drawn_cells_alone(self) -> None:
         scene = Scene.random(6)
-        drawn, seen = scene.learner(cell_fraction=0.3), generator(0)
+        drawn, seen = scene.step(cell_fraction=0.3), generator(0)
         rows = [drawn.draw_cells(len(part), seen) for part in scene.cells]
         found = scene.gradients(pooling="lse", cell_fraction=0.3)
         scene.cells = [part[row.numpy()] if row is not None else part for part, row in zip(scene.cells, rows)]
@@ -462,7 +476,7 @@ def test_every_pooling_at_low_precision_is_nearly_the_same(pooling: str, pool: s
 @pytest.mark.parametrize("pooling", ["max", "lse", "topk", "average"])
 def test_pooled_scores_are_those_prediction_gives(pooling: str) -> None:
     scene = Scene.random(5)
-    pooled = scene.learner(pooling=pooling).pooled_scores(scene.cells)
+    pooled = scene.step(pooling=pooling).pooled_scores(scene.cells)
     for part, row in zip(scene.cells, pooled, strict=True):
         scores = scene.head(scene.projection(torch.from_numpy(part).float())).detach().numpy()
         np.testing.assert_allclose(
@@ -477,7 +491,7 @@ class TestAverage:
         scene = Scene.random(seed, hidden)
         assert_same(scene.gradients(pooling="average"), scene.by_hand(pool="mean"))
 
-    def test_dropout_comes_from_the_die(self) -> None:
+    def test_dropout_comes_from_the_generator(self) -> None:
         scene = Scene.random(2, hidden=12, hidden_dropout=0.5)
         losses = [scene.gradients(seed, pooling="average")[0] for seed in (1, 1, 2)]
         assert losses[0] == losses[1] != losses[2]

@@ -142,7 +142,7 @@ class TestDeterminism:
     def test_same_seed_same_weights(
         self, scenes: Dataset, quick: Callable[..., Model], reference: Path, tmp_path: Path
     ) -> None:
-        torch.manual_seed(12345)  # the program's own dice do not hang on the user's
+        torch.manual_seed(12345)  # training does not depend on torch's global generator
         model = quick(scenes, tmp_path / "again")
         assert_equal(weights(tmp_path / "again"), weights(reference))
         assert_equal(dict(model.head.state_dict()), weights(reference))
@@ -281,7 +281,7 @@ class TestFeatures:
 
 
 @pytest.mark.parametrize("stage", ["projection", "7"])
-def test_mini_batches_through_the_backbone_at_once_teach_the_same(
+def test_running_mini_batches_through_the_backbone_at_once_changes_little(
     scenes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     """As on a GPU; and the same run twice is the same bit for bit, however its threads fall."""

@@ -112,12 +112,12 @@ def test_rescaling_lowers_the_loss_and_keeps_the_ranking(pooling: str) -> None:
     source = Source()
     head, _ = trained(source)
     recipe = Recipe(cell_fraction=1.0, pooling=pooling)
-    learner = HeadTrainStep(nn.Identity(), head, recipe, low_precision=False, device=torch.device("cpu"))
+    step = HeadTrainStep(nn.Identity(), head, recipe, low_precision=False, device=torch.device("cpu"))
     labels = torch.from_numpy(source.labels)
-    before = learner.pooled_scores(source.all)
+    before = step.pooled_scores(source.all)
     batches = [Batch(tuple(range(start, start + 20)), 1.0) for start in (0, 20, 40)]
-    rescale_pooled_scores(learner, source, labels, batches)
-    after = learner.pooled_scores(source.all)
+    rescale_pooled_scores(step, source, labels, batches)
+    after = step.pooled_scores(source.all)
     assert logistic_loss(after, labels) < logistic_loss(before, labels)
     if pooling != "lse":  # a slope within log-sum-exp is not one outside
         assert torch.equal(before.argsort(dim=0), after.argsort(dim=0))
@@ -139,11 +139,11 @@ def test_rescaling_of_one_class_agrees_with_scikit_learn() -> None:
             self.requests = []
             self.all = [np.full((1, 1), score, np.float16) for score in scores]
 
-    learner = HeadTrainStep(
+    step = HeadTrainStep(
         nn.Identity(), head, Recipe(cell_fraction=1.0), low_precision=False, device=torch.device("cpu")
     )
     labels = torch.from_numpy(np.where(shown, 1, -1).astype(np.int8)[:, None])
-    rescale_pooled_scores(learner, One(), labels, [Batch(tuple(range(400)), 1.0)])
+    rescale_pooled_scores(step, One(), labels, [Batch(tuple(range(400)), 1.0)])
     reference = LogisticRegression(C=1e9).fit(scores.astype(np.float16).astype(float)[:, None], shown)
     assert float(head.fcb.weight.detach()) == pytest.approx(float(reference.coef_[0, 0]), rel=0.02)
     assert float(head.fcb.bias.detach()) == pytest.approx(float(reference.intercept_[0]), abs=0.02)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from freeloc._choices import CacheFormat, Precision, Runtime
 from freeloc.errors import check_choice
-from freeloc.features.cache import CacheFormat
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
-from freeloc.runtime import Precision, Runtime
 from freeloc.training.recipe import RECIPES, Recipe
 
 __all__ = ["TrainingSettings"]
@@ -50,8 +49,3 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         check_choice("cache_format", self.cache_format, CacheFormat)
-
-    @property
-    def stored_format(self) -> CacheFormat | None:
-        """Format in which features are cached; None if they are not."""
-        return self.cache_format if self.cache_features else None

@@ -1,0 +1,59 @@
+"""The setup of a run: plain JSON, compared by field, read with type checks."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from freeloc.training.recipe import RECIPES, Recipe
+from freeloc.training.run_setup import RunSetup
+
+SETUP = RunSetup(
+    recipe=RunSetup.plain_recipe(RECIPES["paper"]),
+    data="d",
+    backbone="b",
+    precision="openvino float32",
+    training_precision="float32",
+    seed=7,
+    cache="int8",
+)
+
+
+def test_json_restores_an_equal_setup() -> None:
+    assert RunSetup.from_json(json.loads(json.dumps(SETUP.as_json()))) == SETUP
+
+
+def test_the_recipe_is_plain_json() -> None:
+    recipe = RunSetup.plain_recipe(RECIPES["paper"])
+    assert recipe == json.loads(json.dumps(recipe))
+    assert recipe["scales"] == [0.7, 0.84, 1.0, 1.18, 1.4]
+    assert recipe.keys() == {field.name for field in dataclasses.fields(Recipe)}
+
+
+def test_differences_name_the_fields() -> None:
+    assert SETUP.differences(SETUP) == []
+    other = dataclasses.replace(SETUP, seed=8, data="e", cache=None)
+    assert SETUP.differences(other) == ["cache", "data", "seed"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"seed": "7"}, {"seed": 7.5}, {"recipe": None}, {"data": 3}, {"cache": "int4"}, {"precision": None}],
+)
+def test_values_of_the_wrong_type_are_rejected(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Expected|Invalid"):
+        RunSetup.from_json(SETUP.as_json() | changes)
+
+
+def test_the_manifest_contains_the_setup() -> None:
+    manifest = SETUP.as_json() | {"data": {"fingerprint": "d", "images": 3}, "resumed": False}
+    assert RunSetup.from_manifest(manifest) == SETUP
+
+
+@pytest.mark.parametrize("data", [None, "d", {}, {"fingerprint": 3}, ["d"]])
+def test_an_incomplete_manifest_contains_none(data: object) -> None:
+    assert RunSetup.from_manifest(SETUP.as_json() | {"data": data}) is None
+    assert RunSetup.from_manifest({}) is None
