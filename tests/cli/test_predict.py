@@ -86,7 +86,7 @@ def test_without_a_folder_the_same_lines_are_printed(
     for option in ("--overlay", "--maps"):
         answer = freeloc(*words, option)
         assert (answer.code, answer.out) == (2, "")
-        assert "there is no output folder; give one" in answer.err
+        assert "there is no output folder; specify one" in answer.err
 
 
 def test_on_a_terminal_words_are_printed(
@@ -222,10 +222,10 @@ def test_pictures_of_other_kinds_are_counted(
     [
         (("--scales", "0.5,x"), "scales is '0.5,x', which is not a list of numbers"),
         (("--scales", ","), "scales is empty: specify at least one scale, such as 1.0 (option --scales)"),
-        (("--scales", "0"), "scales contains 0: give scales between"),
+        (("--scales", "0"), "scales contains 0: specify scales between"),
         (("--scales", "nan"), "scales contains nan"),
-        (("--threshold", "1.5"), "threshold is 1.5: give a probability"),
-        (("--threshold", "nan"), "threshold is nan: give a probability"),
+        (("--threshold", "1.5"), "threshold is 1.5: it must be a probability"),
+        (("--threshold", "nan"), "threshold is nan: it must be a probability"),
         (("--weights", "gone.safetensors"), "weight file gone.safetensors does not exist"),
     ],
 )

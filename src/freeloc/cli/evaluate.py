@@ -156,7 +156,7 @@ def evaluate(
         # With --detections the model may be left out: the one path given is the data.
         model, data = None, None if model is None else Path(model)
     if data is None:
-        raise typer.BadParameter("give MODEL and DATA, or --detections and DATA", param_hint="'DATA'")
+        raise typer.BadParameter("specify MODEL and DATA, or --detections and DATA", param_hint="'DATA'")
     options = EvaluationOptions(
         flavour=ap,
         location=LocationOptions(

@@ -111,7 +111,7 @@ class ModelSource:
         if backbone.fingerprint != self.header.backbone_fingerprint:
             raise BackboneError(
                 f"the model was trained on other weights of backbone {self.header.backbone} than those that were "
-                "loaded: give the weights that it was trained on",
+                "loaded: use the weights on which it was trained",
                 parameter="weights",
             )
         return backbone

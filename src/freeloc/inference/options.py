@@ -52,7 +52,7 @@ class LocalizerOptions:
     def _check_scales(self) -> None:
         if self.preset is not None:
             raise ConfigurationError(
-                "scales and preset both choose the scales: give only one of them", parameter="preset"
+                "scales and preset both choose the scales: specify only one of them", parameter="preset"
             )
         if not isinstance(self.scales, tuple | list):
             raise ConfigurationError(
@@ -61,7 +61,7 @@ class LocalizerOptions:
             )
         if len(set(self.scales)) < len(self.scales):
             values = ", ".join(f"{scale:g}" for scale in self.scales)
-            raise ConfigurationError(f"scales are {values}: give every scale only once", parameter="scales")
+            raise ConfigurationError(f"scales are {values}: list every scale only once", parameter="scales")
         object.__setattr__(self, "scales", Pyramid(tuple(self.scales)).scales)
 
     @property

@@ -1,4 +1,4 @@
-"""A layer that works on each cell separately: a 1×1 convolution over maps or over lists of cells."""
+"""A 1×1 convolution over maps or lists of cells, which processes each cell separately."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Conv1x1(nn.Module):
     Args:
         inputs: number of input values per cell.
         outputs: number of output values per cell.
-        ceiling: None for a linear layer; otherwise outputs are clamped to [0, ceiling]: 6 means ReLU6, infinity
-            means ReLU.
+        ceiling: None for a linear layer; otherwise outputs are clamped to [0, ceiling]: 6 for ReLU6, infinity for
+            ReLU.
     """
 
     def __init__(self, inputs: int, outputs: int, ceiling: float | None = None) -> None:

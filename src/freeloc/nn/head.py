@@ -1,6 +1,6 @@
 """The head: the paper's adaptation layers (section 3).
 
-The head works on each cell separately, so it reads both maps (prediction) and lists of cells from images of
+The head processes each cell separately, so it accepts both maps (prediction) and lists of cells from images of
 different shapes (training).
 """
 
@@ -19,12 +19,12 @@ class AdaptationHead(nn.Module):
     """FCa (ReLU, dropout) and FCb as 1×1 convolutions: one raw score per class and cell.
 
     During training, a head may standardize features to ``(feature − mean) · gain``, with constants measured on the
-    training images. SGD converges much better on them than on raw features, whose means are far larger than the
-    differences between cells. `folded` merges the constants into the first layer, so a finished head consists of
-    the paper's two layers only.
+    training images. SGD converges much better on standardized features than on raw ones, whose means are far
+    larger than the differences between cells. `folded` merges the constants into the first layer, so a finished
+    head consists only of the paper's two layers.
 
     Args:
-        settings: shape and dropout.
+        settings: shape and dropout probabilities.
         standardized: whether features are standardized, initially with mean 0 and gain 1.
     """
 
@@ -49,7 +49,7 @@ class AdaptationHead(nn.Module):
 
         Args:
             features: (N, width, rows, cols) maps or (M, width) cells, after the backbone's projection.
-            generator: source of random numbers for dropout; None disables dropout, also in the module's training
+            generator: source of random numbers for dropout; None disables dropout even in the module's training
                 mode, so that a head is deterministic by default.
 
         Returns:

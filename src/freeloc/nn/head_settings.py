@@ -1,4 +1,4 @@
-"""Shape of a head, readable without torch."""
+"""Shape of a head, usable without torch."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class HeadSettings:
             value = getattr(self, name)
             if not least <= value <= _MAX_VALUES:
                 raise ConfigurationError(
-                    f"{name} of the head is {value}: give a number from {least} to {_MAX_VALUES:,}",
+                    f"{name} of the head is {value}: it must be between {least} and {_MAX_VALUES:,}",
                     parameter=name,
                 )
         for name in ("feature_dropout", "hidden_dropout"):
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise ConfigurationError(
-                    f"{name} of the head is {value}: give a probability below 1", parameter=name
+                    f"{name} of the head is {value}: it must be a probability below 1", parameter=name
                 )

@@ -1,7 +1,7 @@
-"""Runtimes: networks compiled by OpenVINO for the CPU, or run by torch on a GPU.
+"""Runtimes, which run networks: OpenVINO on the CPU, or torch on a GPU.
 
-Networks are defined as torch modules only; a runtime executes them. Importing this package loads neither torch nor
-OpenVINO, and a graph that is cached on disk runs without torch.
+Networks are defined only once, as torch modules. Importing this package loads neither torch nor OpenVINO, and a
+graph cached on disk runs without torch.
 """
 
 from freeloc._choices import InferencePrecision, Precision, Runtime

@@ -1,4 +1,4 @@
-"""Compiling a backbone and an appended module to a network that runs."""
+"""Compilation of a backbone and an appended module to an executable network."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def compile_network(
         appended: the module that follows, such as projection and head; None runs the backbone's body alone.
         runtime: the library that runs the network.
         precision: arithmetic; results are always float32.
-        streams: False uses all cores for one canvas, which gives the lowest latency; True runs one canvas per
-            core, which gives the highest throughput (a third more on two cores).
+        streams: False uses all cores for one canvas, for the lowest latency; True runs one canvas per core, for
+            the highest throughput (a third more on two cores).
         batch: maximum number of canvases of one shape that torch computes at once; by default 32 on a GPU and 1 on
             a CPU. OpenVINO computes one.
 
@@ -50,7 +50,7 @@ def compile_network(
     """
     check_runtime(runtime, precision)
     if batch is not None and batch < 1:
-        raise ConfigurationError(f"batch is {batch}: give 1 or more", parameter="batch")
+        raise ConfigurationError(f"batch is {batch}: it must be at least 1", parameter="batch")
     if runtime == "torch" or (runtime == "auto" and gpu_available()):
         import torch
 
@@ -74,7 +74,7 @@ def compile_cached(cache_key: str, *, precision: Precision = "auto", streams: bo
 
 
 def network_graph(backbone: Backbone, appended: AppendedModule | None) -> Any:
-    """Return backbone and appended module as one OpenVINO graph with free canvas size.
+    """Return the backbone and the appended module as one OpenVINO graph for canvases of any size.
 
     The backbone's graph is cached under its name and fingerprint, the complete graph under the module's key.
     """

@@ -1,8 +1,8 @@
-"""The first layers of a network in float32, where all other layers compute in bfloat16.
+"""Float32 computation of a network's first layers, while all other layers compute in bfloat16.
 
 The error of bfloat16 was measured layer by layer on EfficientNet-Lite2 (raw scores of images against float32): the
 first two convolutions cause three quarters of it with 2% of the operations, because their outputs are large and
-every later layer reads them rounded. Computing them in float32 takes 3 to 4% more time and halves the error.
+their rounding affects every later layer. Computing them in float32 takes 3 to 4% more time and halves the error.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ set it; versions that do not support it ignore it."""
 def stem_layers(backbone: Any) -> list[str]:
     """Return the names of a graph's first two convolutions, with their biases and activations.
 
-    The result is empty if they are more than a small part of the graph's multiplications.
+    The result is empty if they account for more than a small fraction of the graph's multiplications.
 
     Args:
         backbone: an OpenVINO graph whose only input is a canvas.
@@ -79,7 +79,7 @@ def with_float32_stem(backbone: Any) -> Any:
 
 
 def _runtime_info(layer: Element) -> Element:
-    """Return the child element for such attributes, which must follow the layer's data."""
+    """Return the XML element for runtime attributes, which must follow the layer's data."""
     info = layer.find("rt_info")
     if info is None:
         info = Element("rt_info")

@@ -1,4 +1,4 @@
-"""A disk cache of OpenVINO graphs, because tracing a network takes seconds."""
+"""Disk cache of OpenVINO graphs, which take seconds to trace."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["cached_graph", "graph_path", "is_graph_cached"]
 _log = logging.getLogger(__name__)
 
 _MAX_GRAPHS: Final = 24
-"""Number of cached graphs. Each takes about 35 MB, and every model that runs adds one."""
+"""Maximum number of cached graphs. Each takes about 35 MB, and every model that is run adds one."""
 
 
 def graph_path(key: str) -> Path:
@@ -48,7 +48,7 @@ def cached_graph(key: str, build: Callable[[], Any]) -> Any:
 
 def _store(graph: Any, path: Path) -> None:
     try:
-        # The weights are moved into place first, so that a reader who finds the .xml finds both files.
+        # The weights are moved into place first, so that both files exist once the .xml exists.
         with atomic_path(path) as xml, atomic_path(path.with_suffix(".bin")) as weights:
             named = xml.with_suffix(".xml")
             try:
@@ -60,7 +60,7 @@ def _store(graph: Any, path: Path) -> None:
                     left.unlink(missing_ok=True)
         _delete_oldest(path.parent)
     except (FreelocError, RuntimeError) as error:
-        # With a read-only home or a full disk, every start takes the time of tracing.
+        # With a read-only home or a full disk, the network is traced again at every start.
         _log.debug("cannot cache the graph: %s", error)
 
 
@@ -70,5 +70,5 @@ def _delete_oldest(folder: Path) -> None:
         for file in (graph, graph.with_suffix(".bin")):
             with suppress(
                 OSError
-            ):  # another process deletes the same file or, on some systems, still uses it
+            ):  # another process has deleted the file or, on some systems, is still using it
                 file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What the machine can compute, and where."""
+"""Detection of GPUs, cores and natively supported precisions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 _MAX_CORES: Final = 16
-"""Upper limit of `usable_cores`: every core that runs a network of its own needs memory for it."""
+"""Upper limit of `usable_cores`, because every core that runs its own network needs memory for it."""
 
 
 def gpu_available() -> bool:
@@ -45,7 +45,7 @@ def usable_cores() -> int:
 def cpu_supports_bfloat16() -> bool:
     """Return whether this CPU has bfloat16 instructions, without which bfloat16 is slower than float32.
 
-    OpenVINO reports it; the result is False if OpenVINO is not installed.
+    OpenVINO detects them; the result is False if it is not installed.
     """
     return "BF16" in _cpu_capabilities()
 
@@ -65,10 +65,10 @@ def native_bfloat16(device: str) -> bool:
 
 
 def torch_device(precision: Precision, runtime: Runtime = "auto") -> tuple[torch.device, bool]:
-    """Return the device on which torch itself computes, as in training, and whether it multiplies in bfloat16.
+    """Return the device on which torch computes, such as in training, and whether it multiplies in bfloat16.
 
     Args:
-        precision: "float32" disables bfloat16; otherwise products are bfloat16 where that is faster.
+        precision: "float32" disables bfloat16; otherwise bfloat16 is used where it is faster.
         runtime: "openvino" selects the CPU.
     """
     import torch

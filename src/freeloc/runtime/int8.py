@@ -1,7 +1,7 @@
-"""Running int8 networks, which models store as bytes.
+"""Int8 networks, which models store as bytes.
 
 CPUs with VNNI multiply eight-bit integers about twice as fast as bfloat16.
-`freeloc.posttraining.nncf_quantization` makes these networks and requires NNCF; running them does not.
+`freeloc.posttraining.nncf_quantization` creates these networks, which requires NNCF; running them does not.
 """
 
 from __future__ import annotations

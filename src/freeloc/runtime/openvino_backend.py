@@ -1,4 +1,4 @@
-"""Networks that OpenVINO runs on the CPU."""
+"""Networks run by OpenVINO on the CPU."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OpenVinoNetwork:
     """A graph compiled for the CPU.
 
     Args:
-        graph: an OpenVINO model, or the file of one.
+        graph: an OpenVINO model, or the path of its file.
         precision: arithmetic. "int8" is for a quantized graph, whose remaining layers use the best precision of
             the CPU.
         streams: False uses all cores for one canvas, True runs one canvas per core.
@@ -65,9 +65,10 @@ class OpenVinoNetwork:
 
 
 def _initialize_numpy_binding(openvino: Any) -> None:
-    """Make OpenVINO's Python binding initialize its NumPy support in this thread.
+    """Initialize the NumPy support of OpenVINO's Python binding in this thread.
 
-    It does so once, on the first array. If several threads pass their first arrays at the same time, one waits for
-    the initialization while holding the GIL, which the initialization needs: a deadlock (observed with 2026.4).
+    The binding initializes it once, for the first array. If several threads pass their first arrays at the same
+    time, one waits for the initialization while holding the GIL, which the initialization requires: a deadlock
+    (observed with 2026.4).
     """
     _ = openvino.Tensor(np.zeros(1, np.float32)).data

@@ -1,4 +1,4 @@
-"""Conversion of torch modules to OpenVINO graphs, and joining graphs."""
+"""Conversion of torch modules to OpenVINO graphs, and concatenation of graphs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["append_graph", "convert_appended", "convert_backbone"]
 
 
 def convert_backbone(backbone: Backbone) -> Any:
-    """Convert a backbone's normalization and body to an OpenVINO graph with free canvas size."""
+    """Convert a backbone's normalization and body to an OpenVINO graph for canvases of any size."""
     import torch
 
     side = backbone.layout.window or 2 * backbone.layout.stride
@@ -30,7 +30,7 @@ def convert_appended(module: nn.Module, channels: int, extra_input_dims: Sequenc
     Args:
         module: the module.
         channels: number of channels of its first input, (1, channels, rows, cols) features.
-        extra_input_dims: number of dimensions of each further input.
+        extra_input_dims: number of dimensions of each extra input.
     """
     import torch
 
@@ -40,7 +40,7 @@ def convert_appended(module: nn.Module, channels: int, extra_input_dims: Sequenc
 
 
 def append_graph(graph: Any, appended: Any) -> Any:
-    """Join two graphs to one, so that the values between them never leave the runtime.
+    """Join two graphs into one, so that the values between them never leave the runtime.
 
     Args:
         graph: the graph whose only output is the first input of ``appended``.
@@ -55,7 +55,7 @@ def append_graph(graph: Any, appended: Any) -> Any:
 
 
 def _convert(module: nn.Module, examples: Sequence[Any], shapes: Sequence[list[int]]) -> Any:
-    """Trace a module with example inputs; −1 in a shape leaves an axis free."""
+    """Trace a module with example inputs; −1 in a shape makes an axis dynamic."""
     import torch
 
     openvino = load_openvino()

@@ -1,4 +1,4 @@
-"""The one place that imports OpenVINO."""
+"""Import of OpenVINO, with an error that explains how to fix a broken installation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["load_openvino"]
 
 
 def load_openvino() -> Any:
-    """Import and return the package openvino.
+    """Import and return the package ``openvino``.
 
     Raises:
         MissingDependencyError: it cannot be imported.

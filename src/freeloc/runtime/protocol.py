@@ -1,4 +1,4 @@
-"""The interface of compiled networks."""
+"""Interface of compiled networks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Canvas = npt.NDArray[np.uint8]
 
 
 class Network(Protocol):
-    """A compiled network, which several threads may call at the same time.
+    """A compiled network, which several threads may call concurrently.
 
     Attributes:
         runtime: library that runs it, "torch" or "openvino".
         precision: "float32", "bfloat16" or "int8"; part of every feature-cache key.
-        threads: number of threads that should call it at the same time to use the hardware fully.
-        batch: number of canvases of one shape that `run_many` should receive at once; 1 if batches are not faster.
+        threads: number of threads that should call it concurrently to use the hardware fully.
+        batch: number of canvases of equal shape to pass to `run_many` at once; 1 if batches are not faster.
     """
 
     runtime: str
@@ -38,30 +38,30 @@ class Network(Protocol):
         ...
 
     def run(self, canvas: Canvas, *inputs: Float32Array) -> tuple[Float32Array, ...]:
-        """Return all outputs of a network whose appended module has further inputs or several outputs.
+        """Return all outputs of a network whose appended module has extra inputs or several outputs.
 
         Args:
             canvas: (H, W, 3) uint8 RGB.
-            inputs: further inputs of the appended module, in its order.
+            inputs: extra inputs of the appended module, in order.
 
         Returns:
-            The outputs of the appended module in its order, each without its first axis, the batch.
+            The outputs of the appended module in order, each without the batch axis.
         """
         ...
 
     def run_many(
         self, canvases: Sequence[Canvas], inputs: Sequence[tuple[Float32Array, ...]] | None = None
     ) -> list[tuple[Float32Array, ...]]:
-        """Return the outputs of `run` for each of several canvases of one shape.
+        """Return the outputs of `run` for each of several canvases of equal shape.
 
         Args:
-            canvases: any number of (H, W, 3) uint8 RGB canvases, all of one shape.
-            inputs: further inputs of the appended module for each canvas; None if it has none.
+            canvases: any number of (H, W, 3) uint8 RGB canvases, all of the same shape.
+            inputs: extra inputs of the appended module for each canvas; None if it has none.
 
         Returns:
-            The outputs for each canvas, which share no memory with those of other canvases. If further inputs
-            differ in size, an output may be larger than the one of `run`: the values of `run` then come first
-            along every axis.
+            The outputs for each canvas, which share no memory with those of other canvases. If extra inputs differ
+            in size, an output may be larger than that of `run`, and then contains the values of `run` first along
+            every axis.
         """
         ...
 
@@ -72,10 +72,10 @@ def check_runtime(runtime: str, precision: str, *, allow_int8: bool = False) -> 
     Args:
         runtime: see `Runtime`.
         precision: see `Precision`.
-        allow_int8: accept "int8" as well, see `InferencePrecision`.
+        allow_int8: whether to accept "int8" as well; see `InferencePrecision`.
 
     Raises:
-        ConfigurationError: one of them is unknown, or they exclude each other.
+        ConfigurationError: one of them is unknown, or they cannot be combined.
     """
     check_choice("runtime", runtime, Runtime)
     check_choice("precision", precision, InferencePrecision if allow_int8 else Precision)

@@ -1,4 +1,4 @@
-"""Full float32 on GPUs, where torch by default lets convolutions round their factors to 11 bits (TF32)."""
+"""Full float32 on GPUs, where torch's convolutions by default round their inputs to 11 bits (TF32)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["disable_tf32"]
 
 @contextmanager
 def disable_tf32(device: torch.device, *, enabled: bool = True) -> Iterator[None]:
-    """Make float32 convolutions on a GPU compute in full float32 inside this context.
+    """Disable TF32 within a context, so that convolutions on a GPU compute in full float32.
 
     The previous setting is restored at the end.
 
     Args:
-        device: where the convolutions run; nothing changes for a CPU.
-        enabled: False changes nothing.
+        device: device that runs the convolutions; a CPU is not affected.
+        enabled: whether to disable TF32; if False, nothing changes.
     """
     if device.type != "cuda" or not enabled:
         yield
@@ -30,14 +30,15 @@ def disable_tf32(device: torch.device, *, enabled: bool = True) -> Iterator[None
 
 
 class _Tf32Switch:
-    """torch's setting for convolutions, which applies to the whole process.
+    """torch's TF32 setting for convolutions, which applies to the whole process.
 
-    Several threads may turn it off at the same time: the first one saves the setting, the last one restores it.
+    Several threads may disable it at the same time: the first saves the setting, and the last restores it.
     """
 
     def __init__(self) -> None:
-        # Since torch 2.9, convolutions have a setting of their own. The older one, for all of cuDNN, cannot be
-        # read while the two differ: torch.backends.cudnn.flags, which reads it, must not be entered meanwhile.
+        # Since torch 2.9, convolutions have a separate setting. The older one, for all of cuDNN, cannot be
+        # read while the two differ, so torch.backends.cudnn.flags, which reads it, must not be entered in the
+        # meantime.
         convolutions: object = getattr(torch.backends.cudnn, "conv", None)
         self._settings = torch.backends.cudnn if convolutions is None else convolutions
         self._name = "allow_tf32" if convolutions is None else "fp32_precision"

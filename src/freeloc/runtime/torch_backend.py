@@ -1,7 +1,7 @@
-"""Networks that torch runs on a GPU or, on request, on the CPU.
+"""Networks run by torch on a GPU or, on request, on the CPU.
 
-A GPU computes several canvases of one shape at once, because a single one does not use it fully. If two threads
-call in turn, the pixels of one batch are copied from pinned memory while the previous batch is computed.
+A GPU computes several canvases of equal shape at once, because a single one does not use it fully. If two threads
+alternate, the pixels of one batch are copied from pinned memory while the previous batch is computed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = ["TorchNetwork"]
 _GPU_BATCH: Final = 32
 
 _MAX_PIXELS: Final = 2**24
-"""Maximum number of pixels in a batch: eleven canvases of the usual shape at scale 2.8, and many at scale 1. It
-limits the memory of a backbone, a few hundred bytes per pixel, at every scale."""
+"""Maximum number of pixels in a batch: eleven canvases of the usual shape at scale 2.8, and many more at scale 1.
+It limits the memory that a backbone requires, a few hundred bytes per pixel, at every scale."""
 
 
 class TorchNetwork:
@@ -33,8 +33,8 @@ class TorchNetwork:
 
     Args:
         backbone: the frozen backbone.
-        appended: the module that reads the features and the further inputs of `run`; None runs the backbone alone.
-        precision: arithmetic; bfloat16 by autocast.
+        appended: the module that reads the features and the extra inputs of `run`; None runs the backbone alone.
+        precision: arithmetic; bfloat16 uses autocast.
         device: the device.
         batch: maximum number of canvases computed at once; by default 32 on a GPU, and 1 on a CPU, which one
             canvas uses fully.
@@ -78,7 +78,7 @@ class TorchNetwork:
     ) -> list[tuple[Float32Array, ...]]:
         """Implement `freeloc.runtime.Network`."""
         if len({canvas.shape for canvas in canvases}) > 1:
-            raise ValueError("run_many requires canvases of one shape")
+            raise ValueError("run_many requires canvases of equal shape")
         results: list[tuple[Float32Array, ...]] = []
         while len(results) < len(canvases):
             height, width = canvases[0].shape[:2]
@@ -98,7 +98,7 @@ class TorchNetwork:
     ) -> list[tuple[Float32Array, ...]]:
         stacks = [self._stack(arrays) for arrays in zip(*(inputs or ()), strict=True)]
         outputs = self._compute(self._stack(canvases), stacks)
-        # Copies, so that the result of one image does not keep those of the whole batch in memory.
+        # Copies, so that the result of one image does not keep the whole batch in memory.
         return [tuple(output[index].copy() for output in outputs) for index in range(len(canvases))]
 
     def _compute(self, canvases: Tensor, inputs: Sequence[Tensor]) -> list[Float32Array]:
@@ -118,7 +118,7 @@ class TorchNetwork:
         return values.to(self._device, non_blocking=True)
 
     def _stack(self, arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
-        """Stack arrays to one tensor, in pinned memory for a GPU; smaller arrays are padded with zeros."""
+        """Stack arrays into one tensor, in pinned memory for a GPU; smaller arrays are padded with zeros."""
         shape = tuple(max(sides) for sides in zip(*(array.shape for array in arrays), strict=True))
         dtype = torch.from_numpy(arrays[0]).dtype
         stack = torch.empty((len(arrays), *shape), dtype=dtype, pin_memory=self._device.type == "cuda")

@@ -36,11 +36,12 @@ class WriterOptions:
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise ConfigurationError(
-                f"threshold is {self.threshold:g}: give a probability between 0 and 1", parameter="threshold"
+                f"threshold is {self.threshold:g}: it must be a probability between 0 and 1",
+                parameter="threshold",
             )
         for name, count in (("peaks", self.peaks), ("boxes", self.boxes)):
             if count < 0:
-                raise ConfigurationError(f"{name} is {count}: give a count of 0 or more", parameter=name)
+                raise ConfigurationError(f"{name} is {count}: it must be 0 or more", parameter=name)
         check_choice("map_size", self.map_size, MapSize)
 
 

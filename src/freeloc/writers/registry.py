@@ -41,6 +41,6 @@ def create_writers(names: Iterable[str], folder: Path | None, options: WriterOpt
     refused = [writer.name for writer in classes if writer.needs_folder and folder is None]
     if refused:
         raise OutputError(
-            f"cannot write {' and '.join(refused)}: there is no output folder; give one", parameter="out"
+            f"cannot write {' and '.join(refused)}: there is no output folder; specify one", parameter="out"
         )
     return [writer(folder, options) for writer in classes]

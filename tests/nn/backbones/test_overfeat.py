@@ -128,7 +128,7 @@ def test_every_number_lands_in_its_place(backbone: Backbone, numbers: np.ndarray
 
 def test_without_a_file_the_error_tells_where_it_comes_from() -> None:
     with pytest.raises(
-        FreelocError, match=r"not downloaded automatically: give net_weight_1 of OverFeat's own"
+        FreelocError, match=r"not downloaded automatically: specify net_weight_1 of OverFeat's own"
     ):
         load_overfeat()
 

@@ -251,10 +251,10 @@ def test_the_classifier_may_be_missing_and_the_fingerprint_follows_the_weights(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda state: state.pop("conv_stem.weight"), r"lacks 1 \(first: conv_stem\.weight\)"),
+        (lambda state: state.pop("conv_stem.weight"), r"lacks 1 tensor \(first: conv_stem\.weight\)"),
         (
             lambda state: state.update({"odd.weight": torch.zeros(1)}),
-            r"has 1 unknown \(first: odd\.weight\)",
+            r"has 1 unknown tensor \(first: odd\.weight\)",
         ),
         (
             lambda state: state.update({"conv_stem.weight": torch.zeros(16, 3, 5, 5)}),
@@ -274,7 +274,7 @@ def test_weights_that_do_not_fit_are_refused(
 
 
 def test_weights_of_another_network_are_refused(states: dict[str, dict[str, Tensor]], tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match=r"do not fit backbone timm:mobilenetv3_small_050"):
+    with pytest.raises(FreelocError, match=r"does not fit backbone timm:mobilenetv3_small_050"):
         load_small(states["vit_tiny_patch16_224"], tmp_path)
 
 
@@ -358,11 +358,11 @@ def test_unknown_networks_and_tags(timm: ModuleType, name: str, message: str) ->
     [
         (
             "levit_128s",
-            r"timm:levit_128s does not support canvases of any size \(at \d+×\d+: .*without a fixed input size",
+            r"timm:levit_128s does not support canvases of arbitrary size \(at \d+×\d+: .*without a fixed input size",
         ),
-        ("mixer_s32_224", r"timm:mixer_s32_224 does not support canvases of any size"),
+        ("mixer_s32_224", r"timm:mixer_s32_224 does not support canvases of arbitrary size"),
         ("test_nfnet", None),
-        ("mobilevitv2_050", r"map of timm:mobilevitv2_050 does not follow the canvas|not a map of"),
+        ("mobilevitv2_050", r"map of timm:mobilevitv2_050 does not match the canvas|not a map of"),
         ("inception_v3", r"features of timm:inception_v3 .*not a map of canvas / stride cells"),
     ],
 )

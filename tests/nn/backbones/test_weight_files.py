@@ -49,7 +49,7 @@ def test_reads_safetensors(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        FreelocError, match=r"nowhere\.pth does not exist: give a \.safetensors or \.pth file"
+        FreelocError, match=r"nowhere\.pth does not exist: specify a \.safetensors or \.pth file"
     ):
         load_state(tmp_path / "nowhere.pth")
 
@@ -123,7 +123,7 @@ def test_missing_and_unknown_tensors_are_counted_and_named() -> None:
     state = {"first.weight": torch.zeros(2, 3), "odd": torch.zeros(1), "odder": torch.zeros(1)}
     with pytest.raises(
         FreelocError,
-        match=r"file\.pth do not fit backbone T: it lacks 1 .*first\.bias.* has 2 unknown .*odd\b",
+        match=r"file\.pth does not fit backbone T: it lacks 1 .*first\.bias.* has 2 unknown .*odd\b",
     ):
         check_fit(state, small_state(), Path("file.pth"), "T")
 

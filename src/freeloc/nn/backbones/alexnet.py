@@ -4,16 +4,17 @@ The weights are those of torchvision's public single-tower AlexNet, trained on t
 challenge. For VOC, the paper trained such a network on 1512 ImageNet classes.
 
 **Windows.** FC6 reads 6×6 cells of the pool-5 map, so every cell of the last map corresponds to one 224-pixel
-window; windows lie 32 pixels apart. A canvas side of ``s`` pixels has exactly ``(s − 224) // 32 + 1`` cells, and
+window; windows are 32 pixels apart. A canvas side of ``s`` pixels has exactly ``(s − 224) // 32 + 1`` cells, and
 window i covers the pixels from ``32·i`` to ``32·i + 224``, with its center at ``112 + 32·i``.
 
-**Padding.** The convolutions pad their inputs with zeros. On a canvas of 224×224 pixels the backbone equals the
-fixed-size network. On a larger canvas, windows are not cropped: where the fixed-size network reads zeros around
-its window, the backbone reads the neighboring pixels, 66 to the left and above and 65 to the right and below. A
-cell therefore reads up to 355 pixels along each axis, centered at ``111.5 + 32·i``: half a pixel before the
-window's center, because the first convolution reads two pixels of padding before the window and one after it.
-Shifting the image by 32 pixels shifts the map by one cell wherever those 355 pixels lie on the canvas before and
-after the shift, which starts at the fourth cell from either end. Cells nearer to the border also read zeros.
+**Padding.** The convolutions pad their inputs with zeros. On a canvas of 224×224 pixels, the backbone is
+equivalent to the fixed-size network. On a larger canvas, windows are not cropped: where the fixed-size network
+reads zeros around its window, the backbone reads the neighboring pixels, 66 to the left and above and 65 to the
+right and below. A cell therefore reads up to 355 pixels along each axis, centered at ``111.5 + 32·i``: half a
+pixel before the window's center, because the first convolution reads two pixels of padding before the window and
+one after it. Shifting the image by 32 pixels shifts the map by one cell wherever those 355 pixels lie on the
+canvas before and after the shift, which starts at the fourth cell from either end. Cells closer to the border also
+read zeros.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class AlexNet(Backbone):
     """AlexNet as a backbone, with random weights until `load_published` is called.
 
     The body is the network up to FC7, because the paper keeps C1 to C7 fixed. A frozen network needs no dropout.
-    There is no narrower layer to cache: pool-5 has only 256 channels, but FC6 reads 6×6 of its cells.
+    No narrower layer can be cached: pool-5 has only 256 channels, but FC6 reads 6×6 of its cells.
     """
 
     def __init__(self) -> None:
@@ -52,8 +53,9 @@ class AlexNet(Backbone):
             (0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255)
         )
         self.body = nn.Sequential(
-            # torchvision pads two pixels on every side. On a canvas of whole windows, the last row and the last
-            # column are never read. Without them, canvases of other sizes have no partial windows either.
+            # torchvision pads two pixels on every side. On a canvas of whole windows, the last row and the
+            # last column are never read. Omitting them also avoids partial windows on canvases of other
+            # sizes.
             nn.ZeroPad2d((2, 1, 2, 1)),
             *(nn.Conv2d(3, 64, 11, stride=4), nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2)),
             *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2)),
@@ -73,7 +75,7 @@ class AlexNet(Backbone):
 
         Args:
             state: tensors by torchvision's names, ``features.0.weight`` to ``classifier.6.bias``.
-            path: their file, for the message.
+            path: the file that contains them, for messages.
 
         Raises:
             BackboneError: a tensor is missing, unknown, or of another shape.

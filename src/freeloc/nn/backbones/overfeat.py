@@ -4,19 +4,21 @@ Sermanet et al., "OverFeat", ICLR 2014. As in ``alexnet``, the body consists of 
 connected one; the classifier of 1000 classes is dropped.
 
 **Windows.** The first fully connected layer reads 5×5 cells of the last pooled map, so every cell of the
-backbone's map corresponds to one 221-pixel window; windows lie 2·3·2·3 = 36 pixels apart. A canvas side of ``s``
+backbone's map corresponds to one 221-pixel window; windows are 2·3·2·3 = 36 pixels apart. A canvas side of ``s``
 pixels has exactly ``(s − 221) // 36 + 1`` cells, and window i covers the pixels from ``36·i`` to ``36·i + 221``,
 with its center at ``110.5 + 36·i``.
 
-**Padding.** Convolutions 3 to 6 pad one zero on each side of maps whose cells lie 12 pixels apart. On a canvas of
-221×221 pixels the backbone equals the fixed-size network. On a larger canvas, the pixels around a window replace
-the zeros, 48 on each side: a cell reads up to 317 pixels along each axis, around its window's center. From the
-third cell from either end on, shifting the image by 36 pixels shifts the map by one cell; cells nearer to the
-border also read zeros.
+**Padding.** Convolutions 3 to 6 pad one zero on each side of maps whose cells are 12 pixels apart. On a canvas of
+221×221 pixels, the backbone is equivalent to the fixed-size network. On a larger canvas, the pixels around a
+window replace
+the zeros, 48 on each side: a cell reads up to 317 pixels along each axis, around its window's center. Shifting the
+    image by 36 pixels shifts the map by one cell, except in the outermost two cells at either end, which also read
+    zeros.
 
-**Weights.** OverFeat's release contains them in the file ``net_weight_1``: little-endian float32 numbers without a
+**Weights.** OverFeat's release contains them in the file ``net_weight_1``: little-endian float32 values without a
 header, layer by layer, first the kernels (outputs, inputs, rows, columns), then the biases. freeloc does not
-download them. The original network replaces values up to 0 by 10⁻⁶; this one replaces them by 0.
+download this file. The original network replaces activations of 0 or less with 10⁻⁶; this one replaces them with
+0.
 """
 
 from __future__ import annotations
@@ -75,25 +77,26 @@ class OverFeat(Backbone):
         _check_size(path)
         try:
             with path.open("rb") as file:
-                # Kernels come before biases, layer by layer, in the file as in torch's list of parameters.
+                # The file and torch's list of parameters have the same order: layer by layer, kernels before
+                # biases.
                 for parameter in self.body.parameters():
                     numbers = np.fromfile(file, _NUMBER, parameter.numel())
                     kernels = torch.from_numpy(numbers.astype(np.float32, copy=False))
                     parameter.detach().copy_(kernels.view(parameter.shape))
         except (OSError, RuntimeError) as error:
             raise BackboneError(
-                f"weight file {path} cannot be read ({error}): give {_SOURCE}", parameter="weights"
+                f"weight file {path} cannot be read ({error}): specify {_SOURCE}", parameter="weights"
             ) from error
 
 
 def _check_size(path: Path) -> None:
     if not path.is_file():
-        raise BackboneError(f"weight file {path} does not exist: give {_SOURCE}", parameter="weights")
+        raise BackboneError(f"weight file {path} does not exist: specify {_SOURCE}", parameter="weights")
     size = path.stat().st_size
     if size != WEIGHT_FILE_BYTES:
         raise BackboneError(
             f"weight file {path} has {size} bytes instead of {WEIGHT_FILE_BYTES}: it is truncated or a different "
-            f"file; give {_SOURCE}",
+            f"file; specify {_SOURCE}",
             parameter="weights",
         )
 
@@ -106,11 +109,11 @@ def load_overfeat(name: str = "overfeat", weights: Path | None = None) -> Backbo
         weights: the file ``net_weight_1`` of OverFeat's release. It is required.
 
     Raises:
-        BackboneError: no file is given, or it is missing, unreadable, or of another size.
+        BackboneError: no file is specified, or it is missing, unreadable, or of another size.
     """
     if weights is None:
         raise BackboneError(
-            f"the weights of backbone {name} are not downloaded automatically: give {_SOURCE}",
+            f"the weights of backbone {name} are not downloaded automatically: specify {_SOURCE}",
             parameter="weights",
         )
     _check_size(weights)  # before half a gigabyte of memory is allocated

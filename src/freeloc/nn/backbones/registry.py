@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["BACKBONES", "BACKBONE_ALIASES", "DEFAULT_BACKBONE", "load_backbone"]
 
 DEFAULT_BACKBONE: Final = "efficientnet_lite2"
-"""The backbone that is used unless another one is named."""
+"""The backbone used by default."""
 
 BACKBONE_ALIASES: Final = MappingProxyType(
     {"lite0": "efficientnet_lite0", "lite1": "efficientnet_lite1", "lite2": "efficientnet_lite2"}
 )
-"""Short names and the full names that they stand for; a loaded backbone always has its full name."""
+"""Full names by short name; a loaded backbone always has its full name."""
 
 BACKBONES: Final[Registry[BackboneLoader]] = Registry(
     "backbone",

@@ -1,9 +1,9 @@
-"""``timm:NAME``: any timm network with a spatial feature map as a backbone (extra ``timm``).
+"""``timm:NAME``: timm networks with a spatial feature map, as backbones (extra ``timm``).
 
-The form of a network's feature map is determined by running the network, not by a list of names: channels first,
-channels last or tokens, the number of channels, the stride and the center of cells. A network is accepted only
-if its map has ``canvas / stride`` cells along each axis on canvases of several shapes; otherwise the positions
-of its cells would be unknown.
+Everything about a network's feature map is determined by running the network, not by its name: the layout
+(channels first, channels last or tokens), the number of channels, the stride and the center of cells. A network is
+accepted only if its map has ``canvas / stride`` cells along each axis on canvases of several shapes; otherwise the
+positions of its cells would be unknown.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NETWORK_ERRORS: Final = (
     *(AssertionError, AttributeError, LookupError, NotImplementedError),
     *(RuntimeError, TypeError, ValueError),
 )
-"""Errors that networks raise on unsupported inputs."""
+"""Exceptions that networks raise for unsupported inputs."""
 
 _Form = Literal["NCHW", "NHWC", "tokens"]
 
@@ -72,7 +72,7 @@ class TimmBackbone(Backbone):
 
     Args:
         name: ``timm:NAME``.
-        network: the network without classifier (``num_classes=0``), with its weights.
+        network: the network with its weights, without a classifier (``num_classes=0``).
 
     Raises:
         BackboneError: the network has no map of ``canvas / stride`` cells.
@@ -105,8 +105,8 @@ def load_timm(name: str, weights: Path | None = None) -> Backbone:
             classifier in it is left out. By default, timm downloads its published weights.
 
     Raises:
-        BackboneError: timm does not have the network, its weights are unavailable or do not fit, or the network
-            has no feature map that follows the canvas.
+        BackboneError: timm does not have the network, its weights are unavailable or do not fit, or its feature
+            map does not match the canvas.
         MissingDependencyError: timm is not installed or cannot be imported.
     """
     timm = _import_timm(name)
@@ -167,7 +167,7 @@ def _create(timm: Any, name: str, *, pretrained: bool) -> nn.Module:
     for option in _SIZE_OPTIONS:
         try:
             network: nn.Module = create(**{option: option.startswith("dynamic")})
-        except TypeError as error:  # raised before any weights are downloaded
+        except TypeError as error:  # reported before any weights are downloaded
             if option not in str(error):
                 raise
         else:
@@ -179,12 +179,12 @@ def _create_published(timm: Any, name: str, published: Any) -> nn.Module:
     try:
         with _tensors_only():
             return _create(timm, name, pretrained=True)
-    except Exception as error:  # the hub's client raises errors of several libraries
+    except Exception as error:  # the hub's client raises exceptions of several libraries
         sources = [getattr(published, field, None) for field in ("hf_hub_id", "url")]
         tried = " or ".join(str(source) for source in sources if source) or "timm's sources"
         raise BackboneError(
             f"the weights of backbone {name} cannot be downloaded from {tried} ({_reason(error)}): connect to the "
-            "network, or give a local state dict (.safetensors or .pth)",
+            "network, or specify a local state dict (.safetensors or .pth)",
             parameter="weights",
         ) from error
 
@@ -217,17 +217,17 @@ def _tensors_only() -> Iterator[None]:
 
 
 def _load_local(network: nn.Module, path: Path, name: str) -> None:
-    """Copy a local state dict into a network without classifier, with no tensor missing or unknown."""
+    """Copy a local state dict into a network without a classifier; all tensors must match."""
     expected = network.state_dict()
     state = _without_classifier(network, load_state(path), expected)
     if state.keys() - expected.keys():
-        # The names may be those of the network's authors, which timm's modules can translate.
+        # The names may be those of the original authors, which timm's modules can translate.
         translate = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
         if translate is not None:
             try:
                 state = _without_classifier(network, dict(translate(dict(state), network)), expected)
             except _NETWORK_ERRORS:
-                translate = None  # the check below reports what does not fit
+                translate = None  # the check below reports mismatches
     check_fit(state, expected, path, name)
     network.load_state_dict(state, strict=False)
 
@@ -268,8 +268,8 @@ def _run(network: Callable[[Tensor], Tensor], rows: int, cols: int, name: str) -
             return network(torch.zeros(1, 3, rows, cols))
     except _NETWORK_ERRORS as error:
         raise BackboneError(
-            f"{name} does not support canvases of any size (at {cols}×{rows}: {_reason(error)}): choose a network "
-            "without a fixed input size",
+            f"{name} does not support canvases of arbitrary size (at {cols}×{rows}: {_reason(error)}): "
+            "choose a network without a fixed input size",
             parameter="backbone",
         ) from error
 
@@ -310,7 +310,7 @@ def _check_shapes(body: _FeatureMap, channels: int, name: str) -> None:
         shape = tuple(_run(body, rows * body.stride, cols * body.stride, name).shape)
         if shape != (1, channels, rows, cols):
             raise BackboneError(
-                f"the map of {name} does not follow the canvas: {shape[2:]} cells instead of {(rows, cols)} at "
-                f"stride {body.stride}; choose another network",
+                f"the feature map of {name} does not match the canvas: it has {shape[2:]} cells instead of "
+                f"{(rows, cols)} at stride {body.stride}; choose another network",
                 parameter="backbone",
             )

@@ -1,4 +1,4 @@
-"""Stage names that every backbone shares; the names of other stages are the backbone's own."""
+"""Stage names common to all backbones; other stages are named by each backbone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 __all__ = ["FROZEN", "PROJECTION"]
 
 FROZEN: Final = "none"
-"""No stage is trained: the whole backbone stays frozen."""
+"""No stage is trained; the whole backbone stays frozen."""
 
 PROJECTION: Final = "projection"
-"""The last stage, which works on each cell separately; also its name in every backbone's state dict."""
+"""The last stage, which processes each cell separately; also its name in every backbone's state dict."""

@@ -1,4 +1,4 @@
-"""Weight files: downloaded with their hash checked, and read without running code from them."""
+"""Weight files: downloading with a hash check, and loading without executing pickled code."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from freeloc.errors import BackboneError
+from freeloc.io.progress import pluralize
 
 __all__ = ["check_fit", "fetch", "load_state"]
 
@@ -35,7 +36,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise BackboneError(
-            f"weight file {path} does not exist: give a .safetensors or .pth file", parameter="weights"
+            f"weight file {path} does not exist: specify a .safetensors or .pth file", parameter="weights"
         )
     try:
         if path.suffix == ".safetensors":
@@ -43,7 +44,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch's message explains how to turn the check off, which is bad advice for a user.
+        # torch's message explains how to disable the check, which is bad advice for users.
         raise _unreadable(path, "it contains more than tensors, or is not a torch file") from error
     except (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError) as error:
         raise _unreadable(path, _first_line(error)) from error
@@ -54,14 +55,14 @@ def load_state(path: Path) -> dict[str, Tensor]:
             state = state[wrapper]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise BackboneError(
-            f"weight file {path} does not contain named tensors: give a state dict", parameter="weights"
+            f"weight file {path} does not contain named tensors: specify a state dict", parameter="weights"
         )
     return {str(key): value for key, value in state.items()}
 
 
 def _unreadable(path: Path, reason: str) -> BackboneError:
     return BackboneError(
-        f"weight file {path} cannot be read ({reason}): give a .safetensors or .pth file of plain tensors",
+        f"weight file {path} cannot be read ({reason}): specify a .safetensors or .pth file of plain tensors",
         parameter="weights",
     )
 
@@ -71,34 +72,36 @@ def _first_line(error: BaseException) -> str:
 
 
 def check_fit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path, backbone: str) -> None:
-    """Check that a state dict has the tensors that a backbone requires: the same names, the same shapes.
+    """Check that a state dict has exactly the tensors that a backbone requires, by name and shape.
 
     Args:
         state: tensors of the file.
-        expected: tensors of the backbone. Batch counters of batch normalization may be missing from ``state``: a
-            frozen network does not use them.
-        path: the file, for the message.
-        backbone: name of the backbone, for the message.
+        expected: tensors of the backbone. Batch counters of batch normalization may be missing from ``state``,
+            because frozen networks do not use them.
+        path: the file, for messages.
+        backbone: name of the backbone, for messages.
 
     Raises:
         BackboneError: a tensor is missing, unknown, or of another shape. Weights that do not fit are never
-            silently left out.
+            silently skipped.
     """
     missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
     unknown = [key for key in state if key not in expected]
     if missing or unknown:
-        faults = [f"lacks {len(missing)} (first: {missing[0]})"] if missing else []
-        faults += [f"has {len(unknown)} unknown (first: {unknown[0]})"] if unknown else []
+        faults = [f"lacks {pluralize(len(missing), 'tensor')} (first: {missing[0]})"] if missing else []
+        faults += (
+            [f"has {pluralize(len(unknown), 'unknown tensor')} (first: {unknown[0]})"] if unknown else []
+        )
         raise BackboneError(
-            f"the tensors of weight file {path} do not fit backbone {backbone}: "
-            f"it {' and '.join(faults)}; give the weights of {backbone}",
+            f"weight file {path} does not fit backbone {backbone}: it "
+            f"{' and '.join(faults)}; use the weights of {backbone}",
             parameter="weights",
         )
     for key, value in state.items():
         if value.shape != expected[key].shape:
             raise BackboneError(
                 f"tensor {key} of weight file {path} has shape {tuple(value.shape)}, but backbone {backbone} "
-                f"requires {tuple(expected[key].shape)}: give the weights of {backbone}",
+                f"requires {tuple(expected[key].shape)}: use the weights of {backbone}",
                 parameter="weights",
             )
 
@@ -111,7 +114,7 @@ def fetch(url: str, backbone: str) -> Path:
     the download and whenever the local copy is used. A failed download leaves no file behind.
 
     Args:
-        url: address of the file, whose name ends in ``-<first digits of SHA-256>.<suffix>``.
+        url: URL of the file, whose name ends in ``-<first digits of SHA-256>.<suffix>``.
         backbone: name of the backbone, for the message.
 
     Raises:
@@ -132,7 +135,7 @@ def fetch(url: str, backbone: str) -> Path:
     except (OSError, RuntimeError, ValueError, HTTPException) as error:
         raise BackboneError(
             f"the weights of backbone {backbone} cannot be downloaded from {url} to {path.parent} "
-            f"({_first_line(error)}): connect to the network, or give a local copy",
+            f"({_first_line(error)}): connect to the network, or specify a local copy",
             parameter="weights",
         ) from error
     return path
@@ -147,6 +150,6 @@ def _check_hash(path: Path, digits: str, backbone: str) -> None:
     if not actual.startswith(digits):
         raise BackboneError(
             f"weight file {path} of backbone {backbone} is damaged (SHA-256 {actual[:8]}… instead of {digits}…): "
-            "delete it to download it again, or give a local copy",
+            "delete it to download it again, or specify a local copy",
             parameter="weights",
         )

@@ -1,1 +1,1 @@
-"""Poolings: how the scores of all cells become the score of an image, one module per pooling."""
+"""Poolings, which reduce the scores of all cells to the score of an image; one module per pooling."""

@@ -1,4 +1,4 @@
-"""The interface that every pooling implements, in NumPy for prediction and in torch for training.
+"""Interface of poolings, implemented in NumPy for prediction and in torch for training.
 
 Importing a pooling does not import torch: prediction from a cached graph runs without it.
 """
@@ -23,11 +23,11 @@ class Pooling(ABC):
     Only the two abstract methods are required. Training then computes gradients on all cells.
 
     Attributes:
-        bias_gain: change of the pooled score when the score of every cell rises by 1.
+        bias_gain: change in the pooled score when the score of every cell increases by 1.
         is_mean: whether the pooled score is a mean over cells. A linear head may then be applied after pooling,
             and a head that was trained on mean features needs no adjustment.
-        pools_features: whether training pools the features of a whole image before the head, instead of scores.
-        prediction: name of the pooling with which prediction pools score maps; None means this one.
+        pools_features: whether training pools the features of whole images, before the head, instead of scores.
+        prediction: name of the pooling for score maps at prediction; None means this pooling.
     """
 
     bias_gain: ClassVar[float] = 1.0
@@ -51,7 +51,7 @@ class Pooling(ABC):
         """Pool the cells of several images, differentiably.
 
         Args:
-            scores: (M, K) raw scores of the cells of N images, one image after the other.
+            scores: (M, K) raw scores of the cells of N images, one image after another.
             counts: number of cells of each image, N numbers that sum to M.
 
         Returns:
@@ -60,9 +60,9 @@ class Pooling(ABC):
 
 
 class SparsePooling(Pooling):
-    """A pooling whose score depends on a few cells of each image only.
+    """A pooling whose score depends on only a few cells of each image.
 
-    Training selects these cells without gradients, and runs forward and backward on them alone.
+    Training selects these cells without gradients, and runs the forward and backward pass on them alone.
 
     Attributes:
         float32_reference: whether the dense gradient, which serves as the reference for the sparse one, is

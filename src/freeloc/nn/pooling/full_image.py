@@ -1,6 +1,6 @@
-"""Training on full images: the head scores the mean of an image's features, without a search for objects.
+"""Training on full images: the head scores the mean of an image's features, without searching for objects.
 
-This is what a classification network with global average pooling does. The paper compares with it.
+This corresponds to a classification network with global average pooling, to which the paper compares its method.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = ["FullImagePooling", "full_image_scores"]
 
 
 class FullImagePooling(AveragePooling):
-    """The mean over all cells, taken of the features before the head.
+    """The mean over all cells, computed on the features before the head.
 
-    Prediction averages score maps. With a linear head, both give the same scores.
+    Prediction averages score maps. With a linear head, the resulting scores are equal.
     """
 
     pools_features: ClassVar[bool] = True

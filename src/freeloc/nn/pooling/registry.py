@@ -25,7 +25,7 @@ POOLINGS: Final[Registry[type[Pooling]]] = Registry(
 
 
 def get_pooling(name: str) -> Pooling:
-    """Return the pooling of a name.
+    """Return the pooling with a name.
 
     Raises:
         ConfigurationError: there is no such pooling.
@@ -34,7 +34,7 @@ def get_pooling(name: str) -> Pooling:
 
 
 def prediction_pooling(name: str) -> str:
-    """Return the name of the pooling for score maps of a head that was trained with the pooling ``name``.
+    """Return the name of the pooling to apply to score maps of a head trained with the pooling ``name``.
 
     Raises:
         ConfigurationError: there is no such pooling.

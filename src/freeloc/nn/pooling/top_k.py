@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["CELL_FRACTION", "LOWEST_WEIGHT", "TopKPooling", "selected_count"]
 
 CELL_FRACTION = 0.2
-"""Fraction of the cells that count as the highest, and as the lowest. WILDCAT allows any number from one cell to
-all of them."""
+"""Fraction of the cells averaged as the highest, and as the lowest. WILDCAT allows any number from one to all
+cells."""
 
 LOWEST_WEIGHT = 0.7
 """Weight of the mean of the lowest cells; WILDCAT allows values between 0 and 1."""
 
 
 def selected_count(cells: int) -> int:
-    """Return how many of an image's cells are averaged as the highest, and as many as the lowest; at least one."""
+    """Return the number of an image's cells averaged as the highest, and as the lowest; at least one."""
     return max(1, round(CELL_FRACTION * cells))
 
 
@@ -58,7 +58,7 @@ class TopKPooling(SparsePooling):
         return torch.stack(pooled)
 
     def select_cells(self, scores: Tensor, counts: Sequence[int]) -> list[Tensor]:
-        """Return the (2n, K) indices of each image's n highest cells, followed by its n lowest."""
+        """Return the (2n, K) indices of each image's n highest-scoring cells, followed by its n lowest-scoring."""
         import torch
 
         selected, start = [], 0
@@ -70,7 +70,7 @@ class TopKPooling(SparsePooling):
         return selected
 
     def pool_selected(self, scores: Tensor, counts: Sequence[int]) -> Tensor:
-        """Return the (N, K) pooled scores of cells that `select_cells` returned."""
+        """Return the (N, K) pooled scores of the cells selected by `select_cells`."""
         import torch
 
         pooled = []
