@@ -85,11 +85,12 @@ def tiny_scenes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def tiny_coco(tiny_scenes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same six scenes and boxes as a COCO instances file, images beside it."""
     folder = tmp_path_factory.mktemp("coco")
-    images, annotations = [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     for number, sample in enumerate(tiny_scenes, start=1):
         shutil.copy(sample.path, folder)
-        with Image.open(sample.path) as picture:
-            width, height = picture.size
+        with Image.open(sample.path) as image:
+            width, height = image.size
         images.append({"id": number, "file_name": sample.path.name, "width": width, "height": height})
         for box in sample.boxes or ():
             side = box.x2 - box.x1, box.y2 - box.y1

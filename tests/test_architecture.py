@@ -74,7 +74,9 @@ def test_no_module_imports_the_whole_package() -> None:
 
 
 def diagram() -> str:
-    blocks = re.findall(r"```mermaid\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.DOTALL)
+    blocks: list[str] = re.findall(
+        r"```mermaid\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.DOTALL
+    )
     assert len(blocks) == 1, "CONTRIBUTING.md has one diagram"
     return blocks[0]
 

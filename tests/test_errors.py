@@ -36,7 +36,7 @@ def documented_hierarchy() -> dict[str, str | None]:
     """The parent of each error in the tree of the module's docstring."""
     parents: dict[str, str | None] = {}
     branch: list[str] = []
-    for line in inspect.getdoc(errors).splitlines():
+    for line in (inspect.getdoc(errors) or "").splitlines():
         match = re.match(r"^((?:    |│   |├── |└── )*)(\w+(?:Error|Problems))\b", line)
         if match is None:
             continue

@@ -49,7 +49,16 @@ def test_from_tags_to_numbers(
         "--tolerance-frame",
         "normalized",
     )
-    more = ("--distance", "euclidean", "--difficult", "ignore", "--crowd", "miss", "--resamples", "30")
+    more: tuple[str, ...] = (
+        "--distance",
+        "euclidean",
+        "--difficult",
+        "ignore",
+        "--crowd",
+        "miss",
+        "--resamples",
+        "30",
+    )
     more += ("--pointing-tolerance", "9", "--pointing-reach", "pixel", "--pointing-difficult", "miss")
     more += ("--pointing-crowd", "ignore", "--seed", "5")
     answer = freeloc(*words, *metrics, *more)

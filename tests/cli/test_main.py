@@ -15,6 +15,14 @@ import typer
 
 from freeloc import cli
 from freeloc.cli import options
+from freeloc.cli.calibrate import calibrate as calibrate_command
+from freeloc.cli.check import check as check_command
+from freeloc.cli.demo import demo as demo_command
+from freeloc.cli.evaluate import evaluate as evaluate_command
+from freeloc.cli.models import models as models_command
+from freeloc.cli.predict import predict as predict_command
+from freeloc.cli.quantize import quantize as quantize_command
+from freeloc.cli.train import train as train_command
 from freeloc.datasets import open_dataset
 from freeloc.demo.run import DemoSettings
 from freeloc.errors import ConfigurationError
@@ -227,78 +235,85 @@ def default(function: Callable[..., Any], name: str) -> Any:
 def test_train_has_the_librarys_defaults() -> None:
     settings = TrainingSettings()
     for name in ("backbone", "weights", "seed", "runtime", "precision", "cache_format"):
-        assert default(cli.train, name) == getattr(settings, name), name
-    assert default(cli.train, "cache") is settings.cache_folder
-    assert default(cli.train, "no_cache") is not settings.cache_features
-    assert default(cli.train, "calibrate") == settings.calibration_folds
-    assert (default(cli.train, "snapshots"), settings.snapshots) == (None, ())
-    assert Recipe.named(default(cli.train, "recipe")) == settings.recipe
+        assert default(train_command, name) == getattr(settings, name), name
+    assert default(train_command, "cache_folder") is settings.cache_folder
+    assert default(train_command, "no_cache") is not settings.cache_features
+    assert default(train_command, "calibrate") == settings.calibration_folds
+    assert (default(train_command, "snapshots"), settings.snapshots) == (None, ())
+    assert Recipe.named(default(train_command, "recipe")) == settings.recipe
     for name in ("resume", "quiet"):
-        assert default(cli.train, name) == default(train, name), name
+        assert default(train_command, name) == default(train, name), name
     recipe_options = {"epochs", "batch_size", "learning_rate", "scales", "pooling", "trainable_backbone"}
     for name in recipe_options:
-        assert default(cli.train, name) is None, name
+        assert default(train_command, name) is None, name
         assert name in Recipe.__dataclass_fields__
-    assert default(cli.train, "supervision") == settings.recipe.supervision
+    assert default(train_command, "supervision") == settings.recipe.supervision
     for name in ("split", "images", "classes", "skip_bad"):
-        assert default(cli.train, name) == default(open_dataset, name), name
-    assert default(cli.train, "format_") == default(open_dataset, "format")
+        assert default(train_command, name) == default(open_dataset, name), name
+    assert default(train_command, "format_") == default(open_dataset, "format")
     everything = {*inspect.signature(train).parameters, *Recipe.__dataclass_fields__}
     everything |= {*TrainingSettings.__dataclass_fields__, *inspect.signature(open_dataset).parameters}
-    abbreviated = {"cache", "no_cache", "calibrate"}
-    assert inspect.signature(cli.train).parameters.keys() <= everything | abbreviated | {"data", "format_"}
+    abbreviated = {"no_cache", "calibrate"}
+    assert inspect.signature(train_command).parameters.keys() <= everything | abbreviated | {
+        "data",
+        "format_",
+    }
 
 
 def test_predict_has_the_librarys_defaults() -> None:
     for name in ("scales", "location", "weights", "runtime", "precision"):
-        assert default(cli.predict, name) == default(Localizer.load, name), name
+        assert default(predict_command, name) == default(Localizer.load, name), name
     wanted = PredictionOptions()
     # A threshold of None asks the model.
     for name in ("threshold", "peaks", "boxes", "skip_bad"):
-        assert default(cli.predict, name) == getattr(wanted, name), name
+        assert default(predict_command, name) == getattr(wanted, name), name
     for function in (Localization.present, write_maps, draw_overlay, draw_panels):
         assert default(function, "threshold") is None
-    assert (default(cli.predict, "formats"), wanted.formats) == (None, ())
-    assert (default(cli.predict, "overlay"), default(cli.predict, "maps")) == (False, False)
-    assert default(cli.predict, "map_size") == default(write_maps, "size") == wanted.map_size
-    assert PredictionOptions.__dataclass_fields__.keys() <= inspect.signature(cli.predict).parameters.keys()
+    assert (default(predict_command, "formats"), wanted.formats) == (None, ())
+    assert (default(predict_command, "overlay"), default(predict_command, "maps")) == (False, False)
+    assert default(predict_command, "map_size") == default(write_maps, "size") == wanted.map_size
+    assert (
+        PredictionOptions.__dataclass_fields__.keys() <= inspect.signature(predict_command).parameters.keys()
+    )
 
 
 def test_evaluate_has_the_librarys_defaults() -> None:
     wanted = EvaluationOptions()
-    assert default(cli.evaluate, "ap") == wanted.flavour
+    assert default(evaluate_command, "ap") == wanted.flavour
     for name in ("resamples", "seed"):
-        assert default(cli.evaluate, name) == getattr(wanted, name), name
-    assert tuple(default(cli.evaluate, "box_iou")) == wanted.box_iou
+        assert default(evaluate_command, name) == getattr(wanted, name), name
+    assert tuple(default(evaluate_command, "box_iou")) == wanted.box_iou
     for name in PointingOptions.__dataclass_fields__:
-        assert default(cli.evaluate, f"pointing_{name}") == getattr(wanted.pointing, name), name
+        assert default(evaluate_command, f"pointing_{name}") == getattr(wanted.pointing, name), name
     for name in CalibrationOptions.__dataclass_fields__:
-        assert default(cli.evaluate, f"calibration_{name}") == getattr(wanted.calibration, name), name
+        assert default(evaluate_command, f"calibration_{name}") == getattr(wanted.calibration, name), name
     for name in ("ranking", "tolerance", "tolerance_frame", "distance", "difficult", "crowd"):
-        assert default(cli.evaluate, name) == getattr(wanted.location, name), name
-    missing = LocationOptions.__dataclass_fields__.keys() - inspect.signature(cli.evaluate).parameters.keys()
+        assert default(evaluate_command, name) == getattr(wanted.location, name), name
+    missing = (
+        LocationOptions.__dataclass_fields__.keys() - inspect.signature(evaluate_command).parameters.keys()
+    )
     assert missing == {"flavour"}
     for name in ("scales", "weights", "runtime", "precision"):
-        assert default(cli.evaluate, name) == default(Localizer.load, name), name
+        assert default(evaluate_command, name) == default(Localizer.load, name), name
 
 
 def test_demo_and_check_have_the_librarys_defaults() -> None:
-    assert default(cli.demo, "seed") == DemoSettings().seed
+    assert default(demo_command, "seed") == DemoSettings().seed
     for name in ("split", "images", "skip_bad"):
-        assert default(cli.check, name) == default(open_dataset, name), name
-    assert default(cli.check, "format_") == default(open_dataset, "format")
+        assert default(check_command, name) == default(open_dataset, name), name
+    assert default(check_command, "format_") == default(open_dataset, "format")
 
 
 def test_every_option_says_what_it_is_for() -> None:
     for command in (
-        cli.demo,
-        cli.train,
-        cli.predict,
-        cli.evaluate,
-        cli.check,
-        cli.calibrate,
-        cli.quantize,
-        cli.models,
+        demo_command,
+        train_command,
+        predict_command,
+        evaluate_command,
+        check_command,
+        calibrate_command,
+        quantize_command,
+        models_command,
     ):
         assert command.__doc__
         for name, annotation in typing.get_type_hints(command, include_extras=True).items():

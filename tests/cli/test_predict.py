@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from freeloc._registry import Registry
 from freeloc.datasets import Dataset
 from freeloc.inference.localizer import Localizer
 from freeloc.writers import WRITERS, WriterOptions, localization_record
@@ -157,7 +158,7 @@ class CsvWriter(Writer):
 """
     )
     monkeypatch.syspath_prepend(site)
-    monkeypatch.setattr(WRITERS, "_installed", type(WRITERS)._installed.func(WRITERS))
+    monkeypatch.setattr(WRITERS, "_installed", vars(Registry)["_installed"].func(WRITERS))
     out = tmp_path / "out"
     words = ("predict", tiny_run, images, "--out", out, *TORCH, "--scales", "0.5")
     answer = freeloc(*words, "--format", "csv", "--format", "jsonl")
@@ -168,10 +169,7 @@ class CsvWriter(Writer):
     points = {entry["name"]: (entry["x"], entry["y"]) for entry in record["classes"]}
     for line in (out / f"{names[0]}.csv").read_text().splitlines():
         name, x, y, width = line.split(",")
-        assert (float(x), float(y)) == (
-            pytest.approx(points[name][0], abs=0.06),
-            pytest.approx(points[name][1], abs=0.06),
-        )
+        assert (float(x), float(y)) == pytest.approx(points[name], abs=0.06)
         assert int(width) == record["width"]
     for name, message in (("csw", "did you mean 'csv'?"), ("broken", "cannot be imported")):
         answer = freeloc(*words, "--format", name)

@@ -27,7 +27,14 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     classes.write_text("\n".join(reversed(tiny_training.classes)))
     out = tmp_path / "run"
     words = ("train", folder_of(tiny_training), "--out", out, *FAST, "--classes", classes, "--seed", 7)
-    more = ("--cache-format", "int8", "--trainable-backbone", "projection", "--backbone-learning-rate", 0.003)
+    more: tuple[object, ...] = (
+        "--cache-format",
+        "int8",
+        "--trainable-backbone",
+        "projection",
+        "--backbone-learning-rate",
+        0.003,
+    )
     more += ("--projection-learning-rate", 0.004, "--learning-rate", 0.01, "--precision", "float32")
     answer = freeloc(*words, *more, "--cache", tmp_path / "cache")
     assert (answer.code, answer.out) == (0, "")

@@ -79,7 +79,7 @@ class Coco:
     def __init__(self, root: Path) -> None:
         self.root = root
         (root / "annotations").mkdir(parents=True)
-        images = []
+        images: list[dict[str, object]] = []
         for image_id, name in ((900, "a/1.jpg"), (7, "b/1.jpg"), ("x", "2.jpg")):
             path = root / "val" / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from freeloc.geometry.grid import CellLayout
+from freeloc.geometry.grid import CellLayout, Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.images.canvas import load_canvases, make_canvas, make_canvases
@@ -34,10 +35,12 @@ def scene(width: int, height: int) -> np.ndarray:
     height=st.integers(1, 300),
     scale=st.sampled_from([0.5, 0.7, 1.0]),
     layout=st.sampled_from([BACKBONE, ALEXNET]),
-    padding=st.sampled_from(["stride", "square"]),
+    padding=st.sampled_from(get_args(Padding)),
 )
 @settings(max_examples=60)
-def test_canvas_is_the_image_then_padding(width, height, scale, layout, padding) -> None:
+def test_canvas_is_the_image_then_padding(
+    width: int, height: int, scale: float, layout: CellLayout, padding: Padding
+) -> None:
     image = scene(width, height) // 2
     grid = Pyramid((scale,), padding).grid(Size(width, height), scale, layout)
     canvas = make_canvas(image, grid, (200, 201, 202))

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from freeloc._typing import Uint8Array
 from freeloc.errors import ImageError
 from freeloc.geometry.size import Size
 from freeloc.images import decode_errors
@@ -90,7 +91,9 @@ SAMPLES = {kind: encoded(kind) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "GIF"
 
 @given(st.data())
 @settings(max_examples=150)
-def test_damaged_files_decode_or_raise_a_clear_error(tmp_path_factory, data) -> None:
+def test_damaged_files_decode_or_raise_a_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     sample = bytearray(SAMPLES[data.draw(st.sampled_from(sorted(SAMPLES)))])
     places = data.draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 255)), min_size=1, max_size=6))
     for late, value in places:
@@ -157,7 +160,7 @@ def test_decoding_in_threads(tmp_path: Path) -> None:
         (tmp_path / f"{index}").write_bytes(SAMPLES[kind])
     files = sorted(tmp_path.iterdir()) * 4
     expected = [load_image(file) for file in files]
-    results: list[np.ndarray | None] = [None] * len(files)
+    results: dict[int, Uint8Array] = {}
 
     def work(start: int) -> None:
         for index in range(start, len(files), 4):
@@ -168,7 +171,8 @@ def test_decoding_in_threads(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(np.array_equal(one, other) for one, other in zip(results, expected, strict=True))
+    assert len(results) == len(files)
+    assert all(np.array_equal(results[index], image) for index, image in enumerate(expected))
 
 
 # --- encoded images that are not paths ---------------------------------------------------------------------
@@ -228,7 +232,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "image.png"
     path.write_bytes(SAMPLES["PNG"])
     with pytest.raises(ImageError, match="the given file: it is not open in binary mode"):
-        load_image(io.StringIO("text"))
+        load_image(io.StringIO("text"))  # type: ignore[arg-type]
     file = path.open("rb")
     file.close()
     with pytest.raises(ImageError, match="the given file: .*closed"):
@@ -240,7 +244,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 )
 def test_other_objects_are_refused(source: object, words: str) -> None:
     with pytest.raises(ImageError, match=words):
-        load_image(source)
+        load_image(source)  # type: ignore[arg-type]
 
 
 # --- reduced decoding -------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ def test_every_orientation_is_decoded_upright(tmp_path: Path, orientation: int, 
     if suffix == ".avif" and not features.check("avif"):
         pytest.skip("this Pillow has no AVIF")
     path = tmp_path / f"image{suffix}"
-    options = {".jpg": {"quality": 98}, ".webp": {"lossless": True}, ".avif": {"quality": 98}}.get(suffix, {})
+    lossy, lossless = {"quality": 98}, {"lossless": True}
+    options: dict[str, Any] = {".jpg": lossy, ".webp": lossless, ".avif": lossy}.get(suffix, {})
     Image.fromarray(stored(scene(), orientation)).save(path, exif=exif_of(orientation), **options)
 
     assert close_to(load_image(path), scene(), 6 if suffix in (".jpg", ".avif") else 0)

@@ -31,7 +31,12 @@ def test_images_of_a_folder_are_sorted(album: Path) -> None:
 
 
 def test_patterns_keep_their_order_without_repeats(album: Path) -> None:
-    patterns = [album / "sub" / "c.jpeg", album, str(album / "a.png"), album / "sub" / ".." / "b.JPG"]
+    patterns: list[str | Path] = [
+        album / "sub" / "c.jpeg",
+        album,
+        str(album / "a.png"),
+        album / "sub" / ".." / "b.JPG",
+    ]
     found = relative(find_images(patterns), album)
     assert found == ["sub/c.jpeg", "a.png", "b.JPG", "odd[1].jpg", "sub/deep/d.Tif"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from PIL import Image, ImageCms
 
 from freeloc.errors import ImageError
 from freeloc.geometry.size import Size
-from freeloc.images.decode import load_image, open_image, read_image_size
+from freeloc.images.decode import ImageSource, load_image, open_image, read_image_size
 from tests.images.sample_images import close_to, png_bytes, scene
 
 
@@ -38,9 +39,8 @@ def over_white(color: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def test_transparency_is_composited_over_white(tmp_path: Path, suffix: str) -> None:
     alpha = np.linspace(0, 255, 48, dtype=np.uint8)[None].repeat(32, 0)
     path = tmp_path / f"rgba{suffix}"
-    Image.fromarray(np.dstack((scene(), alpha))).save(
-        path, **({"lossless": True, "exact": True} if suffix == ".webp" else {})
-    )
+    options: dict[str, Any] = {"lossless": True, "exact": True} if suffix == ".webp" else {}
+    Image.fromarray(np.dstack((scene(), alpha))).save(path, **options)
     assert np.abs(load_image(path) - over_white(scene(), alpha)).max() <= 1
 
 
@@ -108,7 +108,7 @@ def test_16_bit_gray_is_scaled_not_clipped(tmp_path: Path) -> None:
     (tmp_path / "deep.pgm").write_bytes(b"P5 4 2 65535\n" + deep.astype(">u2").tobytes())
     big_endian = Image.frombytes("I;16B", (4, 2), deep.astype(">u2").tobytes())
     big_endian.save(tmp_path / "big.tif")
-    sources = [tmp_path / name for name in ("deep.png", "deep.tif", "deep.pgm", "big.tif")]
+    sources: list[ImageSource] = [tmp_path / name for name in ("deep.png", "deep.tif", "deep.pgm", "big.tif")]
     sources += [big_endian, Image.fromarray(deep.astype(np.int32)), deep, deep.astype(">u2")]
     for source in sources:
         assert np.array_equal(load_image(source)[..., 0], expected), source
@@ -166,7 +166,13 @@ def test_float_arrays_keep_their_order(values: np.ndarray) -> None:
 
 def test_first_image_of_an_animation(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (8, 6), color) for color in ((250, 0, 0), (0, 250, 0), (0, 0, 250))]
-    for name, options in (("a.gif", {}), ("a.webp", {"lossless": True}), ("a.png", {}), ("a.tif", {})):
+    every_option: dict[str, dict[str, Any]] = {
+        "a.gif": {},
+        "a.webp": {"lossless": True},
+        "a.png": {},
+        "a.tif": {},
+    }
+    for name, options in every_option.items():
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], **options)
         assert (load_image(tmp_path / name) == (250, 0, 0)).all(), name
         assert read_image_size(tmp_path / name) == Size(8, 6)

@@ -78,7 +78,7 @@ def test_memory_is_bounded(depth: int) -> None:
 
 
 def test_nothing_starts_before_the_first_result_is_requested(workers: Callable[[], set[str]]) -> None:
-    taken = []
+    taken: list[int] = []
     results = prefetch(taken.append, range(5))
     assert taken == []
     assert not workers()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from freeloc._choices import MapSize
 from freeloc.datasets import Dataset
 from freeloc.errors import ConfigurationError, ImageError, OutputError
 from freeloc.images.decode import load_image
@@ -91,7 +92,7 @@ def test_extras_of_equal_names_lie_side_by_side(tiny_localizer: Localizer, tmp_p
 
 @pytest.mark.parametrize("size", ["image", "lattice"])
 def test_maps_of_both_sizes(
-    tiny_localizer: Localizer, tiny_scenes: Dataset, tmp_path: Path, size: str
+    tiny_localizer: Localizer, tiny_scenes: Dataset, tmp_path: Path, size: MapSize
 ) -> None:
     path = tiny_scenes.samples[3].path
     result = tiny_localizer.predict(path)

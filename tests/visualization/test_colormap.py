@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from freeloc._typing import Float64Array, Uint8Array
 from freeloc.visualization.colormap import CONTROL_COLORS, apply_colormap
 
 
-def lightness(colors: np.ndarray) -> np.ndarray:
+def lightness(colors: Uint8Array) -> Float64Array:
     """CIE L* of sRGB colors, from the definition."""
-    share = colors / 255
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
+    values = colors / 255
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    luminance: Float64Array = linear @ np.array([0.2126, 0.7152, 0.0722])
     return np.where(luminance > 216 / 24389, 116 * np.cbrt(luminance) - 16, luminance * 24389 / 27)
 
 

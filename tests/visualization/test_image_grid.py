@@ -22,7 +22,7 @@ def test_a_grid_holds_every_picture_whole(sizes: list[tuple[int, int]], columns:
     for index, (width, height) in enumerate(sizes):
         rows, cols = np.nonzero((page == (index + 1, 0, 0)).all(axis=2))
         assert len(rows) == width * height
-        assert (np.ptp(cols) + 1, np.ptp(rows) + 1) == (width, height)
+        assert (int(np.ptp(cols)) + 1, int(np.ptp(rows)) + 1) == (width, height)
     assert (page == (0, 0, 255)).all(axis=2).sum() + sum(w * h for w, h in sizes) == page.shape[
         0
     ] * page.shape[1]

@@ -11,25 +11,31 @@ from freeloc.metrics import CalibrationOptions, reliability_bins
 from freeloc.visualization.plots import BLUE, RED, save_figure
 from freeloc.visualization.reliability_diagram import ReliabilityCurve, reliability_diagram
 
-matplotlib = pytest.importorskip("matplotlib")
+pytest.importorskip("matplotlib")
 
 
 def test_points_lie_where_the_bins_are(tmp_path: Path) -> None:
-    shares = np.array([[0.1, 0.9], [0.2, 0.7], [0.3, 1.0], [0.4, 0.5]])
+    from matplotlib.patches import StepPatch
+    from matplotlib.text import Text
+
+    probabilities = np.array([[0.1, 0.9], [0.2, 0.7], [0.3, 1.0], [0.4, 0.5]])
     labels = np.array([[-1, 1], [1, -1], [-1, 1], [0, 1]])
-    bins = reliability_bins(shares, labels, CalibrationOptions(4))
-    nothing = reliability_bins(shares, np.zeros_like(labels), CalibrationOptions(4))
+    bins = reliability_bins(probabilities, labels, CalibrationOptions(4))
+    nothing = reliability_bins(probabilities, np.zeros_like(labels), CalibrationOptions(4))
     curves = [ReliabilityCurve("raw $x$", bins, RED), ReliabilityCurve("none", nothing, BLUE)]
     figure = reliability_diagram(curves, "A title")
     upper, lower = figure.axes
     _diagonal, first, second = upper.lines
-    np.testing.assert_allclose(first.get_xdata(), [0.15, 0.3, 0.6, 0.95])
-    np.testing.assert_allclose(first.get_ydata(), [0.5, 0.0, 0.5, 1.0])
-    assert len(second.get_xdata()) == 0
-    counts, edges, _ = lower.patches[0].get_data()
+    points = np.asarray(first.get_xydata())
+    np.testing.assert_allclose(points[:, 0], np.array([0.15, 0.3, 0.6, 0.95]))
+    np.testing.assert_allclose(points[:, 1], np.array([0.5, 0.0, 0.5, 1.0]))
+    assert len(np.asarray(second.get_xydata())) == 0
+    steps = lower.patches[0]
+    assert isinstance(steps, StepPatch)
+    counts, edges, _ = steps.get_data()
     assert counts.tolist() == [2, 1, 2, 2]
     assert edges.tolist() == [0, 0.25, 0.5, 0.75, 1]
-    found = {text.get_text() for text in figure.findobj(matplotlib.text.Text) if text.get_visible()}
+    found = {text.get_text() for text in figure.findobj(Text) if text.get_visible()}
     assert {"A title", f"{100 * bins.error:.1f}", "–", "raw $x$ (number: error, %)"} <= found
     # Inside the page, and the same bytes each time.
     one, other = (save_figure(reliability_diagram(curves), tmp_path / name) for name in ("a", "b"))

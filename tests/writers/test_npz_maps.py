@@ -13,14 +13,14 @@ from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.inference.fusion import localize
-from freeloc.inference.result import Localization
+from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import ScoreMap
 from freeloc.writers import write_maps
 
 CLASSES = ("cat", "собака", "a chair", "boat")
 
 
-def localization(width: int = 90, height: int = 60, mode: str = "fused") -> Localization:
+def localization(width: int = 90, height: int = 60, mode: LocationMode = "fused") -> Localization:
     rng = np.random.default_rng(3)
     grids = Pyramid((0.5, 1.0)).grids(Size(width, height), CellLayout(stride=32, offset=16.0))
     maps = [
@@ -37,7 +37,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("mode", ["fused", "paper"])
-def test_image_size_holds_the_present_classes(tmp_path: Path, mode: str) -> None:
+def test_image_size_holds_the_present_classes(tmp_path: Path, mode: LocationMode) -> None:
     found = localization(mode=mode)
     write_maps(tmp_path / "new" / "out.npz", found)
     arrays = read(tmp_path / "new" / "out.npz")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from pathlib import Path, PurePosixPath
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -60,7 +61,7 @@ images = st.lists(st.lists(parts, min_size=1, max_size=4).map(_file), max_size=1
 
 
 @given(images, st.randoms())
-def test_no_two_images_share_a_name(paths: list[Path], random) -> None:
+def test_no_two_images_share_a_name(paths: list[Path], random: Random) -> None:
     names = dict(zip(paths, output_names(paths), strict=True))
     different = {os.path.abspath(path) for path in paths}  # noqa: PTH100
     assert len({unicodedata.normalize("NFC", name).casefold() for name in names.values()}) == len(different)

@@ -19,7 +19,7 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.fusion import localize
-from freeloc.inference.result import Localization
+from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import ScoreMap
 from freeloc.models.calibration import Calibration
 from freeloc.writers import SCHEMA_VERSION, WriterOptions, localization_record
@@ -28,7 +28,7 @@ from freeloc.writers.record import json_line
 LAYOUT = CellLayout(stride=32, offset=16.0)
 
 
-def real_localization(mode: str = "fused", classes: int = 4) -> Localization:
+def real_localization(mode: LocationMode = "fused", classes: int = 4) -> Localization:
     rng = np.random.default_rng(5)
     grids = Pyramid((0.7, 1.0)).grids(Size(500, 375), LAYOUT)
     maps = [
@@ -66,7 +66,7 @@ def strict(text: str) -> object:
 
 
 @pytest.mark.parametrize("mode", ["fused", "paper"])
-def test_the_record_holds_what_the_localization_says(mode: str) -> None:
+def test_the_record_holds_what_the_localization_says(mode: LocationMode) -> None:
     localization = real_localization(mode)
     record = localization_record(localization, WriterOptions(threshold=0.6, peaks=3), image_name="b.jpg")
     assert list(record) == ["schema_version", "image", "width", "height", "mode", "threshold", "classes"]
@@ -184,7 +184,7 @@ def test_minus_zero_is_zero() -> None:
 
 
 @given(st.dictionaries(st.text(), st.text() | st.floats(allow_nan=False, allow_infinity=False)))
-def test_any_text_stays_on_its_line(record: dict) -> None:
+def test_any_text_stays_on_its_line(record: dict[str, object]) -> None:
     line = json_line(record)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1

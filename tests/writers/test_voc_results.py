@@ -102,9 +102,8 @@ def test_neighbours_among_float32_do_not_tie_and_sort_without_exponents(tmp_path
 
 
 def test_detections_are_written_as_pixels_from_one(tmp_path: Path) -> None:
-    found = Detections.build(
-        [1, 0, 1], [0, 0, 0], [0.25, np.float32(0.1), -2], [[0, 0, 500, 375], [1.5, 2, 3, 4], [9, 9, 9, 12]]
-    )
+    boxes = np.array([[0, 0, 500, 375], [1.5, 2, 3, 4], [9, 9, 9, 12]])
+    found = Detections.build([1, 0, 1], [0, 0, 0], np.array([0.25, np.float32(0.1), -2]), boxes)
     files = write_detection_results(tmp_path / "new", ids(2), CLASSES, found, "val", "comp3")
     assert [file.name for file in files] == ["comp3_det_val_cat.txt", "comp3_det_val_potted plant.txt"]
     assert files[0].read_text() == (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 def prefetch(
     work: Callable[[Item], Result], items: Iterable[Item], *, threads: int = 2, depth: int | None = None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield ``work(item)`` for every item, in order, computed in threads a few items ahead of the caller.
 
     An error that ``work`` raises for an item is raised when its result would be yielded.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Self
 
 from PIL import Image
 
@@ -45,8 +45,8 @@ class WriterOptions:
         check_choice("map_size", self.map_size, MapSize)
 
 
-class Writer(Protocol):
-    """Interface of classes that write the results of a prediction run, image by image.
+class Writer(ABC):
+    """Base of classes that write the results of a prediction run, image by image.
 
     A writer is a context manager: it opens what it needs on entry and completes its files on exit. If the block
     ends with an error, a file that collects all images must not appear, and an earlier file at its path must stay
@@ -96,7 +96,7 @@ class Writer(Protocol):
         """
         raise NotImplementedError
 
-    def __exit__(
+    def __exit__(  # noqa: B027 - most writers have nothing to complete
         self,
         exception_type: type[BaseException] | None,
         exception: BaseException | None,

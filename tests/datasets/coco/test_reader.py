@@ -13,6 +13,7 @@ from freeloc.datasets import DataProblems, Dataset, DatasetChecks, category_ids,
 from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.datasets.problems import Problem
 from freeloc.errors import FreelocError
+from tests.datasets.dataset_folder import DatasetFolder
 
 CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}, {"id": 90, "name": "gnu"}]
 
@@ -21,7 +22,7 @@ def annotation(image: object, category: object, **more: object) -> dict[str, obj
     return {"id": 1, "image_id": image, "category_id": category, "bbox": [1, 2, 3.5, 4], "iscrowd": 0, **more}
 
 
-class Coco:
+class Coco(DatasetFolder):
     """A small COCO folder; every record of its file stands on a line of its own."""
 
     def __init__(self, root: Path) -> None:
@@ -53,15 +54,6 @@ class Coco:
     def open(self, **options: Any) -> Dataset:
         self.write()
         return open_dataset(self.root, **options)
-
-    def problems(self, **options: Any) -> list[Problem]:
-        with pytest.raises(DataProblems) as caught:
-            self.open(**options)
-        return list(caught.value.problems)
-
-    def problem(self, **options: Any) -> Problem:
-        (problem,) = self.problems(**options)
-        return problem
 
 
 @pytest.fixture

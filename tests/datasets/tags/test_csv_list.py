@@ -179,8 +179,9 @@ def test_csv_round_trips(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "tags.csv"
         with file.open("w", encoding="utf-8", newline="") as out:
-            quoting = csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
-            writer = csv.writer(out, delimiter=delimiter, quoting=quoting)
+            writer = csv.writer(
+                out, delimiter=delimiter, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
+            )
             writer.writerow(["tags", "file_name", "unknown_tags"])
             for index, (present, unknown) in enumerate(rows):
                 (file.parent / f"{index}.jpg").touch()

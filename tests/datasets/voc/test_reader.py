@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from freeloc.datasets import DataProblems, Dataset, DatasetChecks, open_dataset
+from freeloc.datasets import Dataset, DatasetChecks, open_dataset
 from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.datasets.problems import Problem
 from freeloc.datasets.voc.reader import VOC_CLASSES
 from freeloc.errors import FreelocError
+from tests.datasets.dataset_folder import DatasetFolder
 
 BOX = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>20</ymax></bndbox>"
 
@@ -22,7 +24,7 @@ def object_xml(name: str, *, difficult: str | None = "0", box: str = BOX) -> str
     return f" <object>\n  <name>{name}</name>{flag}\n  {box}\n </object>\n"
 
 
-class Devkit:
+class Devkit(DatasetFolder):
     """A small devkit on disk."""
 
     def __init__(self, root: Path) -> None:
@@ -38,22 +40,13 @@ class Devkit:
     def annotation(self, image_id: str) -> Path:
         return self.root / "Annotations" / f"{image_id}.xml"
 
-    def list(self, name: str, *rows: str) -> Path:
+    def write_list(self, name: str, *rows: str) -> Path:
         path = self.root / "ImageSets" / "Main" / f"{name}.txt"
         path.write_text("".join(f"{row}\n" for row in rows))
         return path
 
-    def open(self, split: str | None = "train", **options: object) -> Dataset:
-        return open_dataset(self.root, split=split, **options)  # type: ignore[arg-type]
-
-    def problems(self, **options: object) -> list[Problem]:
-        with pytest.raises(DataProblems) as caught:
-            self.open(**options)
-        return list(caught.value.problems)
-
-    def problem(self, **options: object) -> Problem:
-        (problem,) = self.problems(**options)
-        return problem
+    def open(self, split: str | None = "train", **options: Any) -> Dataset:
+        return open_dataset(self.root, split=split, **options)
 
 
 @pytest.fixture
@@ -79,7 +72,7 @@ def test_labels_are_present_ignored_or_absent(devkit: Devkit) -> None:
         object_xml("sheep", difficult=""),
     )
     devkit.image("a")
-    devkit.list("train", "b", "", "  a  ")
+    devkit.write_list("train", "b", "", "  a  ")
     data = devkit.open()
     assert data.name == "VOC2012 train"
     assert data.classes == VOC_CLASSES
@@ -96,7 +89,7 @@ def test_names_outside_objects_are_not_classes(devkit: Devkit) -> None:
         "<owner><name>dog</name></owner>",
         object_xml("person", box=f"<part><name>head</name>{BOX}</part>{BOX}"),
     )
-    devkit.list("train", "a")
+    devkit.write_list("train", "a")
     data = devkit.open(boxes=True)
     assert labels_of(data) == {"person": 1}
     assert data.samples[0].boxes == (AnnotatedBox(14, 0, 1, 30, 20),)
@@ -105,7 +98,7 @@ def test_names_outside_objects_are_not_classes(devkit: Devkit) -> None:
 def test_boxes_are_converted_to_image_coordinates(devkit: Devkit) -> None:
     box = "<bndbox><xmax>40</xmax><xmin>1</xmin><ymin>5.25</ymin><ymax>30.70</ymax></bndbox>"
     devkit.image("a", object_xml("dog", box=box, difficult="1"))
-    devkit.list("train", "a")
+    devkit.write_list("train", "a")
     assert devkit.open(boxes=True).samples[0].boxes == (AnnotatedBox(11, 0, 4.25, 40, 30.7, difficult=True),)
 
 
@@ -121,7 +114,7 @@ def test_boxes_are_converted_to_image_coordinates(devkit: Devkit) -> None:
 )
 def test_without_boxes_no_bndbox_is_read(devkit: Devkit, box: str) -> None:
     devkit.image("a", object_xml("dog", box=box), object_xml("cat", difficult="1", box=box))
-    devkit.list("train", "a")
+    devkit.write_list("train", "a")
     assert labels_of(devkit.open()) == {"dog": 1, "cat": 0}
     assert {problem.kind for problem in devkit.problems(boxes=True)} == {"bad_value"}
 
@@ -129,8 +122,8 @@ def test_without_boxes_no_bndbox_is_read(devkit: Devkit, box: str) -> None:
 def test_every_split_has_the_classes_of_the_whole_folder(devkit: Devkit) -> None:
     devkit.image("a", object_xml("zebra"), object_xml("dog"))
     devkit.image("b", object_xml("dog"))
-    devkit.list("train", "a")
-    devkit.list("val", "b")
+    devkit.write_list("train", "a")
+    devkit.write_list("val", "b")
     devkit.annotation("elsewhere").write_text("<annotation>")
     assert devkit.open("train").classes == devkit.open("val").classes == ("dog", "zebra")
 
@@ -138,7 +131,7 @@ def test_every_split_has_the_classes_of_the_whole_folder(devkit: Devkit) -> None
 def test_a_typo_is_not_a_21st_class(devkit: Devkit) -> None:
     devkit.image("a", *map(object_xml, VOC_CLASSES))
     devkit.image("b", object_xml("cat"), object_xml("dgo"))
-    devkit.list("train", "a", "b")
+    devkit.write_list("train", "a", "b")
     assert devkit.problem() == Problem("unknown_class", devkit.annotation("b"), 8, "unknown class 'dgo'")
     data = devkit.open(skip_bad=True)
     assert (len(data), data.skipped, data.classes) == (1, 1, VOC_CLASSES)
@@ -146,7 +139,7 @@ def test_a_typo_is_not_a_21st_class(devkit: Devkit) -> None:
 
 def test_chosen_voc_classes_leave_the_others_out(devkit: Devkit) -> None:
     devkit.image("a", object_xml("dog"), object_xml("cat"), object_xml("person", difficult="1"))
-    devkit.list("train", "a")
+    devkit.write_list("train", "a")
     data = devkit.open(classes=["person", " dog"], boxes=True)
     assert data.classes == ("person", "dog")
     assert data.samples[0].labels.tolist() == [0, 1]
@@ -158,7 +151,7 @@ def test_chosen_classes_beyond_voc_leave_the_others_out(
     devkit: Devkit, classes: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     devkit.image("a", object_xml("zebra"), object_xml("dog"), object_xml("okapi", difficult="1"))
-    devkit.list("train", "a")
+    devkit.write_list("train", "a")
     with caplog.at_level(logging.WARNING, "freeloc.datasets.voc.reader"):
         assert labels_of(devkit.open(classes=classes, boxes=True)) == {classes[0]: 1}
     left_out = "'okapi'" if "zebra" in classes else "'okapi', 'zebra'"
@@ -168,7 +161,7 @@ def test_chosen_classes_beyond_voc_leave_the_others_out(
 def test_a_class_that_is_only_difficult_can_be_left_out_for_training(devkit: Devkit) -> None:
     devkit.image("a", object_xml("zebra"), object_xml("okapi", difficult="1"))
     devkit.image("b")
-    devkit.list("train", "a", "b")
+    devkit.write_list("train", "a", "b")
     assert [
         problem.message.split()[1] for problem in devkit.problems(checks=DatasetChecks(for_training=True))
     ] == ["'okapi'"]
@@ -181,16 +174,16 @@ def test_a_class_that_is_only_difficult_can_be_left_out_for_training(devkit: Dev
 def test_chosen_voc_classes_leave_a_typo_in_the_report(devkit: Devkit) -> None:
     devkit.image("a", *map(object_xml, VOC_CLASSES))
     devkit.image("b", object_xml("cat"), object_xml("dgo"))
-    devkit.list("train", "b")
+    devkit.write_list("train", "b")
     problem = devkit.problem(classes=["dog", "cat"])
     assert problem == Problem("unknown_class", devkit.annotation("b"), 8, "unknown class 'dgo'")
 
 
 def test_a_class_file_names_a_class_that_may_be_left_out(devkit: Devkit) -> None:
     devkit.image("a", *map(object_xml, VOC_CLASSES), object_xml("zebra"))
-    devkit.list("train", "a")
+    devkit.write_list("train", "a")
     assert len(devkit.problems(classes=["dog"])) == 1
-    devkit.list("zebra_train", "a 1")
+    devkit.write_list("zebra_train", "a 1")
     assert labels_of(devkit.open(classes=["dog"])) == {"dog": 1}
 
 
@@ -200,13 +193,13 @@ def write_class_files(devkit: Devkit, data: Dataset, split: str) -> None:
         rows = (
             f"{image_id} {label:2d}" for image_id, label in zip(names, data.labels[:, index], strict=True)
         )
-        devkit.list(f"{name}_{split}", *rows, "outside 1")
+        devkit.write_list(f"{name}_{split}", *rows, "outside 1")
 
 
 def test_class_files_give_the_labels_of_the_annotations(devkit: Devkit) -> None:
     devkit.image("a", object_xml("dog"), object_xml("cat", difficult="1"))
     devkit.image("b", object_xml("tvmonitor"))
-    devkit.list("train", "a", "b")
+    devkit.write_list("train", "a", "b")
     from_objects = devkit.open()
     write_class_files(devkit, from_objects, "train")
     with_boxes = devkit.open(boxes=True)
@@ -223,8 +216,8 @@ def test_class_files_give_the_labels_of_the_annotations(devkit: Devkit) -> None:
 
 def test_class_files_of_some_classes_are_not_enough(devkit: Devkit) -> None:
     devkit.image("a", object_xml("dog"))
-    devkit.list("train", "a")
-    devkit.list("dog_train", "a -1")
+    devkit.write_list("train", "a")
+    devkit.write_list("dog_train", "a -1")
     assert labels_of(devkit.open()) == {"dog": 1}
 
 
@@ -232,9 +225,9 @@ def test_class_files_are_enough_without_annotations(devkit: Devkit) -> None:
     devkit.image("a")
     devkit.annotation("a").unlink()
     (devkit.root / "Annotations").rmdir()
-    devkit.list("train", "a")
-    devkit.list("zebra_train", "a 1")
-    devkit.list("gnu_train", "a 0")
+    devkit.write_list("train", "a")
+    devkit.write_list("zebra_train", "a 1")
+    devkit.write_list("gnu_train", "a 0")
     data = devkit.open()
     assert (data.classes, data.labels.tolist()) == (("gnu", "zebra"), [[0, 1]])
 
@@ -242,8 +235,8 @@ def test_class_files_are_enough_without_annotations(devkit: Devkit) -> None:
 def test_wrong_rows_of_class_files_are_named(devkit: Devkit) -> None:
     for image_id in "abc":
         devkit.image(image_id)
-    devkit.list("train", "a", "b", "c")
-    file = devkit.list("dog_train", "a 2", "b 1", "b -1")
+    devkit.write_list("train", "a", "b", "c")
+    file = devkit.write_list("dog_train", "a 2", "b 1", "b -1")
     assert devkit.problems(classes=["dog"]) == [
         Problem("missing_annotation", file, None, "c has no row"),
         Problem("bad_value", file, 1, "'2' after a is not -1, 0 or 1"),
@@ -257,7 +250,7 @@ def test_wrong_rows_of_the_list_are_named_together(devkit: Devkit) -> None:
     images = devkit.root / "JPEGImages"
     (images / "gone.jpg").unlink()
     (images / "broken.jpg").write_bytes(b"no image")
-    file = devkit.list("train", "a", "gone", "broken", "a", "a 1")
+    file = devkit.write_list("train", "a", "gone", "broken", "a", "a 1")
     assert devkit.problems() == [
         Problem("missing_image", file, 2, f"image {images / 'gone.jpg'} is missing"),
         Problem(
@@ -281,7 +274,7 @@ def test_wrong_rows_of_the_list_are_named_together(devkit: Devkit) -> None:
 def test_a_missing_annotation_is_named_in_the_list(devkit: Devkit) -> None:
     devkit.image("a")
     devkit.annotation("a").unlink()
-    file = devkit.list("train", "a")
+    file = devkit.write_list("train", "a")
     message = f"annotation {devkit.annotation('a')} is missing"
     assert devkit.problem() == Problem("missing_annotation", file, 1, message)
 
@@ -301,7 +294,7 @@ def test_a_malformed_annotation_is_named_with_its_line(
 ) -> None:
     devkit.image("a")
     devkit.annotation("a").write_text(text)
-    devkit.list("train", "a")
+    devkit.write_list("train", "a")
     problem = devkit.problem()
     assert (problem.kind, problem.file, problem.line) == ("malformed_file", devkit.annotation("a"), line)
     assert words in problem.message
@@ -334,7 +327,7 @@ def test_a_malformed_annotation_is_named_with_its_line(
 )
 def test_a_wrong_value_is_named_with_its_line(devkit: Devkit, wrong: str, line: int, message: str) -> None:
     devkit.image("a", object_xml("cat"), wrong)
-    devkit.list("train", "a")
+    devkit.write_list("train", "a")
     assert devkit.problem(boxes=True) == Problem("bad_value", devkit.annotation("a"), line, message)
 
 
@@ -342,7 +335,7 @@ def test_a_box_outside_its_image_is_reported(devkit: Devkit) -> None:
     far = BOX.replace("1<", "401<").replace("30", "430")
     tall = BOX.replace("20", "39").replace("2<", "35<")
     devkit.image("a", object_xml("dog", box=tall), object_xml("dog", box=far))
-    devkit.list("train", "a")
+    devkit.write_list("train", "a")
     problem = devkit.problem(boxes=True)
     assert (problem.kind, problem.line) == ("bad_value", 8)
     assert problem.message == "the box of 'dog' at 400, 1, 430, 20 is outside its image of 40×30 pixels"
@@ -352,7 +345,7 @@ def test_a_box_outside_its_image_is_reported(devkit: Devkit) -> None:
 def test_a_class_without_an_image_matters_for_training_only(devkit: Devkit) -> None:
     devkit.image("a", object_xml("dog"), object_xml("cat", difficult="1"))
     devkit.image("b")
-    file = devkit.list("train", "a", "b")
+    file = devkit.write_list("train", "a", "b")
     assert len(devkit.open(classes=["dog", "cat"])) == 2
     for skip_bad in (False, True):
         problem = devkit.problem(
@@ -363,29 +356,29 @@ def test_a_class_without_an_image_matters_for_training_only(devkit: Devkit) -> N
 
 
 def test_a_list_that_is_not_text_is_fatal(devkit: Devkit) -> None:
-    devkit.list("train").write_bytes(b"a\nb\n\xff\n")
+    devkit.write_list("train").write_bytes(b"a\nb\n\xff\n")
     problem = devkit.problem(skip_bad=True)
     assert (problem.kind, problem.line) == ("malformed_file", 3)
 
 
 def test_an_empty_list_is_an_error(devkit: Devkit) -> None:
-    devkit.list("train")
+    devkit.write_list("train")
     with pytest.raises(FreelocError, match="it lists no images"):
         devkit.open()
 
 
 def test_a_list_of_bad_images_only_is_an_error(devkit: Devkit) -> None:
-    devkit.list("train", "a", "b")
+    devkit.write_list("train", "a", "b")
     with pytest.raises(FreelocError, match="all 2 images have problems"):
         devkit.open(skip_bad=True)
 
 
 def test_the_list_must_be_chosen_where_there_are_several(devkit: Devkit) -> None:
     devkit.image("a")
-    devkit.list("train", "a")
+    devkit.write_list("train", "a")
     assert devkit.open(split=None).name == "VOC2012 train"
-    devkit.list("my_train", "a")
-    devkit.list("dog_train", "a 1")
+    devkit.write_list("my_train", "a")
+    devkit.write_list("dog_train", "a 1")
     with pytest.raises(FreelocError, match="several lists: choose one of my_train, train$"):
         devkit.open(split=None)
     for split in ("tset", "dog_train"):
@@ -406,7 +399,7 @@ def test_a_devkit_without_lists_gives_all_images_sorted(devkit: Devkit) -> None:
 
 def test_other_endings_and_another_folder_of_images(devkit: Devkit, tmp_path: Path) -> None:
     devkit.image("a", object_xml("dog"))
-    devkit.list("train", "a")
+    devkit.write_list("train", "a")
     (tmp_path / "pictures").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / "a.PNG")
     assert devkit.open(images=tmp_path / "pictures").samples[0].path == tmp_path / "pictures" / "a.PNG"
@@ -415,7 +408,7 @@ def test_other_endings_and_another_folder_of_images(devkit: Devkit, tmp_path: Pa
 def test_the_folder_that_contains_one_devkit_is_enough(tmp_path: Path) -> None:
     devkit = Devkit(tmp_path / "VOCdevkit" / "VOC2007")
     devkit.image("a", object_xml("dog"))
-    devkit.list("train", "a")
+    devkit.write_list("train", "a")
     for path in (tmp_path, tmp_path / "VOCdevkit"):
         assert open_dataset(path, split="train").name == "VOC2007 train"
     second = Devkit(tmp_path / "VOCdevkit" / "VOC2012")
@@ -439,14 +432,14 @@ def test_real_lists_agree_with_a_plain_reading(voc_root: Path, split: str, count
     assert (len(data), data.classes, data.skipped) == (count, VOC_CLASSES, 0)
     for name, sample in zip(names, data, strict=True):
         labels = dict.fromkeys(VOC_CLASSES, -1)
-        boxes = []
+        boxes: list[tuple[float, ...]] = []
         for element in ET.parse(voc_root / "Annotations" / f"{name}.xml").getroot().findall("object"):
-            kind, difficult = element.findtext("name"), element.findtext("difficult") == "1"
-            labels[kind] = max(labels[kind], 0 if difficult else 1)
+            class_name, difficult = element.findtext("name", ""), element.findtext("difficult") == "1"
+            labels[class_name] = max(labels[class_name], 0 if difficult else 1)
             left, top, right, bottom = (
-                float(element.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")
+                float(element.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax")
             )
-            boxes.append((VOC_CLASSES.index(kind), left - 1, top - 1, right, bottom, difficult, False))
+            boxes.append((VOC_CLASSES.index(class_name), left - 1, top - 1, right, bottom, difficult, False))
         assert sample.labels.tolist() == list(labels.values())
         fields = ("label", "x1", "y1", "x2", "y2", "difficult", "crowd")
         assert [tuple(getattr(box, key) for key in fields) for box in sample.boxes or ()] == boxes
