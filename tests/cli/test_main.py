@@ -238,7 +238,7 @@ def test_train_has_the_librarys_defaults() -> None:
         assert default(train_command, name) == getattr(settings, name), name
     assert default(train_command, "cache_folder") is settings.cache_folder
     assert default(train_command, "no_cache") is not settings.cache_features
-    assert default(train_command, "calibrate") == settings.calibration_folds
+    assert default(train_command, "calibration_folds") == settings.calibration_folds
     assert (default(train_command, "snapshots"), settings.snapshots) == (None, ())
     assert Recipe.named(default(train_command, "recipe")) == settings.recipe
     for name in ("resume", "quiet"):
@@ -253,7 +253,7 @@ def test_train_has_the_librarys_defaults() -> None:
     assert default(train_command, "format_") == default(open_dataset, "format")
     everything = {*inspect.signature(train).parameters, *Recipe.__dataclass_fields__}
     everything |= {*TrainingSettings.__dataclass_fields__, *inspect.signature(open_dataset).parameters}
-    abbreviated = {"no_cache", "calibrate"}
+    abbreviated = {"no_cache"}
     assert inspect.signature(train_command).parameters.keys() <= everything | abbreviated | {
         "data",
         "format_",

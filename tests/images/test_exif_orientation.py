@@ -22,8 +22,8 @@ def test_every_orientation_is_decoded_upright(tmp_path: Path, orientation: int, 
     if suffix == ".avif" and not features.check("avif"):
         pytest.skip("this Pillow has no AVIF")
     path = tmp_path / f"image{suffix}"
-    lossy, lossless = {"quality": 98}, {"lossless": True}
-    options: dict[str, Any] = {".jpg": lossy, ".webp": lossless, ".avif": lossy}.get(suffix, {})
+    lossy: dict[str, Any] = {"quality": 98}
+    options = {".jpg": lossy, ".webp": {"lossless": True}, ".avif": lossy}.get(suffix, {})
     Image.fromarray(stored(scene(), orientation)).save(path, exif=exif_of(orientation), **options)
 
     assert close_to(load_image(path), scene(), 6 if suffix in (".jpg", ".avif") else 0)

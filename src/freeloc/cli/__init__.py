@@ -43,7 +43,7 @@ _FIXES = {
 """What the command line adds to an error that a parameter would fix, where the option alone does not say it."""
 
 
-_NAMES = {"cache_features": "no_cache", "calibration_folds": "calibrate"}
+_NAMES = {"cache_features": "no_cache"}
 """Parameters of the Python API that the command line abbreviates."""
 
 
