@@ -1,4 +1,4 @@
-"""``freeloc check``: what is in a data set, or all that is wrong with it."""
+"""``freeloc check``: the contents of a dataset, or every problem in it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_bad_images_can_be_left_out(freeloc: Callable[..., Any], copied: Path) -
         file.write("gone.jpg,mug\n")
     answer = freeloc("check", copied, "--skip-bad")
     assert answer.code == 0
-    assert answer.out.startswith("scenes: 6 images, 8 classes, 1 bad one left out\n")
+    assert answer.out.startswith("scenes: 6 images, 8 classes, 1 bad image skipped\n")
 
 
 def test_a_class_that_training_would_miss_is_wrong(freeloc: Callable[..., Any], copied: Path) -> None:

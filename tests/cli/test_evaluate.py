@@ -229,7 +229,10 @@ def test_a_detectors_mistakes_are_seen_before_the_work(
     assert "evaluating" not in answer.err, "progress of work that was in vain"
     for option, wanted in (
         (("--detections", tmp_path / "gone.json"), "there is no file or folder"),
-        (("--detections", tmp_path), "holds no results: give a folder with files like comp3_det_val_dog.txt"),
+        (
+            ("--detections", tmp_path),
+            "contains no results: specify a folder with files such as comp3_det_val_dog.txt",
+        ),
         (("--detections", file, "--box-iou", "0"), "box IoU is 0: it must be above 0"),
     ):
         answer = freeloc(*words, *option)

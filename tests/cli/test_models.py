@@ -136,15 +136,13 @@ def test_a_damaged_file_does_not_hide_the_others(
     assert answer.code == 0
     assert answer.out.startswith("pets\t")
     assert answer.out.count("\n") == 1
-    assert answer.err.startswith("left out torn: cannot read model ")
+    assert answer.err.startswith("skipped torn: cannot read model ")
 
 
 def test_no_model_at_all(freeloc: Callable[..., Any], own: Path) -> None:
     answer = freeloc("models")
     assert (answer.code, answer.out) == (0, "")
-    assert answer.err.replace("\n", " ").startswith(
-        f"no model has a name yet: put NAME.safetensors into {own}"
-    )
+    assert answer.err.replace("\n", " ").startswith(f"no models found: put NAME.safetensors in {own}")
     assert freeloc("models", "--json").out == "[]\n"
 
 
@@ -156,7 +154,7 @@ def test_a_folder_that_is_none_is_told(
     assert answer.out.startswith("pets\t")
     assert (
         answer.err
-        == f"FREELOC_MODELS names {tmp_path / 'tream'}, which is no folder: make it, or name another\n"
+        == f"FREELOC_MODELS lists {tmp_path / 'tream'}, which is not a folder: create it or remove it there\n"
     )
 
 

@@ -209,7 +209,7 @@ def test_pictures_of_other_kinds_are_counted(
     (images / "a.HEIC").write_bytes(b"x")
     answer = freeloc("predict", tiny_run, images, "--out", tmp_path, *TORCH, "--scales", "0.5")
     assert answer.code == 0
-    assert "skipped 1 .heic file: freeloc does not read this format; convert to JPEG" in answer.err
+    assert "skipped 1 .heic file: freeloc does not support this format; convert to JPEG" in answer.err
     answer = freeloc("predict", tiny_run, f"{images}/*.HEIC", "--out", tmp_path, *TORCH)
     assert answer.code == 2
     assert "contains only images in unsupported formats (.heic): convert them to JPEG" in answer.err

@@ -186,7 +186,7 @@ def test_missing_data_and_a_taken_folder(
     assert answer.code == 2
     assert (
         answer.err
-        == f"freeloc: there is no file or folder {tmp_path / 'gone'}: give the path of a data set\n"
+        == f"freeloc: there is no file or folder {tmp_path / 'gone'}: check the path of the dataset\n"
     )
     before = (tiny_run / "model.safetensors").read_bytes()
     answer = freeloc("train", folder_of(tiny_training), "--out", tiny_run, "--quiet")

@@ -1,6 +1,6 @@
-"""The command line: parse options, call the library, report errors.
+"""The command line, which parses options, calls the library and reports errors.
 
-Every command imports what it needs when it runs, so that ``--help`` answers at once.
+Every command imports its dependencies when it runs, so that ``--help`` responds instantly.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _AFTER_INTERRUPT = {
     "quantize": "; the model is unchanged",
     "calibrate": "; the model is unchanged",
 }
-"""What an interrupted command leaves behind."""
+"""State after an interrupted command, appended to its message."""
 
 _FIXES = {
     "skip_bad": "--skip-bad continues without them",
     "resume": "--resume continues that run",
     "weights": "--weights names a local weight file",
 }
-"""What the command line adds to an error that a parameter would fix, where the option alone does not say it."""
+"""Text added to an error that a parameter would fix, where the name of the option alone is not clear."""
 
 
 _NAMES = {"cache_features": "no_cache"}
@@ -56,7 +56,7 @@ class _Failed(Exception):  # noqa: N818
 
 
 class _Commands(TyperGroup):
-    """Commands whose errors and interruptions reach `main` together with the command's name and options."""
+    """A command group that adds the command's name and options to its errors and interruptions."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -113,14 +113,14 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; an error that the user can fix ends in one sentence and exit code 2."""
+    """Run the command line; errors that the user can fix print one message and exit with code 2."""
     try:
         app()
     except (_Failed, FreelocError) as error:
         sys.stderr.write(f"freeloc: {error}\n")
         sys.exit(2)
     except OSError as error:
-        # Mostly standard output that is closed or full. Whoever closed the pipe expects no message.
+        # Usually standard output is closed or its disk is full. A closed pipe needs no message.
         if not isinstance(error, BrokenPipeError):
             place = f" {error.filename}" if error.filename else ""
             sys.stderr.write(f"freeloc: cannot read or write{place}: {error.strerror or error}\n")

@@ -42,7 +42,7 @@ def calibrate(
     runtime: Runtime = "auto",
     precision: InferencePrecision = "auto",
 ) -> None:
-    """Calibrate a model's probabilities on tagged images that it was not trained on. Boxes are not read."""
+    """Calibrate a model's probabilities on tagged images that were not used for training. Boxes are not read."""
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.io.atomic import check_writable
     from freeloc.models.header import ModelFile

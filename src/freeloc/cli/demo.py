@@ -17,7 +17,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Random seed of the scenes and of training.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Generate scenes, train on their tags, and draw the predicted locations. No data, no download."""
+    """Generate scenes, train on their tags, and draw the predicted locations. Needs no data and no download."""
     from freeloc.demo.run import DemoSettings, run_demo
     from freeloc.visualization import print_evaluation
 

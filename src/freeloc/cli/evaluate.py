@@ -73,7 +73,7 @@ def evaluate(
     tolerance: Annotated[
         float,
         typer.Option(
-            help="Distance to a box that still counts as a hit, in pixels.", rich_help_panel=LOCATION
+            help="Maximum distance to a box that counts as a hit, in pixels.", rich_help_panel=LOCATION
         ),
     ] = 18.0,
     tolerance_frame: Annotated[
@@ -86,16 +86,19 @@ def evaluate(
     distance: Annotated[
         choices.BoxDistance,
         typer.Option(
-            help="box: grow the box on every side; euclidean: with rounded corners.", rich_help_panel=LOCATION
+            help="box: grow the box on every side; euclidean: also round its corners.",
+            rich_help_panel=LOCATION,
         ),
     ] = "box",
     difficult: Annotated[
         choices.FlaggedBoxPolicy,
-        typer.Option(help="How a point counts that lies only in a difficult box.", rich_help_panel=LOCATION),
+        typer.Option(
+            help="How to count a point that lies only in difficult boxes.", rich_help_panel=LOCATION
+        ),
     ] = "hit",
     crowd: Annotated[
         choices.FlaggedBoxPolicy,
-        typer.Option(help="How a point counts that lies only in a crowd box.", rich_help_panel=LOCATION),
+        typer.Option(help="How to count a point that lies only in crowd boxes.", rich_help_panel=LOCATION),
     ] = "ignore",
     pointing_tolerance: Annotated[
         float,
@@ -110,16 +113,18 @@ def evaluate(
     ] = "edge",
     pointing_difficult: Annotated[
         choices.FlaggedBoxPolicy,
-        typer.Option(help="How a point counts that lies only in a difficult box.", rich_help_panel=POINTING),
+        typer.Option(
+            help="How to count a point that lies only in difficult boxes.", rich_help_panel=POINTING
+        ),
     ] = "hit",
     pointing_crowd: Annotated[
         choices.FlaggedBoxPolicy,
-        typer.Option(help="How a point counts that lies only in a crowd box.", rich_help_panel=POINTING),
+        typer.Option(help="How to count a point that lies only in crowd boxes.", rich_help_panel=POINTING),
     ] = "hit",
     box_iou: Annotated[
         list[float],
         typer.Option(
-            help="IoU that a box of --detections needs for a hit. Repeatable.", rich_help_panel=OTHER
+            help="Minimum IoU for a box of --detections to count as a hit. Repeatable.", rich_help_panel=OTHER
         ),
     ] = [0.5, 0.3, 0.1],  # noqa: B006 - typer copies it
     calibration_bins: Annotated[
@@ -153,7 +158,7 @@ def evaluate(
     from freeloc.visualization import print_evaluation
 
     if data is None and detections:
-        # With --detections the model may be left out: the one path given is the data.
+        # With --detections the model is optional; a single path is the data.
         model, data = None, None if model is None else Path(model)
     if data is None:
         raise typer.BadParameter("specify MODEL and DATA, or --detections and DATA", param_hint="'DATA'")
@@ -223,8 +228,8 @@ def evaluate(
 
 
 def _name(path: Path, models: list[Path]) -> str:
-    """Return the shortest unique name of a model: that of its run folder or file, or else its path."""
-    # Path.resolve would follow links to folders with other names.
+    """Return the shortest unique name of a model: the name of its run folder or file, or else its path."""
+    # Path.resolve would follow links to folders with different names.
     places = [Path(os.path.abspath(item)) for item in models]  # noqa: PTH100
     names = [
         item.parent.name if item.name == "model.safetensors" else item.name if item.is_dir() else item.stem

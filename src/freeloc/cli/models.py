@@ -17,7 +17,7 @@ __all__ = ["models"]
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """List the models that have names: those that came with freeloc, and yours."""
+    """List the models available by name: those that ship with freeloc, and yours."""
     import json
 
     from freeloc.io.folders import user_models_dir
@@ -37,18 +37,20 @@ def models(
                 typer.echo("\t".join(map(_plain, (model.name, *facts, model.origin, str(model.path)))))
     for model in found:
         if model.problem is not None:
-            print_status(f"left out {_plain(model.name)}: {_plain(model.problem)}")
+            print_status(f"skipped {_plain(model.name)}: {_plain(model.problem)}")
     for folder, origin in model_folders():
         if origin == "yours" and folder != user_models_dir() and not folder.is_dir():
-            print_status(f"FREELOC_MODELS names {folder}, which is no folder: make it, or name another")
+            print_status(
+                f"FREELOC_MODELS lists {folder}, which is not a folder: create it or remove it there"
+            )
     if not found:
         print_status(
-            f"no model has a name yet: put NAME.safetensors into {user_models_dir()} or a folder of FREELOC_MODELS"
+            f"no models found: put NAME.safetensors in {user_models_dir()} or a folder of FREELOC_MODELS"
         )
 
 
 def _facts(header: ModelHeader) -> tuple[str, ...]:
-    """Number of classes, backbone, calibration, and the description, as words."""
+    """Return the number of classes, the backbone, whether the model is calibrated, and its description."""
     card = header.card
     return (
         str(len(header.classes)),
@@ -59,7 +61,7 @@ def _facts(header: ModelHeader) -> tuple[str, ...]:
 
 
 def _print_page(found: list[ListedModel]) -> None:
-    """One paragraph a model, for people."""
+    """Print one paragraph per model."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -82,5 +84,5 @@ def _print_page(found: list[ListedModel]) -> None:
 
 
 def _plain(text: str) -> str:
-    """On one line, and without characters that would steer the terminal: the file may be anybody's."""
+    """Return text on one line without control characters, because the file is untrusted."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

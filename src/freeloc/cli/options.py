@@ -1,6 +1,6 @@
-"""Options that several commands share: one name, one default and one help text each.
+"""Options shared by several commands, each with one name, one default and one help text.
 
-``--help`` shows the options that people use first, and groups the others in panels.
+``--help`` shows the most used options first, and groups the others in panels.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ ModelName = Annotated[
 ]
 Split = Annotated[
     str | None,
-    typer.Option(help="Part of the data, such as train or val. Default: all of it, or its only part."),
+    typer.Option(
+        help="Part of the data, such as train or val. Default: the only split, or all of a tag list."
+    ),
 ]
 Format = Annotated[
     str,
@@ -71,9 +73,7 @@ Format = Annotated[
 ]
 Images = Annotated[
     Path | None,
-    typer.Option(
-        help="Folder of the images, if it is not where the format expects it.", rich_help_panel=DATA
-    ),
+    typer.Option(help="Folder of the images, if it is not in its usual place.", rich_help_panel=DATA),
 ]
 Classes = Annotated[
     Path | None,
@@ -115,7 +115,9 @@ Scales = Annotated[
 ]
 Preset = Annotated[
     choices.Preset | None,
-    typer.Option(help="Scales by name. fast and balanced use the int8 network if there is one; best: all."),
+    typer.Option(
+        help="Scales by name. fast and balanced use the int8 network if the model has one; best: all scales."
+    ),
 ]
 CacheFolder = Annotated[
     Path | None,
@@ -129,10 +131,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 def read_classes(path: Path | None) -> tuple[str, ...] | None:
-    """Return the class names of a text file, one per line, without blank lines; None for None.
+    """Return the class names in a text file, one per line, ignoring blank lines; None if ``path`` is None.
 
     Raises:
-        ConfigurationError: the file cannot be read, or contains no name.
+        ConfigurationError: the file cannot be read, or contains no names.
     """
     if path is None:
         return None
@@ -144,16 +146,16 @@ def read_classes(path: Path | None) -> tuple[str, ...] | None:
         ) from error
     if not names:
         raise ConfigurationError(
-            f"the class file {path} contains no class name: write one per line", parameter="classes"
+            f"the class file {path} contains no class names: write one per line", parameter="classes"
         )
     return names
 
 
 def parse_scales(text: str | None) -> tuple[float, ...] | None:
-    """Return the numbers in ``"0.5,1,2"``; None for None.
+    """Return the numbers in a text such as ``"0.5,1,2"``; None if the text is None.
 
     Raises:
-        ConfigurationError: a part of the text is not a number, or there is none.
+        ConfigurationError: a part of the text is not a number, or the text contains none.
     """
     if text is None:
         return None
@@ -166,7 +168,7 @@ def parse_scales(text: str | None) -> tuple[float, ...] | None:
 
 
 def parse_numbers(text: str, number: type[Number], parameter: str, example: str) -> tuple[Number, ...]:
-    """Return the numbers of a comma-separated list.
+    """Return the numbers in a comma-separated list.
 
     Raises:
         ConfigurationError: a part of the text is not a number of the type.

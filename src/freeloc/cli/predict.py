@@ -43,7 +43,8 @@ def predict(
     overlay: Annotated[
         bool,
         typer.Option(
-            "--overlay", help="Also write an overlay per image: map and point of each present class."
+            "--overlay",
+            help="Also write one overlay per image, with the map and point of each present class.",
         ),
     ] = False,
     peaks: Annotated[int, typer.Option(help="Maximum number of points per class.", min=0)] = 0,
@@ -51,7 +52,7 @@ def predict(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Probability from which a class counts as present. Default: the model's, for each class."
+            help="Probability from which a class counts as present. Default: the model's threshold for each class."
         ),
     ] = None,
     skip_bad: SkipBad = False,
@@ -89,7 +90,7 @@ def predict(
     runtime: Runtime = "auto",
     precision: InferencePrecision = "auto",
 ) -> None:
-    """Predict scores, points and maps of every class for images."""
+    """Predict scores, points and maps of every class in images."""
     from freeloc.images.find import find_images
     from freeloc.inference.localizer import Localizer
     from freeloc.io.progress import pluralize, print_status
@@ -108,7 +109,7 @@ def predict(
     found = find_images(images, exclude=None if out is None else out / OVERLAYS_FOLDER)
     for suffix, count in sorted(found.unsupported.items()):
         print_status(
-            f"skipped {pluralize(count, f'{suffix} file')}: freeloc does not read this format; convert to JPEG"
+            f"skipped {pluralize(count, f'{suffix} file')}: freeloc does not support this format; convert to JPEG"
         )
     localizer = Localizer.load(
         model,

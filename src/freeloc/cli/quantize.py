@@ -18,7 +18,7 @@ def quantize(
         list[str],
         typer.Argument(
             metavar="IMAGES...",
-            help="Images like those to predict: files, folders, or quoted glob patterns. No tags are needed.",
+            help="Images similar to those to predict: files, folders, or quoted glob patterns. Tags are not read.",
         ),
     ],
     out: Annotated[
@@ -29,7 +29,7 @@ def quantize(
         ),
     ] = None,
     calibration_images: Annotated[
-        int, typer.Option(help="Number of images on which value ranges are measured, drawn at random.", min=1)
+        int, typer.Option(help="Number of randomly drawn images on which value ranges are measured.", min=1)
     ] = 64,
     seed: Annotated[int, typer.Option(help="Random seed of the draw.")] = 0,
     quiet: Quiet = False,

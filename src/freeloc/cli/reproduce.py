@@ -30,15 +30,19 @@ def reproduce(
     study: Annotated[StudyName, typer.Argument(help="Dataset and protocol of the paper.")],
     root: Annotated[Path, typer.Option(help="VOC devkit or COCO folder, or data with the same layout.")],
     out: Annotated[Path, typer.Option(help="Folder for models, rows, results.json and report.html.")],
-    train_split: Annotated[str | None, typer.Option(help="Split to train on. Default: the study's.")] = None,
-    val_split: Annotated[str | None, typer.Option(help="Split to measure on. Default: the study's.")] = None,
+    train_split: Annotated[
+        str | None, typer.Option(help="Split to train on. Default: that of the study.")
+    ] = None,
+    val_split: Annotated[
+        str | None, typer.Option(help="Split to evaluate on. Default: that of the study.")
+    ] = None,
     rows: Annotated[
         str | None, typer.Option(help="Only these rows, such as full,weak,centre. Default: all.")
     ] = None,
     classes: Classes = None,
     backbone: BackboneName = DEFAULT_BACKBONE,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the images for every model. Default: its recipe's.")
+        int | None, typer.Option(help="Number of epochs for every model. Default: that of its recipe.")
     ] = None,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
@@ -52,7 +56,7 @@ def reproduce(
     runtime: Runtime = "auto",
     precision: Precision = "auto",
 ) -> None:
-    """Train and measure every row of the paper's tables. Finished rows are kept and not computed again."""
+    """Train and evaluate every row of the paper's tables. Finished rows are stored and not computed again."""
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.paper import Reproduction, ReproductionSettings, find_study, select_rows, write_outputs
 

@@ -45,15 +45,15 @@ def train(
     ] = "default",
     epochs: Annotated[
         int | None,
-        typer.Option(help="Passes over the images. Default: the recipe's; more if there are few images."),
+        typer.Option(help="Number of epochs. Default: the recipe's; more if there are few images."),
     ] = None,
     calibration_folds: Annotated[
         int,
         typer.Option(
             "--calibrate",
             metavar="FOLDS",
-            help="Calibrate probabilities and thresholds by cross-validation, such as with 5 folds; each fold "
-            "costs one more training.",
+            help="Folds of cross-validation, such as 5, to calibrate probabilities and thresholds; each fold "
+            "adds a training run.",
             min=0,
         ),
     ] = 0,
@@ -73,7 +73,7 @@ def train(
     pooling: Annotated[
         str | None,
         typer.Option(
-            help="How a score map becomes a score: max, lse, topk, average, or one from an installed package.",
+            help="How score maps are pooled to scores: max, lse, topk, average, or one from an installed package.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -103,7 +103,7 @@ def train(
         str | None,
         typer.Option(
             metavar="STEPS",
-            help="Also write the model after these steps, such as 0,210,4200.",
+            help="Steps after which the model is also written, such as 0,210,4200.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -111,7 +111,7 @@ def train(
         str | None,
         typer.Option(
             metavar="STAGE",
-            help="First stage of the backbone to train: projection (the default recipe's), 7 down to 1, or none.",
+            help="First stage of the backbone to train: projection (default recipe), 7 down to 1, or none.",
             rich_help_panel=BACKBONE,
         ),
     ] = None,
@@ -127,7 +127,9 @@ def train(
     no_cache: Annotated[
         bool,
         typer.Option(
-            "--no-cache", help="Compute features in every epoch; store none.", rich_help_panel=CACHE
+            "--no-cache",
+            help="Compute features in every epoch instead of storing them.",
+            rich_help_panel=CACHE,
         ),
     ] = False,
     cache_format: Annotated[

@@ -1,4 +1,4 @@
-"""Open a dataset for training: ``freeloc check`` and ``freeloc train`` check the same things."""
+"""Opening a dataset for training, with the checks shared by ``freeloc check`` and ``freeloc train``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def open_for_training(
 
 
 def describe(dataset: Dataset) -> str:
-    """Return one line with the numbers of images, classes and skipped images."""
+    """Return one line with the number of images, classes and skipped images."""
     from freeloc.io.progress import pluralize
 
     skipped = f", {pluralize(dataset.skipped, 'bad image')} skipped" if dataset.skipped else ""

@@ -17,12 +17,12 @@ __all__ = ["PredictionOptions", "predict_files"]
 
 @dataclass(frozen=True)
 class PredictionOptions(WriterOptions):
-    """What `predict_files` writes, and how it treats unreadable images.
+    """Options of `predict_files`: output formats and handling of unreadable images.
 
     Attributes:
         formats: names of writers in `freeloc.writers.WRITERS`; default: "jsonl" with an output folder, "console"
             without one.
-        skip_bad: skip images that cannot be read, instead of stopping at the first one.
+        skip_bad: whether to skip images that cannot be read instead of stopping at the first one.
     """
 
     formats: tuple[str, ...] = ()
@@ -51,8 +51,8 @@ def predict_files(
         localizer: the model.
         paths: the images.
         out: the output folder; None writes to standard output.
-        options: what to write.
-        quiet: hide progress and the final summary.
+        options: output formats and handling of unreadable images.
+        quiet: whether to hide the progress and the final summary.
 
     Returns:
         The number of images that could not be read; always 0 without ``skip_bad``.

@@ -30,7 +30,7 @@ def apply_colormap(values: npt.ArrayLike) -> Uint8Array:
     """Return the colors of values between 0 and 1, interpolated linearly between `CONTROL_COLORS`.
 
     Args:
-        values: any shape (...,); values outside the range get the color of its nearest end.
+        values: array of any shape (...,); values outside the range get the color of the nearest end.
 
     Returns:
         (..., 3) uint8 RGB.

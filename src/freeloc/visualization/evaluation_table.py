@@ -1,4 +1,4 @@
-"""Tables of an evaluation as text."""
+"""Text tables of an evaluation."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def render_evaluation(evaluation: Evaluation) -> str:
 
 
 def _console(width: int | None = None, file: IO[str] | None = None) -> Console:
-    # Class and file names are printed as written: "[red]" must not become a color, or ":cat:" an emoji.
+    # Class and file names are printed verbatim: "[red]" must not become a color, nor ":cat:" an emoji.
     return Console(highlight=False, markup=False, emoji=False, width=width, file=file)
 
 
@@ -61,7 +61,7 @@ def _calibration_line(report: CalibrationReport) -> str:
 
 
 def _boxes(evaluation: Evaluation) -> Table:
-    """Return the box AP at each overlap, one row per detector."""
+    """Return the box AP at each IoU threshold, one row per detector."""
     table = Table(title="all boxes: AP, means over classes, 95% intervals", title_justify="left")
     table.add_column("boxes of")
     overlaps = evaluation.options.box_iou
@@ -89,7 +89,7 @@ def _summary(evaluation: Evaluation) -> Table:
 
 
 def _per_class(evaluation: Evaluation) -> Table:
-    """Return one row per class: its number of images, the first classification AP, and every location AP."""
+    """Return one row per class: number of images, classification AP of the first model, and all location APs."""
     table = Table(title="per class: classification AP, and location AP of every row", title_justify="left")
     table.add_column("class")
     table.add_column("images", justify="right")

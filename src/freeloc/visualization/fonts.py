@@ -1,4 +1,4 @@
-"""Fonts that contain the characters of a text, and text shortened to the available width."""
+"""Choice of a font that contains all characters of a text, and shortening of text to a width."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def text_top(font: Font, height: int) -> float:
 def fit_text(text: str, size: int, width: int) -> tuple[str, Font]:
     """Return a text that is at most ``width`` pixels wide, and a font that contains its characters.
 
-    A text that is too long is shortened and ends in three dots.
+    Text that is too long is shortened and ends with an ellipsis.
     """
     text, font = _choose_font(" ".join(text.split()), size)
     if font.getlength(text) <= width:
@@ -40,7 +40,7 @@ def fit_text(text: str, size: int, width: int) -> tuple[str, Font]:
 
 
 def _choose_font(text: str, size: int) -> tuple[str, Font]:
-    """Return a font that contains the characters of a text: Pillow's default font, or one of the system.
+    """Return a font that contains all characters of a text: Pillow's default font, or a system font.
 
     If no font does, accents are dropped, and every other missing character becomes its code point, such as U+72D7.
     """

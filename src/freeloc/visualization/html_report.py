@@ -1,4 +1,4 @@
-"""Reports as single HTML files, without scripts or external resources."""
+"""Reports as self-contained HTML files, without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Table:
     def __post_init__(self) -> None:
         if not self.header or any(len(row) != len(self.header) for row in self.rows):
             raise ValueError(
-                f"table {self.caption!r}: every row must have as many cells as the header, at least one"
+                f"table {self.caption!r}: every row must have as many cells as the header, and at least one"
             )
 
     @property
     def numeric_columns(self) -> tuple[bool, ...]:
-        """Whether each column contains numbers; the first column contains names."""
+        """Whether each column is numeric; the first column contains names and is not."""
         columns = [[row[column] for row in self.rows] for column in range(1, len(self.header))]
         return (False, *map(_is_numeric, columns))
 
@@ -51,7 +51,7 @@ class Figure:
     Attributes:
         data: bytes of a PNG or SVG file.
         caption: text below the image.
-        alt: description of the image for readers who cannot see it.
+        alt: alternative text, for readers who cannot see the image.
     """
 
     data: bytes
@@ -65,7 +65,7 @@ class Figure:
 
     @property
     def data_uri(self) -> str:
-        """The image as a URI that contains its data."""
+        """The image as a data URI."""
         return f"data:{_media_type(self.data)};base64,{base64.b64encode(self.data).decode('ascii')}"
 
 
@@ -88,7 +88,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A report. Text is shown as written; web addresses (``https://…``) become links.
+    """A report. Text is escaped; web addresses (``https://…``) become links.
 
     Attributes:
         title: title of the page.
@@ -111,7 +111,7 @@ def write_report(path: Path, report: Report) -> None:
 
 
 def render_report(report: Report) -> str:
-    """Return a report as HTML; equal reports give equal text."""
+    """Return a report as HTML; equal reports yield equal text."""
     return render_template(
         "report.html.j2",
         title=report.title,
@@ -135,6 +135,6 @@ _NUMBER: Final = re.compile(
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:
-    """Return whether cells contain numbers, with a sign, unit or interval, or a dash for a missing number."""
+    """Return whether cells contain only numbers (with optional sign, unit or interval) or dashes for none."""
     cells = [cell.strip() for cell in cells]
     return any(re.search(r"\d", cell) for cell in cells) and all(_NUMBER.fullmatch(cell) for cell in cells)

@@ -1,7 +1,7 @@
 """Rendering of the HTML templates in ``freeloc/visualization/templates``.
 
-Templates extend ``base.html.j2``, a page that needs no other file. All text is escaped; the filter ``link`` also
-turns the web addresses in it into links.
+Templates extend ``base.html.j2``, a self-contained page. All text is escaped; the filter ``link`` also turns web
+addresses into links.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ADDRESS: Final = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]]")
 
 
 def render_template(name: str, **variables: Any) -> str:
-    """Render a template; equal variables give equal text.
+    """Render a template; equal variables yield equal text.
 
     Args:
         name: file name of the template, such as "report.html.j2".
@@ -47,7 +47,7 @@ def _environment() -> Environment:
 
 
 def _replace_invalid(value: Any) -> Any:
-    """Replace the characters that HTML does not allow; markup has been checked before."""
+    """Replace the characters that HTML does not allow; markup has already been checked."""
     return (
         _NOT_IN_HTML.sub("\ufffd", value)
         if isinstance(value, str) and not isinstance(value, Markup)
@@ -56,7 +56,7 @@ def _replace_invalid(value: Any) -> Any:
 
 
 def _link(text: str) -> Markup:
-    """Escape a text and turn the web addresses in it into links."""
+    """Escape a text and turn web addresses in it into links."""
     text = _replace_invalid(text)
     parts, end = [], 0
     for match in _ADDRESS.finditer(text):

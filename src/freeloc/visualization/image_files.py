@@ -1,4 +1,4 @@
-"""Image files of overlays."""
+"""Writing of overlays to image files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["save_image"]
 
 
 class _Format(NamedTuple):
-    """Pillow's name of a format, the longest side it supports, and the options for saving."""
+    """Pillow's name of a format, its maximum side length, and the options for saving."""
 
     name: str
     max_side: int

@@ -1,4 +1,4 @@
-"""Images laid out in a grid."""
+"""Composition of images into a grid."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["draw_grid"]
 def draw_grid(
     images: Sequence[Image.Image], columns: int, *, gap: int = PANEL_GAP, background: Color = BACKGROUND
 ) -> Image.Image:
-    """Return one image that shows several images in rows.
+    """Return an image that contains several images arranged in rows.
 
-    A column is as wide as its widest image, and narrower ones are centered; a row is as high as its highest image.
+    A column is as wide as its widest image, and narrower ones are centered; a row is as high as its tallest image.
 
     Args:
         images: at least one image.
         columns: images per row.
-        gap: pixels between images, and around all of them.
+        gap: pixels between images, and around the grid.
         background: color between images.
 
     Raises:

@@ -16,14 +16,14 @@ from freeloc.visualization.panel_layout import PanelLayout, text_size
 __all__ = ["add_caption", "draw_class_names"]
 
 _SIDES: Final = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
-"""Directions from a point to its name, in order of preference: right, left, below, above, then the corners."""
+"""Directions from a point to its label, in order of preference: right, left, below, above, then diagonally."""
 
 _Rectangle = tuple[float, float, float, float]
 """Left, top, right and bottom edge, in pixels of the panel."""
 
 
 def draw_class_names(panel: Image.Image, layout: PanelLayout, locations: Sequence[ClassLocation]) -> None:
-    """Draw each class name next to its point, where it covers least of other names and points."""
+    """Draw each class name next to its point, where it overlaps other names and points least."""
     radius = layout.point_radius + 3
     points = [layout.to_panel(location.x, location.y) for location in locations]
     occupied = [(x - radius, y - radius, x + radius, y + radius) for x, y in points]
@@ -54,7 +54,7 @@ def add_caption(panel: Image.Image, title: str, note: str) -> Image.Image:
     draw = ImageDraw.Draw(captioned)
     gap = round(0.75 * size)
     available = panel.width - 4 - gap
-    # Of a title and a note that are both too long, the title gets a little less than half of the width.
+    # If both title and note are too long, the title gets a little less than half of the width.
     full_title, title_font = fit_text(title, size, available)
     reserved = min(math.ceil(title_font.getlength(full_title)), round(0.45 * available))
     note, note_font = fit_text(note, size, available - reserved)

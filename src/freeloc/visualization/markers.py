@@ -17,7 +17,7 @@ __all__ = ["draw_boxes", "draw_point"]
 
 
 def draw_point(panel: Image.Image, layout: PanelLayout, x: float, y: float) -> None:
-    """Mark a point in image coordinates with a cross; a point that is NaN is not drawn."""
+    """Mark a point in image coordinates with a cross; NaN points are skipped."""
     if not (math.isfinite(x) and math.isfinite(y)):
         return
     cross = _cross(layout.point_radius)
@@ -39,7 +39,7 @@ def draw_boxes(panel: Image.Image, layout: PanelLayout, boxes: Iterable[Annotate
 
 @lru_cache(maxsize=16)
 def _cross(radius: int) -> Image.Image:
-    """Return a yellow × with a dark outline, antialiased by drawing it eight times as large."""
+    """Return a yellow × with a dark outline, drawn at eight times its size for antialiasing."""
     oversampling, center = 8, radius + 3
     side = 2 * center * oversampling
     cross = Image.new("RGBA", (side, side), (*OUTLINE, 0))

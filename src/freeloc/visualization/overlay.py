@@ -1,4 +1,4 @@
-"""Overlays: an image with its points, and one panel per class with the class's score map."""
+"""Overlays: an image with its points, followed by one panel per class with the score map."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ NamedBox: TypeAlias = tuple[str, AnnotatedBox | Box]
 """A class name and a box of that class."""
 
 _MIN_MAXIMUM: Final = 0.25
-"""A map whose maximum is lower does not use the full range of colors, so that a weak map looks weak."""
+"""Maps with a lower maximum do not use the full range of colors, so that weak maps look weak."""
 
 _MAX_RAW_SCORE: Final = 3.0
-"""Raw maps are shifted down to this maximum: the logistic function of higher scores is 1 almost everywhere."""
+"""Raw maps are shifted down to this maximum, because the sigmoid of higher scores saturates at 1."""
 
 
 def draw_overlay(
@@ -51,7 +51,7 @@ def draw_overlay(
             reduced by 2, 4 or 8, as JPEG decoders do.
         localization: scores, points and maps.
         classes: the classes to draw, in this order; default: the present classes, most probable first.
-        threshold: probability from which a class is present; default: the model's threshold of each class.
+        threshold: probability from which a class is present; default: the model's threshold for each class.
         boxes: annotated boxes, drawn as green outlines: all boxes on the image, and those of a class on its panel.
         panel_height: maximum height of the image in a panel, in pixels of the overlay. The maximum width is
             `freeloc.visualization.panel_layout.PANEL_WIDTH`.
@@ -62,8 +62,8 @@ def draw_overlay(
         An image of mode RGB.
 
     Raises:
-        ConfigurationError: the model does not have one of the classes.
-        ValueError: the image is not RGB with 8 bits per channel, or does not have the size of the localization.
+        ConfigurationError: the model lacks one of the classes.
+        ValueError: the image is not 8-bit RGB, or its size does not match the localization.
     """
     panels = draw_panels(
         image,
@@ -87,7 +87,7 @@ def draw_panels(
     panel_height: int = 360,
     max_classes: int = 12,
 ) -> list[Image.Image]:
-    """Draw the panels of `draw_overlay`, the image first; all have the same size, and a caption."""
+    """Return the panels of `draw_overlay`, the image first; all have the same size and a caption."""
     size = localization.image_size
     image = _to_pillow(image, size)
     if classes is None:
@@ -117,7 +117,7 @@ def draw_panels(
 
 
 def _to_pillow(image: Uint8Array | Image.Image, size: Size) -> Image.Image:
-    """Check that an image is RGB and fits the size of the original, and return it as a Pillow image."""
+    """Check that an image is RGB and matches the size of the original, and return it as a Pillow image."""
     if not isinstance(image, Image.Image):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"the image must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
@@ -146,7 +146,7 @@ def _note(
 
 
 def _normalize_raw_map(scores: Float32Array) -> Float32Array:
-    """Return raw scores as values between 0 and 1 whose maximum stands out even if all scores are high."""
+    """Map raw scores to values between 0 and 1 such that the maximum stands out even if all scores are high."""
     return sigmoid(scores - max(0.0, float(scores.max()) - _MAX_RAW_SCORE))
 
 
@@ -162,21 +162,21 @@ def _draw_image_panel(
 
 
 def _draw_map_panel(dimmed: Float32Array, values: Float32Array, layout: PanelLayout) -> Image.Image:
-    """Draw a map with values between 0 and 1 over the dimmed image; where the map is low, it is transparent."""
+    """Draw a map with values between 0 and 1 over the dimmed image; low values are transparent."""
     values = np.clip(np.nan_to_num(values), 0, 1)
     size = (layout.image.width, layout.image.height)
     resized = Image.fromarray(values).resize(size, Image.Resampling.BICUBIC)
     strength = np.clip(np.asarray(resized) / max(float(values.max()), _MIN_MAXIMUM), 0, 1)
     ramp = np.clip((strength - 0.12) / 0.6, 0, 1)
     opacity = (0.8 * ramp * ramp * (3 - 2 * ramp))[..., None]
-    # The image's light and dark areas stay visible through the colors.
+    # Light and dark areas of the image remain visible through the colors.
     shade = 0.8 + 0.3 * dimmed.mean(axis=2, keepdims=True) / 162
     mixed = dimmed * (1 - opacity) + apply_colormap(strength) * shade * opacity
     return _center(Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8)), layout)
 
 
 def _dim(image: Image.Image) -> Float32Array:
-    """Return a darker, nearly gray image as (height, width, 3) float32, so that the map's colors stand out."""
+    """Return a darker, nearly gray image, (height, width, 3) float32, against which the map stands out."""
     color = np.asarray(image, np.float32)
     gray = np.asarray(image.convert("L"), np.float32)[..., None]
     dimmed: Float32Array = (0.25 * color + 0.75 * gray) * np.float32(0.58) + np.float32(14)
@@ -184,7 +184,7 @@ def _dim(image: Image.Image) -> Float32Array:
 
 
 def _center(image: Image.Image, layout: PanelLayout) -> Image.Image:
-    """Return a panel with the image in its center."""
+    """Return a panel with the image centered in it."""
     panel = Image.new("RGB", (layout.panel.width, layout.panel.height), OUTLINE)
     panel.paste(image, (layout.left, layout.top))
     return panel

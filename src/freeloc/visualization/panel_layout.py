@@ -14,13 +14,13 @@ PANEL_WIDTH: Final = 640
 """Maximum width of an image in its panel, in pixels of the overlay."""
 
 ROW_WIDTH: Final = 1720
-"""Maximum width of a row of panels, unless the number of columns is given."""
+"""Maximum width of a row of panels, unless the number of columns is specified."""
 
 PANEL_GAP: Final = 14
-"""Pixels between panels, and around all of them."""
+"""Pixels between panels, and around the overlay."""
 
 _MIN_PANEL_SIZE: Final = Size(150, 60)
-"""Smaller panels have no space for a caption and a point."""
+"""Minimum height of a panel; smaller panels have no space for a caption and a point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class PanelLayout:
         )
 
     def to_panel(self, x: float, y: float) -> tuple[float, float]:
-        """Return the position in the panel of a point in image coordinates."""
+        """Convert a point from image coordinates to a position in the panel."""
         return self.left + x * self.scale_x, self.top + y * self.scale_y
 
     @property
@@ -69,7 +69,7 @@ class PanelLayout:
 
 
 def even_columns(panels: int, width: int) -> int:
-    """Return how many panels of a width go in a row: as many as fit, or fewer if that evens out the rows."""
+    """Return the number of panels per row: as many as fit, or fewer if that balances the rows."""
     fitting = max(1, (ROW_WIDTH - PANEL_GAP) // (width + PANEL_GAP))
     return math.ceil(panels / math.ceil(panels / fitting))
 

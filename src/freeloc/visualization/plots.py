@@ -1,7 +1,7 @@
-"""Style, colors and files of all matplotlib figures.
+"""Style and colors of all matplotlib figures, and writing them to files.
 
 matplotlib is an optional dependency (extra ``reproduce``), imported only inside functions. Figures are created
-without ``pyplot``, so no global state is changed, and equal figures give files with equal bytes.
+without ``pyplot``, so no global state is changed, and equal figures yield identical files.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _STYLE: Final[dict[str, Any]] = {
     "axes.axisbelow": True,
     "text.parse_math": False,  # a class may be called $x$
     "svg.fonttype": "path",  # viewers need no font
-    "svg.hashsalt": "freeloc",  # otherwise the IDs in the file are random
+    "svg.hashsalt": "freeloc",  # otherwise, IDs in the file are random
     "savefig.dpi": _DPI,
 }
 
@@ -98,7 +98,7 @@ def figure_style() -> Iterator[None]:
         from matplotlib import style
     except ImportError as error:
         raise MissingDependencyError(
-            "figures need matplotlib: run pip install 'freeloc[reproduce]'", extra="reproduce"
+            "figures require matplotlib: run pip install 'freeloc[reproduce]'", extra="reproduce"
         ) from error
     with style.context(["default", _STYLE]):
         yield
@@ -167,21 +167,21 @@ def grid_axes(
 
 
 def outline(width: float) -> list[Any]:
-    """Return path effects that outline a bright line, ``width`` points wide, for contrast on any background."""
+    """Return path effects that outline a bright line of ``width`` points, for contrast on any background."""
     from matplotlib import patheffects
 
     return [patheffects.Stroke(linewidth=width + 1.8, foreground="#0a0a0c"), patheffects.Normal()]
 
 
 def halo() -> list[Any]:
-    """Return path effects that separate text from the lines behind it."""
+    """Return path effects that draw a halo around text, to separate it from lines behind it."""
     from matplotlib import patheffects
 
     return [patheffects.Stroke(linewidth=2, foreground="white"), patheffects.Normal()]
 
 
 def figure_bytes(figure: Figure, format_: FigureFormat) -> bytes:
-    """Return a figure as the bytes of a file; equal figures give equal bytes."""
+    """Return the contents of a figure's file; equal figures yield equal bytes."""
     # Without the date and the version of matplotlib.
     metadata: dict[str, None] = {"Date": None, "Creator": None} if format_ == "svg" else {"Software": None}
     buffer = io.BytesIO()

@@ -35,11 +35,11 @@ class ReliabilityCurve:
 
 
 def reliability_diagram(curves: Sequence[ReliabilityCurve], title: str = "") -> Figure:
-    """Draw how often classes are present against their mean probability, and below it the number of pairs per bin.
+    """Draw observed frequency against mean probability, and below it the number of pairs per bin.
 
-    On the diagonal, probabilities match the observed frequencies; below it they are too high. The number in the
-    panel is the expected calibration error. Counts have a logarithmic scale, because most pairs are of absent
-    classes and have probabilities near 0.
+    On the diagonal, probabilities match observed frequencies; below it, they are too high. The number in the panel
+    is the expected calibration error. Counts have a logarithmic scale, because in most pairs the class is absent
+    and the probability near 0.
 
     Args:
         curves: the curves, in drawing order; usually before and after calibration.
@@ -69,7 +69,7 @@ def reliability_diagram(curves: Sequence[ReliabilityCurve], title: str = "") -> 
 
 
 def _draw_curve(upper: Axes, lower: Axes, curve: ReliabilityCurve, line: int) -> None:
-    """Draw one curve through its nonempty bins, the counts as steps, and the error as a number."""
+    """Draw one curve through its non-empty bins, the counts as steps, and the calibration error as text."""
     filled = curve.bins.counts > 0
     upper.plot(
         curve.bins.probability[filled],

@@ -1,4 +1,4 @@
-"""Output formats: records for other programs, score maps, overlays, and short text for people."""
+"""Output formats: JSON records, score maps, overlays, and a short text summary."""
 
 from freeloc.writers.base import Writer, WriterOptions
 from freeloc.writers.npz_maps import write_maps

@@ -1,4 +1,4 @@
-"""The interface of all writers, and the options that they share."""
+"""Interface of writers, and the options that they share."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ __all__ = ["Writer", "WriterOptions"]
 
 @dataclass(frozen=True)
 class WriterOptions:
-    """Options shared by all writers; each writer reads those that apply to it.
+    """Options shared by all writers; each writer uses those that apply to it.
 
     Attributes:
-        threshold: probability from which a class counts as present; None uses the model's threshold of each class.
+        threshold: probability from which a class counts as present; None uses the model's threshold for each
+            class.
         peaks: maximum number of peaks per class; 0 writes none.
         boxes: maximum number of boxes per class; 0 writes none.
         map_size: resolution of written maps.
@@ -46,19 +47,19 @@ class WriterOptions:
 
 
 class Writer(ABC):
-    """Base of classes that write the results of a prediction run, image by image.
+    """Base of classes that write prediction results, one image at a time.
 
-    A writer is a context manager: it opens what it needs on entry and completes its files on exit. If the block
-    ends with an error, a file that collects all images must not appear, and an earlier file at its path must stay
-    unchanged. Files of single images appear one by one, each complete or not at all.
+    A writer is a context manager, which opens resources on entry and completes its files on exit. If the block
+    ends with an error, a file that collects all images must not be created, and an earlier file at its path must
+    remain unchanged. Files for single images are written one by one, each complete or not at all.
 
     Subclasses inherit a constructor and a context manager that opens nothing. An installed package provides a
     writer through an entry point in the group ``freeloc.writers``.
 
     Attributes:
         name: name by which users select the writer.
-        needs_folder: whether it needs an output folder.
-        needs_image: whether it needs the decoded image.
+        needs_folder: whether it requires an output folder.
+        needs_image: whether it requires the decoded image.
         folder: the output folder; None where results go to standard output.
         options: what to write.
         files: files completed so far.
@@ -77,7 +78,7 @@ class Writer(ABC):
         self.files = []
 
     def __enter__(self) -> Self:
-        """Open what the writer needs."""
+        """Open the writer's resources."""
         return self
 
     @abstractmethod
@@ -87,9 +88,9 @@ class Writer(ABC):
         Args:
             result: scores, points and maps.
             image: the decoded image, upright and RGB, possibly reduced by 2, 4 or 8; None unless `needs_image`.
-            path: the image's file, as given by the caller.
-            name: name for files made from the image: unique in the run, without a suffix, and with ``/`` between
-                folders; see `freeloc.writers.output_names.output_names`.
+            path: the image's file, as specified by the caller.
+            name: base name for the image's output files: unique in the run, without a suffix, and with ``/``
+                between folders; see `freeloc.writers.output_names.output_names`.
 
         Raises:
             OutputError: a file cannot be written.
@@ -102,7 +103,7 @@ class Writer(ABC):
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Complete the files, or discard what is incomplete if the block ended with an error."""
+        """Complete the files, or discard incomplete ones if the block ended with an error."""
 
     def path_of(self, file: str) -> Path:
         """Return the path of a file in the output folder.

@@ -32,7 +32,7 @@ class ConsoleWriter(Writer):
         if sys.stdout.isatty():
             sys.stdout.write(_text(record))
         else:
-            # As bytes: the line is UTF-8 whatever the encoding of standard output.
+            # Written as bytes, because JSON Lines are UTF-8 whatever the encoding of standard output.
             sys.stdout.buffer.write(json_line(record))
         sys.stdout.flush()
 

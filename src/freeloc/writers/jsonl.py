@@ -1,4 +1,4 @@
-"""JSON Lines output: one record per image, in one file."""
+"""JSON Lines output: one file with one record per image."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["JsonlWriter"]
 class JsonlWriter(Writer):
     """Writer of ``predictions.jsonl``, a file that is complete or absent.
 
-    Each line goes to a temporary file immediately, so memory use does not grow with the number of images.
-    After an error the temporary file is removed, and an earlier ``predictions.jsonl`` stays unchanged.
+    Each line is written to a temporary file immediately, so memory use does not grow with the number of images.
+    After an error, the temporary file is removed and an earlier ``predictions.jsonl`` remains unchanged.
     """
 
     name: ClassVar[str] = "jsonl"
@@ -50,7 +50,7 @@ class JsonlWriter(Writer):
             ValueError: the writer is not open.
         """
         if self._file is None:
-            raise ValueError("a JsonlWriter writes only inside its with block")
+            raise ValueError("a JsonlWriter can only write inside its with block")
         line = json_line(localization_record(result, self.options, image_name=str(path)))
         try:
             self._file.write(line)
@@ -71,7 +71,7 @@ class JsonlWriter(Writer):
                 os.fsync(file.fileno())
             self.files.append(self._path)
             return
-        # A private exception: `atomic.atomic_path` would turn the block's OSError into an OutputError.
+        # A private exception, because `atomic.atomic_path` would turn an OSError into an OutputError.
         with suppress(_Discarded, FreelocError), self._cleanup:
             raise _Discarded
 

@@ -48,8 +48,8 @@ def write_maps(
     """Write the score maps of one image.
 
     The file contains no pickled objects (``numpy.load`` reads it with its default ``allow_pickle=False``) and is
-    not compressed: compression would shrink smooth maps by only a fifth and take a hundred times as long. Its
-    arrays, for C maps:
+    not compressed, because compression would shrink smooth maps by only a fifth and take a hundred times as long.
+    For C maps, it contains these arrays:
 
     * ``maps``: (C, rows, columns) float16. Values between 0 and 1 in mode "fused", raw scores in mode "paper".
     * ``classes``: (C,) str, the class of each map.
@@ -65,10 +65,10 @@ def write_maps(
             with about 2,500 values per map.
         classes: the classes whose maps are written, in this order. By default, the present classes by
             decreasing probability for size "image", and all classes in the model's order for size "lattice".
-        threshold: probability from which a class is present; default: the model's threshold of each class.
+        threshold: probability from which a class is present; default: the model's threshold for each class.
 
     Raises:
-        ConfigurationError: the model does not have one of the classes.
+        ConfigurationError: the model lacks one of the classes.
         OutputError: the file cannot be written.
     """
     if classes is None and size == "image":
@@ -101,6 +101,6 @@ def write_maps(
         "mode": np.str_(localization.mode),
         "size": np.str_(size),
     }
-    # savez appends ".npz" to a file name, but nothing to an open file.
+    # savez would append ".npz" to a file name, but not to an open file.
     with atomic.atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)

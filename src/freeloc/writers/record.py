@@ -4,7 +4,7 @@ A record (``schema_version`` 1)::
 
     {
       "schema_version": 1,
-      "image": "album/0001.jpg",        the image's path, as given by the caller
+      "image": "album/0001.jpg",        the image's path, as specified by the caller
       "width": 500, "height": 375,      size of the upright image in pixels
       "mode": "fused",                  how points were located: "fused" or "paper"
       "threshold": 0.5,                 probability from which a class is present; null if classes differ
@@ -55,11 +55,11 @@ _DEFAULT_OPTIONS = WriterOptions()
 def localization_record(
     localization: Localization, options: WriterOptions = _DEFAULT_OPTIONS, *, image_name: str | None = None
 ) -> dict[str, Any]:
-    """Return the record of one image as numbers, strings, lists and dicts; see the module's documentation.
+    """Return the record of one image as numbers, strings, lists and dicts; see the module docstring.
 
     Args:
         localization: scores, points and maps.
-        options: the threshold, and the maximum numbers of peaks and boxes; with 0 the field is omitted.
+        options: the threshold, and the maximum numbers of peaks and boxes; if a number is 0, its field is omitted.
         image_name: the field "image"; default: the image's path, or "" for an image that is not from a file.
     """
     if image_name is None:
@@ -123,7 +123,7 @@ def _class_record(
 
 
 def _coordinate(value: float) -> float | None:
-    # Adding 0.0 turns -0.0 into 0.0.
+    # Adding 0.0 converts -0.0 to 0.0.
     return round(float(value), 2) + 0.0 if math.isfinite(value) else None
 
 

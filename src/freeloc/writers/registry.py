@@ -1,4 +1,4 @@
-"""The registry of writers; other packages add theirs through the entry-point group ``freeloc.writers``."""
+"""Registry of writers; other packages add theirs through the entry-point group ``freeloc.writers``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
 
 
 def create_writers(names: Iterable[str], folder: Path | None, options: WriterOptions) -> list[Writer]:
-    """Create writers by name; a repeated name creates one writer.
+    """Create writers by name; repeated names are ignored.
 
     Args:
         names: names in `WRITERS`.
@@ -35,7 +35,7 @@ def create_writers(names: Iterable[str], folder: Path | None, options: WriterOpt
 
     Raises:
         ConfigurationError: a name is unknown.
-        OutputError: a writer needs an output folder, and ``folder`` is None.
+        OutputError: a writer requires an output folder, and ``folder`` is None.
     """
     classes = [WRITERS.get(name, parameter="formats") for name in dict.fromkeys(names)]
     refused = [writer.name for writer in classes if writer.needs_folder and folder is None]

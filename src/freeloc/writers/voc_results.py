@@ -1,7 +1,7 @@
-"""Results files of the VOC devkit, for its evaluation programs and for all others that read the format.
+"""Results files of the VOC devkit, for its evaluation code and other programs that read the format.
 
 The devkit keeps them in ``results/VOC2012/Main``. Under its rules, comp1 and comp3 are for systems trained only on
-VOC's images and boxes; comp2 and comp4 are for systems trained on other data too.
+VOC's images and boxes; comp2 and comp4 are for systems also trained on other data.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def write_classification_results(
     split: str,
     comp: ClassificationComp = "comp2",
 ) -> list[Path]:
-    """Write one file per class, such as ``comp2_cls_val_dog.txt``, with a line ``image_id score`` per image.
+    """Write one file per class, such as ``comp2_cls_val_dog.txt``, with one line ``image_id score`` per image.
 
-    Numbers have as many digits as are needed to read them back exactly, and no exponent, so that distinct scores
+    Numbers are written with enough digits to be read back exactly, and without exponents, so that distinct scores
     stay distinct and ``sort -n`` ranks them.
 
     Args:
@@ -83,17 +83,17 @@ def write_detection_results(
     split: str,
     comp: DetectionComp = "comp4",
 ) -> list[Path]:
-    """Write one file per class, such as ``comp4_det_val_dog.txt``, with a line per box.
+    """Write one file per class, such as ``comp4_det_val_dog.txt``, with one line per box.
 
-    A line is ``image_id score xmin ymin xmax ymax``. Pixels count from 1, and both edges belong to the box.
-    Numbers are formatted as in `write_classification_results`. Edges that are integers or float32 are read back
-    exactly, others up to the last bit. The file of a class without boxes is empty.
+    A line is ``image_id score xmin ymin xmax ymax``. Pixels are counted from 1, and edges are inclusive. Numbers
+    are formatted as in `write_classification_results`. Integer and float32 edges are read back exactly, others up
+    to the last bit. The file of a class without boxes is empty.
 
     Args:
         folder: the output folder; created if it is missing.
         image_ids: IDs of the N images.
         classes: the K classes.
-        detections: the boxes, in image coordinates; each file keeps their order.
+        detections: the boxes, in image coordinates; each file preserves their order.
         split: name of the split, such as "val".
         comp: "comp3" or "comp4".
 
@@ -112,7 +112,7 @@ def write_detection_results(
     _check_ids(image_ids)
     _check_finite(detections.score)
     _check_finite(detections.boxes)
-    # From edges to pixels counted from 1: the first pixel is to the right of (below) the first edge.
+    # From edges to pixels counted from 1: the first pixel lies to the right of (below) the first edge.
     pixels = detections.boxes + np.array([1, 1, 0, 0])
     for label, path in enumerate(paths):
         members = np.flatnonzero(detections.label == label)
@@ -133,7 +133,7 @@ def write_detection_results(
 
 
 def _decimal(value: np.generic) -> str:
-    """Return the shortest decimal number, without an exponent, that is read back as the same float64."""
+    """Return the shortest decimal number without an exponent that is read back as the same float64."""
     return np.format_float_positional(np.float64(value), unique=True, trim="-")
 
 
