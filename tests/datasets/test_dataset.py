@@ -42,6 +42,17 @@ def test_image_info_is_read_only_where_it_is_unknown(tmp_path: Path) -> None:
         gone.image_info()
 
 
+def test_image_sizes_are_read_only_where_they_are_unknown(tmp_path: Path) -> None:
+    file = tmp_path / "red.png"
+    Image.new("RGB", (30, 20), "red").save(file)
+    labels = np.ones(1, np.int8)
+    known = Sample(tmp_path / "gone.png", labels, size=Size(5, 6))
+    assert Dataset("data", ("cat",), (known, Sample(file, labels))).image_sizes() == (
+        Size(5, 6),
+        Size(30, 20),
+    )
+
+
 def test_the_content_fingerprint_depends_on_labels_and_bytes() -> None:
     def fingerprint(label: int, content_hash: str) -> str:
         sample = Sample(Path("a.png"), np.array([label], np.int8), size=Size(5, 6), content_hash=content_hash)

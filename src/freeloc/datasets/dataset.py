@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freeloc.geometry.size import Size
+from freeloc.images.decode import read_image_size
 from freeloc.images.info import ImageInfo, read_image_info
 
 __all__ = ["ABSENT", "IGNORE", "PRESENT", "AnnotatedBox", "Corners", "Dataset", "Labels", "Sample"]
@@ -119,6 +120,14 @@ class Dataset:
             # A file name may contain bytes that are not text.
             digest.update(os.fsencode(sample.path.name) + b"\0" + sample.labels.tobytes())
         return digest.hexdigest()
+
+    def image_sizes(self) -> tuple[Size, ...]:
+        """Return the size of every upright image, reading only the files of samples that do not store it.
+
+        Raises:
+            ImageError: a file cannot be read, or it is not an image.
+        """
+        return tuple(sample.size or read_image_size(sample.path) for sample in self)
 
     def image_info(self) -> tuple[ImageInfo, ...]:
         """Return size and content hash of every image, reading only the files of samples that do not store them.

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from freeloc.datasets.dataset import Dataset, Labels, Sample
 from freeloc.errors import DatasetError
 from freeloc.geometry.size import Size
-from freeloc.images.decode import read_image_size
 from freeloc.metrics import GroundTruth
 
 __all__ = ["Annotations", "check_evaluable", "ground_truth_of"]
@@ -34,16 +33,14 @@ class Annotations:
 
         Args:
             dataset: the images, with boxes.
-            sizes: N image sizes; None: they are read from the image files.
+            sizes: N image sizes; None: those of the dataset.
 
         Raises:
             DatasetError: an image has no boxes.
             ImageError: the size of an image cannot be read.
         """
         ground_truth = ground_truth_of(dataset)
-        if sizes is None:
-            sizes = [read_image_size(sample.path) for sample in dataset]
-        return cls(sizes, dataset.labels, ground_truth)
+        return cls(dataset.image_sizes() if sizes is None else sizes, dataset.labels, ground_truth)
 
     @property
     def n_images(self) -> int:

@@ -18,7 +18,6 @@ import numpy as np
 from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import Dataset
 from freeloc.features.sources import CachedFeatures
-from freeloc.images.decode import read_image_size
 from freeloc.inference.boxes import BoxOptions, boxes_from_map
 from freeloc.inference.fusion import localize
 from freeloc.inference.score_map import ScoreMap
@@ -125,9 +124,9 @@ class BoxRows:
         cache_key = f"{self._detector_key()} {features_key(features)} {self._proposal_cache().options.name}"
         detector = RegionDetector.load(self.folder.detector, cache_key)
         if detector is None:
-            sizes = [read_image_size(sample.path) for sample in self.train_set]
             proposals = self._negative_proposals(features)
-            detector = train_detector(self.train_set, regions(features, sizes), proposals, quiet=quiet)
+            train_regions = regions(features, self.train_set.image_sizes())
+            detector = train_detector(self.train_set, train_regions, proposals, quiet=quiet)
             detector.save(self.folder.detector, cache_key)
         proposals = self._proposals(self.val_set, self.reader.features)
         return detector.detect(regions(self.reader.features, self.reader.sizes), proposals, quiet=quiet)

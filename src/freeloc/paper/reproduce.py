@@ -20,7 +20,6 @@ from freeloc.evaluation.options import EvaluationOptions
 from freeloc.features.extract import extract
 from freeloc.features.sources import CachedFeatures
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.decode import read_image_size
 from freeloc.io.progress import print_status
 from freeloc.metrics import Detections, Outcome, center_points, location_outcomes
 from freeloc.models.header import ModelFile
@@ -91,7 +90,7 @@ class Reproduction:
         reader = MapReader(
             backbone,
             self._features(self._val_set, backbone, scales),
-            tuple(read_image_size(sample.path) for sample in self._val_set),
+            self._val_set.image_sizes(),
             settings.precision,
             settings.quiet,
         )
