@@ -29,6 +29,7 @@ from freeloc.metrics.calibration_error import (
     measure_calibration,
     reliability_bins,
 )
+from freeloc.metrics.center_baseline import center_points
 from freeloc.metrics.detection_ap import (
     BOX_IOU,
     DetectionRanking,
@@ -46,7 +47,7 @@ from freeloc.metrics.location_ap import (
     location_outcomes,
     location_ranking,
 )
-from freeloc.metrics.point_matching import Outcome, center_points
+from freeloc.metrics.point_matching import Outcome
 from freeloc.metrics.pointing_game import (
     HitCounts,
     PointingAccumulator,

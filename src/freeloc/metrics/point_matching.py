@@ -20,7 +20,6 @@ __all__ = [
     "Outcome",
     "Outcomes",
     "box_distance",
-    "center_points",
     "check_points",
     "match_points",
 ]
@@ -96,17 +95,3 @@ def match_points(
         matched = reached & (policies == policy)
         outcomes[ground_truth.image[matched], ground_truth.label[matched]] = outcome
     return outcomes
-
-
-def center_points(sizes: Sequence[Size], n_classes: int) -> Float64Array:
-    """Compute the points of the center baseline: the image center for every class (paper, section 6).
-
-    Args:
-        sizes: N image sizes.
-        n_classes: number of classes, K.
-
-    Returns:
-        (N, K, 2) float64 x and y in image pixels.
-    """
-    centers = np.array([(size.width / 2, size.height / 2) for size in sizes], dtype=np.float64)
-    return np.repeat(centers.reshape(-1, 1, 2), n_classes, axis=1)

@@ -12,7 +12,7 @@ from freeloc.features.arrays import FeatureMap
 from freeloc.features.extract import extract
 from freeloc.features.sources import FeatureSource, LiveFeatures
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.info import ImageInfo
+from freeloc.images.image_info import ImageInfo
 from freeloc.nn.backbones.base import Backbone, BackboneSplit
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.backbones.trainable_stages import FROZEN
