@@ -1,7 +1,7 @@
 """Metrics: average precision, pointing game and calibration error, with bootstrap intervals.
 
-NumPy functions over arrays, and accumulators for images that are added one at a time. They do not depend on how
-predictions were computed. docs/metrics.md defines every metric and every option.
+All metrics are NumPy functions of arrays, independent of how predictions were computed; accumulators accept one
+image at a time. docs/metrics.md defines every metric and every option.
 """
 
 from freeloc._choices import APFlavour, Binning, BoxDistance, FlaggedBoxPolicy

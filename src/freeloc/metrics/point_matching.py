@@ -29,7 +29,7 @@ Outcomes = npt.NDArray[np.int8]
 
 
 class Outcome(IntEnum):
-    """How the prediction for one pair of image and class is counted."""
+    """How the prediction for a pair of image and class is counted."""
 
     ABSENT = 0
     """The class is absent: a false positive at its score."""
@@ -74,17 +74,16 @@ def match_points(
     difficult: FlaggedBoxPolicy,
     crowd: FlaggedBoxPolicy,
 ) -> Outcomes:
-    """Decide between HIT, IGNORED and MISS for every pair, from the boxes that the points reached.
+    """Classify every pair as HIT, IGNORED or MISS, based on the boxes that the points reach.
 
-    A point that reaches boxes under different policies counts as the best of them: hit before ignore before
-    miss.
+    A point that reaches boxes under different policies counts as the best of them, in the order hit, ignore, miss.
 
     Args:
         reached: (M,) bool, whether the point of the box's image and class reaches the box.
         ground_truth: the M boxes.
         shape: N and K.
         difficult: policy for difficult boxes.
-        crowd: policy for crowd boxes, including those that are difficult too.
+        crowd: policy for crowd boxes, including those also flagged difficult.
 
     Returns:
         (N, K) int8 `Outcome` values; pairs without boxes are MISS.
