@@ -1,8 +1,9 @@
-"""The model that ships, on images of everyday things: some of those that scikit-image carries."""
+"""Overlays of the pretrained model on images of everyday objects from scikit-image."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import skimage.data
@@ -14,29 +15,32 @@ from freeloc.visualization import draw_grid, draw_overlay, save_image
 
 IMAGES = ("astronaut", "chelsea", "coffee", "motorcycle_left")
 """An astronaut (NASA, public domain), a cat (Stefan van der Walt, CC0), a cup of coffee (Rachel Michetti, CC0),
-and a garage with a motorbike (Middlebury stereo benchmark of 2014; not ours to hand on)."""
+and a garage with a motorbike (Middlebury stereo benchmark of 2014; not ours to redistribute)."""
 
 
-def main() -> None:
-    """Write an overlay for every image, all of them on one page, and say what is where."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Write one overlay per image and an overview of all, and print the present classes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="voc20", help="a model's name or file (default: voc20)")
-    parser.add_argument("--images", nargs="+", default=IMAGES, help="some of scikit-image's, by name")
-    parser.add_argument("--out", type=Path, default=Path("demo/images"), help="folder of the pictures")
-    words = parser.parse_args()
-    localizer = Localizer.load(words.model)
+    parser.add_argument("--model", default="voc20", help="name or file of a model (default: voc20)")
+    parser.add_argument("--images", nargs="+", default=IMAGES, help="names of scikit-image's images")
+    parser.add_argument("--out", type=Path, default=Path("demo/images"), help="folder of the overlays")
+    arguments = parser.parse_args(words)
+    localizer = Localizer.load(arguments.model)
     folder = Path(skimage.data.__path__[0])
-    pictures = []
-    for name in words.images:
+    overlays = []
+    for name in arguments.images:
         path = folder / f"{name}.png"
         result = localizer.predict(path)
-        picture = draw_overlay(load_image(path), result, panel_height=240)
-        save_image(picture, words.out / f"{name}.jpg")
-        pictures.append(picture)
-        found = (f"{one.name} {one.probability:.0%} at {one.x:.0f}, {one.y:.0f}" for one in result.present())
-        print_status(f"{name}: {'; '.join(found) or 'nothing'}")
-    save_image(draw_grid(pictures, columns=1), words.out / "overview.jpg")
-    print_status(f"wrote {len(pictures)} pictures and an overview to {words.out}")
+        overlay = draw_overlay(load_image(path), result, panel_height=240)
+        save_image(overlay, arguments.out / f"{name}.jpg")
+        overlays.append(overlay)
+        present = (
+            f"{found.name} {found.probability:.0%} at {found.x:.0f}, {found.y:.0f}"
+            for found in result.present()
+        )
+        print_status(f"{name}: {'; '.join(present) or 'no class is present'}")
+    save_image(draw_grid(overlays, columns=1), arguments.out / "overview.jpg")
+    print_status(f"wrote {len(overlays)} overlays and an overview to {arguments.out}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""How the model voc20 is made: `make voc20 VOC=VOCdevkit/VOC2012`.
+"""Training of the pretrained model voc20: `make voc20 VOC=VOCdevkit/VOC2012`.
 
-Tags alone: no box is read in training, in calibration or in choosing a level for boxes. The validation images
-are measured at the end, and nothing is fitted to them. docs/voc20.md tells what was tried, and what it gave.
+The model is trained on tags alone: training, calibration and the choice of the box threshold read no box. The
+validation images are only used for the final evaluation. docs/voc20.md describes all experiments and their
+results.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from freeloc.training.recipe import Recipe
 from recipes.voc20_card import write_card
 
 RECIPE = "default"
-"""The recipe of every ``freeloc train``: what is best for the model that ships is best for people's own tags."""
+"""The default recipe of ``freeloc train``, so that the results carry over to other tagged images."""
 
 FOLDS = 5
-"""Heads that calibrate it, each blind to a fifth of the images."""
+"""Number of folds for calibration: five heads, each trained without a fifth of the images."""
 
 CARD = ModelCard(
     name="voc20",
@@ -42,46 +43,44 @@ CARD = ModelCard(
 
 
 def main() -> None:
-    """Train, calibrate, write the model into the package, and measure it."""
+    """Train and calibrate the model, write it into the package, and evaluate it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="Pascal VOC devkit")
-    parser.add_argument("--train-split", default="train", help="images to train on")
-    parser.add_argument("--val-split", default="val", help="images to measure on")
+    parser.add_argument("--train-split", default="train", help="split to train on")
+    parser.add_argument("--val-split", default="val", help="split to evaluate on")
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/voc20"), help="folder of the run and its numbers"
+        "--out", type=Path, default=Path("runs/voc20"), help="folder of the run and of the results"
     )
     parser.add_argument("--cache", type=Path, help="folder of feature caches")
-    parser.add_argument("--model", type=Path, help="file to write; default: the package's own")
-    parser.add_argument(
-        "--card", type=Path, help="folder of the model card whose numbers are written anew: docs"
-    )
-    words = parser.parse_args()
-    model = words.model
+    parser.add_argument("--model", type=Path, help="model file to write; default: in the package")
+    parser.add_argument("--card", type=Path, help="folder of the model card whose numbers are updated: docs")
+    arguments = parser.parse_args()
+    model = arguments.model
     if model is None:
-        shipped = pretrained_folder()
-        if shipped is None:
+        folder = pretrained_folder()
+        if folder is None:
             parser.error("freeloc is not installed as files: give --model FILE")
-        model = shipped / "voc20.safetensors"
+        model = folder / "voc20.safetensors"
 
-    tags = open_dataset(
-        words.root, split=words.train_split, boxes=False, checks=DatasetChecks(for_training=True)
+    train_set = open_dataset(
+        arguments.root, split=arguments.train_split, boxes=False, checks=DatasetChecks(for_training=True)
     )
     settings = TrainingSettings(
-        recipe=Recipe.named(RECIPE), calibration_folds=FOLDS, cache_folder=words.cache
+        recipe=Recipe.named(RECIPE), calibration_folds=FOLDS, cache_folder=arguments.cache
     )
-    train(tags, words.out / "run", settings, resume=True)
-    release(words.out / "run", model, CARD)
+    train(train_set, arguments.out / "run", settings, resume=True)
+    release(arguments.out / "run", model, CARD)
     print_status(f"wrote {model}: {model.stat().st_size / 1e6:.1f} MB")
 
-    images = open_dataset(words.root, split=words.val_split, boxes=True)
-    found = evaluate([collect(Localizer.load(model), images, "voc20")], images)
-    write_text(words.out / "results.json", json.dumps(found.as_json(), indent=1) + "\n")
-    for row in found.rows:
+    val_set = open_dataset(arguments.root, split=arguments.val_split, boxes=True)
+    evaluation = evaluate([collect(Localizer.load(model), val_set, "voc20")], val_set)
+    write_text(arguments.out / "results.json", json.dumps(evaluation.as_json(), indent=1) + "\n")
+    for row in evaluation.rows:
         values = ", ".join(f"{key} {100 * result.mean.estimate:.1f}" for key, result in row.measures.items())
         print_status(f"{row.name}: {values}")
-    print_status(f"wrote {words.out / 'results.json'}")
-    if words.card is not None:
-        for path in write_card(found, words.card):
+    print_status(f"wrote {arguments.out / 'results.json'}")
+    if arguments.card is not None:
+        for path in write_card(evaluation, arguments.card):
             print_status(f"wrote {path}")
 
 

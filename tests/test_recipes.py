@@ -1,4 +1,4 @@
-"""The scripts that make what ships: how images are drawn, and how the card gets its numbers."""
+"""The recipes: how images are drawn, and how numbers are written into the model card."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from recipes import few_images, voc20_card
 
 @settings(max_examples=60)
 @given(st.integers(1, 80), st.integers(1, 6), st.integers(1, 30), st.integers(0, 99))
-def test_every_class_gets_its_images(count: int, classes: int, shots: int, seed: int) -> None:
-    shown = np.random.default_rng(seed).random((count, classes)) < np.linspace(0.05, 0.6, classes)
+def test_every_class_has_its_images(count: int, classes: int, per_class: int, seed: int) -> None:
+    present = np.random.default_rng(seed).random((count, classes)) < np.linspace(0.05, 0.6, classes)
     samples = [
-        Sample(Path(f"{index}.jpg"), np.where(row, 1, -1).astype(np.int8)) for index, row in enumerate(shown)
+        Sample(Path(f"{index}.jpg"), np.where(row, 1, -1).astype(np.int8))
+        for index, row in enumerate(present)
     ]
     data = Dataset("all", tuple(map(str, range(classes))), tuple(samples))
-    part = few_images.drawn(data, shots, seed)
+    part = few_images.draw_subset(data, per_class, seed)
     paths = [sample.path for sample in part]
     assert len(set(paths)) == len(paths)
     assert set(paths) <= {sample.path for sample in data}
     if len(part):
-        assert ((part.labels > 0).sum(axis=0) >= np.minimum(shots, shown.sum(axis=0))).all()
-        # Nothing is drawn that no class asked for.
-        assert len(part) <= shots * classes
+        assert ((part.labels > 0).sum(axis=0) >= np.minimum(per_class, present.sum(axis=0))).all()
+        # Every drawn image is needed for some class.
+        assert len(part) <= per_class * classes
         assert (part.labels > 0).any(axis=1).all()
-    assert [sample.path for sample in few_images.drawn(data, shots, seed)] == paths
+    assert [sample.path for sample in few_images.draw_subset(data, per_class, seed)] == paths
 
 
 def result(*values: float) -> BootstrapResult:
@@ -45,28 +46,28 @@ def result(*values: float) -> BootstrapResult:
     return BootstrapResult(intervals, Interval(mean, mean - 0.005, mean + 0.005), 0.95, 10, 0)
 
 
-def test_the_card_gets_its_numbers_and_keeps_its_words(tmp_path: Path) -> None:
+def test_writing_the_card_replaces_its_numbers_only(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     measures = {key: result(0.9, 0.8) for key in MEASURES}
-    told = {**measures, "classification": result(0.9, 0.95)}
-    rows = (Row("m, fused", told), Row("m, paper", measures), Row("centre", measures))
+    fused = {**measures, "classification": result(0.9, 0.95)}
+    rows = (Row("m, fused", fused), Row("m, paper", measures), Row("center", measures))
     probabilities = np.array([[0.1, 0.9], [0.8, 0.3]])
-    truth = calibration_report(
+    report = calibration_report(
         "m", probabilities, np.array([[-1, 1], [1, -1]]), CalibrationOptions(), calibrated=True, resamples=5
     )
-    found = Evaluation("data", ("cat", "dog"), 2, (1, 1), rows, EvaluationOptions(), (truth,))
+    evaluation = Evaluation("data", ("cat", "dog"), 2, (1, 1), rows, EvaluationOptions(), (report,))
     page = tmp_path / "voc20.md"
     page.write_text(
         f"before\n\n{voc20_card._BEGIN}\nyesterday\n{voc20_card._END}\n\nafter\n", encoding="utf-8"
     )
     for _ in range(2):
-        voc20_card.write_card(found, tmp_path)
+        voc20_card.write_card(evaluation, tmp_path)
         text = page.read_text("utf-8")
         assert text.startswith("before\n")
         assert text.endswith("\n\nafter\n")
         assert "yesterday" not in text
         assert "| m, fused | 92.5 [92.0, 93.0] |" in text
-        # The widest gap comes first.
+        # The largest difference comes first.
         assert text.index("| dog | 1 | 95.0 [94.0, 96.0] | 80.0 [79.0, 81.0]") < text.index("| cat | 1 |")
         assert "| +15.0 |" in text
     assert (tmp_path / "voc20-reliability.svg").read_text("utf-8").startswith("<?xml")

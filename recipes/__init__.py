@@ -1,0 +1,1 @@
+"""Recipes that train and describe the pretrained model, and apply it."""
