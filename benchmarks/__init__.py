@@ -1,5 +1,6 @@
-"""Speeds and agreements, measured side by side in one run: ``make bench``.
+"""Benchmarks of speed and agreement, compared in one run: ``make bench``.
 
-Nothing here is part of the package. ``python -m benchmarks`` runs the suite and writes ``docs/benchmarks.json``
-and the page made from it; ``python -m benchmarks.prediction`` and ``python -m benchmarks.frontier`` run one part.
+They are not part of the package. ``python -m benchmarks`` runs the suite and writes ``docs/benchmarks.json``
+and the page generated from it; ``python -m benchmarks.prediction``, ``python -m benchmarks.frontier`` and the
+like run one benchmark.
 """

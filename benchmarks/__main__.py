@@ -1,4 +1,4 @@
-"""The whole suite: ``make bench``, or ``python -m benchmarks --model FILE``."""
+"""Run the benchmark suite: ``make bench``, or ``python -m benchmarks --model FILE``."""
 
 from __future__ import annotations
 
@@ -6,51 +6,53 @@ import argparse
 from pathlib import Path
 
 from benchmarks import frontier, growth, head_training, layers, live_training, prediction
-from benchmarks.record import render_again
-from benchmarks.settings import add_common, out_folder, run
+from benchmarks.results import render_again
+from benchmarks.workload import add_options, output_folder, run
 from freeloc.io.progress import print_status
 
 
 def main(words: list[str] | None = None) -> None:
-    """Run all parts; the frontier only where a trained model is given."""
+    """Run all benchmarks of the suite; the frontier requires a trained model."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    add_common(parser)
+    add_options(parser)
     parser.add_argument(
         "--model",
         type=Path,
         nargs="*",
         default=[],
         metavar="FILE",
-        help="trained models; the first is compared",
+        help="trained models; the frontier compares all, the other benchmarks use the first",
     )
     parser.add_argument(
-        "--train-split", default="train", help="the split training is measured on (default: train)"
+        "--train-split", default="train", help="split for the benchmarks of training (default: train)"
     )
     parser.add_argument(
-        "--page-only", action="store_true", help="make the page anew from the JSON that is there"
+        "--page-only", action="store_true", help="only generate the page again from benchmarks.json"
     )
     arguments = parser.parse_args(words)
     if arguments.page_only:
-        render_again(out_folder(arguments))
+        render_again(output_folder(arguments))
         return
-    common = _common(arguments)
+    common = _common_options(arguments)
+    validation = [*common, "--split", arguments.split]
+    training = [*common, "--split", arguments.train_split]
     models = [str(path) for path in arguments.model]
-    prediction.main([*common, *(["--model", models[0]] if models else [])])
-    layers.main([*common, *(["--model", models[0]] if models else [])])
+    first = ["--model", models[0]] if models else []
+    prediction.main([*validation, *first])
+    layers.main([*validation, *first])
     if models:
-        frontier.main([*common, "--model", *models])
+        frontier.main([*validation, "--model", *models])
     else:
         print_status(
-            "the frontier of accuracy against time was left out: it needs a trained model, --model FILE"
+            "skipped the frontier of accuracy against time: it requires a trained model (--model FILE)"
         )
-    growth.main([*common, *(["--model", models[0]] if models else [])])
-    learning = [*common, "--split", arguments.train_split]
-    head_training.main(learning)
-    live_training.main(learning)
+    growth.main([*validation, *first])
+    head_training.main(training)
+    live_training.main(training)
 
 
-def _common(arguments: argparse.Namespace) -> list[str]:
-    words = ["--split", arguments.split, "--backbone", arguments.backbone, "--precision", arguments.precision]
+def _common_options(arguments: argparse.Namespace) -> list[str]:
+    words = ["--backbone", arguments.backbone, "--precision", arguments.precision]
     words += ["--data", str(arguments.data)] if arguments.data else []
     words += ["--out", str(arguments.out)] if arguments.out else []
     return [*words, *(["--quick"] if arguments.quick else [])]

@@ -1,4 +1,4 @@
-"""Accuracy against time as a picture: a small SVG, written by hand so that it is the same everywhere."""
+"""Charts of accuracy against time as small SVG files, which do not depend on a plotting library."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["Series", "draw_chart"]
 
 _WIDTH, _HEIGHT = 860, 520
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 48, 60
-_COLOURS = ("#0b62a4", "#c4451c", "#2b7a3d", "#7b4fa3")
+_COLORS = ("#0b62a4", "#c4451c", "#2b7a3d", "#7b4fa3")
 _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _LETTER, _LINE = 5.6, 12
-"""About the width and the height of a letter of a label."""
+"""Approximate width and height of a letter in a label."""
 
 _FONT = 'font-family="system-ui, sans-serif" fill="#222"'
 
@@ -24,9 +24,9 @@ class Series:
     """The choices of one model.
 
     Attributes:
-        name: for the legend.
-        points: milliseconds and accuracy of every choice.
-        best: the choices on the frontier, cheapest first: milliseconds, accuracy and label.
+        name: name in the legend.
+        points: milliseconds and accuracy of each choice.
+        best: milliseconds, accuracy and label of the choices on the frontier, by increasing time.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class _Axes:
-    """Where values lie in the picture: time on a logarithmic axis, accuracy on a plain one."""
+    """Mapping of values to positions in the chart: a logarithmic axis of time, and a linear axis of accuracy."""
 
     low_ms: float
     high_ms: float
@@ -44,21 +44,21 @@ class _Axes:
     high: float
 
     def x(self, ms: float) -> float:
-        share = math.log(ms / self.low_ms) / math.log(self.high_ms / self.low_ms)
-        return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
+        fraction = math.log(ms / self.low_ms) / math.log(self.high_ms / self.low_ms)
+        return _LEFT + fraction * (_WIDTH - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
         return _TOP + (self.high - value) / (self.high - self.low) * (_HEIGHT - _TOP - _BOTTOM)
 
 
 def draw_chart(series: Sequence[Series], *, title: str, x_label: str, y_label: str) -> str:
-    """The picture as SVG text.
+    """Draw the chart as SVG text.
 
     Args:
-        series: one for each model; at least one point in all.
-        title: above.
-        x_label: of the time axis.
-        y_label: of the accuracy axis.
+        series: one per model, with one or more points in total.
+        title: title above the chart.
+        x_label: label of the time axis.
+        y_label: label of the accuracy axis.
     """
     axes = _axes([point for one in series for point in one.points])
     parts = [
@@ -71,37 +71,37 @@ def draw_chart(series: Sequence[Series], *, title: str, x_label: str, y_label: s
         f'<g transform="translate(18 {(_TOP + _HEIGHT - _BOTTOM) / 2}) rotate(-90)">{_text(0, 0, y_label)}</g>',
     ]
     for number, one in enumerate(series):
-        parts += _drawn(one, axes, _COLOURS[number % len(_COLOURS)], number)
+        parts += _drawn(one, axes, _COLORS[number % len(_COLORS)], number)
     parts += _labels([choice for one in series for choice in one.best], axes)
     return "\n".join([*parts, "</svg>", ""])
 
 
 def _axes(points: Sequence[tuple[float, float]]) -> _Axes:
     times, values = zip(*points, strict=True)
-    room = max(0.05 * (max(values) - min(values)), 0.5)
-    return _Axes(min(times) / 1.15, max(times) * 1.3, min(values) - room, max(values) + room)
+    margin = max(0.05 * (max(values) - min(values)), 0.5)
+    return _Axes(min(times) / 1.15, max(times) * 1.3, min(values) - margin, max(values) + margin)
 
 
-def _drawn(one: Series, axes: _Axes, colour: str, number: int) -> list[str]:
+def _drawn(one: Series, axes: _Axes, color: str, number: int) -> list[str]:
     dots = [
-        f'<circle cx="{axes.x(ms):.1f}" cy="{axes.y(value):.1f}" r="2.5" fill="{colour}" opacity="0.3"/>'
+        f'<circle cx="{axes.x(ms):.1f}" cy="{axes.y(value):.1f}" r="2.5" fill="{color}" opacity="0.3"/>'
         for ms, value in one.points
     ]
     corners = " ".join(f"{axes.x(ms):.1f},{axes.y(value):.1f}" for ms, value, _ in one.best)
-    line = f'<polyline points="{corners}" fill="none" stroke="{colour}" stroke-width="2"/>'
+    line = f'<polyline points="{corners}" fill="none" stroke="{color}" stroke-width="2"/>'
     best = [
-        f'<circle cx="{axes.x(ms):.1f}" cy="{axes.y(value):.1f}" r="4.5" fill="{colour}"/>'
+        f'<circle cx="{axes.x(ms):.1f}" cy="{axes.y(value):.1f}" r="4.5" fill="{color}"/>'
         for ms, value, _ in one.best
     ]
     y = _HEIGHT - _BOTTOM - 16 - 18 * number
-    legend = f'<circle cx="{_WIDTH - _RIGHT - 14}" cy="{y - 4}" r="4.5" fill="{colour}"/>' + _text(
+    legend = f'<circle cx="{_WIDTH - _RIGHT - 14}" cy="{y - 4}" r="4.5" fill="{color}"/>' + _text(
         _WIDTH - _RIGHT - 26, y, one.name, anchor="end"
     )
     return [*dots, line, *best, legend]
 
 
 def _labels(best: Sequence[tuple[float, float, str]], axes: _Axes) -> list[str]:
-    """Labels beside the dots, but for those that would lie on another one: the table has them all."""
+    """Return labels next to the dots, without those that would overlap another one (the table lists all)."""
     written: list[tuple[float, float, float]] = []
     parts = []
     for ms, value, label in best:
@@ -117,7 +117,7 @@ def _labels(best: Sequence[tuple[float, float, str]], axes: _Axes) -> list[str]:
 def _grid(axes: _Axes) -> list[str]:
     lines = []
     right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
-    for value in _plain_ticks(axes.low, axes.high):
+    for value in _linear_ticks(axes.low, axes.high):
         y = axes.y(value)
         lines.append(f'<path d="M{_LEFT} {y:.1f}H{right}" stroke="#ddd"/>')
         lines.append(_text(_LEFT - 8, y + 4, f"{value:g}", anchor="end"))
@@ -128,7 +128,7 @@ def _grid(axes: _Axes) -> list[str]:
     return lines
 
 
-def _plain_ticks(low: float, high: float) -> list[float]:
+def _linear_ticks(low: float, high: float) -> list[float]:
     step = next((step for step in _STEPS if (high - low) / step <= 8), _STEPS[-1])
     return [round(number * step, 6) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 

@@ -1,17 +1,17 @@
-"""Coarse first, fine where needed: does it beat looking at every image at the same scales?
+"""Coarse-to-fine prediction: does it beat fixed sets of scales at equal cost?
 
     python -m benchmarks.coarse_to_fine --model run/model.safetensors
 
-Every image is looked at once at all test scales; the maps then tell what each way would have found. Four
-ways stand beside all 63 fixed sets of scales, at thresholds that are given and not fitted:
+Each image is scored once at all test scales; the score maps determine what each strategy would predict. Four
+strategies are compared with all 63 fixed sets of scales, at thresholds that are given and not fitted:
 
-* early stop: after a first set of scales an image goes on to more only where some class is undecided;
-* one class: the same where a single class is wanted, and only images that may hold it go on;
-* regions: the finest scales are computed only around places where the coarse ones see something;
-* both: regions, and those only in images with an undecided class.
+* early exit: after a first set of scales, an image continues to more scales only if some class is undecided;
+* single class: early exit if one class is requested; only images that may contain it continue;
+* regions: the finest scales are computed only around positions with high scores at the coarse scales;
+* both: regions, only in images with an undecided class.
 
-The cost is counted in pixels; nothing is timed, so that it does not matter what else the machine does. This study
-is no part of ``make bench``.
+The cost is counted in pixels and nothing is timed, so other load on the machine does not matter. This study
+is not part of ``make bench``.
 """
 
 from __future__ import annotations
@@ -22,24 +22,42 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-from benchmarks.flops import FlopsOf
-from benchmarks.noise import MEASURES, Line, Ruler
-from benchmarks.pareto import frontier, subsets
-from benchmarks.record import update_record
-from benchmarks.settings import QUICK, add_common, out_folder, run
-from benchmarks.subject import Subject, Truth, fresh_model, open_subject
-from benchmarks.ways import CONTEXT, Found, Regions, Scales, Way, early_stop, find, single_stop
+from benchmarks.cost import FlopCounter
+from benchmarks.frontier import pareto_frontier, subsets
+from benchmarks.results import Section, save_section, scale_list, table
+from benchmarks.strategies import (
+    CONTEXT,
+    METRICS,
+    BootstrapMetrics,
+    FixedScales,
+    Flags,
+    FrontierLine,
+    Outcome,
+    RefinedRegions,
+    Strategy,
+    apply_strategies,
+    early_exit,
+    single_class_exit,
+)
+from benchmarks.workload import (
+    QUICK,
+    Workload,
+    add_options,
+    open_workload,
+    output_folder,
+    positive,
+    run,
+    untrained_model,
+)
 from freeloc._typing import Float32Array, Float64Array
-from freeloc.errors import FreelocError
+from freeloc.errors import ModelError
+from freeloc.evaluation.annotations import Annotations
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
 from freeloc.images.decode import read_image_size
 
-__all__ = ["MARGINS", "REGIONS", "STOPS", "class_share", "main", "measure_coarse_to_fine"]
+__all__ = ["EXITS", "MARGINS", "REGIONS", "main", "measure_coarse_to_fine", "render", "single_class_saving"]
 
-STOPS: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = (
+EXITS: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = (
     ((1.0,), (1.0, 2.0)),
     ((1.0,), (0.7, 1.0, 1.4, 2.0)),
     ((0.7, 1.4), (0.7, 1.4, 2.0)),
@@ -48,224 +66,338 @@ STOPS: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = (
     ((0.7, 1.4), TEST_SCALES),
     ((0.7, 1.4, 2.0), TEST_SCALES),
 )
-"""Pairs of a first set of scales and the whole set that an image ends with where it goes on."""
+"""Pairs of a first set of scales, and the set of all scales of images that continue."""
 
 MARGINS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
-"""A class is undecided where its raw score is nearer to 0: at 2, where its probability is between 12% and 88%.
-A single wanted class is possible where its score is above minus the margin."""
+"""A class is undecided if its raw score is closer to 0 than the margin; at 2, its probability is between 12% and
+88%. A single requested class is possible if its score exceeds minus the margin."""
 
 REGIONS = tuple(
-    Regions(first, fine, threshold, near)
+    RefinedRegions(first, fine, threshold, relative)
     for first, fine in (
         ((1.0,), (2.0,)),
         ((0.7, 1.4), (2.0,)),
         ((0.7, 1.4), (2.8,)),
         ((0.7, 1.0, 1.4), (2.8,)),
     )
-    for near in (0.0, 0.8)
+    for relative in (0.0, 0.8)
     for threshold in (0.1, 0.2, 0.3, 0.4)
 )
-"""Regions that are tried, all of them."""
+"""All regions that are measured."""
 
-_BOTH = (Regions((0.7, 1.4), (2.0,), 0.1, 0.8), Regions((0.7, 1.4), (2.8,), 0.1, 0.8))
-"""Regions that are also tried behind an early stop."""
+_BOTH = (RefinedRegions((0.7, 1.4), (2.0,), 0.1, 0.8), RefinedRegions((0.7, 1.4), (2.8,), 0.1, 0.8))
+"""Regions that are also measured in combination with early exit."""
 
-_RESAMPLES = 200
+_RESAMPLES, _QUICK_RESAMPLES = 200, 10
 
 Row: TypeAlias = dict[str, Any]
-ByWay: TypeAlias = Mapping[Way, Found]
+Outcomes: TypeAlias = Mapping[Strategy, Outcome]
 
 
 def measure_coarse_to_fine(
-    subject: Subject,
+    workload: Workload,
     images: int | None,
-    learning: Subject,
-    learnt_from: int,
+    training: Workload,
+    shift_images: int,
     resamples: int = _RESAMPLES,
 ) -> dict[str, Any]:
-    """All ways at all thresholds.
+    """Measure all strategies at all thresholds.
 
     Args:
-        subject: a trained model whose maps are pooled by their maximum, and images.
-        images: how many of these are measured on; None takes all.
-        learning: the same model, with images that it was trained on.
-        learnt_from: how many of those the shift of the scores is learnt from that makes images with few
-            scales and with more comparable.
-        resamples: number of draws behind the standard errors.
+        workload: a trained model with max pooling, and images.
+        images: number of images; None uses all.
+        training: the same model, with its training images.
+        shift_images: number of training images from which a shift of the scores is estimated, which makes
+            scores from few scales and from many scales comparable.
+        resamples: number of bootstrap resamples for the standard errors.
 
     Returns:
-        A section of the record. Every row of "early_stop", "one_class", "regions" and "both" holds what was done,
-        the share of pixels, `MEASURES`, and how far those lie above the line of the fixed sets, with standard
-        errors; rows of "early_stop" also the same measures with shifted scores.
+        A part of a section of the results. Every row of "early_exit", "single_class", "regions" and "both"
+        contains the strategy, the percentage of pixels, the `METRICS`, and how far they lie above the line of
+        the fixed sets, with standard errors; rows of "early_exit" also contain the metrics with shifted
+        scores.
     """
-    samples = subject.dataset.samples[:images]
-    sets = [Scales(tuple(TEST_SCALES[index] for index in chosen)) for chosen in subsets(len(TEST_SCALES))]
-    ways: list[Way] = [*sets, *REGIONS]
-    by_way = dict(zip(ways, find(subject, samples, ways, "images"), strict=True))
-    ruler = Ruler(Truth.of(samples), resamples)
-    values = [ruler(by_way[way]) for way in sets]
-    costs = [_percent(by_way[way]) for way in sets]
-    told = _Teller(ruler, Line(costs, values))
-    shifts = _shifts(learning, learnt_from)
+    dataset = workload.first(images)
+    sets = [
+        FixedScales(tuple(TEST_SCALES[index] for index in chosen)) for chosen in subsets(len(TEST_SCALES))
+    ]
+    strategies: list[Strategy] = [*sets, *REGIONS]
+    outcomes = dict(zip(strategies, apply_strategies(workload, dataset, strategies, "images"), strict=True))
+    metrics = BootstrapMetrics(Annotations.read(dataset), resamples)
+    values = [metrics(outcomes[fixed]) for fixed in sets]
+    costs = [_percent(outcomes[fixed]) for fixed in sets]
+    figures = _Figures(metrics, FrontierLine(costs, values))
+    shifts = _shifts(training, shift_images)
     return {
-        "images": len(samples),
-        "learnt_from": min(learnt_from, len(learning.dataset)),
+        "images": len(dataset),
+        "shift_images": len(training.first(shift_images)),
         "resamples": resamples,
         "context": CONTEXT,
-        "fixed": _fixed(sets, costs, values),
-        "early_stop": list(_early_stops(by_way, shifts, told)),
-        "one_class": list(_single_stops(by_way, told)),
-        "regions": [{**_described(way), **told(by_way[way])} for way in REGIONS],
-        "both": list(_both(by_way, told)),
+        "fixed": _fixed_rows(sets, costs, values),
+        "early_exit": list(_exit_rows(outcomes, shifts, figures)),
+        "single_class": list(_single_class_rows(outcomes, figures)),
+        "regions": [{**_described(regions), **figures(outcomes[regions])} for regions in REGIONS],
+        "both": list(_combined_rows(outcomes, figures)),
     }
 
 
-class _Teller:
-    """Makes the figures of a row from what was found."""
+class _Figures:
+    """Computes the figures of a row."""
 
-    def __init__(self, ruler: Ruler, line: Line) -> None:
-        self._ruler = ruler
+    def __init__(self, metrics: BootstrapMetrics, line: FrontierLine) -> None:
+        self._metrics = metrics
         self._line = line
 
-    def __call__(self, found: Found) -> Row:
-        values = self._ruler(found)
-        cost = _percent(found)
+    def __call__(self, outcome: Outcome) -> Row:
+        """Return pixels, metrics, and differences from the line."""
+        values = self._metrics(outcome)
+        cost = _percent(outcome)
         return {"pixels": round(cost, 2), **_rounded(values), "above": self._line.above(cost, values)}
 
-    def accuracies(self, found: Found) -> Row:
-        """Only the measures."""
-        return _rounded(self._ruler(found))
+    def accuracies(self, outcome: Outcome) -> Row:
+        """Return the metrics alone."""
+        return _rounded(self._metrics(outcome))
 
 
-def _percent(found: Found) -> float:
-    return 100 * float(found.pixels.mean())
+def _percent(outcome: Outcome) -> float:
+    return 100 * float(outcome.pixels.mean())
 
 
 def _rounded(values: Float64Array) -> Row:
-    return {name: round(float(own[0]), 2) for name, own in zip(MEASURES, values, strict=True)}
+    return {name: round(float(metric[0]), 2) for name, metric in zip(METRICS, values, strict=True)}
 
 
-def _fixed(sets: Sequence[Scales], costs: Sequence[float], values: Sequence[Float64Array]) -> list[Row]:
-    """A row for every fixed set, cheapest first; "best_in" names the measures whose frontier it is on."""
-    best = [set(frontier(costs, [value[place, 0] for value in values])) for place in range(len(MEASURES))]
+def _fixed_rows(
+    sets: Sequence[FixedScales], costs: Sequence[float], values: Sequence[Float64Array]
+) -> list[Row]:
+    """Return a row for each fixed set by increasing cost; "best_in" lists the metrics whose frontier it is on."""
+    best = [
+        set(pareto_frontier(costs, [value[metric, 0] for value in values])) for metric in range(len(METRICS))
+    ]
     order = sorted(range(len(sets)), key=lambda index: costs[index])
     return [
         {
             "scales": list(sets[index].scales),
             "pixels": round(costs[index], 2),
             **_rounded(values[index]),
-            "best_in": [name for name, kept in zip(MEASURES, best, strict=True) if index in kept],
+            "best_in": [
+                name for name, on_frontier in zip(METRICS, best, strict=True) if index in on_frontier
+            ],
         }
         for index in order
     ]
 
 
-def _shifts(learning: Subject, count: int) -> list[Float32Array]:
-    """(K,) mean growth of the scores from the first set to the second, for every pair of `STOPS`."""
-    ways = list(dict.fromkeys(Scales(scales) for pair in STOPS for scales in pair))
-    found = find(learning, learning.dataset.samples[:count], ways, "images to learn a shift from")
-    scores = {way.scales: one.scores for way, one in zip(ways, found, strict=True)}
-    return [(scores[second] - scores[first]).mean(axis=0) for first, second in STOPS]
+def _shifts(training: Workload, count: int) -> list[Float32Array]:
+    """Return the (K,) mean increase of the scores from the first set to the second, for each pair of `EXITS`."""
+    sets = list(dict.fromkeys(FixedScales(scales) for pair in EXITS for scales in pair))
+    outcomes = apply_strategies(training, training.first(count), sets, "images for the shift")
+    scores = {fixed.scales: outcome.scores for fixed, outcome in zip(sets, outcomes, strict=True)}
+    return [(scores[second] - scores[first]).mean(axis=0) for first, second in EXITS]
 
 
-def _early_stops(by_way: ByWay, shifts: Sequence[Float32Array], told: _Teller) -> Iterator[Row]:
-    for (first, second), shift in zip(STOPS, shifts, strict=True):
-        pair = by_way[Scales(first)], by_way[Scales(second)]
+def _exit_rows(outcomes: Outcomes, shifts: Sequence[Float32Array], figures: _Figures) -> Iterator[Row]:
+    for (first, second), shift in zip(EXITS, shifts, strict=True):
+        pair = outcomes[FixedScales(first)], outcomes[FixedScales(second)]
         for margin in MARGINS:
-            found, on = early_stop(*pair, margin)
+            outcome, continues = early_exit(*pair, margin)
             yield {
-                **_stop(first, second, margin, on),
-                **told(found),
-                "shifted": told.accuracies(early_stop(*pair, margin, shift)[0]),
+                **_exit(first, second, margin, continues),
+                **figures(outcome),
+                "shifted": figures.accuracies(early_exit(*pair, margin, shift)[0]),
             }
 
 
-def _single_stops(by_way: ByWay, told: _Teller) -> Iterator[Row]:
-    for first, second in STOPS:
+def _single_class_rows(outcomes: Outcomes, figures: _Figures) -> Iterator[Row]:
+    for first, second in EXITS:
+        pair = outcomes[FixedScales(first)], outcomes[FixedScales(second)]
         for margin in MARGINS:
-            found, on = single_stop(by_way[Scales(first)], by_way[Scales(second)], margin)
-            yield {**_stop(first, second, margin, on), **told(found)}
+            outcome, continues = single_class_exit(*pair, margin)
+            yield {**_exit(first, second, margin, continues), **figures(outcome)}
 
 
-def _stop(
-    first: tuple[float, ...], second: tuple[float, ...], margin: float, on: npt.NDArray[np.bool_]
-) -> Row:
-    go_on = round(100 * float(on.mean()), 1)
-    return {"first": list(first), "second": list(second), "margin": margin, "go_on": go_on}
+def _exit(first: tuple[float, ...], second: tuple[float, ...], margin: float, continues: Flags) -> Row:
+    percent = round(100 * float(continues.mean()), 1)
+    return {"first": list(first), "second": list(second), "margin": margin, "continue": percent}
 
 
-def _both(by_way: ByWay, told: _Teller) -> Iterator[Row]:
-    for way in _BOTH:
+def _combined_rows(outcomes: Outcomes, figures: _Figures) -> Iterator[Row]:
+    for regions in _BOTH:
         for margin in MARGINS:
-            found, on = early_stop(by_way[Scales(way.first)], by_way[way], margin)
-            go_on = round(100 * float(on.mean()), 1)
-            yield {**_described(way), "margin": margin, "go_on": go_on, **told(found)}
+            outcome, continues = early_exit(outcomes[FixedScales(regions.first)], outcomes[regions], margin)
+            percent = round(100 * float(continues.mean()), 1)
+            yield {**_described(regions), "margin": margin, "continue": percent, **figures(outcome)}
 
 
-def _described(way: Regions) -> Row:
+def _described(regions: RefinedRegions) -> Row:
     return {
-        "first": list(way.first),
-        "fine": list(way.fine),
-        "threshold": way.threshold,
-        "near": way.near,
+        "first": list(regions.first),
+        "fine": list(regions.fine),
+        "threshold": regions.threshold,
+        "relative": regions.relative,
     }
 
 
-def class_share(subject: Subject) -> float:
-    """Percent of the operations at scale 1 that would go if a single class were wanted instead of all.
+def single_class_saving(workload: Workload) -> float:
+    """Return the percentage of operations at scale 1 that computing a single class instead of all would save.
 
-    Only the last convolution knows classes: everything before it is shared.
+    It is small, because only the last convolution depends on the classes.
     """
-    size = read_image_size(subject.paths(1)[0])
-    canvas = Pyramid((1.0,)).grid(size, 1.0, subject.backbone.layout).canvas
-    settings = subject.model.head.settings
-    single = fresh_model(subject.backbone, subject.model.header.classes[:1], settings.hidden)
-    whole, one = (
-        FlopsOf(subject.backbone, model.head)(canvas.height, canvas.width).total
-        for model in (subject.model, single)
+    size = read_image_size(workload.paths(1)[0])
+    canvas = Pyramid((1.0,)).grid(size, 1.0, workload.backbone.layout).canvas
+    settings = workload.model.head.settings
+    single = untrained_model(workload.backbone, workload.model.header.classes[:1], settings.hidden)
+    total, one = (
+        FlopCounter(workload.backbone, model.head)(canvas.height, canvas.width).total
+        for model in (workload.model, single)
     )
-    return 100 * (whole - one) / whole
+    return 100 * (total - one) / total
 
 
-def _opened(arguments: argparse.Namespace, split: str) -> Subject:
-    subject = open_subject(arguments.data, arguments.model, split=split, precision=arguments.precision)
-    if subject.model.header.pooling != "max":
-        raise FreelocError(
-            f"{arguments.model} averages its maps: give a model whose recipe takes the maximum"
+# --- page
+# ----------------------------------------------------------------------------------------------------
+
+_METRIC_TITLES = ("classification mAP", "location mAP", "pointing game")
+_EXIT_TITLES = ("first", "second", "margin", "continue", "pixels", *_METRIC_TITLES)
+
+
+def render(section: Section) -> Iterator[str]:
+    """Yield the Markdown blocks of the section."""
+    workload = section["workload"]
+    yield "## Coarse-to-fine prediction"
+    yield (
+        f"Strategies that compute finer scales only if needed. Backbone `{workload['backbone']}`, "
+        f"{section['images']} images of {workload['data']}; pixels are relative to those of all six scales. "
+        "In parentheses after a metric: how far it lies above the line through the best fixed sets of scales "
+        f"at equal pixels, ± the standard error of this difference over {section['resamples']} bootstrap "
+        "resamples. All tested thresholds are listed."
+    )
+    yield "### Fixed sets of scales"
+    yield "Sets that are on the frontier of pixels and at least one metric; that metric is in bold."
+    yield table(
+        ("scales", "pixels", *_METRIC_TITLES),
+        [
+            (
+                scale_list(row["scales"]),
+                f"{row['pixels']:.1f}%",
+                *(
+                    f"**{row[name]:.1f}**" if name in row["best_in"] else f"{row[name]:.1f}"
+                    for name in METRICS
+                ),
+            )
+            for row in section["fixed"]
+            if row["best_in"]
+        ],
+    )
+    yield "### Early exit"
+    yield (
+        "An image continues from the first set of scales to the second if the score of some class is closer "
+        "to 0 than the margin. *Shifted*: classification and location mAP if the mean increase of each "
+        "class's score from adding scales is added to the scores of images that do not continue, estimated "
+        f"on {section['shift_images']} images of the training split."
+    )
+    yield table(
+        (*_EXIT_TITLES, "shifted"),
+        [
+            (*_exit_cells(row), f"{row['shifted']['classification']:.1f}, {row['shifted']['location']:.1f}")
+            for row in section["early_exit"]
+        ],
+    )
+    yield "### Single class"
+    yield (
+        "Early exit for a single requested class: an image continues if the score of that class exceeds "
+        "minus the margin. Each class is requested in turn; pixels are means over classes. Not computing the "
+        f"other {workload['classes'] - 1} classes would alone save {section['single_class_saving']:g}% of "
+        "the operations, because only the last convolution depends on the classes."
+    )
+    yield table(_EXIT_TITLES, [tuple(_exit_cells(row)) for row in section["single_class"]])
+    yield from _render_regions(section)
+
+
+def _exit_cells(row: Section) -> Iterator[str]:
+    yield scale_list(row["first"])
+    yield scale_list(row["second"])
+    yield f"{row['margin']:g}"
+    yield f"{row['continue']:.0f}%"
+    yield f"{row['pixels']:.1f}%"
+    yield from _metric_cells(row)
+
+
+def _render_regions(section: Section) -> Iterator[str]:
+    yield "### Regions"
+    yield (
+        "The fine scale is computed only in a rectangle around positions at which a class's fused map of the "
+        "first scales reaches the threshold and, in the column *relative*, a fraction of its own maximum. "
+        f"The pixels include {section['context']} cells of context on each side. This is an estimate from "
+        "maps of whole canvases. With a margin: only in images with an undecided class."
+    )
+    yield table(
+        ("first", "fine", "threshold", "relative", "margin", "pixels", *_METRIC_TITLES),
+        [
+            (
+                scale_list(row["first"]),
+                scale_list(row["fine"]),
+                f"{row['threshold']:g}",
+                f"{row['relative']:g}",
+                f"{row['margin']:g}" if "margin" in row else "",
+                f"{row['pixels']:.1f}%",
+                *_metric_cells(row),
+            )
+            for row in (*section["regions"], *section["both"])
+        ],
+    )
+
+
+def _metric_cells(row: Section) -> Iterator[str]:
+    for name in METRICS:
+        above, error = row["above"][name]
+        yield f"{row[name]:.1f} ({above:+.1f} ± {error:.1f})"
+
+
+# --- command line
+# --------------------------------------------------------------------------------------------
+
+
+def _open(arguments: argparse.Namespace, split: str) -> Workload:
+    workload = open_workload(arguments.data, arguments.model, split=split, precision=arguments.precision)
+    if workload.model.header.pooling != "max":
+        raise ModelError(
+            f"{arguments.model} uses {workload.model.header.pooling} pooling: give a model with max pooling"
         )
-    return subject
+    return workload
 
 
 def main(words: list[str] | None = None) -> None:
-    """Measure, write the section, and print it as JSON."""
+    """Measure all strategies, write the results and the page, and print the section as JSON."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.coarse_to_fine",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_common(parser)
-    parser.add_argument("--model", type=Path, required=True, help="a trained model", metavar="FILE")
-    parser.add_argument("--images", type=int, help="measure on so many (default: all)")
-    parser.add_argument("--train-split", default="train", help="where a shift of scores is learnt from")
-    parser.add_argument("--learn-from", type=int, default=300, help="on so many (default: 300)")
+    add_options(parser)
+    parser.add_argument("--model", type=Path, required=True, help="trained model", metavar="FILE")
+    parser.add_argument("--images", type=positive, help="number of images (default: all)")
+    parser.add_argument(
+        "--train-split", default="train", help="split for estimating the shift of the scores (default: train)"
+    )
+    parser.add_argument(
+        "--shift-images", type=positive, default=300, help="images for the shift of the scores (default: 300)"
+    )
     arguments = parser.parse_args(words)
-    for name, count in (("images", arguments.images), ("learn-from", arguments.learn_from)):
-        if count is not None and count < 1:
-            raise FreelocError(f"--{name} {count} is none at all: give 1 or more")
-    count = QUICK.accuracy if arguments.quick and arguments.images is None else arguments.images
-    subject = _opened(arguments, arguments.split)
+    workload = _open(arguments, arguments.split)
     section = {
         "quick": arguments.quick,
-        "subject": subject.as_json(),
-        "class_share": float(f"{class_share(subject):.2g}"),
+        "workload": workload.as_json(),
+        "single_class_saving": float(f"{single_class_saving(workload):.2g}"),
         **measure_coarse_to_fine(
-            subject,
-            count,
-            _opened(arguments, arguments.train_split),
-            QUICK.accuracy if arguments.quick else arguments.learn_from,
+            workload,
+            QUICK.accuracy if arguments.quick and arguments.images is None else arguments.images,
+            _open(arguments, arguments.train_split),
+            QUICK.accuracy if arguments.quick else arguments.shift_images,
+            _QUICK_RESAMPLES if arguments.quick else _RESAMPLES,
         ),
     }
-    update_record(out_folder(arguments), "coarse_to_fine", section)
+    save_section(output_folder(arguments), "coarse_to_fine", section)
     print(json.dumps(section, indent=1))
 
 

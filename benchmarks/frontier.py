@@ -1,10 +1,12 @@
-"""Accuracy against time over sets of scales: what the presets of prediction are chosen from.
+"""Accuracy against time for all sets of scales: the basis for choosing the presets.
 
-    python -m benchmarks.frontier --data VOCdevkit/VOC2012 --model run/model.safetensors other/model.safetensors
+    python -m benchmarks.frontier --data VOCdevkit/VOC2012 --model run/model.safetensors
+    other/model.safetensors
 
-Every image is looked at once at the six test scales; the maps then serve all 63 sets of scales. A set
-costs the measured milliseconds of its scales, with all cores busy on images of their own, and what every
-image costs however it is looked at: decoding and the point.
+Each image is scored once at the six test scales; the score maps are then reused for all 63 sets of scales.
+The time of a set is the measured time of its scales, with all cores working on separate images, plus the time
+that every image
+takes regardless of its scales: decoding and locating the points.
 """
 
 from __future__ import annotations
@@ -12,22 +14,29 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.chart import Series, draw_chart
-from benchmarks.machine import describe, measure_ceiling, usable_cores
-from benchmarks.markdown import plan_text
-from benchmarks.pareto import frontier, subsets
-from benchmarks.record import update_record
-from benchmarks.settings import Settings, add_common, out_folder, run, settings_of
-from benchmarks.subject import Subject, Truth, open_subject
+from benchmarks.machine import describe, measure_peaks, usable_cores
+from benchmarks.results import Section, machine_table, save_section, scale_list, table
 from benchmarks.timing import Task, interleaved
+from benchmarks.workload import (
+    Amounts,
+    Evaluator,
+    Workload,
+    add_options,
+    amounts_of,
+    open_workload,
+    output_folder,
+    positive,
+    run,
+)
 from freeloc._typing import Uint8Array
-from freeloc.errors import FreelocError
 from freeloc.images.decode import load_image
 from freeloc.inference.early_exit import undecided
 from freeloc.inference.fusion import localize
@@ -39,228 +48,295 @@ from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import print_status, track
 from freeloc.runtime import InferencePrecision
 
-__all__ = ["main", "measure_frontier", "scale_costs"]
+__all__ = ["chart_of", "main", "measure_frontier", "pareto_frontier", "render", "scale_costs", "subsets"]
 
 _SVG = "frontier.svg"
 
 
-def measure_frontier(subjects: Sequence[Subject], settings: Settings, images: int | None) -> dict[str, Any]:
-    """All sets of scales of all models, and which of them are on the frontier.
+def pareto_frontier(costs: Sequence[float], values: Sequence[float]) -> list[int]:
+    """Return the indices of the choices that no other choice dominates, by increasing cost.
+
+    A choice dominates another if it costs no more, is worth no less, and is better in at least one of the
+    two. Of choices with equal cost and value, the first is returned.
+    """
+    order = sorted(range(len(costs)), key=lambda index: (costs[index], -values[index], index))
+    best: list[int] = []
+    for index in order:
+        if not best or values[index] > values[best[-1]]:
+            best.append(index)
+    return best
+
+
+def subsets(count: int) -> list[tuple[int, ...]]:
+    """Return all non-empty subsets of ``range(count)``, smaller ones first."""
+    return [chosen for size in range(1, count + 1) for chosen in combinations(range(count), size)]
+
+
+def measure_frontier(workloads: Sequence[Workload], amounts: Amounts, images: int | None) -> dict[str, Any]:
+    """Measure accuracy and time of all sets of scales of all models.
 
     Args:
-        subjects: trained models, on the same data.
-        settings: how much is timed.
-        images: how many of the data's images accuracy is measured on; None takes all.
+        workloads: trained models, with the same images.
+        amounts: how much is timed.
+        images: number of images on which accuracy is measured; None uses all.
 
     Returns:
-        A section of the record; "points" has for every set its backbone (and "int8" beside it for the model's int8
-        network), scales, preset, milliseconds an image, classification and fused location mAP, the pointing
+        A part of a section of the results. Each of the "points" contains backbone (with ", int8" for the int8
+        network), scales, preset, milliseconds per image, classification mAP, fused location mAP, the pointing
         game on all pairs, and whether it is on the frontier of location mAP.
     """
+    variants: list[tuple[str, Workload, InferencePrecision | None]] = []
+    for name, workload in zip(_names(workloads), workloads, strict=True):
+        variants.append((name, workload, None))
+        if workload.has_int8:
+            variants.append((f"{name}, int8", workload, "int8"))
+    # All timings come first, one right after the other.
+    timed = [scale_costs(workload, amounts, precision) for _, workload, precision in variants]
     points: list[dict[str, Any]] = []
-    ways: list[tuple[str, Subject, InferencePrecision | None]] = []
-    for name, subject in zip(_names(subjects), subjects, strict=True):
-        ways.append((name, subject, None))
-        if subject.has_int8:
-            ways.append((f"{name}, int8", subject, "int8"))
-    # All timings first, side by side.
-    timed = [scale_costs(subject, settings, precision) for _name, subject, precision in ways]
-    for (name, subject, precision), (fixed, costs) in zip(ways, timed, strict=True):
-        print_status(f"{name}: {fixed:.1f} ms an image, and {_listed(costs)}")
-        for plan, shares, measured in _accuracies(subject, images, precision):
-            ms = fixed + sum(costs[scale] * share for scale, share in shares.items())
+    for (name, workload, precision), (fixed, costs) in zip(variants, timed, strict=True):
+        listed = ", ".join(f"{ms:.1f} ms at scale {scale:g}" for scale, ms in costs.items())
+        print_status(f"{name}: {fixed:.1f} ms per image, plus {listed}")
+        for plan, fractions, accuracy in _accuracies(workload, images, precision):
+            ms = fixed + sum(costs[scale] * fraction for scale, fraction in fractions.items())
             points.append(
                 {
                     "backbone": name,
                     "scales": list(plan.scales),
-                    "glance": plan.early_exit_after,
-                    "preset": _preset(plan, subject, precision),
+                    "early_exit_after": plan.early_exit_after,
+                    "preset": _preset(plan, workload, precision),
                     "ms": float(f"{ms:.4g}"),
-                    **measured,
+                    **accuracy,
                 }
             )
-    best = set(frontier([point["ms"] for point in points], [point["location"] for point in points]))
+    best = set(pareto_frontier([point["ms"] for point in points], [point["location"] for point in points]))
     for index, point in enumerate(points):
         point["on_frontier"] = index in best
-    looked_at = len(subjects[0].dataset) if images is None else images
-    return {"images": min(looked_at, len(subjects[0].dataset)), "points": points}
+    return {"images": len(workloads[0].first(images)), "points": points}
 
 
 def scale_costs(
-    subject: Subject, settings: Settings, precision: InferencePrecision | None = None
+    workload: Workload, amounts: Amounts, precision: InferencePrecision | None = None
 ) -> tuple[float, dict[float, float]]:
-    """Milliseconds an image, all cores busy.
+    """Measure milliseconds per image with all cores busy.
 
     Args:
-        subject: the model and images.
-        settings: how much is timed.
-        precision: of the network; default the subject's.
+        workload: model and images.
+        amounts: how much is timed.
+        precision: precision of the network; default: the workload's.
 
     Returns:
-        What every image costs, and what each scale adds: resizing, network, and its part of the fusion.
+        The time that every image takes regardless of its scales, and the time that each scale adds: resizing,
+        the network, and its part of the fusion.
     """
-    # Enough for every core to work on several.
-    paths = subject.paths(
-        max(settings.throughput, 2 * usable_cores()) if settings.rounds > 2 else settings.throughput
-    )
+    # Enough images for every core to process several.
+    several = max(amounts.throughput, 2 * usable_cores()) if amounts.rounds > 2 else amounts.throughput
+    paths = workload.paths(several)
     images = [load_image(path) for path in paths]
-    whole = subject.localizer(precision=precision)
-    maps = list(whole.score_maps_many(images))
+    localizer = workload.localizer(precision=precision)
+    maps = list(localizer.score_maps_many(images))
 
-    def each(number: int) -> None:
-        load_image(paths[number])
-        whole.localize(maps[number])
+    def decode_and_locate(index: int) -> None:
+        load_image(paths[index])
+        localizer.localize(maps[index])
 
     tasks: dict[str, Task] = {
-        f"{scale:g}": _looking(subject.localizer((scale,), precision), images) for scale in subject.scales
+        f"{scale:g}": _scoring(workload.localizer((scale,), precision), images) for scale in workload.scales
     }
-    tasks["each"] = lambda: list(prefetch(each, range(len(paths)), threads=usable_cores()))
-    timings = interleaved(tasks, rounds=settings.rounds)
+    tasks["fixed"] = lambda: list(prefetch(decode_and_locate, range(len(paths)), threads=usable_cores()))
+    timings = interleaved(tasks, rounds=amounts.rounds)
     unit = 1e3 / len(images)
-    costs = {scale: timings.spread(f"{scale:g}").median * unit for scale in subject.scales}
-    return timings.spread("each").median * unit, costs
+    costs = {scale: timings.spread(f"{scale:g}").median * unit for scale in workload.scales}
+    return timings.spread("fixed").median * unit, costs
 
 
-def chart_of(section: dict[str, Any]) -> str:
-    """The section's picture as SVG."""
-    series = []
-    for backbone in dict.fromkeys(point["backbone"] for point in section["points"]):
-        own = [point for point in section["points"] if point["backbone"] == backbone]
-        best = [own[index] for index in frontier([p["ms"] for p in own], [p["location"] for p in own])]
-        series.append(
-            Series(
-                backbone,
-                [(point["ms"], point["location"]) for point in own],
-                [(p["ms"], p["location"], plan_text(p)) for p in best],
-            )
-        )
-    return draw_chart(
-        series,
-        title="Sets of scales: accuracy against time",
-        x_label="milliseconds an image, all cores busy",
-        y_label="location mAP, fused",
-    )
+def _scoring(localizer: Localizer, images: Sequence[Uint8Array]) -> Task:
+    return lambda: list(localizer.score_maps_many(images))
 
 
-def _names(subjects: Sequence[Subject]) -> list[str]:
-    """Names of the backbones, numbered where several models have the same one."""
-    backbones = [subject.backbone.name for subject in subjects]
+def _names(workloads: Sequence[Workload]) -> list[str]:
+    """Return the names of the backbones, numbered if several models have the same backbone."""
+    backbones = [workload.backbone.name for workload in workloads]
     return [
-        f"{backbone} ({backbones[: number + 1].count(backbone)})"
+        f"{backbone} ({backbones[: index + 1].count(backbone)})"
         if backbones.count(backbone) > 1
         else backbone
-        for number, backbone in enumerate(backbones)
+        for index, backbone in enumerate(backbones)
     ]
 
 
-def _preset(plan: ScalePlan, subject: Subject, precision: InferencePrecision | None) -> str | None:
-    """The name under which freeloc offers a plan for this model in this precision."""
-    for name, offered in PRESETS.items():
-        int8 = subject.has_int8 and name in INT8_PRESETS
-        if (offered or ScalePlan(subject.scales)) == plan and int8 == (precision == "int8"):
+def _preset(plan: ScalePlan, workload: Workload, precision: InferencePrecision | None) -> str | None:
+    """Return the name of the preset that uses this plan in this precision."""
+    for name, preset in PRESETS.items():
+        int8 = workload.has_int8 and name in INT8_PRESETS
+        if (preset or ScalePlan(workload.scales)) == plan and int8 == (precision == "int8"):
             return name
     return None
 
 
-def _looking(localizer: Localizer, images: Sequence[Uint8Array]) -> Task:
-    return lambda: list(localizer.score_maps_many(images))
-
-
 def _accuracies(
-    subject: Subject, images: int | None, precision: InferencePrecision | None
+    workload: Workload, images: int | None, precision: InferencePrecision | None
 ) -> list[tuple[ScalePlan, dict[float, float], dict[str, float]]]:
-    """From one look at each image: all sets of scales and the presets that look again where in doubt.
+    """Measure the accuracy of all sets of scales, and of the presets with early exit.
 
     Returns:
-        For every plan the share of the images that it looks at at each of its scales, and classification,
-        location and pointing.
+        For each plan, the fraction of the images that it scores at each of its scales, and classification
+        mAP, location mAP and pointing game.
     """
-    samples = subject.dataset.samples[:images]
-    truth = Truth.of(samples)
-    plans = _plans(subject.scales)
-    points = np.empty((len(plans), len(samples), len(subject.model.header.classes), 2))
+    dataset = workload.first(images)
+    evaluator = Evaluator.of(dataset)
+    plans = _plans(workload.scales)
+    classes, pooling = workload.model.header.classes, workload.model.header.pooling
+    points = np.empty((len(plans), len(dataset), len(classes), 2))
     scores = np.empty(points.shape[:3], np.float32)
-    seen: list[Counter[float]] = [Counter() for _plan in plans]
-    looked = subject.localizer(precision=precision).score_maps_many(sample.path for sample in samples)
-    for number, maps in enumerate(track(looked, f"{subject.backbone.name} at all scales", len(samples))):
-        for place, plan in enumerate(plans):
-            part = _as_planned(maps, plan, subject.model.header.pooling)
-            result = localize(part, subject.model.header.classes, pooling=subject.model.header.pooling)
-            points[place, number], scores[place, number] = result.points, result.scores
-            seen[place].update(scale_map.grid.scale for scale_map in part)
+    counts: list[Counter[float]] = [Counter() for _ in plans]
+    score_maps = workload.localizer(precision=precision).score_maps_many(sample.path for sample in dataset)
+    for index, maps in enumerate(track(score_maps, f"{workload.backbone.name} at all scales", len(dataset))):
+        for number, plan in enumerate(plans):
+            computed = _computed_maps(maps, plan, pooling)
+            result = localize(computed, classes, pooling=pooling)
+            points[number, index], scores[number, index] = result.points, result.scores
+            counts[number].update(scale_map.grid.scale for scale_map in computed)
     return [
         (
             plan,
-            {scale: count / len(samples) for scale, count in counts.items()},
+            {scale: count / len(dataset) for scale, count in of_plan.items()},
             {
-                "classification": round(truth.classification(ranked), 3),
-                "location": round(truth.location(pointed, ranked), 3),
-                "pointing": round(truth.pointing(pointed), 3),
+                "classification": round(evaluator.classification(plan_scores), 3),
+                "location": round(evaluator.location(plan_points, plan_scores), 3),
+                "pointing": round(evaluator.pointing(plan_points), 3),
             },
         )
-        for plan, counts, pointed, ranked in zip(plans, seen, points, scores, strict=True)
+        for plan, of_plan, plan_points, plan_scores in zip(plans, counts, points, scores, strict=True)
     ]
 
 
 def _plans(scales: tuple[float, ...]) -> list[ScalePlan]:
     fixed = [ScalePlan(tuple(scales[index] for index in chosen)) for chosen in subsets(len(scales))]
-    offered = [plan for plan in PRESETS.values() if plan is not None and plan.early_exit_after is not None]
-    return [*fixed, *(plan for plan in offered if set(plan.scales) <= set(scales))]
+    early = [plan for plan in PRESETS.values() if plan is not None and plan.early_exit_after is not None]
+    return [*fixed, *(plan for plan in early if set(plan.scales) <= set(scales))]
 
 
-def _as_planned(maps: Sequence[ScoreMap], plan: ScalePlan, pooling: str) -> list[ScoreMap]:
-    """What of the maps at all scales a plan would have looked at."""
-    part = _at(maps, plan.scales)
+def _computed_maps(maps: Sequence[ScoreMap], plan: ScalePlan, pooling: str) -> list[ScoreMap]:
+    """Return those of the maps at all scales that a plan would compute."""
+    planned = _at(maps, plan.scales)
     if plan.early_exit_after is None:
-        return part
+        return planned
     first = _at(maps, plan.scales[: plan.early_exit_after])
-    return part if undecided(first, pooling) else first
+    return planned if undecided(first, pooling) else first
 
 
 def _at(maps: Sequence[ScoreMap], scales: tuple[float, ...]) -> list[ScoreMap]:
     return [scale_map for scale_map in maps if scale_map.grid.scale in scales]
 
 
-def _listed(costs: dict[float, float]) -> str:
-    return ", ".join(f"{ms:.1f} ms at scale {scale:g}" for scale, ms in costs.items())
+# --- page
+# ----------------------------------------------------------------------------------------------------
+
+
+def render(section: Section) -> Iterator[str]:
+    """Yield the Markdown blocks of the section."""
+    yield "## Accuracy against time"
+    yield (
+        f"All sets of the test scales, and the presets with early exit: {len(section['points'])} choices in "
+        f"total, on {section['images']} images. The time of a set is the time of its scales, with all cores "
+        "working on separate images, plus the time that every image takes regardless of its scales. The "
+        "table lists the choices that no other choice beats in both time and location mAP, and the presets."
+    )
+    yield machine_table(section)
+    yield f"![Location mAP against milliseconds per image]({_SVG})"
+    listed = [point for point in section["points"] if point["on_frontier"] or point["preset"]]
+    yield table(
+        (
+            "backbone",
+            "scales",
+            "preset",
+            "ms / image",
+            "location mAP",
+            "classification mAP",
+            "pointing game",
+        ),
+        [
+            (
+                point["backbone"],
+                _plan_text(point),
+                _preset_text(point),
+                f"{point['ms']:.3g}",
+                *(f"{point[key]:.1f}" for key in ("location", "classification", "pointing")),
+            )
+            for point in sorted(listed, key=lambda point: float(point["ms"]))
+        ],
+    )
+
+
+def _plan_text(point: Mapping[str, Any]) -> str:
+    """Return the scales of a choice, and those that are computed only for undecided images."""
+    scales, first = point["scales"], point.get("early_exit_after")
+    if first is None:
+        return scale_list(scales)
+    return f"{scale_list(scales[:first])}; if undecided {scale_list(scales[first:])}"
+
+
+def _preset_text(point: Mapping[str, Any]) -> str:
+    if not point["preset"]:
+        return ""
+    return f"`{point['preset']}`" if point["on_frontier"] else f"`{point['preset']}` (not on the frontier)"
+
+
+def chart_of(section: Section) -> str:
+    """Return the section's chart as SVG."""
+    series = []
+    for backbone in dict.fromkeys(point["backbone"] for point in section["points"]):
+        points = [point for point in section["points"] if point["backbone"] == backbone]
+        best = pareto_frontier([point["ms"] for point in points], [point["location"] for point in points])
+        series.append(
+            Series(
+                backbone,
+                [(point["ms"], point["location"]) for point in points],
+                [(points[i]["ms"], points[i]["location"], _plan_text(points[i])) for i in best],
+            )
+        )
+    return draw_chart(
+        series,
+        title="Sets of scales: accuracy against time",
+        x_label="milliseconds per image, all cores busy",
+        y_label="location mAP, fused",
+    )
 
 
 def main(words: list[str] | None = None) -> None:
-    """Measure, write the section and the picture, and print the frontier as JSON."""
+    """Measure all sets of scales, write results, page and chart, and print the frontier as JSON."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.frontier",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_common(parser)
+    add_options(parser)
     parser.add_argument("--model", type=Path, nargs="+", required=True, help="trained models", metavar="FILE")
-    parser.add_argument("--images", type=int, help="measure accuracy on so many (default: all)")
+    parser.add_argument("--images", type=positive, help="images to measure accuracy on (default: all)")
     arguments = parser.parse_args(words)
-    if arguments.images is not None and arguments.images < 1:
-        raise FreelocError(f"--images {arguments.images} is none at all: give 1 or more")
-    settings = settings_of(arguments)
-    subjects = [
-        open_subject(
+    amounts = amounts_of(arguments)
+    workloads = [
+        open_workload(
             arguments.data,
             model,
             split=arguments.split,
-            scales=settings.scales,
+            scales=amounts.scales,
             precision=arguments.precision,
         )
         for model in arguments.model
     ]
-    count = settings.accuracy if arguments.quick and arguments.images is None else arguments.images
+    count = amounts.accuracy if arguments.quick and arguments.images is None else arguments.images
     section = {
         "quick": arguments.quick,
         "machine": describe(),
-        "ceiling": measure_ceiling(repeats=settings.ceiling, side=settings.matrix_side),
-        "subject": [subject.as_json() for subject in subjects],
-        **measure_frontier(subjects, settings, count),
+        "peaks": measure_peaks(repeats=amounts.peak_repeats, side=amounts.matrix_side),
+        "workloads": [workload.as_json() for workload in workloads],
+        **measure_frontier(workloads, amounts, count),
     }
-    folder = out_folder(arguments)
+    folder = output_folder(arguments)
     write_text(folder / _SVG, chart_of(section))
-    update_record(folder, "frontier", section)
-    best = sorted((p for p in section["points"] if p["on_frontier"]), key=lambda point: point["ms"])
+    save_section(folder, "frontier", section)
+    best = sorted((p for p in section["points"] if p["on_frontier"]), key=lambda point: float(point["ms"]))
     print(json.dumps(best, indent=1))
 
 

@@ -1,18 +1,16 @@
-"""Prediction, extraction and training on one GPU, with generated images and without a network.
+"""Prediction, feature extraction and training on one GPU, with generated images and without network access.
 
     python -m benchmarks.gpu
 
-What is there is written after every part, so a run that is cut off leaves what it measured. On any machine
-``--device cpu --quick`` shows that all of it runs.
+Results are written after every part, so an interrupted run retains the finished ones. ``--device cpu
+--quick`` checks on any machine that the benchmark works.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,75 +18,33 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.flops import FlopsOf
-from benchmarks.gpu_network import (
-    Forward,
-    largest_batch,
-    measure_agreement,
-    measure_batches,
-    measure_graphs,
+from benchmarks import gpu_network
+from benchmarks.cost import FlopCounter
+from benchmarks.gpu_network import Forward
+from benchmarks.gpu_pipeline import (
+    CACHED,
+    GpuAmounts,
+    GpuWorkload,
+    measure_extraction,
+    measure_prediction,
+    measure_training,
+    render_extraction,
+    render_prediction,
+    render_training,
 )
 from benchmarks.machine import describe, torch_peak
-from benchmarks.record import update_record
-from benchmarks.settings import run
-from benchmarks.subject import fresh_model
-from benchmarks.timing import Task, interleaved
-from freeloc.datasets import Dataset
+from benchmarks.results import Section, save_section
+from benchmarks.workload import positive, run, untrained_model
 from freeloc.demo.scenes import SceneSettings, generate_scenes
-from freeloc.errors import FreelocError
-from freeloc.features.extract import extract
-from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
-from freeloc.inference.localizer import Localizer
-from freeloc.inference.options import LocalizerOptions
+from freeloc.errors import BackboneError, ConfigurationError
 from freeloc.io.progress import print_status
 from freeloc.models.model import Model
-from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.efficientnet_lite import EfficientNetLite
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
-from freeloc.runtime import Precision, compile_network, native_bfloat16
-from freeloc.training.recipe import Recipe
-from freeloc.training.settings import TrainingSettings
-from freeloc.training.train import train
 
-__all__ = ["main"]
+__all__ = ["main", "render"]
 
-
-@dataclass(frozen=True, slots=True)
-class Amounts:
-    """How much is measured.
-
-    Attributes:
-        images: generated scenes.
-        repeats: how often each is predicted in a round.
-        agreement: images on which results are compared with the processor's.
-        rounds: how often everything compared is run.
-        batches: how many canvases at once.
-        scales: of prediction.
-        network_scales: of the network alone.
-        training_scales: of extraction and training.
-        most: the largest batch that is tried.
-        matrix_side: rows and columns of the peak's matrices.
-        epochs: of training.
-        hidden: values of the hidden adaptation layer.
-    """
-
-    images: int = 256
-    repeats: int = 2
-    agreement: int = 16
-    rounds: int = 3
-    batches: tuple[int, ...] = (1, 4, 16, 64)
-    scales: tuple[float, ...] = TEST_SCALES
-    network_scales: tuple[float, ...] = (0.5, 1.0, 2.8)
-    training_scales: tuple[float, ...] = Recipe().scales
-    most: int = 2048
-    matrix_side: int = 8192
-    epochs: int = 2
-    hidden: int = 2048
-
-
-_FIRST_RUN = "from the cache"
-
-_QUICK = Amounts(
+_QUICK = GpuAmounts(
     images=6,
     repeats=1,
     agreement=2,
@@ -97,207 +53,102 @@ _QUICK = Amounts(
     scales=(0.2, 0.3),
     network_scales=(0.2, 0.3),
     training_scales=(0.2, 0.3),
-    most=2,
+    max_batch=2,
     matrix_side=128,
     epochs=1,
     hidden=16,
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Bench:
-    """What is measured, and where.
-
-    Attributes:
-        device: the GPU, or the processor.
-        precision: what freeloc is asked for.
-        amounts: how much is measured.
-        backbone: its name.
-        weights: a file of them; None takes the embedded ones.
-        dataset: generated scenes.
-        folder: for what is made meanwhile.
-    """
-
-    device: torch.device
-    precision: Precision
-    amounts: Amounts
-    backbone: str
-    weights: str | None
-    dataset: Dataset
-    folder: Path
-
-    @property
-    def computed(self) -> str:
-        """The precision that is computed in."""
-        if self.precision != "auto":
-            return self.precision
-        return "bfloat16" if self.device.type == "cuda" and native_bfloat16("cuda") else "float32"
-
-    def fresh_backbone(self) -> Backbone:
-        """A backbone of its own: a network takes the one it is given to its device."""
-        return load_backbone(self.backbone, self.weights)
-
-    @property
-    def paths(self) -> list[Path]:
-        """The images."""
-        return [sample.path for sample in self.dataset]
+def measured(workload: GpuWorkload) -> Iterator[tuple[str, Any]]:
+    """Yield name and results of one part after the other."""
+    print_status(f"measuring the peak speeds of the {_name(workload.device)}")
+    peaks = torch_peak(workload.device, repeats=workload.amounts.rounds, side=workload.amounts.matrix_side)
+    yield "peak_gflops", peaks
+    print_status("measuring the network alone")
+    yield "network", _measure_network(workload, peaks)
+    print_status("measuring prediction")
+    yield "prediction", measure_prediction(workload)
+    print_status("measuring feature extraction")
+    yield "extraction", measure_extraction(workload)
+    print_status("measuring training")
+    yield "training", measure_training(workload)
+    print_status("comparing the trained model with the processor")
+    yield "agreement", _measure_agreement(workload)
+    # Last, because a kernel that fails may make the device unusable for this process.
+    print_status("searching for the largest batch")
+    yield "largest", _measure_largest(workload)
 
 
-def measure_network(bench: Bench, peaks: dict[str, float]) -> dict[str, Any]:
-    """The network alone: pace and memory by batch, and CUDA graphs."""
-    amounts, backbone = bench.amounts, bench.fresh_backbone()
-    head = fresh_model(backbone, bench.dataset.classes, amounts.hidden).head
-    forward = Forward(backbone, head, bench.computed, bench.device)
+def _measure_network(workload: GpuWorkload, peaks: dict[str, float]) -> dict[str, Any]:
+    """Measure the network alone: speed and memory for each batch, and CUDA graphs."""
+    amounts = workload.amounts
+    forward, count = _forward(workload)
     scales, rounds = amounts.network_scales, amounts.rounds
-    peak = peaks.get(bench.computed, peaks["float32"])
-    rows = measure_batches(
-        forward, FlopsOf(backbone, head), peak, scales=scales, batches=amounts.batches, rounds=rounds
+    peak = peaks.get(workload.computed_precision, peaks["float32"])
+    rows = gpu_network.measure_batches(
+        forward, count, peak, scales=scales, batches=amounts.batches, rounds=rounds
     )
-    graphs = measure_graphs(forward, scales=scales[:2], batches=amounts.batches[::2], rounds=rounds)
+    graphs = gpu_network.measure_graphs(
+        forward, scales=scales[:2], batches=amounts.batches[::2], rounds=rounds
+    )
     return {"batches": rows, "graphs": graphs}
 
 
-def measure_prediction(bench: Bench) -> dict[str, Any]:
-    """Images per second from file to points, by batch."""
-    amounts = bench.amounts
-    paths = bench.paths * amounts.repeats
-    model = fresh_model(bench.fresh_backbone(), bench.dataset.classes, amounts.hidden)
-
-    def predict(batch: int) -> Callable[[], None]:
-        options = LocalizerOptions(
-            scales=amounts.scales, runtime="torch", precision=bench.precision, batch=batch
-        )
-        localizer = Localizer.from_model(model, bench.fresh_backbone(), options)
-        return lambda: _exhaust(localizer.predict_many(paths))
-
-    tasks: dict[str, Task] = {str(batch): predict(batch) for batch in amounts.batches}
-    timings = interleaved(tasks, rounds=amounts.rounds)
-    return {
-        "images": len(paths),
-        "scales": list(amounts.scales),
-        "ms_per_image": timings.as_json(1e3 / len(paths)),
-    }
-
-
-def measure_extraction(bench: Bench) -> dict[str, Any]:
-    """Images per second from file to cache, one canvas at a time and in the batches freeloc chooses."""
-    amounts = bench.amounts
-    pyramid = Pyramid(amounts.training_scales)
-    made = 0
-
-    def extraction(batch: int | None) -> Callable[[], None]:
-        backbone = bench.fresh_backbone()
-        network = compile_network(backbone, runtime="torch", precision=bench.precision, batch=batch)
-
-        def anew() -> None:
-            nonlocal made
-            made += 1
-            extract(
-                bench.paths,
-                backbone,
-                network,
-                pyramid,
-                cache_folder=bench.folder / f"extracted{made}",
-                quiet=True,
-            )
-
-        return anew
-
-    several = None if bench.device.type == "cuda" else max(amounts.batches)
-    tasks: dict[str, Task] = {"one at a time": extraction(1), "in batches": extraction(several)}
-    timings = interleaved(tasks, rounds=amounts.rounds)
-    return {
-        "images": len(bench.dataset),
-        "scales": list(amounts.training_scales),
-        "ms_per_image": timings.as_json(1e3 / len(bench.dataset)),
-        "times_faster": timings.ratio("one at a time", "in batches").as_json(),
-    }
-
-
-def measure_training(bench: Bench) -> dict[str, Any]:
-    """A few epochs each way there is: from the cache, without one, and with the backbone's last stage."""
-    amounts = bench.amounts
-    recipe = replace(
-        Recipe(),
-        epochs=amounts.epochs,
-        scales=amounts.training_scales,
-        hidden=amounts.hidden,
-        warm_start_epochs=1,
-    )
-    ways: dict[str, tuple[Recipe, bool]] = {
-        _FIRST_RUN: (recipe, False),
-        "without a cache": (recipe, True),
-        "the last stage as well": (replace(recipe, trainable_backbone="7"), False),
-    }
-    found = {}
-    for name, (chosen, live) in ways.items():
-        out = bench.folder / name
-        model = train(
-            bench.dataset,
-            out,
-            TrainingSettings(
-                backbone=bench.backbone,
-                weights=bench.weights,
-                recipe=chosen,
-                runtime="torch",
-                precision=bench.precision,
-                cache_features=not live,
-                cache_folder=bench.folder / "cache",
-            ),
-            quiet=True,
-        )
-        timings = model.header.manifest["timings"]
-        last = json.loads((out / "log.jsonl").read_text("utf-8").splitlines()[-1])
-        found[name] = {
-            "features_seconds": timings["features_seconds"],
-            "training_seconds": timings["training_seconds"],
-            "last_epoch_seconds": last["seconds"],
-            "loss": last["loss"],
-        }
-    return {"images": len(bench.dataset), "epochs": amounts.epochs, "ways": found}
-
-
-def measure_trained(bench: Bench) -> dict[str, Any]:
-    """How near the model that was just trained comes to the processor's float32."""
-    model = Model.load(bench.folder / _FIRST_RUN)
-    precisions = ["float32", *(["bfloat16"] if bench.computed == "bfloat16" else [])]
-    return measure_agreement(
-        model.adapt_backbone(bench.fresh_backbone()),
+def _measure_agreement(workload: GpuWorkload) -> dict[str, Any]:
+    """Compare the model trained from cached features with float32 on the processor."""
+    model = Model.load(workload.folder / CACHED)
+    precisions = ["float32", *(["bfloat16"] if workload.computed_precision == "bfloat16" else [])]
+    return gpu_network.measure_agreement(
+        model.adapt_backbone(workload.new_backbone()),
         model.head,
-        bench.paths[: bench.amounts.agreement],
-        bench.device,
+        workload.paths[: workload.amounts.agreement],
+        workload.device,
         precisions,
-        bench.amounts.scales,
+        workload.amounts.scales,
     )
 
 
-def measure_largest(bench: Bench) -> list[dict[str, Any]]:
-    """The largest batch that fits at scale 1 and at the largest scale."""
-    backbone = bench.fresh_backbone()
-    head = fresh_model(backbone, bench.dataset.classes, bench.amounts.hidden).head
-    forward = Forward(backbone, head, bench.computed, bench.device)
-    finest = max(bench.amounts.scales)
-    return [largest_batch(forward, scale, bench.amounts.most) for scale in sorted({min(1.0, finest), finest})]
+def _measure_largest(workload: GpuWorkload) -> list[dict[str, Any]]:
+    """Find the largest batch that fits into memory at scale 1 and at the largest scale."""
+    forward, _ = _forward(workload)
+    finest = max(workload.amounts.scales)
+    return [
+        gpu_network.largest_batch(forward, scale, workload.amounts.max_batch)
+        for scale in sorted({min(1.0, finest), finest})
+    ]
 
 
-def measured(bench: Bench) -> Iterator[tuple[str, Any]]:
-    """Name and results of one part after the other."""
-    print_status(f"what the {_name(bench.device)} can do")
-    peaks = torch_peak(bench.device, repeats=bench.amounts.rounds, side=bench.amounts.matrix_side)
-    yield "peak_gflops", peaks
-    print_status("the network alone")
-    yield "network", measure_network(bench, peaks)
-    print_status("from file to points")
-    yield "prediction", measure_prediction(bench)
-    print_status("from file to cache")
-    yield "extraction", measure_extraction(bench)
-    print_status("training")
-    yield "training", measure_training(bench)
-    print_status("the trained model, beside the processor")
-    yield "agreement", measure_trained(bench)
-    # The last: a kernel that fails may leave the device of no use to this process.
-    print_status("the largest batch that fits")
-    yield "largest", measure_largest(bench)
+def _forward(workload: GpuWorkload) -> tuple[Forward, FlopCounter]:
+    backbone = workload.new_backbone()
+    head = untrained_model(backbone, workload.dataset.classes, workload.amounts.hidden).head
+    forward = Forward(backbone, head, workload.computed_precision, workload.device)
+    return forward, FlopCounter(backbone, head)
+
+
+def render(section: Section) -> Iterator[str]:
+    """Yield the Markdown blocks of the section, without parts that were not measured."""
+    machine = section["machine"]
+    yield "## One GPU"
+    peaks = section.get("peak_gflops", {})
+    speeds = ", ".join(f"{value / 1e3:,.3g} TFLOP/s in {precision}" for precision, value in peaks.items())
+    yield (
+        f"{section['device']} and {machine['cores']} processor cores; torch "
+        f"{machine['versions'].get('torch', '?')}; backbone `{section['backbone']}` ({section['weights']} "
+        f"weights), {section['precision']}, generated images, {section['rounds']} rounds."
+        + (f" A large matrix product reaches {speeds}." if speeds else "")
+    )
+    renderers: dict[str, Callable[[Any], Iterator[str]]] = {
+        "network": gpu_network.render_network,
+        "prediction": render_prediction,
+        "extraction": render_extraction,
+        "training": render_training,
+        "agreement": gpu_network.render_agreement,
+        "largest": gpu_network.render_largest,
+    }
+    for name, render_part in renderers.items():
+        if name in section:
+            yield from render_part(section[name])
 
 
 def _name(device: torch.device) -> str:
@@ -305,10 +156,10 @@ def _name(device: torch.device) -> str:
 
 
 def _random_weights(backbone: str, folder: Path) -> str | None:
-    """A file of random weights where the embedded ones are not installed: as fast, and of no other use."""
+    """Write a file of random weights, which run as fast, if the embedded ones are not installed."""
     try:
         load_backbone(backbone)
-    except FreelocError:
+    except BackboneError:
         torch.manual_seed(0)
         file = folder / "random.safetensors"
         save_file(EfficientNetLite(backbone).state_dict(), file)
@@ -316,21 +167,21 @@ def _random_weights(backbone: str, folder: Path) -> str | None:
     return None
 
 
-def _exhaust(items: Iterable[object]) -> None:
-    deque(items, maxlen=0)
-
-
 def _device(name: str) -> torch.device:
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise FreelocError("torch finds no GPU: --device cpu --quick shows whether all of it runs")
-    if name == "cpu" and there:
-        raise FreelocError("freeloc would take the GPU: set CUDA_VISIBLE_DEVICES= to hide it")
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise ConfigurationError(
+            "torch finds no GPU: --device cpu --quick checks whether the benchmark works", parameter="device"
+        )
+    if name == "cpu" and available:
+        raise ConfigurationError(
+            "freeloc would use the GPU: set CUDA_VISIBLE_DEVICES= to hide it", parameter="device"
+        )
     return torch.device(name)
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Measure and write ``benchmarks.json`` and ``benchmarks.md``."""
+    """Measure all parts, and write the results and the page."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gpu",
         description=__doc__,
@@ -339,33 +190,37 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--backbone", default=DEFAULT_BACKBONE)
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
-    parser.add_argument("--images", type=int, help=f"how many (default: {Amounts().images})")
-    parser.add_argument("--quick", action="store_true", help="a few images: does it run?")
     parser.add_argument(
-        "--out", type=Path, help="folder of the results (default: docs; --quick: build/bench)"
+        "--images", type=positive, help=f"number of generated images (default: {GpuAmounts().images})"
+    )
+    parser.add_argument("--quick", action="store_true", help="measure a few images, to check that it works")
+    parser.add_argument(
+        "--out", type=Path, help="folder of the results (default: docs, with --quick: build/bench)"
     )
     arguments = parser.parse_args(words)
     device = _device(arguments.device)
-    amounts = _QUICK if arguments.quick else Amounts()
+    amounts = _QUICK if arguments.quick else GpuAmounts()
     amounts = replace(amounts, images=arguments.images or amounts.images)
     out = arguments.out or Path("build/bench" if arguments.quick else "docs")
-    with TemporaryDirectory(prefix="freeloc-gpu-") as made:
-        folder = Path(made)
+    with TemporaryDirectory(prefix="freeloc-gpu-") as name:
+        folder = Path(name)
         weights = _random_weights(arguments.backbone, folder)
         scenes = generate_scenes(folder / "scenes", amounts.images, SceneSettings(seed=5), boxes=False)
-        bench = Bench(device, arguments.precision, amounts, arguments.backbone, weights, scenes, folder)
+        workload = GpuWorkload(
+            device, arguments.precision, amounts, arguments.backbone, weights, scenes, folder
+        )
         section: dict[str, Any] = {
             "quick": arguments.quick,
             "machine": describe(),
             "device": _name(device),
-            "backbone": bench.backbone,
+            "backbone": workload.backbone,
             "weights": "embedded" if weights is None else "random",
-            "precision": bench.computed,
+            "precision": workload.computed_precision,
             "rounds": amounts.rounds,
         }
-        for name, results in measured(bench):
-            section[name] = results
-            update_record(out, "gpu", section)
+        for part, results in measured(workload):
+            section[part] = results
+            save_section(out, "gpu", section)
     print_status(f"wrote {out / 'benchmarks.md'}")
 
 

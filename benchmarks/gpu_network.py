@@ -1,21 +1,23 @@
-"""The network alone on a GPU: how its pace and its memory follow the batch, and whether it is right.
+"""The network alone on a GPU: speed and memory for each batch size, and agreement with the processor.
 
-Pixels, masks and fields lie on the device already, so nothing but the network is timed. Whether a captured CUDA
-graph gains anything over launching every kernel is measured here, outside the library: only a gain would be worth
-the shapes that such graphs have to be kept for. torch.compile is left out, for it compiles every shape anew.
+All inputs are already on the device, so that only the network is timed. Captured CUDA graphs are compared
+with launching every kernel. The library does not use them, because it would have to store one graph per
+shape, which only pays off if they are faster. torch.compile is not measured, because it compiles every shape
+again.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.flops import FlopsOf
+from benchmarks.cost import FlopCounter
+from benchmarks.results import Section, number, spread_text, table, times_text
 from benchmarks.timing import Task, interleaved
 from freeloc.features.batching import group_positions
 from freeloc.geometry.grid import Grid
@@ -30,22 +32,31 @@ from freeloc.nn.head import AdaptationHead
 from freeloc.runtime.tf32 import disable_tf32
 from freeloc.runtime.torch_backend import TorchNetwork
 
-__all__ = ["Forward", "largest_batch", "measure_agreement", "measure_batches", "measure_graphs"]
+__all__ = [
+    "Forward",
+    "largest_batch",
+    "measure_agreement",
+    "measure_batches",
+    "measure_graphs",
+    "render_agreement",
+    "render_largest",
+    "render_network",
+]
 
-_PHOTO = Size(500, 375)
-"""The image whose canvases are timed: the most frequent size there is."""
+_IMAGE_SIZE = Size(500, 375)
+"""Size of the timed images, the most frequent one in Pascal VOC."""
 
 _WARM_UPS = 3
 
 
 class Forward:
-    """Backbone and search in torch, on what lies on the device already.
+    """Forward pass of backbone and scoring layers in torch, with inputs on the device.
 
     Args:
-        backbone: is copied.
-        head: is copied.
+        backbone: the backbone, which is copied.
+        head: the head, which is copied.
         precision: "bfloat16" by autocast, or "float32".
-        device: where.
+        device: the device.
     """
 
     def __init__(
@@ -53,70 +64,71 @@ class Forward:
     ) -> None:
         self.device = device
         self._precision = precision
-        self._backbone = copy.deepcopy(backbone).eval().to(device=device, memory_format=torch.channels_last)
-        self._search = ScoringModule(self._backbone.projection, copy.deepcopy(head).eval()).to(device)
+        self._backbone = copy.deepcopy(backbone).eval().to(device)
+        self._backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._scoring = ScoringModule(self._backbone.projection, copy.deepcopy(head).eval()).to(device)
         self._layout = backbone.layout
 
     def grid(self, scale: float) -> Grid:
-        """Of the image that is timed."""
-        return Pyramid((scale,)).grid(_PHOTO, scale, self._layout)
+        """Return the coordinate mapping of the timed images."""
+        return Pyramid((scale,)).grid(_IMAGE_SIZE, scale, self._layout)
 
     def inputs(self, scale: float, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels, masks and fields of ``count`` images at one scale."""
+        """Create canvases, padding masks and sampling fields of ``count`` images at one scale."""
         grid = self.grid(scale)
         shape = (count, grid.canvas.height, grid.canvas.width, 3)
         canvases = torch.randint(0, 256, shape, dtype=torch.uint8, device=self.device)
         mask = torch.from_numpy(grid.padding_mask()).to(self.device)
-        field = torch.from_numpy(grid.sampling_field(fusion_lattice(_PHOTO))).to(self.device)
+        field = torch.from_numpy(grid.sampling_field(fusion_lattice(_IMAGE_SIZE))).to(self.device)
         return canvases, mask.repeat(count, 1, 1), field.repeat(count, 1, 1, 1)
 
     def __call__(self, canvases: Tensor, masks: Tensor, fields: Tensor) -> object:
-        """Look for every class in every image; does not wait for a GPU to be done."""
+        """Score all classes of all images, without waiting for the GPU to finish."""
         with (
             torch.inference_mode(),
             torch.autocast(
                 self.device.type,
                 torch.bfloat16,
                 enabled=self._precision == "bfloat16",
-                cache_enabled=False,  # a graph must not hold what a cache keeps
+                cache_enabled=False,  # a CUDA graph must not reference cached weights
             ),
             disable_tf32(self.device, enabled=self._precision == "float32"),
         ):
-            return self._search(self._backbone(canvases), masks, fields)
+            return self._scoring(self._backbone(canvases), masks, fields)
 
     def finish(self) -> None:
-        """Wait until all that was asked for is computed."""
+        """Wait until the device has finished all work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
 
 def measure_batches(
     forward: Forward,
-    flops: FlopsOf,
+    count: FlopCounter,
     peak: float,
     *,
     scales: Sequence[float],
     batches: Sequence[int],
     rounds: int,
 ) -> list[dict[str, Any]]:
-    """A row for every scale and batch.
+    """Measure each scale and batch size.
 
     Args:
         forward: the network.
-        flops: counts its operations.
+        count: counts its operations.
         peak: GFLOP/s of a large matrix product in its precision.
-        scales: of the canvases.
-        batches: how many of them at once.
-        rounds: how often each is timed.
+        scales: scales of the canvases.
+        batches: batch sizes.
+        rounds: number of rounds.
 
     Returns:
-        Milliseconds a batch, canvases a second, the share of the peak, and on a GPU the most memory in megabytes.
-        A batch that does not fit has no row.
+        One row for each scale and batch size that fits into memory: milliseconds per batch, canvases per
+        second, the fraction of the peak, and on a GPU the peak memory in megabytes.
     """
     rows = []
     for scale in scales:
         canvas = forward.grid(scale).canvas
-        operations = flops(canvas.height, canvas.width).total
+        operations = count(canvas.height, canvas.width).total
         tasks = {batch: _task(forward, forward.inputs(scale, batch)) for batch in batches}
         tasks = {batch: task for batch, task in tasks.items() if _fits(task)}
         if not tasks:
@@ -132,16 +144,16 @@ def measure_batches(
                     "canvas": [canvas.width, canvas.height],
                     "ms": spread.scaled(1e3).as_json(),
                     "canvases_per_second": float(f"{rate:.4g}"),
-                    "share_of_peak": float(f"{operations * rate / 1e9 / peak:.3g}"),
+                    "fraction_of_peak": float(f"{operations * rate / 1e9 / peak:.3g}"),
                     "peak_mb": _peak_mb(forward, task),
                 }
             )
     return rows
 
 
-def _task(forward: Forward, inputs: tuple[Tensor, ...]) -> Task:
+def _task(forward: Forward, inputs: tuple[Tensor, Tensor, Tensor]) -> Task:
     def once() -> None:
-        forward(*inputs)  # type: ignore[arg-type]
+        forward(*inputs)
         forward.finish()
 
     return once
@@ -164,56 +176,63 @@ def _peak_mb(forward: Forward, task: Task) -> float | None:
     return round((torch.cuda.max_memory_allocated(forward.device) - before) / 1e6, 1)
 
 
-def largest_batch(forward: Forward, scale: float, most: int) -> dict[str, Any]:
-    """Double the batch until it does not fit, or ``most`` is reached.
+def largest_batch(forward: Forward, scale: float, max_batch: int) -> dict[str, Any]:
+    """Double the batch size until the batch does not fit into memory or ``max_batch`` is reached.
 
     Returns:
-        The largest batch that was computed, and what ended it.
+        The largest batch size that was computed, and what limited it.
     """
-    fits, end = 0, f"no more than {most} were tried"
-    while (count := max(1, 2 * fits)) <= most:
+    fits, limit = 0, f"larger batches than {max_batch} were not tried"
+    while (count := max(1, 2 * fits)) <= max_batch:
         try:
             _task(forward, forward.inputs(scale, count))()
         except torch.OutOfMemoryError:
-            end = "no more memory"
-        except RuntimeError as error:  # kernels that count with 32 bits, say
-            end = str(error).partition("\n")[0]
+            limit = "out of memory"
+        except RuntimeError as error:  # such as kernels with 32-bit indices
+            limit = str(error).partition("\n")[0]
         else:
             fits = count
             continue
         break
     if forward.device.type == "cuda":
         torch.cuda.empty_cache()
-    return {"scale": scale, "batch": fits, "ended_by": end}
+    return {"scale": scale, "batch": fits, "limit": limit}
 
 
 def measure_graphs(
     forward: Forward, *, scales: Sequence[float], batches: Sequence[int], rounds: int
 ) -> dict[str, Any]:
-    """Every kernel launched by torch, against all of them captured in one CUDA graph."""
+    """Compare launching every kernel with replaying one captured CUDA graph."""
     if forward.device.type != "cuda":
-        return {"skipped": "CUDA graphs need a GPU"}
+        return {"skipped": "CUDA graphs require a GPU"}
     rows = []
     try:
         for scale in scales:
             for batch in batches:
                 inputs = forward.inputs(scale, batch)
-                replay = _captured(forward, inputs)
                 tasks: dict[str, Task] = {
                     "launched": _task(forward, inputs),
-                    "captured": lambda replay=replay: (replay(), forward.finish()),
+                    "captured": _replay(forward, _captured(forward, inputs)),
                 }
                 timings = interleaved(tasks, rounds=rounds, pause=0.0)
-                faster = timings.ratio("launched", "captured").as_json()
-                rows.append({"scale": scale, "batch": batch, "ms": timings.as_json(), "times_faster": faster})
+                speedup = timings.ratio("launched", "captured").as_json()
+                rows.append({"scale": scale, "batch": batch, "ms": timings.as_json(), "speedup": speedup})
     except RuntimeError as error:
         return {"rows": rows, "skipped": str(error).partition("\n")[0]}
     return {"rows": rows}
 
 
-def _captured(forward: Forward, inputs: tuple[Tensor, Tensor, Tensor]) -> Callable[[], object]:
-    # A few runs on another stream first, as torch asks for: libraries set themselves up, which no graph may hold.
-    stream = torch.cuda.Stream(forward.device)
+def _replay(forward: Forward, graph: torch.cuda.CUDAGraph) -> Task:
+    def once() -> None:
+        graph.replay()
+        forward.finish()
+
+    return once
+
+
+def _captured(forward: Forward, inputs: tuple[Tensor, Tensor, Tensor]) -> torch.cuda.CUDAGraph:
+    # As torch requires, warm-ups on another stream initialize the libraries, which a graph cannot capture.
+    stream = torch.cuda.Stream(forward.device)  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream(forward.device))
     with torch.cuda.stream(stream):
         for _ in range(_WARM_UPS):
@@ -222,7 +241,7 @@ def _captured(forward: Forward, inputs: tuple[Tensor, Tensor, Tensor]) -> Callab
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         forward(*inputs)
-    return graph.replay
+    return graph
 
 
 def measure_agreement(
@@ -233,44 +252,115 @@ def measure_agreement(
     precisions: Sequence[str],
     scales: Sequence[float],
 ) -> dict[str, Any]:
-    """What batches on a device give, beside one canvas at a time in float32 on the processor.
+    """Compare batches on a device with single canvases in float32 on the processor.
 
     Returns:
-        By precision the largest difference of a score, and the share of points that lie on the same place of the
-        lattice or next to it, in percent.
+        For each precision, the largest difference of a score, and the percentage of points at the same or an
+        adjacent position of the lattice.
     """
-    looks = []
+    samples = []
     for image in images:
         for grid, canvas in load_canvases(image, Pyramid(tuple(scales)), backbone.layout, backbone.pad_color):
             lattice = fusion_lattice(grid.image_size)
-            looks.append((canvas, (grid.padding_mask(), grid.sampling_field(lattice)), lattice))
+            samples.append((canvas, (grid.padding_mask(), grid.sampling_field(lattice)), lattice))
 
-    def network(precision: str, where: torch.device, batch: int) -> TorchNetwork:
-        own = copy.deepcopy(backbone)
-        search = ScoringModule(own.projection, copy.deepcopy(head))
-        return TorchNetwork(own, search, precision, where, batch)  # type: ignore[arg-type]
+    def network(precision: str, on: torch.device, batch: int) -> TorchNetwork:
+        copied = copy.deepcopy(backbone)
+        scoring = ScoringModule(copied.projection, copy.deepcopy(head))
+        return TorchNetwork(copied, scoring, precision, on, batch)  # type: ignore[arg-type]
 
     reference = network("float32", torch.device("cpu"), 1)
-    wanted = [reference.run(canvas, *inputs) for canvas, inputs, _ in looks]
-    found: dict[str, Any] = {}
+    expected = [reference.run(canvas, *extra) for canvas, extra, _ in samples]
+    rows: dict[str, Any] = {}
     for precision in precisions:
-        ours = network(precision, device, 8)
-        scores, near = [], []
-        for group in group_positions(canvas.shape for canvas, _, _ in looks):
-            outputs = ours.run_many([looks[i][0] for i in group], [looks[i][1] for i in group])
+        batched = network(precision, device, 8)
+        differences, near = [], []
+        for group in group_positions(canvas.shape for canvas, _, _ in samples):
+            outputs = batched.run_many([samples[i][0] for i in group], [samples[i][1] for i in group])
             for index, (_, peaks, aligned) in zip(group, outputs, strict=True):
-                lattice = looks[index][2]
-                scores.append(np.abs(peaks - wanted[index][1]).max())
-                pair = (aligned[:, : lattice.rows, : lattice.cols], wanted[index][2])
-                rows, cols = (np.unravel_index(_best(one), one.shape[1:]) for one in pair)
-                near.append(np.maximum(np.abs(rows[0] - cols[0]), np.abs(rows[1] - cols[1])) <= 1)
-        found[precision] = {
-            "largest_score_difference": float(f"{max(scores):.3g}"),
-            "points_at_the_same_place": round(100 * float(np.mean(near)), 2),
+                lattice = samples[index][2]
+                differences.append(np.abs(peaks - expected[index][1]).max())
+                maps = (aligned[:, : lattice.rows, : lattice.cols], expected[index][2])
+                found, reference_position = (
+                    np.stack(np.unravel_index(_maxima(of_network), of_network.shape[1:]))
+                    for of_network in maps
+                )
+                near.append(np.abs(found - reference_position).max(axis=0) <= 1)
+        rows[precision] = {
+            "largest_score_difference": float(f"{max(differences):.3g}"),
+            "points_at_the_same_position": round(100 * float(np.mean(near)), 2),
         }
-    return {"canvases": len(looks), "precisions": found}
+    return {"canvases": len(samples), "precisions": rows}
 
 
-def _best(maps: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.intp]]:
-    places: np.ndarray[Any, np.dtype[np.intp]] = maps.reshape(len(maps), -1).argmax(axis=1)
-    return places
+def _maxima(maps: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.intp]]:
+    positions: np.ndarray[Any, np.dtype[np.intp]] = maps.reshape(len(maps), -1).argmax(axis=1)
+    return positions
+
+
+# --- page
+# ----------------------------------------------------------------------------------------------------
+
+
+def render_network(section: Section) -> Iterator[str]:
+    """Yield the Markdown blocks about speed, memory and CUDA graphs."""
+    yield "### Network alone"
+    yield (
+        "Backbone and scoring layers, with inputs already on the device. The percentage of the peak is "
+        "relative to the speed of the matrix product, counting only the operations of convolutions and "
+        "matrix products."
+    )
+    yield table(
+        ("scale", "batch size", "ms / batch", "canvases / s", "percentage of peak", "MB"),
+        [
+            (
+                f"{row['scale']:g}",
+                str(row["batch"]),
+                spread_text(row["ms"]),
+                number(row["canvases_per_second"]),
+                f"{100 * row['fraction_of_peak']:.1f}%",
+                "" if row["peak_mb"] is None else number(row["peak_mb"]),
+            )
+            for row in section["batches"]
+        ],
+    )
+    graphs = section["graphs"]
+    if graphs.get("rows"):
+        yield "Kernels launched one by one, against all kernels captured in a CUDA graph:"
+        yield table(
+            ("scale", "batch size", "ms, launched", "ms, captured", "speedup"),
+            [
+                (
+                    f"{row['scale']:g}",
+                    str(row["batch"]),
+                    spread_text(row["ms"]["launched"]),
+                    spread_text(row["ms"]["captured"]),
+                    times_text(row["speedup"]),
+                )
+                for row in graphs["rows"]
+            ],
+        )
+    if "skipped" in graphs:
+        yield f"CUDA graphs: {graphs['skipped']}."
+
+
+def render_agreement(section: Section) -> Iterator[str]:
+    """Yield the Markdown blocks about the agreement with the processor."""
+    yield "### Agreement with torch float32 on the processor"
+    yield f"The model trained from cached features, on {section['canvases']} canvases."
+    yield table(
+        ("precision", "largest difference of a score", "points at the same or an adjacent position"),
+        [
+            (name, f"{row['largest_score_difference']:g}", f"{row['points_at_the_same_position']:.2f}%")
+            for name, row in section["precisions"].items()
+        ],
+    )
+
+
+def render_largest(rows: Sequence[Section]) -> Iterator[str]:
+    """Yield the Markdown blocks about the largest batch."""
+    yield "### Largest batch"
+    yield table(
+        ("scale", "batch size", "limited by"),
+        [(f"{row['scale']:g}", str(row["batch"]), row["limit"]) for row in rows],
+    )

@@ -1,22 +1,19 @@
-"""Whether ``freeloc predict`` stays flat: its pace and its memory at 100, 1,000 and 10,000 images.
+"""Speed and memory of ``freeloc predict`` for 100, 1,000 and 10,000 images, and for large images.
 
     python -m benchmarks.growth --data VOCdevkit/VOC2012 --model run/model.safetensors
 
-The program itself is run, as a user runs it, and the system tells how long it took and how much memory it held at
-most. The same images are given over and over under other names, so that many are no other work than few; one
-small scale is looked at, for the question is not how fast, but whether the last images cost what the first
-did. Beside it stand two cases of their own, at the model's own scales: one image, which is all start-up, and
-one image of 100 megapixels.
+The program runs as a separate process, and the operating system reports its time and peak memory. The same
+images are repeated under different names, so that the work per image does not depend on their number. They
+are predicted at one small scale, because the question is whether the last images cost as much as the first,
+not how fast prediction is. Two further cases run at the model's own scales: a single image, which measures
+start-up, and images of 100 megapixels.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,96 +22,54 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.growth_page import JPEG, PNG, START_UP
 from benchmarks.machine import describe
-from benchmarks.record import update_record
-from benchmarks.settings import add_common, out_folder, run
-from benchmarks.subject import default_data, fresh_model
-from benchmarks.timing import Spread
+from benchmarks.results import Section, number, save_section, scale_list, spread_text, table
+from benchmarks.timing import ProcessUsage, Spread, run_process
+from benchmarks.workload import (
+    add_options,
+    cpu_precision,
+    default_data,
+    output_folder,
+    run,
+    untrained_model,
+)
 from freeloc.datasets import Dataset, open_dataset
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, DatasetError, FreelocError
 from freeloc.images.decode import open_image
 from freeloc.io.progress import print_status
 from freeloc.models.header import ModelFile
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.runtime import native_bfloat16
+from freeloc.runtime import Precision
 
 __all__ = [
-    "Outcome",
+    "JPEG",
+    "PNG",
+    "START_UP",
     "Program",
-    "cycled",
     "main",
     "measure_cases",
     "measure_growth",
-    "run_measured",
-    "save_fresh",
+    "render",
+    "repeat_images",
+    "save_untrained",
     "tiled",
 ]
+
+START_UP = "one image"
+JPEG = "one large image, JPEG"
+PNG = "one large image, PNG"
+
+_TARGETS = {START_UP: "< 3 s", JPEG: "< 2,000 MB", PNG: "< 2,000 MB"}
 
 _SEED = 0
 _SCALE = 0.5
 _COUNTS, _ROUNDS, _SIZE = (100, 1_000, 10_000), 2, (12_000, 8_334)
 _QUICK_COUNTS, _QUICK_ROUNDS, _QUICK_SIZE = (3, 6), 1, (1_200, 834)
 
-_FEWEST = 2
-"""Images of the run that is taken off the others as start-up: a single one is predicted another way."""
+_START_UP_IMAGES = 2
+"""Images of the run whose time is subtracted as start-up; a single image takes a different code path."""
 
 _PROGRAM = (sys.executable, "-m", "freeloc")
-
-# On Linux a process begins with the peak of the one that started it, and this one holds torch: so a small one
-# stands in between.
-_LAUNCHER = """
-import json, os, sys, time
-to_errors = [(os.POSIX_SPAWN_DUP2, 2, 1)]
-started = time.perf_counter()
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=to_errors)
-_, status, usage = os.wait4(child, 0)
-seconds = time.perf_counter() - started
-print(json.dumps([os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss]))
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a process took.
-
-    Attributes:
-        seconds: from its start to its end.
-        peak_mb: the most memory it held at once, in 10^6 bytes.
-    """
-
-    seconds: float
-    peak_mb: float
-
-
-def run_measured(command: Sequence[str], name: str) -> Outcome:
-    """Run a command in this environment to its end.
-
-    Args:
-        command: the whole path of a program, and its words.
-        name: what an error calls it.
-
-    Raises:
-        FreelocError: it failed (the last line it wrote is told), or the system does not measure processes.
-    """
-    if not (hasattr(os, "wait4") and hasattr(os, "posix_spawn")):
-        raise FreelocError("this system does not tell the memory of a process: measure on Linux or macOS")
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    told = done.stderr.strip().splitlines() or ["it said nothing"]
-    if done.returncode:
-        raise FreelocError(f"{name} could not be run: {told[-1]}")
-    code, seconds, peak = json.loads(done.stdout)
-    if code:
-        end = f"ended with code {code}" if code > 0 else f"was ended by signal {-code}"
-        raise FreelocError(f"{name} {end}: {told[-1]}")
-    return Outcome(seconds, peak * (1 if sys.platform == "darwin" else 1024) / 1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,202 +77,273 @@ class Program:
     """``freeloc predict`` with a model.
 
     Attributes:
-        model: its file or run folder.
-        precision: the arithmetic it is asked for.
+        model: model file or run folder.
+        precision: precision of the network.
     """
 
     model: Path
-    precision: str = "auto"
+    precision: Precision = "auto"
 
-    def predict(self, images: Path, count: int, *, scale: float | None = None) -> Outcome:
-        """Run it once.
+    def predict(self, images: Path, count: int, *, scale: float | None = None) -> ProcessUsage:
+        """Run the program once.
 
         Args:
             images: a file or a folder.
-            count: how many images that is.
-            scale: the only scale; None takes the model's own.
+            count: number of images.
+            scale: the only scale; None uses the model's own scales.
 
         Raises:
-            FreelocError: it failed, or did not predict all images.
+            FreelocError: the program fails, or does not predict all images.
         """
         with TemporaryDirectory() as out:
             words = [str(self.model), str(images), "--out", out, "--quiet"]
             words += ["--runtime", "openvino", "--precision", self.precision]
             words += [] if scale is None else ["--scales", f"{scale:g}"]
-            outcome = run_measured([*_PROGRAM, "predict", *words], "freeloc predict")
+            usage = run_process([*_PROGRAM, "predict", *words], "freeloc predict")
             with (Path(out) / "predictions.jsonl").open("rb") as lines:
                 predicted = sum(1 for _ in lines)
         if predicted != count:
-            raise FreelocError(f"freeloc predict wrote {predicted} predictions of {count} in {images}")
-        return outcome
+            raise FreelocError(f"freeloc predict wrote {predicted} of {count} predictions for {images}")
+        return usage
 
 
 def measure_growth(
-    program: Program, album: Sequence[Path], counts: Sequence[int], *, rounds: int
+    program: Program, images: Sequence[Path], counts: Sequence[int], *, rounds: int
 ) -> list[dict[str, Any]]:
-    """Predict ever more images, round after round.
+    """Predict increasing numbers of images, round after round.
 
     Args:
-        program: what is run.
-        album: the images that are given over and over; at most as many as the smallest of the counts, so
-            that each count has the same ones.
-        counts: how many images, in rising order.
-        rounds: how often.
+        program: the program.
+        images: images to repeat; at most as many as the smallest count, so that every count includes all of
+            them.
+        counts: numbers of images, increasing.
+        rounds: number of rounds.
 
     Returns:
-        For each count the seconds of the run, the milliseconds an image without start-up, the highest peak.
+        For each count, seconds of the run, milliseconds per image without start-up, and peak memory.
     """
-    everything = (_FEWEST, *counts)
-    runs: dict[int, list[Outcome]] = {count: [] for count in everything}
-    with TemporaryDirectory() as place:
-        folders = {count: cycled(album, count, Path(place) / str(count)) for count in everything}
-        # Not counted: keeps the compiled graph, and brings all images from the disk into memory.
+    all_counts = (_START_UP_IMAGES, *counts)
+    runs: dict[int, list[ProcessUsage]] = {count: [] for count in all_counts}
+    with TemporaryDirectory() as name:
+        folders = {count: repeat_images(images, count, Path(name) / str(count)) for count in all_counts}
+        # A warm-up stores the compiled graph in the cache and reads all images into memory.
         program.predict(folders[counts[0]], counts[0], scale=_SCALE)
         for _ in range(rounds):
             for count, folder in folders.items():
                 runs[count].append(program.predict(folder, count, scale=_SCALE))
-    few = runs[_FEWEST]
-    return [{"count": count, **_told(runs[count]), **_pace(runs[count], few, count)} for count in counts]
+    short = runs[_START_UP_IMAGES]
+    return [
+        {"count": count, **_usage(runs[count]), "ms_per_image": _ms_per_image(runs[count], short, count)}
+        for count in counts
+    ]
 
 
-def _pace(many: Sequence[Outcome], few: Sequence[Outcome], count: int) -> dict[str, Any]:
-    pairs = zip(many, few, strict=True)
-    ms = [1e3 * (long.seconds - short.seconds) / (count - _FEWEST) for long, short in pairs]
-    return {"ms_per_image": Spread.of(ms).as_json()}
+def _ms_per_image(
+    long: Sequence[ProcessUsage], short: Sequence[ProcessUsage], count: int
+) -> dict[str, float]:
+    pairs = zip(long, short, strict=True)
+    return Spread.of([1e3 * (a.seconds - b.seconds) / (count - _START_UP_IMAGES) for a, b in pairs]).as_json()
 
 
 def measure_cases(
     program: Program, image: Path, size: tuple[int, int], *, rounds: int
 ) -> dict[str, dict[str, Any]]:
-    """Predict one image, and large ones made of it, at the model's own scales.
+    """Predict one image, and large images tiled with it, at the model's own scales.
 
     Args:
-        program: what is run; its compiled graph is kept already.
-        image: the one.
-        size: width and height of the large ones.
-        rounds: how often.
+        program: the program; its compiled graph must be cached.
+        image: the image.
+        size: width and height of the large images.
+        rounds: number of rounds.
 
     Returns:
-        For each case seconds and the highest peak.
+        For each case, seconds and peak memory.
     """
-    with TemporaryDirectory() as place:
-        cases = {START_UP: image, JPEG: Path(place) / "large.jpg", PNG: Path(place) / "large.png"}
-        picture = tiled(image, size)
-        picture.save(cases[JPEG], quality=90)
-        picture.save(cases[PNG], compress_level=1)
-        del picture
-        runs: Mapping[str, list[Outcome]] = {name: [] for name in cases}
+    with TemporaryDirectory() as name:
+        cases = {START_UP: image, JPEG: Path(name) / "large.jpg", PNG: Path(name) / "large.png"}
+        large = tiled(image, size)
+        large.save(cases[JPEG], quality=90)
+        large.save(cases[PNG], compress_level=1)
+        del large
+        runs: dict[str, list[ProcessUsage]] = {case: [] for case in cases}
         for _ in range(rounds):
-            for name, path in cases.items():
-                runs[name].append(program.predict(path, 1))
-    return {name: _told(outcomes) for name, outcomes in runs.items()}
+            for case, path in cases.items():
+                runs[case].append(program.predict(path, 1))
+    return {case: _usage(of_case) for case, of_case in runs.items()}
 
 
-def _told(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _usage(runs: Sequence[ProcessUsage]) -> dict[str, Any]:
     return {
-        "seconds": Spread.of([outcome.seconds for outcome in outcomes]).as_json(),
-        "peak_mb": round(max(outcome.peak_mb for outcome in outcomes), 1),
+        "seconds": Spread.of([usage.seconds for usage in runs]).as_json(),
+        "peak_mb": round(max(usage.peak_mb for usage in runs), 1),
     }
 
 
-def cycled(album: Sequence[Path], count: int, folder: Path) -> Path:
-    """Make a folder of ``count`` images: links to those of the album, over and over."""
+def repeat_images(images: Sequence[Path], count: int, folder: Path) -> Path:
+    """Create a folder of ``count`` links to images, repeated cyclically."""
     folder.mkdir(parents=True)
-    for number in range(count):
-        image = album[number % len(album)].resolve()
-        (folder / f"{number:06d}{image.suffix}").symlink_to(image)
+    for index in range(count):
+        image = images[index % len(images)].resolve()
+        (folder / f"{index:06d}{image.suffix}").symlink_to(image)
     return folder
 
 
 def tiled(image: Path, size: tuple[int, int]) -> Image.Image:
-    """A picture of a size, all of it covered with one image."""
+    """Return an image of (width, height) pixels, tiled with a smaller image."""
     tile = open_image(image)
-    picture = Image.new("RGB", size)
+    large = Image.new("RGB", size)
     for top in range(0, size[1], tile.height):
         for left in range(0, size[0], tile.width):
-            picture.paste(tile, (left, top))
-    return picture
+            large.paste(tile, (left, top))
+    return large
 
 
-def save_fresh(backbone: str, classes: tuple[str, ...], path: Path) -> Path:
-    """Write a model with a fresh head, such as training would leave it."""
+def save_untrained(backbone: str, classes: tuple[str, ...], path: Path) -> Path:
+    """Write a model with an untrained head, with the same header fields as a trained one."""
     network = load_backbone(backbone)
-    # Where the file does not tell layout and fill, the backbone is asked, and torch is loaded for it at
-    # each start.
-    model = fresh_model(network, classes).with_header(layout=network.layout, pad_color=network.pad_color)
+    # Without layout and pad color in the header, every start would load torch to read them from the backbone.
+    model = untrained_model(network, classes).with_header(layout=network.layout, pad_color=network.pad_color)
     model.save(path)
     return path
 
 
-def _album(dataset: Dataset, most: int) -> list[Path]:
-    """The first images of a fixed random order."""
+# --- page
+# ----------------------------------------------------------------------------------------------------
+
+
+def render(section: Section) -> Iterator[str]:
+    """Yield the Markdown blocks of the section."""
+    model = section["model"]
+    head = "trained" if model["trained"] else "untrained"
+    yield "## Many images and large images"
+    yield (
+        f"`freeloc predict` as a separate process, {section['rounds']} rounds: backbone "
+        f"`{model['backbone']}`, {model['classes']} classes ({head}), {model['precision']}, images of "
+        f"{section['data']}. Seconds are the time from the start of the process to its end. Memory is the "
+        "peak that the operating system reports, the highest of all rounds, in millions of bytes. A warm-up "
+        "before the first round stored the compiled graph in the cache."
+    )
+    rows = section["counts"]
+    first, last = rows[0], rows[-1]
+    yield "### Many images"
+    yield (
+        f"The same {section['distinct_images']} images, repeated under different names, only at scale "
+        f"{section['scale']:g}: this shows whether speed and memory stay constant, not how fast freeloc is. "
+        f"The time per image excludes start-up, measured as a run over {_START_UP_IMAGES} images in the same "
+        "round."
+    )
+    yield table(
+        ("images", "images / s", "ms / image", "total seconds", "peak MB"),
+        [
+            (
+                f"{row['count']:,}",
+                _images_per_second(row["ms_per_image"]["median"]),
+                spread_text(row["ms_per_image"]),
+                spread_text(row["seconds"]),
+                number(row["peak_mb"]),
+            )
+            for row in rows
+        ],
+    )
+    if last is not first:
+        yield (
+            f"From {first['count']:,} to {last['count']:,} images, peak memory changes by "
+            f"{last['peak_mb'] - first['peak_mb']:+.0f} MB; the target is that it stays constant."
+        )
+    width, height = section["large"]
+    yield "### Single images"
+    yield (
+        f"At the model's own scales ({scale_list(model['scales'])}). The large images have {width:,} × "
+        f"{height:,} pixels, {width * height / 1e6:.0f} megapixels."
+    )
+    yield table(
+        ("", "target", "seconds", "peak MB"),
+        [
+            (name, _TARGETS[name], spread_text(case["seconds"]), number(case["peak_mb"]))
+            for name, case in section["cases"].items()
+        ],
+    )
+
+
+def _images_per_second(ms: float) -> str:
+    # With few images, the variation of start-up exceeds their time.
+    return number(1e3 / ms) if ms > 0 else "unknown"
+
+
+# --- command line
+# --------------------------------------------------------------------------------------------
+
+
+def _sample(dataset: Dataset, most: int) -> list[Path]:
+    """Return at most ``most`` images in a fixed random order."""
     if not len(dataset):
-        raise FreelocError(f"{dataset.name} has no images: nothing to measure")
+        raise DatasetError(f"{dataset.name} has no images: there is nothing to measure")
     order = np.random.default_rng(_SEED).permutation(len(dataset))[:most]
     return [dataset.samples[index].path for index in order]
 
 
 def _counts(arguments: argparse.Namespace) -> list[int]:
     counts = sorted(set(arguments.counts or (_QUICK_COUNTS if arguments.quick else _COUNTS)))
-    if counts[0] <= _FEWEST:
-        raise FreelocError(f"--counts {counts[0]} is too few: give at least {_FEWEST + 1}")
+    if counts[0] <= _START_UP_IMAGES:
+        raise ConfigurationError(
+            f"counts must be at least {_START_UP_IMAGES + 1}, got {counts[0]}", parameter="counts"
+        )
     return counts
 
 
-def _subject(program: Program, trained: bool) -> dict[str, Any]:
+def _described(program: Program, trained: bool) -> dict[str, Any]:
     header = ModelFile.open(program.model).header
-    precision = program.precision
-    if precision == "auto":
-        precision = "bfloat16" if native_bfloat16("cpu") else "float32"
     return {
         "backbone": header.backbone,
         "classes": len(header.classes),
         "trained": trained,
-        "precision": precision,
-        "own_scales": list(header.scales),
+        "precision": cpu_precision(program.precision),
+        "scales": list(header.scales),
     }
 
 
 def main(words: list[str] | None = None) -> None:
-    """Measure, print, and add to ``benchmarks.json``."""
+    """Measure speed and memory, print them, and write the results and the page."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.growth",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_common(parser)
+    add_options(parser)
     parser.add_argument(
-        "--model", type=Path, metavar="FILE", help="a trained model; a fresh head where none is given"
+        "--model", type=Path, metavar="FILE", help="trained model; default: an untrained head"
     )
-    parser.add_argument("--counts", type=int, nargs="+", metavar="N", help="images (default: 100 1000 10000)")
+    parser.add_argument(
+        "--counts", type=int, nargs="+", metavar="N", help="numbers of images (default: 100 1000 10000)"
+    )
     arguments = parser.parse_args(words)
     counts = _counts(arguments)
     rounds, size = (_QUICK_ROUNDS, _QUICK_SIZE) if arguments.quick else (_ROUNDS, _SIZE)
     dataset = open_dataset(arguments.data or default_data(), split=arguments.split or None, boxes=False)
-    album = _album(dataset, counts[0])
-    with TemporaryDirectory() as place:
-        model = arguments.model or save_fresh(
-            arguments.backbone, dataset.classes, Path(place) / "fresh.safetensors"
+    images = _sample(dataset, counts[0])
+    with TemporaryDirectory() as name:
+        model = arguments.model or save_untrained(
+            arguments.backbone, dataset.classes, Path(name) / "untrained.safetensors"
         )
         program = Program(model, arguments.precision)
         section = {
             "quick": arguments.quick,
             "machine": describe(),
             "data": dataset.name,
-            "album": len(album),
-            "subject": _subject(program, arguments.model is not None),
+            "distinct_images": len(images),
+            "model": _described(program, arguments.model is not None),
             "rounds": rounds,
             "scale": _SCALE,
-            "counts": measure_growth(program, album, counts, rounds=rounds),
+            "counts": measure_growth(program, images, counts, rounds=rounds),
             "large": list(size),
-            "cases": measure_cases(program, album[0], size, rounds=rounds),
+            "cases": measure_cases(program, images[0], size, rounds=rounds),
         }
-    update_record(out_folder(arguments), "growth", section)
+    save_section(output_folder(arguments), "growth", section)
     for row in section["counts"]:
-        pace = f"{row['ms_per_image']['median']:.1f} ms each"
-        print_status(f"{row['count']} images: {pace} without start-up, {row['peak_mb']:.0f} MB at most")
-    for name, case in section["cases"].items():
-        print_status(f"{name}: {case['seconds']['median']:.2f} s, {case['peak_mb']:.0f} MB at most")
+        ms = row["ms_per_image"]["median"]
+        print_status(f"{row['count']} images: {ms:.1f} ms per image, peak memory {row['peak_mb']:.0f} MB")
+    for case, row in section["cases"].items():
+        print_status(f"{case}: {row['seconds']['median']:.2f} s, peak memory {row['peak_mb']:.0f} MB")
 
 
 if __name__ == "__main__":

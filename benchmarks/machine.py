@@ -1,7 +1,7 @@
-"""The machine's own ceiling, measured in the same run as everything else.
+"""Description of the machine and its peak speeds, measured in the same run as everything else.
 
-Shares of the ceiling say more than milliseconds: they hold on another machine, and they show when a machine was
-busy with something else. No host name and no path is written down.
+Fractions of the peak are more informative than milliseconds: they carry over to other machines, and they
+reveal whether the machine was busy. Host names and paths are not recorded.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import torch
 from freeloc.runtime import native_bfloat16
 
 __all__ = [
-    "best_peak",
+    "best_of",
     "describe",
-    "highest",
-    "measure_ceiling",
+    "measure_peaks",
+    "peak_gflops",
     "processor_flags",
     "torch_peak",
     "usable_cores",
@@ -40,32 +40,32 @@ _FLAGS = (
     "amx_int8",
     "amx_bf16",
 )
-"""Flags of /proc/cpuinfo that decide how fast a network runs."""
+"""Flags of /proc/cpuinfo that determine how fast a network runs."""
 
 _PACKAGES = ("freeloc", "torch", "openvino", "numpy", "pillow", "torchcam", "grad-cam")
 
 _CHAIN = 4
-"""Products in a row, so that handing over input and output does not count."""
+"""Number of chained products, so that the transfer of input and output is negligible."""
 
 _COPY_BYTES = 512 * 2**20
 
 
 def usable_cores() -> int:
-    """Cores this process may run on."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor_flags() -> tuple[str, ...]:
-    """Those of the processor's instruction sets that matter; empty where the system does not tell."""
+    """Return the relevant instruction sets of the processor; empty if the operating system does not list them."""
     for key, value in _cpuinfo():
         if key == "flags":
-            there = set(value.split())
-            return tuple(flag for flag in _FLAGS if flag in there)
+            available = set(value.split())
+            return tuple(flag for flag in _FLAGS if flag in available)
     return ()
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores and versions, as plain JSON values."""
+    """Return processor, cores and versions as JSON values."""
     model = next((value for key, value in _cpuinfo() if key == "model name"), platform.machine())
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
@@ -82,26 +82,26 @@ def describe() -> dict[str, Any]:
     }
 
 
-def measure_ceiling(*, repeats: int = 5, side: int = 2048, copy_bytes: int = _COPY_BYTES) -> dict[str, Any]:
-    """The best of several large matrix products and copies.
+def measure_peaks(*, repeats: int = 5, side: int = 2048, copy_bytes: int = _COPY_BYTES) -> dict[str, Any]:
+    """Measure the peak speeds of large matrix products and of memory copies, each the best of several runs.
 
     Args:
-        repeats: how often each is tried.
+        repeats: number of runs.
         side: rows and columns of the matrices.
         copy_bytes: size of the copied block.
 
     Returns:
-        GFLOP/s of the product by runtime and precision (bfloat16 only where the processor multiplies it itself),
-        and GB/s of the copy, counting what is read and what is written.
+        GFLOP/s of the product for each runtime and precision (bfloat16 only if the processor multiplies it
+        natively), and GB/s of the copy, counting bytes read and bytes written.
     """
     torch.set_num_threads(usable_cores())
     precisions = ["float32", *(["bfloat16"] if native_bfloat16("cpu") else [])]
     operations = 2 * _CHAIN * side**3
     products = {
         runtime: {
-            precision: operations / _best(make(precision, side), repeats) / 1e9 for precision in precisions
+            precision: operations / _best(create(precision, side), repeats) / 1e9 for precision in precisions
         }
-        for runtime, make in (("openvino", _openvino_product), ("torch", _torch_product))
+        for runtime, create in (("openvino", _openvino_product), ("torch", _torch_product))
     }
     source = torch.ones(copy_bytes // 4)
     target = torch.empty_like(source)
@@ -109,36 +109,36 @@ def measure_ceiling(*, repeats: int = 5, side: int = 2048, copy_bytes: int = _CO
     return {
         "matrix_side": side,
         "gflops": {
-            runtime: {key: round(value, 1) for key, value in found.items()}
-            for runtime, found in products.items()
+            runtime: {precision: round(value, 1) for precision, value in speeds.items()}
+            for runtime, speeds in products.items()
         },
         "copy_gbytes_per_second": round(2 * copy_bytes / seconds / 1e9, 1),
     }
 
 
 def torch_peak(device: torch.device, *, repeats: int, side: int) -> dict[str, float]:
-    """GFLOP/s of torch's matrix product on a device by precision, the best of several."""
+    """Return GFLOP/s of torch's matrix product on a device for each precision, the best of several runs."""
     precisions = ["float32", *(["bfloat16"] if native_bfloat16(device.type) else [])]
     operations = 2 * _CHAIN * side**3
     seconds = {precision: _best(_torch_product(precision, side, device), repeats) for precision in precisions}
-    return {precision: float(f"{operations / taken / 1e9:.4g}") for precision, taken in seconds.items()}
+    return {precision: float(f"{operations / best / 1e9:.4g}") for precision, best in seconds.items()}
 
 
-def best_peak(ceiling: dict[str, Any], precision: str) -> float:
-    """The higher of the two runtimes' GFLOP/s in one precision; float32's where it was not measured."""
-    return max(float(found.get(precision, found["float32"])) for found in ceiling["gflops"].values())
+def peak_gflops(peaks: dict[str, Any], precision: str) -> float:
+    """Return the higher GFLOP/s of the two runtimes in a precision, or in float32 if it was not measured."""
+    return max(float(speeds.get(precision, speeds["float32"])) for speeds in peaks["gflops"].values())
 
 
-def highest(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """The better of two measurements of the ceiling, figure by figure: before and after all else, say."""
+def best_of(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Return the higher value of two measurements of the peaks for every figure."""
     gflops = {
         runtime: {
-            precision: max(value, second["gflops"][runtime][precision]) for precision, value in found.items()
+            precision: max(value, second["gflops"][runtime][precision]) for precision, value in speeds.items()
         }
-        for runtime, found in first["gflops"].items()
+        for runtime, speeds in first["gflops"].items()
     }
-    copied = max(first["copy_gbytes_per_second"], second["copy_gbytes_per_second"])
-    return {**first, "gflops": gflops, "copy_gbytes_per_second": copied}
+    copy_speed = max(first["copy_gbytes_per_second"], second["copy_gbytes_per_second"])
+    return {**first, "gflops": gflops, "copy_gbytes_per_second": copy_speed}
 
 
 def _cpuinfo() -> list[tuple[str, str]]:
@@ -160,13 +160,13 @@ def _best(task: Callable[[], object], repeats: int) -> float:
 
 
 def _matrix(side: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    # Divided so that a chain of products neither grows nor fades.
+    # Scaled so that the values of a chain of products neither grow nor vanish.
     values = np.random.default_rng(0).standard_normal((side, side), dtype=np.float32)
     return values / np.float32(side**0.5)
 
 
 def _openvino_product(precision: str, side: int) -> Callable[[], object]:
-    import openvino  # a machine with a GPU may have none
+    import openvino  # not installed on every machine with a GPU
 
     operators = openvino.opset13
     parameter = operators.parameter([side, side], openvino.Type.f32)

@@ -1,83 +1,311 @@
-"""Prediction on a processor, measured side by side: speed, cost and agreement.
+"""Prediction on a processor: speed, cost and agreement with plain torch, measured in one run.
 
     python -m benchmarks.prediction --data VOCdevkit/VOC2012 --model run/model.safetensors
 
-Without a model a fresh head of the same shape is timed; what needs a trained one is left out and says so.
+Without a model, an untrained head of the same size is timed, and everything that requires a trained model is
+skipped.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.agreement import measure_agreement
-from benchmarks.cost import measure_networks, measure_stages
-from benchmarks.machine import describe, highest, measure_ceiling
-from benchmarks.one_scale import measure_accuracy, measure_speed
-from benchmarks.record import update_record
-from benchmarks.settings import Settings, add_common, out_folder, run, settings_of
-from benchmarks.subject import Subject, add_model, subject_of
-from benchmarks.throughput import measure_throughput
+from benchmarks.cost import NETWORKS, measure_networks, measure_stages
+from benchmarks.machine import best_of, describe, measure_peaks
+from benchmarks.peers import ALL_SCALES, INT8, ONE_SCALE, measure_accuracy, measure_speed
+from benchmarks.plain_torch import FREELOC_INT8, SQUARE, measure_agreement, measure_throughput
+from benchmarks.results import (
+    Section,
+    machine_table,
+    save_section,
+    scale_list,
+    spread_text,
+    table,
+    times_text,
+)
+from benchmarks.workload import (
+    Amounts,
+    Workload,
+    add_model_option,
+    add_options,
+    amounts_of,
+    output_folder,
+    run,
+    workload_of,
+)
 from freeloc.io.progress import print_status
 
-__all__ = ["main", "measure_prediction"]
+__all__ = ["main", "measure_prediction", "render"]
 
-_NEEDS_MODEL = {"skipped": "no trained model was given: --model FILE"}
+_NO_MODEL = {"skipped": "this requires a trained model (--model FILE)"}
 
 
-def measure_prediction(subject: Subject, settings: Settings, *, quick: bool = False) -> dict[str, Any]:
-    """Everything about prediction, as one section of the record.
+def measure_prediction(workload: Workload, amounts: Amounts, *, quick: bool = False) -> dict[str, Any]:
+    """Measure prediction.
 
     Args:
-        subject: the model and images.
-        settings: how much is measured.
-        quick: written down, so that nobody takes the figures for real ones.
+        workload: model and images.
+        amounts: how much is measured.
+        quick: recorded, so that the figures are not mistaken for real ones.
+
+    Returns:
+        A section of the results.
     """
-    print_status("measuring the machine's ceiling")
-    ceiling = measure_ceiling(repeats=settings.ceiling, side=settings.matrix_side)
-    print_status("images per second, against plain torch")
-    throughput = measure_throughput(subject, settings)
-    print_status("one scale, against class activation maps")
-    peers = measure_speed(subject, settings)
-    print_status("operations and time per scale")
-    # Once more, right beside what is held against it: a machine may have been busy the first time.
-    ceiling = highest(ceiling, measure_ceiling(repeats=settings.ceiling, side=settings.matrix_side))
-    networks = measure_networks(subject, settings, ceiling)
-    stages = measure_stages(subject, settings)
-    if subject.has_int8:
-        stages["int8"] = measure_stages(subject, settings, "int8")["ms_per_image"]
-    agreement = measure_agreement(subject, settings) if subject.trained else _NEEDS_MODEL
-    if subject.trained and subject.has_int8:
-        agreement = {**agreement, "int8": measure_agreement(subject, settings, "int8")}
+    print_status("measuring the machine's peak speeds")
+    peaks = measure_peaks(repeats=amounts.peak_repeats, side=amounts.matrix_side)
+    print_status("comparing throughput with plain torch")
+    throughput = measure_throughput(workload, amounts)
+    print_status("comparing one scale with class activation maps of other packages")
+    peers = measure_speed(workload, amounts)
+    print_status("measuring operations and time per scale")
+    # Measured again right before the figures that are compared with it, in case the machine was busy the
+    # first time.
+    peaks = best_of(peaks, measure_peaks(repeats=amounts.peak_repeats, side=amounts.matrix_side))
+    networks = measure_networks(workload, amounts, peaks)
+    stages = measure_stages(workload, amounts)
+    if workload.has_int8:
+        stages["int8"] = measure_stages(workload, amounts, "int8")["ms_per_image"]
     return {
         "quick": quick,
         "machine": describe(),
-        "ceiling": ceiling,
-        "subject": subject.as_json(),
+        "peaks": peaks,
+        "workload": workload.as_json(),
         "throughput": throughput,
         "peers": peers,
         "networks": networks,
         "stages": stages,
-        "peer_accuracy": measure_accuracy(subject, settings) if subject.trained else _NEEDS_MODEL,
-        "agreement": agreement,
+        "peer_accuracy": measure_accuracy(workload, amounts) if workload.trained else _NO_MODEL,
+        "agreement": measure_agreement(workload, amounts) if workload.trained else _NO_MODEL,
     }
 
 
+# --- page
+# ----------------------------------------------------------------------------------------------------
+
+
+def render(section: Section) -> Iterator[str]:
+    """Yield the Markdown blocks of the section."""
+    workload, networks = section["workload"], section["networks"]
+    head = "trained" if workload["trained"] else "untrained"
+    yield "## Prediction on a processor"
+    yield (
+        f"Backbone `{workload['backbone']}`, a head with {workload['hidden']} hidden units and "
+        f"{workload['classes']} classes ({head}), scales {scale_list(workload['scales'])}, images of "
+        f"{workload['data']}. freeloc computes in {networks['precision']} unless a row says int8; all other "
+        "implementations compute in torch float32."
+    )
+    yield machine_table(section)
+    yield "### Targets"
+    yield table(("", "target", "measured"), list(_targets(section)))
+    yield from _throughput(section["throughput"])
+    yield from _peers(section["peers"], section["peer_accuracy"])
+    yield from _networks(networks)
+    yield from _stages(section["stages"])
+    yield from _agreement(section["agreement"])
+
+
+def _targets(section: Section) -> Iterator[tuple[str, str, str]]:
+    for name, speedup in section["throughput"]["speedup"].items():
+        yield f"throughput{_int8(name)}: speedup over {SQUARE}", "≥ 8×", times_text(speedup[SQUARE])
+    peers = section["peers"]
+    for name, speedups in peers["speedup"].items():
+        for other, ratio in speedups.items():
+            target = "≥ 4×" if other.startswith("torchcam") else "≥ 100×"
+            yield f"all classes, one scale{_int8(name)}: speedup over {other}", target, times_text(ratio)
+    for name, speedups in peers["all_scales_over_one_class"].items():
+        for other, ratio in speedups.items():
+            if not other.startswith("torchcam"):
+                yield (
+                    f"all classes, all scales{_int8(name)}: speedup over {other} at one scale",
+                    "> 1×",
+                    times_text(ratio),
+                )
+    total = section["networks"]["scales"]["all"]
+    yield (
+        "time of the score maps relative to the backbone",
+        "≤ 1.35×",
+        times_text(total["maps_over_backbone"]),
+    )
+    yield (
+        "time of the score maps relative to the backbone without its projection",
+        "≤ 1.35×",
+        times_text(total["maps_over_body"]),
+    )
+    agreement = section["agreement"]
+    if "skipped" not in agreement:
+        for name, percent in agreement["points_within_one_cell"].items():
+            measured = f"{percent['all_classes']:.2f}% ({percent['present_classes']:.2f}% of present classes)"
+            yield f"points within one cell of torch float32: {name}", "≥ 99%", measured
+        for name, row in agreement["map"].items():
+            yield f"mAP minus that of torch float32: {name}", "within 0.2", f"{row['difference']:+.2f}"
+
+
+def _int8(name: str) -> str:
+    return INT8 if name in {FREELOC_INT8, ONE_SCALE + INT8, ALL_SCALES + INT8} else ""
+
+
+def _throughput(section: Section) -> Iterator[str]:
+    yield "### Throughput: all scales, all classes"
+    yield (
+        f"From file to points, {section['images']} images per round, {section['rounds']} rounds. The plain "
+        "torch loop decodes, resizes, pads to squares and runs eager torch, one image after the other on all "
+        "cores."
+    )
+    speedups = section["speedup"]
+    rows = [
+        (
+            name,
+            f"{1e3 / spread['median']:.2f}",
+            spread_text(spread),
+            *(times_text(by_name[name]) if name in by_name else "" for by_name in speedups.values()),
+        )
+        for name, spread in section["ms_per_image"].items()
+    ]
+    yield table(("", "images / s", "ms / image", *(f"speedup of {name}" for name in speedups)), rows)
+
+
+def _peers(section: Section, accuracy: Section) -> Iterator[str]:
+    yield "### Other packages for class activation maps"
+    yield (
+        "The same backbone and head, from the decoded image to one point per class, one image at a time on "
+        "all cores; the other packages run at scale 1. *Documented*: the network as loaded, with gradients "
+        "for all weights. *Tuned*: no layer before the target layer requires gradients."
+    )
+    for problem in section["problems"]:
+        yield f"> {problem}"
+    speedups = section["speedup"]
+    rows = [
+        (
+            name,
+            spread_text(spread),
+            *(times_text(by_name[name]) if name in by_name else "" for by_name in speedups.values()),
+        )
+        for name, spread in section["ms_per_image"].items()
+    ]
+    yield table(("", "ms / image", *(f"speedup of {name}" for name in speedups)), rows)
+    if "skipped" in accuracy:
+        yield f"Accuracy of the packages: skipped, {accuracy['skipped']}."
+        return
+    yield (
+        f"Accuracy of the points on {accuracy['images']} images: location mAP, with each package's points "
+        "ranked by its own scores."
+    )
+    yield table(
+        ("", "location mAP", "classification mAP"),
+        [
+            (name, f"{row['location']:.1f}", f"{row['classification']:.1f}")
+            for name, row in accuracy["rows"].items()
+        ],
+    )
+
+
+def _networks(section: Section) -> Iterator[str]:
+    yield "### Cost of the network"
+    yield (
+        f"One canvas at a time on all cores, {section['images']} images; the peak is "
+        f"{section['peak_gflops']:g} GFLOP/s ({section['precision']}). A multiplication and an addition "
+        "count as two operations."
+    )
+    rows = []
+    for scale, row in section["scales"].items():
+        parts = [f"{row['gflop'][part]:.2f}" for part in ("body", "projection", "head")]
+        rows.append((scale, *parts, spread_text(row["ms"]["maps"]), f"{100 * row['fraction_of_peak']:.0f}%"))
+    yield table(
+        ("scale", "GFLOP, backbone body", "projection", "head", "ms, score maps", "percentage of peak"), rows
+    )
+    yield "Score maps and backbone alone, in milliseconds:"
+    ratios = ("maps_over_backbone", "maps_over_body", "maps512_over_body")
+    yield table(
+        ("scale", *NETWORKS.values(), "maps / backbone", "maps / body", "maps (512) / body"),
+        [
+            (
+                scale,
+                *(spread_text(row["ms"][name]) for name in NETWORKS),
+                *(times_text(row[name]) for name in ratios),
+            )
+            for scale, row in section["scales"].items()
+        ],
+    )
+
+
+def _stages(section: Section) -> Iterator[str]:
+    yield f"Stages of predicting one image at all scales, one image at a time, {section['images']} images:"
+    columns = {"ms": section["ms_per_image"]}
+    if "int8" in section:
+        columns["ms, int8"] = section["int8"]
+    yield table(
+        ("stage", *(title for name in columns for title in (name, "percentage"))),
+        [
+            (
+                stage,
+                *(
+                    text
+                    for spreads in columns.values()
+                    for text in (
+                        spread_text(spreads[stage]),
+                        f"{100 * spreads[stage]['median'] / spreads['total']['median']:.0f}%",
+                    )
+                ),
+            )
+            for stage in section["ms_per_image"]
+        ],
+    )
+
+
+def _agreement(section: Section) -> Iterator[str]:
+    yield "### Agreement with torch float32"
+    if "skipped" in section:
+        yield f"Skipped: {section['skipped']}."
+        return
+    yield (
+        f"On {section['images']} images, with the same canvases, at all scales. Two points are within one "
+        "cell if they differ by at most a cell's side along each axis. In paper mode, a point is the center "
+        "of a cell, and that cell's scale counts. In fused mode, no single scale determines a point, so the "
+        "distance is compared with a cell of the finest scale and with a cell of scale 1. *Within 1% of the "
+        "maximum*: points at which the map of torch float32 is within 1% of its maximum also count. The "
+        f"largest difference of a score is {section['largest_score_difference']:g}."
+    )
+    yield from _agreement_tables(section)
+    if "int8" in section:
+        largest = section["int8"]["largest_score_difference"]
+        yield f"Agreement of the int8 network; its largest difference of a score is {largest:g}:"
+        yield from _agreement_tables(section["int8"])
+
+
+def _agreement_tables(section: Section) -> Iterator[str]:
+    yield table(
+        ("points within one cell", "all classes", "present classes"),
+        [
+            (name, f"{percent['all_classes']:.2f}%", f"{percent['present_classes']:.2f}%")
+            for name, percent in section["points_within_one_cell"].items()
+        ],
+    )
+    yield table(
+        ("mAP", "freeloc", "torch float32", "difference"),
+        [
+            (name, f"{row['freeloc']:.2f}", f"{row['torch_float32']:.2f}", f"{row['difference']:+.2f}")
+            for name, row in section["map"].items()
+        ],
+    )
+
+
 def main(words: list[str] | None = None) -> None:
-    """Measure and write ``benchmarks.json`` and ``benchmarks.md``."""
+    """Measure prediction, and write the results and the page."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.prediction",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_common(parser)
-    add_model(parser)
+    add_options(parser)
+    add_model_option(parser)
     arguments = parser.parse_args(words)
-    settings = settings_of(arguments)
-    subject = subject_of(arguments, settings)
-    section = measure_prediction(subject, settings, quick=arguments.quick)
-    update_record(out_folder(arguments), "prediction", section)
-    print_status(f"wrote {out_folder(arguments) / 'benchmarks.md'}")
+    amounts = amounts_of(arguments)
+    workload = workload_of(arguments, amounts)
+    section = measure_prediction(workload, amounts, quick=arguments.quick)
+    save_section(output_folder(arguments), "prediction", section)
+    print_status(f"wrote {output_folder(arguments) / 'benchmarks.md'}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Forward and backward through a backbone's trained stages: freeloc's depthwise gradients beside PyTorch's.
+"""Gradients of a backbone's trained stages: freeloc's depthwise gradients against PyTorch's.
 
     python -m benchmarks.stage_gradients
 
-On maps of noise, as large as those of a mini-batch of images of 500 by 375 pixels at scale 1: what they show
-makes no difference to the time. Weights are the backbone's own.
+A forward and a backward pass run on feature maps of noise, which take as long as real ones, of the size of a
+mini-batch of 500 × 375 pixel images at scale 1.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from torch import nn
 
 from benchmarks.machine import usable_cores
 from benchmarks.timing import Spread, Task, interleaved
+from benchmarks.workload import positive, run
+from freeloc.errors import ConfigurationError
 from freeloc.io.progress import print_status
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
@@ -33,25 +35,36 @@ _IMAGES, _ROUNDS = 16, 5
 
 
 def measure_stage(backbone: Backbone, stage: str, *, images: int, rounds: int) -> dict[str, Spread]:
-    """Seconds of PyTorch's way and of freeloc's, and how many times as long the first takes.
+    """Time PyTorch's gradients and freeloc's.
 
     Args:
         backbone: the backbone.
-        stage: the first that is trained.
-        images: maps that go through at once.
-        rounds: how often each way is run.
+        stage: the first trained stage.
+        images: number of feature maps in a batch.
+        rounds: number of rounds.
+
+    Returns:
+        Seconds of both, and their ratio.
+
+    Raises:
+        ConfigurationError: no trained layer has a spatial kernel.
     """
     torch.set_num_threads(usable_cores())
     parts = backbone.split_at(stage)
     if parts.above is None:
-        raise ValueError(f"stage {stage} has no layer that reads neighbouring cells")
+        raise ConfigurationError(
+            f"stage {stage} has no spatial convolution: choose a stage below it", parameter="stage"
+        )
     with torch.no_grad():
         size = parts.below(torch.zeros(1, *_CANVAS, 3, dtype=torch.uint8)).shape[1:]
     maps = torch.randn(images, *size, generator=torch.Generator().manual_seed(0))
-    quick = copy.deepcopy(parts.above)
-    use_fast_gradients(quick)
+    fast = copy.deepcopy(parts.above)
+    use_fast_gradients(fast)
     timings = interleaved(
-        {"PyTorch": _there_and_back(parts.above, maps), "freeloc": _there_and_back(quick, maps)},
+        {
+            "PyTorch": _forward_and_backward(parts.above, maps),
+            "freeloc": _forward_and_backward(fast, maps),
+        },
         rounds=rounds,
     )
     return {
@@ -61,7 +74,7 @@ def measure_stage(backbone: Backbone, stage: str, *, images: int, rounds: int) -
     }
 
 
-def _there_and_back(above: nn.Module, maps: torch.Tensor) -> Task:
+def _forward_and_backward(above: nn.Module, maps: torch.Tensor) -> Task:
     above.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     maps = maps.contiguous(memory_format=torch.channels_last)
 
@@ -75,28 +88,28 @@ def _there_and_back(above: nn.Module, maps: torch.Tensor) -> Task:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Time the gradients and print the times."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.stage_gradients",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--backbone", default=DEFAULT_BACKBONE, help="an EfficientNet-Lite backbone")
-    parser.add_argument("--stages", nargs="+", default=_STAGES, help="first stages that are trained")
-    parser.add_argument("--images", type=int, default=_IMAGES, help="maps that go through at once")
-    parser.add_argument("--rounds", type=int, default=_ROUNDS, help="how often each way is run")
+    parser.add_argument("--stages", nargs="+", default=_STAGES, help="first trained stages to measure")
+    parser.add_argument("--images", type=positive, default=_IMAGES, help="feature maps in a batch")
+    parser.add_argument("--rounds", type=positive, default=_ROUNDS, help="number of rounds")
     arguments = parser.parse_args(words)
     backbone = load_backbone(arguments.backbone)
     if not native_bfloat16(_CPU.type):
-        print_status("this processor does not multiply bfloat16: both ways are PyTorch's")
+        print_status("this processor does not multiply bfloat16 natively: both use PyTorch's gradients")
     for stage in arguments.stages:
-        found = measure_stage(backbone, stage, images=arguments.images, rounds=arguments.rounds)
-        ratio = found["ratio"]
+        spreads = measure_stage(backbone, stage, images=arguments.images, rounds=arguments.rounds)
+        ratio = spreads["ratio"]
         print_status(
-            f"from stage {stage} on: {1e3 * found['freeloc'].median:.0f} ms for {arguments.images} maps, "
-            f"{ratio.median:.1f} times [{ratio.low:.1f}, {ratio.high:.1f}] as fast as PyTorch's gradients"
+            f"from stage {stage}: {1e3 * spreads['freeloc'].median:.0f} ms for {arguments.images} maps, "
+            f"{ratio.median:.1f}× [{ratio.low:.1f}, {ratio.high:.1f}] as fast as PyTorch's gradients"
         )
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

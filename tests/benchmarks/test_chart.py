@@ -1,4 +1,4 @@
-"""The picture is a picture, with everything in its place."""
+"""Charts contain all points, lines and labels inside the frame."""
 
 from xml.etree import ElementTree as ET
 
@@ -24,13 +24,13 @@ def test_every_choice_is_a_dot_inside_the_frame() -> None:
     assert ys == sorted(ys, reverse=True)
 
 
-def test_equal_factors_of_time_are_equally_far_apart() -> None:
+def test_the_time_axis_is_logarithmic() -> None:
     root = drawn(Series("one", [(10.0, 1.0), (100.0, 1.0), (1000.0, 2.0)], []))
     first, second, third = (float(dot.attrib["cx"]) for dot in root.findall("svg:circle", NAMESPACE)[:3])
     assert abs((second - first) - (third - second)) <= 0.2
 
 
-def test_words_and_one_line_for_each_model() -> None:
+def test_text_and_one_line_per_model() -> None:
     root = drawn(
         Series("lite0", [(5.0, 70.0)], [(5.0, 70.0, "0.7, 1.4")]),
         Series("lite2", [(9.0, 75.0)], [(9.0, 75.0, "1")]),

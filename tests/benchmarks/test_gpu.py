@@ -1,4 +1,4 @@
-"""The benchmark of a GPU runs through on a processor, and what it writes makes sense."""
+"""The GPU benchmark works on a processor, and its results are plausible."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ import pytest
 import torch
 
 from benchmarks import gpu
-from benchmarks.flops import FlopsOf
+from benchmarks.cost import FlopCounter
+from benchmarks.gpu import render
 from benchmarks.gpu_network import Forward, largest_batch, measure_batches
-from benchmarks.gpu_page import gpu_blocks
 from benchmarks.machine import torch_peak
-from benchmarks.subject import fresh_model
-from freeloc.errors import FreelocError
+from benchmarks.workload import untrained_model
+from freeloc.errors import BackboneError, ConfigurationError
 from freeloc.nn.backbones.registry import load_backbone
 
 CPU = torch.device("cpu")
-without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU")
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 
 
 @pytest.fixture(scope="module")
 def section(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if torch.cuda.is_available():
-        pytest.skip("here is a GPU")
+        pytest.skip("this machine has a GPU")
     out = tmp_path_factory.mktemp("bench")
     words = ["--device", "cpu", "--quick", "--backbone", "efficientnet_lite0", "--images", "4"]
     gpu.main([*words, "--out", str(out)])
     page = (out / "benchmarks.md").read_text("utf-8")
     found: dict[str, Any] = json.loads((out / "benchmarks.json").read_text("utf-8"))["gpu"]
-    assert "\n\n".join(gpu_blocks(found)) in page
+    assert "\n\n".join(list(render(found))[1:]) in page
     return found
 
 
 @pytest.fixture(scope="module")
 def forward() -> Forward:
     backbone = load_backbone("efficientnet_lite0")
-    return Forward(backbone, fresh_model(backbone, ("a", "b"), 8).head, "float32", CPU)
+    return Forward(backbone, untrained_model(backbone, ("a", "b"), 8).head, "float32", CPU)
 
 
 @pytest.mark.slow
@@ -53,31 +53,31 @@ def test_every_part_was_measured(section: dict[str, Any]) -> None:
         seconds = row["ms"]["median"] / 1e3
         assert row["canvases_per_second"] == pytest.approx(row["batch"] / seconds, rel=0.01)
     assert section["prediction"]["ms_per_image"].keys() == {"1", "2"}
-    assert section["extraction"]["ms_per_image"].keys() == {"one at a time", "in batches"}
-    ways = section["training"]["ways"]
-    assert ways.keys() == {"from the cache", "without a cache", "the last stage as well"}
-    assert all(way["loss"] > 0 for way in ways.values())
+    assert section["extraction"]["ms_per_image"].keys() == {"one canvas at a time", "in batches"}
+    runs = section["training"]["runs"]
+    assert runs.keys() == {"cached features", "no cache", "including the last stage"}
+    assert all(row["loss"] > 0 for row in runs.values())
     assert "skipped" in section["network"]["graphs"]
 
 
 @pytest.mark.slow
-def test_batches_agree_with_one_by_one(section: dict[str, Any]) -> None:
+def test_batches_agree_with_single_canvases(section: dict[str, Any]) -> None:
     agreement = section["agreement"]
     assert agreement["canvases"] == 4
     assert agreement["precisions"]["float32"]["largest_score_difference"] < 1e-3
-    assert agreement["precisions"]["float32"]["points_at_the_same_place"] == 100
+    assert agreement["precisions"]["float32"]["points_at_the_same_position"] == 100
 
 
 @pytest.mark.slow
-def test_a_run_that_was_cut_off_has_a_page(section: dict[str, Any]) -> None:
+def test_an_interrupted_run_has_a_page(section: dict[str, Any]) -> None:
     parts = ("peak_gflops", "network", "prediction", "extraction", "training", "agreement", "largest")
     lengths = []
-    for there in range(len(parts) + 1):
-        left_out = parts[there:]
-        page = "\n".join(gpu_blocks({key: value for key, value in section.items() if key not in left_out}))
+    for measured in range(len(parts) + 1):
+        missing = parts[measured:]
+        page = "\n".join(render({key: value for key, value in section.items() if key not in missing}))
         lengths.append(len(page))
-    assert lengths == sorted(set(lengths)), "every part adds something"
-    page = "\n".join(gpu_blocks({**section, "network": {**section["network"], "graphs": GRAPHS}}))
+    assert lengths == sorted(set(lengths)), "every part adds text"
+    page = "\n".join(render({**section, "network": {**section["network"], "graphs": GRAPHS}}))
     assert "| 1 | 4 | 2 [1.8, 2.2] | 1 [0.9, 1.1] | 2× [1.8, 2.2] |" in page
 
 
@@ -91,32 +91,32 @@ GRAPHS = {
             "scale": 1.0,
             "batch": 4,
             "ms": {"launched": spread(2.0), "captured": spread(1.0)},
-            "times_faster": spread(2.0),
+            "speedup": spread(2.0),
         }
     ]
 }
 
 
-class Cramped(Forward):
-    """A device with room for three canvases; torch's own error tells when there are more."""
+class LittleMemory(Forward):
+    """A device with memory for three canvases, which raises torch's error for more."""
 
     def __call__(self, canvases: torch.Tensor, masks: torch.Tensor, fields: torch.Tensor) -> object:
         if len(canvases) > 3:
-            raise torch.OutOfMemoryError("no room")
+            raise torch.OutOfMemoryError("out of memory")
         return super().__call__(canvases, masks, fields)
 
 
-def test_the_largest_batch_is_where_memory_ends(forward: Forward) -> None:
+def test_the_largest_batch_is_limited_by_memory(forward: Forward) -> None:
     assert largest_batch(forward, 0.2, 2) == {
         "scale": 0.2,
         "batch": 2,
-        "ended_by": "no more than 2 were tried",
+        "limit": "larger batches than 2 were not tried",
     }
     backbone = load_backbone("efficientnet_lite0")
-    head = fresh_model(backbone, ("a", "b"), 8).head
-    cramped = Cramped(backbone, head, "float32", CPU)
-    assert largest_batch(cramped, 0.2, 64) == {"scale": 0.2, "batch": 2, "ended_by": "no more memory"}
-    rows = measure_batches(cramped, FlopsOf(backbone, head), 1.0, scales=(0.2,), batches=(1, 4), rounds=1)
+    head = untrained_model(backbone, ("a", "b"), 8).head
+    limited = LittleMemory(backbone, head, "float32", CPU)
+    assert largest_batch(limited, 0.2, 64) == {"scale": 0.2, "batch": 2, "limit": "out of memory"}
+    rows = measure_batches(limited, FlopCounter(backbone, head), 1.0, scales=(0.2,), batches=(1, 4), rounds=1)
     assert [row["batch"] for row in rows] == [1]
 
 
@@ -124,7 +124,7 @@ def test_the_peak_of_a_device() -> None:
     assert torch_peak(CPU, repeats=1, side=64)["float32"] > 0
 
 
-def test_it_needs_no_openvino() -> None:
+def test_it_does_not_require_openvino() -> None:
     code = "import sys; sys.modules['openvino'] = None; import benchmarks.gpu"
     path = os.pathsep.join([str(Path(gpu.__file__).parents[1]), *sys.path])
     done = subprocess.run(
@@ -138,16 +138,16 @@ def test_it_needs_no_openvino() -> None:
 
 
 @without_gpu
-def test_a_machine_without_a_gpu_is_told() -> None:
-    with pytest.raises(FreelocError, match="--device cpu --quick"):
+def test_a_missing_gpu_is_reported() -> None:
+    with pytest.raises(ConfigurationError, match="--device cpu --quick"):
         gpu.main([])
 
 
-def test_random_weights_stand_in_for_missing_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_weights_replace_missing_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert gpu._random_weights("efficientnet_lite0", tmp_path) is None
 
     def not_installed(*_arguments: object) -> None:
-        raise FreelocError("the weights are not installed")
+        raise BackboneError("the weights are not installed")
 
     with monkeypatch.context() as patch:
         patch.setattr(gpu, "load_backbone", not_installed)

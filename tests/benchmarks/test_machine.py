@@ -1,8 +1,9 @@
-"""The ceiling is measured, and says nothing about whose machine it is."""
+"""The peaks are plausible, and do not identify the machine."""
 
 import json
 import platform
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,51 +11,52 @@ import torch
 from benchmarks.machine import (
     _openvino_product,
     _torch_product,
-    best_peak,
+    best_of,
     describe,
-    highest,
-    measure_ceiling,
+    measure_peaks,
+    peak_gflops,
     processor_flags,
 )
 from freeloc.runtime import native_bfloat16
 
 
 @pytest.fixture(scope="module")
-def ceiling() -> dict[str, object]:
-    return measure_ceiling(repeats=1, side=128, copy_bytes=2**20)
+def peaks() -> dict[str, Any]:
+    return measure_peaks(repeats=1, side=128, copy_bytes=2**20)
 
 
-def test_every_runtime_has_a_peak(ceiling: dict) -> None:
+def test_every_runtime_has_a_peak(peaks: dict[str, Any]) -> None:
     native = native_bfloat16("cpu")
-    for found in ceiling["gflops"].values():
-        assert found["float32"] > 0
-        assert ("bfloat16" in found) == native
-    assert ceiling["copy_gbytes_per_second"] > 0
-    assert ceiling["matrix_side"] == 128
+    for speeds in peaks["gflops"].values():
+        assert speeds["float32"] > 0
+        assert ("bfloat16" in speeds) == native
+    assert peaks["copy_gbytes_per_second"] > 0
+    assert peaks["matrix_side"] == 128
 
 
-def test_the_chain_of_products_is_one() -> None:
-    """Both runtimes multiply the same matrices, so they are timed at the same work."""
-    made = [make("float32", 64)() for make in (_openvino_product, _torch_product)]
-    found, expected = torch.from_numpy(made[0][0]), made[1]
-    assert torch.allclose(found, expected, atol=1e-4)
+def test_both_runtimes_multiply_the_same_matrices() -> None:
+    found: Any = _openvino_product("float32", 64)()
+    expected: Any = _torch_product("float32", 64)()
+    assert torch.allclose(torch.from_numpy(found[0]), expected, atol=1e-4)
 
 
-def test_the_higher_of_two_peaks_counts() -> None:
-    ceiling = {"gflops": {"openvino": {"float32": 90.0, "bfloat16": 700.0}, "torch": {"float32": 100.0}}}
-    assert best_peak(ceiling, "float32") == 100
-    assert best_peak(ceiling, "bfloat16") == 700
+def test_the_higher_of_two_peaks_is_returned() -> None:
+    peaks: dict[str, Any] = {
+        "gflops": {"openvino": {"float32": 90.0, "bfloat16": 700.0}, "torch": {"float32": 100.0}}
+    }
+    assert peak_gflops(peaks, "float32") == 100
+    assert peak_gflops(peaks, "bfloat16") == 700
 
 
-def test_of_two_measurements_the_better_figures_count() -> None:
+def test_the_best_figures_of_two_measurements_are_returned() -> None:
     busy = {"matrix_side": 8, "gflops": {"torch": {"float32": 9.0}}, "copy_gbytes_per_second": 7.0}
     free = {"matrix_side": 8, "gflops": {"torch": {"float32": 90.0}}, "copy_gbytes_per_second": 5.0}
     expected = {"matrix_side": 8, "gflops": {"torch": {"float32": 90.0}}, "copy_gbytes_per_second": 7.0}
-    assert highest(busy, free) == highest(free, busy) == expected
+    assert best_of(busy, free) == best_of(free, busy) == expected
 
 
-def test_no_host_and_no_path_is_written_down(ceiling: dict) -> None:
-    text = json.dumps({**describe(), **ceiling})
+def test_no_host_name_and_no_path_is_recorded(peaks: dict[str, Any]) -> None:
+    text = json.dumps({**describe(), **peaks})
     assert str(Path.cwd()) not in text
     assert str(Path.home()) not in text
     if len(platform.node()) > 4:
@@ -62,7 +64,7 @@ def test_no_host_and_no_path_is_written_down(ceiling: dict) -> None:
     assert describe()["cores"] >= 1
 
 
-@pytest.mark.skipif(not Path("/proc/cpuinfo").is_file(), reason="the system does not tell")
+@pytest.mark.skipif(not Path("/proc/cpuinfo").is_file(), reason="the system has no /proc/cpuinfo")
 def test_flags_are_those_of_the_processor() -> None:
-    told = Path("/proc/cpuinfo").read_text("utf-8")
-    assert all(flag in told for flag in processor_flags())
+    text = Path("/proc/cpuinfo").read_text("utf-8")
+    assert all(flag in text for flag in processor_flags())

@@ -1,4 +1,4 @@
-"""The peers look at freeloc's own model, and their points come back into the image right."""
+"""Other packages run freeloc's model, and their points are mapped to the image correctly."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from benchmarks.baseline import PlainTorch
 from benchmarks.peers import (
     Classifier,
     Peer,
-    PeerMissingError,
     PytorchGradCam,
     TorchCam,
     cell_points,
@@ -19,9 +17,10 @@ from benchmarks.peers import (
     open_peers,
     pixel_points,
 )
+from benchmarks.plain_torch import PlainTorch
 from freeloc._typing import Uint8Array
 from freeloc.datasets import Dataset
-from freeloc.errors import FreelocError
+from freeloc.errors import MissingDependencyError, ModelError
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
@@ -49,10 +48,10 @@ def image(tiny_scenes: Dataset) -> Uint8Array:
     return load_image(tiny_scenes.samples[1].path)
 
 
-def made(make: Callable[[], Peer]) -> Peer:
+def created(create: Callable[[], Peer]) -> Peer:
     try:
-        return make()
-    except PeerMissingError as error:
+        return create()
+    except MissingDependencyError as error:
         pytest.skip(str(error))
 
 
@@ -69,9 +68,7 @@ def test_the_classifier_is_the_model_at_one_scale(
     assert scores.requires_grad
 
 
-def test_tuned_means_that_no_backward_pass_runs_through_the_backbone(
-    model: Model, backbone: Backbone
-) -> None:
+def test_tuned_runs_no_backward_pass_through_the_backbone(model: Model, backbone: Backbone) -> None:
     tuned, documented = (Classifier(model, backbone, tuned=choice) for choice in (True, False))
     assert not any(
         parameter.requires_grad for parameter in (*tuned.body.parameters(), *tuned.head.parameters())
@@ -81,62 +78,62 @@ def test_tuned_means_that_no_backward_pass_runs_through_the_backbone(
     assert not any(parameter.requires_grad for parameter in backbone.parameters())
 
 
-def test_models_without_maxima_are_refused(model: Model, backbone: Backbone) -> None:
-    with pytest.raises(FreelocError, match="not average pooling"):
+def test_other_poolings_are_rejected(model: Model, backbone: Backbone) -> None:
+    with pytest.raises(ModelError, match="uses average pooling"):
         Classifier(model.with_header(pooling="average"), backbone, tuned=True)
 
 
-def test_points_of_stretched_maps_are_those_of_cells() -> None:
+def test_points_of_upsampled_maps_are_cell_centers() -> None:
     grid = Pyramid((0.7,)).grid(Size(431, 640), 0.7, CellLayout(32, 23.0))
-    assert (grid.valid_rows, grid.valid_cols) < (grid.rows, grid.cols), "padding must not be looked at"
-    places = [(row, col) for row in range(grid.valid_rows) for col in range(grid.valid_cols)]
-    values = torch.rand(len(places), grid.rows, grid.cols, generator=torch.Generator().manual_seed(2))
+    assert (grid.valid_rows, grid.valid_cols) < (grid.rows, grid.cols), "padding must not count"
+    positions = [(row, col) for row in range(grid.valid_rows) for col in range(grid.valid_cols)]
+    values = torch.rand(len(positions), grid.rows, grid.cols, generator=torch.Generator().manual_seed(2))
     values[:, grid.valid_rows :] += 2
     values[:, :, grid.valid_cols :] += 2
-    for number, (row, col) in enumerate(places):
+    for number, (row, col) in enumerate(positions):
         values[number, row, col] = 2
-    stretched = functional.interpolate(
+    upsampled = functional.interpolate(
         values[None], (grid.canvas.height, grid.canvas.width), mode="bilinear", align_corners=False
     )[0].numpy()
-    # The pixel nearest to a cell's centre is half a pixel of the canvas away from it.
+    # The pixel nearest to a cell's center is half a canvas pixel away from it.
     pixel = grid.image_size.width / grid.content.width
-    np.testing.assert_allclose(pixel_points(stretched, grid), grid.to_image(places), atol=0.51 * pixel)
+    np.testing.assert_allclose(pixel_points(upsampled, grid), grid.to_image(positions), atol=0.51 * pixel)
     cells = ScoreMap.of(values.numpy()[:, : grid.valid_rows, : grid.valid_cols], grid)
-    np.testing.assert_allclose(cell_points(cells), grid.to_image(places))
+    np.testing.assert_allclose(cell_points(cells), grid.to_image(positions))
 
 
-def test_a_missing_peer_is_named() -> None:
-    with pytest.raises(PeerMissingError, match=r"nothing was not measured.*pip install --group bench"):
+def test_a_missing_package_is_named() -> None:
+    with pytest.raises(MissingDependencyError, match=r"nothing was not measured.*pip install --group bench"):
         import_peer("no_such_module_anywhere", "nothing")
 
     def fails() -> Peer:
-        raise PeerMissingError("nothing was not measured")
+        raise MissingDependencyError("nothing was not measured")
 
     assert open_peers([fails, fails]) == ([], ["nothing was not measured"])
 
 
 @pytest.mark.parametrize("tuned", [False, True])
-def test_both_peers_agree_and_give_the_models_scores(
+def test_both_peers_agree_and_return_the_scores_of_the_model(
     model: Model, backbone: Backbone, image: Uint8Array, tuned: bool
 ) -> None:
     classes = list(range(len(model.header.classes)))
-    torchcam = made(lambda: TorchCam(model, backbone, tuned=tuned))
-    gradcam = made(lambda: PytorchGradCam(model, backbone, tuned=tuned))
-    batched = made(lambda: PytorchGradCam(model, backbone, tuned=tuned, batched=True))
+    torchcam = created(lambda: TorchCam(model, backbone, tuned=tuned))
+    gradcam = created(lambda: PytorchGradCam(model, backbone, tuned=tuned))
+    batched = created(lambda: PytorchGradCam(model, backbone, tuned=tuned, batched=True))
     plain = PlainTorch(model, backbone, scales=(1.0,), padding="stride").predict(image)
-    scores, points = torchcam.look(image, classes)
+    scores, points = torchcam.locate(image, classes)
     np.testing.assert_allclose(scores, plain.scores, atol=1e-4)
     for other in (gradcam, batched):
-        others, there = other.look(image, classes)
+        others, other_points = other.locate(image, classes)
         np.testing.assert_allclose(others, scores, atol=1e-4)
-        assert there.shape == (len(classes), 2)
-        # The same method by two people: the same place, to the pixel they stretch maps to.
-        near = np.abs(there - points).max(axis=1) <= 1.5
-        assert near.mean() >= 0.8  # a map may have two peaks as high
+        assert other_points.shape == (len(classes), 2)
+        # Two implementations of one method agree up to the pixels of the upsampled maps.
+        near = np.abs(other_points - points).max(axis=1) <= 1.5
+        assert near.mean() >= 0.8  # a map may have two equally high peaks
 
 
-def test_torchcam_is_grad_cam_by_hand(model: Model, backbone: Backbone, image: Uint8Array) -> None:
-    peer = made(lambda: TorchCam(model, backbone, tuned=True))
+def test_torchcam_computes_grad_cam(model: Model, backbone: Backbone, image: Uint8Array) -> None:
+    peer = created(lambda: TorchCam(model, backbone, tuned=True))
     ((grid, canvas),) = load_canvases(image, Pyramid((1.0,)), backbone.layout, backbone.pad_color)
     activations = backbone.projection(backbone(torch.from_numpy(canvas)[None])).requires_grad_(True)
     valid = model.head(activations)[:, :, : grid.valid_rows, : grid.valid_cols]
@@ -144,5 +141,5 @@ def test_torchcam_is_grad_cam_by_hand(model: Model, backbone: Backbone, image: U
     (gradient,) = torch.autograd.grad(valid[:, label].amax(), activations)
     cam = (gradient.mean(dim=(2, 3), keepdim=True) * activations).sum(dim=1).relu()[0].detach().numpy()
     expected = cell_points(ScoreMap.of(cam[None, : grid.valid_rows, : grid.valid_cols], grid))
-    _, points = peer.look(image, [label])
+    _, points = peer.locate(image, [label])
     np.testing.assert_allclose(points, expected)

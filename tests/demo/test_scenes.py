@@ -3,6 +3,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -20,7 +21,9 @@ def scenes() -> list[Scene]:
     return [draw_scene(index, SETTINGS) for index in range(80)]
 
 
-def coverage(layer: module._Layer, light: tuple[float, float], height: int, width: int) -> np.ndarray:
+def coverage(
+    layer: module._Layer, light: tuple[float, float], height: int, width: int
+) -> npt.NDArray[np.bool_]:
     """Return the pixels that a layer covers, without its mask: by painting it on black and on white."""
     bare = dataclasses.replace(layer, left=layer.left + MARGIN, top=layer.top + MARGIN, shadow=0.0)
     images = []
@@ -28,7 +31,7 @@ def coverage(layer: module._Layer, light: tuple[float, float], height: int, widt
         canvas = np.full((3, height + 2 * MARGIN, width + 2 * MARGIN), tone, np.float32)
         module._paint(canvas, bare, light)
         images.append(canvas[1])
-    return 1 - (images[1] - images[0]) / 255 >= 0.5
+    return np.asarray(1 - (images[1] - images[0]) / 255 >= 0.5, np.bool_)
 
 
 def test_seed_and_index_determine_the_pixels(scenes: list[Scene]) -> None:

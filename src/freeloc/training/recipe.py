@@ -1,4 +1,4 @@
-"""Recipes: the hyperparameters of training."""
+"""Recipes: every number that decides how a head is trained."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ __all__ = ["ResumeState", "find_resume_state"]
 
 @dataclass(frozen=True, eq=False)
 class ResumeState:
-    """How far a run has come; by default, it has not started.
+    """What a run folder contains of a run; nothing by default, and then the run starts from the beginning.
 
     Attributes:
         finished: the model, if the run is finished.
@@ -33,7 +33,7 @@ class ResumeState:
 
 
 def find_resume_state(folder: RunFolder, setup: RunSetup, snapshots: Snapshots) -> ResumeState:
-    """Read from a run folder how far its run has come.
+    """Find out how far a run has come.
 
     Args:
         folder: the run folder; need not exist.

@@ -55,10 +55,9 @@ class RunFolder:
             )
 
     def open_log(self, epochs_done: int) -> None:
-        """Prepare the log for the epochs after ``epochs_done``.
+        """Prepare the log for the epochs after ``epochs_done``, dropping later lines on the next `log`.
 
-        A run that stopped between log and checkpoint has logged an epoch that is trained again; `log` replaces its
-        line.
+        The log of a run that stopped between log and checkpoint has one line for an epoch that is trained again.
 
         Raises:
             TrainingError: the log cannot be read.

@@ -114,7 +114,7 @@ def test_a_cell_looks_between_its_middle_and_the_centre_of_what_it_reads(backbon
     spoiled = backbone.body(strips)[:, :, 0, cell].isnan().any(dim=1)
     assert spoiled.tolist() == [False, True, True, False]
     # The padding puts the centre of the receptive field at the far end of the cell; where trained weights
-    # look was measured on images (benchmarks/cell_centre.py) and lies in between.
+    # look was measured on images (benchmarks/cell_center.py) and lies in between.
     centre_of_field = (first + last + 1) / 2 - STRIDE * cell
     assert centre_of_field == STRIDE - 0.5
     assert STRIDE / 2 < backbone.layout.offset < centre_of_field

@@ -36,7 +36,7 @@ _CELL_CENTER: Final = 23.0
 """Center of cell 0, in canvas pixels. The asymmetric padding puts the center of its receptive field at 31.5 (each
 stride-2 layer maps index i to 2i + 1), but the trained weights emphasize pixels closer to the middle of the cell,
 16. The value is measured on images, without boxes: the map of a mirrored image must be the mirrored map, which
-holds for a center of 23.0 ± 1.4. benchmarks/cell_centre.py repeats the measurement."""
+holds for a center of 23.0 ± 1.4. benchmarks/cell_center.py repeats the measurement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,17 @@
-"""Counted operations, held against a count by hand."""
+"""Counted operations, compared with a count from the layers' shapes."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks.flops import Flops, FlopsOf
+from benchmarks.cost import FlopCounter, Flops
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 
 
-def convolutions_by_hand(module: nn.Module, inputs: Tensor) -> int:
-    """Twice the multiplications of all convolutions, from the shapes that pass through them."""
+def count_convolutions(module: nn.Module, inputs: Tensor) -> int:
+    """Return twice the multiplications of all convolutions, from the shapes of their outputs."""
     counted = []
 
     def count(layer: nn.Conv2d, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -28,14 +28,14 @@ def convolutions_by_hand(module: nn.Module, inputs: Tensor) -> int:
 
 
 @pytest.mark.parametrize("hidden", [0, 48])
-def test_every_part_is_counted_right(hidden: int) -> None:
+def test_the_operations_of_every_part(hidden: int) -> None:
     backbone = load_backbone("efficientnet_lite0")
     head = AdaptationHead(HeadSettings(backbone.width, 5, hidden)).eval()
     height, width = 96, 160
-    counted = FlopsOf(backbone, head)(height, width)
+    counted = FlopCounter(backbone, head)(height, width)
     canvas = torch.zeros(1, height, width, 3, dtype=torch.uint8)
     cells = backbone.layout.cells(height) * backbone.layout.cells(width)
-    assert counted.body == convolutions_by_hand(backbone, canvas)
+    assert counted.body == count_convolutions(backbone, canvas)
     assert counted.projection == 2 * cells * backbone.channels * backbone.width
     assert counted.head == 2 * cells * (
         backbone.width * hidden + hidden * 5 if hidden else backbone.width * 5
@@ -43,10 +43,10 @@ def test_every_part_is_counted_right(hidden: int) -> None:
     assert counted.total == counted.body + counted.projection + counted.head
 
 
-def test_the_backbone_itself_stays_as_it_is() -> None:
+def test_counting_does_not_move_the_modules() -> None:
     backbone = load_backbone("efficientnet_lite0")
     head = AdaptationHead(HeadSettings(backbone.width, 5, 8))
-    FlopsOf(backbone, head)(64, 64)
+    FlopCounter(backbone, head)(64, 64)
     assert {parameter.device.type for parameter in (*backbone.parameters(), *head.parameters())} == {"cpu"}
 
 
