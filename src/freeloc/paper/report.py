@@ -25,7 +25,7 @@ from freeloc.paper.study_result import StudyResult
 from freeloc.paper.tables import audit_table, box_table, class_table, difference_tables, summary_tables
 from freeloc.visualization.html_report import Figure, Report, Section, Table
 from freeloc.visualization.html_report import write_report as write_html
-from freeloc.visualization.plots import BLUE, GREEN, PAPER_PAIRS, RED, figure_bytes, save_figure
+from freeloc.visualization.plots import BLUE, GREEN, PAPER_PAIRS, RED, save_figure
 
 __all__ = ["write_report"]
 
@@ -153,8 +153,8 @@ def _class_values(rows: Mapping[str, MeasuredRow], which: tuple[str, str]) -> li
 
 
 def _saved(plot: Any, path: Path, caption: str) -> Figure:
-    save_figure(plot, path)
-    return Figure(figure_bytes(plot, "png"), caption, caption)
+    png, _svg = save_figure(plot, path)
+    return Figure(png.read_bytes(), caption, caption)
 
 
 def _curves(result: StudyResult, rows: Mapping[str, MeasuredRow], folder: StudyFolder) -> Iterator[Figure]:
