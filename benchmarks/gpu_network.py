@@ -277,9 +277,9 @@ def measure_agreement(
         differences, near = [], []
         for group in group_positions(canvas.shape for canvas, _, _ in samples):
             outputs = batched.run_many([samples[i][0] for i in group], [samples[i][1] for i in group])
-            for index, (_, peaks, aligned) in zip(group, outputs, strict=True):
+            for index, (_, maxima, aligned) in zip(group, outputs, strict=True):
                 lattice = samples[index][2]
-                differences.append(np.abs(peaks - expected[index][1]).max())
+                differences.append(np.abs(maxima - expected[index][1]).max())
                 maps = (aligned[:, : lattice.rows, : lattice.cols], expected[index][2])
                 found, reference_position = (
                     np.stack(np.unravel_index(_maxima(of_network), of_network.shape[1:]))

@@ -189,11 +189,11 @@ def measure_head_training(workload: TrainingWorkload, epoch: int, *, rounds: int
         the forward pass of the head.
     """
     torch.set_num_threads(usable_cores())
-    low_precision = native_bfloat16(_CPU.type)
+    use_bfloat16 = native_bfloat16(_CPU.type)
     square, canvases, cached = workload.start(), workload.start(), workload.start()
     padded = replace(workload, recipe=replace(workload.recipe, padding="square"))
     step = HeadTrainStep(
-        cached.projection, cached.head, workload.recipe, low_precision=low_precision, device=_CPU
+        cached.projection, cached.head, workload.recipe, use_bfloat16=use_bfloat16, device=_CPU
     )
     tasks: dict[str, Task] = {
         SQUARE: lambda: _train_plainly(padded, square),
@@ -213,7 +213,7 @@ def measure_head_training(workload: TrainingWorkload, epoch: int, *, rounds: int
         "machine": describe(),
         "data": workload.dataset.name,
         "backbone": workload.backbone.name,
-        "precision": "bfloat16" if low_precision else "float32",
+        "precision": "bfloat16" if use_bfloat16 else "float32",
         "images": epoch,
         "measured": {"images": images, "steps": len(workload.batches), "rounds": rounds},
         "seconds_per_epoch": timings.as_json(epoch / images),

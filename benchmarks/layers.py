@@ -101,7 +101,7 @@ def _profile(core: Any, graph: Any, precision: str, inputs: list[ScaleInput], ro
     for index in range(rounds + 1):
         of_round: defaultdict[str, float] = defaultdict(float)
         for scale_input in inputs:
-            request.infer([scale_input.canvas[None], *scale_input.extra])
+            request.infer([scale_input.canvas[None], *scale_input.extra_inputs])
             for layer in request.profiling_info:
                 of_round[types.get(layer.node_name, _OTHER)] += layer.real_time.total_seconds()
         if index:  # the first round compiles the kernels

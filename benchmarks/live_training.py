@@ -111,7 +111,7 @@ def _epoch(
         trainable.projection,
         trainable.head,
         recipe,
-        low_precision=native_bfloat16(device.type),
+        use_bfloat16=native_bfloat16(device.type),
         device=device,
     )
     optimizer = make_optimizer(trainable.head, recipe, trainable.weights)

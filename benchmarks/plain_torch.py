@@ -282,7 +282,7 @@ def within_winning_cell(found: Localization, expected: Localization, maps: Seque
         expected: result to compare with.
         maps: score maps of the expected result; for each class, the scale with the highest score counts.
     """
-    winners = np.stack([scale_map.peaks for scale_map in maps]).argmax(axis=0)
+    winners = np.stack([scale_map.maxima for scale_map in maps]).argmax(axis=0)
     sides = np.array([scale_map.grid.cell_size for scale_map in maps])[winners]
     return _near(found.points, expected.points, sides)
 

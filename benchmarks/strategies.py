@@ -117,11 +117,11 @@ class RefinedRegions:
         """Return the computed maps, and their number of canvas pixels."""
         computed, cost = FixedScales(self.first)(maps)
         fused = np.mean([_aligned(scale_map) for scale_map in computed], axis=0)
-        peaks = np.mean([scale_map.peaks for scale_map in computed], axis=0)
+        maxima = np.mean([scale_map.maxima for scale_map in computed], axis=0)
         selected = self.selected(fused)
         for scale_map in FixedScales(self.fine)(maps)[0]:
             cells = region(scale_map.grid, selected)
-            computed.append(_restricted(scale_map, cells, fused, peaks))
+            computed.append(_restricted(scale_map, cells, fused, maxima))
             cost += region_pixels(scale_map.grid, cells)
         return computed, cost
 
@@ -236,11 +236,11 @@ def region_pixels(grid: Grid, cells: CellRegion) -> int:
 
 
 def _restricted(
-    scale_map: ScoreMap, region_cells: CellRegion, fused: Float32Array, peaks: Float32Array
+    scale_map: ScoreMap, region_cells: CellRegion, fused: Float32Array, maxima: Float32Array
 ) -> ScoreMap:
     """Return a map computed only in a region; outside it, the coarse scales' fused map replaces it."""
     if region_cells == NO_REGION:
-        return ScoreMap(scale_map.values, scale_map.grid, peaks, fused)
+        return ScoreMap(scale_map.values, scale_map.grid, maxima, fused)
     rows, cols = region_cells
     cells = _lattice_cells(scale_map.grid)
     inside = ((cells >= (rows.start, cols.start)) & (cells <= (rows.stop - 1, cols.stop - 1))).all(axis=-1)

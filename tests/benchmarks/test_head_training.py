@@ -62,7 +62,7 @@ def test_the_plain_loop_takes_the_same_steps(tiny_training: Dataset, tmp_path: P
     start = cached.head.fcb.weight.detach().clone()
     head_training._train_plainly(workload, plain)
     step = HeadTrainStep(
-        cached.projection, cached.head, recipe, low_precision=False, device=torch.device("cpu")
+        cached.projection, cached.head, recipe, use_bfloat16=False, device=torch.device("cpu")
     )
     head_training._train_from_cache(workload, cached, step)
     moved = cached.head.fcb.weight.detach() - start

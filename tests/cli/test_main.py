@@ -153,7 +153,7 @@ def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pyt
             ("train", "x", "--out", "y"),
             "freeloc: interrupted; finished features and epochs are stored: continue with --resume\n",
         ),
-        (("predict", "m", "x", "--out", "y"), "freeloc: interrupted; no predictions.jsonl was written\n"),
+        (("predict", "m", "x", "--out", "y"), "freeloc: interrupted; no results file was written\n"),
     ):
         answer = freeloc(*words)
         assert (answer.code, answer.out, answer.err) == (130, "", told)

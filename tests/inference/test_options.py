@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from freeloc._choices import Preset
+from freeloc._literals import Preset
 from freeloc.errors import ConfigurationError, FreelocError
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions

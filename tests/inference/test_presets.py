@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from freeloc._choices import Preset
+from freeloc._literals import Preset
 from freeloc.cli.options import Preset as CliPreset
 from freeloc.geometry.pyramid import TEST_SCALES
 from freeloc.inference.localizer import Localizer

@@ -50,7 +50,7 @@ class TestAgainstNumPy:
         features[:, :, grid.valid_rows :] *= 100
         features[:, :, :, grid.valid_cols :] *= 100
         with torch.no_grad():
-            values, peaks, aligned = (
+            values, maxima, aligned = (
                 output[0].numpy()
                 for output in search(
                     features,
@@ -59,7 +59,7 @@ class TestAgainstNumPy:
                 )
             )
         valid = values[:, : grid.valid_rows, : grid.valid_cols]
-        np.testing.assert_array_equal(peaks, valid.max(axis=(1, 2)))
+        np.testing.assert_array_equal(maxima, valid.max(axis=(1, 2)))
         np.testing.assert_allclose(aligned, align_sigmoid(valid, grid, lattice), atol=2e-5)
 
     def test_localize_gives_the_same_from_either(self) -> None:
@@ -68,13 +68,13 @@ class TestAgainstNumPy:
         ready, raw = [], []
         for grid in Pyramid((0.5, 1.0, 2.0)).grids(size, LAYOUT):
             with torch.no_grad():
-                values, peaks, aligned = search(
+                values, maxima, aligned = search(
                     torch.randn(1, 5, grid.rows, grid.cols),
                     torch.from_numpy(grid.padding_mask()),
                     torch.from_numpy(grid.sampling_field(lattice)),
                 )
             valid = values[0, :, : grid.valid_rows, : grid.valid_cols].numpy()
-            ready.append(ScoreMap(valid, grid, peaks[0].numpy(), aligned[0].numpy()))
+            ready.append(ScoreMap(valid, grid, maxima[0].numpy(), aligned[0].numpy()))
             raw.append(ScoreMap.of(valid, grid))
         one, other = localize(ready, ("a", "b", "c")), localize(raw, ("a", "b", "c"))
         np.testing.assert_array_equal(one.scores, other.scores)
@@ -102,8 +102,8 @@ def test_the_compiled_search_gives_the_same(who: Runtime) -> None:
     canvas_values = np.random.default_rng(0)
     for grid in Pyramid((0.3, 0.5)).grids(size, backbone.layout):
         canvas = canvas_values.integers(0, 256, (grid.canvas.height, grid.canvas.width, 3), np.uint8)
-        values, peaks, aligned = network.run(canvas, grid.padding_mask(), grid.sampling_field(lattice))
+        values, maxima, aligned = network.run(canvas, grid.padding_mask(), grid.sampling_field(lattice))
         valid = values[:, : grid.valid_rows, : grid.valid_cols]
         slack = 1e-5 if network.precision == "float32" else 1e-2
-        np.testing.assert_allclose(peaks, valid.max(axis=(1, 2)), rtol=slack, atol=slack)
+        np.testing.assert_allclose(maxima, valid.max(axis=(1, 2)), rtol=slack, atol=slack)
         np.testing.assert_allclose(aligned, align_sigmoid(valid, grid, lattice), atol=slack)

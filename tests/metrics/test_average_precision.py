@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 from sklearn.metrics import precision_recall_curve as sklearn_curve
 
-from freeloc._choices import APFlavour
+from freeloc._literals import APFlavour
 from freeloc.errors import FreelocError
 from freeloc.metrics.average_precision import (
     average_precision,

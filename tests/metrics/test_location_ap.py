@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloc._choices import BoxDistance, FlaggedBoxPolicy
+from freeloc._literals import BoxDistance, FlaggedBoxPolicy
 from freeloc.errors import FreelocError
 from freeloc.geometry.size import Size
 from freeloc.metrics.average_precision import classification_ap

@@ -10,7 +10,7 @@ from defusedxml import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloc._choices import FlaggedBoxPolicy, Reach
+from freeloc._literals import FlaggedBoxPolicy, Reach
 from freeloc.errors import FreelocError
 from freeloc.geometry.size import Size
 from freeloc.metrics.bootstrap import bootstrap_intervals

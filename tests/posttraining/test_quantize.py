@@ -89,7 +89,7 @@ def test_it_finds_what_float32_finds(
 def test_maxima_are_not_rounded_to_eight_bits(tiny_int8: Path, tiny_scenes: Dataset) -> None:
     eight = Localizer.load(tiny_int8, precision="int8", runtime="openvino")
     for scale_map in eight.score_maps(tiny_scenes.samples[0].path):
-        np.testing.assert_array_equal(scale_map.peaks, scale_map.values.max(axis=(1, 2)))
+        np.testing.assert_array_equal(scale_map.maxima, scale_map.values.max(axis=(1, 2)))
 
 
 def test_it_runs_without_torch_and_without_nncf(tiny_int8: Path, tiny_scenes: Dataset) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from freeloc._choices import MapSize
+from freeloc._literals import MapSize
 from freeloc.datasets import Dataset
 from freeloc.errors import ConfigurationError, ImageError, OutputError
 from freeloc.images.decode import load_image

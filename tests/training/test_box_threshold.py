@@ -20,9 +20,9 @@ def test_a_training_ends_with_the_level_that_its_tags_tell(
     """By the compiled network at the same scales; rounding and the cache's float16 lie between the two."""
     model = Model.load(tiny_run)
     seen = tiny_localizer.predict_many([sample.path for sample in tiny_training])
-    peaks = np.stack([localization.responses for localization in seen])
+    responses = np.stack([localization.responses for localization in seen])
     assert model.header.box_threshold == pytest.approx(
-        box_threshold_from_tags(peaks, tiny_training.labels), abs=0.02
+        box_threshold_from_tags(responses, tiny_training.labels), abs=0.02
     )
 
 
@@ -39,8 +39,8 @@ def test_the_level_goes_with_the_model(tiny_run: Path, tiny_training: Dataset, t
 def test_the_level_is_where_images_without_the_class_end() -> None:
     rng = np.random.default_rng(0)
     labels = np.where(rng.random((4000, 3)) < 0.3, 1, -1)
-    peaks = np.where(labels > 0, 0.8, rng.random((4000, 3)) * 0.28)
-    peaks[:, 2] = 0.5  # says nothing; the middle of three does not heed it
-    box_threshold = box_threshold_from_tags(peaks, labels)
+    responses = np.where(labels > 0, 0.8, rng.random((4000, 3)) * 0.28)
+    responses[:, 2] = 0.5  # says nothing; the middle of three does not heed it
+    box_threshold = box_threshold_from_tags(responses, labels)
     assert box_threshold == pytest.approx(0.28 * 0.995 / 0.8, abs=0.01)
-    assert box_threshold_from_tags(peaks, np.ones_like(labels)) == DEFAULT_BOX_THRESHOLD
+    assert box_threshold_from_tags(responses, np.ones_like(labels)) == DEFAULT_BOX_THRESHOLD

@@ -81,9 +81,9 @@ class Upper:
         self.modules.zero_grad()
         recipe = {"cell_fraction": 1.0} | recipe
         head_step = HeadTrainStep(
-            self.projection, self.head, Recipe(**recipe), low_precision=False, device=CPU
+            self.projection, self.head, Recipe(**recipe), use_bfloat16=False, device=CPU
         )
-        step = StageTrainStep(self.above, head_step, low_precision=False, device=CPU, max_values=together)
+        step = StageTrainStep(self.above, head_step, use_bfloat16=False, device=CPU, max_values=together)
         loss = step.backward(self.maps, self.labels, generator(seed))
         return float(loss), self.gradients(self.modules)
 
@@ -382,7 +382,7 @@ class TestFinishedCells:
 
         sizes = [read_image_size(path) for path in paths]
         maps = stage_inputs(Lower(), sizes, backbone.layout, "stride")  # type: ignore[arg-type]
-        cells = stage_features(maps, parts.above, low_precision=False, device=CPU)
+        cells = stage_features(maps, parts.above, use_bfloat16=False, device=CPU)
         assert (len(maps), len(cells), cells.scales, cells.threads) == (2, 2, None, 1)
         for index, path in enumerate(paths):
             grid = Pyramid((0.5,)).grid(read_image_size(path), 0.5, backbone.layout)

@@ -100,7 +100,7 @@ def by_hand(
 def test_loss_and_gradient_are_those_of_the_definition(seed: int, outside: bool) -> None:
     items, labels, projection, head = parts(seed)
     recipe = Recipe(cell_fraction=1.0, supervision="masked_outside" if outside else "masked")
-    step = HeadTrainStep(projection, head, recipe, low_precision=False, device=CPU)
+    step = HeadTrainStep(projection, head, recipe, use_bfloat16=False, device=CPU)
     masked = MaskedTrainStep(step, push_outside=outside, device=CPU)
     found = masked.backward(items, labels, torch.Generator().manual_seed(0))
     gradients = [weight.grad.clone() for weight in head.parameters()]
@@ -116,7 +116,7 @@ def test_loss_and_gradient_are_those_of_the_definition(seed: int, outside: bool)
 
 def test_hidden_cells_never_hide_all_of_a_mask() -> None:
     items, labels, projection, head = parts(3)
-    step = HeadTrainStep(projection, head, Recipe(cell_fraction=0.05), low_precision=False, device=CPU)
+    step = HeadTrainStep(projection, head, Recipe(cell_fraction=0.05), use_bfloat16=False, device=CPU)
     masked = MaskedTrainStep(step, push_outside=False, device=CPU)
     for seed in range(20):
         for item, row in zip(items, labels, strict=True):
@@ -127,7 +127,7 @@ def test_hidden_cells_never_hide_all_of_a_mask() -> None:
 
 def test_of_a_mask_that_was_missed_any_cell_may_be_looked_at() -> None:
     _, _, projection, head = parts(0)
-    step = HeadTrainStep(projection, head, Recipe(cell_fraction=0.01), low_precision=False, device=CPU)
+    step = HeadTrainStep(projection, head, Recipe(cell_fraction=0.01), use_bfloat16=False, device=CPU)
     masked = MaskedTrainStep(step, push_outside=False, device=CPU)
     mask = np.zeros((40, CLASSES), bool)
     mask[10:14, 2] = True
@@ -142,7 +142,7 @@ def test_a_tag_without_a_box_is_searched_for_everywhere(outside: bool) -> None:
     cells = np.random.default_rng(1).normal(0, 1, (9, CHANNELS)).astype(np.float16)
     items = [MaskedCells(cells, np.zeros((9, CLASSES), bool))]
     labels = torch.tensor([[1, 1, -1, 0]])
-    step = HeadTrainStep(projection, head, Recipe(cell_fraction=1.0), low_precision=False, device=CPU)
+    step = HeadTrainStep(projection, head, Recipe(cell_fraction=1.0), use_bfloat16=False, device=CPU)
     masked = MaskedTrainStep(step, push_outside=outside, device=CPU)
     generator = torch.Generator().manual_seed(0)
     torch.testing.assert_close(masked.loss(items, labels, generator), step.loss([cells], labels, generator))

@@ -84,19 +84,19 @@ class Scene:
             head.set_standardization(torch.rand(WIDTH), 0.5 + torch.rand(WIDTH))
         return cls(cells, labels, projection, head)
 
-    def step(self, *, low_precision: bool = False, **recipe: object) -> HeadTrainStep:
+    def step(self, *, use_bfloat16: bool = False, **recipe: object) -> HeadTrainStep:
         return HeadTrainStep(
             *(self.projection, self.head, Recipe(**({"cell_fraction": 1.0} | recipe))),  # type: ignore[arg-type]
-            low_precision=low_precision,
+            use_bfloat16=use_bfloat16,
             device=CPU,
         )
 
     def gradients(
-        self, seed: int = 0, *, low_precision: bool = False, **recipe: object
+        self, seed: int = 0, *, use_bfloat16: bool = False, **recipe: object
     ) -> tuple[float, dict[str, Tensor]]:
         """Loss and gradients of the program's own step."""
         self.head.zero_grad()
-        loss = self.step(low_precision=low_precision, **recipe).loss(self.cells, self.labels, generator(seed))
+        loss = self.step(use_bfloat16=use_bfloat16, **recipe).loss(self.cells, self.labels, generator(seed))
         loss.backward()
         found = {key: value.grad.clone() for key, value in self.head.named_parameters()}
         return float(loss.detach()), found
@@ -225,7 +225,7 @@ class TestSparseGradient:
         # With one cell an image the winner is no question of precision.
         scene = Scene.random(seed, hidden)
         scene.cells = [part[:1] for part in scene.cells]
-        loss, gradients = scene.gradients(low_precision=True)
+        loss, gradients = scene.gradients(use_bfloat16=True)
         wanted_loss, wanted = scene.by_hand()
         assert loss == pytest.approx(wanted_loss, rel=0.05, abs=0.05)
         stable = scene.stable_units()
@@ -282,7 +282,7 @@ class TestSearch:
         features = torch.from_numpy(np.concatenate(scene.cells))
         scores = scene.head(scene.projection(features.float())).detach()
         counts = [len(part) for part in scene.cells]
-        winners = winners_of(scene.step(low_precision=True), features, counts)
+        winners = winners_of(scene.step(use_bfloat16=True), features, counts)
         highest = scores.gather(0, scene.winners())
         # Three layers of eight-bit mantissas.
         slack = 0.05 * float(scores.abs().max())
@@ -330,7 +330,7 @@ class TestShareOfCells:
         with torch.no_grad():
             head.fcb.weight.fill_(1)
         recipe = Recipe(cell_fraction=fraction, hidden_dropout=0.0)
-        step = HeadTrainStep(nn.Identity(), head, recipe, low_precision=False, device=CPU)
+        step = HeadTrainStep(nn.Identity(), head, recipe, use_bfloat16=False, device=CPU)
         cells = [np.arange(count, dtype=np.float16)[:, None] for count in counts]
         found = []
         for index in range(len(counts)):
@@ -464,7 +464,7 @@ def test_every_pooling_at_low_precision_is_nearly_the_same(pooling: str, pool: s
     # With one cell an image it is no question of precision which cells count.
     scene = Scene.random(8)
     scene.cells = [part[:1] for part in scene.cells]
-    loss, gradients = scene.gradients(low_precision=True, pooling=pooling)
+    loss, gradients = scene.gradients(use_bfloat16=True, pooling=pooling)
     wanted_loss, wanted = scene.by_hand(pool=pool)
     assert loss != scene.gradients(pooling=pooling)[0]
     assert loss == pytest.approx(wanted_loss, rel=0.05, abs=0.05)

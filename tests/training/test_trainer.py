@@ -81,7 +81,7 @@ def run(
     after_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> torch.optim.SGD:
     optimizer = optimizer or make_optimizer(head, recipe)
-    step = HeadTrainStep(nn.Identity(), head, recipe, low_precision=False, device=CPU)
+    step = HeadTrainStep(nn.Identity(), head, recipe, use_bfloat16=False, device=CPU)
     trainer = Trainer(source, labels, step, optimizer, recipe, seed)
     trainer.fit(first_epoch=first_epoch, observer=Observer(after_epoch), quiet=True)
     return optimizer
@@ -218,7 +218,7 @@ class TestFit:
 
     def test_steps_are_counted_over_the_whole_run(self) -> None:
         recipe, head = Recipe(epochs=3, batch_size=4, hidden=0), linear_head()
-        step = HeadTrainStep(nn.Identity(), head, recipe, low_precision=False, device=CPU)
+        step = HeadTrainStep(nn.Identity(), head, recipe, use_bfloat16=False, device=CPU)
         trainer = Trainer(Memory(10), random_labels(10), step, make_optimizer(head, recipe), recipe)
         observer = Observer()
         trainer.fit(first_epoch=1, observer=observer, quiet=True)

@@ -112,7 +112,7 @@ def test_rescaling_lowers_the_loss_and_keeps_the_ranking(pooling: str) -> None:
     source = Source()
     head, _ = trained(source)
     recipe = Recipe(cell_fraction=1.0, pooling=pooling)
-    step = HeadTrainStep(nn.Identity(), head, recipe, low_precision=False, device=torch.device("cpu"))
+    step = HeadTrainStep(nn.Identity(), head, recipe, use_bfloat16=False, device=torch.device("cpu"))
     labels = torch.from_numpy(source.labels)
     before = step.pooled_scores(source.all)
     batches = [Batch(tuple(range(start, start + 20)), 1.0) for start in (0, 20, 40)]
@@ -140,7 +140,7 @@ def test_rescaling_of_one_class_agrees_with_scikit_learn() -> None:
             self.all = [np.full((1, 1), score, np.float16) for score in scores]
 
     step = HeadTrainStep(
-        nn.Identity(), head, Recipe(cell_fraction=1.0), low_precision=False, device=torch.device("cpu")
+        nn.Identity(), head, Recipe(cell_fraction=1.0), use_bfloat16=False, device=torch.device("cpu")
     )
     labels = torch.from_numpy(np.where(shown, 1, -1).astype(np.int8)[:, None])
     rescale_pooled_scores(step, One(), labels, [Batch(tuple(range(400)), 1.0)])

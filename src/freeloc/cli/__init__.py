@@ -28,7 +28,7 @@ __all__ = ["app", "main"]
 
 _AFTER_INTERRUPT = {
     "train": "; finished features and epochs are stored: continue with --resume",
-    "predict": "; no predictions.jsonl was written",
+    "predict": "; no results file was written",
     "reproduce": "; finished features, epochs and rows are stored: run the same command to continue",
     "quantize": "; the model is unchanged",
     "calibrate": "; the model is unchanged",

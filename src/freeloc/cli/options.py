@@ -10,7 +10,7 @@ from typing import Annotated, Final, TypeVar
 
 import typer
 
-from freeloc import _choices as choices
+from freeloc import _literals as choices
 from freeloc.errors import ConfigurationError
 
 __all__ = [

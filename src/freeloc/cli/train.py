@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from freeloc import _choices as choices
+from freeloc import _literals as choices
 from freeloc.cli.options import (
     CACHE,
     BackboneName,

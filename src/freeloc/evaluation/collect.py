@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from freeloc._choices import LocationMode
+from freeloc._literals import LocationMode
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.datasets.dataset import Dataset, Sample
 from freeloc.evaluation.annotations import check_classes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from freeloc._choices import APFlavour
+from freeloc._literals import APFlavour
 from freeloc.errors import ConfigurationError
 from freeloc.metrics import BOX_IOU, CalibrationOptions, LocationOptions, PointingOptions
 from freeloc.metrics.detection_ap import check_iou

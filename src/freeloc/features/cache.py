@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._choices import CacheFormat
+from freeloc._literals import CacheFormat
 from freeloc.errors import MalformedFileError
 from freeloc.features.arrays import FeatureMap
 from freeloc.geometry.grid import Padding

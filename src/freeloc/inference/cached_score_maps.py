@@ -34,7 +34,7 @@ def score_maps_from_features(
 ) -> Iterator[dict[float, ScoreMap]]:
     """Yield the score maps of N images, one dictionary by scale for each image.
 
-    For a head trained on full images, a map's ``peaks`` are the scores of the full image instead of the maxima.
+    For a head trained on full images, a map's ``maxima`` are the scores of the full image instead of the maxima.
 
     Args:
         model: the model; its projection is used if training changed it.
@@ -70,7 +70,7 @@ def score_maps_from_features(
             shape = (len(scale_scores), grid.valid_rows, grid.valid_cols)
             score_map = ScoreMap.of(np.ascontiguousarray(scale_scores).reshape(shape), grid)
             if pooled is not None:
-                score_map = replace(score_map, peaks=pooled[len(score_maps)].float().cpu().numpy())
+                score_map = replace(score_map, maxima=pooled[len(score_maps)].float().cpu().numpy())
             score_maps[grid.scale] = score_map
         yield score_maps
 

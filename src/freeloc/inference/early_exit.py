@@ -13,7 +13,8 @@ from freeloc.inference.score_map import ScoreMap
 __all__ = ["UNDECIDED_SCORE", "EarlyExit", "undecided"]
 
 UNDECIDED_SCORE = 2.0
-"""A class is undecided if its raw score is closer to 0 than this: its probability is between 12% and 88%."""
+"""A class is undecided if its raw score is closer to 0 than this. Without calibration, its probability is
+then between 12% and 88%."""
 
 
 def undecided(score_maps: Sequence[ScoreMap], pooling: str = "max") -> bool:

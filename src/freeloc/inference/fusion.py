@@ -97,7 +97,7 @@ def pooled_scores(scale_maps: Sequence[ScoreMap], pooling: str = "max") -> Float
     pool = get_pooling(pooling)
     # The compiled network computes the maxima itself.
     computed = isinstance(pool, MaxPooling)
-    pooled = [part.peaks if computed else pool.pool_maps(part.values) for part in scale_maps]
+    pooled = [part.maxima if computed else pool.pool_maps(part.values) for part in scale_maps]
     scores: Float32Array = np.stack(pooled).mean(axis=0, dtype=np.float64).astype(np.float32)
     return scores
 
@@ -132,9 +132,9 @@ def _highest_points(maps: Float32Array, lattice: Lattice) -> ClassPoints:
 
 
 def _highest_cells(scale_maps: Sequence[ScoreMap]) -> ClassPoints:
-    peaks = np.stack([scale_map.peaks for scale_map in scale_maps])
-    best_scales = peaks.argmax(axis=0)
-    points = np.empty((peaks.shape[1], 2))
+    maxima = np.stack([scale_map.maxima for scale_map in scale_maps])
+    best_scales = maxima.argmax(axis=0)
+    points = np.empty((maxima.shape[1], 2))
     for position, scale_map in enumerate(scale_maps):
         labels = np.flatnonzero(best_scales == position)
         if len(labels):
@@ -142,4 +142,4 @@ def _highest_cells(scale_maps: Sequence[ScoreMap]) -> ClassPoints:
             best = values.reshape(len(labels), -1).argmax(axis=1)
             cells = np.stack(np.unravel_index(best, values.shape[1:]), axis=-1)
             points[labels] = scale_map.grid.to_image(cells)
-    return ClassPoints(points, peaks.max(axis=0))
+    return ClassPoints(points, maxima.max(axis=0))

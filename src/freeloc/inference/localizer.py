@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from PIL import Image
 
-from freeloc._choices import InferencePrecision, LocationMode, Preset, Runtime
+from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
 from freeloc.errors import ImageError
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size

@@ -31,13 +31,13 @@ class ScaleInput:
     Attributes:
         grid: coordinate mapping between the image, the canvas and its cells.
         canvas: (H, W, 3) uint8 RGB.
-        extra: the mask of the padding and the sampling field of the lattice, see
+        extra_inputs: the mask of the padding and the sampling field of the lattice, see
             `freeloc.inference.scoring_modules.ScoreReadout`.
     """
 
     grid: Grid
     canvas: npt.NDArray[np.uint8]
-    extra: tuple[Float32Array, Float32Array]
+    extra_inputs: tuple[Float32Array, Float32Array]
 
     @classmethod
     def of(cls, grid: Grid, canvas: npt.NDArray[np.uint8]) -> ScaleInput:
@@ -47,10 +47,10 @@ class ScaleInput:
 
     def score_map(self, outputs: tuple[Float32Array, ...]) -> ScoreMap:
         """Crop the network's outputs to valid cells and to the image's lattice."""
-        values, peaks, aligned = outputs
+        values, maxima, aligned = outputs
         lattice = fusion_lattice(self.grid.image_size)
         cropped = aligned[:, : lattice.rows, : lattice.cols]
-        return ScoreMap(self.grid.crop_to_valid(values), self.grid, peaks, cropped)
+        return ScoreMap(self.grid.crop_to_valid(values), self.grid, maxima, cropped)
 
 
 def run_scales(inputs: Iterable[ScaleInput], network: Network, early_exit: EarlyExit) -> list[ScoreMap]:
@@ -65,7 +65,7 @@ def run_scales(inputs: Iterable[ScaleInput], network: Network, early_exit: Early
     for scale_input in inputs:
         if early_exit.is_final(score_maps):
             break
-        score_maps.append(scale_input.score_map(network.run(scale_input.canvas, *scale_input.extra)))
+        score_maps.append(scale_input.score_map(network.run(scale_input.canvas, *scale_input.extra_inputs)))
     return score_maps
 
 
@@ -99,7 +99,7 @@ def run_scales_many(
         return _Job(context, remaining=ready[first:]), ready[:first]
 
     def run(batch: list[ScaleInput]) -> list[ScoreMap]:
-        outputs = network.run_many([part.canvas for part in batch], [part.extra for part in batch])
+        outputs = network.run_many([part.canvas for part in batch], [part.extra_inputs for part in batch])
         return [part.score_map(values) for part, values in zip(batch, outputs, strict=True)]
 
     def run_batches(

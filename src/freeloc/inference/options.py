@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeloc._choices import InferencePrecision, LocationMode, Preset, Runtime
+from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
 from freeloc.errors import ConfigurationError, check_choice
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.inference.presets import INT8_PRESETS, PRESETS, ScalePlan

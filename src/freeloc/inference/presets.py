@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeloc._choices import Preset
+from freeloc._literals import Preset
 
 __all__ = ["INT8_PRESETS", "PRESETS", "Preset", "ScalePlan"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from freeloc._choices import LocationMode
+from freeloc._literals import LocationMode
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.box import Box

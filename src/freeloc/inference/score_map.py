@@ -45,14 +45,14 @@ class ScoreMap:
     Attributes:
         values: (K, valid_rows, valid_cols) float32 raw scores of the valid cells.
         grid: coordinate mapping between the image and the cells.
-        peaks: (K,) float32 maxima of ``values``.
+        maxima: (K,) float32 maxima of ``values``; for a head trained on full images, the scores of the full image.
         aligned: (K, rows, cols) float32 sigmoid map on `fusion_lattice`, see `align_sigmoid`, if the network
             computed it; None otherwise.
     """
 
     values: Float32Array
     grid: Grid
-    peaks: Float32Array
+    maxima: Float32Array
     aligned: Float32Array | None = None
 
     @classmethod

@@ -4,7 +4,7 @@ NumPy functions over arrays, and accumulators for images that are added one at a
 predictions were computed. docs/metrics.md defines every metric and every option.
 """
 
-from freeloc._choices import APFlavour, Binning, BoxDistance, FlaggedBoxPolicy
+from freeloc._literals import APFlavour, Binning, BoxDistance, FlaggedBoxPolicy
 from freeloc.metrics.average_precision import (
     average_precision,
     classification_ap,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._choices import APFlavour
+from freeloc._literals import APFlavour
 from freeloc._typing import Float64Array
 from freeloc.errors import check_choice
 from freeloc.metrics.precision_recall import (

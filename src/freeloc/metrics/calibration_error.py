@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._choices import Binning
+from freeloc._literals import Binning
 from freeloc._typing import BoolArray, Float64Array, IntpArray
 from freeloc.errors import ConfigurationError, check_choice
 from freeloc.metrics.bootstrap import BootstrapResult, Interval, bootstrap_intervals

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._choices import APFlavour
+from freeloc._literals import APFlavour
 from freeloc._typing import BoolArray, Float64Array, IntpArray
 from freeloc.errors import ConfigurationError, check_choice
 from freeloc.metrics.detections import Detections

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._choices import APFlavour, BoxDistance, FlaggedBoxPolicy, LocationRanking, ToleranceFrame
+from freeloc._literals import APFlavour, BoxDistance, FlaggedBoxPolicy, LocationRanking, ToleranceFrame
 from freeloc._typing import Float64Array
 from freeloc.errors import ConfigurationError, DatasetError, check_choice
 from freeloc.geometry.size import Size, normalized_length

@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._choices import BoxDistance, FlaggedBoxPolicy
+from freeloc._literals import BoxDistance, FlaggedBoxPolicy
 from freeloc._typing import BoolArray, Float64Array
 from freeloc.geometry.size import Size
 from freeloc.metrics.ground_truth import GroundTruth

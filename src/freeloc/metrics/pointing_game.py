@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._choices import FlaggedBoxPolicy, Reach
+from freeloc._literals import FlaggedBoxPolicy, Reach
 from freeloc._typing import BoolArray, Float64Array
 from freeloc.errors import ConfigurationError, DatasetError, check_choice
 from freeloc.geometry.size import Size

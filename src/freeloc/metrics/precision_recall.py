@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._choices import APFlavour
+from freeloc._literals import APFlavour
 from freeloc._typing import BoolArray, Float64Array, IntpArray
 from freeloc.errors import ConfigurationError
 

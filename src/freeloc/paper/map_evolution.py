@@ -69,7 +69,7 @@ def evolution_rows(
 
 def _highest_absent(first: ScoreMap, absent: BoolArray) -> int | None:
     """Return the absent class with the highest score in the first snapshot."""
-    return int(np.where(absent, first.peaks, -np.inf).argmax()) if absent.any() else None
+    return int(np.where(absent, first.maxima, -np.inf).argmax()) if absent.any() else None
 
 
 def _frame(iteration: int, scale_map: ScoreMap, label: int, absent: int | None) -> Frame:
@@ -78,7 +78,7 @@ def _frame(iteration: int, scale_map: ScoreMap, label: int, absent: int | None) 
         scale_map.values[label],
         _window(scale_map, label),
         None if absent is None else _window(scale_map, absent),
-        float(scale_map.peaks[label]),
+        float(scale_map.maxima[label]),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from freeloc._choices import LocationMode
+from freeloc._literals import LocationMode
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.evaluation.collect import Predictions
 from freeloc.geometry.size import Size

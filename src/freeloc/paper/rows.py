@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from freeloc._choices import LocationMode
+from freeloc._literals import LocationMode
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.pyramid import TEST_SCALES
 from freeloc.training.recipe import Recipe

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from freeloc._choices import InferencePrecision, Runtime
+from freeloc._literals import InferencePrecision, Runtime
 from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import Dataset
 from freeloc.errors import DatasetError

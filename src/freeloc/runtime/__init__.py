@@ -4,7 +4,7 @@ Networks are defined only once, as torch modules. Importing this package loads n
 graph cached on disk runs without torch.
 """
 
-from freeloc._choices import InferencePrecision, Precision, Runtime
+from freeloc._literals import InferencePrecision, Precision, Runtime
 from freeloc.runtime.appended_module import AppendedModule
 from freeloc.runtime.compile import compile_cached, compile_network
 from freeloc.runtime.graph_cache import is_graph_cached

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from freeloc._choices import Precision, Runtime
+from freeloc._literals import Precision, Runtime
 from freeloc.errors import ConfigurationError
 from freeloc.runtime.appended_module import AppendedModule
 from freeloc.runtime.float32_stem import with_float32_stem

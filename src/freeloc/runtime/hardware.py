@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from freeloc._choices import Precision, Runtime
+from freeloc._literals import Precision, Runtime
 from freeloc.errors import MissingDependencyError
 from freeloc.runtime.openvino_import import load_openvino
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from freeloc._choices import InferencePrecision
+from freeloc._literals import InferencePrecision
 from freeloc._typing import Float32Array
 from freeloc.runtime.hardware import cpu_supports_bfloat16, usable_cores
 from freeloc.runtime.openvino_import import load_openvino
@@ -49,19 +49,20 @@ class OpenVinoNetwork:
         """Implement `freeloc.runtime.Network`."""
         return self.run(canvas)[0]
 
-    def run(self, canvas: Canvas, *inputs: Float32Array) -> tuple[Float32Array, ...]:
+    def run(self, canvas: Canvas, *extra_inputs: Float32Array) -> tuple[Float32Array, ...]:
         """Implement `freeloc.runtime.Network`."""
         if not hasattr(self._thread_local, "request"):
             self._thread_local.request = self._compiled.create_infer_request()
-        results = self._thread_local.request.infer([canvas[None], *inputs])
+        results = self._thread_local.request.infer([canvas[None], *extra_inputs])
         return tuple(results[output][0] for output in self._compiled.outputs)
 
     def run_many(
-        self, canvases: Sequence[Canvas], inputs: Sequence[tuple[Float32Array, ...]] | None = None
+        self, canvases: Sequence[Canvas], extra_inputs: Sequence[tuple[Float32Array, ...]] | None = None
     ) -> list[tuple[Float32Array, ...]]:
         """Implement `freeloc.runtime.Network`."""
-        further = [()] * len(canvases) if inputs is None else inputs
-        return [self.run(canvas, *arrays) for canvas, arrays in zip(canvases, further, strict=True)]
+        if extra_inputs is None:
+            extra_inputs = [()] * len(canvases)
+        return [self.run(canvas, *arrays) for canvas, arrays in zip(canvases, extra_inputs, strict=True)]
 
 
 def _initialize_numpy_binding(openvino: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._choices import InferencePrecision, Precision, Runtime
+from freeloc._literals import InferencePrecision, Precision, Runtime
 from freeloc._typing import Float32Array
 from freeloc.errors import ConfigurationError, check_choice
 
@@ -37,12 +37,12 @@ class Network(Protocol):
         """Return the (channels, rows, cols) float32 output for one (H, W, 3) uint8 RGB canvas."""
         ...
 
-    def run(self, canvas: Canvas, *inputs: Float32Array) -> tuple[Float32Array, ...]:
+    def run(self, canvas: Canvas, *extra_inputs: Float32Array) -> tuple[Float32Array, ...]:
         """Return all outputs of a network whose appended module has extra inputs or several outputs.
 
         Args:
             canvas: (H, W, 3) uint8 RGB.
-            inputs: extra inputs of the appended module, in order.
+            extra_inputs: extra inputs of the appended module, in order.
 
         Returns:
             The outputs of the appended module in order, each without the batch axis.
@@ -50,13 +50,13 @@ class Network(Protocol):
         ...
 
     def run_many(
-        self, canvases: Sequence[Canvas], inputs: Sequence[tuple[Float32Array, ...]] | None = None
+        self, canvases: Sequence[Canvas], extra_inputs: Sequence[tuple[Float32Array, ...]] | None = None
     ) -> list[tuple[Float32Array, ...]]:
         """Return the outputs of `run` for each of several canvases of equal shape.
 
         Args:
             canvases: any number of (H, W, 3) uint8 RGB canvases, all of the same shape.
-            inputs: extra inputs of the appended module for each canvas; None if it has none.
+            extra_inputs: extra inputs of the appended module for each canvas; None if it has none.
 
         Returns:
             The outputs for each canvas, which share no memory with those of other canvases. If extra inputs differ

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from freeloc._choices import Precision
+from freeloc._literals import Precision
 from freeloc._typing import Float32Array
 from freeloc.runtime.hardware import usable_cores
 from freeloc.runtime.protocol import Canvas
@@ -68,13 +68,15 @@ class TorchNetwork:
         """Implement `freeloc.runtime.Network`."""
         return self.run(canvas)[0]
 
-    def run(self, canvas: Canvas, *inputs: Float32Array) -> tuple[Float32Array, ...]:
+    def run(self, canvas: Canvas, *extra_inputs: Float32Array) -> tuple[Float32Array, ...]:
         """Implement `freeloc.runtime.Network`."""
-        outputs = self._compute(torch.from_numpy(canvas)[None], [torch.from_numpy(item) for item in inputs])
+        outputs = self._compute(
+            torch.from_numpy(canvas)[None], [torch.from_numpy(item) for item in extra_inputs]
+        )
         return tuple(output[0] for output in outputs)
 
     def run_many(
-        self, canvases: Sequence[Canvas], inputs: Sequence[tuple[Float32Array, ...]] | None = None
+        self, canvases: Sequence[Canvas], extra_inputs: Sequence[tuple[Float32Array, ...]] | None = None
     ) -> list[tuple[Float32Array, ...]]:
         """Implement `freeloc.runtime.Network`."""
         if len({canvas.shape for canvas in canvases}) > 1:
@@ -85,7 +87,7 @@ class TorchNetwork:
             size = max(1, min(self.batch, self._max_pixels // (height * width)))
             part = slice(len(results), len(results) + size)
             try:
-                results += self._batch(canvases[part], None if inputs is None else inputs[part])
+                results += self._batch(canvases[part], None if extra_inputs is None else extra_inputs[part])
             except torch.OutOfMemoryError:
                 count = len(canvases[part])
                 if count == 1:
@@ -94,14 +96,14 @@ class TorchNetwork:
         return results
 
     def _batch(
-        self, canvases: Sequence[Canvas], inputs: Sequence[tuple[Float32Array, ...]] | None
+        self, canvases: Sequence[Canvas], extra_inputs: Sequence[tuple[Float32Array, ...]] | None
     ) -> list[tuple[Float32Array, ...]]:
-        stacks = [self._stack(arrays) for arrays in zip(*(inputs or ()), strict=True)]
+        stacks = [self._stack(arrays) for arrays in zip(*(extra_inputs or ()), strict=True)]
         outputs = self._compute(self._stack(canvases), stacks)
         # Copies, so that the result of one image does not keep the whole batch in memory.
         return [tuple(output[index].copy() for output in outputs) for index in range(len(canvases))]
 
-    def _compute(self, canvases: Tensor, inputs: Sequence[Tensor]) -> list[Float32Array]:
+    def _compute(self, canvases: Tensor, extra_inputs: Sequence[Tensor]) -> list[Float32Array]:
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
@@ -109,7 +111,7 @@ class TorchNetwork:
         ):
             values = self._backbone(self._to_device(canvases))
             if self._appended is not None:
-                values = self._appended(values, *map(self._to_device, inputs))
+                values = self._appended(values, *map(self._to_device, extra_inputs))
         outputs: tuple[Tensor, ...] = values if isinstance(values, tuple) else (values,)
         return [output.float().cpu().numpy() for output in outputs]
 

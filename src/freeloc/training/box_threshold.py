@@ -54,16 +54,16 @@ def fit_box_threshold(
     """
     pyramid = Pyramid(recipe.scales, recipe.padding)
     chosen = dataset.evenly_spaced(_MAX_IMAGES)
-    peaks = []
+    responses = []
     for index in chosen:
         grids = pyramid.grids(sizes[index], layout)
         maps = [_score_map(step, features, index, grid) for grid in grids]
-        peaks.append(locate(maps).responses)
-    return box_threshold_from_tags(np.stack(peaks), dataset.labels[chosen])
+        responses.append(locate(maps).responses)
+    return box_threshold_from_tags(np.stack(responses), dataset.labels[chosen])
 
 
 def box_threshold_from_tags(
-    peaks: Float32Array | Float64Array, labels: npt.NDArray[np.integer], fraction: float = 0.005
+    responses: Float32Array | Float64Array, labels: npt.NDArray[np.integer], fraction: float = 0.005
 ) -> float:
     """Return the box threshold that the tags suggest.
 
@@ -73,7 +73,7 @@ def box_threshold_from_tags(
     better.
 
     Args:
-        peaks: (N, K) maxima of the fused maps.
+        responses: (N, K) maxima of the fused maps.
         labels: (N, K) labels: +1 present, −1 absent, 0 ignored.
         fraction: fraction of the images without the class whose maximum reaches the threshold.
 
@@ -82,8 +82,8 @@ def box_threshold_from_tags(
         positive and negative images.
     """
     thresholds = []
-    for maxima, tags in zip(np.asarray(peaks).T, np.asarray(labels).T, strict=True):
-        present, absent = maxima[tags > 0], maxima[tags < 0]
+    for responses_of_class, tags in zip(np.asarray(responses).T, np.asarray(labels).T, strict=True):
+        present, absent = responses_of_class[tags > 0], responses_of_class[tags < 0]
         if len(present) and len(absent):
             thresholds.append(np.quantile(absent, 1 - fraction) / np.median(present))
     if not thresholds:

@@ -71,21 +71,21 @@ def stage_inputs(
 
 
 def stage_features(
-    inputs: FeatureSource[StageInput], stages: nn.Module, *, low_precision: bool, device: torch.device
+    inputs: FeatureSource[StageInput], stages: nn.Module, *, use_bfloat16: bool, device: torch.device
 ) -> FeatureSource[Cells]:
     """Return a source of the features that the trained stages compute with their current weights.
 
     Args:
         inputs: input of the stages.
         stages: the trained stages; moved to the device.
-        low_precision: compute in bfloat16.
+        use_bfloat16: compute in bfloat16.
         device: device to compute on.
     """
     stages = _prepare(stages, device)
 
     def compute(_index: int, _scale: float, item: StageInput) -> Cells:
-        with torch.no_grad(), disable_tf32(device, enabled=not low_precision):
-            (cells,) = _run(stages, [item], device, low_precision=low_precision)
+        with torch.no_grad(), disable_tf32(device, enabled=not use_bfloat16):
+            (cells,) = _run(stages, [item], device, use_bfloat16=use_bfloat16)
         features: Cells = cells.half().cpu().numpy()
         return features
 
@@ -98,7 +98,7 @@ class StageTrainStep:
     Args:
         stages: the trained stages of the backbone's body; moved to the device.
         head_step: computes the loss of cells, with the trained projection.
-        low_precision: compute in bfloat16; weights and their gradients stay float32.
+        use_bfloat16: compute in bfloat16; weights and their gradients stay float32.
         device: device to compute on.
         max_values: number of map values that are computed at once; a single map may have more. None selects a
             number that suits the device.
@@ -109,13 +109,13 @@ class StageTrainStep:
         stages: nn.Module,
         head_step: HeadTrainStep,
         *,
-        low_precision: bool,
+        use_bfloat16: bool,
         device: torch.device,
         max_values: int | None = None,
     ) -> None:
         self._stages = _prepare(stages, device)
         self._head_step = head_step
-        self._low_precision = low_precision
+        self._use_bfloat16 = use_bfloat16
         self._device = device
         self._max_values = max_values or (_MAX_VALUES if device.type == "cpu" else sys.maxsize)
 
@@ -128,7 +128,7 @@ class StageTrainStep:
             generator: source of dropout and of the cells that are used.
         """
         total = torch.zeros((), device=self._device)
-        with deterministic(), disable_tf32(self._device, enabled=not self._low_precision):
+        with deterministic(), disable_tf32(self._device, enabled=not self._use_bfloat16):
             for portion in self._portions(items):
                 cells = self._compute([items[index] for index in portion])
                 used = [self._draw(part, generator) for part in cells]
@@ -143,7 +143,7 @@ class StageTrainStep:
     def _compute(self, items: Sequence[StageInput]) -> list[Tensor]:
         """Return the cells of each image; maps of one shape are computed in one batch."""
         return in_groups(
-            lambda group: _run(self._stages, group, self._device, low_precision=self._low_precision),
+            lambda group: _run(self._stages, group, self._device, use_bfloat16=self._use_bfloat16),
             items,
             key=lambda item: item.values.shape,
         )
@@ -174,11 +174,11 @@ def _prepare(stages: nn.Module, device: torch.device) -> nn.Module:
 
 
 def _run(
-    stages: nn.Module, items: Sequence[StageInput], device: torch.device, *, low_precision: bool
+    stages: nn.Module, items: Sequence[StageInput], device: torch.device, *, use_bfloat16: bool
 ) -> list[Tensor]:
     """Return the (M, channels) float32 valid cells of each image; all maps have one shape."""
     inputs = to_device(np.stack([item.values for item in items]), device).permute(0, 3, 1, 2)
-    with autocast(device, enabled=low_precision):
+    with autocast(device, enabled=use_bfloat16):
         outputs = stages(inputs.float())
     cells = []
     for output, (rows, cols) in zip(outputs, (item.valid for item in items), strict=True):

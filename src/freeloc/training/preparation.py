@@ -35,7 +35,7 @@ class PreparedRun:
         split: its frozen and its trained part.
         network: the frozen part, compiled.
         device: device on which the head is trained.
-        low_precision: whether training computes products in bfloat16.
+        use_bfloat16: whether training computes products in bfloat16.
         image_info: size and content hash of each image.
         setup: what decides the weights.
     """
@@ -46,7 +46,7 @@ class PreparedRun:
     split: BackboneSplit
     network: Network
     device: torch.device
-    low_precision: bool
+    use_bfloat16: bool
     image_info: tuple[ImageInfo, ...]
     setup: RunSetup
 
@@ -82,19 +82,19 @@ def prepare_run(dataset: Dataset, settings: TrainingSettings) -> PreparedRun:
     network = compile_network(
         split.below, runtime=settings.runtime, precision=settings.precision, streams=True
     )
-    device, low_precision = torch_device(settings.precision, settings.runtime)
+    device, use_bfloat16 = torch_device(settings.precision, settings.runtime)
     image_info = dataset.image_info()
     setup = RunSetup(
         recipe=RunSetup.plain_recipe(recipe),
         data=dataset.content_fingerprint(image_info),
         backbone=backbone.fingerprint,
         precision=f"{network.runtime} {network.precision}",
-        training_precision="bfloat16" if low_precision else "float32",
+        training_precision="bfloat16" if use_bfloat16 else "float32",
         seed=settings.seed,
         cache=settings.cache_format if settings.cache_features else None,
     )
     return PreparedRun(
-        *(dataset, settings, backbone, split, network, device, low_precision, image_info, setup)
+        *(dataset, settings, backbone, split, network, device, use_bfloat16, image_info, setup)
     )
 
 

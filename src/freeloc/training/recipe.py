@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from freeloc._choices import Supervision
+from freeloc._literals import Supervision
 from freeloc.errors import ConfigurationError, check_choice
 from freeloc.geometry.grid import Padding
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
@@ -50,7 +50,7 @@ class Recipe:
         pooling: name of the pooling, see `freeloc.nn.pooling.registry`. "max" is the paper's search for the object
             (section 3); "average" is the pooling of class activation maps; "full" scores the mean feature of the
             whole image, at scale 1 only.
-        supervision: what training is supervised by, see `freeloc._choices.Supervision`.
+        supervision: what training is supervised by, see `freeloc._literals.Supervision`.
         cell_fraction: fraction of an image's cells that a step uses, drawn at random. Leaving cells out keeps the
             head from relying on the single most telling window, and makes the search cheaper; 1 uses all cells, as
             the paper does.

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from freeloc._choices import CacheFormat
+from freeloc._literals import CacheFormat
 from freeloc.training.recipe import Recipe
 
 __all__ = ["RunSetup"]

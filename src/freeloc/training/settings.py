@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeloc._choices import CacheFormat, Precision, Runtime
+from freeloc._literals import CacheFormat, Precision, Runtime
 from freeloc.errors import check_choice
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 from freeloc.training.recipe import RECIPES, Recipe

@@ -29,8 +29,8 @@ from freeloc.training.recipe import Recipe
 __all__ = ["HeadTrainStep"]
 
 _CELLS_PER_PART = 640
-"""Number of cells that are scored at once on the CPU. Intermediate values then fit into the memory of the previous
-part, instead of new pages that the system has to provide in every step."""
+"""Number of cells that are scored at once on the CPU. The intermediate values of a part are then small enough that
+the allocator reuses the memory of the part before it, instead of asking the system for new pages in every step."""
 
 
 class HeadTrainStep:
@@ -40,7 +40,7 @@ class HeadTrainStep:
         projection: the backbone's projection; it gets gradients if its weights require them.
         head: the head to train.
         recipe: pooling, fraction of cells, and gradient.
-        low_precision: compute products in bfloat16.
+        use_bfloat16: compute products in bfloat16.
         device: device to compute on; projection and head are moved to it.
 
     Attributes:
@@ -55,7 +55,7 @@ class HeadTrainStep:
         head: AdaptationHead,
         recipe: Recipe,
         *,
-        low_precision: bool,
+        use_bfloat16: bool,
         device: torch.device,
     ) -> None:
         self.projection = projection.to(device)
@@ -63,7 +63,7 @@ class HeadTrainStep:
         self.device = device
         self._recipe = recipe
         self._pooling = get_pooling(recipe.pooling)
-        self._low_precision = low_precision
+        self._use_bfloat16 = use_bfloat16
 
     @property
     def bias_gain(self) -> float:
@@ -126,10 +126,10 @@ class HeadTrainStep:
 
     def score_cells(self, features: Tensor) -> Tensor:
         """Return the (M, K) float32 scores of all cells, without gradients or dropout."""
-        dtype = torch.bfloat16 if self._low_precision else torch.float32
-        in_parts = self.device.type == "cpu" and not self._low_precision
+        dtype = torch.bfloat16 if self._use_bfloat16 else torch.float32
+        in_parts = self.device.type == "cpu" and not self._use_bfloat16
         parts = max(1, -(-len(features) // _CELLS_PER_PART)) if in_parts else 1
-        with torch.no_grad(), autocast(self.device, enabled=self._low_precision):
+        with torch.no_grad(), autocast(self.device, enabled=self._use_bfloat16):
             scores = [self.head(self.projection(part.to(dtype))).float() for part in features.chunk(parts)]
         return torch.cat(scores)
 
@@ -145,7 +145,7 @@ class HeadTrainStep:
             (R, K) scores.
         """
         selected, position = torch.unique(indices, return_inverse=True)
-        with autocast(self.device, enabled=self._low_precision):
+        with autocast(self.device, enabled=self._use_bfloat16):
             scores = self.head(self.projection(features[selected].float()), generator)
         gathered: Tensor = scores.float().gather(0, position)
         return gathered
@@ -165,14 +165,14 @@ class HeadTrainStep:
             pooled: Tensor = self.head(means, generator)
             return pooled
         float32 = isinstance(pooling, SparsePooling) and pooling.float32_reference
-        with autocast(self.device, enabled=self._low_precision and not float32):
+        with autocast(self.device, enabled=self._use_bfloat16 and not float32):
             scores = self.head(self.projection(features.float()), generator)
         return pooling.pool_cells(scores.float(), counts)
 
     def _full_image_scores(
         self, features: Tensor, counts: Sequence[int], generator: torch.Generator | None
     ) -> Tensor:
-        with autocast(self.device, enabled=self._low_precision):
+        with autocast(self.device, enabled=self._use_bfloat16):
             scores = full_image_scores(self.head, self.projection, features.float(), counts, generator)
         return scores.float()
 

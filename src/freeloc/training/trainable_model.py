@@ -56,9 +56,9 @@ class TrainableModel:
             maps: maps of the frozen part of the backbone.
         """
         recipe, split, layout = run.settings.recipe, run.split, run.split.below.layout
-        device, low_precision = run.device, run.low_precision
+        device, use_bfloat16 = run.device, run.use_bfloat16
         head = _new_head(run.backbone, len(run.dataset.classes), recipe, run.settings.seed).to(device)
-        head_step = HeadTrainStep(split.projection, head, recipe, low_precision=low_precision, device=device)
+        head_step = HeadTrainStep(split.projection, head, recipe, use_bfloat16=use_bfloat16, device=device)
         sizes = [info.size for info in run.image_info]
         features = cell_source(maps)
         source: FeatureSource[Any] = features
@@ -69,8 +69,8 @@ class TrainableModel:
             step = MaskedTrainStep(head_step, push_outside=push_outside, device=device)
         elif split.above is not None:
             source = stage_inputs(maps, sizes, layout, recipe.padding)
-            step = StageTrainStep(split.above, head_step, low_precision=low_precision, device=device)
-            features = stage_features(source, split.above, low_precision=low_precision, device=device)
+            step = StageTrainStep(split.above, head_step, use_bfloat16=use_bfloat16, device=device)
+            features = stage_features(source, split.above, use_bfloat16=use_bfloat16, device=device)
         optimizer = make_optimizer(head, recipe, split.trained)
         return cls(head, split.trained, optimizer, source, step, features, head_step)
 

@@ -93,18 +93,20 @@ def warm_start(
         seed: seed of the run.
         quiet: show no progress.
     """
-    head, targets = step.head, torch.from_numpy(labels.copy())
+    head, label_tensor = step.head, torch.from_numpy(labels.copy())
     statistics = measure_features(features, step.projection, device=step.device, quiet=quiet)
     head.set_standardization(statistics.mean, statistics.gain)
     with torch.no_grad():
-        head.fcb.bias.copy_(log_odds(targets))
+        head.fcb.bias.copy_(log_odds(label_tensor))
     loss = train_on_means(
-        head, statistics, targets, recipe, seed=derive_seed(seed, 0, SeedPurpose.WARM_START)
+        head, statistics, label_tensor, recipe, seed=derive_seed(seed, 0, SeedPurpose.WARM_START)
     )
     if not get_pooling(recipe.pooling).is_mean:
         generator = torch.Generator().manual_seed(derive_seed(seed, 0, SeedPurpose.RESCALING))
         plan = plan_epoch(len(features), recipe, features.scales, generator)
-        rescale_pooled_scores(step, features, targets, plan[: -(-_RESCALING_IMAGES // recipe.batch_size)])
+        rescale_pooled_scores(
+            step, features, label_tensor, plan[: -(-_RESCALING_IMAGES // recipe.batch_size)]
+        )
     if not quiet:
         print_status(f"warm start on full images: loss {loss:.4f}")
 
@@ -164,7 +166,7 @@ def train_on_means(
         The mean loss of the last epoch.
     """
     device = next(head.parameters()).device
-    means, targets = statistics.means.to(device), labels.to(device)
+    means, labels = statistics.means.to(device), labels.to(device)
     optimizer = make_optimizer(head, recipe)
     generator = torch.Generator().manual_seed(seed)
     warmup_steps = max(1, len(means) // recipe.batch_size)
@@ -177,7 +179,7 @@ def train_on_means(
             for group in optimizer.param_groups:
                 group["lr"] = recipe.warm_start_learning_rate * min(1.0, step / warmup_steps)
             indices = batch.to(device)
-            loss = logistic_loss(head(means[indices]), targets[indices])
+            loss = logistic_loss(head(means[indices]), labels[indices])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -199,8 +201,8 @@ def rescale_pooled_scores(
         batches: the images and scales to fit on.
     """
     scores = torch.cat([step.pooled_scores(cells).cpu() for _, cells in stream(source, batches)])
-    targets = torch.cat([labels[list(batch.indices)] for batch in batches])
-    slope, offsets = _fit_shared_slope(scores, targets)
+    batch_labels = torch.cat([labels[list(batch.indices)] for batch in batches])
+    slope, offsets = _fit_shared_slope(scores, batch_labels)
     fcb = step.head.fcb
     with torch.no_grad():
         fcb.weight.mul_(slope)

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 from PIL import Image
 
-from freeloc._choices import MapSize
+from freeloc._literals import MapSize
 from freeloc.errors import ConfigurationError, check_choice
 from freeloc.inference.result import Localization
 

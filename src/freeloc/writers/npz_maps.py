@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from PIL import Image
 
-from freeloc._choices import MapSize
+from freeloc._literals import MapSize
 from freeloc.inference.result import Localization
 from freeloc.io import atomic
 from freeloc.writers.base import Writer

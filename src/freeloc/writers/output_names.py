@@ -17,8 +17,7 @@ def output_names(paths: Sequence[Path]) -> list[str]:
     A name is the image's path relative to the deepest folder that contains all images, without its suffix and
     with ``/`` between folders: ``album/a/x.jpg`` and ``album/b/x.jpg`` become ``a/x`` and ``b/x``. Images that
     differ only in their suffix keep it: ``x.jpg`` and ``x.png``. Names are compared ignoring case, as some file
-        systems do; images that differ only in case are numbered ``~2``, ``~3``, … in the order of their sorted
-        paths.
+    systems do; images that differ only in case are numbered ``~2``, ``~3``, … in the order of their sorted paths.
 
     The names depend on the set of paths, not on their order; a repeated path has one name. Paths are made absolute
     and compared without following links.
@@ -26,8 +25,7 @@ def output_names(paths: Sequence[Path]) -> list[str]:
     Returns:
         One name per path, in the order of ``paths``.
     """
-    # Path.resolve would follow links, for example into content-addressed storage, where files have other
-    # names.
+    # Path.resolve would follow links, for example into content-addressed storage, where files have other names.
     absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100
     unique = sorted(set(absolute))
     with_suffix = {

@@ -58,7 +58,7 @@ def test_an_outside_pooling_trains_on_all_cells_and_predicts(outside: str, hidde
     assert POOLINGS.names()[-1] == outside == prediction_pooling(outside)
     head = AdaptationHead(HeadSettings(4, 2, hidden, hidden_dropout=0.0))
     recipe = Recipe(pooling=outside, cell_fraction=1.0)
-    step = HeadTrainStep(torch.nn.Identity(), head, recipe, low_precision=False, device=torch.device("cpu"))
+    step = HeadTrainStep(torch.nn.Identity(), head, recipe, use_bfloat16=False, device=torch.device("cpu"))
     rng = np.random.default_rng(0)
     cells = [rng.normal(size=(count, 4)).astype(np.float16) for count in (3, 7)]
     labels = torch.tensor([[1, -1], [-1, 0]])

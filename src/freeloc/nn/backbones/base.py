@@ -140,13 +140,13 @@ class Backbone(nn.Module):
 class BackboneSplit:
     """A backbone split in two before its first trained stage.
 
-    The trained part is a copy, so the weights of the backbone itself do not change.
+    Trained parts are copies, so the weights of the backbone itself do not change.
 
     Attributes:
         below: the part that stays frozen.
         above: the trained part of the body: (N, below.channels, …) maps → (N, backbone.channels, rows, cols). None
             if no part of the body is trained; ``below`` is then the backbone itself.
-        projection: the backbone's projection, which is trained too.
+        projection: the backbone's projection; a trained copy unless all of the backbone stays frozen.
         trained: all trained weights, by their names in the backbone's state dict.
     """
 
