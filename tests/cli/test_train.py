@@ -135,8 +135,11 @@ def test_without_a_cache_scales_lie_between_those_given(
             ("--recipe", "cake"),
             "no recipe called 'cake': choose one of default, paper, cam (option --recipe)",
         ),
-        (("--scales", "big"), "--scales big is not a list of numbers"),
-        (("--scales", ","), "--scales is empty"),
+        (
+            ("--scales", "big"),
+            "scales is 'big', which is not a list of numbers: write it like 0.5,1,2 (option --scales)",
+        ),
+        (("--scales", ","), "scales is empty: specify at least one scale, such as 1.0 (option --scales)"),
         (("--pooling", "min"), "there is no pooling called 'min': choose one of max, lse, topk, average"),
         (("--pooling", "full"), "pooling 'full' uses scale 1 only"),
         (
@@ -144,7 +147,10 @@ def test_without_a_cache_scales_lie_between_those_given(
             "pooling is 'lse': supervision masked requires \"max\" (option --pooling)",
         ),
         (("--supervision", "masked", "--quiet"), "has no boxes, which supervision masked requires"),
-        (("--snapshots", "few"), "--snapshots few is not a list of whole numbers"),
+        (
+            ("--snapshots", "few"),
+            "snapshots is 'few', which is not a list of whole numbers: write it like 0,210,4200",
+        ),
         (("--snapshots", "0,1111", "--quiet"), "snapshots has step 1111: give steps from 0 to"),
         (("--epochs", "0"), "epochs is 0: it must be positive and finite (option --epochs)"),
         (("--batch-size", "-3"), "batch_size is -3: it must be positive and finite (option --batch-size)"),
@@ -159,13 +165,13 @@ def test_without_a_cache_scales_lie_between_those_given(
         (("--backbone-learning-rate", "0"), "must be positive and finite (option --backbone-learning-rate)"),
         (
             ("--backbone", "lite0", "--trainable-backbone", "9", "--quiet"),
-            "--trainable-backbone 9 is no stage",
+            "has no stage '9': choose 'none' or one of 1, 2, 3, 4, 5, 6, 7, projection (option --trainable",
         ),
-        (("--classes", "nowhere.txt"), "--classes nowhere.txt cannot be read"),
+        (("--classes", "nowhere.txt"), "cannot read the class file nowhere.txt"),
         (("--backbone", "oak", "--quiet"), "there is no backbone called 'oak'"),
         (("--weights", "gone.pth", "--backbone", "lite0", "--quiet"), "weight file gone.pth does not exist"),
         (("--format", "voc"), ""),
-        (("--split", "val"), "--split val"),
+        (("--split", "val"), "has no image of the split 'val': it has no splits (option --split)"),
     ],
 )
 def test_each_mistake_is_one_line(
