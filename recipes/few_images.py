@@ -20,7 +20,7 @@ from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
 from freeloc.paper.measured_rows import row_as_json
 from freeloc.paper.reproduce import Reproduction
-from freeloc.paper.rows import select_rows
+from freeloc.paper.row_plans import select_rows
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.studies import find_study
 from recipes.markdown import markdown_table

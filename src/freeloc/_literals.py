@@ -34,7 +34,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 float32 otherwise."""
 
 InferencePrecision = Literal["auto", "float32", "bfloat16", "int8"]
-"""Arithmetic of prediction: as `Precision`, or "int8" for models with an int8 network (`freeloc.quantize`)."""
+"""Arithmetic of prediction: a `Precision`, or "int8" for models with an int8 network (`freeloc.quantize`)."""
 
 Preset = Literal["fast", "balanced", "best"]
 """A named choice of scales; `freeloc.inference.presets` defines each."""
@@ -49,8 +49,8 @@ CacheFormat = Literal["float16", "int8"]
 """How cached features are stored: "int8" takes half the space of "float16", at a small loss."""
 
 Supervision = Literal["tags", "masked", "masked_outside"]
-"""What training is supervised by: tags alone, or tags and boxes, for comparison (paper, section 5). "masked"
-restricts the maximum of a present class to its boxes; "masked_outside" also penalizes the maximum outside them."""
+"""Supervision of training: tags alone or, for comparison, tags and boxes (paper, section 5). "masked" restricts
+the maximum of a present class to its boxes; "masked_outside" also penalizes the maximum outside them."""
 
 APFlavour = Literal["area", "11point", "step"]
 """How a precision-recall curve is summarized as one number.
@@ -62,23 +62,23 @@ APFlavour = Literal["area", "11point", "step"]
 """
 
 LocationRanking = Literal["score", "response"]
-"""What ranks the images for location AP: the classification score, or the value of the map at the point."""
+"""The value that ranks images for location AP: the classification score, or the value of the map at the point."""
 
 ToleranceFrame = Literal["original", "normalized"]
-"""The pixels in which a tolerance is given: those of the original image, or of the image resized so that its
-longest side is 500 pixels."""
+"""The unit of a tolerance: pixels of the original image, or of the image resized so that its longest side is 500
+pixels."""
 
 BoxDistance = Literal["box", "euclidean"]
 """Distance from a point to a box, 0 inside. "box": the larger of the horizontal and vertical distances, which
 grows the box by the tolerance on every side. "euclidean": the straight-line distance, which rounds the corners."""
 
 FlaggedBoxPolicy = Literal["hit", "ignore", "miss"]
-"""How a point counts that lies only in flagged boxes (difficult or crowd) of its class: as a hit, not at all (the
-pair of image and class is ignored), or as a miss."""
+"""How to count a point that lies only in flagged boxes (difficult or crowd) of its class: as a hit, not at all
+(the pair of image and class is ignored), or as a miss."""
 
 Binning = Literal["width", "mass"]
-"""Bins of the calibration error: "width" (default) for equal widths from 0 to 1, "mass" for equally many pairs, as
-nearly as ties allow."""
+"""Bins of the calibration error: "width" (default) for equal widths from 0 to 1, "mass" for equal numbers of
+pairs, as far as ties allow."""
 
 Reach = Literal["edge", "pixel"]
 """What the disc of the pointing game must touch: "edge", the closed box at a distance of at most the tolerance, or

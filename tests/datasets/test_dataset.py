@@ -14,7 +14,7 @@ from PIL import Image
 from freeloc.datasets.dataset import Dataset, Sample
 from freeloc.errors import ImageError
 from freeloc.geometry.size import Size
-from freeloc.images.info import ImageInfo
+from freeloc.images.image_info import ImageInfo
 
 
 @given(st.integers(0, 300), st.integers(1, 400))

@@ -345,7 +345,9 @@ def test_a_detector_needs_no_model(tmp_path: Path) -> None:
 
 def test_something_must_be_measured() -> None:
     dataset, _ = by_hand()
-    with pytest.raises(FreelocError, match="nothing to evaluate: pass predictions of a model, or detections"):
+    with pytest.raises(
+        FreelocError, match="nothing to evaluate: pass the predictions of a model, or detections"
+    ):
         evaluate([], dataset, FAST)
     with pytest.raises(FreelocError, match="box IoU is 1.5"):
         EvaluationOptions(box_iou=(0.5, 1.5))

@@ -19,7 +19,7 @@ from freeloc.errors import ImageError
 from freeloc.geometry.size import Size
 from freeloc.images import decode_errors, verify
 from freeloc.images.decode import decode_reduced, load_image
-from freeloc.images.info import ImageInfo, read_image_info
+from freeloc.images.image_info import ImageInfo, read_image_info
 from freeloc.images.verify import check_header, verify_images
 from tests.images.sample_images import exif_of
 

@@ -438,11 +438,11 @@ def test_refusals() -> None:
             detection_ranking(one, objects, 1, iou)
     with pytest.raises(FreelocError, match="flavour"):
         detection_ranking(one, objects, 1, flavour="voc")  # type: ignore[arg-type]
-    with pytest.raises(FreelocError, match="score NaN"):
+    with pytest.raises(FreelocError, match="score of a detection is NaN"):
         Detections.build([0], [0], [np.nan], box)
     with pytest.raises(ValueError, match="ends before|x1 ≤ x2"):
         Detections.build([0], [0], [1], [[2, 0, 1, 1]])
-    with pytest.raises(ValueError, match="detections need"):
+    with pytest.raises(ValueError, match="detections must have"):
         Detections.build([0, 0], [0], [1], box)
     for image, label in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         with pytest.raises(ValueError, match="index outside"):

@@ -12,9 +12,10 @@ from freeloc._literals import BoxDistance, FlaggedBoxPolicy
 from freeloc.errors import FreelocError
 from freeloc.geometry.size import Size
 from freeloc.metrics.average_precision import classification_ap
+from freeloc.metrics.center_baseline import center_points
 from freeloc.metrics.ground_truth import GroundTruth
 from freeloc.metrics.location_ap import LocationAccumulator, LocationOptions, location_ap, location_outcomes
-from freeloc.metrics.point_matching import Outcome, center_points
+from freeloc.metrics.point_matching import Outcome
 
 law = settings(max_examples=40)
 
@@ -375,12 +376,6 @@ def test_the_accumulator_refuses() -> None:
     accumulator.add([[60, 45]], SIZE, GroundTruth.build(), [-1], [0.0])
     with pytest.raises(ValueError, match="2 classes, not 1"):
         accumulator.add([[60, 45]] * 2, SIZE, GroundTruth.build(), [-1, -1], [0.0, 0.0])
-
-
-def test_center_points() -> None:
-    points = center_points([Size(3, 2), Size(500, 375)], 2)
-    assert points.tolist() == [[[1.5, 1.0]] * 2, [[250.0, 187.5]] * 2]
-    assert center_points([], 4).shape == (0, 4, 2)
 
 
 def test_no_images_have_no_outcomes() -> None:

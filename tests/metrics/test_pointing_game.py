@@ -14,8 +14,9 @@ from freeloc._literals import FlaggedBoxPolicy, Reach
 from freeloc.errors import FreelocError
 from freeloc.geometry.size import Size
 from freeloc.metrics.bootstrap import bootstrap_intervals
+from freeloc.metrics.center_baseline import center_points
 from freeloc.metrics.ground_truth import GroundTruth
-from freeloc.metrics.point_matching import Outcome, center_points
+from freeloc.metrics.point_matching import Outcome
 from freeloc.metrics.pointing_game import (
     HitCounts,
     PointingAccumulator,

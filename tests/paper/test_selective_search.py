@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from freeloc.errors import FreelocError
-from freeloc.images.info import read_image_info
+from freeloc.images.image_info import read_image_info
 from freeloc.paper.selective_search import ProposalCache, ProposalOptions, propose_boxes, selective_search
 
 pytest.importorskip("cv2.ximgproc", reason="the extra reproduce is not installed")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from freeloc.datasets.dataset import Dataset
 from freeloc.demo.scenes import SceneSettings, generate_scenes
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, TrainingError
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
 from freeloc.inference.localizer import Localizer
@@ -331,7 +331,7 @@ class TestRun:
         assert not (tmp_path / "none").exists()
 
     def test_another_stage_is_another_run(self, quick: Callable[..., Model], runs: dict[str, Path]) -> None:
-        with pytest.raises(FreelocError, match="was written with another recipe"):
+        with pytest.raises(TrainingError, match="was written with another recipe"):
             quick(runs["7"], "6", resume=True)
 
     def test_a_head_alone_is_a_file_of_the_first_version(
@@ -346,9 +346,10 @@ class TestRun:
     @pytest.mark.parametrize("stage", ["0", "8", "body", ""])
     def test_an_unknown_stage(self, quick: Callable[..., Model], tmp_path: Path, stage: str) -> None:
         with pytest.raises(
-            FreelocError, match=f"--trainable-backbone {stage} is no stage .* 1, 2, .* projection"
-        ):
+            ConfigurationError, match=f"has no stage '{stage}': choose 'none' or one of 1, 2, .* projection"
+        ) as caught:
             quick(tmp_path / "run", stage)
+        assert caught.value.parameter == "trainable_backbone"
         assert not (tmp_path / "run").exists()
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
-from freeloc.images.info import ImageInfo, read_image_info
+from freeloc.images.image_info import ImageInfo, read_image_info
 
 __all__ = ["ABSENT", "IGNORE", "PRESENT", "AnnotatedBox", "Corners", "Dataset", "Labels", "Sample"]
 

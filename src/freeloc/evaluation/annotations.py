@@ -1,4 +1,4 @@
-"""What evaluation reads from a dataset: image sizes, labels and annotated boxes."""
+"""Image sizes, labels and annotated boxes as read by evaluation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Annotations:
 
         Args:
             dataset: the images, with boxes.
-            sizes: N image sizes; None: those of the dataset.
+            sizes: N image sizes; None for those of the dataset.
 
         Raises:
             DatasetError: an image has no boxes.
@@ -85,7 +85,7 @@ def check_evaluable(dataset: Dataset, models: Mapping[str, tuple[str, ...]]) -> 
         models: the classes of each model, by the model's name in tables.
 
     Raises:
-        DatasetError: there are no images, an image has no boxes, or a model has other classes.
+        DatasetError: there are no images, an image has no boxes, or a model has different classes.
     """
     for name, classes in models.items():
         check_classes(dataset, name, classes)
@@ -104,9 +104,9 @@ def check_classes(dataset: Dataset, name: str, classes: tuple[str, ...]) -> None
         DatasetError: there are no images, or the classes differ.
     """
     if not len(dataset):
-        raise DatasetError(f"{dataset.name} has no images: there is nothing to evaluate")
+        raise DatasetError(f"{dataset.name} has no images, so there is nothing to evaluate")
     if classes != dataset.classes:
         raise DatasetError(
             f"model {name} has the classes {', '.join(classes)} but {dataset.name} has "
-            f"{', '.join(dataset.classes)}: evaluate on data with the model's classes in the same order"
+            f"{', '.join(dataset.classes)}: evaluate it on a dataset with the same classes in the same order"
         )

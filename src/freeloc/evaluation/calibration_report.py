@@ -1,4 +1,4 @@
-"""Calibration of a model's probabilities on a dataset, as reports show it."""
+"""Calibration of a model's probabilities on a dataset, for reports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CalibrationReport:
 
     Attributes:
         name: name of the model in tables.
-        calibrated: whether the probabilities come from a calibration, or from the paper's equation 2.
+        calibrated: True if the probabilities come from a calibration, False if from the paper's equation 2.
         result: calibration errors and Brier score.
         bins: the bins of the pooled error, for a reliability diagram.
     """
@@ -74,14 +74,14 @@ def calibration_report(
     Args:
         name: name of the model in tables.
         probabilities: (N, K) from 0 to 1.
-        labels: (N, K) in {−1, 0, +1}.
+        labels: (N, K) values −1, 0 or +1.
         options: the bins.
-        calibrated: whether the probabilities come from a calibration; copied to the report.
+        calibrated: whether the probabilities come from a calibration.
         resamples: bootstrap resamples over images.
         seed: seed of the resamples.
 
     Raises:
-        ConfigurationError: a probability that counts is not between 0 and 1.
+        ConfigurationError: the probability of a known pair is not between 0 and 1.
         DatasetError: there are no images.
     """
     result = measure_calibration(probabilities, labels, options, resamples=resamples, seed=seed)

@@ -23,7 +23,7 @@ __all__ = ["Predictions", "collect"]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The predictions of one model for N images, without maps.
+    """Predictions of one model for N images, without maps.
 
     Attributes:
         name: name of the model in tables.
@@ -32,7 +32,7 @@ class Predictions:
         points: for each location mode, (N, K, 2) image pixels.
         responses: for each location mode, (N, K) values of the map at the points.
         probabilities: (N, K) probabilities that each class is present; None if the model has only scores.
-        calibrated: whether the probabilities come from a calibration, or from the paper's equation 2.
+        calibrated: True if the probabilities come from a calibration, False if from the paper's equation 2.
     """
 
     name: str
@@ -58,8 +58,8 @@ def collect(
         localizer: the model.
         dataset: the images; labels and boxes are not read.
         name: name of the model in tables.
-        visit: function called with every sample and its result in mode "fused", for example to draw it.
-        quiet: show no progress.
+        visit: callback for every sample and its result in mode "fused", for example to draw it.
+        quiet: whether to hide the progress.
 
     Raises:
         DatasetError: model and dataset have different classes, or there are no images.

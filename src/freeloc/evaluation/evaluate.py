@@ -1,4 +1,4 @@
-"""Tables of measures for models and detectors, with 95% intervals."""
+"""Evaluation tables of models and detectors, with 95% intervals."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ class Row:
 
     Attributes:
         name: model and location mode.
-        measures: for each key of `freeloc.evaluation.measures.MEASURES`, values and intervals of the classes and
-            of their mean, as fractions; in a detector's row also for the box measure of each overlap.
+        measures: values and intervals of each class and of the mean, as fractions, by the keys of
+            `freeloc.evaluation.measures.MEASURES`; a detector's row also has the box measure of each IoU
+            threshold.
     """
 
     name: str
@@ -35,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The evaluation of models and detectors on one dataset.
+    """Evaluation of models and detectors on one dataset.
 
     Attributes:
         dataset: name of the dataset.
@@ -56,7 +57,7 @@ class Evaluation:
     calibration_reports: tuple[CalibrationReport, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as plain JSON values; values are in percent, and null where there is no value."""
+        """Return everything as plain JSON values, in percent; missing values are null."""
         return {
             "schema_version": 1,
             "dataset": self.dataset,
@@ -85,24 +86,25 @@ def evaluate(
 
     Each model has one row per location mode. Each detector has one row: the score of a class is that of its
     highest-scoring box, the point is the center of that box (paper, section 6, R-CNN), and box AP is computed from
-    all its boxes. A class without a box ranks last and has no point. The center baseline has the scores of the
+    all its boxes. Without a box, a class ranks last and has no point. The center baseline has the scores of the
     first model or detector and points at the center of the image.
 
     Args:
         predictions: results of `freeloc.evaluation.collect.collect` for each model.
-        dataset: the same images, with boxes.
-        options: how to measure; None: the defaults.
-        detections: boxes of detectors, by the detector's name in tables; not empty if there are no predictions.
+        dataset: the predicted images, with boxes.
+        options: options of the metrics; None for the defaults.
+        detections: boxes of detectors, by the detector's name in tables; required if there are no predictions.
 
     Raises:
         ConfigurationError: there are neither predictions nor detections.
         DatasetError: the dataset has no boxes.
-        ImageError: without predictions, the size of an image cannot be read.
+        ImageError: there are no predictions, and the size of an image cannot be read.
     """
     options, detections = options or EvaluationOptions(), detections or {}
     if not predictions and not detections:
         raise ConfigurationError(
-            "there is nothing to evaluate: pass predictions of a model, or detections", parameter="detections"
+            "there is nothing to evaluate: pass the predictions of a model, or detections",
+            parameter="detections",
         )
     annotations = Annotations.read(dataset, predictions[0].sizes if predictions else None)
     rows = []

@@ -1,4 +1,4 @@
-"""The measures of a row of an evaluation table."""
+"""Measures in the rows of an evaluation table."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ MEASURES = {
     "pointing": "pointing game, all",
     "pointing_difficult": "pointing game, difficult",
 }
-"""Keys of the measures that every row has, and their titles in tables."""
+"""Titles in tables of the measures that every row has, by key."""
 
 
 def box_measure(iou: float) -> str:
-    """Return the key of box AP at an overlap, such as "box_ap_50"."""
+    """Return the key of box AP at an IoU threshold, such as "box_ap_50"."""
     return f"box_ap_{100 * iou:g}"
 
 
@@ -49,9 +49,9 @@ def point_metrics(
     Args:
         scores: (N, K) classification scores.
         points: (N, K, 2) image pixels.
-        responses: (N, K) values of the map at the points; they rank the points if the options require it.
+        responses: (N, K) values of the map at the points, which rank the points if the options require it.
         annotations: labels and boxes of the N images.
-        options: how to measure.
+        options: options of the metrics.
     """
     labels, sizes, truth = annotations.labels, annotations.sizes, annotations.ground_truth
     location = location_ap(points, sizes, truth, labels, scores, responses, options.location)
@@ -66,14 +66,14 @@ def point_metrics(
 def detector_metrics(
     detections: Detections, annotations: Annotations, options: EvaluationOptions
 ) -> dict[str, WeightedMetric]:
-    """Compute the metrics of a detector, for each key of `MEASURES` and the `box_measure` of each overlap.
+    """Compute the metrics of a detector, for each key of `MEASURES` and the `box_measure` of each IoU threshold.
 
-    In every class and image, the highest-scoring box supplies the score and its center the point.
+    The score of a class in an image is that of its highest-scoring box; the point is the center of that box.
 
     Args:
         detections: the boxes of the detector.
         annotations: labels and boxes of the N images.
-        options: how to measure.
+        options: options of the metrics.
     """
     scores, points = best_boxes(detections, annotations.n_images, annotations.n_classes)
     metrics = point_metrics(scores, points, scores, annotations, options)
@@ -86,7 +86,7 @@ def detector_metrics(
 def intervals(
     metrics: Mapping[str, WeightedMetric], options: EvaluationOptions
 ) -> dict[str, BootstrapResult]:
-    """Compute the values and bootstrap intervals of metrics, by the same keys."""
+    """Compute the values and bootstrap intervals of metrics, by the keys of ``metrics``."""
     return {
         key: bootstrap_intervals(metric, resamples=options.resamples, seed=options.seed)
         for key, metric in metrics.items()

@@ -14,20 +14,20 @@ __all__ = ["EvaluationOptions"]
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """How predictions are measured; docs/metrics.md explains each default.
+    """Options of the metrics; docs/metrics.md explains each default.
 
     Attributes:
-        flavour: how a precision-recall curve is summarized as one number, for every average precision; copied to
+        flavour: how precision-recall curves are summarized as one number, in all average precisions; copied to
             ``location``.
         location: options of location AP.
         pointing: options of the pointing game.
         resamples: bootstrap resamples over images.
         seed: seed of the resamples.
-        box_iou: overlaps at which the boxes of detectors are evaluated.
+        box_iou: IoU thresholds at which the boxes of detectors are evaluated.
         calibration: bins of the calibration error.
 
     Raises:
-        ConfigurationError: ``location`` has another flavour, or an overlap is not above 0 and at most 1.
+        ConfigurationError: ``location`` has another flavour, or an IoU threshold is not in (0, 1].
     """
 
     flavour: APFlavour = "area"

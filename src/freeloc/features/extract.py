@@ -22,7 +22,7 @@ from freeloc.features.compute import compute_features, crop_features, feature_ca
 from freeloc.features.sources import CachedFeatures
 from freeloc.geometry.grid import Grid
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.info import ImageInfo, read_image_info
+from freeloc.images.image_info import ImageInfo, read_image_info
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import pluralize, print_status, track
 from freeloc.nn.backbones.base import Backbone

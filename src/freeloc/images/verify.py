@@ -15,7 +15,7 @@ from freeloc.geometry.size import Size
 from freeloc.images.decode import decode_reduced
 from freeloc.images.decode_errors import image_error
 from freeloc.images.identify import header_size, identify, open_file
-from freeloc.images.info import ImageInfo
+from freeloc.images.image_info import ImageInfo
 from freeloc.images.jpeg_end import has_end_marker
 from freeloc.io.content_hash import hash_bytes, hash_file
 from freeloc.io.prefetch import prefetch

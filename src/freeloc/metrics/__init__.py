@@ -1,7 +1,7 @@
 """Metrics: average precision, pointing game and calibration error, with bootstrap intervals.
 
-NumPy functions over arrays, and accumulators for images that are added one at a time. They do not depend on how
-predictions were computed. docs/metrics.md defines every metric and every option.
+All metrics are NumPy functions of arrays, independent of how predictions were computed; accumulators accept one
+image at a time. docs/metrics.md defines every metric and every option.
 """
 
 from freeloc._literals import APFlavour, Binning, BoxDistance, FlaggedBoxPolicy
@@ -29,6 +29,7 @@ from freeloc.metrics.calibration_error import (
     measure_calibration,
     reliability_bins,
 )
+from freeloc.metrics.center_baseline import center_points
 from freeloc.metrics.detection_ap import (
     BOX_IOU,
     DetectionRanking,
@@ -46,7 +47,7 @@ from freeloc.metrics.location_ap import (
     location_outcomes,
     location_ranking,
 )
-from freeloc.metrics.point_matching import Outcome, center_points
+from freeloc.metrics.point_matching import Outcome
 from freeloc.metrics.pointing_game import (
     HitCounts,
     PointingAccumulator,

@@ -1,6 +1,6 @@
 """Average precision of classification scores.
 
-Every function accepts one weight per image. A whole-number weight w is the same as listing the image w times.
+Images can be weighted: an integer weight w is equivalent to listing an image w times.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ def ranked_average_precision(
 ) -> float:
     """Compute the average precision of a ranking in which some positives may have been missed.
 
-    For a prediction that misses a present class, ``hits`` is False and the positive is counted in
-    ``n_positives``: it is a false positive and a false negative at once (paper, section 6).
+    For a prediction that misses a present class, ``hits`` is False and the positive is counted in ``n_positives``:
+    it is both a false positive and a false negative (paper, section 6).
 
     Args:
         scores: (n,) scores of the predictions, higher is more confident.
         hits: (n,) bool, True for true positives.
-        n_positives: (weighted) number of positives, including missed ones.
+        n_positives: number of positives (weighted), including missed ones.
         flavour: see `APFlavour`.
-        weights: (n,) finite, not negative; None gives every prediction the weight 1.
+        weights: (n,) finite and non-negative; None weights all predictions equally.
 
     Returns:
         A number between 0 and 1; NaN if there are no positives.
@@ -67,15 +67,15 @@ def average_precision(
 
     Args:
         scores: (N,) one score per image, higher is more confident.
-        labels: (N,) +1 present, −1 absent, 0 ignored. Absent is −1, not 0.
+        labels: (N,) +1 present, −1 absent (not 0), 0 ignored.
         flavour: see `APFlavour`.
-        weights: (N,) finite, not negative; None gives every image the weight 1.
+        weights: (N,) finite and non-negative; None weights all images equally.
 
     Returns:
         A number between 0 and 1; NaN if no image has the label +1.
 
     Raises:
-        ConfigurationError: a score that counts is NaN, or the flavour is unknown.
+        ConfigurationError: the score of a known pair is NaN, or the flavour is unknown.
         ValueError: shapes differ, a label is not −1, 0 or +1, or a weight is negative.
     """
     score = np.asarray(scores, dtype=np.float64).reshape(-1)
@@ -99,7 +99,7 @@ def classification_ranking(
         flavour: see `APFlavour`.
 
     Raises:
-        ConfigurationError: a score that counts is NaN, or the flavour is unknown.
+        ConfigurationError: the score of a known pair is NaN, or the flavour is unknown.
         ValueError: shapes differ, or a label is not −1, 0 or +1.
     """
     label = np.asarray(labels)
@@ -113,7 +113,7 @@ def classification_ap(
 ) -> Float64Array:
     """Compute the classification average precision of every class.
 
-    The arguments and errors are those of `classification_ranking`.
+    For arguments and errors, see `classification_ranking`.
 
     Returns:
         (K,) float64; NaN for classes without positives.

@@ -1,10 +1,10 @@
 """Percentile bootstrap confidence intervals over images.
 
-Each resample draws N of N images with replacement, each image with all its classes. A resample is a whole-number
-weight per image, so a metric sorts its scores once, and only sums differ between resamples.
+Each resample draws N of N images with replacement, each image with all its classes. A resample is represented by
+an integer weight per image, so a metric sorts its scores only once, and only sums differ between resamples.
 
-In a resample without positives of a class, that class has no value (NaN): the resample is left out of the class's
-interval, and its mean is over the other classes.
+In a resample without positives of a class, that class has no value (NaN): the class's interval omits the resample,
+and the mean of the resample is over the other classes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _CHUNK = 2**19
-"""Weights in memory at once, resamples times images: a few arrays of 4 MiB."""
+"""Maximum number of weights in memory (resamples times images): a few arrays of 4 MiB."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Interval:
     """A value measured on all images, with its bootstrap interval.
 
     Attributes:
-        estimate: the value on the images themselves.
+        estimate: the value on the original images.
         low: lower end; NaN if no resample had a value.
         high: upper end; NaN if no resample had a value.
     """
@@ -89,7 +89,7 @@ def _check(metric: WeightedMetric, resamples: int, level: float) -> None:
 
 
 def _draws(n_images: int, resamples: int, seed: int) -> Iterator[Float64Array]:
-    """Yield chunks of (b, N) weights, b summing to ``resamples``; the numbers do not depend on the chunk size."""
+    """Yield chunks of (b, N) weights, ``resamples`` rows in total; the values do not depend on the chunk size."""
     generator = np.random.default_rng(seed)
     probabilities = np.full(n_images, 1 / n_images)
     step = max(1, _CHUNK // n_images)
@@ -125,7 +125,7 @@ def bootstrap_intervals(
             precision) or `freeloc.metrics.pointing_game.HitCounts` (pointing game).
         resamples: number of resamples.
         level: fraction of the resamples inside an interval; the rest is split equally between both ends.
-        seed: seed of the draws; equal seeds give equal intervals.
+        seed: seed of the draws; equal seeds yield equal intervals.
 
     Raises:
         ConfigurationError: no resamples, or a level outside (0, 1).
@@ -148,8 +148,8 @@ def paired_bootstrap(
 ) -> PairedBootstrap:
     """Compute intervals of the difference between two metrics on the same images, first minus second.
 
-    Both metrics use the same draws, so effects of a draw on both cancel. The mean is over the classes that have a
-    value in both.
+    Both metrics use the same draws, so effects common to both cancel. The mean is over the classes that have a
+    value in both metrics.
 
     Args:
         first: a metric of the images.
@@ -166,12 +166,14 @@ def paired_bootstrap(
     _check(first, resamples, level)
     if first.n_images != second.n_images:
         raise ValueError(
-            f"the metrics have {first.n_images} and {second.n_images} images, which is not a pair"
+            f"the metrics have {first.n_images} and {second.n_images} images: compare metrics of the same images"
         )
     ones = np.ones((1, first.n_images))
     one, other = first.values(ones)[0], second.values(ones)[0]
     if one.shape != other.shape:
-        raise ValueError(f"the metrics have {len(one)} and {len(other)} classes, which is not a pair")
+        raise ValueError(
+            f"the metrics have {len(one)} and {len(other)} classes: compare metrics of the same classes"
+        )
     draws = _draws(first.n_images, resamples, seed)
     resampled = np.concatenate([first.values(weights) - second.values(weights) for weights in draws])
     classes, mean = _intervals(one - other, resampled, level)

@@ -1,7 +1,7 @@
-"""Calibration of probabilities: of all pairs with probability 0.7, is the class present in seven out of ten?
+"""Calibration of probabilities: among pairs with probability 0.7, is the class present in seven out of ten?
 
 A pair is an image and a class; pairs with label 0 are left out. Errors are averaged in two ways: *pooled* sorts
-the pairs of all classes into one set of bins, *per class* sorts each class into bins of its own.
+the pairs of all classes into one set of bins, *per class* sorts each class into separate bins.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class CalibrationOptions:
-    """How probabilities are sorted into bins; docs/metrics.md explains each default.
+    """Options for sorting probabilities into bins; docs/metrics.md explains each default.
 
     Attributes:
         bins: number of bins.
@@ -50,20 +50,20 @@ class CalibrationOptions:
         check_choice("calibration_binning", self.binning, Binning)
         if self.bins < 1:
             raise ConfigurationError(
-                f"number of calibration bins is {self.bins}: it must be at least 1, such as 15",
+                f"the number of calibration bins is {self.bins}: it must be at least 1, such as 15",
                 parameter="calibration_bins",
             )
 
 
 @dataclass(frozen=True, eq=False)
 class ReliabilityBins:
-    """Pairs in bins of their probability, for a reliability diagram.
+    """Pairs sorted into bins by probability, for a reliability diagram.
 
     Attributes:
         edges: (B + 1,) float64, ascending from 0 to 1. A probability on an edge belongs to the bin above it.
         counts: (B,) float64, number of pairs in each bin.
-        probability: (B,) float64, their mean probability; NaN in empty bins.
-        frequency: (B,) float64, fraction of them whose class is present; NaN in empty bins.
+        probability: (B,) float64, mean probability in each bin; NaN in empty bins.
+        frequency: (B,) float64, fraction of the pairs in each bin whose class is present; NaN in empty bins.
     """
 
     edges: Float64Array
@@ -82,7 +82,7 @@ class ReliabilityBins:
 def _check_pairs(
     probabilities: npt.ArrayLike, labels: npt.ArrayLike
 ) -> tuple[Float64Array, BoolArray, BoolArray]:
-    """Return (N, K) probabilities, which classes are present, and which pairs are known."""
+    """Return (N, K) arrays: the probabilities, whether classes are present, and whether pairs are known."""
     probability, label = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
     if probability.shape != label.shape or probability.ndim != 2:
         raise ValueError(f"probabilities {probability.shape} and labels {label.shape} must both be (N, K)")
@@ -104,25 +104,25 @@ def _divide(sums: Float64Array, counts: Float64Array) -> Float64Array:
 
 
 def _edges(probability: Float64Array, options: CalibrationOptions) -> Float64Array:
-    """Compute ascending edges from 0 to 1; where many probabilities are equal, fewer bins than requested."""
+    """Return ascending edges from 0 to 1; if many probabilities are equal, there are fewer bins than requested."""
     if options.binning == "width" or not len(probability):
         return np.linspace(0, 1, options.bins + 1)
     ordered = np.sort(probability)
-    # Each bin starts at its first member, so members of equal probability stay together.
+    # Each bin starts at its first member, so members with equal probabilities stay together.
     inner = ordered[(len(ordered) * np.arange(1, options.bins)) // options.bins]
     inner = np.unique(inner[(inner > ordered[0]) & (inner < 1)])
     return np.concatenate(([0.0], inner, [1.0]))
 
 
 def _bin_of(probability: Float64Array, edges: Float64Array) -> IntpArray:
-    """Find the bin of each probability; 1 belongs to the last bin."""
+    """Return the bin of each probability; 1 belongs to the last bin."""
     return np.minimum(np.searchsorted(edges, probability, side="right") - 1, len(edges) - 2)
 
 
 def reliability_bins(
     probabilities: npt.ArrayLike, labels: npt.ArrayLike, options: CalibrationOptions | None = None
 ) -> ReliabilityBins:
-    """Sort all known pairs into bins of their probability, all classes together.
+    """Sort all known pairs into bins by probability, with all classes pooled.
 
     Args:
         probabilities: (N, K) from 0 to 1.
@@ -130,7 +130,7 @@ def reliability_bins(
         options: the bins; None: the defaults.
 
     Raises:
-        ConfigurationError: a probability that counts is not between 0 and 1.
+        ConfigurationError: the probability of a known pair is not between 0 and 1.
         ValueError: shapes differ, or a label is not −1, 0 or +1.
     """
     probability, present, known = _check_pairs(probabilities, labels)
@@ -148,9 +148,9 @@ def reliability_bins(
 def calibration_error(
     probabilities: npt.ArrayLike, labels: npt.ArrayLike, options: CalibrationOptions | None = None
 ) -> float:
-    """Compute the expected calibration error over all known pairs, pooled; NaN if no pair is known.
+    """Compute the pooled expected calibration error over all known pairs; NaN if no pair is known.
 
-    The arguments and errors are those of `reliability_bins`.
+    For arguments and errors, see `reliability_bins`.
     """
     return reliability_bins(probabilities, labels, options).error
 
@@ -159,8 +159,8 @@ def calibration_error(
 class CalibrationError(WeightedMetric):
     """Expected calibration error of N images, as a weighted metric.
 
-    The bins are those of the unweighted images under every weighting; bins of equal mass would otherwise change
-    from one resample to the next.
+    Every weighting uses the bins of the unweighted images; bins of equal mass would otherwise change from one
+    resample to the next.
 
     Attributes:
         probabilities: (N, K) from 0 to 1.
@@ -169,7 +169,7 @@ class CalibrationError(WeightedMetric):
         pooled: whether to compute one value over the pairs of all classes, or one value per class.
 
     Raises:
-        ConfigurationError: a probability that counts is not between 0 and 1.
+        ConfigurationError: the probability of a known pair is not between 0 and 1.
         ValueError: shapes differ, or a label is not −1, 0 or +1.
     """
 
@@ -190,10 +190,10 @@ class CalibrationError(WeightedMetric):
         """Compute the error for B weightings of the images.
 
         Args:
-            weights: (B, N), not negative; a whole number w counts an image w times.
+            weights: (B, N), non-negative; an integer weight w counts an image w times.
 
         Returns:
-            (B, 1) float64 if pooled, else (B, K); NaN where no pair is known under a weighting.
+            (B, 1) float64 if pooled, else (B, K); NaN where a weighting contains no known pair.
         """
         weight = self._weight_rows(weights)
         probability, present, known = _check_pairs(self.probabilities, self.labels)
@@ -207,7 +207,7 @@ class CalibrationError(WeightedMetric):
         self, probability: Float64Array, present: BoolArray, known: BoolArray, weight: Float64Array
     ) -> Float64Array:
         edges = _edges(probability[known], self.options)
-        # What each image adds to the gap of each bin; a weighting then only sums rows.
+        # Contribution of each image to the gap of each bin; a weighting then only sums rows.
         gaps = np.zeros((len(probability), len(edges) - 1))
         rows = np.nonzero(known)[0]
         np.add.at(gaps, (rows, _bin_of(probability[known], edges)), (present - probability)[known])
@@ -218,7 +218,7 @@ class CalibrationError(WeightedMetric):
 class BrierScore(WeightedMetric):
     """Mean squared difference between probability and presence (1 or 0), as a weighted metric.
 
-    The attributes and errors are those of `CalibrationError`.
+    For attributes and errors, see `CalibrationError`.
     """
 
     probabilities: npt.ArrayLike
@@ -234,7 +234,7 @@ class BrierScore(WeightedMetric):
         return len(np.asarray(self.labels))
 
     def values(self, weights: npt.ArrayLike) -> Float64Array:
-        """Compute the score for B weightings of the images; arguments and shapes as in `CalibrationError`."""
+        """Compute the score for B weightings of the images; for arguments and shapes, see `CalibrationError`."""
         weight = self._weight_rows(weights)
         probability, present, known = _check_pairs(self.probabilities, self.labels)
         squares = np.where(known, (present - probability) ** 2, 0.0)
@@ -248,7 +248,7 @@ class BrierScore(WeightedMetric):
 def brier_score(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """Compute the mean squared difference between probability and presence over all known pairs.
 
-    The arguments and errors are those of `reliability_bins`; NaN if no pair is known.
+    The result is NaN if no pair is known. For arguments and errors, see `reliability_bins`.
     """
     return float(BrierScore(probabilities, labels, pooled=True).per_class[0])
 
@@ -259,7 +259,7 @@ class CalibrationResult:
 
     Attributes:
         error: expected calibration error over all pairs, pooled.
-        per_class: calibration error of each class in its own bins, and the mean over classes.
+        per_class: calibration error of each class, in separate bins, and the mean over classes.
         brier: Brier score over all pairs.
         options: the bins.
     """
@@ -290,7 +290,7 @@ def measure_calibration(
         seed: seed of the draws.
 
     Raises:
-        ConfigurationError: a probability that counts is not between 0 and 1, or there are no resamples.
+        ConfigurationError: the probability of a known pair is not between 0 and 1, or there are no resamples.
         DatasetError: there are no images.
         ValueError: shapes differ, or a label is not −1, 0 or +1.
     """

@@ -2,12 +2,12 @@
 
 Each detection is matched with the annotated box of its class and image that it overlaps most (intersection over
 union). If the overlap reaches the threshold, the highest-scoring detection of an annotated box is a true positive
-and every other one a false positive; a detection below the threshold is a false positive. Detections that match a
-box flagged difficult or crowd are left out, and so is that box.
+and all others are false positives; detections below the threshold are false positives. Boxes flagged difficult or
+crowd are left out, along with the detections that match them.
 
-Boxes are edges in image coordinates (`freeloc.geometry.grid`). The devkit counts pixels from the first to the
-last, both included; dataset readers convert these to edges one pixel further apart, so that widths, heights,
-areas and overlaps here equal the devkit's.
+Boxes are edges in image coordinates (`freeloc.geometry.grid`). The devkit specifies the first and the last pixel,
+inclusive; dataset readers convert them to edges one pixel further apart, so that widths, heights, areas and
+overlaps equal the devkit's.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ __all__ = [
 ]
 
 BOX_IOU = (0.5, 0.3, 0.1)
-"""Overlaps at which boxes are evaluated: VOC's, and two that tolerate boxes around a part of an object."""
+"""IoU thresholds at which boxes are evaluated: VOC's, and two that accept boxes around parts of an object."""
 
 _CHUNK = 2**21
-"""Weights in memory at once, resamples times detections: a few arrays of 16 MiB."""
+"""Maximum number of weights in memory (resamples times detections): a few arrays of 16 MiB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +49,8 @@ class _Matches:
     """The annotated box that each detection overlaps most.
 
     Attributes:
-        target: (M,) index of the annotated box, −1 where the detection overlaps none of its class.
-        overlap: (M,) float64 intersection over union with it, 0 where there is none.
+        target: (M,) index of the annotated box; −1 if the detection overlaps no box of its class.
+        overlap: (M,) float64 intersection over union with that box; 0 without one.
     """
 
     target: IntpArray
@@ -63,13 +63,13 @@ class _Matches:
         group = detections.image * n_classes + detections.label
         first = np.searchsorted(groups[order], group, side="left")
         counts = np.searchsorted(groups[order], group, side="right") - first
-        # One row for each pair of a detection and a candidate box, detection by detection.
+        # One row per pair of a detection and a candidate box, grouped by detection.
         starts = np.cumsum(counts) - counts
         detection = np.repeat(np.arange(len(detections)), counts)
         candidate = order[np.arange(len(detection)) - np.repeat(starts - first, counts)]
         overlap = _paired_iou(detections.boxes[detection], ground_truth.boxes[candidate])
         target, best = np.full(len(detections), -1, dtype=np.intp), np.zeros(len(detections))
-        # Largest overlap first; of equal overlaps the box annotated first, as in the devkit's loop.
+        # Largest overlap first; among equal overlaps, the box annotated first, as in the devkit's loop.
         ranked = np.lexsort((np.arange(len(detection)), -overlap, detection))
         winners = ranked[starts[counts > 0]]
         winners = winners[overlap[winners] > 0]
@@ -91,14 +91,14 @@ def _paired_iou(first: Float64Array, second: Float64Array) -> Float64Array:
 
 @dataclass(frozen=True, eq=False)
 class DetectionRanking(WeightedMetric):
-    """The boxes of a detector in N images, ranked for each of K classes; as a metric, the average precision.
+    """Boxes of a detector in N images, ranked for each of K classes. As a metric, the average precision.
 
     Attributes:
         detections: the M boxes.
-        hits: (M,) bool, the box is a true positive.
-        counted: (M,) bool, the box is part of the ranking; includes every hit.
-        positives: (N, K) int64 numbers of objects that should be found.
-        iou: overlap that a hit requires.
+        hits: (M,) bool, whether the box is a true positive.
+        counted: (M,) bool, whether the box is part of the ranking; True for every hit.
+        positives: (N, K) int64 numbers of objects to detect.
+        iou: minimum overlap of a hit.
         flavour: see `APFlavour`.
     """
 
@@ -121,7 +121,7 @@ class DetectionRanking(WeightedMetric):
 
     @cached_property
     def _rankings(self) -> tuple[tuple[IntpArray, Ranking], ...]:
-        """For each class, a ranking whose rows are boxes and missed objects, and the image of each row."""
+        """For each class, a ranking of boxes and missed objects, and the image of each of its rows."""
         found = np.zeros_like(self.positives)
         np.add.at(found, (self.detections.image[self.hits], self.detections.label[self.hits]), 1)
         missed = self.positives - found
@@ -132,9 +132,9 @@ class DetectionRanking(WeightedMetric):
         hits = np.append(self.hits[members], np.zeros(missed.sum(), dtype=np.bool_))
         positives = hits.copy()
         positives[len(members) :] = True
-        # A missed object has a row of its own, so that positives can be weighted. It ranks below every box,
-        # where nothing is found any more and no flavour of AP is affected: scores are replaced by their ranks,
-        # counted from 0, which leaves −1 for missed objects even where a score is −inf.
+        # Missed objects have rows too, so that positives can be weighted. They rank below all boxes, where
+        # they affect no flavour of AP: scores are replaced with their ranks, counted from 0, which leaves −1
+        # for missed objects even if a score is −inf.
         ranks = np.unique(self.detections.score[members], return_inverse=True)[1].astype(np.float64)
         scores = np.append(ranks, np.full(missed.sum(), -1.0))
         image = np.append(self.detections.image[members], np.repeat(np.arange(self.n_images), missed))
@@ -147,10 +147,10 @@ class DetectionRanking(WeightedMetric):
         """Compute the average precision of every class for B weightings of the images.
 
         Args:
-            weights: (B, N), not negative; a whole number w counts an image w times.
+            weights: (B, N), non-negative; an integer weight w counts an image w times.
 
         Returns:
-            (B, K) float64; NaN where a class has no object under a weighting.
+            (B, K) float64; NaN where a weighting contains no object of a class.
         """
         weight = self._weight_rows(weights)
         result = np.empty((len(weight), self.n_classes))
@@ -170,7 +170,7 @@ class DetectionRanking(WeightedMetric):
 
 
 def check_iou(iou: float) -> None:
-    """Raise an error unless an overlap is above 0 and at most 1.
+    """Check that an IoU threshold is in (0, 1].
 
     Raises:
         ConfigurationError: it is not.
@@ -188,17 +188,17 @@ def detection_rankings(
     ious: Sequence[float] = BOX_IOU,
     flavour: APFlavour = "area",
 ) -> tuple[DetectionRanking, ...]:
-    """Match detections with annotated boxes and rank them, once per overlap.
+    """Match detections with annotated boxes and rank them, once per IoU threshold.
 
     Args:
         detections: the boxes of the detector.
         ground_truth: the annotated boxes of the N images.
         n_classes: number of classes, K.
-        ious: intersection over union that a hit requires, inclusive; each above 0 and at most 1.
+        ious: IoU thresholds in (0, 1]; an overlap equal to the threshold is a hit.
         flavour: see `APFlavour`.
 
     Raises:
-        ConfigurationError: an overlap is outside (0, 1], or the flavour is unknown.
+        ConfigurationError: an IoU threshold is outside (0, 1], or the flavour is unknown.
         ValueError: an image or class index is outside its range.
     """
     check_choice("flavour", flavour, APFlavour)
@@ -230,7 +230,7 @@ def detection_ranking(
     iou: float = 0.5,
     flavour: APFlavour = "area",
 ) -> DetectionRanking:
-    """Rank detections at one overlap; the other arguments and the errors are those of `detection_rankings`."""
+    """Rank detections at one IoU threshold; for arguments and errors, see `detection_rankings`."""
     return detection_rankings(detections, ground_truth, n_classes, (iou,), flavour)[0]
 
 
@@ -241,12 +241,12 @@ def detection_ap(
     ious: Sequence[float] = BOX_IOU,
     flavour: APFlavour = "area",
 ) -> Float64Array:
-    """Compute the average precision of boxes at several overlaps.
+    """Compute the average precision of boxes at several IoU thresholds.
 
-    The arguments and errors are those of `detection_rankings`.
+    For arguments and errors, see `detection_rankings`.
 
     Returns:
-        (T, K) float64, one row per overlap; NaN for classes without objects.
+        (T, K) float64, one row per IoU threshold; NaN for classes without objects.
     """
     rankings = detection_rankings(detections, ground_truth, n_classes, ious, flavour)
     return np.stack([ranking.per_class for ranking in rankings]) if rankings else np.empty((0, n_classes))

@@ -1,4 +1,4 @@
-"""Scored boxes of a detector as arrays, the form in which metrics read them."""
+"""Scored boxes of a detector, as arrays for metrics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Detections", "best_boxes"]
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """The scored boxes of a detector in N images, in any order.
+    """Scored boxes of a detector in N images, in any order.
 
     Attributes:
         image: (M,) index of each box's image.
@@ -37,12 +37,12 @@ class Detections:
     def __post_init__(self) -> None:
         columns = (self.image, self.label, self.score)
         if self.boxes.shape != (len(self.image), 4) or {a.shape for a in columns} != {(len(self.image),)}:
-            raise ValueError("detections need (M,) image, label and score, and (M, 4) boxes")
+            raise ValueError("detections must have (M,) image, label and score, and (M, 4) boxes")
         if not (self.boxes[:, :2] <= self.boxes[:, 2:]).all():
-            raise ValueError("a box needs x1 ≤ x2 and y1 ≤ y2, and no NaN")
+            raise ValueError("boxes must have x1 ≤ x2 and y1 ≤ y2, and no NaN")
         if np.isnan(self.score).any():
             raise ConfigurationError(
-                "a detection has the score NaN and cannot be ranked: check the detector that computed it",
+                "the score of a detection is NaN, which cannot be ranked: check the detector that computed it",
                 parameter="score",
             )
 
@@ -57,7 +57,7 @@ class Detections:
         score: npt.ArrayLike = (),
         boxes: npt.ArrayLike = (),
     ) -> Detections:
-        """Build detections from lists; without arguments, an empty set."""
+        """Build detections from lists; empty without arguments."""
         return cls(
             np.asarray(image, dtype=np.intp).reshape(-1),
             np.asarray(label, dtype=np.intp).reshape(-1),
@@ -67,7 +67,7 @@ class Detections:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Detections]) -> Detections:
-        """Join the detections of N images, one part per image, numbered in the order of the parts."""
+        """Join the detections of N images, one part per image; images are numbered in the order of the parts."""
         every = (cls.build(), *parts)
         return cls(
             np.repeat(np.arange(len(parts)), [len(part) for part in parts]).astype(np.intp),
@@ -77,7 +77,7 @@ class Detections:
         )
 
     def check(self, n_images: int, n_classes: int) -> None:
-        """Raise an error unless every image index is below ``n_images`` and every class index below ``n_classes``.
+        """Check that every image index is below ``n_images`` and every class index below ``n_classes``.
 
         Raises:
             ValueError: an index is outside its range.
@@ -88,10 +88,10 @@ class Detections:
 
 
 def best_boxes(detections: Detections, n_images: int, n_classes: int) -> tuple[Float64Array, Float64Array]:
-    """Turn the highest-scoring box of every image and class into a score and a point (paper, section 6, R-CNN).
+    """Convert the highest-scoring box of every image and class to a score and a point (paper, section 6, R-CNN).
 
     Args:
-        detections: all boxes; of boxes with equal scores, the first is used.
+        detections: all boxes; among boxes with equal scores, the first is used.
         n_images: number of images, N.
         n_classes: number of classes, K.
 
@@ -104,7 +104,8 @@ def best_boxes(detections: Detections, n_images: int, n_classes: int) -> tuple[F
     detections.check(n_images, n_classes)
     scores = np.full((n_images, n_classes), -np.inf)
     points = np.full((n_images, n_classes, 2), np.nan)
-    # The last value written to an entry stays, so the best box is written last, and of equal ones the first.
+    # The last value written to an entry remains, so boxes are written from worst to best, ties in reverse
+    # order.
     order = np.argsort(-detections.score, kind="stable")[::-1]
     image, label = detections.image[order], detections.label[order]
     scores[image, label] = detections.score[order]

@@ -1,4 +1,4 @@
-"""Annotated boxes as arrays, the form in which metrics read them."""
+"""Annotated boxes, as arrays for metrics."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["GroundTruth"]
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """The annotated boxes of N images.
+    """Annotated boxes of N images.
 
     Attributes:
         image: (M,) index of each box's image.
         label: (M,) class index.
         boxes: (M, 4) float64 ``x1, y1, x2, y2``, edges in image pixels, x1 ≤ x2 and y1 ≤ y2.
-        difficult: (M,) bool, VOC's flag.
-        crowd: (M,) bool, COCO's flag: the box surrounds a group of objects.
+        difficult: (M,) bool, VOC's flag for objects that are hard to recognize.
+        crowd: (M,) bool, COCO's flag for boxes around groups of objects.
         n_images: number of images, N, including those without boxes.
 
     Raises:
@@ -40,9 +40,9 @@ class GroundTruth:
     def __post_init__(self) -> None:
         columns = (self.image, self.label, self.difficult, self.crowd)
         if self.boxes.shape != (len(self.image), 4) or {a.shape for a in columns} != {(len(self.image),)}:
-            raise ValueError("ground truth needs (M, 4) boxes and (M,) image, label, difficult and crowd")
+            raise ValueError("ground truth must have (M, 4) boxes and (M,) image, label, difficult and crowd")
         if not (self.boxes[:, :2] <= self.boxes[:, 2:]).all():
-            raise ValueError("a box needs x1 ≤ x2 and y1 ≤ y2, and no NaN")
+            raise ValueError("boxes must have x1 ≤ x2 and y1 ≤ y2, and no NaN")
         if ((self.image < 0) | (self.image >= self.n_images)).any():
             raise ValueError(f"a box has an image index outside 0..{self.n_images - 1}")
 
@@ -89,12 +89,12 @@ class GroundTruth:
         )
 
     def boxes_of(self, image: int, label: int) -> Float64Array:
-        """Select the boxes of one class in one image, as an (m, 4) array."""
+        """Return the boxes of one class in one image as an (m, 4) array."""
         boxes: Float64Array = self.boxes[(self.image == image) & (self.label == label)]
         return boxes
 
     def check(self, n_classes: int) -> None:
-        """Raise an error unless every class index is below ``n_classes``.
+        """Check that every class index is below ``n_classes``.
 
         Raises:
             ValueError: a class index is outside its range.

@@ -1,7 +1,7 @@
 """Location average precision: does the predicted point fall on an object of its class (paper, section 6)?
 
-The paper defines the metric in one paragraph and released no code for it. Each choice that the paragraph leaves
-open is a field of `LocationOptions`; docs/metrics.md explains the defaults.
+The paper defines the metric in one paragraph, and its authors released no code. Each choice that the paragraph
+leaves open is a field of `LocationOptions`; docs/metrics.md explains the defaults.
 
 Points and boxes are in image coordinates (`freeloc.geometry.grid`): pixels of the upright original image, the
 center of the top-left pixel at (0.5, 0.5), boxes ``x1, y1, x2, y2`` as edges.
@@ -49,7 +49,7 @@ class LocationOptions:
         tolerance_frame: see `ToleranceFrame`.
         distance: see `BoxDistance`.
         difficult: see `FlaggedBoxPolicy`; for boxes with VOC's difficult flag.
-        crowd: see `FlaggedBoxPolicy`; for COCO's crowd boxes, including those that are difficult too.
+        crowd: see `FlaggedBoxPolicy`; for COCO's crowd boxes, including those also flagged difficult.
         flavour: see `APFlavour`.
 
     Raises:
@@ -73,7 +73,7 @@ class LocationOptions:
         check_choice("flavour", self.flavour, APFlavour)
         if not 0 <= self.tolerance < np.inf:
             raise ConfigurationError(
-                f"tolerance of location AP is {self.tolerance:g}: it must be 0 or more pixels",
+                f"the tolerance of location AP is {self.tolerance:g} pixels: it must be 0 or more",
                 parameter="tolerance",
             )
 
@@ -85,7 +85,7 @@ def location_outcomes(
     labels: npt.ArrayLike,
     options: LocationOptions | None = None,
 ) -> Outcomes:
-    """Decide for each predicted point whether it falls on an object of its class.
+    """Determine for each predicted point whether it falls on an object of its class.
 
     Presence depends on the labels alone, location on the boxes alone: a pair with label +1 and no box is a miss.
     A NaN point means "no location predicted" and never hits. Boundaries are inclusive.
@@ -95,7 +95,7 @@ def location_outcomes(
         sizes: N image sizes.
         ground_truth: the annotated boxes of the N images.
         labels: (N, K) +1 present, −1 absent, 0 ignored.
-        options: the choices that the paper leaves open; None: the defaults.
+        options: the choices that the paper leaves open; None for the defaults.
 
     Returns:
         (N, K) int8 `Outcome` values.
@@ -137,7 +137,7 @@ def location_ranking(outcomes: Outcomes, scores: npt.ArrayLike, flavour: APFlavo
         flavour: see `APFlavour`.
 
     Raises:
-        ConfigurationError: a score that counts is NaN, or the flavour is unknown.
+        ConfigurationError: the score of a counted pair is NaN, or the flavour is unknown.
         ValueError: shapes differ.
     """
     hits = outcomes == Outcome.HIT
@@ -153,7 +153,7 @@ class LocationResult:
 
     Attributes:
         outcomes: (N, K) int8 `Outcome` values.
-        ranking: the ranking that the bootstrap and the precision-recall curves are computed from.
+        ranking: the ranking from which the bootstrap and the precision-recall curves are computed.
         options: the options of the metric.
     """
 
@@ -203,10 +203,10 @@ def location_ap(
         labels: (N, K) +1 present, −1 absent, 0 ignored.
         scores: (N, K) classification scores.
         responses: (N, K) values of the maps at the points; required only if ``ranking`` is "response".
-        options: the choices that the paper leaves open; None: the defaults.
+        options: the choices that the paper leaves open; None for the defaults.
 
     Raises:
-        ConfigurationError: the responses are required and missing, or a score that counts is NaN.
+        ConfigurationError: the responses are required but missing, or the score of a counted pair is NaN.
         ValueError: shapes differ, or a label is not −1, 0 or +1.
     """
     options = options or LocationOptions()
@@ -218,8 +218,8 @@ def location_ap(
 class LocationAccumulator:
     """Location average precision of images that are added one at a time.
 
-    Only the outcome and the score of each pair are stored. `compute` returns exactly what `location_ap` returns
-    for all images together.
+    Only the outcome and the score of each pair are stored. The result of `compute` is identical to that of
+    `location_ap` for all images together.
     """
 
     def __init__(self, options: LocationOptions | None = None) -> None:
@@ -242,13 +242,13 @@ class LocationAccumulator:
             (K,) int8 `Outcome` values of this image.
 
         Raises:
-            ConfigurationError: the responses are required and missing, or a score that counts is NaN.
-            ValueError: shapes differ, also from those of earlier images.
+            ConfigurationError: the responses are required but missing, or the score of a counted pair is NaN.
+            ValueError: shapes differ, possibly from those of earlier images.
         """
         point, label = np.asarray(points, dtype=np.float64)[None], np.asarray(labels)[None]
         outcomes = location_outcomes(point, [size], ground_truth, label, self.options)
         ranked = _ranking_scores(scores, responses, self.options)
-        # Computed only for its checks: a NaN raises while the caller still knows which image it belongs to.
+        # Computed only for its checks, so that a NaN is reported with the image that contains it.
         location_ranking(outcomes, ranked[None])
         if self._outcomes and self._outcomes[0].shape != outcomes[0].shape:
             raise ValueError(f"an image has {outcomes.shape[1]} classes, not {len(self._outcomes[0])}")
@@ -260,10 +260,10 @@ class LocationAccumulator:
         """Compute the result over all images added so far.
 
         Raises:
-            DatasetError: no image was added.
+            DatasetError: no images were added.
         """
         if not self._outcomes:
-            raise DatasetError("no image was evaluated: add at least one image")
+            raise DatasetError("no images were added: add at least one")
         outcomes = np.stack(self._outcomes)
         ranking = location_ranking(outcomes, np.stack(self._scores), self.options.flavour)
         return LocationResult(outcomes, ranking, self.options)

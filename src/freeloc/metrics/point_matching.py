@@ -20,7 +20,6 @@ __all__ = [
     "Outcome",
     "Outcomes",
     "box_distance",
-    "center_points",
     "check_points",
     "match_points",
 ]
@@ -30,7 +29,7 @@ Outcomes = npt.NDArray[np.int8]
 
 
 class Outcome(IntEnum):
-    """How the prediction for one pair of image and class is counted."""
+    """How the prediction for a pair of image and class is counted."""
 
     ABSENT = 0
     """The class is absent: a false positive at its score."""
@@ -75,17 +74,16 @@ def match_points(
     difficult: FlaggedBoxPolicy,
     crowd: FlaggedBoxPolicy,
 ) -> Outcomes:
-    """Decide between HIT, IGNORED and MISS for every pair, from the boxes that the points reached.
+    """Classify every pair as HIT, IGNORED or MISS, based on the boxes that the points reach.
 
-    A point that reaches boxes under different policies counts as the best of them: hit before ignore before
-    miss.
+    A point that reaches boxes under different policies counts as the best of them, in the order hit, ignore, miss.
 
     Args:
         reached: (M,) bool, whether the point of the box's image and class reaches the box.
         ground_truth: the M boxes.
         shape: N and K.
         difficult: policy for difficult boxes.
-        crowd: policy for crowd boxes, including those that are difficult too.
+        crowd: policy for crowd boxes, including those also flagged difficult.
 
     Returns:
         (N, K) int8 `Outcome` values; pairs without boxes are MISS.
@@ -96,17 +94,3 @@ def match_points(
         matched = reached & (policies == policy)
         outcomes[ground_truth.image[matched], ground_truth.label[matched]] = outcome
     return outcomes
-
-
-def center_points(sizes: Sequence[Size], n_classes: int) -> Float64Array:
-    """Compute the points of the center baseline: the image center for every class (paper, section 6).
-
-    Args:
-        sizes: N image sizes.
-        n_classes: number of classes, K.
-
-    Returns:
-        (N, K, 2) float64 x and y in image pixels.
-    """
-    centers = np.array([(size.width / 2, size.height / 2) for size in sizes], dtype=np.float64)
-    return np.repeat(centers.reshape(-1, 1, 2), n_classes, axis=1)

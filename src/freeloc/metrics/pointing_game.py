@@ -1,11 +1,11 @@
-"""The pointing game of Zhang et al. (Excitation Backprop): given the class, is the point on an object of it?
+"""The pointing game of Zhang et al. (Excitation Backprop): does the point of a present class lie on its object?
 
 For every image and every class present in it, a disc of 15 pixels around the predicted point either touches a box
-of the class (hit) or does not (miss). The accuracy of a class is hits / (hits + misses), the result the mean over
-classes. Scores play no part, so the game does not measure recognition.
+of the class (hit) or does not (miss). The accuracy of a class is hits / (hits + misses); the result is the mean
+over classes. Scores are ignored, so the game does not measure recognition.
 
-A class is present where it has boxes. Points and boxes are in image coordinates (`freeloc.geometry.grid`).
-docs/metrics.md lists the differences from TorchRay, the public reference.
+A class is present in an image if it has boxes there. Points and boxes are in image coordinates
+(`freeloc.geometry.grid`). docs/metrics.md lists the differences from TorchRay, the public reference.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 PointingSet = Literal["all", "difficult"]
-"""The pairs of image and class that are played: all, or the difficult set of Zhang et al."""
+"""Which pairs of image and class are played: all, or the difficult set of Zhang et al."""
 
 DIFFICULT_AREA = 0.25
 """A pair is difficult only if the class covers less than this fraction of the image."""
@@ -51,9 +51,9 @@ class PointingOptions:
     Attributes:
         tolerance: radius of the disc, in pixels of the original image.
         reach: what the disc must touch. TorchRay: "pixel".
-        difficult: how a point counts that reaches only boxes with VOC's difficult flag. TorchRay: "hit". Pairs
+        difficult: how to count a point that reaches only boxes with VOC's difficult flag. TorchRay: "hit". Pairs
             with only difficult boxes are never played.
-        crowd: how a point counts that reaches only COCO's crowd boxes, including those that are difficult too.
+        crowd: how to count a point that reaches only COCO's crowd boxes, including those also flagged difficult.
             TorchRay: "hit". Unless it is "hit", pairs with only crowd (or difficult) boxes are not played.
 
     Raises:
@@ -71,18 +71,18 @@ class PointingOptions:
         check_choice("pointing_crowd", self.crowd, FlaggedBoxPolicy)
         if not 0 <= self.tolerance < np.inf:
             raise ConfigurationError(
-                f"tolerance of the pointing game is {self.tolerance:g}: it must be 0 or more pixels",
+                f"the tolerance of the pointing game is {self.tolerance:g} pixels: it must be 0 or more",
                 parameter="pointing_tolerance",
             )
 
 
 @dataclass(frozen=True, eq=False)
 class HitCounts(WeightedMetric):
-    """Hits among the pairs played; as a metric, the accuracy.
+    """Hits among the played pairs. As a metric, the accuracy.
 
     Attributes:
-        hits: (N, K) bool, the point hit; only where the pair was played.
-        played: (N, K) bool, the pair was played.
+        hits: (N, K) bool, whether the point is a hit; False for pairs that were not played.
+        played: (N, K) bool, whether the pair was played.
     """
 
     hits: BoolArray
@@ -90,7 +90,7 @@ class HitCounts(WeightedMetric):
 
     def __post_init__(self) -> None:
         if self.hits.ndim != 2 or self.hits.shape != self.played.shape or (self.hits & ~self.played).any():
-            raise ValueError("hit counts need two (N, K) arrays, with hits only where a pair was played")
+            raise ValueError("hit counts must be two (N, K) arrays, with hits only where a pair was played")
 
     @property
     def n_images(self) -> int:
@@ -101,10 +101,10 @@ class HitCounts(WeightedMetric):
         """Compute the accuracy of every class for B weightings of the images.
 
         Args:
-            weights: (B, N), not negative; a whole number w counts an image w times.
+            weights: (B, N), non-negative; an integer weight w counts an image w times.
 
         Returns:
-            (B, K) float64; NaN where a class was never played under a weighting.
+            (B, K) float64; NaN where a weighting contains no played pair of a class.
         """
         weight = self._weight_rows(weights)
         hits = weight @ self.hits.astype(np.float64)
@@ -115,11 +115,11 @@ class HitCounts(WeightedMetric):
 
 @dataclass(frozen=True, eq=False)
 class PointingResult:
-    """The pointing game of K classes on N images.
+    """Result of the pointing game for K classes on N images.
 
     Attributes:
         outcomes: (N, K) int8 `freeloc.metrics.point_matching.Outcome` values.
-        counts: the hit counts that the bootstrap is computed from.
+        counts: the hit counts from which the bootstrap is computed.
     """
 
     outcomes: Outcomes
@@ -143,7 +143,7 @@ class PointingResult:
 
 
 def union_area(boxes: npt.ArrayLike) -> float:
-    """Compute the exact area covered by any of (M, 4) boxes ``x1, y1, x2, y2``, in squares of their unit.
+    """Compute the exact area of the union of (M, 4) boxes ``x1, y1, x2, y2``, in square pixels.
 
     The edges of all boxes, extended to lines, divide the plane into rectangles, each entirely inside or outside
     of any box.
@@ -161,7 +161,8 @@ def _pixel_distance(points: Float64Array, boxes: Float64Array) -> Float64Array:
     """Compute the straight-line distances of (M, 2) points to the nearest pixel center in (M, 4) boxes."""
     first = np.ceil(boxes[:, :2] - 0.5) + 0.5
     last = np.floor(boxes[:, 2:] - 0.5) + 0.5
-    # A box too thin to contain a pixel center is represented by the pixel that its own center lies in.
+    # A box too thin to contain a pixel center is represented by the pixel that contains the center of the
+    # box.
     middle = np.floor((boxes[:, :2] + boxes[:, 2:]) / 2) + 0.5
     first, last = np.where(last < first, middle, first), np.where(last < first, middle, last)
     nearest = np.clip(np.rint(points - 0.5) + 0.5, first, last)
@@ -171,7 +172,7 @@ def _pixel_distance(points: Float64Array, boxes: Float64Array) -> Float64Array:
 
 
 def _played(ground_truth: GroundTruth, shape: tuple[int, int], crowd: FlaggedBoxPolicy) -> BoolArray:
-    """Find the pairs with a box that is neither difficult nor an excluded crowd box, as (N, K) bool."""
+    """Return (N, K) bool: pairs with a box that is neither difficult nor an excluded crowd box."""
     eligible = np.where(ground_truth.crowd, crowd == "hit", True) & ~ground_truth.difficult
     played = np.zeros(shape, dtype=np.bool_)
     played[ground_truth.image[eligible], ground_truth.label[eligible]] = True
@@ -179,7 +180,7 @@ def _played(ground_truth: GroundTruth, shape: tuple[int, int], crowd: FlaggedBox
 
 
 def _difficult_pairs(ground_truth: GroundTruth, sizes: Sequence[Size], played: BoolArray) -> BoolArray:
-    """Find the played pairs whose class is small while another class of the image is played, as (N, K) bool."""
+    """Return (N, K) bool: played pairs whose class is small in an image with another played class."""
     selected: BoolArray = played & (played.sum(axis=1, keepdims=True) >= 2)
     pair = ground_truth.image * played.shape[1] + ground_truth.label
     order = np.argsort(pair, kind="stable")
@@ -202,7 +203,7 @@ def pointing_outcomes(
     subset: PointingSet = "all",
     options: PointingOptions | None = None,
 ) -> Outcomes:
-    """Decide between hit and miss for every pair of image and class in a set.
+    """Classify every pair of image and class in a subset as a hit or a miss.
 
     Args:
         points: (N, K, 2) x and y in image pixels; a NaN point never hits.
@@ -211,11 +212,11 @@ def pointing_outcomes(
         subset: "all": pairs with at least one box that is not difficult. "difficult": those pairs of "all" whose
             class covers less than a quarter of the image (union of all its boxes, including difficult ones)
             while another class of the image is in "all" too.
-        options: options of the game; None: the defaults.
+        options: options of the game; None for the defaults.
 
     Returns:
-        (N, K) int8 `freeloc.metrics.point_matching.Outcome` values: ABSENT without boxes, IGNORED where the
-        pair is not in the set.
+        (N, K) int8 `freeloc.metrics.point_matching.Outcome` values: ABSENT without boxes, IGNORED if the pair is
+        not in the subset.
 
     Raises:
         ConfigurationError: ``subset`` is unknown.
@@ -249,12 +250,12 @@ def pointing_game(
     subset: PointingSet = "all",
     options: PointingOptions | None = None,
 ) -> PointingResult:
-    """Play the pointing game; the arguments and errors are those of `pointing_outcomes`."""
+    """Play the pointing game; for arguments and errors, see `pointing_outcomes`."""
     return PointingResult.from_outcomes(pointing_outcomes(points, sizes, ground_truth, subset, options))
 
 
 class PointingAccumulator:
-    """The pointing game of images that are added one at a time; its result equals that of `pointing_game`."""
+    """The pointing game for images that are added one at a time; the result equals that of `pointing_game`."""
 
     def __init__(self, subset: PointingSet = "all", options: PointingOptions | None = None) -> None:
         check_choice("subset", subset, PointingSet)
@@ -269,7 +270,7 @@ class PointingAccumulator:
             (K,) int8 `freeloc.metrics.point_matching.Outcome` values of this image.
 
         Raises:
-            ValueError: shapes differ, also from those of earlier images.
+            ValueError: shapes differ, possibly from those of earlier images.
         """
         point = np.asarray(points, dtype=np.float64)[None]
         outcomes: Outcomes = pointing_outcomes(point, [size], ground_truth, self.subset, self.options)[0]
@@ -282,8 +283,8 @@ class PointingAccumulator:
         """Compute the result over all images added so far.
 
         Raises:
-            DatasetError: no image was added.
+            DatasetError: no images were added.
         """
         if not self._outcomes:
-            raise DatasetError("no image was evaluated: add at least one image")
+            raise DatasetError("no images were added: add at least one")
         return PointingResult.from_outcomes(np.stack(self._outcomes))

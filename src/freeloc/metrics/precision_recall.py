@@ -1,8 +1,8 @@
-"""Precision-recall curves and the average precision under them.
+"""Precision-recall curves and their average precision.
 
-**Ties.** Predictions with equal scores share one threshold: they enter the ranking together. The result
-depends on the numbers alone, never on the order in which images were read. The VOC devkit breaks ties by
-the order that its sort leaves; scikit-learn groups them as here. Without ties all three agree.
+**Ties.** Predictions with equal scores share one threshold and enter the ranking together, so the result does not
+depend on the order of images. scikit-learn groups ties in the same way; the VOC devkit breaks them by the order in
+which its sort leaves them. Without ties, all three agree.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class PrecisionRecallCurve:
 
     Attributes:
         thresholds: (T,) float64, the distinct scores in descending order.
-        precision: (T,) float64, fraction of the predictions at or above the threshold that are correct; 0 where
-            all their weights are 0.
+        precision: (T,) float64, fraction of the predictions at or above the threshold that are correct; 0 if all
+            their weights are 0.
         recall: (T,) float64, fraction of the positives found at or above the threshold; NaN without positives.
-        envelope: (T,) float64, the best precision at this recall or a higher one, which "area" integrates.
-        n_positives: (weighted) number of positives, including missed ones.
+        envelope: (T,) float64, best precision at equal or higher recall, which "area" integrates.
+        n_positives: number of positives (weighted), including missed ones.
     """
 
     thresholds: Float64Array
@@ -65,23 +65,23 @@ class Thresholds:
 
     @classmethod
     def from_scores(cls, scores: Float64Array) -> Thresholds:
-        """Sort (n,) scores and find the groups of equal ones."""
+        """Sort (n,) scores and find groups of equal scores."""
         order = np.argsort(-scores, kind="stable")
         ranked = scores[order]
-        # NaN differs from everything, so the last group ends too; comparing values keeps infinities tied.
+        # NaN differs from every value, so the last group ends too; comparison keeps infinities tied.
         return cls(order, np.flatnonzero(ranked != np.append(ranked[1:], np.nan)))
 
     def containing(self, hits: BoolArray) -> Thresholds:
         """Keep only the thresholds of groups that contain a hit.
 
-        No average precision depends on the others: at a group without a hit, recall is that of the group
-        before it, and precision is not higher.
+        Average precision does not depend on the others: a group without a hit has the recall of the group before
+        it, and no higher precision.
         """
         groups = np.searchsorted(self.ends, np.flatnonzero(hits[self.order]))
         return Thresholds(self.order, self.ends[np.unique(groups)])
 
     def counts(self, hits: BoolArray, weights: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """Count correct predictions and all predictions at or above each threshold, both weighted.
+        """Return the weighted counts of correct predictions and of all predictions at or above each threshold.
 
         Args:
             hits: (n,) bool.
@@ -101,7 +101,8 @@ class Thresholds:
 
 
 def _precision(correct: Float64Array, total: Float64Array) -> Float64Array:
-    # A threshold with no weight above it adds no recall, so any finite value will do; 0 raises nothing.
+    # A threshold with no weight above it adds no recall, so any finite value works; 0 does not raise the
+    # envelope.
     return np.divide(correct, total, out=np.zeros_like(correct), where=total > 0)
 
 
@@ -113,8 +114,8 @@ def _envelope(precision: Float64Array) -> Float64Array:
 def _eleven_points(correct: Float64Array, precision: Float64Array, n_positives: Float64Array) -> Float64Array:
     sums = np.zeros(correct.shape[:-1])
     for level in range(11):
-        # Counts are compared instead of recalls so that 3 found of 10 reaches recall 0.3, which is not a
-        # binary fraction. The slack is for fractional weights; it has no effect on whole ones.
+        # Counts are compared instead of recalls, so that 3 of 10 positives reach a recall of 0.3, which is
+        # not a binary fraction. The tolerance is for fractional weights and has no effect on integer ones.
         reached = 10 * correct >= level * n_positives[..., None] * _SLACK
         sums += np.max(np.where(reached, precision, 0.0), axis=-1, initial=0.0)
     return sums / 11
@@ -166,12 +167,12 @@ def check_weights(weights: npt.ArrayLike | None, length: int) -> Float64Array:
         return np.ones(length)
     array = check_vector("weights", weights, length)
     if not np.all(np.isfinite(array) & (array >= 0)):
-        raise ValueError("weights must be finite and not negative")
+        raise ValueError("weights must be finite and non-negative")
     return array
 
 
 def check_scores(scores: Float64Array) -> None:
-    """Raise an error if scores contain NaN.
+    """Check that scores do not contain NaN.
 
     Raises:
         ConfigurationError: a score is NaN.
@@ -183,7 +184,7 @@ def check_scores(scores: Float64Array) -> None:
 
 
 def check_labels(labels: npt.NDArray[np.generic]) -> None:
-    """Raise an error unless labels are −1, 0 or +1.
+    """Check that labels are −1, 0 or +1.
 
     Raises:
         ValueError: a label is something else.
@@ -194,7 +195,7 @@ def check_labels(labels: npt.NDArray[np.generic]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class RankedPredictions:
-    """The checked predictions of one class.
+    """Checked predictions of one class.
 
     Attributes:
         scores: (n,) float64.
@@ -216,7 +217,7 @@ class RankedPredictions:
         n_positives: float | None,
         weights: npt.ArrayLike | None,
     ) -> RankedPredictions:
-        """Check and convert predictions; the arguments and errors are those of `precision_recall_curve`."""
+        """Check and convert predictions; for arguments and errors, see `precision_recall_curve`."""
         score = np.asarray(scores, dtype=np.float64).reshape(-1)
         check_scores(score)
         hit = check_vector("hits", hits, len(score)) != 0
@@ -244,9 +245,9 @@ def precision_recall_curve(
     Args:
         scores: (n,) scores of the predictions, higher is more confident; infinities are allowed.
         hits: (n,) bool, True where the prediction is correct.
-        n_positives: (weighted) number of positives, including those that no prediction found. None: the total
-            weight of the hits, so that no positive was missed.
-        weights: (n,) finite, not negative; None gives every prediction the weight 1.
+        n_positives: number of positives (weighted), including those without a prediction. None uses the total
+            weight of the hits, which means that no positive was missed.
+        weights: (n,) finite and non-negative; None weights all predictions equally.
 
     Raises:
         ConfigurationError: a score is NaN.

@@ -1,4 +1,4 @@
-"""Images ranked by score, one ranking per class: what average precision is computed from."""
+"""Images ranked by score, one ranking per class, from which average precision is computed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["Ranking"]
 
 @dataclass(frozen=True, eq=False)
 class Ranking(WeightedMetric):
-    """N images ranked for each of K classes; as a metric, the average precision.
+    """N images ranked for each of K classes. As a metric, the average precision.
 
     Attributes:
-        scores: (N, K) float64, the values that rank the images; NaN is allowed only where not counted.
-        hits: (N, K) bool, the prediction is a true positive.
-        positives: (N, K) bool, the pair is a positive that should be found; includes every hit.
-        counted: (N, K) bool, the pair is part of the ranking; includes every positive.
+        scores: (N, K) float64, the values that rank the images; NaN only for pairs that are not counted.
+        hits: (N, K) bool, whether the prediction is a true positive.
+        positives: (N, K) bool, whether the pair is a positive; True for every hit.
+        counted: (N, K) bool, whether the pair is part of the ranking; True for every positive.
         flavour: see `APFlavour`.
     """
 
@@ -62,7 +62,7 @@ class Ranking(WeightedMetric):
 
     @cached_property
     def _sorted(self) -> tuple[tuple[IntpArray, Thresholds], ...]:
-        # Sorting does not depend on weights, so sorting each class once serves every resample.
+        # Sorting does not depend on weights, so each class is sorted once for all resamples.
         rankings = []
         for k, column in enumerate(self.counted.T):
             rows = np.flatnonzero(column)
@@ -74,10 +74,10 @@ class Ranking(WeightedMetric):
         """Compute the average precision of every class for B weightings of the images.
 
         Args:
-            weights: (B, N), not negative; a whole number w counts an image w times.
+            weights: (B, N), non-negative; an integer weight w counts an image w times.
 
         Returns:
-            (B, K) float64; NaN where a class has no positives under a weighting.
+            (B, K) float64; NaN where a weighting contains no positives of a class.
         """
         weight = self._weight_rows(weights)
         result = np.empty((len(weight), self.n_classes))

@@ -1,4 +1,4 @@
-"""The interface of metrics whose images can be weighted, and means over classes."""
+"""Interface of metrics with weighted images, and means over classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["WeightedMetric", "class_means", "mean_over_classes"]
 class WeightedMetric(ABC):
     """A metric of K classes over N images, each of which can be weighted.
 
-    An image with a whole-number weight w counts as w copies of that image. The bootstrap is built on this.
+    An image with an integer weight w counts as w copies of that image; the bootstrap relies on this.
     """
 
     @property
@@ -29,15 +29,15 @@ class WeightedMetric(ABC):
         """Compute the metric of every class for B weightings of the images.
 
         Args:
-            weights: (B, N), not negative.
+            weights: (B, N), non-negative.
 
         Returns:
-            (B, K) float64; NaN where a class has nothing to measure under a weighting.
+            (B, K) float64; NaN where the metric of a class is undefined for a weighting.
         """
 
     @cached_property
     def per_class(self) -> Float64Array:
-        """(K,) float64 value of every class; NaN where there is nothing to measure. Read-only."""
+        """(K,) float64 value of every class; NaN where it is undefined. Read-only."""
         values: Float64Array = self.values(np.ones((1, self.n_images)))[0]
         values.setflags(write=False)
         return values
@@ -55,7 +55,7 @@ class WeightedMetric(ABC):
 
 
 def class_means(values: npt.ArrayLike) -> Float64Array:
-    """Average (..., K) values over the last axis, leaving NaN out; NaN where all K are NaN."""
+    """Average (..., K) values over the last axis, ignoring NaN; NaN where all K are NaN."""
     array = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(array)
     count = known.sum(axis=-1)
@@ -65,5 +65,5 @@ def class_means(values: npt.ArrayLike) -> Float64Array:
 
 
 def mean_over_classes(values: npt.ArrayLike) -> float:
-    """Average (K,) values of classes, leaving out classes that are NaN (no positives); NaN if all are."""
+    """Average (K,) values of classes, ignoring NaN (classes without positives); NaN if all are NaN."""
     return float(class_means(np.asarray(values, dtype=np.float64).reshape(-1)))

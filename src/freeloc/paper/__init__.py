@@ -1,7 +1,7 @@
 """Reproduction of the paper's tables and figures with any backbone and dataset."""
 
 from freeloc.paper.reproduce import Reproduction
-from freeloc.paper.rows import ROWS, RowPlan, select_rows
+from freeloc.paper.row_plans import ROWS, RowPlan, select_rows
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.studies import STUDIES, Study, find_study
 from freeloc.paper.study_folder import StudyFolder

@@ -33,7 +33,7 @@ from freeloc.paper.baselines import (
 from freeloc.paper.cached_arrays import load_cached_arrays, save_cached_arrays
 from freeloc.paper.map_reader import MapReader, RowReader, features_key
 from freeloc.paper.rank_proposals import rank_proposals
-from freeloc.paper.rows import RowPlan
+from freeloc.paper.row_plans import RowPlan
 from freeloc.paper.selective_search import ProposalCache, propose_boxes
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.study_folder import StudyFolder

@@ -19,7 +19,7 @@ from freeloc.metrics import (
     WeightedMetric,
     paired_bootstrap,
 )
-from freeloc.paper.rows import RowPlan
+from freeloc.paper.row_plans import RowPlan
 
 __all__ = [
     "BOX_MEASURES",

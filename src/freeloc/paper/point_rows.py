@@ -18,7 +18,7 @@ from freeloc.inference.score_map import ScoreMap
 from freeloc.models.model import Model
 from freeloc.paper.cached_arrays import load_cached_arrays, save_cached_arrays
 from freeloc.paper.map_reader import RowReader
-from freeloc.paper.rows import RowPlan
+from freeloc.paper.row_plans import RowPlan
 
 __all__ = ["load_predictions", "point_reader", "predictions_from", "save_predictions"]
 

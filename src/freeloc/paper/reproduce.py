@@ -34,7 +34,7 @@ from freeloc.paper.map_evolution import EVOLUTION_SCALE, evolution_rows, snapsho
 from freeloc.paper.map_reader import MapReader
 from freeloc.paper.measured_rows import compare_rows, measure_boxes, measure_points
 from freeloc.paper.point_rows import load_predictions, point_reader, predictions_from, save_predictions
-from freeloc.paper.rows import MODELS, RowPlan, point_rows
+from freeloc.paper.row_plans import MODELS, RowPlan, point_rows
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.studies import Study
 from freeloc.paper.study_folder import StudyFolder
@@ -81,7 +81,7 @@ class Reproduction:
         """Train the models of rows, measure the rows, and compare them.
 
         Args:
-            rows: rows of `freeloc.paper.rows`.
+            rows: rows of `freeloc.paper.row_plans`.
         """
         settings = self._settings
         backbone = load_backbone(settings.backbone, settings.weights)

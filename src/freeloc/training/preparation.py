@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
@@ -12,7 +13,7 @@ from freeloc.features.arrays import FeatureMap
 from freeloc.features.extract import extract
 from freeloc.features.sources import FeatureSource, LiveFeatures
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.images.info import ImageInfo
+from freeloc.images.image_info import ImageInfo
 from freeloc.nn.backbones.base import Backbone, BackboneSplit
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.backbones.trainable_stages import FROZEN
@@ -37,7 +38,7 @@ class PreparedRun:
         device: device on which the head is trained.
         use_bfloat16: whether training computes products in bfloat16.
         image_info: size and content hash of each image.
-        setup: what decides the weights.
+        setup: everything that determines the final weights.
     """
 
     dataset: Dataset
@@ -94,7 +95,15 @@ def prepare_run(dataset: Dataset, settings: TrainingSettings) -> PreparedRun:
         cache=settings.cache_format if settings.cache_features else None,
     )
     return PreparedRun(
-        *(dataset, settings, backbone, split, network, device, use_bfloat16, image_info, setup)
+        dataset=dataset,
+        settings=settings,
+        backbone=backbone,
+        split=split,
+        network=network,
+        device=device,
+        use_bfloat16=use_bfloat16,
+        image_info=image_info,
+        setup=setup,
     )
 
 
@@ -115,7 +124,7 @@ def load_features(run: PreparedRun, *, quiet: bool) -> FeatureSource[FeatureMap]
         run.network,
         Pyramid(settings.recipe.scales, padding),
         image_info=run.image_info,
-        cache_folder=settings.cache_folder,
+        cache_folder=None if settings.cache_folder is None else Path(settings.cache_folder),
         cache_format=settings.cache_format,
         quiet=quiet,
     )

@@ -1,4 +1,4 @@
-"""Recipes: every number that decides how a head is trained."""
+"""Recipes: the hyperparameters of training."""
 
 from __future__ import annotations
 

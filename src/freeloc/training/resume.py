@@ -16,7 +16,7 @@ __all__ = ["ResumeState", "find_resume_state"]
 
 @dataclass(frozen=True, eq=False)
 class ResumeState:
-    """What a run folder contains of a run; nothing by default, and then the run starts from the beginning.
+    """How far a run has come; by default, it has not started.
 
     Attributes:
         finished: the model, if the run is finished.
@@ -33,7 +33,7 @@ class ResumeState:
 
 
 def find_resume_state(folder: RunFolder, setup: RunSetup, snapshots: Snapshots) -> ResumeState:
-    """Find out how far a run has come.
+    """Read from a run folder how far its run has come.
 
     Args:
         folder: the run folder; need not exist.

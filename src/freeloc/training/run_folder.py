@@ -55,9 +55,10 @@ class RunFolder:
             )
 
     def open_log(self, epochs_done: int) -> None:
-        """Prepare the log for the epochs after ``epochs_done``, dropping later lines on the next `log`.
+        """Prepare the log for the epochs after ``epochs_done``.
 
-        The log of a run that stopped between log and checkpoint has one line for an epoch that is trained again.
+        A run that stopped between log and checkpoint has logged an epoch that is trained again; `log` replaces its
+        line.
 
         Raises:
             TrainingError: the log cannot be read.

@@ -1,4 +1,4 @@
-"""The setup of a run: everything that decides its weights."""
+"""The setup of a run: everything that determines its final weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["RunSetup"]
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """What decides the weights: two runs of equal setup on the same machine type end with the same weights.
+    """Everything that determines the final weights, apart from the type of machine.
 
     Attributes:
         recipe: fields of the recipe, as plain JSON.

@@ -42,7 +42,7 @@ class TrainingSettings:
     runtime: Runtime = "auto"
     precision: Precision = "auto"
     cache_features: bool = True
-    cache_folder: Path | None = None
+    cache_folder: str | Path | None = None
     cache_format: CacheFormat = "float16"
     snapshots: tuple[int, ...] = ()
     calibration_folds: int = 0
