@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeloc.errors import ConfigurationError, FreelocError
+from freeloc.models.header import ModelFile
+from freeloc.models.registry import model_file
 from freeloc.training.recipe import RECIPES, Recipe
 
 
@@ -126,3 +128,11 @@ class TestErrors:
     )
     def test_just_within_range(self, option: str, value: object) -> None:
         assert getattr(Recipe(**{option: value}), option) == value
+
+
+def test_the_recipe_of_the_shipped_model_can_be_used_again() -> None:
+    stored = ModelFile.open(model_file("voc20")).header.manifest["recipe"]
+    recipe = Recipe(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
+    )
+    assert json.loads(json.dumps(dataclasses.asdict(recipe))) == stored
