@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeloc.errors import ConfigurationError, FreelocError
+from freeloc.io.typed_json import convert_json
 from freeloc.models.header import ModelFile
-from freeloc.models.registry import model_file
+from freeloc.models.registry import find_model
 from freeloc.training.recipe import RECIPES, Recipe
 
 
@@ -131,8 +132,6 @@ class TestErrors:
 
 
 def test_the_recipe_of_the_shipped_model_can_be_used_again() -> None:
-    stored = ModelFile.open(model_file("voc20")).header.manifest["recipe"]
-    recipe = Recipe(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
-    )
+    stored = ModelFile.open(find_model("voc20")).header.manifest["recipe"]
+    recipe = convert_json(stored, Recipe)
     assert json.loads(json.dumps(dataclasses.asdict(recipe))) == stored
