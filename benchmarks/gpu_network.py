@@ -232,7 +232,7 @@ def _replay(forward: Forward, graph: torch.cuda.CUDAGraph) -> Task:
 
 def _captured(forward: Forward, inputs: tuple[Tensor, Tensor, Tensor]) -> torch.cuda.CUDAGraph:
     # As torch requires, warm-ups on another stream initialize the libraries, which a graph cannot capture.
-    stream = torch.cuda.Stream(forward.device)  # type: ignore[no-untyped-call]
+    stream = torch.cuda.Stream(forward.device)
     stream.wait_stream(torch.cuda.current_stream(forward.device))
     with torch.cuda.stream(stream):
         for _ in range(_WARM_UPS):

@@ -234,7 +234,7 @@ def _train_plainly(workload: TrainingWorkload, trainable: Trainable) -> None:
             for index in batch.indices
         ]
         optimizer.zero_grad()
-        logistic_loss(torch.stack(scores), workload.labels(batch)).backward()  # type: ignore[no-untyped-call]
+        logistic_loss(torch.stack(scores), workload.labels(batch)).backward()
         optimizer.step()
 
 

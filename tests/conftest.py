@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
-from PIL import Image
+
+from tests.coco_files import write_instances
 
 if TYPE_CHECKING:
     from freeloc.datasets import Dataset
@@ -83,30 +83,11 @@ def tiny_scenes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="session")
 def tiny_coco(tiny_scenes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same six scenes and boxes as a COCO instances file, images beside it."""
+    """The same six scenes and boxes as a COCO instances file, with the images alongside."""
     folder = tmp_path_factory.mktemp("coco")
-    images: list[dict[str, object]] = []
-    annotations: list[dict[str, object]] = []
-    for number, sample in enumerate(tiny_scenes, start=1):
+    for sample in tiny_scenes:
         shutil.copy(sample.path, folder)
-        with Image.open(sample.path) as image:
-            width, height = image.size
-        images.append({"id": number, "file_name": sample.path.name, "width": width, "height": height})
-        for box in sample.boxes or ():
-            side = box.x2 - box.x1, box.y2 - box.y1
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": number,
-                    "category_id": box.label + 1,
-                    "bbox": [box.x1, box.y1, *side],
-                    "area": side[0] * side[1],
-                    "iscrowd": 0,
-                }
-            )
-    categories = [{"id": number, "name": name} for number, name in enumerate(tiny_scenes.classes, start=1)]
-    page = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / "instances.json").write_text(json.dumps(page))
+    write_instances(folder / "instances.json", tiny_scenes, range(1, len(tiny_scenes.classes) + 1))
     return folder / "instances.json"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from freeloc._typing import Float32Array
 from freeloc.datasets import AnnotatedBox, Dataset, Sample
 from freeloc.errors import FreelocError
 from freeloc.evaluation.annotations import Annotations, check_evaluable, ground_truth_of
@@ -21,7 +22,7 @@ from freeloc.evaluation.options import EvaluationOptions
 from freeloc.geometry.size import Size
 from freeloc.inference.fusion import localize
 from freeloc.inference.localizer import Localizer
-from freeloc.inference.result import Localization
+from freeloc.inference.result import Localization, LocationMode
 from freeloc.metrics import (
     CalibrationOptions,
     Detections,
@@ -38,6 +39,9 @@ from freeloc.metrics import (
     paired_bootstrap,
     pointing_game,
 )
+from freeloc.metrics.location_ap import LocationResult
+from freeloc.metrics.pointing_game import PointingResult
+from freeloc.metrics.ranking import Ranking
 
 CLASSES = ("cat", "dog")
 SIZE = Size(500, 400)
@@ -69,7 +73,7 @@ def by_hand() -> tuple[Dataset, Predictions]:
     paper = fused.copy()
     paper[1, 0] = 250, 200  # on the cat
     scores = np.array([[3, 0], [1, 4], [2, 3], [0, 1]], np.float32)
-    responses = {
+    responses: dict[LocationMode, Float32Array] = {
         "fused": np.array([[0.2, 0], [0.9, 0.9], [0.1, 0.8], [0, 0.1]], np.float32),
         "paper": np.array([[1, 0], [9, 9], [8, 10], [0, 1]], np.float32),
     }
@@ -132,8 +136,9 @@ def test_rows_hold_what_the_metrics_say() -> None:
         samples.append(Sample(Path(f"{number}.jpg"), labels, tuple(boxes)))
     dataset = Dataset("random", classes, tuple(samples))
     sizes = tuple(Size(*map(int, rng.integers(300, 600, 2))) for _ in range(count))
-    points = {mode: rng.uniform(0, 500, (count, 3, 2)) for mode in ("fused", "paper")}
-    responses = {mode: rng.random((count, 3), np.float32) for mode in ("fused", "paper")}
+    modes: tuple[LocationMode, ...] = ("fused", "paper")
+    points = {mode: rng.uniform(0, 500, (count, 3, 2)) for mode in modes}
+    responses = {mode: rng.random((count, 3), np.float32) for mode in modes}
     first = Predictions("one", sizes, rng.normal(size=(count, 3)).astype(np.float32), points, responses)
     second = Predictions("two", sizes, rng.normal(size=(count, 3)).astype(np.float32), points, responses)
     options = EvaluationOptions(
@@ -161,7 +166,7 @@ def test_rows_hold_what_the_metrics_say() -> None:
     ]
     assert [row.name for row in found.rows] == [name for name, *_ in wanted]
     for row, (_, item, at, strength) in zip(found.rows, wanted, strict=True):
-        results = {
+        results: dict[str, Ranking | LocationResult | PointingResult] = {
             "classification": classification_ranking(item.scores, dataset.labels, "11point"),
             "location": location_ap(
                 at, sizes, objects, dataset.labels, item.scores, strength, options.location

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from freeloc._literals import CacheFormat
 from freeloc.errors import FreelocError
 from freeloc.features.cache import FeatureCache, decode, encode, entry_bytes
 
@@ -32,7 +33,7 @@ class TestFormats:
     @given(maps)
     def test_int8_comes_back_within_half_a_step_of_each_channel(self, values: np.ndarray) -> None:
         found = decode(encode(values, "int8"))
-        assert (found.dtype, found.shape) == (np.float32, values.shape)
+        assert (found.dtype, found.shape) == (np.dtype(np.float32), values.shape)
         exact, back = values.astype(np.float64), found.astype(np.float64)
         largest = np.abs(exact).max(axis=(0, 1))
         # Half a step, and the rounding of float32.
@@ -53,7 +54,7 @@ class TestFormats:
         np.testing.assert_allclose(decode(encode(values, "int8"))[..., 1], values[..., 1], rtol=0.01)
 
     @pytest.mark.parametrize("form", ["float16", "int8"])
-    def test_bytes_are_counted_to_the_last(self, form: str, tmp_path: Path) -> None:
+    def test_bytes_are_counted_to_the_last(self, form: CacheFormat, tmp_path: Path) -> None:
         cache = FeatureCache(tmp_path, form)
         cache.store("abcd", 1.0, np.ones((12, 16, 352), np.float16))
         header = 256 if form == "int8" else 128
@@ -61,7 +62,7 @@ class TestFormats:
         assert entry_bytes(12 * 16, 352, form) <= size <= entry_bytes(12 * 16, 352, form) + header
 
     @pytest.mark.parametrize("form", ["float16", "int8"])
-    def test_numpy_reads_them(self, form: str, tmp_path: Path) -> None:
+    def test_numpy_reads_them(self, form: CacheFormat, tmp_path: Path) -> None:
         values = np.arange(24, dtype=np.float16).reshape(2, 3, 4)
         cache = FeatureCache(tmp_path, form)
         cache.store("abcd", 1.0, values)
@@ -97,7 +98,7 @@ class TestNames:
 class TestDamage:
     @pytest.mark.parametrize("form", ["float16", "int8"])
     @pytest.mark.parametrize("share", [0, 0.01, 0.1, 0.5, 0.99])
-    def test_cut_short(self, tmp_path: Path, form: str, share: float) -> None:
+    def test_cut_short(self, tmp_path: Path, form: CacheFormat, share: float) -> None:
         cache = FeatureCache(tmp_path, form)
         cache.store("abcd", 1.0, np.ones((5, 6, 7), np.float16))
         entry = cache.entry_path("abcd", 1.0)
@@ -142,7 +143,7 @@ class TestDamage:
     )
     @pytest.mark.parametrize("form", ["float16", "int8"])
     def test_any_damage_of_the_header_is_told_or_harmless(
-        self, tmp_path: Path, form: str, changes: list[tuple[int, int]]
+        self, tmp_path: Path, form: CacheFormat, changes: list[tuple[int, int]]
     ) -> None:
         cache = FeatureCache(tmp_path, form)
         cache.store("abcd", 1.0, np.zeros((3, 4, 5), np.float16))

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from freeloc.errors import FreelocError
-from freeloc.features import extract as extract_module
 from freeloc.features.cache import FeatureCache
 from freeloc.features.compute import feature_canvases
 from freeloc.features.extract import extract
@@ -57,7 +56,7 @@ class TestNumbers:
         for index in range(6):
             for scale in SCALES:
                 cells, wanted = cells_of(small, index, scale), cells_of(exact, index, scale)
-                assert (cells.shape, cells.dtype) == (wanted.shape, np.float32)
+                assert (cells.shape, cells.dtype) == (wanted.shape, np.dtype(np.float32))
                 slack = np.abs(wanted.astype(float)).max(axis=0) * 0.51 / 127
                 assert (np.abs(cells.astype(float) - wanted.astype(float)) <= slack).all()
         assert cells_of(world.extract(form="int8"), 1, 0.5).tobytes() == cells_of(small, 1, 0.5).tobytes()
@@ -270,16 +269,14 @@ class TestMistakes:
         shutil.rmtree(world.root)
         calls = world.network.calls
         usage = type(shutil.disk_usage("/"))
-        monkeypatch.setattr(
-            extract_module.shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values - 1)
-        )
+        monkeypatch.setattr(shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values - 1))
         with pytest.raises(
             FreelocError, match="choose another cache folder, store them as int8, .* or train without a cache"
         ):
             world.extract()
         assert world.network.calls == calls
         # Two bytes a value, to the byte.
-        monkeypatch.setattr(extract_module.shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values))
         world.extract()
         assert world.network.calls == 2 * calls
 
@@ -288,10 +285,10 @@ class TestMistakes:
         values = sum(cells_of(made, index, scale).size for index in range(6) for scale in SCALES)
         needed = values + 6 * len(SCALES) * 5 * 4  # and a scale for each of five channels
         usage = type(shutil.disk_usage("/"))
-        monkeypatch.setattr(extract_module.shutil, "disk_usage", lambda _place: usage(10**9, 0, needed - 1))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _place: usage(10**9, 0, needed - 1))
         with pytest.raises(FreelocError, match="GB free; choose another cache folder or train without"):
             world.extract(form="int8")
-        monkeypatch.setattr(extract_module.shutil, "disk_usage", lambda _place: usage(10**9, 0, needed))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _place: usage(10**9, 0, needed))
         world.extract(form="int8")
 
     def test_the_cache_folder_is_a_file(self, world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from freeloc._typing import Float32Array, Float64Array, Uint8Array
 from freeloc.features.arrays import Cells, FeatureMap
 from freeloc.features.cache import CacheFormat
 from freeloc.features.extract import extract
@@ -18,6 +20,7 @@ from freeloc.geometry.grid import CellLayout, Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.runtime import Network
+from freeloc.runtime.protocol import Canvas
 
 SCALES = (0.3, 0.5)
 
@@ -41,13 +44,15 @@ class Patches(Backbone):
         self.projection = nn.Identity()
         self.freeze()
 
-    def by_hand(self, canvas: np.ndarray) -> np.ndarray:
+    def by_hand(self, canvas: Uint8Array) -> Float64Array:
         """(5, rows, cols) for a canvas."""
         weight = self.state_dict()["body.0.weight"].double().numpy()
         bias = self.state_dict()["body.0.bias"].double().numpy()
         rows, cols = canvas.shape[0] // 32, canvas.shape[1] // 32
         pixels = ((canvas - 127.5) / 127.5).reshape(rows, 32, cols, 32, 3)
-        return np.einsum("iyjxc,ocyx->oij", pixels, weight) + bias[:, None, None]
+        values: Float64Array = np.einsum("iyjxc,ocyx->oij", pixels, weight)
+        values += bias[:, None, None]
+        return values
 
 
 class Counted:
@@ -64,17 +69,22 @@ class Counted:
         self.stop_at: int | None = None
         self._lock = threading.Lock()
 
-    def __call__(self, canvas: np.ndarray) -> np.ndarray:
+    def __call__(self, canvas: Canvas) -> Float32Array:
         with self._lock:
             if self.calls == self.stop_at:
                 raise KeyboardInterrupt
             self.calls += 1
         return self._network(canvas)
 
-    def run_many(self, pictures: list[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
-        self.together.append(len(pictures))
-        self.calls += len(pictures)
-        return self._network.run_many(pictures)
+    def run(self, canvas: Canvas, *inputs: Float32Array) -> tuple[Float32Array, ...]:
+        raise NotImplementedError
+
+    def run_many(
+        self, canvases: Sequence[Canvas], inputs: Sequence[tuple[Float32Array, ...]] | None = None
+    ) -> list[tuple[Float32Array, ...]]:
+        self.together.append(len(canvases))
+        self.calls += len(canvases)
+        return self._network.run_many(canvases, inputs)
 
 
 class World(NamedTuple):

@@ -12,13 +12,13 @@ from freeloc.errors import ConfigurationError, FreelocError
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size
 from freeloc.inference.boxes import (
-    DEFAULT_BOX_THRESHOLD,
     BoxOptions,
     _connected_regions,
     boxes_from_map,
 )
 from freeloc.inference.result import Localization
 from freeloc.metrics import Detections
+from freeloc.models.header import DEFAULT_BOX_THRESHOLD
 from freeloc.paper.rank_proposals import _sums, rank_proposals
 
 maps = hnp.arrays(

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from freeloc._typing import Float64Array
 from freeloc.geometry.grid import CellLayout, Grid, Padding
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
@@ -46,20 +47,21 @@ def reach(grid: Grid, at: tuple[float, float]) -> tuple[float, float]:
     return bounds[0], bounds[1]
 
 
-def fused_reach(grids: Sequence[Grid], at: tuple[float, float], lattice: Lattice) -> np.ndarray:
+def fused_reach(grids: Sequence[Grid], at: tuple[float, float], lattice: Lattice) -> Float64Array:
     """How far along x and y the fused point may lie from the blob's place.
 
     Each scale's map falls on both sides of its own nearest cell, so the sum's maximum lies among those cells:
     no farther than the coarsest scale's, but for a step of the raster. Where the middle of the image
     lies beyond the outermost cells of every scale, the map is flat there and the middle is given.
     """
-    bounds = np.max([reach(grid, at) for grid in grids], axis=0)
+    bounds: Float64Array = np.max([reach(grid, at) for grid in grids], axis=0)
     middle = (lattice.image_size.width / 2, lattice.image_size.height / 2)
     for axis in (0, 1):
         positions = np.concatenate([cell_positions(grid)[axis] for grid in grids])
         if not positions.min() < middle[axis] < positions.max():
             bounds[axis] = max(bounds[axis], abs(middle[axis] - at[axis]))
-    return bounds + (lattice.image_size.width / lattice.cols, lattice.image_size.height / lattice.rows)
+    bounds += (lattice.image_size.width / lattice.cols, lattice.image_size.height / lattice.rows)
+    return bounds
 
 
 class TestAKnownPlaceComesBack:
@@ -108,7 +110,8 @@ class TestAKnownPlaceComesBack:
     def test_an_ordinary_image_is_located_within_a_few_pixels(self) -> None:
         size, at = Size(500, 375), (311.0, 142.0)
         maps = [blob(grid, at) for grid in Pyramid(TEST_SCALES).grids(size, PADDED)]
-        for mode, bound in (("paper", 32 / 2.8 / 2 * math.sqrt(2)), ("fused", 16.0)):
+        bounds: dict[LocationMode, float] = {"paper": 32 / 2.8 / 2 * math.sqrt(2), "fused": 16.0}
+        for mode, bound in bounds.items():
             (found,) = localize(maps, ("blob",), mode=mode)
             assert math.hypot(found.x - at[0], found.y - at[1]) <= bound
 
@@ -155,7 +158,7 @@ class TestThePapersWay:
                 x, y = cell_positions(part.grid)
                 for i, j in np.ndindex(part.values.shape[1:]):
                     if part.values[k, i, j] > best:
-                        best, place = float(part.values[k, i, j]), (x[j], y[i])
+                        best, place = float(part.values[k, i, j]), (float(x[j]), float(y[i]))
             assert result.responses[k] == np.float32(best)
             assert result.points[k] == pytest.approx(place)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
+from freeloc._typing import Float64Array
 from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
 from freeloc.geometry.size import Size
@@ -52,14 +53,13 @@ def looking(scales: tuple[float, ...], mode: LocationMode, square: bool) -> Loca
     with torch.no_grad():
         head.fcb.weight.fill_(8.0)
         head.fcb.bias.fill_(-1.0)
-    padding = "square" if square else "stride"
     header = ModelHeader(
         backbone=backbone.name,
         backbone_fingerprint=backbone.fingerprint,
         classes=("bright",),
         head=head.settings,
         scales=scales,
-        padding=padding,
+        padding="square" if square else "stride",
     )
     options = LocalizerOptions(location=mode, runtime="torch", precision="float32")
     return Localizer.from_model(Model(header, head), backbone, options)
@@ -75,7 +75,7 @@ def painted(size: Size, across: float, down: float) -> tuple[np.ndarray, np.ndar
     return image, np.array([left + width / 2, top + height / 2])
 
 
-def reach(grid: Grid, place: np.ndarray) -> np.ndarray:
+def reach(grid: Grid, place: Float64Array) -> Float64Array:
     """Half a cell each way; more in the strip along a border where no cell looks from."""
     ratio = np.array(
         [grid.image_size.width / grid.content.width, grid.image_size.height / grid.content.height]
@@ -85,7 +85,8 @@ def reach(grid: Grid, place: np.ndarray) -> np.ndarray:
         centres = (16 + 32 * np.arange(count)) * ratio[axis]
         found.append(max(16 * ratio[axis], float(np.abs(centres - place[axis]).min())))
     # The resized square's edges are smoothed over a pixel or two of the canvas.
-    return np.array(found) + 2 * ratio
+    bounds: Float64Array = np.array(found) + 2 * ratio
+    return bounds
 
 
 def is_seen(grid: Grid, place: np.ndarray) -> bool:

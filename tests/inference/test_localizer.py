@@ -14,9 +14,10 @@ from PIL import ExifTags, Image
 from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError, ImageError
 from freeloc.geometry.size import Size
-from freeloc.images.decode import load_image
+from freeloc.images import canvas
+from freeloc.images.decode import ImageSource, load_image, open_reduced
 from freeloc.inference.localizer import Localizer
-from freeloc.inference.result import Localization
+from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import sigmoid
 from tests.inference.sample_inputs import EndlessImages, assert_same, noise
 
@@ -72,7 +73,7 @@ def test_exif_rotation_gives_upright_coordinates(
     "size", [Size(3000, 20), Size(20, 3000), Size(1, 1), Size(3000, 2000), Size(33, 500)]
 )
 @pytest.mark.parametrize("location", ["fused", "paper"])
-def test_images_of_odd_sizes(tiny_localizer: Localizer, size: Size, location: str) -> None:
+def test_images_of_odd_sizes(tiny_localizer: Localizer, size: Size, location: LocationMode) -> None:
     maps = tiny_localizer.score_maps(noise(size.width, size.height))
     assert_sound(tiny_localizer.localize(maps, mode=location), size)
 
@@ -135,14 +136,11 @@ def test_results_come_with_their_decoded_images(tiny_run: Path, tmp_path: Path, 
 def test_an_image_is_decoded_once(
     tiny_localizer: Localizer, tiny_scenes: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from freeloc.images import canvas
-
     decoded: list[object] = []
-    original = canvas.open_reduced
 
     def counting(source: Any, longest: int | None) -> Any:
         decoded.append(source)
-        return original(source, longest)
+        return open_reduced(source, longest)
 
     monkeypatch.setattr(canvas, "open_reduced", counting)
     paths = [sample.path for sample in tiny_scenes]
@@ -174,17 +172,18 @@ def test_several_threads_may_share_one(tiny_run: Path, tiny_localizer: Localizer
 def test_a_bad_image_in_the_middle(tiny_localizer: Localizer, tmp_path: Path) -> None:
     good = [noise(40, 30, seed) for seed in range(3)]
     (tmp_path / "bad.png").write_bytes(b"nothing")
-    images = [good[0], tmp_path / "bad.png", good[1], tmp_path / "gone.png", good[2]]
+    images: list[ImageSource] = [good[0], tmp_path / "bad.png", good[1], tmp_path / "gone.png", good[2]]
     outcomes = list(tiny_localizer.predict_stream(images))
     assert [isinstance(outcome, ImageError) for outcome in outcomes] == [False, True, False, True, False]
     assert "bad.png" in str(outcomes[1])
     assert "gone.png" in str(outcomes[3])
     for outcome, image in zip(outcomes[::2], good, strict=True):
+        assert not isinstance(outcome, ImageError)
         assert_same(outcome[0], tiny_localizer.predict(image))
         assert outcome[1] is None
 
     results = tiny_localizer.predict_many(images)
-    assert_same(next(results), outcomes[0][0])
+    assert_same(next(results), tiny_localizer.predict(good[0]))
     with pytest.raises(FreelocError, match=r"bad\.png"):
         next(results)
 
@@ -245,7 +244,12 @@ def test_both_runtimes_agree_in_float32(
 ) -> None:
     # Tolerances: 0.001 in raw scores; the points within one cell of the finest scale.
     on_torch = Localizer.load(tiny_run, runtime="torch", precision="float32")
-    images = [tiny_scenes.samples[0].path, tiny_scenes.samples[1].path, noise(61, 205), noise(7, 3)]
+    images: list[ImageSource] = [
+        tiny_scenes.samples[0].path,
+        tiny_scenes.samples[1].path,
+        noise(61, 205),
+        noise(7, 3),
+    ]
     for image in images:
         wanted, found = on_torch.predict(image), tiny_localizer.predict(image)
         np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-3, rtol=0)

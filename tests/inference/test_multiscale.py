@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from freeloc.errors import FreelocError, ImageError
+from freeloc.images.decode import ImageSource
 from freeloc.inference.localizer import Localizer
+from freeloc.runtime.torch_backend import TorchNetwork
 from tests.inference.sample_inputs import EndlessImages, noise
 
 
@@ -25,9 +27,9 @@ MIXED = [(90, 60), (60, 90), (92, 61), (50, 50), (90, 60), (300, 200), (61, 90),
 def test_in_batches_images_get_what_they_get_alone(batched: Localizer) -> None:
     images = [noise(*size, seed) for seed, size in enumerate(MIXED)]
     sizes: list[int] = []
-    hook = batched._throughput_network._backbone.register_forward_pre_hook(
-        lambda _, inputs: sizes.append(len(inputs[0]))
-    )
+    network = batched._throughput_network
+    assert isinstance(network, TorchNetwork)
+    hook = network._backbone.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     together = list(batched.predict_many(iter(images)))
     hook.remove()
     assert max(sizes) == 3
@@ -39,21 +41,24 @@ def test_in_batches_images_get_what_they_get_alone(batched: Localizer) -> None:
         np.testing.assert_allclose(found.maps, wanted.maps, atol=1e-5)
         np.testing.assert_array_equal(found.points, wanted.points)
     for maps, image in zip(batched.score_maps_many(images), images, strict=True):
-        for found, wanted in zip(maps, batched.score_maps(image), strict=True):
-            assert found.grid == wanted.grid
-            assert found.values.shape == wanted.values.shape
-            np.testing.assert_allclose(found.values, wanted.values, atol=1e-4)
-            np.testing.assert_allclose(found.aligned, wanted.aligned, atol=1e-5)
+        for score_map, expected in zip(maps, batched.score_maps(image), strict=True):
+            assert score_map.grid == expected.grid
+            assert score_map.values.shape == expected.values.shape
+            np.testing.assert_allclose(score_map.values, expected.values, atol=1e-4)
+            assert score_map.aligned is not None
+            assert expected.aligned is not None
+            np.testing.assert_allclose(score_map.aligned, expected.aligned, atol=1e-5)
 
 
 def test_in_batches_a_bad_image_keeps_its_turn(batched: Localizer, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"nothing")
-    images = [noise(40, 30), tmp_path / "bad.png", noise(41, 30), tmp_path / "gone.png"]
+    images: list[ImageSource] = [noise(40, 30), tmp_path / "bad.png", noise(41, 30), tmp_path / "gone.png"]
     outcomes = list(batched.predict_stream(images))
     assert [isinstance(outcome, ImageError) for outcome in outcomes] == [False, True, False, True]
     assert "bad.png" in str(outcomes[1])
     assert "gone.png" in str(outcomes[3])
     results = batched.predict_many(images)
+    assert not isinstance(outcomes[0], ImageError)
     np.testing.assert_array_equal(next(results).points, outcomes[0][0].points)
     with pytest.raises(FreelocError, match=r"bad\.png"):
         next(results)

@@ -19,8 +19,9 @@ from freeloc.inference.presets import PRESETS, ScalePlan
     [("location", "middle"), ("runtime", "tensorflow"), ("precision", "float8"), ("preset", "slow")],
 )
 def test_unknown_choices_are_refused(tiny_run: Path, option: str, value: str) -> None:
+    wrong: dict[str, Any] = {option: value}
     with pytest.raises(FreelocError, match=f"{option} .*{value}.*: choose"):
-        Localizer.load(tiny_run, **{option: value})
+        Localizer.load(tiny_run, **wrong)
 
 
 @pytest.mark.parametrize("scales", [(), (0.0,), (1.0, float("nan")), (1e6,)])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.special import expit
 
+from freeloc._typing import Float64Array
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size
 from freeloc.inference.result import Localization, LocationMode
@@ -34,14 +35,15 @@ def on_raster(values: np.ndarray, size: Size, mode: LocationMode = "fused") -> L
     )
 
 
-def two_blobs(first: float, second: float) -> np.ndarray:
+def two_blobs(first: float, second: float) -> Float64Array:
     """Two hills on a raster of 40×60 at (row, column) (10, 12) and (28, 45)."""
     rows, cols = np.mgrid[0:40, 0:60]
     hills = [
         (first, np.hypot(rows - 10, cols - 12)),
         (second, np.hypot(rows - 28, cols - 45)),
     ]
-    return np.maximum(*(height * np.exp(-((distance / 4) ** 2)) for height, distance in hills))
+    blobs: Float64Array = np.maximum(*(height * np.exp(-((distance / 4) ** 2)) for height, distance in hills))
+    return blobs
 
 
 class TestPeaks:

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from freeloc._literals import Preset
+from freeloc._literals import Preset, Runtime
 from freeloc.cli.options import Preset as CliPreset
 from freeloc.geometry.pyramid import TEST_SCALES
 from freeloc.inference.localizer import Localizer
@@ -30,12 +30,17 @@ def test_each_costs_more_than_the_one_before() -> None:
 
 
 def test_every_choice_is_a_preset() -> None:
-    assert list(get_args(Preset)) == [value.value for value in CliPreset] == list(PRESETS)
+    assert get_args(Preset) == tuple(PRESETS)
+    option, *_ = get_args(CliPreset)
+    assert Preset in get_args(option)
 
 
 @pytest.mark.parametrize("preset", [None, "fast", "balanced", "best"])
 def test_a_localizer_uses_the_presets_scales(tiny_run: Path, preset: Preset | None) -> None:
-    expected = (0.7, 1.0) if preset in {None, "best"} else PRESETS[preset].scales  # type: ignore[index,union-attr]
-    for runtime in ("torch", "openvino"):
-        localizer = Localizer.load(tiny_run, preset=preset, runtime=runtime)  # type: ignore[arg-type]
+    plan = None if preset is None else PRESETS[preset]
+    expected = (0.7, 1.0) if plan is None else plan.scales
+    assert (plan is None) == (preset in {None, "best"})
+    runtimes: tuple[Runtime, ...] = ("torch", "openvino")
+    for runtime in runtimes:
+        localizer = Localizer.load(tiny_run, preset=preset, runtime=runtime)
         assert localizer.pyramid.scales == expected

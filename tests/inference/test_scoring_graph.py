@@ -13,7 +13,8 @@ from freeloc.inference.scoring_graph import graph_key, int8_parts, scoring_layer
 from freeloc.inference.scoring_modules import ScoreReadout, ScoringModule
 from freeloc.models.header import ModelHeader
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.nn.head import AdaptationHead, HeadSettings
+from freeloc.nn.head import AdaptationHead
+from freeloc.nn.head_settings import HeadSettings
 
 SETTINGS = HeadSettings(1280, 2, hidden=4)
 HEADER = ModelHeader(

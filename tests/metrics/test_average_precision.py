@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from random import Random
 from typing import get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.metrics import precision_recall_curve as sklearn_curve
 
 from freeloc._literals import APFlavour
+from freeloc._typing import Float64Array
 from freeloc.errors import FreelocError
 from freeloc.metrics.average_precision import (
     average_precision,
@@ -204,7 +206,9 @@ def test_a_perfect_ranking_gives_one(labels: list[int], flavour: APFlavour) -> N
 
 @law
 @given(predictions, flavours, st.randoms(use_true_random=False))
-def test_the_order_of_the_images_does_not_matter(rows, flavour, random) -> None:
+def test_the_order_of_the_images_does_not_matter(
+    rows: list[tuple[int, int]], flavour: APFlavour, random: Random
+) -> None:
     scores, labels = zip(*rows, strict=True)
     before = average_precision(scores, labels, flavour)
     random.shuffle(rows)
@@ -215,7 +219,9 @@ def test_the_order_of_the_images_does_not_matter(rows, flavour, random) -> None:
 
 @law
 @given(predictions, flavours, st.sampled_from([np.exp, lambda x: x**3 - 5, lambda x: 1e6 * x, np.arctan]))
-def test_only_the_order_of_the_scores_matters(rows, flavour, transform) -> None:
+def test_only_the_order_of_the_scores_matters(
+    rows: list[tuple[int, int]], flavour: APFlavour, transform: Callable[[Float64Array], Float64Array]
+) -> None:
     scores, labels = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     before, after = (average_precision(x, labels, flavour) for x in (scores, transform(scores)))
     assert before == after or np.isnan([before, after]).all()
@@ -223,9 +229,10 @@ def test_only_the_order_of_the_scores_matters(rows, flavour, transform) -> None:
 
 @law
 @given(predictions, flavours, st.floats())
-def test_left_out_pairs_change_nothing(rows, flavour, score) -> None:
-    before = average_precision(*zip(*rows, strict=True), flavour)
-    after = average_precision(*zip(*rows, (score, 0), strict=True), flavour)
+def test_left_out_pairs_change_nothing(rows: list[tuple[int, int]], flavour: APFlavour, score: float) -> None:
+    scores, labels = zip(*rows, strict=True)
+    before = average_precision(scores, labels, flavour)
+    after = average_precision((*scores, score), (*labels, 0), flavour)
     assert before == after or np.isnan([before, after]).all()
 
 

@@ -114,11 +114,12 @@ def test_a_weight_is_the_image_that_many_times(
     again = np.repeat(np.arange(len(share)), weights)
     metrics: list[tuple[WeightedMetric, WeightedMetric]] = []
     for pooled in (True, False):
-        one, other = (
-            BrierScore(share, labels, pooled=pooled),
-            BrierScore(share[again], labels[again], pooled=pooled),
+        metrics.append(
+            (
+                BrierScore(share, labels, pooled=pooled),
+                BrierScore(share[again], labels[again], pooled=pooled),
+            )
         )
-        metrics.append((one, other))
         if options.binning == "width":  # bins of equal mass stay those of the images as they are
             metrics.append(
                 (

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from random import Random
 from typing import Any, get_args
 
 import numpy as np
@@ -310,7 +311,7 @@ def test_moving_points_and_boxes_together_changes_nothing(
 
 @law
 @given(seeds, all_options, st.randoms(use_true_random=False))
-def test_the_order_of_the_images_does_not_matter(seed, options, random) -> None:
+def test_the_order_of_the_images_does_not_matter(seed: int, options: LocationOptions, random: Random) -> None:
     given_scene = scene(seed)
     before = location_ap(**joined(given_scene), options=options).per_class
     order = list(range(8))

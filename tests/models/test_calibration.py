@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def test_json_and_back() -> None:
     ],
 )
 def test_numbers_out_of_range_are_refused(changes: dict[str, tuple[float, ...]], message: str) -> None:
-    sound = {"slopes": (1.0, 1.0), "offsets": (0.0, 0.0), "thresholds": (0.5, 0.5)}
+    sound: dict[str, Any] = {"slopes": (1.0, 1.0), "offsets": (0.0, 0.0), "thresholds": (0.5, 0.5)}
     with pytest.raises(ConfigurationError, match=message):
         Calibration(**(sound | changes))
 

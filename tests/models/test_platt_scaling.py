@@ -105,7 +105,7 @@ def test_a_class_with_few_positives_stays_close_to_the_others(monkeypatch: pytes
 
     def astray() -> float:
         found = fit_calibration(scores, labels)
-        return abs(found.slopes[5] / np.mean(found.slopes[:5]) - 1)
+        return abs(found.slopes[5] / float(np.mean(found.slopes[:5])) - 1)
 
     held = astray()
     assert held < 0.5

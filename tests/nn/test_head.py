@@ -150,6 +150,7 @@ class TestDropout:
         # An identity head shows the mask itself: values that are kept grow to 1 / (1 − p), the others vanish.
         chosen = {f"{other}_dropout": probability * (other == place) for other in ("feature", "hidden")}
         made = AdaptationHead(HeadSettings(width=16, classes=16, hidden=16, **chosen))
+        assert made.fca is not None
         with torch.no_grad():
             for layer in (made.fca, made.fcb):
                 layer.weight.copy_(torch.eye(16))

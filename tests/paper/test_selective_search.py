@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from freeloc._typing import Float64Array
 from freeloc.errors import FreelocError
 from freeloc.images.image_info import read_image_info
 from freeloc.paper.selective_search import ProposalCache, ProposalOptions, propose_boxes, selective_search
@@ -18,12 +19,13 @@ pytest.importorskip("cv2.ximgproc", reason="the extra reproduce is not installed
 OBJECT = (120, 60, 280, 220)
 
 
-def overlap(boxes: np.ndarray, truth: tuple[int, int, int, int]) -> np.ndarray:
+def overlap(boxes: np.ndarray, truth: tuple[int, int, int, int]) -> Float64Array:
     low = np.maximum(boxes[:, :2], truth[:2])
     high = np.minimum(boxes[:, 2:], truth[2:])
-    common = np.clip(high - low, 0, None).prod(axis=1)
-    own = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return common / (own + (truth[2] - truth[0]) * (truth[3] - truth[1]) - common)
+    common: Float64Array = np.clip(high - low, 0, None).prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    ratio: Float64Array = common / (areas + (truth[2] - truth[0]) * (truth[3] - truth[1]) - common)
+    return ratio
 
 
 def scene() -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from freeloc._typing import Float64Array, Uint8Array
 from freeloc.geometry.grid import CellLayout
 from freeloc.nn.backbones.base import Backbone, Normalization
 
@@ -24,13 +25,14 @@ class Patches(Backbone):
         self.projection = nn.Identity()
         self.freeze()
 
-    def by_hand(self, canvas: np.ndarray) -> np.ndarray:
+    def by_hand(self, canvas: Uint8Array) -> Float64Array:
         state = {key: value.double().numpy() for key, value in self.state_dict().items()}
         pixels = (canvas - np.array([100, 120, 140])) / np.array([50, 60, 70])
         rows, cols = canvas.shape[0] // 32, canvas.shape[1] // 32
         patches = pixels.reshape(rows, 32, cols, 32, 3)
-        values = np.einsum("iyjxc,ocyx->oij", patches, state["body.0.weight"])
-        return values + state["body.0.bias"][:, None, None]
+        values: Float64Array = np.einsum("iyjxc,ocyx->oij", patches, state["body.0.weight"])
+        values += state["body.0.bias"][:, None, None]
+        return values
 
 
 class Scaled(nn.Module):

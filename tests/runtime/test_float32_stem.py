@@ -75,14 +75,9 @@ def test_they_stay_float32_and_the_others_do_not(graph: Any) -> None:
 @pytest.mark.skipif(not NATIVE, reason="this processor does not multiply bfloat16")
 def test_features_come_nearer_to_float32(graph: Any, voc_root: Path) -> None:
     backbone = load_backbone("efficientnet_lite0")
-    exact, plain, marked = (
-        OpenVinoNetwork(one, precision, streams=False)
-        for one, precision in (
-            (graph, "float32"),
-            (graph, "bfloat16"),
-            (with_float32_stem(graph), "bfloat16"),
-        )
-    )
+    exact = OpenVinoNetwork(graph, "float32", streams=False)
+    plain = OpenVinoNetwork(graph, "bfloat16", streams=False)
+    marked = OpenVinoNetwork(with_float32_stem(graph), "bfloat16", streams=False)
     noise = {plain: 0.0, marked: 0.0}
     for file in sorted((voc_root / "JPEGImages").glob("*.jpg"))[:4]:
         for _grid, canvas in load_canvases(file, Pyramid((0.7, 1.0)), backbone.layout, backbone.pad_color):

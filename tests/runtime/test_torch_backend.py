@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from freeloc._typing import Float32Array, Uint8Array
 from freeloc.errors import FreelocError
 from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import Pyramid
@@ -69,13 +70,15 @@ def search(backbone: Backbone) -> ScoringModule:
 IMAGES = [Size(500, 359), Size(500, 350), Size(1000, 701), Size(333, 228), Size(500, 331), Size(90, 60)]
 
 
-def canvases() -> tuple[list[Grid], list[np.ndarray], list[tuple[np.ndarray, ...]]]:
+def canvases() -> tuple[list[Grid], list[Uint8Array], list[tuple[Float32Array, ...]]]:
     rng = np.random.default_rng(0)
     grids = [Pyramid((0.89,)).grid(size, 0.89, CellLayout(32, 16.0)) for size in IMAGES]
     shapes = {(grid.canvas.height, grid.canvas.width) for grid in grids}
     assert len(shapes) == 1, "images of one canvas are meant"
     images = [rng.integers(0, 256, (*next(iter(shapes)), 3), np.uint8) for _ in grids]
-    inputs = [(grid.padding_mask(), grid.sampling_field(fusion_lattice(grid.image_size))) for grid in grids]
+    inputs: list[tuple[Float32Array, ...]] = [
+        (grid.padding_mask(), grid.sampling_field(fusion_lattice(grid.image_size))) for grid in grids
+    ]
     assert len({field.shape for _, field in inputs}) > 2, "lattices of several sizes are meant"
     assert len({mask.tobytes() for mask, _ in inputs}) > 1, "several masks are meant"
     return grids, images, inputs
@@ -123,7 +126,7 @@ class TestManyAtOnce:
 
     def test_canvases_of_other_shapes_are_refused(self) -> None:
         network = TorchNetwork(Blurred(), None, "float32", CPU, 8)
-        with pytest.raises(ValueError, match="one shape"):
+        with pytest.raises(ValueError, match="equal shape"):
             network.run_many([np.zeros((64, 64, 3), np.uint8), np.zeros((64, 96, 3), np.uint8)])
 
     def test_several_threads_may_ask(self) -> None:

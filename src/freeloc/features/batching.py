@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -43,7 +43,7 @@ def in_batches(
     *,
     key: Callable[[Item], Hashable],
     window: int,
-) -> Iterator[tuple[Job, list[Result]]]:
+) -> Generator[tuple[Job, list[Result]], None, None]:
     """Yield every job with the results of its items, in order.
 
     Within each window of consecutive jobs, all items with the same key are passed to ``work`` together. Two

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -155,7 +155,7 @@ class Localizer:
         """
         return self.localize(self.score_maps(image), path=_path_of(image))
 
-    def predict_many(self, images: Iterable[ImageSource]) -> Iterator[Localization]:
+    def predict_many(self, images: Iterable[ImageSource]) -> Generator[Localization, None, None]:
         """Score and locate every class in many images, in order.
 
         Images are decoded while others are computed; memory does not grow with their number.
@@ -170,7 +170,7 @@ class Localizer:
 
     def predict_stream(
         self, images: Iterable[ImageSource], *, with_images: bool = False
-    ) -> Iterator[tuple[Localization, Image.Image | None] | ImageError]:
+    ) -> Generator[tuple[Localization, Image.Image | None] | ImageError, None, None]:
         """Score and locate every class in many images, in order, and continue after unreadable ones.
 
         Args:
@@ -198,7 +198,7 @@ class Localizer:
         """
         return run_scales(self._scale_inputs(*self._decode(image)), self._latency_network, self._early_exit)
 
-    def score_maps_many(self, images: Iterable[ImageSource]) -> Iterator[list[ScoreMap]]:
+    def score_maps_many(self, images: Iterable[ImageSource]) -> Generator[list[ScoreMap], None, None]:
         """Yield the score maps of many images, in order; see `predict_many`.
 
         Raises:
@@ -252,7 +252,7 @@ class Localizer:
         finish: Callable[[ImageSource, Image.Image | None, list[ScoreMap]], Result],
         *,
         keep_images: bool = False,
-    ) -> Iterator[Result | ImageError]:
+    ) -> Generator[Result | ImageError, None, None]:
         """Yield what ``finish`` returns for the score maps of each image; it is called in a thread."""
         images = iter(images)
         first = list(islice(images, 2))

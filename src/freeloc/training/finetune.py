@@ -136,7 +136,7 @@ class StageTrainStep:
                 loss = self._head_step.loss_of_cells(torch.cat(used), counts, labels[portion], generator)
                 # The loss is a mean over the images of the portion.
                 weighted = loss * (len(portion) / len(items))
-                weighted.backward()  # type: ignore[no-untyped-call]
+                weighted.backward()
                 total += weighted.detach()
         return total
 

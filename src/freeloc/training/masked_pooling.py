@@ -143,7 +143,7 @@ class MaskedTrainStep:
     def backward(self, items: Sequence[MaskedCells], labels: Tensor, generator: torch.Generator) -> Tensor:
         """Add the gradient of `loss` to the gradients of the weights, and return the loss, detached."""
         loss = self.loss(items, labels, generator)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss.detach()
 
     def loss(self, items: Sequence[MaskedCells], labels: Tensor, generator: torch.Generator) -> Tensor:

@@ -181,7 +181,7 @@ def train_on_means(
             indices = batch.to(device)
             loss = logistic_loss(head(means[indices]), labels[indices])
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             loss_sum += float(loss.detach()) * len(batch)
     return loss_sum / len(means)
@@ -222,8 +222,8 @@ def _fit_shared_slope(scores: Tensor, labels: Tensor) -> tuple[float, Tensor]:
         # A weak penalty keeps finite what the images do not determine: the offsets of classes that do not occur in
         # them, and the slope if scores and labels agree perfectly.
         loss = losses.sum() / len(values) + 1e-3 * (offsets.square().sum() + log_slope.square().sum())
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
-    optimizer.step(objective)  # type: ignore[no-untyped-call]
+    optimizer.step(objective)
     return float(log_slope.detach().exp()), offsets.detach().float()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from freeloc.errors import FreelocError
+from freeloc.geometry.grid import Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.nn.backbones.base import Backbone
@@ -189,12 +191,12 @@ def test_every_side_gives_just_its_whole_windows(shapes_only: OverFeat) -> None:
     width=st.integers(1, 900),
     height=st.integers(1, 900),
     scale=st.floats(0.1, 3.0),
-    padding=st.sampled_from(["stride", "square"]),
+    padding=st.sampled_from(get_args(Padding)),
 )
 @example(width=500, height=375, scale=0.5, padding="square")
 @settings(max_examples=40)
 def test_grids_foretell_the_map(
-    shapes_only: OverFeat, width: int, height: int, scale: float, padding: str
+    shapes_only: OverFeat, width: int, height: int, scale: float, padding: Padding
 ) -> None:
     grid = Pyramid((scale,), padding).grid(Size(width, height), scale, shapes_only.layout)
     image = torch.empty(1, 3, grid.canvas.height, grid.canvas.width, device="meta")
@@ -208,7 +210,7 @@ def test_a_cell_reads_the_pixels_around_its_windows_centre(shapes_only: OverFeat
     for layer in reversed(list(shapes_only.body.children())):
         if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
             kernel, stride, padding = (
-                value if isinstance(value, int) else value[axis - 2]
+                int(value if isinstance(value, int) else value[axis - 2])
                 for value in (layer.kernel_size, layer.stride, layer.padding)
             )
             first, last = first * stride - padding, last * stride - padding + kernel - 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -131,6 +133,6 @@ def test_hard_negatives_change_the_machine() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"cost": 0}, {"positive_weight": -1}, {"max_iterations": 0}, {"tolerance": 0}]
 )
-def test_options_that_fit_nothing(wrong: dict[str, float]) -> None:
+def test_options_that_fit_nothing(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="above 0"):
         SVMOptions(**wrong)

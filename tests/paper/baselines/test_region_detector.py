@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from freeloc._typing import Float32Array
+from freeloc._typing import Float32Array, Float64Array
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.demo.scenes import SceneSettings, generate_scenes
 from freeloc.errors import FreelocError
@@ -44,8 +44,8 @@ def proposed(sample_boxes: tuple[AnnotatedBox, ...], width: int, height: int, se
     sides = (own[:, 2:] - own[:, :2])[:, [0, 1, 0, 1]]
     near = np.concatenate([own + rng.normal(0, 0.08, own.shape) * sides for _ in range(4)])
     ends = np.sort(rng.uniform(0, 1, (40, 2, 2)), axis=1) * [width, height]
-    boxes = np.concatenate([near, ends.reshape(-1, 4)])
-    return np.clip(boxes, 0, [width, height] * 2).astype(np.float32)
+    boxes: Float64Array = np.concatenate([near, ends.reshape(-1, 4)])
+    return np.clip(boxes, 0, np.array([width, height] * 2)).astype(np.float32)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from freeloc._typing import Float64Array
 from freeloc.features.arrays import FeatureMap
 from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import Pyramid
@@ -71,12 +73,12 @@ def grid_of(size: Size, scale: float) -> Grid:
     return Pyramid((scale,)).grid(size, scale, BACKBONE.layout)
 
 
-def regions(**changes: object) -> RegionFeatures:
-    options = RegionOptions(**{"scales": SCALES, "side": 60, **changes})  # type: ignore[arg-type]
+def regions(**changes: Any) -> RegionFeatures:
+    options = RegionOptions(**{"scales": SCALES, "side": 60, **changes})
     return RegionFeatures(BACKBONE, MAPS, MAPS.sizes, options, "float32")
 
 
-def slow_mean(index: int, scale: float, box: np.ndarray) -> np.ndarray:
+def slow_mean(index: int, scale: float, box: Float64Array) -> Float64Array:
     """The mean of the projected map under a box, as that of the cells nearest to many places in it."""
     grid = grid_of(MAPS.sizes[index], scale)
     x, y = (low + (high - low) * (np.arange(400) + 0.5) / 400 for low, high in (box[0::2], box[1::2]))
@@ -87,11 +89,13 @@ def slow_mean(index: int, scale: float, box: np.ndarray) -> np.ndarray:
     # Places further than half a cell from every centre are on no cell's ground.
     off = np.abs(grid.to_image(nearest) - np.stack([x, y], axis=-1)) > np.array(grid.cell_size) / 2
     rows, cols = (nearest[~off[:, axis], 1 - axis].astype(int) for axis in (1, 0))
-    return values[rows][:, cols].mean(axis=(0, 1))
+    mean: Float64Array = values[rows][:, cols].mean(axis=(0, 1))
+    return mean
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
-    return vector / np.linalg.norm(vector)
+    scaled: np.ndarray = vector / np.linalg.norm(vector)
+    return scaled
 
 
 @settings(max_examples=25)
@@ -151,13 +155,14 @@ def test_what_does_not_fit_is_refused() -> None:
         RegionFeatures(BACKBONE, MAPS, MAPS.sizes[:1])
     with pytest.raises(ValueError, match="no features at scale 1"):
         regions(scales=(0.7, 1.0))
-    for wrong in (
+    refused: list[dict[str, Any]] = [
         {"scales": ()},
         {"parts": ()},
         {"parts": ("box", "sky")},
         {"side": 0},
         {"context": 0.5},
-    ):
+    ]
+    for wrong in refused:
         with pytest.raises(ValueError, match="regions need"):
-            RegionOptions(**wrong)  # type: ignore[arg-type]
+            RegionOptions(**wrong)
     assert len(regions()) == 2

@@ -102,7 +102,7 @@ def fit_linear_svms(
         value, point.grad = problem.objective(point.detach())
         return value
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)
     return problem.from_point(point.detach())
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeloc.paper.figures.image_axes import BoxTuple, Uint8Array, draw_box, draw_cross, show_image
+from freeloc._typing import Uint8Array
+from freeloc.paper.figures.image_axes import BoxTuple, draw_box, draw_cross, show_image
 from freeloc.visualization.plots import GREEN, RED, YELLOW, figure_style, grid_axes, new_figure, outline
 
 if TYPE_CHECKING:

@@ -6,19 +6,16 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from freeloc._typing import Float32Array
+from freeloc._typing import Float32Array, Uint8Array
 from freeloc.visualization.colormap import apply_colormap
 from freeloc.visualization.plots import DARK, YELLOW, outline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["BoxTuple", "Uint8Array", "draw_box", "draw_cross", "overlay_map", "show_image"]
-
-Uint8Array = npt.NDArray[np.uint8]
+__all__ = ["BoxTuple", "draw_box", "draw_cross", "overlay_map", "show_image"]
 
 BoxTuple = tuple[float, float, float, float]
 """``x1, y1, x2, y2`` in image pixels."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freeloc._typing import Float32Array
-from freeloc.paper.figures.image_axes import BoxTuple, Uint8Array, draw_box, show_image
+from freeloc._typing import Float32Array, Uint8Array
+from freeloc.paper.figures.image_axes import BoxTuple, draw_box, show_image
 from freeloc.visualization.plots import CYAN, GRAY, YELLOW, figure_style, grid_axes, new_figure, outline
 
 if TYPE_CHECKING:
