@@ -15,18 +15,15 @@ from freeloc._typing import Float32Array
 from freeloc.datasets import AnnotatedBox, Dataset, Sample
 from freeloc.errors import FreelocError
 from freeloc.evaluation.annotations import Annotations, check_evaluable, ground_truth_of
-from freeloc.evaluation.collect import Predictions, collect
+from freeloc.evaluation.collect import Predictions
 from freeloc.evaluation.evaluate import Evaluation, Row, evaluate
 from freeloc.evaluation.measures import MEASURES, box_measure, intervals, point_metrics
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.geometry.size import Size
-from freeloc.inference.fusion import localize
-from freeloc.inference.localizer import Localizer
-from freeloc.inference.result import Localization, LocationMode
+from freeloc.inference.result import LocationMode
 from freeloc.metrics import (
     CalibrationOptions,
     Detections,
-    GroundTruth,
     LocationOptions,
     PointingOptions,
     best_boxes,
@@ -182,18 +179,6 @@ def test_rows_hold_what_the_metrics_say() -> None:
             assert intervals.resamples == 20
             for interval in (*intervals.classes, intervals.mean):
                 assert not interval.low > interval.high
-
-
-def test_objects_keep_boxes_and_flags() -> None:
-    flagged = sample(
-        0, (1, 1), AnnotatedBox(1, 1, 2, 3, 4, difficult=True), AnnotatedBox(0, 5, 6, 7, 8, crowd=True)
-    )
-    found, wanted = (
-        ground_truth_of([flagged]),
-        GroundTruth.build([(1, 2, 3, 4), (5, 6, 7, 8)], [1, 0], [1, 0], [0, 1]),
-    )
-    for field in ("image", "boxes", "label", "difficult", "crowd"):
-        np.testing.assert_array_equal(getattr(found, field), getattr(wanted, field))
 
 
 def test_one_flavour_holds_for_classification_and_location() -> None:
@@ -389,51 +374,3 @@ def test_data_without_boxes_is_refused() -> None:
         evaluate([predictions], bare, FAST)
     with pytest.raises(FreelocError, match=r"0\.jpg has no boxes"):
         check_evaluable(bare, {"model": CLASSES})
-
-
-def test_what_cannot_be_measured_is_seen_before_the_work() -> None:
-    dataset, _ = by_hand()
-    check_evaluable(dataset, {"one": CLASSES, "two": CLASSES})
-    with pytest.raises(FreelocError, match="two has the classes dog, cat but by hand has cat, dog"):
-        check_evaluable(dataset, {"one": CLASSES, "two": ("dog", "cat")})
-    with pytest.raises(FreelocError, match="empty has no images"):
-        check_evaluable(Dataset("empty", CLASSES, ()), {"one": CLASSES})
-
-
-def test_other_classes_and_empty_data_are_refused(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
-    renamed = Dataset("renamed", tuple(reversed(tiny_scenes.classes)), tiny_scenes.samples)
-    with pytest.raises(FreelocError, match="model tiny has the classes"):
-        collect(tiny_localizer, renamed, "tiny", quiet=True)
-    with pytest.raises(FreelocError, match="empty has no images"):
-        collect(tiny_localizer, Dataset("empty", tiny_scenes.classes, ()), "tiny", quiet=True)
-
-
-# --- with a model -----------------------------------------------------------------------------------------
-
-
-def test_collect_keeps_what_the_localizer_says(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
-    visited: list[tuple[Sample, Localization]] = []
-    predictions = collect(
-        tiny_localizer, tiny_scenes, "tiny", visit=lambda *pair: visited.append(pair), quiet=True
-    )
-    assert [visitor for visitor, _ in visited] == list(tiny_scenes)
-    assert predictions.scores.shape == (6, 8)
-    for index, (scene, seen) in enumerate(visited):
-        maps = tiny_localizer.score_maps(scene.path)
-        one, other = (localize(maps, tiny_localizer.classes, mode=mode) for mode in ("fused", "paper"))
-        assert seen.mode == "fused"
-        assert predictions.sizes[index] == one.image_size
-        np.testing.assert_array_equal(predictions.scores[index], one.scores)
-        np.testing.assert_array_equal(predictions.points["fused"][index], one.points)
-        np.testing.assert_array_equal(predictions.points["paper"][index], other.points)
-        np.testing.assert_array_equal(predictions.responses["fused"][index], one.responses)
-        np.testing.assert_array_equal(predictions.responses["paper"][index], other.responses)
-
-
-def test_a_trained_model_beats_chance_where_it_was_trained(
-    tiny_localizer: Localizer, tiny_training: Dataset
-) -> None:
-    predictions = collect(tiny_localizer, tiny_training, "tiny", quiet=True)
-    found = classification_ranking(predictions.scores, tiny_training.labels)
-    chance = np.mean(tiny_training.labels > 0)
-    assert found.mean > chance + 0.25

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloc.errors import ConfigurationError, FreelocError
@@ -19,7 +19,6 @@ from freeloc.inference.boxes import (
 from freeloc.inference.result import Localization
 from freeloc.metrics import Detections
 from freeloc.models.header import DEFAULT_BOX_THRESHOLD
-from freeloc.paper.rank_proposals import _sums, rank_proposals
 
 maps = hnp.arrays(
     np.float32,
@@ -47,10 +46,6 @@ def boxes_of(seen: Localization, levels: float | list[float] = DEFAULT_BOX_THRES
     return boxes_from_map(seen.normalized_maps(), seen.probabilities, seen.lattice, levels)
 
 
-def ranked(seen: Localization, proposals: list[tuple[int, int, int, int]]) -> Detections:
-    return rank_proposals(seen.normalized_maps(), seen.probabilities, seen.lattice, proposals)
-
-
 def flooded(values: np.ndarray, floor: float) -> set[tuple[float, tuple[int, int, int, int]]]:
     """Height and edges of every connected part, by walking from place to place."""
     left = {(int(r), int(c)) for r, c in np.argwhere(values >= floor)}
@@ -76,23 +71,6 @@ def test_components_at_every_floor(values: np.ndarray, floors: list[float]) -> N
     for floor in floors:
         own = {(part.peak, part.edges) for part in found if part.floor == floor}
         assert own == flooded(values, floor)
-
-
-@settings(max_examples=50)
-@given(st.data())
-def test_sums_in_boxes_that_end_inside_cells(data: st.DataObject) -> None:
-    """Against cells cut into 4 × 4 pixels, on which boxes of whole pixels are exact."""
-    rows, cols = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 5))
-    values = data.draw(hnp.arrays(np.float32, (2, rows, cols), elements=st.sampled_from([0, 1, 2, 5])))
-    ends = data.draw(hnp.arrays(np.int64, (3, 2, 2), elements=st.integers(0, 24)))
-    low, high = ends.min(axis=1), ends.max(axis=1)
-    boxes = np.concatenate([low, high], axis=1).astype(np.float64)
-    inside, areas = _sums(values, Lattice(Size(4 * cols, 4 * rows), rows, cols), boxes)
-    pixels = values.repeat(4, axis=1).repeat(4, axis=2) / 16
-    for place, (x1, y1, x2, y2) in enumerate(boxes.astype(int)):
-        cut = pixels[:, y1:y2, x1:x2]
-        np.testing.assert_allclose(inside[:, place], cut.sum(axis=(1, 2)), atol=1e-5)
-        np.testing.assert_allclose(areas[place], cut[0].size / 16, atol=1e-9)
 
 
 def hill(shape: tuple[int, int], box: tuple[int, int, int, int], height: float) -> np.ndarray:
@@ -145,15 +123,6 @@ def test_improbable_classes_get_no_box_and_raw_maps_are_softened() -> None:
     assert boxes_of(localization(np.zeros((2, 20, 30)), Size(300, 200), [3.0, 3.0])).boxes.shape == (0, 4)
     nothing = boxes_of(localization(values, Size(300, 200), [-9.0, -9.0], mode="paper"))
     assert nothing.boxes.shape == (0, 4)
-
-
-def test_the_proposal_that_fits_the_map_ranks_first() -> None:
-    values = hill((20, 30), (8, 5, 20, 12), 0.9)[None]
-    proposals = [(0, 0, 300, 200), (80, 50, 200, 120), (100, 60, 140, 100), (230, 10, 290, 60)]
-    found = ranked(localization(values, Size(300, 200), [1.0]), proposals)
-    np.testing.assert_allclose(found.boxes[0], proposals[1])
-    assert (np.diff(found.score) <= 0).all()
-    assert ranked(localization(values, Size(300, 200), [1.0]), []).boxes.shape == (0, 4)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
-from sklearn.metrics import precision_recall_curve as sklearn_curve
 
 from freeloc._literals import APFlavour
 from freeloc._typing import Float64Array
@@ -24,7 +23,6 @@ from freeloc.metrics.average_precision import (
 )
 from freeloc.metrics.precision_recall import precision_recall_curve
 from freeloc.metrics.ranking import Ranking
-from freeloc.metrics.weighted_metric import class_means, mean_over_classes
 
 FLAVOURS: tuple[APFlavour, ...] = get_args(APFlavour)
 law = settings(max_examples=50)
@@ -78,15 +76,6 @@ BY_HAND = {
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_hand_worked_ranking(flavour: APFlavour) -> None:
     assert average_precision(SCORES, LABELS, flavour) == pytest.approx(float(BY_HAND[flavour]), abs=1e-15)
-
-
-def test_hand_worked_curve() -> None:
-    curve = precision_recall_curve(SCORES, np.array(LABELS) > 0)
-    assert curve.thresholds.tolist() == SCORES
-    assert curve.precision == pytest.approx([0, 1 / 2, 2 / 3, 2 / 4, 3 / 5])
-    assert curve.recall == pytest.approx([0, 1 / 3, 2 / 3, 2 / 3, 1])
-    assert curve.envelope == pytest.approx([2 / 3, 2 / 3, 2 / 3, 3 / 5, 3 / 5])
-    assert curve.n_positives == 3
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
@@ -159,16 +148,6 @@ def test_step_equals_scikit_learn(rows: list[tuple[int, int, int]]) -> None:
         labels[counted] > 0, scores[counted], sample_weight=weights[counted].astype(float)
     )
     assert average_precision(scores, labels, "step", weights) == pytest.approx(expected, abs=1e-12)
-
-
-def test_curve_equals_scikit_learn() -> None:
-    rng = np.random.default_rng(3)
-    scores, present = rng.integers(0, 40, 200) / 8, rng.random(200) < 0.3
-    precision, recall, thresholds = sklearn_curve(present, scores)
-    curve = precision_recall_curve(scores, present)
-    assert curve.thresholds == pytest.approx(thresholds[::-1])
-    assert curve.precision == pytest.approx(precision[:-1][::-1])
-    assert curve.recall == pytest.approx(recall[:-1][::-1])
 
 
 @law
@@ -266,15 +245,6 @@ def test_classification_of_several_classes() -> None:
     ranking = classification_ranking(scores, labels)
     assert ranking.mean == pytest.approx((1 + float(BY_HAND["area"])) / 2)
     assert ranking.curve(1).recall == pytest.approx([0, 1 / 3, 2 / 3, 2 / 3, 1])
-
-
-def test_means_leave_classes_without_a_number_out() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert mean_over_classes([0.5, np.nan, 1.0]) == 0.75
-        assert np.isnan(mean_over_classes([np.nan, np.nan]))
-        assert np.isnan(mean_over_classes([]))
-        assert class_means([[0.5, np.nan], [0.2, 0.4]]) == pytest.approx([0.5, 0.3])
 
 
 def test_refusals() -> None:

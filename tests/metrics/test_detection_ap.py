@@ -392,40 +392,6 @@ def test_the_bootstrap_works_on_it() -> None:
     assert paired.first_better > 0.5
 
 
-# --- the surest box of each class -------------------------------------------------------------------------
-
-
-def test_the_surest_box_becomes_a_point() -> None:
-    detections = Detections.build(
-        [0, 0, 1, 0, 0],
-        [1, 1, 0, 1, 0],
-        [0.5, 0.9, -3, 0.9, -np.inf],
-        [[0, 0, 2, 2], [10, 20, 20, 60], [5, 5, 6, 8], [90, 90, 94, 94], [1, 1, 3, 3]],
-    )
-    scores, points = best_boxes(detections, 3, 2)
-    assert scores.tolist() == [[-np.inf, 0.9], [-3, -np.inf], [-np.inf, -np.inf]]
-    # Of the two at 0.9 the first; −inf is a score as well.
-    np.testing.assert_array_equal(
-        points, [[[2, 2], [15, 40]], [[5.5, 6.5], [np.nan] * 2], [[np.nan] * 2, [np.nan] * 2]]
-    )
-
-
-@law
-@given(seeds)
-def test_the_surest_box_against_a_loop(seed: int) -> None:
-    _, found = scene(seed)
-    scores, points = best_boxes(detections_of(found), 5, 2)
-    for (image, label), score in np.ndenumerate(scores):
-        own = [line for line in found if (line.image, line.label) == (image, label)]
-        if not own:
-            assert score == -np.inf
-            assert np.isnan(points[image, label]).all()
-            continue
-        best = max(own, key=lambda line: line.score)
-        x1, y1, x2, y2 = edges(best.box)
-        assert (score, *points[image, label]) == (best.score, (x1 + x2) / 2, (y1 + y2) / 2)
-
-
 # --- mistakes ---------------------------------------------------------------------------------------------
 
 

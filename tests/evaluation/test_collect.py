@@ -1,0 +1,50 @@
+"""Predictions collected over a dataset."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from freeloc.datasets import Dataset, Sample
+from freeloc.errors import DatasetError
+from freeloc.evaluation.collect import collect
+from freeloc.inference.fusion import localize
+from freeloc.inference.localizer import Localizer
+from freeloc.inference.result import Localization
+from freeloc.metrics import classification_ranking
+
+
+def test_other_classes_and_empty_data_are_refused(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
+    renamed = Dataset("renamed", tuple(reversed(tiny_scenes.classes)), tiny_scenes.samples)
+    with pytest.raises(DatasetError, match="model tiny has the classes"):
+        collect(tiny_localizer, renamed, "tiny", quiet=True)
+    with pytest.raises(DatasetError, match="empty has no images"):
+        collect(tiny_localizer, Dataset("empty", tiny_scenes.classes, ()), "tiny", quiet=True)
+
+
+def test_collect_keeps_what_the_localizer_says(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
+    visited: list[tuple[Sample, Localization]] = []
+    predictions = collect(
+        tiny_localizer, tiny_scenes, "tiny", visit=lambda *pair: visited.append(pair), quiet=True
+    )
+    assert [visitor for visitor, _ in visited] == list(tiny_scenes)
+    assert predictions.scores.shape == (6, 8)
+    for index, (scene, seen) in enumerate(visited):
+        maps = tiny_localizer.score_maps(scene.path)
+        one, other = (localize(maps, tiny_localizer.classes, mode=mode) for mode in ("fused", "paper"))
+        assert seen.mode == "fused"
+        assert predictions.sizes[index] == one.image_size
+        np.testing.assert_array_equal(predictions.scores[index], one.scores)
+        np.testing.assert_array_equal(predictions.points["fused"][index], one.points)
+        np.testing.assert_array_equal(predictions.points["paper"][index], other.points)
+        np.testing.assert_array_equal(predictions.responses["fused"][index], one.responses)
+        np.testing.assert_array_equal(predictions.responses["paper"][index], other.responses)
+
+
+def test_a_trained_model_beats_chance_where_it_was_trained(
+    tiny_localizer: Localizer, tiny_training: Dataset
+) -> None:
+    predictions = collect(tiny_localizer, tiny_training, "tiny", quiet=True)
+    found = classification_ranking(predictions.scores, tiny_training.labels)
+    chance = np.mean(tiny_training.labels > 0)
+    assert found.mean > chance + 0.25
