@@ -104,7 +104,7 @@ def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path) -> None:
     done = program(f"import sys; from freeloc.cli import main; sys.argv = {words!r}; main()")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        f"freeloc: cannot load model {model}: the file does not exist; give a model file, a run folder, or the name of "
+        f"freeloc: cannot load model {model}: the file does not exist; specify a model file, a run folder, or the name of "
         "a model\n"
     )
 

@@ -209,7 +209,7 @@ def test_an_unknown_name_is_one_line(
         answer = freeloc(*words)
         assert (answer.code, answer.out) == (2, "")
         assert answer.err == (
-            "freeloc: there is no model 'pet' (did you mean pets?): give a model file or a run folder, or one of "
+            "freeloc: there is no model 'pet' (did you mean pets?): specify a model file or a run folder, or one of "
             f"pets; a model gets a name in {own} or a folder of FREELOC_MODELS\n"
         )
 

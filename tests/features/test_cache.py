@@ -106,7 +106,7 @@ class TestDamage:
         entry.write_bytes(data[: int(share * len(data))])
         with pytest.raises(
             FreelocError,
-            match=rf"{entry.name}: these cached features are missing or damaged; delete the file",
+            match=rf"{entry.name}: the cached features are missing or damaged; delete the file",
         ):
             cache.load("abcd", 1.0)
 

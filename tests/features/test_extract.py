@@ -231,7 +231,7 @@ class TestDamage:
             entry.unlink()
         with pytest.raises(
             FreelocError,
-            match=rf"{entry.name}: these cached features are missing or damaged; delete the file",
+            match=rf"{entry.name}: the cached features are missing or damaged; delete the file",
         ):
             cells_of(made, 5, 0.5)
         # The mend that the message names.

@@ -97,7 +97,7 @@ class TestResult:
     def test_an_unknown_class_is_named_with_the_known_ones(self, ask: object) -> None:
         result = localize(random_maps(1, Size(333, 500), (1.0,), PADDED), CLASSES)
         with pytest.raises(
-            FreelocError, match="class 'cow' is unknown to this model: choose one of cat, dog, bus"
+            FreelocError, match="the model does not have the class 'cow': choose one of cat, dog, bus"
         ):
             ask(result, "cow")  # type: ignore[operator]
 

@@ -141,7 +141,7 @@ def test_presets_take_it_where_it_is_there_and_pays(
 
 class TestMistakes:
     def test_a_model_without_it(self, tiny_run: Path) -> None:
-        with pytest.raises(FreelocError, match=r"no int8 network: make one with freeloc\.quantize"):
+        with pytest.raises(FreelocError, match=r"no int8 network: create one with freeloc\.quantize"):
             Localizer.load(tiny_run, precision="int8", runtime="openvino")
 
     def test_torch_is_asked_for_it(self, tiny_int8: Path) -> None:

@@ -1,1 +1,1 @@
-"""Backbone features: extracted, cached and read back."""
+"""Extraction, caching and loading of backbone features."""

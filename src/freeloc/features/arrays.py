@@ -1,4 +1,4 @@
-"""Arrays of features."""
+"""Types of feature arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Cells", "FeatureMap", "flatten_cells"]
 
 FeatureMap: TypeAlias = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 """(rows, columns, channels) features of one image at one scale: float16, or float32 when read from an int8 cache,
-because NumPy takes ten times as long to convert int8 values to float16 as to read them."""
+because NumPy would take ten times as long to convert int8 values to float16 as to read them."""
 
 Cells: TypeAlias = FeatureMap
 """(M, channels) features of the cells of one image at one scale, row by row."""

@@ -1,4 +1,4 @@
-"""Batches of items with equal keys, such as canvases of one shape, with results in the original order."""
+"""Batches of items with equal keys, such as canvases of equal shape, with results in the original order."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def in_batches(
 
     Within each window of consecutive jobs, all items with the same key are passed to ``work`` together. Two
     windows are processed at a time, each in its own thread, so that one is prepared while the other is computed;
-    apart from these, only results are held in memory.
+    apart from these, only results remain in memory.
 
     Args:
-        work: returns one result per item of a group, in order.
+        work: function that returns one result per item of a group, in order.
         jobs: jobs, each an identifier and its items; consumed one window at a time.
-        key: returns an item's key.
+        key: function that returns an item's key.
         window: number of jobs per window.
     """
 

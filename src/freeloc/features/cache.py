@@ -1,17 +1,18 @@
 """The feature cache: one file per image and scale.
 
-An entry is one ``.npy`` file, whose path names everything that its values depend on: backbone and weights,
-runtime, precision, padding, format, the image's content, and the scale. The cache can therefore be interrupted
-at any time (a file is either complete or absent), shared by datasets and runs, and deleted in part or
-completely.
+An entry is one ``.npy`` file, whose path identifies everything on which its values depend: backbone and weights,
+runtime, precision, padding, format, the image's content, and the scale. The cache can therefore be shared by
+datasets and runs, and deleted partly or completely; writing it can be interrupted at any time, because a file is
+either complete or absent.
 
 There are two formats:
 
-* **float16**: (rows, columns, channels) as they are. Entries are memory-mapped, so only the values that are
-  used are read from disk, and nothing is copied before it is needed.
+* **float16**: (rows, columns, channels) values. Entries are memory-mapped, so only the values that are used are
+  read from disk, and nothing is copied before it is needed.
 * **int8**: half the size. Each channel of an entry has its own scale, its largest absolute value divided by 127,
   stored with the values in one record. For the default backbone, the root mean square error is 0.6% of that of the
-  features, and 0.5% of the spread of a trained head's scores; one scale per cell would give 0.7% and 0.6%.
+  features, and 0.5% of the spread of a trained head's scores; with one scale per cell, they would be 0.7% and
+  0.6%.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from freeloc.runtime import Network
 __all__ = ["CacheFormat", "FeatureCache", "decode", "encode", "entry_bytes"]
 
 _VERSION = 2
-"""Version of the computation of features; since version 2, large JPEG files are decoded at a reduced size."""
+"""Version of the feature computation; since version 2, large JPEG files are decoded at a reduced size."""
 
 _PREFIX = struct.Struct("<6sBBH")
 """Start of a ``.npy`` file of version 1.0: magic string, version, and length of the header that follows."""
@@ -51,11 +52,11 @@ _READ_ERRORS = (
     *(OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError),
     *(struct.error, tokenize.TokenError),
 )
-"""What reading a missing or damaged entry raises."""
+"""Exceptions raised when a missing or damaged entry is read."""
 
 
 def encode(values: FeatureMap, cache_format: CacheFormat) -> npt.NDArray[Any]:
-    """Return the array that is written for a feature map.
+    """Return a feature map as the array to write.
 
     Returns:
         The features in float16, or a record () of ``values`` (rows, columns, channels) int8 and ``scales``
@@ -73,10 +74,10 @@ def encode(values: FeatureMap, cache_format: CacheFormat) -> npt.NDArray[Any]:
 
 
 def decode(entry: npt.NDArray[Any]) -> FeatureMap:
-    """Return the feature map in an array that `encode` returned: float16, or float32 from int8.
+    """Return the feature map stored in an array from `encode`: float16, or float32 if the array is int8.
 
     Raises:
-        ValueError: the array is not one that `encode` returns.
+        ValueError: the array does not have the form that `encode` returns.
     """
     if entry.dtype == np.float16 and entry.ndim == 3:
         return entry
@@ -99,11 +100,11 @@ def _record_type(shape: tuple[int, ...]) -> np.dtype[np.void]:
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """A folder of features computed in one way.
+    """A folder of features that were all computed in the same way.
 
     Attributes:
         folder: the folder of the entries.
-        format: how values are stored.
+        format: storage format of the values.
     """
 
     folder: Path
@@ -125,7 +126,7 @@ class FeatureCache:
             network: the compiled backbone.
             padding: how canvases are padded.
             parent: parent folder of all caches; None for the user's cache folder.
-            cache_format: how values are stored.
+            cache_format: storage format of the values.
         """
         backbone_name = backbone.name.replace(":", "-").replace("/", "-")
         name = (
@@ -137,9 +138,9 @@ class FeatureCache:
         return cls((parent or cache_dir() / "features") / name, cache_format)
 
     def entry_path(self, content_hash: str, scale: float) -> Path:
-        """Return the file of one image, given by its content hash, at one scale."""
+        """Return the file of one image, identified by its content hash, at one scale."""
         name = f"{scale:.4f}"
-        if float(name) != scale:  # 1.00099 and 1.00101 give canvases of 500 and 501 pixels
+        if float(name) != scale:  # 1.00099 and 1.00101 yield canvases of 500 and 501 pixels
             name = repr(float(scale))
         return self.folder / content_hash[:2] / f"{content_hash}-{name}.npy"
 
@@ -158,7 +159,7 @@ class FeatureCache:
             return decode(_map_array(path))
         except _READ_ERRORS as error:
             raise MalformedFileError(
-                path, None, "these cached features are missing or damaged; delete the file and run again"
+                path, None, "the cached features are missing or damaged; delete the file and run again"
             ) from error
 
     def store(self, content_hash: str, scale: float, values: FeatureMap) -> None:
@@ -178,7 +179,9 @@ def _map_array(path: Path) -> npt.NDArray[Any]:
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     magic, major, minor, length = _PREFIX.unpack_from(memory)
     if (magic, major, minor) != (b"\x93NUMPY", 1, 0):
-        raise ValueError(f"not a .npy file of version 1.0: it starts with {magic!r} {major}.{minor}")
+        raise ValueError(
+            f"the file is not a .npy file of version 1.0: it starts with {magic!r} {major}.{minor}"
+        )
     start = _PREFIX.size + length
     shape, dtype = _parse_header(memory[_PREFIX.size - 2 : start])
     return np.frombuffer(memory, dtype, math.prod(shape), start).reshape(shape)
@@ -188,7 +191,7 @@ def _map_array(path: Path) -> npt.NDArray[Any]:
 def _parse_header(data: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Return shape and data type from a header, preceded by the two bytes of its length.
 
-    The result is cached, because the maps of a dataset have few different shapes.
+    The result is cached, because the maps of a dataset have few distinct shapes.
     """
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(io.BytesIO(data))
     if fortran_order or dtype.hasobject:

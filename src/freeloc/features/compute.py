@@ -1,4 +1,4 @@
-"""Computing the features of images."""
+"""Computation of image features."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _SHARED_DECODE_SCALE = 1.4
 def feature_canvases(
     image: ImageSource, backbone: Backbone, pyramid: Pyramid
 ) -> Iterator[tuple[Grid, Uint8Array]]:
-    """Yield the grid and canvas of an image at each scale, as features are extracted from it.
+    """Yield the grid and canvas of an image at each scale, for feature extraction.
 
-    A canvas depends only on the image and its own scale, not on the other scales of the pyramid; cache entries
-    require this. All canvases up to scale 1.4, the largest training scale of the paper, are resized from one
-    decoded image; each larger scale is decoded separately.
+    A canvas depends only on the image and the scale, not on the other scales of the pyramid, as cache entries
+    require. All canvases up to scale 1.4, the largest training scale of the paper, are resized from one decoded
+    image; each larger scale is decoded separately.
 
     Args:
         image: the image.
@@ -37,7 +37,7 @@ def feature_canvases(
         pyramid: scales and padding.
 
     Yields:
-        Grid and canvas of each scale, those that share the smallest decoded image first.
+        Grid and canvas of each scale, starting with those resized from the smallest decoded image.
 
     Raises:
         ImageError: the image cannot be read.
@@ -55,7 +55,7 @@ def crop_features(output: Float32Array, size: tuple[int, int]) -> FeatureMap:
 
     Args:
         output: (channels, rows, columns) output for a whole canvas.
-        size: rows and columns to keep, see `Backbone.cached_size`.
+        size: rows and columns to keep; see `Backbone.cached_size`.
     """
     rows, cols = size
     return np.ascontiguousarray(output[:, :rows, :cols].transpose(1, 2, 0), dtype=np.float16)
@@ -64,7 +64,7 @@ def crop_features(output: Float32Array, size: tuple[int, int]) -> FeatureMap:
 def compute_features(
     backbone: Backbone, network: Network, canvases: Sequence[tuple[Grid, Uint8Array]]
 ) -> list[tuple[Grid, FeatureMap]]:
-    """Compute the feature maps of canvases of one shape in one batch.
+    """Compute the feature maps of canvases of equal shape in one batch.
 
     Args:
         backbone: the frozen backbone.

@@ -1,8 +1,8 @@
 """Extraction of features into the cache.
 
-A frozen backbone's features of an image never change, so they are computed once and stored by
-`freeloc.features.cache`. For a whole backbone, only the valid cells are stored; for the lower stages of a backbone
-whose upper stages are trained, the map includes its padding (`Backbone.cached_size`).
+The features that a frozen backbone computes from an image never change, so they are computed once and stored by
+`freeloc.features.cache`. For a complete backbone, only the valid cells are stored; for the lower stages of a
+backbone whose upper stages are trained, the map includes its padding (`Backbone.cached_size`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def extract(
     cache_format: CacheFormat = "float16",
     quiet: bool = False,
 ) -> CachedFeatures:
-    """Compute the features of images at all scales, except those that are cached already.
+    """Compute the features of images at all scales, except those already cached.
 
     All cores are used. An interrupted extraction resumes where it stopped; if everything is cached, no
     image is decoded.
@@ -96,7 +96,7 @@ class _Extraction:
     missing: tuple[_MissingImage, ...]
 
     def check_disk_space(self, *, quiet: bool) -> None:
-        """Raise an error unless the disk has space for the missing features."""
+        """Check that the disk has space for the missing features."""
         needed = 0
         for image in self.missing:
             for grid in image.pyramid.grids(image.info.size, self.backbone.layout):
@@ -121,8 +121,8 @@ class _Extraction:
 
     def run(self, *, quiet: bool) -> None:
         """Compute and store the missing features."""
-        # A network that runs one canvas at a time has one stream per thread: each thread decodes, computes and
-        # stores its own image, so no core waits for another.
+        # A network that runs one canvas at a time has one stream per thread: each thread decodes, computes
+        # and stores its own image, so no core is idle while another is busy.
         done = (
             self._run_in_batches()
             if self.network.batch > 1
@@ -137,7 +137,7 @@ class _Extraction:
             self.cache.store(image.info.content_hash, grid.scale, values)
 
     def _run_in_batches(self) -> Iterator[None]:
-        """Compute canvases of one shape in batches, while threads decode the next images and store the last."""
+        """Compute canvases of equal shape in batches, while threads decode the next images and store the last."""
         threads = self.network.threads
         jobs = prefetch(self._canvases, self.missing, threads=threads, depth=2 * threads)
         computed = in_batches(

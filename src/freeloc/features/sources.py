@@ -1,4 +1,4 @@
-"""Sources of features: by image and scale, cached or computed on demand."""
+"""Sources of features by image and scale, cached or computed on demand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Mapped = TypeVar("Mapped")
 
 
 class FeatureSource(Protocol[Item_co]):
-    """One item per image and scale, such as a feature map. Several threads may use a source at once."""
+    """A source of one item per image and scale, such as a feature map; several threads may use it concurrently."""
 
     @property
     def scales(self) -> tuple[float, ...] | None:
@@ -36,12 +36,12 @@ class FeatureSource(Protocol[Item_co]):
 
     @property
     def threads(self) -> int:
-        """Number of threads that should call `get` at once to keep the machine busy."""
+        """Number of threads that should call `get` concurrently to use the hardware fully."""
         ...
 
     @property
     def batch(self) -> int:
-        """Number of images that `get_many` computes at once; 1 if it has no advantage over `get`."""
+        """Number of images to pass to `get_many` at once; 1 if batches are not faster."""
         ...
 
     def __len__(self) -> int:
@@ -62,7 +62,7 @@ class MappedSource(Generic[Item, Mapped]):
 
     Args:
         source: the other source.
-        function: returns an item from an image's index, the scale and the other source's item.
+        function: function that computes an item from an image's index, the scale and the other source's item.
     """
 
     def __init__(self, source: FeatureSource[Item], function: Callable[[int, float, Item], Mapped]) -> None:
@@ -76,12 +76,12 @@ class MappedSource(Generic[Item, Mapped]):
 
     @property
     def threads(self) -> int:
-        """Number of threads that should call `get` at once to keep the machine busy."""
+        """Number of threads that should call `get` concurrently to use the hardware fully."""
         return self._source.threads
 
     @property
     def batch(self) -> int:
-        """Number of images that `get_many` computes at once; 1 if it has no advantage over `get`."""
+        """Number of images to pass to `get_many` at once; 1 if batches are not faster."""
         return self._source.batch
 
     def __len__(self) -> int:
@@ -118,12 +118,12 @@ class CachedFeatures:
 
     @property
     def threads(self) -> int:
-        """Number of threads that should call `get` at once; reading takes almost no time."""
+        """Number of threads that should call `get` concurrently; reading takes almost no time."""
         return 2
 
     @property
     def batch(self) -> int:
-        """1, because every image has its own file."""
+        """Always 1, because every image has its own file."""
         return 1
 
     def __len__(self) -> int:
@@ -158,12 +158,12 @@ class LiveFeatures:
 
     @property
     def threads(self) -> int:
-        """Number of threads that should call `get` at once to keep the machine busy."""
+        """Number of threads that should call `get` concurrently to use the hardware fully."""
         return self._network.threads
 
     @property
     def batch(self) -> int:
-        """Number of images that `get_many` computes at once."""
+        """Number of images to pass to `get_many` at once."""
         return self._network.batch
 
     def __len__(self) -> int:
@@ -177,8 +177,8 @@ class LiveFeatures:
     def get_many(self, indices: Sequence[int], scale: float) -> list[FeatureMap]:
         """Return the feature maps of several images at one scale, in order.
 
-        Images are decoded in threads, and canvases of one shape are computed in one batch. The batches depend on
-        the images alone, so that the same images always have the same features.
+        Images are decoded in threads, and canvases of equal shape are computed in one batch. The batches depend
+        only on the images, so the features of the same images are always identical.
         """
         canvases = list(prefetch(lambda index: self._canvas(index, scale), indices, threads=self.threads))
         compute = partial(compute_features, self._backbone, self._network)

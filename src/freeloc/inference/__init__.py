@@ -1,1 +1,1 @@
-"""From images to score maps, points, peaks and boxes."""
+"""Prediction of score maps, points, peaks and boxes."""

@@ -1,9 +1,9 @@
 """Boxes drawn from score maps, without boxes in training (paper, end of section 6).
 
-A box around everything above one fixed share of a map's maximum is too small for one object and covers two of
-another. Boxes are therefore drawn at many levels. Each is weighted by the height of the map inside it and by how
-close its level is to the box threshold, and non-maximum suppression keeps the boxes of the highest weight. An
-object gets one box, and two objects whose regions separate only at a high level get two.
+With a single threshold, a box can be too small for one object, while another box covers two objects. Boxes are
+therefore drawn at many levels. Each is weighted by the peak of the map inside it and by how close its level is to
+the box threshold, and non-maximum suppression keeps the boxes with the highest weights. An isolated object then
+has one box, and two objects whose regions separate only at a high level have two.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from freeloc.models.header import DEFAULT_BOX_THRESHOLD
 __all__ = ["MIN_PROBABILITY", "BoxOptions", "boxes_from_map", "detections_from_classes"]
 
 MIN_PROBABILITY = 0.01
-"""No box is drawn for a class whose probability is lower."""
+"""Minimum probability of a class for which boxes are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoxOptions:
-    """How boxes are drawn around the high regions of a map.
+    """Options for drawing boxes around the high regions of a map.
 
     A box is drawn around every connected region that exceeds one of ``levels``. Its weight is::
 
         (peak / maximum) ** exponent · exp(−((level − box threshold) / bandwidth)² / 2)
 
     Attributes:
-        levels: shares of the map's maximum; each is above 0 and below 1.
-        bandwidth: how quickly the weight falls as the level moves away from the box threshold.
-        exponent: how quickly the weight falls with the region's peak.
-        min_peak: regions whose peak is below this share of the map's maximum are dropped.
-        iou_threshold: of two boxes of one class whose intersection over union exceeds it, the one with the lower
-            weight is dropped.
+        levels: fractions of the map's maximum; each is above 0 and below 1.
+        bandwidth: how slowly the weight decreases with the distance of the level from the box threshold.
+        exponent: how quickly the weight decreases with the region's peak.
+        min_peak: minimum peak of a region, as a fraction of the map's maximum.
+        iou_threshold: intersection over union above which the box with the lower weight is suppressed, among boxes
+            of one class.
         max_boxes: maximum number of boxes per class and image.
 
     Raises:
@@ -81,15 +81,15 @@ def boxes_from_map(
     """Draw boxes around the high regions of an image's maps.
 
     Args:
-        maps: (K, rows, cols) between 0 and 1, see `freeloc.inference.result.Localization.normalized_maps`.
+        maps: (K, rows, cols) between 0 and 1; see `freeloc.inference.result.Localization.normalized_maps`.
         probabilities: (K,) probabilities that the classes are present.
         lattice: positions of the maps' values in the image.
-        box_thresholds: share of a map's maximum at which boxes fit objects best; one number or K numbers.
+        box_thresholds: fraction of a map's maximum at which boxes fit objects best; one number or K numbers.
         options: how boxes are drawn.
 
     Returns:
-        The boxes of all classes, in order of classes and then of falling score; ``image`` is 0 everywhere. The
-        score of a box is its weight times the probability of its class.
+        The boxes of all classes, ordered by class and then by decreasing score; ``image`` is 0 for all. The score
+        of a box is its weight times the probability of its class.
     """
     options = options or BoxOptions()
     likelihoods = np.asarray(probabilities, dtype=np.float64)
@@ -122,7 +122,7 @@ def detections_from_classes(classes: Iterable[tuple[int, Float64Array, Float64Ar
 def _candidates(
     values: Float32Array, lattice: Lattice, options: BoxOptions
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return level and peak (as shares of the map's maximum) and box of each connected region at each level."""
+    """Return the level, relative peak and box of each connected region at each level."""
     maximum = float(values.max())
     if maximum <= 0:
         return np.zeros(0), np.zeros(0), np.zeros((0, 4))
@@ -160,7 +160,7 @@ def _connected_regions(values: Float32Array, floors: Sequence[float]) -> list[_R
 
     Args:
         values: (rows, cols).
-        floors: in falling order.
+        floors: lower bounds, in decreasing order.
     """
     rows, cols = values.shape
     flat = values.ravel()

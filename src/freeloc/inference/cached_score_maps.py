@@ -32,13 +32,13 @@ def score_maps_from_features(
     *,
     precision: Precision = "auto",
 ) -> Iterator[dict[float, ScoreMap]]:
-    """Yield the score maps of N images, one dictionary by scale for each image.
+    """Yield the score maps of N images, as one dictionary by scale per image.
 
     For a head trained on full images, a map's ``maxima`` are the scores of the full image instead of the maxima.
 
     Args:
         model: the model; its projection is used if training changed it.
-        backbone: the backbone that the model was trained from.
+        backbone: the backbone on which the model was trained.
         features: features of the N images at all of ``scales``.
         sizes: sizes of the N images.
         scales: the scales.
@@ -76,6 +76,6 @@ def score_maps_from_features(
 
 
 def trained_on_full_images(model: Model) -> bool:
-    """Return whether a head was trained on full images: it scores the mean of all cells, not single cells."""
+    """Return whether a head was trained on full images, scoring the mean of all cells instead of single cells."""
     recipe = model.header.manifest.get("recipe") or {}
     return recipe.get("pooling") == "full"

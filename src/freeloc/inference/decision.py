@@ -1,4 +1,4 @@
-"""Rules that turn raw scores into probabilities, present classes and boxes."""
+"""Calibration and thresholds that convert raw scores to probabilities, present classes and boxes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DecisionRule:
         calibration: maps scores to probabilities, with one threshold per class; None for an uncalibrated model,
             whose probabilities are the logistic function of the scores (paper, equation 2).
         threshold: probability from which a class counts as present if there is no calibration.
-        box_threshold: share of a map's maximum at which boxes are drawn.
+        box_threshold: fraction of a map's maximum at which boxes are drawn.
     """
 
     calibration: Calibration | None = None

@@ -13,32 +13,32 @@ from freeloc.inference.score_map import ScoreMap
 __all__ = ["UNDECIDED_SCORE", "EarlyExit", "undecided"]
 
 UNDECIDED_SCORE = 2.0
-"""A class is undecided if its raw score is closer to 0 than this. Without calibration, its probability is
-then between 12% and 88%."""
+"""A class is undecided if the absolute value of its raw score is lower. Without calibration, this corresponds to
+a probability between 12% and 88%."""
 
 
 def undecided(score_maps: Sequence[ScoreMap], pooling: str = "max") -> bool:
-    """Return whether some class is undecided.
+    """Return whether any class is undecided.
 
     Args:
         score_maps: the score maps of one image, one per scale computed so far.
-        pooling: how a score map becomes a score.
+        pooling: how score maps are pooled to scores.
     """
     return bool(np.abs(pooled_scores(score_maps, pooling)).min() < UNDECIDED_SCORE)
 
 
 @dataclass(frozen=True)
 class EarlyExit:
-    """The scales after which an image may be finished.
+    """Rule for skipping the remaining scales of an image.
 
     Attributes:
         after: number of scales that are computed for every image; None for all scales.
-        pooling: how a score map becomes a score.
+        pooling: how score maps are pooled to scores.
     """
 
     after: int | None = None
     pooling: str = "max"
 
     def is_final(self, score_maps: Sequence[ScoreMap]) -> bool:
-        """Return whether the first ``after`` scales decide every class, so that the others are skipped."""
+        """Return whether exactly ``after`` scales are computed, and every class is decided."""
         return len(score_maps) == self.after and not undecided(score_maps, self.pooling)

@@ -20,7 +20,7 @@ __all__ = ["ClassPoints", "localize", "locate", "pooled_scores"]
 
 
 class ClassPoints(NamedTuple):
-    """The location of every class in one image.
+    """Point of every class in one image.
 
     Attributes:
         points: (K, 2) float64 x and y in image coordinates.
@@ -43,7 +43,7 @@ def localize(
 ) -> Localization:
     """Compute scores, locations and one map per class from the score maps of all scales.
 
-    Scores do not depend on the mode, see `pooled_scores`. Points are found in one of two ways:
+    Scores do not depend on the mode; see `pooled_scores`. Points are located in one of two ways:
 
     * "paper": the arg-max of the raw scores over all scales and cells (paper, section 6);
     * "fused": the logistic function of `FUSION_GAIN` times the score is sampled bilinearly on the lattice and
@@ -52,8 +52,8 @@ def localize(
     Args:
         scale_maps: the score maps of one image, one per scale.
         classes: the K class names.
-        mode: how points are found.
-        pooling: how a score map becomes a score, see `freeloc.nn.pooling.registry.POOLINGS`.
+        mode: how points are located.
+        pooling: how score maps are pooled to scores; see `freeloc.nn.pooling.registry.POOLINGS`.
         decision: the model's calibration and thresholds; default: uncalibrated.
         step: spacing of the lattice, in pixels of the image at scale 1.
         path: the image's file, for the result.
@@ -80,11 +80,11 @@ def localize(
 
 
 def locate(scale_maps: Sequence[ScoreMap], mode: LocationMode = "fused") -> ClassPoints:
-    """Find the point of every class as `localize` does, without keeping maps.
+    """Locate the point of every class like `localize`, without storing maps.
 
     Args:
         scale_maps: the score maps of one image, one per scale.
-        mode: how points are found.
+        mode: how points are located.
     """
     if mode == "paper":
         return _highest_cells(scale_maps)
@@ -123,8 +123,8 @@ def _maximum_over_scales(scale_maps: Sequence[ScoreMap], lattice: Lattice) -> Fl
 
 def _highest_points(maps: Float32Array, lattice: Lattice) -> ClassPoints:
     flat = maps.reshape(len(maps), -1)
-    # A map is constant beyond the outermost cells. Among tied positions, the one nearest the center is chosen:
-    # it is closest to the cells that produced the value, whereas the first one would be a corner.
+    # A map is constant beyond the outermost cells. Among tied positions, the one nearest the center is
+    # chosen, because it is closest to the cells that produced the value; the first one would be in a corner.
     tied = flat == flat.max(axis=1, keepdims=True)
     best = np.where(tied, lattice.distance_to_center.ravel(), np.inf).argmin(axis=1)
     cells = np.stack(np.unravel_index(best, maps.shape[1:]), axis=-1)

@@ -1,4 +1,4 @@
-"""The localizer: a trained model applied to images."""
+"""The localizer, which applies a trained model to images."""
 
 from __future__ import annotations
 
@@ -50,13 +50,9 @@ class Localizer:
         ModelError: the options require an int8 network, and the model has none.
 
     Example:
-        >>> import numpy as np
-        >>> localizer = Localizer.load("voc20", preset="fast")
-        >>> result = localizer.predict(np.zeros((375, 500, 3), np.uint8))
-        >>> len(result.classes), result.image_size
-        (20, Size(width=500, height=375))
-        >>> [(found.name, found.x, found.y) for found in result.present()]
-        []
+        >>> import numpy as np >>> localizer = Localizer.load("voc20", preset="fast") >>> result =
+        localizer.predict(np.zeros((375, 500, 3), np.uint8)) >>> len(result.classes), result.image_size (20,
+        Size(width=500, height=375)) >>> [(item.name, item.x, item.y) for item in result.present()] []
     """
 
     def __init__(self, source: ModelSource, options: LocalizerOptions | None = None) -> None:
@@ -84,16 +80,16 @@ class Localizer:
     ) -> Localizer:
         """Load a model together with its backbone.
 
-        On first use, the network is compiled and cached; from then on it starts without loading torch. An int8
-        network is part of the model and is never compiled.
+        On first use, the network is converted and cached; from then on, it starts without loading torch. An int8
+        network is part of the model and requires no conversion.
 
         Args:
-            model: a model file, the run folder that contains it, or a name such as "voc20", see
+            model: a model file, the run folder that contains it, or a name such as "voc20"; see
                 `freeloc.models.registry.find_model`.
             weights: weight file of the backbone; default: the embedded one.
-            scales: see `LocalizerOptions`, as for all further arguments.
+            scales: scales of prediction; see `LocalizerOptions` for this and all further arguments.
             preset: named choice of scales.
-            location: how points are found.
+            location: how points are located.
             runtime: the library that runs the network.
             precision: the arithmetic of the network.
             batch: maximum number of canvases that torch runs together.
@@ -102,7 +98,7 @@ class Localizer:
             ConfigurationError: an option is unknown or out of range, or two options contradict each other.
             ModelError: the model does not exist, is damaged, or was written by a newer version of freeloc; or it
                 has no int8 network and the options require one.
-            BackboneError: the backbone's weights cannot be loaded, or the head was trained on others.
+            BackboneError: the backbone's weights cannot be loaded, or the head was trained on different weights.
         """
         options = LocalizerOptions(scales, preset, location, runtime, precision, batch)
         return cls(ModelSource.from_file(model, weights), options)
@@ -115,7 +111,7 @@ class Localizer:
 
         Args:
             model: the model.
-            backbone: the backbone that it was trained from.
+            backbone: the backbone on which the model was trained.
             options: how the model is run.
 
         Raises:
@@ -136,7 +132,7 @@ class Localizer:
 
     @property
     def pooling(self) -> str:
-        """How a score map becomes a score."""
+        """How score maps are pooled to scores."""
         return self._source.header.pooling
 
     def save(self, path: str | Path) -> None:
@@ -147,7 +143,7 @@ class Localizer:
         """Score and locate every class in one image.
 
         Args:
-            image: a path, bytes, an open file, a Pillow image or an array, see
+            image: a path, bytes, an open file, a Pillow image or an array; see
                 `freeloc.images.decode.load_image`. Its EXIF orientation is applied.
 
         Raises:
@@ -158,10 +154,10 @@ class Localizer:
     def predict_many(self, images: Iterable[ImageSource]) -> Generator[Localization, None, None]:
         """Score and locate every class in many images, in order.
 
-        Images are decoded while others are computed; memory does not grow with their number.
+        Images are decoded while others are computed; memory use does not grow with their number.
 
         Raises:
-            ImageError: an image cannot be read; raised in its turn.
+            ImageError: an image cannot be read; raised when its result would be yielded.
         """
         for outcome in self.predict_stream(images):
             if isinstance(outcome, ImageError):
@@ -175,12 +171,12 @@ class Localizer:
 
         Args:
             images: the images.
-            with_images: also return the decoded images, so that they need not be decoded again. They remain in
-                memory until they are returned.
+            with_images: whether to yield the decoded images too, so that they need not be decoded again. They
+                remain in memory until they are yielded.
 
         Yields:
             The result and, if requested, the upright image of mode RGB, which is reduced by 2, 4 or 8 for a large
-            JPEG. For an image that cannot be read, its error.
+            JPEG. For an image that cannot be read, the error.
         """
 
         def finish(
@@ -202,7 +198,7 @@ class Localizer:
         """Yield the score maps of many images, in order; see `predict_many`.
 
         Raises:
-            ImageError: an image cannot be read; raised in its turn.
+            ImageError: an image cannot be read; raised when its result would be yielded.
         """
         for outcome in self._stream(images, lambda _source, _image, maps: maps):
             if isinstance(outcome, ImageError):
@@ -217,7 +213,7 @@ class Localizer:
         Args:
             maps: the score maps, one per scale.
             path: the image's file, for the result.
-            mode: how points are found; default: that of ``options``.
+            mode: how points are located; default: the mode in ``options``.
         """
         return localize(
             maps,
@@ -230,12 +226,12 @@ class Localizer:
 
     @cached_property
     def _latency_network(self) -> Network:
-        """The network for a single image: all cores share one canvas."""
+        """The network for single images, in which all cores compute one canvas."""
         return self._loader.compile(streams=False)
 
     @cached_property
     def _throughput_network(self) -> Network:
-        """The network for many images: every core runs its own canvas."""
+        """The network for many images, in which every core computes a different canvas."""
         return self._loader.compile(streams=True)
 
     def _decode(self, source: ImageSource) -> tuple[Image.Image, Size]:
@@ -253,13 +249,13 @@ class Localizer:
         *,
         keep_images: bool = False,
     ) -> Generator[Result | ImageError, None, None]:
-        """Yield what ``finish`` returns for the score maps of each image; it is called in a thread."""
+        """Yield the result of ``finish`` for the score maps of each image; ``finish`` is called in a thread."""
         images = iter(images)
         first = list(islice(images, 2))
-        # A single image is done sooner if all cores share it.
+        # A single image is processed faster by all cores together.
         network = self._throughput_network if len(first) > 1 else self._latency_network
         threads = network.threads
-        # Decoded images are large: keep no more of them in memory than there are threads.
+        # Decoded images are large, so no more of them are in memory than there are threads.
         depth = threads if keep_images else None
 
         def prepare(source: ImageSource) -> tuple[_Context, Iterator[ScaleInput]]:

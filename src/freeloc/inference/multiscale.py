@@ -1,4 +1,4 @@
-"""Running the network over the scales of images: one image at a time, or many in batches of one canvas shape."""
+"""Running the network on images at several scales, one image at a time or in batches of equal canvas shape."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ScaleInput:
     Attributes:
         grid: coordinate mapping between the image, the canvas and its cells.
         canvas: (H, W, 3) uint8 RGB.
-        extra_inputs: the mask of the padding and the sampling field of the lattice, see
+        extra_inputs: the padding mask and the sampling field of the lattice; see
             `freeloc.inference.scoring_modules.ScoreReadout`.
     """
 
@@ -41,12 +41,12 @@ class ScaleInput:
 
     @classmethod
     def of(cls, grid: Grid, canvas: npt.NDArray[np.uint8]) -> ScaleInput:
-        """Compute the mask and the sampling field of a canvas."""
+        """Create the input from a canvas, with its padding mask and sampling field."""
         field = grid.sampling_field(fusion_lattice(grid.image_size))
         return cls(grid, canvas, (grid.padding_mask(), field))
 
     def score_map(self, outputs: tuple[Float32Array, ...]) -> ScoreMap:
-        """Crop the network's outputs to valid cells and to the image's lattice."""
+        """Create a score map from the network's outputs, cropped to valid cells and to the image's lattice."""
         values, maxima, aligned = outputs
         lattice = fusion_lattice(self.grid.image_size)
         cropped = aligned[:, : lattice.rows, : lattice.cols]
@@ -57,9 +57,9 @@ def run_scales(inputs: Iterable[ScaleInput], network: Network, early_exit: Early
     """Compute the score maps of one image.
 
     Args:
-        inputs: one per scale; only those that are needed are requested.
+        inputs: one input per scale; consumed only as far as needed.
         network: the compiled network.
-        early_exit: the scales after which the image may be finished.
+        early_exit: rule for skipping the remaining scales.
     """
     score_maps: list[ScoreMap] = []
     for scale_input in inputs:
@@ -75,15 +75,15 @@ def run_scales_many(
     network: Network,
     early_exit: EarlyExit,
 ) -> Iterator[tuple[Context, list[ScoreMap]] | ImageError]:
-    """Compute the score maps of many images, running canvases of one shape together.
+    """Compute the score maps of many images, running canvases of equal shape together.
 
     Args:
         items: the images; a few windows are read ahead.
-        prepare: decodes an image, in a thread; returns its context, which is passed through, and one input per
-            scale.
+        prepare: function that decodes an image, called in a thread; returns its context, which is passed through,
+            and one input per scale.
         network: the compiled network.
-        early_exit: the scales after which an image may be finished; undecided images are batched again for their
-            remaining scales.
+        early_exit: rule for skipping the remaining scales; undecided images are batched again for their remaining
+            scales.
 
     Yields:
         Context and score maps of every image, in order; or the error that ``prepare`` raised.
@@ -126,11 +126,11 @@ def run_scales_many(
 
 @dataclass(frozen=True, eq=False)
 class _Job(Generic[Context]):
-    """One of many images.
+    """An image in progress.
 
     Attributes:
         context: passed through to the result.
-        remaining: scales that are computed only if the image is undecided after the first ones.
+        remaining: inputs that are computed only if the image is undecided after the first scales.
         finished: score maps of the first scales.
     """
 

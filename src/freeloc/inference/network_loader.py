@@ -1,4 +1,4 @@
-"""Loading of models and compilation of their networks, without torch wherever possible."""
+"""Loading models and compiling their networks, without torch where possible."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class ModelSource:
     Args:
         header: the model's header.
         content_hash: hash of the model file; None for a model that was not loaded from a file.
-        load_model: returns the model.
-        load_backbone: returns the backbone that the model was trained from.
-        load_int8: returns the model's int8 network.
+        load_model: function that returns the model.
+        load_backbone: function that returns the backbone on which the model was trained. load_int8: function that
+            returns the model's int8 network.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class ModelSource:
             BackboneError: the model was not trained on ``backbone``.
         """
         source = cls(model.header, model.content_hash, lambda: model, lambda: backbone, lambda: model.int8)
-        _ = source.backbone  # checked now
+        _ = source.backbone  # checked early
         return source
 
     @classmethod
@@ -70,7 +70,7 @@ class ModelSource:
         """Return the source of a model file.
 
         Args:
-            model: a model file, the run folder that contains it, or a name, see
+            model: a model file, the run folder that contains it, or a name; see
                 `freeloc.models.registry.find_model`.
             weights: weight file of the backbone; default: the embedded one.
 
@@ -92,7 +92,7 @@ class ModelSource:
 
         source = cls(file.header, file.content_hash, load_model, load_backbone, file.int8_graph)
         if weights is not None:
-            _ = source.backbone  # checked now
+            _ = source.backbone  # checked early
         return source
 
     @cached_property
@@ -102,16 +102,16 @@ class ModelSource:
 
     @cached_property
     def backbone(self) -> Backbone:
-        """The backbone, with the weights that training changed.
+        """The backbone, including weights changed by training.
 
         Raises:
-            BackboneError: the model was trained on other weights.
+            BackboneError: the model was trained on different weights.
         """
         backbone = self.model.adapt_backbone(self._load_backbone())
         if backbone.fingerprint != self.header.backbone_fingerprint:
             raise BackboneError(
-                f"the model was trained on other weights of backbone {self.header.backbone} than those that were "
-                "loaded: use the weights on which it was trained",
+                f"the model was trained on different weights of backbone {self.header.backbone} than those "
+                "that were loaded: use the weights on which it was trained",
                 parameter="weights",
             )
         return backbone
@@ -128,10 +128,11 @@ class ModelSource:
 
 
 class NetworkLoader:
-    """Compiles a model's network in the cheapest way that the options allow.
+    """Compiler of a model's network, in the fastest way that the options allow.
 
-    In order of preference, it is the model's int8 network, its cached scoring graph, or backbone and head
-    compiled through torch. The first two load no torch, provided the header stores the backbone's layout.
+    In order of preference, the network is the model's int8 network, its cached scoring graph, or its backbone and
+    head, converted from torch. The first two do not load torch, provided that the header stores the backbone's
+    layout.
 
     Args:
         source: the model.
@@ -153,13 +154,16 @@ class NetworkLoader:
             return
         self._precision = precision
         if self._cache_key is None or not is_graph_cached(self._cache_key):
-            _ = source.backbone  # loaded now, so that errors are raised here and not by the first prediction
+            _ = (
+                source.backbone
+            )  # loaded early, so that errors are raised here and not by the first prediction
 
     def compile(self, *, streams: bool) -> Network:
         """Return the network, ready to run.
 
         Args:
-            streams: whether every core runs canvases of its own, for many images, or all cores share one canvas.
+            streams: True if every core computes a different canvas, for many images; False if all cores share one
+                canvas.
         """
         if self._int8 is not None:
             return compile_quantized(self._int8, streams=streams)
@@ -181,7 +185,7 @@ def _load_int8(source: ModelSource) -> QuantizedGraph:
     graph = source.load_int8()
     if graph is None:
         raise ModelError(
-            "the model has no int8 network: make one with freeloc.quantize, or choose another precision",
+            "the model has no int8 network: create one with freeloc.quantize, or choose another precision",
             parameter="precision",
         )
     return graph

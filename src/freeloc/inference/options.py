@@ -15,17 +15,17 @@ __all__ = ["LocalizerOptions"]
 
 @dataclass(frozen=True, slots=True)
 class LocalizerOptions:
-    """How a `freeloc.inference.localizer.Localizer` runs its model.
+    """Options of `freeloc.inference.localizer.Localizer`.
 
     Attributes:
-        scales: the scales at which images are scored; default: the model's own.
-        preset: "fast", "balanced" or "best" instead of ``scales``, see `freeloc.inference.presets`.
-        location: how points are found, "fused" or "paper", see `freeloc.inference.fusion.localize`.
+        scales: the scales at which images are scored; default: the model's scales.
+        preset: "fast", "balanced" or "best" instead of ``scales``; see `freeloc.inference.presets`.
+        location: how points are located, "fused" or "paper"; see `freeloc.inference.fusion.localize`.
         runtime: the library that runs the network.
         precision: the arithmetic of the network. "int8" requires a model with an int8 network
             (`freeloc.quantize`) and runs in OpenVINO. With "auto", the presets "fast" and "balanced" use the int8
             network if the model has one and the processor multiplies 8-bit integers quickly.
-        batch: maximum number of canvases of one shape that torch runs together; default: 1 on a CPU, more on a
+        batch: maximum number of canvases of equal shape that torch runs together; default: 1 on a CPU, more on a
             GPU. OpenVINO always runs one.
 
     Raises:
@@ -73,7 +73,7 @@ class LocalizerOptions:
         """Return the scales at which a model's images are scored.
 
         Args:
-            model_scales: the model's own scales.
+            model_scales: the model's default scales.
         """
         if self.scales is not None:
             return ScalePlan(self.scales)

@@ -1,4 +1,4 @@
-"""Local maxima of a class's map: several locations of one class."""
+"""Local maxima of a class's map, as several locations of one class."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def find_peaks(
     min_distance: float,
     relative_threshold: float,
 ) -> tuple[Peak, ...]:
-    """Find the local maxima of a map, highest first; equal ones are ordered by distance from the image center.
+    """Find the local maxima of a map, highest first; ties are ordered by distance from the image center.
 
-    A plateau counts as one maximum, unless it touches a higher value.
+    A plateau counts as one maximum unless it is adjacent to a higher value.
 
     Args:
         values: (rows, cols) map of one class.
-        normalized: (rows, cols) the same map with values between 0 and 1.
+        normalized: (rows, cols) the map normalized to values between 0 and 1.
         lattice: positions of the values in the image.
         count: maximum number of peaks.
         min_distance: minimum distance between two peaks, in image coordinates.
-        relative_threshold: minimum normalized value of a peak, as a share of the highest peak's.
+        relative_threshold: minimum normalized value of a peak, as a fraction of that of the highest peak.
     """
     neighbors = _neighbors(values, -np.inf)
     equal = neighbors == values
@@ -77,7 +77,7 @@ def find_peaks(
 
 
 def _neighbors(values: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
-    """Return (8, rows, cols) the eight neighbors of every position; ``outside`` beyond the border."""
+    """Return the (8, rows, cols) neighbors of every position; ``outside`` beyond the border."""
     rows, cols = values.shape
     padded = np.pad(values, 1, constant_values=outside)
     return np.stack(
@@ -91,11 +91,11 @@ def _neighbors(values: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
 
 
 def _flood(seeds: BoolArray, equal: BoolArray) -> BoolArray:
-    """Grow ``seeds`` over neighbors of equal value.
+    """Extend ``seeds`` to connected positions of equal value.
 
     Args:
         seeds: (rows, cols).
-        equal: (8, rows, cols) whether each neighbor of a position has the same value.
+        equal: (8, rows, cols) whether each neighbor of a position has an equal value.
     """
     while True:
         grown = seeds | (equal & _neighbors(seeds, False)).any(axis=0)

@@ -30,13 +30,13 @@ class ClassLocation:
 
     Attributes:
         name: the class.
-        score: raw score: mean over scales of the pooled score maps (paper, section 4).
+        score: raw score, the mean over scales of the pooled score maps (paper, section 4).
         probability: calibrated probability that the class is present; for an uncalibrated model, the logistic
             function of the score (paper, equation 2).
         x: horizontal image coordinate of the point.
         y: vertical image coordinate of the point.
         response: value of the map at the point: between 0 and 1 in mode "fused", a raw score in mode "paper".
-        threshold: the model's threshold: the probability from which the class counts as present.
+        threshold: the model's threshold, the probability from which the class counts as present.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Localization:
         maps: (K, rows, cols) float32, one map per class on ``lattice``: in mode "fused" the mean over scales of
             the logistic function of the scaled scores, in mode "paper" the maximum over scales of the raw scores.
         lattice: positions of the maps' values in the image.
-        mode: how points were found.
+        mode: how points were located.
         path: the image's file; None for an image that was not read from a path.
         decision: calibration and thresholds of the model.
     """
@@ -100,7 +100,7 @@ class Localization:
         """Return the location of one class.
 
         Raises:
-            ConfigurationError: the model has no such class.
+            ConfigurationError: the model does not have the class.
         """
         return self._class_location(self._index(name))
 
@@ -108,13 +108,13 @@ class Localization:
         """Return the classes whose probability reaches a threshold, most probable first.
 
         Args:
-            threshold: one threshold for all classes; default: the model's own threshold for each class.
+            threshold: one threshold for all classes; default: the model's threshold for each class.
         """
         return tuple(location for location in self.ranked() if location.is_present(threshold))
 
     def ranked(self) -> tuple[ClassLocation, ...]:
         """Return all classes, most probable first; classes whose score is NaN come last."""
-        # Not by probability: several may round to exactly 1.0, while log-odds still differ.
+        # Ranked by log-odds, because several probabilities may round to exactly 1.0.
         order = np.argsort(-self.decision.log_odds(self.scores), kind="stable")
         return tuple(self._class_location(int(index)) for index in order)
 
@@ -125,7 +125,7 @@ class Localization:
         return resampled
 
     def normalized_maps(self) -> Float32Array:
-        """Return the (K, rows, cols) float32 maps with values between 0 and 1, whatever the mode."""
+        """Return the (K, rows, cols) float32 maps with values between 0 and 1, in either mode."""
         return self.maps if self.mode == "fused" else sigmoid(self.maps)
 
     def peaks(
@@ -133,16 +133,16 @@ class Localization:
     ) -> tuple[Peak, ...]:
         """Return several locations of one class: local maxima of its map, highest first.
 
-        The first one is the class's point.
+        The first location is the class's point.
 
         Args:
             name: the class.
             count: maximum number of peaks.
             min_distance: minimum distance between two peaks, in pixels of the image at scale 1.
-            relative_threshold: minimum value of a peak on the normalized map, as a share of the map's maximum.
+            relative_threshold: minimum value of a peak on the normalized map, as a fraction of the map's maximum.
 
         Raises:
-            ConfigurationError: the model has no such class, or ``count`` is less than 1.
+            ConfigurationError: the model does not have the class, or ``count`` is less than 1.
         """
         index = self._index(name)
         _check_count(count)
@@ -158,7 +158,8 @@ class Localization:
         )
         if not raw:
             return peaks
-        # In mode "paper" the point is a cell; the maximum on the lattice is some pixels away, and a little lower.
+        # In mode "paper", the point is a cell; the maximum on the lattice is a few pixels away and slightly
+        # lower.
         x, y = map(float, self.points[index])
         others = [peak for peak in peaks if math.hypot(peak.x - x, peak.y - y) >= distance]
         return (Peak(x, y, float(self.responses[index])), *others)[:count]
@@ -166,17 +167,16 @@ class Localization:
     def boxes(self, name: str, *, count: int = 8, iou_threshold: float = 0.4) -> tuple[Box, ...]:
         """Return boxes around the objects of one class, highest score first.
 
-        They are drawn around the high regions of the map; the model was trained without boxes, see
-        `freeloc.inference.boxes`. A class whose probability is below 1% has none.
+        Boxes are drawn around the high regions of the map, although the model was trained without boxes; see
+        `freeloc.inference.boxes`. A class with a probability below 1% has no boxes.
 
         Args:
             name: the class.
             count: maximum number of boxes.
-            iou_threshold: of two boxes whose intersection over union exceeds it, the one with the lower score is
-                dropped.
+            iou_threshold: intersection over union above which the box with the lower score is suppressed.
 
         Raises:
-            ConfigurationError: the model has no such class, or ``count`` is less than 1.
+            ConfigurationError: the model does not have the class, or ``count`` is less than 1.
         """
         index = self._index(name)
         _check_count(count)
@@ -198,7 +198,7 @@ class Localization:
             return self.classes.index(name)
         except ValueError as error:
             known = ", ".join(self.classes[:12]) + (", …" if len(self.classes) > 12 else "")
-            message = f"class {name!r} is unknown to this model: choose one of {known}"
+            message = f"the model does not have the class {name!r}: choose one of {known}"
             raise ConfigurationError(message, parameter="name") from error
 
     def _class_location(self, index: int) -> ClassLocation:

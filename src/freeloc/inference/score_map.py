@@ -27,9 +27,9 @@ LATTICE_STEP = 8.0
 
 
 FUSION_GAIN = np.float32(0.5)
-"""Factor of the raw scores before the logistic function when maps are fused. At half the score, confident cells do
-not saturate at 1, so that the fused maximum depends on agreement about the position rather than on the number of
-scales that are confident of the class."""
+"""Factor of the raw scores before the logistic function when maps are fused. With half the score, confident cells
+do not saturate at 1, so the fused maximum depends on agreement about the position rather than on the number of
+scales with confident scores."""
 
 
 def sigmoid(values: npt.ArrayLike) -> Float32Array:
@@ -46,8 +46,8 @@ class ScoreMap:
         values: (K, valid_rows, valid_cols) float32 raw scores of the valid cells.
         grid: coordinate mapping between the image and the cells.
         maxima: (K,) float32 maxima of ``values``; for a head trained on full images, the scores of the full image.
-        aligned: (K, rows, cols) float32 sigmoid map on `fusion_lattice`, see `align_sigmoid`, if the network
-            computed it; None otherwise.
+        aligned: (K, rows, cols) float32 sigmoid map on `fusion_lattice` (see `align_sigmoid`) if computed by the
+            network; None otherwise.
     """
 
     values: Float32Array
@@ -67,7 +67,7 @@ def fusion_lattice(image_size: Size) -> Lattice:
 
 
 def align_sigmoid(values: Float32Array, grid: Grid, lattice: Lattice) -> Float32Array:
-    """Sample the logistic function of `FUSION_GAIN` times the raw scores on a lattice, bilinearly.
+    """Sample the logistic function of `FUSION_GAIN` times the raw scores bilinearly on a lattice.
 
     Args:
         values: (K, valid_rows, valid_cols) float32 raw scores.

@@ -1,7 +1,7 @@
-"""The scoring graph: what the runtime appends to a backbone for prediction, and the key of its compiled form.
+"""The scoring graph: the layers appended to a backbone for prediction, and their cache key.
 
-Everything that defines the graph is here and in `freeloc.inference.scoring_modules`. Only the latter loads torch,
-so that a cached graph is found and run without it.
+The graph is defined here and in `freeloc.inference.scoring_modules`. Only the latter loads torch, so a cached
+graph is found and run without torch.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["graph_key", "int8_parts", "scoring_layers"]
 
 _VERSION = 2
-"""Incremented when the graph changes, so that cached graphs of other versions are ignored."""
+"""Version of the graph, so that cached graphs of other versions are ignored."""
 
 _EXTRA_INPUT_DIMS = (2, 3)
-"""Axes of the inputs besides the canvas: the mask of the padding and the sampling field of the lattice."""
+"""Number of axes of the inputs besides the canvas: the padding mask and the sampling field of the lattice."""
 
 
 def graph_key(header: ModelHeader, content_hash: str) -> str:
@@ -38,13 +38,13 @@ def graph_key(header: ModelHeader, content_hash: str) -> str:
 def scoring_layers(backbone: Backbone, head: AdaptationHead, cache_key: str | None = None) -> AppendedModule:
     """Return the layers that are appended to a backbone for prediction.
 
-    The backbone's first layers compute in float32 whatever the precision, because a point is the position of a
-    maximum, which moves with the slightest noise. Training averages over that noise and omits the cost.
+    The backbone's first layers always compute in float32, because a point is the position of a maximum, which
+    moves with the slightest noise. Training averages over that noise and avoids the cost.
 
     Args:
         backbone: the backbone whose projection is the first layer.
         head: the adaptation layers.
-        cache_key: key under which the compiled graph is cached; None does not cache it.
+        cache_key: key under which the compiled graph is cached; None to not cache it.
     """
     from freeloc.inference.scoring_modules import ScoringModule
 

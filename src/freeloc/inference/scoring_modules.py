@@ -1,8 +1,8 @@
 """Torch modules that compute scores, maxima and aligned maps from a backbone's features.
 
-They compute in the network what `freeloc.inference.score_map` computes with NumPy. After the last convolution,
-every operation works on single cells or takes a maximum: a runtime that computes in bfloat16 then returns to
-float32, and the position of a point does not depend on interpolation weights rounded to 8 bits.
+They correspond to the NumPy code in `freeloc.inference.score_map`. After the last convolution, no operation
+multiplies with weights of several cells, so a runtime that computes in bfloat16 returns to float32 there, and the
+position of a point does not depend on interpolation weights rounded to 8 bits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["CellScorer", "ScoreReadout", "ScoringModule"]
 
 
 class CellScorer(nn.Module):
-    """Projection and head: raw scores of every cell. Contains all weights and nearly all multiplications.
+    """Projection and head, which compute raw scores of every cell; all weights, and most multiplications.
 
     Args:
         projection: the backbone's projection.
@@ -40,14 +40,14 @@ class ScoreReadout(nn.Module):
     """Maxima of raw scores over valid cells, and sigmoid maps aligned on the lattice."""
 
     def forward(self, scores: Tensor, mask: Tensor, field: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Read the score maps of N canvases of one shape.
+        """Compute the maxima and aligned maps of N canvases of equal shape.
 
         Args:
             scores: (N, K, rows, cols) float32 raw scores of the whole canvases.
-            mask: (N, rows, cols) float32 of `freeloc.geometry.grid.Grid.padding_mask`; for one canvas, the first
-                axis may be missing.
-            field: (N, lattice rows, lattice cols, 2) float32 of `freeloc.geometry.grid.Grid.sampling_field`; its
-                first axis is missing if that of ``mask`` is.
+            mask: (N, rows, cols) float32 from `freeloc.geometry.grid.Grid.padding_mask`; for one canvas, the first
+                axis may be omitted.
+            field: (N, lattice rows, lattice cols, 2) float32 from `freeloc.geometry.grid.Grid.sampling_field`; the
+                first axis is omitted if that of ``mask`` is.
 
         Returns:
             ``scores`` unchanged; (N, K) maxima over valid cells (paper, section 3, "Explicit search"); and

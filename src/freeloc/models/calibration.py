@@ -1,8 +1,8 @@
-"""Calibration: the map from raw scores to probabilities, and the thresholds of the classes.
+"""Calibration, which converts raw scores to probabilities, and the thresholds of the classes.
 
-Training makes raw scores log-odds (paper, equations 1 and 2), but only for the images and scales that the head was
-trained on. On other images its probabilities are too extreme, for some classes more than for others. Platt scaling
-corrects this with two numbers per class, fitted on images that were not used for training; see
+Training fits raw scores as log-odds (paper, equations 1 and 2), but only for the images and scales on which the
+head was trained. On other images, probabilities are too extreme, for some classes more than for others. Platt
+scaling corrects this with two numbers per class, fitted on images that were not used for training; see
 `freeloc.models.platt_scaling`.
 """
 
@@ -29,7 +29,7 @@ class Calibration:
     """Platt scaling of K classes: probability = logistic(slope · score + offset).
 
     Attributes:
-        slopes: K slopes, none negative.
+        slopes: K non-negative slopes.
         offsets: K offsets.
         thresholds: K probabilities from which a class counts as present.
         facts: how the calibration was fitted, as JSON values.
@@ -47,7 +47,7 @@ class Calibration:
         lengths = len(self.slopes), len(self.offsets), len(self.thresholds)
         if len(set(lengths)) != 1:
             raise ConfigurationError(
-                f"there are {lengths[0]} slopes, {lengths[1]} offsets and {lengths[2]} thresholds: give one of "
+                f"there are {lengths[0]} slopes, {lengths[1]} offsets and {lengths[2]} thresholds: specify one of "
                 "each per class"
             )
         if not np.isfinite([*self.slopes, *self.offsets]).all() or min(self.slopes, default=0.0) < 0:
@@ -70,7 +70,7 @@ class Calibration:
 
 
 def logistic(log_odds: Float64Array) -> Float64Array:
-    """Return the probabilities of log-odds in float64, without overflow."""
+    """Convert log-odds to float64 probabilities, without overflow."""
     # The exponent is never positive.
     decay = np.exp(-np.abs(log_odds))
     probabilities: Float64Array = np.where(log_odds >= 0, 1.0, decay) / (1 + decay)

@@ -1,4 +1,4 @@
-"""Descriptions of models for people who did not train them."""
+"""Model cards, which describe a model to its users."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MAX_CHARACTERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Description of a model for people who did not train it.
+    """Description of a model for its users.
 
     Attributes:
         name: name of the model; `freeloc.find_model` uses the file's name instead.
         version: version of the model.
-        description: one line on what the model localizes and on its training data.
+        description: one line about what the model localizes and its training data.
         data_licence: license or terms of use of the training images.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The list of all named models with their headers, read without weights and without torch."""
+"""List of all named models with their headers, without reading weights or loading torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The header of a model file: everything but the tensors, read without torch."""
+"""Headers of model files, which store everything except the tensors; read without torch."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from freeloc.runtime import QuantizedGraph
 __all__ = ["DEFAULT_BOX_THRESHOLD", "INT8_TENSORS", "METADATA_KEY", "ModelFile", "ModelHeader", "unreadable"]
 
 DEFAULT_BOX_THRESHOLD = 0.3
-"""Box threshold of models for which none was fitted, as a share of a map's maximum."""
+"""Box threshold of models for which none was fitted, as a fraction of a map's maximum."""
 
 METADATA_KEY = "freeloc"
-"""Key of the header, as JSON, in the metadata of the safetensors file."""
+"""Key of the JSON header in the metadata of the safetensors file."""
 
 INT8_TENSORS = ("int8.structure", "int8.weights")
 """Names of the two uint8 vectors that store the int8 network."""
 
 _HEAD_ONLY, _WITH_BACKBONE, _WITH_INT8 = 1, 2, 3
-"""Format versions: version 1 stores a head; version 2 adds changed backbone weights; version 3 adds an int8
-network, with or without changed backbone weights."""
+"""Format versions: version 1 stores a head; version 2 also stores changed backbone weights; version 3 also stores
+an int8 network, with or without changed backbone weights."""
 
 _REQUIRED = (
     *("backbone", "backbone_fingerprint", "classes", "head", "scales"),
     *("padding", "pooling", "threshold", "manifest"),
 )
-"""Fields that every file has; later versions of the format added the others."""
+"""Fields present in every file; the others were added by later versions of the format."""
 
 _MAX_PIXELS = 4096
-"""Largest stride, offset and window of a cell layout."""
+"""Maximum stride, offset and window of a cell layout."""
 
 Name: TypeAlias = Annotated[str, Meta(max_length=1000)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
@@ -54,25 +54,25 @@ Channel: TypeAlias = Annotated[int, Meta(ge=0, le=255)]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelHeader:
-    """Everything that a model file stores besides tensors.
+    """Everything that a model file stores except tensors.
 
     Attributes:
         backbone: name of the backbone on which the head was trained.
         backbone_fingerprint: hash of that backbone's name and weights, including weights changed by training.
-        backbone_base: the fingerprint before training changed any weights; None if the backbone was frozen.
+        backbone_base: fingerprint before training changed any weights; None if the backbone was frozen.
         classes: the K class names.
         head: shape of the head.
         scales: default scales of prediction.
         padding: how canvases are padded.
-        pooling: how a score map becomes a score, see `freeloc.nn.pooling.registry.POOLINGS`.
-        threshold: probability from which a class counts as present, used without a ``calibration``.
-        box_threshold: share of a map's maximum at which boxes are drawn, see `freeloc.inference.boxes`.
+        pooling: how score maps are pooled to scores; see `freeloc.nn.pooling.registry.POOLINGS`.
+        threshold: probability from which a class counts as present if there is no ``calibration``.
+        box_threshold: fraction of a map's maximum at which boxes are drawn; see `freeloc.inference.boxes`.
         layout: the backbone's cell layout; None in files that do not store it, for which the backbone is loaded.
         pad_color: RGB color of canvas padding; None in files that do not store it.
         manifest: how the model was trained.
         calibration: maps scores to probabilities, with one threshold per class; None if not calibrated.
-        card: description for other people; None if there is none.
-        int8: how the int8 network was computed, with the SHA-256 of its graph as ``sha256``; None without one.
+        card: description for the model's users; None without one. int8: how the int8 network was computed, with
+            the SHA-256 of its graph as ``sha256``; None without an int8 network.
         weights_digest: SHA-256 over names and bytes of all tensors; None before saving, and in files that do not
             store it.
 
@@ -117,14 +117,14 @@ class ModelHeader:
 
     @property
     def format_version(self) -> int:
-        """Version of the file format: the lowest one that can store this model."""
+        """Lowest version of the file format that can store this model."""
         if self.int8 is not None:
             return _WITH_INT8
         return _HEAD_ONLY if self.backbone_base is None else _WITH_BACKBONE
 
     @property
     def training_data(self) -> Mapping[str, Any]:
-        """The manifest's description of the training data; empty if there is none."""
+        """Description of the training data in the manifest; empty if there is none."""
         data: Mapping[str, Any] = self.manifest.get("data") or {}
         return data
 
@@ -160,13 +160,13 @@ class ModelHeader:
         reject_unknown_fields("layout", values.get("layout"), CellLayout)
         digest = values.get("weights")
         if not isinstance(digest, str | None):
-            raise ValueError("weights: expected `str`")  # noqa: TRY004 - all damage is a ValueError
+            raise ValueError("weights: expected `str`")  # noqa: TRY004 - all damage is reported as a ValueError
         renamed = {**values, "weights_digest": digest}
         # Older versions of the format do not have these fields.
         renamed |= {name: None for name in ("backbone_base", "int8") if name not in required}
         header = convert_json(renamed, cls)
         if header.format_version != version:
-            raise ValueError(f"its contents are not those of format version {version}")
+            raise ValueError(f"its contents do not match format version {version}")
         return header
 
 
@@ -176,7 +176,7 @@ class ModelFile:
 
     Attributes:
         path: the file.
-        header: everything that the file stores besides tensors.
+        header: everything that the file stores except tensors.
     """
 
     path: Path
@@ -187,7 +187,7 @@ class ModelFile:
         """Read the header of a model file.
 
         Args:
-            model: a model file, the run folder that contains it, or a name, see
+            model: a model file, the run folder that contains it, or a name; see
                 `freeloc.models.registry.find_model`.
 
         Raises:
@@ -199,7 +199,7 @@ class ModelFile:
         version, pooling = values.get("format_version"), values.get("pooling")
         if version not in (_HEAD_ONLY, _WITH_BACKBONE, _WITH_INT8):
             raise ModelError(
-                f"cannot load model {path}: it has format version {str(version)[:20]}, and this freeloc reads "
+                f"cannot load model {path}: it has format version {str(version)[:20]}, but this freeloc reads "
                 f"versions {_HEAD_ONLY} to {_WITH_INT8}; update freeloc",
                 path=path,
             )
@@ -239,7 +239,7 @@ class ModelFile:
         except (OSError, SafetensorError) as error:
             raise unreadable(self.path, error) from error
         if graph.digest() != self.header.int8.get("sha256"):
-            raise self.damaged("its int8 network does not have the stored hash")
+            raise self.damaged("its int8 network does not match the stored hash")
         return graph
 
 
@@ -263,14 +263,14 @@ def _check_layout(layout: CellLayout) -> None:
 def _read_metadata(path: Path) -> dict[str, Any]:
     if path.is_dir():
         raise ModelError(
-            f"cannot load model {path}: the folder contains no model.safetensors; give the folder of a finished "
-            "training run",
+            f"cannot load model {path}: the folder contains no model.safetensors; specify the folder of a "
+            "finished training run",
             path=path,
         )
     if not path.is_file():
         raise ModelError(
-            f"cannot load model {path}: the file does not exist; give a model file, a run folder, or the name of "
-            "a model",
+            f"cannot load model {path}: the file does not exist; specify a model file, a run folder, or the name "
+            "of a model",
             path=path,
         )
     try:
@@ -281,8 +281,8 @@ def _read_metadata(path: Path) -> dict[str, Any]:
         raise unreadable(path, error) from error
     if not isinstance(values, dict):
         raise ModelError(
-            f"cannot load model {path}: this safetensors file is not a freeloc model; give one that freeloc "
-            "trained",
+            f"cannot load model {path}: this safetensors file is not a freeloc model; specify a model trained "
+            "by freeloc",
             path=path,
         )
     return values

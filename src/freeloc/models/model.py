@@ -1,7 +1,7 @@
-"""Model files: one ``.safetensors`` file that stores the weights and, as metadata, a `ModelHeader`.
+"""Model files: ``.safetensors`` files that contain the weights and, as metadata, a `ModelHeader`.
 
-Pickle is never read. The file stores the head's weights, and of the backbone only the weights that training
-changed; all others come with the backbone, which the header identifies by its fingerprint.
+Pickle is never read. The file stores the weights of the head, and those backbone weights that training changed;
+all others come with the backbone, which the header identifies by its fingerprint.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ class Model:
     """A trained head and everything needed to use it.
 
     Attributes:
-        header: everything but the weights.
+        header: everything except the weights.
         head: the adaptation layers.
         backbone_changes: backbone weights that training changed, by name in the backbone's state dict.
-        int8: the int8 network of backbone and head, see `freeloc.posttraining.quantize`; None without one.
-        storage: data type of the weights in the file; arithmetic is always float32. "float16" halves the file and
-            requires weights that `to_float16` rounded.
+        int8: the int8 network of backbone and head (see `freeloc.posttraining.quantize`); None without one.
+        storage: data type of the weights in the file; arithmetic is always float32. "float16" halves the size of
+            the file and requires weights rounded by `to_float16`.
         content_hash: SHA-256 of the file from which the model was loaded; None for other models.
 
     Raises:
-        ConfigurationError: header and weights contradict each other.
+        ConfigurationError: header and weights are inconsistent.
     """
 
     header: ModelHeader
@@ -63,26 +63,28 @@ class Model:
 
     def __post_init__(self) -> None:
         if self.header.head != self.head.settings:
-            raise ConfigurationError("the header describes another head: build it from the head's settings")
+            raise ConfigurationError(
+                "the header describes a different head: create it from the head's settings"
+            )
         if bool(self.backbone_changes) != (self.header.backbone_base is not None):
-            raise ConfigurationError("backbone_base and backbone_changes must be given together")
+            raise ConfigurationError("backbone_base and backbone_changes must be specified together")
         if (self.int8 is None) != (self.header.int8 is None):
             raise ConfigurationError(
-                "an int8 network and its description in the header must be given together"
+                "an int8 network and its description in the header must be specified together"
             )
 
     def with_header(self, **changes: Any) -> Model:
-        """Return a model with some fields of its header replaced."""
+        """Return a copy of the model with some fields of its header replaced."""
         return replace(self, header=replace(self.header, **changes))
 
     def adapt_backbone(self, backbone: Backbone) -> Backbone:
-        """Return the backbone that this head requires: the given one, or a copy with the changed weights.
+        """Return the backbone that the head requires: the argument, or a copy with the changed weights.
 
         Args:
             backbone: the backbone as loaded by ``load_backbone``.
 
         Raises:
-            BackboneError: ``backbone`` does not have the weights with which training started.
+            BackboneError: ``backbone`` does not have the weights from which training started.
             ModelError: the changed weights are damaged.
         """
         if not self.backbone_changes or backbone.fingerprint == self.header.backbone_fingerprint:
@@ -90,8 +92,8 @@ class Model:
         name = self.header.backbone
         if backbone.fingerprint != self.header.backbone_base:
             raise BackboneError(
-                f"the model was trained with other weights of backbone {name} than those that were loaded: "
-                "give the weights with which it was trained",
+                f"the model was trained on different weights of backbone {name} than those that were loaded: "
+                "use the weights on which it was trained",
                 parameter="weights",
             )
         damaged = ModelError(
@@ -106,7 +108,7 @@ class Model:
         return changed
 
     def to_float16(self, backbone: Backbone) -> Model:
-        """Return the model with weights rounded to float16, which halves its file.
+        """Return the model with weights rounded to float16, which halves the size of its file.
 
         Rounding changes the fingerprint of a backbone that training changed.
 
@@ -150,25 +152,25 @@ class Model:
             ModelHeader.from_json(decode_json(text))
         except ValueError as error:
             raise ModelError(f"cannot save the model: {error}") from error
-        # safetensors.torch.save_file would make the file private to its owner and raise errors of its own.
+        # safetensors.torch.save_file would make the file private to its owner and raise other exceptions.
         write_bytes(Path(path), as_bytes(tensors, metadata={METADATA_KEY: text}))
 
     def _tensors(self) -> dict[str, Tensor]:
-        """Return every tensor of the file, in the data type of the file."""
+        """Return all tensors to store, in the data type of the file."""
         weights = dict(self.head.state_dict())
         weights |= {f"{_BACKBONE_PREFIX}{key}": value for key, value in self.backbone_changes.items()}
         weights = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
         for key, value in weights.items():
             if not bool(value.isfinite().all()):
                 raise ModelError(
-                    f"the model's {key} contains values that are not finite: train with a lower learning rate",
+                    f"the model's {key} contains non-finite values: train with a lower learning rate",
                     parameter="learning_rate",
                 )
         if self.storage == "float16":
             halved = _to_float16(weights)
             if any(not torch.equal(halved[key].to(value.dtype), value) for key, value in weights.items()):
                 raise ModelError(
-                    "the model's weights are not float16 values: save the result of Model.to_float16"
+                    "the model's weights are not rounded to float16: save the result of Model.to_float16"
                 )
             weights = halved
         if self.int8 is not None:
@@ -184,7 +186,7 @@ class Model:
         """Load a model file.
 
         Args:
-            model: a model file, the run folder that contains it, or a name, see
+            model: a model file, the run folder that contains it, or a name; see
                 `freeloc.models.registry.find_model`.
 
         Raises:
@@ -194,7 +196,7 @@ class Model:
         file = ModelFile.open(model)
         header, tensors = file.header, _read_tensors(file.path)
         if header.weights_digest is not None and header.weights_digest != _digest(tensors):
-            raise file.damaged("its weights do not have the stored hash")
+            raise file.damaged("its weights do not match the stored hash")
         for name in INT8_TENSORS:
             tensors.pop(name, None)
         half = any(value.dtype == torch.float16 for value in tensors.values())
@@ -217,15 +219,15 @@ class Model:
 
 
 def _build_head(settings: HeadSettings, weights: Mapping[str, Tensor]) -> AdaptationHead:
-    """Return a head with the given weights.
+    """Return a head with weights from a file.
 
     Raises:
         RuntimeError: the weights do not have the shapes that the settings require.
     """
-    # On the meta device, a damaged header cannot allocate more memory than the file contains.
+    # Built on the meta device, so that a damaged header cannot allocate more memory than the file's size.
     with torch.device("meta"):
         head = AdaptationHead(settings)
-    # Copied, because tensors in a file need not be aligned.
+    # Copied, because tensors in a file may be unaligned.
     head.load_state_dict(
         {key: value.to(torch.float32, copy=True) for key, value in weights.items()}, assign=True
     )
@@ -246,7 +248,7 @@ def _to_float16(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 over names and bytes; safetensors files contain no checksum."""
+    """Return the SHA-256 of names and bytes, because safetensors files contain no checksum."""
     digest = hashlib.sha256()
     for key in sorted(tensors):
         digest.update(key.encode())

@@ -1,4 +1,4 @@
-"""Platt scaling: the fit of a calibration to scores and labels."""
+"""Platt scaling, which fits a calibration to scores and labels."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from freeloc.models.thresholds import best_f1_threshold
 __all__ = ["fit_calibration"]
 
 _SLOPE_PRIOR_WEIGHT = 25.0
-"""Weight of the quadratic penalty that draws the slope of a class towards the shared slope. A relative difference
-of a fifth is one standard deviation of the prior; a few dozen positives outweigh it."""
+"""Weight of the quadratic penalty that pulls the slope of a class toward the shared slope. A relative difference
+of 20% is one standard deviation of the prior; a few dozen positives outweigh it."""
 
 _SHARED_SLOPE_PRIOR_WEIGHT = 1.0
-"""Weight of the penalty that draws the shared slope towards 1, the slope of log-odds. It matters only if there is
-almost no data."""
+"""Weight of the penalty that pulls the shared slope toward 1, the slope of log-odds. It matters only with almost
+no data."""
 
 _MAX_STEPS = 100
-"""Limit on the steps of Newton's method, which takes about eight, and of bisection."""
+"""Maximum number of steps of Newton's method, which takes about eight, and of bisection."""
 
 
 def fit_calibration(
@@ -33,18 +33,18 @@ def fit_calibration(
 ) -> Calibration:
     """Fit slopes, offsets and thresholds to images that were not used for training.
 
-    Slopes and offsets minimize the logistic loss for Platt's targets: (P + 1) / (P + 2) for P positives and 1 /
-    (N + 2) for N negatives instead of 1 and 0, so that probabilities stay below 1 even if the scores separate a
-    class perfectly. First, one slope is fitted for all classes together. Then each class gets its own slope,
-    which a penalty draws towards the shared one; a few dozen positives outweigh it. A class without positives or
-    without negatives uses the shared slope. The threshold of a class is that of the best F1, see
-    `freeloc.models.thresholds`, and 0.5 without positives.
+    Slopes and offsets minimize the logistic loss for Platt's targets: (P + 1) / (P + 2) for P positives and 1 / (N
+    + 2) for N negatives instead of 1 and 0, so that probabilities stay below 1 even if the scores separate a class
+    perfectly. First, one slope is fitted for all classes together. Then each class gets a separate slope, which a
+    penalty pulls toward the shared one; a few dozen positives outweigh the penalty. A class without positives or
+    without negatives uses the shared slope. The threshold of a class maximizes F1 (see
+    `freeloc.models.thresholds`); without positives, it is 0.5.
 
     Args:
         scores: (N, K) raw scores.
-        labels: (N, K) in {−1, 0, +1}; pairs of image and class with label 0 are ignored. A class whose labels are
-            all 0 keeps equation 2 of the paper.
-        facts: how the scores were computed, stored in the calibration.
+        labels: (N, K) values −1, 0 or +1; pairs of image and class with label 0 are ignored. A class whose labels
+            are all 0 uses equation 2 of the paper.
+        facts: how the scores were computed, to store in the calibration.
 
     Raises:
         ModelError: a score is not finite.
@@ -93,7 +93,7 @@ class _Problem:
     Attributes:
         scores: (N, G) scores.
         targets: (N, G) target probabilities, strictly between 0 and 1.
-        known: (N, G) whether a pair counts; at least one does in every column.
+        known: (N, G) whether a pair is known; at least one in every column.
     """
 
     scores: Float64Array
@@ -110,12 +110,12 @@ class _Problem:
         return float(((np.logaddexp(0, odds) - self.targets * odds) * self.known).sum())
 
     def best_offsets(self, slope: float) -> Float64Array:
-        """Return the (G,) offsets with the least loss for a slope: the probabilities sum up to the targets."""
+        """Return the (G,) offsets with the lowest loss for a slope: sums of probabilities and targets agree."""
         counts = self.known.sum(axis=0)
         target_sums = (self.targets * self.known).sum(axis=0)
         base = np.log(target_sums / (counts - target_sums))
         odds = slope * self.scores
-        # The sum increases with the offset, so bisection finds it for any scores.
+        # The sum increases with the offset, so bisection works for any scores.
         low = base - np.where(self.known, odds, -np.inf).max(axis=0)
         high = base - np.where(self.known, odds, np.inf).min(axis=0)
         for _ in range(_MAX_STEPS):
@@ -129,14 +129,14 @@ class _Problem:
         """Return the slope, at least 0, and the (G,) offsets that minimize the penalized loss.
 
         Args:
-            prior_slope: slope without penalty.
+            prior_slope: slope at which the penalty is zero.
             prior_weight: weight of half the squared difference from ``prior_slope``.
         """
         # With centered scores, slope and offsets are nearly independent.
         means = (self.scores * self.known).sum(axis=0) / self.known.sum(axis=0)
         centered = _Problem((self.scores - means) * self.known, self.targets, self.known)
         slope, offsets = centered.minimize(prior_slope, prior_weight)
-        if slope < 0:  # the loss is convex, so 0 is the best slope that is allowed
+        if slope < 0:  # the loss is convex, so 0 is the best allowed slope
             return 0.0, self.best_offsets(0.0)
         return slope, offsets - slope * means
 
@@ -154,8 +154,8 @@ class _Problem:
             )
             if decrease < 1e-12 * (1 + current):
                 break
-            # A full step overshoots where probabilities are close to 0 or 1. The loss is convex, so a short enough
-            # step decreases it.
+            # A full step overshoots if probabilities are close to 0 or 1. The loss is convex, so a
+            # sufficiently short step decreases it.
             fraction = 1.0
             while fraction > 1e-9:
                 new = slope - fraction * slope_step, offsets - fraction * offset_steps
@@ -171,7 +171,7 @@ class _Problem:
     def _newton_step(
         self, slope: float, offsets: Float64Array, penalty_curvature: float, penalty_gradient: float
     ) -> tuple[float, Float64Array, float]:
-        """Return the steps to subtract from slope and offsets, and twice the decrease of the loss they predict."""
+        """Return the steps to subtract from slope and offsets, and twice the predicted decrease of the loss."""
         probabilities = logistic(slope * self.scores + offsets)
         error = (probabilities - self.targets) * self.known
         variance = probabilities * (1 - probabilities) * self.known

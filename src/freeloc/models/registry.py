@@ -1,6 +1,6 @@
-"""Models by name: the file that a name such as ``voc20`` stands for.
+"""Lookup of model files by name, such as ``voc20``.
 
-Every function that accepts a model calls `find_model`. This module handles only names and paths;
+Every function that accepts a model calls `find_model`. This module only handles names and paths;
 `freeloc.models.header` reads the files, and `freeloc.models.catalog` lists the models with their headers.
 """
 
@@ -29,17 +29,17 @@ __all__ = [
 ]
 
 Origin = Literal["yours", "package"]
-"""Where a named model comes from: the user's folders, or the package."""
+"""Origin of a named model: the user's folders, or the package."""
 
 _SUFFIX: Final = ".safetensors"
 _FILE_IN_RUN_FOLDER: Final = "model.safetensors"
 _MAX_LISTED: Final = 10
-"""Maximum number of names in an error message; ``freeloc models`` lists all."""
+"""Maximum number of model names in an error message; ``freeloc models`` lists all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedModel:
-    """A model that `find_model` finds by name.
+    """A model that `find_model` can find by name.
 
     Attributes:
         name: the name.
@@ -55,8 +55,8 @@ class NamedModel:
 def find_model(model: str | Path) -> Path:
     """Return the file of a model.
 
-    An existing file or folder takes precedence over a name, and a `Path` is never a name. Any other string
-    without a path separator, a leading dot and the suffix ``.safetensors`` is a name, which is looked up in
+    An existing file or folder takes precedence over a name, and a `Path` is never a name. Any other string without
+    a path separator, a leading dot or the suffix ``.safetensors`` is a name, which is looked up in
     `model_folders`.
 
     Args:
@@ -66,8 +66,8 @@ def find_model(model: str | Path) -> Path:
         The file. It need not exist if ``model`` is a path.
 
     Raises:
-        ModelError: there is no model of that name, or the current folder contains a folder of that name without a
-            model.
+        ModelError: there is no model with that name, or the current folder contains a folder with that name but
+            without a model.
     """
     path = Path(model)
     if not _is_name(model):
@@ -81,14 +81,14 @@ def find_model(model: str | Path) -> Path:
 
 
 def model_file(path: str | Path) -> Path:
-    """Return the model file in a run folder; any other path is returned unchanged."""
+    """Return the model file in a run folder, or any other path unchanged."""
     path = Path(path)
     inside = path / _FILE_IN_RUN_FOLDER
     return inside if path.is_dir() and inside.is_file() else path
 
 
 def named_models() -> tuple[NamedModel, ...]:
-    """Return every model that has a name, sorted by name; for each name, the model that `find_model` finds."""
+    """Return all named models, sorted by name; for each name, the model that `find_model` returns."""
     found: dict[str, NamedModel] = {}
     for folder, origin in model_folders():
         for name in _names_in(folder):
@@ -101,7 +101,7 @@ def named_models() -> tuple[NamedModel, ...]:
 def model_folders() -> tuple[tuple[Path, Origin], ...]:
     """Return the folders in which names are looked up, in order of precedence, with the origin of their models.
 
-    They are the folders of `freeloc.io.folders.model_search_path`, then the package's.
+    They are the folders of `freeloc.io.folders.model_search_path`, followed by that of the package.
     """
     folders: list[tuple[Path, Origin]] = [(folder, "yours") for folder in model_search_path()]
     pretrained = pretrained_folder()
@@ -111,16 +111,16 @@ def model_folders() -> tuple[tuple[Path, Origin], ...]:
 
 
 def pretrained_folder() -> Path | None:
-    """Return the folder of the package's models; None if the package is in an archive, without file paths."""
+    """Return the folder of the package's models; None if the package is in an archive without file paths."""
     folder = files("freeloc") / "models" / "pretrained"
     return folder if isinstance(folder, Path) and folder.is_dir() else None
 
 
 def writable_path(file: Path) -> Path:
-    """Return the path under which a changed copy of a model is written.
+    """Return the path to which a changed copy of a model is written.
 
-    It is the model's own file, except for the package's models: other users may use them, and an update would undo
-    the change. Their changed copies go to the user's folder, which takes precedence over the package.
+    It is the model's own file, except for models of the package, which other users may share and an update would
+    overwrite. Changed copies of these are written to the user's folder, which takes precedence over the package.
     """
     pretrained = pretrained_folder()
     if pretrained is not None and file.is_relative_to(pretrained):
@@ -160,25 +160,25 @@ def _find_by_name(name: str) -> Path:
         if file is not None:
             return file
     known = [model.name for model in named_models()]
-    # Names are compared without case, because VOC20 and voc20 have only two characters in common.
+    # Names are compared ignoring case, because VOC20 and voc20 have only two characters in common.
     folded = {other.casefold(): other for other in known}
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
     suggestion = f" (did you mean {folded[near[0]]}?)" if near else ""
     more = ", … (list_models returns all)" if len(known) > _MAX_LISTED else ""
     choices = f", or one of {', '.join(known[:_MAX_LISTED])}{more}" if known else ""
     raise ModelError(
-        f"there is no model {name!r}{suggestion}: give a model file or a run folder{choices}; "
+        f"there is no model {name!r}{suggestion}: specify a model file or a run folder{choices}; "
         f"a model gets a name in {user_models_dir()} or a folder of FREELOC_MODELS"
     )
 
 
 def _check_not_hidden(folder: Path) -> None:
-    """Raise an error if a folder without a model has the name of a model."""
+    """Check that no folder without a model has the name of a model."""
     for parent, _origin in model_folders():
         file = _file_in(parent, folder.name)
         if file is not None:
             raise ModelError(
-                f"cannot load model {folder}: the current folder contains a folder of that name, without "
-                f"model.safetensors; give the folder of a finished training run, or {file} for the named model",
+                f"cannot load model {folder}: the current folder contains a folder of that name without "
+                f"model.safetensors; specify the folder of a finished training run, or {file} for the named model",
                 path=folder,
             )

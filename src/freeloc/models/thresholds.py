@@ -14,16 +14,16 @@ PRIOR_POSITIVES = 10.0
 def best_f1_threshold(
     probabilities: npt.ArrayLike, present: npt.ArrayLike, prior_positives: float = PRIOR_POSITIVES
 ) -> float:
-    """Return the threshold with the best expected F1, such that a few positives alone do not determine it.
+    """Return the threshold with the best expected F1, regularized so that it is not determined by a few positives.
 
-    The label of each image is replaced by a weighted mean of label and probability, in which the probability
-    weighs as much as ``prior_positives`` positive images. With accurate probabilities and many positives, this
-    makes no difference.
+    The label of each image is replaced with a weighted mean of label and probability, in which the probability has
+    the weight of ``prior_positives`` positive images. With accurate probabilities and many positives, this makes
+    no difference.
 
     Args:
         probabilities: (N,) calibrated probabilities of one class.
         present: (N,) bool, at least one True.
-        prior_positives: weight of the probabilities; 0 maximizes the F1 of the labels alone.
+        prior_positives: weight of the probabilities; 0 uses only the labels.
 
     Returns:
         The midpoint between the lowest probability that counts as present and the next lower one.
@@ -34,7 +34,7 @@ def best_f1_threshold(
     order = np.argsort(-probability, kind="stable")
     ranked, true_positives = probability[order], np.cumsum(expected[order])
     f1 = 2 * true_positives / (np.arange(1, len(ranked) + 1) + true_positives[-1])
-    # Images with equal probabilities count as present together.
+    # Images with equal probabilities are on the same side of the threshold.
     last_of_ties = np.append(ranked[1:] < ranked[:-1], True)
     best = int(np.where(last_of_ties, f1, -1.0).argmax())
     below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
