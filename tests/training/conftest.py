@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from freeloc.datasets.dataset import Dataset
 from freeloc.demo.scenes import SceneSettings, generate_scenes
@@ -21,15 +20,6 @@ from freeloc.training import preparation
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 from tests.training.small_run import COUNT, RECIPE, SCALES
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Small layers gain nothing from more threads, and lose much when others use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +58,12 @@ def quick(
 
     def call(dataset: Dataset, out: Path, **options: Any) -> Model:
         run = {"resume": options.pop("resume", False), "quiet": options.pop("quiet", True)}
-        given = {"recipe": RECIPE, "seed": 3, "cache_folder": filled_cache, "runtime": "openvino"}
+        given: dict[str, Any] = {
+            "recipe": RECIPE,
+            "seed": 3,
+            "cache_folder": filled_cache,
+            "runtime": "openvino",
+        }
         settings = TrainingSettings(backbone="efficientnet_lite0", **(given | options))
         return train(dataset, out, settings, **run)
 

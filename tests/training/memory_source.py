@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from freeloc.features.arrays import Cells
 
 CHANNELS = 4
 
@@ -21,7 +25,10 @@ class Memory:
     def __len__(self) -> int:
         return self._count
 
-    def get(self, index: int, scale: float) -> np.ndarray:
+    def get(self, index: int, scale: float) -> Cells:
         self.requests.append((index, scale))
         rng = np.random.default_rng([index, round(scale * 1000)])
         return rng.normal(0, 1, (3 + index % 4, CHANNELS)).astype(np.float16)
+
+    def get_many(self, indices: Sequence[int], scale: float) -> Sequence[Cells]:
+        return [self.get(index, scale) for index in indices]

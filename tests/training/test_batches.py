@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeloc.errors import FreelocError
+from freeloc.features.arrays import Cells
 from freeloc.training.batches import Batch, plan_epoch, stream
 from freeloc.training.recipe import Recipe
 from tests.training.memory_source import Memory
@@ -90,7 +92,7 @@ class TestStream:
         class Meeting(Memory):
             threads = 5
 
-            def get(self, index: int, scale: float) -> np.ndarray:
+            def get(self, index: int, scale: float) -> Cells:
                 meeting.wait()
                 return super().get(index, scale)
 
@@ -106,12 +108,12 @@ class TestStream:
     @law
     @given(st.lists(st.integers(1, 7), max_size=12))
     def test_a_source_that_likes_several_at_once_gets_mini_batches(self, sizes: list[int]) -> None:
-        asked = []
+        asked: list[tuple[Sequence[int], float]] = []
 
         class Several(Memory):
             batch = 8
 
-            def get_many(self, indices: tuple[int, ...], scale: float) -> list[np.ndarray]:
+            def get_many(self, indices: Sequence[int], scale: float) -> Sequence[Cells]:
                 asked.append((indices, scale))
                 return [Memory(50).get(index, scale) for index in indices]
 
@@ -129,14 +131,14 @@ class TestStream:
                 np.testing.assert_array_equal(part, Memory(50).get(index, batch.scale))
 
     def test_of_mini_batches_made_at_once_two_are_made_ahead(self) -> None:
-        asked = []
+        asked: list[Sequence[int]] = []
 
         class Several(Memory):
             batch = 8
 
-            def get_many(self, indices: tuple[int, ...], scale: float) -> list[int]:
+            def get_many(self, indices: Sequence[int], scale: float) -> Sequence[Cells]:
                 asked.append(indices)
-                return list(indices)
+                return super().get_many(indices, scale)
 
         plan = [Batch((number,), 1.0) for number in range(100)]
         for taken, _ in enumerate(stream(Several(100), plan), start=1):
@@ -144,13 +146,13 @@ class TestStream:
 
     def test_a_image_that_fails_stops_the_epoch(self) -> None:
         class Broken(Memory):
-            def get(self, index: int, scale: float) -> np.ndarray:
+            def get(self, index: int, scale: float) -> Cells:
                 if index == 7:
                     raise FreelocError("image 7 is broken")
                 return super().get(index, scale)
 
         plan = [Batch((0, 1, 2, 3), 1.0), Batch((4, 5, 6, 7), 1.0), Batch((8, 9), 1.0)]
-        found = []
+        found: list[tuple[Batch, list[Cells]]] = []
         with pytest.raises(FreelocError, match="image 7"):
             found.extend(stream(Broken(10), plan))
         assert [batch for batch, _cells in found] == plan[:1]

@@ -60,16 +60,16 @@ def test_gradients_are_those_of_the_convolution(layer: tuple[nn.Conv2d, Tensor])
 
 
 def test_weights_stay_the_same_objects_under_the_same_names() -> None:
-    module = nn.Sequential(
-        nn.Sequential(nn.Conv2d(4, 4, 3, groups=4, bias=False), nn.ReLU6()), nn.Conv2d(4, 2, 1, bias=False)
-    )
+    block = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4, bias=False), nn.ReLU6())
+    module = nn.Sequential(block, nn.Conv2d(4, 2, 1, bias=False))
     before = dict(module.named_parameters())
     for _ in range(2):
         use_fast_gradients(module)
         after = dict(module.named_parameters())
         assert after.keys() == before.keys()
         assert all(after[key] is before[key] for key in before)
-    assert isinstance(module[0][0], _Depthwise)
+    assert isinstance(block[0], _Depthwise)
+    assert module[0] is block
 
 
 @pytest.mark.parametrize(

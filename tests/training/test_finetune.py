@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from freeloc.datasets.dataset import Dataset
 from freeloc.demo.scenes import SceneSettings, generate_scenes
 from freeloc.errors import ConfigurationError, TrainingError
+from freeloc.features.arrays import FeatureMap
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import read_image_size
 from freeloc.inference.localizer import Localizer
@@ -33,19 +34,12 @@ from freeloc.training.settings import TrainingSettings
 from freeloc.training.step import HeadTrainStep
 from freeloc.training.train import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = torch.device("cpu")
 CHANNELS, MIDDLE, WIDTH, CLASSES = 3, 4, 5, 4
 SHAPES = [((6, 8), (3, 4)), ((4, 4), (2, 1)), ((6, 8), (2, 3)), ((2, 10), (1, 5)), ((6, 8), (1, 1))]
 """Rows and columns of each map, and of its valid cells; one cell is two places wide."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small layers gain nothing from more threads, and lose much when others use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def generator(seed: int) -> torch.Generator:
@@ -186,7 +180,12 @@ def quick(scenes: Dataset, cache: Path) -> Callable[..., Model]:
     def call(out: Path, stage: str, recipe: Recipe = RECIPE, **options: Any) -> Model:
         run = {"resume": options.pop("resume", False), "quiet": options.pop("quiet", True)}
         recipe = dataclasses.replace(recipe, trainable_backbone=stage)
-        given = {"seed": 3, "cache_folder": cache, "runtime": "openvino", "precision": "float32"}
+        given: dict[str, Any] = {
+            "seed": 3,
+            "cache_folder": cache,
+            "runtime": "openvino",
+            "precision": "float32",
+        }
         settings = TrainingSettings(backbone="efficientnet_lite0", recipe=recipe, **(given | options))
         return train(scenes, out, settings, **run)
 
@@ -290,9 +289,17 @@ class TestRun:
     def test_the_projections_training_lowers_the_loss(
         self, quick: Callable[..., Model], tmp_path: Path
     ) -> None:
-        changes = {"epochs": 12, "hidden_dropout": 0.0, "feature_dropout": 0.0, "cell_fraction": 1.0}
-        rates = {"learning_rate": 0.01, "projection_learning_rate": 0.01}
-        recipe = dataclasses.replace(RECIPE, scales=SCALES[:1], warm_start_epochs=0, **rates, **changes)
+        recipe = dataclasses.replace(
+            RECIPE,
+            epochs=12,
+            scales=SCALES[:1],
+            warm_start_epochs=0,
+            learning_rate=0.01,
+            projection_learning_rate=0.01,
+            hidden_dropout=0.0,
+            feature_dropout=0.0,
+            cell_fraction=1.0,
+        )
         losses = {}
         for stage in ("none", "projection"):
             quick(tmp_path / stage, stage, recipe)
@@ -372,17 +379,22 @@ class TestFinishedCells:
         class Lower:
             scales = None
             threads = 1
+            batch = 1
 
             def __len__(self) -> int:
                 return len(paths)
 
-            def get(self, index: int, scale: float) -> np.ndarray:
+            def get(self, index: int, scale: float) -> FeatureMap:
                 (canvas,) = (localizer_canvas(paths[index], backbone),)
                 with torch.no_grad():
-                    return parts.below(canvas)[0].permute(1, 2, 0).contiguous().half().numpy()
+                    values: FeatureMap = parts.below(canvas)[0].permute(1, 2, 0).contiguous().half().numpy()
+                return values
+
+            def get_many(self, indices: Sequence[int], scale: float) -> Sequence[FeatureMap]:
+                return [self.get(index, scale) for index in indices]
 
         sizes = [read_image_size(path) for path in paths]
-        maps = stage_inputs(Lower(), sizes, backbone.layout, "stride")  # type: ignore[arg-type]
+        maps = stage_inputs(Lower(), sizes, backbone.layout, "stride")
         cells = stage_features(maps, parts.above, use_bfloat16=False, device=CPU)
         assert (len(maps), len(cells), cells.scales, cells.threads) == (2, 2, None, 1)
         for index, path in enumerate(paths):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -109,7 +110,7 @@ class TestErrors:
             Recipe(scales=())
 
     @pytest.mark.parametrize("scales", [{}, {"scales": (1.0,)}, {"test_scales": (1.0,)}, {"scales": (0.7,)}])
-    def test_full_image_pooling_requires_scale_1(self, scales: dict[str, tuple[float, ...]]) -> None:
+    def test_full_image_pooling_requires_scale_1(self, scales: dict[str, Any]) -> None:
         with pytest.raises(ConfigurationError, match="pooling 'full' uses scale 1 only"):
             Recipe(pooling="full", **scales)
         assert Recipe.named("cam", pooling="full").pooling == "full"
@@ -128,7 +129,8 @@ class TestErrors:
         ],
     )
     def test_just_within_range(self, option: str, value: object) -> None:
-        assert getattr(Recipe(**{option: value}), option) == value
+        changes: dict[str, Any] = {option: value}
+        assert getattr(Recipe(**changes), option) == value
 
 
 def test_the_recipe_of_the_shipped_model_can_be_used_again() -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -91,7 +92,8 @@ class TestResume:
         folder = tmp_path / "run"
         shutil.copytree(reference, folder)
         before = {path.name: path.read_bytes() for path in folder.iterdir()}
-        data, options = scenes, {}
+        data = scenes
+        options: dict[str, Any] = {}
         if change == "recipe":
             options = {"recipe": dataclasses.replace(RECIPE, learning_rate=0.5)}
         elif change == "seed":

@@ -16,12 +16,15 @@ from freeloc.inference.localizer import Localizer
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
+from freeloc.runtime import compile_network
 from freeloc.training import preparation
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.snapshots import Snapshots
 from freeloc.training.train import train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 # Sixteen images: two iterations an epoch, six in all.
 RECIPE = Recipe(
@@ -38,14 +41,6 @@ RECIPE = Recipe(
 WANTED = (6, 0, 2, 3)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def backbone() -> Backbone:
     return load_backbone("efficientnet_lite0")
@@ -57,11 +52,11 @@ def quick(
 ) -> Iterator[Callable[..., Model]]:
     """`train` on the backbone that is loaded and compiled already."""
     cache = tmp_path_factory.mktemp("features")
-    network = preparation.compile_network(backbone, runtime="openvino")
+    network = compile_network(backbone, runtime="openvino")
 
     def call(out: Path, **options: Any) -> Model:
         run = {"resume": options.pop("resume", False), "quiet": options.pop("quiet", True)}
-        given = {"recipe": RECIPE, "cache_folder": cache, "runtime": "openvino"}
+        given: dict[str, Any] = {"recipe": RECIPE, "cache_folder": cache, "runtime": "openvino"}
         settings = TrainingSettings(backbone="efficientnet_lite0", **(given | options))
         return train(tiny_training, out, settings, **run)
 

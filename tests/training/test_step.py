@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,19 +25,13 @@ from freeloc.nn.pooling.top_k import LOWEST_WEIGHT, selected_count
 from freeloc.training import step as steps
 from freeloc.training.recipe import Recipe
 from freeloc.training.step import HeadTrainStep
+from tests.gradients import gradient_of
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 law = settings(max_examples=12)
 CPU = torch.device("cpu")
 CHANNELS, WIDTH, CLASSES = 6, 10, 5
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small layers gain nothing from more threads, and lose much when others use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def generator(seed: int) -> torch.Generator:
@@ -84,21 +78,21 @@ class Scene:
             head.set_standardization(torch.rand(WIDTH), 0.5 + torch.rand(WIDTH))
         return cls(cells, labels, projection, head)
 
-    def step(self, *, use_bfloat16: bool = False, **recipe: object) -> HeadTrainStep:
+    def step(self, *, use_bfloat16: bool = False, **recipe: Any) -> HeadTrainStep:
         return HeadTrainStep(
-            *(self.projection, self.head, Recipe(**({"cell_fraction": 1.0} | recipe))),  # type: ignore[arg-type]
+            *(self.projection, self.head, Recipe(**({"cell_fraction": 1.0} | recipe))),
             use_bfloat16=use_bfloat16,
             device=CPU,
         )
 
     def gradients(
-        self, seed: int = 0, *, use_bfloat16: bool = False, **recipe: object
+        self, seed: int = 0, *, use_bfloat16: bool = False, **recipe: Any
     ) -> tuple[float, dict[str, Tensor]]:
         """Loss and gradients of the program's own step."""
         self.head.zero_grad()
         loss = self.step(use_bfloat16=use_bfloat16, **recipe).loss(self.cells, self.labels, generator(seed))
         loss.backward()
-        found = {key: value.grad.clone() for key, value in self.head.named_parameters()}
+        found = {key: gradient_of(value).clone() for key, value in self.head.named_parameters()}
         return float(loss.detach()), found
 
     def stable_units(self) -> Tensor:
@@ -106,7 +100,7 @@ class Scene:
         if self.head.fca is None:
             return torch.ones(0, dtype=torch.bool)
         with torch.no_grad():
-            hidden = self.projection(torch.from_numpy(np.concatenate(self.cells)).float())
+            hidden: Tensor = self.projection(torch.from_numpy(np.concatenate(self.cells)).float())
             if self.head.standardized:
                 hidden = (hidden - self.head.get_buffer("mean")) * self.head.get_buffer("gain")
             weight = self.head.fca.weight.detach()
@@ -135,7 +129,8 @@ class Scene:
                 if head.fca is not None:
                     values = functional.relu(values @ head.fca.weight.T + head.fca.bias)
                     values = values if masks is None else values * masks[1][rows]
-                return values @ head.fcb.weight.T + head.fcb.bias
+                scores: Tensor = values @ head.fcb.weight.T + head.fcb.bias
+                return scores
 
             rows = slice(start, start + len(part))
             if pool == "full":
@@ -149,7 +144,7 @@ class Scene:
             start += len(part)
         loss = total / len(self.cells)
         loss.backward()
-        return float(loss.detach()), {key: value.grad for key, value in head.named_parameters()}
+        return float(loss.detach()), {key: gradient_of(value) for key, value in head.named_parameters()}
 
     def extremes(self) -> Tensor:
         """(R, K) positions of the highest and the lowest cells, from scores in float64."""
@@ -427,7 +422,7 @@ class TestFullImages:
     @given(st.integers(0, 9999), st.sampled_from((0, 12)))
     def test_the_head_reads_the_mean_of_all_projected_cells(self, seed: int, hidden: int) -> None:
         scene = Scene.random(seed, hidden)
-        once = {"pooling": "full", "scales": (1.0,), "test_scales": (1.0,)}
+        once: dict[str, Any] = {"pooling": "full", "scales": (1.0,), "test_scales": (1.0,)}
         found = scene.gradients(cell_fraction=0.1, **once)
         assert_same(found, scene.by_hand(pool="full"))
         assert not scene.step(**once).pooled_scores(scene.cells).requires_grad
@@ -437,6 +432,7 @@ class TestFullImages:
         loss, _ = scene.gradients(9, pooling="full", scales=(1.0,), test_scales=(1.0,))
         mask = (torch.rand(len(scene.cells), 12, generator=generator(9)) >= 0.5).float() * 2
         means = [scene.projection(torch.from_numpy(part).float()).mean(dim=0) for part in scene.cells]
+        assert scene.head.fca is not None
         hidden = functional.relu(torch.stack(means) @ scene.head.fca.weight.T + scene.head.fca.bias) * mask
         scores = (hidden @ scene.head.fcb.weight.T + scene.head.fcb.bias).detach()
         losses = torch.log1p(torch.exp(-scene.labels * scores)) * (scene.labels != 0)
@@ -503,6 +499,7 @@ def test_dense_gradient_with_dropout_pools_the_dropped_scores() -> None:
     draws = generator(9)
     total, features = 0.0, scene.projection(torch.from_numpy(np.concatenate(scene.cells)).float())
     mask = (torch.rand(len(features), 12, generator=draws) >= 0.5).float() * 2
+    assert scene.head.fca is not None
     hidden = functional.relu(features @ scene.head.fca.weight.T + scene.head.fca.bias) * mask
     scores = hidden @ scene.head.fcb.weight.T + scene.head.fcb.bias
     start = 0

@@ -109,14 +109,15 @@ class TestRun:
     def test_training_lowers_the_loss(
         self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
     ) -> None:
-        changes = {
-            "epochs": 25,
-            "learning_rate": 0.02,
-            "hidden_dropout": 0.0,
-            "warm_start_epochs": 0,
-            "cell_fraction": 1.0,
-        }
-        recipe = dataclasses.replace(RECIPE, scales=SCALES[:1], **changes)
+        recipe = dataclasses.replace(
+            RECIPE,
+            epochs=25,
+            scales=SCALES[:1],
+            learning_rate=0.02,
+            hidden_dropout=0.0,
+            warm_start_epochs=0,
+            cell_fraction=1.0,
+        )
         quick(scenes, tmp_path / "run", recipe=recipe)
         losses = [line["loss"] for line in log(tmp_path / "run")]
         assert np.mean(losses[-5:]) < 0.7 * losses[0]
@@ -396,8 +397,10 @@ def test_average_pooling_trains_a_model_that_says_so(
 def test_other_poolings_too(
     scenes: Dataset, quick: Callable[..., Model], tmp_path: Path, pooling: str
 ) -> None:
-    once = {"scales": (1.0,), "test_scales": (1.0,)} if pooling == "full" else {}
-    recipe = dataclasses.replace(RECIPE, pooling=pooling, **once)
+    if pooling == "full":
+        recipe = dataclasses.replace(RECIPE, pooling=pooling, scales=(1.0,), test_scales=(1.0,))
+    else:
+        recipe = dataclasses.replace(RECIPE, pooling=pooling)
     quick(scenes, tmp_path / "run", recipe=recipe)
     model = Model.load(tmp_path / "run")
     assert model.header.pooling == prediction_pooling(pooling)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from freeloc.errors import TrainingError
+from freeloc.features.arrays import Cells
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.training.batches import plan_epoch
@@ -32,7 +33,7 @@ def generator(seed: int) -> torch.Generator:
 class Separable(Memory):
     """Class k is in image i when bit k of i is set, and then one cell shows it."""
 
-    def get(self, index: int, scale: float) -> np.ndarray:
+    def get(self, index: int, scale: float) -> Cells:
         made = 0.3 * super().get(index, scale)
         made[:, 3] = 0
         for k in range(CLASSES):
@@ -130,7 +131,8 @@ class TestFit:
             cell_fraction=1.0,
             hidden=0,
         )
-        labels, head, records = random_labels(10), linear_head(), []
+        labels, head = random_labels(10), linear_head()
+        records: list[EpochRecord] = []
         weight, bias, losses = sgd_by_hand(Memory(10), labels, head, recipe, seed=3)
         run(Memory(10), labels, head, recipe, seed=3, after_epoch=records.append)
         np.testing.assert_allclose(head.fcb.weight.detach().numpy(), weight, atol=1e-5)
@@ -142,7 +144,8 @@ class TestFit:
         assert all(record.seconds >= 0 for record in records)
 
     def test_every_image_once_an_epoch(self) -> None:
-        source, after = Memory(11), []
+        source = Memory(11)
+        after: list[int] = []
         run(
             *(source, random_labels(11), linear_head(), Recipe(epochs=3, batch_size=4, hidden=0)),
             after_epoch=lambda _record: after.append(len(source.requests)),
@@ -157,7 +160,8 @@ class TestFit:
 
     def test_learns_what_can_be_learned(self) -> None:
         source = Separable(32)
-        labels, head, records = source.labels(), linear_head(hidden_dropout=0.0), []
+        labels, head = source.labels(), linear_head(hidden_dropout=0.0)
+        records: list[EpochRecord] = []
         recipe = Recipe(
             epochs=30, batch_size=8, hidden=0, learning_rate=0.3, weight_decay=0.0, cell_fraction=1.0
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -52,6 +53,9 @@ class Source:
     def get(self, index: int, scale: float) -> Cells:
         self.requests.append(scale)
         return self.all[index]
+
+    def get_many(self, indices: Sequence[int], scale: float) -> Sequence[Cells]:
+        return [self.get(index, scale) for index in indices]
 
 
 def test_statistics_are_those_of_all_cells_at_the_scale_nearest_to_one() -> None:

@@ -39,12 +39,8 @@ def _import_torchvision() -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small networks gain nothing from more threads, and lose much when others use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread: None) -> None:
+    """Run all tests of backbones in one thread."""
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
@@ -33,6 +31,8 @@ from freeloc.paper.baselines.linear_svm import LinearSVMs
 from freeloc.paper.baselines.region_detector import region_labels
 from freeloc.runtime import compile_network
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 OPTIONS = RegionOptions(scales=(0.7,), side=120)
 FEW = DetectorOptions(initial_negatives=3, max_hard_negatives=10)
 
@@ -46,15 +46,6 @@ def proposed(sample_boxes: tuple[AnnotatedBox, ...], width: int, height: int, se
     ends = np.sort(rng.uniform(0, 1, (40, 2, 2)), axis=1) * [width, height]
     boxes: Float64Array = np.concatenate([near, ends.reshape(-1, 4)])
     return np.clip(boxes, 0, np.array([width, height] * 2)).astype(np.float32)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """So little is computed that more threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
