@@ -160,7 +160,7 @@ class TestMistakes:
 
     def test_no_images(self, tiny_run: Path) -> None:
         for images, count in (([], 4), (["a.jpg"], 0)):
-            with pytest.raises(FreelocError, match="give at least one"):
+            with pytest.raises(FreelocError, match="specify at least one"):
                 quantize(tiny_run, images, calibration_images=count)
 
     def test_a_image_that_cannot_be_read(self, tiny_run: Path, tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What is done to a trained model: calibrate, quantize, release."""
+"""Operations on trained models: calibration, quantization and release."""

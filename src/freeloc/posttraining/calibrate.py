@@ -1,4 +1,4 @@
-"""Calibration of a trained model on tagged images that it was not trained on."""
+"""Calibration of a trained model on tagged images that were not used for training."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ def calibrate(
     precision: InferencePrecision = "auto",
     quiet: bool = False,
 ) -> Model:
-    """Fit a model's probabilities and thresholds on held-out images; its scores and points do not change.
+    """Fit a model's probabilities and thresholds to held-out images; its scores and points do not change.
 
     The images are scored at the model's default scales.
 
     Args:
         model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
-        dataset: tagged images that the model was not trained on, with the model's classes. Boxes are not read.
-        out: the model file to write. By default the model's own file is replaced; a model that comes with freeloc
-            is written to the user's folder instead, where its name finds it from then on.
+        dataset: tagged images that were not used for training, with the model's classes. Boxes are not read.
+        out: the model file to write. By default, the model's own file is replaced; for a model that ships with
+            freeloc, a copy is written to the user's folder, and takes precedence from then on.
         weights: local weight file of the backbone; None uses the weights that come with it.
         runtime: the library that runs the network.
         precision: arithmetic of the network.
-        quiet: show no progress.
+        quiet: whether to hide the progress.
 
     Returns:
         The calibrated model.
 
     Raises:
-        DatasetError: the model was trained on these images, or they have other classes, or there are no images.
+        DatasetError: the model was trained on these images, they have different classes, or there are no images.
         ImageError: an image cannot be read.
-        ModelError: there is no such model, or its file is damaged.
+        ModelError: the model does not exist, or its file is damaged.
         OutputError: the model file cannot be written.
     """
     source = find_model(model)
@@ -86,7 +86,7 @@ def _check_dataset(header: ModelHeader, dataset: Dataset, fingerprint: str) -> N
     if dataset.classes != header.classes:
         raise DatasetError(
             f"the classes of {dataset.name} are {', '.join(dataset.classes)}, but those of the model are "
-            f"{', '.join(header.classes)}: use data with the model's classes in the same order"
+            f"{', '.join(header.classes)}: use a dataset with the model's classes in the same order"
         )
     if header.training_data.get("fingerprint") == fingerprint:
         raise DatasetError(

@@ -1,8 +1,8 @@
-"""Making int8 networks with NNCF, from a float network and canvases of some images.
+"""Creation of int8 networks with NNCF, from a float network and canvases of some images.
 
-NNCF measures the value range of every layer on the canvases, quantizes weights and inputs of every convolution to
-eight bits, and corrects the biases for the resulting shift. It is an optional package (extra ``int8``); running an
-int8 network does not require it (`freeloc.runtime.int8`).
+NNCF measures the range of values of every layer on the canvases, quantizes the weights and inputs of every
+convolution to eight bits, and corrects the biases for the resulting shift. It is an optional package (extra
+``int8``); running an int8 network does not require it (`freeloc.runtime.int8`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["QuantizationCanvases", "quantize_network"]
 
 
 class QuantizationCanvases(Protocol):
-    """Canvases for quantization calibration, similar to those of prediction; iterated over several times."""
+    """Canvases for quantization calibration, similar to those of prediction; they are iterated several times."""
 
     def __len__(self) -> int:
         """Return the number of canvases."""
@@ -42,13 +42,13 @@ class QuantizationCanvases(Protocol):
 def quantize_network(
     backbone: Backbone, layers: nn.Module, readout: AppendedModule, canvases: QuantizationCanvases
 ) -> QuantizedGraph:
-    """Make an int8 network from a backbone and the layers that follow it.
+    """Create an int8 network from a backbone and the layers that follow it.
 
     Args:
         backbone: the frozen backbone.
         layers: the layers with weights that follow it: features → one tensor.
-        readout: the module without weights that follows the layers. It stays in float: eight bits would make its
-            sums inexact and save no time.
+        readout: the module without weights that follows the layers. It stays in float, because eight bits would
+            make its sums inexact without saving time.
         canvases: canvases on which NNCF measures value ranges.
 
     Raises:
@@ -58,12 +58,12 @@ def quantize_network(
     quantized = nncf.quantize(
         network_graph(backbone, AppendedModule(layers)),
         nncf.Dataset(canvases, lambda canvas: [canvas[None]]),
-        preset=nncf.QuantizationPreset.MIXED,  # values that pass no ReLU are spread around zero
+        preset=nncf.QuantizationPreset.MIXED,  # values without a ReLU are distributed around zero
         subset_size=len(canvases),
     )
     width = quantized.get_results()[0].get_output_partial_shape(0)[1].get_length()
     graph = append_graph(quantized, convert_appended(readout.module, width, readout.extra_input_dims))
-    # OpenVINO numbers its names per process. Names by position give the same bytes for the same canvases.
+    # OpenVINO numbers names per process. Names by position make the bytes identical for identical canvases.
     for position, node in enumerate(graph.get_ordered_ops()):
         node.set_friendly_name(f"{node.get_type_name()}_{position}")
     for position, output in enumerate(graph.outputs):
@@ -75,8 +75,8 @@ def quantize_network(
 
 
 def _load_nncf() -> Any:
-    # NNCF reports its use over the network unless this variable is set when it is imported. NNCF offers no other
-    # switch.
+    # NNCF sends usage statistics over the network unless this variable is set when it is imported; there is
+    # no other way to disable that.
     option = "NNCF_CI"
     before = os.environ.get(option)
     os.environ.setdefault(option, "1")

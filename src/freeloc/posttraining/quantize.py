@@ -51,14 +51,13 @@ def quantize(
 
     Args:
         model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
-        images: images to draw from.
-        out: the model file to write. By default the model's own file is replaced; a model that comes with freeloc
-            is written to the user's folder instead, where its name finds it from then on.
+        images: images from which to draw.
+        out: the model file to write. By default, the model's own file is replaced; for a model that ships with
+            freeloc, a copy is written to the user's folder, and takes precedence from then on.
         weights: local weight file of the backbone; None uses the weights that come with it.
-        calibration_images: number of images to draw for quantization calibration; if there are fewer, all are
-            used.
+        calibration_images: number of images to draw for quantization calibration; all images if there are fewer.
         seed: seed of the drawn images and scales.
-        quiet: show no progress.
+        quiet: whether to hide the progress.
 
     Returns:
         The model with the int8 network.
@@ -67,13 +66,13 @@ def quantize(
         ConfigurationError: there are no images.
         MissingDependencyError: NNCF is not installed (the extra ``int8``).
         ImageError: an image cannot be read.
-        ModelError: there is no such model, or its file is damaged.
+        ModelError: the model does not exist, or its file is damaged.
         BackboneError: the backbone cannot be loaded.
         OutputError: the model file cannot be written.
     """
     if not images or calibration_images < 1:
         raise ConfigurationError(
-            "an int8 network requires images for quantization calibration: give at least one",
+            "an int8 network requires images for quantization calibration: specify at least one",
             parameter="images" if not images else "calibration_images",
         )
     source = find_model(model)
@@ -96,7 +95,8 @@ def quantize(
         "openvino": version("openvino"),
         "nncf": version("nncf"),
     }
-    # Old model files do not store layout and pad color. With them, the int8 network runs without the backbone.
+    # Old model files do not store the layout and the pad color, which the int8 network requires to run
+    # without the backbone.
     header = replace(float_model.header, layout=backbone.layout, pad_color=backbone.pad_color, int8=facts)
     quantized = replace(float_model, header=header, int8=graph)
     quantized.save(target)
@@ -109,7 +109,7 @@ def quantize(
 
 @dataclass(frozen=True, eq=False)
 class _CalibrationCanvases:
-    """Canvases of images, each at some of the model's scales, computed on each iteration.
+    """Canvases of images, each at some of the model's scales, recomputed in each iteration.
 
     Attributes:
         images: the images, each with its scales.
@@ -125,11 +125,11 @@ class _CalibrationCanvases:
     def draw(
         cls, images: Sequence[str | Path], count: int, header: ModelHeader, backbone: Backbone, seed: int
     ) -> _CalibrationCanvases:
-        """Draw images, and scales of each image."""
+        """Draw images, and scales for each image."""
         generator = np.random.default_rng(seed)
         drawn = [images[int(index)] for index in generator.permutation(len(images))[:count]]
-        # Each image is used at about half of the scales: all scales occur, with twice as many images in the same
-        # time.
+        # Each image is used at about half of the scales, so that all scales occur, with twice as many images
+        # in the same time.
         with_scales = [(image, _draw_scales(header.scales, generator)) for image in drawn]
         return cls(with_scales, Pyramid(header.scales, header.padding), backbone)
 

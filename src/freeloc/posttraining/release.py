@@ -1,4 +1,4 @@
-"""Release of a model: weights in float16, with a model card."""
+"""Release of a model with float16 weights and a model card."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["release"]
 def release(
     model: str | Path, out: str | Path, card: ModelCard, *, weights: str | Path | None = None
 ) -> Model:
-    """Write a model for other people: with weights in float16, and with a card.
+    """Write a model for publication, with float16 weights and a model card.
 
     Rounding to float16 changes probabilities less than prediction in bfloat16, which rounds eight times as
     coarsely. An int8 network does not change.
@@ -29,7 +29,7 @@ def release(
         The model that was written.
 
     Raises:
-        ModelError: there is no such model, or a weight is too large for float16.
+        ModelError: the model does not exist, or a weight is too large for float16.
         BackboneError: the backbone cannot be loaded.
         OutputError: the file cannot be written.
     """

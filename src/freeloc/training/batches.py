@@ -1,4 +1,4 @@
-"""Mini-batches: which images form a batch, at which scale, and their features."""
+"""Mini-batches: assignment of images to batches and scales, and streaming of their features."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Batch:
     """One mini-batch.
 
     Attributes:
-        indices: indices of its images.
-        scale: the scale that they share (paper, section 4).
+        indices: indices of the images.
+        scale: the scale of all images (paper, section 4).
     """
 
     indices: tuple[int, ...]
@@ -39,8 +39,8 @@ def plan_epoch(
     Args:
         images: number of images.
         recipe: batch size and range of scales.
-        scales: scales to draw from; None draws between the recipe's smallest and largest.
-        generator: source of order and scales.
+        scales: scales from which to draw; None draws between the recipe's smallest and largest.
+        generator: source of random numbers for the order and the scales.
     """
     order = torch.randperm(images, generator=generator).tolist()
     batches = []
@@ -55,11 +55,11 @@ def plan_epoch(
 
 
 def stream(source: FeatureSource[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch, list[Item]]]:
-    """Yield the mini-batches of a plan in order, each with the items that a source returns for its images.
+    """Yield the mini-batches of a plan in order, each with the items of its images.
 
-    Threads read ahead by about one mini-batch, so that they also work during a step, and memory use stays
-    constant. Each thread reads one image at a time, so all threads are busy whatever the batch size. A source that
-    computes several images at once, as on a GPU, reads whole mini-batches instead: two at a time, so that one is
+    Threads read ahead by about one mini-batch, so they are also busy during a step, and memory use stays constant.
+    Each thread reads one image at a time, so all threads are busy regardless of the batch size. A source that
+    computes several images at once, as on a GPU, reads whole mini-batches instead, two at a time, so that one is
     decoded while the other is computed.
     """
     if source.batch > 1:

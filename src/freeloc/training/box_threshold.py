@@ -1,4 +1,4 @@
-"""The box threshold of a model, fitted to the tags of its training images."""
+"""Fitting of a model's box threshold to the tags of its training images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from freeloc.training.step import HeadTrainStep
 __all__ = ["box_threshold_from_tags", "fit_box_threshold"]
 
 _MAX_IMAGES = 500
-"""Number of images used, evenly spread over the dataset. That is enough, because the threshold is a median over
+"""Number of images used, evenly spaced in the dataset; few suffice, because the threshold is a median over
 classes."""
 
 _MIN_THRESHOLD, _MAX_THRESHOLD = 0.2, 0.4
@@ -39,10 +39,10 @@ def fit_box_threshold(
     layout: CellLayout,
     recipe: Recipe,
 ) -> float:
-    """Return the box threshold of a trained head, see `box_threshold_from_tags`; annotated boxes are not read.
+    """Return the box threshold of a trained head (`box_threshold_from_tags`); annotated boxes are not read.
 
-    Maps are computed at the training scales, whose features are available: the threshold is a fraction of a
-    map's maximum, which depends little on the scales.
+    Maps are computed at the training scales, whose features are available. The threshold is a fraction of a map's
+    maximum, so it depends little on the scales.
 
     Args:
         step: the trained head.
@@ -65,16 +65,16 @@ def fit_box_threshold(
 def box_threshold_from_tags(
     responses: Float32Array | Float64Array, labels: npt.NDArray[np.integer], fraction: float = 0.005
 ) -> float:
-    """Return the box threshold that the tags suggest.
+    """Return a box threshold derived from tags.
 
-    A value of the map indicates the class if it is higher than the maps of images without the class reach. The
-    threshold is therefore the value that 1 in 200 of those images still reaches, relative to the median maximum
-    of the images with the class. The median over classes is returned: thresholds per class were measured to be no
-    better.
+    A value of the map indicates the class if the maps of images without the class do not reach it. The threshold
+    is therefore the value reached by 1 in 200 of those images, relative to the median maximum of the images with
+    the class. The median over classes is returned, because separate thresholds per class were not better in
+    measurements.
 
     Args:
         responses: (N, K) maxima of the fused maps.
-        labels: (N, K) labels: +1 present, −1 absent, 0 ignored.
+        labels: (N, K) +1 present, −1 absent, 0 ignored.
         fraction: fraction of the images without the class whose maximum reaches the threshold.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Checkpoints: the state from which a stopped run continues to the same final weights."""
+"""Checkpoints, from which a stopped run continues to the same final weights."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class _Header(msgspec.Struct):
 class Checkpoint:
     """State at the end of an epoch.
 
-    Generators have no state to store, because each epoch seeds its own.
+    The state of generators is not stored, because each epoch seeds new ones.
 
     Attributes:
         epochs_done: number of finished epochs.
-        setup: setup of the run; only a run of equal setup may continue from here.
+        setup: setup of the run; only runs with an equal setup can resume from the checkpoint.
         weights: state dict of the head.
-        momentum: momentum buffers of SGD, by name of the weight.
+        momentum: momentum buffers of SGD, by weight name.
         backbone: trained weights of the backbone, by name in its state dict.
     """
 
@@ -59,7 +59,7 @@ class Checkpoint:
         optimizer: torch.optim.Optimizer,
         backbone: Mapping[str, nn.Parameter] | None = None,
     ) -> Checkpoint:
-        """Return the current state of a head, of trained backbone weights and of their optimizer."""
+        """Return a checkpoint of a head, trained backbone weights and their optimizer."""
         momentum = {}
         for name, parameter in _named_parameters(head, backbone or {}):
             buffer = optimizer.state[parameter].get("momentum_buffer")
@@ -80,7 +80,7 @@ class Checkpoint:
                 parameter.copy_(self.backbone[name])
         for name, parameter in _named_parameters(head, backbone or {}):
             if name in self.momentum:
-                # The fused optimizer requires buffers in the memory format of their weights.
+                # The fused optimizer requires buffers with the memory format of their weights.
                 buffer = torch.empty_like(parameter).copy_(self.momentum[name])
                 optimizer.state[parameter]["momentum_buffer"] = buffer
 

@@ -1,8 +1,8 @@
-"""Cross-fitting: calibrating a model on its own training images.
+"""Cross-fitting, which calibrates a model on its own training images.
 
-A head is more confident on its training images than on new ones, so its own scores of them cannot be calibrated.
-The images are therefore divided into folds. For each fold, a head is trained with the same recipe on all other
-images, and scores the images of the fold as prediction does, at the recipe's test scales.
+A head is more confident on its training images than on new ones, so its scores of them are unsuitable for
+calibration. The images are therefore divided into folds. For each fold, a head is trained with the same recipe on
+all other images, and scores the images of the fold as in prediction, at the recipe's test scales.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ __all__ = [
 ]
 
 MAX_IMAGES = 2000
-"""Default limit of the number of images that are scored: prediction at all test scales takes longer than training,
-and two parameters per class need few images."""
+"""Default limit on the number of scored images, because prediction at all test scales takes longer than training,
+and two parameters per class require few images."""
 
 _METHOD = "folds of the training images"
 
 TrainFold = Callable[[Dataset, str], Localizer]
-"""Trains a model on part of the images, in a run of a given name, and returns its localizer."""
+"""A function that trains a model on a subset of the images, in a run with a name, and returns its localizer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +72,12 @@ def check_folds(images: int, folds: int) -> None:
 def stratified_folds(labels: Labels, folds: int, seed: int = 0) -> npt.NDArray[np.intp]:
     """Divide images into folds of nearly equal size, with the positives of each class spread over all of them.
 
-    The algorithm is greedy and assigns the rarest class first: each of its images goes to the fold that needs most
-    images of the class, and among equals to the one with the most space (Sechidis, Tsoumakas, Vlahavas, On the
-    stratification of multi-label data, ECML 2011).
+    The algorithm is greedy and assigns the rarest class first: each of its images is assigned to the fold that
+    lacks the most images of the class and, among equals, to the one with the most space (Sechidis, Tsoumakas,
+    Vlahavas, On the stratification of multi-label data, ECML 2011).
 
     Args:
-        labels: (N, K) int8 in {−1, 0, +1}.
+        labels: (N, K) int8 −1, 0 or +1.
         folds: number of folds.
         seed: seed of the order in which images are assigned.
 
@@ -128,12 +128,10 @@ def out_of_fold_scores(
     Args:
         dataset: images and tags; boxes are not read.
         folds: number of folds and of heads.
-        train_fold: trains a head.
-        max_images: limit of the number of images that are scored; they are drawn at random, whatever their tags.
+        train_fold: function that trains a head.
+        max_images: limit on the number of scored images, which are drawn at random, regardless of tags.
         seed: seed of the folds and of the drawn images.
-        quiet: show no progress.
-
-    Raises:
+        quiet: whether to hide the progress. Raises:
         ConfigurationError: there are fewer than two folds, or fewer images than folds.
         ImageError: an image cannot be read.
     """
@@ -167,17 +165,17 @@ def calibrate_by_folds(
 ) -> Model:
     """Return a model with probabilities fitted to out-of-fold scores.
 
-    The heads of the folds are trained on fewer images than the model and are slightly weaker. Probabilities fitted
-    to their scores are therefore, if anything, slightly too close to the class frequencies.
+    The heads of the folds are trained on fewer images than the model and are slightly less accurate. Probabilities
+    fitted to their scores are therefore, if anything, slightly too close to the class frequencies.
 
     Args:
         model: a model that was trained on all images of the dataset.
-        dataset: see `out_of_fold_scores`, also for the other arguments.
+        dataset: images and tags; see `out_of_fold_scores` for this and the other arguments.
         folds: number of folds.
-        train_fold: trains a head.
-        max_images: limit of the number of images that are scored.
+        train_fold: function that trains a head.
+        max_images: limit on the number of scored images.
         seed: seed of the folds and of the drawn images.
-        quiet: show no progress.
+        quiet: whether to hide the progress.
     """
     held_out = out_of_fold_scores(dataset, folds, train_fold, max_images=max_images, seed=seed, quiet=quiet)
     facts = {
@@ -193,7 +191,7 @@ def calibrate_by_folds(
 
 
 def is_calibrated_by_folds(model: Model, folds: int) -> bool:
-    """Return whether `calibrate_by_folds` calibrated a model with this number of folds."""
+    """Return whether a model was calibrated by `calibrate_by_folds` with this number of folds."""
     calibration = model.header.calibration
     facts = {} if calibration is None else calibration.facts
     return (facts.get("by"), facts.get("folds")) == (_METHOD, folds)

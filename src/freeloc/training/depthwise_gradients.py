@@ -1,11 +1,11 @@
 """Fast gradients of depthwise convolutions in bfloat16 on a CPU.
 
-PyTorch's CPU kernels for the gradients of convolutions are made for layers that mix channels. For depthwise
+PyTorch's CPU kernels for the gradients of convolutions are designed for layers that mix channels. For depthwise
 convolutions in bfloat16, the gradient of 5×5 weights takes at least sixty times as long as the convolution itself.
-But both gradients of a depthwise convolution are depthwise convolutions again, which the fast forward kernels
-compute:
+However, both gradients of a depthwise convolution are themselves depthwise convolutions, which the fast forward
+kernels can compute:
 
-* for the input: the gradient of the output, spread out by the stride, convolved with the mirrored weights;
+* for the input: the gradient of the output, dilated by the stride and convolved with the mirrored weights;
 * for the weights of a channel: the padded input, convolved with the gradient of the output as the kernel.
 """
 
@@ -21,13 +21,13 @@ __all__ = ["use_fast_gradients"]
 
 
 def use_fast_gradients(module: nn.Module) -> None:
-    """Replace the depthwise convolutions inside a module by ones with fast gradients, where possible.
+    """Replace the depthwise convolutions in a module with ones that have fast gradients, where possible.
 
-    Weights remain the same objects under the same names, and outputs do not change by a single bit. Only bfloat16
-    values on a CPU use the fast gradients; all others use PyTorch's.
+    Weights remain the same objects with the same names, and outputs do not change by a single bit. The fast
+    gradients are used only for bfloat16 values on a CPU; otherwise, PyTorch's gradients are used.
 
     Args:
-        module: changed in place.
+        module: the module, changed in place.
     """
     for name, child in module.named_children():
         if isinstance(child, nn.Conv2d) and _is_supported(child):
@@ -45,7 +45,7 @@ def _is_supported(conv: nn.Conv2d) -> bool:
 
 
 class _Depthwise(nn.Module):
-    """A depthwise convolution with fast gradients, made from another convolution."""
+    """A depthwise convolution with fast gradients, created from another convolution."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The manifest: a record of how a model was trained."""
+"""The manifest, which records how a model was trained."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def make_manifest(
         setup: setup of the run.
         dataset: images and labels.
         backbone: the backbone after training.
-        timings: duration of each part of the run in seconds.
-        resumed: whether the run was resumed; ``timings`` then only cover its last part.
-        step: number of steps done, for a snapshot; None for the final model.
+        timings: duration of each phase of the run in seconds.
+        resumed: whether the run was resumed; ``timings`` then cover only the last session.
+        step: number of completed steps, for a snapshot; None for the final model.
     """
     positives = (dataset.labels == PRESENT).sum(axis=0).tolist()
     return {
@@ -67,5 +67,5 @@ def make_manifest(
 def _version(package: str) -> str:
     try:
         return metadata.version(package)
-    except metadata.PackageNotFoundError:  # running from a source tree without installation
+    except metadata.PackageNotFoundError:  # run from a source tree without installation
         return "not installed"

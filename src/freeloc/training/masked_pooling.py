@@ -1,8 +1,8 @@
-"""Masked pooling: the maximum restricted to the annotated boxes of a class (paper, section 5).
+"""Masked pooling, which restricts the maximum to the annotated boxes of a class (paper, section 5).
 
-This serves for comparison: it shows how much better the search would be if training knew where the objects are.
-The mask of a class contains the cells whose centers lie in one of its boxes. A box that contains no center
-contributes the cell nearest to its own center, so that every object can be selected.
+Masked pooling is for comparison: it shows how much better the search would be with known object locations. The
+mask of a class contains the cells whose centers lie in one of its boxes. For a box that contains no cell center,
+the mask contains the cell nearest to the center of the box, so that every object can be selected.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class MaskedCells:
-    """Cells of one image with the mask of every class.
+    """Cells of one image with masks of all classes.
 
     Attributes:
         cells: (M, channels) features.
-        mask: (M, K) whether a cell lies on an object of a class.
+        mask: (M, K) bool, whether a cell lies on an object of a class.
     """
 
     cells: Cells
@@ -54,11 +54,11 @@ def box_mask(boxes: Sequence[AnnotatedBox], grid: Grid, classes: int) -> Mask:
     Args:
         boxes: annotated boxes, in image coordinates.
         grid: grid of the image at one scale.
-        classes: number of classes K.
+        classes: number of classes, K.
 
     Returns:
-        (M, K) for the valid cells, row by row: whether the center of a cell lies in a box of the class, or the
-        cell is nearest to the center of a box that contains no center.
+        (M, K) bool for the valid cells, row by row: whether the center of a cell lies in a box of the class, or
+        the cell is nearest to the center of a box that contains no cell center.
     """
     rows, cols = np.indices((grid.valid_rows, grid.valid_cols))
     centers = grid.to_image(np.stack([rows.ravel(), cols.ravel()], axis=-1))
@@ -73,11 +73,11 @@ def box_mask(boxes: Sequence[AnnotatedBox], grid: Grid, classes: int) -> Mask:
 
 
 def check_supervision(dataset: Dataset, recipe: Recipe) -> None:
-    """Check that a dataset and a recipe allow the recipe's supervision.
+    """Check that a recipe's supervision is compatible with its other fields and with a dataset.
 
     Raises:
         ConfigurationError: masked pooling is combined with training of backbone stages.
-        DatasetError: masked pooling is used, and the dataset has no boxes.
+        DatasetError: masked pooling is used, but the dataset has no boxes.
     """
     if recipe.supervision == "tags":
         return
@@ -124,14 +124,14 @@ def masked_cells(
 class MaskedTrainStep:
     """The loss of masked pooling for mini-batches; a `freeloc.training.trainer.TrainStep`.
 
-    The maximum of a present class is taken over its mask. That of an absent class, and of a present class without
-    a box, is taken over all cells. If a step uses only a fraction of the cells and none of them is in the mask of
-    a class, one random cell of the mask is added.
+    The maximum of a present class is taken over its mask; that of an absent class, or of a present class without a
+    box, is taken over all cells. If a step uses only a fraction of the cells and none of them is in the mask of a
+    class, one random cell of the mask is added.
 
     Args:
-        head_step: scores cells.
-        push_outside: also decrease the maximum outside the mask of a present class, like that of an absent class.
-            The paper found this to be worse.
+        head_step: step that scores cells.
+        push_outside: whether to also decrease the maximum outside the mask of a present class, like that of an
+            absent class. The paper found this to be worse.
         device: device of ``head_step``.
     """
 
@@ -141,13 +141,13 @@ class MaskedTrainStep:
         self._device = device
 
     def backward(self, items: Sequence[MaskedCells], labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Add the gradient of `loss` to the gradients of the weights, and return the loss, detached."""
+        """Add the gradient of `loss` to the weights' gradients, and return the detached loss."""
         loss = self.loss(items, labels, generator)
         loss.backward()
         return loss.detach()
 
     def loss(self, items: Sequence[MaskedCells], labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Compute the loss of one mini-batch, with gradients; see `HeadTrainStep.loss`."""
+        """Compute the differentiable loss of one mini-batch; see `HeadTrainStep.loss`."""
         drawn = [self._draw(item.mask, generator) for item in items]
         features = to_device(
             np.concatenate([item.cells[rows] for item, rows in zip(items, drawn, strict=True)]), self._device
@@ -176,7 +176,7 @@ class MaskedTrainStep:
         return logistic_loss(both[: len(counts)], labels) + logistic_loss(both[len(counts) :], outside_labels)
 
     def _draw(self, mask: Mask, generator: torch.Generator) -> npt.NDArray[np.intp]:
-        """Return the indices of the cells that a step uses."""
+        """Return the indices of the cells to use in a step."""
         rows = self._head_step.draw_cells(len(mask), generator)
         if rows is None:
             return np.arange(len(mask))

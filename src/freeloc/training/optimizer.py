@@ -20,9 +20,9 @@ def learning_rate(step: int, steps: int, recipe: Recipe, peak: float | None = No
 
     Args:
         step: number of the step, from 0.
-        steps: number of steps of the whole run.
+        steps: number of steps in the whole run.
         recipe: schedule and warm-up.
-        peak: the highest learning rate; None is the head's.
+        peak: the highest learning rate; None for that of the head.
     """
     peak = recipe.learning_rate if peak is None else peak
     warmup_steps = recipe.warmup_fraction * steps
@@ -34,7 +34,7 @@ def learning_rate(step: int, steps: int, recipe: Recipe, peak: float | None = No
 def make_optimizer(
     head: AdaptationHead, recipe: Recipe, backbone: Mapping[str, nn.Parameter] | None = None
 ) -> torch.optim.SGD:
-    """Return SGD with momentum. Only the weights of the head decay, not its biases and not the backbone.
+    """Return SGD with momentum, with weight decay only for the weights of the head (not biases or backbone).
 
     Args:
         head: the head.
@@ -51,13 +51,13 @@ def make_optimizer(
     projection = [value for key, value in (backbone or {}).items() if key.startswith(f"{PROJECTION}.")]
     stages = [value for key, value in (backbone or {}).items() if not key.startswith(f"{PROJECTION}.")]
     rates = ((projection, recipe.projection_learning_rate), (stages, recipe.backbone_learning_rate))
-    # Decay towards zero would undo the backbone's pretraining.
+    # Decay toward zero would undo the backbone's pretraining.
     groups += [{"params": part, "weight_decay": 0.0, "peak": rate} for part, rate in rates if part]
-    # The fused implementation reads and writes every weight once and takes a third of the time.
+    # The fused implementation reads and writes every weight once, in a third of the time.
     return torch.optim.SGD(groups, lr=peak, momentum=recipe.momentum, fused=True)
 
 
 def set_learning_rates(optimizer: torch.optim.SGD, step: int, steps: int, recipe: Recipe) -> None:
-    """Set the learning rate of every parameter group for one step; arguments as in `learning_rate`."""
+    """Set the learning rate of every parameter group for one step; for arguments, see `learning_rate`."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, steps, recipe, group["peak"])

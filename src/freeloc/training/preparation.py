@@ -1,4 +1,4 @@
-"""Preparation of a run: everything that is known before the first image is decoded."""
+"""Preparation of a run, up to the decoding of the first image."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class PreparedRun:
         dataset: images and labels.
         settings: settings with a resolved recipe.
         backbone: the backbone before training.
-        split: its frozen and its trained part.
-        network: the frozen part, compiled.
+        split: the frozen part and the trained part of the backbone.
+        network: the compiled frozen part.
         device: device on which the head is trained.
         use_bfloat16: whether training computes products in bfloat16.
         image_info: size and content hash of each image.
@@ -56,8 +56,8 @@ def resolve_settings(dataset: Dataset, settings: TrainingSettings) -> TrainingSe
     """Return the settings with the recipe resolved for the number of images.
 
     Raises:
-        DatasetError: the dataset has no images, or it has no boxes and the recipe requires them.
-        ConfigurationError: fields of the recipe contradict each other.
+        DatasetError: the dataset has no images, or it has no boxes but the recipe requires them.
+        ConfigurationError: fields of the recipe are inconsistent.
     """
     if not len(dataset):
         raise DatasetError(f"{dataset.name} has no images: training requires at least one")
@@ -70,10 +70,10 @@ def prepare_run(dataset: Dataset, settings: TrainingSettings) -> PreparedRun:
 
     Args:
         dataset: images and labels.
-        settings: settings that `resolve_settings` returned.
+        settings: settings from `resolve_settings`.
 
     Raises:
-        ConfigurationError: the backbone has no such stage, or runtime or precision are unknown.
+        ConfigurationError: the backbone does not have the stage to train, or the runtime or precision is unknown.
         BackboneError: the backbone cannot be loaded.
         ImageError: an image cannot be read.
     """

@@ -17,7 +17,7 @@ from freeloc.nn.pooling.registry import get_pooling
 __all__ = ["RECIPES", "Recipe"]
 
 _MAX_EPOCHS = 100
-"""Limit of the epochs that ``min_steps`` can lead to."""
+"""Maximum number of epochs to which ``min_steps`` can increase a recipe's."""
 
 Gradient = Literal["sparse", "dense"]
 Schedule = Literal["cosine", "constant"]
@@ -27,49 +27,49 @@ Schedule = Literal["cosine", "constant"]
 class Recipe:
     """Hyperparameters of training.
 
-    The defaults are those of the recipe named "default", except for ``min_steps``. They depart from the paper
-    (section 4) in these points: training begins with a warm start (see `freeloc.training.warm_start`) and uses
-    standardized features; the backbone's projection, its last 1×1 convolution, is trained too; each step uses a
-    third of the cells; dropout also applies to the features, and weights decay; the learning rate follows a cosine
-    schedule; canvases are padded only to the backbone's stride. The maximum is searched without dropout.
+    The defaults are those of the recipe "default", except for ``min_steps``. They differ from the paper (section
+    4) as follows: training begins with a warm start (see `freeloc.training.warm_start`) and uses standardized
+    features; the backbone's projection, its last 1×1 convolution, is trained too; each step uses a third of the
+    cells; dropout is also applied to the features, and there is weight decay; the learning rate follows a cosine
+    schedule; canvases are padded only to the backbone's stride; and cells are selected without dropout.
 
     Attributes:
         name: name of the recipe in the manifest.
-        epochs: passes over the images.
+        epochs: number of passes over the images.
         batch_size: images per mini-batch (paper: 16). All images of a mini-batch share one scale.
         scales: training scales. With cached features, each mini-batch draws one of them; otherwise it draws
             uniformly between the smallest and the largest (paper: 0.7 to 1.4).
         test_scales: default scales of the trained model.
         padding: how canvases are padded; the paper pads to a square.
-        warm_start_epochs: passes over full images before the search for objects begins. 0 trains from random
-            weights on raw features, as the paper does.
-        warm_start_learning_rate: learning rate of these passes.
+        warm_start_epochs: number of epochs on full images before the search for objects begins. 0 trains from
+            random weights on raw features, as in the paper.
+        warm_start_learning_rate: learning rate of these epochs.
         hidden: width of FCa; 0 makes the head a single linear layer.
         feature_dropout: dropout on the input of FCa.
         hidden_dropout: dropout between FCa and FCb.
-        pooling: name of the pooling, see `freeloc.nn.pooling.registry`. "max" is the paper's search for the object
+        pooling: name of the pooling; see `freeloc.nn.pooling.registry`. "max" is the paper's search for the object
             (section 3); "average" is the pooling of class activation maps; "full" scores the mean feature of the
             whole image, at scale 1 only.
-        supervision: what training is supervised by, see `freeloc._literals.Supervision`.
-        cell_fraction: fraction of an image's cells that a step uses, drawn at random. Leaving cells out keeps the
-            head from relying on the single most telling window, and makes the search cheaper; 1 uses all cells, as
-            the paper does.
+        supervision: supervision of training; see `freeloc._literals.Supervision`.
+        cell_fraction: fraction of an image's cells that a step uses, drawn at random. Leaving out cells prevents
+            the head from relying on the single most discriminative window, and makes the search faster; 1 uses all
+            cells, as in the paper.
         gradient: "sparse" computes forward and backward passes only on the cells that determine the scores, which
-            is exact for "max" and "topk"; "dense" computes them on all cells, many times slower, as a reference.
-            The other poolings depend on all cells either way.
+            is exact for "max" and "topk"; "dense" computes them on all cells, as a reference, and is many times
+            slower. The other poolings depend on all cells in either case.
         learning_rate: peak learning rate of the head.
         momentum: momentum of SGD.
         weight_decay: weight decay of the head's weights; biases do not decay.
         schedule: "cosine" decreases the learning rate to zero over all epochs, "constant" does not.
-        warmup_fraction: fraction of all steps over which the learning rate rises from zero.
+        warmup_fraction: fraction of all steps over which the learning rate increases from zero.
         trainable_backbone: first stage of the backbone that is trained (`Backbone.stages`); all later stages are
-            trained too. "none" trains only the head, as the paper does. The projection works on single cells, like
-            the head, so training it adds almost no cost; a backbone without one stays frozen.
+            trained too. "none" trains only the head, as in the paper. The projection processes single cells, like
+            the head, so training it adds almost no cost; a backbone without a projection stays frozen.
         projection_learning_rate: peak learning rate of the projection, which has no weight decay.
-        backbone_learning_rate: peak learning rate of the other trained stages, which have no weight decay. They
-            need a lower rate.
-        min_steps: minimum number of steps. If ``epochs`` passes over few images are fewer steps, the number of
-            epochs is increased, up to 100; 0 never increases it.
+        backbone_learning_rate: peak learning rate of the other trained stages, which require a lower rate and have
+            no weight decay.
+        min_steps: minimum number of steps. If ``epochs`` passes over few images would take fewer steps, the number
+            of epochs is increased, up to 100; 0 never increases it.
     """
 
     name: str = "default"
@@ -109,7 +109,7 @@ class Recipe:
         check_choice("supervision", self.supervision, Supervision)
         check_choice("gradient", self.gradient, Gradient)
         check_choice("schedule", self.schedule, Schedule)
-        Pyramid(self.scales, self.padding)  # raises if the scales are empty or out of range
+        Pyramid(self.scales, self.padding)  # raises an error if the scales are empty or out of range
         pooling = get_pooling(self.pooling)
         if self.supervision != "tags":
             self._check("pooling", self.pooling == "max", f'supervision {self.supervision} requires "max"')
@@ -133,11 +133,11 @@ class Recipe:
 
         Args:
             name: "default", "paper" or "cam".
-            changes: new values of fields; None leaves a field unchanged. A change of ``epochs`` sets ``min_steps``
-                to 0 unless that is changed too, so that the number of epochs is exactly the given one.
+            changes: new values of fields; None leaves a field unchanged. Changing ``epochs`` sets ``min_steps`` to
+                0 unless that is changed too, so that the number of epochs is exactly the specified one.
 
         Raises:
-            ConfigurationError: there is no such recipe, or a field is out of range.
+            ConfigurationError: the recipe does not exist, or a field is out of range.
         """
         if name not in RECIPES:
             raise ConfigurationError(
@@ -149,13 +149,14 @@ class Recipe:
         return dataclasses.replace(RECIPES[name], **given)  # type: ignore[arg-type]
 
     def steps_per_epoch(self, images: int) -> int:
-        """Return the number of mini-batches of one pass over ``images`` images."""
+        """Return the number of mini-batches in one pass over ``images`` images."""
         return math.ceil(images / self.batch_size)
 
     def resolved(self, images: int) -> Recipe:
-        """Return the recipe as it applies to ``images`` images.
+        """Return the recipe adapted to a number of images.
 
-        The batch size is at most the number of images, and the epochs are enough for ``min_steps``.
+        The batch size is limited to the number of images, and the number of epochs is sufficient for
+        ``min_steps``.
         """
         recipe = dataclasses.replace(self, batch_size=min(self.batch_size, images))
         needed = math.ceil(recipe.min_steps / recipe.steps_per_epoch(images))
@@ -163,10 +164,11 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    # Without min_steps, ten passes over a hundred images would be only seventy steps (docs/voc20.md, few images).
+    # Without min_steps, ten passes over a hundred images would take only seventy steps (docs/voc20.md, few
+    # images).
     "default": Recipe(min_steps=2000),
-    # Section 4 of the paper, which names SGD but not its learning rate, momentum or number of epochs: these are
-    # freeloc's.
+    # Section 4 of the paper, which specifies SGD but not its learning rate, momentum or number of epochs;
+    # these were chosen for freeloc.
     "paper": Recipe(
         name="paper",
         epochs=16,

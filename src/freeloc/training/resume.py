@@ -1,4 +1,4 @@
-"""Resuming: whether a run is finished, and from which checkpoint an unfinished one continues."""
+"""Resuming of runs: the finished model, or the checkpoint from which to continue."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["ResumeState", "find_resume_state"]
 
 @dataclass(frozen=True, eq=False)
 class ResumeState:
-    """How far a run has come; by default, it has not started.
+    """Progress of a run; by default, it has not started.
 
     Attributes:
         finished: the model, if the run is finished.
-        checkpoint: the checkpoint to continue from, if the run is not finished.
+        checkpoint: the checkpoint from which to continue, if the run is not finished.
     """
 
     finished: Model | None = None
@@ -28,21 +28,21 @@ class ResumeState:
 
     @property
     def epochs_done(self) -> int:
-        """Number of finished epochs of an unfinished run."""
+        """Number of completed epochs of an unfinished run."""
         return 0 if self.checkpoint is None else self.checkpoint.epochs_done
 
 
 def find_resume_state(folder: RunFolder, setup: RunSetup, snapshots: Snapshots) -> ResumeState:
-    """Read from a run folder how far its run has come.
+    """Return the progress of the run in a folder.
 
     Args:
-        folder: the run folder; need not exist.
+        folder: the run folder, which need not exist.
         setup: setup of the run to resume.
-        snapshots: its snapshots.
+        snapshots: snapshots of the run.
 
     Raises:
-        TrainingError: the checkpoint cannot be read or belongs to a run of another setup, or a snapshot was
-            requested of a step that the run has passed.
+        TrainingError: the checkpoint cannot be read or belongs to a run with a different setup, or a snapshot was
+            requested for a step that has already passed.
         ModelError: the model file of a finished run is damaged.
     """
     model = _finished_model(folder, setup)

@@ -1,4 +1,4 @@
-"""The run folder: the files that a training run writes."""
+"""The run folder, to which a training run writes its files."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class RunFolder:
     """Model, manifest, log, checkpoint and snapshots of one run.
 
     Args:
-        path: the folder; need not exist.
+        path: the folder, which need not exist.
 
     Attributes:
         path: the folder.
-        model: model file.
-        manifest: manifest.
-        log_file: log with one line per epoch.
-        checkpoint: checkpoint.
+        model: the model file.
+        manifest: the manifest file.
+        log_file: the log, with one line per epoch.
+        checkpoint: the checkpoint file.
         snapshots: folder of the snapshots.
-        folds: folder of the runs with which the model is calibrated.
+        folds: folder of the runs that calibrate the model.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,7 @@ class RunFolder:
         """Check that the folder contains no run.
 
         Raises:
-            TrainingError: it contains a file of a run.
+            TrainingError: the folder contains a file of a run.
         """
         files = (self.model, self.checkpoint, self.manifest, self.log_file, self.snapshots, self.folds)
         present = [file.name for file in files if file.exists()]
@@ -57,8 +57,8 @@ class RunFolder:
     def open_log(self, epochs_done: int) -> None:
         """Prepare the log for the epochs after ``epochs_done``.
 
-        A run that stopped between log and checkpoint has logged an epoch that is trained again; `log` replaces its
-        line.
+        If a run stopped between writing the log and the checkpoint, its log has a line for an epoch that will be
+        repeated; `log` replaces that line.
 
         Raises:
             TrainingError: the log cannot be read.
@@ -72,7 +72,7 @@ class RunFolder:
         check_writable(self.log_file)
 
     def log(self, record: EpochRecord) -> None:
-        """Add one epoch to the log.
+        """Append one epoch to the log.
 
         Raises:
             OutputError: the log cannot be written.

@@ -49,7 +49,7 @@ class RunSetup:
 
     @classmethod
     def from_json(cls, values: object) -> RunSetup:
-        """Read what `as_json` returned.
+        """Create a setup from the output of `as_json`.
 
         Raises:
             ValueError: a value is missing or has the wrong type.
@@ -58,7 +58,7 @@ class RunSetup:
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> RunSetup | None:
-        """Return the setup of the run that a manifest describes; None if the manifest is not complete."""
+        """Return the setup of the run described by a manifest; None if the manifest is incomplete."""
         data = manifest.get("data")
         try:
             return cls.from_json(
@@ -68,6 +68,6 @@ class RunSetup:
             return None
 
     def differences(self, other: RunSetup) -> list[str]:
-        """Return the names of the fields that differ, sorted."""
+        """Return the sorted names of the fields that differ."""
         names = (field.name for field in fields(self))
         return sorted(name for name in names if getattr(self, name) != getattr(other, name))

@@ -1,4 +1,4 @@
-"""Seeds of the generators that a training run uses."""
+"""Seeds of the generators of a training run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["SeedPurpose", "derive_seed"]
 
 
 class SeedPurpose(IntEnum):
-    """What a generator draws; each purpose has its own seed in every epoch."""
+    """Purpose of a generator; each has a separate seed in every epoch."""
 
     BATCHES = 0
     """Order of the images, and scales of the mini-batches."""
@@ -17,9 +17,9 @@ class SeedPurpose(IntEnum):
     WARM_START = 2
     """Order of the images in the warm start."""
     RESCALING = 3
-    """Images and scales on which the warm start rescales the pooled scores."""
+    """Images and scales for rescaling the pooled scores in the warm start."""
 
 
 def derive_seed(seed: int, epoch: int, purpose: SeedPurpose) -> int:
-    """Return the seed of one purpose in one epoch."""
+    """Return the seed for one purpose in one epoch."""
     return ((seed * 1_000_003 + epoch) * 8 + purpose) % 2**63

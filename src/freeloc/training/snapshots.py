@@ -1,4 +1,4 @@
-"""Snapshots: usable models of an unfinished run, to show how it learns (paper, Figures 1 and 4)."""
+"""Snapshots, usable models of an unfinished run, which show how it learns (paper, Figures 1 and 4)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Snapshots"]
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """The steps of a run after which its model is written, and the files.
+    """Steps of a run after which its model is written, and the files.
 
     Attributes:
-        folder: folder of the files, created with the first of them.
-        steps: steps of SGD over the whole run, sorted; 0 is the model before the first step.
+        folder: folder of the files, created with the first file.
+        steps: SGD steps of the whole run, sorted; 0 is the model before the first step.
         epochs: number of epochs of the run.
         steps_per_epoch: number of steps of each epoch.
     """
@@ -40,7 +40,7 @@ class Snapshots:
         for step in steps:
             if not 0 <= step <= total:
                 raise ConfigurationError(
-                    f"snapshots has step {step}: give steps from 0 to {total} ({epochs} epochs of "
+                    f"snapshots has step {step}: specify steps from 0 to {total} ({epochs} epochs of "
                     f"{steps_per_epoch} steps)",
                     parameter="snapshots",
                 )
@@ -48,7 +48,7 @@ class Snapshots:
 
     @property
     def last_step(self) -> int:
-        """Number of steps of the whole run."""
+        """Number of steps in the whole run."""
         return self.epochs * self.steps_per_epoch
 
     def file(self, step: int) -> Path:
@@ -56,7 +56,7 @@ class Snapshots:
         return self.folder / f"step-{step:06d}.safetensors"
 
     def check_written(self, steps_done: int) -> None:
-        """Check that a run that resumes after ``steps_done`` steps has written its snapshots so far.
+        """Check that a run that resumes after ``steps_done`` steps has written all snapshots up to there.
 
         Raises:
             TrainingError: the run passed the step of a snapshot without writing it.
@@ -64,20 +64,18 @@ class Snapshots:
         for step in self.steps:
             if step <= steps_done and not self.file(step).is_file():
                 raise TrainingError(
-                    f"cannot write a snapshot of step {step}: the run in {self.folder.parent} has already done "
+                    f"cannot write a snapshot of step {step}: the run in {self.folder.parent} has already completed "
                     f"{steps_done} steps; leave this snapshot out, or train into another folder",
                     parameter="snapshots",
                 )
 
     def write(self, step: int, model: Callable[[], Model], *, quiet: bool) -> None:
-        """Write the model if there is a snapshot for this step.
+        """Write the model if a snapshot is requested for this step.
 
         Args:
-            step: number of steps done.
-            model: returns the model; only called if there is a snapshot.
-            quiet: print nothing.
-
-        Raises:
+            step: number of completed steps.
+            model: function that returns the model; called only if a snapshot is written.
+            quiet: whether to print nothing. Raises:
             OutputError: the file cannot be written.
             ModelError: a weight is not finite.
         """

@@ -1,11 +1,11 @@
-"""One training step of the head: the search for the best cells, the loss, and its sparse gradient.
+"""One training step of the head: selection of cells, the loss, and its sparse gradient.
 
-The head works on single cells, so the gradient of a max-pooled score involves one cell per image and class. All
-cells are therefore scored without gradients first, and forward and backward passes then run on the selected cells
-alone. In float32 and without dropout, the result is exactly the gradient of the dense computation. Every
-`freeloc.nn.pooling.base.SparsePooling` is computed in this way. Where the processor computes bfloat16 natively,
-products are computed in it; weights, sums and gradients of weights stay float32. Cells are selected without
-dropout, so that the selection depends on the network and not on random numbers.
+The head processes single cells, so the gradient of a max-pooled score involves one cell per image and class. All
+cells are therefore scored without gradients first; forward and backward passes then run only on the selected
+cells. In float32 and without dropout, the result is exactly the gradient of the dense computation. Every
+`freeloc.nn.pooling.base.SparsePooling` is computed in this way. On processors with native bfloat16, products are
+computed in bfloat16; weights, sums and gradients of weights stay float32. Cells are selected without dropout, so
+that the selection depends on the network and not on random numbers.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from freeloc.training.recipe import Recipe
 __all__ = ["HeadTrainStep"]
 
 _CELLS_PER_PART = 640
-"""Number of cells that are scored at once on the CPU. The intermediate values of a part are then small enough that
-the allocator reuses the memory of the part before it, instead of asking the system for new pages in every step."""
+"""Number of cells scored at once on the CPU. The intermediate values are then small enough for the allocator to
+reuse memory instead of requesting new pages from the system in every step."""
 
 
 class HeadTrainStep:
     """The loss of a recipe for mini-batches of cells; a `freeloc.training.trainer.TrainStep`.
 
     Args:
-        projection: the backbone's projection; it gets gradients if its weights require them.
+        projection: the backbone's projection; gradients are computed for it if its weights require them.
         head: the head to train.
         recipe: pooling, fraction of cells, and gradient.
-        use_bfloat16: compute products in bfloat16.
-        device: device to compute on; projection and head are moved to it.
+        use_bfloat16: whether to compute products in bfloat16.
+        device: device to compute on; the projection and the head are moved to it.
 
     Attributes:
         projection: the projection.
@@ -67,28 +67,28 @@ class HeadTrainStep:
 
     @property
     def bias_gain(self) -> float:
-        """Change of a pooled score when FCb's bias rises by 1."""
+        """Change in a pooled score when FCb's bias increases by 1."""
         return self._pooling.bias_gain
 
     def backward(self, items: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Add the gradient of `loss` to the gradients of the weights, and return the loss, detached."""
+        """Add the gradient of `loss` to the weights' gradients, and return the detached loss."""
         loss = self.loss(items, labels, generator)
         loss.backward()
         return loss.detach()
 
     def loss(self, cells: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Compute the loss of one mini-batch (paper, equation 1), with gradients.
+        """Compute the differentiable loss of one mini-batch (paper, equation 1).
 
         Args:
             cells: for each of N images, (cells, channels) features.
-            labels: (N, K) in {−1, 0, +1}.
-            generator: source of dropout and of the cells that are used.
+            labels: (N, K) −1, 0 or +1.
+            generator: source of random numbers for dropout and the drawn cells.
         """
         drawn = [self.draw_cells(len(part), generator) for part in cells]
         counts = [len(part) if rows is None else len(rows) for part, rows in zip(cells, drawn, strict=True)]
         if self.device.type == "cpu":
             features = to_device(_select_rows(cells, drawn), self.device)
-        else:  # the drawn indices are on the GPU, and reading them here would wait for all its queued work
+        else:  # the drawn indices are on the GPU, and reading them here would block until all queued work is done
             features = to_device(np.concatenate(cells), self.device)
             features = features[_row_indices(cells, drawn, self.device)]
         return self.loss_of_cells(features, counts, labels, generator)
@@ -96,20 +96,20 @@ class HeadTrainStep:
     def loss_of_cells(
         self, features: Tensor, counts: Sequence[int], labels: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """Compute the loss on exactly the given cells, with gradients.
+        """Compute the differentiable loss of exactly the specified cells.
 
         Args:
-            features: (M, channels) features of N images, one image after the other; they get gradients if they
-                require them.
+            features: (M, channels) features of N images, one image after another; gradients are computed for them
+                if they require gradients.
             counts: number of cells of each image, N numbers that sum to M.
-            labels: (N, K) in {−1, 0, +1}.
-            generator: source of dropout.
+            labels: (N, K) −1, 0 or +1.
+            generator: source of random numbers for dropout.
         """
         labels = labels.to(self.device)
         return logistic_loss(self._image_scores(features, counts, generator), labels)
 
     def draw_cells(self, count: int, generator: torch.Generator) -> Tensor | None:
-        """Return the sorted indices of the cells that a step uses of ``count`` cells; None if it uses all."""
+        """Return the sorted indices of the cells to use out of ``count`` cells; None for all cells."""
         used = math.ceil(self._recipe.cell_fraction * count)
         if used == count or self._pooling.pools_features:
             return None
@@ -134,12 +134,12 @@ class HeadTrainStep:
         return torch.cat(scores)
 
     def scores_at(self, features: Tensor, indices: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the scores at selected cells, with gradients and dropout.
+        """Return the differentiable scores of selected cells, with dropout.
 
         Args:
             features: (M, channels) features.
             indices: (R, K) indices of cells, for each class.
-            generator: source of dropout.
+            generator: source of random numbers for dropout.
 
         Returns:
             (R, K) scores.
@@ -151,7 +151,7 @@ class HeadTrainStep:
         return gathered
 
     def _image_scores(self, features: Tensor, counts: Sequence[int], generator: torch.Generator) -> Tensor:
-        """Return the (N, K) pooled scores of N images, with gradients and dropout."""
+        """Return the differentiable (N, K) pooled scores of N images, with dropout."""
         pooling = self._pooling
         if pooling.pools_features:
             return self._full_image_scores(features, counts, generator)
@@ -178,7 +178,7 @@ class HeadTrainStep:
 
 
 def _select_rows(cells: Sequence[Cells], drawn: Sequence[Tensor | None]) -> Cells:
-    """Return the (M, channels) drawn cells of all images, one image after the other; None draws all cells."""
+    """Return the (M, channels) drawn cells of all images, one image after another; None means all cells."""
     pairs = zip(cells, drawn, strict=True)
     selected: Cells = np.concatenate([part if rows is None else part[rows.numpy()] for part, rows in pairs])
     return selected

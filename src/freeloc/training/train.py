@@ -1,7 +1,8 @@
-"""Training: from tagged images to a run folder with model, manifest and log.
+"""Training of a model on tagged images, in a run folder with model, manifest and log.
 
-`train` prepares a run, resumes it if requested, and lets a `TrainingRun` do the rest: extract features, warm
-start, take steps (`freeloc.training.trainer.Trainer`, `freeloc.training.step.HeadTrainStep`) and write the model.
+`train` prepares a run, resumes it if requested, extracts features, and passes them to a `TrainingRun`, which
+performs the warm start and the training steps (`freeloc.training.trainer.Trainer`,
+`freeloc.training.step.HeadTrainStep`) and writes the model.
 """
 
 from __future__ import annotations
@@ -52,17 +53,15 @@ def train(
 
     Args:
         dataset: images and labels.
-        out: the run folder; must not contain a run unless ``resume``.
-        settings: everything else; None for the defaults.
-        resume: continue from the run folder's checkpoint; a finished run is left as it is.
-        quiet: show no progress.
-
-    Returns:
+        out: the run folder; must not contain a run unless ``resume`` is True.
+        settings: all other settings; None for the defaults.
+        resume: whether to continue from the run folder's checkpoint; a finished run is not changed.
+        quiet: whether to hide the progress. Returns:
         The trained model.
 
     Raises:
-        TrainingError: the run folder contains a run, or the checkpoint of another run, or training diverged.
-        DatasetError: the dataset has no images, or it has no boxes and the recipe requires them.
+        TrainingError: the run folder contains a run or the checkpoint of a different run, or training diverged.
+        DatasetError: the dataset has no images, or it has no boxes but the recipe requires them.
         ConfigurationError: a setting is out of range for this dataset or backbone.
         ImageError: an image cannot be read.
         BackboneError: the backbone cannot be loaded.
@@ -114,7 +113,7 @@ def _calibrate(
     def train_fold(part: Dataset, name: str) -> Localizer:
         fold_folder = RunFolder(folder.folds / name)
         fold_model = _train_uncalibrated(part, fold_folder, fold_settings, resume=True, quiet=quiet)
-        # Without a content hash, the graph is not cached: it would be used only once.
+        # Without a content hash, the graph is not cached, because it would be used only once.
         fold_model = replace(fold_model, content_hash=None)
         backbone = load_backbone(settings.backbone, settings.weights)
         options = LocalizerOptions(runtime=settings.runtime, precision=settings.precision)
@@ -131,17 +130,17 @@ def _calibrate(
 
 
 class TrainingRun:
-    """The part of a run after feature extraction: it trains, and writes everything that the run leaves behind.
+    """The part of a run after feature extraction, which trains the model and writes all files.
 
-    It is the `freeloc.training.trainer.TrainingObserver` of its own trainer.
+    It observes its own trainer as a `freeloc.training.trainer.TrainingObserver`.
 
     Args:
         prepared: dataset, settings and backbone.
         trainable: the weights to train.
         folder: the run folder.
         snapshots: snapshots to write.
-        started: time at which the run started, from `time.monotonic`.
-        quiet: print nothing.
+        started: start time of the run, from `time.monotonic`.
+        quiet: whether to print nothing.
     """
 
     def __init__(
@@ -180,7 +179,7 @@ class TrainingRun:
             settings.recipe,
             settings.seed,
         )
-        # If the backbone runs in every epoch but is not trained, it has most of the work.
+        # A backbone that runs in every epoch without being trained does most of the work.
         backbone_dominates = (
             not settings.cache_features and prepared.split.above is None and prepared.device.type == "cpu"
         )
@@ -206,11 +205,11 @@ class TrainingRun:
         return model
 
     def after_step(self, steps: int) -> None:
-        """Write a snapshot, if there is one for this step."""
+        """Write a snapshot if one is requested for this step."""
         self._snapshots.write(steps, lambda: self._model(steps), quiet=self._quiet)
 
     def after_epoch(self, record: EpochRecord) -> None:
-        """Write log and checkpoint."""
+        """Write the log and the checkpoint."""
         trainable = self._trainable
         self._folder.log(record)
         self._print(f"epoch {record.epoch}: loss {record.loss:.4f}, {record.seconds:.1f} s")
@@ -237,7 +236,7 @@ class TrainingRun:
         self.after_step(0)
 
     def _model(self, step: int | None = None) -> Model:
-        """Return the current model; ``step`` is the number of steps done, for a snapshot."""
+        """Return the current model; ``step`` is the number of completed steps, for a snapshot."""
         prepared, recipe, backbone = self._prepared, self._prepared.settings.recipe, self._prepared.backbone
         weights = self._trainable.backbone_weights
         changes = {key: value.detach().cpu().clone() for key, value in weights.items()}

@@ -1,4 +1,4 @@
-"""The weights that a run trains, and the steps that train them."""
+"""The weights trained in a run, and the steps that train them."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class TrainableModel:
         head: the head.
         backbone_weights: trained weights of the backbone, by name in its state dict.
         optimizer: optimizer of all trained weights.
-        source: what a step reads of each image.
+        source: input of a step for each image.
         step: loss and gradient of a mini-batch.
         features: features of each image, computed with the current backbone weights.
-        head_step: loss and scores of such features.
+        head_step: loss and scores of these features.
     """
 
     head: AdaptationHead

@@ -1,4 +1,4 @@
-"""The training loop: multi-scale mini-batches and SGD (paper, section 4)."""
+"""The training loop, with multi-scale mini-batches and SGD (paper, section 4)."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ Item_contra = TypeVar("Item_contra", contravariant=True)
 
 
 class TrainStep(Protocol[Item_contra]):
-    """The loss of a mini-batch and its gradient."""
+    """Interface for the loss of a mini-batch and its gradient."""
 
     def backward(self, items: Sequence[Item_contra], labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Add the gradient of a mini-batch's loss to the gradients of the trained weights.
+        """Add the gradient of a mini-batch's loss to the trained weights' gradients.
 
         Args:
-            items: what a `FeatureSource` returned for N images.
-            labels: (N, K) in {−1, 0, +1}.
-            generator: source of dropout and of the cells that are used.
+            items: items of N images from a `FeatureSource`.
+            labels: (N, K) −1, 0 or +1.
+            generator: source of random numbers for dropout and the drawn cells.
 
         Returns:
-            The loss, detached.
+            The detached loss.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """Result of one epoch; one line of the log.
+    """Result of one epoch, which is one line of the log.
 
     Attributes:
         epoch: number of the epoch, from 1.
-        loss: mean loss of its mini-batches (paper, equation 1).
-        learning_rate: learning rate of the head in its last step.
+        loss: mean loss of the mini-batches (paper, equation 1).
+        learning_rate: learning rate of the head in the last step.
         seconds: duration.
     """
 
@@ -64,25 +64,25 @@ class TrainingObserver(Protocol):
     """Callbacks of `Trainer.fit`."""
 
     def after_step(self, steps: int) -> None:
-        """Called after each step with the number of steps since the start of the first epoch."""
+        """Handle the end of a step; ``steps`` is counted from the start of the first epoch."""
         ...
 
     def after_epoch(self, record: EpochRecord) -> None:
-        """Called after each epoch."""
+        """Handle the end of an epoch."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Trainer(Generic[Item]):
-    """Training of a head, and of whatever else the optimizer contains, on mini-batches.
+    """Training of a head and all other weights in the optimizer on mini-batches.
 
-    Every epoch seeds its generators from the seed and its own number. A resumed run therefore takes the same steps
-    as an uninterrupted one.
+    Every epoch seeds its generators from the seed and the number of the epoch, so a resumed run takes the same
+    steps as an uninterrupted one.
 
     Attributes:
         source: features of N images.
-        labels: (N, K) int8 in {−1, 0, +1}.
-        step: computes the loss and its gradient.
+        labels: (N, K) int8 −1, 0 or +1.
+        step: the loss and its gradient.
         optimizer: optimizer from `freeloc.training.optimizer.make_optimizer`.
         recipe: epochs, batch size, scales and learning rates.
         seed: seed of order, scales and dropout.
@@ -101,11 +101,9 @@ class Trainer(Generic[Item]):
         """Train until all epochs of the recipe are done.
 
         Args:
-            first_epoch: number of epochs that are already done.
+            first_epoch: number of epochs already completed.
             observer: callbacks after steps and epochs.
-            quiet: show no progress.
-
-        Raises:
+            quiet: whether to hide the progress. Raises:
             TrainingError: the loss or a weight is no longer finite.
         """
         for epoch in range(first_epoch, self.recipe.epochs):
@@ -139,7 +137,7 @@ class Trainer(Generic[Item]):
         return EpochRecord(epoch + 1, loss, rate, time.monotonic() - started)
 
     def _check_finite(self, epoch: int, loss: float) -> None:
-        # Weights are checked as well, because the loss precedes the last step.
+        # Weights are checked as well, because the loss is computed before the last step.
         weights = (weight for group in self.optimizer.param_groups for weight in group["params"])
         if not (math.isfinite(loss) and all(bool(weight.isfinite().all()) for weight in weights)):
             raise TrainingError(

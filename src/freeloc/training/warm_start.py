@@ -1,17 +1,17 @@
-"""The warm start: the head learns the classes from full images before it searches for objects.
+"""The warm start, in which the head learns the classes from full images before searching for objects.
 
-From random weights, max pooling selects arbitrary cells at first, and training spends its first epochs on a
-plateau until some class happens to be found. freeloc's own recipe first learns the classes from full images, which
-takes only seconds, because each image is then a single vector:
+With random weights, max-pooling first selects arbitrary cells, and training spends its first epochs on a plateau
+until it happens to find a class. The recipe "default" therefore first trains on full images, which takes only
+seconds, because each image is then a single vector:
 
-1. Measure mean and deviation of the features, and the mean feature of every image, in one pass.
-2. Set each class's bias to the log-odds of its tag, and train the head on the mean features for a few epochs.
-3. Fit one slope and K offsets to the *pooled* scores of some images by logistic regression, and fold them into
+1. Measure the mean and deviation of the features, and the mean feature of every image, in one pass. 2. Set each
+class's bias to the log-odds of its tag, and train the head on the mean features for a few epochs. 3. Fit one slope
+and K offsets to the *pooled* scores of some images by logistic regression, and fold them into
    FCb. Maxima over hundreds of cells are far larger than the scores of means on which the head was trained;
-   without this step, the first hundred steps of the search would unlearn what it knows. Poolings that are means do
-   not need it.
+   without this step, the first hundred steps of the search would undo the training. Poolings that are means do not
+   need it.
 
-Only tags are used. The paper does not use a warm start.
+Only tags are used. The paper has no warm start.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _DEVIATION_OFFSET = 0.1
 """Added to every deviation, so that features that are almost always zero are not amplified."""
 
 _RESCALING_IMAGES = 640
-"""Number of images on which pooled scores are rescaled."""
+"""Number of images for rescaling pooled scores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,15 +83,15 @@ def warm_start(
     seed: int,
     quiet: bool = False,
 ) -> None:
-    """Train a new head on full images, so that the search can begin.
+    """Train a new head on full images, as the start of the search for objects.
 
     Args:
         step: head and projection; the head is changed in place and must be standardized.
         features: features of N images.
-        labels: (N, K) int8 in {−1, 0, +1}.
+        labels: (N, K) int8 −1, 0 or +1.
         recipe: epochs, learning rate and pooling.
         seed: seed of the run.
-        quiet: show no progress.
+        quiet: whether to hide the progress.
     """
     head, label_tensor = step.head, torch.from_numpy(labels.copy())
     statistics = measure_features(features, step.projection, device=step.device, quiet=quiet)
@@ -120,7 +120,7 @@ def measure_features(
         source: features of N images.
         projection: the backbone's projection.
         device: device to compute on.
-        quiet: show no progress.
+        quiet: whether to hide the progress.
     """
     scale = min(source.scales or (1.0,), key=lambda value: abs(math.log(value)))
     means: list[Tensor] = []
@@ -144,7 +144,7 @@ def measure_features(
 
 
 def log_odds(labels: Tensor) -> Tensor:
-    """Return the (K,) log-odds of the tags in (N, K) labels; one added image each way keeps them finite."""
+    """Return the (K,) log-odds of tags in (N, K) labels; an added positive and negative keep them finite."""
     present = (labels > 0).sum(dim=0) + 1.0
     absent = (labels < 0).sum(dim=0) + 1.0
     return torch.log(present / absent)
@@ -156,9 +156,9 @@ def train_on_means(
     """Train the head on one vector per image, with SGD.
 
     Args:
-        head: changed in place; must be standardized.
+        head: the head, changed in place; must be standardized.
         statistics: statistics of N images.
-        labels: (N, K) in {−1, 0, +1}.
+        labels: (N, K) −1, 0 or +1.
         recipe: epochs, batch size and learning rate.
         seed: seed of the order.
 
@@ -190,15 +190,15 @@ def train_on_means(
 def rescale_pooled_scores(
     step: HeadTrainStep, source: FeatureSource[Cells], labels: Tensor, batches: Sequence[Batch]
 ) -> None:
-    """Fold a slope and K offsets into FCb that give the pooled scores the least logistic loss.
+    """Fold a slope and K offsets into FCb that minimize the logistic loss of the pooled scores.
 
-    Log-sum-exp pooling does not commute with the slope, so for it the result is approximate.
+    Log-sum-exp pooling does not commute with the slope, so its result is approximate.
 
     Args:
-        step: computes the pooled scores; its head is changed in place.
+        step: step that computes the pooled scores; its head is changed in place.
         source: features of N images.
-        labels: (N, K) in {−1, 0, +1}.
-        batches: the images and scales to fit on.
+        labels: (N, K) −1, 0 or +1.
+        batches: the images and scales used for the fit.
     """
     scores = torch.cat([step.pooled_scores(cells).cpu() for _, cells in stream(source, batches)])
     batch_labels = torch.cat([labels[list(batch.indices)] for batch in batches])
@@ -210,7 +210,7 @@ def rescale_pooled_scores(
 
 
 def _fit_shared_slope(scores: Tensor, labels: Tensor) -> tuple[float, Tensor]:
-    """Return the slope, shared by all classes, and the (K,) offsets of least logistic loss."""
+    """Return the slope shared by all classes and the (K,) offsets that minimize the logistic loss."""
     log_slope = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     offsets = torch.zeros(scores.shape[1], dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_slope, offsets], max_iter=200, line_search_fn="strong_wolfe")
@@ -219,8 +219,8 @@ def _fit_shared_slope(scores: Tensor, labels: Tensor) -> tuple[float, Tensor]:
     def objective() -> Tensor:
         optimizer.zero_grad()
         losses = functional.softplus(-signs * (log_slope.exp() * values + offsets)) * (signs != 0)
-        # A weak penalty keeps finite what the images do not determine: the offsets of classes that do not occur in
-        # them, and the slope if scores and labels agree perfectly.
+        # A weak penalty bounds values that the images do not determine: the offsets of classes that do not
+        # occur, and the slope if scores separate the labels perfectly.
         loss = losses.sum() / len(values) + 1e-3 * (offsets.square().sum() + log_slope.square().sum())
         loss.backward()
         return loss
