@@ -168,7 +168,7 @@ def test_a_run_that_was_stopped_leaves_the_same(
             quick(folder, snapshots=WANTED)
     assert step(folder, 3).exists() is (epoch == 2)
     with pytest.raises(
-        FreelocError, match=rf"cannot write a snapshot of step 1: .* has already done {2 * epoch} steps"
+        FreelocError, match=rf"cannot write a snapshot of step 1: .* has already completed {2 * epoch} steps"
     ):
         quick(folder, snapshots=(1,), resume=True)
     quick(folder, snapshots=WANTED, resume=True)
@@ -181,7 +181,7 @@ def test_a_finished_run_has_them_or_says_so(quick: Callable[..., Model], referen
     quick(reference, snapshots=(3,), resume=True)
     assert step(reference, 3).stat().st_mtime_ns == before
     with pytest.raises(
-        FreelocError, match="a snapshot of step 5: .* has already done 6 steps; leave this snapshot out"
+        FreelocError, match="a snapshot of step 5: .* has already completed 6 steps; leave this snapshot out"
     ):
         quick(reference, snapshots=(3, 5), resume=True)
 

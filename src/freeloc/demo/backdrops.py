@@ -52,7 +52,7 @@ def _palette(rng: np.random.Generator) -> Float32Array:
 
 
 def _noise(rng: np.random.Generator, size: Size, cell_x: float, cell_y: float) -> Float32Array:
-    """Return (H, W) smooth noise, about 0 to 1, with bumps of the given size in pixels."""
+    """Return (H, W) smooth noise, about 0 to 1, with bumps of a given size in pixels."""
     across, down = size.width / cell_x, size.height / cell_y
     seeds = Image.fromarray(rng.random((math.ceil(down) + 1, math.ceil(across) + 1), dtype=np.float32))
     grown = seeds.resize((size.width, size.height), Image.Resampling.BICUBIC, box=(0, 0, across, down))
@@ -138,7 +138,7 @@ def _planks(rng: np.random.Generator, size: Size, colors: Float32Array) -> Float
     shades = np.array(wood, dtype=np.float32) if brown else colors[:3]
     tints = shades[rng.integers(0, 3, 64)] * rng.uniform(0.85, 1.1, (64, 1)).astype(np.float32)
     grain = _noise(rng, shape, 170, 7) + np.float32(0.6) * _noise(rng, shape, 60, 2.5)
-    # Growth rings follow the grain: a sine of the noise.
+    # Growth rings follow the grain, as a sine of the noise.
     rings = np.sin(grain * np.float32(9)) * np.float32(0.05) + grain * np.float32(0.16) + np.float32(0.84)
     rings *= np.where((rows % 1) * wide < 2.5, np.float32(0.55), np.float32(1))[:, None]
     image = tints[rows.astype(int)].T[..., None] * rings
@@ -300,4 +300,4 @@ CLUTTER: tuple[tuple[Drawing, float], ...] = (
     (_bar, 0.5),
     (_pebble, 0.12),
 )
-"""Drawings of clutter, each with its usual length as a fraction of the scene's longest side."""
+"""Drawings of clutter, each with its typical length as a fraction of the scene's longest side."""

@@ -1,8 +1,8 @@
 """Drawing tools of the generated scenes: geometry, colors, a painter, and rendering to sprites.
 
-A drawing has its own coordinates: x right, y down, about -1 to 1 along its longer side. A `Painter`
-transforms them (rotation, mirroring, stretching) to a small image at three times the final size;
-`render_sprite` downsamples that image, which smooths the edges, and shades it.
+A drawing has local coordinates: x to the right, y down, about -1 to 1 along the longer side. A `Painter`
+transforms them (rotation, mirroring, stretching) to a small image at three times the final size; `render_sprite`
+downsamples that image, which smooths the edges, and shades it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def mix(first: Color, second: Color, fraction: float) -> Color:
 
 @dataclass(frozen=True)
 class ColorScheme:
-    """The colors of one drawing: two for large parts, one for small parts, and a dark shade of the first."""
+    """Colors of one drawing: two for large parts, one for small parts, and a dark shade of the first."""
 
     main: Color
     second: Color
@@ -132,13 +132,13 @@ def _sharpest_turn(flat: list[float]) -> float:
 
 
 class Painter:
-    """Draws in a drawing's own coordinates on a transparent, supersampled image.
+    """Drawing in local coordinates on a transparent, supersampled image.
 
     Args:
-        side: length of the drawing's -1 to 1 in final pixels.
+        side: length from -1 to 1 of the drawing, in final pixels.
         turn: clockwise rotation in radians.
         mirror: whether to swap left and right.
-        stretch: factor along the drawing's x axis.
+        stretch: scale factor along the drawing's x axis.
     """
 
     def __init__(self, side: float, turn: float = 0.0, mirror: bool = False, stretch: float = 1.0) -> None:
@@ -159,7 +159,7 @@ class Painter:
         return flat
 
     def fill(self, points: Points, color: Color) -> None:
-        """Fill a polygon given by (N, 2) corners."""
+        """Fill a polygon with (N, 2) corners."""
         self._draw.polygon(self._transformed(points), fill=(*color, 255))
 
     def box(self, x1: float, y1: float, x2: float, y2: float, color: Color) -> None:
@@ -174,8 +174,7 @@ class Painter:
         """Draw a line with round ends through (N, 2) points."""
         flat = self._transformed(points)
         thick = max(1.0, width * self._unit)
-        # Drawing the joints takes most of the time, and without them gaps are visible only in thick, bent
-        # lines.
+        # Drawing joints takes most of the time, and gaps without them are visible only in thick, bent lines.
         joint = "curve" if thick > 8 and len(flat) > 4 and thick * _sharpest_turn(flat) > 2.5 else None
         self._draw.line(flat, fill=(*color, 255), width=round(thick), joint=joint)
         for x, y in (flat[:2], flat[-2:]) if thick > 3 else ():
@@ -200,7 +199,7 @@ class Painter:
 
 
 Drawing = Callable[[Painter, np.random.Generator, ColorScheme], None]
-"""Function that draws one random variant of an object in the given colors."""
+"""A function that draws a random variant of an object in some colors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,9 +224,9 @@ def render_sprite(painter: Painter, light: tuple[float, float], relief: float) -
     """Downsample a drawing to its final size and shade it.
 
     Args:
-        painter: the painter that holds the drawing.
-        light: unit vector (x, y) towards the light.
-        relief: strength with which edges facing the light brighten and the opposite edges darken; 0 is flat.
+        painter: the painter that contains the drawing.
+        light: unit vector (x, y) toward the light.
+        relief: how strongly edges facing the light are brightened and opposite edges are darkened; 0 is flat.
     """
     small = painter.image.reduce(SUPERSAMPLING)
     small = small.crop(small.getchannel("a").getbbox())
@@ -250,6 +249,6 @@ def render_sprite(painter: Painter, light: tuple[float, float], relief: float) -
         across = np.linspace(-1, 1, width, dtype=np.float32) * np.float32(light[0])
         down = np.linspace(-1, 1, height, dtype=np.float32) * np.float32(light[1])
         shade = 1 + np.float32(relief) * (far - near) + np.float32(0.13) * (across + down[:, None])
-        # Premultiplied colors must not exceed the coverage, or edges would glow.
+        # Premultiplied colors must not exceed the coverage; otherwise, edges would glow.
         color = np.minimum(color * shade, coverage)
     return Sprite(color, coverage / np.float32(255), shadow_mask, margin)

@@ -30,7 +30,7 @@ _OVERVIEW_IMAGES = 8
 
 _OUTPUTS = ("run", "features", "overlays", "overview.jpg", "results.json", "scenes")
 _FIRST_OUTPUT = Path("scenes", "train", "scene_000000.jpg")
-"""The first file that every demo writes; an interrupted cleanup removes it last."""
+"""The first file that every demo writes, and the last that a cleanup removes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class DemoSettings:
     """Size and recipe of the demo.
 
     Attributes:
-        train_scenes: number of scenes to train on, with their tags alone.
-        test_scenes: number of scenes to evaluate on; one overlay is written for each.
-        epochs: passes over the training scenes; small training sets need more of them.
+        train_scenes: number of training scenes; only their tags are used.
+        test_scenes: number of evaluation scenes; one overlay is written for each.
+        epochs: number of passes over the training scenes; small training sets need more of them.
         backbone: name of the backbone.
         seed: random seed of the scenes and of training.
     """
@@ -131,7 +131,7 @@ def _generate(
 
 
 class _Overlays:
-    """Writes the overlays of the demo and collects the first ones for the overview."""
+    """Writer of the demo's overlays, which collects the first ones for the overview."""
 
     def __init__(self, folder: Path, classes: tuple[str, ...]) -> None:
         self._folder = folder

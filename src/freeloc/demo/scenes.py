@@ -1,9 +1,9 @@
 """Generated scenes: synthetic images for a first run without data or network access.
 
-A scene is a collage: two to five objects of eight classes, with random sizes, colors, poses and positions, on
-a cluttered backdrop. Objects partly hide each other, other clutter may lie on top, and all of them cast soft
-shadows. Classes are drawn independently, so neither the backdrop nor neighboring objects are evidence for a
-class. The position of every object is known to the pixel. Training on tags never reads it; the metrics do.
+A scene is a collage: two to five objects of eight classes, with random sizes, colors, poses and positions, on a
+cluttered backdrop. Objects partly hide each other, other clutter may lie on top, and all of them cast soft
+shadows. Classes are drawn independently, so neither the backdrop nor neighboring objects are evidence for a class.
+The position of every object is known to the pixel, and used by the metrics but never in training on tags.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SCENE_SIZES = (Size(500, 375), Size(375, 500), Size(500, 333), Size(333, 500), S
 
 TAG_SEPARATOR = ";"
 MIN_IN_FRAME = 0.8
-"""Smallest fraction of an object that lies inside the image."""
+"""Minimum fraction of an object inside the image."""
 
 _JPEG_QUALITY = 92
 _OBJECT_RELIEF = 0.65
@@ -53,13 +53,13 @@ class SceneSettings:
 
     Attributes:
         seed: random seed; together with a scene's index it determines every pixel of the scene.
-        min_objects: smallest number of objects in a scene.
-        max_objects: largest number of objects in a scene; all numbers in between are equally likely.
-        min_side: usual length of the smallest object, as a fraction of the scene's longest side.
-        max_side: usual length of the largest object, as a fraction of the scene's longest side.
-        min_visible: smallest fraction of an object's pixels that stays visible, so that its tag is correct.
-        max_clutter: largest number of leaves, ribbons, bars and pebbles on top of the objects.
-        max_scraps: largest number of paper scraps on the backdrop.
+        min_objects: minimum number of objects in a scene.
+        max_objects: maximum number of objects in a scene; all numbers in between are equally likely.
+        min_side: typical length of the smallest object, as a fraction of the scene's longest side.
+        max_side: typical length of the largest object, as a fraction of the scene's longest side.
+        min_visible: minimum fraction of an object's pixels that stays visible, so that its tag is correct.
+        max_clutter: maximum number of leaves, ribbons, bars and pebbles on top of the objects.
+        max_scraps: maximum number of paper scraps on the backdrop.
 
     Raises:
         ConfigurationError: a value is out of range.
@@ -97,9 +97,9 @@ class Scene:
 
     Attributes:
         image: (H, W, 3) uint8 RGB, read-only.
-        boxes: one box per object, from the bottom layer to the top, in image coordinates. A box encloses
-            every pixel of which the object, drawn alone, covers at least half. This includes parts hidden by
-            other objects or clutter, but neither parts outside the image nor the shadow.
+        boxes: one box per object, from the bottom layer to the top, in image coordinates. A box encloses every
+            pixel of which the object, drawn alone, covers at least half. This includes parts hidden by other
+            objects or clutter, but not parts outside the image, and not the shadow.
         visible: for each box, the visible fraction of the object's pixels; pixels outside the image count as
             hidden.
     """
@@ -125,7 +125,7 @@ class _Layer:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """All parts of a scene: the finished backdrop, and the layers from bottom to top."""
+    """All parts of a scene: the completed backdrop, and the layers from bottom to top."""
 
     size: Size
     light: tuple[float, float]
@@ -164,7 +164,7 @@ def _paint(canvas: Float32Array, layer: _Layer, light: tuple[float, float]) -> N
 
 @dataclass(eq=False)
 class _Occlusions:
-    """Objects already placed, each with a mask of its visible pixels and its area."""
+    """Objects already placed, each with its area and a mask of its visible pixels."""
 
     size: Size
     objects: list[tuple[_Layer, npt.NDArray[np.bool_], int]] = field(default_factory=list)
@@ -224,8 +224,8 @@ def _sprite(
 def _place(rng: np.random.Generator, size: Size, sprite: Sprite, label: int | None = None) -> _Layer:
     """Place a sprite at random, with at most about a fifth of it beyond an edge.
 
-    Objects are placed slightly closer to the center than uniformly, as in real photos. Otherwise the
-    center-of-image baseline would score lower here than on real images.
+    Objects are placed slightly closer to the center than uniformly, as in real photographs; otherwise, the center
+    baseline would score lower here than on real images.
     """
     height, width = sprite.alpha.shape
     across, down = rng.beta(_CENTER_BIAS, _CENTER_BIAS, 2) if label is not None else rng.random(2)
@@ -239,7 +239,7 @@ def _add_object(
 ) -> _Layer:
     """Draw an object of a random class and place it so that the others stay visible.
 
-    If no position is found, the object is drawn again slightly smaller, so that the search ends.
+    If no position is found, the object is drawn again at a slightly smaller size, so that the search terminates.
     """
     label = int(rng.integers(len(SCENE_CLASSES)))
     drawing, max_turn = OBJECTS[SCENE_CLASSES[label]]
@@ -249,8 +249,8 @@ def _add_object(
         sprite = _sprite(rng, drawing, side, max_turn, light, _OBJECT_RELIEF)
         for _ in range(_POSITIONS_PER_DRAWING):
             layer = _place(rng, occlusions.size, sprite, label)
-            # Most objects do not overlap; the random limit allows some to hide others as far as tags stay
-            # correct.
+            # Most objects do not overlap; the random limit allows some to hide parts of others, as long as
+            # tags remain correct.
             least = rng.uniform(settings.min_visible + 0.1, 1.0)
             in_frame = occlusions.in_frame(layer) >= MIN_IN_FRAME
             if in_frame and min(occlusions.visible_under(layer), default=1.0) >= least:
@@ -262,7 +262,7 @@ def _add_object(
 def _add_clutter(
     rng: np.random.Generator, occlusions: _Occlusions, settings: SceneSettings, light: tuple[float, float]
 ) -> list[_Layer]:
-    """Return pieces of clutter on top of the objects, without those that would hide too much of an object."""
+    """Return pieces of clutter on top of the objects, except those that would hide too much of an object."""
     layers = []
     for _ in range(rng.integers(settings.max_clutter + 1)):
         drawing, length = CLUTTER[rng.integers(len(CLUTTER))]
@@ -306,7 +306,7 @@ def _box(layer: _Layer, label: int, size: Size) -> AnnotatedBox:
 def draw_scene(index: int, settings: SceneSettings) -> Scene:
     """Draw one scene.
 
-    With the same releases of NumPy and Pillow, equal settings and indices give equal pixels, no matter which
+    With the same releases of NumPy and Pillow, equal settings and indices yield equal pixels, regardless of which
     scenes were drawn before.
 
     Args:
@@ -344,14 +344,14 @@ def generate_scenes(
     Splits with disjoint ranges of indices have no scene in common.
 
     Args:
-        folder: output folder; created if it is missing. Files of the same names are replaced.
+        folder: output folder; created if it is missing. Existing files with the same names are replaced.
         count: number of scenes.
         settings: settings of the generator.
         start: index of the first scene.
         boxes: whether the samples include their annotated boxes, for evaluation.
 
     Returns:
-        The dataset, equal to what reading the folder as a tag list returns, plus the boxes.
+        The dataset, equal to that of opening the folder as a tag list, plus the boxes.
 
     Raises:
         ConfigurationError: ``count`` is less than 1, or ``start`` is negative.

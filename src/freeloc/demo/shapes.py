@@ -1,4 +1,4 @@
-"""Drawings of the eight object classes of the generated scenes.
+"""Drawings of the eight object classes in the generated scenes.
 
 Each object varies in its colors, proportions and parts. Color does not identify a class (although most
 guitars are wooden, and half of the airplanes are nearly white): classes differ in shape, texture and parts.
@@ -370,4 +370,4 @@ OBJECTS: dict[str, tuple[Drawing, float]] = {
     "sailboat": (_sailboat, 0.25),
     "umbrella": (_umbrella, 0.6),
 }
-"""For each class name its drawing, and the largest rotation in either direction, in radians."""
+"""Drawing and maximum rotation in either direction (radians) of each class, by name."""

@@ -41,19 +41,19 @@ from freeloc.paper.study_folder import StudyFolder
 __all__ = ["BoxRows", "load_detections", "save_detections"]
 
 _NEGATIVE_IMAGES = 1000
-"""Training images whose proposals serve as negatives for the detector; positives come from all images. Negatives
-are never scarce, and proposals take longer than the rest of the training."""
+"""Number of training images whose proposals serve as negatives for the detector; positives come from all images.
+Negatives are plentiful, and computing proposals takes longer than the rest of training."""
 
 
 @dataclass(frozen=True, eq=False)
 class BoxRows:
-    """Finds the boxes of rows.
+    """Computation of the boxes of rows.
 
     Attributes:
         train_set: training images; only the detector reads their boxes.
         val_set: images in which to find boxes.
         reader: reader of the maps of ``val_set``, at all scales of the rows.
-        train_features: computes the features of ``train_set`` at given scales.
+        train_features: function that computes the features of ``train_set`` at some scales.
         folder: output folder of the study.
         settings: settings of the study.
     """
@@ -66,7 +66,7 @@ class BoxRows:
     settings: ReproductionSettings
 
     def load(self, row: RowPlan, content: str) -> Detections | None:
-        """Load the cached boxes of a row; None if there are none.
+        """Load the cached boxes of a row; None if they are not cached.
 
         Args:
             row: a row of boxes.
@@ -75,7 +75,7 @@ class BoxRows:
         return load_detections(self.folder.row(row.key), self._cache_key(row, content))
 
     def save(self, row: RowPlan, content: str, detections: Detections) -> None:
-        """Cache the boxes of a row; the other arguments are those of `load`."""
+        """Cache the boxes of a row; for the other arguments, see `load`."""
         save_detections(self.folder.row(row.key), detections, self._cache_key(row, content))
 
     def box_reader(self, row: RowPlan, model: Model) -> RowReader:
@@ -99,7 +99,7 @@ class BoxRows:
         return f"{row.box_method} {source} {self.reader.key} {self._proposal_cache().options.name}"
 
     def _detector_key(self) -> str:
-        """Return text that identifies the images, tags, boxes and options that the detector is trained with."""
+        """Return text that identifies the images, tags, boxes and options with which the detector is trained."""
         boxes = [sample.boxes for sample in self.train_set]
         digest = hashlib.sha256(f"{self.train_set.fingerprint} {boxes}".encode())
         return f"{digest.hexdigest()[:32]} {RegionOptions()} {DetectorOptions()}"
@@ -132,7 +132,7 @@ class BoxRows:
         return detector.detect(regions(self.reader.features, self.reader.sizes), proposals, quiet=quiet)
 
     def _negative_proposals(self, features: CachedFeatures) -> list[Float32Array]:
-        """Return the proposals of some training images, and an empty array for each of the others."""
+        """Return the proposals of some training images, and empty arrays for the others."""
         chosen: Sequence[int] = self.train_set.evenly_spaced(_NEGATIVE_IMAGES)
         paths = [self.train_set.samples[index].path for index in chosen]
         contents = [features.content_hashes[index] for index in chosen]
@@ -155,7 +155,7 @@ def save_detections(path: Path, detections: Detections, cache_key: str) -> None:
 
 
 def load_detections(path: Path, cache_key: str) -> Detections | None:
-    """Load what `save_detections` wrote; None if the file is missing, damaged or has another key."""
+    """Load boxes written by `save_detections`; None if the file is missing, damaged or has a different key."""
     arrays = load_cached_arrays(path, cache_key)
     try:
         return None if arrays is None else Detections.build(**arrays)

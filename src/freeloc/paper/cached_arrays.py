@@ -21,7 +21,7 @@ def save_cached_arrays(path: Path, cache_key: str, **arrays: npt.ArrayLike) -> N
 
     Args:
         path: an ``.npz`` file.
-        cache_key: text that identifies everything the arrays depend on; `load_cached_arrays` requires it.
+        cache_key: text that identifies everything on which the arrays depend; `load_cached_arrays` requires it.
         **arrays: the arrays; none may be named ``made_from``.
 
     Raises:
@@ -33,10 +33,10 @@ def save_cached_arrays(path: Path, cache_key: str, **arrays: npt.ArrayLike) -> N
 
 
 def load_cached_arrays(path: Path, cache_key: str) -> dict[str, npt.NDArray[Any]] | None:
-    """Load arrays that `save_cached_arrays` wrote.
+    """Load arrays written by `save_cached_arrays`.
 
     Returns:
-        The arrays by name; None if the file is missing, damaged or has another key.
+        The arrays by name; None if the file is missing, damaged or has a different key.
     """
     try:
         with np.load(path, allow_pickle=False) as file:

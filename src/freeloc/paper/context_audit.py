@@ -1,7 +1,7 @@
-"""Context audit: which classes are recognized from the scene rather than from the object.
+"""Context audit, which identifies classes recognized from the scene rather than from the object.
 
-A class whose classification AP is far above its location AP is recognized from its surroundings. The paper reads
-this from its Figure 5; here the gap is tested on the same images, so that only significant gaps count.
+A class whose classification AP is far above its location AP is recognized from its surroundings. The paper
+concludes this from its Figure 5; here, the gap is tested on the same images, so that only significant gaps count.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class ClassAudit:
         classification: classification AP of the weakly supervised row, as a fraction.
         location: location AP of the weakly supervised row, as a fraction.
         center: location AP of the image center; NaN if it was not measured.
-        masked: location AP of a model trained with masked pooling, which uses boxes: an upper bound for better
-            search. NaN if it was not measured.
+        masked: location AP of a model trained with masked pooling, which uses boxes, as an upper bound for better
+            search; NaN if it was not measured.
         gap: classification AP minus location AP, with its interval.
-        from_scene: whether the class is recognized from its surroundings, judging by the gap.
+        from_scene: whether the class is recognized from its surroundings, according to the gap.
     """
 
     name: str

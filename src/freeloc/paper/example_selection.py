@@ -1,4 +1,4 @@
-"""Selection of the example images that figures show."""
+"""Selection of example images for figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def best_per_class(
 
     Args:
         scores: (N, K).
-        eligible: (N, K), which pairs of image and class may be selected.
+        eligible: (N, K) bool, whether a pair of image and class may be selected.
         count: maximum number of pairs.
 
     Returns:
@@ -42,11 +42,12 @@ def box_examples(detections: Detections, dataset: Dataset, count: int, *, correc
         detections: boxes in the images of the dataset.
         dataset: the images, with boxes.
         count: maximum number of examples.
-        correct: whether to select boxes with an IoU of at least 0.5 with an object of their class, or the others.
+        correct: True to select boxes with an IoU of at least 0.5 with an object of their class, False for the
+            others.
     """
     shape = (len(dataset), len(dataset.classes))
     best = np.full(shape, -1)
-    order = np.argsort(-detections.score, kind="stable")[::-1]  # the last value written to an entry stays
+    order = np.argsort(-detections.score, kind="stable")[::-1]  # the last value written to an entry remains
     best[detections.image[order], detections.label[order]] = order
     scores, overlaps = np.full(shape, -np.inf), np.zeros(shape)
     ground_truth = ground_truth_of(dataset)

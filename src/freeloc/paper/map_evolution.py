@@ -1,8 +1,9 @@
 """Score maps during training: the paper's Figures 1 and 4.
 
-The images are chosen by rule: those with the highest-scoring correct locations of the trained model, each of
-another class. Along with the highest-scoring window of the class, the figure shows that of an absent class, the
-one with the highest score before training: training raises the score of the former and lowers that of the latter.
+The images are chosen by a rule: those with the highest-scoring correct locations of the trained model, each of a
+different class. Along with the highest-scoring window of the class, the figure shows that of an absent class, the
+one with the highest score before training: training increases the score of the former and decreases that of the
+latter.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ EVOLUTION_SCALE = 1.0
 """Scale of the maps."""
 
 _WINDOW = 224
-"""Side of a window in canvas pixels for backbones that do not specify one: the image size they were trained on."""
+"""Side of a window in canvas pixels for backbones that do not specify one: the size of their training images."""
 
 
 def snapshot_iterations(total: int) -> tuple[int, ...]:
@@ -44,7 +45,7 @@ def evolution_rows(
     """Compute the rows of the figure.
 
     Args:
-        snapshots: iterations and the models saved then, in order.
+        snapshots: iterations and the models saved at them, in order.
         pairs: image and class indices, one pair per row.
         dataset: the images.
         reader: reader of the maps of all images, at `EVOLUTION_SCALE` among other scales.

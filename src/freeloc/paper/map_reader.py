@@ -22,19 +22,19 @@ from freeloc.runtime import Precision
 __all__ = ["MapReader", "RowReader", "features_key"]
 
 RowReader = Callable[[int, Mapping[float, ScoreMap]], Any]
-"""Computes what a row needs of one image from the image's index and its score maps by scale."""
+"""A function that computes a row's result for one image from the image's index and its score maps by scale."""
 
 
 @dataclass(frozen=True, eq=False)
 class MapReader:
-    """Computes the score maps of trained models for N images.
+    """Computation of the score maps of trained models for N images.
 
     Attributes:
         backbone: the backbone before training.
         features: features of the images at all scales that are read.
         sizes: N image sizes.
         precision: arithmetic of the heads.
-        quiet: show no progress.
+        quiet: whether to hide the progress.
     """
 
     backbone: Backbone
@@ -49,7 +49,7 @@ class MapReader:
         return features_key(self.features)
 
     def subset(self, indices: Sequence[int]) -> MapReader:
-        """Select some of the images."""
+        """Return a reader of a subset of the images."""
         contents = tuple(self.features.content_hashes[index] for index in indices)
         features = CachedFeatures(self.features.cache, contents, self.features.scales)
         return replace(self, features=features, sizes=[self.sizes[index] for index in indices])

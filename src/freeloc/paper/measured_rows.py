@@ -43,11 +43,11 @@ class MeasuredRow:
     """One row of a table.
 
     Attributes:
-        plan: what was measured.
+        plan: the plan of the row.
         metrics: the metrics by the keys of `freeloc.evaluation.measures.MEASURES`; rows of boxes also have
             `BOX_MEASURES`.
         measures: values and intervals of the metrics as fractions, by the same keys.
-        differences: this row minus the row that it is compared with, for each of `COMPARED_MEASURES`; empty if it
+        differences: this row minus the row with which it is compared, for each of `COMPARED_MEASURES`; empty if it
             is not compared with any row.
     """
 
@@ -66,7 +66,7 @@ def measure_points(
         plan: the row.
         predictions: predictions for N images in the row's location mode.
         annotations: annotations of the N images.
-        options: how to measure.
+        options: options of the metrics.
     """
     points, responses = predictions.points[plan.mode], predictions.responses[plan.mode]
     metrics = point_metrics(predictions.scores, points, responses, annotations, options)
@@ -82,14 +82,14 @@ def measure_boxes(
         plan: the row.
         detections: boxes in N images.
         annotations: annotations of the N images.
-        options: how to measure.
+        options: options of the metrics.
     """
     metrics = detector_metrics(detections, annotations, options)
     return MeasuredRow(plan, metrics, intervals(metrics, options), {})
 
 
 def compare_rows(rows: Sequence[MeasuredRow], options: EvaluationOptions) -> tuple[MeasuredRow, ...]:
-    """Add to each row its differences from the row that it is compared with, if that one was measured."""
+    """Add to each row its differences from the row with which it is compared, if that row was measured."""
     by_key = {row.plan.key: row for row in rows}
     compared = []
     for row in rows:
@@ -106,7 +106,7 @@ def compare_rows(rows: Sequence[MeasuredRow], options: EvaluationOptions) -> tup
 
 
 def row_as_json(row: MeasuredRow, classes: Sequence[str]) -> dict[str, Any]:
-    """Return a row as plain JSON values in percent; classes with nothing to measure are null."""
+    """Return a row as plain JSON values in percent; undefined values are null."""
     plan = row.plan
     return {
         "key": plan.key,

@@ -1,4 +1,4 @@
-"""Published numbers with their sources, shown in tables next to ours; tests do not depend on them.
+"""Published numbers with their sources, listed in tables alongside ours; tests do not depend on them.
 
 Only numbers that we could verify in their source are listed. Our copy of the paper's Tables 1 to 3 lacks cells;
 numbers that we could not check are left out.
@@ -19,7 +19,7 @@ class Published:
     """One published number.
 
     Attributes:
-        row: key of the corresponding row; "" if there is none.
+        row: key of the corresponding row; "" without one.
         what: method and backbone, for tables.
         measure: name of the measure.
         value: the number, in percent.
@@ -174,7 +174,7 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = {
     ),
     "coco2017": (_COCO,),
 }
-"""Published numbers by study. COCO 2017 has the images of COCO 2014 in other splits."""
+"""Published numbers by study. COCO 2017 contains the images of COCO 2014 in different splits."""
 
 
 def published_for(study: str, row: str) -> dict[str, Published]:

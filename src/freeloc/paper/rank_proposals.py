@@ -14,7 +14,7 @@ from freeloc.metrics import Detections
 __all__ = ["rank_proposals"]
 
 _MAX_CANDIDATES = 100
-"""Highest-ranked proposals of a class that enter non-maximum suppression."""
+"""Number of highest-ranked proposals per class that enter non-maximum suppression."""
 
 _FRAME = 0.25
 """Width of the frame around a proposal on each side, as a fraction of the proposal's side."""
@@ -30,15 +30,15 @@ def rank_proposals(
     """Rank proposed boxes by the scores inside them, as the paper does with selective search.
 
     The contrast of a box is the mean of the map inside it minus the mean in a frame around it, as fractions of the
-    map's maximum. A box that cuts off part of the object has high values in its frame, and a box that is too large
-    has low values inside. Boxes without positive contrast are left out.
+    map's maximum. A box that cuts off a part of the object has high values in its frame, and a box that is too
+    large has low values inside. Boxes without positive contrast are left out.
 
     Args:
         maps: (K, rows, cols) between 0 and 1, see `freeloc.inference.result.Localization.normalized_maps`.
         probabilities: (K,) probabilities that the classes are present.
         lattice: positions of the map values in the image.
         proposals: (P, 4) ``x1, y1, x2, y2``, edges in image pixels.
-        options: which boxes are kept; the levels, bandwidth and exponent are not used. None: the defaults.
+        options: options for selecting boxes; levels, bandwidth and exponent are not used. None for the defaults.
     """
     options = options or BoxOptions()
     corners = np.asarray(proposals, dtype=np.float64).reshape(-1, 4)
@@ -58,8 +58,8 @@ def rank_proposals(
         best = np.argsort(-contrast, kind="stable")[:_MAX_CANDIDATES]
         best = best[contrast[best] > 0]
         kept = best[nms(corners[best], contrast[best], options.iou_threshold)][: options.max_boxes]
-        # Relative to the highest contrast: how strongly a class stands out varies between images and is not
-        # specific to the box.
+        # Relative to the highest contrast, because how strongly a class stands out varies between images and
+        # is not specific to the box.
         scores = probability[label] * contrast[kept] / contrast.max(initial=1e-9)
         found.append((int(label), scores, corners[kept]))
     return detections_from_classes(found)
@@ -83,7 +83,7 @@ def _sums(maps: Float32Array, lattice: Lattice, boxes: Float64Array) -> tuple[Fl
     y = np.clip(boxes[:, [1, 3]] * (rows / lattice.image_size.height), 0, rows)
 
     def cumulative(bottom: Float64Array, right: Float64Array) -> Float64Array:
-        """Sum everything above and to the left of points, interpolating linearly inside cells."""
+        """Sum everything above and to the left of points, with linear interpolation inside cells."""
         row, col = (np.minimum(at.astype(np.intp), last - 1) for at, last in ((bottom, rows), (right, cols)))
         row_part, col_part = bottom - row, right - col
         above = table[:, row, col] * (1 - col_part) + table[:, row, col + 1] * col_part

@@ -30,17 +30,17 @@ from freeloc.visualization.plots import BLUE, GREEN, PAPER_PAIRS, RED, save_figu
 __all__ = ["write_report"]
 
 _EXAMPLES = 10
-"""Images in each figure of examples."""
+"""Number of images in each figure of examples."""
 
 _SELECTION_RULE = (
-    "Selected by rule, not by hand: for each class, the image with the highest score of its kind."
+    "Selected by a rule, not manually: for each class, the image with the highest score of its kind."
 )
 
 
 def write_report(
     result: StudyResult, val_set: Dataset, folder: StudyFolder, settings: ReproductionSettings
 ) -> None:
-    """Draw every figure for which there are rows, and write the report.
+    """Draw every figure whose rows were measured, and write the report.
 
     Args:
         result: the result of the study.
@@ -127,7 +127,7 @@ def _context(result: StudyResult) -> Section:
 
 
 def _bars(result: StudyResult, rows: Mapping[str, MeasuredRow], folder: StudyFolder) -> Iterator[Figure]:
-    """Draw those of the three comparisons of the paper's Figure 5 for which there are rows."""
+    """Draw the comparisons of the paper's Figure 5 whose rows were measured."""
     comparisons = (
         ("classification", ("weak", "classification"), ("full", "classification"), "supervision"),
         ("context", ("weak", "classification"), ("weak", "location"), "location"),

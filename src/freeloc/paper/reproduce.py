@@ -1,7 +1,7 @@
-"""Running a study: features, models, rows and comparisons.
+"""Execution of a study: features, models, rows and comparisons.
 
-Every slow step is saved when it is done: features in the cache, models in their run folders, rows in files. A
-study that was interrupted resumes where it stopped, and a row added later costs only its own computation.
+The result of every slow step is stored immediately: features in the cache, models in their run folders, rows in
+files. An interrupted study resumes where it stopped, and a row added later requires only its own computation.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from freeloc.training.train import train
 __all__ = ["Reproduction"]
 
 _EVOLUTION_IMAGES = 4
-"""Images whose maps are shown during training."""
+"""Number of images whose maps are recorded during training."""
 
 
 class Reproduction:
@@ -120,7 +120,7 @@ class Reproduction:
         return result
 
     def model(self, key: str) -> Model:
-        """Train a model, or load it if it was trained before; an interrupted run is resumed."""
+        """Train a model, or load it if it has already been trained; an interrupted run is resumed."""
         recipe = self._recipe(key)
         data = self._train_set if recipe.supervision != "tags" else _without_boxes(self._train_set)
         settings = self._settings
@@ -144,7 +144,7 @@ class Reproduction:
         )
 
     def _recipe(self, key: str) -> Recipe:
-        """Return the recipe of a model, with the settings' epochs or those that the dataset's size requires."""
+        """Return the recipe of a model, with the epochs of the settings or as the dataset's size requires."""
         recipe, epochs = MODELS[key], self._settings.epochs
         if epochs is not None:
             recipe = replace(recipe, epochs=epochs, min_steps=0)
@@ -173,7 +173,7 @@ class Reproduction:
     def _read(
         self, key: str, model: Model, boxes: BoxRows, rows: Sequence[RowPlan]
     ) -> tuple[dict[str, Predictions], dict[str, Detections]]:
-        """Return the predictions and detections of a model's rows, from files where they were saved before."""
+        """Return the predictions and detections of a model's rows, loaded from files if available."""
         content = ModelFile.open(self.folder.model(key)).content_hash
         reader = boxes.reader
         cache_keys = {row.key: f"{content} {reader.key} {row.scales} {row.mode}" for row in point_rows(rows)}
@@ -255,7 +255,7 @@ class Reproduction:
 
 
 def _without_boxes(dataset: Dataset) -> Dataset:
-    """Return the dataset as training from tags reads it."""
+    """Return the dataset without boxes, for training from tags."""
     return replace(dataset, samples=tuple(replace(sample, boxes=None) for sample in dataset))
 
 

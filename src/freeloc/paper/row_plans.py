@@ -1,7 +1,7 @@
-"""Rows of the paper's tables, and rows of freeloc's own: the model, test scales and location mode of each.
+"""Rows of the paper's tables and additional rows: the model, test scales and location mode of each.
 
-Rows that compare one thing differ only in that thing: all models of the paper's rows are trained with one recipe
-on the same images, and all poolings with freeloc's own recipe.
+Rows that are compared differ in only one respect: all models of the paper's rows are trained with one recipe on
+the same images, and all poolings with freeloc's own recipe.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ __all__ = [
 ]
 
 BoxMethod = Literal["detector", "proposals", "maps"]
-"""How a row of boxes finds its boxes: with a detector trained on boxes, by ranking proposals with score maps, or
+"""How the boxes of a row are computed: by a detector trained on boxes, by ranking proposals with score maps, or
 from score maps alone."""
 
 FINER = (0.5, 0.6, 0.7, 0.84, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
-"""The paper's six test scales, and one between each pair of neighbors."""
+"""The paper's six test scales, and one between each adjacent pair."""
 
 WIDER = (0.35, *TEST_SCALES, 3.4)
-"""The paper's six test scales, and one beyond each end."""
+"""The paper's six test scales, and one more at each end."""
 
 POOLING_SCALES = (0.7, 1.0, 1.4)
-"""Training and test scales of the pooling study, which compares poolings, not the search over scales."""
+"""Training and test scales for the comparison of poolings."""
 
 
 def paper_recipe(**changes: Any) -> Recipe:
@@ -47,8 +47,8 @@ def paper_recipe(**changes: Any) -> Recipe:
     It differs from the recipe ``paper`` as follows. Canvases are padded to the backbone's stride and the padding
     is masked, which yields the same windows with less computation. Three scales represent the range, so that
     freeloc's own recipe shares their features. Each step uses a third of the cells, which halves the time. Small
-    datasets get as many steps as with freeloc's own recipe. The learning rate, which the paper does not state, is
-    one for which half of the epochs suffice.
+    datasets are trained for as many steps as with freeloc's own recipe. The paper does not state the learning
+    rate; with the one used here, half of the epochs suffice.
     """
     default = Recipe.named("default")
     recipe = replace(
@@ -93,13 +93,13 @@ class RowPlan:
         key: name on the command line and in files.
         letter: letter of the row in the paper; "" if it has none.
         title: name in tables.
-        model: model whose maps are read, a key of `MODELS`; None for rows that do not use maps.
+        model: key in `MODELS` of the model whose maps are read; None for rows that do not use maps.
         scales: test scales.
         mode: how points are located.
         box_supervision: whether boxes were used in training.
-        against: key of the row that it is compared with.
+        against: key of the row with which it is compared.
         group: table that contains the row.
-        box_method: how boxes are found; None for rows of points.
+        box_method: how boxes are computed; None for rows of points.
     """
 
     key: str
@@ -182,7 +182,7 @@ ROWS: Mapping[str, RowPlan] = {
 
 
 def select_rows(keys: Collection[str] | None) -> tuple[RowPlan, ...]:
-    """Return rows by key, in the order of the tables; None means all.
+    """Return rows by key, in the order of the tables; None for all rows.
 
     The row "centre" requires the row "weak", whose scores it uses, so that row is added.
 
@@ -202,5 +202,5 @@ def select_rows(keys: Collection[str] | None) -> tuple[RowPlan, ...]:
 
 
 def point_rows(rows: Sequence[RowPlan]) -> list[RowPlan]:
-    """Select the rows whose points are read from the maps of a model."""
+    """Return the rows whose points are read from the maps of a model."""
     return [row for row in rows if row.model is not None and row.box_method is None]

@@ -1,7 +1,7 @@
-"""Object proposals by selective search, as the paper uses them for object extents (section 6).
+"""Object proposals by selective search, which the paper uses for object extents (section 6).
 
-The search is that of OpenCV's contrib modules. It does not use classes and is not trained, so boxes found with it
-are still obtained from tags alone.
+The search is that of OpenCV's contrib modules. It uses no classes and is not trained, so the resulting boxes are
+still obtained from tags alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Strategy = Literal["fast", "quality", "single"]
 
 @dataclass(frozen=True, slots=True)
 class ProposalOptions:
-    """How boxes are proposed.
+    """Options for proposing boxes.
 
     Attributes:
         side: longest side of the searched image, in pixels. Doubling it quadruples the time and finds more small
@@ -61,7 +61,7 @@ def selective_search(source: ImageSource, options: ProposalOptions | None = None
 
     Args:
         source: file, Pillow image or array.
-        options: how to propose; None: the defaults.
+        options: options of the search; None for the defaults.
 
     Returns:
         (N, 4) float32 ``x1, y1, x2, y2``, edges in pixels of the upright original image, largest first, without
@@ -89,7 +89,7 @@ def selective_search(source: ImageSource, options: ProposalOptions | None = None
     kept = found[(found[:, 2:] >= options.min_side).all(axis=1)]
     corners = np.concatenate([kept[:, :2], kept[:, :2] + kept[:, 2:]], axis=1)
     corners = np.unique(corners, axis=0)
-    # OpenCV ranks its boxes partly at random and offers no seed; the set of boxes is deterministic.
+    # OpenCV ranks boxes partly at random, without a seed; the set of boxes is deterministic.
     areas = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
     ordered = corners[np.argsort(-areas, kind="stable")]
     scale = np.tile([size.width / reduced[0], size.height / reduced[1]], 2)
@@ -103,7 +103,7 @@ class ProposalCache:
 
     Attributes:
         folder: the folder; it may be deleted at any time.
-        options: how the boxes are proposed.
+        options: options of the search.
     """
 
     folder: Path
@@ -114,18 +114,18 @@ class ProposalCache:
         """Open the cache of proposals with some options.
 
         Args:
-            root: folder of caches; default: in the user's cache folder.
-            options: how the boxes are proposed; None: the defaults.
+            root: parent folder of the caches; default: in the user's cache folder.
+            options: options of the search; None for the defaults.
         """
         options = options or ProposalOptions()
         return cls((root or cache_dir() / "proposals") / options.name, options)
 
     def boxes(self, path: Path, content: str) -> Float32Array:
-        """Return the proposals of one image, see `selective_search`, from the cache if possible.
+        """Return the proposals of one image, from the cache if possible; see `selective_search`.
 
         Args:
             path: the image.
-            content: hash of its file, see `freeloc.io.content_hash`.
+            content: content hash of the image's file; see `freeloc.io.content_hash`.
         """
         entry = self.folder / content[:2] / f"{content}.npy"
         if (cached := _load(entry)) is not None:
@@ -139,13 +139,13 @@ class ProposalCache:
 def propose_boxes(
     paths: Sequence[Path], contents: Sequence[str], cache: ProposalCache, *, quiet: bool = False
 ) -> list[Float32Array]:
-    """Propose boxes for many images, on all cores.
+    """Propose boxes for many images, using all cores.
 
     Args:
         paths: the images.
-        contents: hash of each file.
-        cache: where proposals are cached.
-        quiet: show no progress.
+        contents: content hash of each file.
+        cache: cache of the proposals.
+        quiet: whether to hide the progress.
 
     Raises:
         ImageError: an image cannot be read.

@@ -13,18 +13,18 @@ __all__ = ["ReproductionSettings"]
 
 @dataclass(frozen=True, slots=True)
 class ReproductionSettings:
-    """How a study is run.
+    """Settings of a study.
 
     Attributes:
-        backbone: name of the backbone that all rows share.
-        weights: weight file of the backbone; None: the default weights.
-        epochs: epochs of every model; None: those of each recipe.
+        backbone: name of the backbone shared by all rows.
+        weights: weight file of the backbone; None for the default weights.
+        epochs: epochs of every model; None for those of each recipe.
         seed: seed of everything random.
         runtime: library that runs the backbone.
         precision: arithmetic of the backbone and the heads.
         cache: folder of feature caches; None: the user's.
         resamples: bootstrap resamples of every interval and every comparison.
-        quiet: show no progress.
+        quiet: whether to hide the progress.
     """
 
     backbone: str = DEFAULT_BACKBONE

@@ -12,14 +12,14 @@ __all__ = ["STUDIES", "Study", "find_study"]
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """How a dataset is split and measured.
+    """Splits and protocol of a dataset.
 
     Attributes:
         name: name on the command line.
         title: name in the report.
         train_split: default split for training.
         val_split: default split for evaluation.
-        flavour: how a precision-recall curve is summarized as one number.
+        flavour: how precision-recall curves are summarized as one number.
         devkit: folder of VOC result files below ``results``; None if the dataset has no such protocol.
     """
 

@@ -10,10 +10,10 @@ __all__ = ["StudyFolder"]
 
 @dataclass(frozen=True, slots=True)
 class StudyFolder:
-    """The files of one study.
+    """Paths of the files of one study.
 
     Attributes:
-        root: the folder that contains all of them.
+        root: the folder that contains all files.
     """
 
     root: Path

@@ -17,7 +17,7 @@ __all__ = ["StudyResult"]
 
 @dataclass(frozen=True, eq=False)
 class StudyResult:
-    """Everything that a study measured.
+    """All results of a study.
 
     Attributes:
         study: the protocol.

@@ -61,7 +61,7 @@ def _published_cell(result: StudyResult, row: MeasuredRow) -> str:
 
 
 def box_table(result: StudyResult) -> Table | None:
-    """Tabulate the average precision of the boxes of every row that has boxes; None if there is no such row."""
+    """Tabulate the average precision of all rows of boxes; None if there are none."""
     rows = []
     for row in result.rows:
         if not row.measures.keys() >= set(BOX_MEASURES):
@@ -86,7 +86,7 @@ def _yes_or_no(row: MeasuredRow) -> str:
 
 
 def difference_tables(result: StudyResult) -> tuple[Table, ...]:
-    """Tabulate the difference of every row from the row it is compared with, on the same resampled images."""
+    """Tabulate the differences between rows that are compared, on the same resampled images."""
     points = _difference_table(
         result, ("classification", "location"), ("classification mAP", "location mAP"), "Differences"
     )

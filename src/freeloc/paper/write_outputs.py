@@ -56,10 +56,10 @@ def write_outputs(
         val_set: the evaluation images.
         folder: output folder of the study.
         settings: settings of the study.
-        split: the devkit's name for the split of these images; default: the study's.
+        split: the devkit's name for the split of these images; default: that of the study.
 
     Raises:
-        MissingDependencyError: matplotlib is not installed; results.json has been written by then.
+        MissingDependencyError: matplotlib is not installed; results.json has already been written.
         OutputError: a file cannot be written.
     """
     write_text(folder.results, json.dumps(result_as_json(result, settings), indent=1) + "\n")

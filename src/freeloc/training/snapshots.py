@@ -64,8 +64,8 @@ class Snapshots:
         for step in self.steps:
             if step <= steps_done and not self.file(step).is_file():
                 raise TrainingError(
-                    f"cannot write a snapshot of step {step}: the run in {self.folder.parent} has already completed "
-                    f"{steps_done} steps; leave this snapshot out, or train into another folder",
+                    f"cannot write a snapshot of step {step}: the run in {self.folder.parent} has already "
+                    f"completed {steps_done} steps; leave this snapshot out, or train into another folder",
                     parameter="snapshots",
                 )
 

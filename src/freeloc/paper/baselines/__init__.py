@@ -1,6 +1,6 @@
 """Baselines that are trained on boxes, on the same features as freeloc's models.
 
-They are rows for comparison. They do not train from tags, and use no weights from elsewhere.
+They serve for comparison; they are not trained from tags, and use no external weights.
 """
 
 from freeloc.paper.baselines.region_detector import DetectorOptions, RegionDetector, train_detector

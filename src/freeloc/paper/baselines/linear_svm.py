@@ -1,8 +1,8 @@
 """Linear support vector machines, one per class, fitted together on the same vectors.
 
-The loss is the squared hinge, as in LIBLINEAR's L2-loss SVMs, minimized by L-BFGS. It is implemented here because
-one matrix product then serves all classes: a fit takes seconds, where scikit-learn fits the classes one after
-another in minutes.
+The loss is the squared hinge, as in LIBLINEAR's L2-loss SVMs, minimized by L-BFGS. This implementation shares one
+matrix product among all classes, so a fit takes seconds; scikit-learn fits the classes one after another, which
+takes minutes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RegionLabels = npt.NDArray[np.int8]
 
 @dataclass(frozen=True, slots=True)
 class SVMOptions:
-    """How linear SVMs are fitted.
+    """Options for fitting linear SVMs.
 
     Attributes:
         cost: weight of the loss relative to the squared norm of the weights (LIBLINEAR's C).
@@ -45,7 +45,7 @@ class SVMOptions:
 
 @dataclass(frozen=True, eq=False)
 class LinearSVMs:
-    """The weights of K linear SVMs.
+    """Weights of K linear SVMs.
 
     Attributes:
         weights: (K, D) float32.
@@ -74,13 +74,13 @@ def fit_linear_svms(
 
     Args:
         vectors: (M, D) float32.
-        labels: (M, K) see `RegionLabels`.
-        options: how to fit; None: the defaults.
-        start: SVMs to start from; None: weights of 0. They affect the duration of a fit, not its result.
+        labels: (M, K) int8; see `RegionLabels`.
+        options: options of the fit; None for the defaults.
+        start: SVMs from which to start; None for weights of 0. They affect the duration of a fit, not its result.
     """
     options = options or SVMOptions()
     problem = _Problem(vectors, labels, options)
-    # Nearly all vectors are negative, and a bias of −1 alone already classifies those correctly.
+    # Nearly all vectors are negative, and a bias of −1 alone classifies them correctly.
     initial = LinearSVMs(
         np.zeros((labels.shape[1], vectors.shape[1]), np.float32), -np.ones(labels.shape[1], np.float32)
     )
@@ -107,7 +107,7 @@ def fit_linear_svms(
 
 
 class _Problem:
-    """The objective of all classes in coordinates in which gradient descent is well conditioned.
+    """The objective of all classes, in coordinates in which gradient descent is well conditioned.
 
     The mean of network features is much larger than their differences. Because the bias is not penalized, the mean
     can be subtracted from the vectors without changing the minimum, and the bias is measured in units of their

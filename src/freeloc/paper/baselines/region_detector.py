@@ -36,23 +36,22 @@ from freeloc.paper.cached_arrays import load_cached_arrays, save_cached_arrays
 __all__ = ["DetectorOptions", "RegionDetector", "region_labels", "train_detector"]
 
 _SAME_BOX_IOU = 0.999
-"""Overlap of a box with itself, allowing for rounding to float32."""
+"""Minimum overlap of a box with itself, allowing for rounding to float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorOptions:
-    """How a detector is trained.
+    """Options for training a detector.
 
     Attributes:
-        positive_iou: overlap from which a proposal is a positive, like the annotated box itself; with 1, only
-            annotated boxes are positives.
-        negative_iou: overlap below which a proposal is a negative. Proposals in between are ignored.
+        positive_iou: minimum overlap of a positive proposal; with 1, only annotated boxes are positives.
+        negative_iou: overlap below which a proposal is negative. Proposals in between are ignored.
         initial_negatives: random negatives per image in the first fit.
-        candidates: random proposals per image that are searched for hard negatives in a round; pooling them takes
+        candidates: random proposals per image in which each round searches for hard negatives; pooling them takes
             most of the time.
         max_hard_negatives: maximum number of hard negatives that a round adds per image.
         rounds: rounds of hard negative mining.
-        svm: how SVMs are fitted.
+        svm: options for fitting SVMs.
         seed: seed of the random choices.
     """
 
@@ -82,10 +81,10 @@ def region_labels(
 
     Args:
         boxes: (M, 4) ``x1, y1, x2, y2``, edges in image pixels.
-        annotated: the annotated boxes. A box on a difficult or crowd box is neither a positive nor a negative of
-            its class.
+        annotated: the annotated boxes. A box that overlaps a difficult or crowd box is neither positive nor
+            negative for its class.
         classes: number of classes, K.
-        options: the overlaps; None: the defaults.
+        options: the overlaps; None for the defaults.
 
     Returns:
         (M, K) int8: +1 positive, −1 negative, 0 ignored.
@@ -129,16 +128,17 @@ class RegionDetector:
         Args:
             regions: region features of the images.
             proposals: for each image, (M, 4) boxes in image pixels.
-            iou_threshold: of two boxes of one class that overlap more, the lower-scoring one is suppressed.
+            iou_threshold: intersection over union above which the lower-scoring of two boxes of one class is
+                suppressed.
             max_boxes: maximum number of boxes per image over all classes; the highest-scoring box of each class is
                 always returned.
-            quiet: show no progress.
+            quiet: whether to hide the progress.
 
         Returns:
             The boxes, image by image, highest score first.
 
         Raises:
-            ModelError: the vectors have another length than those the SVMs were fitted on.
+            ModelError: the vectors differ in length from those on which the SVMs were fitted.
             ValueError: the number of proposal lists differs from the number of images.
         """
         if regions.width != self.svms.weights.shape[1]:
@@ -169,7 +169,7 @@ class RegionDetector:
 
     @classmethod
     def load(cls, path: Path, cache_key: str) -> RegionDetector | None:
-        """Load a detector that `save` wrote; None if the file is missing, damaged or has another key."""
+        """Load a detector written by `save`; None if the file is missing, damaged or has a different key."""
         arrays = load_cached_arrays(path, cache_key)
         if arrays is None or arrays.keys() != {"classes", "weights", "bias"}:
             return None
@@ -206,11 +206,11 @@ def train_detector(
         dataset: the images, with boxes.
         regions: region features of the images.
         proposals: for each image, (M, 4) boxes in image pixels.
-        options: how to train; None: the defaults.
-        quiet: show no progress.
+        options: options of training; None for the defaults.
+        quiet: whether to hide the progress.
 
     Raises:
-        DatasetError: an image has no boxes, or a class has only difficult ones.
+        DatasetError: an image has no boxes, or a class has only difficult or crowd boxes.
         ValueError: the numbers of images, features and proposal lists differ.
     """
     options = options or DetectorOptions()
@@ -229,7 +229,7 @@ def train_detector(
 
 
 class _TrainingSet:
-    """The vectors that SVMs are fitted on, and the proposals from which more are added."""
+    """Vectors on which SVMs are fitted, and proposals from which more are added."""
 
     def __init__(
         self,
@@ -250,11 +250,11 @@ class _TrainingSet:
             self._boxes.append(boxes)
             self._labels.append(region_labels(boxes, annotated, len(dataset.classes), options))
         self._used = [np.zeros(len(boxes), dtype=np.bool_) for boxes in self._boxes]
-        # Stored in half precision: the vectors of several hundred thousand boxes dominate the memory used here.
+        # Stored in half precision, because the vectors of several hundred thousand boxes dominate memory use.
         self._vectors: list[tuple[npt.NDArray[np.float16], RegionLabels]] = []
 
     def add_initial(self, *, quiet: bool) -> None:
-        """Add all positives, and some other boxes at random."""
+        """Add all positives and a random sample of other boxes."""
         chosen: list[IntpArray] = []
         for labels in self._labels:
             positive = (labels > 0).any(axis=1)
@@ -268,9 +268,9 @@ class _TrainingSet:
             self._add(index, chosen[index], vectors)
 
     def add_hard_negatives(self, svms: LinearSVMs, *, quiet: bool) -> int:
-        """Add the negatives that the SVMs classify worst, and return their number."""
+        """Add the hardest negatives for the SVMs, and return their number."""
         added = 0
-        # Drawn before the threads start, so that the choices do not depend on their number.
+        # Drawn before the threads start, so that the result does not depend on the number of threads.
         candidates = [
             np.sort(self._generator.permutation(np.flatnonzero(~used))[: self._options.candidates])
             for used in self._used
@@ -325,6 +325,6 @@ def _check_boxes(dataset: Dataset) -> None:
         labels.update(box.label for box in sample.boxes if not (box.difficult or box.crowd))
     if missing := [name for label, name in enumerate(dataset.classes) if label not in labels]:
         raise DatasetError(
-            f"{dataset.name} has no box of class {missing[0]} to train on: leave the class out",
+            f"{dataset.name} has no usable box of class {missing[0]} for training: leave the class out",
             parameter="classes",
         )

@@ -1,8 +1,8 @@
-"""Feature vectors of boxes, pooled from feature maps (He et al., SPP-net, instead of R-CNN's warped crops).
+"""Feature vectors of boxes, pooled from feature maps (as in SPP-net by He et al.) instead of warped crops (R-CNN).
 
 R-CNN runs its network once for each of about a thousand boxes. Here the backbone runs once per image and scale,
-and the vector of a box is the mean of the feature map inside it, at the scale at which the box's size is nearest
-to that of the images the network was trained on.
+and the vector of a box is the mean of the feature map inside it, at the scale at which the size of the box is
+closest to that of the network's training images.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ from freeloc.runtime import Precision, torch_device
 __all__ = ["RegionFeatures", "RegionOptions", "RegionPart"]
 
 RegionPart = Literal["box", "around", "quarters"]
-"""What is pooled: the box itself; the box with its surroundings, which distinguish a whole object from a part; or
+"""Parts to pool: the box itself; the box with its surroundings, which distinguish a whole object from a part; or
 the four quarters of the box, which capture the layout of the object."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegionOptions:
-    """How a box becomes a vector.
+    """Options for pooling boxes to vectors.
 
     Attributes:
         scales: scales of the feature maps; 1.0 means that the image's longest side is 500 pixels.
-        side: target size in canvas pixels; each box is pooled at the scale at which its size is nearest to it.
-        parts: what is pooled; the vector is the concatenation of the parts.
-        context: side lengths of the part "around", as a multiple of the box's.
+        side: target size in canvas pixels; each box is pooled at the scale at which its size is closest to the
+            target.
+        parts: the parts to pool; the vector is their concatenation.
+        context: side lengths of the part "around", as a multiple of those of the box.
         padding: how the canvases were padded.
     """
 
@@ -53,9 +54,11 @@ class RegionOptions:
 
     def __post_init__(self) -> None:
         if not self.scales or not self.parts or set(self.parts) - set(get_args(RegionPart)):
-            raise ValueError("regions need at least one scale, and at least one of box, around and quarters")
+            raise ValueError(
+                "regions require at least one scale, and at least one of box, around and quarters"
+            )
         if self.side <= 0 or self.context < 1:
-            raise ValueError("regions need a side above 0 and a context of at least 1")
+            raise ValueError("regions require a side above 0 and a context of at least 1")
 
 
 class RegionFeatures:
@@ -66,11 +69,11 @@ class RegionFeatures:
             because it is not linear.
         features: feature maps of the images, at all scales of the options.
         sizes: N sizes of the upright images.
-        options: how boxes are pooled; None: the defaults.
+        options: options of pooling; None for the defaults.
         precision: arithmetic of the projection.
 
     Raises:
-        ValueError: the number of features differs from that of sizes, or a scale is missing.
+        ValueError: the numbers of features and sizes differ, or a scale is missing.
     """
 
     def __init__(
@@ -112,8 +115,8 @@ class RegionFeatures:
             boxes: (M, 4) ``x1, y1, x2, y2``, edges in image pixels.
 
         Returns:
-            (M, D) float32. Each part is normalized to length 1, so that all boxes and all parts have equal weight;
-            each of the quarters has length ½.
+            (M, D) float32. Each part is normalized to unit length, so that all boxes and all parts have equal
+            weight; each of the four quarters has length ½.
         """
         corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         grids = self._pyramid.grids(self.sizes[index], self._layout)
@@ -170,6 +173,6 @@ def _quarters(corners: Float64Array) -> list[Float64Array]:
 
 
 def _cell_weights(grid: Grid, boxes: Float64Array) -> Tensor:
-    """Return the share of every valid cell in each box, as an (M, cells) float32 tensor."""
+    """Return the fraction of each box in every valid cell, as an (M, cells) float32 tensor."""
     rows, cols = grid.coverage(boxes)
     return torch.from_numpy((rows[:, :, None] * cols[:, None, :]).reshape(len(boxes), -1))

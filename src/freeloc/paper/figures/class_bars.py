@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_class_bars", "order_by_gap"]
 
 _COLUMN = 40
-"""Classes in one column before a second column starts."""
+"""Maximum number of classes in one column before a second column starts."""
 
 _ROW = 0.27  # height of a class in inches
 _BARS = 3.3  # length of a full bar in inches
@@ -51,10 +51,10 @@ def draw_class_bars(
     Args:
         classes: C class names.
         first: (C,) average precision of every class from 0 to 1; NaN where it is not defined.
-        second: (C,) the values to compare with.
+        second: (C,) the values with which to compare.
         labels: names of ``first`` and ``second``; the legend adds their means over the classes.
         title: title above the chart.
-        colors: colors of ``first`` and ``second``; `PAPER_PAIRS` has those of the paper's three comparisons.
+        colors: colors of ``first`` and ``second``; `PAPER_PAIRS` contains those of the paper's three comparisons.
 
     Returns:
         A figure with up to 40 classes per column.
@@ -65,7 +65,9 @@ def draw_class_bars(
     """
     pair = [np.asarray(values, np.float64) for values in (first, second)]
     if not classes or any(values.shape != (len(classes),) for values in pair):
-        raise ValueError(f"bars need two values for each of {len(classes)} classes, and at least one class")
+        raise ValueError(
+            f"bars require two values for each of {len(classes)} classes, and at least one class"
+        )
     order = order_by_gap(*pair)
     columns = math.ceil(len(order) / _COLUMN)
     rows = math.ceil(len(order) / columns)

@@ -51,7 +51,7 @@ class BoxExample:
         image: (H, W, 3) uint8 RGB, upright.
         class_name: name of the class.
         predicted: predicted boxes, ``x1, y1, x2, y2`` in image pixels.
-        annotated: annotated boxes; empty where they are unknown.
+        annotated: annotated boxes; empty if they are unknown.
         overlap: intersection over union, printed next to the name; None prints nothing.
     """
 
@@ -63,7 +63,7 @@ class BoxExample:
 
 
 def draw_point_examples(examples: Sequence[PointExample], columns: int = 5, title: str = "") -> Figure:
-    """Draw each image with a yellow cross at the point, framed in green (✓ correct) or red (✗ wrong).
+    """Draw each image with a yellow cross at the point and a green (✓ correct) or red (✗ wrong) frame.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.

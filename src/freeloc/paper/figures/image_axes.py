@@ -21,11 +21,11 @@ BoxTuple = tuple[float, float, float, float]
 """``x1, y1, x2, y2`` in image pixels."""
 
 _LONGEST = 560
-"""Longest side in pixels to which images are reduced: files stay small, without visible loss at the drawn size."""
+"""Longest side in pixels to which images are reduced, which keeps files small without visible loss."""
 
 
 def show_image(area: Axes, image: Uint8Array, score_map: Float32Array | None = None) -> None:
-    """Draw an upright image; the axes get its aspect ratio and its pixel coordinates.
+    """Draw an upright image, and set the aspect ratio and the pixel coordinates of the axes.
 
     Args:
         area: the axes.
@@ -62,7 +62,7 @@ def overlay_map(image: Image.Image, score_map: Float32Array) -> Uint8Array:
             `freeloc.geometry.lattice.Lattice`; NaN counts as 0.
 
     Returns:
-        (H, W, 3) uint8 RGB, of the image's size.
+        (H, W, 3) uint8 RGB, with the size of the image.
     """
     values = np.clip(np.nan_to_num(np.asarray(score_map, np.float32)), 0, 1)
     raster = Image.fromarray(values).resize(image.size, Image.Resampling.BILINEAR)
@@ -88,12 +88,12 @@ def draw_box(
     rectangle = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=color, linewidth=width)
     rectangle.set_linestyle((0, (3, 2)) if dashed else "-")
     rectangle.set_path_effects(outline(width))
-    rectangle.set_clip_on(False)  # lines along the border keep their full width
+    rectangle.set_clip_on(False)  # lines along the border are drawn at full width
     area.add_patch(rectangle)
 
 
 def draw_cross(area: Axes, x: float, y: float, color: str = YELLOW) -> None:
-    """Draw a × at a point; nothing if a coordinate is not finite."""
+    """Draw a × at a point, unless a coordinate is not finite."""
     if math.isfinite(x) and math.isfinite(y):
         (mark,) = area.plot([x], [y], "x", color=color, markersize=7, markeredgewidth=2, clip_on=False)
         mark.set_path_effects(outline(2))

@@ -25,7 +25,7 @@ _LEFT, _GAP = 0.85, 0.08
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One image at one iteration of the training.
+    """One image at one iteration of training.
 
     Attributes:
         iteration: number of iterations or epochs so far.
@@ -51,8 +51,8 @@ class EvolutionRow:
         class_name: the class whose map is drawn.
         frames: one per iteration, in order; every row has the same iterations.
         absent_class: the class of the absent windows.
-        limits: scores at the two ends of the color scale; None: 0 and the row's highest score, or its lowest and
-            highest score if none is above 0.
+        limits: scores at the two ends of the color scale; None for 0 and the row's highest score, or for its
+            lowest and highest score if none is above 0.
     """
 
     image: Uint8Array

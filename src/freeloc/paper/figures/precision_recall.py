@@ -24,12 +24,12 @@ RECALLS: Float64Array = np.linspace(0, 1, 101)
 
 
 _PROBED = [30, 65]
-"""Indices of recalls that decide whether a panel has space for numbers at its bottom left or its top right."""
+"""Indices of recalls that determine whether a panel has space for numbers at the bottom left or the top right."""
 
 
 @dataclass(frozen=True, eq=False)
 class CurveSet:
-    """The curves of one measure.
+    """Curves of one measure.
 
     Attributes:
         label: label in the legend, such as "classification".
@@ -43,7 +43,7 @@ class CurveSet:
 
 
 def raised_precision(curve: PrecisionRecallCurve, recalls: Float64Array = RECALLS) -> Float64Array:
-    """Return the best precision at each recall or a higher one, as (R,) float64.
+    """Return the best precision at or above each recall, as (R,) float64.
 
     It is 0 beyond the highest recall of the curve, and NaN for a class without positives.
     """
@@ -72,11 +72,11 @@ def draw_precision_recall(classes: Sequence[str], sets: Sequence[CurveSet], titl
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        ValueError: there are no classes or measures, or a measure has another number of curves.
+        ValueError: there are no classes or measures, or a measure does not have one curve per class.
     """
     if not classes or not sets or any(len(one.curves) != len(classes) for one in sets):
         raise ValueError(
-            f"each measure needs a curve for each of {len(classes)} classes, and at least one class"
+            f"each measure requires a curve for each of {len(classes)} classes, and at least one class"
         )
     panels = len(classes) + 1
     columns = _columns(panels)
@@ -138,7 +138,7 @@ def _columns(panels: int) -> int:
 
 
 def _staircase(curve: PrecisionRecallCurve) -> tuple[Float64Array, Float64Array]:
-    """Return the corners of the raised curve from recall 0 on, merging equal heights and ending at precision 0."""
+    """Return the corners of the raised curve from recall 0, merging equal heights and ending at precision 0."""
     if not curve.n_positives > 0 or not len(curve.recall):
         return np.empty(0), np.empty(0)
     last = np.append(np.diff(curve.envelope) != 0, True)  # the last threshold of each height
