@@ -133,7 +133,7 @@ def test_models_with_other_classes_are_refused_before_the_work(
     [
         (("--tolerance", "-1"), "tolerance of location AP is -1"),
         (("--tolerance", "nan"), "tolerance of location AP is nan"),
-        (("--scales", "x"), "--scales x is not a list of numbers"),
+        (("--scales", "x"), "scales is 'x', which is not a list of numbers"),
         (("--split", "dusk"), "dusk"),
     ],
 )
@@ -225,7 +225,7 @@ def test_a_detectors_mistakes_are_seen_before_the_work(
     words = ("evaluate", tiny_run, tiny_coco, "--images", tiny_coco.parent, *TORCH)
     answer = freeloc(*words, "--detections", file)
     assert (answer.code, answer.out) == (2, "")
-    assert f"{file}:2: image 7000 is no image of COCO instances" in answer.err
+    assert f"{file}:2: image 7000 is not an image of COCO instances" in answer.err
     assert "evaluating" not in answer.err, "progress of work that was in vain"
     for option, wanted in (
         (("--detections", tmp_path / "gone.json"), "there is no file or folder"),
