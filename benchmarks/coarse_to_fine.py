@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -136,7 +137,7 @@ def measure_coarse_to_fine(
         "fixed": _fixed_rows(sets, costs, values),
         "early_exit": list(_exit_rows(outcomes, shifts, figures)),
         "single_class": list(_single_class_rows(outcomes, figures)),
-        "regions": [{**_described(regions), **figures(outcomes[regions])} for regions in REGIONS],
+        "regions": [{**asdict(regions), **figures(outcomes[regions])} for regions in REGIONS],
         "both": list(_combined_rows(outcomes, figures)),
     }
 
@@ -226,16 +227,7 @@ def _combined_rows(outcomes: Outcomes, figures: _Figures) -> Iterator[Row]:
         for margin in MARGINS:
             outcome, continues = early_exit(outcomes[FixedScales(regions.first)], outcomes[regions], margin)
             percent = round(100 * float(continues.mean()), 1)
-            yield {**_described(regions), "margin": margin, "continue": percent, **figures(outcome)}
-
-
-def _described(regions: RefinedRegions) -> Row:
-    return {
-        "first": list(regions.first),
-        "fine": list(regions.fine),
-        "threshold": regions.threshold,
-        "relative": regions.relative,
-    }
+            yield {**asdict(regions), "margin": margin, "continue": percent, **figures(outcome)}
 
 
 def single_class_saving(workload: Workload) -> float:

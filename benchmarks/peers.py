@@ -17,6 +17,7 @@ import importlib
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -119,6 +120,11 @@ class Classifier(nn.Module):
 class Peer(ABC):
     """Another package that computes class activation maps, at one scale and on freeloc's canvas.
 
+    Args:
+        model: the model.
+        backbone: its backbone.
+        tuned: whether to use the tuned variant.
+
     Attributes:
         name: its name in tables.
         network: the network whose activations it reads.
@@ -126,9 +132,9 @@ class Peer(ABC):
 
     name: str
 
-    def __init__(self, model: Model, backbone: Backbone, *, tuned: bool, scale: float = 1.0) -> None:
+    def __init__(self, model: Model, backbone: Backbone, *, tuned: bool) -> None:
         self._backbone = backbone
-        self._pyramid = Pyramid((scale,))
+        self._pyramid = Pyramid((1.0,))
         self.network = Classifier(model, backbone, tuned=tuned)
 
     @abstractmethod
@@ -154,11 +160,6 @@ class Peer(ABC):
 class TorchCam(Peer):
     """``torchcam.methods.GradCAM``.
 
-    Args:
-        model: the model.
-        backbone: its backbone.
-        tuned: whether to use the tuned variant.
-
     Raises:
         MissingDependencyError: torchcam cannot be imported.
     """
@@ -183,9 +184,9 @@ class PytorchGradCam(Peer):
     """``pytorch_grad_cam.GradCAM``, which returns maps of the input's size.
 
     Args:
-        model: the model.
-        backbone: its backbone.
-        tuned: whether to use the tuned variant.
+        model: see `Peer`.
+        backbone: see `Peer`.
+        tuned: see `Peer`.
         batched: whether to compute all classes in one call, with the image repeated for each class.
 
     Raises:
@@ -331,16 +332,15 @@ def measure_speed(workload: Workload, amounts: Amounts) -> dict[str, Any]:
     for problem in problems:
         print_status(problem)
     localizers = _localizers(workload)
-    tasks: dict[str, Task] = {name: _prediction(localizer, images) for name, localizer in localizers.items()}
+    tasks = {name: _for_all(images, localizer.predict) for name, localizer in localizers.items()}
+    warm_ups = dict(tasks)
     for peer in peers:
-        tasks[peer.name] = _location(peer, images, classes)
+        one_class = _for_all(images, partial(peer.locate, classes=classes[:1]))
+        tasks[peer.name] = _for_all(images, partial(peer.locate, classes=classes))
+        warm_ups[peer.name] = one_class
         if "batch" not in peer.name:
-            tasks[peer.name + ONE_CLASS] = _location(peer, images, classes[:1])
-    # One class is enough to warm up a peer.
-    warm_ups = {**tasks, **{peer.name: _location(peer, images, [0]) for peer in peers}}
+            tasks[peer.name + ONE_CLASS] = warm_ups[peer.name + ONE_CLASS] = one_class
     timings = interleaved(tasks, rounds=amounts.rounds, warm_ups=warm_ups)
-    one_class = [name for name in tasks if name.endswith(ONE_CLASS)]
-    all_classes = [peer.name for peer in peers]
 
     def speedup(of: str, over: list[str]) -> dict[str, Any]:
         names = [name for name in localizers if name.startswith(of)]
@@ -350,8 +350,10 @@ def measure_speed(workload: Workload, amounts: Amounts) -> dict[str, Any]:
         "images": len(images),
         "rounds": amounts.rounds,
         "ms_per_image": timings.as_json(1e3 / len(images)),
-        "speedup": speedup(ONE_SCALE, all_classes),
-        "all_scales_over_one_class": speedup(ALL_SCALES, one_class),
+        "speedup": speedup(ONE_SCALE, [peer.name for peer in peers]),
+        "all_scales_over_one_class": speedup(
+            ALL_SCALES, [name for name in tasks if name.endswith(ONE_CLASS)]
+        ),
         "problems": problems,
     }
 
@@ -412,9 +414,5 @@ def _peer_points(peer: Peer, dataset: Dataset) -> tuple[Float64Array, Float32Arr
     return np.stack(points), np.stack(scores)
 
 
-def _prediction(localizer: Localizer, images: Sequence[Uint8Array]) -> Task:
-    return lambda: [localizer.predict(image) for image in images]
-
-
-def _location(peer: Peer, images: Sequence[Uint8Array], classes: Sequence[int]) -> Task:
-    return lambda: [peer.locate(image, classes) for image in images]
+def _for_all(images: Sequence[Uint8Array], function: Callable[[Uint8Array], object]) -> Task:
+    return lambda: [function(image) for image in images]
