@@ -15,6 +15,7 @@ import pytest
 
 import freeloc
 from freeloc.datasets import Dataset
+from tests.packages import write_package
 
 SOURCE = Path(freeloc.__file__).parent.parent
 PAGE = (SOURCE.parent / "CONTRIBUTING.md").read_text("utf-8")
@@ -31,17 +32,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     examples = blocks("python")
     assert len(examples) == 4
     assert all(len(example.splitlines()) <= 26 for example in examples)
-    (folder / "my_package.py").write_text("\n\n".join(examples))
-    info = folder / "my_package-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1.0\n")
     (table,) = blocks("toml")
-    groups = tomllib.loads(table)["project"]["entry-points"]
-    lines = [
-        f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items())
-        for group, points in groups.items()
-    ]
-    (info / "entry_points.txt").write_text("\n".join(lines))
+    entry_points = tomllib.loads(table)["project"]["entry-points"]
+    write_package(folder, "my_package", "\n\n".join(examples), entry_points)
     return folder
 
 

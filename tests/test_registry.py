@@ -10,6 +10,7 @@ import pytest
 
 from freeloc._registry import Registry
 from freeloc.errors import ConfigurationError
+from tests.packages import write_package
 
 GROUP = "freeloc.test_shapes"
 
@@ -22,17 +23,13 @@ def shapes() -> Registry[object]:
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installed package ``outside_shapes`` with a module, a working entry point and two broken ones."""
-    (tmp_path / "outside_shapes.py").write_text("class Triangle:\n    pass\n")
-    metadata = tmp_path / "outside_shapes-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: outside-shapes\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(
-        f"[{GROUP}]\n"
-        "triangle = outside_shapes:Triangle\n"
-        "no_module = outside_shapes_missing:Triangle\n"
-        "no_attribute = outside_shapes:Square\n"
-        "fraction = outside_shapes:Triangle\n"
-    )
+    locations = {
+        "triangle": "outside_shapes:Triangle",
+        "no_module": "outside_shapes_missing:Triangle",
+        "no_attribute": "outside_shapes:Square",
+        "fraction": "outside_shapes:Triangle",
+    }
+    write_package(tmp_path, "outside_shapes", "class Triangle:\n    pass\n", {GROUP: locations})
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "outside_shapes", raising=False)
     return tmp_path

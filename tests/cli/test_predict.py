@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from freeloc._registry import Registry
 from freeloc.datasets import Dataset
 from freeloc.inference.localizer import Localizer
 from freeloc.writers import WRITERS, WriterOptions, localization_record
+from tests.packages import installed, write_package
 
 TORCH = ("--runtime", "torch", "--precision", "float32")
 
@@ -129,21 +129,7 @@ def test_a_bad_image(freeloc: Callable[..., Any], tiny_run: Path, images: Path, 
     assert len((out / "predictions.jsonl").read_text().splitlines()) == 2
 
 
-def test_the_writer_of_another_package(
-    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A package that freeloc has never heard of, installed as pip would do it."""
-    site = tmp_path / "site"
-    (site / "csv_points-1.0.dist-info").mkdir(parents=True)
-    (site / "csv_points-1.0.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: csv-points\nVersion: 1.0"
-    )
-    (site / "csv_points-1.0.dist-info" / "entry_points.txt").write_text(
-        "[freeloc.writers]\ncsv = csv_points:CsvWriter\nbroken = csv_points:Missing\n"
-    )
-    (site / "csv_points.py").write_text(
-        """
-from freeloc.writers import Writer
+CSV_WRITER = """from freeloc.writers import Writer
 
 class CsvWriter(Writer):
     name = "csv"
@@ -156,12 +142,20 @@ class CsvWriter(Writer):
         file.write_text("\\n".join(lines))
         self.files.append(file)
 """
-    )
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.setattr(WRITERS, "_installed", vars(Registry)["_installed"].func(WRITERS))
+
+
+def test_the_writer_of_another_package(
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
+) -> None:
+    """A package that freeloc has never heard of, installed as pip would do it."""
+    site = tmp_path / "site"
+    locations = {"csv": "csv_points:CsvWriter", "broken": "csv_points:Missing"}
+    write_package(site, "csv_points", CSV_WRITER, {"freeloc.writers": locations})
     out = tmp_path / "out"
     words = ("predict", tiny_run, images, "--out", out, *TORCH, "--scales", "0.5")
-    answer = freeloc(*words, "--format", "csv", "--format", "jsonl")
+    with installed(site, "csv_points", WRITERS):
+        answer = freeloc(*words, "--format", "csv", "--format", "jsonl")
+        refusals = [freeloc(*words, "--format", name) for name in ("csw", "broken")]
     assert answer.code == 0, answer.err
     names = sorted(path.stem for path in images.glob("*.jpg"))
     assert files(out) == {"predictions.jsonl", *(f"{name}.csv" for name in names)}
@@ -171,8 +165,7 @@ class CsvWriter(Writer):
         name, x, y, width = line.split(",")
         assert (float(x), float(y)) == pytest.approx(points[name], abs=0.06)
         assert int(width) == record["width"]
-    for name, message in (("csw", "did you mean 'csv'?"), ("broken", "cannot be imported")):
-        answer = freeloc(*words, "--format", name)
+    for answer, message in zip(refusals, ("did you mean 'csv'?", "cannot be imported"), strict=True):
         assert (answer.code, answer.out) == (2, "")
         assert message in answer.err
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from freeloc.datasets import FORMATS, DatasetFormat
+from tests.packages import write_package
 
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 
@@ -34,11 +35,7 @@ def test_built_in_formats_are_classes_with_a_layout(name: str) -> None:
 def plugin(tmp_path: Path) -> dict[str, str]:
     """The environment in which a package with one more format is installed."""
     site = tmp_path / "site"
-    info = site / "pairs-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "pairs.py").write_text(format_of_the_docs())
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pairs\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[freeloc.formats]\npairs = pairs:PairsFormat\n")
+    write_package(site, "pairs", format_of_the_docs(), {"freeloc.formats": {"pairs": "pairs:PairsFormat"}})
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from freeloc.runtime import compile_network
-from tests.features.world import Counted, Patches, World
+from tests.features.world import Counted, World, patches
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 def world(images: list[Path], tmp_path: Path) -> World:
-    backbone = Patches()
+    backbone = patches()
     return World(
         list(images), backbone, Counted(compile_network(backbone, runtime="torch")), tmp_path / "cache"
     )

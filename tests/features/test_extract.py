@@ -19,7 +19,7 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import load_image
 from freeloc.nn.backbones.base import FrozenStages
 from freeloc.runtime import compile_network
-from tests.features.world import SCALES, Patches, World, cells_of
+from tests.features.world import SCALES, World, cells_of, patches
 
 
 class TestNumbers:
@@ -152,7 +152,7 @@ class TestMadeOnce:
         assert made.content_hashes[0] in entry.name
         others = {
             FeatureCache.open(backbone, network, padding, tmp_path).folder
-            for backbone in (Patches(0), Patches(1))
+            for backbone in (patches(0), patches(1))
             for network in (
                 compile_network(backbone, runtime="torch", precision="float32"),
                 compile_network(backbone, runtime="torch", precision="bfloat16"),

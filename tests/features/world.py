@@ -7,20 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import torch
-from torch import nn
-
-from freeloc._typing import Float32Array, Float64Array, Uint8Array
+from freeloc._typing import Float32Array
 from freeloc.features.arrays import Cells, FeatureMap
 from freeloc.features.cache import CacheFormat
 from freeloc.features.extract import extract
 from freeloc.features.sources import CachedFeatures, FeatureSource, cell_source
-from freeloc.geometry.grid import CellLayout, Padding
+from freeloc.geometry.grid import Padding
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.runtime import Network
 from freeloc.runtime.protocol import Canvas
+from tests.runtime.networks import Patches
 
 SCALES = (0.3, 0.5)
 
@@ -30,29 +26,9 @@ def cells_of(source: FeatureSource[FeatureMap], index: int, scale: float) -> Cel
     return cell_source(source).get(index, scale)
 
 
-class Patches(Backbone):
-    """A real backbone of one convolution: cell (i, j) is a weighted sum of its own 32×32 pixels."""
-
-    def __init__(self, seed: int = 0) -> None:
-        super().__init__()
-        torch.manual_seed(seed)
-        self.name = "patches"
-        self.layout = CellLayout(32, 16.0)
-        self.channels = self.width = 5
-        self.normalization = Normalization((127.5,) * 3, (127.5,) * 3)
-        self.body = nn.Sequential(nn.Conv2d(3, 5, 32, stride=32))
-        self.projection = nn.Identity()
-        self.freeze()
-
-    def by_hand(self, canvas: Uint8Array) -> Float64Array:
-        """(5, rows, cols) for a canvas."""
-        weight = self.state_dict()["body.0.weight"].double().numpy()
-        bias = self.state_dict()["body.0.bias"].double().numpy()
-        rows, cols = canvas.shape[0] // 32, canvas.shape[1] // 32
-        pixels = ((canvas - 127.5) / 127.5).reshape(rows, 32, cols, 32, 3)
-        values: Float64Array = np.einsum("iyjxc,ocyx->oij", pixels, weight)
-        values += bias[:, None, None]
-        return values
+def patches(seed: int = 0) -> Patches:
+    """Return a backbone whose inputs lie between −1 and 1."""
+    return Patches(seed, mean=(127.5,) * 3, deviation=(127.5,) * 3)
 
 
 class Counted:

@@ -175,23 +175,28 @@ class TinyBackbone(Backbone):
         self.freeze()
 
 
-class TestChangedBackbone:
-    @pytest.fixture
-    def backbone(self) -> TinyBackbone:
-        return TinyBackbone()
+@pytest.fixture
+def backbone() -> TinyBackbone:
+    return TinyBackbone()
 
+
+def changed_model(backbone: TinyBackbone, changes: dict[str, torch.Tensor]) -> Model:
+    """Return a model with changed weights of a backbone."""
+    return a_model(
+        backbone="tiny",
+        backbone_fingerprint=backbone.with_weights(changes).fingerprint,
+        backbone_base=backbone.fingerprint,
+        backbone_changes=changes,
+    )
+
+
+class TestChangedBackbone:
     @pytest.fixture
     def model(self, backbone: TinyBackbone) -> Model:
         changes = {
             key: value + 1 for key, value in backbone.state_dict().items() if key.startswith("projection")
         }
-        fingerprint = backbone.with_weights(changes).fingerprint
-        return a_model(
-            backbone="tiny",
-            backbone_fingerprint=fingerprint,
-            backbone_base=backbone.fingerprint,
-            backbone_changes=changes,
-        )
+        return changed_model(backbone, changes)
 
     def test_there_and_back(self, model: Model, backbone: TinyBackbone, tmp_path: Path) -> None:
         model.save(tmp_path / "m")
@@ -247,19 +252,9 @@ class TestFloat16:
     """Weights of float16, with the arithmetic that they had."""
 
     @pytest.fixture
-    def backbone(self) -> TinyBackbone:
-        return TinyBackbone()
-
-    @pytest.fixture
     def model(self, backbone: TinyBackbone) -> Model:
         changes = {key: value * 1.1 for key, value in backbone.state_dict().items() if "projection" in key}
-        fingerprint = backbone.with_weights(changes).fingerprint
-        return a_model(
-            backbone="tiny",
-            backbone_fingerprint=fingerprint,
-            backbone_base=backbone.fingerprint,
-            backbone_changes=changes,
-        )
+        return changed_model(backbone, changes)
 
     def test_there_and_back(self, model: Model, backbone: TinyBackbone, tmp_path: Path) -> None:
         rounded = model.to_float16(backbone)

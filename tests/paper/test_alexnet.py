@@ -14,20 +14,9 @@ import torch
 from freeloc.datasets import Dataset
 from freeloc.demo.scenes import SceneSettings, generate_scenes
 from freeloc.paper import ROWS
+from tests.nn.backbones.alexnet_shapes import SHAPES
 
 pytest.importorskip("matplotlib", reason="the extra reproduce is not installed")
-
-SHAPES = {
-    "features.0": (64, 3, 11, 11),
-    "features.3": (192, 64, 5, 5),
-    "features.6": (384, 192, 3, 3),
-    "features.8": (256, 384, 3, 3),
-    "features.10": (256, 256, 3, 3),
-    "classifier.1": (4096, 9216),
-    "classifier.4": (4096, 4096),
-    "classifier.6": (1000, 4096),
-}
-"""torchvision's AlexNet."""
 
 
 @pytest.fixture

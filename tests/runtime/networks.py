@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import torch
 from torch import nn
@@ -10,24 +12,29 @@ from freeloc._typing import Float64Array, Uint8Array
 from freeloc.geometry.grid import CellLayout
 from freeloc.nn.backbones.base import Backbone, Normalization
 
+RGB: TypeAlias = tuple[float, float, float]
+
 
 class Patches(Backbone):
     """A real backbone of one convolution: cell (i, j) is a weighted sum of its own 32×32 pixels."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(
+        self, seed: int = 0, mean: RGB = (100.0, 120.0, 140.0), deviation: RGB = (50.0, 60.0, 70.0)
+    ) -> None:
         super().__init__()
         torch.manual_seed(seed)
         self.name = "patches"
         self.layout = CellLayout(32, 16.0)
         self.channels = self.width = 5
-        self.normalization = Normalization((100.0, 120.0, 140.0), (50.0, 60.0, 70.0))
+        self.normalization = Normalization(mean, deviation)
         self.body = nn.Sequential(nn.Conv2d(3, 5, 32, stride=32))
         self.projection = nn.Identity()
         self.freeze()
 
     def by_hand(self, canvas: Uint8Array) -> Float64Array:
+        """Return the (5, rows, cols) map of a canvas."""
         state = {key: value.double().numpy() for key, value in self.state_dict().items()}
-        pixels = (canvas - np.array([100, 120, 140])) / np.array([50, 60, 70])
+        pixels = (canvas - np.array(self.normalization.mean)) / np.array(self.normalization.deviation)
         rows, cols = canvas.shape[0] // 32, canvas.shape[1] // 32
         patches = pixels.reshape(rows, 32, cols, 32, 3)
         values: Float64Array = np.einsum("iyjxc,ocyx->oij", patches, state["body.0.weight"])

@@ -13,6 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.nn.backbones.alexnet_shapes import SHAPES
+
 # Read when huggingface_hub is imported: no test may fetch weights, or find some in the user's cache.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "freeloc-tests-no-hub-cache")
@@ -77,20 +79,10 @@ def random_weights() -> Callable[[nn.Module, int], nn.Module]:
 @pytest.fixture(scope="session")
 def alexnet_state() -> dict[str, Tensor]:
     """Random weights under the names and in the shapes of torchvision's AlexNet."""
-    shapes = {
-        "features.0": (64, 3, 11, 11),
-        "features.3": (192, 64, 5, 5),
-        "features.6": (384, 192, 3, 3),
-        "features.8": (256, 384, 3, 3),
-        "features.10": (256, 256, 3, 3),
-        "classifier.1": (4096, 9216),
-        "classifier.4": (4096, 4096),
-        "classifier.6": (1000, 4096),
-    }
     # A prime number of random values, repeated: quick to make, and no two kernels are alike.
     values = torch.randn(1_000_003, generator=torch.Generator().manual_seed(7))
     state: dict[str, Tensor] = {}
-    for layer, shape in shapes.items():
+    for layer, shape in SHAPES.items():
         count = math.prod(shape)
         weight = values.repeat(count // len(values) + 1)[:count].reshape(shape)
         state[f"{layer}.weight"] = weight * (2 / math.prod(shape[1:])) ** 0.5

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -20,6 +19,7 @@ from freeloc.geometry.size import Size
 from freeloc.nn.backbones import alexnet as module
 from freeloc.nn.backbones.alexnet import AlexNet, load_alexnet
 from freeloc.nn.backbones.base import Backbone, fingerprint
+from tests.nn.backbones.canvases import noise
 
 WINDOW, STRIDE = 224, 32
 
@@ -45,11 +45,6 @@ def test_nothing_of_it_is_trained_for_it_has_no_projection(backbone: Backbone) -
         FreelocError, match="backbone alexnet has no stage '7': choose 'none' or one of projection"
     ):
         backbone.split_at("7")
-
-
-def noise(height: int, width: int, seed: int = 0) -> Tensor:
-    canvas = np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
-    return torch.from_numpy(canvas)
 
 
 def prepared(canvas: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.nn.backbones.base import Backbone, fingerprint
 from freeloc.nn.backbones.efficientnet_lite import EfficientNetLite, _ConvNorm, load_efficientnet_lite
+from tests.nn.backbones.canvases import noise
 
 NAMES = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 STRIDE = 32
@@ -31,11 +32,6 @@ def backbone(request: pytest.FixtureRequest) -> Backbone:
 @pytest.fixture(scope="module")
 def lite0() -> Backbone:
     return load_efficientnet_lite("efficientnet_lite0")
-
-
-def noise(height: int, width: int, seed: int = 0) -> Tensor:
-    canvas = np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
-    return torch.from_numpy(canvas)
 
 
 def published(name: str) -> Path:

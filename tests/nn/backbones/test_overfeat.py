@@ -22,6 +22,7 @@ from freeloc.geometry.size import Size
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.overfeat import WEIGHT_FILE_BYTES, OverFeat, load_overfeat
 from freeloc.runtime import compile_network
+from tests.nn.backbones.canvases import noise
 
 WINDOW, STRIDE = 221, 36
 
@@ -77,11 +78,6 @@ def shapes_only() -> OverFeat:
     """The network without numbers: maps have sizes but no content, at no cost."""
     with torch.device("meta"):
         return OverFeat()
-
-
-def noise(height: int, width: int, seed: int = 0) -> Tensor:
-    canvas = np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
-    return torch.from_numpy(canvas)
 
 
 def fixed_size_network(numbers: np.ndarray, canvas: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from freeloc.errors import BackboneError, FreelocError, MissingDependencyError
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.efficientnet_lite import EfficientNetLite
 from freeloc.nn.backbones.registry import BACKBONE_ALIASES, BACKBONES, DEFAULT_BACKBONE, load_backbone
+from tests.packages import installed, write_package
 
 if TYPE_CHECKING:
     from freeloc.datasets import Dataset
@@ -135,21 +136,13 @@ def load(name, weights=None):
 
 
 @pytest.fixture
-def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def outside(tmp_path: Path) -> Iterator[None]:
     """An installed package with backbones of its own."""
-    (tmp_path / "patch_backbones.py").write_text(OUTSIDE)
-    information = tmp_path / "patch_backbones-1.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: patch-backbones\nVersion: 1\n")
-    (information / "entry_points.txt").write_text(
-        "[freeloc.backbones]\n"
-        "patches = patch_backbones:load\npatches:NAME = patch_backbones:load\nwrong:NAME = patch_backbones:load\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    BACKBONES.__dict__.pop("_installed", None)
-    yield
-    sys.modules.pop("patch_backbones", None)
-    BACKBONES.__dict__.pop("_installed", None)
+    names = ("patches", "patches:NAME", "wrong:NAME")
+    entry_points = {"freeloc.backbones": dict.fromkeys(names, "patch_backbones:load")}
+    write_package(tmp_path / "site", "patch_backbones", OUTSIDE, entry_points)
+    with installed(tmp_path / "site", "patch_backbones", BACKBONES):
+        yield
 
 
 @pytest.mark.usefixtures("outside")

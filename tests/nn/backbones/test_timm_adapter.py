@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import assume, example, given, settings
@@ -22,6 +21,7 @@ from freeloc.geometry.grid import CellLayout
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.backbones.timm_adapter import TimmBackbone, _tensors_only, load_timm
+from tests.nn.backbones.canvases import noise
 
 Fill = Callable[[nn.Module, int], nn.Module]
 
@@ -54,11 +54,6 @@ def backbones(
         loaded[name] = load_backbone(f"timm:{name}", path)
         path.unlink()
     return loaded
-
-
-def noise(height: int, width: int, seed: int = 0) -> Tensor:
-    canvas = np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
-    return torch.from_numpy(canvas)
 
 
 def prepared(canvas: Tensor, config: dict[str, tuple[float, ...]]) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,11 +21,11 @@ from freeloc.nn.pooling.registry import POOLINGS, get_pooling, prediction_poolin
 from freeloc.training.recipe import Recipe
 from freeloc.training.step import HeadTrainStep
 from tests.gradients import gradient_of
+from tests.packages import installed, write_package
 
 OUTSIDE = """
 import torch
 from freeloc.nn.pooling.base import Pooling
-from tests.gradients import gradient_of
 
 class MiddlePooling(Pooling):
     def pool_maps(self, values):
@@ -40,20 +39,12 @@ class MiddlePooling(Pooling):
 
 
 @pytest.fixture
-def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def outside(tmp_path: Path) -> Iterator[str]:
     """The name of a pooling that an installed package provides: the two required methods and nothing else."""
-    (tmp_path / "middle_pooling.py").write_text(OUTSIDE)
-    information = tmp_path / "middle_pooling-1.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: middle-pooling\nVersion: 1\n")
-    (information / "entry_points.txt").write_text(
-        "[freeloc.poolings]\nmiddle = middle_pooling:MiddlePooling\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    POOLINGS.__dict__.pop("_installed", None)
-    yield "middle"
-    sys.modules.pop("middle_pooling", None)
-    POOLINGS.__dict__.pop("_installed", None)
+    entry_points = {"freeloc.poolings": {"middle": "middle_pooling:MiddlePooling"}}
+    write_package(tmp_path / "site", "middle_pooling", OUTSIDE, entry_points)
+    with installed(tmp_path / "site", "middle_pooling", POOLINGS):
+        yield "middle"
 
 
 @pytest.mark.parametrize("hidden", [0, 5])
