@@ -1,13 +1,13 @@
 # make setup     environment with everything for development, and the pre-commit hooks
-# make demo      environment, install, and the main job: generated scenes, tags in, locations out; then real images
+# make demo      environment, install, train on generated scenes, and localize in real images
 # make test      environment, lint, types and tests
 # make coverage  tests with branch coverage; writes build/coverage
-# make lint      ruff, typos, import-linter and mypy alone
+# make lint      ruff, typos, import-linter and mypy only
 # make docs      build the documentation site into build/site; warnings are errors
 # make bench     compare speeds on real images; writes docs/benchmarks.md (BENCH_ARGS='--model FILE')
 # make voc20     train the model that ships, from a Pascal VOC devkit (VOC=VOCdevkit/VOC2012, VOC20_ARGS='--val-split val')
-# make format    let ruff fix what it can
-# make clean     remove the environment and what the demo wrote
+# make format    apply ruff's automatic fixes
+# make clean     remove the environment and the demo's output
 
 PYTHON ?= python3
 VENV ?= .venv

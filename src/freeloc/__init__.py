@@ -6,8 +6,8 @@ Example:
         import freeloc
 
         localizer = freeloc.Localizer.load("voc20")
-        for found in localizer.predict("street.jpg").present():
-            print(found.name, found.probability, found.x, found.y)
+        for location in localizer.predict("street.jpg").present():
+            print(location.name, location.probability, location.x, location.y)
 
 The public names are listed once, in ``__init__.pyi``. They are imported when they are first used, so that
 ``import freeloc`` loads nothing else.

@@ -98,7 +98,7 @@ def test_a_page_for_people(
     on_a_terminal(monkeypatch)
     answer = freeloc("models")
     assert "street 1.2: 2 classes, efficientnet_lite0, not calibrated\n" in answer.out
-    assert "licence of the training data: CC BY 4.0\n" in answer.out
+    assert "license of the training data: CC BY 4.0\n" in answer.out
     assert f"yours: {own / 'street.safetensors'}\n" in answer.out
     assert f"from the package: {shipped / 'pets.safetensors'}\n" in answer.out
     assert "\x1b[31m" not in answer.out

@@ -77,7 +77,7 @@ def _print_page(found: list[ListedModel]) -> None:
         if description:
             console.print(f"    {description}")
         if card and card.data_licence:
-            console.print(f"    licence of the training data: {_plain(card.data_licence)}")
+            console.print(f"    license of the training data: {_plain(card.data_licence)}")
         console.print(
             f"    {'from the package' if model.origin == 'package' else 'yours'}: {_plain(str(model.path))}"
         )

@@ -1,8 +1,8 @@
 """Torch modules that compute scores, maxima and aligned maps from a backbone's features.
 
-They correspond to the NumPy code in `freeloc.inference.score_map`. After the last convolution, no operation
-multiplies with weights of several cells, so a runtime that computes in bfloat16 returns to float32 there, and the
-position of a point does not depend on interpolation weights rounded to 8 bits.
+They correspond to the NumPy code in `freeloc.inference.score_map`. After the last convolution, all
+operations work on single cells or take maxima, so a runtime that computes in bfloat16 returns to float32 there,
+and the position of a point does not depend on interpolation weights rounded to 8 bits.
 """
 
 from __future__ import annotations
