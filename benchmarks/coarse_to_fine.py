@@ -3,7 +3,7 @@
     python -m benchmarks.coarse_to_fine --model run/model.safetensors
 
 Each image is scored once at all test scales; the score maps determine what each strategy would predict. Four
-strategies are compared with all 63 fixed sets of scales, at thresholds that are given and not fitted:
+strategies are compared with all 63 fixed sets of scales, at fixed thresholds that are not fitted:
 
 * early exit: after a first set of scales, an image continues to more scales only if some class is undecided;
 * single class: early exit if one class is requested; only images that may contain it continue;
@@ -354,7 +354,7 @@ def _open(arguments: argparse.Namespace, split: str) -> Workload:
     workload = open_workload(arguments.data, arguments.model, split=split, precision=arguments.precision)
     if workload.model.header.pooling != "max":
         raise ModelError(
-            f"{arguments.model} uses {workload.model.header.pooling} pooling: give a model with max pooling"
+            f"{arguments.model} uses {workload.model.header.pooling} pooling: specify a model with max pooling"
         )
     return workload
 

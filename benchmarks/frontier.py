@@ -3,10 +3,9 @@
     python -m benchmarks.frontier --data VOCdevkit/VOC2012 --model run/model.safetensors
     other/model.safetensors
 
-Each image is scored once at the six test scales; the score maps are then reused for all 63 sets of scales.
-The time of a set is the measured time of its scales, with all cores working on separate images, plus the time
-that every image
-takes regardless of its scales: decoding and locating the points.
+Each image is scored once at the six test scales; the score maps are then reused for all 63 sets of scales. The
+time of a set is the measured time of its scales, with all cores working on separate images, plus the time that
+every image takes regardless of its scales, for decoding and locating the points.
 """
 
 from __future__ import annotations

@@ -171,7 +171,8 @@ def _device(name: str) -> torch.device:
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise ConfigurationError(
-            "torch finds no GPU: --device cpu --quick checks whether the benchmark works", parameter="device"
+            "torch cannot use a GPU: --device cpu --quick checks whether the benchmark works",
+            parameter="device",
         )
     if name == "cpu" and available:
         raise ConfigurationError(

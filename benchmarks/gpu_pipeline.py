@@ -43,7 +43,7 @@ _UNBATCHED, _BATCHED = "one canvas at a time", "in batches"
 
 @dataclass(frozen=True, slots=True)
 class GpuAmounts:
-    """How much is measured.
+    """Amounts of the measurements.
 
     Attributes:
         images: generated images.
@@ -76,7 +76,7 @@ class GpuAmounts:
 
 @dataclass(frozen=True, eq=False)
 class GpuWorkload:
-    """What is measured on which device.
+    """A device, a backbone and images.
 
     Attributes:
         device: the GPU, or the processor.

@@ -1,14 +1,13 @@
-"""Head training: an epoch from cached features against a plain training loop on the same images.
+"""Head training: an epoch from cached features, compared with a plain training loop on the same images.
 
     python -m benchmarks.head_training --data VOCdevkit/VOC2012 --split train
 
 For every image of every mini-batch, the plain loop decodes and resizes the image, runs the backbone in torch
-float32, its projection and the head on all cells, pools by the maximum, and backpropagates through projection
-and head. It runs
-twice: with square padding as in the paper, and with freeloc's canvases, which omit most of the padding. Each
-implementation takes one step for each of a few mini-batches, equally many at every training scale; the time
-of an epoch is extrapolated. For comparison, the forward pass of the head is timed alone, which freeloc's step
-includes.
+float32, its projection and the head on all cells, pools by the maximum, and backpropagates through the projection
+and the head. It runs twice: with square padding as in the paper, and with freeloc's canvases, which omit most of
+the padding. Each implementation takes one step for each of a few mini-batches, equally many at every training
+scale; the time of an epoch is extrapolated. For comparison, the forward pass of the head is timed alone, which
+freeloc's step includes.
 """
 
 from __future__ import annotations

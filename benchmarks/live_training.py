@@ -1,11 +1,11 @@
-"""Training without a cache: an epoch against the backbone alone, on the same images at the same scales.
+"""Training without a cache: an epoch, compared with the backbone alone on the same images at the same scales.
 
     python -m benchmarks.live_training --data VOCdevkit/VOC2012 --split train
 
-One epoch of ``freeloc train --no-cache`` decodes every image, runs the backbone, and takes one step of the
-head per mini-batch. The backbone alone reads its canvases from memory, with the same streams and threads. The
-additional time of the epoch is that of decoding, resizing and the head, as far as it does not overlap with
-the backbone.
+One epoch of ``freeloc train --no-cache`` decodes every image, runs the backbone, and takes one step of the head
+per mini-batch. The backbone alone reads its canvases from memory, with the same streams and threads. The
+additional time of the epoch is the part of decoding, resizing and the head that does not overlap with the
+backbone.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _SEED = 0
 _IMAGES, _ROUNDS = 96, 5
 _QUICK_IMAGES, _QUICK_ROUNDS = 4, 1
 _MAX_IMAGES = 512
-"""Their canvases are stored in memory, one megabyte each."""
+"""Number of images, whose canvases are stored in memory, one megabyte each."""
 
 
 def measure_live_training(

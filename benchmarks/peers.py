@@ -1,4 +1,4 @@
-"""freeloc against other packages for class activation maps (CAMs), with the same backbone and head.
+"""freeloc compared with other packages for class activation maps (CAMs), with the same backbone and head.
 
 * ``torchcam`` (TorchCAM): one forward pass, then one call of the extractor per class on the retained graph.
 * ``pytorch-grad-cam``: one call per class with ``ClassifierOutputTarget``, or one batch that repeats the
@@ -76,7 +76,7 @@ class Classifier(nn.Module):
     Args:
         model: a model whose maps are pooled by their maximum.
         backbone: its backbone, before or after training.
-        tuned: compute gradients only for the target layer.
+        tuned: whether to compute gradients only for the target layer.
 
     Attributes:
         valid: number of leading valid rows and columns of the map; set before each image.
@@ -146,14 +146,14 @@ class Peer(ABC):
             classes: indices of C classes.
 
         Returns:
-            (K,) scores of all classes, and (C, 2) points of the given classes in image coordinates.
+            (K,) scores of all classes, and (C, 2) points of these classes in image coordinates.
         """
 
     def _normalized(self, image: Uint8Array) -> tuple[Grid, Tensor]:
         layout, pad_color = self._backbone.layout, self._backbone.pad_color
         ((grid, canvas),) = load_canvases(image, self._pyramid, layout, pad_color)
         self.network.valid = (grid.valid_rows, grid.valid_cols)
-        # In the canvas's channels-last layout, which torch's convolutions run faster on.
+        # In the channels-last layout of the canvas, with which torch's convolutions are faster.
         return grid, self._backbone.normalization(torch.from_numpy(canvas)[None])
 
 

@@ -1,4 +1,4 @@
-"""freeloc against the same model in a plain torch loop: speed and agreement of the results."""
+"""freeloc compared with the same model in a plain torch loop: speed and agreement of the results."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 
 
 class PlainTorch:
-    """Eager float32 torch, one image and one scale after the other, as a straightforward implementation would do.
+    """Eager float32 torch, one image and one scale after another, like a straightforward implementation.
 
-    It uses the simple optimizations: no gradients, all cores, and canvases in channels-last layout, which
-    torch's convolutions run faster on.
+    It uses the simple optimizations: no gradients, all cores, and canvases in channels-last layout, with which
+    torch's convolutions are faster.
 
     Args:
         model: the model.
         backbone: its backbone, before or after training.
         scales: scales of prediction.
         padding: "square" as in the paper; "stride" for freeloc's canvases.
-        channels_last: store the backbone's weights in channels-last layout too.
+        channels_last: whether to store the backbone's weights in channels-last layout too.
     """
 
     def __init__(
@@ -166,11 +166,10 @@ def _prediction(localizer: Localizer, images: Sequence[Path]) -> Task:
 def measure_agreement(workload: Workload, amounts: Amounts) -> dict[str, Any]:
     """Compare freeloc's results with those of eager torch float32 on the same canvases.
 
-    The distance between two points of a class is measured along each axis. In paper mode, a point is the
-    center of a cell, so "one cell" is a cell of the scale of the reference's point. In fused mode, no single
-    scale determines a
-    point: distances are compared with a cell of the finest scale, which is the strictest, and with a cell of
-    scale 1. Finally, a point is also accepted if the reference's map at that point is within 1% of its
+    The distance between two points of a class is measured along each axis. In paper mode, a point is the center of
+    a cell, so "one cell" is a cell of the scale of the reference's point. In fused mode, no single scale
+    determines a point, so distances are compared with a cell of the finest scale, which is the strictest, and with
+    a cell of scale 1. Finally, a point is also accepted if the reference's map at that point is within 1% of its
     maximum.
 
     Args:

@@ -47,7 +47,7 @@ def measure_prediction(workload: Workload, amounts: Amounts, *, quick: bool = Fa
 
     Args:
         workload: model and images.
-        amounts: how much is measured.
+        amounts: amounts of the measurements.
         quick: recorded, so that the figures are not mistaken for real ones.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Gradients of a backbone's trained stages: freeloc's depthwise gradients against PyTorch's.
+"""Gradients of a backbone's trained stages: freeloc's depthwise gradients compared with PyTorch's.
 
     python -m benchmarks.stage_gradients
 

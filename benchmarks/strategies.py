@@ -1,8 +1,8 @@
-"""Strategies for choosing scales and regions per image: what they predict, and what they cost.
+"""Strategies for choosing scales and regions per image: their predictions and costs.
 
-Strategies run on precomputed score maps of all scales. Their cost is the number of canvas pixels, to which
-the work of the network is proportional. Accuracies come with a bootstrap over images, to tell real
-differences from chance.
+Strategies run on precomputed score maps of all scales. Their cost is the number of canvas pixels, to which the
+work of the network is proportional. Accuracies are bootstrapped over images, to distinguish real differences from
+chance.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 CONTEXT = 4
-"""Cells around a region that the network must also compute, so that the rest of the image hardly matters. On
+"""Cells around a region that the network must also compute, so that the rest of the image has little effect. On
 crops with four cells of context (scale 2, 504 images), scores differ by 0.05 on average from those of whole
 canvases, and points are as accurate; with two cells, scores differ by 0.16, and the pointing game loses 0.25%."""
 
@@ -98,14 +98,14 @@ class RefinedRegions:
     """Compute some scales completely, and finer scales only in a region that may contain objects.
 
     The region is a rectangle around all positions at which the coarse scales' fused map of a class reaches both
-    the threshold and the given fraction of its own maximum. Elsewhere, the coarse scales replace the fine one.
-    This is an estimate: cells are taken from the maps of whole canvases, and `CONTEXT` only adds to the cost.
+    the threshold and a fraction of its maximum. Elsewhere, the coarse scales replace the fine one. This is an
+    estimate: cells are taken from the maps of whole canvases, and `CONTEXT` only adds to the cost.
 
     Attributes:
         first: the coarse scales.
         fine: the finer scales.
         threshold: threshold of the fused maps, between 0 and 1.
-        relative: fraction of a class's own maximum, between 0 and 1; 0 applies only the threshold.
+        relative: fraction of the map's maximum, between 0 and 1; 0 applies only the threshold.
     """
 
     first: tuple[float, ...]
@@ -303,7 +303,7 @@ class FrontierLine:
 
     Args:
         costs: cost of each choice.
-        values: (3, 1 + resamples) metrics of each choice, as `BootstrapMetrics` returns them.
+        values: (3, 1 + resamples) metrics of each choice, from `BootstrapMetrics`.
     """
 
     def __init__(self, costs: Sequence[float], values: Sequence[Float64Array]) -> None:

@@ -51,7 +51,7 @@ _SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """How much is measured.
+    """Amounts of the measurements.
 
     Attributes:
         rounds: number of rounds in which all compared tasks run.
@@ -84,7 +84,7 @@ QUICK = Amounts(
     matrix_side=512,
     scales=(0.5, 0.7, 1.0),
 )
-"""Amounts that only show that the benchmarks work; the figures are meaningless."""
+"""Amounts that only check that the benchmarks work; the figures are meaningless."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +181,7 @@ def default_data() -> Path:
     root = os.environ.get("FREELOC_TEST_DATA")
     if not root:
         raise DatasetError(
-            "no dataset is given: give --data FOLDER, or set FREELOC_TEST_DATA", parameter="data"
+            "no dataset is specified: set --data FOLDER or the variable FREELOC_TEST_DATA", parameter="data"
         )
     return Path(root) / "voc"
 

@@ -17,7 +17,7 @@ PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGEL
 
 
 def adapt_links(text: str) -> str:
-    """Turn links of a page at the repository's root into links of the site."""
+    """Convert links in a page at the repository's root to links of the site."""
     text = text.replace("](docs/", "](")
     for name, site in PAGES.items():
         text = re.sub(rf"\]\((?:\.\./)?{re.escape(name)}(?=[)#])", f"]({site}", text)
@@ -45,7 +45,7 @@ def main() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
     sys.stdout.write(output)
-    # The strict mode does not count what mkdocstrings warns of.
+    # Strict mode does not count warnings of mkdocstrings.
     warnings = [
         line for line in output.splitlines() if re.match(r"(griffe|mkdocstrings|WARNING|warning)\b", line)
     ]

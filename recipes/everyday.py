@@ -35,8 +35,8 @@ def main(words: Sequence[str] | None = None) -> None:
         save_image(overlay, arguments.out / f"{name}.jpg")
         overlays.append(overlay)
         present = (
-            f"{found.name} {found.probability:.0%} at {found.x:.0f}, {found.y:.0f}"
-            for found in result.present()
+            f"{location.name} {location.probability:.0%} at {location.x:.0f}, {location.y:.0f}"
+            for location in result.present()
         )
         print_status(f"{name}: {'; '.join(present) or 'no class is present'}")
     save_image(draw_grid(overlays, columns=1), arguments.out / "overview.jpg")

@@ -1,4 +1,4 @@
-"""Accuracy with few tagged images: freeloc's own recipe against the paper's, with N images per class.
+"""Accuracy with few tagged images: freeloc's own recipe compared with the paper's, with N images per class.
 
 `python -m recipes.few_images --root VOCdevkit/VOC2012 --out runs/few` draws images by their tags until every
 class is present in N of them, trains only on these, and evaluates on all validation images.

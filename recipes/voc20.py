@@ -1,6 +1,6 @@
 """Training of the pretrained model voc20: `make voc20 VOC=VOCdevkit/VOC2012`.
 
-The model is trained on tags alone: training, calibration and the choice of the box threshold read no box. The
+The model is trained on tags alone: training, calibration and the choice of the box threshold read no boxes. The
 validation images are only used for the final evaluation. docs/voc20.md describes all experiments and their
 results.
 """
@@ -59,7 +59,7 @@ def main() -> None:
     if model is None:
         folder = pretrained_folder()
         if folder is None:
-            parser.error("freeloc is not installed as files: give --model FILE")
+            parser.error("freeloc is not installed as files: specify --model FILE")
         model = folder / "voc20.safetensors"
 
     train_set = open_dataset(

@@ -71,7 +71,7 @@ def test_untrained_heads_are_equal() -> None:
 
 def test_missing_data_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FREELOC_TEST_DATA", raising=False)
-    with pytest.raises(DatasetError, match="give --data FOLDER"):
+    with pytest.raises(DatasetError, match="set --data FOLDER"):
         default_data()
     monkeypatch.setenv("FREELOC_TEST_DATA", "somewhere")
     assert default_data() == Path("somewhere/voc")
