@@ -1,4 +1,4 @@
-"""Timing: tasks to compare run in turn, round after round, and processes report their time and peak memory.
+"""Timing of tasks that run in turn, round after round, and of processes, with their peak memory.
 
 If the machine slows down for a minute, the whole round slows down. Tasks A, B and C therefore run as A B C A
 B C, and the ratio of two tasks is the median of the ratios of the rounds, not the ratio of the medians.

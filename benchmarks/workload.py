@@ -259,7 +259,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", default="val", help="split of the dataset (default: val)")
     parser.add_argument(
-        "--backbone", default=DEFAULT_BACKBONE, help="backbone of an untrained head, if no model is given"
+        "--backbone", default=DEFAULT_BACKBONE, help="backbone of an untrained head, if no model is specified"
     )
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
     parser.add_argument("--quick", action="store_true", help="measure a few images, to check that it works")

@@ -22,7 +22,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """Write one overlay per image and an overview of all, and print the present classes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="voc20", help="name or file of a model (default: voc20)")
-    parser.add_argument("--images", nargs="+", default=IMAGES, help="names of scikit-image's images")
+    parser.add_argument("--images", nargs="+", default=IMAGES, help="names of images in scikit-image")
     parser.add_argument("--out", type=Path, default=Path("demo/images"), help="folder of the overlays")
     arguments = parser.parse_args(words)
     localizer = Localizer.load(arguments.model)

@@ -57,7 +57,7 @@ class SampleDraft:
 
 
 class _BoxToCheck(NamedTuple):
-    """A box and where its annotation file defines it."""
+    """A box and its position in an annotation file."""
 
     sample: SampleDraft
     box: AnnotatedBox

@@ -24,7 +24,7 @@ class Pyramid:
         padding: "stride" or, as in the paper, "square".
 
     Raises:
-        ConfigurationError: ``scales`` is empty, or contains a value outside 0.02 to 20.
+        ConfigurationError: ``scales`` is empty, or contains a value outside the range from 0.02 to 20.
     """
 
     scales: tuple[float, ...] = TEST_SCALES

@@ -52,7 +52,7 @@ class ProposalOptions:
 
     @property
     def name(self) -> str:
-        """All options in one word, for file names."""
+        """All options as a single word, for file names."""
         return f"selective-{self.strategy}-{self.side}-{self.min_side}-v{_VERSION}"
 
 
