@@ -101,7 +101,7 @@ def _drawn(one: Series, axes: _Axes, color: str, number: int) -> list[str]:
 
 
 def _labels(best: Sequence[tuple[float, float, str]], axes: _Axes) -> list[str]:
-    """Return labels next to the dots, without those that would overlap another one (the table lists all)."""
+    """Return labels next to the dots, omitting those that would overlap others (the table lists all choices)."""
     written: list[tuple[float, float, float]] = []
     parts = []
     for ms, value, label in best:

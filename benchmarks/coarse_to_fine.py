@@ -143,7 +143,7 @@ def measure_coarse_to_fine(
 
 
 class _Figures:
-    """Computes the figures of a row."""
+    """Computation of the figures in a row."""
 
     def __init__(self, metrics: BootstrapMetrics, line: FrontierLine) -> None:
         self._metrics = metrics

@@ -64,7 +64,7 @@ class Flops:
 
 
 class FlopCounter:
-    """Counts the operations of a model on one canvas, once for every canvas size.
+    """Counter of a model's operations on one canvas, which counts once per canvas size.
 
     Args:
         backbone: the backbone.

@@ -154,7 +154,7 @@ def open_training_workload(
         backbone: name of the backbone.
         precision: arithmetic of the cached features.
         steps: mini-batches at each scale.
-        cache: folder of feature caches; None is the user's cache folder.
+        cache: folder of feature caches; None for the user's cache folder.
     """
     network_backbone = load_backbone(backbone)
     network = compile_network(network_backbone, runtime="openvino", precision=precision, streams=True)

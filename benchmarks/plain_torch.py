@@ -206,7 +206,7 @@ def measure_agreement(workload: Workload, amounts: Amounts) -> dict[str, Any]:
 
 
 class _Agreement:
-    """Collects the results of freeloc and of the reference."""
+    """Accumulator of the results of freeloc and of the reference."""
 
     def __init__(self, workload: Workload, evaluator: Evaluator) -> None:
         self._workload = workload

@@ -270,7 +270,7 @@ def _pixels(grid: Grid) -> int:
 
 
 class BootstrapMetrics:
-    """Computes `METRICS` on the images, and on bootstrap resamples of them.
+    """Computation of `METRICS` on images and on bootstrap resamples of them.
 
     Args:
         annotations: annotations of N images.

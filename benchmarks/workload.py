@@ -89,7 +89,7 @@ QUICK = Amounts(
 
 @dataclass(frozen=True, eq=False)
 class Evaluator:
-    """Computes metrics of scores and points of N annotated images, in percent.
+    """Metrics, in percent, of scores and points for N annotated images.
 
     Attributes:
         annotations: sizes, labels and boxes of the images.

@@ -40,7 +40,7 @@ __all__ = [
 
 
 class FreelocError(Exception):
-    """Base class of every error that the caller can fix.
+    """Base class of all errors that the caller can fix.
 
     Attributes:
         parameter: name of the Python parameter that caused the error or would fix it; None if there is none.

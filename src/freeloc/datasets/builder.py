@@ -66,7 +66,7 @@ class _BoxToCheck(NamedTuple):
 
 
 class DatasetBuilder:
-    """Collects images and problems, and builds a `Dataset` or raises one report of all problems.
+    """Builder of a `Dataset`, which collects images and problems, and reports all problems together.
 
     Args:
         path: the main file or folder, for the report.

@@ -88,7 +88,7 @@ class _MissingImage:
 
 @dataclass(frozen=True, eq=False)
 class _Extraction:
-    """Computes the missing features and stores them in the cache."""
+    """Computation of missing features, which are stored in the cache."""
 
     cache: FeatureCache
     backbone: Backbone

@@ -1,6 +1,6 @@
 """EXIF orientation: reading it, and rotating images upright.
 
-Pillow also finds an orientation in XMP metadata, in a TIFF tag and in the eXIf chunk of a PNG.
+Pillow also reads the orientation from XMP metadata, a TIFF tag and the eXIf chunk of a PNG.
 """
 
 from __future__ import annotations

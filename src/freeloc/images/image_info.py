@@ -17,7 +17,7 @@ __all__ = ["ImageInfo", "read_image_info"]
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What later steps need to know about an image file before they decode it.
+    """Size and content hash of an image file, which are available without decoding it.
 
     Attributes:
         size: size of the upright image.

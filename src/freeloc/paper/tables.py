@@ -107,7 +107,7 @@ def _difference_table(
 
 
 def class_table(result: StudyResult, measure: str, caption: str) -> Table:
-    """Tabulate one measure per class, for rows of points or, for a measure of boxes, for rows of boxes."""
+    """Tabulate one measure per class, for all rows of points, or for rows of boxes if it is a measure of boxes."""
     box_measure = measure in BOX_MEASURES
     members = [
         row for row in result.rows if measure in row.measures and (box_measure or row.plan.group != "extents")

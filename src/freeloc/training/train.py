@@ -132,7 +132,7 @@ def _calibrate(
 class TrainingRun:
     """The part of a run after feature extraction, which trains the model and writes all files.
 
-    It observes its own trainer as a `freeloc.training.trainer.TrainingObserver`.
+    It is the `freeloc.training.trainer.TrainingObserver` of its trainer.
 
     Args:
         prepared: dataset, settings and backbone.

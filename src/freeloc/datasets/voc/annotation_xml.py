@@ -133,7 +133,8 @@ def corners_from_voc(xmin: float, ymin: float, xmax: float, ymax: float) -> Corn
 
 
 class _AnnotationHandler(ContentHandler):
-    """Collects the texts of ``annotation/object/*`` and, with boxes, of ``annotation/object/bndbox/*``.
+    """SAX handler that collects the text of ``annotation/object/*`` and, with boxes,
+    ``annotation/object/bndbox/*``.
 
     Names at a deeper level (``part/name``) or elsewhere (``owner/name``) are not class names and are ignored.
     """

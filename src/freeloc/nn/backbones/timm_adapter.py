@@ -183,8 +183,8 @@ def _create_published(timm: Any, name: str, published: Any) -> nn.Module:
         sources = [getattr(published, field, None) for field in ("hf_hub_id", "url")]
         tried = " or ".join(str(source) for source in sources if source) or "timm's sources"
         raise BackboneError(
-            f"the weights of backbone {name} cannot be downloaded from {tried} ({_reason(error)}): connect to the "
-            "network, or specify a local state dict (.safetensors or .pth)",
+            f"the weights of backbone {name} cannot be downloaded from {tried} ({_reason(error)}): check the "
+            "network connection, or specify a local state dict (.safetensors or .pth)",
             parameter="weights",
         ) from error
 

@@ -135,7 +135,7 @@ def fetch(url: str, backbone: str) -> Path:
     except (OSError, RuntimeError, ValueError, HTTPException) as error:
         raise BackboneError(
             f"the weights of backbone {backbone} cannot be downloaded from {url} to {path.parent} "
-            f"({_first_line(error)}): connect to the network, or specify a local copy",
+            f"({_first_line(error)}): check the network connection, or specify a local copy",
             parameter="weights",
         ) from error
     return path

@@ -28,7 +28,7 @@ def get_pooling(name: str) -> Pooling:
     """Return the pooling with a name.
 
     Raises:
-        ConfigurationError: there is no such pooling.
+        ConfigurationError: the pooling does not exist.
     """
     return POOLINGS.get(name, parameter="pooling")()
 
@@ -37,6 +37,6 @@ def prediction_pooling(name: str) -> str:
     """Return the name of the pooling to apply to score maps of a head trained with the pooling ``name``.
 
     Raises:
-        ConfigurationError: there is no such pooling.
+        ConfigurationError: the pooling does not exist.
     """
     return get_pooling(name).prediction or name
