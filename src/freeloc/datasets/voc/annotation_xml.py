@@ -133,8 +133,7 @@ def corners_from_voc(xmin: float, ymin: float, xmax: float, ymax: float) -> Corn
 
 
 class _AnnotationHandler(ContentHandler):
-    """SAX handler that collects the text of ``annotation/object/*`` and, with boxes,
-    ``annotation/object/bndbox/*``.
+    """SAX handler that collects the text of ``annotation/object/*`` and, with boxes, of its ``bndbox/*``.
 
     Names at a deeper level (``part/name``) or elsewhere (``owner/name``) are not class names and are ignored.
     """
