@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from freeloc.inference.localizer import Localizer
 
 
-# One profile for all property tests: a busy machine must not fail one, so nothing is timed.
+# One profile for all property tests, without deadlines, so that they do not fail on a busy machine.
 settings.register_profile(
     "freeloc",
     deadline=None,
@@ -64,7 +64,7 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """Run torch in one thread: small layers gain nothing from more, and lose much when others use the cores."""
+    """Run torch in one thread: more threads do not speed up small layers, and slow them down on a busy machine."""
     import torch
 
     before = torch.get_num_threads()
@@ -78,7 +78,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny_training(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Sixteen generated scenes with their tags and no boxes; ``metadata.csv`` lies beside them."""
+    """Sixteen generated scenes with tags but without boxes; ``metadata.csv`` is in the same folder."""
     from freeloc.demo.scenes import SceneSettings, generate_scenes
 
     return generate_scenes(tmp_path_factory.mktemp("training"), 16, SceneSettings(seed=3), boxes=False)
@@ -118,7 +118,7 @@ def tiny_run(tiny_training: Dataset, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def tiny_localizer(tiny_run: Path) -> Localizer:
-    """The tiny model, run by OpenVINO in float32: the same numbers every time."""
+    """The tiny model, run by OpenVINO in float32, with deterministic results."""
     from freeloc.inference.localizer import Localizer
 
     return Localizer.load(tiny_run, runtime="openvino", precision="float32")
@@ -141,7 +141,7 @@ def tiny_int8(tiny_run: Path, tiny_training: Dataset, tmp_path_factory: pytest.T
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command left: its exit code and what it wrote."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -150,7 +150,7 @@ class Answer:
 
 @pytest.fixture
 def freeloc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """Run ``freeloc WORDS`` as the installed program does, in this process."""
+    """Run ``freeloc WORDS`` like the installed program, but in this process."""
     from freeloc.cli import main
 
     def run(*words: object) -> Answer:

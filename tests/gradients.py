@@ -1,4 +1,4 @@
-"""Gradients that a backward pass left in parameters."""
+"""Gradients of parameters after a backward pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages that extend freeloc, as pip would install them."""
+"""Packages that extend freeloc, installed as by pip."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write_package(
 
 @contextmanager
 def installed(folder: Path, module: str, registry: Registry[Any]) -> Iterator[None]:
-    """Make a package importable, and let a registry read the entry points again, before and after."""
+    """Make a package importable within a context, and refresh a registry's entry points before and after."""
 
     def forget() -> None:
         sys.modules.pop(module, None)

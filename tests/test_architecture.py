@@ -1,4 +1,4 @@
-"""The structure of the package: layers, and knowledge that lives in one place."""
+"""The structure of the package: layers, and knowledge that is in only one place."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ PACKAGE_IMPORTS = {(package_of(name), package_of(other)) for name in MODULES for
 
 
 def test_the_import_contracts_hold() -> None:
-    """The layers are written down in pyproject.toml; import-linter checks them."""
+    """The layers are listed in pyproject.toml; import-linter checks them."""
     pytest.importorskip("importlinter", reason="import-linter is not installed")
     code = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
     done = subprocess.run(
@@ -114,7 +114,7 @@ def test_environment_variables_are_read_in_one_module() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}
     }
-    # timm and NNCF can only be configured by environment variables of theirs.
+    # timm and NNCF can only be configured by their environment variables.
     assert users - {"freeloc.nn.backbones.timm_adapter", "freeloc.posttraining.nncf_quantization"} == {
         "freeloc.io.folders"
     }
@@ -124,7 +124,7 @@ def test_environment_variables_are_read_in_one_module() -> None:
 
 
 def boxes_read(tree: ast.AST) -> list[int]:
-    """Lines that read an attribute called ``boxes``, or its name as a string."""
+    """Return the lines that read an attribute ``boxes``, or contain its name as a string."""
     return [
         node.lineno
         for node in ast.walk(tree)

@@ -61,7 +61,7 @@ def prepared_folder(
     tiny_coco: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
-    """A working directory with the files that the pages speak of; training is short."""
+    """A working directory with the files that the pages mention; training is short."""
     from freeloc.training import train as module
     from freeloc.training.settings import TrainingSettings
 
@@ -129,7 +129,7 @@ def commands(page: str) -> list[str]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
 def test_the_commands_of_a_page_exist(page: str) -> None:
-    """Each is parsed, not run: an option that is gone, or was never there, fails."""
+    """Commands are parsed, not run, so a removed or nonexistent option fails."""
     group = typer.main.get_command(cli.app)
     for line in commands(page):
         name, *words = shlex.split(line)[1:]

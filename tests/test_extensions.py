@@ -1,4 +1,4 @@
-"""Components of another package, used through the command line: the examples of CONTRIBUTING.md as they stand."""
+"""Components of another package, used through the command line: the examples in CONTRIBUTING.md, unchanged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``my_package`` as pip would install it."""
+    """A folder with ``my_package``, installed as by pip."""
     folder = tmp_path_factory.mktemp("site")
     examples = blocks("python")
     assert len(examples) == 4

@@ -1,4 +1,4 @@
-"""The names a user imports from ``freeloc``: all there, and none loaded before it is used."""
+"""The names that users import from ``freeloc``: all exist, and none is loaded before it is used."""
 
 from __future__ import annotations
 

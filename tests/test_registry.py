@@ -36,7 +36,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_builtin_components_are_imported_on_first_use(shapes: Registry[object]) -> None:
-    # A built-in component that cannot be imported matters only to those who use it.
+    # A built-in component that cannot be imported is an error only when it is used.
     assert shapes.names() == ("fraction", "broken")
     assert shapes.get("fraction") is fractions.Fraction
     with pytest.raises(ModuleNotFoundError):

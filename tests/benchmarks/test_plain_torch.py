@@ -1,4 +1,4 @@
-"""The plain torch loop agrees with freeloc, and what "within one cell" means."""
+"""Agreement of the plain torch loop with freeloc, and the definition of "within one cell"."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -15,7 +15,7 @@ seconds = st.floats(1e-4, 1e3)
 
 
 class Clock:
-    """A clock that only moves when a task moves it."""
+    """A clock that only advances when a task advances it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -52,7 +52,7 @@ def test_a_long_task_can_have_a_shorter_warm_up() -> None:
 
 
 def test_ratios_are_taken_within_rounds() -> None:
-    # The machine was four times slower in the second round, and each task was slowed down once more alone.
+    # The machine was four times slower in the second round, and each task was additionally slowed down once.
     timings = Timings({"slow": (10, 40, 30), "fast": (1, 4, 1)})
     assert timings.ratio("slow", "fast").median == 10
     assert timings.spread("slow").median / timings.spread("fast").median == 30

@@ -16,7 +16,7 @@ from freeloc.demo.run import DemoSettings
 def test_the_demo_prints_its_table(
     freeloc: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The real thing at toy size; the command itself has no option for it.
+    # The real demo at a tiny size, for which the command has no option.
     toy = functools.partial(
         DemoSettings, train_scenes=4, test_scenes=1, epochs=1, backbone="efficientnet_lite0"
     )

@@ -1,4 +1,4 @@
-"""``freeloc evaluate``: tables, JSON, several models, and the whole way from tags to numbers."""
+"""``freeloc evaluate``: tables, JSON, several models, and a complete run from tags to numbers."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_from_tags_to_numbers(
         for path, name in ((run, "round trip"), (tiny_run, "tiny"))
     ]
     assert page == json.loads(json.dumps(evaluate(found, dataset, options).as_json()))
-    # What predict wrote are the scores that evaluate measured.
+    # Predict wrote the scores that evaluate measured.
     for line, scores in zip(lines, found[0].scores, strict=True):
         written = {each["name"]: each["score"] for each in json.loads(line)["classes"]}
         assert [written[name] for name in dataset.classes] == pytest.approx(scores.tolist(), rel=1e-5)

@@ -1,4 +1,4 @@
-"""The program as a whole: help, version, mistakes, Ctrl-C, and defaults that match the library's."""
+"""The program as a whole: help, version, errors, Ctrl-C, and defaults that match the library's."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_no_words_at_all_give_the_help(freeloc: Callable[..., Any]) -> None:
 
 @pytest.mark.slow
 def test_a_mistake_is_one_line_and_no_traceback(tmp_path: Path) -> None:
-    """In a process of its own, as a user sees it; the other tests call ``main`` in this one."""
+    """Run in a separate process, as users do; the other tests call ``main`` in this process."""
     model = str(tmp_path / "gone.safetensors")
     (tmp_path / "a.jpg").write_bytes(b"")
     words = ["freeloc", "predict", model, str(tmp_path / "a.jpg"), "--out", str(tmp_path / "out")]
@@ -160,7 +160,7 @@ def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pyt
 
 
 def test_other_errors_are_not_swallowed(freeloc: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault of the program must show where it is."""
+    """A bug in the program must produce a traceback."""
 
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
@@ -264,7 +264,7 @@ def test_predict_has_the_librarys_defaults() -> None:
     for name in ("scales", "location", "weights", "runtime", "precision"):
         assert default(predict_command, name) == default(Localizer.load, name), name
     wanted = PredictionOptions()
-    # A threshold of None asks the model.
+    # A threshold of None uses the model's.
     for name in ("threshold", "peaks", "boxes", "skip_bad"):
         assert default(predict_command, name) == getattr(wanted, name), name
     for function in (Localization.present, write_maps, draw_overlay, draw_panels):

@@ -1,4 +1,4 @@
-"""``freeloc models``, and names of models in every command that takes one."""
+"""``freeloc models``, and model names in all commands that accept a model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CARD = ModelCard("street", "1.2", "Things of\n the street \x1b[31m", "CC BY 4.0"
 
 
 def fresh(classes: tuple[str, ...] = ("cat", "dog"), **changes: Any) -> Model:
-    """An untrained model that nevertheless predicts."""
+    """An untrained model that can predict."""
     torch.manual_seed(3)
     backbone = load_backbone("efficientnet_lite0")
     head = AdaptationHead(HeadSettings(backbone.width, len(classes), hidden=4))
@@ -44,7 +44,7 @@ def fresh(classes: tuple[str, ...] = ("cat", "dog"), **changes: Any) -> Model:
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's own folder; the package's is another empty one, and so is the current folder."""
+    """The user's folder; the package's folder and the current folder are empty."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     shipped = tmp_path / "package"
     shipped.mkdir()
@@ -56,7 +56,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def shipped(own: Path, tmp_path: Path) -> Path:
-    """A folder in place of the package's own, with one model in it."""
+    """A folder with one model that replaces the package's folder."""
     folder = tmp_path / "package"
     fresh().save(folder / "pets.safetensors")
     return folder

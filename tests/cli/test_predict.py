@@ -1,4 +1,4 @@
-"""``freeloc predict``: words become files, mistakes one line."""
+"""``freeloc predict``: arguments select images, and errors are one line."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class CsvWriter(Writer):
 def test_the_writer_of_another_package(
     freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
 ) -> None:
-    """A package that freeloc has never heard of, installed as pip would do it."""
+    """A third-party package, installed as by pip."""
     site = tmp_path / "site"
     locations = {"csv": "csv_points:CsvWriter", "broken": "csv_points:Missing"}
     write_package(site, "csv_points", CSV_WRITER, {"freeloc.writers": locations})

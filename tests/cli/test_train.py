@@ -1,4 +1,4 @@
-"""``freeloc train``: a run folder, and one line for each mistake."""
+"""``freeloc train``: the run folder, and one line per error."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     assert len((out / "log.jsonl").read_text().splitlines()) == 1
     assert len(list((tmp_path / "cache").rglob("*.npy"))) == 16
 
-    # The same folder is taken now; --resume finds nothing left to do and leaves it as it is.
+    # The folder now contains a run; --resume has nothing left to do and does not change it.
     before = (out / "model.safetensors").read_bytes()
     again = freeloc(*words)
     assert (again.code, again.out) == (2, "")

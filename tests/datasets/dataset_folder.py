@@ -1,4 +1,4 @@
-"""The part that the small dataset folders of the reader tests share."""
+"""Base of the small dataset folders for the tests of readers."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def result(
 
 
 def write(file: Path, *records: object) -> Path:
-    """A JSON list with each record on a line of its own; the first is on line 2."""
+    """A JSON list with one record per line; the first is on line 2."""
     file.write_text("[\n" + ",\n".join(map(json.dumps, records)) + "\n]\n")
     return file
 
@@ -102,7 +102,7 @@ def test_json_with_the_ids_of_a_coco_file(tmp_path: Path) -> None:
     file = write(tmp_path / "found.json", result(7, 90), result(900, 3), result("x", "dog"), result(7, 17))
     found = rows(read_detections(file, coco.open(), data=coco.root))
     assert [row[:2] for row in found] == [(1, 2), (0, 0), (2, 1), (1, 1)]
-    # The file of the dataset can be given instead of its folder.
+    # The dataset can be specified by its file instead of its folder.
     instances = coco.root / "annotations" / "instances_val.json"
     again = read_detections(file, coco.open(), data=str(instances))
     assert rows(again) == found
@@ -317,7 +317,7 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.images
 def test_real_annotations_as_detections(coco_root: Path, tmp_path: Path) -> None:
-    """COCO's own boxes, written as results with COCO's own ids, are read back as the dataset's boxes."""
+    """COCO's boxes, written as results with COCO's ids, are read back as the dataset's boxes."""
     data = open_dataset(coco_root, split="val2017", boxes=True, checks=DatasetChecks(decode=False))
     page = json.loads((coco_root / "annotations" / "instances_val2017.json").read_text())
     records = [

@@ -1,4 +1,4 @@
-"""The demo at toy size: it writes every documented file and touches no others."""
+"""The demo at a tiny size: it writes every documented file and changes no others."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_every_documented_file_is_written_and_a_second_demo_replaces_them(tmp_pa
 
 @pytest.mark.slow
 def test_tags_become_locations_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fifth of the demo's scenes is enough to be far above the center baseline."""
+    """A fifth of the demo's scenes suffices to be far above the center baseline."""
 
     def refuse(*_: object) -> None:
         raise AssertionError("the network was used")

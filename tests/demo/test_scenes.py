@@ -24,7 +24,7 @@ def scenes() -> list[Scene]:
 def coverage(
     layer: module._Layer, light: tuple[float, float], height: int, width: int
 ) -> npt.NDArray[np.bool_]:
-    """Return the pixels that a layer covers, without its mask: by painting it on black and on white."""
+    """Return the pixels that a layer covers, determined without its mask, by painting it on black and on white."""
     bare = dataclasses.replace(layer, left=layer.left + MARGIN, top=layer.top + MARGIN, shadow=0.0)
     images = []
     for tone in (0.0, 255.0):
@@ -111,7 +111,7 @@ def test_classes_are_equally_frequent(scenes: list[Scene]) -> None:
     labels = [box.label for scene in scenes for box in scene.boxes]
     counts = np.bincount(labels, minlength=len(SCENE_CLASSES))
     expected = len(labels) / len(SCENE_CLASSES)
-    # Chi-squared with 7 degrees of freedom passes 24.3 once in a thousand.
+    # Chi-squared with 7 degrees of freedom exceeds 24.3 once in a thousand.
     assert np.sum((counts - expected) ** 2 / expected) < 24.3
 
 

@@ -1,4 +1,4 @@
-"""Annotations as evaluation reads them, and what is checked before it starts."""
+"""Annotations for evaluation, and the checks before it starts."""
 
 from __future__ import annotations
 

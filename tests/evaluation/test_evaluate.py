@@ -1,4 +1,4 @@
-"""Evaluation: rows that hold what the metrics say, against a case worked by hand."""
+"""Evaluation: rows contain the values of the metrics, compared with a manually computed case."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def sample(number: int, labels: tuple[int, ...], *boxes: AnnotatedBox) -> Sample
 
 
 def by_hand() -> tuple[Dataset, Predictions]:
-    """Four images whose numbers can be worked out on paper."""
+    """Four images whose metrics can be computed manually."""
     dataset = Dataset(
         "by hand",
         CLASSES,
         (
             sample(0, (1, -1), AnnotatedBox(0, 10, 10, 110, 110)),
-            # A cat over 45% of the image, its centre included, and a small dog.
+            # A cat over 45% of the image, including the image center, and a small dog.
             sample(1, (1, 1), AnnotatedBox(0, 100, 60, 400, 360), AnnotatedBox(1, 400, 10, 490, 60)),
             sample(2, (-1, 1), AnnotatedBox(1, 10, 300, 60, 390)),
             sample(3, (-1, -1)),
@@ -65,7 +65,7 @@ def by_hand() -> tuple[Dataset, Predictions]:
     fused = np.zeros((4, 2, 2))
     fused[0, 0] = 60, 60  # on the cat
     fused[1, 0] = 60, 200  # 40 pixels left of the cat
-    fused[1, 1] = 382, 30  # 18 pixels left of the dog: the last that location AP forgives
+    fused[1, 1] = 382, 30  # 18 pixels left of the dog, exactly the tolerance of location AP
     fused[2, 1] = 79, 340  # 19 pixels right of the dog
     paper = fused.copy()
     paper[1, 0] = 250, 200  # on the cat
@@ -83,7 +83,7 @@ def values(evaluation: Evaluation, row: int, measure: str) -> list[float]:
 
 
 def strict(text: str) -> object:
-    """JSON without Python's own NaN and Infinity."""
+    """Parse JSON, rejecting Python's NaN and Infinity."""
 
     def refuse(word: str) -> object:
         raise AssertionError(f"{word} is no JSON")
@@ -102,13 +102,13 @@ def test_the_case_worked_by_hand() -> None:
     # Cats rank: image 0 right, 2 wrong, 1 right: 1/2 · 1 + 1/2 · 2/3. Dogs: 1 right, 2 right.
     for row in range(3):
         assert values(found, row, "classification") == pytest.approx([5 / 6, 1, 11 / 12])
-    # Cat: hit, wrong, miss. Dog: hit (18 pixels beside), miss (19).
+    # Cat: hit, wrong, miss. Dog: hit (18 pixels away), miss (19).
     assert values(found, 0, "location") == pytest.approx([1 / 2, 1 / 2, 1 / 2])
     # The paper's points hit both cats.
     assert values(found, 1, "location") == pytest.approx([5 / 6, 1 / 2, 2 / 3])
-    # The centre is on the second cat only, which ranks third.
+    # The center is only on the second cat, which ranks third.
     assert values(found, 2, "location") == pytest.approx([1 / 2 * 1 / 3, 0, 1 / 12])
-    # 15 pixels are forgiven here, so the dog at 18 is missed.
+    # The tolerance is 15 pixels here, so the dog at 18 is missed.
     assert values(found, 0, "pointing") == pytest.approx([1 / 2, 0, 1 / 4])
     assert values(found, 1, "pointing") == pytest.approx([1, 0, 1 / 2])
     assert values(found, 2, "pointing") == pytest.approx([1 / 2, 0, 1 / 4])
@@ -248,17 +248,17 @@ def test_models_with_probabilities_are_asked_how_true_they_are() -> None:
 
 
 def boxes_by_hand() -> Detections:
-    """Boxes in the images of `by_hand`; none of a cat in 2 and 3, none of a dog in 0 and 3."""
+    """Boxes in the images of `by_hand`: no cats in 2 and 3, no dogs in 0 and 3."""
     return Detections.build(
         [0, 0, 1, 1, 2],
         [0, 0, 0, 1, 1],
         [0.9, 0.2, 0.8, 0.7, 0.6],
         [
             [10, 10, 110, 110],  # the cat
-            [300, 300, 400, 400],  # not the surest box of its class
-            [20, 100, 80, 300],  # beside the cat: its middle is 50 pixels off
+            [300, 300, 400, 400],  # not the highest-scoring box of its class
+            [20, 100, 80, 300],  # next to the cat: the center is 50 pixels off
             [400, 10, 490, 35],  # the upper half of the dog: overlap 0.5
-            [10, 300, 60, 329],  # the upper third of the dog: overlap 0.32, its middle on it
+            [10, 300, 60, 329],  # the upper third of the dog: overlap 0.32, with the center on the dog
         ],
     )
 
@@ -280,7 +280,7 @@ def test_a_detector_worked_by_hand() -> None:
     # Cats: hit, wrong (overlap 0), wrong. Dogs: the second overlaps by 0.32.
     assert values(found, 2, "box_ap_50") == [1 / 2, 1 / 2, 1 / 2]
     assert values(found, 2, "box_ap_30") == values(found, 2, "box_ap_10") == [1 / 2, 1, 3 / 4]
-    # The other rows are what they are without it, and the baseline ranks by the model.
+    # The other rows are unchanged, and the baseline ranks by the model.
     alone = evaluate([predictions], dataset, FAST)
     page = found.as_json()
     assert [page["rows"][place] for place in (0, 1, 3)] == alone.as_json()["rows"]
@@ -299,7 +299,7 @@ def test_a_detector_needs_no_model(tmp_path: Path) -> None:
     dataset = Dataset("on disk", CLASSES, tuple(samples))
     options = EvaluationOptions(resamples=20, box_iou=(0.75, 0.625), flavour="11point")
     detections = boxes_by_hand()
-    # Nothing at all is a detector, too.
+    # A detector without boxes is valid, too.
     found = evaluate([], dataset, options, detections={"boxes": detections, "none": Detections.build()})
     assert [row.name for row in found.rows] == [
         "boxes, surest box",
@@ -326,7 +326,7 @@ def test_a_detector_needs_no_model(tmp_path: Path) -> None:
     for key, per_class in wanted.items():
         np.testing.assert_allclose(values(found, 0, key)[:-1], per_class)
     assert values(found, 1, "location") == values(found, 1, "box_ap_75") == [0, 0, 0]
-    # The centre of the image is ranked by the first detector.
+    # The image center is ranked by the first detector.
     centre = location_ap(
         center_points(sizes, 2), sizes, objects, dataset.labels, scores, options=options.location
     )
@@ -354,7 +354,7 @@ def test_rows_of_ones_own_and_their_differences() -> None:
         for mode in ("fused", "paper")
     )
     for row, mode, metrics in zip(found.rows, ("fused", "paper"), (fused, paper)):
-        # As text, where NaN is NaN.
+        # Compared as text, in which NaN equals NaN.
         assert repr(Row(f"model, {mode}", intervals(metrics, FAST))) == repr(row)
     assert list(fused) == list(MEASURES)
     for key, metric in fused.items():

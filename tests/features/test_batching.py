@@ -1,4 +1,4 @@
-"""Pieces go together by their keys, results come back in order, and memory is a few windows."""
+"""Items are grouped by key, results are in order, and memory is limited to a few windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of the feature cache: there and back, and every way in which one can be wrong."""
+"""Files of the feature cache: writing, reading, and all kinds of damage."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class TestNames:
     @settings(max_examples=200)
     @given(st.floats(0.02, 20), st.floats(-2e-4, 2e-4))
     def test_near_scales_do_not_share_an_entry(self, scale: float, step: float) -> None:
-        # 1.00099 and 1.00101 give canvases of 500 and 501 pixels.
+        # 1.00099 and 1.00101 yield canvases of 500 and 501 pixels.
         cache = FeatureCache(Path("cache"))
         near = scale + step
         assert (cache.entry_path("ab", scale) == cache.entry_path("ab", near)) == (scale == near)

@@ -22,7 +22,7 @@ def test_canvases_have_the_order_of_the_scales(world: World) -> None:
 
 
 def test_a_canvas_does_not_depend_on_the_other_scales(world: World, tmp_path: Path) -> None:
-    """Not even where a JPEG file is decoded at a reduced size."""
+    """This also holds if a JPEG file is decoded at a reduced size."""
     rng = np.random.default_rng(1)
     path = tmp_path / "large.jpg"
     Image.fromarray(rng.integers(0, 256, (3000, 4000, 3), dtype=np.uint8)).save(path)

@@ -1,4 +1,4 @@
-"""The feature cache: right numbers, made once, and safe to interrupt, share and damage."""
+"""Feature extraction: correct values, computed once, and robust to interruption, sharing and damage."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class TestNumbers:
 
 
 class TestInBatches:
-    """As on a GPU: canvases of one shape run together, whatever the image and the scale."""
+    """As on a GPU, canvases of equal shape run together, regardless of image and scale."""
 
     def test_features_are_those_of_one_by_one(self, world: World, batched: World) -> None:
         made = batched.extract()
@@ -90,7 +90,7 @@ class TestInBatches:
                 found, wanted = made.get(index, scale), one_by_one.get(index, scale)
                 assert found.dtype == np.float16
                 assert found.shape == wanted.shape
-                # Neighbours in half precision, where sums are taken in another order.
+                # Adjacent values in half precision, because sums are computed in a different order.
                 np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=2e-3, atol=1e-4)
 
     def test_a_second_time_the_network_rests(self, batched: World) -> None:
@@ -174,7 +174,7 @@ class TestInterruption:
         world.network.stop_at = 5
         with pytest.raises(KeyboardInterrupt):
             world.extract()
-        # What was computed was also kept: the first five of twelve.
+        # The computed features were stored: the first five of twelve.
         assert len(world.entries()) == 5
         world.network.stop_at = None
         made = world.extract()
@@ -234,7 +234,7 @@ class TestDamage:
             match=rf"{entry.name}: the cached features are missing or damaged; delete the file",
         ):
             cells_of(made, 5, 0.5)
-        # The mend that the message names.
+        # The fix in the message.
         entry.unlink(missing_ok=True)
         assert cells_of(world.extract(), 5, 0.5).shape == cells_of(made, 5, 0.5).shape
 
@@ -275,7 +275,7 @@ class TestMistakes:
         ):
             world.extract()
         assert world.network.calls == calls
-        # Two bytes a value, to the byte.
+        # Exactly two bytes per value.
         monkeypatch.setattr(shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values))
         world.extract()
         assert world.network.calls == 2 * calls
@@ -283,7 +283,7 @@ class TestMistakes:
     def test_int8_takes_half_of_the_room(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         made = world.extract()
         values = sum(cells_of(made, index, scale).size for index in range(6) for scale in SCALES)
-        needed = values + 6 * len(SCALES) * 5 * 4  # and a scale for each of five channels
+        needed = values + 6 * len(SCALES) * 5 * 4  # and a scale per channel, five in total
         usage = type(shutil.disk_usage("/"))
         monkeypatch.setattr(shutil, "disk_usage", lambda _place: usage(10**9, 0, needed - 1))
         with pytest.raises(FreelocError, match="GB free; choose another cache folder or train without"):

@@ -32,7 +32,7 @@ def patches(seed: int = 0) -> Patches:
 
 
 class Counted:
-    """A network that counts how often it is asked, and can be stopped."""
+    """A network that counts its calls, and can be stopped."""
 
     def __init__(self, network: Network) -> None:
         self._network = network

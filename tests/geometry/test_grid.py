@@ -19,7 +19,7 @@ fractions = st.floats(0, 1)
 
 
 def centers(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """x of the valid columns and y of the valid rows in the image, from the definitions alone.
+    """Return x of the valid columns and y of the valid rows in the image, computed from the definitions.
 
     The image was stretched to the content, so a canvas position is multiplied by image / content.
     """
@@ -44,7 +44,7 @@ def axes(grid: Grid) -> list[tuple[int, int, int, int]]:
 
 
 def cells_of_a_convolution(layout: CellLayout, side: int) -> int:
-    """How many cells a real layer with the layout's stride and window gives."""
+    """Return the number of cells that a real layer with the layout's stride and window computes."""
     kernel = layout.window or layout.stride
     if side < kernel:
         return 0
@@ -54,7 +54,7 @@ def cells_of_a_convolution(layout: CellLayout, side: int) -> int:
 class TestKnownNumbers:
     @pytest.mark.parametrize(("side", "cells"), [(256, 2), (2048, 58), (1024, 26), (224, 1), (255, 1)])
     def test_the_papers_windows(self, side: int, cells: int) -> None:
-        # Section 3: 256×256 pixels give a 2×2 map and 2048×1024 pixels one of 58×26.
+        # Section 3: 256×256 pixels yield a 2×2 map, and 2048×1024 pixels a map of 58×26.
         assert ALEXNET.cells(side) == cells
 
     def test_nothing_fits_on_less_than_a_window(self) -> None:
@@ -64,7 +64,7 @@ class TestKnownNumbers:
         grid = Pyramid((1.0,)).grid(Size(1000, 600), 1.0, PADDED)
         assert (grid.content, grid.canvas) == (Size(500, 300), Size(512, 320))
         assert (grid.rows, grid.cols) == (10, 16)
-        # Centres at 31.5, 63.5, …: the last on 300 pixels is 287.5, the last on 500 is 479.5.
+        # Centers at 31.5, 63.5, …: the last one on 300 pixels is 287.5, the last one on 500 is 479.5.
         assert (grid.valid_rows, grid.valid_cols) == (9, 15)
         np.testing.assert_allclose(grid.to_image([[0, 0], [8, 14]]), [[63, 63], [959, 575]])
         assert grid.cell_size == (64, 64)
@@ -99,7 +99,7 @@ class TestCanvas:
                 assert canvas >= content
                 assert canvas % grid.layout.stride == 0
             else:
-                # Windows that would not lie wholly on the paper's square are not looked at, in either padding.
+                # Windows that would not lie entirely on the paper's square are ignored, with either padding.
                 assert canvas >= grid.layout.window
                 unseen = content - (grid.layout.stride * (cells - 1) + grid.layout.window)
                 assert unseen < grid.layout.stride
@@ -201,7 +201,7 @@ class TestPositions:
 
 
 def grid_sampled(values: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-    """Values at fractional rows and columns, the nearest held outside, by torch's grid_sample."""
+    """Return values at fractional rows and columns, constant beyond the border, using torch's grid_sample."""
     height, width = values.shape
     y = torch.from_numpy((2 * rows + 1) / height - 1)[:, None].expand(len(rows), len(cols))
     x = torch.from_numpy((2 * cols + 1) / width - 1)[None].expand(len(rows), len(cols))
@@ -284,7 +284,7 @@ class TestSampling:
         cell_x, cell_y = centers(grid)
         x = (np.arange(lattice.cols) + 0.5) * grid.image_size.width / lattice.cols
         y = (np.arange(lattice.rows) + 0.5) * grid.image_size.height / lattice.rows
-        # In units of the image, so that float32 is fine enough.
+        # Relative to the image, so that float32 is precise enough.
         unit = 1 / grid.image_size.longest
         values = unit * (a * cell_x[None] + b * cell_y[:, None])
         weights_y, weights_x = grid.sampling_weights(lattice)
@@ -295,7 +295,7 @@ class TestSampling:
 
 
 def image_boxes(grid: Grid, data: st.DataObject) -> np.ndarray:
-    """One to five boxes on the image, thin and whole ones among them."""
+    """One to five boxes on the image, including thin boxes and boxes of the whole image."""
     ends = st.lists(fractions, min_size=2, max_size=2).map(sorted)
     pairs = data.draw(st.lists(st.tuples(ends, ends), min_size=1, max_size=5))
     corners = [(x[0], y[0], x[1], y[1]) for x, y in pairs]

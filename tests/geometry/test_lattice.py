@@ -22,7 +22,8 @@ def test_steps_are_about_as_asked(size: Size, step: float) -> None:
     pixels = step * max(size.width, size.height) / 500
     for side, count in ((size.width, lattice.cols), (size.height, lattice.rows)):
         assert count >= 1
-        # Rounding to a whole number of steps moves a step by at most a factor of 1.5, but for thin strips.
+        # Rounding to an integer number of steps changes a step by at most a factor of 1.5, except for thin
+        # strips.
         assert count == 1 or 2 / 3 <= (side / count) / pixels <= 2
 
 
@@ -48,5 +49,5 @@ def test_upsampling_agrees_with_torch(height: int, width: int, rows: int, cols: 
     wanted = functional.interpolate(
         torch.from_numpy(values)[None, None], (height, width), mode="bilinear", align_corners=False
     )
-    # Torch works out positions in float32, hence the tolerance.
+    # Torch computes positions in float32, hence the tolerance.
     np.testing.assert_allclose(weights_y @ values @ weights_x.T, wanted[0, 0].numpy(), atol=2e-4)

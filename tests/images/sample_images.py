@@ -1,4 +1,4 @@
-"""Images and PNG files that several test modules build."""
+"""Images and PNG files used by several test modules."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def scene(width: int = 48, height: int = 32) -> np.ndarray:
 
 
 def stored(upright: np.ndarray, orientation: int) -> np.ndarray:
-    """How a camera stores an upright image under an EXIF orientation.
+    """Return an upright image as a camera stores it with an EXIF orientation.
 
-    Written from the EXIF standard's wording: where the stored row 0 and column 0 lie in the upright image.
+    Based on the wording of the EXIF standard: where the stored row 0 and column 0 lie in the upright image.
     """
     row0_col0 = {
         1: lambda a: a,  # top, left

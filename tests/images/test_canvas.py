@@ -108,7 +108,7 @@ class TestLoadCanvases:
         self, tmp_path: Path, orientation: int
     ) -> None:
         rng = np.random.default_rng(0)
-        # Detail of every size, as images have it.
+        # Detail of every size, as in real images.
         layers = [rng.normal(0, 18, (1500 // n + 1, 2000 // n + 1, 3)) for n in (2, 8, 32, 128)]
         sizes = [
             np.stack([np.kron(layer[..., c], np.ones((n, n)))[:1500, :2000] for c in range(3)], axis=-1)

@@ -44,7 +44,8 @@ def test_the_end_of_a_thumbnail_does_not_count() -> None:
 
 @given(st.integers(2, len(JPEG)), st.binary(max_size=40))
 def test_every_jpeg_that_decodes_passes(length: int, tail: bytes) -> None:
-    # Truncated, or whole and followed by something. A decoder may accept other bytes in place of the end.
+    # Truncated, or complete and followed by other data. A decoder may accept other bytes instead of the end
+    # marker.
     data = JPEG[:length] if length < len(JPEG) else JPEG + tail
     try:
         Image.open(io.BytesIO(data)).load()

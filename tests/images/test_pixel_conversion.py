@@ -85,8 +85,9 @@ def test_cmyk_jpeg_is_inverted_as_adobe_does(tmp_path: Path) -> None:
 
 
 def test_ycck_jpeg(tmp_path: Path) -> None:
-    # Adobe's YCCK is C, M, Y as if they were R, G, B, turned to YCbCr, with an inverted K. Pillow writes no
-    # YCCK: the planes go out as a CMYK file (which inverts them), whose Adobe flag is then set from 0 to 2.
+    # Adobe's YCCK converts C, M, Y to YCbCr as if they were R, G, B, with an inverted K. Pillow cannot write
+    # YCCK, so the planes are written as a CMYK file (which inverts them), whose Adobe flag is then changed
+    # from 0 to 2.
     wanted = Image.new("RGB", (16, 16), (200, 40, 90))
     luma, blue, red = Image.eval(wanted, lambda v: 255 - v).convert("YCbCr").split()
     turned = [Image.eval(plane, lambda v: 255 - v) for plane in (luma, blue, red)]

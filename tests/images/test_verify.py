@@ -37,7 +37,7 @@ def halved(path: Path) -> Path:
 
 
 def scratched(path: Path) -> Path:
-    """An image whose header and end are whole."""
+    """An image whose header and end are intact."""
     data = bytearray(saved_image(path).read_bytes())
     middle = len(data) // 2
     data[middle : middle + 200] = b"\xff" * 200

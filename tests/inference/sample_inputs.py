@@ -21,14 +21,14 @@ def assert_same(found: Localization, wanted: Localization) -> None:
 
 
 def noise(width: int, height: int, seed: int = 0) -> np.ndarray:
-    """Coarse coloured patches: every part of the image looks different."""
+    """An image of coarse colored patches, in which every part looks different."""
     rng = np.random.default_rng(seed)
     patches = rng.integers(0, 256, (max(1, height // 40), max(1, width // 40), 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(patches).resize((width, height), Image.Resampling.NEAREST))
 
 
 class EndlessImages:
-    """Images without end, and how many were taken."""
+    """An endless stream of images, which counts the requested ones."""
 
     taken = 0
 

@@ -45,7 +45,7 @@ def random_maps(seed: int, size: Size, scales: tuple[float, ...], layout: CellLa
 
 
 def cell_positions(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """x of the valid columns and y of the valid rows, held within the image, from first principles."""
+    """Return x of the valid columns and y of the valid rows, clipped to the image, from first principles."""
     stride, offset = grid.layout.stride, grid.layout.offset
     x = (offset + stride * np.arange(grid.valid_cols)) * grid.image_size.width / grid.content.width
     y = (offset + stride * np.arange(grid.valid_rows)) * grid.image_size.height / grid.content.height
@@ -53,7 +53,7 @@ def cell_positions(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 
 
 def blob(grid: Grid, at: tuple[float, float]) -> ScoreMap:
-    """A map that falls with the distance of each cell's position from a point of the image."""
+    """A map that decreases with the distance of each cell from a point in the image."""
     x, y = cell_positions(grid)
     distance = np.hypot(x[None] - at[0], y[:, None] - at[1])
     unit = grid.image_size.longest / 500 * 25

@@ -1,4 +1,4 @@
-"""Boxes around what maps show, held against brute force and against masks with known answers."""
+"""Boxes around the high regions of maps, compared with brute force and with known masks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def boxes_of(seen: Localization, levels: float | list[float] = DEFAULT_BOX_THRES
 
 
 def flooded(values: np.ndarray, floor: float) -> set[tuple[float, tuple[int, int, int, int]]]:
-    """Height and edges of every connected part, by walking from place to place."""
+    """Return the peak and edges of every connected region, found by walking from cell to cell."""
     left = {(int(r), int(c)) for r, c in np.argwhere(values >= floor)}
     parts = set()
     while left:
@@ -74,7 +74,7 @@ def test_components_at_every_floor(values: np.ndarray, floors: list[float]) -> N
 
 
 def hill(shape: tuple[int, int], box: tuple[int, int, int, int], height: float) -> np.ndarray:
-    """A map that is high inside a box and falls off around it."""
+    """A map that is high inside a box and decreases around it."""
     rows, cols = np.indices(shape)
     x1, y1, x2, y2 = box
     away = np.maximum(

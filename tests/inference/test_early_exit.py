@@ -17,7 +17,7 @@ from freeloc.inference.localizer import Localizer
 def test_decided_images_skip_the_remaining_scales(
     tiny_run: Path, tiny_scenes: Dataset, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    """One at a time, many, and many in batches: all continue with the same images, and find the same."""
+    """One at a time, many, and many in batches: the same images continue, with the same results."""
     paths = [sample.path for sample in tiny_scenes]
     options: dict[str, Any] = {"runtime": "torch", "precision": "float32"}
     first = Localizer.load(tiny_run, scales=(0.7, 1.4), **options)

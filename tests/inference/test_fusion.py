@@ -1,4 +1,4 @@
-"""Scores, points and fused maps, each against a slow computation written out cell by cell."""
+"""Scores, points and fused maps, each compared with a slow computation cell by cell."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ from tests.inference.synthetic_maps import (
 
 
 def reach(grid: Grid, at: tuple[float, float]) -> tuple[float, float]:
-    """How far the nearest cell may lie from a point: half a cell, or more where no cell reaches."""
+    """Return the maximum distance of the nearest cell from a point: half a cell, or more beyond the outermost
+    cells."""
     bounds = []
     for positions, place, pixels in zip(
         cell_positions(grid),
@@ -48,11 +49,11 @@ def reach(grid: Grid, at: tuple[float, float]) -> tuple[float, float]:
 
 
 def fused_reach(grids: Sequence[Grid], at: tuple[float, float], lattice: Lattice) -> Float64Array:
-    """How far along x and y the fused point may lie from the blob's place.
+    """Return the maximum distance along x and y of the fused point from the blob's position.
 
-    Each scale's map falls on both sides of its own nearest cell, so the sum's maximum lies among those cells:
-    no farther than the coarsest scale's, but for a step of the raster. Where the middle of the image
-    lies beyond the outermost cells of every scale, the map is flat there and the middle is given.
+    The map of each scale decreases on both sides of its nearest cell, so the maximum of the sum lies among these
+    cells: no farther than that of the coarsest scale, apart from a step of the raster. If the image center lies
+    beyond the outermost cells of every scale, the map is flat there and the point is the center.
     """
     bounds: Float64Array = np.max([reach(grid, at) for grid in grids], axis=0)
     middle = (lattice.image_size.width / 2, lattice.image_size.height / 2)
@@ -100,7 +101,8 @@ class TestAKnownPlaceComesBack:
         grids = Pyramid(scales).grids(size, layout)
         maps = [blob(grid, at) for grid in grids]
         slack = 1e-4 * size.longest
-        # The paper's way takes the cell nearest of all scales: no farther than the finest scale's nearest.
+        # Mode "paper" returns the nearest cell over all scales, which is no farther than that of the finest
+        # scale.
         (found,) = localize(maps, ("blob",), mode="paper")
         finest = min(math.hypot(*reach(grid, at)) for grid in grids)
         assert math.hypot(found.x - at[0], found.y - at[1]) <= finest + slack
@@ -140,7 +142,7 @@ class TestScores:
         for k, score in enumerate(result.scores):
             means = [math.fsum(map(float, part.values[k].ravel())) / part.values[k].size for part in maps]
             assert score == pytest.approx(math.fsum(means) / len(means), rel=1e-5, abs=1e-5)
-        # Pooling decides the score, not the place.
+        # Pooling determines the score, not the position.
         np.testing.assert_array_equal(result.points, localize(maps, CLASSES).points)
 
 
@@ -164,7 +166,8 @@ class TestThePapersWay:
 
 
 def slow_fused(maps: list[ScoreMap], lattice: Lattice, combine: str) -> np.ndarray:
-    """Raster values one by one: bilinear reading of every scale, then mean of the halved score's logistic, or maximum."""
+    """Compute raster values one by one: bilinear samples of every scale, then the mean sigmoid of half the score,
+    or the maximum."""
     fused = np.empty((len(maps[0].values), lattice.rows, lattice.cols))
     for (k, r, c), _ in np.ndenumerate(fused):
         x = (c + 0.5) * lattice.image_size.width / lattice.cols
@@ -215,7 +218,7 @@ class TestMaps:
         np.testing.assert_allclose(result.maps, slow_fused(maps, result.lattice, "max"), atol=2e-5)
 
     def test_of_equal_places_the_one_nearest_the_middle_is_the_point(self) -> None:
-        # All of a map at one height: scores past float32's logistic, say.
+        # A constant map, for example of scores at which the sigmoid saturates in float32.
         (grid,) = Pyramid((1.0,)).grids(Size(500, 400), PADDED)
         values = np.full((1, grid.valid_rows, grid.valid_cols), 40, np.float32)
         (found,) = localize([ScoreMap.of(values, grid)], ("blob",))

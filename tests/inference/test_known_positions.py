@@ -1,4 +1,4 @@
-"""From pixels to a point: an object painted at a known place comes back from there, through all that lies between."""
+"""Points of objects painted at known positions, through the whole pipeline from pixels to points."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 
 OBJECT = 8
-"""Side of the painted square, in pixels of the 500-normalised image."""
+"""Side of the painted square, in pixels of the image at scale 1."""
 
 
 class Brightness(Backbone):
-    """Cell (i, j) is the mean brightness of its own 32×32 pixels."""
+    """A backbone in which cell (i, j) is the mean brightness of its 32×32 pixels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ def looking(scales: tuple[float, ...], mode: LocationMode, square: bool) -> Loca
 
 
 def painted(size: Size, across: float, down: float) -> tuple[np.ndarray, np.ndarray]:
-    """A dark image with a bright square, and where the square's middle is."""
+    """Return a dark image with a bright square, and the position of the square's center."""
     side = max(1, round(OBJECT * size.longest / 500))
     width, height = min(side, size.width), min(side, size.height)
     left, top = round(across * (size.width - width)), round(down * (size.height - height))
@@ -76,7 +76,7 @@ def painted(size: Size, across: float, down: float) -> tuple[np.ndarray, np.ndar
 
 
 def reach(grid: Grid, place: Float64Array) -> Float64Array:
-    """Half a cell each way; more in the strip along a border where no cell looks from."""
+    """Return the tolerance: half a cell in each direction, or more in the strip along a border without cells."""
     ratio = np.array(
         [grid.image_size.width / grid.content.width, grid.image_size.height / grid.content.height]
     )
@@ -84,13 +84,14 @@ def reach(grid: Grid, place: Float64Array) -> Float64Array:
     for axis, count in enumerate((grid.valid_cols, grid.valid_rows)):
         centres = (16 + 32 * np.arange(count)) * ratio[axis]
         found.append(max(16 * ratio[axis], float(np.abs(centres - place[axis]).min())))
-    # The resized square's edges are smoothed over a pixel or two of the canvas.
+    # The edges of the resized square are smoothed over one or two canvas pixels.
     bounds: Float64Array = np.array(found) + 2 * ratio
     return bounds
 
 
 def is_seen(grid: Grid, place: np.ndarray) -> bool:
-    """Whether the square begins before the last valid cell ends: a strip of up to half a cell shows in none."""
+    """Return whether the square begins before the last valid cell ends; a strip of up to half a cell is in no
+    cell."""
     ratio = np.array(
         [grid.image_size.width / grid.content.width, grid.image_size.height / grid.content.height]
     )
@@ -120,7 +121,7 @@ class TestOneScale:
         assert (np.abs(point - place) <= reach(grid, place)).all()
 
     def test_half_a_cell_is_no_wide_gate(self) -> None:
-        # Over the whole image the middle of it, and a mirrored axis, are caught.
+        # Positions over the whole image reveal a constant center or a mirrored axis.
         size = Size(641, 427)
         for across, down in ((0.2, 0.8), (0.9, 0.4)):
             _image, place = painted(size, across, down)
@@ -145,7 +146,7 @@ class TestAllScales:
     def test_it_is_told_in_the_upright_image(self, orientation: int) -> None:
         image, place = painted(Size(431, 287), 0.8, 0.3)
         upright = Image.fromarray(image)
-        # What a camera held that way stores: the turn that the orientation asks for, undone.
+        # The pixels as stored by a camera, with the rotation of the orientation undone.
         undo = {
             2: Image.Transpose.FLIP_LEFT_RIGHT,
             3: Image.Transpose.ROTATE_180,

@@ -1,4 +1,4 @@
-"""The localizer: what it accepts, what it returns, and that both runtimes agree."""
+"""The localizer: inputs, results, and agreement of both runtimes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.inference.sample_inputs import EndlessImages, assert_same, noise
 
 
 def assert_sound(result: Localization, size: Size) -> None:
-    """What holds for every image, however odd."""
+    """Check properties that hold for every image."""
     assert result.image_size == size
     assert result.scores.shape == (len(result.classes),)
     for values in (result.scores, result.points, result.responses, result.maps):
@@ -58,7 +58,7 @@ def test_exif_rotation_gives_upright_coordinates(
     tiny_localizer: Localizer, tmp_path: Path, orientation: int
 ) -> None:
     upright = noise(300, 170, seed=orientation)
-    # What a camera stores: the turn the EXIF tag names brings it back upright.
+    # The pixels as stored by a camera; the rotation in the EXIF tag makes the image upright.
     turns = {3: 2, 6: 1, 8: -1}
     stored = Image.fromarray(np.ascontiguousarray(np.rot90(upright, turns[orientation])))
     exif = Image.Exif()
@@ -105,7 +105,7 @@ def test_many_takes_images_only_as_they_are_needed(tiny_localizer: Localizer) ->
     assert images.taken == 0
     for done in range(1, 9):
         next(results)
-        # However many went by, only a handful wait: decoding runs a few ahead, never away.
+        # Only a few images are decoded ahead, regardless of their total number.
         assert done <= images.taken <= done + 10
     results.close()
 
@@ -260,9 +260,9 @@ def test_both_runtimes_agree_in_float32(
 def test_bfloat16_finds_the_same_places(
     tiny_run: Path, tiny_localizer: Localizer, tiny_training: Dataset, tiny_scenes: Dataset
 ) -> None:
-    """At least 95% of the points of tagged classes, but for ties, lie within one cell of float32's.
+    """At least 95% of the points of tagged classes, except ties, lie within one cell of those in float32.
 
-    A tie: in the float32 map the bfloat16 point's value is within 0.05 (of 1) of the highest.
+    In a tie, the value of the float32 map at the bfloat16 point is within 0.05 (of 1) of its maximum.
     """
     half = Localizer.load(tiny_run, runtime="openvino", precision="bfloat16")
     near, ties, deviations, spread = [], [], [], []

@@ -16,11 +16,11 @@ from tests.inference.sample_inputs import EndlessImages, noise
 
 @pytest.fixture(scope="module")
 def batched(tiny_run: Path) -> Localizer:
-    """As on a GPU: torch, and three canvases of one shape at once."""
+    """Torch with three canvases of equal shape at once, as on a GPU."""
     return Localizer.load(tiny_run, runtime="torch", precision="float32", batch=3)
 
 
-# Uprights, landscapes and squares in no order; some share a canvas at one scale and not at the other.
+# Portrait, landscape and square images in random order; some share a canvas shape at only one scale.
 MIXED = [(90, 60), (60, 90), (92, 61), (50, 50), (90, 60), (300, 200), (61, 90), (52, 50), (90, 59), (7, 3)]
 
 
@@ -73,7 +73,7 @@ def test_in_batches_images_are_taken_a_few_windows_ahead(batched: Localizer) -> 
     results = batched.predict_many(images)
     assert images.taken == 0
     window, threads = 2 * 3, 2
-    # Results to be placed, two windows in work and one that is read out, and what is decoded ahead.
+    # Results to be ordered, two windows in progress, one window being yielded, and images decoded ahead.
     most = (4 * threads + 1) + 3 * window + (2 * threads + 1) + 1
     for done in range(1, 61):
         next(results)

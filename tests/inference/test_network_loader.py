@@ -49,7 +49,7 @@ def test_a_calibration_is_used_however_the_model_is_run(tiny_run: Path, tmp_path
     model.with_header(calibration=own).save(place)
     image = noise(90, 60)
     plain = Localizer.load(tiny_run, runtime="torch").predict(image)
-    # The first time the network is traced; the second it is run from its kept graph, without the model.
+    # The network is traced the first time; the second time, it runs from its cached graph, without the model.
     first = Localizer.load(place, runtime="openvino")
     ways = [Localizer.load(place, runtime="torch"), first]
     found = [way.predict(image) for way in ways]
@@ -63,7 +63,7 @@ def test_a_calibration_is_used_however_the_model_is_run(tiny_run: Path, tmp_path
         assert result.thresholds.tolist() == list(own.thresholds)
         np.testing.assert_allclose(result.scores, plain.scores, atol=0.2)
     assert again.decision.calibration == own
-    # A copy keeps it.
+    # A copy uses the cached graph, too.
     again.save(tmp_path / "copy.safetensors")
     assert Model.load(tmp_path / "copy.safetensors").header.calibration == own
 
@@ -121,7 +121,7 @@ def test_the_second_start_needs_no_torch_and_gives_the_same(
     tiny_run: Path, tiny_localizer: Localizer, tiny_scenes: Dataset
 ) -> None:
     image = tiny_scenes.samples[0].path
-    wanted = tiny_localizer.predict(image)  # traces the graph and keeps it
+    wanted = tiny_localizer.predict(image)  # traces the graph and caches it
     command = [sys.executable, "-c", WITHOUT_TORCH, str(tiny_run), str(image)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -149,7 +149,7 @@ def test_another_head_has_a_graph_of_its_own(tiny_run: Path, tmp_path: Path) -> 
     model.save(tmp_path / "other.safetensors")
     image = noise(200, 150)
     one = Localizer.load(tiny_run, precision="float32").predict(image)
-    for _ in range(2):  # traced, then kept
+    for _ in range(2):  # traced, then cached
         other = Localizer.load(tmp_path / "other.safetensors", precision="float32").predict(image)
         np.testing.assert_allclose(other.scores, one.scores + 1.0, atol=1e-4)
 

@@ -1,4 +1,4 @@
-"""Options of prediction: what they accept, and the scales and precision that follow from them."""
+"""Options of prediction: valid values, and the resulting scales and precision."""
 
 from __future__ import annotations
 

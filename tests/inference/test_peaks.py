@@ -1,4 +1,4 @@
-"""Peaks of maps that are given as they are, against slow searches and scipy."""
+"""Peaks of arbitrary maps, compared with slow searches and scipy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ law = settings(max_examples=40)
 
 
 def on_raster(values: np.ndarray, size: Size, mode: LocationMode = "fused") -> Localization:
-    """A result whose one map is given as it is."""
+    """A result with one given map."""
     lattice = Lattice(size, *values.shape)
     best = np.unravel_index(values.argmax(), values.shape)
     return Localization(
@@ -50,7 +50,7 @@ class TestPeaks:
     def test_two_blobs_are_found_strongest_first(self) -> None:
         result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
         first, second = result.peaks("blob")
-        # Raster steps are 10 pixels; column 45 is centred at 455.
+        # Raster steps are 10 pixels; the center of column 45 is at 455.
         assert (first.x, first.y, first.value) == pytest.approx((455, 285, 0.9))
         assert (second.x, second.y, second.value) == pytest.approx((125, 105, 0.6))
 
@@ -67,7 +67,7 @@ class TestPeaks:
         assert len(result.peaks("blob", relative_threshold=0.89)) == 1
 
     def test_distance_is_in_normalised_pixels(self) -> None:
-        # The peaks lie hypot(330, 180) = 375.9 pixels apart: 313.2 at 500 pixels.
+        # The peaks are hypot(330, 180) = 375.9 pixels apart, or 313.2 at scale 1.
         result = on_raster(two_blobs(0.6, 0.9), Size(600, 400))
         assert len(result.peaks("blob", min_distance=313)) == 2
         assert len(result.peaks("blob", min_distance=314)) == 1
@@ -119,7 +119,7 @@ class TestPeaks:
     @law
     @given(st.integers(0, 9999), st.integers(1, 12), st.integers(1, 12), st.integers(2, 4))
     def test_every_flat_is_one_peak_or_none(self, seed: int, rows: int, cols: int, heights: int) -> None:
-        # Few heights make many flats. Scipy finds them: parts of one height that nothing higher touches.
+        # Few distinct values yield many plateaus. Scipy finds those that are not adjacent to a higher value.
         values = np.random.default_rng(seed).integers(1, heights + 1, (rows, cols))
         result = on_raster(values, Size(10 * cols, 10 * rows))
         everywhere = np.ones((3, 3))
@@ -138,7 +138,7 @@ class TestPeaks:
         assert all(sum(cell in part for cell in found) == 1 for part in wanted)
 
     def test_nothing_between_two_peaks_is_left_out(self) -> None:
-        # Every local maximum far enough from stronger ones is given, as a slow search finds them.
+        # Every local maximum far enough from higher ones is returned, in agreement with a slow search.
         rng = np.random.default_rng(2)
         values = rng.random((15, 20))
         result = on_raster(values, Size(200, 150))

@@ -40,7 +40,7 @@ class TestClasses:
         values = np.zeros((3, grid.valid_rows, grid.valid_cols), np.float32)
         values += np.array([0.0, 3.0, -1.0], np.float32)[:, None, None]
         result = localize([ScoreMap.of(values, grid)], CLASSES)
-        # logistic(0) is exactly one half, and the threshold is reached by being equal to it.
+        # logistic(0) is exactly one half, which reaches the threshold.
         assert [found.name for found in result.present()] == ["dog", "cat"]
         assert [found.name for found in result.present(0.51)] == ["dog"]
         assert [found.name for found in result.present(0.0)] == ["dog", "cat", "bus"]
@@ -59,7 +59,7 @@ class TestClasses:
         np.testing.assert_array_equal(result.thresholds, [0.25, 0.5, 0.75])
         assert [found.threshold for found in result] == [0.25, 0.5, 0.75]
         assert [found.probability for found in result] == result.probabilities.tolist()
-        # 50 and 55 are both certain; the order is that of the log-odds.
+        # 50 and 55 both have probability 1; the order is that of the log-odds.
         assert [found.name for found in result.ranked()] == ["bus", "dog", "cat"]
         assert [found.name for found in result.present()] == ["bus", "dog", "cat"]
         assert [found.name for found in result.present(0.3)] == ["bus", "dog"]
@@ -170,7 +170,7 @@ class TestPeaks:
 
     @pytest.mark.parametrize("mode", ["fused", "paper"])
     def test_flat_borders_make_no_peaks_of_their_own(self, mode: LocationMode) -> None:
-        # Beyond the outermost cells a map is flat: with large windows, wide corners of one height.
+        # Beyond the outermost cells, a map is flat; with large windows, it has wide constant corners.
         (grid,) = Pyramid((1.0,)).grids(Size(500, 500), CellLayout(32, 112.0, 224))
         (peak,) = localize([blob(grid, (240, 240))], ("blob",), mode=mode).peaks(
             "blob", relative_threshold=0.01

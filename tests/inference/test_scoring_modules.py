@@ -1,4 +1,4 @@
-"""The search in the runtime against the same steps in NumPy."""
+"""The scoring modules in the runtime, compared with equivalent NumPy code."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TestAgainstNumPy:
         lattice = fusion_lattice(size)
         search = new_search(seed)
         features = torch.randn(1, 5, grid.rows, grid.cols)
-        # Padding shouts: a maximum over all cells would be found out.
+        # Padding has high scores, so a maximum over all cells would be detected.
         features[:, :, grid.valid_rows :] *= 100
         features[:, :, :, grid.valid_cols :] *= 100
         with torch.no_grad():
@@ -80,7 +80,7 @@ class TestAgainstNumPy:
         np.testing.assert_array_equal(one.scores, other.scores)
         np.testing.assert_allclose(one.maps, other.maps, atol=1e-5)
         np.testing.assert_allclose(one.points, other.points)
-        # Another raster than the one it was made for is sampled from the raw maps.
+        # A different raster is sampled from the raw maps.
         coarse = localize(ready, ("a", "b", "c"), step=60.0)
         np.testing.assert_array_equal(coarse.maps, localize(raw, ("a", "b", "c"), step=60.0).maps)
 

@@ -1,4 +1,4 @@
-"""Atomic writing of files."""
+"""Atomic file writes."""
 
 from __future__ import annotations
 

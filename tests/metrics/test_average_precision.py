@@ -31,7 +31,7 @@ law = settings(max_examples=50)
 def reference_ap(
     confidence: Sequence[float], hits: Sequence[bool], n_positives: int, flavour: APFlavour
 ) -> Fraction | None:
-    """The rules of the VOC devkit and of scikit-learn, in exact fractions and the most obvious loops."""
+    """The rules of the VOC devkit and of scikit-learn, with exact fractions and simple loops."""
     if n_positives == 0:
         return None
     curve = []
@@ -64,9 +64,9 @@ flavours = st.sampled_from(FLAVOURS)
 SCORES = [0.9, 0.8, 0.7, 0.6, 0.5]
 LABELS = [-1, 1, 1, -1, 1]
 BY_HAND = {
-    # recall grows by 1/3 at ranks 2, 3 and 5, each time under the precision read there
+    # recall increases by 1/3 at ranks 2, 3 and 5, each time at the precision there
     "step": Fraction(1, 3) * (Fraction(1, 2) + Fraction(2, 3) + Fraction(3, 5)),
-    # the same steps under the raised precision
+    # the same steps at the raised precision
     "area": Fraction(1, 3) * (Fraction(2, 3) + Fraction(2, 3) + Fraction(3, 5)),
     # recalls 0 to 0.6 (seven levels) are reached at 2/3, recalls 0.7 to 1 (four levels) at 3/5
     "11point": (7 * Fraction(2, 3) + 4 * Fraction(3, 5)) / 11,
@@ -80,8 +80,8 @@ def test_hand_worked_ranking(flavour: APFlavour) -> None:
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_hand_worked_missed_positive(flavour: APFlavour) -> None:
-    # Two right predictions ranked first and second, two more positives that nothing found: precision 1 up to
-    # recall 1/2. Both areas are 1/2; of the eleven levels, 0 to 0.5 (six) are reached.
+    # Two correct predictions ranked first and second, and two missed positives: precision 1 up to recall 1/2.
+    # Both areas are 1/2; of the eleven levels, 0 to 0.5 (six) are reached.
     expected = 6 / 11 if flavour == "11point" else 1 / 2
     assert ranked_average_precision([2.0, 1.0], [True, True], 4, flavour) == pytest.approx(expected)
 
@@ -97,7 +97,7 @@ def test_infinite_scores_are_tied_too() -> None:
 
 
 def test_three_found_of_ten_reaches_the_level_three_tenths() -> None:
-    # Three right predictions, then nothing: the levels 0, 0.1, 0.2 and 0.3 are reached with precision 1.
+    # Only three correct predictions: the levels 0, 0.1, 0.2 and 0.3 are reached with precision 1.
     assert ranked_average_precision([3, 2, 1], [1, 1, 1], 10, "11point") == pytest.approx(4 / 11)
 
 

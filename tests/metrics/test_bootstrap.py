@@ -24,7 +24,7 @@ def random_ranking(seed: int, n: int = 40, k: int = 3, skill: float = 1.0) -> Ra
 
 
 def test_intervals_are_the_percentiles_of_redrawn_images() -> None:
-    # The slow way: really draw the images, really rank them anew.
+    # The slow way: actually draw the images and rank them again.
     rng = np.random.default_rng(11)
     scores, labels = rng.integers(0, 9, (15, 2)).astype(float), rng.choice([-1, 0, 1], (15, 2))
     draws = np.random.default_rng(7).multinomial(15, np.full(15, 1 / 15), size=60)
@@ -137,7 +137,7 @@ def test_turning_the_pair_round_turns_the_sign(seed: int) -> None:
 
 
 def test_pairing_is_sharper_than_two_separate_intervals() -> None:
-    # The second ranking is the first with a little noise: most of what a draw changes, it changes in both.
+    # The second ranking is the first with a little noise, so a draw changes both in similar ways.
     rng = np.random.default_rng(0)
     labels = rng.choice([-1, -1, -1, 1], (200, 5))
     scores = labels + rng.normal(size=(200, 5))

@@ -1,4 +1,4 @@
-"""Calibration errors against loops, by hand, and the laws they keep."""
+"""Calibration errors, compared with loops and manual results, and their invariants."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BINNINGS = ("width", "mass")
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, CalibrationOptions]:
     shape = draw(st.tuples(st.integers(1, 12), st.integers(1, 4)))
-    # Eighths and ends: ties, and probabilities that lie on edges.
+    # Multiples of 1/8: ties, and probabilities on edges.
     share = st.one_of(st.integers(0, 8).map(lambda part: part / 8), st.floats(0, 1))
     return (
         draw(arrays.arrays(np.float64, shape, elements=share)),
@@ -39,7 +39,7 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, CalibrationOption
 
 
 def by_hand(pairs: list[tuple[float, int]], options: CalibrationOptions) -> float:
-    """The error of (probability, label) pairs, one after the other."""
+    """Compute the error of (probability, label) pairs in a loop."""
     pairs = [(share, label) for share, label in pairs if label != 0]
     if not pairs:
         return math.nan
@@ -94,11 +94,11 @@ def test_laws(problem: tuple[np.ndarray, np.ndarray, CalibrationOptions]) -> Non
     if not known.any():
         assert math.isnan(bins.error)
         return
-    # The order of the images is nothing, nor are pairs that are not known.
+    # The order of the images has no effect, nor do unknown pairs.
     order = np.random.default_rng(0).permutation(len(share))
     assert calibration_error(share[order], labels[order], options) == pytest.approx(bins.error, abs=1e-12)
     assert calibration_error(np.where(known, share, 0.77), labels, options) == bins.error
-    # It is no more than the mean distance from the truth, and no less than the gap of the two means.
+    # It is at most the mean absolute difference from the labels, and at least the difference of the means.
     truth = (labels > 0)[known]
     assert bins.error <= np.abs(share[known] - truth).mean() + 1e-12
     assert bins.error >= abs(share[known].mean() - truth.mean()) - 1e-12
@@ -120,7 +120,7 @@ def test_a_weight_is_the_image_that_many_times(
                 BrierScore(share[again], labels[again], pooled=pooled),
             )
         )
-        if options.binning == "width":  # bins of equal mass stay those of the images as they are
+        if options.binning == "width":  # bins of equal mass are those of the unweighted images
             metrics.append(
                 (
                     CalibrationError(share, labels, options, pooled=pooled),

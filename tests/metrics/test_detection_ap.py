@@ -35,7 +35,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 @dataclass(frozen=True)
 class Truth:
-    """One object as the devkit holds it: pixels counted from 1, both ends included."""
+    """One object in the form of the devkit: pixels counted from 1, with inclusive edges."""
 
     image: int
     label: int
@@ -54,7 +54,7 @@ class Found:
 
 
 def pixel_iou(one: tuple[int, ...], other: tuple[int, ...]) -> Fraction:
-    """VOCevaldet's overlap, with its +1 for pixels."""
+    """The overlap in VOCevaldet, which adds 1 to sides in pixels."""
     left, top = max(one[0], other[0]), max(one[1], other[1])
     width, height = min(one[2], other[2]) - left + 1, min(one[3], other[3]) - top + 1
     if width <= 0 or height <= 0:
@@ -85,7 +85,7 @@ def reference_ap(
             right += target not in taken
             taken.add(target)
         seen += 1
-        # A later line of the same score overwrites: equal scores share a threshold.
+        # A later line with an equal score overwrites, because equal scores share a threshold.
         curve[line.score] = (right, seen)
     points = [(Fraction(r, n_positives), Fraction(r, s)) for r, s in curve.values()]
     if flavour == "11point":
@@ -129,7 +129,7 @@ def detections_of(found: list[Found]) -> Detections:
 
 
 def scene(seed: int, n: int = 5, k: int = 2) -> tuple[list[Truth], list[Found]]:
-    """Objects, and detections that are mostly shaken copies of them; few scores, so that ties are common."""
+    """Objects, and detections that are mostly shifted copies of them; few scores, so that ties are common."""
     rng = np.random.default_rng(seed)
 
     def box() -> tuple[int, int, int, int]:
@@ -156,7 +156,7 @@ def scene(seed: int, n: int = 5, k: int = 2) -> tuple[list[Truth], list[Found]]:
 
 # --- numbers ----------------------------------------------------------------------------------------------
 
-# One class, three images, four objects to find and one difficult; pixels from 1, both ends included.
+# One class, three images, four objects to detect and one difficult object; pixels from 1, inclusive edges.
 #   image 0: A (1,1)-(10,10) and B (21,1)-(30,10)
 #   image 1: C (1,1)-(10,10), difficult D (41,41)-(60,60)
 #   image 2: E (1,1)-(10,10)
@@ -167,7 +167,7 @@ def scene(seed: int, n: int = 5, k: int = 2) -> tuple[list[Truth], list[Found]]:
 #   0.6  B, top six rows               60/100         hit                             hit
 #   0.5  E, top four rows              40/100         wrong                           hit
 #   0.4  C exactly                     1              hit                             hit
-#   0.3  nothing near, image 2    0              wrong                           wrong
+#   0.3  nothing near, image 2         0              wrong                           wrong
 TRUTH = [
     Truth(0, 0, (1, 1, 10, 10), False),
     Truth(0, 0, (21, 1, 30, 10), False),
@@ -258,7 +258,7 @@ def test_a_class_without_objects_has_no_value() -> None:
 def test_scores_may_be_infinite() -> None:
     objects = GroundTruth.build([[0, 0, 5, 5], [20, 0, 25, 5]], [0, 0])
     boxes = [[0, 0, 5, 5], [40, 0, 45, 5], [20, 0, 25, 5]]
-    # The missed objects stand below every box, also below −inf.
+    # Missed objects rank below every box, even below −inf.
     scores = [np.inf, 0.0, -np.inf]
     assert detection_ap(
         Detections.build([0] * 3, [0] * 3, scores, boxes), objects, 1, (0.5,)

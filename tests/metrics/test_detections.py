@@ -22,7 +22,7 @@ def test_the_surest_box_becomes_a_point() -> None:
     )
     scores, points = best_boxes(detections, 3, 2)
     assert scores.tolist() == [[-np.inf, 0.9], [-3, -np.inf], [-np.inf, -np.inf]]
-    # Of the two at 0.9 the first; −inf is a score as well.
+    # The first of the two at 0.9; −inf is a valid score.
     np.testing.assert_array_equal(
         points, [[[2, 2], [15, 40]], [[5.5, 6.5], [np.nan] * 2], [[np.nan] * 2, [np.nan] * 2]]
     )

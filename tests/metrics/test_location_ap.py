@@ -118,7 +118,7 @@ def test_hand_worked_images() -> None:
     # Four images, one class. Ranked by score:
     #   A  0.9  present, point in the box     true positive
     #   B  0.8  absent                        false positive
-    #   C  0.7  present, point far off        false positive, and its object stays unfound
+    #   C  0.7  present, point far off        false positive, and its object is missed
     #   D  0.6  present, point in the box     true positive
     # 3 positives (A, C, D). Precision 1, 1/2, 1/3, 2/4 at recall 1/3, 1/3, 1/3, 2/3: recall never reaches 1.
     # Area under the raised curve: 1/3 · 1 + 1/3 · 2/4 = 1/2. Classification of the same scores: precision
@@ -185,7 +185,7 @@ def test_flagged_boxes_follow_their_option(fate: FlaggedBoxPolicy, outcome: Outc
     assert one((60, 45), difficult, difficult=fate) == outcome
     crowd = GroundTruth.build([BOX, far], [0, 0], crowd=[True, False])
     assert one((60, 45), crowd, crowd=fate) == outcome
-    # The plain box is a hit and the background a miss whatever the option says.
+    # The plain box is a hit and the background a miss, regardless of the option.
     assert one((160, 45), difficult, difficult=fate) == HIT
     assert one((115, 95), difficult, difficult=fate) == MISS
     # A box with both flags is a crowd.
@@ -214,8 +214,8 @@ def test_labels_decide_presence_and_other_classes_do_not_help() -> None:
 
 
 def test_an_ignored_pair_leaves_the_ranking_altogether() -> None:
-    # The best-ranked point lies on a difficult box only. Ignored, one perfect prediction is left (AP 1);
-    # as a miss it stands first: precision 0, 1/2 at recall 0, 1/2, so AP 1/4; as a hit AP 1.
+    # The highest-ranked point lies only on a difficult box. If ignored, one perfect prediction remains (AP
+    # 1); as a miss, it ranks first: precision 0, 1/2 at recall 0, 1/2, so AP 1/4; as a hit, AP 1.
     objects = GroundTruth.concatenate(
         [GroundTruth.build([BOX], [0], difficult=[True]), GroundTruth.build([BOX], [0])]
     )
@@ -229,7 +229,7 @@ def test_an_ignored_pair_leaves_the_ranking_altogether() -> None:
 
 
 def test_ranking_by_response() -> None:
-    # Image 1 is a hit, image 2 lacks the class. By score the hit is first, by response second.
+    # Image 1 is a hit, and image 2 lacks the class. By score, the hit ranks first; by response, second.
     points, objects = (
         [[[60, 45]]] * 2,
         GroundTruth.concatenate([GroundTruth.build([BOX], [0]), GroundTruth.build()]),

@@ -43,7 +43,7 @@ def outcomes_of(
 
 
 def mask(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Whole-number boxes as an image, the way the public benchmarks hold them."""
+    """Draw integer boxes as a mask, as public benchmarks store them."""
     image = np.zeros((height, width), bool)
     for x1, y1, x2, y2 in boxes.astype(int):
         image[y1:y2, x1:x2] = True
@@ -74,8 +74,8 @@ def test_union_area_counts_the_pixels(seed: int, count: int) -> None:
 
 
 def test_hand_worked_game() -> None:
-    # Class 0: hit, miss, hit: 2/3. Class 1: played once, missed: 0. Class 2: never there, left out.
-    # Mean over the classes played: 1/3.
+    # Class 0: hit, miss, hit: 2/3. Class 1: played once, missed: 0. Class 2: never present, left out. Mean
+    # over the classes played: 1/3.
     box, far = [40, 40, 60, 60], [5, 95]
     objects = [
         GroundTruth.build([box], [0]),
@@ -102,7 +102,7 @@ def test_the_disc_touches_the_edge() -> None:
 
 
 def test_pixel_reach_measures_to_pixel_centres_and_excludes_the_rim() -> None:
-    # The last pixel of the box has its centre at 59.5; a point at 74.5 is exactly 15 away.
+    # The center of the last pixel of the box is at 59.5; a point at 74.5 is exactly 15 away.
     box = GroundTruth.build([[40, 40, 60, 60]], [0])
     assert outcomes_of(box, [(74.5, 50.5)], reach="pixel") == [MISS]
     assert outcomes_of(box, [(73.5, 50.5)], reach="pixel") == [HIT]
@@ -110,7 +110,7 @@ def test_pixel_reach_measures_to_pixel_centres_and_excludes_the_rim() -> None:
 
 
 def test_pixel_reach_gives_a_thin_box_its_pixel() -> None:
-    # No pixel centre lies between 40.6 and 40.9: the box stands for pixel 40, whose centre is 40.5.
+    # No pixel center lies between 40.6 and 40.9: the box represents pixel 40, whose center is 40.5.
     thin = GroundTruth.build([[40.6, 40, 40.9, 60]], [0])
     assert outcomes_of(thin, [(55.4, 50.5)], reach="pixel") == [HIT]
     assert outcomes_of(thin, [(55.5, 50.5)], reach="pixel") == [MISS]
@@ -137,7 +137,7 @@ def test_difficult_boxes(fate: FlaggedBoxPolicy, outcome: Outcome) -> None:
     both = GroundTruth.build([[0, 0, 10, 10], [80, 80, 90, 90]], [0, 0], difficult=[True, False])
     assert outcomes_of(both, [(5, 5)], difficult=fate) == [outcome]
     assert outcomes_of(both, [(85, 85)], difficult=fate) == [HIT]
-    # A class with nothing but difficult boxes is never played.
+    # A class with only difficult boxes is never played.
     only = GroundTruth.build([[0, 0, 10, 10]], [0], difficult=[True])
     assert outcomes_of(only, [(5, 5)], difficult=fate) == [IGNORED]
 
@@ -160,14 +160,14 @@ def test_the_difficult_set_wants_a_small_class_and_company() -> None:
     assert outcomes_of(GroundTruth.build([small], [0]), points, "difficult") == [IGNORED, ABSENT]
     # A quarter exactly is not less than a quarter.
     assert outcomes_of(GroundTruth.build([small, large], [0, 1]), points, "difficult") == [HIT, IGNORED]
-    # Company that is difficult itself does not count.
+    # Another class with only difficult boxes does not count.
     company = GroundTruth.build([small, large], [0, 1], difficult=[False, True])
     assert outcomes_of(company, points, "difficult") == [IGNORED, IGNORED]
 
 
 def test_the_difficult_set_measures_the_union_of_all_boxes() -> None:
     other = [90, 90, 95, 95]
-    # Twice the same 40×50: the sum is 4,000, the union 2,000 of 10,000.
+    # Two identical boxes of 40×50: the sum is 4,000, the union 2,000 of 10,000.
     twice = GroundTruth.build([[0, 0, 40, 50]] * 2 + [other], [0, 0, 1])
     assert outcomes_of(twice, [(25, 25)] * 2, "difficult")[0] == HIT
     # A difficult box adds to the class's area: 2,000 + 600.
@@ -175,7 +175,7 @@ def test_the_difficult_set_measures_the_union_of_all_boxes() -> None:
         [[0, 0, 40, 50], [60, 0, 80, 30], other], [0, 0, 1], difficult=[False, True, False]
     )
     assert outcomes_of(more, [(25, 25)] * 2, "difficult")[0] == IGNORED
-    # What lies outside the image does not count: 20 of the box's 60 columns are on it.
+    # Parts outside the image do not count: 20 of the box's 60 columns are on it.
     beyond = GroundTruth.build([[-40, 0, 20, 100], other], [0, 1])
     assert outcomes_of(beyond, [(5, 25)] * 2, "difficult")[0] == HIT
 
@@ -289,8 +289,9 @@ VOC = [
 ]
 # fmt: on
 
-# Zhang et al.'s difficult pairs of VOC2007 test images that tell the readings of their rule apart: sum
-# or union of the boxes, difficult boxes counted or not, difficult company counted or not.
+# Zhang et al.'s difficult pairs of VOC2007 test images that distinguish the interpretations of their rule:
+# sum or union of the boxes, with or without difficult boxes, with or without classes that have only difficult
+# boxes.
 DIFFICULT_PAIRS: dict[str, set[str]] = {
     "000014": {"bus", "car", "person"},
     "000234": {"chair", "pottedplant"},
@@ -302,7 +303,7 @@ DIFFICULT_PAIRS: dict[str, set[str]] = {
 
 
 def read_voc(path: Path) -> tuple[Size, GroundTruth] | None:
-    """Size and objects of a VOC2007 annotation, None for the ones that were rebuilt without flags."""
+    """Return size and objects of a VOC2007 annotation; None for those rebuilt without flags."""
     root = ElementTree.parse(path).getroot()
     if root.findtext("source/annotation") != "PASCAL VOC2007":
         return None
@@ -335,9 +336,9 @@ def test_the_difficult_set_equals_the_published_flags(voc_root: Path) -> None:
 
 @pytest.mark.images
 def test_the_centre_baseline_agrees_with_torchray(voc_root: Path) -> None:
-    # TorchRay's table for the centre on all 4,952 test images: 69.6 on all pairs, 42.4 on the difficult
-    # ones. The images here are a part of them, so its numbers should lie in the bootstrap intervals.
-    # Its centre is half a pixel further, as it counts from the centre of the first pixel.
+    # TorchRay's table for the center on all 4,952 test images: 69.6 on all pairs, 42.4 on the difficult ones.
+    # The images here are a subset, so these numbers should lie in the bootstrap intervals. TorchRay's center
+    # is half a pixel further, because it counts from the center of the first pixel.
     read = [read_voc(path) for path in sorted((voc_root / "Annotations").glob("*.xml"))]
     images = [item for item in read if item is not None]
     if len(images) < 1000:

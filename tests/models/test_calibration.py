@@ -1,4 +1,4 @@
-"""Calibrations: numbers that are refused, extreme scores, and JSON."""
+"""Calibrations: rejected values, extreme scores, and JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers from damaged or malicious files: every value is accepted or refused in one line, at no great cost."""
+"""Headers of damaged or malicious files: every value is either accepted or rejected with one line, at low cost."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ json_values = st.recursive(
 
 
 def paths(value: Any, prefix: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Paths of all values nested in a JSON value."""
+    """Return the paths of all values nested in a JSON value."""
     nested: list[tuple[str | int, ...]] = [prefix] if prefix else []
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:

@@ -1,4 +1,4 @@
-"""The model file: there and back, and every way in which it can be wrong."""
+"""The model file: writing, reading, and all kinds of damage."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def split(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """Header and tensors of a safetensors file, after its published layout."""
+    """Read header and tensors of a safetensors file according to its published layout."""
     (length,) = struct.unpack("<Q", data[:8])
     return json.loads(data[8 : 8 + length]), data[8 + length :]
 
@@ -107,7 +107,7 @@ class TestRoundTrip:
             assert found is not None
             assert found == own
             assert found.facts == {"images": 9}
-        # Older files, and models that were not calibrated, have none; and say nothing of it.
+        # Older files, and models that are not calibrated, have no calibration, and no field for it.
         a_model().save(tmp_path / "plain")
         assert Model.load(tmp_path / "plain").header.calibration is None
         header, _tensors = split((tmp_path / "plain").read_bytes())
@@ -161,7 +161,7 @@ class TestRoundTrip:
 
 
 class TinyBackbone(Backbone):
-    """Two weights and a frozen one."""
+    """Two trained weights and a frozen one."""
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
@@ -249,7 +249,7 @@ class TestChangedBackbone:
 
 
 class TestFloat16:
-    """Weights of float16, with the arithmetic that they had."""
+    """Weights in float16, computed in float32 as before."""
 
     @pytest.fixture
     def model(self, backbone: TinyBackbone) -> Model:

@@ -1,4 +1,4 @@
-"""The fit against scikit-learn, and the properties that hold for any scores."""
+"""The fit compared with scikit-learn, and properties that hold for any scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from freeloc.models.platt_scaling import fit_calibration
 
 
 def drawn(seed: int, images: int, slopes: list[float], offsets: list[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Scores, and labels with just these log-odds."""
+    """Scores, and labels with exactly these log-odds."""
     generator = np.random.default_rng(seed)
     scores = generator.normal(-2, 3, (images, len(slopes)))
     share = sigmoid(scores * slopes + offsets)
@@ -100,7 +100,7 @@ def test_a_class_with_few_positives_stays_close_to_the_others(monkeypatch: pytes
     scores, labels = drawn(2, 3000, [0.5] * 6, [0.0] * 5 + [-7.0])
     few = labels[:, 5] > 0
     assert 2 <= few.sum() <= 20
-    # As if the few said that the slope is another.
+    # The few positives suggest a different slope.
     scores[few, 5] = -1.0
 
     def astray() -> float:
@@ -125,7 +125,7 @@ def test_classes_without_positives_negatives_or_labels() -> None:
     assert probabilities[:, 2].mean() == pytest.approx(501 / 502, rel=1e-3)
     assert (found.slopes[3], found.offsets[3]) == (1.0, 0.0)
     assert found.thresholds[1:4] == (0.5, 0.5, 0.5)
-    # Nothing is known of any class: equation 2 of the paper stays.
+    # No class has known labels, so equation 2 of the paper applies.
     nothing = fit_calibration(scores, np.zeros_like(labels))
     assert (nothing.slopes, nothing.offsets) == ((1.0,) * 5, (0.0,) * 5)
     np.testing.assert_allclose(nothing.probabilities(scores), sigmoid(scores), atol=1e-6)
@@ -158,7 +158,7 @@ def test_the_fit_is_sound_for_any_scores(problem: tuple[np.ndarray, np.ndarray])
     # Higher scores never make a class less probable.
     order = np.argsort(scores, axis=0)
     assert (np.diff(np.take_along_axis(probabilities, order, 0), axis=0) >= 0).all()
-    # Neither the order of images nor scores with unknown labels matter.
+    # Neither the order of images nor scores with unknown labels have an effect.
     shuffled = np.random.default_rng(0).permutation(len(scores))
     other = fit_calibration(np.where(labels != 0, scores, np.nan)[shuffled], labels[shuffled])
     np.testing.assert_allclose(other.probabilities(scores), probabilities, atol=1e-4)

@@ -1,4 +1,4 @@
-"""The model that ships, as everybody gets it: by its name, with no network."""
+"""The shipped model, loaded by name and without network access."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN = {
     "chelsea.png": ("cat", (80, 20, 400, 300)),
     "motorcycle_left.png": ("motorbike", (60, 110, 700, 480)),
 }
-"""What an image shows, and where, by eye: x1, y1, x2, y2."""
+"""Objects in an image and their approximate boxes, determined visually: x1, y1, x2, y2."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_it_tells_and_finds_everyday_things(voc20: Localizer, name: str) -> None
     assert found.is_present()
     assert x1 <= found.x <= x2
     assert y1 <= found.y <= y2
-    # Its boxes are about the thing: the surest covers the point.
+    # The highest-scoring box contains the point.
     box = result.boxes(thing)[0]
     assert box.x1 <= found.x <= box.x2
     assert box.y1 <= found.y <= box.y2

@@ -1,4 +1,4 @@
-"""Names of models: what is meant by a word, where it is looked for, and what is said where nothing is found."""
+"""Names of models: how they are resolved, the folders that are searched, and errors for unknown names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from freeloc.models.registry import (
 
 
 def put(file: Path, content: str = "") -> Path:
-    """A file that stands for a model: only its place matters here."""
+    """Create a file in place of a model; only its location matters here."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content)
     return file
@@ -41,7 +41,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The second of two folders that ``FREELOC_MODELS`` names; the first does not exist."""
+    """The second of two folders in ``FREELOC_MODELS``; the first does not exist."""
     folder = tmp_path / "team"
     monkeypatch.setenv("FREELOC_MODELS", os.pathsep.join([str(tmp_path / "gone"), "", str(folder)]))
     return folder
@@ -49,14 +49,14 @@ def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's own folder."""
+    """The user's folder."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     return tmp_path / "share" / "freeloc" / "models"
 
 
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in place of the package's own."""
+    """A folder that replaces the package's folder."""
     folder = tmp_path / "package"
     folder.mkdir()
     monkeypatch.setattr(registry, "pretrained_folder", lambda: folder)
@@ -79,7 +79,7 @@ def test_the_package_has_a_folder_of_models() -> None:
     folder = pretrained_folder()
     assert folder == Path(freeloc.__file__).parent / "models" / "pretrained"
     assert not list(folder.glob("*.py"))
-    # Whatever ships is found under its name, and nothing else is in the way.
+    # Every shipped model is found by its name.
     for model in named_models():
         assert model.origin == "package"
         assert find_model(model.name) == model.path
@@ -100,7 +100,7 @@ def test_a_package_in_an_archive_has_none(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_earlier_places_come_first(here: Path, team: Path, own: Path, shipped: Path) -> None:
-    for folder in (shipped, own, team):  # each new one hides the one before
+    for folder in (shipped, own, team):  # each new one takes precedence over the previous one
         file = put(folder / "street.safetensors")
         assert find_model("street") == file
         origin = "package" if folder == shipped else "yours"
@@ -138,9 +138,9 @@ def test_an_existing_path_always_wins(here: Path, own: Path, shipped: Path) -> N
 
 
 def test_a_folder_without_a_model_is_not_passed_over(here: Path, own: Path, shipped: Path) -> None:
-    """An unfinished run must not end in another model's results."""
+    """An unfinished run must not produce the results of another model."""
     (here / "street").mkdir()
-    assert find_model("street") == Path("street")  # who reads it says what is missing
+    assert find_model("street") == Path("street")  # the error is raised when the file is read
     named = put(own / "street.safetensors")
     with pytest.raises(FreelocError, match="the current folder contains a folder of that name") as caught:
         find_model("street")

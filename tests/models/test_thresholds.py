@@ -1,4 +1,4 @@
-"""Thresholds against all candidates, and against what a few positives would choose alone."""
+"""Thresholds compared with all candidates, and with those that a few positives alone would determine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_no_threshold_has_a_better_f1(pairs: list[tuple[int, bool]]) -> None:
     best = max(f1_score(present, probabilities >= threshold) for threshold in probabilities)
     assert f1_score(present, probabilities >= chosen) == pytest.approx(best)
     assert 0 < chosen <= 1
-    assert chosen not in probabilities  # a midpoint: rounding moves no image across
+    assert chosen not in probabilities  # a midpoint, so that rounding moves no image across
 
 
 def test_a_few_positives_do_not_determine_the_threshold_alone() -> None:

@@ -1,4 +1,4 @@
-"""The layer over maps and over lists of cells, against plain matrix products."""
+"""The layer on maps and on lists of cells, compared with plain matrix products."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_maps_and_lists_of_cells_give_the_same(images: int, rows: int, cols: int
 
 @pytest.mark.parametrize("ceiling", [None, float("inf")])
 def test_starting_weights_keep_the_spread_of_values(ceiling: float | None) -> None:
-    # He initialisation: the mean square of what the next layer reads stays that of the input.
+    # He initialization: the mean square of the next layer's input equals that of this layer's input.
     torch.manual_seed(0)
     made = Conv1x1(400, 400, ceiling)
     values = made(torch.randn(500, 400))

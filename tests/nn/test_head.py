@@ -1,4 +1,4 @@
-"""The head, against matrix products in NumPy."""
+"""The head, compared with matrix products in NumPy."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class TestStandardization:
         wanted = made((features - mean) * gain).detach()
         made.set_standardization(mean, gain)
         torch.testing.assert_close(made(features), wanted, rtol=0, atol=1e-6)
-        # Cells of a map alike.
+        # All cells of a map are equal.
         maps = features.T.reshape(1, 8, 5, 6)
         torch.testing.assert_close(made(maps)[0].reshape(4, 30).T, wanted, rtol=1e-4, atol=1e-5)
 
@@ -114,7 +114,7 @@ class TestStandardization:
         assert not folded.standardized
         assert set(folded.state_dict()) == {key for key, _ in made.named_parameters()}
         assert folded.settings == made.settings
-        # A head of its own: what happens to it leaves the first alone.
+        # An independent head: changing it does not affect the first.
         with torch.no_grad():
             folded.fcb.weight.zero_()
         assert torch.equal(made(features), before)
@@ -147,7 +147,7 @@ class TestDropout:
     @pytest.mark.parametrize("probability", [0.2, 0.5, 0.8])
     @pytest.mark.parametrize("place", ["feature", "hidden"])
     def test_mask_keeps_the_right_share_and_the_mean(self, place: str, probability: float) -> None:
-        # An identity head shows the mask itself: values that are kept grow to 1 / (1 − p), the others vanish.
+        # An identity head reveals the mask: kept values are scaled to 1 / (1 − p), the others are zero.
         chosen = {f"{other}_dropout": probability * (other == place) for other in ("feature", "hidden")}
         made = AdaptationHead(HeadSettings(width=16, classes=16, hidden=16, **chosen))
         assert made.fca is not None
@@ -156,7 +156,7 @@ class TestDropout:
                 layer.weight.copy_(torch.eye(16))
         values = made(torch.ones(2000, 16), generator(3)).detach()
         assert values.unique().tolist() == pytest.approx([0, 1 / (1 - probability)])
-        # 32,000 draws: five deviations of a binomial share.
+        # 32,000 draws: five standard deviations of a binomial fraction.
         slack = 5 * math.sqrt(probability * (1 - probability) / values.numel())
         assert float((values == 0).float().mean()) == pytest.approx(probability, abs=slack)
         assert float(values.mean()) == pytest.approx(1, abs=slack / (1 - probability))

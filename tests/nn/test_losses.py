@@ -1,4 +1,4 @@
-"""The loss, against numbers written out and torch's own cross-entropy."""
+"""The loss, compared with explicit values and torch's cross-entropy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def labeled(seed: int, images: int, classes: int) -> tuple[Tensor, Tensor]:
 
 
 def test_hand_numbers() -> None:
-    # log 2 where the score says nothing; log(1 + e^−2) and log(1 + e^3) where it is right and wrong.
+    # log 2 if the score is 0; log(1 + e^−2) and log(1 + e^3) if it is right and wrong.
     scores = torch.tensor([[0.0, 2.0], [3.0, 5.0]])
     labels = torch.tensor([[1, 1], [-1, 0]], dtype=torch.int8)
     wanted = (math.log(2) + math.log(1 + math.exp(-2)) + math.log(1 + math.exp(3))) / 2
@@ -47,7 +47,7 @@ def test_equals_torchs_cross_entropy_of_known_labels(seed: int, images: int, cla
     loss = logistic_loss(scores, labels)
     assert float(loss.detach()) == pytest.approx(float(wanted.detach()) / images, rel=1e-5, abs=1e-6)
     (gradient,) = torch.autograd.grad(loss, scores)
-    # d/df log(1 + e^−yf) = −y / (1 + e^yf), nothing where the label is ignored.
+    # d/df log(1 + e^−yf) = −y / (1 + e^yf), and 0 if the label is ignored.
     signs, values = labels.double().numpy(), scores.detach().double().numpy()
     expected = -signs / (1 + np.exp(signs * values)) / images
     np.testing.assert_allclose(gradient.numpy(), expected, atol=1e-6)

@@ -1,4 +1,4 @@
-"""A COCO-shaped data set of generated scenes, small enough for every row."""
+"""A dataset of generated scenes in COCO's layout, small enough for every row."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def coco_of() -> Callable[[Dataset, Path, str], None]:
 
 @pytest.fixture(scope="session")
 def scenes_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """8 scenes to train on, which contain every class, and 4 to measure on."""
+    """Eight training scenes, which contain every class, and four evaluation scenes."""
     root = tmp_path_factory.mktemp("scenes_coco")
     for split, count, start in (("train2017", 8, 0), ("val2017", 4, 5000)):
         scenes = generate_scenes(tmp_path_factory.mktemp(split), count, SceneSettings(seed=4), start=start)

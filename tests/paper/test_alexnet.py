@@ -1,4 +1,4 @@
-"""The paper's own backbone through every row, from a checkpoint of the right shape with random numbers."""
+"""The paper's backbone in every row, from a checkpoint with random weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def checkpoint(tmp_path: Path) -> Path:
     generator = torch.Generator().manual_seed(0)
     state = {}
     for name, shape in SHAPES.items():
-        # Activations keep their size from layer to layer.
+        # Activations keep their magnitude from layer to layer.
         deviation = math.sqrt(2 / math.prod(shape[1:]))
         state[f"{name}.weight"] = deviation * torch.randn(shape, generator=generator)
         state[f"{name}.bias"] = torch.zeros(shape[0])

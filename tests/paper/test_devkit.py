@@ -1,4 +1,4 @@
-"""The devkit's files of a study, evaluated by the devkit's rules."""
+"""The result files of a study, evaluated by the devkit's rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ XML = (
 
 @pytest.fixture
 def devkit(tmp_path: Path) -> Path:
-    """Two classes of the VOC twenty as coloured noise, some objects difficult."""
+    """Two VOC classes as colored noise, with some difficult objects."""
     root = tmp_path / "VOC2012"
     for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
         (root / folder).mkdir(parents=True)
@@ -54,7 +54,7 @@ def test_result_files_give_the_reports_numbers(devkit: Path, freeloc: Callable[.
             ranked = sorted((line.split() for line in text.splitlines()), key=lambda pair: -float(pair[1]))
             assert len(ranked) == 8
             numbers = [int(ident.split("_")[1]) for ident, _ in ranked]
-            # A class with difficult objects alone is left out of its image, as the devkit does.
+            # A class with only difficult objects is ignored in its image, as in the devkit.
             hits = [number % 2 == label for number in numbers if not (number == 5 and label == 1)]
             precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
             raised = np.maximum.accumulate(precision[::-1])[::-1]

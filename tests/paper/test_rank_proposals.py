@@ -16,7 +16,7 @@ from freeloc.paper.rank_proposals import _sums, rank_proposals
 @settings(max_examples=50)
 @given(st.data())
 def test_sums_in_boxes_that_end_inside_cells(data: st.DataObject) -> None:
-    """Against cells cut into 4 × 4 pixels, on which boxes of whole pixels are exact."""
+    """Compare with cells divided into 4 × 4 pixels, on which integer boxes are exact."""
     rows, cols = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 5))
     values = data.draw(hnp.arrays(np.float32, (2, rows, cols), elements=st.sampled_from([0, 1, 2, 5])))
     ends = data.draw(hnp.arrays(np.int64, (3, 2, 2), elements=st.integers(0, 24)))
@@ -31,7 +31,7 @@ def test_sums_in_boxes_that_end_inside_cells(data: st.DataObject) -> None:
 
 
 def hill(shape: tuple[int, int], box: tuple[int, int, int, int], height: float) -> Float32Array:
-    """A map that is high inside a box and falls off around it."""
+    """A map that is high inside a box and decreases around it."""
     rows, cols = np.indices(shape)
     x1, y1, x2, y2 = box
     outside = np.maximum(np.maximum(x1 - cols, cols - x2 + 1), np.maximum(y1 - rows, rows - y2 + 1))

@@ -1,4 +1,4 @@
-"""The whole study on generated scenes: every row, the files it leaves, and going on where it stopped."""
+"""The whole study on generated scenes: every row, the output files, and resuming."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_every_row_has_its_numbers(results: dict[str, Any]) -> None:
 def test_a_row_measures_as_freeloc_evaluate_does(
     study: Path, scenes_root: Path, results: dict[str, Any]
 ) -> None:
-    """The same model through the compiled search; only the cache's float16 lies between them."""
+    """Compare with the compiled network of the model; only the cache's rounding to float16 differs."""
     data = open_dataset(scenes_root, split="val2017", boxes=True)
     localizer = Localizer.load(study / "models" / "own", precision="float32")
     predictions = collect(localizer, data, "own", quiet=True)

@@ -1,4 +1,4 @@
-"""Selective search: what it finds, in which frame, and that it is kept."""
+"""Selective search: its boxes, their coordinates, and caching."""
 
 from __future__ import annotations
 

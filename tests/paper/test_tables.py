@@ -1,4 +1,4 @@
-"""Rows, tables and the audit from predictions made by hand."""
+"""Rows, tables and the audit for constructed predictions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BOX = (100.0, 50.0, 200.0, 150.0)
 
 
 def images() -> Dataset:
-    """Forty images: even ones show "cat", in a box at the middle; every fourth shows "boat" at the left."""
+    """Forty images: even ones contain "cat" in a box in the center; every fourth contains "boat" on the left."""
     samples = []
     for index in range(COUNT):
         labels = np.array([1 if index % 2 == 0 else -1, 1 if index % 4 == 1 else -1], np.int8)
@@ -52,7 +52,7 @@ def images() -> Dataset:
 
 
 def predictions(dataset: Dataset, points: tuple[tuple[float, float], tuple[float, float]]) -> Predictions:
-    """Scores that tell both classes without a mistake, and the same points everywhere."""
+    """Scores that separate both classes perfectly, and the same points in all images."""
     scores = dataset.labels.astype(np.float32) + np.linspace(0, 0.1, COUNT, dtype=np.float32)[:, None]
     everywhere = np.tile(np.array(points, np.float64), (COUNT, 1, 1))
     return Predictions("made", (SIZE,) * COUNT, scores, {"paper": everywhere}, {"paper": scores})
@@ -92,7 +92,8 @@ def test_numbers_that_are_known(rows: tuple[MeasuredRow, ...]) -> None:
     assert masked.differences["location"].mean.estimate == pytest.approx(0.5)
     assert masked.differences["classification"].mean.estimate == 0
     assert not weak.differences
-    # Boxes of four tenths of the object reach neither a half of it; no boat was found, which is half of the mean.
+    # Boxes that cover 40% of the object do not reach an IoU of 0.5; no boat was found, which is half of the
+    # mean.
     assert [proposals.measures[key].mean.estimate for key in BOX_MEASURES] == [0, 0.5, 0.5]
     assert [extents.measures[key].mean.estimate for key in BOX_MEASURES] == [0.5, 0.5, 0.5]
     assert extents.differences["box_ap_50"].mean.estimate == pytest.approx(0.5)

@@ -40,13 +40,13 @@ def test_what_is_fitted_is_fitted_on_what_prediction_gives(copy: Path, tiny_scen
         )
     facts = made.header.calibration.facts
     assert (facts["images"], facts["scales"]) == (6, [0.7, 1.0])
-    # In the file, and nothing else is changed.
+    # Only the file is changed.
     after = Model.load(copy)
     assert after.header.calibration == made.header.calibration
     assert after.header.manifest == before.header.manifest
     for one, other in zip(before.head.parameters(), after.head.parameters(), strict=True):
         assert bool((one == other).all())
-    # Fitted anew, not on top of what was fitted.
+    # Fitted to raw scores again, not to calibrated ones.
     again = calibrate(copy, tiny_scenes, quiet=True, **options)
     np.testing.assert_allclose(again.header.calibration.slopes, made.header.calibration.slopes)  # type: ignore[union-attr]
 

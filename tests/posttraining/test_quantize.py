@@ -1,4 +1,4 @@
-"""Int8 networks: made, kept in the model file, and run."""
+"""Int8 networks: creation, storage in the model file, and execution."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_weights_are_of_eight_bits(tiny_int8: Path) -> None:
         if node.get_type_name() == "Constant":
             shape = node.get_output_shape(0)
             sizes[node.get_element_type().get_type_name()] += int(np.prod(shape))
-    # Float32 are the biases, ranges and factors alone.
+    # Only biases, ranges and factors are float32.
     assert sizes["i8"] > 20 * sizes["f32"]
 
 
@@ -82,7 +82,7 @@ def test_it_finds_what_float32_finds(
         sure = (sample.labels == 1) & (wanted.scores > 0)
         near += list(gaps[sure] <= 32 * wanted.image_size.longest / 500)
     assert len(near) > 5
-    # Ten points or so of a head that learnt from a few scenes: two of them may lie on a flat top.
+    # About ten points of a head trained on a few scenes, of which two may lie on a plateau.
     assert np.mean(near) > 0.75
 
 

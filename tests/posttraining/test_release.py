@@ -1,4 +1,4 @@
-"""Models for others: half the file, the same answers, and a card."""
+"""Released models: half the file size, equal results, and a card."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CARD = ModelCard("tiny", "0.1", "Eight shapes of generated scenes.", "none: they
 
 @pytest.fixture(scope="module")
 def released(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model as it would ship."""
+    """The tiny model, released."""
     file = tmp_path_factory.mktemp("models") / "tiny.safetensors"
     release(tiny_run, file, CARD)
     return file
@@ -51,7 +51,7 @@ def test_the_answers_are_the_same(released: Path, tiny_localizer: Localizer, tin
 
 
 def test_a_kept_network_starts_again(released: Path, tiny_scenes: Dataset) -> None:
-    """The second start reads the graph that the first one kept."""
+    """The second start reads the graph cached by the first."""
     first, second = (
         Localizer.load(released, runtime="openvino", precision="float32").predict(tiny_scenes.samples[0].path)
         for _ in range(2)

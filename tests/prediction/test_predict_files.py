@@ -1,4 +1,4 @@
-"""Predicting folders: what is written, under which names, and what is left after a mistake."""
+"""Prediction of folders: output files, their names, and the files that remain after an error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def files(folder: Path) -> set[str]:
-    """Every file below a folder, hidden ones and half-written ones too."""
+    """Return all files in a folder, including hidden and partial ones."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -144,7 +144,7 @@ def test_a_bad_image_stops_and_leaves_no_list(tiny_localizer: Localizer, tmp_pat
     with pytest.raises(ImageError, match=r"2\.jpg") as caught:
         predict_files(tiny_localizer, paths, tmp_path / "out", MAPS_TOO, quiet=True)
     assert (caught.value.path, caught.value.parameter) == (paths[1], "skip_bad")
-    # The maps of the image before it are whole; of the list there is nothing, half or hidden.
+    # The maps of the previous image are complete; there is no list, not even a partial or hidden one.
     assert files(tmp_path / "out") == {"maps/1.npz"}
 
 
@@ -156,7 +156,7 @@ def test_damage_that_only_decoding_finds(tiny_localizer: Localizer, tmp_path: Pa
     with pytest.raises(ImageError, match=r"2\.png") as caught:
         predict_files(tiny_localizer, paths, tmp_path / "out", MAPS_TOO, quiet=True)
     assert (caught.value.path, caught.value.parameter) == (torn, "skip_bad")
-    # The maps of the image before it are whole; of the list there is nothing, half or hidden.
+    # The maps of the previous image are complete; there is no list, not even a partial or hidden one.
     assert files(tmp_path / "out") == {"maps/1.npz"}
     options = PredictionOptions(skip_bad=True)
     assert predict_files(tiny_localizer, paths, tmp_path / "out", options, quiet=True) == 1

@@ -1,4 +1,4 @@
-"""Caches of graphs that the tests of the runtimes share."""
+"""Graph caches shared by the tests of the runtimes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def cached_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder that holds the graph of `Patches`; tracing is slow, so tests copy it."""
+    """A cache folder with the graph of `Patches`; tests copy it, because tracing is slow."""
     folder = tmp_path_factory.mktemp("kept")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FREELOC_CACHE", str(folder))

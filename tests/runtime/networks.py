@@ -1,4 +1,4 @@
-"""Small networks and images that the tests of the runtimes share."""
+"""Small networks and images for the tests of the runtimes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RGB: TypeAlias = tuple[float, float, float]
 
 
 class Patches(Backbone):
-    """A real backbone of one convolution: cell (i, j) is a weighted sum of its own 32×32 pixels."""
+    """A real backbone of one convolution: cell (i, j) is a weighted sum of its 32×32 pixels."""
 
     def __init__(
         self, seed: int = 0, mean: RGB = (100.0, 120.0, 140.0), deviation: RGB = (50.0, 60.0, 70.0)
@@ -43,7 +43,7 @@ class Patches(Backbone):
 
 
 class Scaled(nn.Module):
-    """A module with two further inputs and three outputs."""
+    """A module with two extra inputs and three outputs."""
 
     def forward(
         self, features: torch.Tensor, factor: torch.Tensor, cube: torch.Tensor

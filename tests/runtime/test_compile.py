@@ -1,4 +1,4 @@
-"""Compiled networks against torch in float32, and the choice of runtime and precision."""
+"""Compiled networks compared with torch in float32, and the choice of runtime and precision."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def scorer(lite0: Backbone) -> nn.Module:
 
 
 def relative_error(values: np.ndarray, wanted: np.ndarray) -> float:
-    """Frobenius norm of the difference, as a share of what is wanted."""
+    """Return the Frobenius norm of the difference, relative to that of the expected values."""
     return float(np.linalg.norm(values - wanted) / np.linalg.norm(wanted))
 
 
@@ -81,7 +81,7 @@ class TestAgreement:
             canvas = smooth_image(height, width)
             wanted, values = reference(canvas), network(canvas)
             assert values.shape == (lite0.channels, lite0.layout.cells(height), lite0.layout.cells(width))
-            # The features themselves are of the order of one.
+            # The magnitude of the features is about one.
             assert 0.1 < float(np.abs(wanted).mean()) < 10
             np.testing.assert_allclose(values, wanted, atol=1e-3)
 
@@ -107,7 +107,7 @@ class TestAgreement:
         assert values.dtype == np.float32
         assert relative_error(values, wanted) < 6e-2
         if native_bfloat16("cpu"):
-            # Eight bits of mantissa leave their trace: it is not float32 under another name.
+            # Eight bits of mantissa cause a measurable difference from float32.
             assert relative_error(values, wanted) > 1e-4
 
     @pytest.mark.parametrize("who", ["torch", "openvino"])

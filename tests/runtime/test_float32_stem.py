@@ -1,4 +1,4 @@
-"""Which layers stay float32, that they do, and what it is good for."""
+"""Layers that stay float32, and the effect on accuracy."""
 
 from __future__ import annotations
 

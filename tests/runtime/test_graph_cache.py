@@ -19,7 +19,7 @@ def graphs(cache: Path) -> list[str]:
 
 
 def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on a network that is not on disk cannot be made."""
+    """Make tracing fail, so that only networks on disk can be used."""
 
     def refuse(*_arguments: object) -> None:
         raise AssertionError("traced again")
@@ -78,7 +78,7 @@ class TestCachedGraphs:
             (empty_cache / "graphs").mkdir()
             (empty_cache / "graphs").chmod(stat.S_IRUSR | stat.S_IXUSR)
         elif Path("/proc/self/task").is_dir():
-            # No folder is read-only to root, but in this one nobody can make a file.
+            # No folder is read-only for root, but no file can be created in this one.
             (empty_cache / "graphs").symlink_to("/proc/self/task")
         else:
             pytest.skip("no folder here is read-only")

@@ -1,4 +1,4 @@
-"""Questions to the hardware."""
+"""Detection of hardware capabilities."""
 
 from __future__ import annotations
 

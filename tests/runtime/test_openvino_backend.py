@@ -50,7 +50,8 @@ class TestManyThreads:
                 np.testing.assert_allclose(values, backbone.by_hand(canvas), atol=1e-4)
 
     def test_the_first_inferences_of_a_process_may_come_at_once(self) -> None:
-        """Unless its binding has met NumPy before, OpenVINO may lock up: in one of six tries on a busy machine."""
+        """Unless its binding has been initialized, OpenVINO may deadlock, in one of six tries on a busy
+        machine."""
         for _ in range(3):
             subprocess.run([sys.executable, "-c", FIRST_AT_ONCE], check=True, timeout=120)
 
@@ -59,5 +60,5 @@ class TestManyThreads:
     ) -> None:
         monkeypatch.setattr(openvino_backend, "usable_cores", lambda: 5)
         assert compile_network(Patches(), runtime="openvino", streams=True).threads == 5
-        # Without them two: one decodes while the other computes.
+        # Without streams, two: one decodes while the other computes.
         assert compile_network(Patches(), runtime="openvino").threads == 2

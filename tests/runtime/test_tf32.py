@@ -1,4 +1,4 @@
-"""Float32 is float32 while it is asked for, and what the user had set comes back."""
+"""Float32 is full float32 within the context, and the user's setting is restored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GPU = torch.device("cuda")  # a name; the setting is there without one
 
 
 def rounded() -> bool:
-    """Whether torch lets convolutions on a GPU round their factors."""
+    """Return whether torch's convolutions on a GPU round their inputs."""
     convolutions = getattr(torch.backends.cudnn, "conv", None)
     if convolutions is None:
         return bool(torch.backends.cudnn.allow_tf32)
@@ -23,7 +23,7 @@ def rounded() -> bool:
 
 @pytest.fixture(autouse=True, params=[True, False], ids=["torch's default", "switched off"])
 def chosen(request: pytest.FixtureRequest) -> Iterator[bool]:
-    """What the user has chosen, by the words that every torch knows."""
+    """Return the user's setting, in the form that every version of torch supports."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = request.param
     yield request.param
@@ -53,7 +53,7 @@ def test_where_it_is_not_wanted_nothing_changes(chosen: bool) -> None:
 
 
 def test_the_last_thread_to_leave_restores(chosen: bool) -> None:
-    """The first in is the first out: while the second is inside, the setting must stay."""
+    """The first to enter is the first to leave; the setting must remain while the second is inside."""
     inside, leave = threading.Event(), threading.Event()
 
     def first() -> None:

@@ -1,4 +1,4 @@
-"""Several canvases at once in torch: the same as one by one, and no more of them than fit into memory."""
+"""Several canvases at once in torch: equal to one by one, and no more than fit into memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 
 
 class Blurred(Backbone):
-    """A small backbone whose cells look at their neighbours; it notes how many canvases come at once."""
+    """A small backbone whose cells read their neighbors, and which records the sizes of batches."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Blurred(Backbone):
 
 
 class Cramped(Blurred):
-    """The same on a machine with room for few canvases: torch's own error tells when there are more."""
+    """The backbone on a machine with memory for few canvases; torch's error is raised for more."""
 
     room = 2
 
@@ -66,7 +66,7 @@ def search(backbone: Backbone) -> ScoringModule:
     return ScoringModule(backbone.projection, head.eval())
 
 
-# Their canvases are all 10×14 cells; what of them is image, and the lattice, differs.
+# All canvases have 10×14 cells; the valid cells and the lattice differ.
 IMAGES = [Size(500, 359), Size(500, 350), Size(1000, 701), Size(333, 228), Size(500, 331), Size(90, 60)]
 
 
@@ -114,7 +114,7 @@ class TestManyAtOnce:
             np.testing.assert_allclose(features, network(canvas), rtol=1e-5, atol=1e-5)
 
     def test_results_are_ones_own(self) -> None:
-        """Whoever keeps one image's result shall not keep its neighbours' with it."""
+        """Keeping the result of one image must not keep the results of the other images in memory."""
         backbone = Blurred()
         network = TorchNetwork(backbone, search(backbone), "float32", CPU, 8)
         _, images, inputs = canvases()
@@ -151,7 +151,7 @@ class TestMemory:
     def test_large_canvases_go_in_smaller_batches(self) -> None:
         backbone = Blurred()
         network = TorchNetwork(backbone, None, "float32", CPU, 4)
-        large = np.zeros((2048, 3072, 3), np.uint8)  # 6.3 million pixels: two of them are enough at once
+        large = np.zeros((2048, 3072, 3), np.uint8)  # 6.3 million pixels, so a batch has at most two
         network.run_many([large] * 3)
         assert backbone.seen == [2, 1]
 

@@ -41,7 +41,7 @@ def network(backbone: Backbone) -> Network:
 def filled_cache(
     scenes: Dataset, backbone: Backbone, network: Network, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A feature cache with all that the recipe asks for."""
+    """A feature cache with everything that the recipe requires."""
     folder = tmp_path_factory.mktemp("features")
     paths = [sample.path for sample in scenes]
     extract(paths, backbone, network, Pyramid(SCALES), cache_folder=folder, quiet=True)
@@ -52,7 +52,7 @@ def filled_cache(
 def quick(
     backbone: Backbone, network: Network, filled_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Model]:
-    """`train` with the test's recipe and cache, on the backbone that is already loaded and compiled."""
+    """`train` with the test recipe and cache, on a backbone that is already loaded and compiled."""
     monkeypatch.setattr(preparation, "load_backbone", lambda *_arguments: backbone)
     monkeypatch.setattr(preparation, "compile_network", lambda *_arguments, **_options: network)
 

@@ -43,7 +43,7 @@ def log(folder: Path) -> list[dict[str, Any]]:
 
 
 class Interrupted(Exception):
-    """Stands for a power cut."""
+    """An exception that simulates a power failure."""
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, where: str, epoch: int) -> None:

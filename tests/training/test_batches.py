@@ -86,7 +86,8 @@ class TestStream:
                 np.testing.assert_array_equal(part, Memory(50).get(index, batch.scale))
 
     def test_images_not_mini_batches_keep_the_threads_busy(self) -> None:
-        # All five threads meet over the images of one mini-batch; with fewer at work they would wait for ever.
+        # All five threads meet at a barrier for the images of one mini-batch; fewer threads would wait
+        # forever.
         meeting = threading.Barrier(5, timeout=60)
 
         class Meeting(Memory):

@@ -1,4 +1,4 @@
-"""Checkpoints: there and back, and going on as if nothing had happened."""
+"""Checkpoints: writing, reading, and continuing as if never interrupted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def new_head(seed: int = 0) -> AdaptationHead:
 
 
 def steps(head: AdaptationHead, optimizer: torch.optim.Optimizer, first: int, last: int) -> None:
-    """Some steps of SGD, each with a gradient that its number decides."""
+    """Take some steps of SGD, each with a gradient determined by its number."""
     for step in range(first, last):
         optimizer.zero_grad()
         features = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))

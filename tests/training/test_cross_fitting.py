@@ -1,4 +1,4 @@
-"""Folds: how images are dealt, and that no head scores what it was trained on."""
+"""Folds: how images are assigned, and that no head scores its training images."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def test_folds_that_cannot_be_are_refused(folds: int) -> None:
 
 
 class FakeLocalizer:
-    """Scores each image with the number of its fold, and checks that it was not trained on the image."""
+    """A localizer that scores each image with the number of its fold, and checks that it was not trained on the
+    image."""
 
     pooling = "max"
 
@@ -157,7 +158,7 @@ def test_a_run_calibrates_itself_and_goes_on_where_it_stopped(
     assert made.header.calibration == kept.header.calibration
     assert made.header.calibration is not None
     assert made.header.calibration.facts["images"] == 16
-    # The weights are those of a run without; what was only needed on the way is gone.
+    # The weights are those of a run without calibration, and temporary files are deleted.
     for one, other in zip(plain.head.parameters(), kept.head.parameters(), strict=True):
         assert bool((one == other).all())
     names = {path.name for path in out.iterdir()}

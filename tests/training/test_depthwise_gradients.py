@@ -1,4 +1,4 @@
-"""Depthwise convolutions: what comes out stays, and the quick gradients are the textbook's."""
+"""Depthwise convolutions: outputs do not change, and the fast gradients are correct."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from freeloc.training.depthwise_gradients import _Depthwise, use_fast_gradients
 
 
 def values_of(*shape: int, seed: int) -> Tensor:
-    """Such as bfloat16 holds, side by side by place, as maps are."""
+    """Random values that are exact in bfloat16, in the memory format of maps."""
     drawn = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).bfloat16()
     return drawn.contiguous(memory_format=torch.channels_last)
 

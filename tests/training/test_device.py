@@ -1,4 +1,4 @@
-"""The device's few peculiarities."""
+"""Device settings."""
 
 from __future__ import annotations
 

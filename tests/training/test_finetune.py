@@ -1,4 +1,4 @@
-"""Training of a backbone's upper part: the gradient against the textbook, and runs from images to a model file."""
+"""Training of a backbone's last stages: the gradient against a reference, and runs from images to a model file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 CHANNELS, MIDDLE, WIDTH, CLASSES = 3, 4, 5, 4
 SHAPES = [((6, 8), (3, 4)), ((4, 4), (2, 1)), ((6, 8), (2, 3)), ((2, 10), (1, 5)), ((6, 8), (1, 1))]
-"""Rows and columns of each map, and of its valid cells; one cell is two places wide."""
+"""Rows and columns of each map, and of its valid cells; a cell is two positions wide."""
 
 
 def generator(seed: int) -> torch.Generator:
@@ -71,7 +71,7 @@ class Upper:
         return nn.ModuleList([self.above, self.projection, self.head])
 
     def step(self, *, together: int | None, seed: int = 0, **recipe: Any) -> tuple[float, dict[str, Tensor]]:
-        """Loss and gradients of the program's own step."""
+        """Compute loss and gradients with freeloc's step."""
         self.modules.zero_grad()
         recipe = {"cell_fraction": 1.0} | recipe
         head_step = HeadTrainStep(
@@ -88,7 +88,8 @@ class Upper:
         }
 
     def by_hand(self, *, mean: bool = False) -> tuple[float, dict[str, Tensor]]:
-        """The textbook, in float64: every cell's score with gradients, then maximum or mean over valid cells."""
+        """A reference in float64: scores of all cells with gradients, then the maximum or mean over valid
+        cells."""
         modules = copy.deepcopy(self.modules).double()
         modules.zero_grad()
         above, projection, head = modules
@@ -119,7 +120,7 @@ class TestGradient:
         upper = Upper()
         found = upper.step(together=together, gradient=gradient)
         assert_same(found, upper.by_hand())
-        # Convolution, projection and head learn; the normalisation does not.
+        # The convolution, projection and head are trained; the normalization is not.
         assert {key.split(".")[0] for key in found[1]} == {"0", "1", "2"}
         assert not any(key.startswith("0.1") for key in found[1])
 
@@ -236,10 +237,10 @@ class TestRun:
         self, runs: dict[str, Path], scenes: Dataset, stage: str
     ) -> None:
         backbone, model = load_backbone("efficientnet_lite0"), Model.load(runs[stage])
-        for _ in range(2):  # traced, then kept
+        for _ in range(2):  # traced, then cached
             localizer = Localizer.load(runs[stage], scales=(0.5,), runtime="openvino", precision="float32")
             localizer.score_maps(scenes.samples[0].path)
-        # The modules as the last step left them, on the lower part's own map.
+        # The modules after the last step, on the map of the frozen part.
         state = Checkpoint.load(runs[stage] / "checkpoint.safetensors")
         parts = backbone.split_at(stage)
         head = AdaptationHead(model.head.settings, standardized=True)
@@ -323,7 +324,7 @@ class TestRun:
         before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")}
         quick(tmp_path / "head", "none")
         assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")} == before
-        # One folder of the whole backbone, and one for each lower part: stages 7 and 6.
+        # One folder for the complete backbone, and one for each frozen part: below stages 7 and 6.
         assert len(list(cache.iterdir())) == 3
 
     def test_without_a_cache_too(

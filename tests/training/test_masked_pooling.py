@@ -1,4 +1,4 @@
-"""Masked pooling: the mask against a search over cells, the loss against one written out image by image."""
+"""Masked pooling: the mask compared with a search over cells, the loss with an image-by-image computation."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def parts(seed: int) -> tuple[list[MaskedCells], torch.Tensor, nn.Module, Adapta
     for row in labels:
         count = int(rng.integers(2, 20))
         mask = rng.random((count, CLASSES)) < 0.3
-        mask[rng.integers(count)] |= row > 0  # as box_mask gives it: a class that is there has a cell
+        mask[rng.integers(count)] |= row > 0  # as in box_mask, every present class has a cell
         mask[:, row <= 0] = False
         items.append(MaskedCells(rng.normal(0, 1, (count, CHANNELS)).astype(np.float16), mask))
     torch.manual_seed(seed)

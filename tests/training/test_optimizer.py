@@ -27,7 +27,7 @@ class TestLearningRate:
         rates = [learning_rate(step, steps, recipe) for step in range(steps)]
         warm = math.floor(warmup * steps)
         assert all(0 < rate <= 0.3 for rate in rates)
-        # The cosine at every step that is past the rise, by the half-angle formula.
+        # The cosine at every step after the warm-up, by the half-angle formula.
         for step in range(math.ceil(warmup * steps), steps):
             assert rates[step] == pytest.approx(0.3 * math.cos(math.pi * step / steps / 2) ** 2)
         assert all(

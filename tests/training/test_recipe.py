@@ -1,4 +1,4 @@
-"""Recipes: the paper's numbers, names, and what is refused."""
+"""Recipes: the paper's values, names, and rejected values."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class TestResolved:
         steps = recipe.epochs * recipe.steps_per_epoch(images)
         assert recipe.epochs >= epochs
         assert steps >= minimum or recipe.epochs == 100
-        # No more of them than needed.
+        # No more than necessary.
         assert recipe.epochs == epochs or steps - recipe.steps_per_epoch(images) < minimum
 
     def test_resolving_twice_changes_nothing(self) -> None:

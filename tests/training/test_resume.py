@@ -1,4 +1,4 @@
-"""Resuming: bit for bit as if never stopped, and only with an equal setup."""
+"""Resuming: identical to an uninterrupted run, bit for bit, and only with an equal setup."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class TestResume:
             other = json.loads((reference / "manifest.json").read_text())["training_precision"] == "float32"
             monkeypatch.setattr(preparation, "torch_device", lambda *_asked: (torch.device("cpu"), other))
         elif change == "pixels":
-            # Another picture under the same name, with the same tags.
+            # A different image with the same name and tags.
             first = scenes.samples[0]
             copy = tmp_path / first.path.name
             shutil.copy(scenes.samples[1].path, copy)

@@ -1,4 +1,4 @@
-"""Snapshots: whole models of a run under way, the same whether it was stopped or not."""
+"""Snapshots: complete models of an unfinished run, identical whether or not it was stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from freeloc.training.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-# Sixteen images: two iterations an epoch, six in all.
+# Sixteen images: two iterations per epoch, six in total.
 RECIPE = Recipe(
     name="tiny",
     epochs=3,
@@ -50,7 +50,7 @@ def backbone() -> Backbone:
 def quick(
     tiny_training: Dataset, backbone: Backbone, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Model]]:
-    """`train` on the backbone that is loaded and compiled already."""
+    """`train` on a backbone that is already loaded and compiled."""
     cache = tmp_path_factory.mktemp("features")
     network = compile_network(backbone, runtime="openvino")
 
@@ -121,7 +121,7 @@ def test_one_after_an_epoch_is_the_model_of_a_run_of_that_length(
 def test_the_first_is_the_warm_start_on_the_backbone_as_it_was(reference: Path, backbone: Backbone) -> None:
     first = Model.load(step(reference, 0))
     assert first.header.backbone_fingerprint == backbone.fingerprint
-    # A cold head's biases are zero.
+    # The biases of a head without a warm start are zero.
     assert (first.head.fcb.bias != 0).all()
     assert first.header.manifest is not None
     assert first.header.manifest["iteration"] == 0
@@ -148,7 +148,7 @@ def test_prediction_opens_them(reference: Path, tiny_training: Dataset) -> None:
 
 
 class Interrupted(Exception):
-    """Stands for a power cut."""
+    """An exception that simulates a power failure."""
 
 
 @pytest.mark.parametrize("epoch", [1, 2])

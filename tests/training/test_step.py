@@ -1,4 +1,4 @@
-"""One training step: the sparse gradient against dense ones, written out without the program's own pooling."""
+"""One training step: the sparse gradient compared with dense ones, computed without freeloc's pooling."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def generator(seed: int) -> torch.Generator:
 
 
 def textbook(scores: Tensor, order: Tensor, pool: str) -> Tensor:
-    """(K,) pooled scores of one image's (M, K); ``order`` is that of its cells, the lowest first."""
+    """Return the (K,) pooled scores of one image's (M, K) scores; ``order`` sorts its cells, lowest first."""
     if pool == "mean":
         return scores.mean(dim=0)
     if pool == "lse":
@@ -65,7 +65,7 @@ class Scene:
     def random(cls, seed: int, hidden: int = 12, **dropout: float) -> Scene:
         rng = np.random.default_rng(seed)
         cells = [rng.normal(0, 1, (rng.integers(1, 30), CHANNELS)).astype(np.float16) for _ in range(4)]
-        # In the last image one cell shouts: classes share it.
+        # In the last image, one cell has very high scores, so classes share it.
         cells[-1][0] *= 8
         labels = torch.from_numpy(rng.integers(-1, 2, (4, CLASSES)).astype(np.int8))
         torch.manual_seed(seed)
@@ -88,7 +88,7 @@ class Scene:
     def gradients(
         self, seed: int = 0, *, use_bfloat16: bool = False, **recipe: Any
     ) -> tuple[float, dict[str, Tensor]]:
-        """Loss and gradients of the program's own step."""
+        """Compute loss and gradients with freeloc's step."""
         self.head.zero_grad()
         loss = self.step(use_bfloat16=use_bfloat16, **recipe).loss(self.cells, self.labels, generator(seed))
         loss.backward()
@@ -96,7 +96,7 @@ class Scene:
         return float(loss.detach()), found
 
     def stable_units(self) -> Tensor:
-        """(hidden,) whether a unit of FCa stays on one side of its ReLU in bfloat16, for all cells."""
+        """Return (hidden,) flags of FCa units that stay on one side of the ReLU in bfloat16, for all cells."""
         if self.head.fca is None:
             return torch.ones(0, dtype=torch.bool)
         with torch.no_grad():
@@ -105,16 +105,16 @@ class Scene:
                 hidden = (hidden - self.head.get_buffer("mean")) * self.head.get_buffer("gain")
             weight = self.head.fca.weight.detach()
             inputs = hidden @ weight.T + self.head.fca.bias
-            # Sums of rounded products: their errors grow with the products, not with the sum.
+            # Errors of sums of rounded products grow with the products, not with the sum.
             magnitude = hidden.abs() @ weight.abs().T + self.head.fca.bias.abs()
         return (inputs.abs() > 2**-6 * magnitude).all(dim=0)
 
     def by_hand(
         self, masks: list[Tensor] | None = None, pool: str = "max"
     ) -> tuple[float, dict[str, Tensor]]:
-        """Loss and gradients of the textbook, in float64, on all cells of one image after another.
+        """Compute reference loss and gradients in float64, on all cells of one image after another.
 
-        With dropout masks the winning cells, and the highest and lowest, are still those of the undropped network.
+        With dropout masks, cells are still selected by the scores without dropout.
         """
         head, projection = copy.deepcopy(self.head).double(), copy.deepcopy(self.projection).double()
         head.zero_grad()
@@ -147,7 +147,7 @@ class Scene:
         return float(loss.detach()), {key: gradient_of(value) for key, value in head.named_parameters()}
 
     def extremes(self) -> Tensor:
-        """(R, K) positions of the highest and the lowest cells, from scores in float64."""
+        """Return the (R, K) positions of the highest and lowest cells, from scores in float64."""
         head, projection = copy.deepcopy(self.head).double(), copy.deepcopy(self.projection).double()
         found, start = [], 0
         for part in self.cells:
@@ -157,7 +157,7 @@ class Scene:
         return torch.cat(found)
 
     def winners(self) -> Tensor:
-        """(N, K) positions in the list of all cells, from scores in float64."""
+        """Return (N, K) positions in the list of all cells, from scores in float64."""
         head, projection = copy.deepcopy(self.head).double(), copy.deepcopy(self.projection).double()
         found, start = [], 0
         for part in self.cells:
@@ -195,8 +195,8 @@ class TestSparseGradient:
     ) -> None:
         scene = Scene.random(seed, feature_dropout=features, hidden_dropout=hidden)
         sparse = scene.gradients(seed=5)
-        # The program drops rows of the winners only. Its draws are repeated here and put at the winners'
-        # places among masks for all cells; what the other rows hold must not matter.
+        # freeloc applies dropout only to the rows of selected cells. The draws are repeated here and placed
+        # at these cells among masks for all cells; the other rows must have no effect.
         chosen = scene.winners().unique()
         draws, other = generator(5), generator(6)
         masks = []
@@ -217,7 +217,7 @@ class TestSparseGradient:
     @law
     @given(st.integers(0, 9999), st.sampled_from((0, 12)))
     def test_at_low_precision_it_is_nearly_the_same(self, seed: int, hidden: int) -> None:
-        # With one cell an image the winner is no question of precision.
+        # With one cell per image, the selection does not depend on precision.
         scene = Scene.random(seed, hidden)
         scene.cells = [part[:1] for part in scene.cells]
         loss, gradients = scene.gradients(use_bfloat16=True)
@@ -227,7 +227,7 @@ class TestSparseGradient:
         for key, gradient in wanted.items():
             assert gradients[key].dtype == torch.float32
             units = stable if key.startswith("fca.") else slice(None)
-            # Each of three layers rounds to eight bits on its way there and back.
+            # Each of three layers rounds to eight bits in the forward and backward pass.
             error = float((gradients[key].double() - gradient)[units].norm())
             assert error <= 0.05 * float(gradient.norm()) + 1e-3, key
 
@@ -252,12 +252,12 @@ class TestSparseGradient:
         assert_same(scene.gradients(), before)
 
     def test_classes_share_cells_here(self) -> None:
-        # Otherwise the tests above would not see a mistake in gathering.
+        # Otherwise, the tests above would not detect errors in gathering.
         assert any(len(set(row)) < CLASSES for row in Scene.random(0).winners().tolist())
 
 
 def winners_of(step: HeadTrainStep, features: Tensor, counts: list[int]) -> Tensor:
-    """(N, K) positions of the cells that max-pooling selects."""
+    """Return the (N, K) positions of the cells that max-pooling selects."""
     return torch.cat(MaxPooling().select_cells(step.score_cells(features), counts))
 
 
@@ -317,7 +317,7 @@ class TestSearch:
 
 
 class TestShareOfCells:
-    """Cell i of an image holds the value i and the head gives it back, so the score is the highest seen."""
+    """Cell i of an image has the value i and the head is the identity, so the score is the highest used index."""
 
     @staticmethod
     def highest_seen(counts: list[int], fraction: float, draws: torch.Generator) -> list[float]:
@@ -346,9 +346,10 @@ class TestShareOfCells:
     def test_every_cell_is_as_likely(self, fraction: float, kept: int) -> None:
         draws = generator(1)
         seen = np.array([self.highest_seen([10], fraction, draws) for _ in range(300)])[:, 0]
-        # Of 10 cells so many are looked at, so the highest of them is at least that place less one …
+        # With this many of 10 cells used, the highest index is at least this number minus one …
         assert seen.min() > kept - 1 - 1e-3
-        # … and the last cell is among them in that share of the draws, within five deviations.
+        # … and the last cell is among them in the expected fraction of draws, within five standard
+        # deviations.
         share = kept / 10
         slack = 5 * math.sqrt(share * (1 - share) / 300)
         assert float((seen > 8.5).mean()) == pytest.approx(share, abs=slack + 1e-9)
@@ -403,7 +404,7 @@ class TestTopk:
             rows = [index for index in range(len(part)) if start + index in read]
             start += len(part)
             others = [index for index in range(len(part)) if index not in rows]
-            # The mean of the cells that are read lies between them in every class.
+            # The mean of the used cells lies between their values in every class.
             part[others] = part[rows].mean(axis=0)
             changed += len(others)
         assert changed
@@ -457,7 +458,7 @@ class TestLogSumExp:
 
 @pytest.mark.parametrize(("pooling", "pool"), [("lse", "lse"), ("topk", "topk"), ("average", "mean")])
 def test_every_pooling_at_low_precision_is_nearly_the_same(pooling: str, pool: str) -> None:
-    # With one cell an image it is no question of precision which cells count.
+    # With one cell per image, the selected cells do not depend on precision.
     scene = Scene.random(8)
     scene.cells = [part[:1] for part in scene.cells]
     loss, gradients = scene.gradients(use_bfloat16=True, pooling=pooling)

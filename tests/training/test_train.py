@@ -50,7 +50,7 @@ class TestRun:
         for line in lines:
             assert line.keys() == {"epoch", "loss", "learning_rate", "seconds"}
             assert 0 < line["loss"] < 8 * math.log(1 + math.e**3)
-        # Three steps an epoch: the last of an epoch is step 2, 5 and 8 of 9.
+        # Three steps per epoch: the last steps of the epochs are 2, 5 and 8 of 9.
         rates = [RECIPE.learning_rate * math.cos(math.pi * step / 9 / 2) ** 2 for step in (2, 5, 8)]
         assert [line["learning_rate"] for line in lines] == pytest.approx(rates)
 
@@ -76,7 +76,7 @@ class TestRun:
             name: sum(sample.labels[k] == 1 for sample in scenes) for k, name in enumerate(SCENE_CLASSES)
         }
         assert manifest["data"]["positives"] == counts
-        # A build's own mark, as in 2.13.0+cu130, is not in every wheel's version.
+        # Build suffixes, as in 2.13.0+cu130, are not part of every wheel's version.
         assert torch.__version__.startswith(manifest["versions"]["torch"])
         assert manifest["versions"]["numpy"] == np.__version__
         assert set(manifest["versions"]) == {"python", "freeloc", "torch", "openvino", "numpy"}
@@ -156,7 +156,7 @@ class TestDeterminism:
 
 
 class Counted:
-    """A network that counts how often it is asked, and can be stopped."""
+    """A network that counts its calls, and can be stopped."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -203,7 +203,7 @@ class TestFeatures:
         monkeypatch: pytest.MonkeyPatch,
         opened: bool,
     ) -> None:
-        """Once to check, measure and hash it, and once to extract its features at all scales."""
+        """Each image is read once to check and hash it, and once to extract its features at all scales."""
         opens: Counter[str] = Counter()
         own_open = Path.open
 
@@ -231,7 +231,7 @@ class TestFeatures:
             quick(scenes, tmp_path / "run", cache_folder=cache)
         entries = sorted(cache.rglob("*.npy"))
         assert len(entries) == 9
-        # A file that was being written, and one that somebody deleted.
+        # A partially written file, and a deleted one.
         entries[0].with_name(f".{entries[0].name}.0badcafe.part").write_bytes(entries[0].read_bytes()[:99])
         entries[0].unlink()
         count_of.stop_at = None
@@ -271,8 +271,8 @@ class TestFeatures:
         recipe = dataclasses.replace(RECIPE, epochs=2, warm_start_epochs=0)
         quick(scenes, tmp_path / "run", recipe=recipe, cache_folder=cache, cache_features=False)
         assert not cache.exists()
-        # Every epoch anew, at scales from the range: 125 to 200 pixels, on multiples of 32. At the end, once more at
-        # every scale, to see at which level boxes are drawn.
+        # Computed again in every epoch, at scales from the range: 125 to 200 pixels, padded to multiples of
+        # 32. At the end, once more at every scale, to fit the box threshold.
         assert len(count_of.sides) == (2 + len(SCALES)) * COUNT
         assert set(count_of.sides) <= {128, 160, 192, 224}
         assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cache"] is None
@@ -285,7 +285,7 @@ class TestFeatures:
 def test_running_mini_batches_through_the_backbone_at_once_changes_little(
     scenes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
-    """As on a GPU; and the same run twice is the same bit for bit, however its threads fall."""
+    """As on a GPU; two equal runs are identical bit for bit, regardless of thread timing."""
     recipe = dataclasses.replace(RECIPE, epochs=1, warm_start_epochs=1, trainable_backbone=stage)
 
     def learned(name: str, batch: int) -> dict[str, torch.Tensor]:
@@ -312,7 +312,7 @@ def test_running_mini_batches_through_the_backbone_at_once_changes_little(
 
 
 class Sealed(Sample):
-    """A sample whose boxes nobody may look at."""
+    """A sample whose boxes must not be read."""
 
     def __getattribute__(self, name: str) -> Any:
         if name == "boxes":
@@ -335,7 +335,7 @@ class TestOnlyTags:
     def test_ignored_labels_alone_train_no_class(
         self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
     ) -> None:
-        # With every tag of one class unknown, its scores say nothing about which tags the others have.
+        # All tags of one class are unknown, which must not affect the other classes.
         samples = []
         for sample in scenes:
             labels = sample.labels.copy()
@@ -343,7 +343,7 @@ class TestOnlyTags:
             samples.append(Sample(sample.path, labels))
         recipe = dataclasses.replace(RECIPE, warm_start_epochs=0, weight_decay=0.0)
         quick(Dataset("x", scenes.classes, tuple(samples)), tmp_path / "run", recipe=recipe)
-        # The class kept its starting bias; the others moved.
+        # The class kept its initial bias; the others changed.
         bias = weights(tmp_path / "run")["fcb.bias"]
         assert bias[2] == 0
         assert (bias[[0, 1, 3, 4, 5, 6, 7]] != 0).all()
@@ -356,7 +356,7 @@ class TestMistakes:
         assert not (tmp_path / "run").exists()
 
     def test_a_step_too_long(self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path) -> None:
-        # One step: the loss before it is sound, the weights after it are not.
+        # One step: the loss before it is finite, but the weights after it are not.
         recipe = dataclasses.replace(
             RECIPE, epochs=1, batch_size=COUNT, warm_start_epochs=0, learning_rate=1e39
         )
@@ -406,5 +406,5 @@ def test_other_poolings_too(
     assert model.header.pooling == prediction_pooling(pooling)
     assert model.header.manifest["recipe"]["pooling"] == pooling
     losses = [line["loss"] for line in log(tmp_path / "run")]
-    # Eight classes that the warm start has begun to tell apart.
+    # Eight classes that the warm start has begun to distinguish.
     assert max(losses) < 8 * math.log(2)

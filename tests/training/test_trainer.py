@@ -31,7 +31,7 @@ def generator(seed: int) -> torch.Generator:
 
 
 class Separable(Memory):
-    """Class k is in image i when bit k of i is set, and then one cell shows it."""
+    """Class k is in image i if bit k of i is set, and is then visible in one cell."""
 
     def get(self, index: int, scale: float) -> Cells:
         made = 0.3 * super().get(index, scale)
@@ -56,7 +56,7 @@ def random_labels(images: int) -> np.ndarray:
 
 
 class Observer:
-    """Calls a function after each epoch, and counts steps."""
+    """An observer that calls a function after each epoch, and counts steps."""
 
     def __init__(self, after_epoch: Callable[[EpochRecord], None] | None = None) -> None:
         self._after_epoch = after_epoch
@@ -154,7 +154,7 @@ class TestFit:
         for start in (0, 11, 22):
             epoch = source.requests[start : start + 11]
             assert sorted(index for index, _scale in epoch) == list(range(11))
-            # Threads read side by side, but what they read goes in batches of one scale.
+            # Threads read concurrently, but all images of a batch have one scale.
             assert {scale for _index, scale in epoch} <= {0.5, 1.0}
         assert source.requests[:11] != source.requests[11:22]
 
@@ -207,7 +207,7 @@ class TestFit:
         assert not torch.equal(weights[0], weights[2])
 
     def test_a_loss_that_is_no_number_is_told(self) -> None:
-        # A decay that overshoots a hundredfold at every step.
+        # Weight decay that overshoots a hundredfold at every step.
         recipe = Recipe(epochs=30, batch_size=4, hidden=0, learning_rate=1e4, weight_decay=1e-2, momentum=0.0)
         records: list[EpochRecord] = []
         with pytest.raises(TrainingError, match="diverged in epoch .* use a learning rate below 10000"):

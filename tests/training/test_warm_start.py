@@ -30,7 +30,7 @@ WIDTH, CLASSES, IMAGES = 6, 3, 60
 
 
 class Source:
-    """Random cells, with one class's mark hidden in one cell of the images that show it."""
+    """Random cells; in images with a class, one cell contains the class's mark."""
 
     threads = 2
     batch = 1
@@ -87,7 +87,7 @@ def lambda_module(factor: float) -> nn.Module:
 
 def test_log_odds_by_hand() -> None:
     labels = torch.tensor([[1, -1, 0], [1, -1, 0], [-1, -1, 0]])
-    # One imagined image each way: 3 to 2, 1 to 4, 1 to 1.
+    # One additional positive and negative image: 3 to 2, 1 to 4, 1 to 1.
     expected = torch.tensor([math.log(3 / 2), math.log(1 / 4), 0.0])
     torch.testing.assert_close(log_odds(labels), expected)
 
@@ -123,7 +123,7 @@ def test_rescaling_lowers_the_loss_and_keeps_the_ranking(pooling: str) -> None:
     rescale_pooled_scores(step, source, labels, batches)
     after = step.pooled_scores(source.all)
     assert logistic_loss(after, labels) < logistic_loss(before, labels)
-    if pooling != "lse":  # a slope within log-sum-exp is not one outside
+    if pooling != "lse":  # a slope inside log-sum-exp differs from one outside
         assert torch.equal(before.argsort(dim=0), after.argsort(dim=0))
         slope, offsets = _fit_shared_slope(before, labels)
         torch.testing.assert_close(after, slope * before + offsets, rtol=1e-3, atol=1e-3)

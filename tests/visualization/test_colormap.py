@@ -1,4 +1,4 @@
-"""The colormap: its lightness rises evenly, and its ends hold."""
+"""The colormap: its lightness increases evenly, and values are clipped at the ends."""
 
 from __future__ import annotations
 

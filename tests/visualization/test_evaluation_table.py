@@ -1,4 +1,4 @@
-"""Tables of an evaluation: every number is there, and names are shown as they are."""
+"""Tables of an evaluation: all values are present, and names are printed verbatim."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_line_says_how_true_the_probabilities_are() -> None:
 
 def test_what_cannot_be_measured_is_a_dash() -> None:
     lines = [cells(line) for line in render_evaluation(small()).splitlines()]
-    # No image shows a dog, and none shows two classes, so there is no difficult pair.
+    # No image contains a dog, and none contains two classes, so there is no difficult pair.
     assert next(line for line in lines if line[0] == "dog")[1:] == ["0", "–", "–", "–"]
     assert next(line for line in lines if line[0] == "model, fused")[4] == "–"
     assert "nan" not in render_evaluation(small()).lower()

@@ -1,4 +1,4 @@
-"""Fonts: a text that fits, in letters that some font has."""
+"""Fonts: text fits the width, and a font contains its characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report page: well formed, complete in itself, and showing all text as it is."""
+"""The report page: well-formed, self-contained, and with all text escaped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
 class Page(HTMLParser):
-    """Reads a page and refuses what is not well formed."""
+    """A parser that rejects pages that are not well-formed."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -109,7 +109,7 @@ def test_numbers_stand_at_the_right_and_names_head_their_rows() -> None:
     assert [head.get("class") for head in columns] == [None, "n", None, "n"]
     assert [cell.get("class") for cell in page.all("td")] == ["n", None, "n"] * 2
     assert len([head for head in page.all("th") if head["scope"] == "row"]) == 2
-    assert page.all("nav") == []  # one section needs no list
+    assert page.all("nav") == []  # one section needs no table of contents
 
 
 @pytest.mark.parametrize(
@@ -137,12 +137,12 @@ def test_any_text_is_shown_as_it_is(words: str) -> None:
     report = Report(words, (words,), (Section(words, (words,), (table,), (Figure(PNG, words, words),)),) * 2)
     text = render_report(report)
     page = Page(text)
-    text.encode()  # no letter that no file can hold
+    text.encode()  # no character that a file cannot contain
     shown = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]", "\ufffd", words)
-    # The parser, as a browser, reads every kind of line end as one.
+    # Like a browser, the parser normalizes line ends.
     assert str(page.all("img")[0]["alt"]) == shown
     assert "".join(page.within("h1")).startswith("<b>&amp;\"'")
-    assert page.all("b") == [{}] * 4  # only those of the numbering
+    assert page.all("b") == [{}] * 4  # only the numbers of the list
 
 
 def test_bytes_that_are_no_letters_can_be_written(tmp_path: Path) -> None:

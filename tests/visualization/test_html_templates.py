@@ -1,4 +1,4 @@
-"""The templates: found in the package, strict, and escaping everything."""
+"""The templates: included in the package, strict, and with automatic escaping."""
 
 from __future__ import annotations
 

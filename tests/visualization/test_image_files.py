@@ -1,4 +1,4 @@
-"""Image files: the suffix decides the format, and limits are errors."""
+"""Image files: the suffix determines the format, and exceeding a limit is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grids: every image whole, and nothing else but background."""
+"""Grids: all images are complete, on background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Captions and names: all of them visible, none cut."""
+"""Captions and names: all are visible and complete."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_narrow_caption_is_not_cut(name: str) -> None:
     caption = np.asarray(panel)[360:].astype(int).sum(axis=2)
     ground = caption[0, 0]
     assert (caption[:, -2:] == ground).all()
-    # Both the name and the note are there: letters of both brightnesses.
+    # Both the name and the note are present, with different brightness.
     assert caption[:, :60].max() > 700
     assert (caption[:, 75:] != ground).any()
 

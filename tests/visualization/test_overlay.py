@@ -1,4 +1,4 @@
-"""The pictures: what is drawn, where, and how it is written."""
+"""Overlays: their contents, positions and files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def bumps(
     score: float = 3.0,
     mode: LocationMode = "fused",
 ) -> Localization:
-    """One class per point, its map a Gaussian bump around the point; scores fall from class to class."""
+    """One class per point, with a Gaussian map around the point; scores decrease from class to class."""
     image = Size(width, height)
     lattice = Lattice.with_spacing(image, 8.0)
     x, y = np.meshgrid(lattice.xs, lattice.ys)
@@ -74,7 +74,7 @@ def test_the_cross_stands_on_the_point(width: int, height: int, across: float, d
     left, top = max(0, (150 - drawn[0]) // 2), max(0, (60 - drawn[1]) // 2)
     expected = left + across * drawn[0], top + down * drawn[1]
 
-    # Crosses at the very edge are cut: pad by comparing only the arms that can be seen.
+    # Crosses at the edge are clipped, so only the visible arms are compared.
     rows, cols = np.nonzero(yellow(panel))
     if 12 < expected[0] < panel.width - 12 and 12 < expected[1] < max(60, drawn[1]) - 12:
         assert abs(cols.mean() + 0.5 - expected[0]) <= 1
@@ -86,7 +86,7 @@ def test_the_cross_stands_on_the_point(width: int, height: int, across: float, d
 @pytest.mark.parametrize("ground", [(0, 0, 0), (255, 255, 255), (255, 225, 25)])
 def test_a_dark_outline_parts_the_cross_from_any_ground(ground: tuple[int, int, int]) -> None:
     image = draw_panels(flat(400, 300, ground), bumps(400, 300, [(200, 150)], names=["x"]))[0]
-    line = np.asarray(image).astype(int).sum(axis=2)[180]  # through the middle of the cross at 240
+    line = np.asarray(image).astype(int).sum(axis=2)[180]  # through the center of the cross at 240
     assert yellow(image)[180, 240]
     assert line[228:240].min() < 150
     assert line[240:252].min() < 150
@@ -123,7 +123,7 @@ def test_raw_maps_go_through_the_logistic() -> None:
 
 def test_a_raw_map_full_of_sure_windows_still_shows_the_surest() -> None:
     localization = bumps(400, 300, [(300, 100)], mode="paper")
-    # From 8 to 17: the logistic of all of it is 1.
+    # From 8 to 17, where the sigmoid is 1 everywhere.
     localization = dataclasses.replace(localization, maps=8 + 10 * localization.maps)
     panel = np.asarray(draw_panels(flat(400, 300), localization)[1]).astype(int)
     ratio = panel.shape[1] / 400

@@ -1,4 +1,4 @@
-"""Where an image lies in its panel, and how many panels stand in a row."""
+"""Position of an image in its panel, and number of panels in a row."""
 
 from __future__ import annotations
 

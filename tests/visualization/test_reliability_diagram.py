@@ -1,4 +1,4 @@
-"""Reliability diagrams: points where the bins are, and files that repeat."""
+"""Reliability diagrams: points of the bins, and reproducible files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One small result for the tests of all writers."""
+"""A small result for the tests of all writers."""
 
 from __future__ import annotations
 

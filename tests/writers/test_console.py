@@ -1,4 +1,4 @@
-"""Standard output: text on a terminal, the records elsewhere."""
+"""Standard output: text on a terminal, records elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON lines: the file that is whole or not there."""
+"""JSON Lines: a file that is complete or absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Map files: their arrays, and which classes they hold."""
+"""Map files: their arrays and classes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_lattice_size_holds_all_classes_where_they_lie(tmp_path: Path) -> None:
     arrays = read(tmp_path / "out.maps")
     assert arrays["classes"].tolist() == list(CLASSES)
     assert np.allclose(arrays["maps"], found.maps, rtol=1e-3, atol=1e-4)
-    # The point of a class is the raster centre where its map is highest.
+    # The point of a class is the raster position with the highest value of its map.
     for index in range(4):
         col = int(np.abs(arrays["x"] - found.points[index, 0]).argmin())
         row = int(np.abs(arrays["y"] - found.points[index, 1]).argmin())

@@ -1,4 +1,4 @@
-"""Names for files made from images."""
+"""Names for the output files of images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record: its fields, its numbers, and the line of JSON it becomes."""
+"""The record: its fields, its numbers, and its line of JSON."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def with_scores(scores: list[float]) -> Localization:
 
 
 def strict(text: str) -> object:
-    """JSON without Python's own NaN and Infinity."""
+    """Parse JSON, rejecting Python's NaN and Infinity."""
 
     def refuse(word: str) -> object:
         raise AssertionError(f"{word} is no JSON")
@@ -139,7 +139,7 @@ def test_a_calibrated_model_has_a_threshold_for_each_class() -> None:
     assert found == [("class 0", 0.5, True), ("class 1", 0.5, True), ("class 2", 0.25, True)]
     shares = [each["probability"] for each in record["classes"]]
     assert shares == pytest.approx([1 / (1 + math.exp(-odds)) for odds in (1.0, 0.2, -1.0)], rel=1e-5)
-    # Given one, all classes share it.
+    # A specified threshold applies to all classes.
     record = localization_record(localization, WriterOptions(threshold=0.6))
     assert record["threshold"] == 0.6
     assert [(each["threshold"], each["present"]) for each in record["classes"]] == [
@@ -147,7 +147,7 @@ def test_a_calibrated_model_has_a_threshold_for_each_class() -> None:
         (0.6, False),
         (0.6, False),
     ]
-    # What is not calibrated has the model's own.
+    # Without a calibration, the model's threshold applies.
     record = localization_record(
         dataclasses.replace(with_scores([1.0, 2.0]), decision=DecisionRule(threshold=0.8))
     )

@@ -1,4 +1,4 @@
-"""The contract of every registered writer, and writers that other packages install."""
+"""Requirements for every registered writer, and writers of other packages."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ READERS: dict[str, Callable[[Path], object]] = {
     ".npz": lambda path: dict(np.load(path, allow_pickle=False)),
     ".jpg": lambda path: Image.open(path).load(),
 }
-"""What reads each kind of file."""
+"""A reader for each kind of file."""
 
 
 def files(folder: Path) -> set[Path]:
-    """Every file below a folder, hidden and half-written ones too."""
+    """Return all files in a folder, including hidden and partial ones."""
     return {path for path in folder.rglob("*") if path.is_file()}
 
 

@@ -1,4 +1,4 @@
-"""Results files of the VOC devkit: what is written evaluates, once read back, to exactly the same numbers."""
+"""Results files of the VOC devkit: results that are read back evaluate to exactly the same numbers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ BY_HAND = {
 
 @pytest.mark.parametrize(("flavour", "wanted"), BY_HAND.items())
 def test_classification_worked_by_hand(tmp_path: Path, flavour: APFlavour, wanted: Fraction) -> None:
-    # The images stand in another order than their scores.
+    # The order of the images differs from that of their scores.
     order = [3, 0, 5, 2, 1, 4]
     scores = np.array(SCORES)[order]
     write_classification_results(tmp_path, ids(6), ("cat",), scores[:, None], "val", "comp1")
@@ -140,7 +140,7 @@ def test_boxes_come_back_with_the_same_ap(
     order, again = (np.lexsort((each.score, each.label)) for each in (found, back))
     for name in ("image", "label", "score"):
         np.testing.assert_array_equal(getattr(found, name)[order], getattr(back, name)[again])
-    # Edges between −1 and 1 have finer last bits than the pixel that is one further on.
+    # Edges between −1 and 1 have finer last bits than the pixel coordinate that is larger by one.
     np.testing.assert_allclose(found.boxes[order], back.boxes[again], rtol=0, atol=1e-15)
     np.testing.assert_array_equal(
         detection_ap(back, objects, 2, flavour=flavour), detection_ap(found, objects, 2, flavour=flavour)

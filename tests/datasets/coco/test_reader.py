@@ -23,7 +23,7 @@ def annotation(image: object, category: object, **more: object) -> dict[str, obj
 
 
 class Coco(DatasetFolder):
-    """A small COCO folder; every record of its file stands on a line of its own."""
+    """A small COCO folder, with one record per line."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -47,7 +47,7 @@ class Coco(DatasetFolder):
         self.file.write_text("{\n" + ",\n".join(lists) + "\n}\n")
 
     def line(self, key: str, index: int = 0) -> int:
-        """Where a record stands."""
+        """Return the position of a record."""
         before = list(self.contents).index(key)
         return 3 + sum(len(self.contents[name]) + 2 for name in list(self.contents)[:before]) + index
 

@@ -51,7 +51,7 @@ CELL_TAGS = TAGS.filter(lambda tag: not set(tag) & set(",;|["))
 def rows_of(tags: st.SearchStrategy[str]) -> st.SearchStrategy[list[tuple[list[str], list[str]]]]:
     row = st.tuples(st.lists(tags, max_size=3, unique=True), st.lists(tags, max_size=2, unique=True))
     disjoint = row.map(lambda pair: (pair[0], [tag for tag in pair[1] if tag not in pair[0]]))
-    # A list without any tag has no classes and is refused; that has its own test.
+    # A list without any tag has no classes and is rejected, which a separate test covers.
     return st.lists(disjoint, min_size=1, max_size=5).filter(lambda rows: any(map(any, rows)))
 
 

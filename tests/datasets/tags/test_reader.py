@@ -159,7 +159,7 @@ def test_a_class_on_every_image_matters_for_training_only(tmp_path: Path) -> Non
         ]
     with file.open("a") as out:
         out.write("c.jpg,dog,\n")
-    # The image without a cat is there; that without a dog is still missing.
+    # There is now an image without a cat, but still none without a dog.
     assert [
         problem.message.split()[1] for problem in problems_of(file, checks=DatasetChecks(for_training=True))
     ] == ["'dog'"]
@@ -176,7 +176,7 @@ def test_a_class_is_not_full_because_of_an_image_that_is_left_out(tmp_path: Path
 
 
 def latin(folder: Path, name: str) -> Path:
-    """A file name in another encoding, or a skipped test where the system has no such names."""
+    """Return a file name in another encoding; skip the test if the system does not allow such names."""
     path = folder / os.fsdecode(name.encode("latin-1"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

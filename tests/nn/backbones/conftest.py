@@ -1,4 +1,4 @@
-"""What the backbone tests share: one thread, timm without its hub, and checkpoints with random weights."""
+"""Fixtures of the backbone tests: one thread, timm without its hub, and checkpoints with random weights."""
 
 import importlib
 import math
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tests.nn.backbones.alexnet_shapes import SHAPES
 
-# Read when huggingface_hub is imported: no test may fetch weights, or find some in the user's cache.
+# Read when huggingface_hub is imported: no test may download weights, or use those in the user's cache.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "freeloc-tests-no-hub-cache")
 
@@ -23,10 +23,9 @@ _keep: list[torch.library.Library] = []
 
 
 def _import_torchvision() -> None:
-    """Import torchvision even where its compiled operators were built for another torch.
-
-    Its Python part then refuses to start, because it describes two operators that are not there. No network
-    here uses them, so empty definitions are enough.
+    """Import torchvision even if its compiled operators were built for another version of torch. In that case its
+    import fails, because it registers two operators that are missing. No network here uses them, so empty
+    definitions suffice.
     """
     try:
         importlib.import_module("torchvision")
@@ -64,7 +63,7 @@ def timm(torchvision: ModuleType) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def random_weights() -> Callable[[nn.Module, int], nn.Module]:
-    """A function that gives every weight of a network a value with an effect (timm initializes some to zero)."""
+    """A function that sets every weight of a network to a value with an effect (timm initializes some to zero)."""
 
     def fill(network: nn.Module, seed: int) -> nn.Module:
         generator = torch.Generator().manual_seed(seed)
@@ -78,8 +77,8 @@ def random_weights() -> Callable[[nn.Module, int], nn.Module]:
 
 @pytest.fixture(scope="session")
 def alexnet_state() -> dict[str, Tensor]:
-    """Random weights under the names and in the shapes of torchvision's AlexNet."""
-    # A prime number of random values, repeated: quick to make, and no two kernels are alike.
+    """Random weights with the names and shapes of torchvision's AlexNet."""
+    # A prime number of random values, repeated, which is fast and makes all kernels different.
     values = torch.randn(1_000_003, generator=torch.Generator().manual_seed(7))
     state: dict[str, Tensor] = {}
     for layer, shape in SHAPES.items():
@@ -94,7 +93,7 @@ def alexnet_state() -> dict[str, Tensor]:
 def alexnet_file(
     alexnet_state: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """The same as a checkpoint; removed at the end, because it is large."""
+    """A checkpoint with these weights; removed at the end, because it is large."""
     path = tmp_path_factory.mktemp("alexnet") / "alexnet.pth"
     torch.save(alexnet_state, path)
     yield path

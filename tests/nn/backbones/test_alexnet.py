@@ -1,4 +1,4 @@
-"""AlexNet as a convolutional backbone: the same numbers as the fixed-size network, window by window."""
+"""AlexNet as a convolutional backbone: results equal to those of the fixed-size network, window by window."""
 
 import hashlib
 import socket
@@ -31,7 +31,7 @@ def backbone(alexnet_file: Path) -> Backbone:
 
 @pytest.fixture(scope="module")
 def shapes_only() -> AlexNet:
-    """The network without numbers: maps have sizes but no content, at no cost."""
+    """The network on the meta device, on which maps have shapes but no values."""
     with torch.device("meta"):
         return AlexNet()
 
@@ -48,7 +48,7 @@ def test_nothing_of_it_is_trained_for_it_has_no_projection(backbone: Backbone) -
 
 
 def prepared(canvas: Tensor) -> Tensor:
-    """torchvision's preparation: RGB from 0 to 1, then ImageNet's mean and deviation."""
+    """Preprocess like torchvision: RGB from 0 to 1, then ImageNet's mean and deviation."""
     image = canvas.permute(0, 3, 1, 2).float() / 255
     mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
     deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -56,7 +56,7 @@ def prepared(canvas: Tensor) -> Tensor:
 
 
 def fixed_size_network(state: dict[str, Tensor], image: Tensor) -> Tensor:
-    """AlexNet up to FC7 with linear layers, written down from its description: (N, 3, 224, 224) → (N, 4096)."""
+    """AlexNet up to FC7 with linear layers, implemented from its description: (N, 3, 224, 224) → (N, 4096)."""
 
     def convolve(values: Tensor, layer: int, stride: int, padding: int) -> Tensor:
         weight, bias = state[f"features.{layer}.weight"], state[f"features.{layer}.bias"]
@@ -139,7 +139,7 @@ def test_grids_foretell_the_map(
 
 
 def test_a_cell_reads_355_pixels_around_the_centre_of_its_window(backbone: Backbone) -> None:
-    """Columns that are not a number spoil exactly the cells that read them."""
+    """NaN columns affect exactly the cells that read them."""
     cell, first, last = 4, 62, 416  # 355 columns
     strips = torch.zeros(4, 3, WINDOW, WINDOW + 8 * STRIDE)
     for strip, column in zip(strips, (first - 1, first, last, last + 1), strict=True):
@@ -161,7 +161,7 @@ def test_moving_the_image_by_one_stride_moves_the_inner_map_by_one_cell(
     after = backbone(scene.narrow(axis, STRIDE, length)).flatten(2)
     assert before.shape == (1, 4096, 9)
     torch.testing.assert_close(after[..., 3:5], before[..., 4:6], rtol=1e-4, atol=1e-4)
-    # Nearer to the border a cell reads padding in one of the two, and may differ.
+    # Closer to the border, a cell reads padding in one of the two, and may differ.
     for near in (2, 5):
         assert not torch.allclose(after[..., near], before[..., near + 1], rtol=1e-4, atol=1e-4)
 

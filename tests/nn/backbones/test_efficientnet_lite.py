@@ -1,4 +1,4 @@
-"""The embedded backbones: timm's numbers, the right cells, and weights that are never wrong in silence."""
+"""The embedded backbones: agreement with timm, correct cells, and errors for wrong weights."""
 
 import importlib
 import math
@@ -46,7 +46,8 @@ def published_state(name: str) -> dict[str, Tensor]:
 
 
 def reach(name: str) -> tuple[int, int]:
-    """First and last column that cell 0 reads, from the published table of kernels, strides and repeats."""
+    """Return the first and last column that cell 0 reads, from the published table of kernels, strides and
+    repeats."""
     depth = {"efficientnet_lite0": 1.0, "efficientnet_lite1": 1.1, "efficientnet_lite2": 1.2}[name]
     stages = [(3, 1, 1), (3, 2, 2), (5, 2, 2), (3, 2, 3), (5, 1, 3), (5, 2, 4), (3, 1, 1)]
     layers = [(3, 2)]
@@ -55,7 +56,7 @@ def reach(name: str) -> tuple[int, int]:
         layers += [(kernel, stride), *[(kernel, 1)] * (count - 1)]
     first = last = 0
     for kernel, stride in reversed(layers):
-        before = (kernel - stride) // 2  # TensorFlow puts the odd pixel of padding at the end
+        before = (kernel - stride) // 2  # TensorFlow adds the odd pixel of padding at the end
         first, last = first * stride - before, last * stride - before + kernel - 1
     return first, last
 
@@ -101,7 +102,7 @@ def test_sizes(backbone: Backbone) -> None:
 
 
 def test_a_cell_looks_between_its_middle_and_the_centre_of_what_it_reads(backbone: Backbone) -> None:
-    """Columns that are not a number spoil exactly the cells that read them."""
+    """NaN columns affect exactly the cells that read them."""
     cells, cell = 48, 24
     first, last = (edge + STRIDE * cell for edge in reach(backbone.name))
     strips = torch.zeros(4, 3, STRIDE, STRIDE * cells)
@@ -109,8 +110,8 @@ def test_a_cell_looks_between_its_middle_and_the_centre_of_what_it_reads(backbon
         strip[:, :, column] = torch.nan
     spoiled = backbone.body(strips)[:, :, 0, cell].isnan().any(dim=1)
     assert spoiled.tolist() == [False, True, True, False]
-    # The padding puts the centre of the receptive field at the far end of the cell; where trained weights
-    # look was measured on images (benchmarks/cell_center.py) and lies in between.
+    # The padding places the center of the receptive field at the far end of the cell; the effective center of
+    # trained weights was measured on images (benchmarks/cell_center.py) and lies in between.
     centre_of_field = (first + last + 1) / 2 - STRIDE * cell
     assert centre_of_field == STRIDE - 0.5
     assert STRIDE / 2 < backbone.layout.offset < centre_of_field
@@ -204,7 +205,7 @@ def test_the_fingerprint_is_that_of_the_weights(lite0: Backbone) -> None:
 
 
 def test_merging_the_normalization_gives_the_same_bits_everywhere() -> None:
-    """Model files name the backbone by its bits: Python's own arithmetic, which is IEEE 754's, is held against them."""
+    """Model files identify the backbone by its bits, which are compared with Python's IEEE 754 arithmetic."""
     layer = EfficientNetLite("efficientnet_lite0").projection
     assert isinstance(layer, _ConvNorm)
     drawn = np.random.default_rng(0)
@@ -226,7 +227,7 @@ def test_a_local_copy_of_the_published_file_is_the_same_backbone(lite0: Backbone
 
 
 def test_safetensors_are_loaded_rightly_or_refused(lite0: Backbone, tmp_path: Path) -> None:
-    """That format keeps tensors in order of their names, not of the network."""
+    """This format stores tensors sorted by name, not in the order of the network."""
     path = tmp_path / "lite0.safetensors"
     save_file({key: value.contiguous() for key, value in published_state("efficientnet_lite0").items()}, path)
     with suppress(FreelocError):

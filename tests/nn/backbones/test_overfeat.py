@@ -1,4 +1,4 @@
-"""OverFeat as a convolutional backbone: the published file's numbers in their places, window by window."""
+"""OverFeat as a convolutional backbone: correct loading of the published file, and results window by window."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OUTPUTS = 24
 
 @pytest.fixture(scope="module")
 def weight_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A file of the published size: random numbers, with holes where the wide layers' zeros are."""
+    """A file of the published size with random numbers, sparse where the wide layers' zeros are."""
     path = tmp_path_factory.mktemp("overfeat") / "net_weight_1"
     random = np.random.default_rng(5)
     values = random.standard_normal(1_000_003).astype("<f4")
@@ -75,13 +75,13 @@ def backbone(weight_file: Path) -> Backbone:
 
 @pytest.fixture(scope="module")
 def shapes_only() -> OverFeat:
-    """The network without numbers: maps have sizes but no content, at no cost."""
+    """The network on the meta device, on which maps have shapes but no values."""
     with torch.device("meta"):
         return OverFeat()
 
 
 def fixed_size_network(numbers: np.ndarray, canvas: Tensor) -> Tensor:
-    """The network written down from its description, one window at a time: (1, 221, 221, 3) → (1, 4096)."""
+    """The network implemented from its description, one window at a time: (1, 221, 221, 3) → (1, 4096)."""
     values = (canvas.permute(0, 3, 1, 2).float() - 118.380948) / 61.896913
     for layer, (shape, kernels, biases) in enumerate(PLACES[:FULL]):
         inputs = int(np.prod(shape))
@@ -201,8 +201,8 @@ def test_grids_foretell_the_map(
 
 @pytest.mark.parametrize("axis", [2, 3])
 def test_a_cell_reads_the_pixels_around_its_windows_centre(shapes_only: OverFeat, axis: int) -> None:
-    """What a cell reads is told by the layers' sizes alone, from the last layer back to the first."""
-    first = last = 4  # cell 4 of the map, whose neighbourhood touches no border
+    """The receptive field of a cell follows from the sizes of the layers, from the last layer to the first."""
+    first = last = 4  # cell 4 of the map, whose neighborhood does not reach the border
     for layer in reversed(list(shapes_only.body.children())):
         if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
             kernel, stride, padding = (
@@ -223,6 +223,6 @@ def test_moving_the_image_by_one_stride_moves_the_inner_map_by_one_cell(backbone
     after = backbone(scene[:, :, STRIDE:]).flatten(2)[:, :OUTPUTS]
     assert before.shape == (1, OUTPUTS, 6)
     torch.testing.assert_close(after[..., 2:3], before[..., 3:4], rtol=1e-4, atol=1e-4)
-    # Nearer to the border a cell reads padding in one of the two, and may differ.
+    # Closer to the border, a cell reads padding in one of the two, and may differ.
     for near in (1, 3):
         assert not torch.allclose(after[..., near], before[..., near + 1], rtol=1e-4, atol=1e-4)

@@ -137,7 +137,7 @@ def load(name, weights=None):
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[None]:
-    """An installed package with backbones of its own."""
+    """An installed package that provides backbones."""
     names = ("patches", "patches:NAME", "wrong:NAME")
     entry_points = {"freeloc.backbones": dict.fromkeys(names, "patch_backbones:load")}
     write_package(tmp_path / "site", "patch_backbones", OUTSIDE, entry_points)

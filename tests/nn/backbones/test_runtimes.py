@@ -1,4 +1,4 @@
-"""Every kind of backbone, by either runtime, from images to a trained model."""
+"""Every kind of backbone in both runtimes, from images to a trained model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 def weights(
     request: pytest.FixtureRequest, alexnet_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path | None]:
-    """A weight file for backbones that bring none; random weights will do."""
+    """A file of random weights for backbones without included weights."""
     made: dict[str, Path] = {"alexnet": alexnet_file}
 
     def find(name: str) -> Path | None:

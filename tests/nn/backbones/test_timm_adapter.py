@@ -1,4 +1,4 @@
-"""timm networks as backbones: timm's own numbers, cells in the right places, and clear refusals."""
+"""timm networks as backbones: agreement with timm, correct positions of cells, and clear errors."""
 
 import math
 import os
@@ -35,7 +35,7 @@ FACTS = {  # name: (stride, channels, offset); offsets from the padding of each 
 
 @pytest.fixture(scope="module")
 def states(timm: ModuleType, random_weights: Fill) -> dict[str, dict[str, Tensor]]:
-    """Random weights of whole networks, classifier included."""
+    """Random weights of complete networks, including the classifier."""
     return {name: random_weights(timm.create_model(name, pretrained=False), 5).state_dict() for name in FACTS}
 
 
@@ -57,7 +57,7 @@ def backbones(
 
 
 def prepared(canvas: Tensor, config: dict[str, tuple[float, ...]]) -> Tensor:
-    """timm's preparation: RGB from 0 to 1, then mean and deviation."""
+    """Preprocess like timm: RGB from 0 to 1, then mean and deviation."""
     mean, deviation = (torch.tensor(config[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
     return (canvas.permute(0, 3, 1, 2).float() / 255 - mean) / deviation
 
@@ -103,9 +103,9 @@ def test_register_tokens_are_dropped_and_patches_may_have_any_side(
 
 
 class Layers(nn.Module):
-    """A stack of one-channel convolutions, each of them with its own kernel, stride and padding at the front.
+    """A stack of one-channel convolutions, each with a kernel, a stride and padding at the front.
 
-    Behind each, on demand, a gate that looks at the whole map, as squeeze and excitation does.
+    Optionally, each is followed by a gate that reads the whole map, as in squeeze-and-excitation.
     """
 
     pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}  # noqa: RUF012
@@ -132,13 +132,14 @@ class Gate(nn.Module):
 
 @st.composite
 def stacks(draw: st.DrawFn) -> list[tuple[int, int, int]]:
-    """Layers that keep "canvas / stride" cells: padding makes up for what the kernel is longer than the stride."""
+    """Layers with "canvas / stride" cells: padding compensates for the part of the kernel that exceeds the
+    stride."""
     layers = [(2, 2, 0)]
     for _ in range(draw(st.integers(1, 5))):
         stride = draw(st.sampled_from([1, 1, 2]))
         kernel = draw(st.integers(stride, 7))
         layers.append((kernel, stride, draw(st.integers(0, kernel - stride))))
-    # Six halvings would not divide the canvas that networks are probed with.
+    # Six halvings would not divide the canvas with which networks are probed.
     assume(math.prod(stride for _, stride, _ in layers) <= 32)
     return draw(st.permutations(layers))
 
@@ -165,7 +166,7 @@ def test_the_measured_centre_is_that_of_the_receptive_field(timm: ModuleType) ->
 
 
 def test_the_measured_centre_is_the_middle_of_the_gradient(backbones: dict[str, Backbone]) -> None:
-    """An independent way to find which pixels a cell reads."""
+    """An independent method to determine which pixels a cell reads."""
     body, cell = backbones["resnet18"].body, 8
     strip = torch.rand(1, 3, 32, 32 * 17, generator=torch.Generator().manual_seed(0)).requires_grad_()
     (gradient,) = torch.autograd.grad(body(strip)[0, :, 0, cell].square().sum(), strip)
@@ -202,7 +203,7 @@ def test_equals_forward_features_of_the_unchanged_network(
     torch.testing.assert_close(backbones[name](canvas), reference, rtol=1e-4, atol=1e-4)
 
 
-# Not the MobileNet: its random depthwise kernels move a patch by a cell, as trained ones would not.
+# Not the MobileNet: unlike trained kernels, its random depthwise kernels move a patch by a cell.
 @pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
 @pytest.mark.parametrize(("row", "col"), [(1, 3), (3, 1), (2, 5)])
 def test_a_bright_patch_changes_its_own_cell_most(
@@ -276,7 +277,7 @@ def test_weights_of_another_network_are_refused(states: dict[str, dict[str, Tens
 def test_names_of_the_networks_authors_are_translated(
     timm: ModuleType, random_weights: Fill, tmp_path: Path
 ) -> None:
-    """ConvNeXt was published under other names than timm's; timm knows the translation."""
+    """ConvNeXt was published with different names than timm's, which timm can translate."""
     network = random_weights(timm.create_model("convnext_atto", pretrained=False), 9)
     original = {}
     for key, value in network.state_dict().items():
@@ -399,7 +400,7 @@ def test_a_timm_that_does_not_start_is_reported(tmp_path: Path, monkeypatch: pyt
 
 
 def test_random_weights_are_no_constant(backbones: dict[str, Backbone]) -> None:
-    """The checks above would pass on maps of zeros; these are none."""
+    """The checks above would pass on maps of zeros, so these maps must not be zero."""
     for backbone in backbones.values():
         features = backbone(noise(3 * backbone.layout.stride, 4 * backbone.layout.stride))
         assert float(features.std()) > 1e-3

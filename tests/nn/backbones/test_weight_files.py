@@ -1,4 +1,4 @@
-"""Weight files are fetched with their hash checked and never run code."""
+"""Weight files are downloaded with a hash check and never run code."""
 
 import hashlib
 import http.server
@@ -65,7 +65,7 @@ def test_anything_but_named_tensors_is_refused(tmp_path: Path, content: object) 
 
 
 class _Trap:
-    """Creates a file when a careless reader unpickles it."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -156,7 +156,7 @@ def published(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(published: Path) -> Iterator[str]:
-    """The folder of ``published``, over HTTP on this machine."""
+    """The folder of ``published``, served over HTTP on this machine."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002

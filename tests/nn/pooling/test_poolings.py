@@ -1,4 +1,4 @@
-"""Every registered pooling: NumPy against torch, sparse gradients against dense ones, results against definitions."""
+"""Every registered pooling: NumPy compared with torch, sparse with dense gradients, results with definitions."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class MiddlePooling(Pooling):
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[str]:
-    """The name of a pooling that an installed package provides: the two required methods and nothing else."""
+    """The name of a pooling from an installed package, with only the two required methods."""
     entry_points = {"freeloc.poolings": {"middle": "middle_pooling:MiddlePooling"}}
     write_package(tmp_path / "site", "middle_pooling", OUTSIDE, entry_points)
     with installed(tmp_path / "site", "middle_pooling", POOLINGS):

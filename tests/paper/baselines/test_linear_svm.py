@@ -1,4 +1,4 @@
-"""Linear machines, against scikit-learn's and against what must hold of any."""
+"""Linear SVMs, compared with scikit-learn's and with general properties."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXACT = SVMOptions(tolerance=1e-6, max_iterations=2000)
 def cloud(
     seed: int = 0, count: int = 300, width: int = 12, classes: int = 3
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors of length one, and labels that a linear function gets right for the most part."""
+    """Unit vectors, and labels that are mostly linearly separable."""
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(count, width))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -26,7 +26,7 @@ def cloud(
 def objective(
     svms: LinearSVMs, label: int, vectors: np.ndarray, labels: np.ndarray, options: SVMOptions
 ) -> float:
-    """By its definition, vector by vector."""
+    """Compute the objective by its definition, vector by vector."""
     weight, bias = svms.weights[label].astype(float), float(svms.bias[label])
     total = 0.5 * float(weight @ weight)
     for vector, sign in zip(vectors.astype(float), labels[:, label], strict=True):
@@ -43,7 +43,7 @@ def test_agrees_with_scikit_learn(cost: float) -> None:
     options = SVMOptions(cost=cost, positive_weight=3.0, tolerance=1e-6, max_iterations=2000)
     found = fit_linear_svms(vectors, labels, options)
     for label in range(labels.shape[1]):
-        # LIBLINEAR shortens the bias as well; as the weight of a large constant it is as good as free.
+        # LIBLINEAR penalizes the bias as well; as the weight of a large constant, it is practically free.
         theirs = svm.LinearSVC(
             C=cost,
             dual=False,

@@ -1,4 +1,4 @@
-"""A detector from boxes: what it learns from, what it finds, and that it is kept."""
+"""The detector trained on boxes: training examples, detections, and caching."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FEW = DetectorOptions(initial_negatives=3, max_hard_negatives=10)
 
 
 def proposed(sample_boxes: tuple[AnnotatedBox, ...], width: int, height: int, seed: int) -> Float32Array:
-    """Boxes near the objects and anywhere, as a search would propose: it knows no class."""
+    """Boxes near the objects and elsewhere, like class-agnostic proposals."""
     rng = np.random.default_rng(seed)
     own = np.array([(one.x1, one.y1, one.x2, one.y2) for one in sample_boxes]).reshape(-1, 4)
     sides = (own[:, 2:] - own[:, :2])[:, [0, 1, 0, 1]]
@@ -50,7 +50,7 @@ def proposed(sample_boxes: tuple[AnnotatedBox, ...], width: int, height: int, se
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Dataset]:
-    """Twenty-four generated scenes to train on, and eight others."""
+    """Twenty-four generated training scenes, and eight others."""
     make = partial(generate_scenes, settings=SceneSettings(seed=3))
     return make(tmp_path_factory.mktemp("train"), 24), make(tmp_path_factory.mktemp("val"), 8, start=1000)
 
@@ -96,7 +96,7 @@ class TestLabels:
         assert found.dtype == np.int8
         assert found[:, 0].tolist() == [1, 1, 0, -1, -1]
         assert found[:, 1].tolist() == [-1, -1, -1, -1, 1]
-        # What is difficult is no example of its class, and no counter-example.
+        # Difficult objects are neither positive nor negative examples of their class.
         assert found[:, 2].tolist() == [0, 0, 0, -1, -1]
         assert (found[:, 3] == -1).all()
 

@@ -1,4 +1,4 @@
-"""Vectors of boxes, against cells looked up one by one."""
+"""Vectors of boxes, compared with cells looked up one by one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCALES = (0.35, 0.7)
 
 
 class Tiny(Backbone):
-    """Three numbers a cell, made five by a projection that is not linear."""
+    """A backbone with three values per cell, and five after a nonlinear projection."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,14 +79,14 @@ def regions(**changes: Any) -> RegionFeatures:
 
 
 def slow_mean(index: int, scale: float, box: Float64Array) -> Float64Array:
-    """The mean of the projected map under a box, as that of the cells nearest to many places in it."""
+    """Compute the mean of the projected map in a box from the cells nearest to many positions in it."""
     grid = grid_of(MAPS.sizes[index], scale)
     x, y = (low + (high - low) * (np.arange(400) + 0.5) / 400 for low, high in (box[0::2], box[1::2]))
     with torch.no_grad():
         cells = BACKBONE.projection(torch.from_numpy(MAPS.get(index, scale).reshape(-1, CHANNELS)).float())
     values = cells.numpy().reshape(grid.valid_rows, grid.valid_cols, WIDTH)
     nearest = np.rint(grid.to_cells(np.stack([x, y], axis=-1)))
-    # Places further than half a cell from every centre are on no cell's ground.
+    # Positions further than half a cell from every center are in no cell.
     off = np.abs(grid.to_image(nearest) - np.stack([x, y], axis=-1)) > np.array(grid.cell_size) / 2
     rows, cols = (nearest[~off[:, axis], 1 - axis].astype(int) for axis in (1, 0))
     mean: Float64Array = values[rows][:, cols].mean(axis=(0, 1))

@@ -1,4 +1,4 @@
-"""The figures of a reproduction: the numbers that are drawn, where things stand, and files that repeat."""
+"""Figures of the reproduction: values, positions, and reproducible files."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_eighty_classes_fit_without_overlap() -> None:
     boxes += [label.get_window_extent() for area in figure.axes for label in area.get_yticklabels()]
     whole = figure.bbox
     assert all(box.x0 >= whole.x0 and box.x1 <= whole.x1 and box.y0 >= whole.y0 for box in boxes)
-    # A hair's breadth is allowed: the boxes hold room for descenders that digits lack.
+    # A small overlap is allowed, because the boxes include space for descenders, which digits lack.
     shrunk = np.array([[box.x0 + 1, box.y0 + 2, box.x1 - 1, box.y1 - 2] for box in boxes])
     lower = np.maximum(shrunk[:, None, :2], shrunk[None, :, :2])
     upper = np.minimum(shrunk[:, None, 2:], shrunk[None, :, 2:])
@@ -157,7 +157,7 @@ SIGHTS = {
 
 
 def lab(colour: str, sight: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* of an sRGB colour as it is seen, from the definition."""
+    """Compute CIE L*a*b* of a perceived sRGB color from the definition."""
     share = rgb(colour) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     seen = np.clip(sight @ linear, 0, 1)
@@ -201,7 +201,7 @@ def test_the_area_under_the_drawn_line_is_the_average_precision(pairs: list[tupl
 def test_raised_precision_is_the_best_at_that_recall_or_more(pairs: list[tuple[int, bool]]) -> None:
     scores = np.array([score for score, _ in pairs], float)
     present = np.array([flag for _, flag in pairs])
-    curve = precision_recall_curve(scores, present, float(present.sum()) + 1)  # one is never found
+    curve = precision_recall_curve(scores, present, float(present.sum()) + 1)  # one object is never found
     recalls = np.array([0.0, 0.31, 0.77, 1.0])
     expected = [
         max((p for p, r in zip(curve.precision, curve.recall, strict=True) if r >= recall), default=0.0)
@@ -270,7 +270,7 @@ def test_curves_need_one_per_class(three: list[PrecisionRecallCurve]) -> None:
 def test_a_map_lies_over_the_image_as_its_lattice_does(
     width: int, height: int, across: float, down: float
 ) -> None:
-    """A smooth ramp on a lattice, drawn, has at each pixel the value of the ramp there."""
+    """A smooth ramp on a lattice is drawn with the ramp's value at each pixel."""
     lattice = Lattice(Size(width, height), 6, 8)
     ramp = (across * lattice.xs / width + (1 - across) * down * lattice.ys[:, None] / height) * 0.8
     drawn = image_axes.overlay_map(Image.fromarray(grey(height, width)), ramp.astype(np.float32))
@@ -304,8 +304,8 @@ def test_evolution_shows_windows_and_growing_maps(tmp_path: Path) -> None:
     early, late = (shown_image(area).astype(int) for area in figure.axes)
     spot = (slice(60, 90), slice(310, 340))  # the cell with the peak
     chroma = [np.ptp(shown[spot], axis=2).mean() for shown in (early, late)]
-    assert chroma[1] > chroma[0] > 0  # one scale of colours for the row
-    assert np.ptp(late[200:, :200], axis=2).max() == 0  # below zero nothing is coloured
+    assert chroma[1] > chroma[0] > 0  # one color scale for the row
+    assert np.ptp(late[200:, :200], axis=2).max() == 0  # values below zero are not colored
 
 
 def test_colours_of_a_row_can_be_told_and_low_maps_still_show() -> None:
