@@ -1,4 +1,4 @@
-"""The command line, which parses options, calls the library and reports errors.
+"""The command line: parses options, calls the library and reports errors.
 
 Every command imports its dependencies when it runs, so that ``--help`` responds instantly.
 """
@@ -33,18 +33,18 @@ _AFTER_INTERRUPT = {
     "quantize": "; the model is unchanged",
     "calibrate": "; the model is unchanged",
 }
-"""State after an interrupted command, appended to its message."""
+"""What remains after a command is interrupted; this text is appended to the command's message."""
 
 _FIXES = {
     "skip_bad": "--skip-bad continues without them",
     "resume": "--resume continues that run",
     "weights": "--weights names a local weight file",
 }
-"""Text added to an error that a parameter would fix, where the name of the option alone is not clear."""
+"""Hints for errors that setting a parameter would fix, if the option's name alone would be unclear."""
 
 
 _NAMES = {"cache_features": "no_cache"}
-"""Parameters of the Python API that the command line abbreviates."""
+"""Parameters of the Python API whose command-line options have different names."""
 
 
 class _Interrupted(Exception):  # noqa: N818
@@ -56,7 +56,7 @@ class _Failed(Exception):  # noqa: N818
 
 
 class _Commands(TyperGroup):
-    """A command group that adds the command's name and options to its errors and interruptions."""
+    """A command group that adds the option to an error message, and the command's name to an interruption."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -69,7 +69,7 @@ class _Commands(TyperGroup):
 
 
 def _with_option(error: FreelocError, parameters: list[Any]) -> str:
-    """Return the error's message, with the option that would fix it at the end of the first line."""
+    """Return the error's message, with the option that would fix the error at the end of the first line."""
     options = {
         parameter.name.rstrip("_"): parameter.opts[0]
         for parameter in parameters
@@ -113,18 +113,18 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; errors that the user can fix print one message and exit with code 2."""
+    """Run the command line; an error that the user can fix prints one message and exits with code 2."""
     try:
         app()
     except (_Failed, FreelocError) as error:
         sys.stderr.write(f"freeloc: {error}\n")
         sys.exit(2)
     except OSError as error:
-        # Usually standard output is closed or its disk is full. A closed pipe needs no message.
+        # Usually, standard output is closed, or the disk is full. A closed pipe needs no message.
         if not isinstance(error, BrokenPipeError):
             place = f" {error.filename}" if error.filename else ""
             sys.stderr.write(f"freeloc: cannot read or write{place}: {error.strerror or error}\n")
-        with suppress(OSError, ValueError):  # nothing is left to flush at exit
+        with suppress(OSError, ValueError):  # leaves nothing to flush at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)
     except _Interrupted as interruption:

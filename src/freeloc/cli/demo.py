@@ -14,7 +14,7 @@ __all__ = ["demo"]
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for scenes, model, overlays and results.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Random seed of the scenes and of training.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed for the scenes and for training.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Generate scenes, train on their tags, and draw the predicted locations. Needs no data and no download."""

@@ -61,7 +61,7 @@ def evaluate(
         typer.Option(help="Average precision. area: VOC since 2010; 11point: VOC 2007; step: scikit-learn."),
     ] = "area",
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the 95% intervals.", min=1)] = 1000,
-    seed: Annotated[int, typer.Option(help="Random seed of the resamples.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed for the resampling.")] = 0,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
     ranking: Annotated[
@@ -158,7 +158,7 @@ def evaluate(
     from freeloc.visualization import print_evaluation
 
     if data is None and detections:
-        # With --detections the model is optional; a single path is the data.
+        # With --detections, MODEL is optional, so a single path is DATA.
         model, data = None, None if model is None else Path(model)
     if data is None:
         raise typer.BadParameter("specify MODEL and DATA, or --detections and DATA", param_hint="'DATA'")
@@ -229,7 +229,7 @@ def evaluate(
 
 def _name(path: Path, models: list[Path]) -> str:
     """Return the shortest unique name of a model: the name of its run folder or file, or else its path."""
-    # Path.resolve would follow links to folders with different names.
+    # Path.resolve would follow links, which may lead to folders with different names.
     places = [Path(os.path.abspath(item)) for item in models]  # noqa: PTH100
     names = [
         item.parent.name if item.name == "model.safetensors" else item.name if item.is_dir() else item.stem

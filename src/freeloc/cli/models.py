@@ -50,7 +50,7 @@ def models(
 
 
 def _facts(header: ModelHeader) -> tuple[str, ...]:
-    """Return the number of classes, the backbone, whether the model is calibrated, and its description."""
+    """Return the number of classes, the backbone, "calibrated" or "not calibrated", and the description."""
     card = header.card
     return (
         str(len(header.classes)),
@@ -84,5 +84,5 @@ def _print_page(found: list[ListedModel]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Return text on one line without control characters, because the file is untrusted."""
+    """Return text on one line and without control characters, because model files are untrusted."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

@@ -1,6 +1,6 @@
 """Options shared by several commands, each with one name, one default and one help text.
 
-``--help`` shows the most used options first, and groups the others in panels.
+``--help`` lists the most frequently used options first and groups the others in panels.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ Format = Annotated[
 ]
 Images = Annotated[
     Path | None,
-    typer.Option(help="Folder of the images, if it is not in its usual place.", rich_help_panel=DATA),
+    typer.Option(help="Folder of the images, if they are not in the usual place.", rich_help_panel=DATA),
 ]
 Classes = Annotated[
     Path | None,
-    typer.Option(help="Text file with one class name per line. Default: all classes of the data."),
+    typer.Option(help="Text file with one class name per line. Default: all classes in the data."),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip unreadable images and report how many.")]
 BackboneName = Annotated[
@@ -131,7 +131,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 def read_classes(path: Path | None) -> tuple[str, ...] | None:
-    """Return the class names in a text file, one per line, ignoring blank lines; None if ``path`` is None.
+    """Read class names from a text file, one per line, ignoring blank lines; return None if ``path`` is None.
 
     Raises:
         ConfigurationError: the file cannot be read, or contains no names.
@@ -152,10 +152,10 @@ def read_classes(path: Path | None) -> tuple[str, ...] | None:
 
 
 def parse_scales(text: str | None) -> tuple[float, ...] | None:
-    """Return the numbers in a text such as ``"0.5,1,2"``; None if the text is None.
+    """Return the numbers in a text such as ``"0.5,1,2"``, or None if the text is None.
 
     Raises:
-        ConfigurationError: a part of the text is not a number, or the text contains none.
+        ConfigurationError: a part of the text is not a number, or the text contains no numbers.
     """
     if text is None:
         return None
@@ -171,7 +171,7 @@ def parse_numbers(text: str, number: type[Number], parameter: str, example: str)
     """Return the numbers in a comma-separated list.
 
     Raises:
-        ConfigurationError: a part of the text is not a number of the type.
+        ConfigurationError: a part of the text is not a number of the requested type.
     """
     try:
         return tuple(number(part) for part in text.split(",") if part.strip())

@@ -18,20 +18,20 @@ def quantize(
         list[str],
         typer.Argument(
             metavar="IMAGES...",
-            help="Images similar to those to predict: files, folders, or quoted glob patterns. Tags are not read.",
+            help="Images like those you will predict: files, folders, or quoted glob patterns. Tags are not read.",
         ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
             help="Model file to write. Default: MODEL itself; for a model that ships with freeloc, a copy in "
-            "your own folder."
+            "your own folder of models."
         ),
     ] = None,
     calibration_images: Annotated[
         int, typer.Option(help="Number of randomly drawn images on which value ranges are measured.", min=1)
     ] = 64,
-    seed: Annotated[int, typer.Option(help="Random seed of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed for drawing the images.")] = 0,
     quiet: Quiet = False,
     weights: Weights = None,
 ) -> None:

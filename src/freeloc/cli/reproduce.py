@@ -56,7 +56,7 @@ def reproduce(
     runtime: Runtime = "auto",
     precision: Precision = "auto",
 ) -> None:
-    """Train and evaluate every row of the paper's tables. Finished rows are stored and not computed again."""
+    """Train and evaluate every row of the paper's tables. Finished rows are stored and are not recomputed."""
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.paper import Reproduction, ReproductionSettings, find_study, select_rows, write_outputs
 

@@ -1,4 +1,4 @@
-"""Opening a dataset for training, with the checks shared by ``freeloc check`` and ``freeloc train``."""
+"""Open a dataset for training, with the checks that ``freeloc check`` and ``freeloc train`` share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def open_for_training(
     quiet: bool,
     supervision: str = "tags",
 ) -> Dataset:
-    """Open a dataset with the options of the command line; boxes are read only if training uses them."""
+    """Open a dataset with options from the command line; boxes are read only if training uses them."""
     from freeloc.datasets import DatasetChecks, open_dataset
 
     return open_dataset(
@@ -40,7 +40,7 @@ def open_for_training(
 
 
 def describe(dataset: Dataset) -> str:
-    """Return one line with the number of images, classes and skipped images."""
+    """Return one line with the numbers of images, classes and skipped images."""
     from freeloc.io.progress import pluralize
 
     skipped = f", {pluralize(dataset.skipped, 'bad image')} skipped" if dataset.skipped else ""

@@ -1,1 +1,1 @@
-"""Demo on generated scenes."""
+"""The demo, which trains and predicts on generated scenes."""

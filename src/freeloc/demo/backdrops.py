@@ -2,7 +2,8 @@
 
 A backdrop is a cluttered texture without objects: a sky, planks, bricks, a weave, waves, tiles, contour lines
 or marble. Paper scraps are flat shapes on the backdrop. Clutter (leaves, ribbons, bars, pebbles) may cover
-parts of objects. Images are stored as (3, H, W), one plane per color, because NumPy is faster in this layout.
+parts of objects. Images are stored as (3, H, W) arrays, one plane per color, because NumPy processes this layout
+faster.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _BASE_TONES = (
 
 
 def _palette(rng: np.random.Generator) -> Float32Array:
-    """Return (5, 3) muted colors mixed with one tone, so that the objects in front stand out."""
+    """Return (5, 3) colors, muted by mixing them with one tone so that the objects in front stand out."""
     tone = _BASE_TONES[rng.integers(len(_BASE_TONES))]
     picks = rng.permutation(len(BASE_COLORS))[:5]
     fractions = rng.uniform(0.3, 0.75, 5)
@@ -52,7 +53,7 @@ def _palette(rng: np.random.Generator) -> Float32Array:
 
 
 def _noise(rng: np.random.Generator, size: Size, cell_x: float, cell_y: float) -> Float32Array:
-    """Return (H, W) smooth noise, about 0 to 1, with bumps of a given size in pixels."""
+    """Return (H, W) smooth noise from about 0 to 1, with bumps of the given size in pixels."""
     across, down = size.width / cell_x, size.height / cell_y
     seeds = Image.fromarray(rng.random((math.ceil(down) + 1, math.ceil(across) + 1), dtype=np.float32))
     grown = seeds.resize((size.width, size.height), Image.Resampling.BICUBIC, box=(0, 0, across, down))
@@ -69,10 +70,10 @@ def _clouds(rng: np.random.Generator, size: Size, cell: float) -> Float32Array:
 
 
 def _ramp(values: Float32Array, colors: Float32Array, steps: bool = False) -> Float32Array:
-    """Map values from 0 to 1 to (3, H, W) colors of the palette, smoothly or in steps."""
+    """Map (H, W) values between 0 and 1 to (3, H, W) palette colors, smoothly or in steps."""
     if steps:
         steep = colors[np.arange(256) * len(colors) // 256]
-        # Smooth the steps against aliasing; the values of stepped textures are cyclic, and so is the table.
+        # Smooth the steps to avoid aliasing. The values of stepped textures are cyclic, so the table is too.
         table = np.mean([np.roll(steep, shift, axis=0) for shift in range(-2, 3)], axis=0)
     else:
         positions, knots = np.linspace(0, len(colors) - 1, 256), np.arange(len(colors))
@@ -81,12 +82,12 @@ def _ramp(values: Float32Array, colors: Float32Array, steps: bool = False) -> Fl
 
 
 def _pick(table: npt.NDArray[np.floating], picks: npt.NDArray[np.integer]) -> Float32Array:
-    """Look up (3, H, W) colors in an (N, 3) table by (H, W) indices."""
+    """Look up the colors of (H, W) indices in an (N, 3) table; return (3, H, W) colors."""
     return np.take(np.ascontiguousarray(table.T, dtype=np.float32), picks, axis=1)
 
 
 def _axes(rng: np.random.Generator, size: Size, max_turn: float) -> tuple[Float32Array, Float32Array]:
-    """Return pixel coordinates along two axes, randomly rotated by up to ``max_turn`` radians and shifted."""
+    """Return pixel coordinates along two axes, randomly shifted and rotated by up to ``max_turn`` radians."""
     turn = rng.uniform(-max_turn, max_turn)
     cos, sin = np.float32(math.cos(turn)), np.float32(math.sin(turn))
     x = np.arange(size.width, dtype=np.float32)[None]
@@ -138,7 +139,7 @@ def _planks(rng: np.random.Generator, size: Size, colors: Float32Array) -> Float
     shades = np.array(wood, dtype=np.float32) if brown else colors[:3]
     tints = shades[rng.integers(0, 3, 64)] * rng.uniform(0.85, 1.1, (64, 1)).astype(np.float32)
     grain = _noise(rng, shape, 170, 7) + np.float32(0.6) * _noise(rng, shape, 60, 2.5)
-    # Growth rings follow the grain, as a sine of the noise.
+    # The growth rings follow the grain: they are a sine of the noise.
     rings = np.sin(grain * np.float32(9)) * np.float32(0.05) + grain * np.float32(0.16) + np.float32(0.84)
     rings *= np.where((rows % 1) * wide < 2.5, np.float32(0.55), np.float32(1))[:, None]
     image = tints[rows.astype(int)].T[..., None] * rings
@@ -202,14 +203,14 @@ _BACKDROPS: tuple[Texture, ...] = (
 
 
 def draw_backdrop(rng: np.random.Generator, size: Size) -> Float32Array:
-    """Draw a background of random texture and palette.
+    """Draw a background with a random texture and palette.
 
     Args:
         rng: random number generator.
         size: size of the image in pixels.
 
     Returns:
-        A new (3, H, W) float32 array of RGB values, about 0 to 255.
+        A new (3, H, W) float32 array of RGB values from about 0 to 255.
     """
     colors = _palette(rng)
     texture = _BACKDROPS[rng.integers(len(_BACKDROPS))]
@@ -300,4 +301,4 @@ CLUTTER: tuple[tuple[Drawing, float], ...] = (
     (_bar, 0.5),
     (_pebble, 0.12),
 )
-"""Drawings of clutter, each with its typical length as a fraction of the scene's longest side."""
+"""Clutter drawings, each with its typical length as a fraction of the scene's longest side."""

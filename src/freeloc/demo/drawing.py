@@ -1,8 +1,8 @@
-"""Drawing tools of the generated scenes: geometry, colors, a painter, and rendering to sprites.
+"""Drawing tools for the generated scenes: geometry, colors, a painter, and a renderer of sprites.
 
-A drawing has local coordinates: x to the right, y down, about -1 to 1 along the longer side. A `Painter`
-transforms them (rotation, mirroring, stretching) to a small image at three times the final size; `render_sprite`
-downsamples that image, which smooths the edges, and shades it.
+A drawing uses local coordinates: x points right, y points down, and the longer side extends from about -1 to 1. A
+`Painter` rotates, mirrors and stretches them, and draws on a small image at three times the final size.
+`render_sprite` downsamples that image, which smooths the edges, and shades it.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ _CATMULL_ROM = np.stack((_STEPS**0, _STEPS, _STEPS**2, _STEPS**3), axis=1) @ (
 
 
 def hsv(hue: float, saturation: float, value: float) -> Color:
-    """Return the RGB color of a hue, a saturation and a value, all from 0 to 1."""
+    """Return the RGB color for a hue, a saturation and a value, all between 0 and 1."""
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def mix(first: Color, second: Color, fraction: float) -> Color:
-    """Interpolate between two colors; a fraction of 0 returns the first, 1 the second."""
+    """Interpolate between two colors; a fraction of 0 returns the first color, and 1 returns the second."""
     red, green, blue = (round(a + (b - a) * fraction) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
@@ -87,7 +87,7 @@ class ColorScheme:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> ColorScheme:
-        """Choose three different base colors and vary each slightly; sometimes the second is white."""
+        """Choose three different base colors and vary each slightly; the second color is sometimes white."""
         picks = rng.permutation(len(BASE_COLORS))[:3]
         main, second, accent = (
             mix(BASE_COLORS[pick], WHITE if fade > 0 else CHARCOAL, abs(fade))
@@ -119,7 +119,7 @@ def scaled(points: Curve, factor: float) -> Curve:
 
 
 def shifted(points: Curve, x: float, y: float) -> Curve:
-    """Shift points by x to the right and y down."""
+    """Shift points to the right by ``x`` and down by ``y``."""
     return np.asarray(points + np.array([x, y]))
 
 
@@ -132,10 +132,10 @@ def _sharpest_turn(flat: list[float]) -> float:
 
 
 class Painter:
-    """Drawing in local coordinates on a transparent, supersampled image.
+    """Draws in local coordinates on a transparent, supersampled image.
 
     Args:
-        side: length from -1 to 1 of the drawing, in final pixels.
+        side: length of the drawing from -1 to 1, in pixels of the final image.
         turn: clockwise rotation in radians.
         mirror: whether to swap left and right.
         stretch: scale factor along the drawing's x axis.
@@ -174,7 +174,7 @@ class Painter:
         """Draw a line with round ends through (N, 2) points."""
         flat = self._transformed(points)
         thick = max(1.0, width * self._unit)
-        # Drawing joints takes most of the time, and gaps without them are visible only in thick, bent lines.
+        # Joints take most of the drawing time, and their absence leaves visible gaps only in thick, bent lines.
         joint = "curve" if thick > 8 and len(flat) > 4 and thick * _sharpest_turn(flat) > 2.5 else None
         self._draw.line(flat, fill=(*color, 255), width=round(thick), joint=joint)
         for x, y in (flat[:2], flat[-2:]) if thick > 3 else ():
@@ -199,7 +199,7 @@ class Painter:
 
 
 Drawing = Callable[[Painter, np.random.Generator, ColorScheme], None]
-"""A function that draws a random variant of an object in some colors."""
+"""A function that draws a random variant of an object in the given colors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,9 +209,9 @@ class Sprite:
     Attributes:
         color: (3, h, w) float32 RGB from 0 to 255, premultiplied by ``alpha``.
         alpha: (h, w) float32, fraction of each pixel that the drawing covers.
-        shadow_mask: (h + 2 · margin, w + 2 · margin) float32 from 0 to 1, the blurred alpha, for the soft
+        shadow_mask: (h + 2 · margin, w + 2 · margin) float32 from 0 to 1, the blurred alpha, used for the soft
             shadow.
-        margin: pixels by which the shadow mask extends beyond the drawing on every side.
+        margin: number of pixels by which the shadow mask extends beyond the drawing on every side.
     """
 
     color: Float32Array
@@ -226,7 +226,8 @@ def render_sprite(painter: Painter, light: tuple[float, float], relief: float) -
     Args:
         painter: the painter that contains the drawing.
         light: unit vector (x, y) toward the light.
-        relief: how strongly edges facing the light are brightened and opposite edges are darkened; 0 is flat.
+        relief: how strongly edges that face the light are brightened and opposite edges are darkened; with 0, the
+            drawing looks flat.
     """
     small = painter.image.reduce(SUPERSAMPLING)
     small = small.crop(small.getchannel("a").getbbox())

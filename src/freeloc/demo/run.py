@@ -30,7 +30,7 @@ _OVERVIEW_IMAGES = 8
 
 _OUTPUTS = ("run", "features", "overlays", "overview.jpg", "results.json", "scenes")
 _FIRST_OUTPUT = Path("scenes", "train", "scene_000000.jpg")
-"""The first file that every demo writes, and the last that a cleanup removes."""
+"""The first file that every demo writes, and the last that cleanup removes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class DemoSettings:
 
     Attributes:
         train_scenes: number of training scenes; only their tags are used.
-        test_scenes: number of evaluation scenes; one overlay is written for each.
-        epochs: number of passes over the training scenes; small training sets need more of them.
+        test_scenes: number of test scenes; one overlay is written for each.
+        epochs: number of passes over the training scenes; a small training set needs more passes.
         backbone: name of the backbone.
-        seed: random seed of the scenes and of training.
+        seed: random seed for the scenes and for training.
     """
 
     train_scenes: int = 320
@@ -53,24 +53,25 @@ class DemoSettings:
 
     @property
     def recipe(self) -> Recipe:
-        """The default recipe with this number of epochs."""
+        """The default recipe with the number of epochs in ``epochs``."""
         return Recipe.named("default", epochs=self.epochs)
 
 
 def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bool = False) -> Evaluation:
     """Generate scenes, train on their tags, evaluate, and write an overlay for each test scene.
 
-    The folder ``out`` then contains ``scenes/`` (images and tag lists), ``run/`` (the trained model),
+    Afterwards, the folder ``out`` contains ``scenes/`` (images and tag lists), ``run/`` (the trained model),
     ``overlays/`` (each test scene with its score maps and points), ``overview.jpg`` and ``results.json``. The
     output of an earlier demo is replaced.
 
     Args:
         out: output folder.
-        settings: size of the demo.
-        quiet: whether to hide progress.
+        settings: settings of the demo; None uses the defaults.
+        quiet: whether to hide the progress.
 
     Raises:
-        OutputError: the folder contains files of these names that no demo wrote, or cannot be written to.
+        OutputError: the folder contains files with these names that were not written by a demo, or the folder
+            cannot be written to.
     """
     settings = settings or DemoSettings()
     folder = Path(out)
@@ -97,7 +98,7 @@ def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bo
     write_text(folder / "results.json", json.dumps(evaluation.as_json(), indent=2) + "\n")
     if not quiet:
         print_status(
-            f"wrote {len(test)} overlays to {folder / 'overlays'}, an overview to {folder / 'overview.jpg'}"
+            f"wrote {len(test)} overlays to {folder / 'overlays'}, and an overview to {folder / 'overview.jpg'}"
         )
     return evaluation
 
@@ -122,7 +123,7 @@ def _remove_earlier(folder: Path) -> None:
 def _generate(
     folder: Path, settings: DemoSettings, scene_settings: SceneSettings, *, quiet: bool
 ) -> tuple[Dataset, Dataset]:
-    """Generate the scenes for training, without boxes, and those for evaluation."""
+    """Generate the training scenes, without boxes, and the test scenes, with boxes."""
     if not quiet:
         print_status(f"generating {settings.train_scenes + settings.test_scenes} scenes")
     training = generate_scenes(folder / "train", settings.train_scenes, scene_settings, boxes=False)
@@ -131,7 +132,7 @@ def _generate(
 
 
 class _Overlays:
-    """Writer of the demo's overlays, which collects the first ones for the overview."""
+    """Writes the demo's overlays, and collects the first ones for the overview."""
 
     def __init__(self, folder: Path, classes: tuple[str, ...]) -> None:
         self._folder = folder

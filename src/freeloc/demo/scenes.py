@@ -1,9 +1,9 @@
 """Generated scenes: synthetic images for a first run without data or network access.
 
 A scene is a collage: two to five objects of eight classes, with random sizes, colors, poses and positions, on a
-cluttered backdrop. Objects partly hide each other, other clutter may lie on top, and all of them cast soft
+cluttered backdrop. Objects partly hide each other, clutter may lie on top of them, and all of these cast soft
 shadows. Classes are drawn independently, so neither the backdrop nor neighboring objects are evidence for a class.
-The position of every object is known to the pixel, and used by the metrics but never in training on tags.
+The position of every object is known to the pixel; the metrics use it, but training on tags never does.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ SCENE_CLASSES: tuple[str, ...] = tuple(OBJECTS)
 """The eight classes, in the order of the labels."""
 
 SCENE_SIZES = (Size(500, 375), Size(375, 500), Size(500, 333), Size(333, 500), Size(480, 480))
-"""Possible sizes of a scene; one is drawn at random for each scene."""
+"""Possible sizes of a scene; each scene draws one at random."""
 
 TAG_SEPARATOR = ";"
 MIN_IN_FRAME = 0.8
-"""Minimum fraction of an object inside the image."""
+"""Minimum fraction of an object that lies inside the image."""
 
 _JPEG_QUALITY = 92
 _OBJECT_RELIEF = 0.65
 _POSITIONS_PER_DRAWING = 8
 _CENTER_BIAS = 1.6
-"""Both parameters of the beta distribution of object positions; 1 would be uniform."""
+"""Value of both parameters of the beta distribution of object positions; 1 would make it uniform."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class SceneSettings:
     """Settings of the scene generator.
 
     Attributes:
-        seed: random seed; together with a scene's index it determines every pixel of the scene.
+        seed: random seed; together with a scene's index, it determines every pixel of the scene.
         min_objects: minimum number of objects in a scene.
-        max_objects: maximum number of objects in a scene; all numbers in between are equally likely.
+        max_objects: maximum number of objects in a scene; all numbers from minimum to maximum are equally likely.
         min_side: typical length of the smallest object, as a fraction of the scene's longest side.
         max_side: typical length of the largest object, as a fraction of the scene's longest side.
-        min_visible: minimum fraction of an object's pixels that stays visible, so that its tag is correct.
+        min_visible: minimum fraction of an object's pixels that must stay visible, so that its tag is correct.
         max_clutter: maximum number of leaves, ribbons, bars and pebbles on top of the objects.
         max_scraps: maximum number of paper scraps on the backdrop.
 
@@ -98,8 +98,8 @@ class Scene:
     Attributes:
         image: (H, W, 3) uint8 RGB, read-only.
         boxes: one box per object, from the bottom layer to the top, in image coordinates. A box encloses every
-            pixel of which the object, drawn alone, covers at least half. This includes parts hidden by other
-            objects or clutter, but not parts outside the image, and not the shadow.
+            pixel that the object, drawn alone, covers by at least half. This includes parts hidden by other
+            objects or clutter, but neither parts outside the image nor the shadow.
         visible: for each box, the visible fraction of the object's pixels; pixels outside the image count as
             hidden.
     """
@@ -125,7 +125,7 @@ class _Layer:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """All parts of a scene: the completed backdrop, and the layers from bottom to top."""
+    """All parts of a scene: the finished backdrop, and the layers from bottom to top."""
 
     size: Size
     light: tuple[float, float]
@@ -138,7 +138,7 @@ Region = tuple[slice, slice]
 
 
 def _overlap(left: int, top: int, shape: Sequence[int], frame: Sequence[int]) -> tuple[Region, Region]:
-    """Return the overlap of a sprite of ``shape`` (rows, columns) with a frame, in frame and in sprite indices.
+    """Return the overlap of a sprite of ``shape`` (rows, columns) with a frame, as frame and sprite indices.
 
     Both regions are empty if the two do not overlap.
     """
@@ -164,7 +164,7 @@ def _paint(canvas: Float32Array, layer: _Layer, light: tuple[float, float]) -> N
 
 @dataclass(eq=False)
 class _Occlusions:
-    """Objects already placed, each with its area and a mask of its visible pixels."""
+    """The objects placed so far, each with a mask of its visible pixels and its area."""
 
     size: Size
     objects: list[tuple[_Layer, npt.NDArray[np.bool_], int]] = field(default_factory=list)
@@ -182,7 +182,7 @@ class _Occlusions:
         return fractions
 
     def add(self, layer: _Layer) -> None:
-        """Place ``layer`` on top; if it has a label, it becomes one of the objects."""
+        """Place ``layer`` on top; if it has a label, add it to the objects."""
         mask = layer.sprite.alpha >= 0.5
         for placed, seen, _ in self.objects:
             on_object, on_layer = _overlap(
@@ -222,10 +222,10 @@ def _sprite(
 
 
 def _place(rng: np.random.Generator, size: Size, sprite: Sprite, label: int | None = None) -> _Layer:
-    """Place a sprite at random, with at most about a fifth of it beyond an edge.
+    """Place a sprite at random, with at most about a fifth of its width or height beyond an edge.
 
-    Objects are placed slightly closer to the center than uniformly, as in real photographs; otherwise, the center
-    baseline would score lower here than on real images.
+    Compared with a uniform distribution, objects lie slightly closer to the center, as in real images; otherwise,
+    the center baseline would score lower here than on real images.
     """
     height, width = sprite.alpha.shape
     across, down = rng.beta(_CENTER_BIAS, _CENTER_BIAS, 2) if label is not None else rng.random(2)
@@ -237,7 +237,7 @@ def _place(rng: np.random.Generator, size: Size, sprite: Sprite, label: int | No
 def _add_object(
     rng: np.random.Generator, occlusions: _Occlusions, settings: SceneSettings, light: tuple[float, float]
 ) -> _Layer:
-    """Draw an object of a random class and place it so that the others stay visible.
+    """Draw an object of a random class, and place it so that the other objects stay visible.
 
     If no position is found, the object is drawn again at a slightly smaller size, so that the search terminates.
     """
@@ -249,8 +249,8 @@ def _add_object(
         sprite = _sprite(rng, drawing, side, max_turn, light, _OBJECT_RELIEF)
         for _ in range(_POSITIONS_PER_DRAWING):
             layer = _place(rng, occlusions.size, sprite, label)
-            # Most objects do not overlap; the random limit allows some to hide parts of others, as long as
-            # tags remain correct.
+            # Most objects do not overlap. The random limit allows some objects to hide parts of others, as long
+            # as all tags remain correct.
             least = rng.uniform(settings.min_visible + 0.1, 1.0)
             in_frame = occlusions.in_frame(layer) >= MIN_IN_FRAME
             if in_frame and min(occlusions.visible_under(layer), default=1.0) >= least:
@@ -262,7 +262,7 @@ def _add_object(
 def _add_clutter(
     rng: np.random.Generator, occlusions: _Occlusions, settings: SceneSettings, light: tuple[float, float]
 ) -> list[_Layer]:
-    """Return pieces of clutter on top of the objects, except those that would hide too much of an object."""
+    """Draw pieces of clutter on top of the objects, and drop those that would hide too much of an object."""
     layers = []
     for _ in range(rng.integers(settings.max_clutter + 1)):
         drawing, length = CLUTTER[rng.integers(len(CLUTTER))]
@@ -295,7 +295,7 @@ def _plan(index: int, settings: SceneSettings) -> _Plan:
 
 
 def _box(layer: _Layer, label: int, size: Size) -> AnnotatedBox:
-    """Return the tight box of an object's pixels inside the image, including hidden ones."""
+    """Return the tight box around an object's pixels inside the image, including hidden ones."""
     mask = layer.sprite.alpha >= 0.5
     (rows, columns), on_layer = _overlap(layer.left, layer.top, mask.shape, (size.height, size.width))
     y, x = np.flatnonzero(mask[on_layer].any(axis=1)), np.flatnonzero(mask[on_layer].any(axis=0))
@@ -310,11 +310,11 @@ def draw_scene(index: int, settings: SceneSettings) -> Scene:
     scenes were drawn before.
 
     Args:
-        index: number of the scene, from 0.
+        index: index of the scene, from 0.
         settings: settings of the generator.
 
     Returns:
-        The scene; `Scene` defines its boxes.
+        The scene; see `Scene` for how its boxes are defined.
 
     Raises:
         ConfigurationError: ``index`` is negative.
@@ -340,18 +340,18 @@ def generate_scenes(
     """Write scenes as JPEG files, and their tags to ``metadata.csv`` in the same folder.
 
     Scene 7 is written to ``scene_000007.jpg``. The tag list has the columns ``file_name`` and ``tags``; the
-    tags of a scene are joined by ``;``. It lists the scenes of this call only, so use one folder per split.
-    Splits with disjoint ranges of indices have no scene in common.
+    tags of a scene are joined by ``;``. The list contains only the scenes of this call, so use a separate folder
+    for each split. Splits with disjoint ranges of indices have no scene in common.
 
     Args:
-        folder: output folder; created if it is missing. Existing files with the same names are replaced.
+        folder: output folder; it is created if it does not exist. Existing files with the same names are replaced.
         count: number of scenes.
         settings: settings of the generator.
         start: index of the first scene.
         boxes: whether the samples include their annotated boxes, for evaluation.
 
     Returns:
-        The dataset, equal to that of opening the folder as a tag list, plus the boxes.
+        The dataset; apart from the boxes, it equals the dataset read from the folder as a tag list.
 
     Raises:
         ConfigurationError: ``count`` is less than 1, or ``start`` is negative.

@@ -1,4 +1,4 @@
-"""Calibration of a trained model on tagged images that were not used for training."""
+"""Calibrate a trained model on tagged images that were not used for training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def calibrate(
     precision: InferencePrecision = "auto",
     quiet: bool = False,
 ) -> Model:
-    """Fit a model's probabilities and thresholds to held-out images; its scores and points do not change.
+    """Fit a model's calibration and thresholds to held-out images; its scores and points do not change.
 
     The images are scored at the model's default scales.
 
@@ -42,7 +42,7 @@ def calibrate(
         model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
         dataset: tagged images that were not used for training, with the model's classes. Boxes are not read.
         out: the model file to write. By default, the model's own file is replaced; for a model that ships with
-            freeloc, a copy is written to the user's folder, and takes precedence from then on.
+            freeloc, a copy is written to the user's folder of models and takes precedence from then on.
         weights: local weight file of the backbone; None uses the weights that come with it.
         runtime: the library that runs the network.
         precision: arithmetic of the network.
@@ -52,7 +52,8 @@ def calibrate(
         The calibrated model.
 
     Raises:
-        DatasetError: the model was trained on these images, they have different classes, or there are no images.
+        DatasetError: the model was trained on these images, the dataset's classes differ from the model's, or
+            there are no images.
         ImageError: an image cannot be read.
         ModelError: the model does not exist, or its file is damaged.
         OutputError: the model file cannot be written.

@@ -1,8 +1,8 @@
-"""Creation of int8 networks with NNCF, from a float network and canvases of some images.
+"""Create int8 networks with NNCF, from a float network and the canvases of a few images.
 
-NNCF measures the range of values of every layer on the canvases, quantizes the weights and inputs of every
-convolution to eight bits, and corrects the biases for the resulting shift. It is an optional package (extra
-``int8``); running an int8 network does not require it (`freeloc.runtime.int8`).
+NNCF measures each layer's range of values on the canvases, quantizes the weights and inputs of every convolution
+to eight bits, and corrects the biases for the resulting shift. NNCF is an optional dependency (extra ``int8``);
+running an int8 network does not require it (`freeloc.runtime.int8`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["QuantizationCanvases", "quantize_network"]
 
 
 class QuantizationCanvases(Protocol):
-    """Canvases for quantization calibration, similar to those of prediction; they are iterated several times."""
+    """Canvases for quantization calibration, like those of prediction; NNCF iterates over them repeatedly."""
 
     def __len__(self) -> int:
         """Return the number of canvases."""
@@ -46,9 +46,9 @@ def quantize_network(
 
     Args:
         backbone: the frozen backbone.
-        layers: the layers with weights that follow it: features → one tensor.
-        readout: the module without weights that follows the layers. It stays in float, because eight bits would
-            make its sums inexact without saving time.
+        layers: the layers with weights that follow the backbone and map its features to one tensor.
+        readout: the module without weights that follows the layers. It stays in floating point, because eight bits
+            would make its sums inexact without saving time.
         canvases: canvases on which NNCF measures value ranges.
 
     Raises:
@@ -58,12 +58,12 @@ def quantize_network(
     quantized = nncf.quantize(
         network_graph(backbone, AppendedModule(layers)),
         nncf.Dataset(canvases, lambda canvas: [canvas[None]]),
-        preset=nncf.QuantizationPreset.MIXED,  # values without a ReLU are distributed around zero
+        preset=nncf.QuantizationPreset.MIXED,  # without a ReLU, values are distributed around zero
         subset_size=len(canvases),
     )
     width = quantized.get_results()[0].get_output_partial_shape(0)[1].get_length()
     graph = append_graph(quantized, convert_appended(readout.module, width, readout.extra_input_dims))
-    # OpenVINO numbers names per process. Names by position make the bytes identical for identical canvases.
+    # OpenVINO numbers names per process. Names by position make the files identical for identical canvases.
     for position, node in enumerate(graph.get_ordered_ops()):
         node.set_friendly_name(f"{node.get_type_name()}_{position}")
     for position, output in enumerate(graph.outputs):
@@ -75,8 +75,8 @@ def quantize_network(
 
 
 def _load_nncf() -> Any:
-    # NNCF sends usage statistics over the network unless this variable is set when it is imported; there is
-    # no other way to disable that.
+    # NNCF sends usage statistics over the network unless this variable is set during the import; there is no
+    # other way to prevent this.
     option = "NNCF_CI"
     before = os.environ.get(option)
     os.environ.setdefault(option, "1")

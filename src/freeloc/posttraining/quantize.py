@@ -1,6 +1,6 @@
-"""Int8 networks for models, calibrated on a few dozen images.
+"""Add an int8 network to a model, using a few dozen images for quantization calibration.
 
-The images need neither tags nor boxes, but should resemble those of prediction.
+The images need neither tags nor boxes, but they should resemble the images to predict.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ def quantize(
     seed: int = 0,
     quiet: bool = False,
 ) -> Model:
-    """Add an int8 network to a model, which takes a third less time on processors that compute int8 natively.
+    """Add an int8 network to a model; it takes a third less time on processors with native int8 arithmetic.
 
-    ``Localizer.load(model, precision="int8")`` runs it. The head and the float network do not change.
+    ``Localizer.load(model, precision="int8")`` uses it. The head and the float network do not change.
 
     Args:
         model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
-        images: images from which to draw.
+        images: images from which the images for quantization calibration are drawn.
         out: the model file to write. By default, the model's own file is replaced; for a model that ships with
-            freeloc, a copy is written to the user's folder, and takes precedence from then on.
+            freeloc, a copy is written to the user's folder of models and takes precedence from then on.
         weights: local weight file of the backbone; None uses the weights that come with it.
         calibration_images: number of images to draw for quantization calibration; all images if there are fewer.
-        seed: seed of the drawn images and scales.
+        seed: seed for drawing the images and their scales.
         quiet: whether to hide the progress.
 
     Returns:
@@ -85,7 +85,7 @@ def quantize(
             f"quantization calibration on {pluralize(len(canvases.images), 'image')}, {len(canvases)} canvases"
         )
     layers, readout = int8_parts(backbone, float_model.head)
-    # NNCF prints progress to standard output, which is reserved for results.
+    # NNCF prints its progress to standard output, which freeloc reserves for results.
     with redirect_stdout(StringIO() if quiet else sys.stderr):
         graph = quantize_network(backbone, layers, readout, canvases)
     facts: dict[str, Any] = {
@@ -95,8 +95,8 @@ def quantize(
         "openvino": version("openvino"),
         "nncf": version("nncf"),
     }
-    # Old model files do not store the layout and the pad color, which the int8 network requires to run
-    # without the backbone.
+    # Old model files do not store the layout and the pad color. The int8 network needs them to run without the
+    # backbone.
     header = replace(float_model.header, layout=backbone.layout, pad_color=backbone.pad_color, int8=facts)
     quantized = replace(float_model, header=header, int8=graph)
     quantized.save(target)
@@ -109,10 +109,10 @@ def quantize(
 
 @dataclass(frozen=True, eq=False)
 class _CalibrationCanvases:
-    """Canvases of images, each at some of the model's scales, recomputed in each iteration.
+    """The canvases of images, each at some of the model's scales; they are recomputed in every iteration.
 
     Attributes:
-        images: the images, each with its scales.
+        images: the images, each with the scales at which it is used.
         pyramid: all scales of the model, and its padding.
         backbone: the backbone, which determines the cell layout and the pad color.
     """
@@ -125,11 +125,11 @@ class _CalibrationCanvases:
     def draw(
         cls, images: Sequence[str | Path], count: int, header: ModelHeader, backbone: Backbone, seed: int
     ) -> _CalibrationCanvases:
-        """Draw images, and scales for each image."""
+        """Draw images, and draw scales for each image."""
         generator = np.random.default_rng(seed)
         drawn = [images[int(index)] for index in generator.permutation(len(images))[:count]]
-        # Each image is used at about half of the scales, so that all scales occur, with twice as many images
-        # in the same time.
+        # Each image is used at about half of the scales. All scales still occur, and twice as many images fit
+        # into the same time.
         with_scales = [(image, _draw_scales(header.scales, generator)) for image in drawn]
         return cls(with_scales, Pyramid(header.scales, header.padding), backbone)
 

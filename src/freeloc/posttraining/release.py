@@ -1,4 +1,4 @@
-"""Release of a model with float16 weights and a model card."""
+"""Release a model with float16 weights and a model card."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def release(
 ) -> Model:
     """Write a model for publication, with float16 weights and a model card.
 
-    Rounding to float16 changes probabilities less than prediction in bfloat16, which rounds eight times as
-    coarsely. An int8 network does not change.
+    Rounding weights to float16 changes probabilities less than predicting in bfloat16, which rounds eight times as
+    coarsely. If the model has an int8 network, that network does not change.
 
     Args:
         model: a model file, a run folder, or a name.

@@ -1,1 +1,1 @@
-"""Training from tags: recipes, the loop, checkpoints and run folders."""
+"""Training from tags: recipes, the training loop, checkpoints and run folders."""

@@ -1,4 +1,4 @@
-"""Mini-batches: assignment of images to batches and scales, and streaming of their features."""
+"""Mini-batches: assign images to batches and scales, and stream their features."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def plan_epoch(
 
     Args:
         images: number of images.
-        recipe: batch size and range of scales.
-        scales: scales from which to draw; None draws between the recipe's smallest and largest.
+        recipe: sets the batch size and the range of scales.
+        scales: scales to draw from; if None, scales are drawn uniformly between the recipe's smallest and largest.
         generator: source of random numbers for the order and the scales.
     """
     order = torch.randperm(images, generator=generator).tolist()
@@ -57,10 +57,10 @@ def plan_epoch(
 def stream(source: FeatureSource[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch, list[Item]]]:
     """Yield the mini-batches of a plan in order, each with the items of its images.
 
-    Threads read ahead by about one mini-batch, so they are also busy during a step, and memory use stays constant.
+    Threads read about one mini-batch ahead, which keeps them busy during a training step and memory use constant.
     Each thread reads one image at a time, so all threads are busy regardless of the batch size. A source that
-    computes several images at once, as on a GPU, reads whole mini-batches instead, two at a time, so that one is
-    decoded while the other is computed.
+    computes several images at once, as on a GPU, reads whole mini-batches instead, two at a time: the images of
+    one are decoded while the features of the other are computed.
     """
     if source.batch > 1:
         batches = prefetch(

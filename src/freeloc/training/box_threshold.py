@@ -1,4 +1,4 @@
-"""Fitting of a model's box threshold to the tags of its training images."""
+"""Fit a model's box threshold to the tags of its training images."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from freeloc.training.step import HeadTrainStep
 __all__ = ["box_threshold_from_tags", "fit_box_threshold"]
 
 _MAX_IMAGES = 500
-"""Number of images used, evenly spaced in the dataset; few suffice, because the threshold is a median over
+"""Number of images used, evenly spaced in the dataset. So few suffice because the threshold is a median over
 classes."""
 
 _MIN_THRESHOLD, _MAX_THRESHOLD = 0.2, 0.4
-"""Limits of a fitted threshold: below them, boxes cover the whole image; above them, only points."""
+"""Limits of a fitted threshold. With a lower threshold, boxes would cover the whole image; with a higher one, they
+would shrink to points."""
 
 
 def fit_box_threshold(
@@ -39,18 +40,18 @@ def fit_box_threshold(
     layout: CellLayout,
     recipe: Recipe,
 ) -> float:
-    """Return the box threshold of a trained head (`box_threshold_from_tags`); annotated boxes are not read.
+    """Fit the box threshold of a trained head with `box_threshold_from_tags`; annotated boxes are not read.
 
-    Maps are computed at the training scales, whose features are available. The threshold is a fraction of a map's
-    maximum, so it depends little on the scales.
+    Maps are computed at the training scales, because their features are already available. The threshold is a
+    fraction of a map's maximum, so it depends little on the scales.
 
     Args:
         step: the trained head.
-        features: features of the images after training.
+        features: features of the images, computed with the trained weights.
         dataset: the images and their tags.
         sizes: sizes of the images.
         layout: the backbone's layout of cells.
-        recipe: scales and padding.
+        recipe: sets the scales and the padding.
     """
     pyramid = Pyramid(recipe.scales, recipe.padding)
     chosen = dataset.evenly_spaced(_MAX_IMAGES)
@@ -67,19 +68,19 @@ def box_threshold_from_tags(
 ) -> float:
     """Return a box threshold derived from tags.
 
-    A value of the map indicates the class if the maps of images without the class do not reach it. The threshold
-    is therefore the value reached by 1 in 200 of those images, relative to the median maximum of the images with
-    the class. The median over classes is returned, because separate thresholds per class were not better in
-    measurements.
+    A map value is evidence for a class if maps of images without the class rarely reach it. The threshold of a
+    class is therefore the value that the maps of 1 in 200 such images reach, divided by the median maximum of the
+    images with the class. The function returns the median over classes, because separate thresholds per class
+    performed no better in measurements.
 
     Args:
         responses: (N, K) maxima of the fused maps.
         labels: (N, K) +1 present, −1 absent, 0 ignored.
-        fraction: fraction of the images without the class whose maximum reaches the threshold.
+        fraction: fraction of the images without the class whose maps reach the threshold.
 
     Returns:
-        A fraction of a map's maximum, clipped to a sensible range; `DEFAULT_BOX_THRESHOLD` if no class has both
-        positive and negative images.
+        The threshold as a fraction of a map's maximum, clipped to a sensible range; `DEFAULT_BOX_THRESHOLD` if no
+        class has both positive and negative images.
     """
     thresholds = []
     for responses_of_class, tags in zip(np.asarray(responses).T, np.asarray(labels).T, strict=True):

@@ -1,4 +1,4 @@
-"""Checkpoints, from which a stopped run continues to the same final weights."""
+"""Checkpoints, which let an interrupted run resume and reach the same final weights."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class _Header(msgspec.Struct):
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """State at the end of an epoch.
+    """The state of training at the end of an epoch.
 
-    The state of generators is not stored, because each epoch seeds new ones.
+    The state of random number generators is not stored, because each epoch creates and seeds new ones.
 
     Attributes:
         epochs_done: number of finished epochs.
-        setup: setup of the run; only runs with an equal setup can resume from the checkpoint.
+        setup: setup of the run; only a run with the same setup can resume from the checkpoint.
         weights: state dict of the head.
         momentum: momentum buffers of SGD, by weight name.
         backbone: trained weights of the backbone, by name in its state dict.
@@ -59,7 +59,7 @@ class Checkpoint:
         optimizer: torch.optim.Optimizer,
         backbone: Mapping[str, nn.Parameter] | None = None,
     ) -> Checkpoint:
-        """Return a checkpoint of a head, trained backbone weights and their optimizer."""
+        """Create a checkpoint of a head, the trained backbone weights and their optimizer."""
         momentum = {}
         for name, parameter in _named_parameters(head, backbone or {}):
             buffer = optimizer.state[parameter].get("momentum_buffer")
@@ -73,14 +73,14 @@ class Checkpoint:
         optimizer: torch.optim.Optimizer,
         backbone: Mapping[str, nn.Parameter] | None = None,
     ) -> None:
-        """Copy the state into a head, trained backbone weights and their optimizer."""
+        """Copy the state into a head, the trained backbone weights and their optimizer."""
         head.load_state_dict(self.weights)
         with torch.no_grad():
             for name, parameter in (backbone or {}).items():
                 parameter.copy_(self.backbone[name])
         for name, parameter in _named_parameters(head, backbone or {}):
             if name in self.momentum:
-                # The fused optimizer requires buffers with the memory format of their weights.
+                # The fused optimizer requires each buffer to have the same memory format as its weight.
                 buffer = torch.empty_like(parameter).copy_(self.momentum[name])
                 optimizer.state[parameter]["momentum_buffer"] = buffer
 
@@ -105,7 +105,7 @@ class Checkpoint:
         """Read a checkpoint.
 
         Raises:
-            TrainingError: the file is damaged, or not a checkpoint.
+            TrainingError: the file is damaged or is not a checkpoint.
         """
         try:
             with safe_open(path, framework="pt") as file:

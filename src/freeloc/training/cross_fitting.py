@@ -1,8 +1,8 @@
 """Cross-fitting, which calibrates a model on its own training images.
 
-A head is more confident on its training images than on new ones, so its scores of them are unsuitable for
-calibration. The images are therefore divided into folds. For each fold, a head is trained with the same recipe on
-all other images, and scores the images of the fold as in prediction, at the recipe's test scales.
+A head is more confident on its training images than on new ones, so its scores on training images are unsuitable
+for calibration. The images are therefore divided into folds. For each fold, a head is trained with the same recipe
+on all other images. It then scores the images of the fold as in prediction, at the recipe's test scales.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ __all__ = [
 ]
 
 MAX_IMAGES = 2000
-"""Default limit on the number of scored images, because prediction at all test scales takes longer than training,
-and two parameters per class require few images."""
+"""Default maximum number of scored images. Prediction at all test scales takes longer than training, and few
+images suffice to fit two parameters per class."""
 
 _METHOD = "folds of the training images"
 
 TrainFold = Callable[[Dataset, str], Localizer]
-"""A function that trains a model on a subset of the images, in a run with a name, and returns its localizer."""
+"""A function that trains a model on a subset of the images, in a named run, and returns its localizer."""
 
 
 @dataclass(frozen=True, eq=False)
 class OutOfFoldScores:
-    """Scores of images by heads that were trained without them.
+    """Out-of-fold scores: scores of images by heads that were trained without those images.
 
     Attributes:
         scores: (M, K) float32 raw scores.
@@ -56,7 +56,7 @@ class OutOfFoldScores:
 
 
 def check_folds(images: int, folds: int) -> None:
-    """Check that images can be divided into folds.
+    """Check that ``images`` images can be divided into ``folds`` folds.
 
     Raises:
         ConfigurationError: there are fewer than two folds, or fewer images than folds.
@@ -70,19 +70,19 @@ def check_folds(images: int, folds: int) -> None:
 
 
 def stratified_folds(labels: Labels, folds: int, seed: int = 0) -> npt.NDArray[np.intp]:
-    """Divide images into folds of nearly equal size, with the positives of each class spread over all of them.
+    """Divide images into folds of nearly equal size, and spread the positives of each class evenly over the folds.
 
-    The algorithm is greedy and assigns the rarest class first: each of its images is assigned to the fold that
-    lacks the most images of the class and, among equals, to the one with the most space (Sechidis, Tsoumakas,
+    The algorithm is greedy and starts with the rarest class. It assigns each image of the class to the fold that
+    still needs the most images of that class; ties go to the fold with the most space (Sechidis, Tsoumakas,
     Vlahavas, On the stratification of multi-label data, ECML 2011).
 
     Args:
-        labels: (N, K) int8 −1, 0 or +1.
+        labels: (N, K) int8 labels: −1, 0 or +1.
         folds: number of folds.
         seed: seed of the order in which images are assigned.
 
     Returns:
-        (N,) fold of each image, from 0 to ``folds`` − 1.
+        (N,) index of each image's fold, from 0 to ``folds`` − 1.
 
     Raises:
         ConfigurationError: there are fewer than two folds, or fewer images than folds.
@@ -123,15 +123,17 @@ def out_of_fold_scores(
     seed: int = 0,
     quiet: bool = False,
 ) -> OutOfFoldScores:
-    """Score images with heads that were trained without them.
+    """Score images with heads that were trained without those images.
 
     Args:
         dataset: images and tags; boxes are not read.
-        folds: number of folds and of heads.
-        train_fold: function that trains a head.
-        max_images: limit on the number of scored images, which are drawn at random, regardless of tags.
-        seed: seed of the folds and of the drawn images.
-        quiet: whether to hide the progress. Raises:
+        folds: number of folds; one head is trained for each.
+        train_fold: function that trains the head of a fold.
+        max_images: maximum number of images to score; they are drawn at random, regardless of their tags.
+        seed: seed for dividing the images into folds and for drawing the scored images.
+        quiet: whether to hide the progress.
+
+    Raises:
         ConfigurationError: there are fewer than two folds, or fewer images than folds.
         ImageError: an image cannot be read.
     """
@@ -163,18 +165,19 @@ def calibrate_by_folds(
     seed: int = 0,
     quiet: bool = False,
 ) -> Model:
-    """Return a model with probabilities fitted to out-of-fold scores.
+    """Return a model with a calibration fitted to out-of-fold scores.
 
-    The heads of the folds are trained on fewer images than the model and are slightly less accurate. Probabilities
-    fitted to their scores are therefore, if anything, slightly too close to the class frequencies.
+    The heads of the folds are trained on fewer images than the model and are slightly less accurate. A calibration
+    fitted to their scores therefore yields probabilities that are, if anything, slightly too close to the class
+    frequencies.
 
     Args:
         model: a model that was trained on all images of the dataset.
-        dataset: images and tags; see `out_of_fold_scores` for this and the other arguments.
+        dataset: images and tags; see `out_of_fold_scores` for details on this and the following arguments.
         folds: number of folds.
-        train_fold: function that trains a head.
-        max_images: limit on the number of scored images.
-        seed: seed of the folds and of the drawn images.
+        train_fold: function that trains the head of a fold.
+        max_images: maximum number of images to score.
+        seed: seed for dividing the images into folds and for drawing the scored images.
         quiet: whether to hide the progress.
     """
     held_out = out_of_fold_scores(dataset, folds, train_fold, max_images=max_images, seed=seed, quiet=quiet)
@@ -191,7 +194,7 @@ def calibrate_by_folds(
 
 
 def is_calibrated_by_folds(model: Model, folds: int) -> bool:
-    """Return whether a model was calibrated by `calibrate_by_folds` with this number of folds."""
+    """Return whether `calibrate_by_folds` calibrated a model with this number of folds."""
     calibration = model.header.calibration
     facts = {} if calibration is None else calibration.facts
     return (facts.get("by"), facts.get("folds")) == (_METHOD, folds)

@@ -1,12 +1,13 @@
 """Fast gradients of depthwise convolutions in bfloat16 on a CPU.
 
-PyTorch's CPU kernels for the gradients of convolutions are designed for layers that mix channels. For depthwise
-convolutions in bfloat16, the gradient of 5×5 weights takes at least sixty times as long as the convolution itself.
-However, both gradients of a depthwise convolution are themselves depthwise convolutions, which the fast forward
-kernels can compute:
+PyTorch's CPU kernels for convolution gradients are designed for layers that mix channels. For depthwise
+convolutions in bfloat16, computing the gradient of 5×5 weights takes at least sixty times as long as the
+convolution itself. However, both gradients of a depthwise convolution are themselves depthwise convolutions, which
+the fast forward kernels can compute:
 
-* for the input: the gradient of the output, dilated by the stride and convolved with the mirrored weights;
-* for the weights of a channel: the padded input, convolved with the gradient of the output as the kernel.
+* The gradient of the input is the gradient of the output, dilated by the stride and convolved with the mirrored
+  weights.
+* The gradient of a channel's weights is the padded input, convolved with the gradient of the output as the kernel.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ __all__ = ["use_fast_gradients"]
 
 
 def use_fast_gradients(module: nn.Module) -> None:
-    """Replace the depthwise convolutions in a module with ones that have fast gradients, where possible.
+    """Replace supported depthwise convolutions in a module with equivalents that have fast gradients.
 
-    Weights remain the same objects with the same names, and outputs do not change by a single bit. The fast
-    gradients are used only for bfloat16 values on a CPU; otherwise, PyTorch's gradients are used.
+    Weights remain the same objects with the same names, and outputs are identical bit for bit. The fast gradients
+    are used only for bfloat16 values on a CPU; in all other cases, PyTorch's gradients are used.
 
     Args:
         module: the module, changed in place.
@@ -45,7 +46,7 @@ def _is_supported(conv: nn.Conv2d) -> bool:
 
 
 class _Depthwise(nn.Module):
-    """A depthwise convolution with fast gradients, created from another convolution."""
+    """A depthwise convolution with fast gradients, created from an existing `Conv2d`."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Device settings: threads, autocast, determinism and transfers."""
+"""Device settings for training: threads, autocast, determinism and transfers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from torch import Tensor
 __all__ = ["autocast", "deterministic", "share_cores", "to_device"]
 
 _CORES_PER_STEP_THREAD = 4
-"""Number of cores per torch thread. A step of the head is about a sixth of the work per image, and the backbone is
-the rest, so with one thread for every four cores, steps are never slower than the backbone."""
+"""Number of cores per torch thread. About a sixth of the work per image is the training step of the head, and the
+rest is the backbone, so with one thread for every four cores, steps are never slower than the backbone."""
 
 
 @contextmanager
 def share_cores(cores: int) -> Iterator[None]:
-    """Limit torch to a few of ``cores``, and leave the others to the threads that compute features.
+    """Limit torch to a few of the ``cores`` cores, and leave the others to the threads that compute features.
 
-    With threads on all cores, a step would be preempted by the backbone and spin at each barrier, which would slow
-    down the backbone.
+    If torch used all cores, the backbone would preempt its threads, and the other threads of the step would spin
+    at each barrier, which would slow down the backbone.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(max(1, min(before, cores // _CORES_PER_STEP_THREAD)))
@@ -34,13 +34,13 @@ def share_cores(cores: int) -> Iterator[None]:
 
 
 def autocast(device: torch.device, *, enabled: bool) -> torch.autocast:
-    """Compute products in bfloat16 within a context; weights, sums and gradients of weights stay float32."""
+    """Return a context that computes products in bfloat16; weights, sums and weight gradients stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Restrict cuDNN to deterministic algorithms within a context, and disable its choice by timing."""
+    """Within a context, restrict cuDNN to deterministic algorithms and disable its timing-based selection."""
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
     cudnn.deterministic, cudnn.benchmark = True, False
@@ -51,10 +51,9 @@ def deterministic() -> Iterator[None]:
 
 
 def to_device(values: npt.NDArray[np.generic], device: torch.device) -> Tensor:
-    """Convert an array to a tensor on a device, without a copy if possible.
+    """Convert an array to a tensor on a device, without copying if possible.
 
-    For a GPU, the array is copied from pinned memory, so that the transfer overlaps with the preceding
-    computation.
+    For a GPU, the array is transferred from pinned memory, so the transfer overlaps with earlier computations.
     """
     tensor: Tensor = torch.from_numpy(_writeable(values))
     if device.type == "cuda":
@@ -63,5 +62,5 @@ def to_device(values: npt.NDArray[np.generic], device: torch.device) -> Tensor:
 
 
 def _writeable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    # torch warns about tensors in read-only memory, such as a mapped file, so such memory is copied.
+    # torch warns when a tensor shares read-only memory, such as a mapped file, so read-only arrays are copied.
     return values if values.flags.writeable else values.copy()

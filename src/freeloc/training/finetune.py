@@ -1,12 +1,12 @@
-"""Fine-tuning of the last stages of the backbone together with the head.
+"""Fine-tune the last stages of the backbone together with the head.
 
-The earlier stages stay frozen, so their maps are cached, or computed by the fast runtime, like the features of a
-complete backbone. The trained stages read neighboring values, so they run on whole maps, in torch, with gradients.
-The loss of the resulting cells is computed by `freeloc.training.step`. Batch normalization keeps its pretrained
-statistics.
+The earlier stages stay frozen, so their maps are cached or computed by the fast runtime, like the features of a
+fully frozen backbone. The trained stages also read neighboring values, so they run on whole maps, in torch, with
+gradients. `freeloc.training.step` computes the loss of the resulting cells. Batch normalization keeps its
+pretrained statistics.
 
-The gradient of a mini-batch is the sum over its images, which need not be computed at once. A GPU computes all of
-them together; a CPU computes as many at a time as memory allows.
+The gradient of a mini-batch is a sum over its images, so the images need not be processed at once. A GPU processes
+all of them together; a CPU processes as many at a time as memory allows.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from freeloc.training.step import HeadTrainStep
 __all__ = ["StageInput", "StageTrainStep", "stage_features", "stage_inputs"]
 
 _MAX_VALUES = 2**22
-"""Number of map values computed at once on a CPU: a whole mini-batch of maps of a late stage, which would take
-twice as long one map at a time, but a single map of the first stage, whose layers require a gigabyte for the
-backward pass."""
+"""Number of map values processed at once on a CPU. For a late stage, this is a whole mini-batch of maps, which
+would take twice as long one map at a time. For the first stage, it is a single map, because the layers require a
+gigabyte for its backward pass."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class StageInput:
 
     Attributes:
         values: (rows, columns, channels) map of the whole canvas.
-        valid: number of rows and columns of the resulting map that lie on the image.
+        valid: numbers of rows and columns of the output map that lie on the image.
     """
 
     values: FeatureMap
@@ -54,13 +54,13 @@ class StageInput:
 def stage_inputs(
     maps: FeatureSource[FeatureMap], sizes: Sequence[Size], layout: CellLayout, padding: Padding
 ) -> FeatureSource[StageInput]:
-    """Return a source of the inputs of the trained stages.
+    """Return a source of inputs for the trained stages.
 
     Args:
         maps: maps of the frozen stages, for N images.
         sizes: sizes of the images.
         layout: cell layout of the complete backbone.
-        padding: how canvases are padded.
+        padding: how to pad canvases.
     """
 
     def add_valid_size(index: int, scale: float, values: FeatureMap) -> StageInput:
@@ -73,11 +73,11 @@ def stage_inputs(
 def stage_features(
     inputs: FeatureSource[StageInput], stages: nn.Module, *, use_bfloat16: bool, device: torch.device
 ) -> FeatureSource[Cells]:
-    """Return a source of the features computed by the trained stages with their current weights.
+    """Return a source of the features that the trained stages compute with their current weights.
 
     Args:
         inputs: inputs of the stages.
-        stages: the trained stages; moved to the device.
+        stages: the trained stages; they are moved to the device.
         use_bfloat16: whether to compute in bfloat16.
         device: device to compute on.
     """
@@ -93,15 +93,15 @@ def stage_features(
 
 
 class StageTrainStep:
-    """The loss of a recipe for mini-batches of maps; a `freeloc.training.trainer.TrainStep`.
+    """Computes a recipe's loss for mini-batches of maps; implements `freeloc.training.trainer.TrainStep`.
 
     Args:
-        stages: the trained stages of the backbone's body; moved to the device.
+        stages: the trained stages of the backbone's body; they are moved to the device.
         head_step: step that computes the loss of cells, with the trained projection.
         use_bfloat16: whether to compute in bfloat16; weights and their gradients stay float32.
         device: device to compute on.
-        max_values: number of map values computed at once; a single map may have more. None selects a number
-            suitable for the device.
+        max_values: maximum number of map values processed at once; a single map may exceed it. None selects a
+            suitable number for the device.
     """
 
     def __init__(
@@ -124,8 +124,8 @@ class StageTrainStep:
 
         Args:
             items: inputs of N images.
-            labels: (N, K) −1, 0 or +1.
-            generator: source of random numbers for dropout and the drawn cells.
+            labels: (N, K) labels: −1, 0 or +1.
+            generator: source of random numbers for dropout and for drawing cells.
         """
         total = torch.zeros((), device=self._device)
         with deterministic(), disable_tf32(self._device, enabled=not self._use_bfloat16):
@@ -134,14 +134,14 @@ class StageTrainStep:
                 used = [self._draw(part, generator) for part in cells]
                 counts = [len(part) for part in used]
                 loss = self._head_step.loss_of_cells(torch.cat(used), counts, labels[portion], generator)
-                # The loss of a portion is a mean over its images.
+                # The loss of a portion is the mean over its images, so it is weighted by their number.
                 weighted = loss * (len(portion) / len(items))
                 weighted.backward()
                 total += weighted.detach()
         return total
 
     def _compute(self, items: Sequence[StageInput]) -> list[Tensor]:
-        """Return the cells of each image; maps of equal shape are computed in one batch."""
+        """Return the cells of each image; maps of equal shape are processed in one batch."""
         return in_groups(
             lambda group: _run(self._stages, group, self._device, use_bfloat16=self._use_bfloat16),
             items,
@@ -153,7 +153,7 @@ class StageTrainStep:
         return cells if drawn is None else cells[drawn]
 
     def _portions(self, items: Sequence[StageInput]) -> list[list[int]]:
-        """Divide the images into portions to compute at once; images of equal shape are adjacent."""
+        """Divide the images into portions to process at once; images of equal shape are adjacent."""
         portions: list[list[int]] = []
         space = 0
         for group in group_positions(item.values.shape for item in items):
@@ -169,15 +169,15 @@ class StageTrainStep:
 
 def _prepare(stages: nn.Module, device: torch.device) -> nn.Module:
     use_fast_gradients(stages)
-    # Maps are stored with the channels of each position adjacent, which is this memory format, so no copy is
-    # needed.
+    # Maps are stored with the channels of each position adjacent. This is the channels_last memory format, so
+    # they are not copied.
     return stages.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _run(
     stages: nn.Module, items: Sequence[StageInput], device: torch.device, *, use_bfloat16: bool
 ) -> list[Tensor]:
-    """Return the (M, channels) float32 valid cells of each image; all maps have equal shapes."""
+    """Return the (M, channels) float32 valid cells of each image; all maps must have the same shape."""
     inputs = to_device(np.stack([item.values for item in items]), device).permute(0, 3, 1, 2)
     with autocast(device, enabled=use_bfloat16):
         outputs = stages(inputs.float())

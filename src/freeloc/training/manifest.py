@@ -26,15 +26,15 @@ def make_manifest(
     resumed: bool,
     step: int | None = None,
 ) -> dict[str, Any]:
-    """Return the manifest of a model as plain JSON.
+    """Return the manifest of a model as plain JSON data.
 
     Args:
         setup: setup of the run.
         dataset: images and labels.
         backbone: the backbone after training.
-        timings: duration of each phase of the run in seconds.
-        resumed: whether the run was resumed; ``timings`` then cover only the last session.
-        step: number of completed steps, for a snapshot; None for the final model.
+        timings: duration of each phase of the run, in seconds.
+        resumed: whether the run was resumed; if so, ``timings`` cover only the last session.
+        step: number of completed steps for a snapshot; None for the final model.
     """
     positives = (dataset.labels == PRESENT).sum(axis=0).tolist()
     return {
@@ -55,7 +55,7 @@ def make_manifest(
             "processor": platform.machine(),
             "threads": torch.get_num_threads(),
         },
-        # Differs from "backbone", the fingerprint before training, if backbone weights were trained.
+        # If backbone weights were trained, this differs from "backbone", the fingerprint before training.
         "trained_backbone": backbone.fingerprint,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed": resumed,
@@ -67,5 +67,5 @@ def make_manifest(
 def _version(package: str) -> str:
     try:
         return metadata.version(package)
-    except metadata.PackageNotFoundError:  # run from a source tree without installation
+    except metadata.PackageNotFoundError:  # freeloc runs from a source tree without being installed
         return "not installed"

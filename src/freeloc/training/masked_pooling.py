@@ -1,8 +1,8 @@
 """Masked pooling, which restricts the maximum to the annotated boxes of a class (paper, section 5).
 
-Masked pooling is for comparison: it shows how much better the search would be with known object locations. The
-mask of a class contains the cells whose centers lie in one of its boxes. For a box that contains no cell center,
-the mask contains the cell nearest to the center of the box, so that every object can be selected.
+Masked pooling serves as a comparison: it shows how much better the search would be if object locations were known.
+The mask of a class contains the cells whose centers lie in one of its boxes. If a box contains no cell center, the
+mask contains the cell nearest to the center of the box instead, so that every object can be selected.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class MaskedCells:
-    """Cells of one image with masks of all classes.
+    """Cells of one image, with the masks of all classes.
 
     Attributes:
         cells: (M, channels) features.
-        mask: (M, K) bool, whether a cell lies on an object of a class.
+        mask: (M, K) bool; True where a cell lies on an object of a class.
     """
 
     cells: Cells
@@ -49,7 +49,7 @@ class MaskedCells:
 
 
 def box_mask(boxes: Sequence[AnnotatedBox], grid: Grid, classes: int) -> Mask:
-    """Return the cells that lie on objects of each class.
+    """Return a mask of the cells that lie on objects of each class.
 
     Args:
         boxes: annotated boxes, in image coordinates.
@@ -57,8 +57,8 @@ def box_mask(boxes: Sequence[AnnotatedBox], grid: Grid, classes: int) -> Mask:
         classes: number of classes, K.
 
     Returns:
-        (M, K) bool for the valid cells, row by row: whether the center of a cell lies in a box of the class, or
-        the cell is nearest to the center of a box that contains no cell center.
+        (M, K) bool for the valid cells, row by row. A value is True if the center of the cell lies in a box of the
+        class, or if the cell is the nearest to the center of a box that contains no cell center.
     """
     rows, cols = np.indices((grid.valid_rows, grid.valid_cols))
     centers = grid.to_image(np.stack([rows.ravel(), cols.ravel()], axis=-1))
@@ -76,8 +76,8 @@ def check_supervision(dataset: Dataset, recipe: Recipe) -> None:
     """Check that a recipe's supervision is compatible with its other fields and with a dataset.
 
     Raises:
-        ConfigurationError: masked pooling is combined with training of backbone stages.
-        DatasetError: masked pooling is used, but the dataset has no boxes.
+        ConfigurationError: the recipe combines masked pooling with training backbone stages.
+        DatasetError: the recipe uses masked pooling, but the dataset has no boxes.
     """
     if recipe.supervision == "tags":
         return
@@ -109,7 +109,7 @@ def masked_cells(
         dataset: the images, with boxes.
         sizes: sizes of the images.
         layout: cell layout of the backbone.
-        padding: how canvases are padded.
+        padding: how to pad canvases.
     """
     boxes = [sample.boxes or () for sample in dataset]
     classes = len(dataset.classes)
@@ -122,16 +122,16 @@ def masked_cells(
 
 
 class MaskedTrainStep:
-    """The loss of masked pooling for mini-batches; a `freeloc.training.trainer.TrainStep`.
+    """Computes the loss of masked pooling for mini-batches; implements `freeloc.training.trainer.TrainStep`.
 
-    The maximum of a present class is taken over its mask; that of an absent class, or of a present class without a
-    box, is taken over all cells. If a step uses only a fraction of the cells and none of them is in the mask of a
+    For a present class, the maximum is taken over the mask; for an absent class, or a present class without a box,
+    it is taken over all cells. If a step uses only a fraction of the cells and none of them is in the mask of a
     class, one random cell of the mask is added.
 
     Args:
         head_step: step that scores cells.
-        push_outside: whether to also decrease the maximum outside the mask of a present class, like that of an
-            absent class. The paper found this to be worse.
+        push_outside: whether to also penalize the maximum outside the mask of a present class, as for an absent
+            class. The paper reports worse results with this penalty.
         device: device of ``head_step``.
     """
 

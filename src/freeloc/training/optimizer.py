@@ -19,10 +19,10 @@ def learning_rate(step: int, steps: int, recipe: Recipe, peak: float | None = No
     """Return the learning rate of one step.
 
     Args:
-        step: number of the step, from 0.
+        step: index of the step, from 0.
         steps: number of steps in the whole run.
-        recipe: schedule and warm-up.
-        peak: the highest learning rate; None for that of the head.
+        recipe: sets the schedule and the warm-up.
+        peak: the peak learning rate; None uses that of the head.
     """
     peak = recipe.learning_rate if peak is None else peak
     warmup_steps = recipe.warmup_fraction * steps
@@ -34,12 +34,12 @@ def learning_rate(step: int, steps: int, recipe: Recipe, peak: float | None = No
 def make_optimizer(
     head: AdaptationHead, recipe: Recipe, backbone: Mapping[str, nn.Parameter] | None = None
 ) -> torch.optim.SGD:
-    """Return SGD with momentum, with weight decay only for the weights of the head (not biases or backbone).
+    """Create an SGD optimizer with momentum; weight decay applies to the head's weights but not to its biases.
 
     Args:
         head: the head.
-        recipe: learning rates, momentum and weight decay.
-        backbone: trained weights of the backbone, by name in its state dict.
+        recipe: sets the learning rates, momentum and weight decay.
+        backbone: trained weights of the backbone, by name in its state dict; they do not decay.
     """
     weights = [parameter for name, parameter in head.named_parameters() if name.endswith("weight")]
     biases = [parameter for name, parameter in head.named_parameters() if name.endswith("bias")]
@@ -51,13 +51,13 @@ def make_optimizer(
     projection = [value for key, value in (backbone or {}).items() if key.startswith(f"{PROJECTION}.")]
     stages = [value for key, value in (backbone or {}).items() if not key.startswith(f"{PROJECTION}.")]
     rates = ((projection, recipe.projection_learning_rate), (stages, recipe.backbone_learning_rate))
-    # Decay toward zero would undo the backbone's pretraining.
+    # Weight decay toward zero would undo the backbone's pretraining.
     groups += [{"params": part, "weight_decay": 0.0, "peak": rate} for part, rate in rates if part]
-    # The fused implementation reads and writes every weight once, in a third of the time.
+    # The fused implementation reads and writes every weight only once, which takes a third of the time.
     return torch.optim.SGD(groups, lr=peak, momentum=recipe.momentum, fused=True)
 
 
 def set_learning_rates(optimizer: torch.optim.SGD, step: int, steps: int, recipe: Recipe) -> None:
-    """Set the learning rate of every parameter group for one step; for arguments, see `learning_rate`."""
+    """Set the learning rate of every parameter group for one step; `learning_rate` describes the arguments."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, steps, recipe, group["peak"])

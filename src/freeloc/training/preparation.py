@@ -1,4 +1,4 @@
-"""Preparation of a run, up to the decoding of the first image."""
+"""Preparation of a run: everything before the first image is decoded."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class PreparedRun:
 
     Attributes:
         dataset: images and labels.
-        settings: settings with a resolved recipe.
+        settings: settings with the resolved recipe.
         backbone: the backbone before training.
-        split: the frozen part and the trained part of the backbone.
-        network: the compiled frozen part.
+        split: the backbone, split into its frozen part and its trained part.
+        network: the compiled network of the frozen part.
         device: device on which the head is trained.
         use_bfloat16: whether training computes products in bfloat16.
         image_info: size and content hash of each image.
-        setup: everything that determines the final weights.
+        setup: the setup, which records everything that determines the final weights.
     """
 
     dataset: Dataset
@@ -53,10 +53,10 @@ class PreparedRun:
 
 
 def resolve_settings(dataset: Dataset, settings: TrainingSettings) -> TrainingSettings:
-    """Return the settings with the recipe resolved for the number of images.
+    """Return the settings with the recipe adapted to the number of images.
 
     Raises:
-        DatasetError: the dataset has no images, or it has no boxes but the recipe requires them.
+        DatasetError: the dataset has no images, or the recipe requires boxes and the dataset has none.
         ConfigurationError: fields of the recipe are inconsistent.
     """
     if not len(dataset):
@@ -70,7 +70,7 @@ def prepare_run(dataset: Dataset, settings: TrainingSettings) -> PreparedRun:
 
     Args:
         dataset: images and labels.
-        settings: settings from `resolve_settings`.
+        settings: settings returned by `resolve_settings`.
 
     Raises:
         ConfigurationError: the backbone does not have the stage to train, or the runtime or precision is unknown.
@@ -108,7 +108,7 @@ def prepare_run(dataset: Dataset, settings: TrainingSettings) -> PreparedRun:
 
 
 def load_features(run: PreparedRun, *, quiet: bool) -> FeatureSource[FeatureMap]:
-    """Extract the features of all images into the cache, or prepare to compute them on demand.
+    """Extract the features of all images into the cache, or return a source that computes them on demand.
 
     Raises:
         ImageError: an image cannot be read.

@@ -17,7 +17,7 @@ from freeloc.nn.pooling.registry import get_pooling
 __all__ = ["RECIPES", "Recipe"]
 
 _MAX_EPOCHS = 100
-"""Maximum number of epochs to which ``min_steps`` can increase a recipe's."""
+"""Maximum number of epochs to which ``min_steps`` can raise the number in a recipe."""
 
 Gradient = Literal["sparse", "dense"]
 Schedule = Literal["cosine", "constant"]
@@ -37,39 +37,39 @@ class Recipe:
         name: name of the recipe in the manifest.
         epochs: number of passes over the images.
         batch_size: images per mini-batch (paper: 16). All images of a mini-batch share one scale.
-        scales: training scales. With cached features, each mini-batch draws one of them; otherwise it draws
-            uniformly between the smallest and the largest (paper: 0.7 to 1.4).
+        scales: training scales. With cached features, each mini-batch uses one of them, drawn at random; without
+            a cache, its scale is drawn uniformly between the smallest and the largest (paper: 0.7 to 1.4).
         test_scales: default scales of the trained model.
-        padding: how canvases are padded; the paper pads to a square.
-        warm_start_epochs: number of epochs on full images before the search for objects begins. 0 trains from
-            random weights on raw features, as in the paper.
-        warm_start_learning_rate: learning rate of these epochs.
+        padding: how to pad canvases; the paper pads to a square.
+        warm_start_epochs: number of epochs on full images before the search for objects begins. With 0, training
+            starts from random weights and uses raw features, as in the paper.
+        warm_start_learning_rate: learning rate of the warm start.
         hidden: width of FCa; 0 makes the head a single linear layer.
         feature_dropout: dropout on the input of FCa.
         hidden_dropout: dropout between FCa and FCb.
         pooling: name of the pooling; see `freeloc.nn.pooling.registry`. "max" is the paper's search for the object
             (section 3); "average" is the pooling of class activation maps; "full" scores the mean feature of the
             whole image, at scale 1 only.
-        supervision: supervision of training; see `freeloc._literals.Supervision`.
-        cell_fraction: fraction of an image's cells that a step uses, drawn at random. Leaving out cells prevents
-            the head from relying on the single most discriminative window, and makes the search faster; 1 uses all
-            cells, as in the paper.
+        supervision: which annotations guide training; see `freeloc._literals.Supervision`.
+        cell_fraction: fraction of an image's cells that a step uses; they are drawn at random. Leaving out cells
+            keeps the head from relying on the single most discriminative window and makes the search faster. With
+            1, all cells are used, as in the paper.
         gradient: "sparse" computes forward and backward passes only on the cells that determine the scores, which
-            is exact for "max" and "topk"; "dense" computes them on all cells, as a reference, and is many times
-            slower. The other poolings depend on all cells in either case.
+            is exact for "max" and "topk"; "dense" computes them on all cells, serves as a reference, and is many
+            times slower. The other poolings depend on all cells in either case.
         learning_rate: peak learning rate of the head.
         momentum: momentum of SGD.
         weight_decay: weight decay of the head's weights; biases do not decay.
-        schedule: "cosine" decreases the learning rate to zero over all epochs, "constant" does not.
+        schedule: "cosine" decreases the learning rate to zero over all epochs; "constant" keeps it constant.
         warmup_fraction: fraction of all steps over which the learning rate increases from zero.
-        trainable_backbone: first stage of the backbone that is trained (`Backbone.stages`); all later stages are
-            trained too. "none" trains only the head, as in the paper. The projection processes single cells, like
-            the head, so training it adds almost no cost; a backbone without a projection stays frozen.
+        trainable_backbone: first stage of the backbone to train (`Backbone.stages`); all later stages are trained
+            too. "none" trains only the head, as in the paper. The projection, like the head, processes each cell
+            separately, so training it adds almost no cost; a backbone without a projection stays frozen.
         projection_learning_rate: peak learning rate of the projection, which has no weight decay.
         backbone_learning_rate: peak learning rate of the other trained stages, which require a lower rate and have
             no weight decay.
-        min_steps: minimum number of steps. If ``epochs`` passes over few images would take fewer steps, the number
-            of epochs is increased, up to 100; 0 never increases it.
+        min_steps: minimum number of steps. If there are so few images that ``epochs`` passes would take fewer
+            steps, the number of epochs is increased, up to 100. With 0, it is never increased.
     """
 
     name: str = "default"
@@ -133,8 +133,8 @@ class Recipe:
 
         Args:
             name: "default", "paper" or "cam".
-            changes: new values of fields; None leaves a field unchanged. Changing ``epochs`` sets ``min_steps`` to
-                0 unless that is changed too, so that the number of epochs is exactly the specified one.
+            changes: new values of fields; None leaves a field unchanged. If ``epochs`` is changed and
+                ``min_steps`` is not, ``min_steps`` is set to 0, so that training takes exactly ``epochs`` epochs.
 
         Raises:
             ConfigurationError: the recipe does not exist, or a field is out of range.
@@ -155,8 +155,8 @@ class Recipe:
     def resolved(self, images: int) -> Recipe:
         """Return the recipe adapted to a number of images.
 
-        The batch size is limited to the number of images, and the number of epochs is sufficient for
-        ``min_steps``.
+        The batch size is limited to the number of images, and the number of epochs is increased to reach
+        ``min_steps``, up to a maximum of 100 epochs.
         """
         recipe = dataclasses.replace(self, batch_size=min(self.batch_size, images))
         needed = math.ceil(recipe.min_steps / recipe.steps_per_epoch(images))
@@ -164,11 +164,11 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    # Without min_steps, ten passes over a hundred images would take only seventy steps (docs/voc20.md, few
-    # images).
+    # Without min_steps, ten passes over a hundred images would take only seventy steps (see "Few images" in
+    # docs/voc20.md).
     "default": Recipe(min_steps=2000),
-    # Section 4 of the paper, which specifies SGD but not its learning rate, momentum or number of epochs;
-    # these were chosen for freeloc.
+    # Section 4 of the paper specifies SGD but not its learning rate, momentum or number of epochs, so these were
+    # chosen for freeloc.
     "paper": Recipe(
         name="paper",
         epochs=16,
@@ -183,7 +183,7 @@ RECIPES: dict[str, Recipe] = {
         warmup_fraction=0.0,
         trainable_backbone=FROZEN,
     ),
-    # Class activation mapping, for comparison: full images, one scale, average pooling, one linear layer.
+    # Class activation mapping, for comparison: full images at one scale, average pooling and one linear layer.
     "cam": Recipe(
         name="cam",
         epochs=16,

@@ -1,4 +1,4 @@
-"""Resuming of runs: the finished model, or the checkpoint from which to continue."""
+"""Resume a run: find its finished model, or the checkpoint from which to continue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ResumeState", "find_resume_state"]
 
 @dataclass(frozen=True, eq=False)
 class ResumeState:
-    """Progress of a run; by default, it has not started.
+    """Progress of a run; the defaults describe a run that has not started.
 
     Attributes:
         finished: the model, if the run is finished.
@@ -28,7 +28,7 @@ class ResumeState:
 
     @property
     def epochs_done(self) -> int:
-        """Number of completed epochs of an unfinished run."""
+        """Number of completed epochs, for an unfinished run."""
         return 0 if self.checkpoint is None else self.checkpoint.epochs_done
 
 
@@ -36,14 +36,14 @@ def find_resume_state(folder: RunFolder, setup: RunSetup, snapshots: Snapshots) 
     """Return the progress of the run in a folder.
 
     Args:
-        folder: the run folder, which need not exist.
+        folder: the run folder; it need not exist.
         setup: setup of the run to resume.
         snapshots: snapshots of the run.
 
     Raises:
-        TrainingError: the checkpoint cannot be read or belongs to a run with a different setup, or a snapshot was
-            requested for a step that has already passed.
-        ModelError: the model file of a finished run is damaged.
+        TrainingError: the checkpoint cannot be read or belongs to a run with a different setup, or the run has
+            already passed a requested snapshot without writing it.
+        ModelError: the run is finished, but its model file is damaged.
     """
     model = _finished_model(folder, setup)
     if model is not None:

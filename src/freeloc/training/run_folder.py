@@ -18,16 +18,16 @@ class RunFolder:
     """Model, manifest, log, checkpoint and snapshots of one run.
 
     Args:
-        path: the folder, which need not exist.
+        path: path of the folder, which need not exist.
 
     Attributes:
-        path: the folder.
+        path: path of the folder.
         model: the model file.
         manifest: the manifest file.
         log_file: the log, with one line per epoch.
         checkpoint: the checkpoint file.
         snapshots: folder of the snapshots.
-        folds: folder of the runs that calibrate the model.
+        folds: folder of the training runs used to calibrate the model.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,8 +57,8 @@ class RunFolder:
     def open_log(self, epochs_done: int) -> None:
         """Prepare the log for the epochs after ``epochs_done``.
 
-        If a run stopped between writing the log and the checkpoint, its log has a line for an epoch that will be
-        repeated; `log` replaces that line.
+        If a run stopped after writing the log but before writing the checkpoint, its log contains a line for an
+        epoch that will be repeated. That line is dropped, and `log` writes it again.
 
         Raises:
             TrainingError: the log cannot be read.

@@ -17,15 +17,15 @@ __all__ = ["RunSetup"]
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """Everything that determines the final weights, apart from the type of machine.
+    """Everything, except the type of machine, that determines the final weights.
 
     Attributes:
         recipe: fields of the recipe, as plain JSON.
-        data: hash of classes, file names, labels and image files.
+        data: hash of the classes, file names, labels and image files.
         backbone: fingerprint of the backbone before training.
         precision: runtime and arithmetic of the backbone, such as "openvino bfloat16".
         training_precision: arithmetic of the head, "bfloat16" or "float32".
-        seed: seed of everything random.
+        seed: random seed of the run.
         cache: format of cached features; None if features are not cached.
     """
 
@@ -39,12 +39,12 @@ class RunSetup:
 
     @staticmethod
     def plain_recipe(recipe: Recipe) -> dict[str, Any]:
-        """Return the fields of a recipe as plain JSON."""
+        """Return the fields of a recipe as plain JSON data."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
         return plain
 
     def as_json(self) -> dict[str, Any]:
-        """Return the setup as plain JSON."""
+        """Return the setup as plain JSON data."""
         return asdict(self)
 
     @classmethod
@@ -68,6 +68,6 @@ class RunSetup:
             return None
 
     def differences(self, other: RunSetup) -> list[str]:
-        """Return the sorted names of the fields that differ."""
+        """Return the sorted names of the fields in which two setups differ."""
         names = (field.name for field in fields(self))
         return sorted(name for name in names if getattr(self, name) != getattr(other, name))

@@ -1,4 +1,4 @@
-"""Seeds of the generators of a training run."""
+"""Seeds for the random number generators of a training run."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ __all__ = ["SeedPurpose", "derive_seed"]
 
 
 class SeedPurpose(IntEnum):
-    """Purpose of a generator; each has a separate seed in every epoch."""
+    """The purpose of a generator; each purpose has its own seed in every epoch."""
 
     BATCHES = 0
     """Order of the images, and scales of the mini-batches."""
     DROPOUT = 1
-    """Dropout, and the cells that a step uses."""
+    """Dropout, and the cells drawn for a step."""
     WARM_START = 2
     """Order of the images in the warm start."""
     RESCALING = 3
-    """Images and scales for rescaling the pooled scores in the warm start."""
+    """Images and scales used to rescale the pooled scores in the warm start."""
 
 
 def derive_seed(seed: int, epoch: int, purpose: SeedPurpose) -> int:

@@ -15,24 +15,23 @@ __all__ = ["TrainingSettings"]
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """Settings of a training run, other than the images and the run folder.
+    """Settings of a training run, apart from the images and the run folder.
 
     Attributes:
         backbone: name of the backbone.
         weights: local weight file of the backbone; None uses the weights that come with it.
         recipe: hyperparameters; `freeloc.training.recipe.Recipe.named` returns the predefined ones.
-        seed: seed of everything random. The same settings, images and machine type yield the same model, bit for
-            bit.
+        seed: random seed. The same settings, images and machine type yield the same model, bit for bit.
         runtime: the library that runs the backbone.
         precision: arithmetic of the backbone.
-        cache_features: whether to store the backbone's features on disk and reuse them. If False, every epoch
-            computes them again, at scales drawn from the range of the recipe's scales.
-        cache_folder: folder of the feature caches; None for the user's cache folder.
+        cache_features: whether to store the backbone's features on disk and reuse them. If False, they are
+            recomputed in every epoch, at scales drawn from the range of the recipe's scales.
+        cache_folder: folder of the feature caches; None uses the user's cache folder.
         cache_format: format of cached features: "int8" takes half the space of "float16", at a small loss.
         snapshots: training steps, counted over the whole run, after which the current model is written to a file
-            such as ``snapshots/step-000210.safetensors``; 0 is before the first step.
-        calibration_folds: number of folds for calibrating the trained model on its own training images; see
-            `freeloc.training.cross_fitting`. Each fold adds a training run; 0 leaves the model uncalibrated.
+            such as ``snapshots/step-000210.safetensors``; 0 writes the model before the first step.
+        calibration_folds: number of folds for calibrating the trained model on its own training images (see
+            `freeloc.training.cross_fitting`). Each fold adds a training run. With 0, the model stays uncalibrated.
     """
 
     backbone: str = DEFAULT_BACKBONE

@@ -1,4 +1,4 @@
-"""Snapshots, usable models of an unfinished run, which show how it learns (paper, Figures 1 and 4)."""
+"""Snapshots: usable models of an unfinished run, which show how it learns (paper, Figures 1 and 4)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["Snapshots"]
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """Steps of a run after which its model is written, and the files.
+    """The steps of a run after which its model is written, and the files to write.
 
     Attributes:
-        folder: folder of the files, created with the first file.
-        steps: SGD steps of the whole run, sorted; 0 is the model before the first step.
+        folder: folder of the files; it is created when the first file is written.
+        steps: sorted numbers of SGD steps, counted over the whole run; 0 means before the first step.
         epochs: number of epochs of the run.
-        steps_per_epoch: number of steps of each epoch.
+        steps_per_epoch: number of steps in each epoch.
     """
 
     folder: Path
@@ -52,11 +52,11 @@ class Snapshots:
         return self.epochs * self.steps_per_epoch
 
     def file(self, step: int) -> Path:
-        """Return the model file of a step."""
+        """Return the path of a step's model file."""
         return self.folder / f"step-{step:06d}.safetensors"
 
     def check_written(self, steps_done: int) -> None:
-        """Check that a run that resumes after ``steps_done`` steps has written all snapshots up to there.
+        """Check that a run that resumes after ``steps_done`` steps has written all snapshots up to that step.
 
         Raises:
             TrainingError: the run passed the step of a snapshot without writing it.
@@ -75,7 +75,9 @@ class Snapshots:
         Args:
             step: number of completed steps.
             model: function that returns the model; called only if a snapshot is written.
-            quiet: whether to print nothing. Raises:
+            quiet: whether to print nothing.
+
+        Raises:
             OutputError: the file cannot be written.
             ModelError: a weight is not finite.
         """

@@ -1,11 +1,11 @@
 """One training step of the head: selection of cells, the loss, and its sparse gradient.
 
-The head processes single cells, so the gradient of a max-pooled score involves one cell per image and class. All
-cells are therefore scored without gradients first; forward and backward passes then run only on the selected
-cells. In float32 and without dropout, the result is exactly the gradient of the dense computation. Every
-`freeloc.nn.pooling.base.SparsePooling` is computed in this way. On processors with native bfloat16, products are
-computed in bfloat16; weights, sums and gradients of weights stay float32. Cells are selected without dropout, so
-that the selection depends on the network and not on random numbers.
+The head processes each cell separately, so the gradient of a max-pooled score involves only one cell per image
+and class. Therefore, all cells are first scored without gradients, and the forward and backward passes then run
+only on the selected cells. In float32 and without dropout, the result is exactly the gradient of the dense
+computation. This applies to every `freeloc.nn.pooling.base.SparsePooling`. On processors with native bfloat16,
+products are computed in bfloat16; weights, sums and weight gradients stay float32. Cells are selected without
+dropout, so that the selection depends on the network and not on random numbers.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from freeloc.training.recipe import Recipe
 __all__ = ["HeadTrainStep"]
 
 _CELLS_PER_PART = 640
-"""Number of cells scored at once on the CPU. The intermediate values are then small enough for the allocator to
-reuse memory instead of requesting new pages from the system in every step."""
+"""Number of cells scored at once on the CPU. It keeps the intermediate values small enough for the allocator to
+reuse memory instead of requesting new pages from the operating system in every step."""
 
 
 class HeadTrainStep:
-    """The loss of a recipe for mini-batches of cells; a `freeloc.training.trainer.TrainStep`.
+    """Computes a recipe's loss for mini-batches of cells; implements `freeloc.training.trainer.TrainStep`.
 
     Args:
-        projection: the backbone's projection; gradients are computed for it if its weights require them.
+        projection: the backbone's projection; its gradients are computed if its weights require them.
         head: the head to train.
-        recipe: pooling, fraction of cells, and gradient.
+        recipe: sets the pooling, the fraction of cells to use, and how gradients are computed.
         use_bfloat16: whether to compute products in bfloat16.
         device: device to compute on; the projection and the head are moved to it.
 
@@ -67,7 +67,7 @@ class HeadTrainStep:
 
     @property
     def bias_gain(self) -> float:
-        """Change in a pooled score when FCb's bias increases by 1."""
+        """Change in a pooled score if FCb's bias increases by 1."""
         return self._pooling.bias_gain
 
     def backward(self, items: Sequence[Cells], labels: Tensor, generator: torch.Generator) -> Tensor:
@@ -80,15 +80,15 @@ class HeadTrainStep:
         """Compute the differentiable loss of one mini-batch (paper, equation 1).
 
         Args:
-            cells: for each of N images, (cells, channels) features.
-            labels: (N, K) −1, 0 or +1.
-            generator: source of random numbers for dropout and the drawn cells.
+            cells: (cells, channels) features of each of N images.
+            labels: (N, K) labels: −1, 0 or +1.
+            generator: source of random numbers for dropout and for drawing cells.
         """
         drawn = [self.draw_cells(len(part), generator) for part in cells]
         counts = [len(part) if rows is None else len(rows) for part, rows in zip(cells, drawn, strict=True)]
         if self.device.type == "cpu":
             features = to_device(_select_rows(cells, drawn), self.device)
-        else:  # the drawn indices are on the GPU, and reading them here would block until all queued work is done
+        else:  # The drawn indices are on the GPU; reading them here would wait for all queued work.
             features = to_device(np.concatenate(cells), self.device)
             features = features[_row_indices(cells, drawn, self.device)]
         return self.loss_of_cells(features, counts, labels, generator)
@@ -96,20 +96,20 @@ class HeadTrainStep:
     def loss_of_cells(
         self, features: Tensor, counts: Sequence[int], labels: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """Compute the differentiable loss of exactly the specified cells.
+        """Compute the differentiable loss of the given cells, all of which are used.
 
         Args:
-            features: (M, channels) features of N images, one image after another; gradients are computed for them
-                if they require gradients.
-            counts: number of cells of each image, N numbers that sum to M.
-            labels: (N, K) −1, 0 or +1.
+            features: (M, channels) features of N images, one image after another; their gradients are computed if
+                they require gradients.
+            counts: number of cells of each image; the N numbers sum to M.
+            labels: (N, K) labels: −1, 0 or +1.
             generator: source of random numbers for dropout.
         """
         labels = labels.to(self.device)
         return logistic_loss(self._image_scores(features, counts, generator), labels)
 
     def draw_cells(self, count: int, generator: torch.Generator) -> Tensor | None:
-        """Return the sorted indices of the cells to use out of ``count`` cells; None for all cells."""
+        """Draw the cells to use out of ``count`` cells; return their sorted indices, or None to use all cells."""
         used = math.ceil(self._recipe.cell_fraction * count)
         if used == count or self._pooling.pools_features:
             return None
@@ -138,7 +138,7 @@ class HeadTrainStep:
 
         Args:
             features: (M, channels) features.
-            indices: (R, K) indices of cells, for each class.
+            indices: (R, K) indices of R selected cells for each class.
             generator: source of random numbers for dropout.
 
         Returns:
@@ -160,7 +160,7 @@ class HeadTrainStep:
             scores = self.scores_at(features, torch.cat(selected), generator)
             return pooling.pool_selected(scores, [len(cells) for cells in selected])
         if pooling.is_mean and self.head.fca is None:
-            # A linear head commutes with the mean: one row per image instead of one per cell.
+            # A linear head commutes with the mean, so it processes one row per image instead of one per cell.
             means = pooling.pool_cells(self.projection(features.float()), counts)
             pooled: Tensor = self.head(means, generator)
             return pooled
@@ -178,7 +178,7 @@ class HeadTrainStep:
 
 
 def _select_rows(cells: Sequence[Cells], drawn: Sequence[Tensor | None]) -> Cells:
-    """Return the (M, channels) drawn cells of all images, one image after another; None means all cells."""
+    """Return the (M, channels) drawn cells of all images, one image after another; None selects all cells."""
     pairs = zip(cells, drawn, strict=True)
     selected: Cells = np.concatenate([part if rows is None else part[rows.numpy()] for part, rows in pairs])
     return selected

@@ -1,7 +1,7 @@
-"""Training of a model on tagged images, in a run folder with model, manifest and log.
+"""Train a model on tagged images, and write its model, manifest and log to a run folder.
 
-`train` prepares a run, resumes it if requested, extracts features, and passes them to a `TrainingRun`, which
-performs the warm start and the training steps (`freeloc.training.trainer.Trainer`,
+`train` prepares a run, resumes it if requested, extracts the features, and passes them to a `TrainingRun`. The
+`TrainingRun` performs the warm start and the training steps (`freeloc.training.trainer.Trainer`,
 `freeloc.training.step.HeadTrainStep`) and writes the model.
 """
 
@@ -48,20 +48,23 @@ def train(
 ) -> Model:
     """Train a model on tagged images.
 
-    The run folder ``out`` then contains ``model.safetensors``, ``manifest.json``, ``log.jsonl`` and
-    ``checkpoint.safetensors``. Boxes of the dataset are read only if the recipe's supervision requires them.
+    After training, the run folder ``out`` contains ``model.safetensors``, ``manifest.json``, ``log.jsonl`` and
+    ``checkpoint.safetensors``. The dataset's boxes are read only if the recipe's supervision requires them.
 
     Args:
         dataset: images and labels.
-        out: the run folder; must not contain a run unless ``resume`` is True.
-        settings: all other settings; None for the defaults.
-        resume: whether to continue from the run folder's checkpoint; a finished run is not changed.
-        quiet: whether to hide the progress. Returns:
+        out: the run folder; it must not contain a run unless ``resume`` is True.
+        settings: all other settings; None uses the defaults.
+        resume: whether to continue from the run folder's checkpoint; a finished run is left unchanged.
+        quiet: whether to hide the progress.
+
+    Returns:
         The trained model.
 
     Raises:
-        TrainingError: the run folder contains a run or the checkpoint of a different run, or training diverged.
-        DatasetError: the dataset has no images, or it has no boxes but the recipe requires them.
+        TrainingError: the run folder already contains a run or holds the checkpoint of a different run, or
+            training diverged.
+        DatasetError: the dataset has no images, or the recipe requires boxes and the dataset has none.
         ConfigurationError: a setting is out of range for this dataset or backbone.
         ImageError: an image cannot be read.
         BackboneError: the backbone cannot be loaded.
@@ -113,7 +116,7 @@ def _calibrate(
     def train_fold(part: Dataset, name: str) -> Localizer:
         fold_folder = RunFolder(folder.folds / name)
         fold_model = _train_uncalibrated(part, fold_folder, fold_settings, resume=True, quiet=quiet)
-        # Without a content hash, the graph is not cached, because it would be used only once.
+        # The content hash is removed so that the graph, which is used only once, is not cached.
         fold_model = replace(fold_model, content_hash=None)
         backbone = load_backbone(settings.backbone, settings.weights)
         options = LocalizerOptions(runtime=settings.runtime, precision=settings.precision)
@@ -130,16 +133,16 @@ def _calibrate(
 
 
 class TrainingRun:
-    """The part of a run after feature extraction, which trains the model and writes all files.
+    """The part of a run after feature extraction: trains the model and writes all files.
 
-    It is the `freeloc.training.trainer.TrainingObserver` of its trainer.
+    It also serves as the `freeloc.training.trainer.TrainingObserver` of its own trainer.
 
     Args:
-        prepared: dataset, settings and backbone.
+        prepared: the prepared run, with dataset, settings and backbone.
         trainable: the weights to train.
         folder: the run folder.
         snapshots: snapshots to write.
-        started: start time of the run, from `time.monotonic`.
+        started: start time of the run, measured by `time.monotonic`.
         quiet: whether to print nothing.
     """
 
@@ -179,7 +182,7 @@ class TrainingRun:
             settings.recipe,
             settings.seed,
         )
-        # A backbone that runs in every epoch without being trained does most of the work.
+        # A frozen backbone that runs in every epoch does most of the work.
         backbone_dominates = (
             not settings.cache_features and prepared.split.above is None and prepared.device.type == "cpu"
         )
@@ -236,7 +239,7 @@ class TrainingRun:
         self.after_step(0)
 
     def _model(self, step: int | None = None) -> Model:
-        """Return the current model; ``step`` is the number of completed steps, for a snapshot."""
+        """Return the current model; for a snapshot, ``step`` is the number of completed steps."""
         prepared, recipe, backbone = self._prepared, self._prepared.settings.recipe, self._prepared.backbone
         weights = self._trainable.backbone_weights
         changes = {key: value.detach().cpu().clone() for key, value in weights.items()}

@@ -27,16 +27,16 @@ __all__ = ["TrainableModel"]
 
 @dataclass(frozen=True, eq=False)
 class TrainableModel:
-    """Head, trained backbone weights and their optimizer, with the steps that train them.
+    """The head, the trained backbone weights and their optimizer, with the steps that train them.
 
     Attributes:
         head: the head.
         backbone_weights: trained weights of the backbone, by name in its state dict.
         optimizer: optimizer of all trained weights.
-        source: input of a step for each image.
-        step: loss and gradient of a mini-batch.
-        features: features of each image, computed with the current backbone weights.
-        head_step: loss and scores of these features.
+        source: source of each image's input to a training step.
+        step: computes the loss and the gradient of a mini-batch.
+        features: source of each image's features, computed with the current backbone weights.
+        head_step: computes the loss and the scores of these features.
     """
 
     head: AdaptationHead
@@ -53,7 +53,7 @@ class TrainableModel:
 
         Args:
             run: the prepared run.
-            maps: maps of the frozen part of the backbone.
+            maps: source of the maps that the frozen part of the backbone computes.
         """
         recipe, split, layout = run.settings.recipe, run.split, run.split.below.layout
         device, use_bfloat16 = run.device, run.use_bfloat16

@@ -1,4 +1,4 @@
-"""The training loop, with multi-scale mini-batches and SGD (paper, section 4)."""
+"""The training loop: SGD on multi-scale mini-batches (paper, section 4)."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Item_contra = TypeVar("Item_contra", contravariant=True)
 
 
 class TrainStep(Protocol[Item_contra]):
-    """Interface for the loss of a mini-batch and its gradient."""
+    """Interface for computing the loss of a mini-batch and its gradient."""
 
     def backward(self, items: Sequence[Item_contra], labels: Tensor, generator: torch.Generator) -> Tensor:
         """Add the gradient of a mini-batch's loss to the trained weights' gradients.
 
         Args:
-            items: items of N images from a `FeatureSource`.
-            labels: (N, K) −1, 0 or +1.
-            generator: source of random numbers for dropout and the drawn cells.
+            items: items of N images, from a `FeatureSource`.
+            labels: (N, K) labels: −1, 0 or +1.
+            generator: source of random numbers for dropout and for drawing cells.
 
         Returns:
             The detached loss.
@@ -45,13 +45,13 @@ class TrainStep(Protocol[Item_contra]):
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """Result of one epoch, which is one line of the log.
+    """Result of one epoch; it becomes one line of the log.
 
     Attributes:
         epoch: number of the epoch, from 1.
         loss: mean loss of the mini-batches (paper, equation 1).
         learning_rate: learning rate of the head in the last step.
-        seconds: duration.
+        seconds: duration in seconds.
     """
 
     epoch: int
@@ -74,18 +74,18 @@ class TrainingObserver(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Trainer(Generic[Item]):
-    """Training of a head and all other weights in the optimizer on mini-batches.
+    """Trains all weights in the optimizer, those of the head and any others, on mini-batches.
 
-    Every epoch seeds its generators from the seed and the number of the epoch, so a resumed run takes the same
-    steps as an uninterrupted one.
+    Every epoch derives the seeds of its generators from ``seed`` and the number of the epoch, so a resumed run
+    takes the same steps as an uninterrupted one.
 
     Attributes:
-        source: features of N images.
-        labels: (N, K) int8 −1, 0 or +1.
-        step: the loss and its gradient.
-        optimizer: optimizer from `freeloc.training.optimizer.make_optimizer`.
-        recipe: epochs, batch size, scales and learning rates.
-        seed: seed of order, scales and dropout.
+        source: source of the features of N images.
+        labels: (N, K) int8 labels: −1, 0 or +1.
+        step: computes the loss and its gradient.
+        optimizer: optimizer created by `freeloc.training.optimizer.make_optimizer`.
+        recipe: sets the epochs, batch size, scales and learning rates.
+        seed: random seed for the order of images, the scales and dropout.
     """
 
     source: FeatureSource[Item]
@@ -102,8 +102,10 @@ class Trainer(Generic[Item]):
 
         Args:
             first_epoch: number of epochs already completed.
-            observer: callbacks after steps and epochs.
-            quiet: whether to hide the progress. Raises:
+            observer: object whose methods are called after each step and each epoch.
+            quiet: whether to hide the progress.
+
+        Raises:
             TrainingError: the loss or a weight is no longer finite.
         """
         for epoch in range(first_epoch, self.recipe.epochs):

@@ -1,17 +1,17 @@
 """The warm start, in which the head learns the classes from full images before searching for objects.
 
-With random weights, max-pooling first selects arbitrary cells, and training spends its first epochs on a plateau
-until it happens to find a class. The recipe "default" therefore first trains on full images, which takes only
-seconds, because each image is then a single vector:
+With random weights, max-pooling at first selects arbitrary cells, and training spends its first epochs on a
+plateau until it happens to find a class. The recipe "default" therefore trains on full images first. This takes
+only seconds, because each image is then a single vector:
 
-1. Measure the mean and deviation of the features, and the mean feature of every image, in one pass. 2. Set each
-class's bias to the log-odds of its tag, and train the head on the mean features for a few epochs. 3. Fit one slope
-and K offsets to the *pooled* scores of some images by logistic regression, and fold them into
-   FCb. Maxima over hundreds of cells are far larger than the scores of means on which the head was trained;
-   without this step, the first hundred steps of the search would undo the training. Poolings that are means do not
-   need it.
+1. Measure the mean and standard deviation of the features, and the mean feature of every image, in one pass.
+2. Set each class's bias to the log-odds of its tag, and train the head on the mean features for a few epochs.
+3. Fit one slope and K offsets to the *pooled* scores of some images by logistic regression, and fold them into
+   FCb. The maximum over hundreds of cells is far larger than the score of a mean feature, on which the head was
+   trained. Without this step, the first hundred steps of the search would therefore undo the warm start. Poolings
+   that are means do not need it.
 
-Only tags are used. The paper has no warm start.
+Only tags are used. The paper does not use a warm start.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ __all__ = [
 ]
 
 _DEVIATION_OFFSET = 0.1
-"""Added to every deviation, so that features that are almost always zero are not amplified."""
+"""Added to every standard deviation, so that features that are almost always zero are not amplified."""
 
 _RESCALING_IMAGES = 640
-"""Number of images for rescaling pooled scores."""
+"""Number of images used to rescale the pooled scores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class FeatureStatistics:
     """Statistics of the features of N images, after the backbone's projection.
 
     Attributes:
-        means: (N, width) float32, mean over the valid cells of each image.
+        means: (N, width) float32 mean over the valid cells of each image.
         mean: (width,) mean over all cells.
         deviation: (width,) standard deviation over all cells.
     """
@@ -70,7 +70,7 @@ class FeatureStatistics:
 
     @property
     def gain(self) -> Tensor:
-        """(width,) factors that standardize the features."""
+        """The (width,) factors that standardize the features."""
         return 1 / (self.deviation + _DEVIATION_OFFSET)
 
 
@@ -83,13 +83,13 @@ def warm_start(
     seed: int,
     quiet: bool = False,
 ) -> None:
-    """Train a new head on full images, as the start of the search for objects.
+    """Train a new head on full images, before it searches for objects.
 
     Args:
-        step: head and projection; the head is changed in place and must be standardized.
-        features: features of N images.
-        labels: (N, K) int8 −1, 0 or +1.
-        recipe: epochs, learning rate and pooling.
+        step: step with the head and the projection; the head is changed in place and must be standardized.
+        features: source of the features of N images.
+        labels: (N, K) int8 labels: −1, 0 or +1.
+        recipe: sets the epochs, learning rate and pooling.
         seed: seed of the run.
         quiet: whether to hide the progress.
     """
@@ -117,7 +117,7 @@ def measure_features(
     """Measure the features of all images at the scale nearest to 1.
 
     Args:
-        source: features of N images.
+        source: source of the features of N images.
         projection: the backbone's projection.
         device: device to compute on.
         quiet: whether to hide the progress.
@@ -144,7 +144,7 @@ def measure_features(
 
 
 def log_odds(labels: Tensor) -> Tensor:
-    """Return the (K,) log-odds of tags in (N, K) labels; an added positive and negative keep them finite."""
+    """Return the (K,) log-odds of (N, K) labels; adding one positive and one negative keeps them finite."""
     present = (labels > 0).sum(dim=0) + 1.0
     absent = (labels < 0).sum(dim=0) + 1.0
     return torch.log(present / absent)
@@ -156,11 +156,11 @@ def train_on_means(
     """Train the head on one vector per image, with SGD.
 
     Args:
-        head: the head, changed in place; must be standardized.
+        head: the head, which is changed in place and must be standardized.
         statistics: statistics of N images.
-        labels: (N, K) −1, 0 or +1.
-        recipe: epochs, batch size and learning rate.
-        seed: seed of the order.
+        labels: (N, K) labels: −1, 0 or +1.
+        recipe: sets the epochs, batch size and learning rate.
+        seed: seed for the order of the images.
 
     Returns:
         The mean loss of the last epoch.
@@ -190,15 +190,15 @@ def train_on_means(
 def rescale_pooled_scores(
     step: HeadTrainStep, source: FeatureSource[Cells], labels: Tensor, batches: Sequence[Batch]
 ) -> None:
-    """Fold a slope and K offsets into FCb that minimize the logistic loss of the pooled scores.
+    """Fit a slope and K offsets that minimize the logistic loss of the pooled scores, and fold them into FCb.
 
-    Log-sum-exp pooling does not commute with the slope, so its result is approximate.
+    Log-sum-exp pooling does not commute with the slope, so for this pooling, the result is approximate.
 
     Args:
         step: step that computes the pooled scores; its head is changed in place.
-        source: features of N images.
-        labels: (N, K) −1, 0 or +1.
-        batches: the images and scales used for the fit.
+        source: source of the features of N images.
+        labels: (N, K) labels: −1, 0 or +1.
+        batches: mini-batches whose images and scales are used for the fit.
     """
     scores = torch.cat([step.pooled_scores(cells).cpu() for _, cells in stream(source, batches)])
     batch_labels = torch.cat([labels[list(batch.indices)] for batch in batches])
@@ -219,8 +219,8 @@ def _fit_shared_slope(scores: Tensor, labels: Tensor) -> tuple[float, Tensor]:
     def objective() -> Tensor:
         optimizer.zero_grad()
         losses = functional.softplus(-signs * (log_slope.exp() * values + offsets)) * (signs != 0)
-        # A weak penalty bounds values that the images do not determine: the offsets of classes that do not
-        # occur, and the slope if scores separate the labels perfectly.
+        # A weak penalty bounds the values that the images do not determine: the offsets of classes that do not
+        # occur, and the slope if the scores separate the labels perfectly.
         loss = losses.sum() / len(values) + 1e-3 * (offsets.square().sum() + log_slope.square().sum())
         loss.backward()
         return loss
