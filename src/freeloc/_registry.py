@@ -11,10 +11,12 @@ import difflib
 import importlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from freeloc.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["Registry"]
 
@@ -45,6 +47,9 @@ class Registry(Generic[Component]):
 
     @cached_property
     def _installed(self) -> dict[str, EntryPoint]:
+        # Loads the e-mail package and others, which ``freeloc --help`` does not need.
+        from importlib.metadata import entry_points
+
         return {point.name: point for point in entry_points(group=self.group)}
 
     def register(self, name: str) -> Callable[[Component], Component]:
