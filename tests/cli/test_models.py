@@ -210,7 +210,7 @@ def test_an_unknown_name_is_one_line(
         assert (answer.code, answer.out) == (2, "")
         assert answer.err == (
             "freeloc: there is no model 'pet' (did you mean pets?): specify a model file or a run folder, or one of "
-            f"pets; a model gets a name in {own} or a folder of FREELOC_MODELS\n"
+            f"pets; models in {own} and in the folders of FREELOC_MODELS are found by name\n"
         )
 
 

@@ -178,7 +178,7 @@ def test_a_near_name_is_suggested(here: Path, own: Path, shipped: Path, word: st
         find_model(word)
     assert str(caught.value) == (
         f"there is no model {word!r} (did you mean street?): specify a model file or a run folder, or one of "
-        f"birds, street; a model gets a name in {own} or a folder of FREELOC_MODELS"
+        f"birds, street; models in {own} and in the folders of FREELOC_MODELS are found by name"
     )
 
 
@@ -187,7 +187,7 @@ def test_without_any_model(here: Path, own: Path, shipped: Path) -> None:
         find_model("voc20")
     assert str(caught.value) == (
         "there is no model 'voc20': specify a model file or a run folder; "
-        f"a model gets a name in {own} or a folder of FREELOC_MODELS"
+        f"models in {own} and in the folders of FREELOC_MODELS are found by name"
     )
 
 

@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 def group_positions(keys: Iterable[Hashable]) -> list[list[int]]:
-    """Return the positions of equal keys, one list per key, ordered by the first position."""
+    """Return the positions of equal keys, one list per key, ordered by first position."""
     groups: defaultdict[Hashable, list[int]] = defaultdict(list)
     for position, key in enumerate(keys):
         groups[key].append(position)
@@ -48,7 +48,7 @@ def in_batches(
 
     Within each window of consecutive jobs, all items with the same key are passed to ``work`` together. Two
     windows are processed at a time, each in its own thread, so that one is prepared while the other is computed;
-    apart from these, only results remain in memory.
+    apart from these two, only results are kept in memory.
 
     Args:
         work: function that returns one result per item of a group, in order.

@@ -1,18 +1,18 @@
 """The feature cache: one file per image and scale.
 
-An entry is one ``.npy`` file, whose path identifies everything on which its values depend: backbone and weights,
-runtime, precision, padding, format, the image's content, and the scale. The cache can therefore be shared by
-datasets and runs, and deleted partly or completely; writing it can be interrupted at any time, because a file is
-either complete or absent.
+An entry is one ``.npy`` file, whose path identifies everything that its values depend on: backbone and weights,
+runtime, precision, padding, format, the image's content, and the scale. Datasets and runs can therefore share the
+cache, and any part of it can be deleted. Writing can be interrupted at any time, because a file is either complete
+or absent.
 
 There are two formats:
 
 * **float16**: (rows, columns, channels) values. Entries are memory-mapped, so only the values that are used are
   read from disk, and nothing is copied before it is needed.
 * **int8**: half the size. Each channel of an entry has its own scale, its largest absolute value divided by 127,
-  stored with the values in one record. For the default backbone, the root mean square error is 0.6% of that of the
-  features, and 0.5% of the spread of a trained head's scores; with one scale per cell, they would be 0.7% and
-  0.6%.
+  stored with the values in one record. For the default backbone, the root mean square error is 0.6% of the root
+  mean square of the features; in the scores of a trained head, it is 0.5% of their spread. With one scale per
+  cell, these errors would be 0.7% and 0.6%.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _READ_ERRORS = (
 
 
 def encode(values: FeatureMap, cache_format: CacheFormat) -> npt.NDArray[Any]:
-    """Return a feature map as the array to write.
+    """Convert a feature map to the array that is stored.
 
     Returns:
         The features in float16, or a record () of ``values`` (rows, columns, channels) int8 and ``scales``
@@ -122,7 +122,7 @@ class FeatureCache:
         """Return the cache of one backbone, runtime, precision, padding and format.
 
         Args:
-            backbone: the backbone.
+            backbone: the backbone that computes the features.
             network: the compiled backbone.
             padding: how canvases are padded.
             parent: parent folder of all caches; None for the user's cache folder.

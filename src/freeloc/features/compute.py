@@ -27,17 +27,17 @@ def feature_canvases(
 ) -> Iterator[tuple[Grid, Uint8Array]]:
     """Yield the grid and canvas of an image at each scale, for feature extraction.
 
-    A canvas depends only on the image and the scale, not on the other scales of the pyramid, as cache entries
-    require. All canvases up to scale 1.4, the largest training scale of the paper, are resized from one decoded
-    image; each larger scale is decoded separately.
+    A canvas depends only on the image and its scale, not on the other scales of the pyramid, because cache entries
+    must not depend on them. All canvases up to scale 1.4, the largest training scale of the paper, are resized
+    from one decoded image; the image is decoded separately for each larger scale.
 
     Args:
-        image: the image.
+        image: the image to resize.
         backbone: the backbone, which determines the cell layout and the pad color.
         pyramid: scales and padding.
 
     Yields:
-        Grid and canvas of each scale, starting with those resized from the smallest decoded image.
+        The grid and canvas of each scale, starting with those resized from the smallest decoded image.
 
     Raises:
         ImageError: the image cannot be read.
@@ -69,7 +69,7 @@ def compute_features(
     Args:
         backbone: the frozen backbone.
         network: the compiled backbone.
-        canvases: grids and canvases.
+        canvases: the grid and the pixels of each canvas.
     """
     outputs = network.run_many([canvas for _, canvas in canvases])
     return [

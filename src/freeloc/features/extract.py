@@ -48,7 +48,7 @@ def extract(
     image is decoded.
 
     Args:
-        paths: the images.
+        paths: the image files.
         backbone: the frozen backbone.
         network: the compiled backbone.
         pyramid: scales and padding.
@@ -137,7 +137,7 @@ class _Extraction:
             self.cache.store(image.info.content_hash, grid.scale, values)
 
     def _run_in_batches(self) -> Iterator[None]:
-        """Compute canvases of equal shape in batches, while threads decode the next images and store the last."""
+        """Compute canvases of equal shape in batches, while threads decode later images and store results."""
         threads = self.network.threads
         jobs = prefetch(self._canvases, self.missing, threads=threads, depth=2 * threads)
         computed = in_batches(

@@ -41,7 +41,7 @@ class FeatureSource(Protocol[Item_co]):
 
     @property
     def batch(self) -> int:
-        """Number of images to pass to `get_many` at once; 1 if batches are not faster."""
+        """Number of images to pass to `get_many` at once; 1 if batching is not faster."""
         ...
 
     def __len__(self) -> int:
@@ -58,10 +58,10 @@ class FeatureSource(Protocol[Item_co]):
 
 
 class MappedSource(Generic[Item, Mapped]):
-    """A source whose items are a function of another source's items.
+    """A source whose items are computed from another source's items.
 
     Args:
-        source: the other source.
+        source: the other source, whose items are passed to ``function``.
         function: function that computes an item from an image's index, the scale and the other source's item.
     """
 
@@ -81,7 +81,7 @@ class MappedSource(Generic[Item, Mapped]):
 
     @property
     def batch(self) -> int:
-        """Number of images to pass to `get_many` at once; 1 if batches are not faster."""
+        """Number of images to pass to `get_many` at once; 1 if batching is not faster."""
         return self._source.batch
 
     def __len__(self) -> int:
@@ -107,7 +107,7 @@ class CachedFeatures:
     """Feature maps of a list of images, read from a cache.
 
     Attributes:
-        cache: the cache.
+        cache: the feature cache.
         content_hashes: content hash of each image, in order.
         scales: the scales that were extracted.
     """
@@ -142,7 +142,7 @@ class LiveFeatures:
     """Feature maps computed on demand: for datasets too large to cache, and for scales drawn at random.
 
     Args:
-        paths: the images.
+        paths: the image files.
         backbone: the frozen backbone.
         network: the compiled backbone.
         padding: how canvases are padded.

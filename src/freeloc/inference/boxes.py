@@ -38,7 +38,7 @@ class BoxOptions:
     Attributes:
         levels: fractions of the map's maximum; each is above 0 and below 1.
         bandwidth: how slowly the weight decreases with the distance of the level from the box threshold.
-        exponent: how quickly the weight decreases with the region's peak.
+        exponent: how quickly the weight decreases as the region's peak becomes lower.
         min_peak: minimum peak of a region, as a fraction of the map's maximum.
         iou_threshold: intersection over union above which the box with the lower weight is suppressed, among boxes
             of one class.

@@ -32,16 +32,16 @@ def score_maps_from_features(
     *,
     precision: Precision = "auto",
 ) -> Iterator[dict[float, ScoreMap]]:
-    """Yield the score maps of N images, as one dictionary by scale per image.
+    """Yield the score maps of N images: for each image, a dictionary from scale to score map.
 
-    For a head trained on full images, a map's ``maxima`` are the scores of the full image instead of the maxima.
+    For a head trained on full images, ``maxima`` holds the scores of the full image instead of the maxima.
 
     Args:
         model: the model; its projection is used if training changed it.
         backbone: the backbone on which the model was trained.
         features: features of the N images at all of ``scales``.
         sizes: sizes of the N images.
-        scales: the scales.
+        scales: the scales of the score maps.
         precision: arithmetic of projection and head.
     """
     layout = backbone.layout

@@ -39,6 +39,6 @@ class DecisionRule:
         return scores if self.calibration is None else self.calibration.log_odds(scores)
 
     def thresholds(self, count: int) -> Float64Array:
-        """Return the (K,) float64 probabilities from which each of ``count`` classes counts as present."""
+        """Return the thresholds of ``count`` classes, as (count,) float64 probabilities."""
         values = self.threshold if self.calibration is None else self.calibration.thresholds
         return np.broadcast_to(np.array(values, np.float64), (count,))

@@ -13,8 +13,8 @@ from freeloc.inference.score_map import ScoreMap
 __all__ = ["UNDECIDED_SCORE", "EarlyExit", "undecided"]
 
 UNDECIDED_SCORE = 2.0
-"""A class is undecided if the absolute value of its raw score is lower. Without calibration, this corresponds to
-a probability between 12% and 88%."""
+"""A class is undecided if the absolute value of its raw score is below this value. Without calibration, this
+corresponds to a probability between 12% and 88%."""
 
 
 def undecided(score_maps: Sequence[ScoreMap], pooling: str = "max") -> bool:

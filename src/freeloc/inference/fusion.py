@@ -54,9 +54,9 @@ def localize(
         classes: the K class names.
         mode: how points are located.
         pooling: how score maps are pooled to scores; see `freeloc.nn.pooling.registry.POOLINGS`.
-        decision: the model's calibration and thresholds; default: uncalibrated.
+        decision: the model's calibration and thresholds; by default, the model is treated as uncalibrated.
         step: spacing of the lattice, in pixels of the image at scale 1.
-        path: the image's file, for the result.
+        path: the image's file, stored in the result.
     """
     lattice = Lattice.with_spacing(scale_maps[0].grid.image_size, step)
     if mode == "fused":
@@ -80,7 +80,7 @@ def localize(
 
 
 def locate(scale_maps: Sequence[ScoreMap], mode: LocationMode = "fused") -> ClassPoints:
-    """Locate the point of every class like `localize`, without storing maps.
+    """Locate the point of every class as `localize` does, but without storing maps.
 
     Args:
         scale_maps: the score maps of one image, one per scale.

@@ -42,7 +42,7 @@ class Localizer:
     Several threads may share one localizer.
 
     Args:
-        source: the model; `load` and `from_model` create it.
+        source: the model; `load` and `from_model` create the source for you.
         options: how the model is run.
 
     Raises:
@@ -50,9 +50,13 @@ class Localizer:
         ModelError: the options require an int8 network, and the model has none.
 
     Example:
-        >>> import numpy as np >>> localizer = Localizer.load("voc20", preset="fast") >>> result =
-        localizer.predict(np.zeros((375, 500, 3), np.uint8)) >>> len(result.classes), result.image_size (20,
-        Size(width=500, height=375)) >>> [(item.name, item.x, item.y) for item in result.present()] []
+        >>> import numpy as np
+        >>> localizer = Localizer.load("voc20", preset="fast")
+        >>> result = localizer.predict(np.zeros((375, 500, 3), np.uint8))
+        >>> len(result.classes), result.image_size
+        (20, Size(width=500, height=375))
+        >>> [(item.name, item.x, item.y) for item in result.present()]
+        []
     """
 
     def __init__(self, source: ModelSource, options: LocalizerOptions | None = None) -> None:
@@ -87,7 +91,7 @@ class Localizer:
             model: a model file, the run folder that contains it, or a name such as "voc20"; see
                 `freeloc.models.registry.find_model`.
             weights: weight file of the backbone; default: the embedded one.
-            scales: scales of prediction; see `LocalizerOptions` for this and all further arguments.
+            scales: scales of prediction; see `LocalizerOptions` for this and the remaining arguments.
             preset: named choice of scales.
             location: how points are located.
             runtime: the library that runs the network.
@@ -154,7 +158,7 @@ class Localizer:
     def predict_many(self, images: Iterable[ImageSource]) -> Generator[Localization, None, None]:
         """Score and locate every class in many images, in order.
 
-        Images are decoded while others are computed; memory use does not grow with their number.
+        Some images are decoded while others are computed; memory use does not grow with the number of images.
 
         Raises:
             ImageError: an image cannot be read; raised when its result would be yielded.
@@ -170,13 +174,13 @@ class Localizer:
         """Score and locate every class in many images, in order, and continue after unreadable ones.
 
         Args:
-            images: the images.
-            with_images: whether to yield the decoded images too, so that they need not be decoded again. They
+            images: the images; see `predict`.
+            with_images: whether to yield the decoded images as well, so that they need not be decoded again. They
                 remain in memory until they are yielded.
 
         Yields:
-            The result and, if requested, the upright image of mode RGB, which is reduced by 2, 4 or 8 for a large
-            JPEG. For an image that cannot be read, the error.
+            The result and, if requested, the upright image in mode RGB, reduced by a factor of 2, 4 or 8 if it is
+            a large JPEG. If an image cannot be read, the error is yielded instead.
         """
 
         def finish(
@@ -212,7 +216,7 @@ class Localizer:
 
         Args:
             maps: the score maps, one per scale.
-            path: the image's file, for the result.
+            path: the image's file, stored in the result.
             mode: how points are located; default: the mode in ``options``.
         """
         return localize(
@@ -226,12 +230,12 @@ class Localizer:
 
     @cached_property
     def _latency_network(self) -> Network:
-        """The network for single images, in which all cores compute one canvas."""
+        """The network for single images, which uses all cores for one canvas."""
         return self._loader.compile(streams=False)
 
     @cached_property
     def _throughput_network(self) -> Network:
-        """The network for many images, in which every core computes a different canvas."""
+        """The network for many images, which computes a different canvas on every core."""
         return self._loader.compile(streams=True)
 
     def _decode(self, source: ImageSource) -> tuple[Image.Image, Size]:
@@ -255,7 +259,7 @@ class Localizer:
         # A single image is processed faster by all cores together.
         network = self._throughput_network if len(first) > 1 else self._latency_network
         threads = network.threads
-        # Decoded images are large, so no more of them are in memory than there are threads.
+        # Decoded images are large, so at most one per thread is kept in memory.
         depth = threads if keep_images else None
 
         def prepare(source: ImageSource) -> tuple[_Context, Iterator[ScaleInput]]:

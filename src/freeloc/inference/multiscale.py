@@ -78,15 +78,15 @@ def run_scales_many(
     """Compute the score maps of many images, running canvases of equal shape together.
 
     Args:
-        items: the images; a few windows are read ahead.
-        prepare: function that decodes an image, called in a thread; returns its context, which is passed through,
+        items: the images, read a few batches ahead.
+        prepare: function that decodes an image, called in a thread. It returns a context, which is passed through,
             and one input per scale.
         network: the compiled network.
         early_exit: rule for skipping the remaining scales; undecided images are batched again for their remaining
             scales.
 
     Yields:
-        Context and score maps of every image, in order; or the error that ``prepare`` raised.
+        For each image, in order, its context and score maps, or the error that ``prepare`` raised.
     """
 
     def attempt(item: Item) -> tuple[_Job[Context] | ImageError, list[ScaleInput]]:
@@ -129,7 +129,7 @@ class _Job(Generic[Context]):
     """An image in progress.
 
     Attributes:
-        context: passed through to the result.
+        context: the context from ``prepare``, passed through to the result.
         remaining: inputs that are computed only if the image is undecided after the first scales.
         finished: score maps of the first scales.
     """

@@ -36,8 +36,8 @@ class ModelSource:
         header: the model's header.
         content_hash: hash of the model file; None for a model that was not loaded from a file.
         load_model: function that returns the model.
-        load_backbone: function that returns the backbone on which the model was trained. load_int8: function that
-            returns the model's int8 network.
+        load_backbone: function that returns the backbone on which the model was trained.
+        load_int8: function that returns the model's int8 network.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class ModelSource:
             BackboneError: the model was not trained on ``backbone``.
         """
         source = cls(model.header, model.content_hash, lambda: model, lambda: backbone, lambda: model.int8)
-        _ = source.backbone  # checked early
+        _ = source.backbone  # raises the error now rather than at the first prediction
         return source
 
     @classmethod
@@ -92,7 +92,7 @@ class ModelSource:
 
         source = cls(file.header, file.content_hash, load_model, load_backbone, file.int8_graph)
         if weights is not None:
-            _ = source.backbone  # checked early
+            _ = source.backbone  # raises the error now rather than at the first prediction
         return source
 
     @cached_property
@@ -128,7 +128,7 @@ class ModelSource:
 
 
 class NetworkLoader:
-    """Compiler of a model's network, in the fastest way that the options allow.
+    """Compiles a model's network in the fastest way that the options allow.
 
     In order of preference, the network is the model's int8 network, its cached scoring graph, or its backbone and
     head, converted from torch. The first two do not load torch, provided that the header stores the backbone's
@@ -136,10 +136,10 @@ class NetworkLoader:
 
     Args:
         source: the model.
-        options: how it is run.
+        options: how the model is run.
 
     Raises:
-        ModelError: the options require an int8 network and the model has none, or it is damaged.
+        ModelError: the options require an int8 network, but the model has none or it is damaged.
     """
 
     def __init__(self, source: ModelSource, options: LocalizerOptions) -> None:
@@ -154,9 +154,7 @@ class NetworkLoader:
             return
         self._precision = precision
         if self._cache_key is None or not is_graph_cached(self._cache_key):
-            _ = (
-                source.backbone
-            )  # loaded early, so that errors are raised here and not by the first prediction
+            _ = source.backbone  # raises any error now rather than at the first prediction
 
     def compile(self, *, streams: bool) -> Network:
         """Return the network, ready to run.

@@ -25,8 +25,8 @@ class LocalizerOptions:
         precision: the arithmetic of the network. "int8" requires a model with an int8 network
             (`freeloc.quantize`) and runs in OpenVINO. With "auto", the presets "fast" and "balanced" use the int8
             network if the model has one and the processor multiplies 8-bit integers quickly.
-        batch: maximum number of canvases of equal shape that torch runs together; default: 1 on a CPU, more on a
-            GPU. OpenVINO always runs one.
+        batch: maximum number of canvases of equal shape that torch runs together; defaults to 32 on a GPU and to
+            1 on a CPU. OpenVINO always runs one at a time.
 
     Raises:
         ConfigurationError: an option is unknown or out of range, or two options contradict each other.

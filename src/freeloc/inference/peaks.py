@@ -1,4 +1,4 @@
-"""Local maxima of a class's map, as several locations of one class."""
+"""Local maxima of a class's map, which give several locations of one class."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def find_peaks(
         lattice: positions of the values in the image.
         count: maximum number of peaks.
         min_distance: minimum distance between two peaks, in image coordinates.
-        relative_threshold: minimum normalized value of a peak, as a fraction of that of the highest peak.
+        relative_threshold: minimum normalized value of a peak, as a fraction of the highest peak's value.
     """
     neighbors = _neighbors(values, -np.inf)
     equal = neighbors == values
@@ -77,7 +77,7 @@ def find_peaks(
 
 
 def _neighbors(values: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
-    """Return the (8, rows, cols) neighbors of every position; ``outside`` beyond the border."""
+    """Return the (8, rows, cols) neighbors of every position; those beyond the border are ``outside``."""
     rows, cols = values.shape
     padded = np.pad(values, 1, constant_values=outside)
     return np.stack(

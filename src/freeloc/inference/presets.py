@@ -15,7 +15,7 @@ class ScalePlan:
 
     Attributes:
         scales: the scales, in the order in which they are computed.
-        early_exit_after: number of scales after which an image is finished unless some class is undecided; None
+        early_exit_after: number of scales after which an image is finished if every class is decided; None
             computes all scales of every image.
     """
 
@@ -34,4 +34,4 @@ the third scale. In int8, both lie on the measured Pareto frontier of accuracy a
 subsets of the six scales (docs/method.md)."""
 
 INT8_PRESETS: frozenset[Preset] = frozenset({"fast", "balanced"})
-"""Presets that use a model's int8 network if it has one, which is as accurate in two thirds of the time."""
+"""Presets that use a model's int8 network, if any; it is as accurate and takes two thirds of the time."""

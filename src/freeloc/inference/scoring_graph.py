@@ -1,7 +1,7 @@
 """The scoring graph: the layers appended to a backbone for prediction, and their cache key.
 
 The graph is defined here and in `freeloc.inference.scoring_modules`. Only the latter loads torch, so a cached
-graph is found and run without torch.
+graph can be found and run without torch.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def scoring_layers(backbone: Backbone, head: AdaptationHead, cache_key: str | No
     """Return the layers that are appended to a backbone for prediction.
 
     The backbone's first layers always compute in float32, because a point is the position of a maximum, which
-    moves with the slightest noise. Training averages over that noise and avoids the cost.
+    the slightest noise can move. Training averages over that noise, so it avoids the cost of float32.
 
     Args:
         backbone: the backbone whose projection is the first layer.
@@ -60,7 +60,7 @@ def int8_parts(backbone: Backbone, head: AdaptationHead) -> tuple[CellScorer, Ap
         head: the adaptation layers.
 
     Returns:
-        The layers to quantize, and the layers that follow them and remain in float.
+        The layers to quantize, and the layers that follow them and remain in floating point.
     """
     from freeloc.inference.scoring_modules import CellScorer, ScoreReadout
 

@@ -1,8 +1,8 @@
 """Torch modules that compute scores, maxima and aligned maps from a backbone's features.
 
-They correspond to the NumPy code in `freeloc.inference.score_map`. After the last convolution, all
-operations work on single cells or take maxima, so a runtime that computes in bfloat16 returns to float32 there,
-and the position of a point does not depend on interpolation weights rounded to 8 bits.
+They correspond to the NumPy code in `freeloc.inference.score_map`. After the last convolution, all operations work
+on single cells or take maxima, so a runtime that computes in bfloat16 returns to float32 there. The interpolation
+weights that determine the position of a point are therefore not rounded to 8 bits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ __all__ = ["CellScorer", "ScoreReadout", "ScoringModule"]
 
 
 class CellScorer(nn.Module):
-    """Projection and head, which compute raw scores of every cell; all weights, and most multiplications.
+    """Projection and head, which compute the raw scores of every cell.
+
+    They have all the weights of a `ScoringModule` and most of its multiplications.
 
     Args:
         projection: the backbone's projection.
@@ -46,7 +48,7 @@ class ScoreReadout(nn.Module):
             scores: (N, K, rows, cols) float32 raw scores of the whole canvases.
             mask: (N, rows, cols) float32 from `freeloc.geometry.grid.Grid.padding_mask`; for one canvas, the first
                 axis may be omitted.
-            field: (N, lattice rows, lattice cols, 2) float32 from `freeloc.geometry.grid.Grid.sampling_field`; the
+            field: (N, lattice rows, lattice cols, 2) float32 from `freeloc.geometry.grid.Grid.sampling_field`; its
                 first axis is omitted if that of ``mask`` is.
 
         Returns:

@@ -71,7 +71,7 @@ class Calibration:
 
 def logistic(log_odds: Float64Array) -> Float64Array:
     """Convert log-odds to float64 probabilities, without overflow."""
-    # The exponent is never positive.
+    # The exponent is never positive, so exp cannot overflow.
     decay = np.exp(-np.abs(log_odds))
     probabilities: Float64Array = np.where(log_odds >= 0, 1.0, decay) / (1 + decay)
     return probabilities

@@ -19,7 +19,7 @@ class ListedModel:
 
     Attributes:
         name: the name under which the model is found.
-        path: the file.
+        path: the model file.
         origin: "package" for models that are part of freeloc, "yours" for all others.
         header: the file's header; None if the file cannot be used.
         problem: why the file cannot be used; None if it can.

@@ -1,4 +1,4 @@
-"""Headers of model files, which store everything except the tensors; read without torch."""
+"""Headers of model files, which store everything except the tensors and can be read without torch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _REQUIRED = (
 """Fields present in every file; the others were added by later versions of the format."""
 
 _MAX_PIXELS = 4096
-"""Maximum stride, offset and window of a cell layout."""
+"""Maximum stride, offset and window of a cell layout, in pixels."""
 
 Name: TypeAlias = Annotated[str, Meta(max_length=1000)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
@@ -67,13 +67,15 @@ class ModelHeader:
         pooling: how score maps are pooled to scores; see `freeloc.nn.pooling.registry.POOLINGS`.
         threshold: probability from which a class counts as present if there is no ``calibration``.
         box_threshold: fraction of a map's maximum at which boxes are drawn; see `freeloc.inference.boxes`.
-        layout: the backbone's cell layout; None in files that do not store it, for which the backbone is loaded.
+        layout: the backbone's cell layout; None in files that do not store it, for which the
+            backbone must be loaded.
         pad_color: RGB color of canvas padding; None in files that do not store it.
         manifest: how the model was trained.
-        calibration: maps scores to probabilities, with one threshold per class; None if not calibrated.
-        card: description for the model's users; None without one. int8: how the int8 network was computed, with
-            the SHA-256 of its graph as ``sha256``; None without an int8 network.
-        weights_digest: SHA-256 over names and bytes of all tensors; None before saving, and in files that do not
+        calibration: maps scores to probabilities, with one threshold per class; None if uncalibrated.
+        card: description for the model's users, if any.
+        int8: how the int8 network was computed, with the SHA-256 of its graph as ``sha256``; None without an int8
+            network.
+        weights_digest: SHA-256 of the names and bytes of all tensors; None before saving, and in files that do not
             store it.
 
     Raises:

@@ -1,7 +1,7 @@
 """Model files: ``.safetensors`` files that contain the weights and, as metadata, a `ModelHeader`.
 
-Pickle is never read. The file stores the weights of the head, and those backbone weights that training changed;
-all others come with the backbone, which the header identifies by its fingerprint.
+Pickle is never read. The file stores the weights of the head and any backbone weights that training changed; all
+other weights come with the backbone, which the header identifies by its fingerprint.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class Model:
         header: everything except the weights.
         head: the adaptation layers.
         backbone_changes: backbone weights that training changed, by name in the backbone's state dict.
-        int8: the int8 network of backbone and head (see `freeloc.posttraining.quantize`); None without one.
+        int8: the int8 network of backbone and head (see `freeloc.posttraining.quantize`), if any.
         storage: data type of the weights in the file; arithmetic is always float32. "float16" halves the size of
             the file and requires weights rounded by `to_float16`.
-        content_hash: SHA-256 of the file from which the model was loaded; None for other models.
+        content_hash: SHA-256 of the file from which the model was loaded; None if it was not loaded from a file.
 
     Raises:
         ConfigurationError: header and weights are inconsistent.
@@ -78,7 +78,7 @@ class Model:
         return replace(self, header=replace(self.header, **changes))
 
     def adapt_backbone(self, backbone: Backbone) -> Backbone:
-        """Return the backbone that the head requires: the argument, or a copy with the changed weights.
+        """Return the backbone that the head requires: ``backbone`` itself, or a copy with the changed weights.
 
         Args:
             backbone: the backbone as loaded by ``load_backbone``.
@@ -248,7 +248,7 @@ def _to_float16(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of names and bytes, because safetensors files contain no checksum."""
+    """Return the SHA-256 of the tensors' names and bytes; safetensors files have no checksum of their own."""
     digest = hashlib.sha256()
     for key in sorted(tensors):
         digest.update(key.encode())

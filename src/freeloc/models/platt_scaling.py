@@ -18,14 +18,14 @@ __all__ = ["fit_calibration"]
 
 _SLOPE_PRIOR_WEIGHT = 25.0
 """Weight of the quadratic penalty that pulls the slope of a class toward the shared slope. A relative difference
-of 20% is one standard deviation of the prior; a few dozen positives outweigh it."""
+of 20% is one standard deviation of the prior, which a few dozen positives outweigh."""
 
 _SHARED_SLOPE_PRIOR_WEIGHT = 1.0
 """Weight of the penalty that pulls the shared slope toward 1, the slope of log-odds. It matters only with almost
 no data."""
 
 _MAX_STEPS = 100
-"""Maximum number of steps of Newton's method, which takes about eight, and of bisection."""
+"""Maximum number of steps of Newton's method, which needs about eight, and of bisection."""
 
 
 def fit_calibration(
@@ -33,18 +33,20 @@ def fit_calibration(
 ) -> Calibration:
     """Fit slopes, offsets and thresholds to images that were not used for training.
 
-    Slopes and offsets minimize the logistic loss for Platt's targets: (P + 1) / (P + 2) for P positives and 1 / (N
-    + 2) for N negatives instead of 1 and 0, so that probabilities stay below 1 even if the scores separate a class
-    perfectly. First, one slope is fitted for all classes together. Then each class gets a separate slope, which a
-    penalty pulls toward the shared one; a few dozen positives outweigh the penalty. A class without positives or
-    without negatives uses the shared slope. The threshold of a class maximizes F1 (see
-    `freeloc.models.thresholds`); without positives, it is 0.5.
+    Slopes and offsets minimize the logistic loss for Platt's targets. Instead of 1 and 0, these are
+    (P + 1) / (P + 2) for the P positives and 1 / (N + 2) for the N negatives, so that probabilities stay below 1
+    even if the scores separate a class perfectly.
+
+    First, one slope is fitted for all classes together. Then each class gets a separate slope, which a penalty
+    pulls toward the shared one; a few dozen positives outweigh the penalty. A class without positives or without
+    negatives uses the shared slope. The threshold of a class maximizes F1 (see `freeloc.models.thresholds`);
+    without positives, it is 0.5.
 
     Args:
         scores: (N, K) raw scores.
         labels: (N, K) values −1, 0 or +1; pairs of image and class with label 0 are ignored. A class whose labels
             are all 0 uses equation 2 of the paper.
-        facts: how the scores were computed, to store in the calibration.
+        facts: how the scores were computed; stored in the calibration.
 
     Raises:
         ModelError: a score is not finite.
@@ -93,7 +95,7 @@ class _Problem:
     Attributes:
         scores: (N, G) scores.
         targets: (N, G) target probabilities, strictly between 0 and 1.
-        known: (N, G) whether a pair is known; at least one in every column.
+        known: (N, G) whether each label is known; every column has at least one known label.
     """
 
     scores: Float64Array
@@ -110,12 +112,15 @@ class _Problem:
         return float(((np.logaddexp(0, odds) - self.targets * odds) * self.known).sum())
 
     def best_offsets(self, slope: float) -> Float64Array:
-        """Return the (G,) offsets with the lowest loss for a slope: sums of probabilities and targets agree."""
+        """Return the (G,) offsets that minimize the loss for a slope.
+
+        With these offsets, the probabilities of each column have the same sum as its targets.
+        """
         counts = self.known.sum(axis=0)
         target_sums = (self.targets * self.known).sum(axis=0)
         base = np.log(target_sums / (counts - target_sums))
         odds = slope * self.scores
-        # The sum increases with the offset, so bisection works for any scores.
+        # The sum of probabilities increases with the offset, so bisection works for any scores.
         low = base - np.where(self.known, odds, -np.inf).max(axis=0)
         high = base - np.where(self.known, odds, np.inf).min(axis=0)
         for _ in range(_MAX_STEPS):

@@ -42,8 +42,8 @@ class NamedModel:
     """A model that `find_model` can find by name.
 
     Attributes:
-        name: the name.
-        path: the file.
+        name: the name under which the model is found.
+        path: the model file.
         origin: "package" for models that are part of freeloc, "yours" for all others.
     """
 
@@ -66,8 +66,8 @@ def find_model(model: str | Path) -> Path:
         The file. It need not exist if ``model`` is a path.
 
     Raises:
-        ModelError: there is no model with that name, or the current folder contains a folder with that name but
-            without a model.
+        ModelError: there is no model with that name, or a folder of that name in the current folder contains no
+            model.
     """
     path = Path(model)
     if not _is_name(model):
@@ -101,7 +101,7 @@ def named_models() -> tuple[NamedModel, ...]:
 def model_folders() -> tuple[tuple[Path, Origin], ...]:
     """Return the folders in which names are looked up, in order of precedence, with the origin of their models.
 
-    They are the folders of `freeloc.io.folders.model_search_path`, followed by that of the package.
+    These are the folders of `freeloc.io.folders.model_search_path`, followed by the package's own folder.
     """
     folders: list[tuple[Path, Origin]] = [(folder, "yours") for folder in model_search_path()]
     pretrained = pretrained_folder()
@@ -119,8 +119,9 @@ def pretrained_folder() -> Path | None:
 def writable_path(file: Path) -> Path:
     """Return the path to which a changed copy of a model is written.
 
-    It is the model's own file, except for models of the package, which other users may share and an update would
-    overwrite. Changed copies of these are written to the user's folder, which takes precedence over the package.
+    This is the model's own file, except for models of the package: other users may share them, and an update would
+    overwrite them. Changed copies of these models are written to the user's folder, which takes precedence over
+    the package.
     """
     pretrained = pretrained_folder()
     if pretrained is not None and file.is_relative_to(pretrained):
@@ -168,12 +169,12 @@ def _find_by_name(name: str) -> Path:
     choices = f", or one of {', '.join(known[:_MAX_LISTED])}{more}" if known else ""
     raise ModelError(
         f"there is no model {name!r}{suggestion}: specify a model file or a run folder{choices}; "
-        f"a model gets a name in {user_models_dir()} or a folder of FREELOC_MODELS"
+        f"models in {user_models_dir()} and in the folders of FREELOC_MODELS are found by name"
     )
 
 
 def _check_not_hidden(folder: Path) -> None:
-    """Check that no folder without a model has the name of a model."""
+    """Raise an error if ``folder``, which contains no model, has the name of a model."""
     for parent, _origin in model_folders():
         file = _file_in(parent, folder.name)
         if file is not None:

@@ -14,11 +14,11 @@ PRIOR_POSITIVES = 10.0
 def best_f1_threshold(
     probabilities: npt.ArrayLike, present: npt.ArrayLike, prior_positives: float = PRIOR_POSITIVES
 ) -> float:
-    """Return the threshold with the best expected F1, regularized so that it is not determined by a few positives.
+    """Return the threshold with the best expected F1, regularized so that a few positives do not determine it.
 
-    The label of each image is replaced with a weighted mean of label and probability, in which the probability has
-    the weight of ``prior_positives`` positive images. With accurate probabilities and many positives, this makes
-    no difference.
+    The label of each image is replaced with a weighted mean of its label and its probability, in which the
+    probability has the weight of ``prior_positives`` positive images. With accurate probabilities and many
+    positives, this makes no difference.
 
     Args:
         probabilities: (N,) calibrated probabilities of one class.

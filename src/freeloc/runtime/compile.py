@@ -1,4 +1,4 @@
-"""Compilation of a backbone and an appended module to an executable network."""
+"""Compilation of a backbone and an appended module into an executable network."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def compile_network(
         backbone: the frozen backbone.
         appended: the module that follows, such as projection and head; None runs the backbone's body alone.
         runtime: the library that runs the network.
-        precision: arithmetic; results are always float32.
+        precision: arithmetic of the network; its outputs are always float32.
         streams: False uses all cores for one canvas, for the lowest latency; True runs one canvas per core, for
-            the highest throughput (a third more on two cores).
-        batch: maximum number of canvases of one shape that torch computes at once; by default 32 on a GPU and 1 on
-            a CPU. OpenVINO computes one.
+            the highest throughput (a third higher on two cores).
+        batch: maximum number of canvases of one shape that torch computes at once; defaults to 32 on a GPU and to
+            1 on a CPU. OpenVINO always computes one at a time.
 
     Raises:
         ConfigurationError: runtime or precision is unknown, or the batch is not positive.
@@ -62,7 +62,11 @@ def compile_network(
 
 
 def compile_cached(cache_key: str, *, precision: Precision = "auto", streams: bool = False) -> Network | None:
-    """Compile the graph cached under an appended module's key, without torch; None if it is missing or damaged."""
+    """Compile the graph cached under an appended module's key, without torch.
+
+    Returns:
+        The network; None if the graph is missing or damaged.
+    """
     if not is_graph_cached(cache_key):
         return None
     path = graph_path(cache_key)
@@ -76,7 +80,8 @@ def compile_cached(cache_key: str, *, precision: Precision = "auto", streams: bo
 def network_graph(backbone: Backbone, appended: AppendedModule | None) -> Any:
     """Return the backbone and the appended module as one OpenVINO graph for canvases of any size.
 
-    The backbone's graph is cached under its name and fingerprint, the complete graph under the module's key.
+    The backbone's graph is cached under the backbone's name and fingerprint, and the complete graph under the
+    module's key.
     """
     if appended is None:
         return _backbone_graph(backbone)

@@ -1,8 +1,9 @@
 """Float32 computation of a network's first layers, while all other layers compute in bfloat16.
 
-The error of bfloat16 was measured layer by layer on EfficientNet-Lite2 (raw scores of images against float32): the
-first two convolutions cause three quarters of it with 2% of the operations, because their outputs are large and
-their rounding affects every later layer. Computing them in float32 takes 3 to 4% more time and halves the error.
+The error of bfloat16 was measured layer by layer on EfficientNet-Lite2, by comparing the raw scores of images with
+those in float32. The first two convolutions cause three quarters of the error with only 2% of the operations,
+because their outputs are large and their rounding errors affect every later layer. Computing them in float32
+takes 3 to 4% more time and halves the error.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ __all__ = ["stem_layers", "with_float32_stem"]
 
 _STEM_CONVOLUTIONS: Final = 2
 _MAX_FRACTION: Final = 0.04
-"""The stem is left in bfloat16 if it has more than this fraction of a backbone's multiplications. In
-EfficientNet-Lite backbones, the stem and the first depthwise convolution have between 2.6 and 4%."""
+"""The stem is left in bfloat16 if it accounts for more than this fraction of a backbone's multiplications.
+In EfficientNet-Lite backbones, the stem and the first depthwise convolution account for 2.6 to 4%."""
 
 _SIDE: Final = 512
 _CONVOLUTIONS: Final = {"Convolution", "GroupConvolution"}
 _AFTER_CONVOLUTION: Final = {"Add", "Clamp", "Relu"}
 
 _MARK: Final = {"name": "DisablePrecisionConversion", "version": "0", "value": "dynamic:f16"}
-"""The attribute with which OpenVINO's files mark a layer that keeps its precision. OpenVINO's Python API cannot
-set it; versions that do not support it ignore it."""
+"""The attribute that marks a layer in OpenVINO's files to keep its precision. OpenVINO's Python API cannot set it;
+versions of OpenVINO that do not support it ignore it."""
 
 
 def stem_layers(backbone: Any) -> list[str]:

@@ -48,7 +48,7 @@ def cached_graph(key: str, build: Callable[[], Any]) -> Any:
 
 def _store(graph: Any, path: Path) -> None:
     try:
-        # The weights are moved into place first, so that both files exist once the .xml exists.
+        # The weights are moved into place first, so that both files exist as soon as the .xml does.
         with atomic_path(path) as xml, atomic_path(path.with_suffix(".bin")) as weights:
             named = xml.with_suffix(".xml")
             try:
@@ -68,7 +68,6 @@ def _delete_oldest(folder: Path) -> None:
     graphs = sorted(folder.glob("*.xml"), key=lambda path: path.stat().st_mtime, reverse=True)
     for graph in graphs[_MAX_GRAPHS:]:
         for file in (graph, graph.with_suffix(".bin")):
-            with suppress(
-                OSError
-            ):  # another process has deleted the file or, on some systems, is still using it
+            # Another process may have deleted the file or, on some systems, may still be using it.
+            with suppress(OSError):
                 file.unlink(missing_ok=True)

@@ -23,12 +23,12 @@ __all__ = [
 ]
 
 _MAX_CORES: Final = 16
-"""Upper limit of `usable_cores`, because every core that runs its own network needs memory for it."""
+"""Upper limit of `usable_cores`, because each core may run its own network, which takes memory."""
 
 
 def gpu_available() -> bool:
     """Return whether torch can use a CUDA GPU; torch is imported only if a driver is present."""
-    drivers = ("/dev/nvidiactl", "/dev/dxg")  # Linux, and Linux inside Windows
+    drivers = ("/dev/nvidiactl", "/dev/dxg")  # Linux, and Linux on Windows (WSL)
     if os.name == "posix" and not any(Path(driver).exists() for driver in drivers):
         return False
     import torch
@@ -56,7 +56,7 @@ def cpu_supports_int8() -> bool:
 
 
 def native_bfloat16(device: str) -> bool:
-    """Return whether "cuda" or "cpu" multiplies bfloat16 in hardware; otherwise it is slower than float32."""
+    """Return whether the device "cuda" or "cpu" multiplies bfloat16 in hardware; if not, float32 is faster."""
     if device == "cuda":
         import torch
 
@@ -65,7 +65,7 @@ def native_bfloat16(device: str) -> bool:
 
 
 def torch_device(precision: Precision, runtime: Runtime = "auto") -> tuple[torch.device, bool]:
-    """Return the device on which torch computes, such as in training, and whether it multiplies in bfloat16.
+    """Return the device on which torch computes, for example in training, and whether it uses bfloat16.
 
     Args:
         precision: "float32" disables bfloat16; otherwise bfloat16 is used where it is faster.

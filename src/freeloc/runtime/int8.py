@@ -22,7 +22,7 @@ __all__ = ["QuantizedGraph", "compile_quantized"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantizedGraph:
-    """An int8 network of backbone and appended module, in OpenVINO's file format.
+    """A backbone and an appended module as one int8 network, in OpenVINO's file format.
 
     Attributes:
         structure: description of the graph (XML).

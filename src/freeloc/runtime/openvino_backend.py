@@ -23,9 +23,9 @@ class OpenVinoNetwork:
 
     Args:
         graph: an OpenVINO model, or the path of its file.
-        precision: arithmetic. "int8" is for a quantized graph, whose remaining layers use the best precision of
-            the CPU.
-        streams: False uses all cores for one canvas, True runs one canvas per core.
+        precision: arithmetic. "int8" is for a quantized graph, whose other layers use the best precision that
+            the CPU supports.
+        streams: False uses all cores for one canvas, and True runs one canvas per core.
     """
 
     runtime = "openvino"
@@ -69,7 +69,7 @@ def _initialize_numpy_binding(openvino: Any) -> None:
     """Initialize the NumPy support of OpenVINO's Python binding in this thread.
 
     The binding initializes it once, for the first array. If several threads pass their first arrays at the same
-    time, one waits for the initialization while holding the GIL, which the initialization requires: a deadlock
-    (observed with 2026.4).
+    time, one of them holds the GIL while it waits for the initialization, which itself needs the GIL: a deadlock
+    (observed with OpenVINO 2026.4).
     """
     _ = openvino.Tensor(np.zeros(1, np.float32)).data

@@ -28,7 +28,7 @@ def convert_appended(module: nn.Module, channels: int, extra_input_dims: Sequenc
     """Convert a module that reads feature maps of any size to an OpenVINO graph.
 
     Args:
-        module: the module.
+        module: the module to convert.
         channels: number of channels of its first input, (1, channels, rows, cols) features.
         extra_input_dims: number of dimensions of each extra input.
     """
@@ -43,7 +43,7 @@ def append_graph(graph: Any, appended: Any) -> Any:
     """Join two graphs into one, so that the values between them never leave the runtime.
 
     Args:
-        graph: the graph whose only output is the first input of ``appended``.
+        graph: the first graph, whose only output becomes the first input of ``appended``.
         appended: the graph that follows; its other inputs become inputs of the result.
     """
     openvino = load_openvino()

@@ -25,7 +25,7 @@ class Network(Protocol):
         runtime: library that runs it, "torch" or "openvino".
         precision: "float32", "bfloat16" or "int8"; part of every feature-cache key.
         threads: number of threads that should call it concurrently to use the hardware fully.
-        batch: number of canvases of equal shape to pass to `run_many` at once; 1 if batches are not faster.
+        batch: number of canvases of equal shape to pass to `run_many` at once; 1 if batching is not faster.
     """
 
     runtime: str
@@ -60,8 +60,7 @@ class Network(Protocol):
 
         Returns:
             The outputs for each canvas, which share no memory with those of other canvases. If extra inputs differ
-            in size, an output may be larger than that of `run`, and then contains the values of `run` first along
-            every axis.
+            in size, an output may be larger than that of `run`, whose values then come first along every axis.
         """
         ...
 
@@ -70,8 +69,8 @@ def check_runtime(runtime: str, precision: str, *, allow_int8: bool = False) -> 
     """Check that a runtime and a precision exist and can be combined.
 
     Args:
-        runtime: see `Runtime`.
-        precision: see `Precision`.
+        runtime: one of `Runtime`.
+        precision: one of `Precision`.
         allow_int8: whether to accept "int8" as well; see `InferencePrecision`.
 
     Raises:

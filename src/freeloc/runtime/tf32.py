@@ -37,7 +37,7 @@ class _Tf32Switch:
 
     def __init__(self) -> None:
         # Since torch 2.9, convolutions have a separate setting. The older one, for all of cuDNN, cannot be
-        # read while the two differ, so torch.backends.cudnn.flags, which reads it, must not be entered in the
+        # read while the two differ, so torch.backends.cudnn.flags, which reads it, must not be used in the
         # meantime.
         convolutions: object = getattr(torch.backends.cudnn, "conv", None)
         self._settings = torch.backends.cudnn if convolutions is None else convolutions

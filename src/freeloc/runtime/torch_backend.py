@@ -1,7 +1,7 @@
 """Networks run by torch on a GPU or, on request, on the CPU.
 
-A GPU computes several canvases of equal shape at once, because a single one does not use it fully. If two threads
-alternate, the pixels of one batch are copied from pinned memory while the previous batch is computed.
+A GPU computes several canvases of equal shape at once, because a single canvas does not keep it busy. If two
+threads take turns, one batch is copied from pinned memory while the previous batch is computed.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class TorchNetwork:
     Args:
         backbone: the frozen backbone.
         appended: the module that reads the features and the extra inputs of `run`; None runs the backbone alone.
-        precision: arithmetic; bfloat16 uses autocast.
-        device: the device.
-        batch: maximum number of canvases computed at once; by default 32 on a GPU, and 1 on a CPU, which one
-            canvas uses fully.
+        precision: arithmetic of the network; bfloat16 uses autocast.
+        device: the device that runs the network.
+        batch: maximum number of canvases computed at once; defaults to 32 on a GPU and to 1 on a CPU, because a
+            single canvas already keeps all CPU cores busy.
     """
 
     runtime = "torch"

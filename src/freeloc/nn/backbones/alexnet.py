@@ -13,8 +13,8 @@ reads zeros around its window, the backbone reads the neighboring pixels, 66 to 
 right and below. A cell therefore reads up to 355 pixels along each axis, centered at ``111.5 + 32·i``: half a
 pixel before the window's center, because the first convolution reads two pixels of padding before the window and
 one after it. Shifting the image by 32 pixels shifts the map by one cell wherever those 355 pixels lie on the
-canvas before and after the shift, which starts at the fourth cell from either end. Cells closer to the border also
-read zeros.
+canvas both before and after the shift. This holds from the fourth cell onward, counted from either end; cells
+closer to the border also read zeros.
 """
 
 from __future__ import annotations
@@ -53,9 +53,8 @@ class AlexNet(Backbone):
             (0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255)
         )
         self.body = nn.Sequential(
-            # torchvision pads two pixels on every side. On a canvas of whole windows, the last row and the
-            # last column are never read. Omitting them also avoids partial windows on canvases of other
-            # sizes.
+            # torchvision pads two pixels on every side. On a canvas of whole windows, the last row and column
+            # of this padding are never read. Omitting them also avoids partial windows on other canvases.
             nn.ZeroPad2d((2, 1, 2, 1)),
             *(nn.Conv2d(3, 64, 11, stride=4), nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2)),
             *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2)),
@@ -75,10 +74,10 @@ class AlexNet(Backbone):
 
         Args:
             state: tensors by torchvision's names, ``features.0.weight`` to ``classifier.6.bias``.
-            path: the file that contains them, for messages.
+            path: the file that contains them, named in error messages.
 
         Raises:
-            BackboneError: a tensor is missing, unknown, or of another shape.
+            BackboneError: a tensor is missing or unknown, or has the wrong shape.
         """
         targets: dict[str, Tensor] = {}
         convolutions = [layer for layer in self.body.children() if isinstance(layer, nn.Conv2d)]

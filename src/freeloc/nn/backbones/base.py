@@ -20,7 +20,7 @@ __all__ = ["Backbone", "BackboneLoader", "BackboneSplit", "FrozenStages", "Norma
 
 
 class Normalization(nn.Module):
-    """Normalization of canvases to the range of values on which a network was trained.
+    """Normalizes canvases to the range of values on which a network was trained.
 
     Args:
         mean: mean per channel, in RGB values from 0 to 255.
@@ -146,7 +146,7 @@ class BackboneSplit:
         below: the part that stays frozen.
         above: the trained part of the body: (N, below.channels, …) maps → (N, backbone.channels, rows, cols). None
             if no part of the body is trained; ``below`` is then the backbone itself.
-        projection: the backbone's projection; a trained copy unless all of the backbone stays frozen.
+        projection: the backbone's projection; a trained copy unless the whole backbone stays frozen.
         trained: all trained weights, by their names in the backbone's state dict.
     """
 
@@ -159,13 +159,13 @@ class BackboneSplit:
 class FrozenStages(Backbone):
     """The first stages of a backbone, which can be compiled and cached like a complete backbone.
 
-    It reads the canvases of the complete backbone. Its map has a finer resolution and is cached with its padding,
-    because the stages that follow read neighboring values.
+    It takes the same canvases as the complete backbone. Its map has a higher resolution and is cached with its
+    padding, because the stages that follow read neighboring values.
 
     Args:
         backbone: the complete backbone.
-        stage: name of the first stage that is not included.
-        body: the stages before it.
+        stage: name of the first stage that is left out.
+        body: the stages before ``stage``.
         channels: number of values per position of the output of ``body``.
         subdivisions: number of output positions per cell of the backbone, along each axis.
     """
@@ -195,11 +195,11 @@ class BackboneLoader(Protocol):
         """Load a backbone.
 
         Args:
-            name: its name in `freeloc.nn.backbones.registry.BACKBONES`, which becomes ``Backbone.name``.
-            weights: a local weight file that replaces the usual source.
+            name: the backbone's name in `freeloc.nn.backbones.registry.BACKBONES`; it becomes ``Backbone.name``.
+            weights: a local weight file to use instead of the usual source.
 
         Returns:
-            The backbone, after `Backbone.freeze`.
+            The backbone, on which `Backbone.freeze` has been called.
         """
         ...
 

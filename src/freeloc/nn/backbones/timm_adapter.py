@@ -1,9 +1,9 @@
 """``timm:NAME``: timm networks with a spatial feature map, as backbones (extra ``timm``).
 
-Everything about a network's feature map is determined by running the network, not by its name: the layout
-(channels first, channels last or tokens), the number of channels, the stride and the center of cells. A network is
-accepted only if its map has ``canvas / stride`` cells along each axis on canvases of several shapes; otherwise the
-positions of its cells would be unknown.
+The properties of a network's feature map are measured by running the network, not inferred from its name: the
+layout (channels first, channels last or tokens), the number of channels, the stride and the cell centers. A
+network is accepted only if its map has ``canvas / stride`` cells along each axis on canvases of several
+shapes; otherwise the positions of its cells would be unknown.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ __all__ = ["TimmBackbone", "load_timm"]
 
 _PREFIX: Final = "timm:"
 _SIZE_OPTIONS: Final = ("dynamic_img_size", "strict_img_size")
-"""Options of timm's network families that enable images of any size."""
+"""Options of timm's network families that allow images of any size."""
 
 _PROBE_SIDE: Final = 224
 _PROBE_SHAPES: Final = ((1, 4), (5, 3), (2, 9))
-"""Rows and columns of cells on the canvases with which every network is checked."""
+"""Rows and columns of cells on the canvases used to check every network."""
 
 _NETWORK_ERRORS: Final = (
     *(AssertionError, AttributeError, LookupError, NotImplementedError),
@@ -48,7 +48,7 @@ _Form = Literal["NCHW", "NHWC", "tokens"]
 
 
 class _FeatureMap(nn.Module):
-    """A timm network whose features always have the form (N, channels, rows, cols)."""
+    """A timm network whose features always have the shape (N, channels, rows, cols)."""
 
     def __init__(self, network: nn.Module, form: _Form, stride: int) -> None:
         super().__init__()
@@ -101,8 +101,8 @@ def load_timm(name: str, weights: Path | None = None) -> Backbone:
 
     Args:
         name: ``timm:NAME``, where NAME is one of ``timm.list_models()``, with or without a pretrained tag.
-        weights: a local state-dict file (.safetensors or .pth) with the network's tensors under timm's names; a
-            classifier in it is left out. By default, timm downloads its published weights.
+        weights: a local state-dict file (.safetensors or .pth) with the network's tensors under timm's names; its
+            classifier, if any, is ignored. By default, timm downloads its published weights.
 
     Raises:
         BackboneError: timm does not have the network, its weights are unavailable or do not fit, or its feature
@@ -167,7 +167,7 @@ def _create(timm: Any, name: str, *, pretrained: bool) -> nn.Module:
     for option in _SIZE_OPTIONS:
         try:
             network: nn.Module = create(**{option: option.startswith("dynamic")})
-        except TypeError as error:  # reported before any weights are downloaded
+        except TypeError as error:  # raised before any weights are downloaded
             if option not in str(error):
                 raise
         else:
@@ -179,7 +179,7 @@ def _create_published(timm: Any, name: str, published: Any) -> nn.Module:
     try:
         with _tensors_only():
             return _create(timm, name, pretrained=True)
-    except Exception as error:  # the hub's client raises exceptions of several libraries
+    except Exception as error:  # the hub's client raises exceptions from several libraries
         sources = [getattr(published, field, None) for field in ("hf_hub_id", "url")]
         tried = " or ".join(str(source) for source in sources if source) or "timm's sources"
         raise BackboneError(
@@ -200,8 +200,8 @@ _environment_lock = threading.Lock()
 def _tensors_only() -> Iterator[None]:
     """Restrict torch.load to plain tensors inside this context.
 
-    Some of timm's loaders call torch.load with ``weights_only=False``, which runs code in the file, and offer no
-    argument to change that. This environment variable is torch's only switch that overrides such calls.
+    Some of timm's loaders call torch.load with ``weights_only=False``, which can execute code in the file,
+    and offer no argument to change that. Only this environment variable makes torch override such calls.
     """
     option = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     with _environment_lock:
@@ -262,7 +262,7 @@ def _features(network: nn.Module, image: Tensor) -> Tensor:
 
 
 def _run(network: Callable[[Tensor], Tensor], rows: int, cols: int, name: str) -> Tensor:
-    """Return the features of an empty canvas of ``rows × cols`` pixels."""
+    """Return the features of an all-zero canvas of ``rows × cols`` pixels."""
     try:
         with torch.no_grad():
             return network(torch.zeros(1, 3, rows, cols))

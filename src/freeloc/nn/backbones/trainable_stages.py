@@ -1,4 +1,4 @@
-"""Stage names common to all backbones; other stages are named by each backbone."""
+"""Stage names common to all backbones; each backbone names its other stages itself."""
 
 from __future__ import annotations
 

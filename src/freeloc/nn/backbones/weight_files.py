@@ -78,11 +78,11 @@ def check_fit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], path:
         state: tensors of the file.
         expected: tensors of the backbone. Batch counters of batch normalization may be missing from ``state``,
             because frozen networks do not use them.
-        path: the file, for messages.
-        backbone: name of the backbone, for messages.
+        path: the file, named in error messages.
+        backbone: name of the backbone, used in error messages.
 
     Raises:
-        BackboneError: a tensor is missing, unknown, or of another shape. Weights that do not fit are never
+        BackboneError: a tensor is missing or unknown, or has the wrong shape. Weights that do not fit are never
             silently skipped.
     """
     missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
@@ -115,7 +115,7 @@ def fetch(url: str, backbone: str) -> Path:
 
     Args:
         url: URL of the file, whose name ends in ``-<first digits of SHA-256>.<suffix>``.
-        backbone: name of the backbone, for the message.
+        backbone: name of the backbone, used in error messages.
 
     Raises:
         BackboneError: the file cannot be downloaded, or its content does not match its hash.

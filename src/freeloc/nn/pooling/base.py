@@ -20,14 +20,14 @@ __all__ = ["Pooling", "SparsePooling"]
 class Pooling(ABC):
     """A function from the scores of all cells of an image to one score per class.
 
-    Only the two abstract methods are required. Training then computes gradients on all cells.
+    A subclass only needs to implement the two abstract methods; training then computes gradients on all cells.
 
     Attributes:
         bias_gain: change in the pooled score when the score of every cell increases by 1.
         is_mean: whether the pooled score is a mean over cells. A linear head may then be applied after pooling,
             and a head that was trained on mean features needs no adjustment.
-        pools_features: whether training pools the features of whole images, before the head, instead of scores.
-        prediction: name of the pooling for score maps at prediction; None means this pooling.
+        pools_features: whether training pools the features of whole images before the head, instead of the scores.
+        prediction: name of the pooling applied to score maps at prediction; None means this one.
     """
 
     bias_gain: ClassVar[float] = 1.0
@@ -62,7 +62,8 @@ class Pooling(ABC):
 class SparsePooling(Pooling):
     """A pooling whose score depends on only a few cells of each image.
 
-    Training selects these cells without gradients, and runs the forward and backward pass on them alone.
+    Training selects these cells without computing gradients, and then runs the forward and backward passes on them
+    alone.
 
     Attributes:
         float32_reference: whether the dense gradient, which serves as the reference for the sparse one, is

@@ -22,7 +22,7 @@ __all__ = ["FullImagePooling", "full_image_scores"]
 class FullImagePooling(AveragePooling):
     """The mean over all cells, computed on the features before the head.
 
-    Prediction averages score maps. With a linear head, the resulting scores are equal.
+    Prediction averages score maps instead. With a linear head, both give the same scores.
     """
 
     pools_features: ClassVar[bool] = True

@@ -21,7 +21,7 @@ __all__ = ["SHARPNESS", "LogSumExpPooling"]
 
 SHARPNESS = 5.0
 """Factor r in log(mean(exp(r s))) / r. The result approaches the mean as r approaches 0, and the maximum
-as r grows. The value is Pinheiro and Collobert's."""
+as r grows. Pinheiro and Collobert use this value."""
 
 
 class LogSumExpPooling(Pooling):

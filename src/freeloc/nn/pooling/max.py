@@ -31,7 +31,7 @@ class MaxPooling(SparsePooling):
         return torch.stack([part.amax(dim=0) for part in torch.split(scores, list(counts))])
 
     def select_cells(self, scores: Tensor, counts: Sequence[int]) -> list[Tensor]:
-        """Return the (1, K) index of the highest-scoring cell of each image."""
+        """Return, for each image, the (1, K) indices of the highest-scoring cell per class."""
         import torch
 
         selected, start = [], 0
@@ -41,5 +41,5 @@ class MaxPooling(SparsePooling):
         return selected
 
     def pool_selected(self, scores: Tensor, counts: Sequence[int]) -> Tensor:  # noqa: ARG002 - one row per image
-        """Return the scores unchanged: one cell per image is selected."""
+        """Return the scores unchanged, because only one cell per image and class is selected."""
         return scores

@@ -20,12 +20,12 @@ POOLINGS: Final[Registry[type[Pooling]]] = Registry(
         "full": "freeloc.nn.pooling.full_image:FullImagePooling",
     },
 )
-"""Classes of poolings; packages outside freeloc add theirs under the entry-point group
+"""Classes of poolings; other packages register theirs under the entry-point group
 ``freeloc.poolings``."""
 
 
 def get_pooling(name: str) -> Pooling:
-    """Return the pooling with a name.
+    """Return the pooling called ``name``.
 
     Raises:
         ConfigurationError: the pooling does not exist.

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["CELL_FRACTION", "LOWEST_WEIGHT", "TopKPooling", "selected_count"]
 
 CELL_FRACTION = 0.2
-"""Fraction of the cells averaged as the highest, and as the lowest. WILDCAT allows any number from one to all
-cells."""
+"""Fraction of an image's cells that are averaged as the highest cells; the same fraction is averaged as the lowest
+cells. WILDCAT allows any number from one to all cells."""
 
 LOWEST_WEIGHT = 0.7
 """Weight of the mean of the lowest cells; WILDCAT allows values between 0 and 1."""
 
 
 def selected_count(cells: int) -> int:
-    """Return the number of an image's cells averaged as the highest, and as the lowest; at least one."""
+    """Return the number of highest cells, and of lowest cells, averaged in an image; at least one."""
     return max(1, round(CELL_FRACTION * cells))
 
 
