@@ -9,7 +9,7 @@ Example:
         for location in localizer.predict("street.jpg").present():
             print(location.name, location.probability, location.x, location.y)
 
-The public names are listed once, in ``__init__.pyi``. They are imported when they are first used, so that
+The public names are listed in one place, ``__init__.pyi``. Each is imported on first use, so that
 ``import freeloc`` loads nothing else.
 """
 

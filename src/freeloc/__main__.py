@@ -1,4 +1,4 @@
-"""``python -m freeloc``: the command line, for an interpreter whose scripts are not on the path."""
+"""``python -m freeloc``: the command line, for when the ``freeloc`` script is not on PATH."""
 
 from freeloc.cli import main
 

@@ -1,7 +1,7 @@
 """Types of parameters with a fixed set of values, shared by the Python API and the command line.
 
-They are defined here, apart from the code that uses them, because importing this module loads nothing else: the
-command line shows the choices in ``--help`` without loading NumPy or torch.
+They live in a module of their own, which imports nothing else, so that the command line can show the choices in
+``--help`` without loading NumPy or torch.
 """
 
 from __future__ import annotations
@@ -27,59 +27,63 @@ __all__ = [
 ]
 
 Runtime = Literal["auto", "torch", "openvino"]
-"""The library that runs the network. "auto" is torch where a CUDA GPU is available, OpenVINO otherwise."""
+"""The library that runs the network. "auto" selects torch if a CUDA GPU is available, and OpenVINO otherwise."""
 
 Precision = Literal["auto", "float32", "bfloat16"]
-"""Arithmetic of the network. "auto" is bfloat16 where the GPU, or OpenVINO on the CPU, computes it natively, and
-float32 otherwise."""
+"""The arithmetic the network uses. "auto" selects bfloat16 if the GPU, or OpenVINO on the CPU, supports it
+natively, and float32 otherwise."""
 
 InferencePrecision = Literal["auto", "float32", "bfloat16", "int8"]
-"""Arithmetic of prediction: a `Precision`, or "int8" for models with an int8 network (`freeloc.quantize`)."""
+"""The arithmetic used for prediction: a `Precision`, or "int8" for models that contain an int8 network
+(`freeloc.quantize`)."""
 
 Preset = Literal["fast", "balanced", "best"]
 """A named choice of scales; `freeloc.inference.presets` defines each."""
 
 LocationMode = Literal["fused", "paper"]
-"""How the point of a class is located; see `freeloc.inference.fusion`."""
+"""How the point of a class is found; see `freeloc.inference.fusion`."""
 
 MapSize = Literal["image", "lattice"]
-"""Resolution of exported score maps: one value per pixel of the image, or the lattice they are computed on."""
+"""Resolution of exported score maps: "image" for one value per pixel of the image, or "lattice" for the lattice
+on which the maps are computed."""
 
 CacheFormat = Literal["float16", "int8"]
-"""How cached features are stored: "int8" takes half the space of "float16", at a small loss."""
+"""How cached features are stored: "int8" takes half the space of "float16", at a small loss of accuracy."""
 
 Supervision = Literal["tags", "masked", "masked_outside"]
-"""Supervision of training: tags alone or, for comparison, tags and boxes (paper, section 5). "masked" restricts
-the maximum of a present class to its boxes; "masked_outside" also penalizes the maximum outside them."""
+"""What supervises training: tags alone or, for comparison, tags and boxes (paper, section 5). "masked" takes the
+maximum score of a present class only in its boxes; "masked_outside" also penalizes the maximum outside them."""
 
 APFlavour = Literal["area", "11point", "step"]
 """How a precision-recall curve is summarized as one number.
 
-* "area" (default): area under the curve after each precision is raised to the best precision at equal or higher
-  recall; the VOC devkit since 2010.
-* "11point": mean of the raised precision at recalls 0, 0.1, ..., 1; the VOC devkit of 2007.
-* "step": sum of precision times increase in recall, without raising; what scikit-learn computes.
+* "area" (default): the area under the curve, with each precision replaced by the highest precision at the same or
+  a higher recall, as in the VOC devkit since 2010.
+* "11point": the mean of these replaced precisions at recalls 0, 0.1, ..., 1, as in the VOC devkit of 2007.
+* "step": the sum of each original precision times the increase in recall, as in scikit-learn.
 """
 
 LocationRanking = Literal["score", "response"]
-"""The value that ranks images for location AP: the classification score, or the value of the map at the point."""
+"""The value by which location AP ranks images: the classification score, or the value of the map at the point."""
 
 ToleranceFrame = Literal["original", "normalized"]
 """The unit of a tolerance: pixels of the original image, or of the image resized so that its longest side is 500
 pixels."""
 
 BoxDistance = Literal["box", "euclidean"]
-"""Distance from a point to a box, 0 inside. "box": the larger of the horizontal and vertical distances, which
-grows the box by the tolerance on every side. "euclidean": the straight-line distance, which rounds the corners."""
+"""How to measure the distance from a point to a box; it is 0 inside the box. "box" takes the larger of the
+horizontal and vertical distances, so a tolerance extends the box equally on every side. "euclidean" takes the
+straight-line distance, so a tolerance also rounds the corners."""
 
 FlaggedBoxPolicy = Literal["hit", "ignore", "miss"]
 """How to count a point that lies only in flagged boxes (difficult or crowd) of its class: as a hit, not at all
 (the pair of image and class is ignored), or as a miss."""
 
 Binning = Literal["width", "mass"]
-"""Bins of the calibration error: "width" (default) for equal widths from 0 to 1, "mass" for equal numbers of
-pairs, as far as ties allow."""
+"""How the calibration error bins probabilities: "width" (default) uses bins of equal width from 0 to 1, and
+"mass" uses bins with equal numbers of pairs, as far as ties allow."""
 
 Reach = Literal["edge", "pixel"]
-"""What the disc of the pointing game must touch: "edge", the closed box at a distance of at most the tolerance, or
-"pixel", the center of a pixel of the box at less than the tolerance, as in TorchRay."""
+"""When a point counts as a hit in the pointing game: "edge" if its distance from the box (edges included) is at
+most the tolerance; "pixel" if its distance from the center of a pixel of the box is less than the tolerance, as in
+TorchRay."""

@@ -1,8 +1,8 @@
 """Registry of named components, which other packages extend through entry points.
 
 Poolings, dataset formats, writers and backbones each have one `Registry`. It contains the built-in components,
-which are imported on first use, those registered with `Registry.register`, and the entry points of installed
-packages.
+the components registered with `Registry.register`, and the entry points of installed packages. Built-in components
+and entry points are imported on first use.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Registry(Generic[Component]):
     """Components of one kind, by name.
 
     Args:
-        kind: the kind of component as a noun for messages, such as "writer".
+        kind: the kind of component, a noun for use in messages, such as "writer".
         group: the entry-point group in which other packages list their components, such as "freeloc.writers".
-        builtin: the location of each built-in component, as ``"package.module:attribute"``, by name.
+        builtin: maps the name of each built-in component to its location, ``"package.module:attribute"``.
 
     Example:
         >>> shapes: Registry[type] = Registry("shape", "example.shapes", {"fraction": "fractions:Fraction"})
@@ -56,7 +56,7 @@ class Registry(Generic[Component]):
         """Return a decorator that registers a component under a name.
 
         Raises:
-            ConfigurationError: a component of this name exists.
+            ConfigurationError: a component with this name already exists.
         """
         if name in self.names():
             raise ConfigurationError(f"there is already a {self.kind} called {name!r}: choose another name")
@@ -75,11 +75,11 @@ class Registry(Generic[Component]):
         """Return the component with a name, importing it on first use.
 
         Args:
-            name: the name.
-            parameter: name of the parameter whose value the name is, for the error.
+            name: the component's name.
+            parameter: the parameter that was set to ``name``, for the error.
 
         Raises:
-            ConfigurationError: no component has this name, or that of another package cannot be imported.
+            ConfigurationError: no component has this name, or another package's component cannot be imported.
         """
         if name in self._registered:
             return self._registered[name]

@@ -1,8 +1,8 @@
-"""Exceptions raised for mistakes that the caller can fix.
+"""Exceptions raised for errors that the caller can fix.
 
-Every such exception is a `FreelocError`. Its message names what failed, why, and how to fix it, in the terms of
-the Python API, without command-line options. If a parameter caused the error or would fix it, ``parameter`` is its
-name, and the command line adds the option that sets this parameter.
+Every such exception is a `FreelocError`. Its message says what failed, why, and how to fix it. The message refers
+to the Python API, never to command-line options. If a parameter caused the error or would fix it, ``parameter`` is
+the name of that parameter, and the command line appends the corresponding option to the message.
 
 Hierarchy::
 
@@ -52,15 +52,15 @@ class FreelocError(Exception):
 
 
 class ConfigurationError(FreelocError, ValueError):
-    """A parameter is out of range, unknown, or contradicts another one."""
+    """A parameter is out of range or unknown, or conflicts with another parameter."""
 
 
 class ImageError(FreelocError):
     """An image cannot be found, read or decoded.
 
     Attributes:
-        path: the image's file; None if the image does not come from a file.
-        reason: why it cannot be read, without the file's name or advice; by default the whole message.
+        path: the image file; None if the image does not come from a file.
+        reason: why the image cannot be read, without the file name or the suggested fix; defaults to the message.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class MalformedFileError(DatasetError):
 
     Attributes:
         file: the file.
-        line: line number where parsing stopped, counted from 1; None if it is unknown.
-        reason: what is wrong, without the file's name.
+        line: line number at which parsing stopped, counted from 1; None if it is unknown.
+        reason: what is wrong, without the file name.
     """
 
     def __init__(self, file: Path, line: int | None, reason: str) -> None:
@@ -141,7 +141,7 @@ class MissingDependencyError(FreelocError):
     """An optional package is not installed or cannot be loaded.
 
     Attributes:
-        extra: the extra of freeloc that installs the package; None if there is none.
+        extra: the freeloc extra that installs the package; None if there is none.
     """
 
     def __init__(self, message: str, *, extra: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Tagged images from VOC devkits, COCO files, tag lists and any other registered format.
+"""Read tagged images from VOC devkits, COCO files, tag lists and any other registered format.
 
 Example:
     ::

@@ -1,4 +1,4 @@
-"""Builder of datasets, which collects the listed images and all problems, then checks the images."""
+"""Build datasets: collect the listed images and all problems, then check the images."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ __all__ = ["DatasetBuilder", "SampleDraft", "make_labels"]
 
 @dataclass(slots=True)
 class SampleDraft:
-    """One row of a dataset's list whose annotations are not complete yet.
+    """One row of a dataset's list, whose annotations may still be incomplete.
 
     Attributes:
         path: the image file.
         file: the file that lists the image.
-        line: line number in ``file``; None if it has none.
+        line: line number in ``file``; None if the row has none.
         prefix: start of every message about the row, such as "image 285: "; empty if the line number identifies
             the row.
-        size: size of the upright image, once it has been decoded.
-        content_hash: hash of the file's bytes, once the image has been decoded.
-        labels: (K,) int8, once they are known.
-        boxes: the annotated boxes, once they are known; None if boxes are not read.
-        bad: whether a problem was found.
+        size: size of the upright image; None until the image has been decoded.
+        content_hash: hash of the image file's bytes; None until the image has been decoded.
+        labels: (K,) int8; empty until the labels are known.
+        boxes: the annotated boxes; None until they are known, or if boxes are not read.
+        bad: whether the row has a problem.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class SampleDraft:
 
     @property
     def image(self) -> str:
-        """The image's name in messages. If folders serve as the list, the report already names the file."""
+        """The image's name in messages: "this image" if the report already names the image file."""
         return "this image" if self.path == self.file else f"image {self.path}"
 
 
@@ -69,8 +69,8 @@ class DatasetBuilder:
     """Builder of a `Dataset`, which collects images and problems, and reports all problems together.
 
     Args:
-        path: the main file or folder, for the report.
-        options: options of the dataset.
+        path: the main file or folder of the dataset, for the report.
+        options: options for opening the dataset.
 
     Example:
         ::
@@ -94,13 +94,13 @@ class DatasetBuilder:
     def add_image(
         self, path: Path, file: Path, line: int | None, prefix: str = "", *, check: bool = True
     ) -> SampleDraft:
-        """Add one listed image, and a problem if it does not exist or is already listed.
+        """Add one listed image, and add a problem if the image does not exist or is already listed.
 
-        `build` decodes all images together.
+        The image is decoded later, when `build` decodes all images together.
 
         Args:
             path: the image file.
-            file: the file that lists it.
+            file: the file that lists the image.
             line: line number in ``file``.
             prefix: start of every message about this row.
             check: whether to check the image; False if it is already known to have a problem.
@@ -134,9 +134,9 @@ class DatasetBuilder:
         Args:
             sample: the image.
             kind: the kind of problem.
-            message: one sentence.
+            message: a one-sentence description.
             file: the file to fix; None for the file that lists the image.
-            line: line number in it; None for the row of the image, unless ``file`` is given.
+            line: line number in that file. If both ``file`` and ``line`` are None, the image's row is used.
         """
         sample.bad = True
         if file is None:
@@ -144,16 +144,16 @@ class DatasetBuilder:
         self._problems.add(kind, file, line, sample.prefix + message)
 
     def add_bad_row(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> None:
-        """Add a problem with a row that does not name an image; it counts as one image left out."""
+        """Add a problem with a row that does not name an image; the row counts as one skipped image."""
         self._bad_rows += 1
         self._problems.add(kind, file, line, message)
 
     def add_fatal_problem(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> None:
-        """Add a problem that leaving out images does not solve."""
+        """Add a problem that cannot be solved by leaving out images."""
         self._problems.add(kind, file, line, message, fatal=True)
 
     def fail(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> NoReturn:
-        """Raise the report of all problems so far and one more, after which reading cannot continue.
+        """Add one last problem, after which reading cannot continue, and raise the report of all problems so far.
 
         Raises:
             DataProblems: always.
@@ -163,7 +163,7 @@ class DatasetBuilder:
         raise AssertionError("a report with a problem always raises")
 
     def check_box(self, sample: SampleDraft, box: AnnotatedBox, file: Path, line: int | None) -> None:
-        """Have `build` check that a box does not lie outside its image.
+        """Schedule a check in `build` that a box does not lie entirely outside its image.
 
         Args:
             sample: the image.
@@ -185,8 +185,8 @@ class DatasetBuilder:
 
         Args:
             name: name of the dataset.
-            classes: its classes.
-            how_to_drop: how to leave out a class, for messages.
+            classes: the classes of the dataset.
+            how_to_drop: advice on how to leave out a class, for messages.
 
         Raises:
             DataProblems: there are problems that ``skip_bad`` does not solve.
@@ -214,27 +214,28 @@ class DatasetBuilder:
             Sample(sample.path, sample.labels, sample.boxes, sample.size, sample.content_hash)
             for sample in good
         )
-        # The name is printed, but a folder's name may contain bytes that are not text.
+        # The name will be printed, but a folder name may contain bytes that are not valid text.
         printable = name.encode(errors="replace").decode()
         return Dataset(printable, classes, samples, skipped)
 
     def _verify_images(self) -> None:
-        """Decode all images, and store their sizes and hashes; each file is read once."""
+        """Decode all images and store their sizes and hashes, reading each file only once."""
         outcomes = verify_images([sample.path for sample in self._to_verify], quiet=self.options.checks.quiet)
         for sample, outcome in zip(self._to_verify, outcomes, strict=True):
             if isinstance(outcome, ImageError):
                 message = f"{sample.image} cannot be read: {outcome.reason}"
                 self.add_problem(sample, "unreadable_image", message)
-                # A damaged image may have a valid header, which is enough to check its boxes.
+                # A damaged image may still have a valid header, which is enough to check its boxes.
                 with suppress(ImageError):
                     sample.size = check_header(sample.path)
             else:
                 sample.size, sample.content_hash = outcome.size, outcome.content_hash
 
     def _check_boxes(self, classes: tuple[str, ...]) -> None:
-        """Report every box entirely outside its image, which happens if images are resized without their boxes.
+        """Report every box that lies entirely outside its image, as when images were resized but their boxes not.
 
-        Boxes may refer to the image as stored, before EXIF rotation, so a box is valid if it fits either way.
+        Boxes may refer to the image as stored, before EXIF rotation, so a box is valid if it fits the image in
+        either orientation.
         """
         for sample, box, file, line in self._boxes:
             if sample.size is None:
@@ -249,9 +250,9 @@ class DatasetBuilder:
                 self.add_problem(sample, "bad_value", message, file=file, line=line)
 
     def _check_class_balance(self, classes: tuple[str, ...], how_to_drop: str) -> None:
-        """Report classes that are present in no image or in every image.
+        """Report each class that is present in no image or in every image.
 
-        Images with problems count unless they are left out: a class whose images have to be fixed is not empty.
+        Images with problems count unless they are left out: a class is not empty if its images only need fixing.
         """
         rows = [
             sample.labels
@@ -274,11 +275,11 @@ def make_labels(count: int, present: Iterable[int], ignored: Iterable[int] = ())
 
     Args:
         count: number of classes.
-        present: indices of the classes in the image.
-        ignored: indices of the classes that are ignored unless they are also present.
+        present: indices of the classes that are present in the image.
+        ignored: indices of the classes to ignore; a class that is also in ``present`` counts as present.
 
     Returns:
-        (count,) int8 with +1, 0 and −1.
+        (count,) int8 vector of +1 (present), 0 (ignored) and −1 (absent).
     """
     labels = np.full(count, ABSENT, np.int8)
     for index in ignored:

@@ -1,4 +1,4 @@
-"""Datasets in memory: samples with an image path, one label per class, and boxes for evaluation only."""
+"""Datasets in memory: samples with an image path, one label per class and, for evaluation only, boxes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from freeloc.images.image_info import ImageInfo, read_image_info
 __all__ = ["ABSENT", "IGNORE", "PRESENT", "AnnotatedBox", "Corners", "Dataset", "Labels", "Sample"]
 
 PRESENT, ABSENT, IGNORE = 1, -1, 0
-"""Label values: the class is present, is absent, or is ignored by losses and metrics."""
+"""Label values: the class is present, absent, or ignored by losses and metrics."""
 
 Labels = npt.NDArray[np.int8]
 
@@ -29,15 +29,15 @@ Corners = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedBox:
-    """One annotated object, in image coordinates (the center of the top-left pixel is (0.5, 0.5)).
+    """The annotated box of one object, in image coordinates (the center of the top-left pixel is (0.5, 0.5)).
 
     Attributes:
-        label: index into the classes of the dataset.
+        label: index of the object's class in the dataset's classes.
         x1: left edge.
         y1: top edge.
         x2: right edge.
         y2: bottom edge.
-        difficult: VOC's flag for an object that is hard to recognize; VOC's evaluation leaves it out.
+        difficult: VOC's flag for an object that is hard to recognize; VOC's evaluation ignores such objects.
         crowd: COCO's flag for a box around a group of objects.
     """
 
@@ -56,9 +56,9 @@ class Sample:
 
     Attributes:
         path: the image file.
-        labels: (K,) int8, +1 present, −1 absent, 0 ignored; read-only.
-        boxes: the annotated objects, or None if boxes were not read or are not known. Training from tags never
-            reads boxes.
+        labels: (K,) read-only int8: +1 present, −1 absent, 0 ignored.
+        boxes: the annotated boxes, or None if they were not read or are unknown. Training from tags never reads
+            boxes.
         size: size of the upright image; None if the image was not decoded.
         content_hash: hash of the file's bytes (`freeloc.io.content_hash`); None if the image was not decoded.
     """
@@ -78,10 +78,10 @@ class Dataset:
     """A named list of samples that share one list of classes.
 
     Attributes:
-        name: name for reports, such as "VOC2012 val".
-        classes: the K class names, in the order of every label and score vector.
+        name: name used in reports, such as "VOC2012 val".
+        classes: the K class names, in the same order as in every label and score vector.
         samples: the samples, in the order of the dataset's list.
-        skipped: how many images with problems ``skip_bad`` left out.
+        skipped: number of images with problems that ``skip_bad`` left out.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Dataset:
 
     @cached_property
     def labels(self) -> Labels:
-        """All labels, (N, K) int8."""
+        """The labels of all samples, (N, K) int8."""
         if not self.samples:
             return np.zeros((0, len(self.classes)), np.int8)
         return np.stack([sample.labels for sample in self.samples])
@@ -114,26 +114,26 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of classes, file names and labels (not of pixels or boxes), in hexadecimal."""
+        """SHA-256 hash of the classes, file names and labels (but not the pixels or boxes), in hexadecimal."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
         for sample in self.samples:
-            # A file name may contain bytes that are not text.
+            # A file name may contain bytes that are not valid text.
             digest.update(os.fsencode(sample.path.name) + b"\0" + sample.labels.tobytes())
         return digest.hexdigest()
 
     def image_sizes(self) -> tuple[Size, ...]:
-        """Return the size of every upright image, reading only the files of samples that do not store it.
+        """Return the size of every upright image; only files whose size is not stored in their sample are read.
 
         Raises:
-            ImageError: a file cannot be read, or it is not an image.
+            ImageError: a file cannot be read or is not an image.
         """
         return tuple(sample.size or read_image_size(sample.path) for sample in self)
 
     def image_info(self) -> tuple[ImageInfo, ...]:
-        """Return size and content hash of every image, reading only the files of samples that do not store them.
+        """Return the size and content hash of every image; only files for which either is not stored are read.
 
         Raises:
-            ImageError: a file cannot be read, or it is not an image.
+            ImageError: a file cannot be read or is not an image.
         """
         unknown = [sample.path for sample in self if sample.size is None or sample.content_hash is None]
         infos = iter(read_image_info(unknown))
@@ -145,10 +145,10 @@ class Dataset:
         )
 
     def content_fingerprint(self, image_info: Sequence[ImageInfo]) -> str:
-        """Return the SHA-256 of classes, file names, labels and image files, in hexadecimal.
+        """Return the SHA-256 hash of the classes, file names, labels and image files, in hexadecimal.
 
         Args:
-            image_info: the return value of `image_info`.
+            image_info: the value returned by the method `image_info`.
         """
         digest = hashlib.sha256(self.fingerprint.encode())
         digest.update("\n".join(info.content_hash for info in image_info).encode())

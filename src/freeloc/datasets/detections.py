@@ -1,4 +1,4 @@
-"""Detection results of any detector, as a COCO results file or the VOC devkit's text files."""
+"""Read the detections of any detector from a COCO results file or from the VOC devkit's text files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from freeloc.metrics.detections import Detections
 __all__ = ["read_detections"]
 
 _AMBIGUOUS, _LEFT_OUT = -1, -2
-"""Values in tables of ids: several images share the id; the dataset leaves out the image or class."""
+"""Codes used in place of an index: several images match the id; the dataset leaves out the image or class."""
 
 
 def read_detections(
@@ -39,35 +39,35 @@ def read_detections(
     split: str | None = None,
     format: str = "auto",  # noqa: A002 - the same name as in `open_dataset`
 ) -> Detections:
-    """Read the boxes of a detector.
+    """Read the boxes found by a detector.
 
-    The format of the results is detected:
+    The format of the results is detected automatically:
 
     * COCO results: a JSON list of ``{"image_id", "category_id", "bbox": [x, y, width, height], "score"}``. If
-      ``data`` is a COCO dataset, the ids are those of its file. Otherwise ``category_id`` is the number of a class
-      of the dataset, counted from 1, or its name, and ``image_id`` is the file name of an image, with or without
-      its suffix, or the number in it (6 for ``000006.jpg``, 2008000015 for ``2008_000015.jpg``, 42 for
-      ``COCO_val2014_000000000042.jpg``).
-    * VOC results: a folder with files such as ``comp3_det_val_dog.txt``, or one of these files, whose siblings are
-      found. Lines are ``image_id score xmin ymin xmax ymax`` in pixels counted from 1, with inclusive edges. A
-      class without a file has no detections.
+      ``data`` is a COCO dataset, the ids are those of its file. Otherwise, ``category_id`` is a class of the
+      dataset, given by its name or by its number, counted from 1; and ``image_id`` is the file name of an image,
+      with or without its suffix, or the number in that name (6 for ``000006.jpg``, 2008000015 for
+      ``2008_000015.jpg``, 42 for ``COCO_val2014_000000000042.jpg``).
+    * VOC results: a folder with files such as ``comp3_det_val_dog.txt``, or any one of these files, in which case
+      the others are found by their names. Each line is ``image_id score xmin ymin xmax ymax``, in pixels counted
+      from 1, with inclusive edges. A class without a file has no detections.
 
-    Boxes of images and classes that are in the COCO file but not in the dataset are left out. If ``skip_bad`` left
-    out images of the dataset, the results may contain as many unknown images.
+    Boxes of images or classes that are in the COCO file but not in the dataset are left out. If ``skip_bad`` left
+    images out of the dataset, the results may contain up to that number of unknown images.
 
     Args:
-        path: the results.
-        dataset: the images and classes in which objects were detected.
-        data: path from which the dataset was opened; its ids are used if it is COCO.
+        path: the file or folder of the results.
+        dataset: the dataset whose images the detector processed.
+        data: path from which the dataset was opened; if it is a COCO dataset, its ids are used.
         split: split of ``data``.
         format: format of ``data``.
 
     Returns:
-        The boxes in the order of the files, in image coordinates.
+        The boxes in image coordinates, in the order of the files.
 
     Raises:
         DataProblems: lines or records cannot be read, or refer to an unknown image or class.
-        DatasetError: there are no results at ``path``, or they have another format.
+        DatasetError: there are no results at ``path``, or they are in an unsupported format.
 
     Example:
         ::
@@ -99,11 +99,11 @@ def read_detections(
 
 @dataclass(frozen=True)
 class _Ids:
-    """Indices of images and classes by their ids in the results.
+    """Maps the ids in the results to indices of images and classes.
 
     Attributes:
-        images: index of each image in the dataset, or a negative code if it has none.
-        categories: index of each class in the dataset, or a negative code if it has none.
+        images: the index of each image in the dataset by id, or a negative code if there is no unique index.
+        categories: the index of each class in the dataset by id, or a negative code if the class is left out.
         from_file: whether the ids are those of a COCO file.
     """
 
@@ -113,7 +113,7 @@ class _Ids:
 
 
 def _images_by_name(dataset: Dataset, *, numbers: bool = False) -> dict[CocoId, int]:
-    """Return indices of the images by file name, by file name without suffix, and by the number in it."""
+    """Return the indices of the images by file name, by name without suffix, and by the number in the name."""
     indices: dict[CocoId, int] = {}
     for index, sample in enumerate(dataset):
         keys: set[CocoId] = {sample.path.name, sample.path.stem}
@@ -127,7 +127,7 @@ def _images_by_name(dataset: Dataset, *, numbers: bool = False) -> dict[CocoId, 
 def _number_in(stem: str) -> int | None:
     digits = stem.replace("_", "")
     if not digits.isdecimal():
-        # COCO's older names contain a year before the number.
+        # Older COCO file names contain a year before the image number.
         digits = stem[len(stem.rstrip("0123456789")) :]
     return int(digits) if digits.isdecimal() and len(digits) < 100 else None
 
@@ -186,7 +186,7 @@ def _resolve(rows: Iterator[DetectionRow], ids: _Ids, dataset: Dataset, problems
             labels.append(label)
             scores.append(row.score)
             boxes.append(row.corners)
-    # The results may contain images that the dataset left out because of a problem.
+    # The results may contain images that were left out of the dataset because of a problem.
     if len(unknown_images) > dataset.skipped:
         for row in unknown_images.values():
             message = f"image {row.image!r} is not an image of {dataset.name}"
@@ -209,7 +209,7 @@ def _read_coco_rows(file: Path, problems: ProblemList) -> Iterator[DetectionRow]
                 path=file,
             )
         records: list[tuple[object, int]] = []
-        # The list becomes the value of an object that starts on the same line, so line numbers stay correct.
+        # Wrap the list in an object that starts on the same line, so that line numbers stay correct.
         read_records(file, f'{{"": {text}}}', {"": lambda record, line: records.append((record, line))})
     except MalformedFileError as error:
         raise DataProblems(file, [Problem.from_error(error)], fatal=1) from error
@@ -222,7 +222,7 @@ def _read_coco_rows(file: Path, problems: ProblemList) -> Iterator[DetectionRow]
 
 
 def _parse_row(file: Path, record: object, line: int) -> DetectionRow | str:
-    """Return one record as a row, or a message that says what is wrong with it."""
+    """Convert one record to a row, or return a message that says what is wrong with the record."""
     if not isinstance(record, dict):
         return f"{record!r} is not an object with image_id, category_id, bbox and score"
     image, category = (record.get(key) for key in ("image_id", "category_id"))
@@ -244,7 +244,7 @@ def _is_id(value: object) -> TypeGuard[CocoId]:
 
 
 def _parse_numbers(values: list[object]) -> list[float] | None:
-    """Return finite JSON numbers as floats, or None if a value is anything else."""
+    """Convert JSON numbers to floats, or return None if any value is not a finite number."""
     numbers = []
     for value in values:
         if not isinstance(value, int | float) or isinstance(value, bool):

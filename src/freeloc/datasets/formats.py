@@ -17,7 +17,7 @@ __all__ = ["FORMATS", "DatasetFormat", "detect_format"]
 class DatasetFormat(ABC):
     """A dataset format: how to recognize a dataset and how to open it.
 
-    Packages outside freeloc add a format with a subclass and an entry point in the group ``freeloc.formats``;
+    To add a format, another package defines a subclass and an entry point in the group ``freeloc.formats``;
     `docs/data.md` shows an example.
 
     Attributes:
@@ -28,12 +28,13 @@ class DatasetFormat(ABC):
 
     @abstractmethod
     def detect(self, path: Path) -> bool:
-        """Return whether a file or folder has the files that are typical of this format."""
+        """Return whether a path has the files that are typical of this format."""
 
     def guess(self, path: Path) -> bool:  # noqa: ARG002 - for subclasses
-        """Return whether a file or folder could be in this format although it lacks the typical files.
+        """Return whether a path could be in this format even though it lacks the typical files.
 
-        Called only if no format detects ``path``. Folders of images, for example, occur in most formats.
+        This method is called only if no format detects ``path``. Its evidence may be weak: folders of images, for
+        example, occur in most formats.
         """
         return False
 
@@ -42,8 +43,8 @@ class DatasetFormat(ABC):
         """Read the dataset; `freeloc.datasets.builder.DatasetBuilder` checks its images and collects problems.
 
         Args:
-            path: the file or folder; it exists.
-            options: the checked arguments of `freeloc.datasets.open_dataset`.
+            path: the file or folder, which exists.
+            options: the validated arguments of `freeloc.datasets.open_dataset`.
 
         Raises:
             DataProblems: the dataset has problems.
@@ -64,10 +65,10 @@ FORMATS: Registry[type[DatasetFormat]] = Registry(
 
 
 def detect_format(path: Path) -> DatasetFormat:
-    """Return the only format that fits a path.
+    """Return the only format that matches a path.
 
     Raises:
-        DatasetError: no format fits, or several do.
+        DatasetError: no format matches, or several do.
     """
     formats = {name: FORMATS.get(name)() for name in FORMATS.names()}
     names = [name for name, each in formats.items() if each.detect(path)]

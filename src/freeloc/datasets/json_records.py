@@ -1,8 +1,8 @@
 """Streaming reader for record lists in large JSON files, with the line number of each record.
 
-A COCO file of 118,000 images contains half a gigabyte of segmentations, and decoding it as a whole takes many
-times that size in memory. Reading one record at a time discards unneeded fields immediately. No maintained library
-returns the line number of each record without loading the whole file.
+A COCO file of 118,000 images contains half a gigabyte of segmentations, and decoding the whole file at once takes
+many times as much memory. Reading one record at a time allows unneeded fields to be discarded immediately. No
+maintained library returns the line number of each record without loading the whole file.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ def read_records(file: Path, text: str, visitors: Mapping[str, Callable[[Any, in
     """Call ``visitors[key](record, line)`` for each record of the top-level list ``key``.
 
     Args:
-        file: the file that contains the text, for errors.
-        text: a JSON object whose values at the keys of ``visitors`` are lists.
-        visitors: function to call for each list; other values of the object are skipped.
+        file: the file that contains the text, for error messages.
+        text: a JSON object in which every key of ``visitors`` that occurs has a list as its value.
+        visitors: for each key, the function to call with each record of its list; other keys are skipped.
 
     Returns:
         The keys of ``visitors`` that the object contains.
 
     Raises:
-        MalformedFileError: the text is not such an object.
+        MalformedFileError: the text is not such a JSON object.
 
     Example:
         >>> text = '{"images": [{"id": 1},' + chr(10) + '{"id": 2}]}'
@@ -99,18 +99,18 @@ class _Reader:
         except json.JSONDecodeError:
             raise
         except ValueError as error:
-            # Python does not convert integers of more than a few thousand digits.
+            # Python refuses to convert integers of more than a few thousand digits.
             raise self._error("a number in this value has too many digits") from error
         return value
 
     def _next_character(self) -> str:
-        """Skip white space and return the next character, or an empty string at the end."""
+        """Skip white space and return the next character, or an empty string at the end of the text."""
         space = _SPACE.match(self._text, self._position)
         self._position = space.end() if space else self._position
         return self._text[self._position : self._position + 1]
 
     def _skip(self, character: str) -> bool:
-        """Skip a character if it comes next, and return whether it did."""
+        """Skip the next character if it is ``character``, and return whether it was."""
         if self._next_character() != character:
             return False
         self._position += 1
@@ -124,7 +124,7 @@ class _Reader:
         return json.JSONDecodeError(message, self._text, self._position)
 
     def _current_line(self) -> int:
-        # Counting continues from the last record, so the whole file is scanned only once.
+        # Continue counting from the last record, so that the whole file is scanned only once.
         self._line += self._text.count("\n", self._counted, self._position)
         self._counted = self._position
         return self._line

@@ -26,33 +26,34 @@ def open_dataset(
     skip_bad: bool = False,
     checks: DatasetChecks | None = None,
 ) -> Dataset:
-    """Open a dataset: a VOC devkit, COCO instances, a tag list, or any other registered format.
+    """Open a dataset: a VOC devkit, a COCO instances file, a tag list, or any other registered format.
 
-    All problems of the dataset are found up front, before any long computation, and reported together.
+    All problems of the dataset are found before any long computation starts, and are reported together.
 
     Args:
         path: the folder or file; `docs/data.md` shows every layout.
-        split: a list of a VOC devkit ("train"), an instances file of a COCO folder ("val2017" or "val"), or
-            a part of a tag list. None reads the whole tag list, or the only split of the other formats.
-        format: "voc", "coco", "tags" or the name of another registered format; "auto" detects it.
+        split: the name of a list in a VOC devkit ("train"), of an instances file in a COCO folder ("val2017" or
+            "val"), or of a part of a tag list. None reads the whole tag list; in other formats, it reads the only
+            split.
+        format: "voc", "coco", "tags" or the name of another registered format; "auto" detects the format.
         classes: class names in the requested order, matched exactly after leading and trailing white space is
-            removed. None uses those of the dataset, which are the same for every split and in the same order.
-            Other classes of a VOC devkit, of a COCO file or of a CSV file with one column per class are left out;
-            in other tag lists, a tag that is not in ``classes`` is a problem.
+            removed. None uses the dataset's own classes, which are the same, and in the same order, for every
+            split. Any other classes in a VOC devkit, a COCO file or a CSV file with one column per class are left
+            out; in other tag lists, a tag that is not in ``classes`` is a problem.
         boxes: whether to read boxes, for evaluation. If False, no box is read, not even to check it. Tag lists
-            have no boxes: ``Sample.boxes`` is None.
+            have no boxes, so their ``Sample.boxes`` is None.
         images: folder of the images, if it is not in its usual place. File names in a tag list are relative to it.
-        skip_bad: whether to leave out images that have a problem. ``Dataset.skipped`` counts them and the log
-            lists them. A problem that does not concern a single image is still an error.
+        skip_bad: whether to leave out images that have a problem. ``Dataset.skipped`` counts them, and the log
+            lists their problems. A problem that does not concern a single image still raises an error.
         checks: what to check; None for the defaults of `DatasetChecks`.
 
     Returns:
-        The samples in the order of the list, or sorted if the folder itself is the list. Labels are +1 present,
-        −1 absent and 0 ignored; boxes are in pixels of the upright image.
+        The dataset, with its samples in the order of the list, or sorted if the folder itself is the list. Labels
+        are +1 for present, −1 for absent and 0 for ignored; boxes are in pixels of the upright image.
 
     Raises:
-        DataProblems: the dataset has problems; all of them are reported with file and line.
-        DatasetError: ``path`` is not a dataset, or an option does not fit it.
+        DataProblems: the dataset has problems; the report gives the file and line of each.
+        DatasetError: ``path`` is not a dataset, or an option does not apply to it.
         ConfigurationError: ``format`` or ``classes`` is not valid.
 
     Example:
@@ -89,7 +90,7 @@ def _checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
     """Return the class names without leading or trailing white space.
 
     Raises:
-        ConfigurationError: there are no names, or a name is empty, repeated, or not text.
+        ConfigurationError: there are no names, or a name is empty, repeated, or not encodable as UTF-8.
     """
     if classes is None:
         return None

@@ -15,10 +15,10 @@ class DatasetChecks:
     Attributes:
         decode: whether to decode every image once, so that damaged images are reported together with all other
             problems. A JPEG file of 500 × 375 pixels takes 1 to 2 ms, because it is decoded at an eighth of its
-            size; a PNG file takes about 5 ms. If False, image files only have to exist.
+            size; a PNG file takes about 5 ms. If False, the only check is that the image files exist.
         for_training: whether to report a class that is present in no image or in every image, because nothing can
-            be learned about it.
-        quiet: whether to hide the progress of decoding.
+            be learned about such a class.
+        quiet: whether to hide progress while images are decoded.
     """
 
     decode: bool = True
@@ -28,11 +28,11 @@ class DatasetChecks:
 
 @dataclass(frozen=True, slots=True)
 class OpenOptions:
-    """The checked arguments of `freeloc.datasets.open_dataset`, as passed to each format.
+    """The validated arguments of `freeloc.datasets.open_dataset`, as passed to each format.
 
     Attributes:
-        split: part of the dataset; None for its only split, or for all of a tag list.
-        classes: class names in the requested order; None for those of the dataset.
+        split: name of the split to read; None for the only split, or for the whole of a tag list.
+        classes: class names in the requested order; None for the dataset's own classes.
         boxes: whether to read boxes.
         images: folder of the images; None for the format's usual folder.
         skip_bad: whether to leave out images that have a problem.

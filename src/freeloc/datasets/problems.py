@@ -23,7 +23,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 MAX_PRINTED_PROBLEMS = 50
-"""How many problems a report prints; `DataProblems.problems` contains all of them."""
+"""Maximum number of problems that a report prints; `DataProblems.problems` contains all of them."""
 
 ProblemKind = Literal[
     "missing_image",
@@ -57,10 +57,10 @@ class Problem:
     """One problem of a dataset and its location.
 
     Attributes:
-        kind: the kind of problem, for programs.
+        kind: the kind of problem, in machine-readable form.
         file: the file to fix.
-        line: line number in the file, counted from 1; None if the problem has no line.
-        message: one sentence for people.
+        line: line number in the file, counted from 1; None if the problem does not concern a particular line.
+        message: a one-sentence description for the user.
     """
 
     kind: ProblemKind
@@ -78,21 +78,21 @@ class Problem:
         return f"{position}: {self.message}"
 
 
-class DataProblems(DatasetError):  # noqa: N818 - a list of problems, which callers read as one
+class DataProblems(DatasetError):  # noqa: N818 - it represents a list of problems
     """Report of all problems of a dataset.
 
-    The first line of the message counts the problems by kind and says how to fix them. One line
-    ``file:line: message`` per problem follows, `MAX_PRINTED_PROBLEMS` at most. ``parameter`` is "skip_bad" if
+    The first line of the message counts the problems by kind and says how to fix them. Then follows one line
+    ``file:line: message`` per problem, for at most `MAX_PRINTED_PROBLEMS` problems. ``parameter`` is "skip_bad" if
     leaving out the images with problems is enough.
 
     Attributes:
         problems: every problem, including those that are not printed, sorted by file and line.
-        fatal: number of problems that leaving out images does not solve.
+        fatal: number of problems that cannot be solved by leaving out images.
 
     Args:
         path: file or folder of the dataset.
         problems: all problems; at least one.
-        fatal: number of problems that leaving out images does not solve.
+        fatal: number of problems that cannot be solved by leaving out images.
 
     Example:
         ::
@@ -117,8 +117,8 @@ class DataProblems(DatasetError):  # noqa: N818 - a list of problems, which call
 class ProblemList:
     """Problems collected while a dataset is read, so that they can be reported together.
 
-    ``skip_bad`` solves a problem with one image by leaving out the image. It cannot solve a *fatal* problem, such
-    as a main file that is not JSON.
+    ``skip_bad`` solves a problem with a single image by leaving out that image. It cannot solve a *fatal* problem,
+    such as a COCO file that is not valid JSON.
 
     Args:
         path: file or folder of the dataset.
@@ -142,7 +142,7 @@ class ProblemList:
     def add(
         self, kind: ProblemKind, file: Path, line: int | None, message: str, *, fatal: bool = False
     ) -> None:
-        """Add one problem; it is fatal if leaving out an image does not solve it."""
+        """Add one problem; ``fatal`` tells whether it cannot be solved by leaving out an image."""
         self.problems.append(Problem(kind, file, line, message))
         self._fatal += fatal
 
@@ -166,7 +166,7 @@ class ProblemList:
 
 
 def format_report(headline: str, problems: Sequence[object]) -> str:
-    """Return a headline and one line per problem, `MAX_PRINTED_PROBLEMS` at most."""
+    """Return a headline followed by one line per problem, for at most `MAX_PRINTED_PROBLEMS` problems."""
     lines = [headline, *map(str, problems[:MAX_PRINTED_PROBLEMS])]
     if len(problems) > MAX_PRINTED_PROBLEMS:
         lines.append(f"and {len(problems) - MAX_PRINTED_PROBLEMS} more")

@@ -1,1 +1,1 @@
-"""Coordinates: sizes, grids, lattices, pyramids, and operations on boxes."""
+"""Image sizes, pyramids, grids and lattices, and operations on boxes."""

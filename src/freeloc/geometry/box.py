@@ -1,4 +1,4 @@
-"""Scored boxes of predictions."""
+"""Predicted boxes with scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Box:
         y1: top edge.
         x2: right edge.
         y2: bottom edge.
-        score: score of the box, between 0 and 1: the probability of its class times the weight of the box.
+        score: the score, between 0 and 1: the probability of the box's class times the weight of the box.
     """
 
     x1: float

@@ -1,6 +1,6 @@
-"""Conversion between image coordinates, canvases and cells.
+"""Conversion between image, canvas and cell coordinates.
 
-No other module converts between these three kinds of coordinates:
+Only this module converts between these three kinds of coordinates:
 
 * **image**: pixels of the upright original image, x to the right, y down; the center of the top-left pixel is at
   (0.5, 0.5). All public results use image coordinates; boxes are ``x1, y1, x2, y2``.
@@ -9,7 +9,7 @@ No other module converts between these three kinds of coordinates:
 * **cell**: (row, column) of a feature map or score map. The center of cell (i, j) is at canvas position
   ``offset + stride · (j, i)``.
 
-A `Grid` relates all three for one image at one scale, and accompanies the arrays.
+A `Grid` relates all three for one image at one scale, and is passed along with the corresponding arrays.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ __all__ = ["CellLayout", "Grid", "Padding"]
 
 
 Padding = Literal["stride", "square"]
-"""How a canvas is padded: to a multiple of the backbone's stride, or to the paper's square.
+"""How a canvas is padded: to a multiple of the backbone's stride ("stride") or to the paper's square ("square").
 
-Both yield the same valid cells; "stride" needs less computation.
+Both give the same valid cells, but "stride" needs less computation.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class CellLayout:
-    """How the cells of a backbone are arranged on a canvas, along both axes.
+    """How the cells of a backbone are arranged on a canvas; the same along both axes.
 
     Attributes:
         stride: distance between the centers of adjacent cells, in canvas pixels.
-        offset: distance of the center of cell (0, 0) from the left and top edges of the canvas, in pixels.
-        window: side of the square window from which one cell is computed, for backbones without internal padding
-            (224 for the paper's network); they have cells only for windows that lie entirely on the canvas. None
+        offset: distance of the center of cell (0, 0) from the left and top edges of the canvas, in canvas pixels.
+        window: for backbones without internal padding, the side of the square window from which one cell is
+            computed (224 for the paper's network); only windows that lie entirely on the canvas have cells. None
             for backbones with internal padding, which have ``canvas / stride`` cells.
     """
 
@@ -54,17 +54,17 @@ class CellLayout:
     window: int | None = None
 
     def cells(self, canvas_side: int) -> int:
-        """Return the number of cells along a canvas side of ``canvas_side`` pixels."""
+        """Return the number of cells along a side of the canvas that is ``canvas_side`` pixels long."""
         if self.window is None:
             return canvas_side // self.stride
         return max(0, (canvas_side - self.window) // self.stride + 1)
 
     def padded_side(self, content: int, square: int, padding: Padding) -> int:
-        """Return the number of canvas pixels along one axis.
+        """Return the length of the canvas along one axis, in pixels.
 
         Args:
             content: length of the resized image along this axis, in pixels.
-            square: length of the resized image along its longest axis: the side of the paper's square.
+            square: length of the resized image along its longer axis, in pixels: the side of the paper's square.
             padding: "stride" for a canvas with only the cells that cover the image, "square" for the whole square.
         """
         if self.window is None:
@@ -77,9 +77,9 @@ class CellLayout:
         return self.stride * min(last_in_square, last_on_content) + self.window
 
     def valid_cells(self, content: int, canvas_side: int) -> int:
-        """Return the number of leading cells whose centers lie on the image, at least one.
+        """Return the number of leading cells whose centers lie on the image, but at least one.
 
-        On an image so narrow that no center lies on it, the first cell is valid, because it is the nearest.
+        If the image is so narrow that no center lies on it, the first cell, which is the nearest, is valid.
         """
         on_content = math.ceil((content - self.offset) / self.stride)
         return max(1, min(self.cells(canvas_side), on_content))
@@ -91,9 +91,9 @@ class Grid:
 
     Attributes:
         image_size: size of the upright original image.
-        scale: at scale 1, the longest side of the image is 500 pixels.
+        scale: scale of the resized image; at scale 1, its longest side is 500 pixels.
         content: size of the resized image, which lies at the top left of the canvas.
-        canvas: size including the padding.
+        canvas: size of the canvas, including the padding.
         layout: the backbone's layout of cells.
     """
 
@@ -105,12 +105,12 @@ class Grid:
 
     @cached_property
     def rows(self) -> int:
-        """Number of rows of a map of the whole canvas, including the padding."""
+        """Number of rows in a map of the whole canvas, including the padding."""
         return self.layout.cells(self.canvas.height)
 
     @cached_property
     def cols(self) -> int:
-        """Number of columns of a map of the whole canvas, including the padding."""
+        """Number of columns in a map of the whole canvas, including the padding."""
         return self.layout.cells(self.canvas.width)
 
     @cached_property
@@ -137,7 +137,7 @@ class Grid:
         """Convert cell positions to image coordinates.
 
         Args:
-            cells: (..., 2) row and column, which may be fractional.
+            cells: (..., 2) rows and columns, which may be fractional.
 
         Returns:
             (..., 2) float64 x and y, clipped to the image.
@@ -157,7 +157,7 @@ class Grid:
             points: (..., 2) x and y in image coordinates.
 
         Returns:
-            (..., 2) float64 fractional row and column, clipped to the valid cells.
+            (..., 2) float64 fractional rows and columns, clipped to the valid cells.
         """
         points = np.asarray(points, dtype=np.float64)
         ratio_x, ratio_y = self._image_pixels_per_canvas_pixel
@@ -172,40 +172,40 @@ class Grid:
         """Return the size of each box on this canvas.
 
         Args:
-            boxes: (N, 4) ``x1, y1, x2, y2``, edges in image pixels.
+            boxes: (N, 4) edges ``x1, y1, x2, y2``, in image pixels.
 
         Returns:
-            (N,) float64 square roots of the boxes' areas, in canvas pixels.
+            (N,) float64 square roots of the boxes' areas on the canvas, in canvas pixels.
         """
         corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         sides = np.clip((corners[:, 2:] - corners[:, :2]) / self._image_pixels_per_canvas_pixel, 0, None)
         return np.sqrt(sides[:, 0] * sides[:, 1])
 
     def coverage(self, boxes: npt.ArrayLike) -> tuple[Float32Array, Float32Array]:
-        """Return the fraction of each box that lies on each row and on each column of valid cells.
+        """Return the fraction of each box that lies in each row and in each column of valid cells.
 
         A cell extends half a stride to each side of its center. Parts of a box outside all cells are ignored, and
-        a box narrower than a cell is widened to one cell around its center.
+        a box narrower than a cell is widened around its center to the width of one cell.
 
         Args:
-            boxes: (N, 4) ``x1, y1, x2, y2``, edges in image pixels.
+            boxes: (N, 4) edges ``x1, y1, x2, y2``, in image pixels.
 
         Returns:
-            (N, valid_rows) and (N, valid_cols) float32 fractions; each row of both sums to one. The outer product
-            of a box's two rows contains the fraction of the box in each cell.
+            (N, valid_rows) and (N, valid_cols) float32 fractions; the fractions of each box sum to one in both
+            arrays. The outer product of a box's two vectors gives the fraction of the box in each cell.
         """
         corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         ratio_x, ratio_y = self._image_pixels_per_canvas_pixel
         layout = self.layout
-        # In units of the stride, from the edge of the first cell: cell j extends from j to j + 1.
+        # Measure in strides from the edge of the first cell, so that cell j extends from j to j + 1.
         xs = (corners[:, 0::2] / ratio_x - layout.offset) / layout.stride + 0.5
         ys = (corners[:, 1::2] / ratio_y - layout.offset) / layout.stride + 0.5
         return _interval_coverage(ys, self.valid_rows), _interval_coverage(xs, self.valid_cols)
 
     def sampling_weights(self, lattice: Lattice) -> tuple[Float32Array, Float32Array]:
-        """Return bilinear weights that resample a map of the valid cells onto a lattice of the image.
+        """Return the bilinear weights that resample a map of the valid cells onto a lattice over the image.
 
-        Lattice and cells are both axis-aligned, so resampling is a product of small matrices:
+        The lattice and the cells are both axis-aligned, so resampling is a product of small matrices:
         ``weights_y @ map @ weights_x.T``. Beyond the outermost cell centers, values are constant.
 
         Returns:
@@ -223,7 +223,7 @@ class Grid:
     def sampling_field(self, lattice: Lattice) -> Float32Array:
         """Return the sampling positions that correspond to `sampling_weights`.
 
-        They are the argument ``grid`` of ``torch.nn.functional.grid_sample`` with ``align_corners=True``.
+        They form the ``grid`` argument of ``torch.nn.functional.grid_sample`` with ``align_corners=True``.
 
         Returns:
             (lattice.rows, lattice.cols, 2) float32: for every position of the lattice, x and y on the map of the
@@ -235,7 +235,7 @@ class Grid:
         return np.ascontiguousarray((2 * cells / last - 1)[..., ::-1], dtype=np.float32)
 
     def crop_to_valid(self, values: Float32Array) -> Float32Array:
-        """Crop a (…, rows, cols) map of the whole canvas to its (…, valid_rows, valid_cols) valid cells."""
+        """Crop a (…, rows, cols) map of the whole canvas to its valid cells, (…, valid_rows, valid_cols)."""
         return values[..., : self.valid_rows, : self.valid_cols]
 
     def padding_mask(self) -> Float32Array:
@@ -246,7 +246,7 @@ class Grid:
 
 
 def _interval_coverage(intervals: Float64Array, count: int) -> Float32Array:
-    """Return the (N, count) fractions of (N, 2) intervals that lie between j and j + 1, for j < ``count``."""
+    """Return the (N, count) fractions of the (N, 2) intervals that lie between j and j + 1, for j < ``count``."""
     intervals = np.clip(intervals, 0, count)
     half = np.maximum(intervals[:, 1] - intervals[:, 0], 1) / 2
     center = np.clip(intervals.mean(axis=1), half, count - half)

@@ -1,4 +1,4 @@
-"""Weights of linear interpolation along one axis."""
+"""Weights for linear interpolation along one axis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def linear_weights(positions: npt.NDArray[np.floating], count: int) -> Float32Ar
     """Return the weights that interpolate linearly between samples at 0, 1, …, ``count`` − 1.
 
     Args:
-        positions: (N,) where to interpolate; positions outside the samples are clipped.
+        positions: (N,) positions at which to interpolate, clipped to the range of the samples.
         count: number of samples.
 
     Returns:

@@ -14,11 +14,11 @@ def pairwise_iou(first: npt.ArrayLike, second: npt.ArrayLike) -> Float64Array:
     """Compute the intersection over union of every pair of boxes.
 
     Args:
-        first: (M, 4) ``x1, y1, x2, y2``, edges in image pixels.
-        second: (N, 4) ``x1, y1, x2, y2``, edges in image pixels.
+        first: (M, 4) edges ``x1, y1, x2, y2``, in image pixels.
+        second: (N, 4) edges ``x1, y1, x2, y2``, in image pixels.
 
     Returns:
-        (M, N) float64 between 0 and 1; 0 for boxes that are disjoint or share only an edge.
+        (M, N) float64 values between 0 and 1, which are 0 for boxes that are disjoint or share only an edge.
     """
     first_boxes, second_boxes = (
         np.asarray(boxes, dtype=np.float64).reshape(-1, 4) for boxes in (first, second)

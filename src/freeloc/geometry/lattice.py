@@ -53,7 +53,7 @@ class Lattice:
 
     @cached_property
     def distance_to_center(self) -> Float64Array:
-        """(rows, cols) distance of each raster position from the center of the image, in image pixels."""
+        """(rows, cols) distances of the raster positions from the center of the image, in image pixels."""
         distance: Float64Array = np.hypot(
             self.xs[None] - self.image_size.width / 2, self.ys[:, None] - self.image_size.height / 2
         )
@@ -63,7 +63,7 @@ class Lattice:
         """Convert raster positions to image coordinates.
 
         Args:
-            positions: (..., 2) row and column, which may be fractional.
+            positions: (..., 2) rows and columns, which may be fractional.
 
         Returns:
             (..., 2) float64 x and y.
@@ -74,7 +74,7 @@ class Lattice:
         return np.stack((x, y), axis=-1)
 
     def upsampling_weights(self) -> tuple[Float32Array, Float32Array]:
-        """Return bilinear weights that resize a map on this lattice to the image, one value per pixel.
+        """Return the bilinear weights that resize a map on this lattice to one value per pixel of the image.
 
         Returns:
             (height, rows) and (width, cols) float32 weights; the resized map is ``weights_y @ map @ weights_x.T``.

@@ -19,7 +19,7 @@ def nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float = NMS_
     """Suppress every box that overlaps a box with a higher score.
 
     Args:
-        boxes: (M, 4) ``x1, y1, x2, y2``.
+        boxes: (M, 4) edges ``x1, y1, x2, y2``.
         scores: (M,) scores; among equal scores, the first ranks highest.
         iou_threshold: intersection over union above which the box with the lower score is suppressed.
 
@@ -39,13 +39,13 @@ def nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float = NMS_
 def nms_per_class(
     boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float = NMS_IOU
 ) -> list[IntpArray]:
-    """Apply `nms` to boxes with scores for several classes, one class at a time.
+    """Apply `nms` separately for each class to boxes that have one score per class.
 
     The overlaps of all pairs of boxes are computed only once, which requires memory for M² values but saves most
     of the time.
 
     Args:
-        boxes: (M, 4) ``x1, y1, x2, y2``.
+        boxes: (M, 4) edges ``x1, y1, x2, y2``.
         scores: (M, K) scores, one column per class.
         iou_threshold: see `nms`.
 

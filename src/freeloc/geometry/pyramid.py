@@ -1,4 +1,4 @@
-"""Scales of an image and their grids."""
+"""The scales at which an image is processed, and their grids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["TEST_SCALES", "Pyramid"]
 
 
 TEST_SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
-"""Test-time scales of the paper (section 4, "Classification")."""
+"""The paper's test-time scales (section 4, "Classification")."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Pyramid:
     """The scales at which an image is processed, and the padding of its canvases.
 
     Attributes:
-        scales: at scale 1, the longest side of the image is 500 pixels.
+        scales: the scales; at scale 1, the longest side of the image is 500 pixels.
         padding: "stride" or, as in the paper, "square".
 
     Raises:

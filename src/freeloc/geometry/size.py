@@ -13,7 +13,7 @@ REFERENCE_SIDE = 500
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Width and height in whole pixels."""
+    """Width and height, in whole pixels."""
 
     width: int
     height: int
@@ -29,5 +29,5 @@ class Size:
 
 
 def normalized_length(image_size: Size, pixels: float) -> float:
-    """Convert a length from pixels of the image at scale 1 to pixels of the original image."""
+    """Convert a length in pixels of the image at scale 1 to pixels of the original image."""
     return pixels * image_size.longest / REFERENCE_SIDE

@@ -1,1 +1,1 @@
-"""Finding, checking and decoding images, and creating canvases from them."""
+"""Find, check and decode images, and make canvases from them."""

@@ -1,4 +1,4 @@
-"""Canvases: images resized to one scale and padded, the network's input."""
+"""Canvases, the network's input: images resized to one scale and padded."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["load_canvases", "load_for_scale", "make_canvas", "make_canvases"]
 
 _REDUCING_GAP = 3.0
 """Pillow's ``reducing_gap``: an image more than six times as large as its canvas is first reduced by an integer
-factor. Resizing then takes a third of the time, and the result changes by a quarter of a gray level on average."""
+factor. This cuts resizing time to a third and changes the result by a quarter of a gray level on average."""
 
 _DECODING_GAP = 2
-"""A JPEG is decoded at a reduced size that is still at least this many times as large as the finest canvas. The
-rest of the reduction is antialiased, so the canvas changes by less than one gray level on average."""
+"""A JPEG is decoded at a reduced size that is still at least this many times as large as the largest canvas. The
+remaining reduction is antialiased, so the canvas changes by less than one gray level on average."""
 
 
 def load_canvases(
@@ -40,7 +40,8 @@ def load_canvases(
         pyramid: the scales.
         layout: the backbone's layout of cells.
         pad_color: RGB color of the padding.
-        decode_scale: the scale for which a JPEG is decoded finely enough; default: the pyramid's largest scale.
+        decode_scale: the scale for which a JPEG is decoded at sufficient resolution; defaults to the pyramid's
+            largest scale.
 
     Yields:
         The grid and the (canvas.height, canvas.width, 3) uint8 canvas of each scale, in the pyramid's order.
@@ -54,15 +55,15 @@ def load_canvases(
 
 
 def load_for_scale(source: ImageSource, scale: float) -> tuple[Image.Image, Size]:
-    """Decode an image finely enough for its canvases at a scale and all lower ones.
+    """Decode an image at a resolution sufficient for its canvases at ``scale`` and all smaller scales.
 
     Args:
         source: the image.
         scale: the largest scale.
 
     Returns:
-        An upright image of mode RGB, which for a large JPEG is reduced by 2, 4 or 8; and the size of the upright
-        original image.
+        The upright image in mode RGB (a large JPEG is reduced by a factor of 2, 4 or 8), and the size of the
+        upright original image.
 
     Raises:
         ImageError: the image cannot be read.
@@ -80,19 +81,19 @@ def make_canvases(
 ) -> list[Uint8Array]:
     """Return the canvases of an image at several scales.
 
-    The image is resized with Pillow's BILINEAR filter, which widens when it reduces an image. Without this
-    antialiasing, nine out of ten pixels of a 12-megapixel image would be ignored, and an object's features would
-    depend on the resolution of the file.
+    The image is resized with Pillow's BILINEAR filter, whose support grows with the reduction factor. Without
+    this antialiasing, nine out of ten pixels of a 12-megapixel image would be ignored, and an object's features
+    would depend on the resolution of the file.
 
     Args:
-        image: (H, W, 3) uint8 RGB or a Pillow image of mode RGB, upright. Its size must be that of the grids'
-            image, or that size divided by 2, 4 or 8 and rounded up, as JPEG decoders reduce it.
-        grids: the grids of the scales.
+        image: the upright image, an (H, W, 3) uint8 RGB array or a Pillow image of mode RGB. Its size must equal
+            the grids' ``image_size``, or that size divided by 2, 4 or 8 and rounded up, as JPEG decoders do.
+        grids: one grid per scale.
         pad_color: RGB color of the padding.
 
     Returns:
-        For each grid a (canvas.height, canvas.width, 3) uint8 array: the image at the top left, cropped if the
-        canvas is smaller, and ``pad_color`` elsewhere.
+        For each grid, a (canvas.height, canvas.width, 3) uint8 array with the image at the top left, cropped if
+        the canvas is smaller, and ``pad_color`` elsewhere.
 
     Raises:
         ValueError: the image is not 8-bit RGB, or its size does not match a grid.

@@ -1,8 +1,8 @@
-"""Decoding of images to upright RGB.
+"""Decode images to upright RGB.
 
-All images are decoded here. The EXIF orientation is applied (`freeloc.images.exif_orientation`) and the pixels are
-converted to 8-bit RGB (`freeloc.images.pixel_conversion`). Only the first frame of an animation, or the first page
-of a multi-page file, is decoded.
+All images are decoded by this module. It applies the EXIF orientation (`freeloc.images.exif_orientation`) and
+converts the pixels to 8-bit RGB (`freeloc.images.pixel_conversion`). It decodes only the first frame of an
+animation and the first page of a multi-page file.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 
 
 EncodedImage: TypeAlias = str | Path | bytes | IO[bytes]
-"""A file's path, a file's content, or a file opened in binary mode."""
+"""The path of a file, the content of a file, or a file opened in binary mode."""
 
 ImageSource: TypeAlias = EncodedImage | Image.Image | npt.NDArray[Any]
 """Anything that `load_image` decodes: an `EncodedImage`, a Pillow image or an array."""
@@ -53,17 +53,17 @@ def load_image(source: ImageSource) -> Uint8Array:
 
             * the path of a file;
             * the content of a file, as bytes;
-            * a file opened in binary mode: it is read from its current position to its end, and left open;
-            * a Pillow image; its EXIF orientation is applied;
-            * an upright array (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of bool, uint8, uint16 or float.
-              `freeloc.images.pixel_conversion` defines which float value is white.
+            * a file opened in binary mode, which is read from its current position to its end and left open;
+            * a Pillow image, whose EXIF orientation is applied;
+            * an upright array of shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA and dtype bool, uint8,
+              uint16 or float. `freeloc.images.pixel_conversion` defines which float value is white.
 
     Returns:
-        (H, W, 3) uint8 RGB, upright. An array of this form is returned unchanged, without a copy.
+        The upright image as (H, W, 3) uint8 RGB. An array that already has this form is returned without copying.
 
     Raises:
         ImageError: the file is missing, damaged, truncated, not an image, or has more than
-            `freeloc.images.decode_errors.MAX_PIXELS` pixels; or the array has another shape or dtype.
+            `freeloc.images.decode_errors.MAX_PIXELS` pixels; or the array has an unsupported shape or dtype.
     """
     if isinstance(source, np.ndarray):
         return array_to_rgb(source)
@@ -77,7 +77,7 @@ def open_image(source: ImageSource) -> Image.Image:
         source: an image; see `load_image`.
 
     Returns:
-        An upright image of mode RGB, independent of the file; ``source`` itself if it is one already.
+        The upright image in mode RGB, independent of the file; ``source`` itself if it already has this form.
 
     Raises:
         ImageError: see `load_image`.
@@ -86,17 +86,17 @@ def open_image(source: ImageSource) -> Image.Image:
 
 
 def open_reduced(source: ImageSource, longest: int | None) -> tuple[Image.Image, Size]:
-    """Decode an image, at a reduced size where its format supports that.
+    """Decode an image, at a reduced size if its format supports that.
 
-    A JPEG can be decoded at a half, a quarter or an eighth of its size, directly from its DCT coefficients: an
-    image of 100 megapixels then takes a fraction of the time and a sixteenth of the memory.
+    A JPEG can be decoded at a half, a quarter or an eighth of its size, directly from its DCT coefficients. For an
+    image of 100 megapixels, this takes a fraction of the time and a sixteenth of the memory.
 
     Args:
         source: an image; see `load_image`. Only an encoded JPEG is ever reduced.
         longest: minimum length of the longest side, in pixels; None for the full size.
 
     Returns:
-        An upright image of mode RGB, and the size of the upright original image.
+        The upright image in mode RGB, and the size of the upright original image.
 
     Raises:
         ImageError: see `load_image`.
@@ -115,11 +115,11 @@ def open_reduced(source: ImageSource, longest: int | None) -> tuple[Image.Image,
 def decode_reduced(
     image: ImageFile.ImageFile, name: Path | str, longest: int | None
 ) -> tuple[Image.Image, Size]:
-    """Decode an image that `freeloc.images.identify.identify` opened; see `open_reduced`.
+    """Decode an image opened by `freeloc.images.identify.identify`; see `open_reduced`.
 
     Args:
         image: the image.
-        name: where it comes from, for messages; see `freeloc.images.decode_errors.image_error`.
+        name: the image's source, for messages; see `freeloc.images.decode_errors.image_error`.
         longest: minimum length of the longest side, in pixels; None for the full size.
     """
     lift_tiff_limit(image)
@@ -135,7 +135,7 @@ def decode_reduced(
 
 
 def read_image_size(source: EncodedImage) -> Size:
-    """Return the size of the upright image, from its header; no pixel is decoded.
+    """Return the size of the upright image from its header, without decoding any pixels.
 
     Args:
         source: an encoded image; see `load_image`.
@@ -149,7 +149,7 @@ def read_image_size(source: EncodedImage) -> Size:
 
 @contextmanager
 def _open_encoded(source: EncodedImage) -> Iterator[tuple[IO[bytes], Path | str]]:
-    """Open an encoded image as a file, with its name for messages."""
+    """Open an encoded image as a file; also yield its name for messages."""
     if isinstance(source, bytes):
         yield BytesIO(source), "the given bytes"
     elif isinstance(source, str | os.PathLike):

@@ -1,4 +1,4 @@
-"""Errors of images that cannot be read or decoded, and the limit on their size."""
+"""Errors for images that cannot be read or decoded, and the limit on image size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from freeloc.errors import ImageError
 __all__ = ["DECODER_ERRORS", "MAX_PIXELS", "check_size", "decoding_failed", "image_error", "too_large"]
 
 MAX_PIXELS = 500_000_000
-"""Largest number of pixels of an image; decoding a larger one would take gigabytes of memory."""
+"""Maximum number of pixels in an image; decoding a larger image would take gigabytes of memory."""
 
 # fmt: off
 DECODER_ERRORS = (
@@ -26,9 +26,9 @@ def image_error(source: Path | str, reason: str, fix: str) -> ImageError:
     """Return the error for an image that cannot be read.
 
     Args:
-        source: the image's file; for an image without a file a noun phrase, such as "the given array".
-        reason: why it cannot be read.
-        fix: what the caller can do.
+        source: the image file, or a noun phrase such as "the given array" if the image does not come from a file.
+        reason: why the image cannot be read.
+        fix: what the caller can do about it.
     """
     if isinstance(source, Path):
         return ImageError(f"cannot read image {source}: {reason}; {fix}", path=source, reason=reason)
@@ -36,7 +36,7 @@ def image_error(source: Path | str, reason: str, fix: str) -> ImageError:
 
 
 def decoding_failed(source: Path | str, error: Exception) -> ImageError:
-    """Return the error for an image whose data Pillow cannot decode."""
+    """Return the error for an image that Pillow cannot decode."""
     detail = " ".join(str(error).split()) or type(error).__name__
     return image_error(
         source,
@@ -57,7 +57,7 @@ def check_size(size: tuple[int, int], source: Path | str) -> None:
     """Check that an image has at least one pixel and at most `MAX_PIXELS`.
 
     Raises:
-        ImageError: it is empty or too large.
+        ImageError: the image is empty or too large.
     """
     if size[0] * size[1] > MAX_PIXELS:
         raise too_large(source)

@@ -1,4 +1,4 @@
-"""EXIF orientation: reading it, and rotating images upright.
+"""Read EXIF orientations and turn images upright.
 
 Pillow also reads the orientation from XMP metadata, a TIFF tag and the eXIf chunk of a PNG.
 """
@@ -27,16 +27,16 @@ _TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""The operation that makes an image upright, by orientation."""
+"""Maps each orientation to the operation that turns the image upright."""
 
 
 def read_orientation(image: Image.Image) -> int:
-    """Return an image's EXIF orientation, 1 to 8; 1 (upright) if it has none or it cannot be read.
+    """Return an image's EXIF orientation, 1 to 8, or 1 (upright) if there is none or it cannot be read.
 
-    For a PNG that is not decoded yet, use `read_header_orientation`.
+    For a PNG that has not been decoded yet, use `read_header_orientation`.
     """
     try:
-        # The getexif of Pillow's PNG class would decode the pixels first.
+        # Call the base class: PngImageFile.getexif would decode the pixels first.
         orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
     except DECODER_ERRORS:
         return 1
@@ -44,7 +44,7 @@ def read_orientation(image: Image.Image) -> int:
 
 
 def read_header_orientation(image: ImageFile.ImageFile) -> int:
-    """Return the EXIF orientation of an image file that is open but not decoded."""
+    """Return the EXIF orientation of an image file that is open but not yet decoded."""
     if isinstance(image, PngImagePlugin.PngImageFile) and image.fp is not None:
         with suppress(*DECODER_ERRORS):
             image = PngImagePlugin.PngImageFile(BytesIO(_png_without_pixels(image.fp)))
@@ -57,15 +57,15 @@ def swaps_sides(orientation: int) -> bool:
 
 
 def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
-    """Return the image turned upright: a new image, or the given one if it is upright already."""
+    """Turn an image upright; return a new image, or ``image`` itself if it is already upright."""
     return image.transpose(_TRANSPOSITIONS[orientation]) if orientation in _TRANSPOSITIONS else image
 
 
 def _png_without_pixels(file: IO[bytes]) -> bytes:
-    """Return a PNG's chunks except those with pixels.
+    """Return the PNG without its pixel chunks.
 
-    Pillow reads chunks that follow the pixels only when it decodes the pixels. Without pixels, it reads an eXIf
-    chunk at the end of the file together with the header.
+    Pillow reads the chunks after the pixels only when it decodes the pixels. If there are no pixels, it reads an
+    eXIf chunk at the end of the file along with the header.
     """
     file.seek(0)
     parts = [file.read(8)]

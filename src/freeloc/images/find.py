@@ -1,4 +1,4 @@
-"""Finding images by file name, folder or glob pattern."""
+"""Find images by file name, folder or glob pattern."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "find_images"]
 
 _NAMES = "jpg jpeg png jpe jfif mpo apng webp tif tiff gif bmp ppm pgm pbm pnm pfm jp2 j2k jpx avif"
 SUFFIXES = tuple(f".{name}" for name in _NAMES.split())
-"""File suffixes of images, in lower case, the most common first."""
+"""File suffixes of supported image formats, in lower case, most common first."""
 
 _UNSUPPORTED_NAMES = "heic heif jxl svg pdf psd eps raw dng cr2 cr3 nef arw orf rw2 raf"
 UNSUPPORTED_SUFFIXES = frozenset(f".{name}" for name in _UNSUPPORTED_NAMES.split())
-"""File suffixes of image formats that freeloc does not read."""
+"""File suffixes of image formats that freeloc cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class FoundImages:
     """The result of `find_images`.
 
     Attributes:
-        paths: the images, in the order of the patterns; each file once.
-        unsupported: number of files skipped because their format is not supported, by suffix.
+        paths: the images in the order of the patterns, without duplicates.
+        unsupported: for each suffix, the number of files skipped because their format is not supported.
     """
 
     paths: tuple[Path, ...]
@@ -41,13 +41,13 @@ def find_images(patterns: Sequence[str | Path], *, exclude: Path | None = None) 
     Args:
         patterns: each is one of
 
-            * a file, accepted with any suffix;
-            * a folder: all files below it whose suffix is one of `SUFFIXES`, sorted;
-            * a glob pattern with ``*``, ``?``, ``[…]`` or ``**``: the matching files whose suffix is one of
-              `SUFFIXES`, and all images in matching folders, sorted.
+            * a file, which may have any suffix;
+            * a folder, which stands for all files below it whose suffix is in `SUFFIXES`, sorted;
+            * a glob pattern with ``*``, ``?``, ``[…]`` or ``**``, which stands for the matching files whose suffix
+              is in `SUFFIXES` and for all images in matching folders, sorted.
 
-            Folders and glob patterns skip names that start with a dot. Suffixes match in upper and lower case.
-        exclude: a folder that is not searched, such as the output of an earlier run.
+            Folders and glob patterns skip names that start with a dot. Suffixes are matched case-insensitively.
+        exclude: a folder to leave out of the search, such as the output of an earlier run.
 
     Raises:
         ImageError: a pattern matches nothing, or a folder contains no image.
@@ -65,7 +65,7 @@ def find_images(patterns: Sequence[str | Path], *, exclude: Path | None = None) 
 
 
 class _Search:
-    """The state of one `find_images` call."""
+    """State of a single call to `find_images`."""
 
     def __init__(self, exclude: Path | None) -> None:
         self.unsupported: Counter[str] = Counter()
@@ -99,7 +99,7 @@ class _Search:
             raise ImageError(problem, path=path)
 
     def _expand(self, pattern: Path) -> Iterator[Path]:
-        # Path.glob would also yield hidden files, and before Python 3.13 only folders for a final "**".
+        # Path.glob would also yield hidden files; before Python 3.13, a final "**" would yield folders only.
         names = glob.glob(str(pattern), recursive=True)  # noqa: PTH207
         for path in sorted(map(Path, names), key=lambda path: path.parts):
             if self._is_excluded(path):
@@ -110,7 +110,7 @@ class _Search:
                 yield path
 
     def _walk(self, folder: Path, visited: set[Path], real: Path) -> Iterator[Path]:
-        """Yield the images below a folder, sorted; ``visited`` prevents endless recursion through links."""
+        """Yield the images below a folder in sorted order; ``visited`` prevents endless recursion via links."""
         if real in visited:
             return
         visited.add(real)
@@ -125,7 +125,7 @@ class _Search:
             if entry.name.startswith("."):
                 continue
             path = Path(entry.path)
-            if path.is_dir():  # entry.is_dir would raise for a link to itself
+            if path.is_dir():  # entry.is_dir would raise an error for a link to itself
                 real_path = path.resolve()
                 if real_path != self._exclude:
                     yield from self._walk(path, visited, real_path)

@@ -1,4 +1,4 @@
-"""Opening image files without decoding them."""
+"""Open image files without decoding them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from freeloc.images.exif_orientation import read_header_orientation, swaps_sides
 
 __all__ = ["header_size", "identify", "lift_tiff_limit", "open_file"]
 
-# Pillow reads more formats, but some start other programs (EPS) or have no signature that identifies them (TGA).
+# Pillow supports more formats, but some run external programs (EPS) or lack an identifying signature (TGA).
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
 
 _FORMAT_MISMATCH = (SyntaxError, IndexError, TypeError, struct.error)
-"""Exceptions that a format's reader raises for files in other formats."""
+"""Exceptions that Pillow's reader for one format raises for files in other formats."""
 
 
 @contextmanager
 def open_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open an image's file for reading; it is closed on exit.
+    """Open an image file for reading, and close it on exit.
 
     Raises:
         ImageError: the file does not exist, is not a regular file, or cannot be opened.
@@ -48,15 +48,15 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def identify(file: IO[bytes], source: Path | str) -> ImageFile.ImageFile:
-    """Read an image's header, without Pillow's limit on the number of pixels.
+    """Read an image's header, bypassing Pillow's limit on the number of pixels.
 
-    ``Image.open`` warns at 89 megapixels and raises an error at 179, and the limit is global to the process. This
-    function calls the readers of the formats directly, and checks the size against
+    ``Image.open`` warns at 89 megapixels and raises an error at 179; both limits apply to the whole process. This
+    function therefore calls Pillow's format readers directly, and checks the size against
     `freeloc.images.decode_errors.MAX_PIXELS`.
 
     Args:
-        file: the file, at its start; it must stay open until the image is decoded.
-        source: where the image comes from, for messages; see `image_error`.
+        file: the file, positioned at its start; it must stay open until the image has been decoded.
+        source: the image's source, for messages; see `image_error`.
 
     Raises:
         ImageError: the file is not an image in a supported format, or the image is too large.
@@ -79,7 +79,7 @@ def identify(file: IO[bytes], source: Path | str) -> ImageFile.ImageFile:
 
 
 def header_size(image: ImageFile.ImageFile) -> Size:
-    """Return the upright size of an image that `identify` opened, without decoding it."""
+    """Return the upright size of an image opened by `identify`, without decoding it."""
     width, height = _stored_size(image)
     return Size(height, width) if swaps_sides(read_header_orientation(image)) else Size(width, height)
 
@@ -87,7 +87,7 @@ def header_size(image: ImageFile.ImageFile) -> Size:
 def lift_tiff_limit(image: ImageFile.ImageFile) -> None:
     """Allow Pillow to decode a TIFF with more pixels than ``Image.MAX_IMAGE_PIXELS``.
 
-    Pillow's TIFF reader checks the limit when it allocates the pixels, so they are allocated here.
+    Pillow's TIFF reader checks the limit when it allocates the pixels, so this function allocates them first.
     """
     limit = Image.MAX_IMAGE_PIXELS
     if isinstance(image, TiffImagePlugin.TiffImageFile) and limit is not None:
@@ -115,7 +115,7 @@ def _first_match(file: IO[bytes], prefix: bytes) -> ImageFile.ImageFile | None:
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:
-    """Return width and height as stored; recent versions of Pillow return the upright size of a TIFF."""
+    """Return the stored width and height; recent versions of Pillow set a TIFF's ``size`` to the upright size."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return image.tag_v2[TiffImagePlugin.IMAGEWIDTH], image.tag_v2[TiffImagePlugin.IMAGELENGTH]
     return image.size

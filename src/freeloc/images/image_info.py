@@ -1,4 +1,4 @@
-"""Size and content hash of image files, without decoding them."""
+"""Read the size and content hash of image files without decoding them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class ImageInfo:
 
 
 def read_image_info(paths: Sequence[Path]) -> tuple[ImageInfo, ...]:
-    """Read size and content hash of images; each file is opened once.
+    """Read the sizes and content hashes of images, opening each file only once.
 
     Raises:
-        ImageError: a file cannot be read, or it is not an image.
+        ImageError: a file cannot be read or is not an image.
     """
     return tuple(prefetch(_read, paths))
 

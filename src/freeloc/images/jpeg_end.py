@@ -1,4 +1,4 @@
-"""Detection of truncated JPEG files without decoding them."""
+"""Detect truncated JPEG files without decoding them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 def has_end_marker(file: IO[bytes]) -> bool:
     """Return whether a JPEG file contains its end marker.
 
-    Pillow does not decode a JPEG that stops before its end marker, so a missing marker identifies a truncated
-    file, and every file that decodes passes. Anything may follow the marker: padding, a second image, a video.
+    Pillow cannot decode a JPEG that stops before its end marker. A missing marker therefore identifies a truncated
+    file, and every decodable file passes. Anything may follow the marker: padding, a second image, a video.
     """
     file.seek(-2, os.SEEK_END)
     if file.read(2) == _END_OF_IMAGE:
@@ -25,9 +25,9 @@ def has_end_marker(file: IO[bytes]) -> bool:
 
 
 def _first_scan(data: bytes) -> int:
-    """Return the position where the pixel data starts.
+    """Return the position at which the pixel data starts.
 
-    A thumbnail in the header has an end marker too, which must be ignored.
+    A thumbnail in the header has its own end marker, which must be ignored.
     """
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:

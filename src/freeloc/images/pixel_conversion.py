@@ -1,12 +1,12 @@
-"""Conversion of any pixel format to RGB with 8 bits per channel.
+"""Convert any pixel format to RGB with 8 bits per channel.
 
 * Transparent images are composited over white. Palette, gray and black-and-white images become RGB.
-* CMYK and YCCK become RGB by Pillow's plain formula, after Adobe's inverted JPEG values are inverted back.
-  Embedded color profiles are not applied, because the networks were trained without them.
-* 16-bit gray is scaled so that 65535 is white. Color with 16 bits per channel keeps the high byte.
+* CMYK and YCCK are converted with Pillow's simple formula, after the inverted values of Adobe JPEGs are inverted
+  back. Embedded color profiles are not applied, because the networks were trained without them.
+* 16-bit gray is scaled so that 65535 is white. For color with 16 bits per channel, only the high byte is kept.
 * For 32-bit integer and float gray, white is the smallest of 1 (float only), 255 (float only) and 65535 that no
-  value exceeds. If a value is larger than 65535 or negative, the image's range of values is mapped from black to
-  white. NaN becomes black.
+  value exceeds. If any value is negative or larger than 65535, the image's smallest value becomes black and its
+  largest becomes white. NaN becomes black.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _PHOTOMETRIC = TiffImagePlugin.PHOTOMETRIC_INTERPRETATION
 
 
 def image_to_rgb(image: Image.Image) -> Image.Image:
-    """Return a decoded image in mode RGB; the given one if it is RGB already."""
+    """Convert a decoded image to mode RGB; an image that is already RGB is returned unchanged."""
     if image.mode == "F" or image.mode.startswith("I"):
         values = _to_8_bit(np.asarray(image))
         if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0:
-            # Zero is white in this TIFF. Pillow inverts such images only if they have at most 8 bits.
+            # Zero means white in this TIFF. Pillow inverts such images only if they have at most 8 bits per pixel.
             values = 255 - values
         return Image.fromarray(values).convert("RGB")
     if image.has_transparency_data:
@@ -44,16 +44,16 @@ def image_to_rgb(image: Image.Image) -> Image.Image:
 
 
 def array_to_rgb(array: npt.NDArray[Any]) -> Uint8Array:
-    """Return an array as RGB.
+    """Convert an array to 8-bit RGB.
 
     Args:
-        array: (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of bool, uint8, uint16 or float.
+        array: (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA array of bool, uint8, uint16 or float.
 
     Returns:
-        (H, W, 3) uint8; the given array if it has this form already.
+        (H, W, 3) uint8; ``array`` itself if it already has this form.
 
     Raises:
-        ImageError: the array has another shape or dtype, no pixels, or too many.
+        ImageError: the array has an unsupported shape or dtype, no pixels, or too many pixels.
     """
     if array.ndim == 2:
         array = array[..., None]
@@ -73,7 +73,7 @@ def array_to_rgb(array: npt.NDArray[Any]) -> Uint8Array:
 
 
 def _to_8_bit(values: npt.NDArray[Any]) -> Uint8Array:
-    """Return gray or color values as 0 to 255, by the rules in the module's docstring."""
+    """Scale gray or color values to 0 to 255, by the rules in the module docstring."""
     if values.dtype == np.uint8:
         return values
     if values.dtype == np.bool_:
@@ -88,7 +88,7 @@ def _to_8_bit(values: npt.NDArray[Any]) -> Uint8Array:
         low, high = values.min(where=finite, initial=np.inf), values.max(where=finite, initial=-np.inf)
     else:
         high = next(white for white in whites if high <= white)
-    # Half the span: the span itself may overflow a float.
+    # Compute with half the span, because the full span may overflow a float.
     half_span = high / 2 - low / 2
     if not half_span > 0:
         return np.zeros(values.shape, np.uint8)

@@ -1,4 +1,4 @@
-"""Checks of image files before long work starts."""
+"""Check image files before a long-running job starts."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from freeloc.io.progress import track
 __all__ = ["check_header", "verify_images"]
 
 _PROGRESS_FROM = 500
-"""Progress is shown from this number of images."""
+"""Minimum number of images for which progress is shown."""
 
 _MAX_BYTES_IN_MEMORY = 64_000_000
-"""Files up to this size are read once, into memory; larger ones are read once to hash and once to decode."""
+"""Files up to this size are read once, into memory; larger files are read twice, to hash and to decode them."""
 
-# More threads would save little time, because part of the work holds the interpreter lock, and need more memory.
+# More threads would save little time, because part of the work holds the GIL, and would need more memory.
 _THREADS = min(4, os.cpu_count() or 1)
 
 
 def check_header(path: Path) -> Size:
-    """Check that a file has a valid image header, and that a JPEG is not truncated; no pixel is decoded.
+    """Check, without decoding pixels, that a file has a valid image header and, if it is a JPEG, is not truncated.
 
     Returns:
         The size of the upright image.
@@ -52,15 +52,15 @@ def check_header(path: Path) -> Size:
 def verify_images(paths: Sequence[Path], *, quiet: bool = False) -> Iterator[ImageInfo | ImageError]:
     """Decode images as cheaply as their formats allow, and hash their files.
 
-    An image fails this check exactly if `freeloc.images.decode.load_image` raises an error for it. JPEG files are
-    decoded at an eighth of their size, which reads all their data but computes few pixels.
+    An image fails this check if and only if `freeloc.images.decode.load_image` raises an error for it. JPEG files
+    are decoded at an eighth of their size, which reads all their data but computes few pixels.
 
     Args:
         paths: the images.
         quiet: whether to hide progress, which is otherwise shown for a few hundred images or more.
 
     Yields:
-        For each path in order, the verified image, or the error that reading it raised.
+        For each path, in order, the image's size and content hash, or the error raised while reading it.
     """
     outcomes = prefetch(_verify, paths, threads=_THREADS)
     return track(outcomes, "checking images", len(paths), quiet=quiet or len(paths) < _PROGRESS_FROM)

@@ -1,1 +1,1 @@
-"""Reading and writing files, standard folders, progress messages, and prefetching in threads."""
+"""Read and write files, locate standard folders, show progress, and prefetch in threads."""

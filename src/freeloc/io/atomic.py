@@ -23,9 +23,9 @@ def output_error(path: Path, reason: str | OSError) -> OutputError:
 
 
 def check_writable(path: Path) -> None:
-    """Check, before long work starts, that a file can be written to a path.
+    """Check, before a long-running job starts, that a file can be written to a path.
 
-    Nothing is written, so missing permissions or a full disk are not detected.
+    Nothing is written, so the check does not detect missing permissions or a full disk.
 
     Raises:
         OutputError: the path is a folder, a device or a pipe, or a parent folder is a file.
@@ -44,13 +44,13 @@ def check_writable(path: Path) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Provide a temporary path whose file replaces ``path`` when the block ends without an error.
+    """Yield a temporary path; its file replaces ``path`` when the ``with`` block ends without an error.
 
     Missing parent folders are created. If the block raises an error, the temporary file is deleted and the file at
     ``path`` remains unchanged. If ``path`` is a symbolic link, its target is replaced.
 
     Yields:
-        A path in the folder of ``path``, to which the block must write a file.
+        A path in the same folder as ``path``; the block must write a file to it.
 
     Raises:
         OutputError: the folder cannot be created or written to, or ``path`` is a folder, a device or a pipe.
@@ -59,7 +59,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     if os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises for names that are too long
         target = Path(os.path.realpath(path))
     check_writable(target)
-    # The file's name is not part of the temporary name, because it may already have the maximum length.
+    # The temporary name does not include the file name, which may already have the maximum length.
     temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -81,5 +81,5 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text to a file atomically, as UTF-8 with unchanged line ends; see `atomic_path`."""
+    """Write text to a file atomically, as UTF-8 without changing line endings; see `atomic_path`."""
     write_bytes(path, text.encode())

@@ -11,10 +11,10 @@ _DIGITS = 32
 
 
 def hash_bytes(data: bytes) -> str:
-    """Return the first 32 hexadecimal digits of the SHA-256 hash of some bytes."""
+    """Return the first 32 hexadecimal digits of the SHA-256 hash of ``data``."""
     return hashlib.sha256(data).hexdigest()[:_DIGITS]
 
 
 def hash_file(file: IO[bytes]) -> str:
-    """Return the hash of the rest of a file, computed as in `hash_bytes` but reading in chunks."""
+    """Return the hash of the rest of a file; it equals that of `hash_bytes`, but the file is read in chunks."""
     return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]  # type: ignore[arg-type]

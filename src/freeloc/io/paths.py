@@ -1,4 +1,4 @@
-"""Checks of paths from lists of files, which raise no error for paths that the system does not allow."""
+"""Checks of paths read from lists of files; they raise no error for paths that the system does not allow."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ def is_broken_link(path: Path) -> bool:
 
 
 def existing_name(folder: Path, name: str) -> str:
-    r"""Return a file name from a list in the form that this system uses.
+    r"""Convert a file name from a list to the form that this system uses.
 
-    Lists written on Windows may contain ``dog\1.jpg``. On other systems, a backslash is part of the name, so it is
-    replaced by a slash only if that names an existing file and the unchanged name does not.
+    Lists written on Windows may contain ``dog\1.jpg``. On other systems, a backslash can be part of a name, so
+    backslashes are replaced with slashes only if the resulting file exists and the file with the original name
+    does not.
     """
     slashed = name.replace("\\", "/")
     return slashed if slashed != name and not is_file(folder / name) and is_file(folder / slashed) else name

@@ -1,4 +1,4 @@
-"""Concurrent processing of a stream of items, with ordered results and bounded memory."""
+"""Process a stream of items concurrently, with ordered results and bounded memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Result = TypeVar("Result")
 def prefetch(
     work: Callable[[Item], Result], items: Iterable[Item], *, threads: int = 2, depth: int | None = None
 ) -> Generator[Result, None, None]:
-    """Yield ``work(item)`` for every item, in order, computed in threads a few items ahead of the caller.
+    """Yield ``work(item)`` for every item, in order; threads compute the results a few items ahead of the caller.
 
-    An error that ``work`` raises for an item is raised when its result would be yielded.
+    If ``work`` raises an error for an item, the error is raised when that item's result would have been yielded.
 
     Args:
-        work: the function to call. It runs concurrently where it releases the interpreter lock, as file access and
-            image decoding do.
-        items: the items; each is requested shortly before its work starts.
+        work: the function to call. It runs concurrently while it releases the GIL, as file access and image
+            decoding do.
+        items: the items; each is requested shortly before it is processed.
         threads: number of threads.
-        depth: maximum number of results computed ahead; default: four per thread, which keeps all threads busy.
+        depth: maximum number of results computed ahead; defaults to four per thread, which keeps all threads busy.
     """
     depth = 4 * threads if depth is None else depth
     with ThreadPoolExecutor(threads, "prefetch") as pool:

@@ -1,6 +1,6 @@
-"""Progress and status messages on standard error, so that standard output contains only results.
+"""Print progress and status messages to standard error, so that standard output contains only results.
 
-A terminal shows a progress bar; elsewhere, such as in a log file, a plain line is printed at intervals.
+On a terminal, progress is shown as a bar; elsewhere, such as in a log file, a plain line is printed at intervals.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 def print_status(text: str) -> None:
-    """Print a status message on standard error, without interpreting markup in it."""
+    """Print a status message to standard error, without interpreting any markup in it."""
     Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(text, markup=False)
 
 
@@ -31,13 +31,13 @@ def pluralize(count: int, noun: str) -> str:
 
 
 def track(items: Iterable[Item], description: str, total: int, *, quiet: bool = False) -> Iterator[Item]:
-    """Yield items and show the progress.
+    """Yield items and show progress.
 
     Args:
         items: the items.
-        description: what is being done, such as "extracting features".
+        description: the task in progress, such as "extracting features".
         total: number of items.
-        quiet: whether to show nothing.
+        quiet: whether to hide progress.
     """
     if quiet:
         yield from items

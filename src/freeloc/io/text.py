@@ -1,4 +1,4 @@
-"""Reading UTF-8 text files, with the line number of any error."""
+"""Read UTF-8 text files, and report the line number of any encoding error."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["is_encodable", "read_bytes", "read_text"]
 def is_encodable(text: str) -> bool:
     r"""Return whether UTF-8 can encode a string.
 
-    It cannot encode half of a surrogate pair, which JSON may contain as an escape (``"\ud800"``), or a file name
-    that is not UTF-8.
+    UTF-8 cannot encode half of a surrogate pair, which can come from a JSON escape (``"\ud800"``) or from a file
+    name that is not UTF-8.
     """
     try:
         text.encode()
@@ -38,11 +38,11 @@ def read_bytes(file: Path) -> bytes:
 
 
 def read_text(file: Path) -> str:
-    """Return the text of a UTF-8 file without its byte order mark; line ends are unchanged.
+    """Return the text of a UTF-8 file without its byte order mark, leaving line endings unchanged.
 
     Raises:
         DatasetError: the file cannot be read.
-        MalformedFileError: the file is not UTF-8; ``line`` is the line of the first invalid byte.
+        MalformedFileError: the file is not UTF-8; the error's ``line`` is that of the first invalid byte.
     """
     data = read_bytes(file)
     try:

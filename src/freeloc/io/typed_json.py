@@ -1,4 +1,4 @@
-"""JSON from files that may be damaged or malicious, checked against types and limits."""
+"""Decode JSON from files that may be damaged or malicious, and check it against types and limits."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Value = TypeVar("Value")
 
 
 def decode_json(text: str, *, max_bytes: int = _MAX_BYTES) -> Any:
-    """Decode a JSON text; NaN and infinities are errors, as in the JSON standard.
+    """Decode JSON text; NaN and infinities are rejected, as the JSON standard requires.
 
     Args:
         text: the text.
-        max_bytes: limit on the length of the text in UTF-8.
+        max_bytes: maximum length of the text when encoded as UTF-8.
 
     Raises:
-        ValueError: the text is not JSON, too long, or nested too deeply. The message is one line.
+        ValueError: the text is not valid JSON, is too long, or is nested too deeply. The message is a single line.
     """
     try:
         data = text.encode()
@@ -42,8 +42,8 @@ def decode_json(text: str, *, max_bytes: int = _MAX_BYTES) -> Any:
 def convert_json(values: Any, type_: type[Value]) -> Value:
     """Convert decoded JSON to a dataclass or a ``msgspec.Struct``, checking the type of every field.
 
-    Fields that the class does not have are ignored. Types may be annotated with ``msgspec.Meta``, which limits
-    values and lengths; a ``ValueError`` in ``__post_init__`` is reported like a wrong type.
+    Fields that the class does not have are ignored. Types may be annotated with ``msgspec.Meta`` to limit values
+    and lengths. A ``ValueError`` raised by ``__post_init__`` is reported in the same way as a wrong type.
 
     Args:
         values: decoded JSON, from `decode_json`.
@@ -63,7 +63,7 @@ def reject_unknown_fields(name: str, values: Any, type_: type[Any]) -> None:
 
     Args:
         name: name of the object, for the message.
-        values: decoded JSON; anything but an object is accepted, because `convert_json` rejects it.
+        values: decoded JSON; values that are not objects pass this check, because `convert_json` rejects them.
         type_: the dataclass.
 
     Raises:

@@ -1,1 +1,1 @@
-"""COCO instances files."""
+"""Read COCO instances files."""

@@ -1,4 +1,4 @@
-"""Records of a COCO instances file, read one at a time and stored without segmentations."""
+"""Read the records of a COCO instances file one at a time, and store them without segmentations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from freeloc.io.text import is_encodable, read_text
 __all__ = ["CocoFile", "CocoId", "CocoImage", "CocoObject", "corners_from_coco", "read_coco_file"]
 
 CocoId = int | str
-"""Id of an image or a category; the ids of an official COCO file are integers."""
+"""Id of an image or a category; official COCO files use integers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class CocoImage:
 
     Attributes:
         id: id of the image.
-        file_name: its file name.
-        line: line number in the file.
+        file_name: file name of the image.
+        line: line number of the record.
     """
 
     id: CocoId
@@ -40,8 +40,8 @@ class CocoObject:
 
     Attributes:
         name: name of the record in messages, such as "annotation 55".
-        line: line number in the file.
-        category: id of its category.
+        line: line number of the record.
+        category: id of the object's category.
         crowd: COCO's flag for a box around a group of objects.
         corners: the box, or None if boxes are not read.
         problem: what is wrong with the record; empty if it is valid.
@@ -60,13 +60,13 @@ class CocoFile:
     """Contents of a COCO file.
 
     Attributes:
-        file: the file.
+        file: path of the file.
         boxes: whether ``bbox`` fields are read.
-        images: the images in the order of the file.
+        images: the images, in the order of the file.
         objects: the annotations by image id, in the order of the file.
-        categories: names by category id.
-        bad_images: line and message of each image record without an id or a file name.
-        problems: line and message of each other record that cannot be used.
+        categories: category names by category id.
+        bad_images: line number and message for each image record that lacks an id or a file name.
+        problems: line number and message for every other record that cannot be used.
     """
 
     file: Path
@@ -119,14 +119,14 @@ class CocoFile:
 
 
 def read_coco_file(file: Path, *, boxes: bool = False) -> CocoFile:
-    """Read a COCO instances file; reading requires about twice the size of the file in memory.
+    """Read a COCO instances file, using about twice as much memory as the size of the file.
 
     Args:
         file: the JSON file.
-        boxes: whether to read ``bbox``.
+        boxes: whether to read ``bbox`` fields.
 
     Raises:
-        MalformedFileError: the file is not JSON, or lacks images, annotations or categories.
+        MalformedFileError: the file is not valid JSON, or lacks images, annotations or categories.
         DatasetError: the file cannot be read.
     """
     contents = CocoFile(file, boxes)
@@ -143,7 +143,7 @@ def read_coco_file(file: Path, *, boxes: bool = False) -> CocoFile:
 
 
 def corners_from_coco(x: float, y: float, width: float, height: float) -> Corners:
-    """Convert COCO's left, top, width and height to edges in image coordinates.
+    """Convert the left edge, top edge, width and height of a COCO box to edges in image coordinates.
 
     Example:
         >>> corners_from_coco(10, 20, 30, 40)
@@ -161,7 +161,7 @@ def _is_id(value: object) -> bool:
 
 
 def _parse_corners(bbox: object) -> Corners | None:
-    # COCO's own files contain a few boxes of width or height 0, so only negative values are wrong.
+    # The official COCO files contain a few boxes of width or height 0, so only negative sizes are errors.
     if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(_is_number, bbox)):
         return None
     try:

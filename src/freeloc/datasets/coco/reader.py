@@ -1,7 +1,7 @@
-"""COCO instances files.
+"""The dataset format for COCO instances files.
 
-A class is present in an image if it has an object there that is not a crowd, ignored if it has crowds only, and
-absent otherwise. Boxes are read only on request.
+A class is present in an image if the image contains an object of the class that is not a crowd, ignored if the
+image contains only crowds of the class, and absent otherwise. Boxes are read only on request.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ __all__ = ["CocoFormat", "CocoIds", "category_ids", "read_ids"]
 
 
 class CocoFormat(DatasetFormat):
-    """COCO instances files.
+    """Dataset format for COCO instances files.
 
-    The classes are all categories of the file in the order of their ids; `category_ids` returns the ids. Images
-    are searched for in ``images``, or else in ``<split>/``, ``images/<split>/`` and ``images/`` of the COCO folder
-    and next to the file. If the caller chooses a subset of the categories, objects of the others are left out.
+    The classes are all categories of the file, in the order of their ids; `category_ids` returns the ids. Images
+    are looked up in the folder given by the option ``images``. Without it, they are looked up in ``<split>/``,
+    ``images/<split>/`` and ``images/`` of the COCO folder, in the COCO folder itself, and next to the instances
+    file. If the caller chooses a subset of the categories, objects of the others are left out.
     """
 
     layout = "COCO: a file *.json, or a folder with annotations/instances_*.json"
 
     def detect(self, path: Path) -> bool:
-        """Return whether a path is a JSON file, or a folder with COCO instances files."""
+        """Return whether a path is a JSON file or a folder that contains COCO instances files."""
         return path.suffix.lower() == ".json" if path.is_file() else bool(_find_instances(path))
 
     def open(self, path: Path, options: OpenOptions) -> Dataset:
@@ -81,11 +82,11 @@ def category_ids(path: str | Path, split: str | None = None) -> Mapping[str, int
 
 @dataclass(frozen=True)
 class CocoIds:
-    """The ids of a COCO file, to which other files such as detection results refer.
+    """The ids in a COCO file, to which other files, such as detection results, refer.
 
     Attributes:
-        images: file name by image id, in the order of the file; for a repeated id, the first file name.
-        categories: category id by class name, in the order of the ids.
+        images: file names by image id, in the order of the file; for a repeated id, the first file name.
+        categories: category ids by class name, in the order of the ids.
     """
 
     images: Mapping[CocoId, str]
@@ -93,7 +94,7 @@ class CocoIds:
 
 
 def read_ids(path: Path, split: str | None = None) -> CocoIds:
-    """Read the ids of images and categories; for arguments and errors, see `category_ids`."""
+    """Read the image and category ids of a COCO file; for the arguments and errors, see `category_ids`."""
     contents = _read_file(_choose_file(path, split), boxes=False)
     images: dict[CocoId, str] = {}
     for image in contents.images:
@@ -102,7 +103,7 @@ def read_ids(path: Path, split: str | None = None) -> CocoIds:
 
 
 class _Categories:
-    """Ids of all categories, and labels of the chosen ones by id."""
+    """The ids of all categories, and the class indices of the chosen categories by id."""
 
     def __init__(self, contents: CocoFile, classes: tuple[str, ...]) -> None:
         chosen = {name: label for label, name in enumerate(classes)}
@@ -122,7 +123,7 @@ def _split_of(file: Path) -> str:
 
 
 def _is_split(file: Path, split: str) -> bool:
-    """Return whether a file contains a split; "val" also means ``instances_val2017.json``."""
+    """Return whether a file contains a split; "val" also matches ``instances_val2017.json``."""
     name = _split_of(file)
     return split in (name, name.rstrip("0123456789"))
 
@@ -169,7 +170,7 @@ def _ids_by_name(contents: CocoFile) -> dict[str, int]:
 
 
 def _check_classes(classes: Iterable[str], contents: CocoFile) -> None:
-    # A file that lacks a category does not annotate its objects, so images must not count as free of them.
+    # If the file lacks a category, its objects are not annotated, so the class must not count as absent.
     known = set(contents.categories.values())
     if unknown := ", ".join(repr(name) for name in classes if name not in known):
         raise DatasetError(
@@ -180,7 +181,7 @@ def _check_classes(classes: Iterable[str], contents: CocoFile) -> None:
 
 
 def _add_images(contents: CocoFile, builder: DatasetBuilder) -> dict[CocoId, SampleDraft]:
-    """Add the images and return them by id; for a repeated id, the first image."""
+    """Add the images, and return them by id; a repeated id keeps its first image."""
     file = contents.file
     folder = builder.options.images or _find_images_folder(
         file, [image.file_name for image in contents.images]
@@ -197,7 +198,7 @@ def _add_images(contents: CocoFile, builder: DatasetBuilder) -> dict[CocoId, Sam
 
 
 def _find_images_folder(file: Path, names: list[str]) -> Path:
-    """Return the first of the usual folders that contains any of the images, or else the first that exists."""
+    """Return the first usual folder that contains any of the images, or else the first one that exists."""
     root = file.parent.parent if file.parent.name == "annotations" else file.parent
     split = _split_of(file)
     usual = (root / split, root / "images" / split, root / "images", root, file.parent)
@@ -225,7 +226,7 @@ def _report_unlisted_images(
 def _apply_objects(
     sample: SampleDraft, objects: Iterable[CocoObject], categories: _Categories, builder: DatasetBuilder
 ) -> None:
-    """Convert the annotations of one image to labels and boxes, and add its problems."""
+    """Convert the annotations of one image to labels and boxes, and add any problems."""
     present: list[int] = []
     crowds: list[int] = []
     boxes: list[AnnotatedBox] = []

@@ -1,1 +1,1 @@
-"""Tag lists as CSV, JSONL or class folders."""
+"""Read tag lists: CSV files, JSONL files or class folders."""

@@ -1,4 +1,4 @@
-"""Tag lists as folders: one subfolder per class."""
+"""Read tag lists in the form of folders, with one subfolder per class."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _UNSUPPORTED = RowProblem("unreadable_image", "images of this type are not suppo
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Return the folders inside a folder, sorted, without hidden ones."""
+    """Return the subfolders of a folder in sorted order, without hidden ones."""
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def has_images(folder: Path) -> bool:
-    """Return whether a folder directly contains a file with the suffix of an image."""
+    """Return whether a folder directly contains a file with an image suffix."""
     return any(_has_suffix(path, SUFFIXES) and path.is_file() for path in folder.iterdir())
 
 
@@ -31,12 +31,12 @@ def read_class_folders(folder: Path, split: str | None = None) -> TagTable:
     """List the images of class folders.
 
     Images must be directly in their class folder; other files are ignored. Images of unsupported types and broken
-    links become rows with a problem. Files with equal names and contents in several class folders are one image
-    with several tags; its path is that of the first file.
+    links become rows with a problem. Files with the same name and contents in several class folders count as one
+    image with several tags; the image's path is that of the first file.
 
     Args:
         folder: the folder that contains the class folders.
-        split: the split of all images.
+        split: the split to which all images belong.
 
     Returns:
         One row per image, sorted by class and name.
@@ -75,7 +75,7 @@ def _has_suffix(path: Path, suffixes: Container[str]) -> bool:
 
 
 def _is_image(path: Path) -> bool:
-    """Return whether a file or link has the suffix of an image, supported or not."""
+    """Return whether a path is a file or a broken link with an image suffix, supported or not."""
     named = _has_suffix(path, SUFFIXES) or _has_suffix(path, UNSUPPORTED_SUFFIXES)
     return named and (is_file(path) or is_broken_link(path))
 
@@ -85,7 +85,7 @@ def _is_unsupported(path: Path) -> bool:
 
 
 def _group_equal_files(paths: list[Path]) -> list[list[Path]]:
-    """Return groups of files with equal contents; only files of equal size are read."""
+    """Group the files that have equal contents; only files of equal size are read."""
     if len(paths) == 1:
         return [paths]
     sizes: dict[int, list[Path]] = defaultdict(list)

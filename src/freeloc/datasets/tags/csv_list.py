@@ -1,4 +1,4 @@
-"""Tag lists as CSV, with a column of tags or, in the wide form, with one column per class."""
+"""Read CSV tag lists, which have either a column of tags or, in the wide form, one column per class."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _Cells = dict[str, str]
 
 
 def read_csv(source: TagSource) -> TagTable:
-    """Read a CSV tag list; the header shows whether cells are separated by comma, semicolon or tab.
+    """Read a CSV tag list; whether cells are separated by commas, semicolons or tabs is detected from the header.
 
-    In the wide form, 1 means present and an empty cell means unknown. 0 means absent, unless some cell of the file
-    is −1: then −1 means absent and 0 means unknown, as in VOC's class files. Columns of classes that are not
-    chosen are left out and may contain anything.
+    In the wide form, 1 means present and an empty cell means unknown. 0 means absent unless any cell of the file
+    is −1; in that case, −1 means absent and 0 means unknown, as in VOC's class files. Columns of classes that are
+    not chosen are left out and may contain anything.
 
     Args:
         source: the list.
@@ -34,7 +34,8 @@ def read_csv(source: TagSource) -> TagTable:
         All rows, including malformed ones, with their problems.
 
     Raises:
-        MalformedFileError: the whole file cannot be read: it is not UTF-8, or has no header or an open quote.
+        MalformedFileError: the file as a whole cannot be parsed: it is not UTF-8, has no valid header, or contains
+            an unclosed quote.
         DatasetError: the file cannot be read.
     """
     records = _read_records(read_text(source.file), source.file)
@@ -49,7 +50,7 @@ def read_csv(source: TagSource) -> TagTable:
 
 
 def _read_records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the first line and the cells of each record that is not empty."""
+    """Yield the first line number and the cells of each record that is not empty."""
     first = next(filter(str.strip, io.StringIO(text, newline=None)), "")
     delimiter = next((mark for mark in _DELIMITERS if _FILE in _split_header(first, mark)), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -88,7 +89,7 @@ def _check_header(header: list[str], file: Path, line: int) -> None:
 
 
 def _cells(header: list[str], record: list[str]) -> _Cells | str:
-    """Return the cells of a row by column, or a message that says what is wrong with the row."""
+    """Return the cells of a row by column name, or a message that says what is wrong with the row."""
     if len(record) != len(header):
         return f"the row has {len(record)} cells, but the header has {len(header)}"
     return dict(zip(header, map(str.strip, record), strict=True))
@@ -138,8 +139,9 @@ def _parse_wide_rows(
 def _absent_value(columns: tuple[str, ...], classes: tuple[str, ...], rows: list[_Cells]) -> int:
     """Return the value that marks absent classes.
 
-    Columns of classes that are not chosen are considered as well, so that leaving them out changes no other label.
-    Columns with other values, such as a temperature, are ignored.
+    Columns of classes that are not chosen are considered as well, so that leaving them out does not change the
+    labels of the chosen classes. A column that is not chosen and contains other values, such as temperatures, is
+    ignored.
     """
     for name in columns:
         texts = {cells[name].lower() for cells in rows}

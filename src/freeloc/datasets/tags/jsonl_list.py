@@ -1,4 +1,4 @@
-"""Tag lists as JSONL: one JSON object per line."""
+"""Read JSONL tag lists, which have one JSON object per line."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["read_jsonl"]
 def read_jsonl(source: TagSource) -> TagTable:
     """Read a JSONL tag list.
 
-    Each line is an object with ``file_name`` and ``tags``, and optionally ``unknown_tags`` and ``split``. Tags are
-    a list of strings, one per tag, or a single string as in a CSV cell.
+    Each line is an object with the fields ``file_name`` and ``tags`` and, optionally, ``unknown_tags`` and
+    ``split``. Tags are given as a list of strings, one per tag, or as a single string, as in a CSV cell.
 
     Args:
         source: the list.
@@ -34,7 +34,7 @@ def read_jsonl(source: TagSource) -> TagTable:
         MalformedFileError: the file is not UTF-8.
         DatasetError: the file cannot be read.
     """
-    # Only "\n" ends a line: a string may contain other line ends, such as U+2028.
+    # Only "\n" ends a line, because a string may contain other line separators, such as U+2028.
     lines = enumerate(read_text(source.file).split("\n"), start=1)
     return TagTable(
         source.file, tuple(_parse_row(source, line, text) for line, text in lines if text.strip())
@@ -47,7 +47,7 @@ def _parse_row(source: TagSource, line: int, text: str) -> TagRow:
     except json.JSONDecodeError as error:
         return source.malformed_row(line, f"malformed JSON: {error.msg} at column {error.colno}")
     except ValueError:
-        # Python does not convert integers of more than a few thousand digits.
+        # Python refuses to convert integers of more than a few thousand digits.
         return source.malformed_row(line, "malformed JSON: a number in it has too many digits")
     except RecursionError:
         return source.malformed_row(line, "malformed JSON: it is nested too deeply")

@@ -1,4 +1,8 @@
-"""Tag lists: a CSV or JSONL file, a folder with such a file (as on the Hugging Face Hub), or class folders."""
+"""The dataset format for tag lists.
+
+A tag list is a CSV or JSONL file, a folder with such a file (as on the Hugging Face Hub), or a folder of class
+folders.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +28,11 @@ _METADATA = ("metadata.csv", "metadata.jsonl")
 
 
 class TagListFormat(DatasetFormat):
-    """Tag lists: a CSV or JSONL file, a folder with such a file, or one folder of images per class.
+    """Dataset format for tag lists: a CSV or JSONL file, a folder with such a file, or one image folder per class.
 
-    The classes are those of the caller, or the class columns in their order, or the sorted tags of the whole list.
-    They do not depend on the split, so every split has the same classes in the same order. If the caller chooses a
-    subset of the class columns, the others are left out.
+    The classes are those chosen by the caller; by default, they are the class columns in their order, or else the
+    sorted tags of the whole list. They do not depend on the split, so every split has the same classes in the same
+    order. If the caller chooses a subset of the class columns, the others are left out.
     """
 
     layout = (
@@ -37,13 +41,13 @@ class TagListFormat(DatasetFormat):
     )
 
     def detect(self, path: Path) -> bool:
-        """Return whether a path is a tag list in one file, or a folder with such a file in its usual place."""
+        """Return whether a path is a tag list file, or a folder with such a file in its usual place."""
         if path.is_file():
             return path.suffix.lower() in _SUFFIXES
         return any(_metadata(folder) for folder in (path, *_split_folders(path)))
 
     def guess(self, path: Path) -> bool:
-        """Return whether a folder contains class folders with images; VOC and COCO have such folders as well."""
+        """Return whether a folder has subfolders with images, which VOC and COCO datasets may also have."""
         if not path.is_dir():
             return False
         parents = _split_folders(path) or [path]
@@ -62,7 +66,7 @@ class TagListFormat(DatasetFormat):
         name = f"{title} {options.split or ''}".strip()
         if all(table.columns is not None for table in tables):
             return builder.build(name, classes)
-        # A tag that is not among the classes is a problem, so choosing other classes alone does not help.
+        # A tag that is not among the classes is a problem, so it is not enough to choose other classes.
         return builder.build(
             name, classes, how_to_drop="remove it from the tag list, and from the chosen classes"
         )
@@ -73,13 +77,13 @@ def _metadata(folder: Path) -> list[Path]:
 
 
 def _split_folders(path: Path) -> list[Path]:
-    """Return the subfolders of a folder if all of them are splits, otherwise an empty list."""
+    """Return the subfolders of a folder if all of them are splits, or else an empty list."""
     folders = subfolders(path) if path.is_dir() else []
     return folders if all(folder.name in SPLIT_FOLDERS for folder in folders) else []
 
 
 def _read_tables(path: Path, builder: DatasetBuilder) -> list[TagTable]:
-    """Read every list at a path; a list that cannot be read is a fatal problem."""
+    """Read every list at a path; a list that cannot be parsed is a fatal problem."""
     lists: list[tuple[Path, str | None]] = [(path, None)]
     if path.is_dir() and not _metadata(path):
         lists = [(folder, folder.name) for folder in _split_folders(path)] or lists
@@ -122,7 +126,7 @@ def _class_list(tables: Iterable[TagTable]) -> tuple[str, ...]:
 
 
 def _check_columns(tables: Iterable[TagTable], classes: tuple[str, ...], builder: DatasetBuilder) -> None:
-    """Report classes without a column: they are unknown in every image and must not count as absent."""
+    """Report each class without a column, because its labels are unknown and must not count as absent."""
     for table in tables:
         if table.columns is None:
             continue
@@ -135,7 +139,7 @@ def _check_columns(tables: Iterable[TagTable], classes: tuple[str, ...], builder
 def _select_rows(
     tables: Iterable[TagTable], split: str | None, path: Path, builder: DatasetBuilder
 ) -> list[TagRow]:
-    """Return the rows of a split; a row that cannot be parsed may belong to any split, so it is included."""
+    """Return the rows of a split, including rows that cannot be parsed, because they may belong to any split."""
     rows = [row for table in tables for row in table.rows]
     if split is None:
         return rows

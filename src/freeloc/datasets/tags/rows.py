@@ -1,4 +1,4 @@
-"""Rows of a tag list in any format, and the parsing of tags."""
+"""Represent the rows of a tag list in any format, and parse tags."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 SPLIT_FOLDERS = ("train", "val", "test", "trainval", "valid", "validation", "dev")
-"""Folder names that always mean a split, never a class."""
+"""Folder names that always denote a split, never a class."""
 
 _SEPARATORS = re.compile(r"[,;|]")
 
@@ -50,10 +50,10 @@ class TagRow:
     """One image of a tag list.
 
     Attributes:
-        file: the list, or the image itself if folders are the list.
-        line: first line of the row, counted from 1; None if folders are the list.
-        image: the image, or None if the row does not name one.
-        split: the part of the list to which the image belongs, or None.
+        file: the file that contains the list, or the image file itself if the list consists of class folders.
+        line: first line of the row, counted from 1; None if the list consists of class folders.
+        image: the image file, or None if the row does not name one.
+        split: the split to which the image belongs, or None if it is not specified.
         tags: classes that are present.
         unknown: classes whose presence is unknown.
         problems: problems with the row.
@@ -73,10 +73,10 @@ class TagTable:
     """All rows of one list.
 
     Attributes:
-        file: the list, or the folder that contains the class folders.
-        rows: the rows in the order of the list.
-        columns: the classes of a list with one column per class, in the order of the columns; otherwise None.
-        class_names: classes known independently of the rows, such as empty class folders.
+        file: the file that contains the list, or the folder that contains the class folders.
+        rows: the rows, in the order of the list.
+        columns: for a list with one column per class, the classes in the order of the columns; otherwise None.
+        class_names: classes that are known independently of the rows, such as empty class folders.
         line: line number of the header, for lists that have one.
     """
 
@@ -89,11 +89,11 @@ class TagTable:
 
 @dataclass(frozen=True, slots=True)
 class TagSource:
-    """A list to read.
+    """A tag list to read.
 
     Attributes:
-        file: the list.
-        folder: the folder to which its file names are relative.
+        file: the file that contains the list.
+        folder: the folder to which the file names in the list are relative.
         split: the split of all rows that do not specify one.
         classes: the chosen classes, or None for all.
     """
@@ -104,7 +104,7 @@ class TagSource:
     classes: tuple[str, ...] | None = None
 
     def malformed_row(self, line: int, message: str) -> TagRow:
-        """Return a row that cannot be parsed."""
+        """Return a `TagRow` for a row that cannot be parsed."""
         return TagRow(self.file, line, None, self.split, problems=(RowProblem("malformed_row", message),))
 
     def row(
@@ -142,11 +142,11 @@ def split_tags(cell: str) -> tuple[str, ...]:
 
 
 def parse_tags(cell: str, column: str, problems: list[RowProblem]) -> tuple[str, ...]:
-    """Parse the tags of one cell: a bracketed list of strings (pandas, JSON), or text for `split_tags`.
+    """Parse the tags in one cell, either a bracketed list of strings (pandas, JSON) or text for `split_tags`.
 
     Args:
         cell: the text, without leading or trailing white space.
-        column: name of the column, for the message.
+        column: name of the column, for error messages.
         problems: list to which any problem with the cell is added.
 
     Example:
@@ -162,7 +162,10 @@ def parse_tags(cell: str, column: str, problems: list[RowProblem]) -> tuple[str,
 
 
 def check_tags(value: object, column: str, problems: list[RowProblem]) -> tuple[str, ...]:
-    """Return a list of strings as tags without surrounding white space; any other value is a problem."""
+    """Check that a value is a list of strings, and return them as tags without surrounding white space.
+
+    Any other value adds a problem.
+    """
     if not (isinstance(value, list) and all(isinstance(tag, str) and tag.strip() for tag in value)):
         problems.append(RowProblem("bad_value", f"{column} is {value!r}, not a list of strings"))
         return ()
@@ -186,7 +189,7 @@ def _parse_list(cell: str) -> object:
             value: object = ast.literal_eval(cell)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
-    # NumPy writes no commas, and Python would join the strings: ['dog' 'cat'] is 'dogcat'.
+    # NumPy prints arrays without commas, so Python would join the strings: ['dog' 'cat'] would become ['dogcat'].
     tokens = tokenize.generate_tokens(io.StringIO(cell).readline)
     strings = sum(token.type == tokenize.STRING for token in tokens)
     return value if isinstance(value, list) and strings == len(value) else None

@@ -1,1 +1,1 @@
-"""Pascal VOC devkits and results files."""
+"""Read Pascal VOC devkits and results files."""

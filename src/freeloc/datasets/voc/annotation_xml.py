@@ -1,4 +1,4 @@
-"""VOC annotation files: class names and difficult flags of objects, and, only on request, boxes."""
+"""Read VOC annotation files: the class names and difficult flags of objects and, only on request, boxes."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class VocObject:
     """One object of an annotation.
 
     Attributes:
-        name: its class name.
-        line: line number of the name, counted from 1.
+        name: class name of the object.
+        line: line number of the class name, counted from 1.
         difficult: VOC's flag for an object that is hard to recognize.
         corners: the box, or None if boxes are not read.
     """
@@ -57,7 +57,7 @@ class VocObject:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """Contents of an annotation file: the valid objects, and problems with all others."""
+    """Contents of an annotation file: the valid objects, and the problems with all other objects."""
 
     file: Path
     objects: tuple[VocObject, ...]
@@ -66,7 +66,7 @@ class Annotation:
 
 @dataclass(slots=True)
 class _Element:
-    """An object element: the text of each of its parts, with its line number."""
+    """An object element: the text and line number of each of its child elements."""
 
     line: int
     texts: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -75,15 +75,15 @@ class _Element:
 def read_annotation(file: Path, *, boxes: bool = False) -> Annotation:
     """Read one annotation file.
 
-    Without ``boxes`` nothing inside a ``bndbox`` element is read, so wrong, empty or missing boxes have no effect:
-    training from tags cannot depend on a box.
+    Without ``boxes``, nothing inside a ``bndbox`` element is read, so wrong, empty or missing boxes have no
+    effect. This guarantees that training from tags cannot depend on boxes.
 
     Args:
         file: the XML file.
         boxes: whether to read boxes as well.
 
     Returns:
-        Objects in the order of the file, and problems with their lines.
+        The objects in the order of the file, and the problems with their line numbers.
 
     Raises:
         MalformedFileError: the file is not well-formed XML, defines entities, or is not a VOC annotation.
@@ -123,7 +123,7 @@ def read_annotation(file: Path, *, boxes: bool = False) -> Annotation:
 
 
 def corners_from_voc(xmin: float, ymin: float, xmax: float, ymax: float) -> Corners:
-    """Convert VOC's pixel indices, counted from 1 with inclusive edges, to edges in image coordinates.
+    """Convert the pixel indices of a VOC box, counted from 1 with inclusive edges, to edges in image coordinates.
 
     Example:
         >>> corners_from_voc(1, 1, 500, 375)
@@ -150,7 +150,7 @@ class _AnnotationHandler(ContentHandler):
 
     @property
     def line(self) -> int:
-        """Line number of the parser's position."""
+        """The line number at which the parser currently is."""
         return (self._locator.getLineNumber() if self._locator else None) or 1
 
     def setDocumentLocator(self, locator: Locator) -> None:  # noqa: N802 - named by SAX
@@ -217,7 +217,7 @@ def _parse_corners(name: str, element: _Element) -> Corners | AnnotationProblem:
 
 
 def parse_number(text: str) -> float | None:
-    """Return a finite number, or None if the text is anything else."""
+    """Parse a finite number; return None if the text is anything else."""
     try:
         value = float(text)
     except ValueError:

@@ -1,8 +1,8 @@
-"""Pascal VOC devkits of any year, and datasets with the same layout.
+"""The dataset format for Pascal VOC devkits of any year and for datasets with the same layout.
 
-Labels come from tags alone: from the devkit's class files (``ImageSets/Main/dog_train.txt`` with −1, 0 and 1) if
-every class has one, otherwise from the names and difficult flags of the annotated objects. Boxes are read only
-on request.
+Labels come from tags alone. If every class has a class file in the devkit (such as
+``ImageSets/Main/dog_train.txt``, which contains −1, 0 and 1), the labels come from these files; otherwise, they
+come from the names and difficult flags of the annotated objects. Boxes are read only on request.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ _CLASS_FILE_VALUES = {"1": 1, "+1": 1, "0": 0, "-1": -1}
 
 
 class VocFormat(DatasetFormat):
-    """Pascal VOC devkits of any year, and datasets with the same layout.
+    """Dataset format for Pascal VOC devkits of any year and for datasets with the same layout.
 
-    The list is ``ImageSets/Main/<split>.txt``. Without a split, a devkit with one list opens that list, and a
-    devkit without lists opens all images, sorted.
+    The list is ``ImageSets/Main/<split>.txt``. If no split is given, a devkit's only list is read; for a devkit
+    without lists, all images are read in sorted order.
 
-    The classes are `VOC_CLASSES` if no other name occurs in the devkit, and also if all twenty of them occur; any
-    other name is then reported as a typo. Otherwise the classes are the sorted names of the whole ``Annotations``
-    folder. They do not depend on the split, so every split has the same classes in the same order. If the
-    caller chooses classes, objects of the other classes of the devkit and of VOC are left out; a typo is still
-    reported.
+    The classes are `VOC_CLASSES` if no other name occurs in the devkit, or if all twenty of them occur; in the
+    latter case, any other name is reported as a typo. Otherwise, the classes are the sorted names in the whole
+    ``Annotations`` folder. The classes do not depend on the split, so every split has the same classes in the
+    same order. If the caller chooses classes, objects of other classes of the devkit or of VOC are left out, but
+    typos are still reported.
     """
 
     layout = "VOC: folders JPEGImages with Annotations or ImageSets/Main, here or in one subfolder VOC20xx"
@@ -94,7 +94,7 @@ class VocFormat(DatasetFormat):
 
 
 def _is_devkit(folder: Path) -> bool:
-    # JPEGImages is required as well: on a file system that ignores case, COCO's `annotations` is Annotations.
+    # JPEGImages is required too: on a case-insensitive file system, COCO's "annotations" matches "Annotations".
     lists = (folder / "ImageSets" / "Main").is_dir()
     return lists or ((folder / "Annotations").is_dir() and (folder / "JPEGImages").is_dir())
 
@@ -119,7 +119,7 @@ def _find_only_devkit(path: Path) -> Path:
 
 
 def _choose_list(devkit: Path, split: str | None) -> tuple[str, Path | None]:
-    """Return the name and file of the split's list, or an empty name and None for all images."""
+    """Return the name and file of the split's list, or an empty name and None if there are no lists."""
     folder = devkit / "ImageSets" / "Main"
     files = sorted(folder.glob("*.txt"))
     lists = [file.stem for file in files if not _is_class_file(file)]
@@ -140,7 +140,7 @@ def _choose_list(devkit: Path, split: str | None) -> tuple[str, Path | None]:
 
 
 def _is_class_file(file: Path) -> bool:
-    """Return whether a file of ImageSets/Main contains −1, 0, 1 for one class instead of a list of images."""
+    """Return whether a file in ImageSets/Main contains −1, 0 and 1 for one class rather than a list of images."""
     if "_" not in file.stem:
         return False
     with file.open("rb") as text:
@@ -148,7 +148,7 @@ def _is_class_file(file: Path) -> bool:
 
 
 def _add_images(devkit: Path, list_file: Path | None, builder: DatasetBuilder) -> dict[str, SampleDraft]:
-    """Add the listed images and return them by file name without suffix; for a repeated name, the first image."""
+    """Add the listed images, and return them by name without suffix; a repeated name keeps its first image."""
     folder = builder.options.images or devkit / "JPEGImages"
     samples: dict[str, SampleDraft] = {}
     if list_file is None:
@@ -166,7 +166,7 @@ def _add_images(devkit: Path, list_file: Path | None, builder: DatasetBuilder) -
 
 
 def _read_lines(file: Path, builder: DatasetBuilder) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the words of each line that is not empty."""
+    """Yield the line number and the words of each line that is not empty."""
     try:
         text = read_text(file)
     except MalformedFileError as error:
@@ -177,7 +177,7 @@ def _read_lines(file: Path, builder: DatasetBuilder) -> Iterator[tuple[int, list
 
 
 def _find_image(folder: Path, image_id: str) -> Path:
-    """Return the image file with any supported suffix, or the path of the missing JPEG file."""
+    """Return the path of the image with any supported suffix, or with the suffix .jpg if there is no such file."""
     usual = folder / f"{image_id}.jpg"
     if is_file(usual):
         return usual
@@ -205,7 +205,7 @@ def _read_annotations(
 
 
 def _class_list(devkit: Path, annotations: Iterable[Annotation]) -> tuple[str, ...]:
-    """Return the classes of a devkit, given the annotations of one list."""
+    """Return the classes of a devkit, given the annotations of the images in one list."""
     voc = set(VOC_CLASSES)
     names = _class_names(annotations)
     if not voc <= names:
@@ -218,12 +218,12 @@ def _other_classes(
 ) -> Collection[str]:
     """Return the classes whose objects are left out because the caller chose ``classes``.
 
-    These are the other classes of the devkit and of VOC. In a devkit with classes beyond VOC's, any name may be a
-    class, so a typo cannot be distinguished from a class that is left out; the log lists such names.
+    These are the other classes of the devkit and of VOC. If a devkit has classes that are not in VOC, any name may
+    be a class, so a typo cannot be distinguished from a class that is left out; the log lists such names.
     """
     unknown = _class_names(annotations).difference(classes, VOC_CLASSES)
     if not unknown:
-        # The usual case, in which the whole folder of annotations need not be read.
+        # In this usual case, there is no need to read the whole folder of annotations.
         return VOC_CLASSES
     names = {*(tuple(_class_files(devkit, split, None)) or _class_list(devkit, annotations))}
     names |= _class_file_names(devkit, split)
@@ -242,7 +242,7 @@ def _names_in_folder(devkit: Path) -> Iterator[str]:
         try:
             annotation = read_annotation(file)
         except MalformedFileError:
-            # Reported if it belongs to the split; otherwise irrelevant to this dataset.
+            # If the file belongs to the split, it is reported elsewhere; otherwise, it does not matter here.
             continue
         yield from (item.name for item in annotation.objects)
 
@@ -254,7 +254,7 @@ def _apply_annotation(
     others: Collection[str],
     builder: DatasetBuilder,
 ) -> None:
-    """Convert the objects of one image to labels and boxes, and add its problems.
+    """Convert the objects of one image to labels and boxes, and add any problems.
 
     Objects of the classes in ``others`` are left out. A name in neither ``others`` nor ``classes`` is a problem.
     """
@@ -284,7 +284,7 @@ def _apply_annotation(
 
 
 def _class_files(devkit: Path, split: str, classes: tuple[str, ...] | None) -> dict[str, Path]:
-    """Return the class files of a split, one per class; empty if a class has none."""
+    """Return the class files of a split, one per class, or an empty dict if any class has none."""
     folder = devkit / "ImageSets" / "Main"
     if not split:
         return {}
@@ -313,7 +313,7 @@ def _read_class_files(
 def _read_class_file(
     file: Path, samples: Mapping[str, SampleDraft], builder: DatasetBuilder
 ) -> dict[str, int]:
-    """Return the labels of one class by image; rows of images outside the split are skipped."""
+    """Return the labels of one class by image id, skipping the rows of images outside the split."""
     column: dict[str, int] = {}
     lines: dict[str, int] = {}
     for line, (image_id, *values) in _read_lines(file, builder):

@@ -1,7 +1,7 @@
-"""Results files of the VOC devkit: one text file per class, one line per image or box.
+"""Read results files of the VOC devkit: one text file per class, with one line per image or box.
 
-``comp1_cls_val_dog.txt`` and ``comp2_…`` contain lines ``image_id score``. ``comp3_det_val_dog.txt`` and
-``comp4_…`` contain lines ``image_id score xmin ymin xmax ymax`` in pixels counted from 1, with inclusive edges.
+Each line of ``comp1_cls_val_dog.txt`` or ``comp2_…`` is ``image_id score``. Each line of ``comp3_det_val_dog.txt``
+or ``comp4_…`` is ``image_id score xmin ymin xmax ymax``, in pixels counted from 1, with inclusive edges.
 `freeloc.writers.voc_results` writes these files.
 """
 
@@ -33,19 +33,19 @@ __all__ = [
 ]
 
 ResultsTask = Literal["cls", "det"]
-"""Classification or detection, as abbreviated in file names."""
+"""Classification or detection, as abbreviated in the names of results files."""
 
 _EXAMPLES: dict[ResultsTask, str] = {"cls": "comp2_cls_val_dog.txt", "det": "comp3_det_val_dog.txt"}
 
 _ROUNDING = 1e-6
-"""Pixels by which a box may end before it starts, because of rounding errors in boxes without width or height."""
+"""Number of pixels by which a box may end before it starts, to allow for rounding errors in boxes of zero size."""
 
 
 class DetectionRow(NamedTuple):
     """One detection as stored in its file.
 
     Attributes:
-        file: the file.
+        file: the file that contains the detection.
         line: line number, counted from 1.
         image: id or name of the image.
         category: id or name of the class.
@@ -62,7 +62,7 @@ class DetectionRow(NamedTuple):
 
 
 def is_results_name(name: str, task: ResultsTask) -> bool:
-    """Return whether a file name is that of a results file."""
+    """Return whether a name is that of a results file for the task."""
     return re.fullmatch(rf"comp\d+_{task}_.+\.txt", name) is not None
 
 
@@ -70,12 +70,12 @@ def find_results_files(path: Path, task: ResultsTask, classes: Sequence[str]) ->
     """Return the files of one set of results, by class.
 
     Args:
-        path: the folder, or one of the files; the others are found by their names.
-        task: which files to find.
-        classes: the classes of the dataset. Files of VOC's other classes are ignored.
+        path: the folder, or one of the files, in which case the others are found by their names.
+        task: the task whose files to find.
+        classes: the classes of the dataset. Files for other VOC classes are ignored.
 
     Raises:
-        DatasetError: there is no such file, there are several sets, or a file is for an unknown class.
+        DatasetError: there are no such files, there are several sets, or a file is for an unknown class.
     """
     folder = path if path.is_dir() else path.parent
     sets: dict[str, dict[str, Path]] = defaultdict(dict)
@@ -111,16 +111,16 @@ def find_results_files(path: Path, task: ResultsTask, classes: Sequence[str]) ->
 
 
 def _class_of_file(file: Path, classes: Sequence[str]) -> str:
-    """Return the longest class name at the end of a file's name; empty if there is none."""
+    """Return the longest class name at the end of a file name, or an empty string if there is none."""
     return max((name for name in classes if file.name.endswith(f"_{name}.txt")), key=len, default="")
 
 
 def read_detection_rows(files: Mapping[str, Path], problems: ProblemList) -> Iterator[DetectionRow]:
-    """Yield every valid line of detection results, and add a problem for each of the others.
+    """Yield every valid line of detection results, and add a problem for every other line.
 
     Args:
-        files: file by class.
-        problems: list to which problems are added.
+        files: the results file of each class.
+        problems: the list to which problems are added.
     """
     for name, file in files.items():
         for line, words in _read_lines(file, problems):
@@ -142,14 +142,16 @@ def read_classification_results(path: Path, dataset: Dataset) -> Float64Array:
     """Read classification scores from results files.
 
     Args:
-        path: folder of the files, or one of them.
-        dataset: the images; lines refer to them by file name without suffix. Lines of other images are ignored.
+        path: the folder of the results files, or one of the files.
+        dataset: the dataset; lines refer to its images by file name without suffix. Lines for other images are
+            ignored.
 
     Returns:
         (N, K) float64 scores in the order of the dataset's images and classes.
 
     Raises:
-        DataProblems: a line is not an image and a score, or an image has no score or several in a class.
+        DataProblems: a line does not consist of an image and a score, or an image has no score or several scores
+            for a class.
         DatasetError: a class has no file, or the files cannot be found.
     """
     files = find_results_files(path, "cls", dataset.classes)
@@ -183,7 +185,7 @@ def _read_scores(file: Path, names: Sequence[str], problems: ProblemList) -> lis
 
 
 def _read_lines(file: Path, problems: ProblemList) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the words of each line that is not empty."""
+    """Yield the line number and the words of each line that is not empty."""
     try:
         text = read_text(file)
     except MalformedFileError as error:
