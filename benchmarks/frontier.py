@@ -236,10 +236,11 @@ def render(section: Section) -> Iterator[str]:
     """Yield the Markdown blocks of the section."""
     yield "## Accuracy against time"
     yield (
-        f"All sets of the test scales, and the presets with early exit: {len(section['points'])} choices in "
-        f"total, on {section['images']} images. The time of a set is the time of its scales, with all cores "
-        "working on separate images, plus the time that every image takes regardless of its scales. The "
-        "table lists the choices that no other choice beats in both time and location mAP, and the presets."
+        f"All sets of test scales and the presets with early exit, {len(section['points'])} choices in total, "
+        f"were measured on {section['images']} images. The time of a set is the sum of the times of its scales, "
+        "with all cores working on separate images, plus the time that every image takes regardless of its "
+        "scales. The table lists the presets, and the choices that no other choice beats in both time and "
+        "location mAP."
     )
     yield machine_table(section)
     yield f"![Location mAP against milliseconds per image]({_SVG})"

@@ -217,20 +217,20 @@ def render(section: Section) -> Iterator[str]:
     head = "trained" if model["trained"] else "untrained"
     yield "## Many images and large images"
     yield (
-        f"`freeloc predict` as a separate process, {section['rounds']} rounds: backbone "
+        f"`freeloc predict` ran as a separate process in {section['rounds']} rounds: backbone "
         f"`{model['backbone']}`, {model['classes']} classes ({head}), {model['precision']}, images of "
-        f"{section['data']}. Seconds are the time from the start of the process to its end. Memory is the "
-        "peak that the operating system reports, the highest of all rounds, in millions of bytes. A warm-up "
-        "before the first round stored the compiled graph in the cache."
+        f"{section['data']}. Seconds are measured from the start to the end of the process. Peak memory is the "
+        "highest value that the operating system reports in any round, in millions of bytes. A warm-up before "
+        "the first round stored the compiled graph in the cache."
     )
     rows = section["counts"]
     first, last = rows[0], rows[-1]
     yield "### Many images"
     yield (
-        f"The same {section['distinct_images']} images, repeated under different names, only at scale "
-        f"{section['scale']:g}: this shows whether speed and memory stay constant, not how fast freeloc is. "
-        f"The time per image excludes start-up, measured as a run over {_START_UP_IMAGES} images in the same "
-        "round."
+        f"The same {section['distinct_images']} images are repeated under different names and predicted at "
+        f"scale {section['scale']:g} only. This shows whether speed and memory stay constant, not how fast "
+        f"freeloc is. The time per image excludes the start-up time, which is measured by running on "
+        f"{_START_UP_IMAGES} images in the same round."
     )
     yield table(
         ("images", "images / s", "ms / image", "total seconds", "peak MB"),
@@ -248,13 +248,13 @@ def render(section: Section) -> Iterator[str]:
     if last is not first:
         yield (
             f"From {first['count']:,} to {last['count']:,} images, peak memory changes by "
-            f"{last['peak_mb'] - first['peak_mb']:+.0f} MB; the target is that it stays constant."
+            f"{last['peak_mb'] - first['peak_mb']:+.0f} MB; the target is constant memory."
         )
     width, height = section["large"]
     yield "### Single images"
     yield (
-        f"At the model's own scales ({scale_list(model['scales'])}). The large images have {width:,} × "
-        f"{height:,} pixels, {width * height / 1e6:.0f} megapixels."
+        f"Images are predicted at the model's own scales ({scale_list(model['scales'])}). The large images have "
+        f"{width:,} × {height:,} pixels, {width * height / 1e6:.0f} megapixels."
     )
     yield table(
         ("", "target", "seconds", "peak MB"),

@@ -285,7 +285,7 @@ def render(section: Section) -> Iterator[str]:
     yield (
         f"Seconds per epoch of {section['images']:,} images ({section['data']}, `{section['backbone']}`) on "
         f"a processor, extrapolated from {measured['steps']} mini-batches with {measured['images']} images "
-        "in total, equally many at every training scale. freeloc's forward pass ran in "
+        "in total, the same number at each training scale. freeloc's forward pass ran in "
         f"{section['precision']}."
     )
     rows = [
@@ -297,7 +297,7 @@ def render(section: Section) -> Iterator[str]:
         for name in (SQUARE, CANVASES, CACHED, FORWARD)
     ]
     yield table(("", "seconds per epoch", "speedup of freeloc"), rows)
-    yield f"A step takes {times_text(section['over_forward_pass'])} the time of the head's forward pass."
+    yield f"A training step takes {times_text(section['over_forward_pass'])} the time of the head's forward pass."
 
 
 def main(words: list[str] | None = None) -> None:

@@ -149,9 +149,9 @@ def render(section: Section) -> Iterator[str]:
     """Yield the Markdown blocks of the section."""
     yield "## Time by type of layer"
     yield (
-        f"Scale {section['scale']:g}, {section['images']} images one after the other, all cores on one "
-        "canvas, as measured by the runtime. *GFLOP/s* includes the percentage of the matrix peak measured "
-        "in the same run, if it was measured in the same precision."
+        f"Times at scale {section['scale']:g}, as reported by the runtime, for {section['images']} images one "
+        "after the other, with all cores working on one canvas. The column *GFLOP/s* also gives the percentage "
+        "of the peak of the matrix product in the same run, if that peak was measured in the same precision."
     )
     for precision, types in section["networks"].items():
         total = sum(row["ms"] for row in types.values())

@@ -123,15 +123,15 @@ def render(section: Section) -> Iterator[str]:
     """Yield the Markdown blocks of the section."""
     yield "## Training without a cache"
     yield (
-        f"{section['images']} images of {section['data']} on a processor, `{section['backbone']}`, "
+        f"{section['images']} images of {section['data']} on a processor: `{section['backbone']}`, "
         f"{section['network']}, one scale per mini-batch."
     )
     rows = [(name, spread_text(section["seconds"][name])) for name in (BACKBONE, EPOCH, CANVASES)]
     yield table(("", "seconds"), rows)
     yield (
         f"An epoch takes {times_text(section['over_backbone'])} the time of the backbone alone; the target "
-        "is at most 1.3×. The last step of the head does not overlap with the backbone, which matters most "
-        "with few images."
+        "is at most 1.3×. The last training step of the head cannot overlap with the backbone; with few images, "
+        "this accounts for a larger part of the time."
     )
 
 

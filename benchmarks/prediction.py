@@ -150,8 +150,8 @@ def _throughput(section: Section) -> Iterator[str]:
     yield "### Throughput: all scales, all classes"
     yield (
         f"From file to points, {section['images']} images per round, {section['rounds']} rounds. The plain "
-        "torch loop decodes, resizes, pads to squares and runs eager torch, one image after the other on all "
-        "cores."
+        "torch loop decodes images, resizes them, pads them to squares and runs eager torch, one image after "
+        "the other on all cores."
     )
     speedups = section["speedup"]
     rows = [
@@ -169,9 +169,9 @@ def _throughput(section: Section) -> Iterator[str]:
 def _peers(section: Section, accuracy: Section) -> Iterator[str]:
     yield "### Other packages for class activation maps"
     yield (
-        "The same backbone and head, from the decoded image to one point per class, one image at a time on "
-        "all cores; the other packages run at scale 1. *Documented*: the network as loaded, with gradients "
-        "for all weights. *Tuned*: no layer before the target layer requires gradients."
+        "All packages run the same backbone and head, from the decoded image to one point per class, one image "
+        "at a time on all cores; the other packages run at scale 1. *Documented* means the network as loaded, "
+        "with gradients for all weights. *Tuned* means that no layer before the target layer requires gradients."
     )
     for problem in section["problems"]:
         yield f"> {problem}"
@@ -189,8 +189,8 @@ def _peers(section: Section, accuracy: Section) -> Iterator[str]:
         yield f"Accuracy of the packages: skipped, {accuracy['skipped']}."
         return
     yield (
-        f"Accuracy of the points on {accuracy['images']} images: location mAP, with each package's points "
-        "ranked by its own scores."
+        f"Accuracy on {accuracy['images']} images; for location mAP, each package's points are ranked by its "
+        "own scores."
     )
     yield table(
         ("", "location mAP", "classification mAP"),
@@ -215,7 +215,7 @@ def _networks(section: Section) -> Iterator[str]:
     yield table(
         ("scale", "GFLOP, backbone body", "projection", "head", "ms, score maps", "percentage of peak"), rows
     )
-    yield "Score maps and backbone alone, in milliseconds:"
+    yield "The score maps compared with the backbone alone, in milliseconds:"
     ratios = ("maps_over_backbone", "maps_over_body", "maps512_over_body")
     yield table(
         ("scale", *NETWORKS.values(), "maps / backbone", "maps / body", "maps (512) / body"),
@@ -231,7 +231,7 @@ def _networks(section: Section) -> Iterator[str]:
 
 
 def _stages(section: Section) -> Iterator[str]:
-    yield f"Stages of predicting one image at all scales, one image at a time, {section['images']} images:"
+    yield f"Stages of prediction at all scales, one image at a time, measured on {section['images']} images:"
     columns = {"ms": section["ms_per_image"]}
     if "int8" in section:
         columns["ms, int8"] = section["int8"]
@@ -260,17 +260,21 @@ def _agreement(section: Section) -> Iterator[str]:
         yield f"Skipped: {section['skipped']}."
         return
     yield (
-        f"On {section['images']} images, with the same canvases, at all scales. Two points are within one "
-        "cell if they differ by at most a cell's side along each axis. In paper mode, a point is the center "
-        "of a cell, and that cell's scale counts. In fused mode, no single scale determines a point, so the "
-        "distance is compared with a cell of the finest scale and with a cell of scale 1. *Within 1% of the "
-        "maximum*: points at which the map of torch float32 is within 1% of its maximum also count. The "
-        f"largest difference of a score is {section['largest_score_difference']:g}."
+        f"Measured on {section['images']} images, with the same canvases, at all scales. Two points are within "
+        "one cell if they differ by at most a cell's side along each axis. In paper mode, a point is the center "
+        "of a cell, and the size of a cell at the scale of that cell is used. In fused mode, no single scale "
+        "determines a point, so the distance is compared with a cell of the finest scale and with a cell of "
+        "scale 1. In the row *within 1% of the maximum*, a point also counts if the map of torch float32 is "
+        "within 1% of its maximum there. The largest difference between two scores is "
+        f"{section['largest_score_difference']:g}."
     )
     yield from _agreement_tables(section)
     if "int8" in section:
         largest = section["int8"]["largest_score_difference"]
-        yield f"Agreement of the int8 network; its largest difference of a score is {largest:g}:"
+        yield (
+            "Agreement of the int8 network with torch float32; the largest difference between two scores is "
+            f"{largest:g}:"
+        )
         yield from _agreement_tables(section["int8"])
 
 
