@@ -1,4 +1,4 @@
-"""Image sizes, labels and annotated boxes as read by evaluation."""
+"""Image sizes, labels and annotated boxes used in evaluation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Annotations:
 
         Args:
             dataset: the images, with boxes.
-            sizes: N image sizes; None for those of the dataset.
+            sizes: N image sizes; None reads them from the dataset.
 
         Raises:
             DatasetError: an image has no boxes.
@@ -78,11 +78,11 @@ def ground_truth_of(samples: Iterable[Sample]) -> GroundTruth:
 
 
 def check_evaluable(dataset: Dataset, models: Mapping[str, tuple[str, ...]]) -> None:
-    """Check, before any long computation, that models can be evaluated on a dataset.
+    """Check that models can be evaluated on a dataset, before a long computation starts.
 
     Args:
         dataset: the images.
-        models: the classes of each model, by the model's name in tables.
+        models: the classes of each model, keyed by the name shown in tables.
 
     Raises:
         DatasetError: there are no images, an image has no boxes, or a model has different classes.

@@ -25,8 +25,9 @@ class CalibrationReport:
     """Calibration of a model's probabilities.
 
     Attributes:
-        name: name of the model in tables.
-        calibrated: True if the probabilities come from a calibration, False if from the paper's equation 2.
+        name: model name shown in tables.
+        calibrated: True if the probabilities come from a calibration, False if they come from the paper's
+            equation 2.
         result: calibration errors and Brier score.
         bins: the bins of the pooled error, for a reliability diagram.
     """
@@ -72,13 +73,13 @@ def calibration_report(
     """Measure the calibration of a model's probabilities.
 
     Args:
-        name: name of the model in tables.
+        name: model name shown in tables.
         probabilities: (N, K) from 0 to 1.
         labels: (N, K) values −1, 0 or +1.
-        options: the bins.
+        options: binning options.
         calibrated: whether the probabilities come from a calibration.
-        resamples: bootstrap resamples over images.
-        seed: seed of the resamples.
+        resamples: number of bootstrap resamples over images.
+        seed: seed of the resampling.
 
     Raises:
         ConfigurationError: the probability of a known pair is not between 0 and 1.

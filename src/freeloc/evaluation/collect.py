@@ -26,13 +26,14 @@ class Predictions:
     """Predictions of one model for N images, without maps.
 
     Attributes:
-        name: name of the model in tables.
+        name: model name shown in tables.
         sizes: N image sizes.
         scores: (N, K) float32 or float64 classification scores.
-        points: for each location mode, (N, K, 2) image pixels.
-        responses: for each location mode, (N, K) values of the map at the points.
+        points: (N, K, 2) points in image pixels, by location mode.
+        responses: (N, K) values of the map at the points, by location mode.
         probabilities: (N, K) probabilities that each class is present; None if the model has only scores.
-        calibrated: True if the probabilities come from a calibration, False if from the paper's equation 2.
+        calibrated: True if the probabilities come from a calibration, False if they come from the paper's
+            equation 2.
     """
 
     name: str
@@ -57,9 +58,10 @@ def collect(
     Args:
         localizer: the model.
         dataset: the images; labels and boxes are not read.
-        name: name of the model in tables.
-        visit: callback for every sample and its result in mode "fused", for example to draw it.
-        quiet: whether to hide the progress.
+        name: model name shown in tables.
+        visit: function called with every sample and its result in mode "fused", for example to draw an
+            overlay.
+        quiet: whether to hide progress.
 
     Raises:
         DatasetError: model and dataset have different classes, or there are no images.

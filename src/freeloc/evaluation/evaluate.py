@@ -25,9 +25,8 @@ class Row:
 
     Attributes:
         name: model and location mode.
-        measures: values and intervals of each class and of the mean, as fractions, by the keys of
-            `freeloc.evaluation.measures.MEASURES`; a detector's row also has the box measure of each IoU
-            threshold.
+        measures: values and intervals of each class and of the mean, as fractions, keyed like
+            `freeloc.evaluation.measures.MEASURES`; a detector's row also has box AP at each IoU threshold.
     """
 
     name: str
@@ -42,9 +41,9 @@ class Evaluation:
         dataset: name of the dataset.
         classes: the K class names.
         images: number of images.
-        positives: number of images with each class.
+        positives: number of images that contain each class.
         rows: the rows of the table.
-        options: how the rows were measured.
+        options: options of the metrics.
         calibration_reports: calibration of the probabilities of each model.
     """
 
@@ -57,7 +56,7 @@ class Evaluation:
     calibration_reports: tuple[CalibrationReport, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as plain JSON values, in percent; missing values are null."""
+        """Return everything as plain JSON values, in percent; undefined values are null."""
         return {
             "schema_version": 1,
             "dataset": self.dataset,
@@ -86,14 +85,15 @@ def evaluate(
 
     Each model has one row per location mode. Each detector has one row: the score of a class is that of its
     highest-scoring box, the point is the center of that box (paper, section 6, R-CNN), and box AP is computed from
-    all its boxes. Without a box, a class ranks last and has no point. The center baseline has the scores of the
-    first model or detector and points at the center of the image.
+    all its boxes. A class without a box in an image ranks last there and has no point. The center baseline
+    takes its scores from the first model or detector and places every point at the center of the image.
 
     Args:
         predictions: results of `freeloc.evaluation.collect.collect` for each model.
         dataset: the predicted images, with boxes.
         options: options of the metrics; None for the defaults.
-        detections: boxes of detectors, by the detector's name in tables; required if there are no predictions.
+        detections: boxes of each detector, keyed by the name shown in tables; required if there are no
+            predictions.
 
     Raises:
         ConfigurationError: there are neither predictions nor detections.

@@ -27,7 +27,7 @@ MEASURES = {
     "pointing": "pointing game, all",
     "pointing_difficult": "pointing game, difficult",
 }
-"""Titles in tables of the measures that every row has, by key."""
+"""Table titles of the measures that every row has, by key."""
 
 
 def box_measure(iou: float) -> str:
@@ -86,7 +86,7 @@ def detector_metrics(
 def intervals(
     metrics: Mapping[str, WeightedMetric], options: EvaluationOptions
 ) -> dict[str, BootstrapResult]:
-    """Compute the values and bootstrap intervals of metrics, by the keys of ``metrics``."""
+    """Compute the values and bootstrap intervals of metrics, keyed like ``metrics``."""
     return {
         key: bootstrap_intervals(metric, resamples=options.resamples, seed=options.seed)
         for key, metric in metrics.items()

@@ -17,12 +17,12 @@ class EvaluationOptions:
     """Options of the metrics; docs/metrics.md explains each default.
 
     Attributes:
-        flavour: how precision-recall curves are summarized as one number, in all average precisions; copied to
-            ``location``.
+        flavour: how a precision-recall curve is summarized as one number, for every average precision; copied
+            to ``location``.
         location: options of location AP.
         pointing: options of the pointing game.
-        resamples: bootstrap resamples over images.
-        seed: seed of the resamples.
+        resamples: number of bootstrap resamples over images.
+        seed: seed of the resampling.
         box_iou: IoU thresholds at which the boxes of detectors are evaluated.
         calibration: bins of the calibration error.
 

@@ -12,7 +12,7 @@ __all__ = ["interval_as_json", "measure_as_json", "percent"]
 
 
 def measure_as_json(result: BootstrapResult, classes: Sequence[str]) -> dict[str, Any]:
-    """Return the mean and the classes of a measure as plain JSON values in percent; NaN becomes null."""
+    """Return the mean and per-class values of a measure as plain JSON values in percent; NaN becomes null."""
     named = zip(classes, result.classes, strict=True)
     return {
         "mean": interval_as_json(result.mean),

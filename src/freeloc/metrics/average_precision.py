@@ -34,13 +34,13 @@ def ranked_average_precision(
     flavour: APFlavour = "area",
     weights: npt.ArrayLike | None = None,
 ) -> float:
-    """Compute the average precision of a ranking in which some positives may have been missed.
+    """Compute the average precision of a ranking that may miss some positives.
 
-    For a prediction that misses a present class, ``hits`` is False and the positive is counted in ``n_positives``:
-    it is both a false positive and a false negative (paper, section 6).
+    A prediction that misses a present class is both a false positive and a false negative (paper, section 6):
+    its entry in ``hits`` is False, and ``n_positives`` still counts the positive.
 
     Args:
-        scores: (n,) scores of the predictions, higher is more confident.
+        scores: (n,) scores of the predictions; higher means more confident.
         hits: (n,) bool, True for true positives.
         n_positives: number of positives (weighted), including missed ones.
         flavour: see `APFlavour`.
@@ -66,8 +66,8 @@ def average_precision(
     """Compute the average precision of one class's classification scores.
 
     Args:
-        scores: (N,) one score per image, higher is more confident.
-        labels: (N,) +1 present, −1 absent (not 0), 0 ignored.
+        scores: (N,) one score per image; higher means more confident.
+        labels: (N,) +1 present, −1 absent, 0 ignored (0 does not mean absent).
         flavour: see `APFlavour`.
         weights: (N,) finite and non-negative; None weights all images equally.
 
@@ -94,7 +94,7 @@ def classification_ranking(
     """Rank images by their classification scores.
 
     Args:
-        scores: (N, K), higher is more confident.
+        scores: (N, K); higher means more confident.
         labels: (N, K) +1 present, −1 absent, 0 ignored.
         flavour: see `APFlavour`.
 

@@ -1,10 +1,11 @@
 """Percentile bootstrap confidence intervals over images.
 
-Each resample draws N of N images with replacement, each image with all its classes. A resample is represented by
-an integer weight per image, so a metric sorts its scores only once, and only sums differ between resamples.
+Each resample draws N images with replacement from the N images; an image is always drawn with all its
+classes. A resample is represented by one integer weight per image, so a metric sorts its scores only once and
+recomputes only weighted sums for each resample.
 
-In a resample without positives of a class, that class has no value (NaN): the class's interval omits the resample,
-and the mean of the resample is over the other classes.
+A class that has no positives in a resample has no value there (NaN): its interval leaves that resample out,
+and the mean of the resample covers only the other classes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 _CHUNK = 2**19
-"""Maximum number of weights in memory (resamples times images): a few arrays of 4 MiB."""
+"""Maximum number of weights (resamples times images) held in memory at once: a few arrays of 4 MiB."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Interval:
 
     Attributes:
         estimate: the value on the original images.
-        low: lower end; NaN if no resample had a value.
-        high: upper end; NaN if no resample had a value.
+        low: lower end of the interval; NaN if no resample had a value.
+        high: upper end of the interval; NaN if no resample had a value.
     """
 
     estimate: float
@@ -52,7 +53,7 @@ class BootstrapResult:
     Attributes:
         classes: K intervals, one per class.
         mean: interval of the mean over classes.
-        level: fraction of the resamples inside an interval, such as 0.95.
+        level: fraction of the resamples that an interval contains, such as 0.95.
         resamples: number of resamples.
         seed: seed of the draws.
     """
@@ -66,7 +67,7 @@ class BootstrapResult:
 
 @dataclass(frozen=True)
 class PairedBootstrap(BootstrapResult):
-    """Bootstrap intervals of the difference between two metrics, first minus second, on the same draws.
+    """Bootstrap intervals of the difference between two metrics, first minus second, over the same draws.
 
     Attributes:
         first_better: fraction of the resamples in which the first metric has the higher mean; ties count half.
@@ -124,11 +125,12 @@ def bootstrap_intervals(
         metric: the metric, such as a `freeloc.metrics.ranking.Ranking` (classification or location average
             precision) or `freeloc.metrics.pointing_game.HitCounts` (pointing game).
         resamples: number of resamples.
-        level: fraction of the resamples inside an interval; the rest is split equally between both ends.
+        level: fraction of the resamples that an interval contains; the rest is split equally between the two
+            tails.
         seed: seed of the draws; equal seeds yield equal intervals.
 
     Raises:
-        ConfigurationError: no resamples, or a level outside (0, 1).
+        ConfigurationError: ``resamples`` is below 1, or ``level`` is outside (0, 1).
         DatasetError: there are no images.
     """
     _check(metric, resamples, level)
@@ -148,18 +150,18 @@ def paired_bootstrap(
 ) -> PairedBootstrap:
     """Compute intervals of the difference between two metrics on the same images, first minus second.
 
-    Both metrics use the same draws, so effects common to both cancel. The mean is over the classes that have a
-    value in both metrics.
+    Both metrics use the same draws, so effects common to both cancel. The mean covers only the classes that
+    have a value in both metrics.
 
     Args:
-        first: a metric of the images.
-        second: a metric of the same images in the same order, with the same classes.
+        first: a metric on N images.
+        second: a metric on the same images, in the same order and with the same classes.
         resamples: number of resamples.
-        level: fraction of the resamples inside an interval.
+        level: fraction of the resamples that an interval contains.
         seed: seed of the draws.
 
     Raises:
-        ConfigurationError: no resamples, or a level outside (0, 1).
+        ConfigurationError: ``resamples`` is below 1, or ``level`` is outside (0, 1).
         DatasetError: there are no images.
         ValueError: the metrics have different numbers of images or classes.
     """

@@ -1,7 +1,7 @@
 """Calibration of probabilities: among pairs with probability 0.7, is the class present in seven out of ten?
 
 A pair is an image and a class; pairs with label 0 are left out. Errors are averaged in two ways: *pooled* sorts
-the pairs of all classes into one set of bins, *per class* sorts each class into separate bins.
+the pairs of all classes into one set of bins; *per class* uses separate bins for each class.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class ReliabilityBins:
 
     @property
     def error(self) -> float:
-        """Expected calibration error: the mean over pairs of |frequency − probability| of their bin."""
+        """Expected calibration error: mean of |frequency − probability| over bins, weighted by their counts."""
         filled = self.counts > 0
         gaps = np.abs(self.frequency[filled] - self.probability[filled])
         return float(gaps @ self.counts[filled] / self.counts.sum()) if filled.any() else float("nan")
@@ -82,13 +82,13 @@ class ReliabilityBins:
 def _check_pairs(
     probabilities: npt.ArrayLike, labels: npt.ArrayLike
 ) -> tuple[Float64Array, BoolArray, BoolArray]:
-    """Return (N, K) arrays: the probabilities, whether classes are present, and whether pairs are known."""
+    """Validate the inputs; return (N, K) arrays of probabilities, presence flags and known-label flags."""
     probability, label = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
     if probability.shape != label.shape or probability.ndim != 2:
         raise ValueError(f"probabilities {probability.shape} and labels {label.shape} must both be (N, K)")
     check_labels(label)
     known = label != 0
-    if not ((probability[known] >= 0) & (probability[known] <= 1)).all():  # false for NaN too
+    if not ((probability[known] >= 0) & (probability[known] <= 1)).all():  # NaN fails this check too
         raise ConfigurationError(
             "a probability is not between 0 and 1: check the model that computed it, or convert raw scores to "
             "probabilities first",
@@ -104,11 +104,11 @@ def _divide(sums: Float64Array, counts: Float64Array) -> Float64Array:
 
 
 def _edges(probability: Float64Array, options: CalibrationOptions) -> Float64Array:
-    """Return ascending edges from 0 to 1; if many probabilities are equal, there are fewer bins than requested."""
+    """Return ascending bin edges from 0 to 1; ties can leave fewer bins than requested."""
     if options.binning == "width" or not len(probability):
         return np.linspace(0, 1, options.bins + 1)
     ordered = np.sort(probability)
-    # Each bin starts at its first member, so members with equal probabilities stay together.
+    # Each bin starts at its first member, so equal probabilities share a bin.
     inner = ordered[(len(ordered) * np.arange(1, options.bins)) // options.bins]
     inner = np.unique(inner[(inner > ordered[0]) & (inner < 1)])
     return np.concatenate(([0.0], inner, [1.0]))
@@ -127,7 +127,7 @@ def reliability_bins(
     Args:
         probabilities: (N, K) from 0 to 1.
         labels: (N, K) +1 present, −1 absent, 0 ignored. For a single class, pass (N, 1) arrays.
-        options: the bins; None: the defaults.
+        options: binning options; None for the defaults.
 
     Raises:
         ConfigurationError: the probability of a known pair is not between 0 and 1.
@@ -157,7 +157,7 @@ def calibration_error(
 
 @dataclass(frozen=True, eq=False)
 class CalibrationError(WeightedMetric):
-    """Expected calibration error of N images, as a weighted metric.
+    """Expected calibration error on N images, as a weighted metric.
 
     Every weighting uses the bins of the unweighted images; bins of equal mass would otherwise change from one
     resample to the next.
@@ -165,7 +165,7 @@ class CalibrationError(WeightedMetric):
     Attributes:
         probabilities: (N, K) from 0 to 1.
         labels: (N, K) +1 present, −1 absent, 0 ignored.
-        options: the bins.
+        options: binning options.
         pooled: whether to compute one value over the pairs of all classes, or one value per class.
 
     Raises:
@@ -207,7 +207,7 @@ class CalibrationError(WeightedMetric):
         self, probability: Float64Array, present: BoolArray, known: BoolArray, weight: Float64Array
     ) -> Float64Array:
         edges = _edges(probability[known], self.options)
-        # Contribution of each image to the gap of each bin; a weighting then only sums rows.
+        # How much each image adds to the gap of each bin; a weighting is then a weighted sum of rows.
         gaps = np.zeros((len(probability), len(edges) - 1))
         rows = np.nonzero(known)[0]
         np.add.at(gaps, (rows, _bin_of(probability[known], edges)), (present - probability)[known])
@@ -259,9 +259,9 @@ class CalibrationResult:
 
     Attributes:
         error: expected calibration error over all pairs, pooled.
-        per_class: calibration error of each class, in separate bins, and the mean over classes.
+        per_class: calibration error of each class, computed in its own bins, and the mean over classes.
         brier: Brier score over all pairs.
-        options: the bins.
+        options: binning options.
     """
 
     error: Interval
@@ -284,13 +284,13 @@ def measure_calibration(
     Args:
         probabilities: (N, K) from 0 to 1.
         labels: (N, K) +1 present, −1 absent, 0 ignored.
-        options: the bins; None: the defaults.
+        options: binning options; None for the defaults.
         resamples: number of resamples.
-        level: fraction of the resamples inside an interval.
+        level: fraction of the resamples that an interval contains.
         seed: seed of the draws.
 
     Raises:
-        ConfigurationError: the probability of a known pair is not between 0 and 1, or there are no resamples.
+        ConfigurationError: ``resamples`` is below 1, or the probability of a known pair is not between 0 and 1.
         DatasetError: there are no images.
         ValueError: shapes differ, or a label is not −1, 0 or +1.
     """

@@ -1,13 +1,13 @@
-"""Average precision of boxes by the rules of the VOC devkit, for detectors evaluated alongside points.
+"""Average precision of boxes under the VOC devkit's rules, for evaluating detectors alongside points.
 
-Each detection is matched with the annotated box of its class and image that it overlaps most (intersection over
-union). If the overlap reaches the threshold, the highest-scoring detection of an annotated box is a true positive
-and all others are false positives; detections below the threshold are false positives. Boxes flagged difficult or
-crowd are left out, along with the detections that match them.
+Each detection is matched to the annotated box of the same image and class that it overlaps most (intersection
+over union). Of the detections whose overlap with an annotated box reaches the threshold, the highest-scoring
+one is a true positive and the others are false positives. Detections below the threshold are false positives.
+Boxes flagged difficult or crowd are left out, along with the detections that match them.
 
-Boxes are edges in image coordinates (`freeloc.geometry.grid`). The devkit specifies the first and the last pixel,
-inclusive; dataset readers convert them to edges one pixel further apart, so that widths, heights, areas and
-overlaps equal the devkit's.
+Boxes are given by their edges in image coordinates (`freeloc.geometry.grid`). The devkit instead gives the
+first and last pixel, both inclusive; dataset readers convert these to edges one pixel farther apart, so that
+widths, heights, areas and overlaps equal the devkit's.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ __all__ = [
 ]
 
 BOX_IOU = (0.5, 0.3, 0.1)
-"""IoU thresholds at which boxes are evaluated: VOC's, and two that accept boxes around parts of an object."""
+"""IoU thresholds at which boxes are evaluated: VOC's 0.5, and two that also accept boxes around parts."""
 
 _CHUNK = 2**21
-"""Maximum number of weights in memory (resamples times detections): a few arrays of 16 MiB."""
+"""Maximum number of weights (resamples times detections) held in memory at once: a few arrays of 16 MiB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class _Matches:
 
     Attributes:
         target: (M,) index of the annotated box; −1 if the detection overlaps no box of its class.
-        overlap: (M,) float64 intersection over union with that box; 0 without one.
+        overlap: (M,) float64 intersection over union with that box; 0 if there is none.
     """
 
     target: IntpArray
@@ -78,7 +78,7 @@ class _Matches:
 
 
 def _paired_iou(first: Float64Array, second: Float64Array) -> Float64Array:
-    """Compute the intersection over union of two (P, 4) lists of boxes, pair by pair."""
+    """Compute the intersection over union of two (P, 4) arrays of boxes, pair by pair."""
     sides = np.minimum(first[:, 2:], second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
     intersection = np.where((sides > 0).all(axis=1), sides[:, 0] * sides[:, 1], 0.0)
     areas = [np.prod(box[:, 2:] - box[:, :2], axis=1) for box in (first, second)]
@@ -91,14 +91,14 @@ def _paired_iou(first: Float64Array, second: Float64Array) -> Float64Array:
 
 @dataclass(frozen=True, eq=False)
 class DetectionRanking(WeightedMetric):
-    """Boxes of a detector in N images, ranked for each of K classes. As a metric, the average precision.
+    """Boxes of a detector in N images, ranked for each of K classes; the metric is average precision.
 
     Attributes:
         detections: the M boxes.
         hits: (M,) bool, whether the box is a true positive.
         counted: (M,) bool, whether the box is part of the ranking; True for every hit.
-        positives: (N, K) int64 numbers of objects to detect.
-        iou: minimum overlap of a hit.
+        positives: (N, K) int64, number of objects to detect.
+        iou: minimum IoU of a hit.
         flavour: see `APFlavour`.
     """
 
@@ -121,7 +121,7 @@ class DetectionRanking(WeightedMetric):
 
     @cached_property
     def _rankings(self) -> tuple[tuple[IntpArray, Ranking], ...]:
-        """For each class, a ranking of boxes and missed objects, and the image of each of its rows."""
+        """For each class, the image of each row, and a ranking with one row per box and per missed object."""
         found = np.zeros_like(self.positives)
         np.add.at(found, (self.detections.image[self.hits], self.detections.label[self.hits]), 1)
         missed = self.positives - found
@@ -133,8 +133,8 @@ class DetectionRanking(WeightedMetric):
         positives = hits.copy()
         positives[len(members) :] = True
         # Missed objects have rows too, so that positives can be weighted. They rank below all boxes, where
-        # they affect no flavour of AP: scores are replaced with their ranks, counted from 0, which leaves −1
-        # for missed objects even if a score is −inf.
+        # they do not affect any flavour of AP. For this, scores are replaced with ranks counted from 0, and
+        # missed objects get −1, which is lowest even if a score is −inf.
         ranks = np.unique(self.detections.score[members], return_inverse=True)[1].astype(np.float64)
         scores = np.append(ranks, np.full(missed.sum(), -1.0))
         image = np.append(self.detections.image[members], np.repeat(np.arange(self.n_images), missed))
@@ -173,7 +173,7 @@ def check_iou(iou: float) -> None:
     """Check that an IoU threshold is in (0, 1].
 
     Raises:
-        ConfigurationError: it is not.
+        ConfigurationError: the threshold is out of range.
     """
     if not 0 < iou <= 1:
         raise ConfigurationError(
@@ -188,7 +188,7 @@ def detection_rankings(
     ious: Sequence[float] = BOX_IOU,
     flavour: APFlavour = "area",
 ) -> tuple[DetectionRanking, ...]:
-    """Match detections with annotated boxes and rank them, once per IoU threshold.
+    """Match detections to annotated boxes and rank them, separately for each IoU threshold.
 
     Args:
         detections: the boxes of the detector.
@@ -199,7 +199,7 @@ def detection_rankings(
 
     Raises:
         ConfigurationError: an IoU threshold is outside (0, 1], or the flavour is unknown.
-        ValueError: an image or class index is outside its range.
+        ValueError: an image or class index is out of range.
     """
     check_choice("flavour", flavour, APFlavour)
     for iou in ious:

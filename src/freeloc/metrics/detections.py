@@ -21,12 +21,12 @@ class Detections:
     Attributes:
         image: (M,) index of each box's image.
         label: (M,) class index.
-        score: (M,) float64, higher is more confident; infinities are allowed.
+        score: (M,) float64; higher means more confident; infinities are allowed.
         boxes: (M, 4) float64 ``x1, y1, x2, y2``, edges in image pixels, x1 ≤ x2 and y1 ≤ y2.
 
     Raises:
         ConfigurationError: a score is NaN.
-        ValueError: shapes differ, or a box ends before it starts or contains NaN.
+        ValueError: shapes differ, or a box has x1 > x2, y1 > y2 or NaN.
     """
 
     image: IntpArray
@@ -57,7 +57,7 @@ class Detections:
         score: npt.ArrayLike = (),
         boxes: npt.ArrayLike = (),
     ) -> Detections:
-        """Build detections from lists; empty without arguments."""
+        """Build detections from array-likes; without arguments, there are no boxes."""
         return cls(
             np.asarray(image, dtype=np.intp).reshape(-1),
             np.asarray(label, dtype=np.intp).reshape(-1),
@@ -80,7 +80,7 @@ class Detections:
         """Check that every image index is below ``n_images`` and every class index below ``n_classes``.
 
         Raises:
-            ValueError: an index is outside its range.
+            ValueError: an index is out of range.
         """
         for name, index, count in (("image", self.image, n_images), ("class", self.label, n_classes)):
             if ((index < 0) | (index >= count)).any():
@@ -96,16 +96,16 @@ def best_boxes(detections: Detections, n_images: int, n_classes: int) -> tuple[F
         n_classes: number of classes, K.
 
     Returns:
-        (N, K) float64 scores, −inf without a box, and (N, K, 2) float64 box centers, NaN without a box.
+        (N, K) float64 scores, −inf where there is no box, and (N, K, 2) float64 box centers, NaN where
+        there is no box.
 
     Raises:
-        ValueError: an index is outside its range.
+        ValueError: an index is out of range.
     """
     detections.check(n_images, n_classes)
     scores = np.full((n_images, n_classes), -np.inf)
     points = np.full((n_images, n_classes, 2), np.nan)
-    # The last value written to an entry remains, so boxes are written from worst to best, ties in reverse
-    # order.
+    # The last write to an entry wins, so boxes are written in order of increasing score, ties in reverse.
     order = np.argsort(-detections.score, kind="stable")[::-1]
     image, label = detections.image[order], detections.label[order]
     scores[image, label] = detections.score[order]

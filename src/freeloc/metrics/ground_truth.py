@@ -26,8 +26,8 @@ class GroundTruth:
         n_images: number of images, N, including those without boxes.
 
     Raises:
-        ValueError: shapes differ, an image index is outside its range, or a box ends before it starts or
-            contains NaN.
+        ValueError: shapes differ, an image index is out of range, or a box has x1 > x2, y1 > y2 or
+            NaN.
     """
 
     image: IntpArray
@@ -59,8 +59,8 @@ class GroundTruth:
         Args:
             boxes: (M, 4) ``x1, y1, x2, y2``.
             label: (M,) class indices.
-            difficult: (M,) flags; None: all False.
-            crowd: (M,) flags; None: all False.
+            difficult: (M,) flags; None means all False.
+            crowd: (M,) flags; None means all False.
         """
         labels = np.asarray(label, dtype=np.intp).reshape(-1)
         unflagged = np.zeros(len(labels), dtype=np.bool_)
@@ -97,7 +97,7 @@ class GroundTruth:
         """Check that every class index is below ``n_classes``.
 
         Raises:
-            ValueError: a class index is outside its range.
+            ValueError: a class index is out of range.
         """
         if ((self.label < 0) | (self.label >= n_classes)).any():
             raise ValueError(f"a box has a class index outside 0..{n_classes - 1}")

@@ -48,12 +48,12 @@ class LocationOptions:
         tolerance: how far outside a box a point may fall, in pixels; 18 in the paper.
         tolerance_frame: see `ToleranceFrame`.
         distance: see `BoxDistance`.
-        difficult: see `FlaggedBoxPolicy`; for boxes with VOC's difficult flag.
-        crowd: see `FlaggedBoxPolicy`; for COCO's crowd boxes, including those also flagged difficult.
+        difficult: policy for boxes with VOC's difficult flag; see `FlaggedBoxPolicy`.
+        crowd: policy for COCO's crowd boxes, including those also flagged difficult; see `FlaggedBoxPolicy`.
         flavour: see `APFlavour`.
 
     Raises:
-        ConfigurationError: a value is not one of its choices, or the tolerance is negative or not finite.
+        ConfigurationError: an option has an unknown value, or the tolerance is negative or not finite.
     """
 
     ranking: LocationRanking = "score"
@@ -87,8 +87,9 @@ def location_outcomes(
 ) -> Outcomes:
     """Determine for each predicted point whether it falls on an object of its class.
 
-    Presence depends on the labels alone, location on the boxes alone: a pair with label +1 and no box is a miss.
-    A NaN point means "no location predicted" and never hits. Boundaries are inclusive.
+    Labels alone determine presence, and boxes alone determine location: a pair with label +1 but no box is a
+    miss. A NaN point means "no location predicted" and never hits. A distance equal to the tolerance counts
+    as a hit.
 
     Args:
         points: (N, K, 2) x and y in image pixels, one point per image and class.
@@ -129,11 +130,11 @@ def _labels(labels: npt.ArrayLike, shape: tuple[int, int]) -> npt.NDArray[np.int
 
 
 def location_ranking(outcomes: Outcomes, scores: npt.ArrayLike, flavour: APFlavour = "area") -> Ranking:
-    """Rank the images whose outcomes are known.
+    """Rank the images of every class, leaving out ignored pairs.
 
     Args:
         outcomes: (N, K) `Outcome` values.
-        scores: (N, K) scores or responses, higher is more confident.
+        scores: (N, K) scores or responses; higher means more confident.
         flavour: see `APFlavour`.
 
     Raises:
@@ -216,7 +217,7 @@ def location_ap(
 
 
 class LocationAccumulator:
-    """Location average precision of images that are added one at a time.
+    """Computes location average precision from images added one at a time.
 
     Only the outcome and the score of each pair are stored. The result of `compute` is identical to that of
     `location_ap` for all images together.
@@ -243,12 +244,12 @@ class LocationAccumulator:
 
         Raises:
             ConfigurationError: the responses are required but missing, or the score of a counted pair is NaN.
-            ValueError: shapes differ, possibly from those of earlier images.
+            ValueError: shapes differ, or do not match those of earlier images.
         """
         point, label = np.asarray(points, dtype=np.float64)[None], np.asarray(labels)[None]
         outcomes = location_outcomes(point, [size], ground_truth, label, self.options)
         ranked = _ranking_scores(scores, responses, self.options)
-        # Computed only for its checks, so that a NaN is reported with the image that contains it.
+        # Called only to check the scores, so that a NaN raises an error when its image is added.
         location_ranking(outcomes, ranked[None])
         if self._outcomes and self._outcomes[0].shape != outcomes[0].shape:
             raise ValueError(f"an image has {outcomes.shape[1]} classes, not {len(self._outcomes[0])}")

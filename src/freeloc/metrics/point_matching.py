@@ -1,4 +1,4 @@
-"""Matching of predicted points with annotated boxes: a hit, a miss, or neither.
+"""Matching of predicted points to annotated boxes: each point is a hit, a miss or neither.
 
 Shared by location AP and the pointing game.
 """
@@ -32,20 +32,21 @@ class Outcome(IntEnum):
     """How the prediction for a pair of image and class is counted."""
 
     ABSENT = 0
-    """The class is absent: a false positive at its score."""
+    """The class is absent: the prediction is a false positive."""
     HIT = 1
-    """The class is present and the point is on it: a true positive."""
+    """The class is present and the point falls on it: a true positive."""
     MISS = 2
-    """The class is present and the point is elsewhere: a false positive and a false negative."""
+    """The class is present but the point falls elsewhere: a false positive and a false negative."""
     IGNORED = 3
-    """The pair is left out."""
+    """The pair is left out of the metric."""
 
 
 def check_points(points: npt.ArrayLike, sizes: Sequence[Size], ground_truth: GroundTruth) -> Float64Array:
     """Convert points to an (N, K, 2) float64 array.
 
     Raises:
-        ValueError: points, sizes and ground truth are not of the same N images.
+        ValueError: the points are not (N, K, 2), or points, sizes and ground truth differ in their number of
+            images.
     """
     array = np.asarray(points, dtype=np.float64)
     if array.ndim != 3 or array.shape[2] != 2 or not len(array) == len(sizes) == ground_truth.n_images:
@@ -57,7 +58,7 @@ def check_points(points: npt.ArrayLike, sizes: Sequence[Size], ground_truth: Gro
 
 
 def box_distance(points: Float64Array, boxes: Float64Array, distance: BoxDistance) -> Float64Array:
-    """Compute the distances in pixels of (M, 2) points to (M, 4) boxes.
+    """Compute the distances in pixels from (M, 2) points to (M, 4) boxes, pair by pair.
 
     Returns:
         (M,) float64; 0 inside a box and on its edge, NaN for NaN points.
@@ -76,12 +77,12 @@ def match_points(
 ) -> Outcomes:
     """Classify every pair as HIT, IGNORED or MISS, based on the boxes that the points reach.
 
-    A point that reaches boxes under different policies counts as the best of them, in the order hit, ignore, miss.
+    If a point reaches boxes with different policies, the most favorable one applies: hit, ignore, then miss.
 
     Args:
         reached: (M,) bool, whether the point of the box's image and class reaches the box.
         ground_truth: the M boxes.
-        shape: N and K.
+        shape: (N, K).
         difficult: policy for difficult boxes.
         crowd: policy for crowd boxes, including those also flagged difficult.
 

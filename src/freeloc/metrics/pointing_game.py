@@ -50,14 +50,15 @@ class PointingOptions:
 
     Attributes:
         tolerance: radius of the disc, in pixels of the original image.
-        reach: what the disc must touch. TorchRay: "pixel".
-        difficult: how to count a point that reaches only boxes with VOC's difficult flag. TorchRay: "hit". Pairs
-            with only difficult boxes are never played.
-        crowd: how to count a point that reaches only COCO's crowd boxes, including those also flagged difficult.
-            TorchRay: "hit". Unless it is "hit", pairs with only crowd (or difficult) boxes are not played.
+        reach: what the disc must touch; TorchRay uses "pixel".
+        difficult: how to count a point that reaches only boxes with VOC's difficult flag; TorchRay uses
+            "hit". Pairs with only difficult boxes are never played.
+        crowd: how to count a point that reaches only COCO's crowd boxes, including those also flagged
+            difficult; TorchRay uses "hit". With any other policy, pairs with only crowd (or difficult) boxes
+            are not played.
 
     Raises:
-        ConfigurationError: a value is not one of its choices, or the tolerance is negative or not finite.
+        ConfigurationError: an option has an unknown value, or the tolerance is negative or not finite.
     """
 
     tolerance: float = 15.0
@@ -78,7 +79,7 @@ class PointingOptions:
 
 @dataclass(frozen=True, eq=False)
 class HitCounts(WeightedMetric):
-    """Hits among the played pairs. As a metric, the accuracy.
+    """Hits among the played pairs; the metric is accuracy.
 
     Attributes:
         hits: (N, K) bool, whether the point is a hit; False for pairs that were not played.
@@ -145,8 +146,8 @@ class PointingResult:
 def union_area(boxes: npt.ArrayLike) -> float:
     """Compute the exact area of the union of (M, 4) boxes ``x1, y1, x2, y2``, in square pixels.
 
-    The edges of all boxes, extended to lines, divide the plane into rectangles, each entirely inside or outside
-    of any box.
+    The edges of all boxes, extended to lines, divide the plane into rectangles, each of which lies entirely
+    inside or entirely outside any given box.
     """
     box = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     xs, ys = np.unique(box[:, 0::2]), np.unique(box[:, 1::2])
@@ -158,11 +159,10 @@ def union_area(boxes: npt.ArrayLike) -> float:
 
 
 def _pixel_distance(points: Float64Array, boxes: Float64Array) -> Float64Array:
-    """Compute the straight-line distances of (M, 2) points to the nearest pixel center in (M, 4) boxes."""
+    """Compute the straight-line distances from (M, 2) points to the nearest pixel centers in (M, 4) boxes."""
     first = np.ceil(boxes[:, :2] - 0.5) + 0.5
     last = np.floor(boxes[:, 2:] - 0.5) + 0.5
-    # A box too thin to contain a pixel center is represented by the pixel that contains the center of the
-    # box.
+    # A box too thin to contain a pixel center is represented by the pixel at its center.
     middle = np.floor((boxes[:, :2] + boxes[:, 2:]) / 2) + 0.5
     first, last = np.where(last < first, middle, first), np.where(last < first, middle, last)
     nearest = np.clip(np.rint(points - 0.5) + 0.5, first, last)
@@ -209,14 +209,14 @@ def pointing_outcomes(
         points: (N, K, 2) x and y in image pixels; a NaN point never hits.
         sizes: N image sizes.
         ground_truth: the annotated boxes of the N images.
-        subset: "all": pairs with at least one box that is not difficult. "difficult": those pairs of "all" whose
-            class covers less than a quarter of the image (union of all its boxes, including difficult ones)
-            while another class of the image is in "all" too.
+        subset: "all": pairs with at least one box that is not difficult. "difficult": the pairs of "all"
+            whose class covers less than a quarter of the image (union of all its boxes, including difficult
+            ones), in images where at least one other class is in "all".
         options: options of the game; None for the defaults.
 
     Returns:
-        (N, K) int8 `freeloc.metrics.point_matching.Outcome` values: ABSENT without boxes, IGNORED if the pair is
-        not in the subset.
+        (N, K) int8 `freeloc.metrics.point_matching.Outcome` values: ABSENT if the pair has no boxes, IGNORED
+        if it is not in the subset.
 
     Raises:
         ConfigurationError: ``subset`` is unknown.
@@ -255,7 +255,7 @@ def pointing_game(
 
 
 class PointingAccumulator:
-    """The pointing game for images that are added one at a time; the result equals that of `pointing_game`."""
+    """Plays the pointing game on images added one at a time; the result equals that of `pointing_game`."""
 
     def __init__(self, subset: PointingSet = "all", options: PointingOptions | None = None) -> None:
         check_choice("subset", subset, PointingSet)
@@ -270,7 +270,7 @@ class PointingAccumulator:
             (K,) int8 `freeloc.metrics.point_matching.Outcome` values of this image.
 
         Raises:
-            ValueError: shapes differ, possibly from those of earlier images.
+            ValueError: shapes differ, or do not match those of earlier images.
         """
         point = np.asarray(points, dtype=np.float64)[None]
         outcomes: Outcomes = pointing_outcomes(point, [size], ground_truth, self.subset, self.options)[0]

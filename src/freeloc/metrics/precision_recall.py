@@ -1,8 +1,8 @@
 """Precision-recall curves and their average precision.
 
 **Ties.** Predictions with equal scores share one threshold and enter the ranking together, so the result does not
-depend on the order of images. scikit-learn groups ties in the same way; the VOC devkit breaks them by the order in
-which its sort leaves them. Without ties, all three agree.
+depend on the order of images. scikit-learn groups ties in the same way; the VOC devkit breaks them in
+whatever order its sort leaves them. Without ties, all three agree.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class PrecisionRecallCurve:
         precision: (T,) float64, fraction of the predictions at or above the threshold that are correct; 0 if all
             their weights are 0.
         recall: (T,) float64, fraction of the positives found at or above the threshold; NaN without positives.
-        envelope: (T,) float64, best precision at equal or higher recall, which "area" integrates.
+        envelope: (T,) float64, best precision at equal or higher recall; "area" integrates it.
         n_positives: number of positives (weighted), including missed ones.
     """
 
@@ -68,7 +68,7 @@ class Thresholds:
         """Sort (n,) scores and find groups of equal scores."""
         order = np.argsort(-scores, kind="stable")
         ranked = scores[order]
-        # NaN differs from every value, so the last group ends too; comparison keeps infinities tied.
+        # NaN differs from every value, so the last group ends too; comparing keeps equal infinities tied.
         return cls(order, np.flatnonzero(ranked != np.append(ranked[1:], np.nan)))
 
     def containing(self, hits: BoolArray) -> Thresholds:
@@ -95,8 +95,8 @@ class Thresholds:
         found = np.concatenate([np.zeros((1, *ranked.shape[1:])), np.cumsum(ranked[positions], axis=0)])
         correct = found[np.searchsorted(positions, self.ends, side="right")]
         total = np.cumsum(ranked, axis=0)[self.ends]
-        # Thresholds become the last, contiguous axis, so that sums over them do not depend on the number of
-        # weightings.
+        # The threshold axis becomes the last, contiguous one, so that sums over it do not depend on the
+        # number of weightings.
         return np.moveaxis(correct, 0, -1).copy("C"), np.moveaxis(total, 0, -1).copy("C")
 
 
@@ -114,8 +114,9 @@ def _envelope(precision: Float64Array) -> Float64Array:
 def _eleven_points(correct: Float64Array, precision: Float64Array, n_positives: Float64Array) -> Float64Array:
     sums = np.zeros(correct.shape[:-1])
     for level in range(11):
-        # Counts are compared instead of recalls, so that 3 of 10 positives reach a recall of 0.3, which is
-        # not a binary fraction. The tolerance is for fractional weights and has no effect on integer ones.
+        # Counts are compared instead of recalls, so that 3 of 10 positives reach a recall of 0.3, which
+        # binary floating point cannot represent exactly. The tolerance is for fractional weights and has no
+        # effect on integer ones.
         reached = 10 * correct >= level * n_positives[..., None] * _SLACK
         sums += np.max(np.where(reached, precision, 0.0), axis=-1, initial=0.0)
     return sums / 11
@@ -187,7 +188,7 @@ def check_labels(labels: npt.NDArray[np.generic]) -> None:
     """Check that labels are −1, 0 or +1.
 
     Raises:
-        ValueError: a label is something else.
+        ValueError: a label has another value.
     """
     if not np.isin(labels, (-1, 0, 1)).all():
         raise ValueError("labels must be -1 (absent), 0 (ignored) or +1 (present)")
@@ -243,7 +244,7 @@ def precision_recall_curve(
     """Compute the precision-recall curve of one class; equal scores share a threshold.
 
     Args:
-        scores: (n,) scores of the predictions, higher is more confident; infinities are allowed.
+        scores: (n,) scores of the predictions; higher means more confident; infinities are allowed.
         hits: (n,) bool, True where the prediction is correct.
         n_positives: number of positives (weighted), including those without a prediction. None uses the total
             weight of the hits, which means that no positive was missed.

@@ -25,10 +25,11 @@ __all__ = ["Ranking"]
 
 @dataclass(frozen=True, eq=False)
 class Ranking(WeightedMetric):
-    """N images ranked for each of K classes. As a metric, the average precision.
+    """N images ranked for each of K classes; the metric is average precision.
 
     Attributes:
-        scores: (N, K) float64, the values that rank the images; NaN only for pairs that are not counted.
+        scores: (N, K) float64, the values by which images are ranked; only pairs that are not counted may be
+            NaN.
         hits: (N, K) bool, whether the prediction is a true positive.
         positives: (N, K) bool, whether the pair is a positive; True for every hit.
         counted: (N, K) bool, whether the pair is part of the ranking; True for every positive.

@@ -1,7 +1,7 @@
-"""Rows of boxes.
+"""Box rows: the rows of the tables that evaluate boxes.
 
-Three rows have boxes. The boxes of the first come from a detector trained on boxes (row L of the paper's tables);
-the second ranks boxes of selective search by the scores inside them (paper, end of section 6); the third derives
+There are three. The first takes its boxes from a detector trained on boxes (row L of the paper's tables). The
+second ranks selective-search boxes by the scores inside them (paper, end of section 6). The third derives
 boxes from score maps alone.
 """
 
@@ -41,19 +41,19 @@ from freeloc.paper.study_folder import StudyFolder
 __all__ = ["BoxRows", "load_detections", "save_detections"]
 
 _NEGATIVE_IMAGES = 1000
-"""Number of training images whose proposals serve as negatives for the detector; positives come from all images.
-Negatives are plentiful, and computing proposals takes longer than the rest of training."""
+"""Number of training images whose proposals supply negatives for the detector; positives come from all
+images. Negatives are plentiful, and computing proposals takes longer than the rest of training."""
 
 
 @dataclass(frozen=True, eq=False)
 class BoxRows:
-    """Computation of the boxes of rows.
+    """Computes the boxes of box rows.
 
     Attributes:
         train_set: training images; only the detector reads their boxes.
         val_set: images in which to find boxes.
-        reader: reader of the maps of ``val_set``, at all scales of the rows.
-        train_features: function that computes the features of ``train_set`` at some scales.
+        reader: reader of the score maps of ``val_set``, at all scales that the rows use.
+        train_features: function that computes the features of ``train_set`` at given scales.
         folder: output folder of the study.
         settings: settings of the study.
     """
@@ -69,7 +69,7 @@ class BoxRows:
         """Load the cached boxes of a row; None if they are not cached.
 
         Args:
-            row: a row of boxes.
+            row: a box row.
             content: hash of the row's model; "" for the detector.
         """
         return load_detections(self.folder.row(row.key), self._cache_key(row, content))
@@ -115,7 +115,7 @@ class BoxRows:
         )
 
     def detect(self) -> Detections:
-        """Find the boxes of row L: linear SVMs over regions of the shared features, trained on boxes."""
+        """Find the boxes of row L with linear SVMs on region features, trained on annotated boxes."""
         options, quiet = RegionOptions(), self.settings.quiet
         regions = partial(
             RegionFeatures, self.reader.backbone, options=options, precision=self.settings.precision

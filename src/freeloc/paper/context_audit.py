@@ -37,10 +37,10 @@ class ClassAudit:
         classification: classification AP of the weakly supervised row, as a fraction.
         location: location AP of the weakly supervised row, as a fraction.
         center: location AP of the image center; NaN if it was not measured.
-        masked: location AP of a model trained with masked pooling, which uses boxes, as an upper bound for better
-            search; NaN if it was not measured.
+        masked: location AP of a model trained with masked pooling, which uses boxes: an upper bound on what a
+            better search for objects could reach; NaN if it was not measured.
         gap: classification AP minus location AP, with its interval.
-        from_scene: whether the class is recognized from its surroundings, according to the gap.
+        from_scene: whether the class is recognized from its surroundings, judging by the gap.
     """
 
     name: str
@@ -84,7 +84,7 @@ def audit_classes(
         rows: measured rows by key, including "weak"; "centre" and "masked" are optional.
         classes: the K class names.
         positives: number of images with each class.
-        options: resamples and seed.
+        options: options with the number of resamples and the seed.
     """
     weak = rows["weak"]
     gaps = paired_bootstrap(

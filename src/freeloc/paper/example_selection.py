@@ -47,7 +47,7 @@ def box_examples(detections: Detections, dataset: Dataset, count: int, *, correc
     """
     shape = (len(dataset), len(dataset.classes))
     best = np.full(shape, -1)
-    order = np.argsort(-detections.score, kind="stable")[::-1]  # the last value written to an entry remains
+    order = np.argsort(-detections.score, kind="stable")[::-1]  # the last write to an entry wins
     best[detections.image[order], detections.label[order]] = order
     scores, overlaps = np.full(shape, -np.inf), np.zeros(shape)
     ground_truth = ground_truth_of(dataset)

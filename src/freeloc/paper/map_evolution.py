@@ -1,9 +1,9 @@
 """Score maps during training: the paper's Figures 1 and 4.
 
 The images are chosen by a rule: those with the highest-scoring correct locations of the trained model, each of a
-different class. Along with the highest-scoring window of the class, the figure shows that of an absent class, the
-one with the highest score before training: training increases the score of the former and decreases that of the
-latter.
+different class. For each image, the figure shows the highest-scoring window of that class and the
+highest-scoring window of an absent class, namely the absent class with the highest score before training.
+Training raises the score of the first window and lowers the score of the second.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EVOLUTION_SCALE = 1.0
 """Scale of the maps."""
 
 _WINDOW = 224
-"""Side of a window in canvas pixels for backbones that do not specify one: the size of their training images."""
+"""Side of a window in canvas pixels for backbones that do not specify one: the side of their training images."""
 
 
 def snapshot_iterations(total: int) -> tuple[int, ...]:
@@ -45,10 +45,10 @@ def evolution_rows(
     """Compute the rows of the figure.
 
     Args:
-        snapshots: iterations and the models saved at them, in order.
+        snapshots: iterations in order, each with the file of the model saved at that iteration.
         pairs: image and class indices, one pair per row.
         dataset: the images.
-        reader: reader of the maps of all images, at `EVOLUTION_SCALE` among other scales.
+        reader: reader of the maps of all images; its scales must include `EVOLUTION_SCALE`.
     """
     chosen = reader.subset([image for image, _ in pairs])
     maps = [

@@ -27,14 +27,14 @@ RowReader = Callable[[int, Mapping[float, ScoreMap]], Any]
 
 @dataclass(frozen=True, eq=False)
 class MapReader:
-    """Computation of the score maps of trained models for N images.
+    """Computes the score maps of trained models for N images.
 
     Attributes:
         backbone: the backbone before training.
         features: features of the images at all scales that are read.
         sizes: N image sizes.
         precision: arithmetic of the heads.
-        quiet: whether to hide the progress.
+        quiet: whether to hide progress.
     """
 
     backbone: Backbone
@@ -63,7 +63,7 @@ class MapReader:
     def read(
         self, name: str, model: Model, scales: Collection[float], readers: Mapping[str, RowReader]
     ) -> dict[str, list[Any]]:
-        """Read the maps of a model once for all rows that use it.
+        """Compute the maps of a model once and pass them to the readers of all rows that use it.
 
         Args:
             name: name of the model for progress messages.
@@ -72,7 +72,7 @@ class MapReader:
             readers: one reader per row.
 
         Returns:
-            For each row, the results of its reader for the images.
+            For each row, the results of its reader, one per image.
         """
         results: dict[str, list[Any]] = {key: [] for key in readers}
         maps = track(self.maps(model, scales), f"reading {name}", len(self.sizes), quiet=self.quiet)

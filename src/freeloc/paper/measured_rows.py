@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 BOX_MEASURES = tuple(box_measure(iou) for iou in BOX_IOU)
-"""Additional measures of rows of boxes."""
+"""Additional measures of box rows."""
 
 COMPARED_MEASURES = ("classification", "location", *BOX_MEASURES)
 """Measures whose differences between rows are tested, if both rows have them."""
@@ -44,10 +44,10 @@ class MeasuredRow:
 
     Attributes:
         plan: the plan of the row.
-        metrics: the metrics by the keys of `freeloc.evaluation.measures.MEASURES`; rows of boxes also have
+        metrics: the metrics, keyed like `freeloc.evaluation.measures.MEASURES`; box rows also have
             `BOX_MEASURES`.
-        measures: values and intervals of the metrics as fractions, by the same keys.
-        differences: this row minus the row with which it is compared, for each of `COMPARED_MEASURES`; empty if it
+        measures: values and intervals of the metrics as fractions, with the same keys.
+        differences: this row minus the row it is compared with, for each of `COMPARED_MEASURES`; empty if it
             is not compared with any row.
     """
 
@@ -60,7 +60,7 @@ class MeasuredRow:
 def measure_points(
     plan: RowPlan, predictions: Predictions, annotations: Annotations, options: EvaluationOptions
 ) -> MeasuredRow:
-    """Measure a row of points, without differences.
+    """Measure a point row, without differences.
 
     Args:
         plan: the row.
@@ -76,7 +76,7 @@ def measure_points(
 def measure_boxes(
     plan: RowPlan, detections: Detections, annotations: Annotations, options: EvaluationOptions
 ) -> MeasuredRow:
-    """Measure a row of boxes, without differences.
+    """Measure a box row, without differences.
 
     Args:
         plan: the row.
@@ -89,7 +89,7 @@ def measure_boxes(
 
 
 def compare_rows(rows: Sequence[MeasuredRow], options: EvaluationOptions) -> tuple[MeasuredRow, ...]:
-    """Add to each row its differences from the row with which it is compared, if that row was measured."""
+    """Add to each row its differences from the row it is compared with, if that row was measured."""
     by_key = {row.plan.key: row for row in rows}
     compared = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""Rows of points, whose scores and locations are read from the score maps of a model."""
+"""Point rows, whose scores and locations are read from the score maps of a model."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def save_predictions(path: Path, predictions: Predictions, mode: LocationMode, c
 
 
 def load_predictions(path: Path, name: str, mode: LocationMode, cache_key: str) -> Predictions | None:
-    """Load predictions of `save_predictions`; None if the file is missing, damaged or has a different key."""
+    """Load the output of `save_predictions`; None if the file is missing, damaged or has a different key."""
     arrays = load_cached_arrays(path, cache_key)
     if arrays is None or arrays.keys() != {"sizes", "scores", "points", "responses"}:
         return None

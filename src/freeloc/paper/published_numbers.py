@@ -1,7 +1,7 @@
 """Published numbers with their sources, listed in tables alongside ours; tests do not depend on them.
 
-Only numbers that we could verify in their source are listed. Our copy of the paper's Tables 1 to 3 lacks cells;
-numbers that we could not check are left out.
+Only numbers that we could verify in their source are listed. Our copy of the paper's Tables 1 to 3 lacks some
+cells, and numbers that we could not check are left out.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Published:
     """One published number.
 
     Attributes:
-        row: key of the corresponding row; "" without one.
-        what: method and backbone, for tables.
+        row: key of the corresponding row; "" if there is none.
+        what: method and backbone, as shown in tables.
         measure: name of the measure.
         value: the number, in percent.
         source: where the number was published.
@@ -174,7 +174,7 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = {
     ),
     "coco2017": (_COCO,),
 }
-"""Published numbers by study. COCO 2017 contains the images of COCO 2014 in different splits."""
+"""Published numbers by study. COCO 2017 divides the images of COCO 2014 into different splits."""
 
 
 def published_for(study: str, row: str) -> dict[str, Published]:

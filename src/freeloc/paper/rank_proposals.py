@@ -58,8 +58,8 @@ def rank_proposals(
         best = np.argsort(-contrast, kind="stable")[:_MAX_CANDIDATES]
         best = best[contrast[best] > 0]
         kept = best[nms(corners[best], contrast[best], options.iou_threshold)][: options.max_boxes]
-        # Relative to the highest contrast, because how strongly a class stands out varies between images and
-        # is not specific to the box.
+        # Contrasts are divided by the highest one, because how strongly a class stands out varies between
+        # images and says nothing about a single box.
         scores = probability[label] * contrast[kept] / contrast.max(initial=1e-9)
         found.append((int(label), scores, corners[kept]))
     return detections_from_classes(found)

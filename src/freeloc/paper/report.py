@@ -33,7 +33,7 @@ _EXAMPLES = 10
 """Number of images in each figure of examples."""
 
 _SELECTION_RULE = (
-    "Selected by a rule, not manually: for each class, the image with the highest score of its kind."
+    "Selected by a rule, not by hand: for each class, the highest-scoring example of the kind shown."
 )
 
 
@@ -116,7 +116,7 @@ def _context(result: StudyResult) -> Section:
     text = (
         f"Recognized from the scene: {', '.join(names)}."
         if names
-        else "By this rule, no class is recognized from the scene."
+        else "No class is recognized from the scene."
     )
     rule = (
         "A class counts as recognized from the scene if its classification AP exceeds its location AP by more "
@@ -224,7 +224,8 @@ def _evolution(result: StudyResult, folder: StudyFolder) -> Section:
         "Score maps during training, with the highest-scoring windows of the class and of an absent class."
     )
     rule = (
-        "The images with the highest-scoring correct locations of the trained network, each of another class."
+        "The images with the highest-scoring correct locations of the trained network, each of a different "
+        "class."
     )
     figure = _saved(draw_map_evolution(result.evolution), folder.figures / "evolution", caption)
     return Section("Score maps during training", (rule,), figures=(figure,))

@@ -144,7 +144,7 @@ class Reproduction:
         )
 
     def _recipe(self, key: str) -> Recipe:
-        """Return the recipe of a model, with the epochs of the settings or as the dataset's size requires."""
+        """Return the recipe of a model, with the epochs of the settings or as many as the dataset requires."""
         recipe, epochs = MODELS[key], self._settings.epochs
         if epochs is not None:
             recipe = replace(recipe, epochs=epochs, min_steps=0)
@@ -205,7 +205,7 @@ class Reproduction:
     def _evolution(
         self, weak: Predictions, reader: MapReader, annotations: Annotations
     ) -> tuple[EvolutionRow, ...]:
-        """Compute maps of the weakly supervised model during training for its best correct locations."""
+        """Compute maps during training for the weakly supervised model's highest-scoring correct locations."""
         folder = self.folder.model("weak") / "snapshots"
         snapshots = [(int(file.stem.removeprefix("step-")), file) for file in sorted(folder.glob("step-*"))]
         outcomes = location_outcomes(

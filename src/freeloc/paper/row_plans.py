@@ -45,10 +45,10 @@ def paper_recipe(**changes: Any) -> Recipe:
     """Return the recipe of the paper's rows: section 4 of the paper, adapted to run faster.
 
     It differs from the recipe ``paper`` as follows. Canvases are padded to the backbone's stride and the padding
-    is masked, which yields the same windows with less computation. Three scales represent the range, so that
-    freeloc's own recipe shares their features. Each step uses a third of the cells, which halves the time. Small
-    datasets are trained for as many steps as with freeloc's own recipe. The paper does not state the learning
-    rate; with the one used here, half of the epochs suffice.
+    is masked, which yields the same windows with less computation. Three scales represent the paper's range,
+    the same as in freeloc's own recipe, so that both recipes share features. Each step uses a third of the
+    cells, which halves the time. Small datasets are trained for as many steps as with freeloc's own recipe.
+    The paper does not state the learning rate; with the one used here, half of the epochs suffice.
     """
     default = Recipe.named("default")
     recipe = replace(
@@ -92,14 +92,14 @@ class RowPlan:
     Attributes:
         key: name on the command line and in files.
         letter: letter of the row in the paper; "" if it has none.
-        title: name in tables.
+        title: name shown in tables.
         model: key in `MODELS` of the model whose maps are read; None for rows that do not use maps.
         scales: test scales.
         mode: how points are located.
         box_supervision: whether boxes were used in training.
-        against: key of the row with which it is compared.
+        against: key of the row that this row is compared with; None if it is not compared.
         group: table that contains the row.
-        box_method: how boxes are computed; None for rows of points.
+        box_method: how boxes are computed; None for point rows.
     """
 
     key: str
@@ -184,7 +184,7 @@ ROWS: Mapping[str, RowPlan] = {
 def select_rows(keys: Collection[str] | None) -> tuple[RowPlan, ...]:
     """Return rows by key, in the order of the tables; None for all rows.
 
-    The row "centre" requires the row "weak", whose scores it uses, so that row is added.
+    The row "centre" uses the scores of the row "weak", so selecting it also selects "weak".
 
     Raises:
         ConfigurationError: a key is unknown.

@@ -1,7 +1,7 @@
 """Object proposals by selective search, which the paper uses for object extents (section 6).
 
-The search is that of OpenCV's contrib modules. It uses no classes and is not trained, so the resulting boxes are
-still obtained from tags alone.
+The implementation is that of OpenCV's contrib modules. Selective search is not trained and knows no classes,
+so boxes chosen among its proposals still require no supervision other than tags.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ class ProposalOptions:
     Attributes:
         side: longest side of the searched image, in pixels. Doubling it quadruples the time and finds more small
             boxes; at 256 pixels, 88% of VOC's objects have a proposal with an IoU of at least 0.5.
-        strategy: OpenCV's name for the number of grouping strategies.
-        min_side: boxes with a side below this number of pixels of the searched image are left out.
+        strategy: OpenCV's name for the set of grouping strategies.
+        min_side: minimum side of a box, in pixels of the searched image; boxes with a shorter side are
+            left out.
     """
 
     side: int = 256
@@ -111,7 +112,7 @@ class ProposalCache:
 
     @classmethod
     def open(cls, root: Path | None = None, options: ProposalOptions | None = None) -> ProposalCache:
-        """Open the cache of proposals with some options.
+        """Open the cache of the proposals made with the given options.
 
         Args:
             root: parent folder of the caches; default: in the user's cache folder.
@@ -145,7 +146,7 @@ def propose_boxes(
         paths: the images.
         contents: content hash of each file.
         cache: cache of the proposals.
-        quiet: whether to hide the progress.
+        quiet: whether to hide progress.
 
     Raises:
         ImageError: an image cannot be read.

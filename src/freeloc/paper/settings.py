@@ -24,7 +24,7 @@ class ReproductionSettings:
         precision: arithmetic of the backbone and the heads.
         cache: folder of feature caches; None: the user's.
         resamples: bootstrap resamples of every interval and every comparison.
-        quiet: whether to hide the progress.
+        quiet: whether to hide progress.
     """
 
     backbone: str = DEFAULT_BACKBONE

@@ -20,7 +20,7 @@ class Study:
         train_split: default split for training.
         val_split: default split for evaluation.
         flavour: how precision-recall curves are summarized as one number.
-        devkit: folder of VOC result files below ``results``; None if the dataset has no such protocol.
+        devkit: subfolder of ``results`` for VOC results files; None if the dataset has no such protocol.
     """
 
     name: str

@@ -29,8 +29,8 @@ class StudyResult:
         rows: measured rows, in the order of the tables.
         audit: audits of the classes, largest gap between classification and location AP first; empty without the
             row "weak".
-        predictions: predictions of each row of points.
-        detections: detections of each row of boxes.
+        predictions: predictions of each point row.
+        detections: detections of each box row.
         evolution: score maps of the row "weak" during training for a few images; empty without that row.
     """
 

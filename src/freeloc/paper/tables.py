@@ -18,7 +18,7 @@ _GROUPS = {
     "ablation": "Scales in training and testing",
     "pooling": "Poolings, with freeloc's own recipe",
 }
-"""Captions of the tables of rows of points, by group."""
+"""Captions of the tables of point rows, by group."""
 
 _POINT_MEASURES = ("classification", "location", "pointing", "pointing_difficult")
 
@@ -34,7 +34,7 @@ _POINT_HEADER: tuple[str, ...] = (
 
 
 def summary_tables(result: StudyResult) -> tuple[Table, ...]:
-    """Tabulate means over classes with their 95% intervals, one table per group of rows of points."""
+    """Tabulate means over classes with their 95% intervals, one table per group of point rows."""
     tables = []
     for group, caption in _GROUPS.items():
         members = [row for row in result.rows if row.plan.group == group]
@@ -61,7 +61,7 @@ def _published_cell(result: StudyResult, row: MeasuredRow) -> str:
 
 
 def box_table(result: StudyResult) -> Table | None:
-    """Tabulate the average precision of all rows of boxes; None if there are none."""
+    """Tabulate the average precision of all box rows; None if there are none."""
     rows = []
     for row in result.rows:
         if not row.measures.keys() >= set(BOX_MEASURES):
@@ -107,7 +107,7 @@ def _difference_table(
 
 
 def class_table(result: StudyResult, measure: str, caption: str) -> Table:
-    """Tabulate one measure per class, for all rows of points, or for rows of boxes if it is a measure of boxes."""
+    """Tabulate one measure per class: for box rows if it is a box measure, for point rows otherwise."""
     box_measure = measure in BOX_MEASURES
     members = [
         row for row in result.rows if measure in row.measures and (box_measure or row.plan.group != "extents")

@@ -1,1 +1,1 @@
-"""Prediction of image files, with results written to a folder or to standard output."""
+"""Run a model on image files and write the results to a folder or to standard output."""

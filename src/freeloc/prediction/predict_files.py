@@ -1,4 +1,4 @@
-"""Prediction of image files, with results written to a folder or to standard output."""
+"""Run a model on image files and write the results to a folder or to standard output."""
 
 from __future__ import annotations
 
@@ -42,17 +42,18 @@ def predict_files(
     *,
     quiet: bool = False,
 ) -> int:
-    """Predict images and write the results to a folder, or to standard output.
+    """Run a model on images and write the results to a folder or to standard output.
 
     Each image is decoded once and written as soon as it is predicted, so memory use does not grow with the number
-    of images. A file that collects all images, such as ``predictions.jsonl``, appears only after the last one.
+    of images. A file with the results of all images, such as ``predictions.jsonl``, appears only after the
+    last one.
 
     Args:
         localizer: the model.
         paths: the images.
         out: the output folder; None writes to standard output.
         options: output formats and handling of unreadable images.
-        quiet: whether to hide the progress and the final summary.
+        quiet: whether to hide progress and the final summary.
 
     Returns:
         The number of images that could not be read; always 0 without ``skip_bad``.
@@ -82,7 +83,7 @@ def predict_files(
 def _predict(
     localizer: Localizer, paths: Sequence[Path], writers: Sequence[Writer], *, skip_bad: bool, quiet: bool
 ) -> list[ImageError]:
-    """Predict images, pass each result to all writers, and return the errors of unreadable images."""
+    """Run the model on images, pass each result to all writers, and return the errors of unreadable images."""
     names = dict(zip(paths, output_names(paths), strict=True))
     bad: list[ImageError] = []
     with ExitStack() as stack:

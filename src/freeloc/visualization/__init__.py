@@ -1,4 +1,4 @@
-"""Overlays, figures and reports for people."""
+"""Overlays, figures, tables and HTML reports."""
 
 from freeloc.visualization.evaluation_table import print_evaluation, render_evaluation
 from freeloc.visualization.image_files import save_image

@@ -1,4 +1,4 @@
-"""Choice of a font that contains all characters of a text, and shortening of text to a width."""
+"""Choose a font that contains all characters of a text, and shorten text to a width."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def fit_text(text: str, size: int, width: int) -> tuple[str, Font]:
 def _choose_font(text: str, size: int) -> tuple[str, Font]:
     """Return a font that contains all characters of a text: Pillow's default font, or a system font.
 
-    If no font does, accents are dropped, and every other missing character becomes its code point, such as U+72D7.
+    If no font contains them all, accents are dropped, and other non-ASCII characters become code points
+    (U+72D7).
     """
     default = _default_font(size)
     if not _lacks_characters(default, text):

@@ -39,7 +39,7 @@ class Table:
 
     @property
     def numeric_columns(self) -> tuple[bool, ...]:
-        """Whether each column is numeric; the first column contains names and is not."""
+        """Whether each column is numeric; the first column contains names and never is."""
         columns = [[row[column] for row in self.rows] for column in range(1, len(self.header))]
         return (False, *map(_is_numeric, columns))
 
@@ -135,6 +135,6 @@ _NUMBER: Final = re.compile(
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:
-    """Return whether cells contain only numbers (with optional sign, unit or interval) or dashes for none."""
+    """Return whether cells contain only numbers (with optional sign, unit or interval) or dashes (no value)."""
     cells = [cell.strip() for cell in cells]
     return any(re.search(r"\d", cell) for cell in cells) and all(_NUMBER.fullmatch(cell) for cell in cells)

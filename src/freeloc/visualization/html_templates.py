@@ -56,7 +56,7 @@ def _replace_invalid(value: Any) -> Any:
 
 
 def _link(text: str) -> Markup:
-    """Escape a text and turn web addresses in it into links."""
+    """Escape text and turn the web addresses in it into links."""
     text = _replace_invalid(text)
     parts, end = [], 0
     for match in _ADDRESS.finditer(text):

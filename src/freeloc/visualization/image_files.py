@@ -1,4 +1,4 @@
-"""Writing of overlays to image files."""
+"""Write overlays to image files."""
 
 from __future__ import annotations
 

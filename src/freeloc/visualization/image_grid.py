@@ -1,4 +1,4 @@
-"""Composition of images into a grid."""
+"""Arrange images in a grid."""
 
 from __future__ import annotations
 

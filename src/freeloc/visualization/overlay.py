@@ -30,7 +30,7 @@ _MIN_MAXIMUM: Final = 0.25
 """Maps with a lower maximum do not use the full range of colors, so that weak maps look weak."""
 
 _MAX_RAW_SCORE: Final = 3.0
-"""Raw maps are shifted down to this maximum, because the sigmoid of higher scores saturates at 1."""
+"""Raw maps are shifted down to this maximum, because the sigmoid saturates at higher scores."""
 
 
 def draw_overlay(
@@ -48,7 +48,7 @@ def draw_overlay(
 
     Args:
         image: the image that was localized, upright: (H, W, 3) uint8 RGB, or a Pillow image of mode RGB; it may be
-            reduced by 2, 4 or 8, as JPEG decoders do.
+            reduced by a factor of 2, 4 or 8, as JPEG decoders do.
         localization: scores, points and maps.
         classes: the classes to draw, in this order; default: the present classes, most probable first.
         threshold: probability from which a class is present; default: the model's threshold for each class.

@@ -20,7 +20,7 @@ PANEL_GAP: Final = 14
 """Pixels between panels, and around the overlay."""
 
 _MIN_PANEL_SIZE: Final = Size(150, 60)
-"""Minimum height of a panel; smaller panels have no space for a caption and a point."""
+"""Minimum size of a panel; smaller panels have no space for a caption and a point."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Style and colors of all matplotlib figures, and writing them to files.
+"""Style and colors of all matplotlib figures, and functions that write them to files.
 
 matplotlib is an optional dependency (extra ``reproduce``), imported only inside functions. Figures are created
 without ``pyplot``, so no global state is changed, and equal figures yield identical files.
@@ -182,7 +182,7 @@ def halo() -> list[Any]:
 
 def figure_bytes(figure: Figure, format_: FigureFormat) -> bytes:
     """Return the contents of a figure's file; equal figures yield equal bytes."""
-    # Without the date and the version of matplotlib.
+    # Omit the date and the matplotlib version, so that the bytes depend on the figure alone.
     metadata: dict[str, None] = {"Date": None, "Creator": None} if format_ == "svg" else {"Software": None}
     buffer = io.BytesIO()
     with figure_style():

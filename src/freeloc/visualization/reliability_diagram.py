@@ -38,8 +38,8 @@ def reliability_diagram(curves: Sequence[ReliabilityCurve], title: str = "") -> 
     """Draw observed frequency against mean probability, and below it the number of pairs per bin.
 
     On the diagonal, probabilities match observed frequencies; below it, they are too high. The number in the panel
-    is the expected calibration error. Counts have a logarithmic scale, because in most pairs the class is absent
-    and the probability near 0.
+    is the expected calibration error. The scale of the counts is logarithmic, because in most pairs the class
+    is absent and the probability is near 0.
 
     Args:
         curves: the curves, in drawing order; usually before and after calibration.
@@ -89,7 +89,7 @@ def _draw_curve(upper: Axes, lower: Axes, curve: ReliabilityCurve, line: int) ->
 
 
 def _scale_counts(lower: Axes, max_count: float) -> None:
-    """Label about three powers of ten up to the largest count, as plain numbers: math text is not parsed."""
+    """Label about three powers of ten up to the largest count as plain numbers, because math text is off."""
     powers = [10.0**power for power in range(max(1, math.ceil(math.log10(max(max_count, 1)))) + 1)]
     lower.set_ylim(0.5, 2 * powers[-1])
     shown = powers[:: max(1, len(powers) // 3)]

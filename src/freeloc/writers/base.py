@@ -26,7 +26,7 @@ class WriterOptions:
             class.
         peaks: maximum number of peaks per class; 0 writes none.
         boxes: maximum number of boxes per class; 0 writes none.
-        map_size: resolution of written maps.
+        map_size: resolution of the maps that are written.
     """
 
     threshold: float | None = None
@@ -47,20 +47,20 @@ class WriterOptions:
 
 
 class Writer(ABC):
-    """Base of classes that write prediction results, one image at a time.
+    """Base class of writers, which write prediction results one image at a time.
 
     A writer is a context manager, which opens resources on entry and completes its files on exit. If the block
     ends with an error, a file that collects all images must not be created, and an earlier file at its path must
     remain unchanged. Files for single images are written one by one, each complete or not at all.
 
-    Subclasses inherit a constructor and a context manager that opens nothing. An installed package provides a
-    writer through an entry point in the group ``freeloc.writers``.
+    Subclasses inherit a constructor and a context manager that opens nothing. An installed package can
+    provide a writer through an entry point in the group ``freeloc.writers``.
 
     Attributes:
         name: name by which users select the writer.
         needs_folder: whether it requires an output folder.
         needs_image: whether it requires the decoded image.
-        folder: the output folder; None where results go to standard output.
+        folder: the output folder; None if results go to standard output.
         options: what to write.
         files: files completed so far.
     """
@@ -87,10 +87,11 @@ class Writer(ABC):
 
         Args:
             result: scores, points and maps.
-            image: the decoded image, upright and RGB, possibly reduced by 2, 4 or 8; None unless `needs_image`.
-            path: the image's file, as specified by the caller.
-            name: base name for the image's output files: unique in the run, without a suffix, and with ``/``
-                between folders; see `freeloc.writers.output_names.output_names`.
+            image: the decoded image, upright and RGB, possibly reduced by a factor of 2, 4 or 8; None unless
+                `needs_image`.
+            path: path of the image file, as specified by the caller.
+            name: base name for the image's output files: unique within the run, without a suffix, and with
+                ``/`` between folders; see `freeloc.writers.output_names.output_names`.
 
         Raises:
             OutputError: a file cannot be written.

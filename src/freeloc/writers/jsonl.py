@@ -20,7 +20,7 @@ __all__ = ["JsonlWriter"]
 
 
 class JsonlWriter(Writer):
-    """Writer of ``predictions.jsonl``, a file that is complete or absent.
+    """Writer of ``predictions.jsonl``, which is either complete or absent.
 
     Each line is written to a temporary file immediately, so memory use does not grow with the number of images.
     After an error, the temporary file is removed and an earlier ``predictions.jsonl`` remains unchanged.
@@ -71,7 +71,7 @@ class JsonlWriter(Writer):
                 os.fsync(file.fileno())
             self.files.append(self._path)
             return
-        # A private exception, because `atomic.atomic_path` would turn an OSError into an OutputError.
+        # Raises a private exception, because `atomic.atomic_path` would turn an OSError into an OutputError.
         with suppress(_Discarded, FreelocError), self._cleanup:
             raise _Discarded
 

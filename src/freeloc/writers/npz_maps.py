@@ -22,7 +22,7 @@ _FLOAT16_MAX: Final = float(np.finfo(np.float16).max)
 
 
 class NpzMapsWriter(Writer):
-    """Writer of ``maps/NAME.npz`` for each image."""
+    """Writer of one ``maps/NAME.npz`` per image."""
 
     name: ClassVar[str] = "npz"
 
@@ -63,8 +63,9 @@ def write_maps(
         localization: scores, points and maps.
         size: "image" resizes the maps to the image, with one value per pixel; "lattice" writes them as computed,
             with about 2,500 values per map.
-        classes: the classes whose maps are written, in this order. By default, the present classes by
-            decreasing probability for size "image", and all classes in the model's order for size "lattice".
+        classes: the classes whose maps are written, in this order. By default, the present classes in
+            order of decreasing probability for size "image", and all classes in the model's order for size
+            "lattice".
         threshold: probability from which a class is present; default: the model's threshold for each class.
 
     Raises:

@@ -16,11 +16,12 @@ def output_names(paths: Sequence[Path]) -> list[str]:
 
     A name is the image's path relative to the deepest folder that contains all images, without its suffix and
     with ``/`` between folders: ``album/a/x.jpg`` and ``album/b/x.jpg`` become ``a/x`` and ``b/x``. Images that
-    differ only in their suffix keep it: ``x.jpg`` and ``x.png``. Names are compared ignoring case, as some file
-    systems do; images that differ only in case are numbered ``~2``, ``~3``, … in the order of their sorted paths.
+    differ only in their suffix keep it: ``x.jpg`` and ``x.png``. Names are compared case-insensitively,
+    because some file systems ignore case; images that differ only in case are numbered ``~2``, ``~3``, … in
+    the order of their sorted paths.
 
-    The names depend on the set of paths, not on their order; a repeated path has one name. Paths are made absolute
-    and compared without following links.
+    The names depend on the set of paths, not on their order; repeated paths get the same name. Paths are made
+    absolute and compared without following links.
 
     Returns:
         One name per path, in the order of ``paths``.
@@ -58,7 +59,7 @@ def _below_common_folder(paths: Sequence[Path]) -> list[tuple[str, ...]]:
     depth = 0
     while folders and all(len(folder) > depth and folder[depth] == folders[0][depth] for folder in folders):
         depth += 1
-    # Images on several Windows drives have no common folder: the drive "C:\\" becomes the folder "C".
+    # Images on different Windows drives have no common folder: the drive "C:\\" becomes the folder "C".
     return [
         tuple(part.strip(":\\/") if part == path.anchor else part for part in path.parts[depth:])
         for path in paths

@@ -18,7 +18,7 @@ OVERLAYS_FOLDER: Final = "overlays"
 
 
 class OverlaysWriter(Writer):
-    """Writer of ``overlays/NAME.jpg`` for each image."""
+    """Writer of one ``overlays/NAME.jpg`` per image."""
 
     name: ClassVar[str] = "overlays"
     needs_image: ClassVar[bool] = True

@@ -7,7 +7,7 @@ A record (``schema_version`` 1)::
       "image": "album/0001.jpg",        the image's path, as specified by the caller
       "width": 500, "height": 375,      size of the upright image in pixels
       "mode": "fused",                  how points were located: "fused" or "paper"
-      "threshold": 0.5,                 probability from which a class is present; null if classes differ
+      "threshold": 0.5,                 probability from which a class is present; null if it differs by class
       "classes": [                      every class of the model, by decreasing probability
         {
           "name": "dog",
@@ -20,7 +20,8 @@ A record (``schema_version`` 1)::
           "peaks": [                    only if requested; by decreasing value
             {"x": 212.4, "y": 140.0, "value": 0.873}, …
           ],
-          "boxes": [                    only if requested; by decreasing score; empty below a probability of 1%
+          "boxes": [                    only if requested; by decreasing score; empty if probability is below
+          1%
             {"x1": 180.0, "y1": 96.0, "x2": 264.0, "y2": 212.0, "score": 0.9}, …
           ]
         }, …
@@ -29,7 +30,7 @@ A record (``schema_version`` 1)::
 
 Coordinates are rounded to two decimals, other numbers to six significant digits. NaN and infinity, which only a
 damaged model produces, become null. New fields may be added to version 1; the version increases when a field is
-renamed or removed, or changes its meaning.
+renamed, is removed or changes its meaning.
 """
 
 from __future__ import annotations
@@ -59,8 +60,9 @@ def localization_record(
 
     Args:
         localization: scores, points and maps.
-        options: the threshold, and the maximum numbers of peaks and boxes; if a number is 0, its field is omitted.
-        image_name: the field "image"; default: the image's path, or "" for an image that is not from a file.
+        options: the threshold, and the maximum numbers of peaks and boxes; 0 omits the field.
+        image_name: value of the field "image"; default: the image's path, or "" for an image that is not from
+            a file.
     """
     if image_name is None:
         image_name = localization.path.as_posix() if localization.path else ""

@@ -30,7 +30,7 @@ def create_writers(names: Iterable[str], folder: Path | None, options: WriterOpt
 
     Args:
         names: names in `WRITERS`.
-        folder: the output folder; None where results go to standard output.
+        folder: the output folder; None if results go to standard output.
         options: what to write.
 
     Raises:

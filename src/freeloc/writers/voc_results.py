@@ -1,4 +1,4 @@
-"""Results files of the VOC devkit, for its evaluation code and other programs that read the format.
+"""Results files in the format of the VOC devkit, for its evaluation code and other programs that read it.
 
 The devkit keeps them in ``results/VOC2012/Main``. Under its rules, comp1 and comp3 are for systems trained only on
 VOC's images and boxes; comp2 and comp4 are for systems also trained on other data.
@@ -61,7 +61,7 @@ def write_classification_results(
         ConfigurationError: ``comp`` is unknown.
         OutputError: a score is NaN or infinite, an image ID, class or split cannot be written in the format, or a
             file cannot be written.
-        ValueError: the shape of ``scores`` does not match.
+        ValueError: ``scores`` is not (N, K).
     """
     check_choice("comp", comp, ClassificationComp)
     values = np.asarray(scores)
@@ -86,8 +86,8 @@ def write_detection_results(
     """Write one file per class, such as ``comp4_det_val_dog.txt``, with one line per box.
 
     A line is ``image_id score xmin ymin xmax ymax``. Pixels are counted from 1, and edges are inclusive. Numbers
-    are formatted as in `write_classification_results`. Integer and float32 edges are read back exactly, others up
-    to the last bit. The file of a class without boxes is empty.
+    are formatted as in `write_classification_results`. Integer and float32 edges are read back exactly,
+    others to within the last bit. The file of a class without boxes is empty.
 
     Args:
         folder: the output folder; created if it is missing.
@@ -112,7 +112,7 @@ def write_detection_results(
     _check_ids(image_ids)
     _check_finite(detections.score)
     _check_finite(detections.boxes)
-    # From edges to pixels counted from 1: the first pixel lies to the right of (below) the first edge.
+    # Convert edges to pixels counted from 1: the first pixel lies to the right of (below) the first edge.
     pixels = detections.boxes + np.array([1, 1, 0, 0])
     for label, path in enumerate(paths):
         members = np.flatnonzero(detections.label == label)

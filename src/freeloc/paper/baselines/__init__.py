@@ -1,6 +1,6 @@
-"""Baselines that are trained on boxes, on the same features as freeloc's models.
+"""Baselines trained on boxes, with the same features as freeloc's models.
 
-They serve for comparison; they are not trained from tags, and use no external weights.
+They are for comparison only: they are not trained from tags and load no external weights.
 """
 
 from freeloc.paper.baselines.region_detector import DetectorOptions, RegionDetector, train_detector

@@ -76,7 +76,7 @@ def fit_linear_svms(
         vectors: (M, D) float32.
         labels: (M, K) int8; see `RegionLabels`.
         options: options of the fit; None for the defaults.
-        start: SVMs from which to start; None for weights of 0. They affect the duration of a fit, not its result.
+        start: initial SVMs; None for weights of 0. They affect how long a fit takes, not its result.
     """
     options = options or SVMOptions()
     problem = _Problem(vectors, labels, options)
@@ -107,11 +107,11 @@ def fit_linear_svms(
 
 
 class _Problem:
-    """The objective of all classes, in coordinates in which gradient descent is well conditioned.
+    """The objective of all classes, in coordinates that make its minimization well conditioned.
 
-    The mean of network features is much larger than their differences. Because the bias is not penalized, the mean
-    can be subtracted from the vectors without changing the minimum, and the bias is measured in units of their
-    standard deviation.
+    The mean of network features is much larger than their variation. Because the bias is not penalized, the
+    mean can be subtracted from the vectors without changing the minimum, and the bias is measured in units of
+    their standard deviation.
     """
 
     def __init__(self, vectors: Float32Array, labels: RegionLabels, options: SVMOptions) -> None:
@@ -160,7 +160,7 @@ def hard_negatives(
         margins: (M, K) margins of the vectors.
         labels: (M, K) labels of the vectors.
         max_count: maximum number of vectors; those with the largest margin for any class are returned.
-        margin: negatives with a larger margin are hard.
+        margin: negatives with a larger margin count as hard.
 
     Returns:
         Indices of the vectors, hardest first.

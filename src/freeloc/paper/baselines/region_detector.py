@@ -1,9 +1,9 @@
 """A detector trained on boxes: R-CNN's recipe (Girshick et al., CVPR 2014) on the features of a frozen backbone.
 
-Row L of the paper's table. One linear SVM per class separates the proposals on objects of the class from all
-others. Negatives are mined: the SVMs are fitted on a few random negatives, applied to many more, and fitted again
-with those that they misclassify. At test time, the proposals that remain after non-maximum suppression are the
-detections.
+This is row L of the paper's table. One linear SVM per class separates the proposals on objects of the class
+from all others. Negatives are mined: the SVMs are fitted on a few random negatives, applied to many more, and
+fitted again with those that they misclassify. At test time, the proposals that remain after non-maximum
+suppression are the detections.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from freeloc.paper.cached_arrays import load_cached_arrays, save_cached_arrays
 __all__ = ["DetectorOptions", "RegionDetector", "region_labels", "train_detector"]
 
 _SAME_BOX_IOU = 0.999
-"""Minimum overlap of a box with itself, allowing for rounding to float32."""
+"""IoU from which two boxes count as the same, allowing for rounding to float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class DetectorOptions:
     Attributes:
         positive_iou: minimum overlap of a positive proposal; with 1, only annotated boxes are positives.
         negative_iou: overlap below which a proposal is negative. Proposals in between are ignored.
-        initial_negatives: random negatives per image in the first fit.
-        candidates: random proposals per image in which each round searches for hard negatives; pooling them takes
-            most of the time.
+        initial_negatives: number of random negatives per image in the first fit.
+        candidates: number of random proposals per image in which each round searches for hard negatives;
+            pooling them takes most of the time.
         max_hard_negatives: maximum number of hard negatives that a round adds per image.
-        rounds: rounds of hard negative mining.
+        rounds: number of rounds of hard negative mining.
         svm: options for fitting SVMs.
         seed: seed of the random choices.
     """
@@ -84,7 +84,7 @@ def region_labels(
         annotated: the annotated boxes. A box that overlaps a difficult or crowd box is neither positive nor
             negative for its class.
         classes: number of classes, K.
-        options: the overlaps; None for the defaults.
+        options: the overlap thresholds; None for the defaults.
 
     Returns:
         (M, K) int8: +1 positive, −1 negative, 0 ignored.
@@ -132,7 +132,7 @@ class RegionDetector:
                 suppressed.
             max_boxes: maximum number of boxes per image over all classes; the highest-scoring box of each class is
                 always returned.
-            quiet: whether to hide the progress.
+            quiet: whether to hide progress.
 
         Returns:
             The boxes, image by image, highest score first.
@@ -206,8 +206,8 @@ def train_detector(
         dataset: the images, with boxes.
         regions: region features of the images.
         proposals: for each image, (M, 4) boxes in image pixels.
-        options: options of training; None for the defaults.
-        quiet: whether to hide the progress.
+        options: training options; None for the defaults.
+        quiet: whether to hide progress.
 
     Raises:
         DatasetError: an image has no boxes, or a class has only difficult or crowd boxes.
@@ -314,7 +314,7 @@ def _check_count(regions: RegionFeatures, proposals: Sequence[Float32Array]) -> 
 
 
 def _check_boxes(dataset: Dataset) -> None:
-    """Check that every image is annotated and every class has a positive."""
+    """Check that every image is annotated and every class has a usable box."""
     labels: set[int] = set()
     for sample in dataset:
         if sample.boxes is None:

@@ -1,4 +1,4 @@
-"""Feature vectors of boxes, pooled from feature maps (as in SPP-net by He et al.) instead of warped crops (R-CNN).
+"""Feature vectors of boxes, pooled from feature maps as in SPP-net (He et al.) rather than from warped crops.
 
 R-CNN runs its network once for each of about a thousand boxes. Here the backbone runs once per image and scale,
 and the vector of a box is the mean of the feature map inside it, at the scale at which the size of the box is
@@ -35,7 +35,7 @@ the four quarters of the box, which capture the layout of the object."""
 
 @dataclass(frozen=True, slots=True)
 class RegionOptions:
-    """Options for pooling boxes to vectors.
+    """Options for pooling the features of boxes into vectors.
 
     Attributes:
         scales: scales of the feature maps; 1.0 means that the image's longest side is 500 pixels.
@@ -69,7 +69,7 @@ class RegionFeatures:
             because it is not linear.
         features: feature maps of the images, at all scales of the options.
         sizes: N sizes of the upright images.
-        options: options of pooling; None for the defaults.
+        options: pooling options; None for the defaults.
         precision: arithmetic of the projection.
 
     Raises:

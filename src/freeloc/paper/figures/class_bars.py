@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_class_bars", "order_by_gap"]
 
 _COLUMN = 40
-"""Maximum number of classes in one column before a second column starts."""
+"""Maximum number of classes per column."""
 
 _ROW = 0.27  # height of a class in inches
 _BARS = 3.3  # length of a full bar in inches
@@ -50,8 +50,8 @@ def draw_class_bars(
 
     Args:
         classes: C class names.
-        first: (C,) average precision of every class from 0 to 1; NaN where it is not defined.
-        second: (C,) the values with which to compare.
+        first: (C,) average precision of every class from 0 to 1; NaN where it is undefined.
+        second: (C,) the values to compare with ``first``.
         labels: names of ``first`` and ``second``; the legend adds their means over the classes.
         title: title above the chart.
         colors: colors of ``first`` and ``second``; `PAPER_PAIRS` contains those of the paper's three comparisons.

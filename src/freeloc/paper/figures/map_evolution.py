@@ -30,8 +30,8 @@ class Frame:
     Attributes:
         iteration: number of iterations or epochs so far.
         score_map: (rows, cols) scores of the row's class, evenly spaced over the whole image.
-        window: ``x1, y1, x2, y2`` of the window with the highest score of the class, in image pixels.
-        absent_window: the window with the highest score of the row's second class, which is absent.
+        window: ``x1, y1, x2, y2`` of the highest-scoring window of the class, in image pixels.
+        absent_window: the highest-scoring window of the row's absent class; None draws none.
         score: score of ``window``, printed below the image; None prints nothing.
     """
 
@@ -50,9 +50,9 @@ class EvolutionRow:
         image: (H, W, 3) uint8 RGB, upright.
         class_name: the class whose map is drawn.
         frames: one per iteration, in order; every row has the same iterations.
-        absent_class: the class of the absent windows.
-        limits: scores at the two ends of the color scale; None for 0 and the row's highest score, or for its
-            lowest and highest score if none is above 0.
+        absent_class: the absent class whose windows are drawn; None if there is none.
+        limits: scores at the two ends of the color scale; None uses 0 and the row's highest score, or the
+            row's lowest and highest scores if no score is above 0.
     """
 
     image: Uint8Array

@@ -24,7 +24,7 @@ RECALLS: Float64Array = np.linspace(0, 1, 101)
 
 
 _PROBED = [30, 65]
-"""Indices of recalls that determine whether a panel has space for numbers at the bottom left or the top right."""
+"""Indices of the recalls at which the heights of the curves decide where a panel has space for its numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class CurveSet:
 def raised_precision(curve: PrecisionRecallCurve, recalls: Float64Array = RECALLS) -> Float64Array:
     """Return the best precision at or above each recall, as (R,) float64.
 
-    It is 0 beyond the highest recall of the curve, and NaN for a class without positives.
+    The value is 0 beyond the highest recall of the curve, and NaN for a class without positives.
     """
     if not curve.n_positives > 0:
         return np.full(len(recalls), np.nan)
@@ -62,8 +62,8 @@ def mean_curve(curves: Sequence[PrecisionRecallCurve]) -> Float64Array:
 def draw_precision_recall(classes: Sequence[str], sets: Sequence[CurveSet], title: str = "") -> Figure:
     """Draw a panel with the mean curves, then one small panel per class, each with one curve per measure.
 
-    The curves show raised precision, so that the area below them is the average precision "area", which is
-    printed in the panel.
+    The curves show raised precision, so that the area below each curve is its average precision of flavour
+    "area", which is printed in the panel.
 
     Args:
         classes: class names.
