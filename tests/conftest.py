@@ -52,16 +52,6 @@ def coco_root() -> Path:
     return _images("coco")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep tests out of the user's caches and models; one cache per session, so graphs are converted once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FREELOC_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
-        patch.delenv("FREELOC_MODELS", raising=False)
-        yield
-
-
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Run torch in one thread: more threads do not speed up small layers, and slow them down on a busy machine."""

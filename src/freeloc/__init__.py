@@ -1,13 +1,10 @@
 """Object localization from image tags alone.
 
 Example:
-    ::
-
-        import freeloc
-
-        localizer = freeloc.Localizer.load("voc20")
-        for location in localizer.predict("street.jpg").present():
-            print(location.name, location.probability, location.x, location.y)
+    >>> import freeloc
+    >>> localizer = freeloc.Localizer.load("voc20")
+    >>> for location in localizer.predict("street.jpg").present():
+    ...     print(location.name, location.probability, location.x, location.y)
 
 The public names are listed in one place, ``__init__.pyi``. Each is imported on first use, so that
 ``import freeloc`` loads nothing else.

@@ -1,13 +1,11 @@
 """Read tagged images from VOC devkits, COCO files, tag lists and any other registered format.
 
 Example:
-    ::
-
-        from freeloc.datasets import open_dataset
-
-        data = open_dataset("VOCdevkit/VOC2012", split="val", boxes=True)
-        for sample in data:
-            print(sample.path, sample.labels, sample.boxes)
+    >>> from freeloc.datasets import open_dataset
+    >>> data = open_dataset("VOCdevkit/VOC2012", split="val", boxes=True)
+    >>> for sample in data:
+    ...     print(sample.path.name, sample.labels.max(), sample.boxes)
+    000003.jpg 1 (AnnotatedBox(label=11, x1=0.0, y1=0.0, x2=40.0, y2=30.0, difficult=False, crowd=False),)
 """
 
 from freeloc.datasets.builder import DatasetBuilder, make_labels

@@ -73,12 +73,12 @@ class DatasetBuilder:
         options: options for opening the dataset.
 
     Example:
-        ::
-
-            builder = DatasetBuilder(Path("list.txt"), OpenOptions())
-            sample = builder.add_image(Path("a.jpg"), Path("list.txt"), 1)
-            sample.labels = make_labels(2, present=[0])
-            data = builder.build("list", ("dog", "cat"))
+        >>> builder = DatasetBuilder(Path("list.txt"), OpenOptions())
+        >>> sample = builder.add_image(Path("street.jpg"), Path("list.txt"), 1)
+        >>> sample.labels = make_labels(2, present=[0])
+        >>> data = builder.build("list", ("dog", "cat"))
+        >>> data.labels
+        array([[ 1, -1]], dtype=int8)
     """
 
     def __init__(self, path: Path, options: OpenOptions) -> None:

@@ -70,10 +70,11 @@ def read_detections(
         DatasetError: there are no results at ``path``, or they are in an unsupported format.
 
     Example:
-        ::
-
-            val = open_dataset("coco", split="val2017", boxes=True)
-            detections = read_detections("results.json", val, data="coco", split="val2017")
+        >>> from freeloc.datasets import open_dataset
+        >>> val = open_dataset("coco", split="val2017", boxes=True)
+        >>> detections = read_detections("results.json", val, data="coco", split="val2017")
+        >>> detections.boxes
+        array([[ 1.,  2., 31., 22.]])
     """
     results = Path(path).expanduser()
     if not results.exists():

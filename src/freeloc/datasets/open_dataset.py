@@ -57,12 +57,11 @@ def open_dataset(
         ConfigurationError: ``format`` or ``classes`` is not valid.
 
     Example:
-        ::
-
-            train = open_dataset("VOCdevkit/VOC2012", split="train", checks=DatasetChecks(for_training=True))
-            val = open_dataset("coco", split="val2017", boxes=True)
-            tagged = open_dataset("holiday/tags.csv", classes=["dog", "beach"], skip_bad=True)
-            print(len(tagged), "images,", tagged.skipped, "left out")
+        >>> train = open_dataset("VOCdevkit/VOC2012", split="train", checks=DatasetChecks(for_training=True))
+        >>> val = open_dataset("coco", split="val2017", boxes=True)
+        >>> tagged = open_dataset("holiday/tags.csv", classes=["dog", "beach"], skip_bad=True)
+        >>> print(len(tagged), "image,", tagged.skipped, "left out")
+        1 image, 1 left out
     """
     root = Path(path).expanduser()
     chosen = None if format == "auto" else FORMATS.get(format, parameter="format")

@@ -95,13 +95,13 @@ class DataProblems(DatasetError):  # noqa: N818 - it represents a list of proble
         fatal: number of problems that cannot be solved by leaving out images.
 
     Example:
-        ::
-
-            try:
-                data = open_dataset("tags.csv")
-            except DataProblems as report:
-                for problem in report.problems:
-                    print(problem.kind, problem.file, problem.line)
+        >>> from freeloc.datasets import open_dataset
+        >>> try:
+        ...     data = open_dataset("holiday/tags.csv")
+        ... except DataProblems as report:
+        ...     for problem in report.problems:
+        ...         print(problem.kind, problem.file, problem.line)
+        missing_image holiday/tags.csv 3
     """
 
     def __init__(self, path: Path, problems: Sequence[Problem], *, fatal: int = 0) -> None:
@@ -124,11 +124,13 @@ class ProblemList:
         path: file or folder of the dataset.
 
     Example:
-        ::
-
-            problems = ProblemList(Path("tags.csv"))
-            problems.add("bad_value", Path("tags.csv"), 7, "'maybe' is not 0 or 1")
-            problems.report(skip_bad=False)  # raises DataProblems
+        >>> problems = ProblemList(Path("tags.csv"))
+        >>> problems.add("bad_value", Path("tags.csv"), 7, "'maybe' is not 0 or 1")
+        >>> problems.report(skip_bad=False)
+        Traceback (most recent call last):
+            ...
+        freeloc.datasets.problems.DataProblems: 1 problem in tags.csv (1 bad value): fix it, or leave its image out
+        tags.csv:7: 'maybe' is not 0 or 1
     """
 
     def __init__(self, path: Path) -> None:

@@ -72,10 +72,9 @@ def category_ids(path: str | Path, split: str | None = None) -> Mapping[str, int
         DatasetError: the file does not exist.
 
     Example:
-        ::
-
-            ids = category_ids("coco", "val2017")
-            ids["zebra"]  # 24
+        >>> ids = category_ids("coco", "val2017")
+        >>> ids["zebra"]
+        24
     """
     return read_ids(Path(path), split).categories
 

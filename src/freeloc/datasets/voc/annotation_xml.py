@@ -90,10 +90,9 @@ def read_annotation(file: Path, *, boxes: bool = False) -> Annotation:
         DatasetError: the file cannot be read.
 
     Example:
-        ::
-
-            for item in read_annotation(Path("Annotations/000003.xml")).objects:
-                print(item.name, item.difficult)
+        >>> for item in read_annotation(Path("VOCdevkit/VOC2012/Annotations/000003.xml")).objects:
+        ...     print(item.name, item.difficult)
+        dog False
     """
     handler = _AnnotationHandler(boxes=boxes)
     try:

@@ -1,0 +1,34 @@
+"""Fixtures shared by the tests and by the examples in docstrings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.example_files import write_example_files
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests out of the user's caches and models; one cache per session, so graphs are converted once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FREELOC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        patch.delenv("FREELOC_MODELS", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def _example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("examples")
+    write_example_files(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_example_folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the examples of docstrings in a folder that contains their files."""
+    if isinstance(request.node, pytest.DoctestItem):
+        monkeypatch.chdir(request.getfixturevalue("_example_files"))
