@@ -181,7 +181,7 @@ def test_no_present_class_is_said_in_the_caption() -> None:
 
 def test_unknown_classes_and_wrong_images_are_refused() -> None:
     localization = bumps(100, 80, [(20, 20)])
-    with pytest.raises(ConfigurationError, match="class 'unicorn' is unknown"):
+    with pytest.raises(ConfigurationError, match="the model does not have the class 'unicorn'"):
         draw_overlay(flat(100, 80), localization, classes=["unicorn"])
     for wrong in (flat(80, 100), flat(100, 80)[..., 0]):
         with pytest.raises(ValueError, match="image"):

@@ -79,7 +79,7 @@ def test_classes_may_be_chosen(tmp_path: Path) -> None:
         assert read(tmp_path / "out.npz")["classes"].tolist() == ["boat", "cat"]
     write_maps(tmp_path / "out.npz", localization(), threshold=0.8)
     assert read(tmp_path / "out.npz")["classes"].tolist() == ["a chair"]
-    with pytest.raises(FreelocError, match="class 'unicorn' is unknown"):
+    with pytest.raises(FreelocError, match="the model does not have the class 'unicorn'"):
         write_maps(tmp_path / "other.npz", localization(), classes=["unicorn"])
     assert not (tmp_path / "other.npz").exists()
 
