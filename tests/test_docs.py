@@ -101,6 +101,7 @@ def prepared_folder(
     return tmp_path
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
 def test_the_python_of_a_page_runs(page: str, prepared_folder: Path) -> None:
     names: dict[str, object] = {"freeloc": freeloc}
