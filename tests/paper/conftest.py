@@ -14,7 +14,7 @@ from tests.coco_files import write_instances
 
 def as_coco(dataset: Dataset, root: Path, split: str) -> None:
     """Write a split of a COCO root: images are moved, boxes become annotations."""
-    (root / "annotations").mkdir(exist_ok=True)
+    (root / "annotations").mkdir(parents=True, exist_ok=True)
     category_ids = range(2, 3 * len(dataset.classes) + 2, 3)  # COCO's ids have gaps
     write_instances(root / "annotations" / f"instances_{split}.json", dataset, category_ids)
     folder = root / split
