@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_refused(
     with pytest.raises(FreelocError, match="has no boxes"):
         train_detector(unseen, regions, proposals)
     bare = replace(data, samples=tuple(replace(sample, boxes=()) for sample in data))
-    with pytest.raises(FreelocError, match=f"no box of class {data.classes[0]} to train on"):
+    with pytest.raises(FreelocError, match=f"no usable box of class {data.classes[0]} for training"):
         train_detector(bare, regions, proposals)
     with pytest.raises(FreelocError, match="vectors of length 3"):
         RegionDetector(data.classes, LinearSVMs(detector.svms.weights[:, :3], detector.svms.bias)).detect(

@@ -163,6 +163,6 @@ def test_what_does_not_fit_is_refused() -> None:
         {"context": 0.5},
     ]
     for wrong in refused:
-        with pytest.raises(ValueError, match="regions need"):
+        with pytest.raises(ValueError, match="regions require"):
             RegionOptions(**wrong)
     assert len(regions()) == 2
