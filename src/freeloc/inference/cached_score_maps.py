@@ -65,10 +65,8 @@ def score_maps_from_features(
         score_maps: dict[float, ScoreMap] = {}
         start = 0
         for grid, values in parts:
-            scale_scores = scores[start : start + len(values)].T
+            score_map = ScoreMap.of_cells(scores[start : start + len(values)], grid)
             start += len(values)
-            shape = (len(scale_scores), grid.valid_rows, grid.valid_cols)
-            score_map = ScoreMap.of(np.ascontiguousarray(scale_scores).reshape(shape), grid)
             if pooled is not None:
                 score_map = replace(score_map, maxima=pooled[len(score_maps)].float().cpu().numpy())
             score_maps[grid.scale] = score_map

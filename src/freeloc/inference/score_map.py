@@ -60,6 +60,12 @@ class ScoreMap:
         """Create a score map from raw scores alone."""
         return cls(values, grid, values.max(axis=(1, 2)))
 
+    @classmethod
+    def of_cells(cls, scores: Float32Array, grid: Grid) -> ScoreMap:
+        """Create a score map from the (valid_rows * valid_cols, K) raw scores of its cells, row by row."""
+        values = np.ascontiguousarray(scores.T)
+        return cls.of(values.reshape(-1, grid.valid_rows, grid.valid_cols), grid)
+
 
 def fusion_lattice(image_size: Size) -> Lattice:
     """Return the lattice on which the score maps of all scales of an image are aligned."""

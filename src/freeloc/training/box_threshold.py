@@ -94,5 +94,4 @@ def box_threshold_from_tags(
 
 def _score_map(step: HeadTrainStep, features: FeatureSource[Cells], index: int, grid: Grid) -> ScoreMap:
     cells = to_device(features.get(index, grid.scale), step.device)
-    scores = step.score_cells(cells).cpu().numpy().T
-    return ScoreMap.of(np.ascontiguousarray(scores).reshape(-1, grid.valid_rows, grid.valid_cols), grid)
+    return ScoreMap.of_cells(step.score_cells(cells).cpu().numpy(), grid)

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from freeloc.datasets.dataset import Labels
 from freeloc.features.arrays import Cells
@@ -218,10 +217,11 @@ def _fit_shared_slope(scores: Tensor, labels: Tensor) -> tuple[float, Tensor]:
 
     def objective() -> Tensor:
         optimizer.zero_grad()
-        losses = functional.softplus(-signs * (log_slope.exp() * values + offsets)) * (signs != 0)
         # A weak penalty bounds the values that the images do not determine: the offsets of classes that do not
         # occur, and the slope if the scores separate the labels perfectly.
-        loss = losses.sum() / len(values) + 1e-3 * (offsets.square().sum() + log_slope.square().sum())
+        loss = logistic_loss(log_slope.exp() * values + offsets, signs) + 1e-3 * (
+            offsets.square().sum() + log_slope.square().sum()
+        )
         loss.backward()
         return loss
 
