@@ -107,6 +107,8 @@ def _class_record(
         "present": location.is_present(options.threshold),
     }
     name = location.name
+    if options.peaks == options.boxes == 0:
+        return record
     finite = bool(np.isfinite(localization.maps[localization.classes.index(name)]).all())
     if options.peaks > 0:
         record["peaks"] = [
