@@ -6,8 +6,8 @@ Example:
     >>> for location in localizer.predict("street.jpg").present():
     ...     print(location.name, location.probability, location.x, location.y)
 
-The public names are listed in one place, ``__init__.pyi``. Each is imported on first use, so that
-``import freeloc`` loads nothing else.
+The public names are listed in one place, ``__init__.pyi``. Each is imported on first use; ``import freeloc`` by
+itself loads none of them.
 """
 
 from __future__ import annotations

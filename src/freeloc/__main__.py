@@ -1,4 +1,4 @@
-"""``python -m freeloc``: the command line, for when the ``freeloc`` script is not on PATH."""
+"""Run the command line as ``python -m freeloc``, for example if the ``freeloc`` script is not on PATH."""
 
 from freeloc.cli import main
 

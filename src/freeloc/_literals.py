@@ -1,7 +1,7 @@
 """Types of parameters with a fixed set of values, shared by the Python API and the command line.
 
-They live in a module of their own, which imports nothing else, so that the command line can show the choices in
-``--help`` without loading NumPy or torch.
+This module imports only the standard library, so that the command line can show the choices in ``--help`` without
+loading NumPy or torch.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ InferencePrecision = Literal["auto", "float32", "bfloat16", "int8"]
 (`freeloc.quantize`)."""
 
 Preset = Literal["fast", "balanced", "best"]
-"""A named choice of scales; `freeloc.inference.presets` defines each."""
+"""A named choice of scales; the presets are defined in `freeloc.inference.presets`."""
 
 LocationMode = Literal["fused", "paper"]
 """How the point of a class is found; see `freeloc.inference.fusion`."""
@@ -51,8 +51,9 @@ CacheFormat = Literal["float16", "int8"]
 """How cached features are stored: "int8" takes half the space of "float16", at a small loss of accuracy."""
 
 Supervision = Literal["tags", "masked", "masked_outside"]
-"""What supervises training: tags alone or, for comparison, tags and boxes (paper, section 5). "masked" takes the
-maximum score of a present class only in its boxes; "masked_outside" also penalizes the maximum outside them."""
+"""What supervises training: tags alone or, for comparison, tags and boxes (paper, section 5). For a present
+class, "masked" takes the maximum score only inside the class's boxes; "masked_outside" also penalizes the maximum
+score outside them."""
 
 APFlavour = Literal["area", "11point", "step"]
 """How a precision-recall curve is summarized as one number.
@@ -71,9 +72,9 @@ ToleranceFrame = Literal["original", "normalized"]
 pixels."""
 
 BoxDistance = Literal["box", "euclidean"]
-"""How to measure the distance from a point to a box; it is 0 inside the box. "box" takes the larger of the
-horizontal and vertical distances, so a tolerance extends the box equally on every side. "euclidean" takes the
-straight-line distance, so a tolerance also rounds the corners."""
+"""How to measure the distance from a point to a box (0 for a point inside the box). "box" takes the larger of the
+horizontal and vertical distances, so a tolerance extends the box equally on every side and keeps its corners
+square. "euclidean" takes the straight-line distance, so the extended box has rounded corners."""
 
 FlaggedBoxPolicy = Literal["hit", "ignore", "miss"]
 """How to count a point that lies only in flagged boxes (difficult or crowd) of its class: as a hit, not at all
@@ -81,9 +82,9 @@ FlaggedBoxPolicy = Literal["hit", "ignore", "miss"]
 
 Binning = Literal["width", "mass"]
 """How the calibration error bins probabilities: "width" (default) uses bins of equal width from 0 to 1, and
-"mass" uses bins with equal numbers of pairs, as far as ties allow."""
+"mass" uses bins with equal numbers of (image, class) pairs, as far as tied probabilities allow."""
 
 Reach = Literal["edge", "pixel"]
 """When a point counts as a hit in the pointing game: "edge" if its distance from the box (edges included) is at
-most the tolerance; "pixel" if its distance from the center of a pixel of the box is less than the tolerance, as in
-TorchRay."""
+most the tolerance; "pixel" if its distance from the center of the nearest pixel in the box is less than the
+tolerance, as in TorchRay."""

@@ -1,4 +1,4 @@
-"""Registry of named components, which other packages extend through entry points.
+"""Registry of named components, to which other packages can add their own through entry points.
 
 Poolings, dataset formats, writers and backbones each have one `Registry`. It contains the built-in components,
 the components registered with `Registry.register`, and the entry points of installed packages. Built-in components
@@ -24,10 +24,10 @@ Component = TypeVar("Component")
 
 
 class Registry(Generic[Component]):
-    """Components of one kind, by name.
+    """Components of one kind, which are looked up by name.
 
     Args:
-        kind: the kind of component, a noun for use in messages, such as "writer".
+        kind: noun for the kind of component, such as "writer", used in messages.
         group: the entry-point group in which other packages list their components, such as "freeloc.writers".
         builtin: maps the name of each built-in component to its location, ``"package.module:attribute"``.
 
@@ -47,7 +47,7 @@ class Registry(Generic[Component]):
 
     @cached_property
     def _installed(self) -> dict[str, EntryPoint]:
-        # Loads the e-mail package and others, which ``freeloc --help`` does not need.
+        # Imported here because it loads ``email`` and other packages, which ``freeloc --help`` does not need.
         from importlib.metadata import entry_points
 
         return {point.name: point for point in entry_points(group=self.group)}
@@ -68,15 +68,15 @@ class Registry(Generic[Component]):
         return add
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all components: built-in ones first, then registered, then installed ones."""
+        """Return the names of all components, in the order built-in, registered, installed."""
         return tuple(dict.fromkeys((*self._builtin, *self._registered, *sorted(self._installed))))
 
     def get(self, name: str, *, parameter: str | None = None) -> Component:
-        """Return the component with a name, importing it on first use.
+        """Return a component by name, importing it on first use.
 
         Args:
             name: the component's name.
-            parameter: the parameter that was set to ``name``, for the error.
+            parameter: name of the parameter that was set to ``name``, for the error.
 
         Raises:
             ConfigurationError: no component has this name, or another package's component cannot be imported.

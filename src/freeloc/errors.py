@@ -10,7 +10,7 @@ Hierarchy::
     ├── ConfigurationError (also a ValueError)   a parameter is out of range or unknown
     ├── ImageError                               an image cannot be found, read or decoded
     ├── DatasetError                             a dataset cannot be opened, or is unsuitable for the task
-    │   ├── MalformedFileError                   a file cannot be parsed as its format requires
+    │   ├── MalformedFileError                   a file does not conform to its format and cannot be parsed
     │   └── DataProblems (freeloc.datasets)      all problems of a dataset in one report
     ├── ModelError                               a model file is missing, damaged or incompatible
     ├── BackboneError                            a backbone is unknown, or its weights are missing or incompatible
@@ -89,7 +89,7 @@ class DatasetError(FreelocError):
 
 
 class MalformedFileError(DatasetError):
-    """A file cannot be parsed as its format requires.
+    """A file does not conform to its format and cannot be parsed.
 
     Attributes:
         file: the file.
@@ -106,7 +106,7 @@ class MalformedFileError(DatasetError):
 
 
 class ModelError(FreelocError):
-    """A model file is missing, damaged, of an unsupported version, or incompatible.
+    """A model file is missing, damaged, incompatible, or of an unsupported version.
 
     Attributes:
         path: the model file; None if no file was found.

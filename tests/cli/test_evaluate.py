@@ -225,10 +225,10 @@ def test_a_detectors_mistakes_are_seen_before_the_work(
     words = ("evaluate", tiny_run, tiny_coco, "--images", tiny_coco.parent, *TORCH)
     answer = freeloc(*words, "--detections", file)
     assert (answer.code, answer.out) == (2, "")
-    assert f"{file}:2: image 7000 is not an image of COCO instances" in answer.err
+    assert f"{file}:2: image 7000 is not in COCO instances" in answer.err
     assert "evaluating" not in answer.err, "progress of work that was in vain"
     for option, wanted in (
-        (("--detections", tmp_path / "gone.json"), "there is no file or folder"),
+        (("--detections", tmp_path / "gone.json"), "no such file or folder"),
         (
             ("--detections", tmp_path),
             "contains no results: specify a folder with files such as comp3_det_val_dog.txt",

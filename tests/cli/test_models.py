@@ -154,7 +154,7 @@ def test_a_folder_that_is_none_is_told(
     assert answer.out.startswith("pets\t")
     assert (
         answer.err
-        == f"FREELOC_MODELS lists {tmp_path / 'tream'}, which is not a folder: create it or remove it there\n"
+        == f"FREELOC_MODELS lists {tmp_path / 'tream'}, which is not a folder: create it, or remove it from the variable\n"
     )
 
 

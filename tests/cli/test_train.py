@@ -171,7 +171,7 @@ def test_without_a_cache_scales_lie_between_those_given(
         (("--backbone", "oak", "--quiet"), "there is no backbone called 'oak'"),
         (("--weights", "gone.pth", "--backbone", "lite0", "--quiet"), "weight file gone.pth does not exist"),
         (("--format", "voc"), ""),
-        (("--split", "val"), "has no image of the split 'val': it has no splits (option --split)"),
+        (("--split", "val"), "has no images in the split 'val': it has no splits (option --split)"),
     ],
 )
 def test_each_mistake_is_one_line(
@@ -191,8 +191,7 @@ def test_missing_data_and_a_taken_folder(
     answer = freeloc("train", tmp_path / "gone", "--out", tmp_path / "run")
     assert answer.code == 2
     assert (
-        answer.err
-        == f"freeloc: there is no file or folder {tmp_path / 'gone'}: check the path of the dataset\n"
+        answer.err == f"freeloc: no such file or folder: {tmp_path / 'gone'}; check the path of the dataset\n"
     )
     before = (tiny_run / "model.safetensors").read_bytes()
     answer = freeloc("train", folder_of(tiny_training), "--out", tiny_run, "--quiet")

@@ -127,9 +127,7 @@ def test_the_format_of_the_data_can_be_chosen(tmp_path: Path) -> None:
     found = rows(read_detections(file, data, data=odd, format="coco"))
     assert [row[:2] for row in found] == [(1, 2)]
     # Detection does not recognize the file as COCO, and no image has the number 7 in its name.
-    assert "image 7 is not an image of COCO val" in [
-        message for *_, message in problems(file, data, data=odd)
-    ]
+    assert "image 7 is not in COCO val" in [message for *_, message in problems(file, data, data=odd)]
 
 
 def test_ids_that_the_coco_file_does_not_have(tmp_path: Path) -> None:
@@ -138,9 +136,13 @@ def test_ids_that_the_coco_file_does_not_have(tmp_path: Path) -> None:
         tmp_path / "found.json", result(7, 90), result(1, 3), result(7, 1), result(1, 1), result("2", 3)
     )
     assert problems(file, coco.open(), data=coco.root) == [
-        ("found.json", 3, "image 1 is not an image of COCO val"),
-        ("found.json", 4, "category_id 1 is not a class of COCO val: use an id of its file"),
-        ("found.json", 6, "image '2' is not an image of COCO val"),
+        ("found.json", 3, "image 1 is not in COCO val"),
+        (
+            "found.json",
+            4,
+            "category_id 1 is not a class of COCO val: use a category id from the instances file",
+        ),
+        ("found.json", 6, "image '2' is not in COCO val"),
     ]
 
 
@@ -170,9 +172,9 @@ def test_every_bad_record_is_named(tmp_path: Path) -> None:
     assert messages[3] == "score is 'high', not a number"
     assert messages[4] == "score is nan, not a number"
     assert all("not [x, y, width, height]" in message for message in messages[6:10])
-    assert messages[10] == "image 'b' is not an image of made"
-    assert messages[11] == "category_id 3 is not a class of made: use 1 to 2, or a name"
-    assert messages[12] == "category_id 0 is not a class of made: use 1 to 2, or a name"
+    assert messages[10] == "image 'b' is not in made"
+    assert messages[11] == "category_id 3 is not a class of made: use 1 to 2, or a class name"
+    assert messages[12] == "category_id 0 is not a class of made: use 1 to 2, or a class name"
 
 
 def test_images_with_ambiguous_names(tmp_path: Path) -> None:
@@ -223,7 +225,7 @@ def test_files_without_results(tmp_path: Path) -> None:
             read_detections(tmp_path / name, data)
     (tmp_path / "latin.json").write_bytes(b"[\n\xff]")
     assert problems(tmp_path / "latin.json", data)[0][1] == 2
-    with pytest.raises(FreelocError, match="there is no file or folder"):
+    with pytest.raises(FreelocError, match="no such file or folder"):
         read_detections(tmp_path / "gone.json", data)
 
 
@@ -305,11 +307,11 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
     )
     (tmp_path / "comp3_det_val_dog.txt").open("ab").close()
     assert problems(tmp_path, dataset("a.jpg")) == [
-        ("comp3_det_val_cat.txt", 2, "'a 0.5 1 1 10' is not an image, a score and four pixels"),
-        ("comp3_det_val_cat.txt", 3, "'a x 1 1 10 10' is not an image, a score and four pixels"),
+        ("comp3_det_val_cat.txt", 2, "'a 0.5 1 1 10' is not an image, a score and four pixel coordinates"),
+        ("comp3_det_val_cat.txt", 3, "'a x 1 1 10 10' is not an image, a score and four pixel coordinates"),
         ("comp3_det_val_cat.txt", 5, "the box 5 1 3.9 10 ends before it starts"),
-        ("comp3_det_val_cat.txt", 6, "image 'b' is not an image of made"),
-        ("comp3_det_val_dog.txt", 1, "'a nan 1 1 10 10' is not an image, a score and four pixels"),
+        ("comp3_det_val_cat.txt", 6, "image 'b' is not in made"),
+        ("comp3_det_val_dog.txt", 1, "'a nan 1 1 10 10' is not an image, a score and four pixel coordinates"),
     ]
     (tmp_path / "comp3_det_val_cat.txt").write_bytes(b"a 0.5 1 1 10 10\n\xff\n")
     assert problems(tmp_path, dataset("a.jpg", "b.jpg"))[0][:2] == ("comp3_det_val_cat.txt", 2)

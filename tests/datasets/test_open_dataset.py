@@ -89,7 +89,7 @@ def test_what_was_looked_for_is_listed(tmp_path: Path, name: str) -> None:
     message = str(caught.value)
     for words in (
         f"{tmp_path / name} is not a dataset in a known format",
-        "VOC: folders JPEGImages",
+        "VOC: folder JPEGImages",
         "annotations/instances_*.json",
         "metadata.jsonl",
         "one subfolder of images per class",
@@ -116,7 +116,7 @@ def test_invalid_options_are_reported(tmp_path: Path, options: dict[str, Any], m
 
 
 def test_a_path_that_does_not_exist_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match=r"there is no file or folder .*nowhere"):
+    with pytest.raises(FreelocError, match=r"no such file or folder: .*nowhere"):
         open_dataset(tmp_path / "nowhere")
 
 

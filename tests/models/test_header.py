@@ -169,7 +169,7 @@ def test_the_message_names_the_field(
 
 def test_headers_of_megabytes_are_refused(tmp_path: Path, tensors: dict[str, torch.Tensor]) -> None:
     write(tmp_path / "m", tensors, VALUES | {"manifest": {"notes": "x" * 17 * 2**20}})
-    with pytest.raises(ModelError, match=r"17\.8 MB of JSON, more than the limit of 16\.8 MB"):
+    with pytest.raises(ModelError, match=r"17\.8 MB, more than the limit of 16\.8 MB"):
         ModelFile.open(tmp_path / "m")
 
 

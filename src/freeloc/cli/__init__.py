@@ -33,14 +33,14 @@ _AFTER_INTERRUPT = {
     "quantize": "; the model is unchanged",
     "calibrate": "; the model is unchanged",
 }
-"""What remains after a command is interrupted; this text is appended to the command's message."""
+"""What has been stored or left unchanged when a command is interrupted; appended to the command's message."""
 
 _FIXES = {
     "skip_bad": "--skip-bad continues without them",
     "resume": "--resume continues that run",
-    "weights": "--weights names a local weight file",
+    "weights": "--weights specifies a local weight file",
 }
-"""Hints for errors that setting a parameter would fix, if the option's name alone would be unclear."""
+"""Hints for errors that an option would fix, where the option's name alone would not say how."""
 
 
 _NAMES = {"cache_features": "no_cache"}
@@ -56,7 +56,7 @@ class _Failed(Exception):  # noqa: N818
 
 
 class _Commands(TyperGroup):
-    """A command group that adds the option to an error message, and the command's name to an interruption."""
+    """A command group that adds option names to error messages, and the command's name to an interruption."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -69,7 +69,7 @@ class _Commands(TyperGroup):
 
 
 def _with_option(error: FreelocError, parameters: list[Any]) -> str:
-    """Return the error's message, with the option that would fix the error at the end of the first line."""
+    """Return the error's message, with the relevant option appended to its first line."""
     options = {
         parameter.name.rstrip("_"): parameter.opts[0]
         for parameter in parameters
@@ -113,7 +113,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; an error that the user can fix prints one message and exits with code 2."""
+    """Run the command line. For an error that the user can fix, print one message and exit with code 2."""
     try:
         app()
     except (_Failed, FreelocError) as error:
@@ -124,7 +124,7 @@ def main() -> None:
         if not isinstance(error, BrokenPipeError):
             place = f" {error.filename}" if error.filename else ""
             sys.stderr.write(f"freeloc: cannot read or write{place}: {error.strerror or error}\n")
-        with suppress(OSError, ValueError):  # leaves nothing to flush at exit
+        with suppress(OSError, ValueError):  # so that nothing is left to flush at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)
     except _Interrupted as interruption:

@@ -31,7 +31,7 @@ def calibrate(
         Path | None,
         typer.Option(
             help="Model file to write. Default: MODEL itself; for a model that ships with freeloc, a copy in "
-            "your own folder of models."
+            "your models folder."
         ),
     ] = None,
     skip_bad: SkipBad = False,

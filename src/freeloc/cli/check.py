@@ -19,7 +19,7 @@ def check(
     format_: Format = "auto",
     images: Images = None,
 ) -> None:
-    """Check a dataset for training, and list its classes or every problem in it."""
+    """Check that a dataset is ready for training, and list its classes, or all problems if there are any."""
     from freeloc.datasets import PRESENT
 
     dataset = open_for_training(data, split, format_, images, classes, skip_bad=skip_bad, quiet=quiet)

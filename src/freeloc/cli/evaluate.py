@@ -45,48 +45,54 @@ def evaluate(
     ] = None,
     split: Split = None,
     against: Annotated[
-        list[str] | None, typer.Option(help="Another model for the same table. Repeatable.")
+        list[str] | None, typer.Option(help="Another model to include in the same table. Repeatable.")
     ] = None,
     detections: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Boxes of a detector for the same table: COCO results JSON, or VOC comp3 or comp4 files. "
-            "Repeatable."
+            help="Results of a detector to include in the same table: COCO results JSON, or VOC comp3 or comp4 "
+            "files. Repeatable."
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file for the full results.")] = None,
     preset: Preset = None,
     ap: Annotated[
         choices.APFlavour,
-        typer.Option(help="Average precision. area: VOC since 2010; 11point: VOC 2007; step: scikit-learn."),
+        typer.Option(
+            help="Definition of average precision. area: VOC since 2010; 11point: VOC 2007; step: scikit-learn."
+        ),
     ] = "area",
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the 95% intervals.", min=1)] = 1000,
+    resamples: Annotated[
+        int, typer.Option(help="Number of bootstrap resamples for the 95% intervals.", min=1)
+    ] = 1000,
     seed: Annotated[int, typer.Option(help="Random seed for the resampling.")] = 0,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
     ranking: Annotated[
         choices.LocationRanking,
         typer.Option(
-            help="Rank by the class's score, or by the map's response at the point.", rich_help_panel=LOCATION
+            help="Rank images by the class's score, or by the response at its point.",
+            rich_help_panel=LOCATION,
         ),
     ] = "score",
     tolerance: Annotated[
         float,
         typer.Option(
-            help="Maximum distance to a box that counts as a hit, in pixels.", rich_help_panel=LOCATION
+            help="Maximum distance from a point to a box, in pixels, for a hit.", rich_help_panel=LOCATION
         ),
     ] = 18.0,
     tolerance_frame: Annotated[
         choices.ToleranceFrame,
         typer.Option(
-            help="Pixels of the original image, or of the image resized to a longest side of 500.",
+            help="Unit of --tolerance: pixels of the original image, or of the image resized so that its longest "
+            "side is 500.",
             rich_help_panel=LOCATION,
         ),
     ] = "original",
     distance: Annotated[
         choices.BoxDistance,
         typer.Option(
-            help="box: grow the box on every side; euclidean: also round its corners.",
+            help="How --tolerance extends a box. box: equally on every side; euclidean: with rounded corners.",
             rich_help_panel=LOCATION,
         ),
     ] = "box",
@@ -107,7 +113,7 @@ def evaluate(
     pointing_reach: Annotated[
         choices.Reach,
         typer.Option(
-            help="What the disc must touch: the box's edge, or the center of a pixel in it.",
+            help="What the disc must touch. edge: the edge of the box; pixel: the center of a pixel in the box.",
             rich_help_panel=POINTING,
         ),
     ] = "edge",
@@ -128,11 +134,14 @@ def evaluate(
         ),
     ] = [0.5, 0.3, 0.1],  # noqa: B006 - typer copies it
     calibration_bins: Annotated[
-        int, typer.Option(help="Bins of the calibration error.", min=1, rich_help_panel=OTHER)
+        int, typer.Option(help="Number of bins for the calibration error.", min=1, rich_help_panel=OTHER)
     ] = 15,
     calibration_binning: Annotated[
         choices.Binning,
-        typer.Option(help="Bins of equal width, or of equally many pairs (mass).", rich_help_panel=OTHER),
+        typer.Option(
+            help="width: bins of equal width; mass: bins with equal numbers of (image, class) pairs.",
+            rich_help_panel=OTHER,
+        ),
     ] = "width",
     format_: Format = "auto",
     images: Images = None,
@@ -141,7 +150,7 @@ def evaluate(
     runtime: Runtime = "auto",
     precision: InferencePrecision = "auto",
 ) -> None:
-    """Measure models or detectors on images with annotated boxes: AP, pointing game, calibration error."""
+    """Evaluate models or detectors on images with annotated boxes: AP, pointing game, calibration error."""
     import json
 
     from freeloc.datasets import DatasetChecks, open_dataset
@@ -228,7 +237,7 @@ def evaluate(
 
 
 def _name(path: Path, models: list[Path]) -> str:
-    """Return the shortest unique name of a model: the name of its run folder or file, or else its path."""
+    """Return a model's name in the results: that of its run folder or file, or its path if that is not unique."""
     # Path.resolve would follow links, which may lead to folders with different names.
     places = [Path(os.path.abspath(item)) for item in models]  # noqa: PTH100
     names = [

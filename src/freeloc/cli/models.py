@@ -41,11 +41,11 @@ def models(
     for folder, origin in model_folders():
         if origin == "yours" and folder != user_models_dir() and not folder.is_dir():
             print_status(
-                f"FREELOC_MODELS lists {folder}, which is not a folder: create it or remove it there"
+                f"FREELOC_MODELS lists {folder}, which is not a folder: create it, or remove it from the variable"
             )
     if not found:
         print_status(
-            f"no models found: put NAME.safetensors in {user_models_dir()} or a folder of FREELOC_MODELS"
+            f"no models found: put NAME.safetensors in {user_models_dir()} or in a folder listed in FREELOC_MODELS"
         )
 
 
@@ -84,5 +84,5 @@ def _print_page(found: list[ListedModel]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Return text on one line and without control characters, because model files are untrusted."""
+    """Collapse text to one line and strip control characters, because model files are untrusted."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

@@ -1,4 +1,4 @@
-"""Options shared by several commands, each with one name, one default and one help text.
+"""Options shared by several commands, so that each option has the same name, default and help text everywhere.
 
 ``--help`` lists the most frequently used options first and groups the others in panels.
 """
@@ -59,9 +59,7 @@ ModelName = Annotated[
 ]
 Split = Annotated[
     str | None,
-    typer.Option(
-        help="Part of the data, such as train or val. Default: the only split, or all of a tag list."
-    ),
+    typer.Option(help="Split to use, such as train or val. Default: the only split, or the whole tag list."),
 ]
 Format = Annotated[
     str,
@@ -73,7 +71,9 @@ Format = Annotated[
 ]
 Images = Annotated[
     Path | None,
-    typer.Option(help="Folder of the images, if they are not in the usual place.", rich_help_panel=DATA),
+    typer.Option(
+        help="Folder that contains the images, if they are not in the usual place.", rich_help_panel=DATA
+    ),
 ]
 Classes = Annotated[
     Path | None,
@@ -81,12 +81,16 @@ Classes = Annotated[
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip unreadable images and report how many.")]
 BackboneName = Annotated[
-    str, typer.Option(help="efficientnet_lite0, 1 or 2, alexnet, overfeat, or timm:NAME.")
+    str,
+    typer.Option(
+        help="Backbone: efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, alexnet, overfeat, or "
+        "timm:NAME."
+    ),
 ]
 Weights = Annotated[
     Path | None,
     typer.Option(
-        help="Local weight file of the backbone (.pth or .safetensors; overfeat: net_weight_1).",
+        help="Local file with the backbone's weights (.pth or .safetensors; for overfeat, net_weight_1).",
         rich_help_panel=RUNTIME,
     ),
 ]
@@ -99,13 +103,15 @@ Runtime = Annotated[
 ]
 Precision = Annotated[
     choices.Precision,
-    typer.Option(help="Arithmetic. auto: bfloat16 where the hardware supports it.", rich_help_panel=RUNTIME),
+    typer.Option(
+        help="Arithmetic precision. auto: bfloat16 where the hardware supports it.", rich_help_panel=RUNTIME
+    ),
 ]
 InferencePrecision = Annotated[
     choices.InferencePrecision,
     typer.Option(
-        help="Arithmetic. auto: bfloat16 where the hardware supports it. int8: models with an int8 network "
-        "(freeloc quantize).",
+        help="Arithmetic precision. auto: bfloat16 where the hardware supports it. int8: only for models with an "
+        "int8 network (see freeloc quantize).",
         rich_help_panel=RUNTIME,
     ),
 ]
@@ -116,18 +122,19 @@ Scales = Annotated[
 Preset = Annotated[
     choices.Preset | None,
     typer.Option(
-        help="Scales by name. fast and balanced use the int8 network if the model has one; best: all scales."
+        help="Named choice of scales. fast and balanced use the int8 network if the model has one; best uses all "
+        "of the model's scales."
     ),
 ]
 CacheFolder = Annotated[
     Path | None,
     typer.Option(
         "--cache",
-        help="Folder of the feature caches. Default: FREELOC_CACHE, or the user's cache folder.",
+        help="Folder for the feature caches. Default: FREELOC_CACHE, or the user's cache folder.",
         rich_help_panel=CACHE,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not show progress.")]
 
 
 def read_classes(path: Path | None) -> tuple[str, ...] | None:
@@ -152,7 +159,7 @@ def read_classes(path: Path | None) -> tuple[str, ...] | None:
 
 
 def parse_scales(text: str | None) -> tuple[float, ...] | None:
-    """Return the numbers in a text such as ``"0.5,1,2"``, or None if the text is None.
+    """Parse a comma-separated list of scales such as ``"0.5,1,2"``; return None if the text is None.
 
     Raises:
         ConfigurationError: a part of the text is not a number, or the text contains no numbers.
@@ -168,7 +175,7 @@ def parse_scales(text: str | None) -> tuple[float, ...] | None:
 
 
 def parse_numbers(text: str, number: type[Number], parameter: str, example: str) -> tuple[Number, ...]:
-    """Return the numbers in a comma-separated list.
+    """Parse a comma-separated list of numbers.
 
     Raises:
         ConfigurationError: a part of the text is not a number of the requested type.

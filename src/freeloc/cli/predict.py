@@ -47,12 +47,15 @@ def predict(
             help="Also write one overlay per image, with the map and point of each present class.",
         ),
     ] = False,
-    peaks: Annotated[int, typer.Option(help="Maximum number of points per class.", min=0)] = 0,
+    peaks: Annotated[
+        int, typer.Option(help="Maximum number of peaks (local maxima of the map) per class.", min=0)
+    ] = 0,
     boxes: Annotated[int, typer.Option(help="Maximum number of boxes per class.", min=0)] = 0,
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Probability from which a class counts as present. Default: the model's threshold for each class."
+            help="Minimum probability for a class to count as present. Default: the model's threshold for each "
+            "class."
         ),
     ] = None,
     skip_bad: SkipBad = False,
@@ -68,20 +71,21 @@ def predict(
         ),
     ] = None,
     maps: Annotated[
-        bool, typer.Option("--maps", help="Also write the score maps as .npz.", rich_help_panel=OUTPUT)
+        bool, typer.Option("--maps", help="Also write the score maps as .npz files.", rich_help_panel=OUTPUT)
     ] = False,
     map_size: Annotated[
         choices.MapSize,
         typer.Option(
-            help="Resolution of --maps. image: present classes, one value per pixel; lattice: all classes, as "
-            "computed.",
+            help="Resolution of the maps. image: one value per pixel, for present classes; lattice: as computed, "
+            "for all classes.",
             rich_help_panel=OUTPUT,
         ),
     ] = "image",
     location: Annotated[
         choices.LocationMode,
         typer.Option(
-            help="Point of a class. fused: maximum of the mean map over scales; paper: maximum over all scales.",
+            help="How points are located. fused: maximum of the map averaged over scales; paper: maximum over the "
+            "maps of all scales.",
             rich_help_panel=RUNTIME,
         ),
     ] = "fused",
@@ -90,7 +94,7 @@ def predict(
     runtime: Runtime = "auto",
     precision: InferencePrecision = "auto",
 ) -> None:
-    """Predict scores, points and maps of every class in images."""
+    """Predict the score, point and map of every class in each image."""
     from freeloc.images.find import find_images
     from freeloc.inference.localizer import Localizer
     from freeloc.io.progress import pluralize, print_status

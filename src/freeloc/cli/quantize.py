@@ -18,14 +18,15 @@ def quantize(
         list[str],
         typer.Argument(
             metavar="IMAGES...",
-            help="Images like those you will predict: files, folders, or quoted glob patterns. Tags are not read.",
+            help="Images similar to those you will run the model on: files, folders, or quoted glob patterns. "
+            "Tags are not read.",
         ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
             help="Model file to write. Default: MODEL itself; for a model that ships with freeloc, a copy in "
-            "your own folder of models."
+            "your models folder."
         ),
     ] = None,
     calibration_images: Annotated[

@@ -29,24 +29,22 @@ StudyName = Literal["voc2012", "voc2007", "coco2014", "coco2017"]
 def reproduce(
     study: Annotated[StudyName, typer.Argument(help="Dataset and protocol of the paper.")],
     root: Annotated[Path, typer.Option(help="VOC devkit or COCO folder, or data with the same layout.")],
-    out: Annotated[Path, typer.Option(help="Folder for models, rows, results.json and report.html.")],
-    train_split: Annotated[
-        str | None, typer.Option(help="Split to train on. Default: that of the study.")
-    ] = None,
-    val_split: Annotated[
-        str | None, typer.Option(help="Split to evaluate on. Default: that of the study.")
-    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for models, table rows, results.json and report.html.")],
+    train_split: Annotated[str | None, typer.Option(help="Split to train on. Default: the study's.")] = None,
+    val_split: Annotated[str | None, typer.Option(help="Split to evaluate on. Default: the study's.")] = None,
     rows: Annotated[
-        str | None, typer.Option(help="Only these rows, such as full,weak,centre. Default: all.")
+        str | None, typer.Option(help="Table rows to reproduce, such as full,weak,centre. Default: all.")
     ] = None,
     classes: Classes = None,
     backbone: BackboneName = DEFAULT_BACKBONE,
     epochs: Annotated[
-        int | None, typer.Option(help="Number of epochs for every model. Default: that of its recipe.")
+        int | None, typer.Option(help="Number of epochs for each model. Default: its recipe's.")
     ] = None,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples of every interval.", min=1)] = 1000,
+    resamples: Annotated[
+        int, typer.Option(help="Number of bootstrap resamples for each interval.", min=1)
+    ] = 1000,
     seed: Annotated[
         int, typer.Option(help="Random seed. The same seed, data and machine type give the same tables.")
     ] = 0,
@@ -56,7 +54,7 @@ def reproduce(
     runtime: Runtime = "auto",
     precision: Precision = "auto",
 ) -> None:
-    """Train and evaluate every row of the paper's tables. Finished rows are stored and are not recomputed."""
+    """Train and evaluate the models of the paper's tables. Finished rows are stored and not recomputed."""
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.paper import Reproduction, ReproductionSettings, find_study, select_rows, write_outputs
 

@@ -36,24 +36,24 @@ BACKBONE: Final = "Training the backbone"
 
 def train(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Run folder: model, manifest, log and checkpoint.")],
+    out: Annotated[Path, typer.Option(help="Run folder for the model, manifest, log and checkpoint.")],
     split: Split = None,
     classes: Classes = None,
     backbone: BackboneName = DEFAULT_BACKBONE,
     recipe: Annotated[
-        str, typer.Option(help="default, paper (section 4 of the paper), or cam (average pooling).")
+        str, typer.Option(help="Recipe: default, paper (section 4 of the paper), or cam (average pooling).")
     ] = "default",
     epochs: Annotated[
         int | None,
-        typer.Option(help="Number of epochs. Default: the recipe's; more if there are few images."),
+        typer.Option(help="Number of epochs. Default: the recipe's, or more if there are few images."),
     ] = None,
     calibration_folds: Annotated[
         int,
         typer.Option(
             "--calibrate",
             metavar="FOLDS",
-            help="Folds of cross-validation, such as 5, to calibrate probabilities and thresholds; each fold "
-            "adds a training run.",
+            help="Number of cross-validation folds, such as 5, for calibrating probabilities and thresholds; each "
+            "fold adds a training run.",
             min=0,
         ),
     ] = 0,
@@ -73,22 +73,23 @@ def train(
     pooling: Annotated[
         str | None,
         typer.Option(
-            help="How score maps are pooled to scores: max, lse, topk, average, or one from an installed package.",
+            help="How score maps are pooled into scores: max, lse, topk, average, or one from an installed "
+            "package.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
     scales: Annotated[
         str | None,
         typer.Option(
-            help="Training scales, such as 0.7,1,1.4; with --no-cache, any scale between them.",
+            help="Training scales, such as 0.7,1,1.4; with --no-cache, scales are drawn from the whole range.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
     supervision: Annotated[
         choices.Supervision,
         typer.Option(
-            help="tags alone; or, for comparison, boxes as well: masked restricts the maximum of a class to "
-            "its boxes, masked_outside also penalizes it outside them.",
+            help="tags: tags alone. For comparison, boxes as well: masked takes the maximum score of a present "
+            "class only inside its boxes; masked_outside also penalizes the maximum score outside them.",
             rich_help_panel=RECIPE,
         ),
     ] = "tags",
@@ -103,7 +104,7 @@ def train(
         str | None,
         typer.Option(
             metavar="STEPS",
-            help="Steps after which the model is also written, such as 0,210,4200.",
+            help="Training steps after which to write a snapshot of the model, such as 0,210,4200.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -111,7 +112,7 @@ def train(
         str | None,
         typer.Option(
             metavar="STAGE",
-            help="First stage of the backbone to train: projection (default recipe), 7 down to 1, or none.",
+            help="First backbone stage to train: projection (default recipe), a number from 7 down to 1, or none.",
             rich_help_panel=BACKBONE,
         ),
     ] = None,
@@ -128,13 +129,15 @@ def train(
         bool,
         typer.Option(
             "--no-cache",
-            help="Compute features in every epoch instead of storing them.",
+            help="Recompute features in every epoch instead of caching them.",
             rich_help_panel=CACHE,
         ),
     ] = False,
     cache_format: Annotated[
         choices.CacheFormat,
-        typer.Option(help="int8 takes half the space of float16, at a small loss.", rich_help_panel=CACHE),
+        typer.Option(
+            help="int8 takes half the space of float16, at a small loss of accuracy.", rich_help_panel=CACHE
+        ),
     ] = "float16",
     weights: Weights = None,
     runtime: Runtime = "auto",

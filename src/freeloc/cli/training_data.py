@@ -40,7 +40,7 @@ def open_for_training(
 
 
 def describe(dataset: Dataset) -> str:
-    """Return one line with the numbers of images, classes and skipped images."""
+    """Return one line that states the numbers of images, classes and skipped images."""
     from freeloc.io.progress import pluralize
 
     skipped = f", {pluralize(dataset.skipped, 'bad image')} skipped" if dataset.skipped else ""

@@ -25,7 +25,7 @@ __all__ = ["DatasetBuilder", "SampleDraft", "make_labels"]
 
 @dataclass(slots=True)
 class SampleDraft:
-    """One row of a dataset's list, whose annotations may still be incomplete.
+    """A sample under construction: one row of a dataset's list, with annotations that may still be incomplete.
 
     Attributes:
         path: the image file.
@@ -66,7 +66,7 @@ class _BoxToCheck(NamedTuple):
 
 
 class DatasetBuilder:
-    """Builder of a `Dataset`, which collects images and problems, and reports all problems together.
+    """Builds a `Dataset`: collects its images and their problems, and reports all problems together.
 
     Args:
         path: the main file or folder of the dataset, for the report.
@@ -94,7 +94,7 @@ class DatasetBuilder:
     def add_image(
         self, path: Path, file: Path, line: int | None, prefix: str = "", *, check: bool = True
     ) -> SampleDraft:
-        """Add one listed image, and add a problem if the image does not exist or is already listed.
+        """Add one listed image, and record a problem if the image does not exist or is already listed.
 
         The image is decoded later, when `build` decodes all images together.
 
@@ -129,7 +129,7 @@ class DatasetBuilder:
         file: Path | None = None,
         line: int | None = None,
     ) -> None:
-        """Add a problem with one image.
+        """Record a problem with one image.
 
         Args:
             sample: the image.
@@ -144,16 +144,16 @@ class DatasetBuilder:
         self._problems.add(kind, file, line, sample.prefix + message)
 
     def add_bad_row(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> None:
-        """Add a problem with a row that does not name an image; the row counts as one skipped image."""
+        """Record a problem with a row that does not name an image; the row counts as one skipped image."""
         self._bad_rows += 1
         self._problems.add(kind, file, line, message)
 
     def add_fatal_problem(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> None:
-        """Add a problem that cannot be solved by leaving out images."""
+        """Record a problem that cannot be solved by leaving out images."""
         self._problems.add(kind, file, line, message, fatal=True)
 
     def fail(self, kind: ProblemKind, file: Path, line: int | None, message: str) -> NoReturn:
-        """Add one last problem, after which reading cannot continue, and raise the report of all problems so far.
+        """Record a problem that prevents further reading, and raise the report of all problems so far.
 
         Raises:
             DataProblems: always.
@@ -163,7 +163,7 @@ class DatasetBuilder:
         raise AssertionError("a report with a problem always raises")
 
     def check_box(self, sample: SampleDraft, box: AnnotatedBox, file: Path, line: int | None) -> None:
-        """Schedule a check in `build` that a box does not lie entirely outside its image.
+        """Have `build` check that a box does not lie entirely outside its image.
 
         Args:
             sample: the image.
@@ -214,7 +214,7 @@ class DatasetBuilder:
             Sample(sample.path, sample.labels, sample.boxes, sample.size, sample.content_hash)
             for sample in good
         )
-        # The name will be printed, but a folder name may contain bytes that are not valid text.
+        # The name is printed later, but it may come from a folder whose name is not valid UTF-8.
         printable = name.encode(errors="replace").decode()
         return Dataset(printable, classes, samples, skipped)
 
@@ -232,7 +232,7 @@ class DatasetBuilder:
                 sample.size, sample.content_hash = outcome.size, outcome.content_hash
 
     def _check_boxes(self, classes: tuple[str, ...]) -> None:
-        """Report every box that lies entirely outside its image, as when images were resized but their boxes not.
+        """Report every box that lies entirely outside its image, for example because only the image was resized.
 
         Boxes may refer to the image as stored, before EXIF rotation, so a box is valid if it fits the image in
         either orientation.
@@ -271,7 +271,7 @@ class DatasetBuilder:
 
 
 def make_labels(count: int, present: Iterable[int], ignored: Iterable[int] = ()) -> Labels:
-    """Return a label vector.
+    """Return the label vector of one image.
 
     Args:
         count: number of classes.

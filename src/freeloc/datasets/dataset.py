@@ -109,7 +109,7 @@ class Dataset:
 
     @property
     def has_boxes(self) -> bool:
-        """Whether every sample has boxes."""
+        """Whether the boxes of every sample are known."""
         return bool(self.samples) and all(sample.boxes is not None for sample in self.samples)
 
     @cached_property
@@ -117,12 +117,12 @@ class Dataset:
         """SHA-256 hash of the classes, file names and labels (but not the pixels or boxes), in hexadecimal."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
         for sample in self.samples:
-            # A file name may contain bytes that are not valid text.
+            # A file name may contain bytes that are not valid UTF-8.
             digest.update(os.fsencode(sample.path.name) + b"\0" + sample.labels.tobytes())
         return digest.hexdigest()
 
     def image_sizes(self) -> tuple[Size, ...]:
-        """Return the size of every upright image; only files whose size is not stored in their sample are read.
+        """Return the size of every upright image, reading only files whose size is not yet known.
 
         Raises:
             ImageError: a file cannot be read or is not an image.
@@ -130,7 +130,7 @@ class Dataset:
         return tuple(sample.size or read_image_size(sample.path) for sample in self)
 
     def image_info(self) -> tuple[ImageInfo, ...]:
-        """Return the size and content hash of every image; only files for which either is not stored are read.
+        """Return the size and content hash of every image, reading only files for which either is not yet known.
 
         Raises:
             ImageError: a file cannot be read or is not an image.

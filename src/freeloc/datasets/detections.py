@@ -1,4 +1,4 @@
-"""Read the detections of any detector from a COCO results file or from the VOC devkit's text files."""
+"""Read the detections of any detector from a COCO results file or from VOC results files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from freeloc.metrics.detections import Detections
 __all__ = ["read_detections"]
 
 _AMBIGUOUS, _LEFT_OUT = -1, -2
-"""Codes used in place of an index: several images match the id; the dataset leaves out the image or class."""
+"""Codes used in place of an index if several images match the id, or if the image or class is left out."""
 
 
 def read_detections(
@@ -44,16 +44,16 @@ def read_detections(
     The format of the results is detected automatically:
 
     * COCO results: a JSON list of ``{"image_id", "category_id", "bbox": [x, y, width, height], "score"}``. If
-      ``data`` is a COCO dataset, the ids are those of its file. Otherwise, ``category_id`` is a class of the
-      dataset, given by its name or by its number, counted from 1; and ``image_id`` is the file name of an image,
+      ``data`` is a COCO dataset, the ids are those of its file. Otherwise, ``category_id`` is the name of a class
+      of the dataset, or the number of the class, counted from 1; and ``image_id`` is the file name of an image,
       with or without its suffix, or the number in that name (6 for ``000006.jpg``, 2008000015 for
       ``2008_000015.jpg``, 42 for ``COCO_val2014_000000000042.jpg``).
     * VOC results: a folder with files such as ``comp3_det_val_dog.txt``, or any one of these files, in which case
-      the others are found by their names. Each line is ``image_id score xmin ymin xmax ymax``, in pixels counted
-      from 1, with inclusive edges. A class without a file has no detections.
+      the others are found by their names. Each line is ``image_id score xmin ymin xmax ymax``; pixels are
+      counted from 1, and edges are inclusive. A class without a file has no detections.
 
     Boxes of images or classes that are in the COCO file but not in the dataset are left out. If ``skip_bad`` left
-    images out of the dataset, the results may contain up to that number of unknown images.
+    N images out of the dataset, the results may refer to up to N unknown images.
 
     Args:
         path: the file or folder of the results.
@@ -79,7 +79,7 @@ def read_detections(
     results = Path(path).expanduser()
     if not results.exists():
         raise DatasetError(
-            f"there is no file or folder {results}: check the path of the detector's results", path=results
+            f"no such file or folder: {results}; check the path of the detector's results", path=results
         )
     problems = ProblemList(results)
     if results.is_dir() or is_results_name(results.name, "det"):
@@ -179,7 +179,11 @@ def _resolve(rows: Iterator[DetectionRow], ids: _Ids, dataset: Dataset, problems
             unknown_images.setdefault(row.image, row)
         if label is None and row.category not in unknown_classes:
             unknown_classes.add(row.category)
-            known = "an id of its file" if ids.from_file else f"1 to {len(dataset.classes)}, or a name"
+            known = (
+                "a category id from the instances file"
+                if ids.from_file
+                else f"1 to {len(dataset.classes)}, or a class name"
+            )
             message = f"category_id {row.category!r} is not a class of {dataset.name}: use {known}"
             problems.add("unknown_class", row.file, row.line, message, fatal=True)
         if image is not None and label is not None and image >= 0 and label >= 0:
@@ -187,10 +191,10 @@ def _resolve(rows: Iterator[DetectionRow], ids: _Ids, dataset: Dataset, problems
             labels.append(label)
             scores.append(row.score)
             boxes.append(row.corners)
-    # The results may contain images that were left out of the dataset because of a problem.
+    # The results may refer to images that were left out of the dataset because of a problem.
     if len(unknown_images) > dataset.skipped:
         for row in unknown_images.values():
-            message = f"image {row.image!r} is not an image of {dataset.name}"
+            message = f"image {row.image!r} is not in {dataset.name}"
             problems.add("bad_value", row.file, row.line, message, fatal=True)
     problems.report(skip_bad=False)
     return Detections.build(images, labels, scores, boxes)
@@ -200,7 +204,7 @@ def _resolve(rows: Iterator[DetectionRow], ids: _Ids, dataset: Dataset, problems
 
 
 def _read_coco_rows(file: Path, problems: ProblemList) -> Iterator[DetectionRow]:
-    """Yield every valid record of a COCO results file, and add a problem for every other record."""
+    """Yield each valid detection of a COCO results file, and record a problem for each invalid one."""
     try:
         text = read_text(file)
         if not text.lstrip(" \t\r\n").startswith("["):

@@ -33,8 +33,8 @@ class DatasetFormat(ABC):
     def guess(self, path: Path) -> bool:  # noqa: ARG002 - for subclasses
         """Return whether a path could be in this format even though it lacks the typical files.
 
-        This method is called only if no format detects ``path``. Its evidence may be weak: folders of images, for
-        example, occur in most formats.
+        This method is called only if no format detects ``path``. It may rely on weak evidence, such as folders of
+        images, which occur in most formats.
         """
         return False
 

@@ -2,7 +2,7 @@
 
 A COCO file of 118,000 images contains half a gigabyte of segmentations, and decoding the whole file at once takes
 many times as much memory. Reading one record at a time allows unneeded fields to be discarded immediately. No
-maintained library returns the line number of each record without loading the whole file.
+maintained library returns the line number of each record without decoding the whole file at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def read_records(file: Path, text: str, visitors: Mapping[str, Callable[[Any, in
 
     Args:
         file: the file that contains the text, for error messages.
-        text: a JSON object in which every key of ``visitors`` that occurs has a list as its value.
+        text: a JSON object; each key of ``visitors`` that it contains must have a list as its value.
         visitors: for each key, the function to call with each record of its list; other keys are skipped.
 
     Returns:
@@ -52,7 +52,7 @@ def read_records(file: Path, text: str, visitors: Mapping[str, Callable[[Any, in
 
 
 class _Reader:
-    """A position in the text, and the parsing steps that advance it."""
+    """A parser that keeps its position in the text."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -33,23 +33,23 @@ def open_dataset(
     Args:
         path: the folder or file; `docs/data.md` shows every layout.
         split: the name of a list in a VOC devkit ("train"), of an instances file in a COCO folder ("val2017" or
-            "val"), or of a part of a tag list. None reads the whole tag list; in other formats, it reads the only
-            split.
+            "val"), or of a part of a tag list. None reads a whole tag list or, in other formats, the only split.
         format: "voc", "coco", "tags" or the name of another registered format; "auto" detects the format.
         classes: class names in the requested order, matched exactly after leading and trailing white space is
             removed. None uses the dataset's own classes, which are the same, and in the same order, for every
-            split. Any other classes in a VOC devkit, a COCO file or a CSV file with one column per class are left
-            out; in other tag lists, a tag that is not in ``classes`` is a problem.
+            split. If ``classes`` is given, all other classes of a VOC devkit, a COCO file or a CSV file with one
+            column per class are left out; in other tag lists, a tag that is not in ``classes`` is a problem.
         boxes: whether to read boxes, for evaluation. If False, no box is read, not even to check it. Tag lists
             have no boxes, so their ``Sample.boxes`` is None.
-        images: folder of the images, if it is not in its usual place. File names in a tag list are relative to it.
+        images: folder that contains the images, if they are not in the usual place. File names in a tag list are
+            relative to this folder.
         skip_bad: whether to leave out images that have a problem. ``Dataset.skipped`` counts them, and the log
             lists their problems. A problem that does not concern a single image still raises an error.
         checks: what to check; None for the defaults of `DatasetChecks`.
 
     Returns:
-        The dataset, with its samples in the order of the list, or sorted if the folder itself is the list. Labels
-        are +1 for present, −1 for absent and 0 for ignored; boxes are in pixels of the upright image.
+        The dataset, with its samples in the order of the list file, or sorted if there is no list file. Labels are
+        +1 for present, −1 for absent and 0 for ignored; boxes are in image coordinates.
 
     Raises:
         DataProblems: the dataset has problems; the report gives the file and line of each.
@@ -66,11 +66,11 @@ def open_dataset(
     root = Path(path).expanduser()
     chosen = None if format == "auto" else FORMATS.get(format, parameter="format")
     if not root.exists():
-        raise DatasetError(f"there is no file or folder {root}: check the path of the dataset", path=root)
+        raise DatasetError(f"no such file or folder: {root}; check the path of the dataset", path=root)
     folder = None if images is None else Path(images).expanduser()
     if folder is not None and not folder.is_dir():
         raise DatasetError(
-            f"images is {folder}, which is not a folder: specify the folder of the images",
+            f"images is {folder}, which is not a folder: specify the folder that contains the images",
             path=folder,
             parameter="images",
         )
@@ -104,7 +104,7 @@ def _checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
         if not is_encodable(name):
             raise _classes_error(f"contains {name!r}, which UTF-8 cannot encode: rename the class")
         if names.count(name) > 1:
-            raise _classes_error(f"contains {name!r} more than once: list every class once")
+            raise _classes_error(f"contains {name!r} more than once: list each class only once")
     return names
 
 

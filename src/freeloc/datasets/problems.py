@@ -1,4 +1,4 @@
-"""Problems of a dataset, each with its file and line, and the report that lists all of them."""
+"""Problems in a dataset, each with its file and line, and the report that lists them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _NAMES: dict[ProblemKind, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem of a dataset and its location.
+    """One problem in a dataset, and its location.
 
     Attributes:
         kind: the kind of problem, in machine-readable form.
@@ -79,11 +79,11 @@ class Problem:
 
 
 class DataProblems(DatasetError):  # noqa: N818 - it represents a list of problems
-    """Report of all problems of a dataset.
+    """Report of all problems in a dataset.
 
-    The first line of the message counts the problems by kind and says how to fix them. Then follows one line
-    ``file:line: message`` per problem, for at most `MAX_PRINTED_PROBLEMS` problems. ``parameter`` is "skip_bad" if
-    leaving out the images with problems is enough.
+    The first line of the message counts the problems by kind and says how to fix them. Each further line,
+    ``file:line: message``, describes one problem; at most `MAX_PRINTED_PROBLEMS` are printed. ``parameter`` is
+    "skip_bad" if leaving out the images with problems solves all problems.
 
     Attributes:
         problems: every problem, including those that are not printed, sorted by file and line.
@@ -144,7 +144,7 @@ class ProblemList:
     def add(
         self, kind: ProblemKind, file: Path, line: int | None, message: str, *, fatal: bool = False
     ) -> None:
-        """Add one problem; ``fatal`` tells whether it cannot be solved by leaving out an image."""
+        """Add one problem; ``fatal`` means that leaving out an image does not solve it."""
         self.problems.append(Problem(kind, file, line, message))
         self._fatal += fatal
 

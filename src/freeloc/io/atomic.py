@@ -1,4 +1,4 @@
-"""Atomic file writes: a file is either complete or absent."""
+"""Atomic file writes: a file is written either completely or not at all."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_writable(path: Path) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; its file replaces ``path`` when the ``with`` block ends without an error.
+    """Yield a temporary path; the file written there replaces ``path`` if the block ends without an error.
 
     Missing parent folders are created. If the block raises an error, the temporary file is deleted and the file at
     ``path`` remains unchanged. If ``path`` is a symbolic link, its target is replaced.

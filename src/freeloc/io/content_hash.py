@@ -16,5 +16,5 @@ def hash_bytes(data: bytes) -> str:
 
 
 def hash_file(file: IO[bytes]) -> str:
-    """Return the hash of the rest of a file; it equals that of `hash_bytes`, but the file is read in chunks."""
+    """Hash the rest of an open file in chunks; the result equals that of `hash_bytes`."""
     return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ def cache_dir() -> Path:
     """Return the cache folder: ``FREELOC_CACHE``, or ``freeloc`` in the system's cache folder for this user.
 
     On Linux, the latter is ``~/.cache/freeloc``, or ``freeloc`` in ``XDG_CACHE_HOME``. The cache can be deleted at
-    any time; its contents are computed again when needed. The folder need not exist.
+    any time; its contents are recomputed when needed. The folder may not exist yet.
     """
     named = os.environ.get("FREELOC_CACHE")
     return Path(named) if named else platformdirs.user_cache_path("freeloc", appauthor=False)
@@ -27,13 +27,13 @@ def user_models_dir() -> Path:
     """Return the folder of the user's models: ``freeloc/models`` in the system's data folder for this user.
 
     On Linux, this is ``~/.local/share/freeloc/models``, or ``freeloc/models`` in ``XDG_DATA_HOME``. The folder
-    need not exist.
+    may not exist yet.
     """
     return platformdirs.user_data_path("freeloc", appauthor=False) / "models"
 
 
 def model_search_path() -> tuple[Path, ...]:
-    """Return the folders that are searched for the user's models by name, in order of precedence.
+    """Return the folders in which the user's models are looked up by name, in order of precedence.
 
     These are the folders in ``FREELOC_MODELS``, separated as in ``PATH``, followed by `user_models_dir`.
     """

@@ -1,4 +1,4 @@
-"""Checks of paths read from lists of files; they raise no error for paths that the system does not allow."""
+"""Checks for paths read from file lists; a path that the system does not allow raises no error."""
 
 from __future__ import annotations
 

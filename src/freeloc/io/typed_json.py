@@ -31,7 +31,7 @@ def decode_json(text: str, *, max_bytes: int = _MAX_BYTES) -> Any:
         data = text.encode()
         if len(data) > max_bytes:
             size, limit = len(data) / 1e6, max_bytes / 1e6
-            raise ValueError(f"it has {size:.1f} MB of JSON, more than the limit of {limit:.1f} MB")
+            raise ValueError(f"the JSON is {size:.1f} MB, more than the limit of {limit:.1f} MB")
         return msgspec.json.decode(data)
     except msgspec.MsgspecError as error:
         raise ValueError(_describe(error)) from error

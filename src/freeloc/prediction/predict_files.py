@@ -44,9 +44,9 @@ def predict_files(
 ) -> int:
     """Run a model on images and write the results to a folder or to standard output.
 
-    Each image is decoded once and written as soon as it is predicted, so memory use does not grow with the number
-    of images. A file with the results of all images, such as ``predictions.jsonl``, appears only after the
-    last one.
+    Each image is decoded once, and its result is written immediately, so memory use does not grow with the number
+    of images. A file with the results of all images, such as ``predictions.jsonl``, appears only after the last
+    image.
 
     Args:
         localizer: the model.

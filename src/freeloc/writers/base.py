@@ -22,7 +22,7 @@ class WriterOptions:
     """Options shared by all writers; each writer uses those that apply to it.
 
     Attributes:
-        threshold: probability from which a class counts as present; None uses the model's threshold for each
+        threshold: minimum probability for a class to count as present; None uses the model's threshold for each
             class.
         peaks: maximum number of peaks per class; 0 writes none.
         boxes: maximum number of boxes per class; 0 writes none.
@@ -47,11 +47,11 @@ class WriterOptions:
 
 
 class Writer(ABC):
-    """Base class of writers, which write prediction results one image at a time.
+    """Base class of writers, which write the prediction results of one image per call.
 
-    A writer is a context manager, which opens resources on entry and completes its files on exit. If the block
-    ends with an error, a file that collects all images must not be created, and an earlier file at its path must
-    remain unchanged. Files for single images are written one by one, each complete or not at all.
+    A writer is a context manager: it opens resources on entry and completes its files on exit. If the block ends
+    with an error, a file with the results of all images must not be created, and an earlier file at its path must
+    remain unchanged. Files for single images are written immediately, each either completely or not at all.
 
     Subclasses inherit a constructor and a context manager that opens nothing. An installed package can
     provide a writer through an entry point in the group ``freeloc.writers``.

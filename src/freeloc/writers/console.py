@@ -1,4 +1,4 @@
-"""Results on standard output."""
+"""Write results to standard output."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class ConsoleWriter(Writer):
         if sys.stdout.isatty():
             sys.stdout.write(_text(record))
         else:
-            # Written as bytes, because JSON Lines are UTF-8 whatever the encoding of standard output.
+            # Write bytes, because JSON Lines are UTF-8, and the encoding of standard output may be different.
             sys.stdout.buffer.write(json_line(record))
         sys.stdout.flush()
 
 
 def _text(record: Mapping[str, Any]) -> str:
-    """Return the image's name and one line per class that is present."""
+    """Return a line with the image's name, followed by one line per present class."""
     present = [entry for entry in record["classes"] if entry["present"]]
     lines = [
         f"  {entry['name']} {entry['probability']:.2f} at ({entry['x']:.0f}, {entry['y']:.0f})"

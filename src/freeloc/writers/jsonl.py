@@ -71,7 +71,8 @@ class JsonlWriter(Writer):
                 os.fsync(file.fileno())
             self.files.append(self._path)
             return
-        # Raises a private exception, because `atomic.atomic_path` would turn an OSError into an OutputError.
+        # An exception makes `atomic_path` delete the temporary file. An OSError would become an OutputError, so a
+        # private type is raised instead.
         with suppress(_Discarded, FreelocError), self._cleanup:
             raise _Discarded
 

@@ -1,4 +1,4 @@
-"""Score maps as NumPy ``.npz`` files."""
+"""Write score maps as NumPy ``.npz`` files."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ def write_maps(
         classes: the classes whose maps are written, in this order. By default, the present classes in
             order of decreasing probability for size "image", and all classes in the model's order for size
             "lattice".
-        threshold: probability from which a class is present; default: the model's threshold for each class.
+        threshold: minimum probability for a class to count as present; default: the model's threshold for each
+            class.
 
     Raises:
         ConfigurationError: the model lacks one of the classes.

@@ -67,5 +67,5 @@ def _below_common_folder(paths: Sequence[Path]) -> list[tuple[str, ...]]:
 
 
 def _normalized(name: str) -> str:
-    """Return the form in which a file system that ignores case or composes accents compares names."""
+    """Remove the differences in case and Unicode composition that some file systems ignore in names."""
     return unicodedata.normalize("NFC", name).casefold()

@@ -1,4 +1,4 @@
-"""Overlays: one JPEG per image with its points and score maps."""
+"""Write overlays: one JPEG per image, with its score maps and points drawn on it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ A record (``schema_version`` 1)::
       "image": "album/0001.jpg",        the image's path, as specified by the caller
       "width": 500, "height": 375,      size of the upright image in pixels
       "mode": "fused",                  how points were located: "fused" or "paper"
-      "threshold": 0.5,                 probability from which a class is present; null if it differs by class
+      "threshold": 0.5,                 minimum probability of present classes; null if it differs by class
       "classes": [                      every class of the model, by decreasing probability
         {
           "name": "dog",
@@ -15,7 +15,7 @@ A record (``schema_version`` 1)::
           "probability": 0.961,         calibrated probability; sigmoid of the score for uncalibrated models
           "x": 212.4, "y": 140.0,       point in image coordinates; (0, 0) is the image's top-left corner
           "response": 0.873,            map value at the point: 0 to 1 if "fused", a raw score if "paper"
-          "threshold": 0.5,             probability from which this class is present
+          "threshold": 0.5,             minimum probability for this class to count as present
           "present": true,
           "peaks": [                    only if requested; by decreasing value
             {"x": 212.4, "y": 140.0, "value": 0.873}, …
@@ -30,7 +30,7 @@ A record (``schema_version`` 1)::
 
 Coordinates are rounded to two decimals, other numbers to six significant digits. NaN and infinity, which only a
 damaged model produces, become null. New fields may be added to version 1; the version increases when a field is
-renamed, is removed or changes its meaning.
+renamed or removed, or its meaning changes.
 """
 
 from __future__ import annotations

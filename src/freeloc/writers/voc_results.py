@@ -1,7 +1,7 @@
-"""Results files in the format of the VOC devkit, for its evaluation code and other programs that read it.
+"""Write results files in the format of the VOC devkit, for its evaluation code and other programs.
 
-The devkit keeps them in ``results/VOC2012/Main``. Under its rules, comp1 and comp3 are for systems trained only on
-VOC's images and boxes; comp2 and comp4 are for systems also trained on other data.
+The devkit keeps these files in ``results/VOC2012/Main``. Under its rules, comp1 and comp3 are for systems trained
+only on VOC's images and boxes; comp2 and comp4 are for systems also trained on other data.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def write_detection_results(
 
     A line is ``image_id score xmin ymin xmax ymax``. Pixels are counted from 1, and edges are inclusive. Numbers
     are formatted as in `write_classification_results`. Integer and float32 edges are read back exactly,
-    others to within the last bit. The file of a class without boxes is empty.
+    other edges to within the last bit. The file of a class without boxes is empty.
 
     Args:
         folder: the output folder; created if it is missing.
@@ -112,7 +112,7 @@ def write_detection_results(
     _check_ids(image_ids)
     _check_finite(detections.score)
     _check_finite(detections.boxes)
-    # Convert edges to pixels counted from 1: the first pixel lies to the right of (below) the first edge.
+    # Convert edges to pixel indices counted from 1: the first pixel lies to the right of (below) the first edge.
     pixels = detections.boxes + np.array([1, 1, 0, 0])
     for label, path in enumerate(paths):
         members = np.flatnonzero(detections.label == label)

@@ -270,9 +270,9 @@ def test_the_split_names_the_file(coco: Coco) -> None:
     for split in (None, "val", "val2017"):
         assert open_dataset(coco.root, split=split).name == "COCO val2017"
         assert open_dataset(coco.file, split=split).name == "COCO val2017"
-    with pytest.raises(FreelocError, match="is not the split 'train': specify no split"):
+    with pytest.raises(FreelocError, match="is not the split 'train': omit the split"):
         open_dataset(coco.file, split="train")
-    with pytest.raises(FreelocError, match=r"no annotations/instances_train.json: it has val2017"):
+    with pytest.raises(FreelocError, match=r"no annotations/instances_train.json: choose one of val2017"):
         open_dataset(coco.root, split="train")
     second = coco.file.with_name("instances_val2014.json")
     second.write_bytes(coco.file.read_bytes())

@@ -56,9 +56,7 @@ def test_problems_of_class_folders_name_the_image(tmp_path: Path) -> None:
 
 def test_class_folders_must_not_contain_folders_and_need_no_folder_of_images(tmp_path: Path) -> None:
     images(tmp_path, "dog/a.jpg")
-    with pytest.raises(
-        FreelocError, match="a folder of images can only be combined with a list of file names"
-    ):
+    with pytest.raises(FreelocError, match="omit images, which applies only to lists of file names"):
         open_dataset(tmp_path, images=tmp_path)
     (tmp_path / "dog" / "puppies").mkdir()
     with pytest.raises(FreelocError, match="puppies is a folder inside a class folder"):
@@ -79,7 +77,7 @@ def test_unsupported_images_and_broken_links_in_class_folders_are_reported(tmp_p
                 "unreadable_image",
                 heic,
                 None,
-                "images of this type are not supported: convert it to JPEG",
+                "this type of image is not supported: convert the file to JPEG",
             ),
             Problem(
                 "missing_image",

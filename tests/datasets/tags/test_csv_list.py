@@ -101,7 +101,7 @@ def test_wrong_rows_are_named_together(tmp_path: Path) -> None:
         Problem("duplicate_row", file, 6, "a.jpg is already listed on line 2"),
         Problem("malformed_row", file, 7, "the row has 2 cells, but the header has 3"),
         Problem("bad_value", file, 8, "the row has no file_name"),
-        Problem("bad_value", file, 9, "'dog' is both in tags and in unknown_tags"),
+        Problem("bad_value", file, 9, "'dog' is in both tags and unknown_tags"),
         Problem("unknown_class", file, 10, "unknown class 'dgo'"),
         Problem("unknown_class", file, 10, "unknown class 'cta'"),
     ]

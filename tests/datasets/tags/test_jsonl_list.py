@@ -72,7 +72,7 @@ def test_numbers_of_too_many_digits_are_malformed(tmp_path: Path) -> None:
         '{"file_name": "a.jpg", "tags": "dog"}',
         f'{{"file_name": "b.jpg", "tags": "dog", "width": {"9" * 5000}}}',
     )
-    message = "malformed JSON: a number in it has too many digits"
+    message = "malformed JSON: a number has too many digits"
     assert problems_of(file) == [Problem("malformed_row", file, 2, message)]
 
 

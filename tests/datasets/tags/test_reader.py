@@ -59,7 +59,7 @@ def test_splits_of_a_column_or_of_folders(tmp_path: Path) -> None:
     assert (names_of(val), val.name, val.classes) == (["a.jpg", "c.jpg"], "tags val", ("cat", "cow", "dog"))
     assert [problem.line for problem in problems_of(file, split="train")] == [6]
     assert len(problems_of(file)) == 1
-    with pytest.raises(FreelocError, match=r"no image of the split 'test': it has train \(2\), val \(2\)"):
+    with pytest.raises(FreelocError, match=r"no images in the split 'test': it has train \(2\), val \(2\)"):
         open_dataset(file, split="test")
 
 
@@ -74,7 +74,7 @@ def test_a_list_without_tags_has_no_classes(tmp_path: Path) -> None:
 def test_a_list_without_splits_says_so(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg")
     file = write(tmp_path / "tags.csv", "file_name,tags", "a.jpg,dog")
-    with pytest.raises(FreelocError, match="no image of the split 'val': it has no splits"):
+    with pytest.raises(FreelocError, match="no images in the split 'val': it has no splits"):
         open_dataset(file, split="val")
 
 

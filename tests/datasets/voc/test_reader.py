@@ -305,7 +305,7 @@ def test_a_malformed_annotation_is_named_with_its_line(
     [
         (object_xml(" "), 8, "an object has no name"),
         (" <object>\n </object>\n", 7, "an object has no name"),
-        (object_xml("dog", difficult="maybe"), 9, "difficult of 'dog' is 'maybe', not 0 or 1"),
+        (object_xml("dog", difficult="maybe"), 9, "the difficult flag of 'dog' is 'maybe', not 0 or 1"),
         (object_xml("dog", box=""), 7, "xmin of the box of 'dog' is missing"),
         (
             object_xml("dog", box="<bndbox>\n<xmin>1</xmin>\n</bndbox>"),
@@ -419,7 +419,7 @@ def test_the_folder_that_contains_one_devkit_is_enough(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_a_devkit_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match="is not a VOC devkit; expected VOC: folders JPEGImages"):
+    with pytest.raises(FreelocError, match="is not a VOC devkit; expected VOC: folder JPEGImages"):
         open_dataset(tmp_path, format="voc")
 
 

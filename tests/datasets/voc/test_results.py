@@ -34,7 +34,7 @@ def test_every_mistake_is_reported(tmp_path: Path) -> None:
     ):
         read_classification_results(tmp_path, dataset("a"))
     (tmp_path / "comp2_cls_val_cat.txt").write_text("a 1\na 2\na\nb one\nb nan\n")
-    with pytest.raises(FreelocError, match="no results of the class dog"):
+    with pytest.raises(FreelocError, match="no results for the class dog"):
         read_classification_results(tmp_path, dataset("a"))
     (tmp_path / "comp2_cls_val_dog.txt").write_text("a 1\nb 2\n")
     with pytest.raises(DataProblems) as caught:

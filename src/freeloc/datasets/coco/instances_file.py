@@ -66,7 +66,7 @@ class CocoFile:
         objects: the annotations by image id, in the order of the file.
         categories: category names by category id.
         bad_images: line number and message for each image record that lacks an id or a file name.
-        problems: line number and message for every other record that cannot be used.
+        problems: line number and message for each invalid record of any other kind.
     """
 
     file: Path
@@ -119,7 +119,7 @@ class CocoFile:
 
 
 def read_coco_file(file: Path, *, boxes: bool = False) -> CocoFile:
-    """Read a COCO instances file, using about twice as much memory as the size of the file.
+    """Read a COCO instances file; this requires about twice as much memory as the file's size.
 
     Args:
         file: the JSON file.

@@ -58,7 +58,7 @@ class CocoFormat(DatasetFormat):
 
 
 def category_ids(path: str | Path, split: str | None = None) -> Mapping[str, int]:
-    """Return the category id of every class of a COCO file, in the order of the ids.
+    """Return the category id of every class in a COCO file, in the order of the ids.
 
     Args:
         path: the JSON file, or a COCO folder.
@@ -131,7 +131,7 @@ def _choose_file(path: Path, split: str | None) -> Path:
     if path.is_file():
         if split is not None and not _is_split(path, split):
             raise DatasetError(
-                f"{path} is not the split {split!r}: specify no split, or the COCO folder instead of the file",
+                f"{path} is not the split {split!r}: omit the split, or specify the COCO folder instead of a file",
                 path=path,
                 parameter="split",
             )
@@ -148,7 +148,9 @@ def _choose_file(path: Path, split: str | None) -> Path:
         ]
     if not fitting:
         raise DatasetError(
-            f"{path} has no annotations/instances_{split}.json: it has {known}", path=path, parameter="split"
+            f"{path} has no annotations/instances_{split}.json: choose one of {known}",
+            path=path,
+            parameter="split",
         )
     if len(fitting) > 1:
         raise DatasetError(
@@ -197,7 +199,7 @@ def _add_images(contents: CocoFile, builder: DatasetBuilder) -> dict[CocoId, Sam
 
 
 def _find_images_folder(file: Path, names: list[str]) -> Path:
-    """Return the first usual folder that contains any of the images, or else the first one that exists."""
+    """Return the first of the usual folders that contains any image, or else the first that exists."""
     root = file.parent.parent if file.parent.name == "annotations" else file.parent
     split = _split_of(file)
     usual = (root / split, root / "images" / split, root / "images", root, file.parent)
@@ -225,7 +227,7 @@ def _report_unlisted_images(
 def _apply_objects(
     sample: SampleDraft, objects: Iterable[CocoObject], categories: _Categories, builder: DatasetBuilder
 ) -> None:
-    """Convert the annotations of one image to labels and boxes, and add any problems."""
+    """Convert the annotations of one image to labels and boxes, and record any problems."""
     present: list[int] = []
     crowds: list[int] = []
     boxes: list[AnnotatedBox] = []

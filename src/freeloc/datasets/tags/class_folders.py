@@ -1,4 +1,4 @@
-"""Read tag lists in the form of folders, with one subfolder per class."""
+"""Read tag lists that consist of class folders: one subfolder of images per class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from freeloc.io.paths import is_broken_link, is_file
 
 __all__ = ["has_images", "read_class_folders", "subfolders"]
 
-_UNSUPPORTED = RowProblem("unreadable_image", "images of this type are not supported: convert it to JPEG")
+_UNSUPPORTED = RowProblem("unreadable_image", "this type of image is not supported: convert the file to JPEG")
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -21,7 +21,7 @@ _Cells = dict[str, str]
 
 
 def read_csv(source: TagSource) -> TagTable:
-    """Read a CSV tag list; whether cells are separated by commas, semicolons or tabs is detected from the header.
+    """Read a CSV tag list; the delimiter (comma, semicolon or tab) is detected from the header.
 
     In the wide form, 1 means present and an empty cell means unknown. 0 means absent unless any cell of the file
     is −1; in that case, −1 means absent and 0 means unknown, as in VOC's class files. Columns of classes that are
@@ -50,7 +50,7 @@ def read_csv(source: TagSource) -> TagTable:
 
 
 def _read_records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the first line number and the cells of each record that is not empty."""
+    """Yield the first line number and the cells of each non-empty record."""
     first = next(filter(str.strip, io.StringIO(text, newline=None)), "")
     delimiter = next((mark for mark in _DELIMITERS if _FILE in _split_header(first, mark)), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

@@ -48,7 +48,7 @@ def _parse_row(source: TagSource, line: int, text: str) -> TagRow:
         return source.malformed_row(line, f"malformed JSON: {error.msg} at column {error.colno}")
     except ValueError:
         # Python refuses to convert integers of more than a few thousand digits.
-        return source.malformed_row(line, "malformed JSON: a number in it has too many digits")
+        return source.malformed_row(line, "malformed JSON: a number has too many digits")
     except RecursionError:
         return source.malformed_row(line, "malformed JSON: it is nested too deeply")
     if not isinstance(record, dict):

@@ -36,8 +36,8 @@ class TagListFormat(DatasetFormat):
     """
 
     layout = (
-        "tag lists: a file *.csv, *.tsv, *.jsonl or *.ndjson, or a folder with metadata.csv or metadata.jsonl or"
-        " one subfolder of images per class, also inside subfolders train, val and test"
+        "tag lists: a file *.csv, *.tsv, *.jsonl or *.ndjson, or a folder that contains metadata.csv, "
+        "metadata.jsonl or one subfolder of images per class, either directly or in subfolders train, val and test"
     )
 
     def detect(self, path: Path) -> bool:
@@ -77,13 +77,13 @@ def _metadata(folder: Path) -> list[Path]:
 
 
 def _split_folders(path: Path) -> list[Path]:
-    """Return the subfolders of a folder if all of them are splits, or else an empty list."""
+    """Return the subfolders of a folder if they are all splits, or else an empty list."""
     folders = subfolders(path) if path.is_dir() else []
     return folders if all(folder.name in SPLIT_FOLDERS for folder in folders) else []
 
 
 def _read_tables(path: Path, builder: DatasetBuilder) -> list[TagTable]:
-    """Read every list at a path; a list that cannot be parsed is a fatal problem."""
+    """Read every list at a path, and record a fatal problem for each list that cannot be parsed."""
     lists: list[tuple[Path, str | None]] = [(path, None)]
     if path.is_dir() and not _metadata(path):
         lists = [(folder, folder.name) for folder in _split_folders(path)] or lists
@@ -106,7 +106,7 @@ def _read_table(path: Path, split: str | None, options: OpenOptions) -> TagTable
     if options.images is not None:
         raise DatasetError(
             f"images is {options.images}, but {path} contains class folders: "
-            "a folder of images can only be combined with a list of file names",
+            "omit images, which applies only to lists of file names",
             path=path,
             parameter="images",
         )
@@ -148,7 +148,7 @@ def _select_rows(
         counts = Counter(row.split for row in rows if row.split is not None)
         known = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
         raise DatasetError(
-            f"{path} has no image of the split {split!r}: it has {known or 'no splits'}",
+            f"{path} has no images in the split {split!r}: it has {known or 'no splits'}",
             path=path,
             parameter="split",
         )

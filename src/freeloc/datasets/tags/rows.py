@@ -1,4 +1,4 @@
-"""Represent the rows of a tag list in any format, and parse tags."""
+"""Define the rows that all kinds of tag lists share, and parse tags."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TagRow:
 
     Attributes:
         file: the file that contains the list, or the image file itself if the list consists of class folders.
-        line: first line of the row, counted from 1; None if the list consists of class folders.
+        line: number of the row's first line, counted from 1; None if the list consists of class folders.
         image: the image file, or None if the row does not name one.
         split: the split to which the image belongs, or None if it is not specified.
         tags: classes that are present.
@@ -123,7 +123,7 @@ class TagSource:
         """
         tags, unknown, problems = tuple(tags), tuple(unknown), list(problems)
         if both := sorted(set(tags) & set(unknown)):
-            problems.append(RowProblem("bad_value", f"{both[0]!r} is both in tags and in unknown_tags"))
+            problems.append(RowProblem("bad_value", f"{both[0]!r} is in both tags and unknown_tags"))
         name = existing_name(self.folder, name)
         top_folder = re.split(r"[/\\]", name, maxsplit=1)[0]
         row_split = split or self.split or (top_folder if top_folder in SPLIT_FOLDERS else None)
@@ -132,7 +132,7 @@ class TagSource:
 
 
 def split_tags(cell: str) -> tuple[str, ...]:
-    """Split the tags of one cell at commas, semicolons and vertical bars.
+    """Split the text of one cell into tags at commas, semicolons and vertical bars.
 
     Example:
         >>> split_tags("dog, person|sofa;")
@@ -142,7 +142,9 @@ def split_tags(cell: str) -> tuple[str, ...]:
 
 
 def parse_tags(cell: str, column: str, problems: list[RowProblem]) -> tuple[str, ...]:
-    """Parse the tags in one cell, either a bracketed list of strings (pandas, JSON) or text for `split_tags`.
+    """Parse the tags in one cell: a bracketed list of strings, as written by pandas or JSON, or separated tags.
+
+    Separated tags are split by `split_tags`.
 
     Args:
         cell: the text, without leading or trailing white space.
@@ -162,9 +164,9 @@ def parse_tags(cell: str, column: str, problems: list[RowProblem]) -> tuple[str,
 
 
 def check_tags(value: object, column: str, problems: list[RowProblem]) -> tuple[str, ...]:
-    """Check that a value is a list of strings, and return them as tags without surrounding white space.
+    """Check that a value is a list of strings, and return these as tags without surrounding white space.
 
-    Any other value adds a problem.
+    For any other value, a problem is added to ``problems``, and the result is empty.
     """
     if not (isinstance(value, list) and all(isinstance(tag, str) and tag.strip() for tag in value)):
         problems.append(RowProblem("bad_value", f"{column} is {value!r}, not a list of strings"))

@@ -57,7 +57,7 @@ class VocObject:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """Contents of an annotation file: the valid objects, and the problems with all other objects."""
+    """Contents of an annotation file: the valid objects, and the problems with the invalid ones."""
 
     file: Path
     objects: tuple[VocObject, ...]
@@ -149,7 +149,7 @@ class _AnnotationHandler(ContentHandler):
 
     @property
     def line(self) -> int:
-        """The line number at which the parser currently is."""
+        """The parser's current line number."""
         return (self._locator.getLineNumber() if self._locator else None) or 1
 
     def setDocumentLocator(self, locator: Locator) -> None:  # noqa: N802 - named by SAX
@@ -190,7 +190,9 @@ def _parse_element(element: _Element, boxes: bool) -> VocObject | AnnotationProb
         return AnnotationProblem("bad_value", line, "an object has no name")
     flag, flag_line = element.texts.get("difficult", ("0", line))
     if flag not in ("0", "1", ""):
-        return AnnotationProblem("bad_value", flag_line, f"difficult of {name!r} is {flag!r}, not 0 or 1")
+        return AnnotationProblem(
+            "bad_value", flag_line, f"the difficult flag of {name!r} is {flag!r}, not 0 or 1"
+        )
     if not boxes:
         return VocObject(name, line, flag == "1", None)
     corners = _parse_corners(name, element)

@@ -67,7 +67,9 @@ class VocFormat(DatasetFormat):
     typos are still reported.
     """
 
-    layout = "VOC: folders JPEGImages with Annotations or ImageSets/Main, here or in one subfolder VOC20xx"
+    layout = (
+        "VOC: folder JPEGImages next to Annotations or ImageSets/Main, directly or in one subfolder VOC20xx"
+    )
 
     def detect(self, path: Path) -> bool:
         """Return whether a folder is a devkit or contains devkits."""
@@ -140,7 +142,7 @@ def _choose_list(devkit: Path, split: str | None) -> tuple[str, Path | None]:
 
 
 def _is_class_file(file: Path) -> bool:
-    """Return whether a file in ImageSets/Main contains −1, 0 and 1 for one class rather than a list of images."""
+    """Return whether a file in ImageSets/Main contains the labels of one class rather than a list of images."""
     if "_" not in file.stem:
         return False
     with file.open("rb") as text:
@@ -166,7 +168,7 @@ def _add_images(devkit: Path, list_file: Path | None, builder: DatasetBuilder) -
 
 
 def _read_lines(file: Path, builder: DatasetBuilder) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line number and the words of each line that is not empty."""
+    """Yield the line number and the words of each non-empty line."""
     try:
         text = read_text(file)
     except MalformedFileError as error:
@@ -237,7 +239,7 @@ def _class_names(annotations: Iterable[Annotation]) -> set[str]:
 
 
 def _names_in_folder(devkit: Path) -> Iterator[str]:
-    """Yield the class names of all annotations of a devkit, whether or not they belong to the split."""
+    """Yield the class names in all annotations of a devkit, regardless of the split."""
     for file in (devkit / "Annotations").glob("*.xml"):
         try:
             annotation = read_annotation(file)
@@ -254,7 +256,7 @@ def _apply_annotation(
     others: Collection[str],
     builder: DatasetBuilder,
 ) -> None:
-    """Convert the objects of one image to labels and boxes, and add any problems.
+    """Convert the objects of one image to labels and boxes, and record any problems.
 
     Objects of the classes in ``others`` are left out. A name in neither ``others`` nor ``classes`` is a problem.
     """
@@ -284,7 +286,7 @@ def _apply_annotation(
 
 
 def _class_files(devkit: Path, split: str, classes: tuple[str, ...] | None) -> dict[str, Path]:
-    """Return the class files of a split, one per class, or an empty dict if any class has none."""
+    """Return the class files of a split, one per class, or an empty dict if any class lacks one."""
     folder = devkit / "ImageSets" / "Main"
     if not split:
         return {}

@@ -1,7 +1,7 @@
 """Read results files of the VOC devkit: one text file per class, with one line per image or box.
 
 Each line of ``comp1_cls_val_dog.txt`` or ``comp2_…`` is ``image_id score``. Each line of ``comp3_det_val_dog.txt``
-or ``comp4_…`` is ``image_id score xmin ymin xmax ymax``, in pixels counted from 1, with inclusive edges.
+or ``comp4_…`` is ``image_id score xmin ymin xmax ymax``; pixels are counted from 1, and edges are inclusive.
 `freeloc.writers.voc_results` writes these files.
 """
 
@@ -62,7 +62,7 @@ class DetectionRow(NamedTuple):
 
 
 def is_results_name(name: str, task: ResultsTask) -> bool:
-    """Return whether a name is that of a results file for the task."""
+    """Return whether a file name is that of a results file for the task."""
     return re.fullmatch(rf"comp\d+_{task}_.+\.txt", name) is not None
 
 
@@ -116,7 +116,7 @@ def _class_of_file(file: Path, classes: Sequence[str]) -> str:
 
 
 def read_detection_rows(files: Mapping[str, Path], problems: ProblemList) -> Iterator[DetectionRow]:
-    """Yield every valid line of detection results, and add a problem for every other line.
+    """Yield each valid line of the detection results, and record a problem for each invalid one.
 
     Args:
         files: the results file of each class.
@@ -126,7 +126,7 @@ def read_detection_rows(files: Mapping[str, Path], problems: ProblemList) -> Ite
         for line, words in _read_lines(file, problems):
             numbers = [parse_number(word) for word in words[1:]]
             if len(numbers) != 5 or None in numbers:
-                message = f"{' '.join(words)!r} is not an image, a score and four pixels"
+                message = f"{' '.join(words)!r} is not an image, a score and four pixel coordinates"
                 problems.add("malformed_row", file, line, message, fatal=True)
                 continue
             score, *pixels = (number for number in numbers if number is not None)
@@ -157,7 +157,7 @@ def read_classification_results(path: Path, dataset: Dataset) -> Float64Array:
     files = find_results_files(path, "cls", dataset.classes)
     if missing := [name for name in dataset.classes if name not in files]:
         raise DatasetError(
-            f"{path} has no results of the class {missing[0]}: add them, or choose classes without it",
+            f"{path} has no results for the class {missing[0]}: add them, or choose classes without it",
             path=path,
         )
     problems = ProblemList(path)
@@ -185,7 +185,7 @@ def _read_scores(file: Path, names: Sequence[str], problems: ProblemList) -> lis
 
 
 def _read_lines(file: Path, problems: ProblemList) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line number and the words of each line that is not empty."""
+    """Yield the line number and the words of each non-empty line."""
     try:
         text = read_text(file)
     except MalformedFileError as error:
