@@ -209,8 +209,8 @@ def test_an_unknown_name_is_one_line(
         answer = freeloc(*words)
         assert (answer.code, answer.out) == (2, "")
         assert answer.err == (
-            "freeloc: there is no model 'pet' (did you mean pets?): specify a model file or a run folder, or one of "
-            f"pets; models in {own} and in the folders of FREELOC_MODELS are found by name\n"
+            "freeloc: no model is named 'pet' (did you mean pets?): specify a model file or a run folder, or one of "
+            f"pets; models in {own} and in the folders listed in FREELOC_MODELS are found by name\n"
         )
 
 

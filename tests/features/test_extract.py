@@ -271,7 +271,8 @@ class TestMistakes:
         usage = type(shutil.disk_usage("/"))
         monkeypatch.setattr(shutil, "disk_usage", lambda _place: usage(10**9, 0, 2 * values - 1))
         with pytest.raises(
-            FreelocError, match="choose another cache folder, store them as int8, .* or train without a cache"
+            FreelocError,
+            match="choose another cache folder, store features as int8, .* or train without a cache",
         ):
             world.extract()
         assert world.network.calls == calls
@@ -303,7 +304,7 @@ class TestTelling:
         extract(world.paths, world.backbone, world.network, pyramid, cache_folder=world.root)
         told = capsys.readouterr()
         assert told.out == ""
-        assert "features of 6 images take 0.00 GB in" in told.err
+        assert "the features of 6 images will take 0.00 GB in" in told.err
         assert "extracting features: 6 done" in told.err
         extract(world.paths, world.backbone, world.network, pyramid, cache_folder=world.root)
         assert capsys.readouterr().err == ""

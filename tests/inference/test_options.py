@@ -37,7 +37,7 @@ def test_bad_scales_are_refused(scales: tuple[float, ...]) -> None:
         ({"scales": (1.0,), "preset": "best"}, "preset", "scales and preset both choose the scales"),
         ({"scales": "0.5,1"}, "scales", "scales must be a tuple of numbers"),
         ({"scales": 1.0}, "scales", "scales must be a tuple of numbers"),
-        ({"scales": (1.0, 2.0, 1.0)}, "scales", "scales are 1, 2, 1: list every scale only once"),
+        ({"scales": (1.0, 2.0, 1.0)}, "scales", "scales are 1, 2, 1: list each scale only once"),
         ({"batch": 0}, "batch", "batch must be at least 1, got 0"),
     ],
 )

@@ -141,7 +141,7 @@ def test_any_value_as_the_header_is_refused(
         ("layout", {"stride": 32, "offset": 1.0, "size": 3}, "layout has the unknown field 'size'"),
         ("pad_color", [1, 2], "pad_color: expected `array` of length 3, got 2"),
         ("pad_color", [1, 2, 256], r"pad_color\[2\]: expected `int` <= 255"),
-        ("manifest", {"data": [1]}, "data in the manifest is not an object"),
+        ("manifest", {"data": [1]}, "data in the manifest is not a JSON object"),
         ("manifest", 3, "manifest: expected `object`, got `int`"),
         (
             "calibration",

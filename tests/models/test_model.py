@@ -226,7 +226,7 @@ class TestChangedBackbone:
             assert json.loads(header["__metadata__"]["freeloc"])["format_version"] == version
 
     def test_another_backbone_is_refused(self, model: Model) -> None:
-        with pytest.raises(FreelocError, match="trained on different weights of backbone tiny"):
+        with pytest.raises(FreelocError, match="loaded for backbone tiny are not those on which"):
             model.adapt_backbone(TinyBackbone(seed=1))
 
     @pytest.mark.parametrize("damage", ["a value", "a shape", "a name"])
@@ -286,7 +286,7 @@ class TestFloat16:
         back = Model.load(tmp_path / "m")
         assert back.header.backbone_fingerprint != model.header.backbone_fingerprint
         assert back.adapt_backbone(backbone).fingerprint == back.header.backbone_fingerprint
-        with pytest.raises(FreelocError, match="trained on different weights of backbone tiny"):
+        with pytest.raises(FreelocError, match="loaded for backbone tiny are not those on which"):
             model.to_float16(TinyBackbone(seed=1))
 
     def test_the_model_itself_is_left_alone(self, model: Model, backbone: TinyBackbone) -> None:
@@ -356,7 +356,7 @@ class TestMistakes:
     def test_another_format_version(self, path: Path, version: object) -> None:
         rewrite(path, lambda own: own.update(format_version=version))
         with pytest.raises(
-            FreelocError, match=f"format version {version}, but this freeloc reads versions 1 to 3"
+            FreelocError, match=f"format version {version}, but this version .* reads only versions 1 to 3"
         ):
             Model.load(path)
 

@@ -177,8 +177,8 @@ def test_a_near_name_is_suggested(here: Path, own: Path, shipped: Path, word: st
     with pytest.raises(FreelocError) as caught:
         find_model(word)
     assert str(caught.value) == (
-        f"there is no model {word!r} (did you mean street?): specify a model file or a run folder, or one of "
-        f"birds, street; models in {own} and in the folders of FREELOC_MODELS are found by name"
+        f"no model is named {word!r} (did you mean street?): specify a model file or a run folder, or one of "
+        f"birds, street; models in {own} and in the folders listed in FREELOC_MODELS are found by name"
     )
 
 
@@ -186,8 +186,8 @@ def test_without_any_model(here: Path, own: Path, shipped: Path) -> None:
     with pytest.raises(FreelocError) as caught:
         find_model("voc20")
     assert str(caught.value) == (
-        "there is no model 'voc20': specify a model file or a run folder; "
-        f"models in {own} and in the folders of FREELOC_MODELS are found by name"
+        "no model is named 'voc20': specify a model file or a run folder; "
+        f"models in {own} and in the folders listed in FREELOC_MODELS are found by name"
     )
 
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 __all__ = ["Cells", "FeatureMap", "flatten_cells"]
 
 FeatureMap: TypeAlias = npt.NDArray[np.float16] | npt.NDArray[np.float32]
-"""(rows, columns, channels) features of one image at one scale: float16, or float32 when read from an int8 cache.
-NumPy would take ten times as long to convert int8 values to float16 as to read them."""
+"""(rows, columns, channels) features of one image at one scale: float16, or float32 if read from an int8 cache.
+An int8 cache does not yield float16, because NumPy's conversion would take ten times as long as reading."""
 
 Cells: TypeAlias = FeatureMap
 """(M, channels) features of the cells of one image at one scale, row by row."""

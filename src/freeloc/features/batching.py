@@ -1,4 +1,4 @@
-"""Batches of items with equal keys, such as canvases of equal shape, with results in the original order."""
+"""Process items with equal keys, such as canvases of equal shape, in batches; results keep the original order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 def group_positions(keys: Iterable[Hashable]) -> list[list[int]]:
-    """Return the positions of equal keys, one list per key, ordered by first position."""
+    """Return the positions of each distinct key, one list per key; the lists are ordered by first position."""
     groups: defaultdict[Hashable, list[int]] = defaultdict(list)
     for position, key in enumerate(keys):
         groups[key].append(position)
@@ -30,7 +30,7 @@ def in_groups(
     *,
     key: Callable[[Item], Hashable],
 ) -> list[Result]:
-    """Return one result per item, in order, calling ``work`` once for all items with the same key."""
+    """Return one result per item, in order; ``work`` is called once per key, with all items of that key."""
     results: dict[int, Result] = {}
     for group in group_positions(map(key, items)):
         results.update(zip(group, work([items[position] for position in group]), strict=True))
@@ -44,15 +44,15 @@ def in_batches(
     key: Callable[[Item], Hashable],
     window: int,
 ) -> Generator[tuple[Job, list[Result]], None, None]:
-    """Yield every job with the results of its items, in order.
+    """Yield each job with the results of its items, in order.
 
     Within each window of consecutive jobs, all items with the same key are passed to ``work`` together. Two
-    windows are processed at a time, each in its own thread, so that one is prepared while the other is computed;
-    apart from these two, only results are kept in memory.
+    threads process one window each, so that one window is prepared while the other is computed. For all other
+    windows, only results are kept in memory.
 
     Args:
         work: function that returns one result per item of a group, in order.
-        jobs: jobs, each an identifier and its items; consumed one window at a time.
+        jobs: the jobs, as pairs of an identifier and the job's items; consumed window by window.
         key: function that returns an item's key.
         window: number of jobs per window.
     """

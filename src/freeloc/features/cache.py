@@ -9,10 +9,10 @@ There are two formats:
 
 * **float16**: (rows, columns, channels) values. Entries are memory-mapped, so only the values that are used are
   read from disk, and nothing is copied before it is needed.
-* **int8**: half the size. Each channel of an entry has its own scale, its largest absolute value divided by 127,
-  stored with the values in one record. For the default backbone, the root mean square error is 0.6% of the root
-  mean square of the features; in the scores of a trained head, it is 0.5% of their spread. With one scale per
-  cell, these errors would be 0.7% and 0.6%.
+* **int8**: half the size. Each channel of an entry has its own factor, its largest absolute value divided by 127.
+  Values and factors are stored in one record. For the default backbone, the root mean square error is 0.6% of the
+  root mean square of the features; in the scores of a trained head, it is 0.5% of their spread. With one factor
+  per cell, these errors would be 0.7% and 0.6%.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _VERSION = 2
 """Version of the feature computation; since version 2, large JPEG files are decoded at a reduced size."""
 
 _PREFIX = struct.Struct("<6sBBH")
-"""Start of a ``.npy`` file of version 1.0: magic string, version, and length of the header that follows."""
+"""Start of a ``.npy`` file of version 1.0: magic string, version, and length of the header after it."""
 
 _READ_ERRORS = (
     *(OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError),
@@ -59,8 +59,8 @@ def encode(values: FeatureMap, cache_format: CacheFormat) -> npt.NDArray[Any]:
     """Convert a feature map to the array that is stored.
 
     Returns:
-        The features in float16, or a record () of ``values`` (rows, columns, channels) int8 and ``scales``
-        (channels,) float32.
+        The features as float16, or a zero-dimensional record with the fields ``values``, (rows, columns, channels)
+        int8, and ``scales``, (channels,) float32.
     """
     if cache_format == "float16":
         return values.astype(np.float16, copy=False)
@@ -90,7 +90,7 @@ def decode(entry: npt.NDArray[Any]) -> FeatureMap:
 
 
 def entry_bytes(cells: int, channels: int, cache_format: CacheFormat) -> int:
-    """Return the size of the values of an entry, without the file's header."""
+    """Return the size of an entry in bytes, without the file's header."""
     return cells * channels * 2 if cache_format == "float16" else cells * channels + channels * 4
 
 
@@ -103,7 +103,7 @@ class FeatureCache:
     """A folder of features that were all computed in the same way.
 
     Attributes:
-        folder: the folder of the entries.
+        folder: the folder that contains the entries.
         format: storage format of the values.
     """
 
@@ -138,7 +138,7 @@ class FeatureCache:
         return cls((parent or cache_dir() / "features") / name, cache_format)
 
     def entry_path(self, content_hash: str, scale: float) -> Path:
-        """Return the file of one image, identified by its content hash, at one scale."""
+        """Return the path of the entry for one image, identified by its content hash, at one scale."""
         name = f"{scale:.4f}"
         if float(name) != scale:  # 1.00099 and 1.00101 yield canvases of 500 and 501 pixels
             name = repr(float(scale))
@@ -189,7 +189,7 @@ def _map_array(path: Path) -> npt.NDArray[Any]:
 
 @lru_cache(maxsize=4096)
 def _parse_header(data: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape and data type from a header, preceded by the two bytes of its length.
+    """Return the shape and data type in a ``.npy`` header; ``data`` starts with the two bytes of its length.
 
     The result is cached, because the maps of a dataset have few distinct shapes.
     """

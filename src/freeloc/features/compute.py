@@ -1,4 +1,4 @@
-"""Computation of image features."""
+"""Compute features of images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from freeloc.runtime import Network
 __all__ = ["compute_features", "crop_features", "feature_canvases"]
 
 _SHARED_DECODE_SCALE = 1.4
-"""Scales up to this one share one decoded image; see `feature_canvases`."""
+"""Canvases up to this scale are resized from the same decoded image; see `feature_canvases`."""
 
 
 def feature_canvases(
@@ -27,9 +27,9 @@ def feature_canvases(
 ) -> Iterator[tuple[Grid, Uint8Array]]:
     """Yield the grid and canvas of an image at each scale, for feature extraction.
 
-    A canvas depends only on the image and its scale, not on the other scales of the pyramid, because cache entries
-    must not depend on them. All canvases up to scale 1.4, the largest training scale of the paper, are resized
-    from one decoded image; the image is decoded separately for each larger scale.
+    A canvas depends only on the image and the scale, because a cache entry must not depend on the other scales of
+    the pyramid. All canvases up to scale 1.4, the largest training scale of the paper, are resized from one
+    decoded image; the image is decoded separately for each larger scale.
 
     Args:
         image: the image to resize.
@@ -51,7 +51,7 @@ def feature_canvases(
 
 
 def crop_features(output: Float32Array, size: tuple[int, int]) -> FeatureMap:
-    """Convert the top-left rows and columns of a network's output to a float16 feature map.
+    """Crop a network's output to its top-left rows and columns, and convert it to a float16 feature map.
 
     Args:
         output: (channels, rows, columns) output for a whole canvas.

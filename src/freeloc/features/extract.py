@@ -1,4 +1,4 @@
-"""Extraction of features into the cache.
+"""Extract features into the cache.
 
 The features that a frozen backbone computes from an image never change, so they are computed once and stored by
 `freeloc.features.cache`. For a complete backbone, only the valid cells are stored; for the lower stages of a
@@ -42,20 +42,20 @@ def extract(
     cache_format: CacheFormat = "float16",
     quiet: bool = False,
 ) -> CachedFeatures:
-    """Compute the features of images at all scales, except those already cached.
+    """Compute and cache the features of images at all scales, except those that are already cached.
 
-    All cores are used. An interrupted extraction resumes where it stopped; if everything is cached, no
-    image is decoded.
+    Extraction uses all CPU cores. If it is interrupted, the next call resumes where it stopped. If everything is
+    cached, no image is decoded.
 
     Args:
         paths: the image files.
         backbone: the frozen backbone.
         network: the compiled backbone.
         pyramid: scales and padding.
-        image_info: size and content hash of each image; None to read them.
+        image_info: size and content hash of each image; None to read them from the files.
         cache_folder: parent folder of all caches; None for the user's cache folder.
         cache_format: how values are stored.
-        quiet: show no progress.
+        quiet: whether to hide progress.
 
     Raises:
         ImageError: an image cannot be read.
@@ -88,7 +88,7 @@ class _MissingImage:
 
 @dataclass(frozen=True, eq=False)
 class _Extraction:
-    """Computation of missing features, which are stored in the cache."""
+    """Computes missing features and stores them in the cache."""
 
     cache: FeatureCache
     backbone: Backbone
@@ -107,7 +107,7 @@ class _Extraction:
         free = shutil.disk_usage(existing).free
         if needed > free:
             smaller = (
-                "" if self.cache.format == "int8" else ", store them as int8, which takes half the space,"
+                "" if self.cache.format == "int8" else ", store features as int8, which takes half the space,"
             )
             raise OutputError(
                 f"not enough disk space for the feature cache: it needs {needed / 1e9:.1f} GB, and {existing} has "
@@ -117,12 +117,12 @@ class _Extraction:
             )
         if not quiet:
             images = pluralize(len(self.missing), "image")
-            print_status(f"features of {images} take {needed / 1e9:.2f} GB in {folder}")
+            print_status(f"the features of {images} will take {needed / 1e9:.2f} GB in {folder}")
 
     def run(self, *, quiet: bool) -> None:
         """Compute and store the missing features."""
-        # A network that runs one canvas at a time has one stream per thread: each thread decodes, computes
-        # and stores its own image, so no core is idle while another is busy.
+        # A network without batches has one stream per thread. Each thread decodes an image, computes its
+        # features and stores them, so no core is idle while another is busy.
         done = (
             self._run_in_batches()
             if self.network.batch > 1
@@ -137,7 +137,7 @@ class _Extraction:
             self.cache.store(image.info.content_hash, grid.scale, values)
 
     def _run_in_batches(self) -> Iterator[None]:
-        """Compute canvases of equal shape in batches, while threads decode later images and store results."""
+        """Compute features in batches of canvases of equal shape; threads decode images and store results."""
         threads = self.network.threads
         jobs = prefetch(self._canvases, self.missing, threads=threads, depth=2 * threads)
         computed = in_batches(

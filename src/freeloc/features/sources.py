@@ -1,4 +1,4 @@
-"""Sources of features by image and scale, cached or computed on demand."""
+"""Sources of features, which are read from a cache or computed on demand."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class MappedSource(Generic[Item, Mapped]):
 
 
 def cell_source(features: FeatureSource[FeatureMap]) -> FeatureSource[Cells]:
-    """Return a source of (M, channels) cells from a source of feature maps."""
+    """Return a source that flattens each feature map of another source to (M, channels) cells."""
     return MappedSource(features, lambda _index, _scale, values: flatten_cells(values))
 
 
@@ -118,7 +118,7 @@ class CachedFeatures:
 
     @property
     def threads(self) -> int:
-        """Number of threads that should call `get` concurrently; reading takes almost no time."""
+        """Always 2, because reading takes almost no time."""
         return 2
 
     @property
@@ -177,8 +177,8 @@ class LiveFeatures:
     def get_many(self, indices: Sequence[int], scale: float) -> list[FeatureMap]:
         """Return the feature maps of several images at one scale, in order.
 
-        Images are decoded in threads, and canvases of equal shape are computed in one batch. The batches depend
-        only on the images, so the features of the same images are always identical.
+        Threads decode the images, and the features of canvases with equal shape are computed in one batch. Batches
+        depend only on the given images, so the same images always have identical features.
         """
         canvases = list(prefetch(lambda index: self._canvas(index, scale), indices, threads=self.threads))
         compute = partial(compute_features, self._backbone, self._network)

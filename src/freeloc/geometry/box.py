@@ -12,11 +12,11 @@ class Box:
     """A scored box in image coordinates.
 
     Attributes:
-        x1: left edge, in pixels of the upright original image.
+        x1: left edge, in pixels of the original image after its EXIF orientation is applied.
         y1: top edge.
         x2: right edge.
         y2: bottom edge.
-        score: the score, between 0 and 1: the probability of the box's class times the weight of the box.
+        score: the probability of the box's class times the box's weight; between 0 and 1.
     """
 
     x1: float

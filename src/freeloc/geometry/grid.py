@@ -2,14 +2,15 @@
 
 Only this module converts between these three kinds of coordinates:
 
-* **image**: pixels of the upright original image, x to the right, y down; the center of the top-left pixel is at
-  (0.5, 0.5). All public results use image coordinates; boxes are ``x1, y1, x2, y2``.
-* **canvas**: pixels of the resized image, whose longest side is ``500 · scale`` pixels (paper, section 4), padded
-  on the right and at the bottom.
+* **image**: position in pixels of the original image after its EXIF orientation is applied. x points to the right
+  and y down; the center of the top-left pixel is at (0.5, 0.5). All public results use image coordinates; boxes
+  are ``x1, y1, x2, y2``.
+* **canvas**: position in pixels of the canvas, which contains the resized image, padded on the right and at the
+  bottom. The longest side of the resized image is ``500 · scale`` pixels (paper, section 4).
 * **cell**: (row, column) of a feature map or score map. The center of cell (i, j) is at canvas position
   ``offset + stride · (j, i)``.
 
-A `Grid` relates all three for one image at one scale, and is passed along with the corresponding arrays.
+A `Grid` relates all three kinds for one image at one scale, and is passed along with the corresponding arrays.
 """
 
 from __future__ import annotations

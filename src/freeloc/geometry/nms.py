@@ -16,7 +16,7 @@ NMS_IOU = 0.3
 
 
 def nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float = NMS_IOU) -> IntpArray:
-    """Suppress every box that overlaps a box with a higher score.
+    """Suppress boxes whose overlap with a kept box of higher score exceeds a threshold.
 
     Args:
         boxes: (M, 4) edges ``x1, y1, x2, y2``.
@@ -41,8 +41,8 @@ def nms_per_class(
 ) -> list[IntpArray]:
     """Apply `nms` separately for each class to boxes that have one score per class.
 
-    The overlaps of all pairs of boxes are computed only once, which requires memory for M² values but saves most
-    of the time.
+    The overlaps of all pairs of boxes are computed only once, which saves most of the computation time but
+    requires memory for M² values.
 
     Args:
         boxes: (M, 4) edges ``x1, y1, x2, y2``.

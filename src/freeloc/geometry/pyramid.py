@@ -38,8 +38,8 @@ class Pyramid:
         for scale in self.scales:
             if not 0.02 <= scale <= 20:
                 raise ConfigurationError(
-                    f"scales contains {scale:g}: specify scales between 0.02 and 20 (at 1, the longest side has "
-                    f"{REFERENCE_SIDE} pixels)",
+                    f"scales contains {scale:g}: specify scales between 0.02 and 20 (at scale 1, the longest side "
+                    f"of an image is {REFERENCE_SIDE} pixels)",
                     parameter="scales",
                 )
 

@@ -1,4 +1,4 @@
-"""Canvases, the network's input: images resized to one scale and padded."""
+"""Make canvases, the network's input: images resized to one scale and padded."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from freeloc.images.decode import ImageSource, open_reduced
 __all__ = ["load_canvases", "load_for_scale", "make_canvas", "make_canvases"]
 
 _REDUCING_GAP = 3.0
-"""Pillow's ``reducing_gap``: an image more than six times as large as its canvas is first reduced by an integer
-factor. This cuts resizing time to a third and changes the result by a quarter of a gray level on average."""
+"""Pillow's ``reducing_gap``: an image whose sides are more than six times as long as those of its canvas is first
+reduced by an integer factor. This reduces the resizing time to a third, and changes the result by a quarter of a
+gray level on average."""
 
 _DECODING_GAP = 2
-"""A JPEG is decoded at a reduced size that is still at least this many times as large as the largest canvas. The
-remaining reduction is antialiased, so the canvas changes by less than one gray level on average."""
+"""A JPEG is decoded at a reduced size whose longest side is still at least this many times that of the largest
+canvas. The remaining reduction is antialiased, so decoding at a reduced size changes the canvas by less than one
+gray level on average."""
 
 
 def load_canvases(
@@ -40,8 +42,8 @@ def load_canvases(
         pyramid: the scales.
         layout: the backbone's layout of cells.
         pad_color: RGB color of the padding.
-        decode_scale: the scale for which a JPEG is decoded at sufficient resolution; defaults to the pyramid's
-            largest scale.
+        decode_scale: the largest scale for which the resolution of a decoded JPEG must be sufficient; default: the
+            pyramid's largest scale.
 
     Yields:
         The grid and the (canvas.height, canvas.width, 3) uint8 canvas of each scale, in the pyramid's order.
@@ -87,7 +89,8 @@ def make_canvases(
 
     Args:
         image: the upright image, an (H, W, 3) uint8 RGB array or a Pillow image of mode RGB. Its size must equal
-            the grids' ``image_size``, or that size divided by 2, 4 or 8 and rounded up, as JPEG decoders do.
+            the grids' ``image_size``, or, as for a JPEG decoded at a reduced size, that size divided by 2, 4 or 8
+            and rounded up.
         grids: one grid per scale.
         pad_color: RGB color of the padding.
 

@@ -39,7 +39,7 @@ __all__ = [
 
 
 EncodedImage: TypeAlias = str | Path | bytes | IO[bytes]
-"""The path of a file, the content of a file, or a file opened in binary mode."""
+"""An image file, given as its path, its content, or the file itself opened in binary mode."""
 
 ImageSource: TypeAlias = EncodedImage | Image.Image | npt.NDArray[Any]
 """Anything that `load_image` decodes: an `EncodedImage`, a Pillow image or an array."""
@@ -77,7 +77,8 @@ def open_image(source: ImageSource) -> Image.Image:
         source: an image; see `load_image`.
 
     Returns:
-        The upright image in mode RGB, independent of the file; ``source`` itself if it already has this form.
+        The upright image in mode RGB, fully loaded, so the file may be closed; ``source`` itself if it already has
+        this form.
 
     Raises:
         ImageError: see `load_image`.
@@ -88,12 +89,12 @@ def open_image(source: ImageSource) -> Image.Image:
 def open_reduced(source: ImageSource, longest: int | None) -> tuple[Image.Image, Size]:
     """Decode an image, at a reduced size if its format supports that.
 
-    A JPEG can be decoded at a half, a quarter or an eighth of its size, directly from its DCT coefficients. For an
-    image of 100 megapixels, this takes a fraction of the time and a sixteenth of the memory.
+    A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size, directly from its DCT coefficients. For an image of 100
+    megapixels, this takes a fraction of the time and a sixteenth of the memory.
 
     Args:
         source: an image; see `load_image`. Only an encoded JPEG is ever reduced.
-        longest: minimum length of the longest side, in pixels; None for the full size.
+        longest: minimum length of the decoded image's longest side, in pixels; None for the full size.
 
     Returns:
         The upright image in mode RGB, and the size of the upright original image.
@@ -120,7 +121,7 @@ def decode_reduced(
     Args:
         image: the image.
         name: the image's source, for messages; see `freeloc.images.decode_errors.image_error`.
-        longest: minimum length of the longest side, in pixels; None for the full size.
+        longest: minimum length of the decoded image's longest side, in pixels; None for the full size.
     """
     lift_tiff_limit(image)
     if longest is None or not isinstance(image, JpegImagePlugin.JpegImageFile):
@@ -135,7 +136,7 @@ def decode_reduced(
 
 
 def read_image_size(source: EncodedImage) -> Size:
-    """Return the size of the upright image from its header, without decoding any pixels.
+    """Read the size of the upright image from the file's header, without decoding any pixels.
 
     Args:
         source: an encoded image; see `load_image`.
@@ -149,7 +150,7 @@ def read_image_size(source: EncodedImage) -> Size:
 
 @contextmanager
 def _open_encoded(source: EncodedImage) -> Iterator[tuple[IO[bytes], Path | str]]:
-    """Open an encoded image as a file; also yield its name for messages."""
+    """Yield an encoded image as an open file, and its name for messages."""
     if isinstance(source, bytes):
         yield BytesIO(source), "the given bytes"
     elif isinstance(source, str | os.PathLike):

@@ -1,6 +1,7 @@
 """Read EXIF orientations and turn images upright.
 
-Pillow also reads the orientation from XMP metadata, a TIFF tag and the eXIf chunk of a PNG.
+Besides the EXIF data of a JPEG, Pillow reads the orientation from XMP metadata, a TIFF tag and the eXIf chunk of a
+PNG.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _TRANSPOSITIONS = {
 
 
 def read_orientation(image: Image.Image) -> int:
-    """Return an image's EXIF orientation, 1 to 8, or 1 (upright) if there is none or it cannot be read.
+    """Return an image's EXIF orientation (1 to 8); if it is missing or cannot be read, return 1 (upright).
 
     For a PNG that has not been decoded yet, use `read_header_orientation`.
     """
@@ -62,10 +63,10 @@ def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _png_without_pixels(file: IO[bytes]) -> bytes:
-    """Return the PNG without its pixel chunks.
+    """Return the content of a PNG file, with its pixel chunks replaced by a single empty chunk.
 
-    Pillow reads the chunks after the pixels only when it decodes the pixels. If there are no pixels, it reads an
-    eXIf chunk at the end of the file along with the header.
+    Pillow reads the chunks that follow the pixels only when it decodes the pixels. If there are no pixels, it
+    reads an eXIf chunk at the end of the file along with the header.
     """
     file.seek(0)
     parts = [file.read(8)]

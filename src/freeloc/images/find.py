@@ -76,7 +76,7 @@ class _Search:
         unsupported_before = self.unsupported.total()
         if path.is_dir():
             images = self._walk(path, set(), path.resolve())
-            problem = f"the folder {pattern} contains no images: choose another one"
+            problem = f"the folder {pattern} contains no images: choose another folder"
         elif path.exists():
             images = iter((path,))
             problem = ""
@@ -84,7 +84,7 @@ class _Search:
             images = self._expand(path)
             problem = f"no image matches {pattern}: check the pattern"
         else:
-            raise ImageError(f"cannot find {pattern}: no such file or folder; check its name", path=path)
+            raise ImageError(f"cannot find {pattern}: no such file or folder; check the path", path=path)
         empty = True
         for image in images:
             empty = False
@@ -110,7 +110,7 @@ class _Search:
                 yield path
 
     def _walk(self, folder: Path, visited: set[Path], real: Path) -> Iterator[Path]:
-        """Yield the images below a folder in sorted order; ``visited`` prevents endless recursion via links."""
+        """Yield the images below a folder, sorted by name; ``visited`` prevents infinite recursion via links."""
         if real in visited:
             return
         visited.add(real)

@@ -17,7 +17,8 @@ from freeloc.images.exif_orientation import read_header_orientation, swaps_sides
 
 __all__ = ["header_size", "identify", "lift_tiff_limit", "open_file"]
 
-# Pillow supports more formats, but some run external programs (EPS) or lack an identifying signature (TGA).
+# Pillow supports more formats, but decoding some of them requires an external program (EPS), and others have no
+# identifying signature (TGA).
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
 
 _FORMAT_MISMATCH = (SyntaxError, IndexError, TypeError, struct.error)
@@ -50,8 +51,8 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
 def identify(file: IO[bytes], source: Path | str) -> ImageFile.ImageFile:
     """Read an image's header, bypassing Pillow's limit on the number of pixels.
 
-    ``Image.open`` warns at 89 megapixels and raises an error at 179; both limits apply to the whole process. This
-    function therefore calls Pillow's format readers directly, and checks the size against
+    ``Image.open`` warns above 89 megapixels and raises an error above 179, and both limits can only be changed for
+    the whole process. This function therefore calls Pillow's format readers directly, and checks the size against
     `freeloc.images.decode_errors.MAX_PIXELS`.
 
     Args:
@@ -79,7 +80,7 @@ def identify(file: IO[bytes], source: Path | str) -> ImageFile.ImageFile:
 
 
 def header_size(image: ImageFile.ImageFile) -> Size:
-    """Return the upright size of an image opened by `identify`, without decoding it."""
+    """Return the upright image's size for an image opened by `identify`, without decoding it."""
     width, height = _stored_size(image)
     return Size(height, width) if swaps_sides(read_header_orientation(image)) else Size(width, height)
 
@@ -115,7 +116,10 @@ def _first_match(file: IO[bytes], prefix: bytes) -> ImageFile.ImageFile | None:
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:
-    """Return the stored width and height; recent versions of Pillow set a TIFF's ``size`` to the upright size."""
+    """Return the width and height before the EXIF orientation is applied.
+
+    For a TIFF, recent versions of Pillow set ``size`` to the size of the upright image.
+    """
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return image.tag_v2[TiffImagePlugin.IMAGEWIDTH], image.tag_v2[TiffImagePlugin.IMAGELENGTH]
     return image.size

@@ -17,7 +17,7 @@ __all__ = ["ImageInfo", "read_image_info"]
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """Size and content hash of an image file, which are available without decoding it.
+    """Size and content hash of an image file, both read without decoding the image.
 
     Attributes:
         size: size of the upright image.

@@ -14,7 +14,8 @@ def has_end_marker(file: IO[bytes]) -> bool:
     """Return whether a JPEG file contains its end marker.
 
     Pillow cannot decode a JPEG that stops before its end marker. A missing marker therefore identifies a truncated
-    file, and every decodable file passes. Anything may follow the marker: padding, a second image, a video.
+    file, and every decodable file passes this check. Other data may follow the marker, such as padding, a second
+    image or a video.
     """
     file.seek(-2, os.SEEK_END)
     if file.read(2) == _END_OF_IMAGE:
@@ -27,7 +28,7 @@ def has_end_marker(file: IO[bytes]) -> bool:
 def _first_scan(data: bytes) -> int:
     """Return the position at which the pixel data starts.
 
-    A thumbnail in the header has its own end marker, which must be ignored.
+    The search for the end marker starts here, because a thumbnail in the header has an end marker of its own.
     """
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:

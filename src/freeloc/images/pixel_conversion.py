@@ -1,12 +1,12 @@
 """Convert any pixel format to RGB with 8 bits per channel.
 
 * Transparent images are composited over white. Palette, gray and black-and-white images become RGB.
-* CMYK and YCCK are converted with Pillow's simple formula, after the inverted values of Adobe JPEGs are inverted
-  back. Embedded color profiles are not applied, because the networks were trained without them.
+* CMYK and YCCK images are converted with Pillow's simple formula. Adobe JPEGs store inverted values, which are
+  inverted back first. Embedded color profiles are not applied, because the networks were trained without them.
 * 16-bit gray is scaled so that 65535 is white. For color with 16 bits per channel, only the high byte is kept.
-* For 32-bit integer and float gray, white is the smallest of 1 (float only), 255 (float only) and 65535 that no
-  value exceeds. If any value is negative or larger than 65535, the image's smallest value becomes black and its
-  largest becomes white. NaN becomes black.
+* In float gray, white is the smallest of 1, 255 and 65535 that no value of the image exceeds; in 32-bit integer
+  gray, it is 65535. If any value is negative or larger than 65535, the image's smallest value becomes black and
+  its largest becomes white. NaN becomes black.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def array_to_rgb(array: npt.NDArray[Any]) -> Uint8Array:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
         raise image_error(
-            "the given array", f"its shape is {array.shape}", "pass an array (H, W), (H, W, 3) or (H, W, 4)"
+            "the given array",
+            f"its shape is {array.shape}",
+            "pass an array of shape (H, W), (H, W, 3) or (H, W, 4)",
         )
     if array.dtype.kind not in "bf" and not (array.dtype.kind == "u" and array.dtype.itemsize <= 2):
         raise image_error("the given array", f"its dtype is {array.dtype}", "convert it to uint8")
@@ -73,7 +75,7 @@ def array_to_rgb(array: npt.NDArray[Any]) -> Uint8Array:
 
 
 def _to_8_bit(values: npt.NDArray[Any]) -> Uint8Array:
-    """Scale gray or color values to 0 to 255, by the rules in the module docstring."""
+    """Scale gray or color values to the range from 0 to 255, by the rules in the module docstring."""
     if values.dtype == np.uint8:
         return values
     if values.dtype == np.bool_:

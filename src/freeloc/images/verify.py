@@ -27,7 +27,8 @@ _PROGRESS_FROM = 500
 """Minimum number of images for which progress is shown."""
 
 _MAX_BYTES_IN_MEMORY = 64_000_000
-"""Files up to this size are read once, into memory; larger files are read twice, to hash and to decode them."""
+"""A file of at most this size is read into memory once; a larger file is read twice, first to hash it and then to
+decode it."""
 
 # More threads would save little time, because part of the work holds the GIL, and would need more memory.
 _THREADS = min(4, os.cpu_count() or 1)
@@ -50,14 +51,14 @@ def check_header(path: Path) -> Size:
 
 
 def verify_images(paths: Sequence[Path], *, quiet: bool = False) -> Iterator[ImageInfo | ImageError]:
-    """Decode images as cheaply as their formats allow, and hash their files.
+    """Check that images can be decoded, and hash their files.
 
-    An image fails this check if and only if `freeloc.images.decode.load_image` raises an error for it. JPEG files
-    are decoded at an eighth of their size, which reads all their data but computes few pixels.
+    An image fails this check if and only if `freeloc.images.decode.load_image` raises an error for it. To save
+    time, a JPEG is decoded at an eighth of its size, which reads all its data but computes few pixels.
 
     Args:
         paths: the images.
-        quiet: whether to hide progress, which is otherwise shown for a few hundred images or more.
+        quiet: whether to hide progress, which is otherwise shown if there are a few hundred images or more.
 
     Yields:
         For each path, in order, the image's size and content hash, or the error raised while reading it.

@@ -1,9 +1,9 @@
-"""Boxes drawn from score maps, without boxes in training (paper, end of section 6).
+"""Draw boxes from the score maps of models that were trained without boxes (paper, end of section 6).
 
-With a single threshold, a box can be too small for one object, while another box covers two objects. Boxes are
-therefore drawn at many levels. Each is weighted by the peak of the map inside it and by how close its level is to
-the box threshold, and non-maximum suppression keeps the boxes with the highest weights. An isolated object then
-has one box, and two objects whose regions separate only at a high level have two.
+With a single threshold, one box may be too small for its object while another covers two objects. Boxes are
+therefore drawn at many levels. Each box is weighted by the peak of the map inside it and by how close its level is
+to the box threshold, and non-maximum suppression keeps the boxes with the highest weights. An isolated object then
+gets one box, and two objects whose regions separate only at a high level get one box each.
 """
 
 from __future__ import annotations
@@ -84,12 +84,13 @@ def boxes_from_map(
         maps: (K, rows, cols) between 0 and 1; see `freeloc.inference.result.Localization.normalized_maps`.
         probabilities: (K,) probabilities that the classes are present.
         lattice: positions of the maps' values in the image.
-        box_thresholds: fraction of a map's maximum at which boxes fit objects best; one number or K numbers.
+        box_thresholds: fraction of a map's maximum at which boxes fit objects best; one number for all classes or
+            one per class.
         options: how boxes are drawn.
 
     Returns:
-        The boxes of all classes, ordered by class and then by decreasing score; ``image`` is 0 for all. The score
-        of a box is its weight times the probability of its class.
+        The boxes of all classes, ordered by class and then by decreasing score; ``image`` is 0 for every box. The
+        score of a box is its weight times the probability of its class.
     """
     options = options or BoxOptions()
     likelihoods = np.asarray(probabilities, dtype=np.float64)
@@ -105,7 +106,7 @@ def boxes_from_map(
 
 
 def detections_from_classes(classes: Iterable[tuple[int, Float64Array, Float64Array]]) -> Detections:
-    """Join the boxes of several classes in one image.
+    """Combine the boxes of several classes in one image.
 
     Args:
         classes: for each class, its index, (M,) scores and (M, 4) boxes.

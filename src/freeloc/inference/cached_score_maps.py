@@ -32,9 +32,9 @@ def score_maps_from_features(
     *,
     precision: Precision = "auto",
 ) -> Iterator[dict[float, ScoreMap]]:
-    """Yield the score maps of N images: for each image, a dictionary from scale to score map.
+    """Yield the score maps of N images: for each image, a dictionary that maps each scale to a score map.
 
-    For a head trained on full images, ``maxima`` holds the scores of the full image instead of the maxima.
+    For a head trained on full images, `ScoreMap.maxima` holds the scores of the full image instead.
 
     Args:
         model: the model; its projection is used if training changed it.
@@ -74,6 +74,6 @@ def score_maps_from_features(
 
 
 def trained_on_full_images(model: Model) -> bool:
-    """Return whether a head was trained on full images, scoring the mean of all cells instead of single cells."""
+    """Return whether a head was trained to score full images (the mean of all cells) instead of single cells."""
     recipe = model.header.manifest.get("recipe") or {}
     return recipe.get("pooling") == "full"

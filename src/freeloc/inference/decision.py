@@ -1,4 +1,4 @@
-"""Calibration and thresholds that convert raw scores to probabilities, present classes and boxes."""
+"""The calibration and thresholds by which a model converts raw scores to probabilities and decisions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DecisionRule:
     Attributes:
         calibration: maps scores to probabilities, with one threshold per class; None for an uncalibrated model,
             whose probabilities are the logistic function of the scores (paper, equation 2).
-        threshold: probability from which a class counts as present if there is no calibration.
+        threshold: minimum probability at which a class counts as present if there is no calibration.
         box_threshold: fraction of a map's maximum at which boxes are drawn.
     """
 

@@ -40,5 +40,5 @@ class EarlyExit:
     pooling: str = "max"
 
     def is_final(self, score_maps: Sequence[ScoreMap]) -> bool:
-        """Return whether exactly ``after`` scales are computed, and every class is decided."""
+        """Return whether exactly ``after`` scales have been computed, and every class is decided."""
         return len(score_maps) == self.after and not undecided(score_maps, self.pooling)

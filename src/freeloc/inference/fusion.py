@@ -1,4 +1,4 @@
-"""Scores and locations from the score maps of all scales."""
+"""Compute scores and locations from the score maps of all scales."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["ClassPoints", "localize", "locate", "pooled_scores"]
 
 
 class ClassPoints(NamedTuple):
-    """Point of every class in one image.
+    """The point of each class in one image.
 
     Attributes:
         points: (K, 2) float64 x and y in image coordinates.
@@ -80,7 +80,7 @@ def localize(
 
 
 def locate(scale_maps: Sequence[ScoreMap], mode: LocationMode = "fused") -> ClassPoints:
-    """Locate the point of every class as `localize` does, but without storing maps.
+    """Find the point of each class as `localize` does, but without storing maps.
 
     Args:
         scale_maps: the score maps of one image, one per scale.
@@ -93,9 +93,9 @@ def locate(scale_maps: Sequence[ScoreMap], mode: LocationMode = "fused") -> Clas
 
 
 def pooled_scores(scale_maps: Sequence[ScoreMap], pooling: str = "max") -> Float32Array:
-    """Return the (K,) raw scores: each scale's map is pooled, then averaged over scales (paper, section 4)."""
+    """Pool the score map of each scale, and return the (K,) means over scales (paper, section 4)."""
     pool = get_pooling(pooling)
-    # The compiled network computes the maxima itself.
+    # The compiled network has already computed the maxima.
     computed = isinstance(pool, MaxPooling)
     pooled = [part.maxima if computed else pool.pool_maps(part.values) for part in scale_maps]
     scores: Float32Array = np.stack(pooled).mean(axis=0, dtype=np.float64).astype(np.float32)

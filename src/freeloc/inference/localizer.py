@@ -84,14 +84,15 @@ class Localizer:
     ) -> Localizer:
         """Load a model together with its backbone.
 
-        On first use, the network is converted and cached; from then on, it starts without loading torch. An int8
-        network is part of the model and requires no conversion.
+        On first use, the network is converted and cached; after that, it runs without torch. An int8 network is
+        part of the model and requires no conversion.
 
         Args:
             model: a model file, the run folder that contains it, or a name such as "voc20"; see
                 `freeloc.models.registry.find_model`.
-            weights: weight file of the backbone; default: the embedded one.
-            scales: scales of prediction; see `LocalizerOptions` for this and the remaining arguments.
+            weights: weight file of the backbone; default: its published weights.
+            scales: the scales at which images are scored; see `LocalizerOptions` for this argument and all that
+                follow.
             preset: named choice of scales.
             location: how points are located.
             runtime: the library that runs the network.
@@ -131,7 +132,7 @@ class Localizer:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The K class names, in the order of all arrays."""
+        """The K class names, in the order in which all arrays store the classes."""
         return self._source.header.classes
 
     @property
@@ -158,7 +159,8 @@ class Localizer:
     def predict_many(self, images: Iterable[ImageSource]) -> Generator[Localization, None, None]:
         """Score and locate every class in many images, in order.
 
-        Some images are decoded while others are computed; memory use does not grow with the number of images.
+        Later images are decoded while the network runs on earlier ones. Memory use does not grow with the number
+        of images.
 
         Raises:
             ImageError: an image cannot be read; raised when its result would be yielded.
@@ -212,7 +214,7 @@ class Localizer:
     def localize(
         self, maps: list[ScoreMap], *, path: Path | None = None, mode: LocationMode | None = None
     ) -> Localization:
-        """Compute the result of an image from its score maps.
+        """Compute the result for an image from its score maps.
 
         Args:
             maps: the score maps, one per scale.
@@ -230,12 +232,12 @@ class Localizer:
 
     @cached_property
     def _latency_network(self) -> Network:
-        """The network for single images, which uses all cores for one canvas."""
+        """The network for a single image, which uses all cores for one canvas."""
         return self._loader.compile(streams=False)
 
     @cached_property
     def _throughput_network(self) -> Network:
-        """The network for many images, which computes a different canvas on every core."""
+        """The network for many images, which processes a different canvas on each core."""
         return self._loader.compile(streams=True)
 
     def _decode(self, source: ImageSource) -> tuple[Image.Image, Size]:
@@ -256,7 +258,7 @@ class Localizer:
         """Yield the result of ``finish`` for the score maps of each image; ``finish`` is called in a thread."""
         images = iter(images)
         first = list(islice(images, 2))
-        # A single image is processed faster by all cores together.
+        # A single image is processed faster if all cores share it.
         network = self._throughput_network if len(first) > 1 else self._latency_network
         threads = network.threads
         # Decoded images are large, so at most one per thread is kept in memory.

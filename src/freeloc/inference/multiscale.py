@@ -1,4 +1,4 @@
-"""Running the network on images at several scales, one image at a time or in batches of equal canvas shape."""
+"""Run the network on images at several scales, image by image or in batches of canvases of equal shape."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def run_scales_many(
     network: Network,
     early_exit: EarlyExit,
 ) -> Iterator[tuple[Context, list[ScoreMap]] | ImageError]:
-    """Compute the score maps of many images, running canvases of equal shape together.
+    """Compute the score maps of many images, running canvases of equal shape in batches.
 
     Args:
         items: the images, read a few batches ahead.
         prepare: function that decodes an image, called in a thread. It returns a context, which is passed through,
             and one input per scale.
         network: the compiled network.
-        early_exit: rule for skipping the remaining scales; undecided images are batched again for their remaining
+        early_exit: rule for skipping the remaining scales. Undecided images are batched again for their remaining
             scales.
 
     Yields:

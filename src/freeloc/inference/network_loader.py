@@ -1,4 +1,4 @@
-"""Loading models and compiling their networks, without torch where possible."""
+"""Load models and compile their networks, without torch where possible."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ModelSource:
         Args:
             model: a model file, the run folder that contains it, or a name; see
                 `freeloc.models.registry.find_model`.
-            weights: weight file of the backbone; default: the embedded one.
+            weights: weight file of the backbone; default: its published weights.
 
         Raises:
             ModelError: the model does not exist, is damaged, or was written by a newer version of freeloc.
@@ -110,8 +110,8 @@ class ModelSource:
         backbone = self.model.adapt_backbone(self._load_backbone())
         if backbone.fingerprint != self.header.backbone_fingerprint:
             raise BackboneError(
-                f"the model was trained on different weights of backbone {self.header.backbone} than those "
-                "that were loaded: use the weights on which it was trained",
+                f"the weights loaded for backbone {self.header.backbone} are not those on which the model was "
+                "trained: specify the weights used in training",
                 parameter="weights",
             )
         return backbone
@@ -131,7 +131,7 @@ class NetworkLoader:
     """Compiles a model's network in the fastest way that the options allow.
 
     In order of preference, the network is the model's int8 network, its cached scoring graph, or its backbone and
-    head, converted from torch. The first two do not load torch, provided that the header stores the backbone's
+    head, converted from torch. The first two run without torch, provided that the header stores the backbone's
     layout.
 
     Args:
@@ -160,8 +160,8 @@ class NetworkLoader:
         """Return the network, ready to run.
 
         Args:
-            streams: True if every core computes a different canvas, for many images; False if all cores share one
-                canvas.
+            streams: True if each core processes a different canvas, which is faster for many images; False if all
+                cores share one canvas.
         """
         if self._int8 is not None:
             return compile_quantized(self._int8, streams=streams)

@@ -1,4 +1,4 @@
-"""Options of prediction."""
+"""Options for prediction."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class LocalizerOptions:
         runtime: the library that runs the network.
         precision: the arithmetic of the network. "int8" requires a model with an int8 network
             (`freeloc.quantize`) and runs in OpenVINO. With "auto", the presets "fast" and "balanced" use the int8
-            network if the model has one and the processor multiplies 8-bit integers quickly.
-        batch: maximum number of canvases of equal shape that torch runs together; defaults to 32 on a GPU and to
-            1 on a CPU. OpenVINO always runs one at a time.
+            network if the model has one and int8 networks are faster on this CPU.
+        batch: maximum number of canvases of equal shape that torch runs in one batch; default: 32 on a GPU and 1
+            on a CPU. OpenVINO always runs canvases one by one.
 
     Raises:
         ConfigurationError: an option is unknown or out of range, or two options contradict each other.
@@ -61,7 +61,7 @@ class LocalizerOptions:
             )
         if len(set(self.scales)) < len(self.scales):
             values = ", ".join(f"{scale:g}" for scale in self.scales)
-            raise ConfigurationError(f"scales are {values}: list every scale only once", parameter="scales")
+            raise ConfigurationError(f"scales are {values}: list each scale only once", parameter="scales")
         object.__setattr__(self, "scales", Pyramid(tuple(self.scales)).scales)
 
     @property
@@ -80,7 +80,7 @@ class LocalizerOptions:
         return (None if self.preset is None else PRESETS[self.preset]) or ScalePlan(model_scales)
 
     def network_precision(self, *, has_int8: bool) -> InferencePrecision:
-        """Return the precision of the network: "int8" where the preset implies it.
+        """Return the network's precision: "int8" if preset, model and hardware allow it, otherwise ``precision``.
 
         Args:
             has_int8: whether the model has an int8 network.

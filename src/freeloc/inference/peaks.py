@@ -1,4 +1,4 @@
-"""Local maxima of a class's map, which give several locations of one class."""
+"""Find the local maxima of a class's map: several locations of one class."""
 
 from __future__ import annotations
 

@@ -28,10 +28,11 @@ PRESETS: dict[Preset, ScalePlan | None] = {
     "balanced": ScalePlan((0.7, 1.4, 2.0), early_exit_after=2),
     "best": None,
 }
-"""Scales of each preset; None means the model's default scales. "fast" computes an eighth of the pixels of the
-paper's six scales. "balanced" computes three tenths on images such as those of Pascal VOC, half of which require
-the third scale. In int8, both lie on the measured Pareto frontier of accuracy and time over all backbones and all
-subsets of the six scales (docs/method.md)."""
+"""Scales of each preset; None means the model's default scales. "fast" processes an eighth as many pixels as the
+paper's six scales. "balanced" processes three tenths as many on images such as those of Pascal VOC, half of which
+require the third scale. In int8, both presets lie on the measured Pareto frontier of accuracy and time over all
+backbones and all subsets of the six scales (docs/method.md)."""
 
 INT8_PRESETS: frozenset[Preset] = frozenset({"fast", "balanced"})
-"""Presets that use a model's int8 network, if any; it is as accurate and takes two thirds of the time."""
+"""Presets that use the model's int8 network, if it has one. It is equally accurate and takes two thirds of the
+time."""

@@ -36,7 +36,7 @@ class ClassLocation:
         x: horizontal image coordinate of the point.
         y: vertical image coordinate of the point.
         response: value of the map at the point: between 0 and 1 in mode "fused", a raw score in mode "paper".
-        threshold: the model's threshold, the probability from which the class counts as present.
+        threshold: the model's threshold: the minimum probability at which the class counts as present.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Localization:
 
     @cached_property
     def thresholds(self) -> Float64Array:
-        """(K,) float64 thresholds of the model: probabilities from which the classes count as present."""
+        """(K,) float64 thresholds of the model: minimum probabilities at which the classes count as present."""
         return self.decision.thresholds(len(self.classes))
 
     def __iter__(self) -> Iterator[ClassLocation]:
@@ -119,7 +119,7 @@ class Localization:
         return tuple(self._class_location(int(index)) for index in order)
 
     def map(self, name: str) -> Float32Array:
-        """Return one class's map resampled to the image, (height, width) float32."""
+        """Return one class's map resampled to the size of the image, as a (height, width) float32 array."""
         rows, cols = self.lattice.upsampling_weights()
         resampled: Float32Array = rows @ self.maps[self._index(name)] @ cols.T
         return resampled
@@ -158,8 +158,8 @@ class Localization:
         )
         if not raw:
             return peaks
-        # In mode "paper", the point is a cell; the maximum on the lattice is a few pixels away and slightly
-        # lower.
+        # In mode "paper", the point is the center of a cell; the maximum of the map on the lattice is a few
+        # pixels away and slightly lower.
         x, y = map(float, self.points[index])
         others = [peak for peak in peaks if math.hypot(peak.x - x, peak.y - y) >= distance]
         return (Peak(x, y, float(self.responses[index])), *others)[:count]

@@ -27,9 +27,9 @@ LATTICE_STEP = 8.0
 
 
 FUSION_GAIN = np.float32(0.5)
-"""Factor of the raw scores before the logistic function when maps are fused. With half the score, confident cells
-do not saturate at 1, so the fused maximum depends on agreement about the position rather than on the number of
-scales with confident scores."""
+"""Factor by which raw scores are multiplied before the logistic function when maps are fused. Halving the scores
+prevents confident cells from saturating at 1, so the fused maximum depends on where the scales agree rather than
+on how many of them have confident scores."""
 
 
 def sigmoid(values: npt.ArrayLike) -> Float32Array:
@@ -57,7 +57,7 @@ class ScoreMap:
 
     @classmethod
     def of(cls, values: Float32Array, grid: Grid) -> ScoreMap:
-        """Create a score map from raw scores alone."""
+        """Create a score map from raw scores, without an aligned map."""
         return cls(values, grid, values.max(axis=(1, 2)))
 
     @classmethod
@@ -78,7 +78,7 @@ def align_sigmoid(values: Float32Array, grid: Grid, lattice: Lattice) -> Float32
     Args:
         values: (K, valid_rows, valid_cols) float32 raw scores.
         grid: coordinate mapping of the scores.
-        lattice: the lattice.
+        lattice: the lattice on which to sample.
 
     Returns:
         (K, rows, cols) float32.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["graph_key", "int8_parts", "scoring_layers"]
 
 _VERSION = 2
-"""Version of the graph, so that cached graphs of other versions are ignored."""
+"""Version of the graph. It is part of the cache key, so cached graphs of other versions are ignored."""
 
 _EXTRA_INPUT_DIMS = (2, 3)
 """Number of axes of the inputs besides the canvas: the padding mask and the sampling field of the lattice."""
@@ -38,13 +38,13 @@ def graph_key(header: ModelHeader, content_hash: str) -> str:
 def scoring_layers(backbone: Backbone, head: AdaptationHead, cache_key: str | None = None) -> AppendedModule:
     """Return the layers that are appended to a backbone for prediction.
 
-    The backbone's first layers always compute in float32, because a point is the position of a maximum, which
-    the slightest noise can move. Training averages over that noise, so it avoids the cost of float32.
+    The backbone's first layers always compute in float32: a point is the position of a maximum, and the slightest
+    rounding error can move it. Training averages over these errors, so it avoids the cost of float32.
 
     Args:
         backbone: the backbone whose projection is the first layer.
         head: the adaptation layers.
-        cache_key: key under which the compiled graph is cached; None to not cache it.
+        cache_key: key under which the compiled graph is cached; None disables caching.
     """
     from freeloc.inference.scoring_modules import ScoringModule
 

@@ -20,7 +20,7 @@ __all__ = ["CellScorer", "ScoreReadout", "ScoringModule"]
 class CellScorer(nn.Module):
     """Projection and head, which compute the raw scores of every cell.
 
-    They have all the weights of a `ScoringModule` and most of its multiplications.
+    They contain all weights of a `ScoringModule` and perform most of its multiplications.
 
     Args:
         projection: the backbone's projection.
@@ -52,9 +52,9 @@ class ScoreReadout(nn.Module):
                 first axis is omitted if that of ``mask`` is.
 
         Returns:
-            ``scores`` unchanged; (N, K) maxima over valid cells (paper, section 3, "Explicit search"); and
-            (N, K, lattice rows, lattice cols) the logistic function of `FUSION_GAIN` times the scores, sampled on
-            the lattice. All are float32.
+            Three float32 tensors: ``scores``, unchanged; the (N, K) maxima over valid cells (paper, section 3,
+            "Explicit search"); and the (N, K, lattice rows, lattice cols) values of the logistic function of
+            `FUSION_GAIN` times the scores, sampled on the lattice.
         """
         if mask.dim() == 2:
             field = field[None]

@@ -1,9 +1,9 @@
 """Calibration, which converts raw scores to probabilities, and the thresholds of the classes.
 
-Training fits raw scores as log-odds (paper, equations 1 and 2), but only for the images and scales on which the
-head was trained. On other images, probabilities are too extreme, for some classes more than for others. Platt
-scaling corrects this with two numbers per class, fitted on images that were not used for training; see
-`freeloc.models.platt_scaling`.
+Training makes raw scores approximate log-odds (paper, equations 1 and 2), but only for the images and scales on
+which the head was trained. On other images, the resulting probabilities are too extreme, for some classes more
+than for others. Platt scaling corrects this with two numbers per class, fitted to images that were not used for
+training; see `freeloc.models.platt_scaling`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Calibration:
     Attributes:
         slopes: K non-negative slopes.
         offsets: K offsets.
-        thresholds: K probabilities from which a class counts as present.
+        thresholds: K minimum probabilities at which the classes count as present.
         facts: how the calibration was fitted, as JSON values.
 
     Raises:
@@ -56,7 +56,7 @@ class Calibration:
             raise ConfigurationError("thresholds must be between 0 and 1")
 
     def __len__(self) -> int:
-        """Number of classes, K."""
+        """Return the number of classes, K."""
         return len(self.slopes)
 
     def log_odds(self, scores: npt.ArrayLike) -> Float64Array:

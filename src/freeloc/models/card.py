@@ -21,11 +21,11 @@ class ModelCard:
     Attributes:
         name: name of the model; `freeloc.find_model` uses the file's name instead.
         version: version of the model.
-        description: one line about what the model localizes and its training data.
+        description: one line that says what the model localizes and on which data it was trained.
         data_licence: license or terms of use of the training images.
 
     Raises:
-        ConfigurationError: a field is not a string, or longer than 10,000 characters.
+        ConfigurationError: a field is not a string, or is longer than 10,000 characters.
     """
 
     name: Annotated[str, Meta(max_length=_MAX_CHARACTERS)]

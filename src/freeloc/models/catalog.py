@@ -1,4 +1,4 @@
-"""List of all named models with their headers, without reading weights or loading torch."""
+"""List all named models with their headers, without reading weights or loading torch."""
 
 from __future__ import annotations
 

@@ -62,13 +62,13 @@ class ModelHeader:
         backbone_base: fingerprint before training changed any weights; None if the backbone was frozen.
         classes: the K class names.
         head: shape of the head.
-        scales: default scales of prediction.
+        scales: default scales for prediction.
         padding: how canvases are padded.
         pooling: how score maps are pooled to scores; see `freeloc.nn.pooling.registry.POOLINGS`.
-        threshold: probability from which a class counts as present if there is no ``calibration``.
+        threshold: minimum probability at which a class counts as present if there is no ``calibration``.
         box_threshold: fraction of a map's maximum at which boxes are drawn; see `freeloc.inference.boxes`.
-        layout: the backbone's cell layout; None in files that do not store it, for which the
-            backbone must be loaded.
+        layout: the backbone's cell layout; None in files that do not store it. The backbone must then be loaded to
+            determine it.
         pad_color: RGB color of canvas padding; None in files that do not store it.
         manifest: how the model was trained.
         calibration: maps scores to probabilities, with one threshold per class; None if uncalibrated.
@@ -115,7 +115,7 @@ class ModelHeader:
             _check_layout(self.layout)
         for key in ("data", "recipe", "timings"):
             if not isinstance(self.manifest.get(key) or {}, Mapping):
-                raise ConfigurationError(f"{key} in the manifest is not an object")
+                raise ConfigurationError(f"{key} in the manifest is not a JSON object")
 
     @property
     def format_version(self) -> int:
@@ -201,8 +201,8 @@ class ModelFile:
         version, pooling = values.get("format_version"), values.get("pooling")
         if version not in (_HEAD_ONLY, _WITH_BACKBONE, _WITH_INT8):
             raise ModelError(
-                f"cannot load model {path}: it has format version {str(version)[:20]}, but this freeloc reads "
-                f"versions {_HEAD_ONLY} to {_WITH_INT8}; update freeloc",
+                f"cannot load model {path}: it has format version {str(version)[:20]}, but this version of "
+                f"freeloc reads only versions {_HEAD_ONLY} to {_WITH_INT8}; update freeloc",
                 path=path,
             )
         if isinstance(pooling, str) and pooling not in POOLINGS.names():
@@ -258,7 +258,7 @@ def _check_layout(layout: CellLayout) -> None:
     ):
         raise ConfigurationError(
             f"the cell layout is out of range: stride and window must be between 1 and {_MAX_PIXELS}, and the "
-            f"offset at most {_MAX_PIXELS}"
+            f"offset between -{_MAX_PIXELS} and {_MAX_PIXELS}"
         )
 
 

@@ -1,7 +1,7 @@
 """Model files: ``.safetensors`` files that contain the weights and, as metadata, a `ModelHeader`.
 
-Pickle is never read. The file stores the weights of the head and any backbone weights that training changed; all
-other weights come with the backbone, which the header identifies by its fingerprint.
+No pickled data is ever read. The file stores the weights of the head and any backbone weights that training
+changed; all other weights come with the backbone, which the header identifies by its fingerprint.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Model:
     def __post_init__(self) -> None:
         if self.header.head != self.head.settings:
             raise ConfigurationError(
-                "the header describes a different head: create it from the head's settings"
+                "the header describes a different head: create the header from the head's settings"
             )
         if bool(self.backbone_changes) != (self.header.backbone_base is not None):
             raise ConfigurationError("backbone_base and backbone_changes must be specified together")
@@ -92,8 +92,8 @@ class Model:
         name = self.header.backbone
         if backbone.fingerprint != self.header.backbone_base:
             raise BackboneError(
-                f"the model was trained on different weights of backbone {name} than those that were loaded: "
-                "use the weights on which it was trained",
+                f"the weights loaded for backbone {name} are not those on which the model was trained: specify "
+                "the weights used in training",
                 parameter="weights",
             )
         damaged = ModelError(
@@ -110,7 +110,7 @@ class Model:
     def to_float16(self, backbone: Backbone) -> Model:
         """Return the model with weights rounded to float16, which halves the size of its file.
 
-        Rounding changes the fingerprint of a backbone that training changed.
+        If training changed the backbone, rounding changes its fingerprint.
 
         Args:
             backbone: the backbone as loaded by ``load_backbone``.

@@ -21,8 +21,8 @@ _SLOPE_PRIOR_WEIGHT = 25.0
 of 20% is one standard deviation of the prior, which a few dozen positives outweigh."""
 
 _SHARED_SLOPE_PRIOR_WEIGHT = 1.0
-"""Weight of the penalty that pulls the shared slope toward 1, the slope of log-odds. It matters only with almost
-no data."""
+"""Weight of the penalty that pulls the shared slope toward 1, the slope for scores that are already log-odds. It
+matters only if there is almost no data."""
 
 _MAX_STEPS = 100
 """Maximum number of steps of Newton's method, which needs about eight, and of bisection."""
@@ -33,9 +33,9 @@ def fit_calibration(
 ) -> Calibration:
     """Fit slopes, offsets and thresholds to images that were not used for training.
 
-    Slopes and offsets minimize the logistic loss for Platt's targets. Instead of 1 and 0, these are
-    (P + 1) / (P + 2) for the P positives and 1 / (N + 2) for the N negatives, so that probabilities stay below 1
-    even if the scores separate a class perfectly.
+    Slopes and offsets minimize the logistic loss for Platt's targets. Instead of 1 and 0, the targets of a class
+    with p positives and n negatives are (p + 1) / (p + 2) and 1 / (n + 2), so that probabilities stay below 1 even
+    if the scores separate the class perfectly.
 
     First, one slope is fitted for all classes together. Then each class gets a separate slope, which a penalty
     pulls toward the shared one; a few dozen positives outweigh the penalty. A class without positives or without
@@ -44,8 +44,8 @@ def fit_calibration(
 
     Args:
         scores: (N, K) raw scores.
-        labels: (N, K) values −1, 0 or +1; pairs of image and class with label 0 are ignored. A class whose labels
-            are all 0 uses equation 2 of the paper.
+        labels: (N, K) values −1, 0 or +1; pairs of image and class with label 0 are ignored. If all labels of a
+            class are 0, its probabilities follow equation 2 of the paper.
         facts: how the scores were computed; stored in the calibration.
 
     Raises:

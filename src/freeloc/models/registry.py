@@ -63,11 +63,10 @@ def find_model(model: str | Path) -> Path:
         model: a model file, the run folder that contains it, or a name.
 
     Returns:
-        The file. It need not exist if ``model`` is a path.
+        The path of the model file. The file need not exist if ``model`` is a path.
 
     Raises:
-        ModelError: there is no model with that name, or a folder of that name in the current folder contains no
-            model.
+        ModelError: no model has that name, or a folder of that name in the current folder contains no model.
     """
     path = Path(model)
     if not _is_name(model):
@@ -168,8 +167,8 @@ def _find_by_name(name: str) -> Path:
     more = ", … (list_models returns all)" if len(known) > _MAX_LISTED else ""
     choices = f", or one of {', '.join(known[:_MAX_LISTED])}{more}" if known else ""
     raise ModelError(
-        f"there is no model {name!r}{suggestion}: specify a model file or a run folder{choices}; "
-        f"models in {user_models_dir()} and in the folders of FREELOC_MODELS are found by name"
+        f"no model is named {name!r}{suggestion}: specify a model file or a run folder{choices}; "
+        f"models in {user_models_dir()} and in the folders listed in FREELOC_MODELS are found by name"
     )
 
 

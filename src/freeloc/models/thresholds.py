@@ -1,4 +1,4 @@
-"""Choice of the threshold from which a class counts as present."""
+"""Choose the threshold of a class: the minimum probability at which it counts as present."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy.typing as npt
 __all__ = ["PRIOR_POSITIVES", "best_f1_threshold"]
 
 PRIOR_POSITIVES = 10.0
-"""Weight of the predicted probabilities in the choice of a threshold, as a number of positive images."""
+"""Weight of the predicted probabilities when a threshold is chosen, expressed as a number of positive images."""
 
 
 def best_f1_threshold(
     probabilities: npt.ArrayLike, present: npt.ArrayLike, prior_positives: float = PRIOR_POSITIVES
 ) -> float:
-    """Return the threshold with the best expected F1, regularized so that a few positives do not determine it.
+    """Return the threshold with the highest expected F1, regularized so that a few positives do not determine it.
 
     The label of each image is replaced with a weighted mean of its label and its probability, in which the
     probability has the weight of ``prior_positives`` positive images. With accurate probabilities and many

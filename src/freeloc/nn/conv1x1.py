@@ -10,7 +10,7 @@ __all__ = ["Conv1x1"]
 
 
 class Conv1x1(nn.Module):
-    """A 1×1 convolution over maps, which is a linear layer over lists of cells.
+    """A 1×1 convolution over maps, which is equivalent to a linear layer over lists of cells.
 
     Training reads lists of cells from images of different shapes; prediction reads maps. Both use the same
     ``weight`` (outputs, inputs) and ``bias`` (outputs,).

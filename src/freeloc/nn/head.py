@@ -16,7 +16,7 @@ __all__ = ["AdaptationHead"]
 
 
 class AdaptationHead(nn.Module):
-    """FCa (ReLU, dropout) and FCb as 1×1 convolutions: one raw score per class and cell.
+    """FCa (with ReLU and dropout) and FCb as 1×1 convolutions, which compute one raw score per class and cell.
 
     During training, a head may standardize features to ``(feature − mean) · gain``, with constants measured on the
     training images. SGD converges much better on standardized features than on raw ones, whose means are far

@@ -16,14 +16,14 @@ class AppendedModule:
     """A module that reads a backbone's features and is compiled with the backbone into one network.
 
     Attributes:
-        module: computes one or more tensors from (N, channels, rows, cols) features and the extra inputs. If
-            several canvases are computed at once, each extra input has an additional first axis for the canvases.
+        module: computes one or more tensors from (N, channels, rows, cols) features and the extra inputs. In a
+            batch of several canvases, each extra input has an additional first axis for the canvases.
         extra_input_dims: number of dimensions of each extra input, all of dynamic size.
         cache_key: key under which the compiled graph of backbone and module is cached. It must identify the
             weights of both, and the version of the module's definition. If None, only the backbone's graph is
             cached.
-        float32_stem: whether OpenVINO computes the backbone's first layers in float32 in every precision
-            (`freeloc.runtime.float32_stem`).
+        float32_stem: whether OpenVINO computes the backbone's first layers in float32 even if the precision is
+            lower (`freeloc.runtime.float32_stem`).
     """
 
     module: nn.Module

@@ -1,4 +1,4 @@
-"""Compilation of a backbone and an appended module into an executable network."""
+"""Compile a backbone and an appended module into an executable network."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def compile_network(
         precision: arithmetic of the network; its outputs are always float32.
         streams: False uses all cores for one canvas, for the lowest latency; True runs one canvas per core, for
             the highest throughput (a third higher on two cores).
-        batch: maximum number of canvases of one shape that torch computes at once; defaults to 32 on a GPU and to
-            1 on a CPU. OpenVINO always computes one at a time.
+        batch: maximum number of canvases of equal shape that torch runs in one batch; default: 32 on a GPU and 1
+            on a CPU. OpenVINO always runs canvases one by one.
 
     Raises:
         ConfigurationError: runtime or precision is unknown, or the batch is not positive.

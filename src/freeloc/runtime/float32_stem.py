@@ -1,9 +1,9 @@
-"""Float32 computation of a network's first layers, while all other layers compute in bfloat16.
+"""Compute a network's first layers in float32 while all other layers compute in bfloat16.
 
 The error of bfloat16 was measured layer by layer on EfficientNet-Lite2, by comparing the raw scores of images with
-those in float32. The first two convolutions cause three quarters of the error with only 2% of the operations,
-because their outputs are large and their rounding errors affect every later layer. Computing them in float32
-takes 3 to 4% more time and halves the error.
+those computed in float32. The first two convolutions perform only 2% of the operations but cause three quarters of
+the error, because their outputs are large and their rounding errors affect every later layer. Computing them in
+float32 takes 3 to 4% more time and halves the error.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CONVOLUTIONS: Final = {"Convolution", "GroupConvolution"}
 _AFTER_CONVOLUTION: Final = {"Add", "Clamp", "Relu"}
 
 _MARK: Final = {"name": "DisablePrecisionConversion", "version": "0", "value": "dynamic:f16"}
-"""The attribute that marks a layer in OpenVINO's files to keep its precision. OpenVINO's Python API cannot set it;
+"""The attribute in OpenVINO's files that makes a layer keep its precision. OpenVINO's Python API cannot set it;
 versions of OpenVINO that do not support it ignore it."""
 
 
@@ -61,7 +61,7 @@ def stem_layers(backbone: Any) -> list[str]:
 
 
 def with_float32_stem(backbone: Any) -> Any:
-    """Return the graph with its `stem_layers` marked to compute in float32 in every precision.
+    """Return the graph with its `stem_layers` marked to compute in float32 whatever the network's precision.
 
     Args:
         backbone: an OpenVINO graph whose only input is a canvas.

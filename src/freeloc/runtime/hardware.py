@@ -1,4 +1,4 @@
-"""Detection of GPUs, cores and natively supported precisions."""
+"""Detect GPUs, usable CPU cores and natively supported precisions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 _MAX_CORES: Final = 16
-"""Upper limit of `usable_cores`, because each core may run its own network, which takes memory."""
+"""Upper limit of `usable_cores`. Each core may process its own canvas, which takes memory."""
 
 
 def gpu_available() -> bool:
@@ -56,7 +56,7 @@ def cpu_supports_int8() -> bool:
 
 
 def native_bfloat16(device: str) -> bool:
-    """Return whether the device "cuda" or "cpu" multiplies bfloat16 in hardware; if not, float32 is faster."""
+    """Return whether the device "cuda" or "cpu" multiplies bfloat16 in hardware; otherwise, float32 is faster."""
     if device == "cuda":
         import torch
 

@@ -1,6 +1,6 @@
 """Int8 networks, which models store as bytes.
 
-CPUs with VNNI multiply eight-bit integers about twice as fast as bfloat16.
+CPUs with VNNI multiply 8-bit integers about twice as fast as bfloat16 values.
 `freeloc.posttraining.nncf_quantization` creates these networks, which requires NNCF; running them does not.
 """
 

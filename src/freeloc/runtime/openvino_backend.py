@@ -23,8 +23,8 @@ class OpenVinoNetwork:
 
     Args:
         graph: an OpenVINO model, or the path of its file.
-        precision: arithmetic. "int8" is for a quantized graph, whose other layers use the best precision that
-            the CPU supports.
+        precision: arithmetic of the network. "int8" requires a quantized graph; its layers that are not quantized
+            use the best precision that the CPU supports.
         streams: False uses all cores for one canvas, and True runs one canvas per core.
     """
 
@@ -68,8 +68,8 @@ class OpenVinoNetwork:
 def _initialize_numpy_binding(openvino: Any) -> None:
     """Initialize the NumPy support of OpenVINO's Python binding in this thread.
 
-    The binding initializes it once, for the first array. If several threads pass their first arrays at the same
-    time, one of them holds the GIL while it waits for the initialization, which itself needs the GIL: a deadlock
-    (observed with OpenVINO 2026.4).
+    The binding initializes this support once, when it receives its first array. If several threads pass their
+    first arrays at the same time, one of them may hold the GIL while it waits for the initialization, which itself
+    needs the GIL. This deadlock was observed with OpenVINO 2026.4.
     """
     _ = openvino.Tensor(np.zeros(1, np.float32)).data

@@ -1,4 +1,4 @@
-"""Conversion of torch modules to OpenVINO graphs, and concatenation of graphs."""
+"""Convert torch modules to OpenVINO graphs, and join graphs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def convert_appended(module: nn.Module, channels: int, extra_input_dims: Sequenc
 
 
 def append_graph(graph: Any, appended: Any) -> Any:
-    """Join two graphs into one, so that the values between them never leave the runtime.
+    """Join two graphs into one, so that intermediate values never leave the runtime.
 
     Args:
         graph: the first graph, whose only output becomes the first input of ``appended``.

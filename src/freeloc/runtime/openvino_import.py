@@ -1,4 +1,4 @@
-"""Import of OpenVINO, with an error that explains how to fix a broken installation."""
+"""Import OpenVINO; the error raised if this fails explains how to fix the installation."""
 
 from __future__ import annotations
 

@@ -60,7 +60,8 @@ class Network(Protocol):
 
         Returns:
             The outputs for each canvas, which share no memory with those of other canvases. If extra inputs differ
-            in size, an output may be larger than that of `run`, whose values then come first along every axis.
+            in size, an output may be larger than that of `run`; the values that `run` would return then come first
+            along every axis.
         """
         ...
 

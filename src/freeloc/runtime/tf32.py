@@ -1,4 +1,4 @@
-"""Full float32 on GPUs, where torch's convolutions by default round their inputs to 11 bits (TF32)."""
+"""Full float32 on GPUs, where torch's convolutions round their inputs to 11 bits by default (TF32)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Networks run by torch on a GPU or, on request, on the CPU.
 
-A GPU computes several canvases of equal shape at once, because a single canvas does not keep it busy. If two
-threads take turns, one batch is copied from pinned memory while the previous batch is computed.
+A GPU runs canvases of equal shape in batches, because a single canvas does not keep it busy. If two threads call
+the network, one batch is copied from pinned memory while the other is computed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _GPU_BATCH: Final = 32
 
 _MAX_PIXELS: Final = 2**24
 """Maximum number of pixels in a batch: eleven canvases of the usual shape at scale 2.8, and many more at scale 1.
-It limits the memory that a backbone requires, a few hundred bytes per pixel, at every scale."""
+A backbone requires a few hundred bytes of memory per pixel, so this limits its memory at every scale."""
 
 
 class TorchNetwork:
@@ -36,8 +36,8 @@ class TorchNetwork:
         appended: the module that reads the features and the extra inputs of `run`; None runs the backbone alone.
         precision: arithmetic of the network; bfloat16 uses autocast.
         device: the device that runs the network.
-        batch: maximum number of canvases computed at once; defaults to 32 on a GPU and to 1 on a CPU, because a
-            single canvas already keeps all CPU cores busy.
+        batch: maximum number of canvases in a batch; default: 32 on a GPU, and 1 on a CPU, because a single canvas
+            already keeps all CPU cores busy.
     """
 
     runtime = "torch"
@@ -100,7 +100,7 @@ class TorchNetwork:
     ) -> list[tuple[Float32Array, ...]]:
         stacks = [self._stack(arrays) for arrays in zip(*(extra_inputs or ()), strict=True)]
         outputs = self._compute(self._stack(canvases), stacks)
-        # Copies, so that the result of one image does not keep the whole batch in memory.
+        # Copied, so that the result for one image does not keep the whole batch in memory.
         return [tuple(output[index].copy() for output in outputs) for index in range(len(canvases))]
 
     def _compute(self, canvases: Tensor, extra_inputs: Sequence[Tensor]) -> list[Float32Array]:

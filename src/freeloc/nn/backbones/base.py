@@ -44,9 +44,10 @@ class Backbone(nn.Module):
     """A frozen feature extractor.
 
     A backbone has two parts. The *body* reads neighboring pixels; its output, ``channels`` values per cell, is
-    stored in the feature cache. The *projection* works on each cell separately. It is the network's last 1×1
-    convolution, if it has one, and produces the ``width`` values per cell that the head reads. Caching between the
-    two parts keeps the cache small: 352 values per cell instead of 1280 for the default backbone.
+    stored in the feature cache. The *projection* processes each cell separately and produces the ``width`` values
+    per cell that the head reads. It is the network's last 1×1 convolution; if the network has none, it is the
+    identity. Caching between the two parts keeps the cache small: 352 values per cell instead of 1280 for the
+    default backbone.
 
     Attributes:
         name: the name under which `freeloc.nn.backbones.registry.load_backbone` loads it.
@@ -114,7 +115,7 @@ class Backbone(nn.Module):
         raise NotImplementedError(stage)  # overridden by backbones with further stages
 
     def cached_size(self, grid: Grid) -> tuple[int, int]:
-        """Return the number of rows and columns of the feature map that are cached, counted from the top left."""
+        """Return how many rows and columns of the feature map are cached, counted from the top left."""
         return grid.valid_rows, grid.valid_cols
 
     def with_weights(self, changes: Mapping[str, Tensor]) -> Backbone:
@@ -159,14 +160,14 @@ class BackboneSplit:
 class FrozenStages(Backbone):
     """The first stages of a backbone, which can be compiled and cached like a complete backbone.
 
-    It takes the same canvases as the complete backbone. Its map has a higher resolution and is cached with its
-    padding, because the stages that follow read neighboring values.
+    They take the same canvases as the complete backbone. Their feature map has a higher resolution and is cached
+    with its padding, because the stages that follow read neighboring values.
 
     Args:
         backbone: the complete backbone.
         stage: name of the first stage that is left out.
         body: the stages before ``stage``.
-        channels: number of values per position of the output of ``body``.
+        channels: number of channels of the output of ``body``.
         subdivisions: number of output positions per cell of the backbone, along each axis.
     """
 

@@ -1,9 +1,9 @@
-"""Measurement of the positions on the canvas at which the cells of a network's feature map are centered.
+"""Measure where on the canvas the cells of a network's feature map are centered.
 
 The center of cell (0, 0) depends on the network. With stride-2 convolutions and symmetric padding (ResNet), it is
-the first pixel of the canvas; with patches (vision transformers, ConvNeXt, Swin), it is at ``stride / 2``; and
-with TensorFlow's padding, it is near the last of the first ``stride`` pixels. These positions differ by up to half
-a cell, so the center is measured.
+on the first pixel of the canvas; with patches (vision transformers, ConvNeXt, Swin), it is at ``stride / 2``; and
+with TensorFlow's padding, it is near the last of the first ``stride`` pixels. Always assuming ``stride / 2`` would
+be wrong by up to half a cell, so the center is measured.
 """
 
 from __future__ import annotations

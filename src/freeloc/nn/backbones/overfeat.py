@@ -14,10 +14,10 @@ pixels on each side of a window replace these zeros: a cell reads up to 317 pixe
 window. Shifting the image by 36 pixels shifts the map by one cell, except in the outermost two cells at either
 end, which also read zeros.
 
-**Weights.** OverFeat's release contains them in the file ``net_weight_1``: little-endian float32 values without a
-header, layer by layer, first the kernels (outputs, inputs, rows, columns), then the biases. freeloc does not
-download this file. The original network replaces activations of 0 or less with 10⁻⁶; this one replaces them with
-0.
+**Weights.** OverFeat's release contains the weights in the file ``net_weight_1``: little-endian float32 values
+without a header, layer by layer, first the kernels (outputs, inputs, rows, columns), then the biases. freeloc does
+not download this file. The original network replaces activations of 0 or less with 10⁻⁶; this one replaces them
+with 0.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NUMBER: Final = np.dtype("<f4")
 _SOURCE: Final = "net_weight_1 of OverFeat's own release (github.com/sermanet/OverFeat, download_weights.py)"
 
 WEIGHT_FILE_BYTES: Final = 578_625_952
-"""Size of ``net_weight_1``: 144,656,488 numbers, including the classifier."""
+"""Size of ``net_weight_1`` in bytes: 144,656,488 float32 values, including the classifier."""
 
 
 class OverFeat(Backbone):

@@ -1,4 +1,4 @@
-"""Backbones by name.
+"""Lookup of backbones by name.
 
 Importing this module loads neither torch nor NumPy; `load_backbone` does.
 """

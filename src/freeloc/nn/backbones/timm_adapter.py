@@ -1,4 +1,4 @@
-"""``timm:NAME``: timm networks with a spatial feature map, as backbones (extra ``timm``).
+"""``timm:NAME``: timm networks with a spatial feature map, as backbones (requires the extra ``timm``).
 
 The properties of a network's feature map are measured by running the network, not inferred from its name: the
 layout (channels first, channels last or tokens), the number of channels, the stride and the cell centers. A
@@ -201,7 +201,7 @@ def _tensors_only() -> Iterator[None]:
     """Restrict torch.load to plain tensors inside this context.
 
     Some of timm's loaders call torch.load with ``weights_only=False``, which can execute code in the file,
-    and offer no argument to change that. Only this environment variable makes torch override such calls.
+    and offer no argument to change that. Only an environment variable makes torch override such calls.
     """
     option = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     with _environment_lock:

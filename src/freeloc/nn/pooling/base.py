@@ -20,7 +20,7 @@ __all__ = ["Pooling", "SparsePooling"]
 class Pooling(ABC):
     """A function from the scores of all cells of an image to one score per class.
 
-    A subclass only needs to implement the two abstract methods; training then computes gradients on all cells.
+    A subclass only needs to implement the two abstract methods; training then computes gradients for all cells.
 
     Attributes:
         bias_gain: change in the pooled score when the score of every cell increases by 1.
@@ -48,7 +48,7 @@ class Pooling(ABC):
 
     @abstractmethod
     def pool_cells(self, scores: Tensor, counts: Sequence[int]) -> Tensor:
-        """Pool the cells of several images, differentiably.
+        """Pool the scores of the cells of several images, differentiably.
 
         Args:
             scores: (M, K) raw scores of the cells of N images, one image after another.

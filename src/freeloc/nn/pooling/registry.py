@@ -1,4 +1,4 @@
-"""Poolings by name."""
+"""Lookup of poolings by name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def get_pooling(name: str) -> Pooling:
 
 
 def prediction_pooling(name: str) -> str:
-    """Return the name of the pooling to apply to score maps of a head trained with the pooling ``name``.
+    """Return the name of the pooling that prediction uses for a head trained with the pooling ``name``.
 
     Raises:
         ConfigurationError: the pooling does not exist.

@@ -1,4 +1,4 @@
-"""Top-k pooling: the mean of the highest cells plus a weighted mean of the lowest cells.
+"""Top-k pooling: the mean of the highest scores plus the weighted mean of the lowest scores.
 
 Durand, Mordan, Thome and Cord, "WILDCAT: Weakly supervised learning of deep ConvNets for image classification,
 pointwise localization and segmentation", CVPR 2017.
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["CELL_FRACTION", "LOWEST_WEIGHT", "TopKPooling", "selected_count"]
 
 CELL_FRACTION = 0.2
-"""Fraction of an image's cells that are averaged as the highest cells; the same fraction is averaged as the lowest
-cells. WILDCAT allows any number from one to all cells."""
+"""Fraction of an image's cells over which the highest scores are averaged, and likewise the lowest scores. WILDCAT
+allows any number of cells from one to all."""
 
 LOWEST_WEIGHT = 0.7
-"""Weight of the mean of the lowest cells; WILDCAT allows values between 0 and 1."""
+"""Weight of the mean of the lowest scores; WILDCAT allows values between 0 and 1."""
 
 
 def selected_count(cells: int) -> int:
-    """Return the number of highest cells, and of lowest cells, averaged in an image; at least one."""
+    """Return how many of the highest (and of the lowest) scores of an image are averaged; at least one."""
     return max(1, round(CELL_FRACTION * cells))
 
 
 class TopKPooling(SparsePooling):
-    """The mean of the highest cells plus `LOWEST_WEIGHT` times the mean of the lowest cells."""
+    """The mean of the highest scores plus `LOWEST_WEIGHT` times the mean of the lowest scores."""
 
     bias_gain: ClassVar[float] = 1 + LOWEST_WEIGHT
 
@@ -58,7 +58,7 @@ class TopKPooling(SparsePooling):
         return torch.stack(pooled)
 
     def select_cells(self, scores: Tensor, counts: Sequence[int]) -> list[Tensor]:
-        """Return the (2n, K) indices of each image's n highest-scoring cells, followed by its n lowest-scoring."""
+        """Return the (2n, K) indices of each image's n highest-scoring and then its n lowest-scoring cells."""
         import torch
 
         selected, start = [], 0
