@@ -375,7 +375,7 @@ def test_the_accumulator_refuses() -> None:
     with pytest.raises(FreelocError, match="NaN"):
         accumulator.add([[60, 45]], SIZE, GroundTruth.build(), [-1], [np.nan])
     accumulator.add([[60, 45]], SIZE, GroundTruth.build(), [-1], [0.0])
-    with pytest.raises(ValueError, match="2 classes, not 1"):
+    with pytest.raises(ValueError, match="2 classes, but earlier images have 1"):
         accumulator.add([[60, 45]] * 2, SIZE, GroundTruth.build(), [-1, -1], [0.0, 0.0])
 
 

@@ -273,7 +273,7 @@ def test_refusals() -> None:
         pointing_outcomes([[(0, 0)]], [SIZE] * 2, box)
     accumulator = PointingAccumulator()
     accumulator.add([(0, 0)], SIZE, box)
-    with pytest.raises(ValueError, match="2 classes, not 1"):
+    with pytest.raises(ValueError, match="2 classes, but earlier images have 1"):
         accumulator.add([(0, 0)] * 2, SIZE, box)
     with pytest.raises(ValueError, match="only where a pair was played"):
         HitCounts(np.ones((1, 1), bool), np.zeros((1, 1), bool))

@@ -339,7 +339,7 @@ class TestRun:
         assert not (tmp_path / "none").exists()
 
     def test_another_stage_is_another_run(self, quick: Callable[..., Model], runs: dict[str, Path]) -> None:
-        with pytest.raises(TrainingError, match="was written with another recipe"):
+        with pytest.raises(TrainingError, match="was written with a different recipe"):
             quick(runs["7"], "6", resume=True)
 
     def test_a_head_alone_is_a_file_of_the_first_version(

@@ -197,6 +197,6 @@ def test_recipes_that_make_no_sense_are_refused(changes: dict[str, str], message
 
 
 def test_masks_and_trained_stages_exclude_each_other(tiny_scenes: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(FreelocError, match="head and the projection only: set trainable_backbone"):
+    with pytest.raises(FreelocError, match="only the head and the projection: set trainable_backbone"):
         recipe = small(supervision="masked", trainable_backbone="7")
         train(tiny_scenes, tmp_path / "run", TrainingSettings(recipe=recipe), quiet=True)

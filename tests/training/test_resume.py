@@ -115,7 +115,7 @@ class TestResume:
             flipped = Sample(scenes.samples[0].path, -scenes.samples[0].labels)
             data = dataclasses.replace(scenes, samples=(flipped, *scenes.samples[1:]))
         name = "data" if change in {"labels", "pixels"} else change
-        with pytest.raises(TrainingError, match=f"was written with another {name}; use the same"):
+        with pytest.raises(TrainingError, match=f"was written with a different {name}; use the same"):
             quick(data, folder, resume=True, **options)
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
@@ -124,7 +124,7 @@ class TestResume:
     ) -> None:
         data = (reference / "checkpoint.safetensors").read_bytes()
         (tmp_path / "checkpoint.safetensors").write_bytes(data[:-10])
-        with pytest.raises(TrainingError, match="cannot be read .*delete it and train from the start"):
+        with pytest.raises(TrainingError, match="cannot be read .*delete it and train from scratch"):
             quick(scenes, tmp_path, resume=True)
 
     def test_with_nothing_to_go_on_from_it_starts(

@@ -181,7 +181,7 @@ def test_a_finished_run_has_them_or_says_so(quick: Callable[..., Model], referen
     quick(reference, snapshots=(3,), resume=True)
     assert step(reference, 3).stat().st_mtime_ns == before
     with pytest.raises(
-        FreelocError, match="a snapshot of step 5: .* has already completed 6 steps; leave this snapshot out"
+        FreelocError, match="a snapshot of step 5: .* has already completed 6 steps; omit this snapshot"
     ):
         quick(reference, snapshots=(3, 5), resume=True)
 
@@ -190,7 +190,7 @@ def test_a_finished_run_has_them_or_says_so(quick: Callable[..., Model], referen
 def test_iterations_the_run_does_not_come_to(
     quick: Callable[..., Model], tmp_path: Path, iteration: int
 ) -> None:
-    message = rf"snapshots has step {iteration}: specify steps from 0 to 6 \(3 epochs of 2 steps\)"
+    message = rf"snapshots includes step {iteration}: specify steps from 0 to 6 \(3 epochs of 2 steps\)"
     with pytest.raises(FreelocError, match=message):
         quick(tmp_path / "run", snapshots=(2, iteration))
     assert not (tmp_path / "run").exists()

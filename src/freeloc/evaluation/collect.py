@@ -29,7 +29,7 @@ class Predictions:
         name: model name shown in tables.
         sizes: N image sizes.
         scores: (N, K) float32 or float64 classification scores.
-        points: (N, K, 2) points in image pixels, by location mode.
+        points: (N, K, 2) points in image coordinates, by location mode.
         responses: (N, K) values of the map at the points, by location mode.
         probabilities: (N, K) probabilities that each class is present; None if the model has only scores.
         calibrated: True if the probabilities come from a calibration, False if they come from the paper's

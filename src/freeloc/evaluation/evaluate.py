@@ -85,8 +85,8 @@ def evaluate(
 
     Each model has one row per location mode. Each detector has one row: the score of a class is that of its
     highest-scoring box, the point is the center of that box (paper, section 6, R-CNN), and box AP is computed from
-    all its boxes. A class without a box in an image ranks last there and has no point. The center baseline
-    takes its scores from the first model or detector and places every point at the center of the image.
+    all its boxes. An image without a box of a class ranks last for that class and has no point. The center
+    baseline takes its scores from the first model or detector and places every point at the center of the image.
 
     Args:
         predictions: results of `freeloc.evaluation.collect.collect` for each model.

@@ -27,7 +27,7 @@ MEASURES = {
     "pointing": "pointing game, all",
     "pointing_difficult": "pointing game, difficult",
 }
-"""Table titles of the measures that every row has, by key."""
+"""Titles, by key, of the measures that every row of the table contains."""
 
 
 def box_measure(iou: float) -> str:
@@ -42,14 +42,14 @@ def point_metrics(
     annotations: Annotations,
     options: EvaluationOptions,
 ) -> dict[str, WeightedMetric]:
-    """Compute the metrics of scores and points, for each key of `MEASURES`.
+    """Compute the metrics listed in `MEASURES`, with the same keys, from scores and points.
 
     Two rows over the same images can be compared with `freeloc.metrics.paired_bootstrap`, key by key.
 
     Args:
         scores: (N, K) classification scores.
-        points: (N, K, 2) image pixels.
-        responses: (N, K) values of the map at the points, which rank the points if the options require it.
+        points: (N, K, 2) x and y in image coordinates.
+        responses: (N, K) values of the map at the points; location AP ranks by them if the options require it.
         annotations: labels and boxes of the N images.
         options: options of the metrics.
     """
@@ -66,9 +66,10 @@ def point_metrics(
 def detector_metrics(
     detections: Detections, annotations: Annotations, options: EvaluationOptions
 ) -> dict[str, WeightedMetric]:
-    """Compute the metrics of a detector, for each key of `MEASURES` and the `box_measure` of each IoU threshold.
+    """Compute the metrics of a detector: those listed in `MEASURES`, and box AP at each IoU threshold.
 
-    The score of a class in an image is that of its highest-scoring box; the point is the center of that box.
+    Box AP is keyed by the `box_measure` of its threshold. The score of a class in an image is that of its
+    highest-scoring box; the point is the center of that box.
 
     Args:
         detections: the boxes of the detector.

@@ -17,8 +17,8 @@ class EvaluationOptions:
     """Options of the metrics; docs/metrics.md explains each default.
 
     Attributes:
-        flavour: how a precision-recall curve is summarized as one number, for every average precision; copied
-            to ``location``.
+        flavour: how a precision-recall curve is summarized as one number, for every average precision; the
+            flavour of ``location`` is set to the same value.
         location: options of location AP.
         pointing: options of the pointing game.
         resamples: number of bootstrap resamples over images.
@@ -27,7 +27,7 @@ class EvaluationOptions:
         calibration: bins of the calibration error.
 
     Raises:
-        ConfigurationError: ``location`` has another flavour, or an IoU threshold is not in (0, 1].
+        ConfigurationError: ``location`` has a different flavour, or an IoU threshold is not in (0, 1].
     """
 
     flavour: APFlavour = "area"

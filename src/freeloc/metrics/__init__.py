@@ -1,7 +1,7 @@
 """Metrics: average precision, pointing game and calibration error, with bootstrap intervals.
 
-All metrics are NumPy functions of arrays and do not depend on how predictions were computed; accumulators
-take one image at a time. docs/metrics.md defines every metric and every option.
+All metrics are functions of NumPy arrays and do not depend on how predictions were computed. Accumulators accept
+images one by one. docs/metrics.md defines every metric and every option.
 """
 
 from freeloc._literals import APFlavour, Binning, BoxDistance, FlaggedBoxPolicy

@@ -1,8 +1,8 @@
 """Percentile bootstrap confidence intervals over images.
 
 Each resample draws N images with replacement from the N images; an image is always drawn with all its
-classes. A resample is represented by one integer weight per image, so a metric sorts its scores only once and
-recomputes only weighted sums for each resample.
+classes. A resample is represented by one integer weight per image, so a metric sorts its scores only once; for
+each resample, it recomputes only weighted sums.
 
 A class that has no positives in a resample has no value there (NaN): its interval leaves that resample out,
 and the mean of the resample covers only the other classes.

@@ -1,7 +1,7 @@
 """Calibration of probabilities: among pairs with probability 0.7, is the class present in seven out of ten?
 
-A pair is an image and a class; pairs with label 0 are left out. Errors are averaged in two ways: *pooled* sorts
-the pairs of all classes into one set of bins; *per class* uses separate bins for each class.
+A pair is an image and a class. Pairs with label 0 are left out; all others are *known*. Errors are computed in two
+ways: *pooled* sorts the pairs of all classes into one set of bins; *per class* uses separate bins for each class.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class CalibrationError(WeightedMetric):
         probabilities: (N, K) from 0 to 1.
         labels: (N, K) +1 present, −1 absent, 0 ignored.
         options: binning options.
-        pooled: whether to compute one value over the pairs of all classes, or one value per class.
+        pooled: whether to compute a single value from the pairs of all classes, instead of one value per class.
 
     Raises:
         ConfigurationError: the probability of a known pair is not between 0 and 1.
@@ -207,7 +207,7 @@ class CalibrationError(WeightedMetric):
         self, probability: Float64Array, present: BoolArray, known: BoolArray, weight: Float64Array
     ) -> Float64Array:
         edges = _edges(probability[known], self.options)
-        # How much each image adds to the gap of each bin; a weighting is then a weighted sum of rows.
+        # Row i is image i's contribution to the gap of each bin; a weighted sum of the rows gives the total gaps.
         gaps = np.zeros((len(probability), len(edges) - 1))
         rows = np.nonzero(known)[0]
         np.add.at(gaps, (rows, _bin_of(probability[known], edges)), (present - probability)[known])

@@ -20,7 +20,7 @@ def center_points(sizes: Sequence[Size], n_classes: int) -> Float64Array:
         n_classes: number of classes, K.
 
     Returns:
-        (N, K, 2) float64 x and y in image pixels.
+        (N, K, 2) float64 x and y in image coordinates.
     """
     centers = np.array([(size.width / 2, size.height / 2) for size in sizes], dtype=np.float64)
     return np.repeat(centers.reshape(-1, 1, 2), n_classes, axis=1)

@@ -1,9 +1,10 @@
 """Average precision of boxes under the VOC devkit's rules, for evaluating detectors alongside points.
 
 Each detection is matched to the annotated box of the same image and class that it overlaps most (intersection
-over union). Of the detections whose overlap with an annotated box reaches the threshold, the highest-scoring
-one is a true positive and the others are false positives. Detections below the threshold are false positives.
-Boxes flagged difficult or crowd are left out, along with the detections that match them.
+over union). Among the detections that are matched to the same box and whose overlap reaches the threshold, the
+one with the highest score is a true positive and the others are false positives. Detections whose overlap is below
+the threshold are false positives. Boxes flagged difficult or crowd are left out, along with the detections that
+match them.
 
 Boxes are given by their edges in image coordinates (`freeloc.geometry.grid`). The devkit instead gives the
 first and last pixel, both inclusive; dataset readers convert these to edges one pixel farther apart, so that
@@ -38,7 +39,8 @@ __all__ = [
 ]
 
 BOX_IOU = (0.5, 0.3, 0.1)
-"""IoU thresholds at which boxes are evaluated: VOC's 0.5, and two that also accept boxes around parts."""
+"""IoU thresholds at which boxes are evaluated: VOC's 0.5, and two lower ones, which also accept boxes around parts
+of objects."""
 
 _CHUNK = 2**21
 """Maximum number of weights (resamples times detections) held in memory at once: a few arrays of 16 MiB."""
@@ -121,7 +123,7 @@ class DetectionRanking(WeightedMetric):
 
     @cached_property
     def _rankings(self) -> tuple[tuple[IntpArray, Ranking], ...]:
-        """For each class, the image of each row, and a ranking with one row per box and per missed object."""
+        """For each class, the image of each row, and a ranking with one row per box and one per missed object."""
         found = np.zeros_like(self.positives)
         np.add.at(found, (self.detections.image[self.hits], self.detections.label[self.hits]), 1)
         missed = self.positives - found
@@ -133,8 +135,8 @@ class DetectionRanking(WeightedMetric):
         positives = hits.copy()
         positives[len(members) :] = True
         # Missed objects have rows too, so that positives can be weighted. They rank below all boxes, where
-        # they do not affect any flavour of AP. For this, scores are replaced with ranks counted from 0, and
-        # missed objects get −1, which is lowest even if a score is −inf.
+        # they do not affect any flavour of AP. To this end, scores are replaced with ranks counted from 0, and
+        # missed objects get rank −1, so they are last even if a score is −inf.
         ranks = np.unique(self.detections.score[members], return_inverse=True)[1].astype(np.float64)
         scores = np.append(ranks, np.full(missed.sum(), -1.0))
         image = np.append(self.detections.image[members], np.repeat(np.arange(self.n_images), missed))
@@ -194,7 +196,7 @@ def detection_rankings(
         detections: the boxes of the detector.
         ground_truth: the annotated boxes of the N images.
         n_classes: number of classes, K.
-        ious: IoU thresholds in (0, 1]; an overlap equal to the threshold is a hit.
+        ious: IoU thresholds in (0, 1]; an overlap equal to the threshold counts as a hit.
         flavour: see `APFlavour`.
 
     Raises:

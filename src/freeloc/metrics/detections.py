@@ -22,11 +22,11 @@ class Detections:
         image: (M,) index of each box's image.
         label: (M,) class index.
         score: (M,) float64; higher means more confident; infinities are allowed.
-        boxes: (M, 4) float64 ``x1, y1, x2, y2``, edges in image pixels, x1 ≤ x2 and y1 ≤ y2.
+        boxes: (M, 4) float64 ``x1, y1, x2, y2``, edges in image coordinates, x1 ≤ x2 and y1 ≤ y2.
 
     Raises:
         ConfigurationError: a score is NaN.
-        ValueError: shapes differ, or a box has x1 > x2, y1 > y2 or NaN.
+        ValueError: shapes differ, or a box has x1 > x2, y1 > y2 or a NaN edge.
     """
 
     image: IntpArray
@@ -82,9 +82,9 @@ class Detections:
         Raises:
             ValueError: an index is out of range.
         """
-        for name, index, count in (("image", self.image, n_images), ("class", self.label, n_classes)):
+        for name, index, count in (("an image", self.image, n_images), ("a class", self.label, n_classes)):
             if ((index < 0) | (index >= count)).any():
-                raise ValueError(f"a detection has a {name} index outside 0..{count - 1}")
+                raise ValueError(f"a detection has {name} index outside 0..{count - 1}")
 
 
 def best_boxes(detections: Detections, n_images: int, n_classes: int) -> tuple[Float64Array, Float64Array]:
@@ -105,7 +105,8 @@ def best_boxes(detections: Detections, n_images: int, n_classes: int) -> tuple[F
     detections.check(n_images, n_classes)
     scores = np.full((n_images, n_classes), -np.inf)
     points = np.full((n_images, n_classes, 2), np.nan)
-    # The last write to an entry wins, so boxes are written in order of increasing score, ties in reverse.
+    # The last write to an entry wins, so boxes are written in order of increasing score, and boxes with equal
+    # scores in reverse order.
     order = np.argsort(-detections.score, kind="stable")[::-1]
     image, label = detections.image[order], detections.label[order]
     scores[image, label] = detections.score[order]

@@ -20,14 +20,13 @@ class GroundTruth:
     Attributes:
         image: (M,) index of each box's image.
         label: (M,) class index.
-        boxes: (M, 4) float64 ``x1, y1, x2, y2``, edges in image pixels, x1 ≤ x2 and y1 ≤ y2.
+        boxes: (M, 4) float64 ``x1, y1, x2, y2``, edges in image coordinates, x1 ≤ x2 and y1 ≤ y2.
         difficult: (M,) bool, VOC's flag for objects that are hard to recognize.
         crowd: (M,) bool, COCO's flag for boxes around groups of objects.
         n_images: number of images, N, including those without boxes.
 
     Raises:
-        ValueError: shapes differ, an image index is out of range, or a box has x1 > x2, y1 > y2 or
-            NaN.
+        ValueError: shapes differ, an image index is out of range, or a box has x1 > x2, y1 > y2 or a NaN edge.
     """
 
     image: IntpArray
@@ -54,7 +53,7 @@ class GroundTruth:
         difficult: npt.ArrayLike | None = None,
         crowd: npt.ArrayLike | None = None,
     ) -> GroundTruth:
-        """Build the ground truth of one image from lists.
+        """Build the ground truth of one image from array-likes.
 
         Args:
             boxes: (M, 4) ``x1, y1, x2, y2``.

@@ -3,8 +3,8 @@
 The paper defines the metric in one paragraph, and its authors released no code. Each choice that the paragraph
 leaves open is a field of `LocationOptions`; docs/metrics.md explains the defaults.
 
-Points and boxes are in image coordinates (`freeloc.geometry.grid`): pixels of the upright original image, the
-center of the top-left pixel at (0.5, 0.5), boxes ``x1, y1, x2, y2`` as edges.
+Points and boxes are in image coordinates (`freeloc.geometry.grid`), in which the center of the top-left pixel is
+(0.5, 0.5). Boxes are given by their edges ``x1, y1, x2, y2``.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class LocationOptions:
         check_choice("flavour", self.flavour, APFlavour)
         if not 0 <= self.tolerance < np.inf:
             raise ConfigurationError(
-                f"the tolerance of location AP is {self.tolerance:g} pixels: it must be 0 or more",
+                f"the tolerance of location AP is {self.tolerance:g} pixels: it must be finite and at least 0",
                 parameter="tolerance",
             )
 
@@ -92,7 +92,7 @@ def location_outcomes(
     as a hit.
 
     Args:
-        points: (N, K, 2) x and y in image pixels, one point per image and class.
+        points: (N, K, 2) x and y in image coordinates, one point per image and class.
         sizes: N image sizes.
         ground_truth: the annotated boxes of the N images.
         labels: (N, K) +1 present, −1 absent, 0 ignored.
@@ -154,7 +154,7 @@ class LocationResult:
 
     Attributes:
         outcomes: (N, K) int8 `Outcome` values.
-        ranking: the ranking from which the bootstrap and the precision-recall curves are computed.
+        ranking: the ranking from which bootstrap intervals and precision-recall curves are computed.
         options: the options of the metric.
     """
 
@@ -198,7 +198,7 @@ def location_ap(
     """Compute location average precision (paper, section 6).
 
     Args:
-        points: (N, K, 2) x and y in image pixels.
+        points: (N, K, 2) x and y in image coordinates.
         sizes: N image sizes.
         ground_truth: the annotated boxes of the N images.
         labels: (N, K) +1 present, −1 absent, 0 ignored.
@@ -217,7 +217,7 @@ def location_ap(
 
 
 class LocationAccumulator:
-    """Computes location average precision from images added one at a time.
+    """Computes location average precision from images that are added one by one.
 
     Only the outcome and the score of each pair are stored. The result of `compute` is identical to that of
     `location_ap` for all images together.
@@ -252,7 +252,9 @@ class LocationAccumulator:
         # Called only to check the scores, so that a NaN raises an error when its image is added.
         location_ranking(outcomes, ranked[None])
         if self._outcomes and self._outcomes[0].shape != outcomes[0].shape:
-            raise ValueError(f"an image has {outcomes.shape[1]} classes, not {len(self._outcomes[0])}")
+            raise ValueError(
+                f"the image has {outcomes.shape[1]} classes, but earlier images have {len(self._outcomes[0])}"
+            )
         self._outcomes.append(outcomes[0])
         self._scores.append(ranked.copy())
         return self._outcomes[-1]

@@ -34,7 +34,7 @@ class Outcome(IntEnum):
     ABSENT = 0
     """The class is absent: the prediction is a false positive."""
     HIT = 1
-    """The class is present and the point falls on it: a true positive."""
+    """The class is present and the point falls on one of its objects: a true positive."""
     MISS = 2
     """The class is present but the point falls elsewhere: a false positive and a false negative."""
     IGNORED = 3
@@ -45,14 +45,14 @@ def check_points(points: npt.ArrayLike, sizes: Sequence[Size], ground_truth: Gro
     """Convert points to an (N, K, 2) float64 array.
 
     Raises:
-        ValueError: the points are not (N, K, 2), or points, sizes and ground truth differ in their number of
+        ValueError: the points are not (N, K, 2), or points, sizes and ground truth have different numbers of
             images.
     """
     array = np.asarray(points, dtype=np.float64)
     if array.ndim != 3 or array.shape[2] != 2 or not len(array) == len(sizes) == ground_truth.n_images:
         raise ValueError(
-            f"points have shape {array.shape}, not (N, K, 2) for {len(sizes)} sizes and the ground truth of "
-            f"{ground_truth.n_images} images"
+            f"points have shape {array.shape}: they must be (N, K, 2), where N is both the number of sizes, "
+            f"{len(sizes)}, and the number of images in the ground truth, {ground_truth.n_images}"
         )
     return array
 
@@ -77,7 +77,8 @@ def match_points(
 ) -> Outcomes:
     """Classify every pair as HIT, IGNORED or MISS, based on the boxes that the points reach.
 
-    If a point reaches boxes with different policies, the most favorable one applies: hit, ignore, then miss.
+    If a point reaches boxes with different policies, the most favorable one applies: "hit" before
+    "ignore" before "miss".
 
     Args:
         reached: (M,) bool, whether the point of the box's image and class reaches the box.

@@ -1,11 +1,12 @@
 """The pointing game of Zhang et al. (Excitation Backprop): does the point of a present class lie on its object?
 
-For every image and every class present in it, a disc of 15 pixels around the predicted point either touches a box
-of the class (hit) or does not (miss). The accuracy of a class is hits / (hits + misses); the result is the mean
-over classes. Scores are ignored, so the game does not measure recognition.
+For every image and every class present in it, a disc with a radius of 15 pixels around the predicted point either
+touches a box of the class (hit) or does not (miss). The accuracy of a class is hits / (hits + misses); the result
+is the mean over classes. Scores are ignored, so the game does not measure recognition.
 
-A class is present in an image if it has boxes there. Points and boxes are in image coordinates
-(`freeloc.geometry.grid`). docs/metrics.md lists the differences from TorchRay, the public reference.
+A class is present in an image if it has boxes there. A pair of image and class is *played* if it is counted as a
+hit or a miss. Points and boxes are in image coordinates (`freeloc.geometry.grid`). docs/metrics.md lists the
+differences from TorchRay, the public reference.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 PointingSet = Literal["all", "difficult"]
-"""Which pairs of image and class are played: all, or the difficult set of Zhang et al."""
+"""Which pairs of image and class are played: all pairs, or the difficult set of Zhang et al."""
 
 DIFFICULT_AREA = 0.25
 """A pair is difficult only if the class covers less than this fraction of the image."""
@@ -54,8 +55,8 @@ class PointingOptions:
         difficult: how to count a point that reaches only boxes with VOC's difficult flag; TorchRay uses
             "hit". Pairs with only difficult boxes are never played.
         crowd: how to count a point that reaches only COCO's crowd boxes, including those also flagged
-            difficult; TorchRay uses "hit". With any other policy, pairs with only crowd (or difficult) boxes
-            are not played.
+            difficult; TorchRay uses "hit". With any policy other than "hit", pairs with only crowd (or
+            difficult) boxes are not played.
 
     Raises:
         ConfigurationError: an option has an unknown value, or the tolerance is negative or not finite.
@@ -72,7 +73,8 @@ class PointingOptions:
         check_choice("pointing_crowd", self.crowd, FlaggedBoxPolicy)
         if not 0 <= self.tolerance < np.inf:
             raise ConfigurationError(
-                f"the tolerance of the pointing game is {self.tolerance:g} pixels: it must be 0 or more",
+                f"the tolerance of the pointing game is {self.tolerance:g} pixels: it must be finite and at "
+                "least 0",
                 parameter="pointing_tolerance",
             )
 
@@ -120,7 +122,7 @@ class PointingResult:
 
     Attributes:
         outcomes: (N, K) int8 `freeloc.metrics.point_matching.Outcome` values.
-        counts: the hit counts from which the bootstrap is computed.
+        counts: the hit counts from which bootstrap intervals are computed.
     """
 
     outcomes: Outcomes
@@ -146,8 +148,8 @@ class PointingResult:
 def union_area(boxes: npt.ArrayLike) -> float:
     """Compute the exact area of the union of (M, 4) boxes ``x1, y1, x2, y2``, in square pixels.
 
-    The edges of all boxes, extended to lines, divide the plane into rectangles, each of which lies entirely
-    inside or entirely outside any given box.
+    The edges of all boxes, extended to lines, divide the plane into rectangles. Each rectangle lies either
+    entirely inside or entirely outside a given box.
     """
     box = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     xs, ys = np.unique(box[:, 0::2]), np.unique(box[:, 1::2])
@@ -172,7 +174,7 @@ def _pixel_distance(points: Float64Array, boxes: Float64Array) -> Float64Array:
 
 
 def _played(ground_truth: GroundTruth, shape: tuple[int, int], crowd: FlaggedBoxPolicy) -> BoolArray:
-    """Return (N, K) bool: pairs with a box that is neither difficult nor an excluded crowd box."""
+    """Return an (N, K) mask of the pairs with a box that is neither difficult nor an excluded crowd box."""
     eligible = np.where(ground_truth.crowd, crowd == "hit", True) & ~ground_truth.difficult
     played = np.zeros(shape, dtype=np.bool_)
     played[ground_truth.image[eligible], ground_truth.label[eligible]] = True
@@ -180,7 +182,7 @@ def _played(ground_truth: GroundTruth, shape: tuple[int, int], crowd: FlaggedBox
 
 
 def _difficult_pairs(ground_truth: GroundTruth, sizes: Sequence[Size], played: BoolArray) -> BoolArray:
-    """Return (N, K) bool: played pairs whose class is small in an image with another played class."""
+    """Return an (N, K) mask of the played pairs whose class is small, in images with another played class."""
     selected: BoolArray = played & (played.sum(axis=1, keepdims=True) >= 2)
     pair = ground_truth.image * played.shape[1] + ground_truth.label
     order = np.argsort(pair, kind="stable")
@@ -206,7 +208,7 @@ def pointing_outcomes(
     """Classify every pair of image and class in a subset as a hit or a miss.
 
     Args:
-        points: (N, K, 2) x and y in image pixels; a NaN point never hits.
+        points: (N, K, 2) x and y in image coordinates; a NaN point never hits.
         sizes: N image sizes.
         ground_truth: the annotated boxes of the N images.
         subset: "all": pairs with at least one box that is not difficult. "difficult": the pairs of "all"
@@ -255,7 +257,7 @@ def pointing_game(
 
 
 class PointingAccumulator:
-    """Plays the pointing game on images added one at a time; the result equals that of `pointing_game`."""
+    """Plays the pointing game on images added one by one; the result equals that of `pointing_game`."""
 
     def __init__(self, subset: PointingSet = "all", options: PointingOptions | None = None) -> None:
         check_choice("subset", subset, PointingSet)
@@ -275,7 +277,9 @@ class PointingAccumulator:
         point = np.asarray(points, dtype=np.float64)[None]
         outcomes: Outcomes = pointing_outcomes(point, [size], ground_truth, self.subset, self.options)[0]
         if self._outcomes and self._outcomes[0].shape != outcomes.shape:
-            raise ValueError(f"an image has {len(outcomes)} classes, not {len(self._outcomes[0])}")
+            raise ValueError(
+                f"the image has {len(outcomes)} classes, but earlier images have {len(self._outcomes[0])}"
+            )
         self._outcomes.append(outcomes)
         return outcomes
 

@@ -40,7 +40,7 @@ class PrecisionRecallCurve:
         precision: (T,) float64, fraction of the predictions at or above the threshold that are correct; 0 if all
             their weights are 0.
         recall: (T,) float64, fraction of the positives found at or above the threshold; NaN without positives.
-        envelope: (T,) float64, best precision at equal or higher recall; "area" integrates it.
+        envelope: (T,) float64, highest precision at the same or a higher recall; flavour "area" integrates it.
         n_positives: number of positives (weighted), including missed ones.
     """
 
@@ -68,14 +68,15 @@ class Thresholds:
         """Sort (n,) scores and find groups of equal scores."""
         order = np.argsort(-scores, kind="stable")
         ranked = scores[order]
-        # NaN differs from every value, so the last group ends too; comparing keeps equal infinities tied.
+        # NaN differs from every value, so it ends the last group. Scores are compared rather than subtracted, so
+        # that equal infinities are tied.
         return cls(order, np.flatnonzero(ranked != np.append(ranked[1:], np.nan)))
 
     def containing(self, hits: BoolArray) -> Thresholds:
-        """Keep only the thresholds of groups that contain a hit.
+        """Return only the thresholds of groups that contain a hit.
 
-        Average precision does not depend on the others: a group without a hit has the recall of the group before
-        it, and no higher precision.
+        Average precision does not depend on the other thresholds: a group without a hit has the same recall as the
+        group before it and no higher precision.
         """
         groups = np.searchsorted(self.ends, np.flatnonzero(hits[self.order]))
         return Thresholds(self.order, self.ends[np.unique(groups)])
@@ -95,8 +96,8 @@ class Thresholds:
         found = np.concatenate([np.zeros((1, *ranked.shape[1:])), np.cumsum(ranked[positions], axis=0)])
         correct = found[np.searchsorted(positions, self.ends, side="right")]
         total = np.cumsum(ranked, axis=0)[self.ends]
-        # The threshold axis becomes the last, contiguous one, so that sums over it do not depend on the
-        # number of weightings.
+        # The threshold axis is moved to the end and made contiguous, so that rounding in sums over thresholds does
+        # not depend on the number of weightings.
         return np.moveaxis(correct, 0, -1).copy("C"), np.moveaxis(total, 0, -1).copy("C")
 
 
@@ -202,7 +203,7 @@ class RankedPredictions:
         scores: (n,) float64.
         hits: (n,) bool.
         weights: (n,) float64.
-        n_positives: (weighted) number of positives, including missed ones.
+        n_positives: number of positives (weighted), including missed ones.
     """
 
     scores: Float64Array
@@ -226,7 +227,9 @@ class RankedPredictions:
         found = float(weight[hit].sum())
         positives = found if n_positives is None else float(n_positives)
         if not found * _SLACK <= positives < np.inf:
-            raise ValueError(f"there are {found:g} hits but {positives:g} positives")
+            raise ValueError(
+                f"there are {found:g} hits but {positives:g} positives: every hit must be a positive"
+            )
         return cls(score, hit, weight, positives)
 
     def average_precision(self, flavour: APFlavour) -> float:

@@ -28,8 +28,8 @@ class Ranking(WeightedMetric):
     """N images ranked for each of K classes; the metric is average precision.
 
     Attributes:
-        scores: (N, K) float64, the values by which images are ranked; only pairs that are not counted may be
-            NaN.
+        scores: (N, K) float64, the values by which images are ranked; NaN is allowed only for pairs that are not
+            counted.
         hits: (N, K) bool, whether the prediction is a true positive.
         positives: (N, K) bool, whether the pair is a positive; True for every hit.
         counted: (N, K) bool, whether the pair is part of the ranking; True for every positive.
@@ -46,7 +46,9 @@ class Ranking(WeightedMetric):
         check_choice("flavour", self.flavour, APFlavour)
         shapes = {array.shape for array in (self.scores, self.hits, self.positives, self.counted)}
         if len(shapes) != 1 or self.scores.ndim != 2:
-            raise ValueError(f"the arrays of a ranking must all be (N, K), not {sorted(shapes)}")
+            raise ValueError(
+                f"the arrays of a ranking must all have the same shape (N, K), not {sorted(shapes)}"
+            )
         if (self.hits & ~self.positives).any() or (self.positives & ~self.counted).any():
             raise ValueError("every hit must be a positive and every positive must be counted")
         check_scores(self.scores[self.counted])

@@ -14,7 +14,7 @@ __all__ = ["WeightedMetric", "class_means", "mean_over_classes"]
 
 
 class WeightedMetric(ABC):
-    """A metric of K classes over N images, each of which can be weighted.
+    """A metric with one value for each of K classes, computed over N images, which can be weighted.
 
     An image with an integer weight w counts as w copies of that image; the bootstrap relies on this.
     """

@@ -43,10 +43,10 @@ def calibrate(
         dataset: tagged images that were not used for training, with the model's classes. Boxes are not read.
         out: the model file to write. By default, the model's own file is replaced; for a model that ships with
             freeloc, a copy is written to the user's folder of models and takes precedence from then on.
-        weights: local weight file of the backbone; None uses the weights that come with it.
+        weights: local weight file of the backbone; None uses the backbone's default weights.
         runtime: the library that runs the network.
         precision: arithmetic of the network.
-        quiet: whether to hide the progress.
+        quiet: whether to hide progress.
 
     Returns:
         The calibrated model.
@@ -91,7 +91,7 @@ def _check_dataset(header: ModelHeader, dataset: Dataset, fingerprint: str) -> N
         )
     if header.training_data.get("fingerprint") == fingerprint:
         raise DatasetError(
-            f"the model was trained on {dataset.name}, so its scores of these images are too confident: use "
+            f"the model was trained on {dataset.name}, so its scores on these images are too confident: use "
             "tagged images that it was not trained on, or train with calibration folds, which need no other images"
         )
 
@@ -106,7 +106,7 @@ def _summary(calibration: Calibration, scores: Float32Array, dataset: Dataset) -
     before = calibration_error(sigmoid(scores), dataset.labels)
     after = calibration_error(calibration.probabilities(scores), dataset.labels)
     without = int(((dataset.labels > 0).sum(axis=0) == 0).sum())
-    missing = f" ({without} of its classes without a positive)" if without else ""
+    missing = f" (classes without positive images: {without})" if without else ""
     return (
         f"calibrated on {pluralize(len(dataset), 'image')}{missing}: the calibration error on these images was "
         f"{100 * before:.1f}% before and is {100 * after:.1f}% now; evaluate on other images for an unbiased value"

@@ -63,7 +63,8 @@ def quantize_network(
     )
     width = quantized.get_results()[0].get_output_partial_shape(0)[1].get_length()
     graph = append_graph(quantized, convert_appended(readout.module, width, readout.extra_input_dims))
-    # OpenVINO numbers names per process. Names by position make the files identical for identical canvases.
+    # OpenVINO names nodes with a process-wide counter. Names based on the position in the graph make the files
+    # identical for identical canvases.
     for position, node in enumerate(graph.get_ordered_ops()):
         node.set_friendly_name(f"{node.get_type_name()}_{position}")
     for position, output in enumerate(graph.outputs):

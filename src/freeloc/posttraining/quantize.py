@@ -1,6 +1,6 @@
 """Add an int8 network to a model, using a few dozen images for quantization calibration.
 
-The images need neither tags nor boxes, but they should resemble the images to predict.
+The images need neither tags nor boxes, but they should resemble the images on which the model will be used.
 """
 
 from __future__ import annotations
@@ -45,19 +45,20 @@ def quantize(
     seed: int = 0,
     quiet: bool = False,
 ) -> Model:
-    """Add an int8 network to a model; it takes a third less time on processors with native int8 arithmetic.
+    """Add an int8 network to a model, for faster prediction.
 
+    On processors with native int8 arithmetic, the int8 network takes a third less time than the float network.
     ``Localizer.load(model, precision="int8")`` uses it. The head and the float network do not change.
 
     Args:
         model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
-        images: images from which the images for quantization calibration are drawn.
+        images: the images available for quantization calibration; ``calibration_images`` of them are drawn.
         out: the model file to write. By default, the model's own file is replaced; for a model that ships with
             freeloc, a copy is written to the user's folder of models and takes precedence from then on.
-        weights: local weight file of the backbone; None uses the weights that come with it.
-        calibration_images: number of images to draw for quantization calibration; all images if there are fewer.
+        weights: local weight file of the backbone; None uses the backbone's default weights.
+        calibration_images: number of images to draw; if there are fewer, all are used.
         seed: seed for drawing the images and their scales.
-        quiet: whether to hide the progress.
+        quiet: whether to hide progress.
 
     Returns:
         The model with the int8 network.
@@ -82,7 +83,7 @@ def quantize(
     canvases = _CalibrationCanvases.draw(images, calibration_images, float_model.header, backbone, seed)
     if not quiet:
         print_status(
-            f"quantization calibration on {pluralize(len(canvases.images), 'image')}, {len(canvases)} canvases"
+            f"quantization calibration on {pluralize(len(canvases.images), 'image')} ({len(canvases)} canvases)"
         )
     layers, readout = int8_parts(backbone, float_model.head)
     # NNCF prints its progress to standard output, which freeloc reserves for results.
@@ -95,21 +96,22 @@ def quantize(
         "openvino": version("openvino"),
         "nncf": version("nncf"),
     }
-    # Old model files do not store the layout and the pad color. The int8 network needs them to run without the
+    # Old model files store neither the layout nor the pad color, which the int8 network needs to run without the
     # backbone.
     header = replace(float_model.header, layout=backbone.layout, pad_color=backbone.pad_color, int8=facts)
     quantized = replace(float_model, header=header, int8=graph)
     quantized.save(target)
     if not quiet:
         print_status(
-            f"wrote {target}, {target.stat().st_size / 1e6:.1f} MB: precision int8 uses the new network"
+            f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB); to use its int8 network, predict with "
+            "precision int8"
         )
     return quantized
 
 
 @dataclass(frozen=True, eq=False)
 class _CalibrationCanvases:
-    """The canvases of images, each at some of the model's scales; they are recomputed in every iteration.
+    """The canvases of images, each image at some of the model's scales; every iteration computes them again.
 
     Attributes:
         images: the images, each with the scales at which it is used.
@@ -128,8 +130,8 @@ class _CalibrationCanvases:
         """Draw images, and draw scales for each image."""
         generator = np.random.default_rng(seed)
         drawn = [images[int(index)] for index in generator.permutation(len(images))[:count]]
-        # Each image is used at about half of the scales. All scales still occur, and twice as many images fit
-        # into the same time.
+        # Each image is used at about half of the scales, so twice as many images can be processed in the same
+        # time, and all scales still occur.
         with_scales = [(image, _draw_scales(header.scales, generator)) for image in drawn]
         return cls(with_scales, Pyramid(header.scales, header.padding), backbone)
 

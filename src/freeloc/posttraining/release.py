@@ -23,7 +23,7 @@ def release(
         model: a model file, a run folder, or a name.
         out: the file to write; its name without ``.safetensors`` becomes the model's name.
         card: description of the model.
-        weights: local weight file of the backbone; None uses the weights that come with it.
+        weights: local weight file of the backbone; None uses the backbone's default weights.
 
     Returns:
         The model that was written.

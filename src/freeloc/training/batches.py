@@ -34,12 +34,13 @@ class Batch:
 def plan_epoch(
     images: int, recipe: Recipe, scales: tuple[float, ...] | None, generator: torch.Generator
 ) -> list[Batch]:
-    """Return the mini-batches of one epoch: every image once, in random order, each batch at a random scale.
+    """Return the mini-batches of one epoch: every image once, in random order, each mini-batch at a random scale.
 
     Args:
         images: number of images.
         recipe: sets the batch size and the range of scales.
-        scales: scales to draw from; if None, scales are drawn uniformly between the recipe's smallest and largest.
+        scales: scales to draw from; if None, scales are drawn uniformly between the recipe's smallest and largest
+            scale.
         generator: source of random numbers for the order and the scales.
     """
     order = torch.randperm(images, generator=generator).tolist()
@@ -57,10 +58,10 @@ def plan_epoch(
 def stream(source: FeatureSource[Item], plan: Sequence[Batch]) -> Iterator[tuple[Batch, list[Item]]]:
     """Yield the mini-batches of a plan in order, each with the items of its images.
 
-    Threads read about one mini-batch ahead, which keeps them busy during a training step and memory use constant.
-    Each thread reads one image at a time, so all threads are busy regardless of the batch size. A source that
-    computes several images at once, as on a GPU, reads whole mini-batches instead, two at a time: the images of
-    one are decoded while the features of the other are computed.
+    Threads read about one mini-batch ahead, so they stay busy during a training step, and memory use stays
+    bounded. They read single images rather than mini-batches, so all threads are busy regardless of the batch
+    size. If the source computes several images in one batch, as on a GPU, two threads read whole mini-batches
+    instead: the images of one mini-batch are decoded while the features of the other are computed.
     """
     if source.batch > 1:
         batches = prefetch(

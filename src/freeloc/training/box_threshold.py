@@ -24,8 +24,8 @@ from freeloc.training.step import HeadTrainStep
 __all__ = ["box_threshold_from_tags", "fit_box_threshold"]
 
 _MAX_IMAGES = 500
-"""Number of images used, evenly spaced in the dataset. So few suffice because the threshold is a median over
-classes."""
+"""Maximum number of images used; they are evenly spaced in the dataset. This is enough, because the threshold is a
+median over classes."""
 
 _MIN_THRESHOLD, _MAX_THRESHOLD = 0.2, 0.4
 """Limits of a fitted threshold. With a lower threshold, boxes would cover the whole image; with a higher one, they
@@ -42,8 +42,8 @@ def fit_box_threshold(
 ) -> float:
     """Fit the box threshold of a trained head with `box_threshold_from_tags`; annotated boxes are not read.
 
-    Maps are computed at the training scales, because their features are already available. The threshold is a
-    fraction of a map's maximum, so it depends little on the scales.
+    Maps are computed at the training scales, because the features at these scales are already available. The
+    threshold is a fraction of a map's maximum, so it depends little on the choice of scales.
 
     Args:
         step: the trained head.
@@ -68,18 +68,18 @@ def box_threshold_from_tags(
 ) -> float:
     """Return a box threshold derived from tags.
 
-    A map value is evidence for a class if maps of images without the class rarely reach it. The threshold of a
-    class is therefore the value that the maps of 1 in 200 such images reach, divided by the median maximum of the
-    images with the class. The function returns the median over classes, because separate thresholds per class
-    performed no better in measurements.
+    A map value is evidence for a class if maps of images without the class rarely reach that value. The threshold
+    of a class is therefore the value that the map reaches in 1 of 200 images without the class, divided by the
+    median of the map's maximum over the images with the class. The function returns the median of these thresholds
+    over all classes, because separate thresholds per class performed no better in measurements.
 
     Args:
         responses: (N, K) maxima of the fused maps.
         labels: (N, K) +1 present, −1 absent, 0 ignored.
-        fraction: fraction of the images without the class whose maps reach the threshold.
+        fraction: fraction of the images without the class in which the map reaches the threshold.
 
     Returns:
-        The threshold as a fraction of a map's maximum, clipped to a sensible range; `DEFAULT_BOX_THRESHOLD` if no
+        The threshold as a fraction of a map's maximum, clipped to [0.2, 0.4]; `DEFAULT_BOX_THRESHOLD` if no
         class has both positive and negative images.
     """
     thresholds = []

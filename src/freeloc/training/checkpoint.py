@@ -114,7 +114,7 @@ class Checkpoint:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
         except (OSError, SafetensorError, ValueError) as error:
             raise TrainingError(
-                f"checkpoint {path} cannot be read ({error}): delete it and train from the start"
+                f"checkpoint {path} cannot be read ({error}): delete it and train from scratch"
             ) from error
 
         def with_prefix(prefix: str) -> dict[str, Tensor]:

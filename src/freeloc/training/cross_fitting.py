@@ -2,7 +2,7 @@
 
 A head is more confident on its training images than on new ones, so its scores on training images are unsuitable
 for calibration. The images are therefore divided into folds. For each fold, a head is trained with the same recipe
-on all other images. It then scores the images of the fold as in prediction, at the recipe's test scales.
+on all other images. This head then scores the images of the fold at the recipe's test scales, as in prediction.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ __all__ = [
 ]
 
 MAX_IMAGES = 2000
-"""Default maximum number of scored images. Prediction at all test scales takes longer than training, and few
-images suffice to fit two parameters per class."""
+"""Default maximum number of images to score. Prediction at all test scales takes longer than training, and this
+many images are enough to fit two parameters per class."""
 
 _METHOD = "folds of the training images"
 
 TrainFold = Callable[[Dataset, str], Localizer]
-"""A function that trains a model on a subset of the images, in a named run, and returns its localizer."""
+"""A function that takes a subset of the images and the name of a run, trains a model on this subset, and returns
+the model's localizer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +74,13 @@ def stratified_folds(labels: Labels, folds: int, seed: int = 0) -> npt.NDArray[n
     """Divide images into folds of nearly equal size, and spread the positives of each class evenly over the folds.
 
     The algorithm is greedy and starts with the rarest class. It assigns each image of the class to the fold that
-    still needs the most images of that class; ties go to the fold with the most space (Sechidis, Tsoumakas,
+    still needs the most images of that class; ties go to the fold with the most free space (Sechidis, Tsoumakas,
     Vlahavas, On the stratification of multi-label data, ECML 2011).
 
     Args:
         labels: (N, K) int8 labels: −1, 0 or +1.
         folds: number of folds.
-        seed: seed of the order in which images are assigned.
+        seed: seed for the random order in which images are assigned to folds.
 
     Returns:
         (N,) index of each image's fold, from 0 to ``folds`` − 1.
@@ -131,7 +132,7 @@ def out_of_fold_scores(
         train_fold: function that trains the head of a fold.
         max_images: maximum number of images to score; they are drawn at random, regardless of their tags.
         seed: seed for dividing the images into folds and for drawing the scored images.
-        quiet: whether to hide the progress.
+        quiet: whether to hide progress.
 
     Raises:
         ConfigurationError: there are fewer than two folds, or fewer images than folds.
@@ -178,7 +179,7 @@ def calibrate_by_folds(
         train_fold: function that trains the head of a fold.
         max_images: maximum number of images to score.
         seed: seed for dividing the images into folds and for drawing the scored images.
-        quiet: whether to hide the progress.
+        quiet: whether to hide progress.
     """
     held_out = out_of_fold_scores(dataset, folds, train_fold, max_images=max_images, seed=seed, quiet=quiet)
     facts = {

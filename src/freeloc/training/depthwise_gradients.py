@@ -7,7 +7,7 @@ the fast forward kernels can compute:
 
 * The gradient of the input is the gradient of the output, dilated by the stride and convolved with the mirrored
   weights.
-* The gradient of a channel's weights is the padded input, convolved with the gradient of the output as the kernel.
+* The gradient of the weights is, for each channel, the padded input convolved with the gradient of the output.
 """
 
 from __future__ import annotations
@@ -104,6 +104,6 @@ def _weight_gradient(gradient: Tensor, values: Tensor, weight: Tensor, stride: i
     kernels = gradient.flatten(0, 1)[:, None]
     correlation = functional.conv2d(padded, kernels, None, 1, 0, dilation=stride, groups=len(kernels))
     size = weight.shape[-1]
-    # If the stride does not divide the input evenly, the result is larger than the weights.
+    # If the stride does not divide the input evenly, the result is larger than the weights, so it is cropped.
     parts = correlation[0, :, :size, :size].reshape(len(values), *weight.shape)
     return parts.sum(dim=0, dtype=torch.float32).to(weight.dtype)

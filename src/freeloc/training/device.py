@@ -14,16 +14,16 @@ from torch import Tensor
 __all__ = ["autocast", "deterministic", "share_cores", "to_device"]
 
 _CORES_PER_STEP_THREAD = 4
-"""Number of cores per torch thread. About a sixth of the work per image is the training step of the head, and the
-rest is the backbone, so with one thread for every four cores, steps are never slower than the backbone."""
+"""Number of cores per torch thread. The head's training step accounts for about a sixth of the work per image, and
+the backbone for the rest, so with one torch thread for every four cores, this step is not the bottleneck."""
 
 
 @contextmanager
 def share_cores(cores: int) -> Iterator[None]:
     """Limit torch to a few of the ``cores`` cores, and leave the others to the threads that compute features.
 
-    If torch used all cores, the backbone would preempt its threads, and the other threads of the step would spin
-    at each barrier, which would slow down the backbone.
+    If torch used all cores, the backbone's threads would preempt some of torch's threads. The other torch threads
+    would wait for these in busy loops, which would slow down the backbone.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(max(1, min(before, cores // _CORES_PER_STEP_THREAD)))
@@ -40,7 +40,7 @@ def autocast(device: torch.device, *, enabled: bool) -> torch.autocast:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Within a context, restrict cuDNN to deterministic algorithms and disable its timing-based selection."""
+    """Within the context, restrict cuDNN to deterministic algorithms and disable its benchmark mode."""
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
     cudnn.deterministic, cudnn.benchmark = True, False

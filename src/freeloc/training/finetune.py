@@ -1,12 +1,12 @@
 """Fine-tune the last stages of the backbone together with the head.
 
 The earlier stages stay frozen, so their maps are cached or computed by the fast runtime, like the features of a
-fully frozen backbone. The trained stages also read neighboring values, so they run on whole maps, in torch, with
-gradients. `freeloc.training.step` computes the loss of the resulting cells. Batch normalization keeps its
-pretrained statistics.
+fully frozen backbone. The trained stages combine neighboring values, so they process whole maps. They run in
+torch, which computes their gradients. `freeloc.training.step` computes the loss of the resulting cells. Batch
+normalization keeps its pretrained statistics.
 
-The gradient of a mini-batch is a sum over its images, so the images need not be processed at once. A GPU processes
-all of them together; a CPU processes as many at a time as memory allows.
+The gradient of a mini-batch is a sum over its images, so the images need not be processed together. On a GPU, a
+mini-batch is processed as a whole; on a CPU, it is divided into portions to limit memory use.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from freeloc.training.step import HeadTrainStep
 __all__ = ["StageInput", "StageTrainStep", "stage_features", "stage_inputs"]
 
 _MAX_VALUES = 2**22
-"""Number of map values processed at once on a CPU. For a late stage, this is a whole mini-batch of maps, which
-would take twice as long one map at a time. For the first stage, it is a single map, because the layers require a
-gigabyte for its backward pass."""
+"""Maximum number of map values processed at once on a CPU. For late stages, the limit admits a whole mini-batch of
+maps; processing these maps one by one would take twice as long. For the first stage, it admits only a single map,
+whose backward pass already requires a gigabyte of memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +96,8 @@ class StageTrainStep:
     """Computes a recipe's loss for mini-batches of maps; implements `freeloc.training.trainer.TrainStep`.
 
     Args:
-        stages: the trained stages of the backbone's body; they are moved to the device.
-        head_step: step that computes the loss of cells, with the trained projection.
+        stages: the trained stages of the backbone, except the projection; they are moved to the device.
+        head_step: step that computes the loss of cells; it includes the trained projection.
         use_bfloat16: whether to compute in bfloat16; weights and their gradients stay float32.
         device: device to compute on.
         max_values: maximum number of map values processed at once; a single map may exceed it. None selects a
@@ -169,8 +169,8 @@ class StageTrainStep:
 
 def _prepare(stages: nn.Module, device: torch.device) -> nn.Module:
     use_fast_gradients(stages)
-    # Maps are stored with the channels of each position adjacent. This is the channels_last memory format, so
-    # they are not copied.
+    # Maps are stored with the channels of each position adjacent, which is the channels_last memory format. With
+    # weights in the same format, the maps need not be copied.
     return stages.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""Masked pooling, which restricts the maximum to the annotated boxes of a class (paper, section 5).
+"""Masked pooling, which takes the maximum score of a class only over its annotated boxes (paper, section 5).
 
 Masked pooling serves as a comparison: it shows how much better the search would be if object locations were known.
 The mask of a class contains the cells whose centers lie in one of its boxes. If a box contains no cell center, the
@@ -57,8 +57,8 @@ def box_mask(boxes: Sequence[AnnotatedBox], grid: Grid, classes: int) -> Mask:
         classes: number of classes, K.
 
     Returns:
-        (M, K) bool for the valid cells, row by row. A value is True if the center of the cell lies in a box of the
-        class, or if the cell is the nearest to the center of a box that contains no cell center.
+        (M, K) bool for the valid cells, in row-major order. A value is True if the center of the cell lies in a
+        box of the class, or if the cell is the one nearest to the center of a box that contains no cell center.
     """
     rows, cols = np.indices((grid.valid_rows, grid.valid_cols))
     centers = grid.to_image(np.stack([rows.ravel(), cols.ravel()], axis=-1))
@@ -76,21 +76,21 @@ def check_supervision(dataset: Dataset, recipe: Recipe) -> None:
     """Check that a recipe's supervision is compatible with its other fields and with a dataset.
 
     Raises:
-        ConfigurationError: the recipe combines masked pooling with training backbone stages.
+        ConfigurationError: the recipe uses masked pooling, but trains more of the backbone than the projection.
         DatasetError: the recipe uses masked pooling, but the dataset has no boxes.
     """
     if recipe.supervision == "tags":
         return
     if recipe.trainable_backbone not in {FROZEN, PROJECTION}:
         raise ConfigurationError(
-            f"supervision {recipe.supervision} trains the head and the projection only: set trainable_backbone to "
-            f'"{PROJECTION}" or "{FROZEN}" instead of "{recipe.trainable_backbone}"',
+            f"supervision {recipe.supervision} can train only the head and the projection: set "
+            f'trainable_backbone to "{PROJECTION}" or "{FROZEN}" instead of "{recipe.trainable_backbone}"',
             parameter="trainable_backbone",
         )
     if not dataset.has_boxes:
         raise DatasetError(
-            f"{dataset.name} has no boxes, which supervision {recipe.supervision} requires: use annotated images, "
-            "or train from tags alone",
+            f"{dataset.name} has no boxes, which supervision {recipe.supervision} requires: use a dataset with "
+            "annotated boxes, or train from tags alone",
             parameter="supervision",
         )
 
@@ -125,8 +125,8 @@ class MaskedTrainStep:
     """Computes the loss of masked pooling for mini-batches; implements `freeloc.training.trainer.TrainStep`.
 
     For a present class, the maximum is taken over the mask; for an absent class, or a present class without a box,
-    it is taken over all cells. If a step uses only a fraction of the cells and none of them is in the mask of a
-    class, one random cell of the mask is added.
+    it is taken over all cells. If a step uses only a fraction of the cells and none of these cells is in the
+    mask of a class, one random cell of the mask is added.
 
     Args:
         head_step: step that scores cells.

@@ -39,7 +39,8 @@ def make_optimizer(
     Args:
         head: the head.
         recipe: sets the learning rates, momentum and weight decay.
-        backbone: trained weights of the backbone, by name in its state dict; they do not decay.
+        backbone: trained weights of the backbone, by name in its state dict; weight decay does not apply to
+            them.
     """
     weights = [parameter for name, parameter in head.named_parameters() if name.endswith("weight")]
     biases = [parameter for name, parameter in head.named_parameters() if name.endswith("bias")]
@@ -53,11 +54,11 @@ def make_optimizer(
     rates = ((projection, recipe.projection_learning_rate), (stages, recipe.backbone_learning_rate))
     # Weight decay toward zero would undo the backbone's pretraining.
     groups += [{"params": part, "weight_decay": 0.0, "peak": rate} for part, rate in rates if part]
-    # The fused implementation reads and writes every weight only once, which takes a third of the time.
+    # The fused implementation reads and writes every weight only once, so it takes a third of the usual time.
     return torch.optim.SGD(groups, lr=peak, momentum=recipe.momentum, fused=True)
 
 
 def set_learning_rates(optimizer: torch.optim.SGD, step: int, steps: int, recipe: Recipe) -> None:
-    """Set the learning rate of every parameter group for one step; `learning_rate` describes the arguments."""
+    """Set the learning rate of every parameter group for one step; for the arguments, see `learning_rate`."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, steps, recipe, group["peak"])

@@ -1,4 +1,4 @@
-"""Preparation of a run: everything before the first image is decoded."""
+"""Prepare a training run: check the settings, load the backbone, hash the images and extract their features."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from freeloc.nn.pooling.registry import get_pooling
 __all__ = ["RECIPES", "Recipe"]
 
 _MAX_EPOCHS = 100
-"""Maximum number of epochs to which ``min_steps`` can raise the number in a recipe."""
+"""Maximum to which ``min_steps`` can increase a recipe's number of epochs."""
 
 Gradient = Literal["sparse", "dense"]
 Schedule = Literal["cosine", "constant"]
@@ -28,18 +28,23 @@ class Recipe:
     """Hyperparameters of training.
 
     The defaults are those of the recipe "default", except for ``min_steps``. They differ from the paper (section
-    4) as follows: training begins with a warm start (see `freeloc.training.warm_start`) and uses standardized
-    features; the backbone's projection, its last 1×1 convolution, is trained too; each step uses a third of the
-    cells; dropout is also applied to the features, and there is weight decay; the learning rate follows a cosine
-    schedule; canvases are padded only to the backbone's stride; and cells are selected without dropout.
+    4) as follows:
+
+    * Training begins with a warm start (see `freeloc.training.warm_start`) and uses standardized features.
+    * The backbone's projection, its last 1×1 convolution, is trained too.
+    * Each step uses a third of the cells, and cells are selected without dropout.
+    * Dropout is also applied to the features, and weight decay to the head.
+    * The learning rate follows a cosine schedule.
+    * Canvases are padded only to a multiple of the backbone's stride.
 
     Attributes:
-        name: name of the recipe in the manifest.
+        name: name of the recipe, recorded in the manifest.
         epochs: number of passes over the images.
         batch_size: images per mini-batch (paper: 16). All images of a mini-batch share one scale.
-        scales: training scales. With cached features, each mini-batch uses one of them, drawn at random; without
-            a cache, its scale is drawn uniformly between the smallest and the largest (paper: 0.7 to 1.4).
-        test_scales: default scales of the trained model.
+        scales: training scales. With cached features, each mini-batch uses one of these scales, drawn at random;
+            without a cache, the scale of a mini-batch is drawn uniformly between the smallest and the largest
+            (paper: 0.7 to 1.4).
+        test_scales: scales at which the trained model predicts by default.
         padding: how to pad canvases; the paper pads to a square.
         warm_start_epochs: number of epochs on full images before the search for objects begins. With 0, training
             starts from random weights and uses raw features, as in the paper.
@@ -51,12 +56,13 @@ class Recipe:
             (section 3); "average" is the pooling of class activation maps; "full" scores the mean feature of the
             whole image, at scale 1 only.
         supervision: which annotations guide training; see `freeloc._literals.Supervision`.
-        cell_fraction: fraction of an image's cells that a step uses; they are drawn at random. Leaving out cells
-            keeps the head from relying on the single most discriminative window and makes the search faster. With
-            1, all cells are used, as in the paper.
-        gradient: "sparse" computes forward and backward passes only on the cells that determine the scores, which
-            is exact for "max" and "topk"; "dense" computes them on all cells, serves as a reference, and is many
-            times slower. The other poolings depend on all cells in either case.
+        cell_fraction: fraction of each image's cells that a training step uses, drawn at random. Leaving out
+            cells keeps the head from relying on the single most discriminative window and makes the search
+            faster. With 1, all cells are used, as in the paper.
+        gradient: "sparse" runs the forward and backward passes only on the cells that determine the scores, which
+            is exact for the poolings "max" and "topk". "dense" runs the passes on all cells; it serves as a
+            reference and is many times slower. With any other pooling, all cells determine the scores, so the
+            two are the same.
         learning_rate: peak learning rate of the head.
         momentum: momentum of SGD.
         weight_decay: weight decay of the head's weights; biases do not decay.
@@ -69,7 +75,7 @@ class Recipe:
         backbone_learning_rate: peak learning rate of the other trained stages, which require a lower rate and have
             no weight decay.
         min_steps: minimum number of steps. If there are so few images that ``epochs`` passes would take fewer
-            steps, the number of epochs is increased, up to 100. With 0, it is never increased.
+            steps, the number of epochs is increased, up to 100. With 0, the number is never increased.
     """
 
     name: str = "default"
@@ -129,7 +135,7 @@ class Recipe:
 
     @classmethod
     def named(cls, name: str, **changes: object) -> Recipe:
-        """Return a recipe by name, with some of its fields changed.
+        """Return the recipe with a given name, with some of its fields replaced.
 
         Args:
             name: "default", "paper" or "cam".
@@ -153,7 +159,7 @@ class Recipe:
         return math.ceil(images / self.batch_size)
 
     def resolved(self, images: int) -> Recipe:
-        """Return the recipe adapted to a number of images.
+        """Return a copy of the recipe adapted to the number of training images.
 
         The batch size is limited to the number of images, and the number of epochs is increased to reach
         ``min_steps``, up to a maximum of 100 epochs.

@@ -42,7 +42,7 @@ def find_resume_state(folder: RunFolder, setup: RunSetup, snapshots: Snapshots) 
 
     Raises:
         TrainingError: the checkpoint cannot be read or belongs to a run with a different setup, or the run has
-            already passed a requested snapshot without writing it.
+            already passed the step of a requested snapshot without writing it.
         ModelError: the run is finished, but its model file is damaged.
     """
     model = _finished_model(folder, setup)
@@ -55,8 +55,8 @@ def find_resume_state(folder: RunFolder, setup: RunSetup, snapshots: Snapshots) 
     changed = setup.differences(checkpoint.setup)
     if changed:
         raise TrainingError(
-            f"cannot resume the run in {folder.path}: its checkpoint was written with another "
-            f"{' and '.join(changed)}; use the same settings and data, or train into another folder"
+            f"cannot resume the run in {folder.path}: its checkpoint was written with a different "
+            f"{' and '.join(changed)}; use the same settings and data, or choose another folder"
         )
     snapshots.check_written(checkpoint.epochs_done * snapshots.steps_per_epoch)
     return ResumeState(checkpoint=checkpoint)

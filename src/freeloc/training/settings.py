@@ -19,7 +19,7 @@ class TrainingSettings:
 
     Attributes:
         backbone: name of the backbone.
-        weights: local weight file of the backbone; None uses the weights that come with it.
+        weights: local weight file of the backbone; None uses the backbone's default weights.
         recipe: hyperparameters; `freeloc.training.recipe.Recipe.named` returns the predefined ones.
         seed: random seed. The same settings, images and machine type yield the same model, bit for bit.
         runtime: the library that runs the backbone.
@@ -27,7 +27,8 @@ class TrainingSettings:
         cache_features: whether to store the backbone's features on disk and reuse them. If False, they are
             recomputed in every epoch, at scales drawn from the range of the recipe's scales.
         cache_folder: folder of the feature caches; None uses the user's cache folder.
-        cache_format: format of cached features: "int8" takes half the space of "float16", at a small loss.
+        cache_format: format of cached features: "int8" takes half the space of "float16", at a small loss of
+            accuracy.
         snapshots: training steps, counted over the whole run, after which the current model is written to a file
             such as ``snapshots/step-000210.safetensors``; 0 writes the model before the first step.
         calibration_folds: number of folds for calibrating the trained model on its own training images (see

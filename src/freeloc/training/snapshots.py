@@ -1,4 +1,4 @@
-"""Snapshots: usable models of an unfinished run, which show how it learns (paper, Figures 1 and 4)."""
+"""Snapshots: usable models of an unfinished run, which show how training progresses (paper, Figures 1 and 4)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Snapshots:
         for step in steps:
             if not 0 <= step <= total:
                 raise ConfigurationError(
-                    f"snapshots has step {step}: specify steps from 0 to {total} ({epochs} epochs of "
+                    f"snapshots includes step {step}: specify steps from 0 to {total} ({epochs} epochs of "
                     f"{steps_per_epoch} steps)",
                     parameter="snapshots",
                 )
@@ -65,7 +65,7 @@ class Snapshots:
             if step <= steps_done and not self.file(step).is_file():
                 raise TrainingError(
                     f"cannot write a snapshot of step {step}: the run in {self.folder.parent} has already "
-                    f"completed {steps_done} steps; leave this snapshot out, or train into another folder",
+                    f"completed {steps_done} steps; omit this snapshot, or choose another folder",
                     parameter="snapshots",
                 )
 

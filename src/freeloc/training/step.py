@@ -1,11 +1,11 @@
-"""One training step of the head: selection of cells, the loss, and its sparse gradient.
+"""Training step of the head: select cells, then compute the loss and its sparse gradient.
 
 The head processes each cell separately, so the gradient of a max-pooled score involves only one cell per image
 and class. Therefore, all cells are first scored without gradients, and the forward and backward passes then run
 only on the selected cells. In float32 and without dropout, the result is exactly the gradient of the dense
 computation. This applies to every `freeloc.nn.pooling.base.SparsePooling`. On processors with native bfloat16,
 products are computed in bfloat16; weights, sums and weight gradients stay float32. Cells are selected without
-dropout, so that the selection depends on the network and not on random numbers.
+dropout, so that the selection depends only on the weights and not on random numbers.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from freeloc.training.recipe import Recipe
 __all__ = ["HeadTrainStep"]
 
 _CELLS_PER_PART = 640
-"""Number of cells scored at once on the CPU. It keeps the intermediate values small enough for the allocator to
-reuse memory instead of requesting new pages from the operating system in every step."""
+"""Number of cells scored at once on the CPU. With so few, intermediate tensors are small enough for the allocator
+to reuse their memory instead of requesting new pages from the operating system in every step."""
 
 
 class HeadTrainStep:
@@ -80,7 +80,7 @@ class HeadTrainStep:
         """Compute the differentiable loss of one mini-batch (paper, equation 1).
 
         Args:
-            cells: (cells, channels) features of each of N images.
+            cells: the features of N images, one array of shape (cells, channels) per image.
             labels: (N, K) labels: −1, 0 or +1.
             generator: source of random numbers for dropout and for drawing cells.
         """
@@ -96,12 +96,12 @@ class HeadTrainStep:
     def loss_of_cells(
         self, features: Tensor, counts: Sequence[int], labels: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """Compute the differentiable loss of the given cells, all of which are used.
+        """Compute the differentiable loss from all given cells, without drawing a subset.
 
         Args:
             features: (M, channels) features of N images, one image after another; their gradients are computed if
                 they require gradients.
-            counts: number of cells of each image; the N numbers sum to M.
+            counts: number of cells of each of the N images; the sum is M.
             labels: (N, K) labels: −1, 0 or +1.
             generator: source of random numbers for dropout.
         """
@@ -109,7 +109,7 @@ class HeadTrainStep:
         return logistic_loss(self._image_scores(features, counts, generator), labels)
 
     def draw_cells(self, count: int, generator: torch.Generator) -> Tensor | None:
-        """Draw the cells to use out of ``count`` cells; return their sorted indices, or None to use all cells."""
+        """Draw the cells to use from ``count`` cells, and return their sorted indices; None means all cells."""
         used = math.ceil(self._recipe.cell_fraction * count)
         if used == count or self._pooling.pools_features:
             return None
@@ -160,7 +160,7 @@ class HeadTrainStep:
             scores = self.scores_at(features, torch.cat(selected), generator)
             return pooling.pool_selected(scores, [len(cells) for cells in selected])
         if pooling.is_mean and self.head.fca is None:
-            # A linear head commutes with the mean, so it processes one row per image instead of one per cell.
+            # A linear head commutes with the mean, so it needs to process only the mean feature of each image.
             means = pooling.pool_cells(self.projection(features.float()), counts)
             pooled: Tensor = self.head(means, generator)
             return pooled
@@ -178,7 +178,7 @@ class HeadTrainStep:
 
 
 def _select_rows(cells: Sequence[Cells], drawn: Sequence[Tensor | None]) -> Cells:
-    """Return the (M, channels) drawn cells of all images, one image after another; None selects all cells."""
+    """Return the (M, channels) drawn cells of all images, one image after another; None means all cells."""
     pairs = zip(cells, drawn, strict=True)
     selected: Cells = np.concatenate([part if rows is None else part[rows.numpy()] for part, rows in pairs])
     return selected

@@ -1,4 +1,4 @@
-"""Train a model on tagged images, and write its model, manifest and log to a run folder.
+"""Train a model on tagged images, and write the model, its manifest and the log to a run folder.
 
 `train` prepares a run, resumes it if requested, extracts the features, and passes them to a `TrainingRun`. The
 `TrainingRun` performs the warm start and the training steps (`freeloc.training.trainer.Trainer`,
@@ -56,7 +56,7 @@ def train(
         out: the run folder; it must not contain a run unless ``resume`` is True.
         settings: all other settings; None uses the defaults.
         resume: whether to continue from the run folder's checkpoint; a finished run is left unchanged.
-        quiet: whether to hide the progress.
+        quiet: whether to hide progress.
 
     Returns:
         The trained model.
@@ -98,7 +98,7 @@ def _train_uncalibrated(
     state = find_resume_state(folder, prepared.setup, snapshots) if resume else ResumeState()
     if state.finished is not None:
         if not quiet:
-            print_status(f"{folder.model} is already finished")
+            print_status(f"the run in {folder.path} is already finished")
         return state.finished
     folder.open_log(state.epochs_done)
     maps = load_features(prepared, quiet=quiet)
@@ -182,7 +182,7 @@ class TrainingRun:
             settings.recipe,
             settings.seed,
         )
-        # A frozen backbone that runs in every epoch does most of the work.
+        # If a frozen backbone runs in every epoch, it accounts for most of the computation.
         backbone_dominates = (
             not settings.cache_features and prepared.split.above is None and prepared.device.type == "cpu"
         )

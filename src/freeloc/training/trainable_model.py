@@ -36,7 +36,7 @@ class TrainableModel:
         source: source of each image's input to a training step.
         step: computes the loss and the gradient of a mini-batch.
         features: source of each image's features, computed with the current backbone weights.
-        head_step: computes the loss and the scores of these features.
+        head_step: computes the loss and the scores from these features.
     """
 
     head: AdaptationHead

@@ -45,7 +45,7 @@ class TrainStep(Protocol[Item_contra]):
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """Result of one epoch; it becomes one line of the log.
+    """Result of one epoch, written as one line of the log.
 
     Attributes:
         epoch: number of the epoch, from 1.
@@ -74,7 +74,7 @@ class TrainingObserver(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Trainer(Generic[Item]):
-    """Trains all weights in the optimizer, those of the head and any others, on mini-batches.
+    """Trains all weights in the optimizer (those of the head and any others) on mini-batches.
 
     Every epoch derives the seeds of its generators from ``seed`` and the number of the epoch, so a resumed run
     takes the same steps as an uninterrupted one.
@@ -85,7 +85,7 @@ class Trainer(Generic[Item]):
         step: computes the loss and its gradient.
         optimizer: optimizer created by `freeloc.training.optimizer.make_optimizer`.
         recipe: sets the epochs, batch size, scales and learning rates.
-        seed: random seed for the order of images, the scales and dropout.
+        seed: random seed for the order of images, the scales, the drawn cells and dropout.
     """
 
     source: FeatureSource[Item]
@@ -103,7 +103,7 @@ class Trainer(Generic[Item]):
         Args:
             first_epoch: number of epochs already completed.
             observer: object whose methods are called after each step and each epoch.
-            quiet: whether to hide the progress.
+            quiet: whether to hide progress.
 
         Raises:
             TrainingError: the loss or a weight is no longer finite.
@@ -139,7 +139,8 @@ class Trainer(Generic[Item]):
         return EpochRecord(epoch + 1, loss, rate, time.monotonic() - started)
 
     def _check_finite(self, epoch: int, loss: float) -> None:
-        # Weights are checked as well, because the loss is computed before the last step.
+        # The weights are checked too: the last loss is computed before the last update, so it cannot show that
+        # this update diverged.
         weights = (weight for group in self.optimizer.param_groups for weight in group["params"])
         if not (math.isfinite(loss) and all(bool(weight.isfinite().all()) for weight in weights)):
             raise TrainingError(

@@ -1,15 +1,15 @@
 """The warm start, in which the head learns the classes from full images before searching for objects.
 
-With random weights, max-pooling at first selects arbitrary cells, and training spends its first epochs on a
-plateau until it happens to find a class. The recipe "default" therefore trains on full images first. This takes
-only seconds, because each image is then a single vector:
+With random weights, max-pooling at first selects arbitrary cells, and the loss stays on a plateau for the first
+epochs, until the search happens to find objects of a class. The recipe "default" therefore trains on full images
+first. This takes only seconds, because each image is reduced to a single vector:
 
-1. Measure the mean and standard deviation of the features, and the mean feature of every image, in one pass.
+1. Compute the mean and standard deviation of the features, and the mean feature of every image, in one pass.
 2. Set each class's bias to the log-odds of its tag, and train the head on the mean features for a few epochs.
 3. Fit one slope and K offsets to the *pooled* scores of some images by logistic regression, and fold them into
    FCb. The maximum over hundreds of cells is far larger than the score of a mean feature, on which the head was
-   trained. Without this step, the first hundred steps of the search would therefore undo the warm start. Poolings
-   that are means do not need it.
+   trained. Without this rescaling, the first hundred training steps of the search would therefore undo the warm
+   start. Poolings that are means do not need the rescaling.
 
 Only tags are used. The paper does not use a warm start.
 """
@@ -90,7 +90,7 @@ def warm_start(
         labels: (N, K) int8 labels: −1, 0 or +1.
         recipe: sets the epochs, learning rate and pooling.
         seed: seed of the run.
-        quiet: whether to hide the progress.
+        quiet: whether to hide progress.
     """
     head, label_tensor = step.head, torch.from_numpy(labels.copy())
     statistics = measure_features(features, step.projection, device=step.device, quiet=quiet)
@@ -113,13 +113,13 @@ def warm_start(
 def measure_features(
     source: FeatureSource[Cells], projection: nn.Module, *, device: torch.device, quiet: bool = False
 ) -> FeatureStatistics:
-    """Measure the features of all images at the scale nearest to 1.
+    """Compute statistics of the features of all images at the scale nearest to 1.
 
     Args:
         source: source of the features of N images.
         projection: the backbone's projection.
         device: device to compute on.
-        quiet: whether to hide the progress.
+        quiet: whether to hide progress.
     """
     scale = min(source.scales or (1.0,), key=lambda value: abs(math.log(value)))
     means: list[Tensor] = []
@@ -131,7 +131,7 @@ def measure_features(
     plan = [Batch(tuple(range(start, min(start + size, len(source)))), scale) for start in starts]
     cells_of_images = (cells for _, items in stream(source, plan) for cells in items)
     with torch.no_grad():
-        for cells in track(cells_of_images, "measuring features", len(source), quiet=quiet):
+        for cells in track(cells_of_images, "computing feature statistics", len(source), quiet=quiet):
             values = projection(to_device(cells, device).float())
             means.append(values.mean(dim=0).cpu())
             total = total + values.sum(dim=0, dtype=torch.float64)
@@ -143,7 +143,10 @@ def measure_features(
 
 
 def log_odds(labels: Tensor) -> Tensor:
-    """Return the (K,) log-odds of (N, K) labels; adding one positive and one negative keeps them finite."""
+    """Return the (K,) log-odds of (N, K) labels.
+
+    One positive and one negative are added to each class to keep the log-odds finite.
+    """
     present = (labels > 0).sum(dim=0) + 1.0
     absent = (labels < 0).sum(dim=0) + 1.0
     return torch.log(present / absent)
@@ -152,7 +155,7 @@ def log_odds(labels: Tensor) -> Tensor:
 def train_on_means(
     head: AdaptationHead, statistics: FeatureStatistics, labels: Tensor, recipe: Recipe, *, seed: int
 ) -> float:
-    """Train the head on one vector per image, with SGD.
+    """Train the head with SGD on the mean feature of each image.
 
     Args:
         head: the head, which is changed in place and must be standardized.
@@ -191,7 +194,8 @@ def rescale_pooled_scores(
 ) -> None:
     """Fit a slope and K offsets that minimize the logistic loss of the pooled scores, and fold them into FCb.
 
-    Log-sum-exp pooling does not commute with the slope, so for this pooling, the result is approximate.
+    Log-sum-exp pooling does not commute with multiplication by the slope, so for this pooling, the result is only
+    approximate.
 
     Args:
         step: step that computes the pooled scores; its head is changed in place.
