@@ -113,7 +113,7 @@ def test_the_report_stands_alone(study: Path) -> None:
     assert "url(" not in text
     for row in MEASURED:
         assert html.escape(ROWS[row].title) in text.replace("&#39;", "&#x27;")
-    assert re.search(r"of 8 classes are in fewer than 10 images", text)
+    assert re.search(r"of 8 classes occur in fewer than 10 images", text)
     names = {path.name for path in (study / "figures").iterdir()}
     for name in (
         "bars_classification",
@@ -152,7 +152,7 @@ def test_chosen_rows_alone(scenes_root: Path, tmp_path: Path, freeloc: Callable[
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("coco2017", "--rows", "best"), "there is no row best: choose among full, weak"),
+        (("coco2017", "--rows", "best"), "there is no row called 'best': choose one of full, weak"),
         (("coco2017", "--train-split", "test"), "test"),
     ],
 )

@@ -53,7 +53,7 @@ def _palette(rng: np.random.Generator) -> Float32Array:
 
 
 def _noise(rng: np.random.Generator, size: Size, cell_x: float, cell_y: float) -> Float32Array:
-    """Return (H, W) smooth noise from about 0 to 1, with bumps of the given size in pixels."""
+    """Return (H, W) smooth noise from about 0 to 1, with bumps of about ``cell_x`` × ``cell_y`` pixels."""
     across, down = size.width / cell_x, size.height / cell_y
     seeds = Image.fromarray(rng.random((math.ceil(down) + 1, math.ceil(across) + 1), dtype=np.float32))
     grown = seeds.resize((size.width, size.height), Image.Resampling.BICUBIC, box=(0, 0, across, down))
@@ -61,7 +61,7 @@ def _noise(rng: np.random.Generator, size: Size, cell_x: float, cell_y: float) -
 
 
 def _clouds(rng: np.random.Generator, size: Size, cell: float) -> Float32Array:
-    """Return (H, W) noise at three frequencies, rescaled to 0 to 1."""
+    """Return the sum of noise at three frequencies, as (H, W) values rescaled to the range from 0 to 1."""
     total = _noise(rng, size, cell, cell)
     for octave, weight in ((2.7, 0.5), (7.0, 0.25)):
         total = total + np.float32(weight) * _noise(rng, size, cell / octave, cell / octave)
@@ -73,7 +73,8 @@ def _ramp(values: Float32Array, colors: Float32Array, steps: bool = False) -> Fl
     """Map (H, W) values between 0 and 1 to (3, H, W) palette colors, smoothly or in steps."""
     if steps:
         steep = colors[np.arange(256) * len(colors) // 256]
-        # Smooth the steps to avoid aliasing. The values of stepped textures are cyclic, so the table is too.
+        # Smooth the steps to avoid aliasing. The values of stepped textures wrap around from 1 to 0, and so does
+        # the table.
         table = np.mean([np.roll(steep, shift, axis=0) for shift in range(-2, 3)], axis=0)
     else:
         positions, knots = np.linspace(0, len(colors) - 1, 256), np.arange(len(colors))
@@ -87,7 +88,10 @@ def _pick(table: npt.NDArray[np.floating], picks: npt.NDArray[np.integer]) -> Fl
 
 
 def _axes(rng: np.random.Generator, size: Size, max_turn: float) -> tuple[Float32Array, Float32Array]:
-    """Return pixel coordinates along two axes, randomly shifted and rotated by up to ``max_turn`` radians."""
+    """Return pixel coordinates along two perpendicular axes, shifted and rotated at random.
+
+    The rotation is at most ``max_turn`` radians in either direction.
+    """
     turn = rng.uniform(-max_turn, max_turn)
     cos, sin = np.float32(math.cos(turn)), np.float32(math.sin(turn))
     x = np.arange(size.width, dtype=np.float32)[None]
@@ -139,7 +143,7 @@ def _planks(rng: np.random.Generator, size: Size, colors: Float32Array) -> Float
     shades = np.array(wood, dtype=np.float32) if brown else colors[:3]
     tints = shades[rng.integers(0, 3, 64)] * rng.uniform(0.85, 1.1, (64, 1)).astype(np.float32)
     grain = _noise(rng, shape, 170, 7) + np.float32(0.6) * _noise(rng, shape, 60, 2.5)
-    # The growth rings follow the grain: they are a sine of the noise.
+    # The growth rings follow the grain, because they are a sine of the same noise.
     rings = np.sin(grain * np.float32(9)) * np.float32(0.05) + grain * np.float32(0.16) + np.float32(0.84)
     rings *= np.where((rows % 1) * wide < 2.5, np.float32(0.55), np.float32(1))[:, None]
     image = tints[rows.astype(int)].T[..., None] * rings

@@ -1,8 +1,8 @@
 """Drawing tools for the generated scenes: geometry, colors, a painter, and a renderer of sprites.
 
 A drawing uses local coordinates: x points right, y points down, and the longer side extends from about -1 to 1. A
-`Painter` rotates, mirrors and stretches them, and draws on a small image at three times the final size.
-`render_sprite` downsamples that image, which smooths the edges, and shades it.
+`Painter` rotates, mirrors and stretches the drawing, and renders it at three times its final size.
+`render_sprite` downsamples the result, which smooths the edges, and shades it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ BASE_COLORS: tuple[Color, ...] = (
     (82, 158, 104), (42, 157, 143), (30, 118, 124), (92, 168, 212), (62, 114, 184), (50, 78, 132),
     (124, 94, 172), (158, 82, 134), (228, 136, 170), (186, 62, 92), (146, 96, 74), (96, 110, 128),
 )  # fmt: skip
-"""All classes use all of these colors, so that color does not identify a class."""
+"""Every class uses all of these colors, so that color does not identify a class."""
 
 _ELLIPSE_STEPS = np.linspace(0, 1, 40)
 _STEPS = np.linspace(0, 1, 8, endpoint=False)
@@ -87,7 +87,7 @@ class ColorScheme:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> ColorScheme:
-        """Choose three different base colors and vary each slightly; the second color is sometimes white."""
+        """Choose three different base colors and vary each slightly; white sometimes replaces the second color."""
         picks = rng.permutation(len(BASE_COLORS))[:3]
         main, second, accent = (
             mix(BASE_COLORS[pick], WHITE if fade > 0 else CHARCOAL, abs(fade))
@@ -103,7 +103,7 @@ def ellipse(x: float, y: float, rx: float, ry: float, start: float = 0.0, stop: 
 
 
 def smooth(corners: Points, closed: bool = True) -> Curve:
-    """Return a Catmull-Rom curve through (N, 2) corners, with eight steps per segment."""
+    """Return a Catmull-Rom curve through (N, 2) corners, with eight points per segment."""
     knots = np.asarray(corners, dtype=np.float64)
     if not closed:
         knots = np.concatenate((2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]))
@@ -135,7 +135,7 @@ class Painter:
     """Draws in local coordinates on a transparent, supersampled image.
 
     Args:
-        side: length of the drawing from -1 to 1, in pixels of the final image.
+        side: length of the range from -1 to 1 in local coordinates, in pixels of the final image.
         turn: clockwise rotation in radians.
         mirror: whether to swap left and right.
         stretch: scale factor along the drawing's x axis.
@@ -174,7 +174,8 @@ class Painter:
         """Draw a line with round ends through (N, 2) points."""
         flat = self._transformed(points)
         thick = max(1.0, width * self._unit)
-        # Joints take most of the drawing time, and their absence leaves visible gaps only in thick, bent lines.
+        # Joints take most of the drawing time, so they are drawn only in thick, sharply bent lines, where gaps
+        # would be visible without them.
         joint = "curve" if thick > 8 and len(flat) > 4 and thick * _sharpest_turn(flat) > 2.5 else None
         self._draw.line(flat, fill=(*color, 255), width=round(thick), joint=joint)
         for x, y in (flat[:2], flat[-2:]) if thick > 3 else ():

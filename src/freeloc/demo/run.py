@@ -1,4 +1,7 @@
-"""Demo: train on the tags of generated scenes and localize their objects, without data or network access."""
+"""Demo: train on the tags of generated scenes, then localize objects in other generated scenes.
+
+It needs neither a dataset nor network access.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ _OVERVIEW_IMAGES = 8
 
 _OUTPUTS = ("run", "features", "overlays", "overview.jpg", "results.json", "scenes")
 _FIRST_OUTPUT = Path("scenes", "train", "scene_000000.jpg")
-"""The first file that every demo writes, and the last that cleanup removes."""
+"""The file that every demo writes first; if it exists, the folder contains the output of a demo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class DemoSettings:
 
     @property
     def recipe(self) -> Recipe:
-        """The default recipe with the number of epochs in ``epochs``."""
+        """The default recipe, trained for ``epochs`` epochs."""
         return Recipe.named("default", epochs=self.epochs)
 
 
@@ -67,10 +70,10 @@ def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bo
     Args:
         out: output folder.
         settings: settings of the demo; None uses the defaults.
-        quiet: whether to hide the progress.
+        quiet: whether to hide progress.
 
     Raises:
-        OutputError: the folder contains files with these names that were not written by a demo, or the folder
+        OutputError: the folder contains files or folders with these names that were not written by a demo, or it
             cannot be written to.
     """
     settings = settings or DemoSettings()

@@ -1,9 +1,10 @@
-"""Generated scenes: synthetic images for a first run without data or network access.
+"""Generated scenes: synthetic images for a first run, which needs neither a dataset nor network access.
 
-A scene is a collage: two to five objects of eight classes, with random sizes, colors, poses and positions, on a
-cluttered backdrop. Objects partly hide each other, clutter may lie on top of them, and all of these cast soft
-shadows. Classes are drawn independently, so neither the backdrop nor neighboring objects are evidence for a class.
-The position of every object is known to the pixel; the metrics use it, but training on tags never does.
+A scene is a collage: by default, it shows two to five objects from eight classes, with random sizes, colors, poses
+and positions, on a cluttered backdrop. Objects may partly hide each other, clutter may lie on top of them, and
+both cast soft shadows. The class of each object is chosen independently, so neither the backdrop nor neighboring
+objects are evidence for a class. The exact position of every object is known; evaluation uses it, but training
+does not.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ SCENE_CLASSES: tuple[str, ...] = tuple(OBJECTS)
 """The eight classes, in the order of the labels."""
 
 SCENE_SIZES = (Size(500, 375), Size(375, 500), Size(500, 333), Size(333, 500), Size(480, 480))
-"""Possible sizes of a scene; each scene draws one at random."""
+"""Possible sizes of a scene; one is chosen at random for each scene."""
 
 TAG_SEPARATOR = ";"
 MIN_IN_FRAME = 0.8
-"""Minimum fraction of an object that lies inside the image."""
+"""Minimum fraction of an object that must lie inside the image."""
 
 _JPEG_QUALITY = 92
 _OBJECT_RELIEF = 0.65
 _POSITIONS_PER_DRAWING = 8
 _CENTER_BIAS = 1.6
-"""Value of both parameters of the beta distribution of object positions; 1 would make it uniform."""
+"""Both parameters of the beta distribution of object positions; with 1, the distribution would be uniform."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class SceneSettings:
         seed: random seed; together with a scene's index, it determines every pixel of the scene.
         min_objects: minimum number of objects in a scene.
         max_objects: maximum number of objects in a scene; all numbers from minimum to maximum are equally likely.
-        min_side: typical length of the smallest object, as a fraction of the scene's longest side.
-        max_side: typical length of the largest object, as a fraction of the scene's longest side.
+        min_side: typical length of the smallest objects, as a fraction of the scene's longest side.
+        max_side: typical length of the largest objects, as a fraction of the scene's longest side.
         min_visible: minimum fraction of an object's pixels that must stay visible, so that its tag is correct.
         max_clutter: maximum number of leaves, ribbons, bars and pebbles on top of the objects.
         max_scraps: maximum number of paper scraps on the backdrop.
@@ -138,9 +139,10 @@ Region = tuple[slice, slice]
 
 
 def _overlap(left: int, top: int, shape: Sequence[int], frame: Sequence[int]) -> tuple[Region, Region]:
-    """Return the overlap of a sprite of ``shape`` (rows, columns) with a frame, as frame and sprite indices.
+    """Return the region where a sprite of ``shape`` (rows, columns) overlaps a frame.
 
-    Both regions are empty if the two do not overlap.
+    The region is given twice: as slices of the frame, and as slices of the sprite. Both are empty if there is no
+    overlap.
     """
     y1, x1 = min(max(top, 0), frame[0]), min(max(left, 0), frame[1])
     y2, x2 = max(y1, min(top + shape[0], frame[0])), max(x1, min(left + shape[1], frame[1]))
@@ -164,7 +166,7 @@ def _paint(canvas: Float32Array, layer: _Layer, light: tuple[float, float]) -> N
 
 @dataclass(eq=False)
 class _Occlusions:
-    """The objects placed so far, each with a mask of its visible pixels and its area."""
+    """The objects placed so far, each with its area and a mask of its visible pixels."""
 
     size: Size
     objects: list[tuple[_Layer, npt.NDArray[np.bool_], int]] = field(default_factory=list)
@@ -222,10 +224,10 @@ def _sprite(
 
 
 def _place(rng: np.random.Generator, size: Size, sprite: Sprite, label: int | None = None) -> _Layer:
-    """Place a sprite at random, with at most about a fifth of its width or height beyond an edge.
+    """Place a sprite at random, with at most about a fifth of its width or height beyond an edge of the image.
 
-    Compared with a uniform distribution, objects lie slightly closer to the center, as in real images; otherwise,
-    the center baseline would score lower here than on real images.
+    Objects tend to lie closer to the center than in a uniform distribution, as in real images; otherwise, the
+    center baseline would score lower here than on real images.
     """
     height, width = sprite.alpha.shape
     across, down = rng.beta(_CENTER_BIAS, _CENTER_BIAS, 2) if label is not None else rng.random(2)
@@ -237,7 +239,7 @@ def _place(rng: np.random.Generator, size: Size, sprite: Sprite, label: int | No
 def _add_object(
     rng: np.random.Generator, occlusions: _Occlusions, settings: SceneSettings, light: tuple[float, float]
 ) -> _Layer:
-    """Draw an object of a random class, and place it so that the other objects stay visible.
+    """Draw an object of a random class, and place it so that enough of each other object stays visible.
 
     If no position is found, the object is drawn again at a slightly smaller size, so that the search terminates.
     """
@@ -341,7 +343,7 @@ def generate_scenes(
 
     Scene 7 is written to ``scene_000007.jpg``. The tag list has the columns ``file_name`` and ``tags``; the
     tags of a scene are joined by ``;``. The list contains only the scenes of this call, so use a separate folder
-    for each split. Splits with disjoint ranges of indices have no scene in common.
+    for each split. Splits with disjoint ranges of scene indices have no scene in common.
 
     Args:
         folder: output folder; it is created if it does not exist. Existing files with the same names are replaced.

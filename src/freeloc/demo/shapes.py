@@ -1,7 +1,7 @@
 """Drawings of the eight object classes in the generated scenes.
 
-The colors, proportions and parts of each object vary. Color does not identify a class (although most guitars are
-wooden, and half of the airplanes are nearly white): classes differ in shape, texture and parts.
+The colors, proportions and parts of each object vary. Classes differ in shape, texture and parts. Color does not
+identify a class, although most guitars are wooden and half of the airplanes are nearly white.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _clock(painter: Painter, rng: np.random.Generator, colors: ColorScheme) -> N
         _bells(painter, colors)
     rim = ellipse(0, 0, radius, radius)
     if square and not alarm:
-        # A superellipse, which is a square with rounded corners, like the shape of some kitchen clocks.
+        # A superellipse: a square with rounded corners, like some kitchen clocks.
         rim *= 0.85 * radius / np.sum(np.abs(rim) ** 5, axis=1, keepdims=True) ** 0.2
     dark_face = rng.random() < 0.2
     face = mix(CHARCOAL, colors.main, 0.15) if dark_face else mix(WHITE, colors.second, rng.uniform(0, 0.25))

@@ -1,8 +1,8 @@
-"""Box rows: the rows of the tables that evaluate boxes.
+"""Box rows: the table rows whose predictions are boxes.
 
-There are three. The first takes its boxes from a detector trained on boxes (row L of the paper's tables). The
-second ranks selective-search boxes by the scores inside them (paper, end of section 6). The third derives
-boxes from score maps alone.
+There are three box rows. The first takes its boxes from a detector trained on boxes (row L of the paper's
+tables). The second ranks selective-search boxes by the scores inside them (paper, end of section 6). The third
+derives boxes from score maps alone.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from freeloc.paper.study_folder import StudyFolder
 __all__ = ["BoxRows", "load_detections", "save_detections"]
 
 _NEGATIVE_IMAGES = 1000
-"""Number of training images whose proposals supply negatives for the detector; positives come from all
-images. Negatives are plentiful, and computing proposals takes longer than the rest of training."""
+"""Number of training images whose proposals supply negatives for the detector; positives come from all training
+images. A subset supplies enough negatives, and computing proposals takes longer than the rest of the training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +75,11 @@ class BoxRows:
         return load_detections(self.folder.row(row.key), self._cache_key(row, content))
 
     def save(self, row: RowPlan, content: str, detections: Detections) -> None:
-        """Cache the boxes of a row; for the other arguments, see `load`."""
+        """Cache the boxes of a row; ``row`` and ``content`` are as in `load`."""
         save_detections(self.folder.row(row.key), detections, self._cache_key(row, content))
 
     def box_reader(self, row: RowPlan, model: Model) -> RowReader:
-        """Return a reader that finds the boxes of a row in each image from the maps of a model."""
+        """Return a reader that computes a row's boxes in an image from a model's score maps."""
         proposals: list[Float32Array] | None = None
         if row.box_method == "proposals":
             proposals = self._proposals(self.val_set, self.reader.features)
@@ -99,7 +99,7 @@ class BoxRows:
         return f"{row.box_method} {source} {self.reader.key} {self._proposal_cache().options.name}"
 
     def _detector_key(self) -> str:
-        """Return text that identifies the images, tags, boxes and options with which the detector is trained."""
+        """Return text that identifies the images, tags, boxes and options used to train the detector."""
         boxes = [sample.boxes for sample in self.train_set]
         digest = hashlib.sha256(f"{self.train_set.fingerprint} {boxes}".encode())
         return f"{digest.hexdigest()[:32]} {RegionOptions()} {DetectorOptions()}"
@@ -115,7 +115,7 @@ class BoxRows:
         )
 
     def detect(self) -> Detections:
-        """Find the boxes of row L with linear SVMs on region features, trained on annotated boxes."""
+        """Find the boxes of row L with the detector, which is trained first unless it is cached."""
         options, quiet = RegionOptions(), self.settings.quiet
         regions = partial(
             RegionFeatures, self.reader.backbone, options=options, precision=self.settings.precision
@@ -132,7 +132,7 @@ class BoxRows:
         return detector.detect(regions(self.reader.features, self.reader.sizes), proposals, quiet=quiet)
 
     def _negative_proposals(self, features: CachedFeatures) -> list[Float32Array]:
-        """Return the proposals of some training images, and empty arrays for the others."""
+        """Return an array of proposals for each training image, empty for images that supply no negatives."""
         chosen: Sequence[int] = self.train_set.evenly_spaced(_NEGATIVE_IMAGES)
         paths = [self.train_set.samples[index].path for index in chosen]
         contents = [features.content_hashes[index] for index in chosen]
@@ -148,7 +148,8 @@ def save_detections(path: Path, detections: Detections, cache_key: str) -> None:
     Args:
         path: an ``.npz`` file.
         detections: the boxes.
-        cache_key: text that identifies model, images and options; `load_detections` requires it.
+        cache_key: text that identifies the model, images and options; `load_detections` must be called with the
+            same key.
     """
     arrays = {name: getattr(detections, name) for name in ("image", "label", "score", "boxes")}
     save_cached_arrays(path, cache_key, **arrays)

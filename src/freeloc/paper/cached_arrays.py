@@ -21,7 +21,8 @@ def save_cached_arrays(path: Path, cache_key: str, **arrays: npt.ArrayLike) -> N
 
     Args:
         path: an ``.npz`` file.
-        cache_key: text that identifies everything on which the arrays depend; `load_cached_arrays` requires it.
+        cache_key: text that identifies everything on which the arrays depend; `load_cached_arrays` must be called
+            with the same key.
         **arrays: the arrays; none may be named ``made_from``.
 
     Raises:

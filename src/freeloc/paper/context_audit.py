@@ -1,7 +1,8 @@
 """Context audit, which identifies classes recognized from the scene rather than from the object.
 
-A class whose classification AP is far above its location AP is recognized from its surroundings. The paper
-concludes this from its Figure 5; here, the gap is tested on the same images, so that only significant gaps count.
+If the classification AP of a class is far above its location AP, the class is recognized from its surroundings.
+The paper draws this conclusion from its Figure 5. Here, the gap is also tested with a paired bootstrap over
+images, and only significant gaps count.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ __all__ = ["MIN_GAP", "MIN_POSITIVES", "ClassAudit", "audit_classes"]
 
 MIN_GAP = 0.10
 """A class counts as recognized from the scene if its classification AP exceeds its location AP by more than this
-with 97.5% confidence, that is, if the lower end of the gap's 95% interval is above it."""
+value with 97.5% confidence, that is, if the lower end of the gap's 95% interval is above this value."""
 
 MIN_POSITIVES = 10
-"""Classes with fewer positive images are marked, because their numbers are unreliable; they never count as
+"""Classes with fewer positive images are marked, because their results are unreliable, and never count as
 recognized from the scene."""
 
 
@@ -33,14 +34,14 @@ class ClassAudit:
 
     Attributes:
         name: the class.
-        positives: number of images with the class.
+        positives: number of images that contain the class.
         classification: classification AP of the weakly supervised row, as a fraction.
         location: location AP of the weakly supervised row, as a fraction.
-        center: location AP of the image center; NaN if it was not measured.
-        masked: location AP of a model trained with masked pooling, which uses boxes: an upper bound on what a
-            better search for objects could reach; NaN if it was not measured.
+        center: location AP of points at the image center; NaN if it was not computed.
+        masked: location AP of a model trained with masked pooling, which uses boxes; it is an upper bound on what
+            a better search for objects could reach. NaN if it was not computed.
         gap: classification AP minus location AP, with its interval.
-        from_scene: whether the class is recognized from its surroundings, judging by the gap.
+        from_scene: whether the class counts as recognized from the scene, according to the gap.
     """
 
     name: str
@@ -54,11 +55,11 @@ class ClassAudit:
 
     @property
     def few_positives(self) -> bool:
-        """Whether the class has too few positive images for reliable numbers."""
+        """Whether the class has too few positive images for reliable results."""
         return self.positives < MIN_POSITIVES
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain JSON values in percent."""
+        """Convert the audit to plain JSON values; APs and the gap are in percent."""
         return {
             "class": self.name,
             "positives": self.positives,
@@ -78,13 +79,13 @@ def audit_classes(
     positives: Sequence[int],
     options: EvaluationOptions,
 ) -> tuple[ClassAudit, ...]:
-    """Audit every class, largest gap first.
+    """Audit each class, and sort the audits by gap, largest first.
 
     Args:
-        rows: measured rows by key, including "weak"; "centre" and "masked" are optional.
+        rows: rows with their results, by key; "weak" is required, and "centre" and "masked" are optional.
         classes: the K class names.
-        positives: number of images with each class.
-        options: options with the number of resamples and the seed.
+        positives: for each class, the number of images that contain it.
+        options: evaluation options, of which only the number of resamples and the seed are used.
     """
     weak = rows["weak"]
     gaps = paired_bootstrap(

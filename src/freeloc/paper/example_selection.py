@@ -18,15 +18,15 @@ __all__ = ["best_per_class", "box_examples"]
 def best_per_class(
     scores: Float32Array | Float64Array, eligible: BoolArray, count: int
 ) -> list[tuple[int, int]]:
-    """Select the highest-scoring eligible image of every class, highest score first.
+    """Select the highest-scoring eligible image of each class.
 
     Args:
-        scores: (N, K).
-        eligible: (N, K) bool, whether a pair of image and class may be selected.
-        count: maximum number of pairs.
+        scores: (N, K) scores of K classes in N images.
+        eligible: (N, K) bool, whether each pair of image and class may be selected.
+        count: maximum number of pairs to select.
 
     Returns:
-        Image and class indices.
+        Pairs (image index, class index), highest score first.
     """
     ranked = np.where(eligible, scores, -np.inf)
     best = ranked.argmax(axis=0)
@@ -36,18 +36,19 @@ def best_per_class(
 
 
 def box_examples(detections: Detections, dataset: Dataset, count: int, *, correct: bool) -> list[BoxExample]:
-    """Select the highest-scoring correct or wrong boxes, one per class, highest score first.
+    """Select the highest-scoring correct or wrong box of each class, highest score first.
 
     Args:
-        detections: boxes in the images of the dataset.
-        dataset: the images, with boxes.
+        detections: predicted boxes in the images of the dataset.
+        dataset: the images, with annotated boxes.
         count: maximum number of examples.
-        correct: True to select boxes with an IoU of at least 0.5 with an object of their class, False for the
-            others.
+        correct: True to select boxes whose IoU with an object of their class is at least 0.5, False to select
+            the other boxes.
     """
     shape = (len(dataset), len(dataset.classes))
     best = np.full(shape, -1)
-    order = np.argsort(-detections.score, kind="stable")[::-1]  # the last write to an entry wins
+    # Sorted by increasing score, because the last write to an entry of ``best`` wins.
+    order = np.argsort(-detections.score, kind="stable")[::-1]
     best[detections.image[order], detections.label[order]] = order
     scores, overlaps = np.full(shape, -np.inf), np.zeros(shape)
     ground_truth = ground_truth_of(dataset)

@@ -1,9 +1,9 @@
 """Score maps during training: the paper's Figures 1 and 4.
 
-The images are chosen by a rule: those with the highest-scoring correct locations of the trained model, each of a
-different class. For each image, the figure shows the highest-scoring window of that class and the
-highest-scoring window of an absent class, namely the absent class with the highest score before training.
-Training raises the score of the first window and lowers the score of the second.
+The images are chosen by a fixed rule: those with the trained model's highest-scoring correct locations, at most
+one per class. For each image, the figure shows two windows: the highest-scoring window of that class, and the
+highest-scoring window of the absent class whose score was highest before training. Training raises the score of
+the first window and lowers the score of the second.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ EVOLUTION_SCALE = 1.0
 """Scale of the maps."""
 
 _WINDOW = 224
-"""Side of a window in canvas pixels for backbones that do not specify one: the side of their training images."""
+"""Side of a window, in canvas pixels, for backbones that do not specify it; equal to the side of the images on
+which these backbones were trained."""
 
 
 def snapshot_iterations(total: int) -> tuple[int, ...]:
@@ -42,11 +43,11 @@ def evolution_rows(
     dataset: Dataset,
     reader: MapReader,
 ) -> list[EvolutionRow]:
-    """Compute the rows of the figure.
+    """Compute the rows of the figure that shows score maps during training.
 
     Args:
         snapshots: iterations in order, each with the file of the model saved at that iteration.
-        pairs: image and class indices, one pair per row.
+        pairs: one pair (image index, class index) per row.
         dataset: the images.
         reader: reader of the maps of all images; its scales must include `EVOLUTION_SCALE`.
     """
@@ -69,7 +70,7 @@ def evolution_rows(
 
 
 def _highest_absent(first: ScoreMap, absent: BoolArray) -> int | None:
-    """Return the absent class with the highest score in the first snapshot."""
+    """Return the absent class with the highest score in the first snapshot; None if no class is absent."""
     return int(np.where(absent, first.maxima, -np.inf).argmax()) if absent.any() else None
 
 
@@ -84,7 +85,7 @@ def _frame(iteration: int, scale_map: ScoreMap, label: int, absent: int | None) 
 
 
 def _window(scale_map: ScoreMap, label: int) -> BoxTuple:
-    """Return the window of the highest-scoring cell, in image pixels."""
+    """Return the window of a class's highest-scoring cell, in image coordinates and clipped to the image."""
     values, grid = scale_map.values[label], scale_map.grid
     x, y = grid.to_image(np.unravel_index(values.argmax(), values.shape))
     half = (

@@ -1,6 +1,6 @@
 """Score maps of several models from one set of cached features.
 
-All rows share the backbone, so the features of the images are computed once, cached, and used by every head.
+All rows share one backbone, so the features of the images are computed once, cached, and used by every head.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class MapReader:
     """Computes the score maps of trained models for N images.
 
     Attributes:
-        backbone: the backbone before training.
-        features: features of the images at all scales that are read.
-        sizes: N image sizes.
+        backbone: the pretrained backbone, as it was before training.
+        features: features of the N images, at all scales to be read.
+        sizes: sizes of the N images.
         precision: arithmetic of the heads.
         quiet: whether to hide progress.
     """
@@ -55,7 +55,7 @@ class MapReader:
         return replace(self, features=features, sizes=[self.sizes[index] for index in indices])
 
     def maps(self, model: Model, scales: Collection[float]) -> Iterator[dict[float, ScoreMap]]:
-        """Yield the score maps of each image by scale."""
+        """Yield, for each image, its score maps by scale."""
         return score_maps_from_features(
             model, self.backbone, self.features, self.sizes, sorted(scales), precision=self.precision
         )
@@ -63,7 +63,7 @@ class MapReader:
     def read(
         self, name: str, model: Model, scales: Collection[float], readers: Mapping[str, RowReader]
     ) -> dict[str, list[Any]]:
-        """Compute the maps of a model once and pass them to the readers of all rows that use it.
+        """Compute the maps of a model once and pass them to the readers of all rows that use the model.
 
         Args:
             name: name of the model for progress messages.
@@ -83,6 +83,6 @@ class MapReader:
 
 
 def features_key(features: CachedFeatures) -> str:
-    """Return text that identifies the images of features and how the features were computed."""
+    """Return text that identifies a set of images and how their features were computed."""
     digest = hashlib.sha256("\n".join(features.content_hashes).encode())
     return f"{features.cache.folder.name} {digest.hexdigest()[:32]}"

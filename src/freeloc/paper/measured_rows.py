@@ -1,4 +1,4 @@
-"""Measured rows: every measure with its 95% interval, and differences between rows on the same images."""
+"""Results of rows: all measures with their 95% intervals, and differences between rows on the same images."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ BOX_MEASURES = tuple(box_measure(iou) for iou in BOX_IOU)
 """Additional measures of box rows."""
 
 COMPARED_MEASURES = ("classification", "location", *BOX_MEASURES)
-"""Measures whose differences between rows are tested, if both rows have them."""
+"""Measures on which two rows are compared, if both rows have them."""
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredRow:
-    """One row of a table.
+    """One row of a table, with its results.
 
     Attributes:
         plan: the plan of the row.
-        metrics: the metrics, keyed like `freeloc.evaluation.measures.MEASURES`; box rows also have
-            `BOX_MEASURES`.
-        measures: values and intervals of the metrics as fractions, with the same keys.
-        differences: this row minus the row it is compared with, for each of `COMPARED_MEASURES`; empty if it
-            is not compared with any row.
+        metrics: the metrics, under the keys of `freeloc.evaluation.measures.MEASURES`; for box rows, also those
+            in `BOX_MEASURES`.
+        measures: value and interval of each metric as fractions, under the same keys.
+        differences: for each of `COMPARED_MEASURES`, the value of this row minus that of the row it is compared
+            with; empty if there is no such row.
     """
 
     plan: RowPlan
@@ -60,13 +60,13 @@ class MeasuredRow:
 def measure_points(
     plan: RowPlan, predictions: Predictions, annotations: Annotations, options: EvaluationOptions
 ) -> MeasuredRow:
-    """Measure a point row, without differences.
+    """Compute the measures of a point row, without comparing it to another row.
 
     Args:
         plan: the row.
         predictions: predictions for N images in the row's location mode.
         annotations: annotations of the N images.
-        options: options of the metrics.
+        options: evaluation options.
     """
     points, responses = predictions.points[plan.mode], predictions.responses[plan.mode]
     metrics = point_metrics(predictions.scores, points, responses, annotations, options)
@@ -76,20 +76,20 @@ def measure_points(
 def measure_boxes(
     plan: RowPlan, detections: Detections, annotations: Annotations, options: EvaluationOptions
 ) -> MeasuredRow:
-    """Measure a box row, without differences.
+    """Compute the measures of a box row, without comparing it to another row.
 
     Args:
         plan: the row.
         detections: boxes in N images.
         annotations: annotations of the N images.
-        options: options of the metrics.
+        options: evaluation options.
     """
     metrics = detector_metrics(detections, annotations, options)
     return MeasuredRow(plan, metrics, intervals(metrics, options), {})
 
 
 def compare_rows(rows: Sequence[MeasuredRow], options: EvaluationOptions) -> tuple[MeasuredRow, ...]:
-    """Add to each row its differences from the row it is compared with, if that row was measured."""
+    """Add to each row its differences from the row it is compared with, if ``rows`` contains that row."""
     by_key = {row.plan.key: row for row in rows}
     compared = []
     for row in rows:
@@ -106,7 +106,7 @@ def compare_rows(rows: Sequence[MeasuredRow], options: EvaluationOptions) -> tup
 
 
 def row_as_json(row: MeasuredRow, classes: Sequence[str]) -> dict[str, Any]:
-    """Return a row as plain JSON values in percent; undefined values are null."""
+    """Convert a row to plain JSON values; measures are in percent, and undefined values are null."""
     plan = row.plan
     return {
         "key": plan.key,

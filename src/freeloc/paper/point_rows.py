@@ -27,7 +27,7 @@ _ImagePoints: TypeAlias = tuple[Float32Array, Float64Array, Float32Array]
 
 
 def point_reader(row: RowPlan, model: Model) -> RowReader:
-    """Return a reader that locates points at the scales and in the location mode of a row."""
+    """Return a reader that computes scores and points with the scales and location mode of a row."""
     pooling: str = "max" if trained_on_full_images(model) else model.header.pooling
 
     def read(_: int, maps: Mapping[float, ScoreMap]) -> _ImagePoints:
@@ -38,7 +38,7 @@ def point_reader(row: RowPlan, model: Model) -> RowReader:
 
 
 def predictions_from(row: RowPlan, sizes: Sequence[Size], results: Sequence[_ImagePoints]) -> Predictions:
-    """Combine the results of a `point_reader` for N images."""
+    """Combine the results of a `point_reader` for N images into predictions."""
     scores, points, responses = (np.stack(parts) for parts in zip(*results, strict=True))
     return Predictions(row.key, tuple(sizes), scores, {row.mode: points}, {row.mode: responses})
 
@@ -50,7 +50,8 @@ def save_predictions(path: Path, predictions: Predictions, mode: LocationMode, c
         path: an ``.npz`` file.
         predictions: predictions in one location mode.
         mode: the location mode.
-        cache_key: text that identifies model, images and scales; `load_predictions` requires it.
+        cache_key: text that identifies the model, images and scales; `load_predictions` must be called with the
+            same key.
     """
     save_cached_arrays(
         path,
@@ -63,7 +64,7 @@ def save_predictions(path: Path, predictions: Predictions, mode: LocationMode, c
 
 
 def load_predictions(path: Path, name: str, mode: LocationMode, cache_key: str) -> Predictions | None:
-    """Load the output of `save_predictions`; None if the file is missing, damaged or has a different key."""
+    """Load predictions written by `save_predictions`; None if the file is missing, damaged or has another key."""
     arrays = load_cached_arrays(path, cache_key)
     if arrays is None or arrays.keys() != {"sizes", "scores", "points", "responses"}:
         return None

@@ -1,7 +1,7 @@
-"""Published numbers with their sources, listed in tables alongside ours; tests do not depend on them.
+"""Published numbers and their sources, shown in tables next to our results; tests do not depend on them.
 
-Only numbers that we could verify in their source are listed. Our copy of the paper's Tables 1 to 3 lacks some
-cells, and numbers that we could not check are left out.
+Only numbers that we could verify in their source are included. Our copy of the paper lacks some cells of Tables 1
+to 3, so the numbers that we could not check there are left out.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = {
 
 
 def published_for(study: str, row: str) -> dict[str, Published]:
-    """Return the published numbers of one row, by the key of the measure.
+    """Return the published numbers of one row, keyed by measure.
 
     Args:
         study: name of the study.

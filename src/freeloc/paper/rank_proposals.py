@@ -1,4 +1,4 @@
-"""Ranking of box proposals by the score maps inside them (paper, section 6)."""
+"""Ranking of box proposals by the score-map values inside them (paper, section 6)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from freeloc.metrics import Detections
 __all__ = ["rank_proposals"]
 
 _MAX_CANDIDATES = 100
-"""Number of highest-ranked proposals per class that enter non-maximum suppression."""
+"""Maximum number of proposals per class that enter non-maximum suppression, highest contrast first."""
 
 _FRAME = 0.25
-"""Width of the frame around a proposal on each side, as a fraction of the proposal's side."""
+"""Thickness of the frame around a proposal, as a fraction of the proposal's width at the left and right, and of
+its height at the top and bottom."""
 
 
 def rank_proposals(
@@ -29,16 +30,17 @@ def rank_proposals(
 ) -> Detections:
     """Rank proposed boxes by the scores inside them, as the paper does with selective search.
 
-    The contrast of a box is the mean of the map inside it minus the mean in a frame around it, as fractions of the
-    map's maximum. A box that cuts off a part of the object has high values in its frame, and a box that is too
-    large has low values inside. Boxes without positive contrast are left out.
+    The contrast of a box is the mean of the map inside the box minus its mean in a frame around the box, both as
+    fractions of the map's maximum. If a box cuts off part of the object, the map has high values in the frame; if
+    a box is too large, the map has low values inside it. Boxes whose contrast is not positive are discarded.
 
     Args:
         maps: (K, rows, cols) between 0 and 1, see `freeloc.inference.result.Localization.normalized_maps`.
         probabilities: (K,) probabilities that the classes are present.
         lattice: positions of the map values in the image.
-        proposals: (P, 4) ``x1, y1, x2, y2``, edges in image pixels.
-        options: options for selecting boxes; levels, bandwidth and exponent are not used. None for the defaults.
+        proposals: (P, 4) box edges ``x1, y1, x2, y2`` in image coordinates.
+        options: options for selecting boxes, of which only ``iou_threshold`` and ``max_boxes`` are used; None for
+            the defaults.
     """
     options = options or BoxOptions()
     corners = np.asarray(proposals, dtype=np.float64).reshape(-1, 4)
@@ -49,7 +51,7 @@ def rank_proposals(
     margin = _FRAME * (corners[:, 2:] - corners[:, :2])
     framed = np.concatenate([corners[:, :2] - margin, corners[:, 2:] + margin], axis=1)
     sums, framed_areas = _sums(relative, lattice, framed)
-    # A box that fills the image has no frame; its frame mean is 0.
+    # A box that fills the image has no frame; the mean in its frame is set to 0.
     frame_areas = framed_areas - areas
     frame = np.divide(sums - inside, frame_areas, out=np.zeros_like(inside), where=frame_areas > 1)
     contrasts = inside / np.maximum(areas, 1) - frame
@@ -58,23 +60,23 @@ def rank_proposals(
         best = np.argsort(-contrast, kind="stable")[:_MAX_CANDIDATES]
         best = best[contrast[best] > 0]
         kept = best[nms(corners[best], contrast[best], options.iou_threshold)][: options.max_boxes]
-        # Contrasts are divided by the highest one, because how strongly a class stands out varies between
-        # images and says nothing about a single box.
+        # Contrasts are divided by the highest one, because how strongly a class stands out depends on the image
+        # and not on the individual box.
         scores = probability[label] * contrast[kept] / contrast.max(initial=1e-9)
         found.append((int(label), scores, corners[kept]))
     return detections_from_classes(found)
 
 
 def _sums(maps: Float32Array, lattice: Lattice, boxes: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Sum each map inside each box, and compute the areas of the boxes, both in lattice cells.
+    """Sum the values of each map inside each box, and compute the area of each box in lattice cells.
 
     Args:
         maps: (K, rows, cols).
         lattice: positions of the map values.
-        boxes: (P, 4) in image pixels; they are clipped to the image.
+        boxes: (P, 4) in image coordinates; they are clipped to the image.
 
     Returns:
-        (K, P) and (P,) float64.
+        (K, P) sums and (P,) areas, both float64.
     """
     rows, cols = lattice.rows, lattice.cols
     table = np.zeros((len(maps), rows + 1, cols + 1))
@@ -83,7 +85,7 @@ def _sums(maps: Float32Array, lattice: Lattice, boxes: Float64Array) -> tuple[Fl
     y = np.clip(boxes[:, [1, 3]] * (rows / lattice.image_size.height), 0, rows)
 
     def cumulative(bottom: Float64Array, right: Float64Array) -> Float64Array:
-        """Sum everything above and to the left of points, with linear interpolation inside cells."""
+        """Sum the map values above and to the left of each point, with linear interpolation within cells."""
         row, col = (np.minimum(at.astype(np.intp), last - 1) for at, last in ((bottom, rows), (right, cols)))
         row_part, col_part = bottom - row, right - col
         above = table[:, row, col] * (1 - col_part) + table[:, row, col + 1] * col_part

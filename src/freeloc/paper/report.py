@@ -30,10 +30,11 @@ from freeloc.visualization.plots import BLUE, GREEN, PAPER_PAIRS, RED, save_figu
 __all__ = ["write_report"]
 
 _EXAMPLES = 10
-"""Number of images in each figure of examples."""
+"""Maximum number of images in each figure of examples."""
 
 _SELECTION_RULE = (
-    "Selected by a rule, not by hand: for each class, the highest-scoring example of the kind shown."
+    "The examples are selected by a fixed rule, not by hand: for each class, the highest-scoring example of the "
+    "kind shown."
 )
 
 
@@ -44,7 +45,7 @@ def write_report(
 
     Args:
         result: the result of the study.
-        val_set: the images, for figures of examples.
+        val_set: the evaluation images, some of which are shown as examples.
         folder: output folder of the study.
         settings: settings of the study.
 
@@ -59,8 +60,8 @@ def write_report(
             "Significant differences",
             (
                 (
-                    "Both rows are measured on the same resampled images. If the interval does not contain 0, the "
-                    "difference is significant."
+                    "Both rows are evaluated on the same bootstrap resamples of the images. A difference is "
+                    "significant if its interval does not contain 0."
                 ),
             ),
             difference_tables(result),
@@ -80,12 +81,12 @@ def write_report(
         (
             f"Trained on {result.train}, evaluated on {result.val}: {result.images} images, "
             f"{len(result.classes)} classes. Backbone {settings.backbone}, seed {settings.seed}. "
-            f"Average precision is “{result.study.flavour}”; intervals contain 95% of "
-            f"{settings.resamples} bootstrap resamples over images."
+            f"Average precision is computed with the definition “{result.study.flavour}”; intervals are 95% "
+            f"bootstrap intervals from {settings.resamples} resamples of the images."
         ),
         (
-            "Rows follow “Is object localization for free? Weakly-supervised learning with convolutional neural "
-            "networks” (Oquab, Bottou, Laptev, Sivic, CVPR 2015); letters are the paper's."
+            "The rows follow “Is object localization for free? Weakly-supervised learning with convolutional "
+            "neural networks” (Oquab, Bottou, Laptev, Sivic, CVPR 2015); their letters are those of the paper."
         ),
     )
     write_html(folder.report, Report(f"{result.study.title}: localization from image tags", lead, sections))
@@ -100,8 +101,8 @@ def _few_positives(result: StudyResult) -> tuple[str, ...]:
     listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return (
         (
-            f"{len(names)} of {len(result.classes)} classes are in fewer than {MIN_POSITIVES} images, so their "
-            f"numbers are unreliable: {listed}."
+            f"{len(names)} of {len(result.classes)} classes occur in fewer than {MIN_POSITIVES} images, so their "
+            f"results are unreliable: {listed}."
         ),
     )
 
@@ -127,7 +128,7 @@ def _context(result: StudyResult) -> Section:
 
 
 def _bars(result: StudyResult, rows: Mapping[str, MeasuredRow], folder: StudyFolder) -> Iterator[Figure]:
-    """Draw the comparisons of the paper's Figure 5 whose rows were measured."""
+    """Draw those comparisons of the paper's Figure 5 for which both rows were evaluated."""
     comparisons = (
         ("classification", ("weak", "classification"), ("full", "classification"), "supervision"),
         ("context", ("weak", "classification"), ("weak", "location"), "location"),
@@ -167,7 +168,7 @@ def _curves(result: StudyResult, rows: Mapping[str, MeasuredRow], folder: StudyF
                 curves = [ranking.curve(index) for index in range(len(result.classes))]
                 sets.append(CurveSet(rows[key].plan.title, curves, color))
         if sets:
-            title = f"Precision over recall: {measure}"
+            title = f"Precision-recall curves: {measure}"
             plot = draw_precision_recall(result.classes, sets, title)
             yield _saved(plot, folder.figures / f"curves_{measure}", f"{title}, by class.")
 
@@ -176,8 +177,16 @@ def _point_examples(val_set: Dataset, weak: Predictions, folder: StudyFolder) ->
     outcomes = location_outcomes(weak.points["paper"], weak.sizes, ground_truth_of(val_set), val_set.labels)
     kinds = (
         ("right", Outcome.HIT, "the highest-scoring correct location of each class, highest score first"),
-        ("missed", Outcome.MISS, "the highest-scoring location of each class that misses a present object"),
-        ("absent", Outcome.ABSENT, "the highest-scoring location of each class in an image without it"),
+        (
+            "missed",
+            Outcome.MISS,
+            "for each class, the highest-scoring location that misses it, in an image that contains it",
+        ),
+        (
+            "absent",
+            Outcome.ABSENT,
+            "for each class, the highest-scoring location in an image without the class",
+        ),
     )
     figures = []
     for name, outcome, description in kinds:
@@ -224,8 +233,8 @@ def _evolution(result: StudyResult, folder: StudyFolder) -> Section:
         "Score maps during training, with the highest-scoring windows of the class and of an absent class."
     )
     rule = (
-        "The images with the highest-scoring correct locations of the trained network, each of a different "
-        "class."
+        "The figure shows the images with the trained network's highest-scoring correct locations, at most one "
+        "per class."
     )
     figure = _saved(draw_map_evolution(result.evolution), folder.figures / "evolution", caption)
     return Section("Score maps during training", (rule,), figures=(figure,))
@@ -238,8 +247,8 @@ def _published(result: StudyResult) -> Section:
     )
     text = (
         (
-            "Published by others, on their data and with their backbones: for orientation, not as a ranking. Only "
-            "numbers that we could verify in their source are listed."
+            "These numbers were published by others, who used other data and backbones. They provide context, not "
+            "a ranking. Only numbers that we could verify in their source are listed."
         ),
     )
     tables = (

@@ -1,7 +1,8 @@
-"""Execution of a study: features, models, rows and comparisons.
+"""Execution of a study: extracting features, training models, and evaluating and comparing rows.
 
-The result of every slow step is stored immediately: features in the cache, models in their run folders, rows in
-files. An interrupted study resumes where it stopped, and a row added later requires only its own computation.
+The result of each slow step is saved as soon as it is available: features in the cache, models in their run
+folders, and predictions and detections in one file per row. An interrupted study therefore resumes where it
+stopped, and if a row is added later, only what that row needs is computed.
 """
 
 from __future__ import annotations
@@ -47,16 +48,16 @@ from freeloc.training.train import train
 __all__ = ["Reproduction"]
 
 _EVOLUTION_IMAGES = 4
-"""Number of images whose maps are recorded during training."""
+"""Maximum number of images in the figure that shows score maps during training."""
 
 
 class Reproduction:
-    """One study on one pair of datasets.
+    """One study, with a training dataset and an evaluation dataset.
 
     Args:
         study: the protocol.
         train_set: training images; their boxes are read only for rows with box supervision.
-        val_set: evaluation images, with boxes.
+        val_set: evaluation images, with annotated boxes.
         out: output folder.
         settings: settings of the study.
 
@@ -78,10 +79,10 @@ class Reproduction:
         )
 
     def run(self, rows: Sequence[RowPlan]) -> StudyResult:
-        """Train the models of rows, measure the rows, and compare them.
+        """Train the models that the rows need, evaluate the rows, and compare them.
 
         Args:
-            rows: rows of `freeloc.paper.row_plans`.
+            rows: the rows, from `freeloc.paper.row_plans`.
         """
         settings = self._settings
         backbone = load_backbone(settings.backbone, settings.weights)
@@ -144,7 +145,7 @@ class Reproduction:
         )
 
     def _recipe(self, key: str) -> Recipe:
-        """Return the recipe of a model, with the epochs of the settings or as many as the dataset requires."""
+        """Return a model's recipe for the training dataset, with the number of epochs in the settings, if any."""
         recipe, epochs = MODELS[key], self._settings.epochs
         if epochs is not None:
             recipe = replace(recipe, epochs=epochs, min_steps=0)
@@ -173,7 +174,7 @@ class Reproduction:
     def _read(
         self, key: str, model: Model, boxes: BoxRows, rows: Sequence[RowPlan]
     ) -> tuple[dict[str, Predictions], dict[str, Detections]]:
-        """Return the predictions and detections of a model's rows, loaded from files if available."""
+        """Return the predictions and detections of a model's rows, from files if they are cached."""
         content = ModelFile.open(self.folder.model(key)).content_hash
         reader = boxes.reader
         cache_keys = {row.key: f"{content} {reader.key} {row.scales} {row.mode}" for row in point_rows(rows)}
@@ -205,7 +206,10 @@ class Reproduction:
     def _evolution(
         self, weak: Predictions, reader: MapReader, annotations: Annotations
     ) -> tuple[EvolutionRow, ...]:
-        """Compute maps during training for the weakly supervised model's highest-scoring correct locations."""
+        """Compute the weakly supervised model's score maps at several training iterations.
+
+        The images are those with the trained model's highest-scoring correct locations.
+        """
         folder = self.folder.model("weak") / "snapshots"
         snapshots = [(int(file.stem.removeprefix("step-")), file) for file in sorted(folder.glob("step-*"))]
         outcomes = location_outcomes(
@@ -217,7 +221,7 @@ class Reproduction:
         return tuple(evolution_rows(snapshots, pairs, self._val_set, reader))
 
     def _center(self, weak: Predictions) -> Predictions:
-        """Return predictions at the image center with the scores of the weakly supervised row."""
+        """Return predictions that place every point at the image center, scored as in the row "weak"."""
         points = center_points(weak.sizes, len(self._val_set.classes))
         responses = weak.scores.astype(np.float32)
         return replace(weak, name="centre", points={"paper": points}, responses={"paper": responses})
@@ -255,7 +259,7 @@ class Reproduction:
 
 
 def _without_boxes(dataset: Dataset) -> Dataset:
-    """Return the dataset without boxes, for training from tags."""
+    """Return a copy of the dataset without boxes, so that training uses only tags."""
     return replace(dataset, samples=tuple(replace(sample, boxes=None) for sample in dataset))
 
 

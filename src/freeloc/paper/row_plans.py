@@ -1,7 +1,8 @@
-"""Rows of the paper's tables and additional rows: the model, test scales and location mode of each.
+"""Definitions of the table rows: for each row, its model, test scales and location mode.
 
-Rows that are compared differ in only one respect: all models of the paper's rows are trained with one recipe on
-the same images, and all poolings with freeloc's own recipe.
+The tables contain the paper's rows and some of freeloc's own. So that compared rows differ in only one respect,
+the models of the paper's rows share one recipe, the models of the pooling rows share another, and all are trained
+on the same images.
 """
 
 from __future__ import annotations
@@ -32,23 +33,27 @@ BoxMethod = Literal["detector", "proposals", "maps"]
 from score maps alone."""
 
 FINER = (0.5, 0.6, 0.7, 0.84, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
-"""The paper's six test scales, and one between each adjacent pair."""
+"""The paper's six test scales, plus one between each pair of adjacent scales."""
 
 WIDER = (0.35, *TEST_SCALES, 3.4)
-"""The paper's six test scales, and one more at each end."""
+"""The paper's six test scales, plus one more at each end."""
 
 POOLING_SCALES = (0.7, 1.0, 1.4)
 """Training and test scales for the comparison of poolings."""
 
 
 def paper_recipe(**changes: Any) -> Recipe:
-    """Return the recipe of the paper's rows: section 4 of the paper, adapted to run faster.
+    """Return the recipe for the paper's rows: that of section 4 of the paper, modified to train faster.
 
-    It differs from the recipe ``paper`` as follows. Canvases are padded to the backbone's stride and the padding
-    is masked, which yields the same windows with less computation. Three scales represent the paper's range,
-    the same as in freeloc's own recipe, so that both recipes share features. Each step uses a third of the
-    cells, which halves the time. Small datasets are trained for as many steps as with freeloc's own recipe.
-    The paper does not state the learning rate; with the one used here, half of the epochs suffice.
+    It differs from the recipe ``paper`` as follows:
+
+    - Canvases are padded to a multiple of the backbone's stride, and the padding is masked. This yields the same
+      windows with less computation.
+    - Three scales cover the paper's range. They are the scales of freeloc's own recipe, so that both recipes use
+      the same cached features.
+    - Each step uses a third of the cells, which halves the training time.
+    - The minimum number of steps, which matters for small datasets, is that of freeloc's own recipe.
+    - The learning rate, which the paper does not state, is high enough that half of the epochs suffice.
     """
     default = Recipe.named("default")
     recipe = replace(
@@ -64,7 +69,7 @@ def paper_recipe(**changes: Any) -> Recipe:
 
 
 def pooling_recipe(pooling: str) -> Recipe:
-    """Return a shorter, narrower variant of freeloc's own recipe, with one of the compared poolings."""
+    """Return a variant of freeloc's own recipe with the given pooling, fewer steps and a narrower head."""
     default = Recipe.named("default")
     short = replace(default, epochs=4, min_steps=default.min_steps // 2, hidden=512)
     return replace(short, pooling=pooling, scales=POOLING_SCALES, test_scales=POOLING_SCALES)
@@ -82,7 +87,7 @@ MODELS: Mapping[str, Recipe] = {
     "pool_topk": pooling_recipe("topk"),
     "pool_average": pooling_recipe("average"),
 }
-"""Recipes of the models by key."""
+"""The recipe of each model, by model key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +183,11 @@ ROWS: Mapping[str, RowPlan] = {
         ),
     )
 }
-"""All rows by key, in the order of the tables."""
+"""All rows by key, in table order."""
 
 
 def select_rows(keys: Collection[str] | None) -> tuple[RowPlan, ...]:
-    """Return rows by key, in the order of the tables; None for all rows.
+    """Return the rows with the given keys, in table order; None selects all rows.
 
     The row "centre" uses the scores of the row "weak", so selecting it also selects "weak".
 
@@ -193,7 +198,7 @@ def select_rows(keys: Collection[str] | None) -> tuple[RowPlan, ...]:
         return tuple(ROWS.values())
     if unknown := sorted(set(keys) - set(ROWS)):
         raise ConfigurationError(
-            f"there is no row {unknown[0]}: choose among {', '.join(ROWS)}", parameter="rows"
+            f"there is no row called {unknown[0]!r}: choose one of {', '.join(ROWS)}", parameter="rows"
         )
     selected = set(keys)
     if "centre" in selected:
@@ -202,5 +207,5 @@ def select_rows(keys: Collection[str] | None) -> tuple[RowPlan, ...]:
 
 
 def point_rows(rows: Sequence[RowPlan]) -> list[RowPlan]:
-    """Return the rows whose points are read from the maps of a model."""
+    """Return the rows whose points are located in the score maps of a model."""
     return [row for row in rows if row.model is not None and row.box_method is None]

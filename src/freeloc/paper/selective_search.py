@@ -1,7 +1,7 @@
-"""Object proposals by selective search, which the paper uses for object extents (section 6).
+"""Object proposals by selective search, which the paper uses to find the extents of objects (section 6).
 
-The implementation is that of OpenCV's contrib modules. Selective search is not trained and knows no classes,
-so boxes chosen among its proposals still require no supervision other than tags.
+The implementation is the one in OpenCV's contrib modules. Selective search is not trained and knows no classes,
+so selecting boxes from its proposals requires no supervision other than tags.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from freeloc.io.progress import track
 __all__ = ["ProposalCache", "ProposalOptions", "propose_boxes", "selective_search"]
 
 _VERSION = 1
-"""Version of the algorithm; proposals cached by another version are computed again."""
+"""Version of the algorithm; proposals cached by another version are recomputed."""
 
 Strategy = Literal["fast", "quality", "single"]
 
@@ -36,11 +36,11 @@ class ProposalOptions:
     """Options for proposing boxes.
 
     Attributes:
-        side: longest side of the searched image, in pixels. Doubling it quadruples the time and finds more small
-            boxes; at 256 pixels, 88% of VOC's objects have a proposal with an IoU of at least 0.5.
+        side: longest side to which the image is reduced before the search, in pixels. Doubling it quadruples the
+            time and yields more small boxes; at 256 pixels, 88% of the objects in VOC have a proposal with an IoU
+            of at least 0.5.
         strategy: OpenCV's name for the set of grouping strategies.
-        min_side: minimum side of a box, in pixels of the searched image; boxes with a shorter side are
-            left out.
+        min_side: minimum width and height of a box, in pixels of the reduced image; smaller boxes are discarded.
     """
 
     side: int = 256
@@ -53,7 +53,7 @@ class ProposalOptions:
 
     @property
     def name(self) -> str:
-        """All options as a single word, for file names."""
+        """A single word that encodes all options, for file names."""
         return f"selective-{self.strategy}-{self.side}-{self.min_side}-v{_VERSION}"
 
 
@@ -65,8 +65,7 @@ def selective_search(source: ImageSource, options: ProposalOptions | None = None
         options: options of the search; None for the defaults.
 
     Returns:
-        (N, 4) float32 ``x1, y1, x2, y2``, edges in pixels of the upright original image, largest first, without
-        duplicates.
+        (N, 4) float32 box edges ``x1, y1, x2, y2`` in image coordinates, largest box first, without duplicates.
 
     Raises:
         ImageError: the image cannot be read.
@@ -90,7 +89,8 @@ def selective_search(source: ImageSource, options: ProposalOptions | None = None
     kept = found[(found[:, 2:] >= options.min_side).all(axis=1)]
     corners = np.concatenate([kept[:, :2], kept[:, :2] + kept[:, 2:]], axis=1)
     corners = np.unique(corners, axis=0)
-    # OpenCV ranks boxes partly at random, without a seed; the set of boxes is deterministic.
+    # OpenCV returns the boxes in a partly random order that cannot be seeded, so they are sorted here. The set of
+    # boxes is deterministic.
     areas = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
     ordered = corners[np.argsort(-areas, kind="stable")]
     scale = np.tile([size.width / reduced[0], size.height / reduced[1]], 2)
@@ -112,10 +112,10 @@ class ProposalCache:
 
     @classmethod
     def open(cls, root: Path | None = None, options: ProposalOptions | None = None) -> ProposalCache:
-        """Open the cache of the proposals made with the given options.
+        """Open the cache for proposals computed with the given options.
 
         Args:
-            root: parent folder of the caches; default: in the user's cache folder.
+            root: parent folder of the caches; default: ``proposals`` in the user's cache folder.
             options: options of the search; None for the defaults.
         """
         options = options or ProposalOptions()
@@ -126,7 +126,7 @@ class ProposalCache:
 
         Args:
             path: the image.
-            content: content hash of the image's file; see `freeloc.io.content_hash`.
+            content: content hash of the image file; see `freeloc.io.content_hash`.
         """
         entry = self.folder / content[:2] / f"{content}.npy"
         if (cached := _load(entry)) is not None:
@@ -144,8 +144,8 @@ def propose_boxes(
 
     Args:
         paths: the images.
-        contents: content hash of each file.
-        cache: cache of the proposals.
+        contents: content hash of each image file.
+        cache: cache from which proposals are read and to which new ones are written.
         quiet: whether to hide progress.
 
     Raises:
@@ -177,7 +177,7 @@ def _import_opencv() -> Any:
         ) from error
     if not hasattr(cv2, "ximgproc"):
         raise MissingDependencyError(
-            "the installed OpenCV lacks its contrib modules, which selective search requires: uninstall all "
+            "the installed OpenCV lacks the contrib modules, which selective search requires: uninstall all "
             "OpenCV packages, then run pip install opencv-contrib-python-headless",
             extra="reproduce",
         )

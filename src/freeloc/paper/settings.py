@@ -18,12 +18,12 @@ class ReproductionSettings:
     Attributes:
         backbone: name of the backbone shared by all rows.
         weights: weight file of the backbone; None for the default weights.
-        epochs: epochs of every model; None for those of each recipe.
-        seed: seed of everything random.
+        epochs: number of epochs for which every model is trained; None uses the number in each model's recipe.
+        seed: random seed for training and for bootstrap resampling.
         runtime: library that runs the backbone.
         precision: arithmetic of the backbone and the heads.
-        cache: folder of feature caches; None: the user's.
-        resamples: bootstrap resamples of every interval and every comparison.
+        cache: folder for cached features and proposals; None uses the user's cache folder.
+        resamples: number of bootstrap resamples for each interval and each comparison.
         quiet: whether to hide progress.
     """
 

@@ -1,4 +1,4 @@
-"""The paper's datasets and their protocols, by name."""
+"""Datasets on which the paper can be reproduced, each with its evaluation protocol."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ class Study:
         title: name in the report.
         train_split: default split for training.
         val_split: default split for evaluation.
-        flavour: how precision-recall curves are summarized as one number.
-        devkit: subfolder of ``results`` for VOC results files; None if the dataset has no such protocol.
+        flavour: definition of average precision.
+        devkit: subfolder of ``results`` for result files in the format of the VOC devkit; None for datasets other
+            than VOC.
     """
 
     name: str
@@ -43,7 +44,7 @@ STUDIES: dict[str, Study] = {
 
 
 def find_study(name: str) -> Study:
-    """Return the study with a name.
+    """Return the study with the given name.
 
     Raises:
         ConfigurationError: the name is unknown.

@@ -23,25 +23,25 @@ class StudyFolder:
         return self.root / "models" / key
 
     def row(self, key: str) -> Path:
-        """Return the file of a row's predictions or detections."""
+        """Return the path of the file with a row's predictions or detections."""
         return self.root / "rows" / f"{key}.npz"
 
     @property
     def detector(self) -> Path:
-        """File of the detector trained on boxes."""
+        """File with the detector trained on boxes."""
         return self.root / "models" / "detector.npz"
 
     @property
     def results(self) -> Path:
-        """File of all numbers as JSON."""
+        """JSON file with all numbers."""
         return self.root / "results.json"
 
     @property
     def report(self) -> Path:
-        """File of all tables and figures as HTML."""
+        """HTML file with all tables and figures."""
         return self.root / "report.html"
 
     @property
     def figures(self) -> Path:
-        """Folder of the figures, each as PNG and SVG."""
+        """Folder with the figures, each saved as PNG and SVG."""
         return self.root / "figures"

@@ -24,14 +24,15 @@ class StudyResult:
         train: name of the training dataset.
         val: name of the evaluation dataset.
         classes: the K class names.
-        positives: number of evaluation images with each class.
+        positives: for each class, the number of evaluation images that contain it.
         images: number of evaluation images.
         rows: measured rows, in the order of the tables.
-        audit: audits of the classes, largest gap between classification and location AP first; empty without the
-            row "weak".
+        audit: context audit of each class, largest gap between classification and location AP first; empty if
+            the row "weak" was not evaluated.
         predictions: predictions of each point row.
         detections: detections of each box row.
-        evolution: score maps of the row "weak" during training for a few images; empty without that row.
+        evolution: for a few images, the score maps of the row "weak" at several training iterations; empty if
+            that row was not evaluated.
     """
 
     study: Study

@@ -55,7 +55,7 @@ def _summary_cells(row: MeasuredRow) -> tuple[str, ...]:
 
 
 def _published_cell(result: StudyResult, row: MeasuredRow) -> str:
-    """Return the published numbers of a row in one cell; "" if there are none."""
+    """Return the published numbers of a row as the text of one cell; "" if there are none."""
     known = published_for(result.study.name, row.plan.key)
     return ", ".join(f"{known[key].measure} {known[key].value:g}" for key in _POINT_MEASURES if key in known)
 
@@ -86,11 +86,14 @@ def _yes_or_no(row: MeasuredRow) -> str:
 
 
 def difference_tables(result: StudyResult) -> tuple[Table, ...]:
-    """Tabulate the differences between rows that are compared, on the same resampled images."""
+    """Tabulate the differences between compared rows, computed on the same bootstrap resamples of the images."""
     points = _difference_table(
-        result, ("classification", "location"), ("classification mAP", "location mAP"), "Differences"
+        result,
+        ("classification", "location"),
+        ("classification mAP", "location mAP"),
+        "Differences between rows",
     )
-    boxes = _difference_table(result, BOX_MEASURES, _BOX_TITLES, "Differences of boxes")
+    boxes = _difference_table(result, BOX_MEASURES, _BOX_TITLES, "Differences between box rows")
     return tuple(table for table in (points, boxes) if table.rows)
 
 
@@ -103,11 +106,11 @@ def _difference_table(
         if row.differences.keys() >= set(keys):
             differences = (signed_interval(row.differences[key].mean) for key in keys)
             rows.append((row.plan.title, titles[str(row.plan.against)], *differences))
-    return Table(("row", "minus", *columns), rows, f"{caption} in points, with 95% intervals")
+    return Table(("row", "minus", *columns), rows, f"{caption}: percentage points, with 95% intervals")
 
 
 def class_table(result: StudyResult, measure: str, caption: str) -> Table:
-    """Tabulate one measure per class: for box rows if it is a box measure, for point rows otherwise."""
+    """Tabulate one measure per class; rows of the group "extents" are included only for box measures."""
     box_measure = measure in BOX_MEASURES
     members = [
         row for row in result.rows if measure in row.measures and (box_measure or row.plan.group != "extents")
@@ -140,19 +143,19 @@ def audit_table(result: StudyResult) -> Table:
 
 
 def percent(value: float) -> str:
-    """Format a fraction in percent; NaN becomes a dash."""
+    """Format a fraction as a percentage; NaN becomes a dash."""
     return "–" if math.isnan(value) else f"{100 * value:.1f}"
 
 
 def with_interval(interval: Interval) -> str:
-    """Format a fraction with its interval."""
+    """Format a fraction and its interval as percentages."""
     if math.isnan(interval.estimate):
         return "–"
     return f"{percent(interval.estimate)} [{percent(interval.low)}, {percent(interval.high)}]"
 
 
 def signed_interval(interval: Interval) -> str:
-    """Format a difference in points with its interval."""
+    """Format a difference and its interval in percentage points, with signs."""
     if math.isnan(interval.estimate):
         return "–"
     value, low, high = (f"{100 * end:+.1f}" for end in (interval.estimate, interval.low, interval.high))

@@ -1,4 +1,4 @@
-"""Outputs of a study: results as JSON, a report, and files for VOC's evaluation server."""
+"""Output files of a study: results as JSON, a report, and result files for VOC's evaluation server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["result_as_json", "write_outputs"]
 
 
 def result_as_json(result: StudyResult, settings: ReproductionSettings) -> dict[str, Any]:
-    """Return the result of a study as plain JSON values, numbers in percent."""
+    """Convert the result of a study to plain JSON values; measures are in percent."""
     return {
         "schema_version": 1,
         "study": result.study.name,
@@ -56,7 +56,7 @@ def write_outputs(
         val_set: the evaluation images.
         folder: output folder of the study.
         settings: settings of the study.
-        split: the devkit's name for the split of these images; default: that of the study.
+        split: name of the evaluation split in the devkit; default: that of the study.
 
     Raises:
         MissingDependencyError: matplotlib is not installed; results.json has already been written.
@@ -72,6 +72,6 @@ def write_outputs(
             write_classification_results(
                 results, ids, result.classes, scores, split or result.study.val_split, competition
             )
-        print_status(f"wrote {results}: results of the weakly supervised row for the devkit and its server")
+        print_status(f"wrote {results}: results of the weakly supervised row in the format of the VOC devkit")
     write_report(result, val_set, folder, settings)
     print_status(f"wrote {folder.report} and {folder.figures}")

@@ -1,4 +1,4 @@
-"""Text tables of an evaluation."""
+"""Text tables of evaluation results."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _calibration_line(report: CalibrationReport) -> str:
 
 
 def _boxes(evaluation: Evaluation) -> Table:
-    """Return the box AP at each IoU threshold, one row per detector."""
+    """Return a table of the box AP at each IoU threshold, with one row per detector."""
     table = Table(title="all boxes: AP, means over classes, 95% intervals", title_justify="left")
     table.add_column("boxes of")
     overlaps = evaluation.options.box_iou
@@ -89,7 +89,10 @@ def _summary(evaluation: Evaluation) -> Table:
 
 
 def _per_class(evaluation: Evaluation) -> Table:
-    """Return one row per class: number of images, classification AP of the first model, and all location APs."""
+    """Return a table with one row per class.
+
+    Its columns are the number of images, the classification AP of the first model, and all location APs.
+    """
     table = Table(title="per class: classification AP, and location AP of every row", title_justify="left")
     table.add_column("class")
     table.add_column("images", justify="right")

@@ -14,7 +14,7 @@ _SYSTEM_FONTS: Final = (
     "DejaVuSans.ttf", "NotoSans-Regular.ttf", "NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf",
     "wqy-microhei.ttc", "Arial Unicode.ttf", "arial.ttf", "msyh.ttc", "meiryo.ttc", "malgun.ttf", "PingFang.ttc",
 )  # fmt: skip
-"""Fonts of common systems, tried in this order for characters that Pillow's default font lacks."""
+"""Fonts of common operating systems, tried in this order if Pillow's default font lacks a character."""
 
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -26,9 +26,9 @@ def text_top(font: Font, height: int) -> float:
 
 
 def fit_text(text: str, size: int, width: int) -> tuple[str, Font]:
-    """Return a text that is at most ``width`` pixels wide, and a font that contains its characters.
+    """Return text that is at most ``width`` pixels wide, and a font that contains its characters.
 
-    Text that is too long is shortened and ends with an ellipsis.
+    Text that is too wide is shortened and ends with an ellipsis.
     """
     text, font = _choose_font(" ".join(text.split()), size)
     if font.getlength(text) <= width:
@@ -40,10 +40,10 @@ def fit_text(text: str, size: int, width: int) -> tuple[str, Font]:
 
 
 def _choose_font(text: str, size: int) -> tuple[str, Font]:
-    """Return a font that contains all characters of a text: Pillow's default font, or a system font.
+    """Return a text and a font that contains all its characters: Pillow's default font or a system font.
 
-    If no font contains them all, accents are dropped, and other non-ASCII characters become code points
-    (U+72D7).
+    If no font contains all characters, accents are dropped, and other non-ASCII characters are replaced by their
+    code points, such as U+72D7.
     """
     default = _default_font(size)
     if not _lacks_characters(default, text):

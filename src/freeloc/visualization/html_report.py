@@ -21,7 +21,7 @@ class Table:
 
     Attributes:
         header: one name per column.
-        rows: one cell per column; the first cell names the row.
+        rows: rows with one cell per column; the first cell names the row.
         caption: text above the table.
         notes: paragraphs below the table.
     """
@@ -34,12 +34,13 @@ class Table:
     def __post_init__(self) -> None:
         if not self.header or any(len(row) != len(self.header) for row in self.rows):
             raise ValueError(
-                f"table {self.caption!r}: every row must have as many cells as the header, and at least one"
+                f"table {self.caption!r}: the header must not be empty, and every row must have as many cells as "
+                "the header"
             )
 
     @property
     def numeric_columns(self) -> tuple[bool, ...]:
-        """Whether each column is numeric; the first column contains names and never is."""
+        """Whether each column is numeric; the first column contains names and is never numeric."""
         columns = [[row[column] for row in self.rows] for column in range(1, len(self.header))]
         return (False, *map(_is_numeric, columns))
 
@@ -92,7 +93,7 @@ class Report:
 
     Attributes:
         title: title of the page.
-        lead: first paragraphs: the subject and the main results.
+        lead: introductory paragraphs, which state the subject and the main results.
         sections: the sections; two or more are listed in a table of contents.
     """
 
@@ -102,7 +103,7 @@ class Report:
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write a report as one HTML file, atomically.
+    """Write a report atomically to a single HTML file.
 
     Raises:
         OutputError: the file cannot be written.
@@ -135,6 +136,10 @@ _NUMBER: Final = re.compile(
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:
-    """Return whether cells contain only numbers (with optional sign, unit or interval) or dashes (no value)."""
+    """Return whether every cell is a number or a placeholder, and at least one is a number.
+
+    A number may have a sign, a unit or an interval. Placeholders for missing values are dashes, "n/a" and empty
+    cells.
+    """
     cells = [cell.strip() for cell in cells]
     return any(re.search(r"\d", cell) for cell in cells) and all(_NUMBER.fullmatch(cell) for cell in cells)

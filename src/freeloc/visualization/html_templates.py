@@ -1,7 +1,7 @@
 """Rendering of the HTML templates in ``freeloc/visualization/templates``.
 
-Templates extend ``base.html.j2``, a self-contained page. All text is escaped; the filter ``link`` also turns web
-addresses into links.
+Templates extend ``base.html.j2``, a self-contained page. All text is escaped; the filter ``link`` escapes text and
+turns web addresses into links.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from markupsafe import Markup, escape
 __all__ = ["render_template"]
 
 _NOT_IN_HTML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""Control characters and lone surrogates, such as those of a file name that is not UTF-8."""
+"""Characters that HTML does not allow: noncharacters, control characters, and lone surrogates, such as those in
+file names that are not valid UTF-8."""
 
 _ADDRESS: Final = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]]")
 
 
 def render_template(name: str, **variables: Any) -> str:
-    """Render a template; equal variables yield equal text.
+    """Render a template; the same variables always yield the same text.
 
     Args:
         name: file name of the template, such as "report.html.j2".
@@ -47,7 +48,7 @@ def _environment() -> Environment:
 
 
 def _replace_invalid(value: Any) -> Any:
-    """Replace the characters that HTML does not allow; markup has already been checked."""
+    """Replace characters that HTML does not allow; markup is not changed, because it has already been checked."""
     return (
         _NOT_IN_HTML.sub("\ufffd", value)
         if isinstance(value, str) and not isinstance(value, Markup)

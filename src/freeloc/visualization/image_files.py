@@ -14,7 +14,7 @@ __all__ = ["save_image"]
 
 
 class _Format(NamedTuple):
-    """Pillow's name of a format, its maximum side length, and the options for saving."""
+    """A file format: its name in Pillow, its maximum side length, and the options for saving."""
 
     name: str
     max_side: int

@@ -15,15 +15,16 @@ __all__ = ["draw_grid"]
 def draw_grid(
     images: Sequence[Image.Image], columns: int, *, gap: int = PANEL_GAP, background: Color = BACKGROUND
 ) -> Image.Image:
-    """Return an image that contains several images arranged in rows.
+    """Return an image that contains several images arranged in rows and columns.
 
-    A column is as wide as its widest image, and narrower ones are centered; a row is as high as its tallest image.
+    Each column is as wide as its widest image, and narrower images are centered in it. Each row is as high as its
+    tallest image.
 
     Args:
         images: at least one image.
         columns: images per row.
-        gap: pixels between images, and around the grid.
-        background: color between images.
+        gap: space between images and around the grid, in pixels.
+        background: color of the space that no image covers.
 
     Raises:
         ValueError: ``images`` is empty, or ``columns`` is less than 1.

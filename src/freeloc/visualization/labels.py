@@ -46,7 +46,7 @@ def draw_class_names(panel: Image.Image, layout: PanelLayout, locations: Sequenc
 
 
 def add_caption(panel: Image.Image, title: str, note: str) -> Image.Image:
-    """Return a panel with a title and a note below it; both are shortened to fit the width."""
+    """Return a panel with a title and a note added below it, both shortened to fit its width."""
     size = text_size(panel.height)
     height = round(size * 2)
     captioned = Image.new("RGB", (panel.width, panel.height + height), BACKGROUND)
@@ -54,7 +54,7 @@ def add_caption(panel: Image.Image, title: str, note: str) -> Image.Image:
     draw = ImageDraw.Draw(captioned)
     gap = round(0.75 * size)
     available = panel.width - 4 - gap
-    # If both title and note are too long, the title gets a little less than half of the width.
+    # If both the title and the note are too long, the title gets slightly less than half of the width.
     full_title, title_font = fit_text(title, size, available)
     reserved = min(math.ceil(title_font.getlength(full_title)), round(0.45 * available))
     note, note_font = fit_text(note, size, available - reserved)
@@ -74,7 +74,7 @@ def _overlap(first: _Rectangle, second: _Rectangle) -> float:
 
 
 def _label(text: str, size: int, width: int) -> Image.Image:
-    """Return white text on a dark rounded rectangle, readable on any image."""
+    """Return an image of white text on a dark, rounded rectangle, which is readable on any background."""
     fitted, font = fit_text(text, size, width - 12)
     box = font.getbbox(fitted)
     height = round(size * 1.55)

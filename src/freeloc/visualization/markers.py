@@ -17,7 +17,7 @@ __all__ = ["draw_boxes", "draw_point"]
 
 
 def draw_point(panel: Image.Image, layout: PanelLayout, x: float, y: float) -> None:
-    """Mark a point in image coordinates with a cross; NaN points are skipped."""
+    """Mark a point in image coordinates with a cross; a point with a non-finite coordinate is skipped."""
     if not (math.isfinite(x) and math.isfinite(y)):
         return
     cross = _cross(layout.point_radius)

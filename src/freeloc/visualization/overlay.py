@@ -30,7 +30,8 @@ _MIN_MAXIMUM: Final = 0.25
 """Maps with a lower maximum do not use the full range of colors, so that weak maps look weak."""
 
 _MAX_RAW_SCORE: Final = 3.0
-"""Raw maps are shifted down to this maximum, because the sigmoid saturates at higher scores."""
+"""Raw maps with a higher maximum are shifted down to this maximum, because the sigmoid saturates at higher
+scores."""
 
 
 def draw_overlay(
@@ -47,16 +48,17 @@ def draw_overlay(
     """Draw an image with the points of all classes, followed by one panel per class with its score map.
 
     Args:
-        image: the image that was localized, upright: (H, W, 3) uint8 RGB, or a Pillow image of mode RGB; it may be
-            reduced by a factor of 2, 4 or 8, as JPEG decoders do.
+        image: the upright image in which objects were localized, as (H, W, 3) uint8 RGB or a Pillow image of mode
+            RGB. It may be reduced by a factor of 2, 4 or 8, as by a JPEG decoder.
         localization: scores, points and maps.
         classes: the classes to draw, in this order; default: the present classes, most probable first.
-        threshold: probability from which a class is present; default: the model's threshold for each class.
-        boxes: annotated boxes, drawn as green outlines: all boxes on the image, and those of a class on its panel.
+        threshold: probability from which a class counts as present; default: the model's threshold for each class.
+        boxes: annotated boxes, drawn as green outlines. The panel of the image shows all boxes, and the panel of a
+            class shows those of the class.
         panel_height: maximum height of the image in a panel, in pixels of the overlay. The maximum width is
             `freeloc.visualization.panel_layout.PANEL_WIDTH`.
         columns: panels per row; default: as many as fit into `freeloc.visualization.panel_layout.ROW_WIDTH`.
-        max_classes: maximum number of classes that are drawn.
+        max_classes: maximum number of classes to draw.
 
     Returns:
         An image of mode RGB.
@@ -87,7 +89,7 @@ def draw_panels(
     panel_height: int = 360,
     max_classes: int = 12,
 ) -> list[Image.Image]:
-    """Return the panels of `draw_overlay`, the image first; all have the same size and a caption."""
+    """Return the panels of `draw_overlay`, starting with the image; all have the same size and a caption."""
     size = localization.image_size
     image = _to_pillow(image, size)
     if classes is None:
@@ -136,7 +138,7 @@ def _to_pillow(image: Uint8Array | Image.Image, size: Size) -> Image.Image:
 def _note(
     localization: Localization, count: int, threshold: float | None, *, all_present: bool, max_classes: int
 ) -> str:
-    """Return how many classes are drawn, for the caption of the image."""
+    """Return the note in the caption of the image, which says how many classes are drawn."""
     if all_present and count == 0:
         if threshold is None and localization.decision.calibration is not None:
             return "no class reaches its threshold"
@@ -146,7 +148,7 @@ def _note(
 
 
 def _normalize_raw_map(scores: Float32Array) -> Float32Array:
-    """Map raw scores to values between 0 and 1 such that the maximum stands out even if all scores are high."""
+    """Convert raw scores to values between 0 and 1, so that the maximum stands out even if all scores are high."""
     return sigmoid(scores - max(0.0, float(scores.max()) - _MAX_RAW_SCORE))
 
 
@@ -169,7 +171,7 @@ def _draw_map_panel(dimmed: Float32Array, values: Float32Array, layout: PanelLay
     strength = np.clip(np.asarray(resized) / max(float(values.max()), _MIN_MAXIMUM), 0, 1)
     ramp = np.clip((strength - 0.12) / 0.6, 0, 1)
     opacity = (0.8 * ramp * ramp * (3 - 2 * ramp))[..., None]
-    # Light and dark areas of the image remain visible through the colors.
+    # The shade keeps light and dark areas of the image visible through the colors.
     shade = 0.8 + 0.3 * dimmed.mean(axis=2, keepdims=True) / 162
     mixed = dimmed * (1 - opacity) + apply_colormap(strength) * shade * opacity
     return _center(Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8)), layout)

@@ -14,4 +14,4 @@ MUTED_TEXT: Final[Color] = (158, 158, 168)
 POINT: Final[Color] = (255, 225, 25)
 BOX: Final[Color] = (70, 220, 120)
 OUTLINE: Final[Color] = (10, 10, 12)
-"""Outline of points and boxes, and margin around images that are smaller than their panel."""
+"""Color of the outlines of points and boxes, and of the margin around images that are smaller than their panel."""

@@ -14,10 +14,10 @@ PANEL_WIDTH: Final = 640
 """Maximum width of an image in its panel, in pixels of the overlay."""
 
 ROW_WIDTH: Final = 1720
-"""Maximum width of a row of panels, unless the number of columns is specified."""
+"""Maximum width of a row of panels, in pixels; not applied if the number of columns is specified."""
 
 PANEL_GAP: Final = 14
-"""Pixels between panels, and around the overlay."""
+"""Space between panels and around the overlay, in pixels."""
 
 _MIN_PANEL_SIZE: Final = Size(150, 60)
 """Minimum size of a panel; smaller panels have no space for a caption and a point."""
@@ -25,7 +25,7 @@ _MIN_PANEL_SIZE: Final = Size(150, 60)
 
 @dataclass(frozen=True, slots=True)
 class PanelLayout:
-    """Position of an image in its panel, in pixels of the overlay from the panel's top-left corner.
+    """Size and position of an image in its panel, in pixels of the overlay, from the panel's top-left corner.
 
     Attributes:
         left: left edge of the image.
@@ -45,7 +45,7 @@ class PanelLayout:
 
     @classmethod
     def fit(cls, image_size: Size, max_height: int) -> PanelLayout:
-        """Scale an image to a maximum height and `PANEL_WIDTH`, and center it in its panel."""
+        """Scale an image to fit into `PANEL_WIDTH` and ``max_height``, and center it in its panel."""
         ratio = min(PANEL_WIDTH / image_size.width, max_height / image_size.height)
         width, height = max(1, round(image_size.width * ratio)), max(1, round(image_size.height * ratio))
         panel = Size(max(width, _MIN_PANEL_SIZE.width), max(height, _MIN_PANEL_SIZE.height))
@@ -69,7 +69,7 @@ class PanelLayout:
 
 
 def even_columns(panels: int, width: int) -> int:
-    """Return the number of panels per row: as many as fit, or fewer if that balances the rows."""
+    """Return the number of panels per row: as many as fit, or fewer if that makes the rows more even."""
     fitting = max(1, (ROW_WIDTH - PANEL_GAP) // (width + PANEL_GAP))
     return math.ceil(panels / math.ceil(panels / fitting))
 

@@ -1,7 +1,7 @@
-"""Style and colors of all matplotlib figures, and functions that write them to files.
+"""Style and colors of all matplotlib figures, and functions that write figures to files.
 
-matplotlib is an optional dependency (extra ``reproduce``), imported only inside functions. Figures are created
-without ``pyplot``, so no global state is changed, and equal figures yield identical files.
+matplotlib is an optional dependency (extra ``reproduce``) and is imported only inside functions. Figures are
+created without ``pyplot``, so no global state is changed. Equal figures yield identical files.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ PAPER_PAIRS: Final = {
     "location": (BLUE, GREEN),
     "masked": (GREEN, MAGENTA),
 }
-"""Colors of the three comparisons in Figure 5: weakly supervised and full-image classification; classification and
-location; location and masked pooling."""
+"""Colors of the three comparisons in the paper's Figure 5: weakly supervised and full-image classification;
+classification and location; location and location with masked pooling."""
 
 _DPI: Final = 160
 _STYLE: Final[dict[str, Any]] = {
@@ -89,7 +89,7 @@ _STYLE: Final[dict[str, Any]] = {
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Apply the style of all figures, independently of the user's matplotlib settings.
+    """Apply the common style of all figures, independently of the user's matplotlib settings.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -110,7 +110,7 @@ def new_figure(width: float, height: float, title: str = "") -> Figure:
     Args:
         width: width in inches.
         height: height in inches.
-        title: text at the top left; the font size decreases with its length.
+        title: text at the top left; longer titles have a smaller font size.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -139,10 +139,10 @@ def grid_axes(
         figure: the figure.
         heights: height of each row, in inches.
         widths: width of each column, in inches.
-        left: inches to the left of the first column.
-        top: inches above the first row.
-        gap_x: inches between columns.
-        gap_y: inches between rows.
+        left: space to the left of the first column, in inches.
+        top: space above the first row, in inches.
+        gap_x: space between columns, in inches.
+        gap_y: space between rows, in inches.
 
     Returns:
         One list of axes per row.
@@ -181,7 +181,7 @@ def halo() -> list[Any]:
 
 
 def figure_bytes(figure: Figure, format_: FigureFormat) -> bytes:
-    """Return the contents of a figure's file; equal figures yield equal bytes."""
+    """Return a figure as the bytes of a PNG or SVG file; equal figures yield equal bytes."""
     # Omit the date and the matplotlib version, so that the bytes depend on the figure alone.
     metadata: dict[str, None] = {"Date": None, "Creator": None} if format_ == "svg" else {"Software": None}
     buffer = io.BytesIO()
@@ -191,11 +191,11 @@ def figure_bytes(figure: Figure, format_: FigureFormat) -> bytes:
 
 
 def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
-    """Write a figure as PNG and as SVG, each atomically.
+    """Write a figure as a PNG file and an SVG file, each atomically.
 
     Args:
         figure: the figure.
-        path: path of the files without a suffix.
+        path: path of the files, without suffix.
 
     Returns:
         The paths of the PNG and the SVG file.

@@ -35,11 +35,12 @@ class ReliabilityCurve:
 
 
 def reliability_diagram(curves: Sequence[ReliabilityCurve], title: str = "") -> Figure:
-    """Draw observed frequency against mean probability, and below it the number of pairs per bin.
+    """Draw observed frequency against mean probability and, in a second panel, the number of pairs per bin.
 
-    On the diagonal, probabilities match observed frequencies; below it, they are too high. The number in the panel
-    is the expected calibration error. The scale of the counts is logarithmic, because in most pairs the class
-    is absent and the probability is near 0.
+    A pair consists of an image and a class. Where a curve is on the diagonal, probabilities match observed
+    frequencies; where it is below, they are too high. The number in the upper panel is the expected calibration
+    error in percent. The counts have a logarithmic scale, because in most pairs the class is absent and the
+    probability is near 0, so that one bin contains far more pairs than the others.
 
     Args:
         curves: the curves, in drawing order; usually before and after calibration.
@@ -69,7 +70,7 @@ def reliability_diagram(curves: Sequence[ReliabilityCurve], title: str = "") -> 
 
 
 def _draw_curve(upper: Axes, lower: Axes, curve: ReliabilityCurve, line: int) -> None:
-    """Draw one curve through its non-empty bins, the counts as steps, and the calibration error as text."""
+    """Draw a curve through its non-empty bins, its counts as steps, and its calibration error as text."""
     filled = curve.bins.counts > 0
     upper.plot(
         curve.bins.probability[filled],
@@ -89,7 +90,10 @@ def _draw_curve(upper: Axes, lower: Axes, curve: ReliabilityCurve, line: int) ->
 
 
 def _scale_counts(lower: Axes, max_count: float) -> None:
-    """Label about three powers of ten up to the largest count as plain numbers, because math text is off."""
+    """Put ticks at about three powers of ten, up to the largest count.
+
+    Labels are plain numbers (100, not 10²), because math text is disabled.
+    """
     powers = [10.0**power for power in range(max(1, math.ceil(math.log10(max(max_count, 1)))) + 1)]
     lower.set_ylim(0.5, 2 * powers[-1])
     shown = powers[:: max(1, len(powers) // 3)]

@@ -207,9 +207,9 @@ def test_what_does_not_fit_is_refused(
     detector: RegionDetector,
 ) -> None:
     data, (regions, proposals) = scenes[0], pooled[0]
-    with pytest.raises(ValueError, match="24 images but proposals of 23 images"):
+    with pytest.raises(ValueError, match="24 images, but proposals for 23 images"):
         train_detector(data, regions, proposals[:-1])
-    with pytest.raises(ValueError, match="8 images but features of 24 images"):
+    with pytest.raises(ValueError, match="8 images, but features for 24 images"):
         train_detector(scenes[1], regions, proposals)
     unseen = replace(data, samples=tuple(replace(sample, boxes=None) for sample in data))
     with pytest.raises(FreelocError, match="has no boxes"):

@@ -151,7 +151,7 @@ def test_a_box_without_extent_still_has_a_vector() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match="1 image sizes but features of 2 images"):
+    with pytest.raises(ValueError, match="1 image sizes, but features for 2 images"):
         RegionFeatures(BACKBONE, MAPS, MAPS.sizes[:1])
     with pytest.raises(ValueError, match="no features at scale 1"):
         regions(scales=(0.7, 1.0))
@@ -163,6 +163,6 @@ def test_what_does_not_fit_is_refused() -> None:
         {"context": 0.5},
     ]
     for wrong in refused:
-        with pytest.raises(ValueError, match="regions require"):
+        with pytest.raises(ValueError, match="region features require"):
             RegionOptions(**wrong)
     assert len(regions()) == 2

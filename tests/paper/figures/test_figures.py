@@ -253,7 +253,7 @@ def test_eighty_panels(three: list[PrecisionRecallCurve]) -> None:
 
 def test_curves_need_one_per_class(three: list[PrecisionRecallCurve]) -> None:
     for names, sets in (((), []), (("cat",), []), (("cat",), [CurveSet("a", three, BLUE)])):
-        with pytest.raises(ValueError, match="a curve for each"):
+        with pytest.raises(ValueError, match="one curve per class"):
             draw_precision_recall(names, sets)
 
 

@@ -1,6 +1,6 @@
-"""Baselines trained on boxes, with the same features as freeloc's models.
+"""Baselines trained on annotated boxes, with the same features as freeloc's models.
 
-They are for comparison only: they are not trained from tags and load no external weights.
+They serve only for comparison, because they need boxes and not just tags. They load no external weights.
 """
 
 from freeloc.paper.baselines.region_detector import DetectorOptions, RegionDetector, train_detector

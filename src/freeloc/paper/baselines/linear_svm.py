@@ -1,8 +1,7 @@
 """Linear support vector machines, one per class, fitted together on the same vectors.
 
-The loss is the squared hinge, as in LIBLINEAR's L2-loss SVMs, minimized by L-BFGS. This implementation shares one
-matrix product among all classes, so a fit takes seconds; scikit-learn fits the classes one after another, which
-takes minutes.
+The loss is the squared hinge, as in LIBLINEAR's L2-loss SVMs, and is minimized with L-BFGS. One matrix product
+serves all classes, so fitting takes seconds; scikit-learn fits the classes one after another, which takes minutes.
 """
 
 from __future__ import annotations
@@ -29,7 +28,8 @@ class SVMOptions:
     Attributes:
         cost: weight of the loss relative to the squared norm of the weights (LIBLINEAR's C).
         positive_weight: weight of a positive vector relative to a negative one.
-        tolerance: a fit ends when the largest gradient component is below this fraction of the initial one.
+        tolerance: fitting stops when the largest gradient component falls below this fraction of its value at
+            weights of 0.
         max_iterations: maximum number of L-BFGS iterations.
     """
 
@@ -56,7 +56,7 @@ class LinearSVMs:
     bias: Float32Array
 
     def margins(self, vectors: Float32Array) -> Float32Array:
-        """Compute the (M, K) margins of (M, D) vectors, which are positive for members of a class."""
+        """Compute the (M, K) margins of (M, D) vectors; a positive margin assigns a vector to a class."""
         margins: Float32Array = vectors @ self.weights.T + self.bias
         return margins
 
@@ -76,11 +76,11 @@ def fit_linear_svms(
         vectors: (M, D) float32.
         labels: (M, K) int8; see `RegionLabels`.
         options: options of the fit; None for the defaults.
-        start: initial SVMs; None for weights of 0. They affect how long a fit takes, not its result.
+        start: initial SVMs; None for weights of 0. They affect how long fitting takes, but not the result.
     """
     options = options or SVMOptions()
     problem = _Problem(vectors, labels, options)
-    # Nearly all vectors are negative, and a bias of −1 alone classifies them correctly.
+    # Nearly all vectors are negative; a bias of −1 with weights of 0 classifies these correctly.
     initial = LinearSVMs(
         np.zeros((labels.shape[1], vectors.shape[1]), np.float32), -np.ones(labels.shape[1], np.float32)
     )
@@ -109,9 +109,9 @@ def fit_linear_svms(
 class _Problem:
     """The objective of all classes, in coordinates that make its minimization well conditioned.
 
-    The mean of network features is much larger than their variation. Because the bias is not penalized, the
-    mean can be subtracted from the vectors without changing the minimum, and the bias is measured in units of
-    their standard deviation.
+    The mean of network features is much larger than their standard deviation. The mean is therefore subtracted
+    from the vectors, which does not change the minimum, because the bias is not penalized. The bias is expressed
+    in units of the standard deviation.
     """
 
     def __init__(self, vectors: Float32Array, labels: RegionLabels, options: SVMOptions) -> None:
@@ -154,13 +154,13 @@ class _Problem:
 def hard_negatives(
     margins: Float32Array, labels: RegionLabels, max_count: int, margin: float = -1.0
 ) -> IntpArray:
-    """Find the negative vectors that are inside the margin of an SVM or misclassified.
+    """Find the negative vectors that an SVM misclassifies or that lie inside its margin.
 
     Args:
         margins: (M, K) margins of the vectors.
         labels: (M, K) labels of the vectors.
         max_count: maximum number of vectors; those with the largest margin for any class are returned.
-        margin: negatives with a larger margin count as hard.
+        margin: negatives whose margin for any class exceeds this value count as hard.
 
     Returns:
         Indices of the vectors, hardest first.

@@ -1,9 +1,9 @@
 """A detector trained on boxes: R-CNN's recipe (Girshick et al., CVPR 2014) on the features of a frozen backbone.
 
-This is row L of the paper's table. One linear SVM per class separates the proposals on objects of the class
-from all others. Negatives are mined: the SVMs are fitted on a few random negatives, applied to many more, and
-fitted again with those that they misclassify. At test time, the proposals that remain after non-maximum
-suppression are the detections.
+This is row L of the paper's table. One linear SVM per class separates boxes that contain an object of the class
+from all other boxes. Hard negatives are mined: the SVMs are fitted on a few random negatives, applied to many
+more, and fitted again after the misclassified ones have been added. At test time, the proposals that remain after
+non-maximum suppression are the detections.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from freeloc.paper.cached_arrays import load_cached_arrays, save_cached_arrays
 __all__ = ["DetectorOptions", "RegionDetector", "region_labels", "train_detector"]
 
 _SAME_BOX_IOU = 0.999
-"""IoU from which two boxes count as the same, allowing for rounding to float32."""
+"""Minimum IoU of two boxes that count as the same; it allows for rounding to float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,13 @@ class DetectorOptions:
     """Options for training a detector.
 
     Attributes:
-        positive_iou: minimum overlap of a positive proposal; with 1, only annotated boxes are positives.
-        negative_iou: overlap below which a proposal is negative. Proposals in between are ignored.
+        positive_iou: minimum IoU of a positive box with an annotated box; with 1, only the annotated boxes
+            themselves are positive.
+        negative_iou: a box is negative for a class if its IoU with every annotated box of the class is below this
+            value. Boxes between the two limits are ignored.
         initial_negatives: number of random negatives per image in the first fit.
         candidates: number of random proposals per image in which each round searches for hard negatives;
-            pooling them takes most of the time.
+            pooling their features takes most of the training time.
         max_hard_negatives: maximum number of hard negatives that a round adds per image.
         rounds: number of rounds of hard negative mining.
         svm: options for fitting SVMs.
@@ -66,9 +68,11 @@ class DetectorOptions:
 
     def __post_init__(self) -> None:
         if not 0 < self.negative_iou <= self.positive_iou <= 1:
-            raise ValueError("negative_iou must be above 0, and positive_iou from negative_iou to 1")
+            raise ValueError("negative_iou must be above 0, and positive_iou between negative_iou and 1")
         if min(self.initial_negatives, self.candidates, self.max_hard_negatives, self.rounds) < 0:
-            raise ValueError("numbers of negatives, candidates and rounds must not be negative")
+            raise ValueError(
+                "initial_negatives, candidates, max_hard_negatives and rounds must be at least 0"
+            )
 
 
 def region_labels(
@@ -80,11 +84,11 @@ def region_labels(
     """Label boxes by their overlap with the annotated boxes of an image.
 
     Args:
-        boxes: (M, 4) ``x1, y1, x2, y2``, edges in image pixels.
-        annotated: the annotated boxes. A box that overlaps a difficult or crowd box is neither positive nor
-            negative for its class.
+        boxes: (M, 4) box edges ``x1, y1, x2, y2`` in image coordinates.
+        annotated: the annotated boxes of the image. Overlap with a difficult or crowd box makes a box neither
+            positive nor negative for the class of that annotated box.
         classes: number of classes, K.
-        options: the overlap thresholds; None for the defaults.
+        options: options with the IoU limits; None for the defaults.
 
     Returns:
         (M, K) int8: +1 positive, −1 negative, 0 ignored.
@@ -104,7 +108,7 @@ def region_labels(
 
 @dataclass(frozen=True, eq=False)
 class RegionDetector:
-    """K linear SVMs over region features.
+    """A detector that classifies region features with K linear SVMs.
 
     Attributes:
         classes: the K class names.
@@ -131,11 +135,11 @@ class RegionDetector:
             iou_threshold: intersection over union above which the lower-scoring of two boxes of one class is
                 suppressed.
             max_boxes: maximum number of boxes per image over all classes; the highest-scoring box of each class is
-                always returned.
+                returned even beyond this limit.
             quiet: whether to hide progress.
 
         Returns:
-            The boxes, image by image, highest score first.
+            The boxes, grouped by image; within each image, the highest score comes first.
 
         Raises:
             ModelError: the vectors differ in length from those on which the SVMs were fitted.
@@ -143,8 +147,8 @@ class RegionDetector:
         """
         if regions.width != self.svms.weights.shape[1]:
             raise ModelError(
-                f"the detector expects vectors of length {self.svms.weights.shape[1]}, but those of the regions "
-                f"have length {regions.width}: train it on regions with the same options"
+                f"the detector expects vectors of length {self.svms.weights.shape[1]}, but the region features "
+                f"have length {regions.width}: train the detector on region features with the same options"
             )
         _check_count(regions, proposals)
 
@@ -162,7 +166,7 @@ class RegionDetector:
 
         Args:
             path: an ``.npz`` file.
-            cache_key: text that identifies the training data and options; `load` requires it.
+            cache_key: text that identifies the training data and options; `load` must be called with the same key.
         """
         svms = self.svms
         save_cached_arrays(path, cache_key, classes=self.classes, weights=svms.weights, bias=svms.bias)
@@ -200,22 +204,23 @@ def train_detector(
     *,
     quiet: bool = False,
 ) -> RegionDetector:
-    """Train a detector on the boxes of N images.
+    """Train a detector on the annotated boxes of N images.
 
     Args:
-        dataset: the images, with boxes.
+        dataset: the images, with annotated boxes.
         regions: region features of the images.
         proposals: for each image, (M, 4) boxes in image pixels.
         options: training options; None for the defaults.
         quiet: whether to hide progress.
 
     Raises:
-        DatasetError: an image has no boxes, or a class has only difficult or crowd boxes.
+        DatasetError: an image is not annotated with boxes, or a class has no box that is neither difficult nor
+            crowd.
         ValueError: the numbers of images, features and proposal lists differ.
     """
     options = options or DetectorOptions()
     if len(dataset) != len(regions):
-        raise ValueError(f"there are {len(dataset)} images but features of {len(regions)} images")
+        raise ValueError(f"there are {len(dataset)} images, but features for {len(regions)} images")
     _check_count(regions, proposals)
     _check_boxes(dataset)
     training_set = _TrainingSet(dataset, regions, proposals, options)
@@ -229,7 +234,7 @@ def train_detector(
 
 
 class _TrainingSet:
-    """Vectors on which SVMs are fitted, and proposals from which more are added."""
+    """Vectors on which the SVMs are fitted, and boxes whose vectors can still be added."""
 
     def __init__(
         self,
@@ -254,7 +259,7 @@ class _TrainingSet:
         self._vectors: list[tuple[npt.NDArray[np.float16], RegionLabels]] = []
 
     def add_initial(self, *, quiet: bool) -> None:
-        """Add all positives and a random sample of other boxes."""
+        """Add the vectors of all positives and of a random sample of the other boxes."""
         chosen: list[IntpArray] = []
         for labels in self._labels:
             positive = (labels > 0).any(axis=1)
@@ -268,7 +273,7 @@ class _TrainingSet:
             self._add(index, chosen[index], vectors)
 
     def add_hard_negatives(self, svms: LinearSVMs, *, quiet: bool) -> int:
-        """Add the hardest negatives for the SVMs, and return their number."""
+        """Add the negatives that are hardest for the SVMs, and return the number of added vectors."""
         added = 0
         # Drawn before the threads start, so that the result does not depend on the number of threads.
         candidates = [
@@ -298,7 +303,7 @@ class _TrainingSet:
         self._vectors.append((vectors.astype(np.float16), self._labels[index][rows]))
 
     def arrays(self) -> tuple[Float32Array, RegionLabels]:
-        """Return the (M, D) float32 vectors and (M, K) labels of everything added so far."""
+        """Return the (M, D) float32 vectors and (M, K) labels of all boxes added so far."""
         count = sum(len(labels) for _, labels in self._vectors)
         vectors = np.empty((count, self._regions.width), np.float32)
         start = 0
@@ -310,11 +315,11 @@ class _TrainingSet:
 
 def _check_count(regions: RegionFeatures, proposals: Sequence[Float32Array]) -> None:
     if len(proposals) != len(regions):
-        raise ValueError(f"there are {len(regions)} images but proposals of {len(proposals)} images")
+        raise ValueError(f"there are {len(regions)} images, but proposals for {len(proposals)} images")
 
 
 def _check_boxes(dataset: Dataset) -> None:
-    """Check that every image is annotated and every class has a usable box."""
+    """Check that every image is annotated with boxes and that every class has a usable box."""
     labels: set[int] = set()
     for sample in dataset:
         if sample.boxes is None:

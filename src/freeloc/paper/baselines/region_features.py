@@ -1,8 +1,8 @@
-"""Feature vectors of boxes, pooled from feature maps as in SPP-net (He et al.) rather than from warped crops.
+"""Feature vectors of boxes, pooled from feature maps as in SPP-net (He et al.), not computed from warped crops.
 
-R-CNN runs its network once for each of about a thousand boxes. Here the backbone runs once per image and scale,
-and the vector of a box is the mean of the feature map inside it, at the scale at which the size of the box is
-closest to that of the network's training images.
+R-CNN runs its network on each of about a thousand boxes per image. Here, the backbone runs once per image and
+scale, and the vector of a box is the mean of the feature map inside the box. The mean is taken at the scale at
+which the box is closest in size to the network's training images.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from freeloc.runtime import Precision, torch_device
 __all__ = ["RegionFeatures", "RegionOptions", "RegionPart"]
 
 RegionPart = Literal["box", "around", "quarters"]
-"""Parts to pool: the box itself; the box with its surroundings, which distinguish a whole object from a part; or
-the four quarters of the box, which capture the layout of the object."""
+"""A part to pool: the box itself; the box with its surroundings, which help to distinguish a whole object from a
+part; or the four quarters of the box, which capture the layout of the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +55,20 @@ class RegionOptions:
     def __post_init__(self) -> None:
         if not self.scales or not self.parts or set(self.parts) - set(get_args(RegionPart)):
             raise ValueError(
-                "regions require at least one scale, and at least one of box, around and quarters"
+                "region features require at least one scale and one part; the parts are box, around and quarters"
             )
         if self.side <= 0 or self.context < 1:
-            raise ValueError("regions require a side above 0 and a context of at least 1")
+            raise ValueError("region features require a side above 0 and a context of at least 1")
 
 
 class RegionFeatures:
     """Feature vectors of boxes in N images.
 
     Args:
-        backbone: the backbone of the features. Its projection is applied to the cells before they are averaged,
-            because it is not linear.
+        backbone: the backbone that computed the features. Its projection is applied to the cells before they are
+            averaged, because the projection is not linear.
         features: feature maps of the images, at all scales of the options.
-        sizes: N sizes of the upright images.
+        sizes: sizes of the N images.
         options: pooling options; None for the defaults.
         precision: arithmetic of the projection.
 
@@ -86,7 +86,7 @@ class RegionFeatures:
     ) -> None:
         self.options = options or RegionOptions()
         if len(features) != len(sizes):
-            raise ValueError(f"there are {len(sizes)} image sizes but features of {len(features)} images")
+            raise ValueError(f"there are {len(sizes)} image sizes, but features for {len(features)} images")
         if features.scales is not None and (missing := set(self.options.scales) - set(features.scales)):
             raise ValueError(f"there are no features at scale {min(missing):g}")
         self.sizes = tuple(sizes)
@@ -108,15 +108,15 @@ class RegionFeatures:
         return self._width * sum(4 if part == "quarters" else 1 for part in self.options.parts)
 
     def vectors(self, index: int, boxes: npt.ArrayLike) -> Float32Array:
-        """Pool the vectors of boxes in one image.
+        """Pool a feature vector for each of several boxes in one image.
 
         Args:
             index: index of the image.
-            boxes: (M, 4) ``x1, y1, x2, y2``, edges in image pixels.
+            boxes: (M, 4) box edges ``x1, y1, x2, y2`` in image coordinates.
 
         Returns:
-            (M, D) float32. Each part is normalized to unit length, so that all boxes and all parts have equal
-            weight; each of the four quarters has length ½.
+            (M, D) float32. Each part is normalized to unit length, so that all parts and all boxes have equal
+            weight; the four quarters together form one part, so each has length ½.
         """
         corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         grids = self._pyramid.grids(self.sizes[index], self._layout)
@@ -134,7 +134,7 @@ class RegionFeatures:
         return vectors
 
     def _cells(self, index: int, scale: float) -> Tensor:
-        """Return the projected valid cells of one image as a (cells, width) tensor, row by row."""
+        """Apply the projection to the valid cells of one image; return a (cells, width) tensor, row by row."""
         values = np.array(self._features.get(index, scale), np.float32)
         cells = torch.from_numpy(values.reshape(-1, values.shape[-1])).to(self._device, self._dtype)
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype == torch.bfloat16)
@@ -143,7 +143,7 @@ class RegionFeatures:
         return projected.to(self._dtype)
 
     def _regions(self, corners: Float64Array, index: int) -> tuple[Float64Array, list[float]]:
-        """Return the (M, L, 4) regions that are pooled for each box, and the L lengths of their vectors."""
+        """Return the (M, L, 4) regions to pool for each box, and the lengths to which the L vectors are scaled."""
         regions: list[Float64Array] = []
         lengths: list[float] = []
         for part in self.options.parts:
@@ -165,7 +165,7 @@ class RegionFeatures:
 
 
 def _quarters(corners: Float64Array) -> list[Float64Array]:
-    """Return the upper left, upper right, lower left and lower right quarters."""
+    """Return the upper left, upper right, lower left and lower right quarters of boxes."""
     xs, ys = (
         np.stack([low, (low + high) / 2, high]) for low, high in (corners[:, 0::2].T, corners[:, 1::2].T)
     )
@@ -173,6 +173,6 @@ def _quarters(corners: Float64Array) -> list[Float64Array]:
 
 
 def _cell_weights(grid: Grid, boxes: Float64Array) -> Tensor:
-    """Return the fraction of each box in every valid cell, as an (M, cells) float32 tensor."""
+    """Return the fraction of each box's area in each valid cell, as an (M, cells) float32 tensor."""
     rows, cols = grid.coverage(boxes)
     return torch.from_numpy((rows[:, :, None] * cols[:, None, :]).reshape(len(boxes), -1))

@@ -46,13 +46,13 @@ def draw_class_bars(
     *,
     colors: tuple[str, str] = PAPER_PAIRS["supervision"],
 ) -> Figure:
-    """Draw two bars per class, sorted by their difference, and print all values and differences.
+    """Draw two bars per class, label them with their values and difference, and sort the classes by difference.
 
     Args:
         classes: C class names.
-        first: (C,) average precision of every class from 0 to 1; NaN where it is undefined.
-        second: (C,) the values to compare with ``first``.
-        labels: names of ``first`` and ``second``; the legend adds their means over the classes.
+        first: (C,) average precision of each class, from 0 to 1; NaN where it is undefined.
+        second: (C,) values to compare with ``first``.
+        labels: names of ``first`` and ``second``; the legend also shows their means over the classes.
         title: title above the chart.
         colors: colors of ``first`` and ``second``; `PAPER_PAIRS` contains those of the paper's three comparisons.
 
@@ -61,17 +61,17 @@ def draw_class_bars(
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        ValueError: there are no classes, or an array is not (C,).
+        ValueError: there are no classes, or an array does not have the shape (C,).
     """
     pair = [np.asarray(values, np.float64) for values in (first, second)]
     if not classes or any(values.shape != (len(classes),) for values in pair):
         raise ValueError(
-            f"bars require two values for each of {len(classes)} classes, and at least one class"
+            f"a bar chart needs at least one class and two values per class; there are {len(classes)} classes"
         )
     order = order_by_gap(*pair)
     columns = math.ceil(len(order) / _COLUMN)
     rows = math.ceil(len(order) / columns)
-    # Names are drawn at 8 points, at which a letter is about a sixteenth of an inch wide.
+    # At the names' font size of 8 points, a letter is about a sixteenth of an inch wide.
     names = 0.25 + min(2.4, 0.066 * max(map(len, classes)))
     width, gap = _BARS * _X_MAX / 100, names + 0.25
     head = 0.93 if title else 0.63

@@ -31,7 +31,7 @@ class PointExample:
         class_name: name of the class.
         x: x coordinate of the point, in image pixels.
         y: y coordinate of the point, in image pixels.
-        score: score of the class, printed next to its name.
+        score: score of the class, printed next to the class name.
         correct: whether the point is correct.
     """
 
@@ -52,7 +52,8 @@ class BoxExample:
         class_name: name of the class.
         predicted: predicted boxes, ``x1, y1, x2, y2`` in image pixels.
         annotated: annotated boxes; empty if they are unknown.
-        overlap: intersection over union, printed next to the name; None prints nothing.
+        overlap: intersection over union of the predicted and annotated boxes, printed next to the class name; if
+            None, nothing is printed.
     """
 
     image: Uint8Array
@@ -63,7 +64,10 @@ class BoxExample:
 
 
 def draw_point_examples(examples: Sequence[PointExample], columns: int = 5, title: str = "") -> Figure:
-    """Draw each image with a yellow cross at the point and a green (✓ correct) or red (✗ wrong) frame.
+    """Draw each image with a yellow cross at the point and a colored frame.
+
+    The frame is green if the point is correct, and red if it is wrong. A ✓ or ✗ below the image indicates the
+    same.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -119,7 +123,7 @@ def draw_box_examples(examples: Sequence[BoxExample], columns: int = 5, title: s
 
 def _sheet(count: int, columns: int, title: str, foot: float) -> tuple[Figure, list[Axes]]:
     if count < 1 or columns < 1:
-        raise ValueError("a sheet needs at least one example and one column")
+        raise ValueError("a contact sheet needs at least one example and one column")
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     head, gap_x, gap_y = (0.42 if title else 0.12), 0.14, 0.3

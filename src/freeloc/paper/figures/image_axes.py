@@ -1,4 +1,4 @@
-"""Images in matplotlib figures, with maps, boxes and crosses, in image coordinates."""
+"""Draw images in matplotlib figures, with maps, boxes and crosses in image coordinates."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ BoxTuple = tuple[float, float, float, float]
 """``x1, y1, x2, y2`` in image pixels."""
 
 _LONGEST = 560
-"""Longest side in pixels to which images are reduced, which keeps files small without visible loss."""
+"""Images whose longest side exceeds this number of pixels are reduced to it, which keeps files small without
+visible loss."""
 
 
 def show_image(area: Axes, image: Uint8Array, score_map: Float32Array | None = None) -> None:
-    """Draw an upright image, and set the aspect ratio and the pixel coordinates of the axes.
+    """Draw an upright image, and set up the axes in image coordinates with equal aspect.
 
     Args:
         area: the axes.
         image: (H, W, 3) uint8 RGB.
-        score_map: (rows, cols) values from 0 (transparent) to 1, drawn over the image.
+        score_map: (rows, cols) values from 0 to 1, drawn over the image; low values are transparent.
 
     Raises:
         ValueError: the image is not 8-bit RGB.
@@ -54,7 +55,7 @@ def show_image(area: Axes, image: Uint8Array, score_map: Float32Array | None = N
 
 
 def overlay_map(image: Image.Image, score_map: Float32Array) -> Uint8Array:
-    """Blend the colors of a map over a dimmed, nearly gray image.
+    """Dim an image, remove most of its color, and blend the colors of a score map over it.
 
     Args:
         image: an image in mode RGB.
@@ -79,7 +80,7 @@ def overlay_map(image: Image.Image, score_map: Float32Array) -> Uint8Array:
 def draw_box(
     area: Axes, box: BoxTuple, color: str = YELLOW, *, dashed: bool = False, width: float = 1.6
 ) -> None:
-    """Draw a box, clipped to the image shown."""
+    """Draw the outline of a box, clipped to the image."""
     from matplotlib.patches import Rectangle
 
     right_end, bottom_end = area.get_xlim()[1], area.get_ylim()[0]
@@ -93,7 +94,7 @@ def draw_box(
 
 
 def draw_cross(area: Axes, x: float, y: float, color: str = YELLOW) -> None:
-    """Draw a × at a point, unless a coordinate is not finite."""
+    """Mark a point with a ×; a point with a non-finite coordinate is skipped."""
     if math.isfinite(x) and math.isfinite(y):
         (mark,) = area.plot([x], [y], "x", color=color, markersize=7, markeredgewidth=2, clip_on=False)
         mark.set_path_effects(outline(2))

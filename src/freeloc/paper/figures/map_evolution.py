@@ -28,11 +28,11 @@ class Frame:
     """One image at one iteration of training.
 
     Attributes:
-        iteration: number of iterations or epochs so far.
+        iteration: number of iterations or epochs completed so far.
         score_map: (rows, cols) scores of the row's class, evenly spaced over the whole image.
         window: ``x1, y1, x2, y2`` of the highest-scoring window of the class, in image pixels.
-        absent_window: the highest-scoring window of the row's absent class; None draws none.
-        score: score of ``window``, printed below the image; None prints nothing.
+        absent_window: the highest-scoring window of the row's absent class; if None, it is not drawn.
+        score: score of ``window``, printed below the image; if None, nothing is printed.
     """
 
     iteration: int
@@ -51,8 +51,8 @@ class EvolutionRow:
         class_name: the class whose map is drawn.
         frames: one per iteration, in order; every row has the same iterations.
         absent_class: the absent class whose windows are drawn; None if there is none.
-        limits: scores at the two ends of the color scale; None uses 0 and the row's highest score, or the
-            row's lowest and highest scores if no score is above 0.
+        limits: scores at the two ends of the color scale. None uses 0 and the row's highest score or, if no score
+            is above 0, the row's lowest and highest scores.
     """
 
     image: Uint8Array
@@ -63,12 +63,13 @@ class EvolutionRow:
 
 
 def draw_map_evolution(rows: Sequence[EvolutionRow], title: str = "", unit: str = "iteration") -> Figure:
-    """Draw one image per row and one iteration per column, each with its map and highest-scoring window.
+    """Draw a grid of panels, with one image per row and one training iteration per column.
 
-    All columns of a row share one color scale, so that increasing scores are visible.
+    Each panel shows the score map and the highest-scoring window at that iteration. All panels of a row share one
+    color scale, so that increasing scores are visible.
 
     Args:
-        rows: at least one, all with the same iterations.
+        rows: at least one row; all rows have the same iterations.
         title: title above the figure.
         unit: unit of the iterations, "iteration" or "epoch".
 

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["RECALLS", "CurveSet", "draw_precision_recall", "mean_curve", "raised_precision"]
 
 RECALLS: Float64Array = np.linspace(0, 1, 101)
-"""Recalls at which the curves of the classes are averaged."""
+"""Recall values at which the curves of the classes are averaged."""
 
 
 _PROBED = [30, 65]
-"""Indices of the recalls at which the heights of the curves decide where a panel has space for its numbers."""
+"""Indices in `RECALLS`; the precisions at these two recall values decide in which corner of a panel the numbers
+are printed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ class CurveSet:
 
 
 def raised_precision(curve: PrecisionRecallCurve, recalls: Float64Array = RECALLS) -> Float64Array:
-    """Return the best precision at or above each recall, as (R,) float64.
+    """Return, for each recall, the highest precision at that recall or any higher one, as (R,) float64.
 
     The value is 0 beyond the highest recall of the curve, and NaN for a class without positives.
     """
@@ -54,16 +55,19 @@ def raised_precision(curve: PrecisionRecallCurve, recalls: Float64Array = RECALL
 
 
 def mean_curve(curves: Sequence[PrecisionRecallCurve]) -> Float64Array:
-    """Average `raised_precision` at `RECALLS` over the classes: (101,) float64; NaN if no class has positives."""
+    """Return the mean of `raised_precision` over the classes with positives, at `RECALLS`, as (101,) float64.
+
+    If no class has positives, all values are NaN.
+    """
     known = [raised_precision(curve) for curve in curves if curve.n_positives > 0]
     return np.mean(known, axis=0) if known else np.full(len(RECALLS), np.nan)
 
 
 def draw_precision_recall(classes: Sequence[str], sets: Sequence[CurveSet], title: str = "") -> Figure:
-    """Draw a panel with the mean curves, then one small panel per class, each with one curve per measure.
+    """Draw one panel with the mean curves and one panel per class; each panel has one curve per measure.
 
-    The curves show raised precision, so that the area below each curve is its average precision of flavour
-    "area", which is printed in the panel.
+    The curves show raised precision (see `raised_precision`). The area under each curve is therefore its average
+    precision of flavour "area"; this number is printed in the panel.
 
     Args:
         classes: class names.
@@ -76,7 +80,8 @@ def draw_precision_recall(classes: Sequence[str], sets: Sequence[CurveSet], titl
     """
     if not classes or not sets or any(len(one.curves) != len(classes) for one in sets):
         raise ValueError(
-            f"each measure requires a curve for each of {len(classes)} classes, and at least one class"
+            f"each measure needs one curve per class, and there must be at least one measure and one class; there "
+            f"are {len(sets)} measures and {len(classes)} classes"
         )
     panels = len(classes) + 1
     columns = _columns(panels)
@@ -130,7 +135,7 @@ def _draw(area: Axes, sets: Sequence[CurveSet], index: int | None) -> None:
 
 
 def _columns(panels: int) -> int:
-    """Return a number of columns for a nearly square page with few empty panels in the last row."""
+    """Return a number of columns that makes the page nearly square and leaves few empty panels in the last row."""
     if panels <= 7:
         return panels
     middle = math.ceil(math.sqrt(panels))
@@ -138,10 +143,13 @@ def _columns(panels: int) -> int:
 
 
 def _staircase(curve: PrecisionRecallCurve) -> tuple[Float64Array, Float64Array]:
-    """Return the corners of the raised curve from recall 0, merging equal heights and ending at precision 0."""
+    """Return the corners of the raised curve as a staircase from recall 0 that ends at precision 0.
+
+    Consecutive points of equal precision are merged.
+    """
     if not curve.n_positives > 0 or not len(curve.recall):
         return np.empty(0), np.empty(0)
-    last = np.append(np.diff(curve.envelope) != 0, True)  # the last threshold of each height
+    last = np.append(np.diff(curve.envelope) != 0, True)  # the last point of each height
     right, height = curve.recall[last], curve.envelope[last]
     x = np.concatenate(([0.0], np.repeat(right, 2)))
     y = np.concatenate((np.repeat(height, 2), [0.0]))
