@@ -1,1 +1,1 @@
-"""Recipes that train and describe the pretrained model, and apply it."""
+"""Scripts that train the pretrained model voc20, write its model card, and apply it to example images."""

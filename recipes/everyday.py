@@ -1,4 +1,4 @@
-"""Overlays of the pretrained model on images of everyday objects from scikit-image."""
+"""Draw overlays of the pretrained model's predictions on scikit-image's images of everyday objects."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ and a garage with a motorbike (Middlebury stereo benchmark of 2014; not ours to 
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Write one overlay per image and an overview of all, and print the present classes."""
+    """Write an overlay for each image and an overview of all overlays, and print the present classes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="voc20", help="name or file of a model (default: voc20)")
-    parser.add_argument("--images", nargs="+", default=IMAGES, help="names of images in scikit-image")
-    parser.add_argument("--out", type=Path, default=Path("demo/images"), help="folder of the overlays")
+    parser.add_argument("--images", nargs="+", default=IMAGES, help="names of scikit-image's example images")
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo/images"), help="output folder for the overlays"
+    )
     arguments = parser.parse_args(words)
     localizer = Localizer.load(arguments.model)
     folder = Path(skimage.data.__path__[0])

@@ -1,7 +1,7 @@
-"""Accuracy with few tagged images: freeloc's own recipe compared with the paper's, with N images per class.
+"""Compare freeloc's own recipe with the paper's on few tagged images: N images per class.
 
 `python -m recipes.few_images --root VOCdevkit/VOC2012 --out runs/few` draws images by their tags until every
-class is present in N of them, trains only on these, and evaluates on all validation images.
+class is present in N of them, trains only on these, and evaluates the models on all validation images.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ from recipes.markdown import markdown_table
 IMAGES_PER_CLASS = (5, 10, 50, 200)
 
 ROWS = ("full", "weak", "own")
-"""Training on full images without a search for objects, the paper's recipe, and freeloc's own."""
+"""Training on full images without a search for objects, the paper's recipe, and freeloc's own recipe."""
 
 
 def draw_subset(dataset: Dataset, per_class: int, seed: int) -> Dataset:
-    """Draw images at random until every class is present in ``per_class`` of them, or in all with that class.
+    """Draw images at random until every class is present in ``per_class`` of them, if enough contain it.
 
-    The rarest class is drawn first, because common classes often appear in the same images.
+    Images are drawn for the rarest class first. They often contain common classes too, for which fewer additional
+    images then have to be drawn.
     """
     present = dataset.labels == PRESENT
     order = np.random.default_rng(seed).permutation(len(dataset))
@@ -47,17 +48,19 @@ def draw_subset(dataset: Dataset, per_class: int, seed: int) -> Dataset:
 
 
 def main() -> None:
-    """Draw, train and evaluate for each number of images, and print a table."""
+    """Draw a subset for each number of images per class, train on it and evaluate, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="Pascal VOC devkit")
     parser.add_argument("--train-split", default="train", help="split to draw images from")
     parser.add_argument("--val-split", default="val", help="split to evaluate on")
-    parser.add_argument("--out", type=Path, default=Path("runs/few"), help="folder of runs and results")
-    parser.add_argument("--cache", type=Path, help="folder of feature caches")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/few"), help="output folder for runs and results"
+    )
+    parser.add_argument("--cache", type=Path, help="folder for the feature cache")
     parser.add_argument(
         "--per-class", type=int, nargs="+", default=IMAGES_PER_CLASS, help="numbers of images per class"
     )
-    parser.add_argument("--seed", type=int, default=0, help="random seed of the draw and of training")
+    parser.add_argument("--seed", type=int, default=0, help="random seed for drawing images and for training")
     arguments = parser.parse_args()
     train_set = open_dataset(
         arguments.root, split=arguments.train_split, boxes=False, checks=DatasetChecks(for_training=True)
@@ -80,7 +83,7 @@ def main() -> None:
 
 
 def _table(results: dict[str, Any]) -> str:
-    """Return classification and location mAP of each row for each number of images, as Markdown."""
+    """Return a Markdown table: for each number of images, the classification and location mAP of each row."""
     lines = []
     for per_class, subset in results.items():
         cells = [

@@ -11,8 +11,8 @@ def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table.
 
     Args:
-        titles: titles of the columns.
-        rows: cells of each row.
+        titles: column titles.
+        rows: the cells of each row.
     """
     lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

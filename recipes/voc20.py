@@ -1,7 +1,7 @@
-"""Training of the pretrained model voc20: `make voc20 VOC=VOCdevkit/VOC2012`.
+"""Train the pretrained model voc20: `make voc20 VOC=VOCdevkit/VOC2012`.
 
-The model is trained on tags alone: training, calibration and the choice of the box threshold read no boxes. The
-validation images are only used for the final evaluation. docs/voc20.md describes all experiments and their
+The model is trained on tags alone: training, calibration and the choice of the box threshold read no boxes. This
+script uses the validation images only for the final evaluation. docs/voc20.md describes all experiments and their
 results.
 """
 
@@ -29,10 +29,10 @@ from freeloc.training.recipe import Recipe
 from recipes.voc20_card import write_card
 
 RECIPE = "default"
-"""The default recipe of ``freeloc train``, so that the results carry over to other tagged images."""
+"""The default recipe of ``freeloc train``, so that users can expect similar results on their own images."""
 
 FOLDS = 5
-"""Number of folds for calibration: five heads, each trained without a fifth of the images."""
+"""Number of folds for calibration: five heads, each trained on four fifths of the images."""
 
 CARD = ModelCard(
     name="voc20",
@@ -49,17 +49,17 @@ def main() -> None:
     parser.add_argument("--train-split", default="train", help="split to train on")
     parser.add_argument("--val-split", default="val", help="split to evaluate on")
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/voc20"), help="folder of the run and of the results"
+        "--out", type=Path, default=Path("runs/voc20"), help="output folder for the run and the results"
     )
-    parser.add_argument("--cache", type=Path, help="folder of feature caches")
-    parser.add_argument("--model", type=Path, help="model file to write; default: in the package")
-    parser.add_argument("--card", type=Path, help="folder of the model card whose numbers are updated: docs")
+    parser.add_argument("--cache", type=Path, help="folder for the feature cache")
+    parser.add_argument("--model", type=Path, help="model file to write (default: in the freeloc package)")
+    parser.add_argument("--card", type=Path, help="folder with the model card to update (docs)")
     arguments = parser.parse_args()
     model = arguments.model
     if model is None:
         folder = pretrained_folder()
         if folder is None:
-            parser.error("freeloc is not installed as files: specify --model FILE")
+            parser.error("freeloc is not installed in a regular folder: specify the model file with --model")
         model = folder / "voc20.safetensors"
 
     train_set = open_dataset(

@@ -1,4 +1,4 @@
-"""Numbers of the model card docs/voc20.md: tables between two markers, and a reliability diagram."""
+"""Update the model card docs/voc20.md: the tables between its two markers, and the reliability diagram."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write_card(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
 
     Args:
         evaluation: evaluation of one model.
-        folder: folder of ``voc20.md``.
+        folder: the folder that contains ``voc20.md``.
 
     Returns:
         The paths of the card and of the diagram.
@@ -49,10 +49,11 @@ def _summary(numbers: Mapping[str, Any]) -> str:
 def _calibration(numbers: Mapping[str, Any]) -> str:
     (report,) = numbers["calibration"]
     text = (
-        f"Expected calibration error over all pairs of image and class: {_interval(report['error'], 2)}. "
-        f"Mean of the calibration errors of the classes: {_interval(report['error_per_class']['mean'], 2)}. "
-        f"Brier score: {_interval(report['brier'], 2)}. All are in percent. Resampling increases a "
-        "calibration error, so its interval is shifted upwards."
+        f"Expected calibration error, with the pairs of all classes pooled: {_interval(report['error'], 2)}. "
+        "Mean of the calibration errors of the individual classes: "
+        f"{_interval(report['error_per_class']['mean'], 2)}. Brier score: {_interval(report['brier'], 2)}. "
+        "All values are in percent. Resampling increases calibration errors, so their intervals are shifted "
+        "upward."
     )
     return textwrap.fill(text, 110)
 
