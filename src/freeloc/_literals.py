@@ -78,7 +78,7 @@ square. "euclidean" takes the straight-line distance, so the extended box has ro
 
 FlaggedBoxPolicy = Literal["hit", "ignore", "miss"]
 """How to count a point that lies only in flagged boxes (difficult or crowd) of its class: as a hit, not at all
-(the pair of image and class is ignored), or as a miss."""
+(the image-class pair is ignored), or as a miss."""
 
 Binning = Literal["width", "mass"]
 """How the calibration error bins probabilities: "width" (default) uses bins of equal width from 0 to 1, and

@@ -29,7 +29,7 @@ Outcomes = npt.NDArray[np.int8]
 
 
 class Outcome(IntEnum):
-    """How the prediction for a pair of image and class is counted."""
+    """How the prediction for an image-class pair is counted."""
 
     ABSENT = 0
     """The class is absent: the prediction is a false positive."""

@@ -1,12 +1,12 @@
-"""The pointing game of Zhang et al. (Excitation Backprop): does the point of a present class lie on its object?
+"""The pointing game of Zhang et al. (Excitation Backprop): does each predicted point hit its class?
 
 For every image and every class present in it, a disc with a radius of 15 pixels around the predicted point either
 touches a box of the class (hit) or does not (miss). The accuracy of a class is hits / (hits + misses); the result
 is the mean over classes. Scores are ignored, so the game does not measure recognition.
 
-A class is present in an image if it has boxes there. A pair of image and class is *played* if it is counted as a
-hit or a miss. Points and boxes are in image coordinates (`freeloc.geometry.grid`). docs/metrics.md lists the
-differences from TorchRay, the public reference.
+A class is present in an image if the image has at least one box of that class. An image-class pair is *played* if
+it counts as a hit or a miss. Points and boxes are in image coordinates (`freeloc.geometry.grid`). docs/metrics.md
+lists the differences from TorchRay, the public reference.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 PointingSet = Literal["all", "difficult"]
-"""Which pairs of image and class are played: all pairs, or the difficult set of Zhang et al."""
+"""Which image-class pairs are played: all pairs, or the difficult set of Zhang et al."""
 
 DIFFICULT_AREA = 0.25
 """A pair is difficult only if the class covers less than this fraction of the image."""
@@ -205,7 +205,7 @@ def pointing_outcomes(
     subset: PointingSet = "all",
     options: PointingOptions | None = None,
 ) -> Outcomes:
-    """Classify every pair of image and class in a subset as a hit or a miss.
+    """Classify every image-class pair in a subset as a hit or a miss.
 
     Args:
         points: (N, K, 2) x and y in image coordinates; a NaN point never hits.

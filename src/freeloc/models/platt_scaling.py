@@ -44,7 +44,7 @@ def fit_calibration(
 
     Args:
         scores: (N, K) raw scores.
-        labels: (N, K) values −1, 0 or +1; pairs of image and class with label 0 are ignored. If all labels of a
+        labels: (N, K) values −1, 0 or +1; image-class pairs with label 0 are ignored. If all labels of a
             class are 0, its probabilities follow equation 2 of the paper.
         facts: how the scores were computed; stored in the calibration.
 

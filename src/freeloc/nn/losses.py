@@ -13,7 +13,7 @@ def logistic_loss(scores: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         scores: (N, K) raw scores f.
-        labels: (N, K) values −1, 0 or +1; pairs of image and class with label 0 are ignored.
+        labels: (N, K) values −1, 0 or +1; image-class pairs with label 0 are ignored.
 
     Returns:
         The scalar loss.

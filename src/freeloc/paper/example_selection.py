@@ -22,7 +22,7 @@ def best_per_class(
 
     Args:
         scores: (N, K) scores of K classes in N images.
-        eligible: (N, K) bool, whether each pair of image and class may be selected.
+        eligible: (N, K) bool, whether each image-class pair may be selected.
         count: maximum number of pairs to select.
 
     Returns:
