@@ -148,7 +148,8 @@ def test_size_and_hash(
     Image.new("RGB", (91, 60)).save(path, exif=exif_of(orientation))
     height, width, _ = load_image(path).shape
     (outcome,) = verify_images([path])
-    assert outcome == ImageInfo(Size(width, height), read_image_info([path])[0].content_hash)
+    assert outcome == ImageInfo(Size(width, height), read_image_info([path])[0].content_hash, orientation)
+    assert outcome == read_image_info([path])[0]
     assert outcome.size == (Size(60, 91) if orientation == 6 else Size(91, 60))
 
 

@@ -1,10 +1,14 @@
-"""Predicted boxes with scores."""
+"""Edges of boxes, and predicted boxes with scores."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
-__all__ = ["Box"]
+__all__ = ["Box", "Corners"]
+
+Corners: TypeAlias = tuple[float, float, float, float]
+"""Edges ``x1, y1, x2, y2`` of a box."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,10 @@ from PIL import Image, ImageFile, JpegImagePlugin
 
 from freeloc._typing import Uint8Array
 from freeloc.errors import ImageError
+from freeloc.geometry.orientation import swaps_sides
 from freeloc.geometry.size import Size
 from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error, too_large
-from freeloc.images.exif_orientation import apply_orientation, read_orientation, swaps_sides
+from freeloc.images.exif_orientation import apply_orientation, read_orientation
 from freeloc.images.identify import header_size, identify, lift_tiff_limit, open_file
 from freeloc.images.pixel_conversion import array_to_rgb, image_to_rgb
 

@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageFile, PngImagePlugin
 
 from freeloc.images.decode_errors import DECODER_ERRORS
 
-__all__ = ["apply_orientation", "read_header_orientation", "read_orientation", "swaps_sides"]
+__all__ = ["apply_orientation", "read_header_orientation", "read_orientation"]
 
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -50,11 +50,6 @@ def read_header_orientation(image: ImageFile.ImageFile) -> int:
         with suppress(*DECODER_ERRORS):
             image = PngImagePlugin.PngImageFile(BytesIO(_png_without_pixels(image.fp)))
     return read_orientation(image)
-
-
-def swaps_sides(orientation: int) -> bool:
-    """Return whether turning an image of this orientation upright swaps its width and height."""
-    return orientation >= 5
 
 
 def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:

@@ -11,11 +11,12 @@ from typing import IO
 
 from PIL import Image, ImageFile, TiffImagePlugin
 
+from freeloc.geometry.orientation import ImageFrame, swaps_sides, turned_size
 from freeloc.geometry.size import Size
 from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error, too_large
-from freeloc.images.exif_orientation import read_header_orientation, swaps_sides
+from freeloc.images.exif_orientation import read_header_orientation
 
-__all__ = ["header_size", "identify", "lift_tiff_limit", "open_file"]
+__all__ = ["header_frame", "header_size", "identify", "lift_tiff_limit", "open_file"]
 
 # Pillow supports more formats, but decoding some of them requires an external program (EPS), and others have no
 # identifying signature (TGA).
@@ -81,8 +82,14 @@ def identify(file: IO[bytes], source: Path | str) -> ImageFile.ImageFile:
 
 def header_size(image: ImageFile.ImageFile) -> Size:
     """Return the upright image's size for an image opened by `identify`, without decoding it."""
-    width, height = _stored_size(image)
-    return Size(height, width) if swaps_sides(read_header_orientation(image)) else Size(width, height)
+    return header_frame(image).upright
+
+
+def header_frame(image: ImageFile.ImageFile) -> ImageFrame:
+    """Return the size and orientation of an image opened by `identify`, without decoding it."""
+    stored = Size(*_stored_size(image))
+    orientation = read_header_orientation(image)
+    return ImageFrame(turned_size(stored) if swaps_sides(orientation) else stored, orientation)
 
 
 def lift_tiff_limit(image: ImageFile.ImageFile) -> None:

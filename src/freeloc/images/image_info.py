@@ -1,4 +1,4 @@
-"""Read the size and content hash of image files without decoding them."""
+"""Read the size, content hash and orientation of image files without decoding them."""
 
 from __future__ import annotations
 
@@ -6,30 +6,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from freeloc.geometry.orientation import ImageFrame
 from freeloc.geometry.size import Size
 from freeloc.images.decode_errors import image_error
-from freeloc.images.identify import header_size, identify, open_file
+from freeloc.images.identify import header_frame, identify, open_file
 from freeloc.io.content_hash import hash_file
 from freeloc.io.prefetch import prefetch
 
-__all__ = ["ImageInfo", "read_image_info"]
+__all__ = ["ImageInfo", "read_image_frame", "read_image_info"]
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """Size and content hash of an image file, both read without decoding the image.
+    """Size, content hash and orientation of an image file, all read without decoding the image.
 
     Attributes:
         size: size of the upright image.
         content_hash: hash of the file's bytes; see `freeloc.io.content_hash`.
+        orientation: EXIF orientation of the image as stored, 1 to 8; 1 is upright.
     """
 
     size: Size
     content_hash: str
+    orientation: int = 1
+
+
+def read_image_frame(path: Path) -> ImageFrame:
+    """Read the size and orientation of an image.
+
+    Raises:
+        ImageError: the file cannot be read or is not an image.
+    """
+    with open_file(path) as file:
+        return header_frame(identify(file, path))
 
 
 def read_image_info(paths: Sequence[Path]) -> tuple[ImageInfo, ...]:
-    """Read the sizes and content hashes of images, opening each file only once.
+    """Read the sizes, content hashes and orientations of images, opening each file only once.
 
     Raises:
         ImageError: a file cannot be read or is not an image.
@@ -39,9 +52,9 @@ def read_image_info(paths: Sequence[Path]) -> tuple[ImageInfo, ...]:
 
 def _read(path: Path) -> ImageInfo:
     with open_file(path) as file:
-        size = header_size(identify(file, path))
+        frame = header_frame(identify(file, path))
         try:
             file.seek(0)
-            return ImageInfo(size, hash_file(file))
+            return ImageInfo(frame.upright, hash_file(file), frame.orientation)
         except OSError as error:
             raise image_error(path, error.strerror or str(error), "check the disk") from error

@@ -8,12 +8,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from PIL import ImageFile, JpegImagePlugin
+from PIL import ImageFile, JpegImagePlugin, TiffImagePlugin
 
 from freeloc.errors import ImageError
 from freeloc.geometry.size import Size
 from freeloc.images.decode import decode_reduced
 from freeloc.images.decode_errors import image_error
+from freeloc.images.exif_orientation import read_orientation
 from freeloc.images.identify import header_size, identify, open_file
 from freeloc.images.image_info import ImageInfo
 from freeloc.images.jpeg_end import has_end_marker
@@ -61,7 +62,7 @@ def verify_images(paths: Sequence[Path], *, quiet: bool = False) -> Iterator[Ima
         quiet: whether to hide progress, which is otherwise shown if there are a few hundred images or more.
 
     Yields:
-        For each path, in order, the image's size and content hash, or the error raised while reading it.
+        For each path, in order, the image's size, content hash and orientation, or the error raised on reading it.
     """
     outcomes = prefetch(_verify, paths, threads=_THREADS)
     return track(outcomes, "checking images", len(paths), quiet=quiet or len(paths) < _PROGRESS_FROM)
@@ -83,10 +84,13 @@ def _verify(path: Path) -> ImageInfo | ImageError:
                 raise image_error(path, error.strerror or str(error), "check the disk") from error
             image = identify(encoded, path)
             _check_end(image, encoded, path)
+            # Decoding a TIFF turns it upright and discards its orientation; a PNG may store it after the pixels.
+            orientation = read_orientation(image) if isinstance(image, TiffImagePlugin.TiffImageFile) else 1
             _image, size = decode_reduced(image, path, 1)
+            orientation = max(orientation, read_orientation(image))
     except ImageError as error:
         return error
-    return ImageInfo(size, content_hash)
+    return ImageInfo(size, content_hash, orientation)
 
 
 def _check_end(image: ImageFile.ImageFile, file: IO[bytes], path: Path) -> None:
