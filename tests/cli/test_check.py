@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,21 @@ def test_bad_images_can_be_left_out(freeloc: Callable[..., Any], copied: Path) -
     answer = freeloc("check", copied, "--skip-bad")
     assert answer.code == 0
     assert answer.out.startswith("scenes: 6 images, 8 classes, 1 bad image skipped\n")
+
+
+def test_images_of_another_size_are_named_although_tags_remain_valid(
+    freeloc: Callable[..., Any], tiny_coco: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "instances.json"
+    contents = json.loads(tiny_coco.read_text())
+    for image in contents["images"]:
+        image["width"] *= 2
+    file.write_text(json.dumps(contents))
+    answer = freeloc("check", file, "--images", tiny_coco.parent)
+    assert (answer.code, answer.out.splitlines()[0]) == (0, "COCO instances: 6 images, 8 classes")
+    headline, *lines = caplog.text.splitlines()
+    assert "labels are not affected, but boxes would not fit" in headline
+    assert len(lines) == 6
 
 
 def test_a_class_that_training_would_miss_is_wrong(freeloc: Callable[..., Any], copied: Path) -> None:

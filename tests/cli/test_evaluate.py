@@ -195,6 +195,29 @@ def test_detections_without_a_model(
             assert row[key]["mean"]["value"] == 100.0, key
 
 
+def test_boxes_of_resized_images_are_rescaled(
+    freeloc: Callable[..., Any], tiny_scenes: Dataset, tiny_coco: Path, tmp_path: Path
+) -> None:
+    found, out = perfect_boxes(tiny_scenes, tmp_path / "perfect.json"), tmp_path / "all.json"
+    contents = json.loads(tiny_coco.read_text())
+    for image in contents["images"]:
+        image["width"] *= 2
+        image["height"] *= 2
+    for item in contents["annotations"]:
+        item["bbox"] = [2 * value for value in item["bbox"]]
+    large = tmp_path / "instances.json"
+    large.write_text(json.dumps(contents))
+    words = ("evaluate", "--detections", found, large, "--images", tiny_coco.parent, "--out", out)
+    answer = freeloc(*words)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.count("it was resized after annotation") == 6
+    assert "--rescale-boxes" in answer.err
+    assert not out.exists()
+    assert freeloc(*words, "--rescale-boxes").code == 0
+    row = json.loads(out.read_text())["rows"][0]
+    assert row["location"]["mean"]["value"] == row["box_ap_50"]["mean"]["value"] == 100.0
+
+
 def test_a_model_and_a_detector_in_one_table(
     freeloc: Callable[..., Any], tiny_run: Path, tiny_scenes: Dataset, tiny_coco: Path, tmp_path: Path
 ) -> None:

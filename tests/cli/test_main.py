@@ -23,7 +23,7 @@ from freeloc.cli.models import models as models_command
 from freeloc.cli.predict import predict as predict_command
 from freeloc.cli.quantize import quantize as quantize_command
 from freeloc.cli.train import train as train_command
-from freeloc.datasets import open_dataset
+from freeloc.datasets import DatasetChecks, open_dataset
 from freeloc.demo.run import DemoSettings
 from freeloc.errors import ConfigurationError
 from freeloc.evaluation.options import EvaluationOptions
@@ -252,7 +252,9 @@ def test_train_has_the_librarys_defaults() -> None:
         assert default(train_command, name) == default(open_dataset, name), name
     assert default(train_command, "format_") == default(open_dataset, "format")
     everything = {*inspect.signature(train).parameters, *Recipe.__dataclass_fields__}
-    everything |= {*TrainingSettings.__dataclass_fields__, *inspect.signature(open_dataset).parameters}
+    everything |= {*DatasetChecks.__dataclass_fields__, *TrainingSettings.__dataclass_fields__}
+    everything |= {*inspect.signature(open_dataset).parameters}
+    assert default(train_command, "rescale_boxes") == DatasetChecks().rescale_boxes
     abbreviated = {"no_cache"}
     assert inspect.signature(train_command).parameters.keys() <= everything | abbreviated | {
         "data",
@@ -293,6 +295,9 @@ def test_evaluate_has_the_librarys_defaults() -> None:
         LocationOptions.__dataclass_fields__.keys() - inspect.signature(evaluate_command).parameters.keys()
     )
     assert missing == {"flavour"}
+    for name in ("split", "images", "skip_bad"):
+        assert default(evaluate_command, name) == default(open_dataset, name), name
+    assert default(evaluate_command, "rescale_boxes") == DatasetChecks().rescale_boxes
     for name in ("scales", "weights", "runtime", "precision"):
         assert default(evaluate_command, name) == default(Localizer.load, name), name
 

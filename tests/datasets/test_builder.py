@@ -67,17 +67,41 @@ def problems_of_box(path: Path, box: AnnotatedBox) -> list[str]:
     return []
 
 
-def test_a_box_fits_the_stored_or_the_upright_image(tmp_path: Path) -> None:
+def test_a_box_outside_the_upright_image_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     Image.new("RGB", (40, 30)).save(path, exif=exif_of(6))
-    for box in (AnnotatedBox(0, 35, 0, 90, 9), AnnotatedBox(0, 0, 35, 9, 90)):
-        assert problems_of_box(path, box) == []
+    assert problems_of_box(path, AnnotatedBox(0, 0, 35, 9, 90)) == []
     for box in (
+        AnnotatedBox(0, 35, 0, 90, 9),
         AnnotatedBox(0, 35, 35, 90, 90),
         AnnotatedBox(0, 41, 0, 90, 9),
         AnnotatedBox(0, -9, 0, -1, 9),
     ):
         assert problems_of_box(path, box) == ["7 bad_value"]
+
+
+def test_a_declared_size_turns_or_rescales_the_boxes_of_a_sample(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (40, 30)).save(path, exif=exif_of(6))
+    box = AnnotatedBox(0, 4, 6, 8, 12, difficult=True, crowd=True)
+
+    def boxes(width: int, height: int, *, rescale_boxes: bool = False) -> tuple[AnnotatedBox, ...] | None:
+        checks = DatasetChecks(rescale_boxes=rescale_boxes)
+        builder = DatasetBuilder(LIST, OpenOptions(boxes=True, checks=checks))
+        sample = add(builder, path)
+        sample.boxes = (box,)
+        builder.declare_size(sample, Size(width, height), LIST, 3)
+        return builder.build("list", ("dog",)).samples[0].boxes
+
+    assert boxes(30, 40) == (box,)
+    assert boxes(40, 30) == (AnnotatedBox(0, 18, 4, 24, 8, difficult=True, crowd=True),)
+    assert boxes(60, 80, rescale_boxes=True) == (AnnotatedBox(0, 2, 3, 4, 6, difficult=True, crowd=True),)
+    assert boxes(80, 60, rescale_boxes=True) == (AnnotatedBox(0, 24, 2, 27, 4, difficult=True, crowd=True),)
+    with pytest.raises(DataProblems) as caught:
+        boxes(60, 80)
+    (problem,) = caught.value.problems
+    assert (problem.kind, problem.file, problem.line) == ("resized_image", LIST, 3)
+    assert caught.value.parameter == "rescale_boxes"
 
 
 def test_boxes_of_a_damaged_image_are_checked_as_well(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ _AFTER_INTERRUPT = {
 
 _FIXES = {
     "skip_bad": "--skip-bad continues without them",
+    "rescale_boxes": "--rescale-boxes rescales their boxes",
     "resume": "--resume continues that run",
     "weights": "--weights specifies a local weight file",
 }

@@ -15,6 +15,7 @@ from freeloc.cli.options import (
     InferencePrecision,
     Preset,
     Quiet,
+    RescaleBoxes,
     Runtime,
     Scales,
     SkipBad,
@@ -145,6 +146,7 @@ def evaluate(
     ] = "width",
     format_: Format = "auto",
     images: Images = None,
+    rescale_boxes: RescaleBoxes = False,
     scales: Scales = None,
     weights: Weights = None,
     runtime: Runtime = "auto",
@@ -218,7 +220,7 @@ def evaluate(
         classes=classes,
         boxes=True,
         skip_bad=skip_bad,
-        checks=DatasetChecks(quiet=quiet),
+        checks=DatasetChecks(quiet=quiet, rescale_boxes=rescale_boxes),
     )
     check_evaluable(dataset, {name: item.classes for name, item in zip(names, localizers, strict=True)})
     found = {

@@ -28,6 +28,7 @@ __all__ = [
     "Precision",
     "Preset",
     "Quiet",
+    "RescaleBoxes",
     "Runtime",
     "Scales",
     "SkipBad",
@@ -78,6 +79,15 @@ Images = Annotated[
 Classes = Annotated[
     Path | None,
     typer.Option(help="Text file with one class name per line. Default: all classes in the data."),
+]
+RescaleBoxes = Annotated[
+    bool,
+    typer.Option(
+        "--rescale-boxes",
+        help="Rescale the boxes of images that were resized uniformly after annotation, instead of reporting each "
+        "such image.",
+        rich_help_panel=DATA,
+    ),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip unreadable images and report how many.")]
 BackboneName = Annotated[

@@ -14,6 +14,7 @@ from freeloc.cli.options import (
     Format,
     Precision,
     Quiet,
+    RescaleBoxes,
     Runtime,
     SkipBad,
     Weights,
@@ -49,6 +50,7 @@ def reproduce(
         int, typer.Option(help="Random seed. The same seed, data and machine type give the same tables.")
     ] = 0,
     format_: Format = "auto",
+    rescale_boxes: RescaleBoxes = False,
     cache_folder: CacheFolder = None,
     weights: Weights = None,
     runtime: Runtime = "auto",
@@ -68,7 +70,7 @@ def reproduce(
             classes=read_classes(classes),
             boxes=boxes,
             skip_bad=skip_bad,
-            checks=DatasetChecks(for_training=for_training, quiet=quiet),
+            checks=DatasetChecks(for_training=for_training, quiet=quiet, rescale_boxes=rescale_boxes),
         )
         for split, boxes, for_training in (
             (train_split or protocol.train_split, any(row.box_supervision for row in chosen), True),

@@ -18,6 +18,7 @@ from freeloc.cli.options import (
     Images,
     Precision,
     Quiet,
+    RescaleBoxes,
     Runtime,
     SkipBad,
     Split,
@@ -64,6 +65,7 @@ def train(
     quiet: Quiet = False,
     format_: Format = "auto",
     images: Images = None,
+    rescale_boxes: RescaleBoxes = False,
     batch_size: Annotated[
         int | None, typer.Option(help="Images per mini-batch.", rich_help_panel=RECIPE)
     ] = None,
@@ -185,6 +187,7 @@ def train(
         skip_bad=skip_bad,
         quiet=quiet,
         supervision=supervision,
+        rescale_boxes=rescale_boxes,
     )
     if not quiet:
         print_status(describe(dataset))

@@ -23,6 +23,7 @@ def open_for_training(
     skip_bad: bool,
     quiet: bool,
     supervision: str = "tags",
+    rescale_boxes: bool = False,
 ) -> Dataset:
     """Open a dataset with options from the command line; boxes are read only if training uses them."""
     from freeloc.datasets import DatasetChecks, open_dataset
@@ -35,7 +36,7 @@ def open_for_training(
         classes=read_classes(classes),
         skip_bad=skip_bad,
         boxes=supervision != "tags",
-        checks=DatasetChecks(for_training=True, quiet=quiet),
+        checks=DatasetChecks(for_training=True, quiet=quiet, rescale_boxes=rescale_boxes),
     )
 
 

@@ -2,67 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
+from freeloc.datasets.box_checks import check_boxes
+from freeloc.datasets.box_frames import (
+    BoxConversion,
+    FramedImage,
+    FrameProblem,
+    find_conversions,
+    find_other_sizes,
+)
 from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels, Sample
 from freeloc.datasets.options import OpenOptions
-from freeloc.datasets.problems import ProblemKind, ProblemList
+from freeloc.datasets.problems import Problem, ProblemKind, ProblemList, format_report
+from freeloc.datasets.sample_draft import BoxDraft, DeclaredSize, SampleDraft
 from freeloc.errors import DatasetError, ImageError
+from freeloc.geometry.orientation import ImageFrame
 from freeloc.geometry.size import Size
+from freeloc.images.image_info import read_image_frame
 from freeloc.images.verify import check_header, verify_images
 from freeloc.io.paths import is_broken_link, is_file
 from freeloc.io.text import is_encodable
 
 __all__ = ["DatasetBuilder", "SampleDraft", "make_labels"]
 
-
-@dataclass(slots=True)
-class SampleDraft:
-    """A sample under construction: one row of a dataset's list, with annotations that may still be incomplete.
-
-    Attributes:
-        path: the image file.
-        file: the file that lists the image.
-        line: line number in ``file``; None if the row has none.
-        prefix: start of every message about the row, such as "image 285: "; empty if the line number identifies
-            the row.
-        size: size of the upright image; None until the image has been decoded.
-        content_hash: hash of the image file's bytes; None until the image has been decoded.
-        labels: (K,) int8; empty until the labels are known.
-        boxes: the annotated boxes; None until they are known, or if boxes are not read.
-        bad: whether the row has a problem.
-    """
-
-    path: Path
-    file: Path
-    line: int | None
-    prefix: str = ""
-    size: Size | None = None
-    content_hash: str | None = None
-    labels: Labels = field(default_factory=lambda: np.zeros(0, np.int8))
-    boxes: tuple[AnnotatedBox, ...] | None = None
-    bad: bool = False
-
-    @property
-    def image(self) -> str:
-        """The image's name in messages: "this image" if the report already names the image file."""
-        return "this image" if self.path == self.file else f"image {self.path}"
-
-
-class _BoxToCheck(NamedTuple):
-    """A box and its position in an annotation file."""
-
-    sample: SampleDraft
-    box: AnnotatedBox
-    file: Path
-    line: int | None
+_log = logging.getLogger(__name__)
 
 
 class DatasetBuilder:
@@ -88,7 +59,7 @@ class DatasetBuilder:
         self._problems = ProblemList(path)
         self._first: dict[str, SampleDraft] = {}
         self._to_verify: list[SampleDraft] = []
-        self._boxes: list[_BoxToCheck] = []
+        self._boxes: list[BoxDraft] = []
         self._bad_rows = 0
 
     def add_image(
@@ -162,16 +133,39 @@ class DatasetBuilder:
         self._problems.report(skip_bad=False)
         raise AssertionError("a report with a problem always raises")
 
-    def check_box(self, sample: SampleDraft, box: AnnotatedBox, file: Path, line: int | None) -> None:
-        """Have `build` check that a box does not lie entirely outside its image.
+    def declare_size(self, sample: SampleDraft, size: Size, file: Path, line: int | None) -> None:
+        """Record the size of an image according to its annotation, which shows to which raster its boxes refer.
+
+        `build` compares it with the image. If it is the size of the image as stored, before its EXIF orientation
+        is applied, the boxes of the sample are turned upright.
 
         Args:
             sample: the image.
-            box: the box.
-            file: the file that contains the box.
+            size: the declared size.
+            file: the file that declares it.
             line: line number in ``file``.
         """
-        self._boxes.append(_BoxToCheck(sample, box, file, line))
+        sample.declared = DeclaredSize(size, file, line)
+
+    def check_box(
+        self,
+        sample: SampleDraft,
+        box: AnnotatedBox,
+        file: Path,
+        line: int | None,
+        *,
+        has_sides: bool = False,
+    ) -> None:
+        """Have `build` check that a box does not lie entirely outside its image, and is given in pixels.
+
+        Args:
+            sample: the image.
+            box: the box as read, in pixels of the raster of the declared size.
+            file: the file that contains the box.
+            line: line number in ``file``.
+            has_sides: whether the file gives the width and height of boxes, instead of right and bottom edges.
+        """
+        self._boxes.append(BoxDraft(sample, box, file, line, has_sides))
 
     @property
     def has_problems(self) -> bool:
@@ -193,7 +187,12 @@ class DatasetBuilder:
             DatasetError: the dataset has no classes, or no usable images.
         """
         self._verify_images()
-        self._check_boxes(classes)
+        self._compare_sizes()
+        for kind, sample, file, line, message in check_boxes(self._boxes, classes):
+            if sample is None:
+                self.add_fatal_problem(kind, file, line, message)
+            else:
+                self.add_problem(sample, kind, message, file=file, line=line)
         for class_name in classes:
             if not is_encodable(class_name):
                 message = f"the class name {class_name!r} is not UTF-8 text: rename the class"
@@ -228,26 +227,54 @@ class DatasetBuilder:
                 # A damaged image may still have a valid header, which is enough to check its boxes.
                 with suppress(ImageError):
                     sample.size = check_header(sample.path)
+                    sample.frame = read_image_frame(sample.path)
             else:
                 sample.size, sample.content_hash = outcome.size, outcome.content_hash
+                sample.frame = ImageFrame(outcome.size, outcome.orientation)
+        if self.options.boxes and not self.options.checks.decode:
+            # Without its frame, it is not known what the boxes of an image mean.
+            for sample in self.samples:
+                if sample.declared is not None:
+                    with suppress(ImageError):
+                        sample.frame = read_image_frame(sample.path)
 
-    def _check_boxes(self, classes: tuple[str, ...]) -> None:
-        """Report every box that lies entirely outside its image, for example because only the image was resized.
-
-        Boxes may refer to the image as stored, before EXIF rotation, so a box is valid if it fits the image in
-        either orientation.
-        """
-        for sample, box, file, line in self._boxes:
-            if sample.size is None:
-                continue
-            width, height = sample.size.width, sample.size.height
-            inside = (box.x1 <= width and box.y1 <= height) or (box.x1 <= height and box.y1 <= width)
-            if not inside or box.x2 < 0 or box.y2 < 0:
-                message = (
-                    f"the box of {classes[box.label]!r} at {box.x1:g}, {box.y1:g}, {box.x2:g}, {box.y2:g} "
-                    f"is outside its image of {width}×{height} pixels"
+    def _compare_sizes(self) -> None:
+        """Compare declared sizes with images, and convert boxes to image coordinates."""
+        framed = [
+            (sample, FramedImage(sample.path, sample.frame, sample.declared_size, bool(sample.boxes)))
+            for sample in self.samples
+            if sample.frame is not None
+        ]
+        images = [image for _, image in framed]
+        if not self.options.boxes:
+            self._log_other_sizes([sample for sample, _ in framed], find_other_sizes(images))
+            return
+        found = find_conversions(images, rescale_boxes=self.options.checks.rescale_boxes)
+        for (sample, _), conversion in zip(framed, found, strict=True):
+            if isinstance(conversion, BoxConversion):
+                sample.conversion = conversion
+                sample.boxes = sample.boxes and tuple(
+                    box.moved_to(conversion.apply(box.corners)) for box in sample.boxes
                 )
-                self.add_problem(sample, "bad_value", message, file=file, line=line)
+            elif sample.declared is not None:
+                kind, message = conversion
+                self.add_problem(sample, kind, message, file=sample.declared.file, line=sample.declared.line)
+
+    def _log_other_sizes(
+        self, samples: Iterable[SampleDraft], problems: Iterable[FrameProblem | None]
+    ) -> None:
+        """Log images of another size than their annotations declare: without boxes, they are no problem."""
+        other = [
+            Problem(problem.kind, sample.declared.file, sample.declared.line, sample.prefix + problem.message)
+            for sample, problem in zip(samples, problems, strict=True)
+            if problem is not None and sample.declared is not None
+        ]
+        if other:
+            headline = (
+                f"{self.path}: {len(other)} of {len(self.samples)} images do not have the size that their "
+                "annotations declare; labels are not affected, but boxes would not fit"
+            )
+            _log.warning("%s", format_report(headline, other))
 
     def _check_class_balance(self, classes: tuple[str, ...], how_to_drop: str) -> None:
         """Report each class that is present in no image or in every image.

@@ -12,19 +12,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from freeloc.geometry.box import Corners
 from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
 from freeloc.images.image_info import ImageInfo, read_image_info
 
-__all__ = ["ABSENT", "IGNORE", "PRESENT", "AnnotatedBox", "Corners", "Dataset", "Labels", "Sample"]
+__all__ = ["ABSENT", "IGNORE", "PRESENT", "AnnotatedBox", "Dataset", "Labels", "Sample"]
 
 PRESENT, ABSENT, IGNORE = 1, -1, 0
 """Label values: the class is present, absent, or ignored by losses and metrics."""
 
 Labels = npt.NDArray[np.int8]
-
-Corners = tuple[float, float, float, float]
-"""Edges ``x1, y1, x2, y2`` of a box in image coordinates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,15 @@ class AnnotatedBox:
     y2: float
     difficult: bool = False
     crowd: bool = False
+
+    @property
+    def corners(self) -> Corners:
+        """The edges ``x1, y1, x2, y2``."""
+        return self.x1, self.y1, self.x2, self.y2
+
+    def moved_to(self, corners: Corners) -> AnnotatedBox:
+        """Return the same object's box with other edges."""
+        return AnnotatedBox(self.label, *corners, difficult=self.difficult, crowd=self.crowd)
 
 
 @dataclass(frozen=True, eq=False)

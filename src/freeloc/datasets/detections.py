@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
-from freeloc.datasets.coco.instances_file import CocoId, corners_from_coco
+from freeloc.datasets.coco.instances_file import corners_from_coco
 from freeloc.datasets.coco.reader import CocoFormat, CocoIds, read_ids
-from freeloc.datasets.dataset import Corners, Dataset
+from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.json_records import read_records
+from freeloc.datasets.json_values import CocoId
 from freeloc.datasets.problems import DataProblems, Problem, ProblemList
 from freeloc.datasets.voc.results import (
     DetectionRow,
@@ -22,6 +23,7 @@ from freeloc.datasets.voc.results import (
     read_detection_rows,
 )
 from freeloc.errors import DatasetError, MalformedFileError
+from freeloc.geometry.box import Corners
 from freeloc.io.text import read_text
 from freeloc.metrics.detections import Detections
 

@@ -26,7 +26,8 @@ def read_records(file: Path, text: str, visitors: Mapping[str, Callable[[Any, in
 
     Args:
         file: the file that contains the text, for error messages.
-        text: a JSON object; each key of ``visitors`` that it contains must have a list as its value.
+        text: a JSON object; each key of ``visitors`` that it contains must have a list, or null for
+            an empty list, as its value.
         visitors: for each key, the function to call with each record of its list; other keys are skipped.
 
     Returns:
@@ -82,6 +83,10 @@ class _Reader:
         return keys
 
     def _read_list(self, key: str, visitor: Callable[[Any, int], None]) -> None:
+        self._next_character()
+        if self._text.startswith("null", self._position):  # Some tools write an empty list as null.
+            self._position += len("null")
+            return
         self._expect("[", f"{key!r} must be a list")
         more = not self._skip("]")
         while more:

@@ -19,11 +19,15 @@ class DatasetChecks:
         for_training: whether to report each class that is present in no image or in every image. Nothing can be
             learned about such a class.
         quiet: whether to hide progress while images are decoded.
+        rescale_boxes: whether to rescale the boxes of images that were resized uniformly after annotation. If
+            False, every image whose size is not the one that its annotation declares is a problem. It has no
+            effect unless boxes are read.
     """
 
     decode: bool = True
     for_training: bool = False
     quiet: bool = False
+    rescale_boxes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ ProblemKind = Literal[
     "malformed_file",
     "malformed_row",
     "bad_value",
+    "resized_image",
+    "wrong_size",
     "duplicate_row",
     "unknown_class",
     "empty_class",
@@ -45,6 +47,8 @@ _NAMES: dict[ProblemKind, tuple[str, str]] = {
     "malformed_file": ("malformed file", "malformed files"),
     "malformed_row": ("malformed row", "malformed rows"),
     "bad_value": ("bad value", "bad values"),
+    "resized_image": ("resized image", "resized images"),
+    "wrong_size": ("wrong image size", "wrong image sizes"),
     "duplicate_row": ("duplicate row", "duplicate rows"),
     "unknown_class": ("unknown class name", "unknown class names"),
     "empty_class": ("class without images", "classes without images"),
@@ -83,7 +87,7 @@ class DataProblems(DatasetError):  # noqa: N818 - it represents a list of proble
 
     The first line of the message counts the problems by kind and says how to fix them. Each further line,
     ``file:line: message``, describes one problem; at most `MAX_PRINTED_PROBLEMS` are printed. ``parameter`` is
-    "skip_bad" if leaving out the images with problems solves all problems.
+    "rescale_boxes" if rescaling boxes solves all problems, or else "skip_bad" if leaving out images does.
 
     Attributes:
         problems: every problem, including those that are not printed, sorted by file and line.
@@ -110,7 +114,7 @@ class DataProblems(DatasetError):  # noqa: N818 - it represents a list of proble
         super().__init__(
             format_report(_headline(path, problems, fatal), self.problems),
             path=path,
-            parameter=None if fatal else "skip_bad",
+            parameter=None if fatal else _remedy(problems),
         )
 
 
@@ -177,6 +181,11 @@ def format_report(headline: str, problems: Sequence[object]) -> str:
 
 def _sorted(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0)))
+
+
+def _remedy(problems: Sequence[Problem]) -> str:
+    resized = all(problem.kind == "resized_image" for problem in problems)
+    return "rescale_boxes" if resized else "skip_bad"
 
 
 def _counts(problems: Sequence[Problem]) -> str:

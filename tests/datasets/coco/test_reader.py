@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 from freeloc.datasets import DataProblems, Dataset, DatasetChecks, category_ids, open_dataset
+from freeloc.datasets.coco.reader import read_ids
 from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.datasets.problems import Problem
 from freeloc.errors import FreelocError
 from tests.datasets.dataset_folder import DatasetFolder
+from tests.images.sample_images import exif_of
 
 CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}, {"id": 90, "name": "gnu"}]
 
@@ -178,6 +180,147 @@ def test_a_box_outside_its_image_is_reported(coco: Coco) -> None:
     problem = coco.problem(boxes=True)
     message = "image 1: the box of 'dog' at 100, 2, 105, 7 is outside its image of 40×30 pixels"
     assert problem == Problem("bad_value", coco.file, coco.line("annotations"), message)
+
+
+def boxes_of(data: Dataset) -> list[tuple[float, ...]]:
+    return [(box.x1, box.y1, box.x2, box.y2) for sample in data for box in sample.boxes or ()]
+
+
+def test_boxes_of_the_image_as_stored_are_turned_upright(
+    coco: Coco, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = coco.image(1, annotation(1, 7, bbox=[123, 350, 174, 54]))
+    Image.new("RGB", (375, 500)).save(path, exif=exif_of(6))
+    record = coco.contents["images"][0]
+    record |= {"width": 375.0, "height": 500}
+    assert boxes_of(coco.open(boxes=True)) == [(96, 123, 150, 297)]
+    assert f"turned the boxes of 1 image ({path}) upright" in caplog.text
+    caplog.clear()
+    record |= {"width": 750, "height": 1000}
+    assert boxes_of(coco.open(boxes=True, checks=DatasetChecks(rescale_boxes=True))) == [
+        (298, 61.5, 325, 148.5)
+    ]
+    assert "rescaled" in caplog.text
+    problem = coco.problem(boxes=True)
+    assert (problem.kind, problem.line) == ("resized_image", coco.line("images"))
+    assert problem.message.startswith(
+        "image 1: the annotation declares 750×1000, but 1.jpg has 500×375 pixels (375×500"
+    )
+    record |= {"width": None, "height": float("nan")}
+    assert boxes_of(coco.open(boxes=True)) == [(123, 350, 297, 404)]
+    assert "did not turn the boxes of 1 image" in caplog.text
+
+
+def test_a_wrong_size_matters_for_boxes_only(coco: Coco) -> None:
+    coco.image(1, annotation(1, 7))
+    coco.contents["images"][0] |= {"width": 40, "height": "tall"}
+    assert len(coco.open()) == 1
+    message = "image 1: height is 'tall', not a whole number of pixels"
+    assert coco.problem(boxes=True) == Problem("bad_value", coco.file, coco.line("images"), message)
+
+
+def test_boxes_in_another_convention_are_fatal(coco: Coco) -> None:
+    coco.image(1, annotation(1, 7, bbox=[20, 10, 38, 25]), annotation(1, 7, bbox=[2, 3, 9, 9]))
+    coco.image(2, annotation(2, 7, bbox=[25, 12, 30, 29]), annotation(2, 3, bbox=[1, 15, 30, 25]))
+    problem = coco.problem(boxes=True, skip_bad=True)
+    assert (problem.kind, problem.line) == ("bad_value", coco.line("annotations"))
+    assert "3 of 4 boxes" in problem.message
+    assert "x1, y1, x2, y2" in problem.message
+    assert len(coco.open()) == 2
+    for item in coco.contents["annotations"]:
+        item["bbox"] = [0.1, 0.2, 0.5, 0.75]
+    assert "4 of 4 boxes have only coordinates between 0 and 1" in coco.problem(boxes=True).message
+
+
+def test_ignored_objects_count_as_crowds(coco: Coco) -> None:
+    coco.image(1, annotation(1, 7, ignore=1), annotation(1, 3, ignore=0), annotation(1, 90, ignore=None))
+    coco.image(2, annotation(2, 7, ignore=1), annotation(2, 7), annotation(2, 3, ignore=True, iscrowd=0))
+    data = coco.open(boxes=True)
+    assert data.labels.tolist() == [[1, 0, 1], [0, 1, -1]]
+    assert [[box.crowd for box in sample.boxes or ()] for sample in data] == [
+        [True, False, False],
+        [True, False, True],
+    ]
+    coco.contents["annotations"][0]["ignore"] = "yes"
+    assert coco.problem().message == "image 1: annotation 1: ignore is 'yes', not 0 or 1"
+
+
+def test_whole_decimals_and_nulls_are_harmless(coco: Coco) -> None:
+    coco.contents["categories"] = [{"id": 7.0, "name": "dog"}, {"id": 3, "name": "cat"}]
+    coco.image(1, annotation(1.0, 7.0, iscrowd=None), annotation(1, 3.0, iscrowd=1.0))
+    coco.image(2, annotation(2, 3, iscrowd=float("nan"), id=None))
+    coco.contents["images"][0]["id"] = 1.0
+    data = coco.open(boxes=True)
+    assert data.labels.tolist() == [[0, 1], [1, -1]]
+    assert dict(category_ids(coco.file)) == {"cat": 3, "dog": 7}
+    coco.contents["annotations"][0]["image_id"] = 1.5
+    assert "needs an image_id" in coco.problem().message
+
+
+@pytest.mark.parametrize("key", ["images", "annotations"])
+def test_an_empty_list_may_be_null(coco: Coco, key: str) -> None:
+    coco.image(1)
+    coco.write()
+    text = coco.file.read_text()
+    contents = json.loads(text) | {"annotations": []}
+    coco.file.write_text(json.dumps(contents | {key: None}))
+    if key == "images":
+        with pytest.raises(FreelocError, match="it lists no images"):
+            open_dataset(coco.root)
+    else:
+        assert open_dataset(coco.root).labels.tolist() == [[-1, -1, -1]]
+
+
+def test_in_lvis_a_class_is_absent_only_where_the_file_says_so(coco: Coco) -> None:
+    coco.image(1, annotation(1, 7))
+    coco.image(2, annotation(2, 3), annotation(2, 7, iscrowd=1))
+    coco.image(3)
+    first, second, third = coco.contents["images"]
+    first |= {"neg_category_ids": [3], "not_exhaustive_category_ids": [7]}
+    second |= {"neg_category_ids": [90.0], "not_exhaustive_category_ids": None}
+    third |= {"neg_category_ids": [3, 7], "not_exhaustive_category_ids": [7]}
+    # The classes are cat (3), dog (7) and gnu (90).
+    assert coco.open().labels.tolist() == [[-1, 1, 0], [1, 0, -1], [-1, 0, 0]]
+    assert coco.open(classes=["gnu"]).labels.tolist() == [[0], [-1], [0]]
+    del third["neg_category_ids"]
+    assert coco.open().labels.tolist()[2] == [0, 0, 0]
+    # Without any lists of absent categories, only categories that are not annotated exhaustively are unknown.
+    del first["neg_category_ids"], second["neg_category_ids"]
+    assert coco.open().labels.tolist() == [[-1, 1, -1], [1, 0, -1], [-1, 0, -1]]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kind", "words"),
+    [
+        ("neg_category_ids", 3, "bad_value", "neg_category_ids is 3, not a list of category ids"),
+        ("not_exhaustive_category_ids", ["a", 1.5], "bad_value", "not a list of category ids"),
+        ("neg_category_ids", [8], "unknown_class", "category 8, which is not among the categories"),
+        (
+            "neg_category_ids",
+            [7],
+            "bad_value",
+            "category_id 7, which is also in the image's neg_category_ids",
+        ),
+    ],
+)
+def test_wrong_lists_of_lvis_are_named(coco: Coco, key: str, value: object, kind: str, words: str) -> None:
+    coco.image(1, annotation(1, 7))
+    coco.image(2)
+    coco.contents["images"][0][key] = value
+    problem = coco.problem()
+    assert problem.kind == kind
+    assert words in problem.message
+    assert len(coco.open(skip_bad=True)) == 1
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_lvis_names_images_by_their_address(coco: Coco, flat: bool) -> None:
+    path = coco.image(1, annotation(1, 7))
+    del coco.contents["images"][0]["file_name"]
+    coco.contents["images"][0]["coco_url"] = "http://images.cocodataset.org/val2017/1.jpg"
+    images = path.parent if flat else None
+    assert coco.open(images=images).samples[0].path.samefile(path)
+    assert read_ids(coco.root).images == {1: "val2017/1.jpg"}
 
 
 def test_a_class_without_an_image_matters_for_training_only(coco: Coco) -> None:

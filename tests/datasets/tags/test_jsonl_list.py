@@ -37,6 +37,18 @@ def test_jsonl_with_lists_or_strings(tmp_path: Path) -> None:
     assert data.labels.tolist() == [[-1, 1, 1], [1, 1, 0], [-1, -1, -1]]
 
 
+def test_null_and_nan_are_missing_values(tmp_path: Path) -> None:
+    images(tmp_path, "a.jpg", "b.jpg")
+    file = write(
+        tmp_path / "tags.jsonl",
+        '{"file_name": "a.jpg", "tags": ["dog"], "unknown_tags": null, "split": NaN}',
+        '{"file_name": "b.jpg", "tags": [], "unknown_tags": NaN, "split": null}',
+    )
+    assert open_dataset(file).labels.tolist() == [[1], [-1]]
+    file.write_text(file.read_text().replace("[]", "null"))
+    assert problems_of(file) == [Problem("bad_value", file, 2, "the row has no tags")]
+
+
 def test_wrong_json_rows_are_named_together(tmp_path: Path) -> None:
     images(tmp_path, *(f"{name}.jpg" for name in "abcd"))
     file = write(
@@ -48,7 +60,7 @@ def test_wrong_json_rows_are_named_together(tmp_path: Path) -> None:
         '{"file_name": 7, "tags": 7}',
         '{"file_name": "b.jpg"}',
         '{"file_name": "c.jpg", "tags": [1]}',
-        '{"file_name": "d.jpg", "tags": ["dog"], "unknown_tags": null}',
+        '{"file_name": "d.jpg", "tags": ["dog"], "unknown_tags": 7}',
         "[" * 200_000,
     )
     assert problems_of(file) == [
@@ -58,7 +70,7 @@ def test_wrong_json_rows_are_named_together(tmp_path: Path) -> None:
         Problem("bad_value", file, 5, "file_name is 7, not a string; tags is 7, not a list of strings"),
         Problem("bad_value", file, 6, "the row has no tags"),
         Problem("bad_value", file, 7, "tags is [1], not a list of strings"),
-        Problem("bad_value", file, 8, "unknown_tags is None, not a list of strings"),
+        Problem("bad_value", file, 8, "unknown_tags is 7, not a list of strings"),
         Problem("malformed_row", file, 9, "malformed JSON: it is nested too deeply"),
     ]
     data = open_dataset(file, skip_bad=True)

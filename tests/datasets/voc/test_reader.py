@@ -15,6 +15,7 @@ from freeloc.datasets.problems import Problem
 from freeloc.datasets.voc.reader import VOC_CLASSES
 from freeloc.errors import FreelocError
 from tests.datasets.dataset_folder import DatasetFolder
+from tests.images.sample_images import exif_of
 
 BOX = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>20</ymax></bndbox>"
 
@@ -336,10 +337,116 @@ def test_a_box_outside_its_image_is_reported(devkit: Devkit) -> None:
     tall = BOX.replace("20", "39").replace("2<", "35<")
     devkit.image("a", object_xml("dog", box=tall), object_xml("dog", box=far))
     devkit.write_list("train", "a")
-    problem = devkit.problem(boxes=True)
-    assert (problem.kind, problem.line) == ("bad_value", 8)
-    assert problem.message == "the box of 'dog' at 400, 1, 430, 20 is outside its image of 40×30 pixels"
+    first, second = devkit.problems(boxes=True)
+    assert (first.kind, first.line, second.kind, second.line) == ("bad_value", 3, "bad_value", 8)
+    assert first.message == (
+        "the box of 'dog' at 0, 34, 30, 39 is outside its image of 40×30 pixels, but would be inside if the image "
+        "were turned"
+    )
+    assert second.message == "the box of 'dog' at 400, 1, 430, 20 is outside its image of 40×30 pixels"
     assert devkit.open(boxes=True, checks=DatasetChecks(decode=False)).has_boxes
+
+
+def size_xml(width: object, height: object) -> str:
+    return f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>\n"
+
+
+def box_xml(*edges: float) -> str:
+    names = ("xmin", "ymin", "xmax", "ymax")
+    return f"<bndbox>{''.join(f'<{n}>{e}</{n}>' for n, e in zip(names, edges, strict=True))}</bndbox>"
+
+
+def boxes_of(data: Dataset) -> list[tuple[float, ...]]:
+    return [(box.x1, box.y1, box.x2, box.y2) for sample in data for box in sample.boxes or ()]
+
+
+def test_boxes_of_the_image_as_stored_are_turned_upright(
+    devkit: Devkit, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = object_xml("dog", box=box_xml(124, 351, 297, 404))
+    upright = object_xml("dog", box=box_xml(97, 124, 150, 297))
+    devkit.image("a", size_xml(375, 500), stored)
+    devkit.image("b", size_xml(500, 375), upright)
+    for name in "ab":
+        Image.new("RGB", (375, 500)).save(devkit.root / f"JPEGImages/{name}.jpg", exif=exif_of(6))
+    devkit.write_list("train", "a", "b")
+    for decode in (True, False):
+        caplog.clear()
+        data = devkit.open(boxes=True, checks=DatasetChecks(decode=decode))
+        assert boxes_of(data) == [(96, 123, 150, 297)] * 2
+        (message,) = caplog.messages
+        assert message.startswith(f"turned the boxes of 1 image ({data.samples[0].path}) upright")
+    caplog.clear()
+    assert len(devkit.open()) == 2
+    assert caplog.messages == []
+
+
+def test_every_image_of_another_size_is_named_or_its_boxes_are_rescaled(
+    devkit: Devkit, caplog: pytest.LogCaptureFixture
+) -> None:
+    dog = object_xml("dog", box=box_xml(101, 201, 300, 400))
+    devkit.image("a", size_xml(400, 300), object_xml("dog", box=box_xml(101, 201, 400, 300)))
+    devkit.image("b", size_xml(800, 600), dog)
+    devkit.image("c", size_xml(40, 30), object_xml("dog"))
+    devkit.image("d", size_xml(400, 400), dog)
+    devkit.write_list("train", "a", "b", "c")
+    found = devkit.problems(boxes=True)
+    assert [(problem.kind, problem.file, problem.line) for problem in found] == [
+        ("resized_image", devkit.annotation(name), 2) for name in "ab"
+    ]
+    assert boxes_of(devkit.open(boxes=True, checks=DatasetChecks(rescale_boxes=True)))[:2] == [
+        (10, 20, 40, 30),
+        (5, 10, 15, 20),
+    ]
+    assert "rescaled the boxes of 2 images" in caplog.text
+    devkit.write_list("train", "a", "d")
+    problem = devkit.problem(boxes=True, checks=DatasetChecks(rescale_boxes=True))
+    assert (problem.kind, problem.file) == ("wrong_size", devkit.annotation("d"))
+    assert boxes_of(devkit.open(boxes=True, checks=DatasetChecks(rescale_boxes=True), skip_bad=True)) == [
+        (10, 20, 40, 30)
+    ]
+    # Training from tags reads no boxes, so another size is no reason to refuse.
+    caplog.clear()
+    assert len(devkit.open()) == 2
+    (message,) = caplog.messages
+    headline, *lines = message.splitlines()
+    assert "2 of 2 images do not have the size that their annotations declare; labels are not" in headline
+    assert [line.split(": ")[0] for line in lines] == [f"{devkit.annotation(name)}:2" for name in "ad"]
+
+
+@pytest.mark.parametrize(
+    "size", ["", "<size/>", size_xml(0, 0), size_xml("", ""), size_xml(40, 0), size_xml("40.0", "30.00")]
+)
+def test_an_unknown_size_is_no_problem(devkit: Devkit, size: str) -> None:
+    devkit.image("a", size, object_xml("dog"))
+    devkit.write_list("train", "a")
+    assert boxes_of(devkit.open(boxes=True)) == [(0, 1, 30, 20)]
+
+
+@pytest.mark.parametrize("width", ["wide", "-40", "40.5", "nan", "1e400"])
+def test_a_wrong_size_matters_for_boxes_only(devkit: Devkit, width: str) -> None:
+    devkit.image("a", size_xml(width, 30), object_xml("dog"))
+    devkit.write_list("train", "a")
+    message = f"the width of the image is {width!r}, not whole pixels"
+    assert devkit.problem(boxes=True) == Problem("bad_value", devkit.annotation("a"), 2, message)
+    assert len(devkit.open()) == 1
+
+
+def test_boxes_as_fractions_are_named_by_file(devkit: Devkit) -> None:
+    fraction = object_xml("dog", box=box_xml(0.1, 0.25, 0.5, 1))
+    devkit.image("a", fraction, fraction)
+    devkit.image("b", object_xml("dog"))
+    devkit.write_list("train", "a", "b")
+    problem = devkit.problem(boxes=True)
+    assert (problem.kind, problem.file, problem.line) == ("bad_value", devkit.annotation("a"), 3)
+    assert "2 of 2 boxes have only coordinates between 0 and 1" in problem.message
+    assert len(devkit.open(boxes=True, skip_bad=True)) == 1
+
+
+def test_difficult_flags_may_be_written_as_decimals(devkit: Devkit) -> None:
+    devkit.image("a", object_xml("dog", difficult="1.0"), object_xml("cat", difficult="0.0"))
+    devkit.write_list("train", "a")
+    assert labels_of(devkit.open()) == {"dog": 0, "cat": 1}
 
 
 def test_a_class_without_an_image_matters_for_training_only(devkit: Devkit) -> None:

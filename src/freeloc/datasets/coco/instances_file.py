@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from freeloc.datasets.dataset import Corners
 from freeloc.datasets.json_records import read_records
+from freeloc.datasets.json_values import CocoId, is_null, parse_flag, parse_id, parse_side
 from freeloc.errors import MalformedFileError
+from freeloc.geometry.box import Corners
+from freeloc.geometry.size import Size
 from freeloc.io.text import is_encodable, read_text
 
-__all__ = ["CocoFile", "CocoId", "CocoImage", "CocoObject", "corners_from_coco", "read_coco_file"]
+__all__ = ["CocoFile", "CocoImage", "CocoObject", "corners_from_coco", "read_coco_file"]
 
-CocoId = int | str
-"""Id of an image or a category; official COCO files use integers."""
+_ABSENT, _INCOMPLETE = "neg_category_ids", "not_exhaustive_category_ids"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,25 @@ class CocoImage:
         id: id of the image.
         file_name: file name of the image.
         line: line number of the record.
+        size: the declared size; None if it is missing, null or zero.
+        absent: LVIS's ``neg_category_ids``: ids of the categories of which the image contains no object; None if
+            the record does not have this field.
+        incomplete: LVIS's ``not_exhaustive_category_ids``: ids of the categories of which not all objects are
+            annotated.
+        problem: what is wrong with the record; empty if it is valid.
+        size_problem: what is wrong with the declared size, which matters only if boxes are read.
+        from_address: whether the file name is the end of an address; its folder may then be left out.
     """
 
     id: CocoId
     file_name: str
     line: int
+    size: Size | None = None
+    absent: tuple[CocoId, ...] | None = None
+    incomplete: tuple[CocoId, ...] = ()
+    problem: str = ""
+    size_problem: str = ""
+    from_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +57,8 @@ class CocoObject:
         name: name of the record in messages, such as "annotation 55".
         line: line number of the record.
         category: id of the object's category.
-        crowd: COCO's flag for a box around a group of objects.
+        crowd: whether the box is ignored: COCO's flag ``iscrowd`` for a box around a group of objects, or the flag
+            ``ignore`` of files derived from COCO's.
         corners: the box, or None if boxes are not read.
         problem: what is wrong with the record; empty if it is valid.
     """
@@ -79,18 +95,37 @@ class CocoFile:
 
     def add_image(self, record: object, line: int) -> None:
         """Add one record of ``images``."""
-        image_id, file_name = _get(record, "id"), _get(record, "file_name")
-        if _is_id(image_id) and isinstance(file_name, str) and file_name:
-            self.images.append(CocoImage(image_id, file_name, line))
-        else:
+        image_id, file_name = parse_id(_get(record, "id")), _file_name(record)
+        if image_id is None or not file_name:
             name = "an image" if image_id is None else f"image {image_id!r}"
             self.bad_images.append((line, f"{name} needs an id and a file_name"))
+            return
+        lists = {key: _parse_ids(_get(record, key)) for key in (_ABSENT, _INCOMPLETE)}
+        wrong = [key for key, ids in lists.items() if ids is None]
+        sides = {key: parse_side(_get(record, key)) for key in ("width", "height")}
+        wrong_sides = [key for key, side in sides.items() if side is None]
+        width, height = sides["width"], sides["height"]
+        self.images.append(
+            CocoImage(
+                image_id,
+                file_name,
+                line,
+                Size(width, height) if width and height else None,
+                None if is_null(_get(record, _ABSENT)) else lists[_ABSENT],
+                lists[_INCOMPLETE] or (),
+                f"{wrong[0]} is {_get(record, wrong[0])!r}, not a list of category ids" if wrong else "",
+                f"{wrong_sides[0]} is {_get(record, wrong_sides[0])!r}, not a whole number of pixels"
+                if wrong_sides
+                else "",
+                from_address=_get(record, "file_name") is None,
+            )
+        )
 
     def add_category(self, record: object, line: int) -> None:
         """Add one record of ``categories``."""
-        category_id, name = _get(record, "id"), _get(record, "name")
+        category_id, name = parse_id(_get(record, "id")), _get(record, "name")
         name = name.strip() if isinstance(name, str) else ""
-        if not isinstance(category_id, int) or isinstance(category_id, bool) or not name:
+        if not isinstance(category_id, int) or not name:
             self.problems.append((line, "a category needs an integer id and a name"))
         elif not is_encodable(name):
             message = f"the name of category {category_id} is {name!r}, which UTF-8 cannot encode"
@@ -102,20 +137,23 @@ class CocoFile:
 
     def add_annotation(self, record: object, line: int) -> None:
         """Add one record of ``annotations``."""
-        annotation_id, image, category = (_get(record, key) for key in ("id", "image_id", "category_id"))
+        annotation_id, image, category = (
+            parse_id(_get(record, key)) for key in ("id", "image_id", "category_id")
+        )
         name = "an annotation" if annotation_id is None else f"annotation {annotation_id}"
-        if not _is_id(image) or not _is_id(category):
+        if image is None or category is None:
             self.problems.append((line, f"{name} needs an image_id and a category_id"))
             return
-        crowd = _get(record, "iscrowd", 0)
-        problem = "" if crowd in (0, 1) else f"iscrowd is {crowd!r}, not 0 or 1"
+        flags = {key: parse_flag(_get(record, key)) for key in ("iscrowd", "ignore")}
+        wrong = [key for key, flag in flags.items() if flag is None]
+        problem = f"{wrong[0]} is {_get(record, wrong[0])!r}, not 0 or 1" if wrong else ""
         corners = None
         if self.boxes:
             bbox = _get(record, "bbox")
             corners = _parse_corners(bbox)
             if corners is None and not problem:
                 problem = f"bbox is {bbox!r}, not [x, y, width, height]"
-        self.objects[image].append(CocoObject(name, line, category, crowd == 1, corners, problem))
+        self.objects[image].append(CocoObject(name, line, category, any(flags.values()), corners, problem))
 
 
 def read_coco_file(file: Path, *, boxes: bool = False) -> CocoFile:
@@ -152,12 +190,27 @@ def corners_from_coco(x: float, y: float, width: float, height: float) -> Corner
     return x, y, x + width, y + height
 
 
-def _get(record: object, key: str, default: Any = None) -> Any:
-    return record.get(key, default) if isinstance(record, dict) else None
+def _get(record: object, key: str) -> Any:
+    return record.get(key) if isinstance(record, dict) else None
 
 
-def _is_id(value: object) -> bool:
-    return isinstance(value, int | str) and not isinstance(value, bool)
+def _file_name(record: object) -> str:
+    """Return the file name of an image record, or an empty string if it has none.
+
+    LVIS gives only the address of the image on COCO's server, which ends with the split's folder and the name.
+    """
+    name, address = _get(record, "file_name"), _get(record, "coco_url")
+    if name is None and isinstance(address, str):
+        return "/".join(address.split("/")[-2:])
+    return name if isinstance(name, str) else ""
+
+
+def _parse_ids(value: object) -> tuple[CocoId, ...] | None:
+    """Return a list of ids, which is empty for null, or None if the value is not a list of ids."""
+    if is_null(value):
+        return ()
+    ids = [parse_id(each) for each in value] if isinstance(value, list) else [None]
+    return tuple(each for each in ids if each is not None) if None not in ids else None
 
 
 def _parse_corners(bbox: object) -> Corners | None:

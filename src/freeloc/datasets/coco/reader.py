@@ -1,7 +1,8 @@
 """The dataset format for COCO instances files.
 
-A class is present in an image if the image contains an object of the class that is not a crowd, ignored if the
-image contains only crowds of the class, and absent otherwise. Boxes are read only on request.
+A class is present in an image if the image contains an object of the class that is neither a crowd nor ignored. If
+the image contains only crowds or ignored objects of the class, the class is ignored, and otherwise absent. In LVIS
+files, a class is absent only where the file says so. Boxes are read only on request.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from freeloc.datasets.builder import DatasetBuilder, SampleDraft, make_labels
-from freeloc.datasets.coco.instances_file import CocoFile, CocoId, CocoObject, read_coco_file
+from freeloc.datasets.coco.instances_file import CocoFile, CocoImage, CocoObject, read_coco_file
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.datasets.formats import DatasetFormat
+from freeloc.datasets.json_values import CocoId
 from freeloc.datasets.options import OpenOptions
-from freeloc.datasets.problems import DataProblems, Problem
+from freeloc.datasets.problems import DataProblems, Problem, ProblemKind
 from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.io.paths import existing_name, is_file
 
@@ -52,8 +54,9 @@ class CocoFormat(DatasetFormat):
         samples = _add_images(contents, builder)
         _report_unlisted_images(contents, samples, builder)
         categories = _Categories(contents, classes)
+        images = _images_by_id(contents)
         for image_id, sample in samples.items():
-            _apply_objects(sample, contents.objects.get(image_id, ()), categories, builder)
+            _apply_image(sample, images[image_id], contents.objects.get(image_id, ()), categories, builder)
         return builder.build(f"COCO {_split_of(file)}", classes)
 
 
@@ -95,22 +98,29 @@ class CocoIds:
 def read_ids(path: Path, split: str | None = None) -> CocoIds:
     """Read the image and category ids of a COCO file; for the arguments and errors, see `category_ids`."""
     contents = _read_file(_choose_file(path, split), boxes=False)
-    images: dict[CocoId, str] = {}
-    for image in contents.images:
-        images.setdefault(image.id, image.file_name)
+    images = {image_id: image.file_name for image_id, image in _images_by_id(contents).items()}
     return CocoIds(MappingProxyType(images), MappingProxyType(_ids_by_name(contents)))
 
 
 class _Categories:
-    """The ids of all categories, and the class indices of the chosen categories by id."""
+    """The ids of all categories, and the class indices of the chosen categories by id.
+
+    Attributes:
+        ids: ids of all categories.
+        labels: class index of each chosen category by id.
+        count: number of classes.
+        federated: whether only some classes were looked for in each image, as in LVIS. Every image then lists the
+            absent ones.
+    """
 
     def __init__(self, contents: CocoFile, classes: tuple[str, ...]) -> None:
         chosen = {name: label for label, name in enumerate(classes)}
         self.ids = contents.categories.keys()
-        self.labels = {
+        self.labels: dict[CocoId, int] = {
             category_id: chosen[name] for category_id, name in contents.categories.items() if name in chosen
         }
         self.count = len(classes)
+        self.federated = any(image.absent is not None for image in contents.images)
 
 
 def _find_instances(root: Path) -> list[Path]:
@@ -166,6 +176,14 @@ def _read_file(file: Path, *, boxes: bool) -> CocoFile:
         raise DataProblems(file, [Problem.from_error(error)], fatal=1) from error
 
 
+def _images_by_id(contents: CocoFile) -> dict[CocoId, CocoImage]:
+    """Return the images by id; a repeated id keeps its first image."""
+    images: dict[CocoId, CocoImage] = {}
+    for image in contents.images:
+        images.setdefault(image.id, image)
+    return images
+
+
 def _ids_by_name(contents: CocoFile) -> dict[str, int]:
     return {name: category_id for category_id, name in sorted(contents.categories.items())}
 
@@ -190,6 +208,8 @@ def _add_images(contents: CocoFile, builder: DatasetBuilder) -> dict[CocoId, Sam
     samples: dict[CocoId, SampleDraft] = {}
     for image in contents.images:
         path = folder / existing_name(folder, image.file_name)
+        if image.from_address and not is_file(path) and is_file(folder / path.name):
+            path = folder / path.name
         sample = builder.add_image(path, file, image.line, f"image {image.id}: ")
         first = samples.setdefault(image.id, sample)
         if first is not sample and first.path != sample.path:
@@ -224,28 +244,59 @@ def _report_unlisted_images(
                 builder.add_fatal_problem("bad_value", contents.file, item.line, message)
 
 
-def _apply_objects(
-    sample: SampleDraft, objects: Iterable[CocoObject], categories: _Categories, builder: DatasetBuilder
+def _apply_image(
+    sample: SampleDraft,
+    image: CocoImage,
+    objects: Iterable[CocoObject],
+    categories: _Categories,
+    builder: DatasetBuilder,
 ) -> None:
     """Convert the annotations of one image to labels and boxes, and record any problems."""
+    if image.size is not None:
+        builder.declare_size(sample, image.size, sample.file, image.line)
+    for problem in (image.problem, image.size_problem if builder.options.boxes else ""):
+        if problem:
+            builder.add_problem(sample, "bad_value", problem)
     present: list[int] = []
-    crowds: list[int] = []
+    ignored = _unknown_labels(sample, image, categories, builder)
     boxes: list[AnnotatedBox] = []
     for item in objects:
-        if item.category not in categories.ids:
-            message = f"{item.name} has category_id {item.category!r}, which is not among the categories"
-            builder.add_problem(sample, "unknown_class", message, line=item.line)
-            continue
-        if item.problem:
-            builder.add_problem(sample, "bad_value", f"{item.name}: {item.problem}", line=item.line)
+        if problem := _problem_of(item, image, categories):
+            kind: ProblemKind = "bad_value" if item.category in categories.ids else "unknown_class"
+            builder.add_problem(sample, kind, f"{item.name}{problem}", line=item.line)
             continue
         label = categories.labels.get(item.category)
         if label is None:
             continue
-        (crowds if item.crowd else present).append(label)
+        (ignored if item.crowd else present).append(label)
         if item.corners is not None:
             boxes.append(AnnotatedBox(label, *item.corners, crowd=item.crowd))
-            builder.check_box(sample, boxes[-1], sample.file, item.line)
-    sample.labels = make_labels(categories.count, present, crowds)
+            builder.check_box(sample, boxes[-1], sample.file, item.line, has_sides=True)
+    sample.labels = make_labels(categories.count, present, ignored)
     if builder.options.boxes:
         sample.boxes = tuple(boxes)
+
+
+def _problem_of(item: CocoObject, image: CocoImage, categories: _Categories) -> str:
+    """Return what is wrong with an annotation, or an empty string."""
+    if item.category not in categories.ids:
+        return f" has category_id {item.category!r}, which is not among the categories"
+    if item.problem:
+        return f": {item.problem}"
+    if not item.crowd and item.category in (image.absent or ()):
+        return f" has category_id {item.category!r}, which is also in the image's neg_category_ids"
+    return ""
+
+
+def _unknown_labels(
+    sample: SampleDraft, image: CocoImage, categories: _Categories, builder: DatasetBuilder
+) -> list[int]:
+    """Return the classes that may be present although no object of them is annotated, in a file such as LVIS."""
+    for category in (*(image.absent or ()), *image.incomplete):
+        if category not in categories.ids:
+            message = f"the image refers to category {category!r}, which is not among the categories"
+            builder.add_problem(sample, "unknown_class", message)
+    unknown = set(image.incomplete)
+    if categories.federated:
+        unknown |= categories.labels.keys() - set(image.absent or ())
+    return [categories.labels[category] for category in unknown if category in categories.labels]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from freeloc.datasets.json_values import is_null
 from freeloc.datasets.tags.rows import (
     NO_FILE_NAME,
     RowProblem,
@@ -57,7 +58,7 @@ def _parse_row(source: TagSource, line: int, text: str) -> TagRow:
     name = _get_string(record, "file_name", problems)
     if not name and not problems:
         problems.append(NO_FILE_NAME)
-    if "tags" not in record:
+    if is_null(record.get("tags")):
         problems.append(RowProblem("bad_value", "the row has no tags"))
     return source.row(
         line,
@@ -71,14 +72,18 @@ def _parse_row(source: TagSource, line: int, text: str) -> TagRow:
 
 def _get_string(record: dict[str, object], key: str, problems: list[RowProblem]) -> str:
     value = record.get(key)
-    if value is None or isinstance(value, str):
-        return (value or "").strip()
+    if is_null(value):
+        return ""
+    if isinstance(value, str):
+        return value.strip()
     problems.append(RowProblem("bad_value", f"{key} is {value!r}, not a string"))
     return ""
 
 
 def _get_tags(record: dict[str, object], key: str, problems: list[RowProblem]) -> tuple[str, ...]:
-    value = record.get(key, "")
+    value = record.get(key)
+    if is_null(value):
+        return ()
     if isinstance(value, str):
         return parse_tags(value.strip(), key, problems)
     return check_tags(value, key, problems)

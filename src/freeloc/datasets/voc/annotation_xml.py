@@ -1,4 +1,4 @@
-"""Read VOC annotation files: the class names and difficult flags of objects and, only on request, boxes."""
+"""Read VOC annotation files: the image's size, class names and difficult flags and, only on request, boxes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from xml.sax.xmlreader import AttributesImpl, Locator
 from defusedxml import DefusedXmlException
 from defusedxml import sax as defused_sax
 
-from freeloc.datasets.dataset import Corners
+from freeloc.datasets.json_values import parse_flag, parse_side
 from freeloc.datasets.problems import ProblemKind
 from freeloc.errors import MalformedFileError
+from freeloc.geometry.box import Corners
+from freeloc.geometry.size import Size
 from freeloc.io.text import read_bytes
 
 __all__ = [
@@ -57,16 +59,26 @@ class VocObject:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """Contents of an annotation file: the valid objects, and the problems with the invalid ones."""
+    """Contents of an annotation file.
+
+    Attributes:
+        file: the file.
+        objects: the valid objects, in the order of the file.
+        problems: the problems with the invalid objects and, if boxes are read, with the declared size.
+        size: the declared size of the image; None if it is missing, empty or zero.
+        size_line: line number of the declared size.
+    """
 
     file: Path
     objects: tuple[VocObject, ...]
     problems: tuple[AnnotationProblem, ...]
+    size: Size | None = None
+    size_line: int = 1
 
 
 @dataclass(slots=True)
 class _Element:
-    """An object element: the text and line number of each of its child elements."""
+    """An object or size element: the text and line number of each of its child elements."""
 
     line: int
     texts: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -118,7 +130,12 @@ def read_annotation(file: Path, *, boxes: bool = False) -> Annotation:
             problems.append(parsed)
         else:
             objects.append(parsed)
-    return Annotation(file, tuple(objects), tuple(problems))
+    size = _parse_size(handler.size)
+    if isinstance(size, AnnotationProblem):
+        # The size shows what boxes mean; without boxes, a wrong size has no effect.
+        problems += [size] if boxes else []
+        size = None
+    return Annotation(file, tuple(objects), tuple(problems), size, handler.size.line)
 
 
 def corners_from_voc(xmin: float, ymin: float, xmax: float, ymax: float) -> Corners:
@@ -132,7 +149,7 @@ def corners_from_voc(xmin: float, ymin: float, xmax: float, ymax: float) -> Corn
 
 
 class _AnnotationHandler(ContentHandler):
-    """SAX handler that collects the text of ``annotation/object/*`` and, with boxes, of its ``bndbox/*``.
+    """SAX handler that collects the text of ``size/*``, ``object/*`` and, with boxes, ``object/bndbox/*``.
 
     Names at a deeper level (``part/name``) or elsewhere (``owner/name``) are not class names and are ignored.
     """
@@ -140,6 +157,7 @@ class _AnnotationHandler(ContentHandler):
     def __init__(self, *, boxes: bool) -> None:
         super().__init__()
         self.elements: list[_Element] = []
+        self.size = _Element(1)
         self.root = ""
         self._boxes = boxes
         self._path: list[str] = []
@@ -162,6 +180,8 @@ class _AnnotationHandler(ContentHandler):
         self._start = self.line
         if self._path == ["annotation", "object"]:
             self.elements.append(_Element(self.line))
+        elif self._path == ["annotation", "size"]:
+            self.size = _Element(self.line)
         elif self._boxes and self._path == ["annotation", "object", "bndbox"]:
             self.elements[-1].texts["bndbox"] = ("", self.line)
 
@@ -171,13 +191,14 @@ class _AnnotationHandler(ContentHandler):
 
     def endElement(self, name: str) -> None:  # noqa: N802 - named by SAX
         if self._is_needed():
-            self.elements[-1].texts[name] = ("".join(self._text).strip(), self._start)
+            element = self.size if self._path[1] == "size" else self.elements[-1]
+            element.texts[name] = ("".join(self._text).strip(), self._start)
         self._text.clear()
         self._path.pop()
 
     def _is_needed(self) -> bool:
         match self._path:
-            case ["annotation", "object", "name" | "difficult"]:
+            case ["annotation", "object", "name" | "difficult"] | ["annotation", "size", "width" | "height"]:
                 return True
             case ["annotation", "object", "bndbox", "xmin" | "ymin" | "xmax" | "ymax"]:
                 return self._boxes
@@ -189,16 +210,32 @@ def _parse_element(element: _Element, boxes: bool) -> VocObject | AnnotationProb
     if not name:
         return AnnotationProblem("bad_value", line, "an object has no name")
     flag, flag_line = element.texts.get("difficult", ("0", line))
-    if flag not in ("0", "1", ""):
+    number = parse_number(flag or "0")
+    difficult = None if number is None else parse_flag(number)
+    if difficult is None:
         return AnnotationProblem(
             "bad_value", flag_line, f"the difficult flag of {name!r} is {flag!r}, not 0 or 1"
         )
     if not boxes:
-        return VocObject(name, line, flag == "1", None)
+        return VocObject(name, line, difficult, None)
     corners = _parse_corners(name, element)
     if isinstance(corners, AnnotationProblem):
         return corners
-    return VocObject(name, line, flag == "1", corners)
+    return VocObject(name, line, difficult, corners)
+
+
+def _parse_size(element: _Element) -> Size | AnnotationProblem | None:
+    sides = []
+    for side in ("width", "height"):
+        text, line = element.texts.get(side, ("", element.line))
+        # Some tools write zero if they do not know the size.
+        value = parse_side(text or 0)
+        if value is None:
+            return AnnotationProblem(
+                "bad_value", line, f"the {side} of the image is {text!r}, not whole pixels"
+            )
+        sides.append(value)
+    return Size(*sides) if all(sides) else None
 
 
 def _parse_corners(name: str, element: _Element) -> Corners | AnnotationProblem:

@@ -261,6 +261,8 @@ def _apply_annotation(
     Objects of the classes in ``others`` are left out. A name in neither ``others`` nor ``classes`` is a problem.
     """
     file = annotation.file
+    if annotation.size is not None:
+        builder.declare_size(sample, annotation.size, file, annotation.size_line)
     for kind, line, message in annotation.problems:
         builder.add_problem(sample, kind, message, file=file, line=line)
     present: list[int] = []

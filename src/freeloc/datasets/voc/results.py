@@ -17,11 +17,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from freeloc._typing import Float64Array
-from freeloc.datasets.dataset import Corners, Dataset
+from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.problems import ProblemList
 from freeloc.datasets.voc.annotation_xml import corners_from_voc, parse_number
 from freeloc.datasets.voc.reader import VOC_CLASSES
 from freeloc.errors import DatasetError, MalformedFileError
+from freeloc.geometry.box import Corners
 from freeloc.io.text import read_text
 
 __all__ = [
@@ -51,6 +52,7 @@ class DetectionRow(NamedTuple):
         category: id or name of the class.
         score: the detector's score.
         corners: the box, in image coordinates.
+        has_sides: whether the file gives the width and height of the box, instead of its right and bottom edges.
     """
 
     file: Path
@@ -59,6 +61,7 @@ class DetectionRow(NamedTuple):
     category: int | str
     score: float
     corners: Corners
+    has_sides: bool = False
 
 
 def is_results_name(name: str, task: ResultsTask) -> bool:
