@@ -12,8 +12,10 @@ from PIL import Image
 
 from freeloc.datasets import DataProblems, Dataset, DatasetChecks, Sample, open_dataset
 from freeloc.datasets.coco.reader import read_ids
+from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.datasets.detections import read_detections
 from freeloc.errors import FreelocError
+from freeloc.geometry.size import Size
 from freeloc.metrics import Detections
 
 
@@ -227,6 +229,95 @@ def test_files_without_results(tmp_path: Path) -> None:
     assert problems(tmp_path / "latin.json", data)[0][1] == 2
     with pytest.raises(FreelocError, match="no such file or folder"):
         read_detections(tmp_path / "gone.json", data)
+
+
+def test_whole_decimals_are_ids(tmp_path: Path) -> None:
+    data = dataset("000006.jpg")
+    file = write(tmp_path / "found.json", result(6.0, 1), result(6, 2.0))
+    assert [row[:2] for row in rows(read_detections(file, data))] == [(0, 0), (0, 1)]
+    file = write(tmp_path / "found.json", result(6.5, 1), result(6, None))
+    assert {message for *_, message in problems(file, data)} == {
+        "a detection needs an image_id and a category_id"
+    }
+
+
+def annotated(*names: str, classes: tuple[str, ...] = ("cat", "cow", "dog", "gnu")) -> Dataset:
+    """A dataset in which each image contains, side by side, one object of each class but the first and the last."""
+    boxes = tuple(
+        AnnotatedBox(label, 100 * label, 10, 100 * label + 80, 90) for label in range(1, len(classes) - 1)
+    )
+    labels = np.ones(len(classes), np.int8)
+    samples = tuple(Sample(Path(name), labels, boxes, Size(500, 375)) for name in names)
+    return Dataset("made", classes, samples)
+
+
+def objects(names: tuple[str, ...], shift: int, classes: int = 4) -> list[dict[str, Any]]:
+    """Detections of all objects of `annotated`, whose classes count from 1 without a shift."""
+    return [
+        result(name, label + 1 + shift, (100 * label + 5, 10, 80, 80))
+        for name in names
+        for label in range(1, classes - 1)
+    ]
+
+
+@pytest.mark.parametrize(("shift", "advice"), [(-1, "add 1 to every"), (1, "subtract 1 from every")])
+def test_shifted_ids_are_told_where_they_explain_the_annotations(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, shift: int, advice: str
+) -> None:
+    names = ("a.jpg", "b.jpg")
+    data = annotated(*names)
+    file = write(tmp_path / "found.json", *objects(names, 0))
+    assert len(read_detections(file, data)) == 4
+    assert caplog.messages == []
+    file = write(tmp_path / "found.json", *objects(names, shift))
+    assert len(read_detections(file, data)) == 4
+    assert caplog.messages == [
+        (
+            f"{file}: the category ids look shifted: {advice} category_id; 4 boxes then match annotated boxes of their "
+            "class, instead of 0"
+        )
+    ]
+    # Boxes of the wrong classes are not shifted unless a single shift explains most of them.
+    caplog.clear()
+    file = write(tmp_path / "found.json", *objects(names[:1], 0), *objects(names[1:], shift))
+    read_detections(file, data)
+    assert caplog.messages == []
+
+
+def test_advice_for_shifted_ids_that_do_not_exist(tmp_path: Path) -> None:
+    data = dataset("a.jpg", classes=("cat", "dog", "gnu"))
+    file = write(tmp_path / "found.json", result("a", 0), result("a", 2))
+    assert problems(file, data) == [
+        (
+            "found.json",
+            2,
+            (
+                "category_id 0 is not a class of made: use 1 to 3, or a class name; the ids look shifted: add 1 to every "
+                "category_id"
+            ),
+        )
+    ]
+    coco = Coco(tmp_path / "coco")
+    file = write(tmp_path / "found.json", result(7, 0), result(7, 2), result(900, 1))
+    messages = [message for *_, message in problems(file, coco.open(), data=coco.root)]
+    assert len(messages) == 3
+    assert all("instead of counting its categories from 0" in message for message in messages)
+
+
+def test_boxes_in_another_convention(tmp_path: Path) -> None:
+    data = annotated("a.jpg")
+    corners = [result("a", 1, (300, 200, 400, 350)), result("a", 2, (210, 100, 499, 374))]
+    file = write(tmp_path / "found.json", *corners, result("a", 1, (1, 2, 30, 40)))
+    ((_, line, message),) = problems(file, data)
+    assert line == 2
+    assert "2 of 3 boxes have a width and height that reach beyond the image" in message
+    file = write(tmp_path / "found.json", *(result("a", 1, (0.1, 0.2, 0.5, 0.75)) for _ in range(3)))
+    ((_, _, message),) = problems(file, data)
+    assert "fractions" in message
+    folder = voc(tmp_path / "voc", comp3_det_val_cat="a 0.5 0.1 0.2 0.5 0.75\n")
+    ((name, line, message),) = problems(folder, data)
+    assert (name, line) == ("comp3_det_val_cat.txt", 1)
+    assert "fractions" in message
 
 
 # --- VOC results ------------------------------------------------------------------------------------------

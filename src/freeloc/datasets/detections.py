@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard
 
+from freeloc.datasets.box_conventions import WrittenBox, find_other_convention
+from freeloc.datasets.category_shift import FoundBox, find_renumbering
 from freeloc.datasets.coco.instances_file import corners_from_coco
 from freeloc.datasets.coco.reader import CocoFormat, CocoIds, read_ids
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.json_records import read_records
-from freeloc.datasets.json_values import CocoId
+from freeloc.datasets.json_values import CocoId, parse_id
 from freeloc.datasets.problems import DataProblems, Problem, ProblemList
 from freeloc.datasets.voc.results import (
     DetectionRow,
@@ -24,10 +26,13 @@ from freeloc.datasets.voc.results import (
 )
 from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.geometry.box import Corners
+from freeloc.geometry.size import Size
 from freeloc.io.text import read_text
 from freeloc.metrics.detections import Detections
 
 __all__ = ["read_detections"]
+
+_log = logging.getLogger(__name__)
 
 _AMBIGUOUS, _LEFT_OUT = -1, -2
 """Codes used in place of an index if several images match the id, or if the image or class is left out."""
@@ -94,7 +99,7 @@ def read_detections(
             ids = _ids_of_file(read_ids(root, split), dataset)
         else:
             ids = _Ids(_images_by_name(dataset, numbers=True), _labels_by_number(dataset))
-    return _resolve(rows, ids, dataset, problems)
+    return _resolve(list(rows), ids, dataset, problems)
 
 
 # --- images and classes by id ------------------------------------------------------------------------------
@@ -164,8 +169,10 @@ def _path_parts(file_name: str) -> tuple[str, ...]:
     return tuple(part for part in Path(os.path.normpath(file_name.replace("\\", "/"))).parts if part != "..")
 
 
-def _resolve(rows: Iterator[DetectionRow], ids: _Ids, dataset: Dataset, problems: ProblemList) -> Detections:
+def _resolve(rows: Sequence[DetectionRow], ids: _Ids, dataset: Dataset, problems: ProblemList) -> Detections:
     """Replace ids with indices, and report all problems."""
+    _check_convention(rows, ids, dataset, problems)
+    advice = _advice_on_ids(rows, ids, dataset, problems.path)
     images: list[int] = []
     labels: list[int] = []
     scores: list[float] = []
@@ -186,7 +193,7 @@ def _resolve(rows: Iterator[DetectionRow], ids: _Ids, dataset: Dataset, problems
                 if ids.from_file
                 else f"1 to {len(dataset.classes)}, or a class name"
             )
-            message = f"category_id {row.category!r} is not a class of {dataset.name}: use {known}"
+            message = f"category_id {row.category!r} is not a class of {dataset.name}: use {known}{advice}"
             problems.add("unknown_class", row.file, row.line, message, fatal=True)
         if image is not None and label is not None and image >= 0 and label >= 0:
             images.append(image)
@@ -200,6 +207,47 @@ def _resolve(rows: Iterator[DetectionRow], ids: _Ids, dataset: Dataset, problems
             problems.add("bad_value", row.file, row.line, message, fatal=True)
     problems.report(skip_bad=False)
     return Detections.build(images, labels, scores, boxes)
+
+
+def _check_convention(
+    rows: Sequence[DetectionRow], ids: _Ids, dataset: Dataset, problems: ProblemList
+) -> None:
+    """Report each file whose boxes are mostly fractions, or edges instead of widths and heights."""
+    files: dict[Path, list[DetectionRow]] = defaultdict(list)
+    for row in rows:
+        files[row.file].append(row)
+    for file, items in files.items():
+        written = (WrittenBox(item.corners, _size_of(item, ids, dataset), item.has_sides) for item in items)
+        if message := find_other_convention(written):
+            problems.add("bad_value", file, items[0].line, message, fatal=True)
+
+
+def _size_of(row: DetectionRow, ids: _Ids, dataset: Dataset) -> Size | None:
+    """Return the size of the image of a detection, or None if it is unknown."""
+    image = ids.images.get(row.image)
+    return None if image is None or image < 0 else dataset.samples[image].size
+
+
+def _advice_on_ids(rows: Sequence[DetectionRow], ids: _Ids, dataset: Dataset, path: Path) -> str:
+    """Return advice on ids that the dataset lacks, or log one line if other ids explain the results better."""
+    found = [
+        FoundBox(image, row.category, row.corners)
+        for row in rows
+        if (image := ids.images.get(row.image)) is not None and image >= 0
+    ]
+    better = find_renumbering(found, ids.categories, dataset)
+    if better is None:
+        return ""
+    if not better.valid_as_given:
+        return f"; the ids look shifted: {better.advice}"
+    _log.warning(
+        "%s: the category ids look shifted: %s; %d boxes then match annotated boxes of their class, instead of %d",
+        path,
+        better.advice,
+        better.matches,
+        better.matches_as_given,
+    )
+    return ""
 
 
 # --- COCO results ------------------------------------------------------------------------------------------
@@ -232,8 +280,8 @@ def _parse_row(file: Path, record: object, line: int) -> DetectionRow | str:
     """Convert one record to a row, or return a message that says what is wrong with the record."""
     if not isinstance(record, dict):
         return f"{record!r} is not an object with image_id, category_id, bbox and score"
-    image, category = (record.get(key) for key in ("image_id", "category_id"))
-    if not _is_id(image) or not _is_id(category):
+    image, category = (parse_id(record.get(key)) for key in ("image_id", "category_id"))
+    if image is None or category is None:
         return "a detection needs an image_id and a category_id"
     (score,) = _parse_numbers([record.get("score")]) or (None,)
     if score is None:
@@ -243,11 +291,8 @@ def _parse_row(file: Path, record: object, line: int) -> DetectionRow | str:
     if values is None or values[2] < 0 or values[3] < 0:
         return f"bbox is {bbox!r}, not [x, y, width, height]"
     x, y, width, height = values
-    return DetectionRow(file, line, image, category, score, corners_from_coco(x, y, width, height))
-
-
-def _is_id(value: object) -> TypeGuard[CocoId]:
-    return isinstance(value, int | str) and not isinstance(value, bool)
+    corners = corners_from_coco(x, y, width, height)
+    return DetectionRow(file, line, image, category, score, corners, has_sides=True)
 
 
 def _parse_numbers(values: list[object]) -> list[float] | None:
