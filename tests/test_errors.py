@@ -21,9 +21,12 @@ from freeloc.errors import (
     MissingDependencyError,
     ModelError,
     OutputError,
+    ResourceError,
     TrainingError,
     check_choice,
+    check_seed,
 )
+from tests.hostile_names import HOSTILE, is_safe
 
 DEFINED = {
     name: value
@@ -56,7 +59,7 @@ def test_the_documented_hierarchy_is_the_real_one() -> None:
 
 
 def test_every_error_is_exported() -> None:
-    assert set(errors.__all__) == {*DEFINED, "check_choice"}
+    assert set(errors.__all__) == {*DEFINED, "check_choice", "check_seed"}
 
 
 def test_a_configuration_error_is_a_value_error() -> None:
@@ -76,6 +79,7 @@ def test_a_configuration_error_is_a_value_error() -> None:
         BackboneError,
         TrainingError,
         OutputError,
+        ResourceError,
     ],
 )
 def test_the_parameter_is_a_field(error: type[FreelocError]) -> None:
@@ -126,3 +130,31 @@ def test_check_choice() -> None:
         check_choice("preset", "slow", choices)
     assert str(caught.value) == "preset is 'slow': choose one of fast, best"
     assert caught.value.parameter == "preset"
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("error", sorted(set(DEFINED.values()) - {MalformedFileError}, key=str))
+def test_messages_are_one_safe_line(error: type[FreelocError], name: str) -> None:
+    message = str(error(f"cannot read {name}"))
+    assert is_safe(message)
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
+def test_paths_in_errors_stay_exact(name: str) -> None:
+    error = MalformedFileError(Path(name), 3, f"unknown class {name}")
+    assert is_safe(str(error))
+    assert error.file == Path(name)
+    assert error.reason == f"unknown class {name}"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**63 - 1])
+def test_seeds(seed: int) -> None:
+    check_seed(seed)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 10**30, 1.0, "1", None, True])
+def test_what_is_no_seed(seed: int) -> None:
+    with pytest.raises(ConfigurationError, match="it must be a whole number from 0 to ") as caught:
+        check_seed(seed)
+    assert caught.value.parameter == "seed"

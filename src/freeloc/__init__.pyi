@@ -25,6 +25,9 @@ from .errors import (
     OutputError as OutputError,
 )
 from .errors import (
+    ResourceError as ResourceError,
+)
+from .errors import (
     TrainingError as TrainingError,
 )
 from .evaluation.collect import collect as collect

@@ -2,7 +2,8 @@
 
 Every such exception is a `FreelocError`. Its message says what failed, why, and how to fix it. The message refers
 to the Python API, never to command-line options. If a parameter caused the error or would fix it, ``parameter`` is
-the name of that parameter, and the command line appends the corresponding option to the message.
+the name of that parameter, and the command line appends the corresponding option to the message. Messages are safe
+to print: `freeloc._printable.printable` escapes control characters and line breaks in the names they quote.
 
 Hierarchy::
 
@@ -16,13 +17,16 @@ Hierarchy::
     ├── BackboneError                            a backbone is unknown, or its weights are missing or incompatible
     ├── TrainingError                            a training run cannot start, resume or converge
     ├── OutputError                              a result cannot be written
+    ├── ResourceError                            open files or memory are exhausted
     └── MissingDependencyError                   an optional package is not installed
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import Final, get_args
+
+from freeloc._printable import printable
 
 __all__ = [
     "BackboneError",
@@ -34,9 +38,14 @@ __all__ = [
     "MissingDependencyError",
     "ModelError",
     "OutputError",
+    "ResourceError",
     "TrainingError",
     "check_choice",
+    "check_seed",
 ]
+
+_MAX_SEED: Final = 2**63 - 1
+"""Largest seed that torch, NumPy and the JSON in model files all support."""
 
 
 class FreelocError(Exception):
@@ -47,7 +56,7 @@ class FreelocError(Exception):
     """
 
     def __init__(self, message: str, *, parameter: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.parameter = parameter
 
 
@@ -137,6 +146,10 @@ class OutputError(FreelocError):
         self.path = path
 
 
+class ResourceError(FreelocError):
+    """The process has no open files or no memory left; nothing is wrong with the files that it was reading."""
+
+
 class MissingDependencyError(FreelocError):
     """An optional package is not installed or cannot be loaded.
 
@@ -164,3 +177,15 @@ def check_choice(parameter: str, value: str, choices: object) -> None:
     if value not in allowed:
         names = ", ".join(map(str, allowed))
         raise ConfigurationError(f"{parameter} is {value!r}: choose one of {names}", parameter=parameter)
+
+
+def check_seed(seed: int) -> None:
+    """Check a random seed.
+
+    Raises:
+        ConfigurationError: ``seed`` is not a whole number from 0 to 2^63 - 1.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _MAX_SEED:
+        raise ConfigurationError(
+            f"seed is {seed!r}: it must be a whole number from 0 to {_MAX_SEED}", parameter="seed"
+        )

@@ -85,7 +85,14 @@ def test_plain_lines(freeloc: Callable[..., Any], own: Path, shipped: Path) -> N
             str(shipped / "pets.safetensors"),
         ],
         [
-            *("street", "3", "efficientnet_lite0", "not calibrated", "Things of the street [31m", "yours"),
+            *(
+                "street",
+                "3",
+                "efficientnet_lite0",
+                "not calibrated",
+                r"Things of the street \x1b[31m",
+                "yours",
+            ),
             str(own / "street" / "model.safetensors"),
         ],
     ]

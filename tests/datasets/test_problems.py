@@ -8,6 +8,7 @@ import pytest
 from freeloc.datasets.problems import MAX_PRINTED_PROBLEMS, DataProblems, Problem, ProblemList
 from freeloc.errors import FreelocError, MalformedFileError
 from freeloc.io.text import read_text
+from tests.hostile_names import HOSTILE, is_safe
 
 LIST = Path("tags.csv")
 
@@ -101,3 +102,18 @@ def test_byte_order_mark_goes_and_line_ends_stay(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(FreelocError, match=r"cannot read .*nowhere\.csv"):
         read_text(tmp_path / "nowhere.csv")
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_name_forges_no_problem(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    problems = ProblemList(Path(name))
+    problems.add("missing_image", Path(name), 4, f"image {name} is missing")
+    problems.add("missing_image", LIST, 5, name)
+    with pytest.raises(DataProblems) as caught:
+        problems.report(skip_bad=False)
+    problems.report(skip_bad=True, skipped=2)
+    for text in (str(caught.value), caplog.messages[-1]):
+        assert is_safe(text)
+        assert len(text.splitlines()) == 3
+    assert caught.value.path == Path(name)
+    assert {problem.message for problem in caught.value.problems} == {f"image {name} is missing", name}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from freeloc._printable import printable
 from freeloc.datasets import AnnotatedBox, Dataset, Sample
 from freeloc.evaluation.calibration_report import calibration_report
 from freeloc.evaluation.collect import Predictions
@@ -17,6 +18,7 @@ from freeloc.evaluation.options import EvaluationOptions
 from freeloc.geometry.size import Size
 from freeloc.metrics import CalibrationOptions, Detections
 from freeloc.visualization import print_evaluation, render_evaluation
+from tests.hostile_names import HOSTILE, is_safe
 
 
 def small(classes: tuple[str, str] = ("cat", "dog"), name: str = "model") -> Evaluation:
@@ -101,6 +103,17 @@ def test_names_are_no_markup() -> None:
     page = render_evaluation(small(("[red]fox", "a[/]:cat:"), name="runs/[b]"))
     for name in ("[red]fox", "a[/]:cat:", "runs/[b], fused"):
         assert name in page
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
+def test_names_are_safe_to_print(name: str) -> None:
+    evaluation = small((name, "dog"), name=name)
+    shares, labels = np.full((2, 2), 0.5, np.float32), np.array([[1, -1], [1, -1]])
+    report = calibration_report(name, shares, labels, CalibrationOptions(), calibrated=True, resamples=2)
+    page = render_evaluation(replace(evaluation, dataset=name, calibration_reports=(report,)))
+    assert is_safe(page)
+    assert not any(line.startswith("freeloc") for line in page.splitlines())
+    assert printable(name)[:3] in page
 
 
 def test_printing_gives_the_same_tables(capsys: pytest.CaptureFixture[str]) -> None:

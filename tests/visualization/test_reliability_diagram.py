@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from freeloc._printable import printable_lines
 from freeloc.metrics import CalibrationOptions, reliability_bins
-from freeloc.visualization.plots import BLUE, RED, save_figure
+from freeloc.visualization.plots import BLUE, RED, figure_style, grid_axes, new_figure, save_figure
 from freeloc.visualization.reliability_diagram import ReliabilityCurve, reliability_diagram
+from tests.hostile_names import HOSTILE, is_safe
 
 pytest.importorskip("matplotlib")
 
@@ -43,3 +45,22 @@ def test_points_lie_where_the_bins_are(tmp_path: Path) -> None:
         assert first_file.read_bytes() == second_file.read_bytes()
     with pytest.raises(ValueError, match="at least one"):
         reliability_diagram([])
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
+def test_names_in_figures_are_text(name: str, tmp_path: Path) -> None:
+    """Names are neither formulas nor control characters, which would make an SVG invalid."""
+    from defusedxml.ElementTree import parse
+
+    with figure_style():
+        figure = new_figure(3, 2, f"$x$ {name}")
+        ((area,),) = grid_axes(figure, [1.0], [1.0], left=0.5, top=0.5, gap_x=0, gap_y=0)
+        area.set_title(name)
+        area.set_yticks([0, 1], [name, "https://a.example"])
+        area.legend(handles=area.plot([0, 1], label=name))
+    _png, svg = save_figure(figure, tmp_path / "figure")
+    root = parse(svg).getroot()
+    assert not list(root.iter("{http://www.w3.org/2000/svg}a"))
+    # matplotlib adds each text as a comment.
+    assert f"<!-- $x$ {printable_lines(name).splitlines()[0][:3]}" in svg.read_text("utf-8")
+    assert is_safe(svg.read_text("utf-8"))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from freeloc.errors import OutputError
 from freeloc.inference.result import Localization
 from freeloc.writers import WriterOptions, localization_record
 from freeloc.writers.console import ConsoleWriter
 from freeloc.writers.record import json_line
+from tests.hostile_names import HOSTILE, is_safe
 
 
 def printed(capsys: pytest.CaptureFixture[str], result: Localization, threshold: float, path: Path) -> str:
@@ -49,6 +53,32 @@ def test_no_name_steers_the_terminal(
     monkeypatch.setattr(type(sys.stdout), "isatty", lambda _self: True, raising=False)
     result = dataclasses.replace(tiny_result, classes=("\x1b[31m", "b", "c", "d"))
     out = printed(capsys, result, 0.0, Path("a\x1b[2J\n.jpg"))
-    assert "\x1b" not in out
+    assert is_safe(out)
     assert len(out.splitlines()) == 5
-    assert out.startswith("a?[2J?.jpg\n")
+    assert out.startswith("a\\x1b[2J\\n.jpg\n")
+
+
+def test_a_record_is_safe_and_exact(capsys: pytest.CaptureFixture[str], tiny_result: Localization) -> None:
+    """Standard output may be a pipe to a program that shows it on a terminal."""
+    for name in HOSTILE.values():
+        result = dataclasses.replace(tiny_result, classes=(name, "b", "c", "d"))
+        out = printed(capsys, result, 0.0, Path(f"{name}.jpg"))
+        record = json.loads(out)
+        assert is_safe(out)
+        assert record["image"] == f"{name}.jpg"
+        assert {entry["name"] for entry in record["classes"]} == {name, "b", "c", "d"}
+
+
+def test_a_stream_that_only_takes_text(tiny_result: Localization, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notebooks replace standard output."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    with ConsoleWriter(None, WriterOptions()) as writer:
+        writer.write(tiny_result, None, Path("б.jpg"), "name")
+    assert json.loads(stream.getvalue())["image"] == "б.jpg"
+
+
+def test_no_standard_output(tiny_result: Localization, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    with ConsoleWriter(None, WriterOptions()) as writer, pytest.raises(OutputError, match="it is closed"):
+        writer.write(tiny_result, None, Path("a.jpg"), "name")

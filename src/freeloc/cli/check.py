@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from freeloc.cli.options import Classes, Data, Format, Images, Quiet, SkipBad, Split
 from freeloc.cli.training_data import describe, open_for_training
 
@@ -21,8 +19,9 @@ def check(
 ) -> None:
     """Check that a dataset is ready for training, and list its classes, or all problems if there are any."""
     from freeloc.datasets import PRESENT
+    from freeloc.io.terminal import print_result
 
     dataset = open_for_training(data, split, format_, images, classes, skip_bad=skip_bad, quiet=quiet)
-    typer.echo(describe(dataset))
+    print_result(describe(dataset))
     for name, count in zip(dataset.classes, (dataset.labels == PRESENT).sum(axis=0), strict=True):
-        typer.echo(f"{count:8d}  {name}")
+        print_result(f"{count:8d}  {name}")

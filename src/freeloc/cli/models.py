@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from freeloc.io.plain_console import PlainConsole
     from freeloc.models.catalog import ListedModel
     from freeloc.models.header import ModelHeader
 
@@ -21,23 +22,22 @@ def models(
     import json
 
     from freeloc.io.folders import user_models_dir
-    from freeloc.io.progress import print_status
+    from freeloc.io.terminal import is_terminal, print_json, print_result, print_status
     from freeloc.models.catalog import list_models
     from freeloc.models.registry import model_folders
 
     found = list_models()
     if as_json:
-        typer.echo(json.dumps([model.as_json() for model in found], indent=2, ensure_ascii=False))
-    elif sys.stdout.isatty():
+        print_json(json.dumps([model.as_json() for model in found], indent=2, ensure_ascii=False))
+    elif is_terminal(sys.stdout):
         _print_page(found)
     else:
         for model in found:
             if model.header is not None:
-                facts = _facts(model.header)
-                typer.echo("\t".join(map(_plain, (model.name, *facts, model.origin, str(model.path)))))
+                print_result(model.name, *_facts(model.header), model.origin, str(model.path))
     for model in found:
         if model.problem is not None:
-            print_status(f"skipped {_plain(model.name)}: {_plain(model.problem)}")
+            print_status(f"skipped {model.name}: {model.problem}")
     for folder, origin in model_folders():
         if origin == "yours" and folder != user_models_dir() and not folder.is_dir():
             print_status(
@@ -50,39 +50,40 @@ def models(
 
 
 def _facts(header: ModelHeader) -> tuple[str, ...]:
-    """Return the number of classes, the backbone, "calibrated" or "not calibrated", and the description."""
+    """Return the number of classes, the backbone, "calibrated" or "not calibrated", and the description.
+
+    The description is joined to one line.
+    """
     card = header.card
     return (
         str(len(header.classes)),
         header.backbone,
         "calibrated" if header.calibration is not None else "not calibrated",
-        card.description if card else "",
+        " ".join(card.description.split()) if card else "",
     )
 
 
 def _print_page(found: list[ListedModel]) -> None:
     """Print one paragraph per model."""
-    from rich.console import Console
+    from freeloc.io.plain_console import PlainConsole
+    from freeloc.io.terminal import standard_output
 
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for model in found:
-        if model.header is None:
-            continue
-        card = model.header.card
-        classes, backbone, calibrated, description = map(_plain, _facts(model.header))
-        version = f" {_plain(card.version)}" if card and card.version else ""
-        int8 = ", int8" if model.header.int8 is not None else ""
-        console.print(_plain(model.name), style="bold", end="")
-        console.print(f"{version}: {classes} classes, {backbone}, {calibrated}{int8}")
-        if description:
-            console.print(f"    {description}")
-        if card and card.data_licence:
-            console.print(f"    license of the training data: {_plain(card.data_licence)}")
-        console.print(
-            f"    {'from the package' if model.origin == 'package' else 'yours'}: {_plain(str(model.path))}"
-        )
+    with standard_output() as stream:
+        console = PlainConsole(file=stream, soft_wrap=True)
+        for model in found:
+            if model.header is not None:
+                _print_model(console, model, model.header)
 
 
-def _plain(text: str) -> str:
-    """Collapse text to one line and strip control characters, because model files are untrusted."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+def _print_model(console: PlainConsole, model: ListedModel, header: ModelHeader) -> None:
+    card = header.card
+    classes, backbone, calibrated, description = _facts(header)
+    version = f" {card.version}" if card and card.version else ""
+    int8 = ", int8" if header.int8 is not None else ""
+    console.print(model.name, style="bold", end="")
+    console.print(f"{version}: {classes} classes, {backbone}, {calibrated}{int8}")
+    if description:
+        console.print(f"    {description}")
+    if card and card.data_licence:
+        console.print(f"    license of the training data: {card.data_licence}")
+    console.print(f"    {'from the package' if model.origin == 'package' else 'yours'}: {model.path}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from freeloc._printable import printable
 from freeloc.errors import DatasetError, MalformedFileError
 
 __all__ = [
@@ -79,7 +80,7 @@ class Problem:
 
     def __str__(self) -> str:
         position = f"{self.file}" if self.line is None else f"{self.file}:{self.line}"
-        return f"{position}: {self.message}"
+        return printable(f"{position}: {self.message}")
 
 
 class DataProblems(DatasetError):  # noqa: N818 - it represents a list of problems
@@ -112,10 +113,11 @@ class DataProblems(DatasetError):  # noqa: N818 - it represents a list of proble
         self.problems = _sorted(problems)
         self.fatal = fatal
         super().__init__(
-            format_report(_headline(path, problems, fatal), self.problems),
-            path=path,
-            parameter=None if fatal else _remedy(problems),
+            _headline(path, problems, fatal), path=path, parameter=None if fatal else _remedy(problems)
         )
+
+    def __str__(self) -> str:
+        return format_report(super().__str__(), self.problems)
 
 
 class ProblemList:
@@ -172,8 +174,11 @@ class ProblemList:
 
 
 def format_report(headline: str, problems: Sequence[object]) -> str:
-    """Return a headline followed by one line per problem, for at most `MAX_PRINTED_PROBLEMS` problems."""
-    lines = [headline, *map(str, problems[:MAX_PRINTED_PROBLEMS])]
+    """Return a headline followed by one line per problem, for at most `MAX_PRINTED_PROBLEMS` problems.
+
+    Every line is `freeloc._printable.printable`, so a line break in a name does not look like another problem.
+    """
+    lines = [printable(str(line)) for line in (headline, *problems[:MAX_PRINTED_PROBLEMS])]
     if len(problems) > MAX_PRINTED_PROBLEMS:
         lines.append(f"and {len(problems) - MAX_PRINTED_PROBLEMS} more")
     return "\n".join(lines)

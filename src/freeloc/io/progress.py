@@ -10,19 +10,17 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from freeloc._printable import printable
+from freeloc.io.plain_console import PlainConsole
+from freeloc.io.terminal import is_terminal, print_status
 
 __all__ = ["pluralize", "print_status", "track"]
 
 Item = TypeVar("Item")
 
 _SECONDS_BETWEEN_LINES = 15.0
-
-
-def print_status(text: str) -> None:
-    """Print a status message to standard error, without interpreting any markup in it."""
-    Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(text, markup=False)
 
 
 def pluralize(count: int, noun: str) -> str:
@@ -41,16 +39,17 @@ def track(items: Iterable[Item], description: str, total: int, *, quiet: bool = 
     """
     if quiet:
         yield from items
-    elif sys.stderr.isatty():
+    elif is_terminal(sys.stderr):
         yield from _with_bar(items, description, total)
     else:
         yield from _with_lines(items, description, total)
 
 
 def _with_bar(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(description, total=total)
+    title = TextColumn("{task.description}", markup=False)
+    columns = (title, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=PlainConsole(stderr=True)) as progress:
+        task = progress.add_task(printable(description), total=total)
         for item in items:
             yield item
             progress.advance(task)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
-from typing import IO
 
-from rich.console import Console
 from rich.table import Table
 
 from freeloc.evaluation.calibration_report import CalibrationReport
 from freeloc.evaluation.evaluate import Evaluation
 from freeloc.evaluation.measures import MEASURES, box_measure
+from freeloc.io.plain_console import PlainConsole
+from freeloc.io.terminal import standard_output
 from freeloc.metrics import Interval
 
 __all__ = ["print_evaluation", "render_evaluation"]
@@ -21,26 +21,27 @@ _WIDTH = 160
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """Print the summary, the box AP of detections if there are any, and the per-class table to standard output."""
-    console = _console()
-    if not console.is_terminal:
-        console = _console(width=_WIDTH)
-    for table in _tables(evaluation):
-        console.print(table)
+    """Print the summary, the box AP of detections if there are any, and the per-class table to standard output.
+
+    Raises:
+        OutputError: standard output is closed, or cannot be written to.
+        BrokenPipeError: the program that reads the output has ended.
+    """
+    with standard_output() as stream:
+        console = PlainConsole(file=stream)
+        if not console.is_terminal:
+            console = PlainConsole(file=stream, width=_WIDTH)
+        for table in _tables(evaluation):
+            console.print(table)
 
 
 def render_evaluation(evaluation: Evaluation) -> str:
     """Return the tables of `print_evaluation` as plain text."""
     buffer = io.StringIO()
-    console = _console(width=_WIDTH, file=buffer)
+    console = PlainConsole(width=_WIDTH, file=buffer)
     for table in _tables(evaluation):
         console.print(table)
     return buffer.getvalue()
-
-
-def _console(width: int | None = None, file: IO[str] | None = None) -> Console:
-    # Class and file names are printed verbatim: "[red]" must not become a color, nor ":cat:" an emoji.
-    return Console(highlight=False, markup=False, emoji=False, width=width, file=file)
 
 
 def _tables(evaluation: Evaluation) -> Iterator[Table | str]:

@@ -8,6 +8,8 @@ from typing import Final, TypeAlias
 
 from PIL import ImageFont
 
+from freeloc._printable import printable
+
 __all__ = ["Font", "fit_text", "text_top"]
 
 _SYSTEM_FONTS: Final = (
@@ -30,7 +32,7 @@ def fit_text(text: str, size: int, width: int) -> tuple[str, Font]:
 
     Text that is too wide is shortened and ends with an ellipsis.
     """
-    text, font = _choose_font(" ".join(text.split()), size)
+    text, font = _choose_font(printable(" ".join(text.split())), size)
     if font.getlength(text) <= width:
         return text, font
     text = text[:200]

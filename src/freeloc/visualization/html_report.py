@@ -89,7 +89,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A report. Text is escaped; web addresses (``https://…``) become links.
+    """A report. Text is escaped; web addresses in it do not become links.
 
     Attributes:
         title: title of the page.

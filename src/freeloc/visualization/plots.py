@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from freeloc._printable import printable_lines
 from freeloc.errors import MissingDependencyError
 from freeloc.io import atomic
+from freeloc.io.limits import check_resources
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,6 +99,7 @@ def figure_style() -> Iterator[None]:
     try:
         from matplotlib import style
     except ImportError as error:
+        check_resources(error)
         raise MissingDependencyError(
             "figures require matplotlib: run pip install 'freeloc[reproduce]'", extra="reproduce"
         ) from error
@@ -186,8 +189,23 @@ def figure_bytes(figure: Figure, format_: FigureFormat) -> bytes:
     metadata: dict[str, None] = {"Date": None, "Creator": None} if format_ == "svg" else {"Software": None}
     buffer = io.BytesIO()
     with figure_style():
+        _make_printable(figure)
         figure.savefig(buffer, format=format_, metadata=metadata, facecolor="white")
     return buffer.getvalue()
+
+
+def _make_printable(figure: Figure) -> None:
+    """Escape control characters in all text of a figure; an SVG that contains them is not valid XML."""
+    from matplotlib.text import Text
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            escaped = [printable_lines(label) for label in labels]
+            if escaped != labels:  # drawing the figure would reset the text of the labels
+                axis.set_ticks(axis.get_ticklocs(), escaped)
+    for text in figure.findobj(Text):
+        text.set_text(printable_lines(text.get_text()))
 
 
 def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:

@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 
 from PIL import Image
 
+from freeloc._printable import printable
 from freeloc.inference.result import Localization
+from freeloc.io.terminal import is_terminal, print_json, standard_output
 from freeloc.writers.base import Writer
-from freeloc.writers.record import json_line, localization_record
+from freeloc.writers.record import json_text, localization_record
 
 __all__ = ["ConsoleWriter"]
 
@@ -26,15 +28,15 @@ class ConsoleWriter(Writer):
         """Write the result of one image.
 
         Raises:
-            OSError: standard output is closed or full.
+            OutputError: standard output is closed or full.
+            BrokenPipeError: the program that reads the output has ended.
         """
         record = localization_record(result, self.options, image_name=str(path))
-        if sys.stdout.isatty():
-            sys.stdout.write(_text(record))
+        if is_terminal(sys.stdout):
+            with standard_output() as stream:
+                stream.write(_text(record))
         else:
-            # Write bytes, because JSON Lines are UTF-8, and the encoding of standard output may be different.
-            sys.stdout.buffer.write(json_line(record))
-        sys.stdout.flush()
+            print_json(json_text(record))
 
 
 def _text(record: Mapping[str, Any]) -> str:
@@ -45,6 +47,4 @@ def _text(record: Mapping[str, Any]) -> str:
         for entry in present
     ]
     lines = [f"{record['image']}{'' if present else ': nothing found'}", *lines]
-    # File and class names are untrusted: control characters in them must not reach the terminal.
-    printable = ("".join(char if char.isprintable() else "?" for char in line) for line in lines)
-    return "\n".join([*printable, ""])
+    return "".join(f"{printable(line)}\n" for line in lines)

@@ -42,10 +42,11 @@ from typing import Any
 
 import numpy as np
 
+from freeloc._printable import json_printable
 from freeloc.inference.result import ClassLocation, Localization
 from freeloc.writers.base import WriterOptions
 
-__all__ = ["SCHEMA_VERSION", "json_line", "localization_record"]
+__all__ = ["SCHEMA_VERSION", "json_line", "json_text", "localization_record"]
 
 SCHEMA_VERSION = 1
 """Version of the record's schema."""
@@ -79,18 +80,21 @@ def localization_record(
     }
 
 
-def json_line(record: Mapping[str, Any]) -> bytes:
-    """Return a record as one line of JSON in UTF-8.
+def json_text(record: Mapping[str, Any]) -> str:
+    """Return a record as one line of JSON, without a line break at its end.
+
+    The text can be printed and encoded as UTF-8, because invisible characters and lone surrogates in names are
+    escaped; see `freeloc._printable.json_printable`.
 
     Raises:
         ValueError: the record contains NaN or infinity.
     """
-    try:
-        text = json.dumps(record, ensure_ascii=False, allow_nan=False)
-        return text.encode() + b"\n"
-    except UnicodeEncodeError:
-        # A file name that is not UTF-8 contains lone surrogates, which JSON can escape but UTF-8 cannot encode.
-        return json.dumps(record, allow_nan=False).encode() + b"\n"
+    return json_printable(json.dumps(record, ensure_ascii=False, allow_nan=False))
+
+
+def json_line(record: Mapping[str, Any]) -> bytes:
+    """Return a record as one line of JSON in UTF-8; see `json_text`."""
+    return json_text(record).encode() + b"\n"
 
 
 def _class_record(

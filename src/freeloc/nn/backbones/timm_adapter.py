@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from freeloc.errors import BackboneError, MissingDependencyError
 from freeloc.geometry.grid import CellLayout
+from freeloc.io.limits import check_resources
 from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.nn.backbones.cell_center import measure_cell_center
 from freeloc.nn.backbones.weight_files import check_fit, load_state
@@ -135,6 +136,7 @@ def _import_timm(name: str) -> Any:
             extra="timm",
         ) from error
     except (ImportError, RuntimeError, OSError) as error:
+        check_resources(error)
         raise MissingDependencyError(
             f"backbone {name} requires timm, which cannot be imported ({error}): "
             "install the version of torchvision that matches the installed torch",

@@ -19,7 +19,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from freeloc.errors import BackboneError
+from freeloc.io.limits import check_resources
 from freeloc.io.progress import pluralize
+from freeloc.io.terminal import is_terminal
 
 __all__ = ["check_fit", "fetch", "load_state"]
 
@@ -47,8 +49,10 @@ def load_state(path: Path) -> dict[str, Tensor]:
         # torch's message explains how to disable the check, which is bad advice for users.
         raise _unreadable(path, "it contains more than tensors, or is not a torch file") from error
     except (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError) as error:
+        check_resources(error)
         raise _unreadable(path, _first_line(error)) from error
     except (SafetensorError, struct.error) as error:
+        check_resources(error)
         raise _unreadable(path, _first_line(error)) from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
@@ -131,7 +135,7 @@ def fetch(url: str, backbone: str) -> Path:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), digits[1], progress=sys.stderr.isatty())
+        torch.hub.download_url_to_file(url, str(path), digits[1], progress=is_terminal(sys.stderr))
     except (OSError, RuntimeError, ValueError, HTTPException) as error:
         raise BackboneError(
             f"the weights of backbone {backbone} cannot be downloaded from {url} to {path.parent} "
@@ -146,6 +150,7 @@ def _check_hash(path: Path, digits: str, backbone: str) -> None:
         with path.open("rb") as file:
             actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
+        check_resources(error)
         raise _unreadable(path, _first_line(error)) from error
     if not actual.startswith(digits):
         raise BackboneError(

@@ -1,0 +1,70 @@
+"""Escaping of everything that is printed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freeloc._printable import json_printable, printable, printable_lines
+from tests.hostile_names import HOSTILE, is_safe
+
+ANY_TEXT = st.text(st.characters(codec=None))
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("dog\x1b[31m", r"dog\x1b[31m"),
+        ("a\nb\tc\rd", r"a\nb\tc\rd"),
+        ("\x9b\x85\x7f", r"\x9b\x85\x7f"),
+        ("\u202eabc\u2069\u200b\u2028", r"\u202eabc\u2069\u200b\u2028"),
+        ("\U000e0041", r"\U000e0041"),
+        ("\u3164", r"\u3164"),
+        ("caf\udce9", r"caf\xe9"),  # how Python reads the byte E9 of a file name in Latin-1
+        ("\ud83d", r"\ud83d"),
+    ],
+)
+def test_what_is_not_visible_is_escaped(text: str, escaped: str) -> None:
+    assert printable(text) == escaped
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "dog", "Köln", "東京", "собака", "كلب", "cafe\u0301", "🐕", "a\u3000b", "C:\\dogs", "$x$ [red] <b>"],
+)
+def test_what_is_visible_stays(text: str) -> None:
+    assert printable(text) == text
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_names(name: str) -> None:
+    shown = printable(name)
+    assert is_safe(shown)
+    assert len(shown.splitlines()) == 1
+
+
+@given(ANY_TEXT)
+def test_any_text_becomes_one_safe_line(text: str) -> None:
+    shown = printable(text)
+    assert len(shown.splitlines()) <= 1
+    assert all(char.isprintable() or char.isspace() for char in shown)
+    shown.encode()
+    assert printable(shown) == shown
+
+
+@given(ANY_TEXT)
+def test_line_breaks_that_are_intended_stay(text: str) -> None:
+    assert printable_lines(text).split("\n") == [printable(line) for line in text.split("\n")]
+
+
+@given(st.dictionaries(ANY_TEXT, ANY_TEXT))
+def test_json_keeps_its_values(values: dict[str, str]) -> None:
+    shown = json_printable(json.dumps(values, ensure_ascii=False, indent=1))
+    # A pair of escaped surrogates is one character in JSON.
+    expected = json.loads(json.dumps(values))
+    assert json.loads(shown) == expected
+    assert all(char == "\n" or char.isprintable() or char.isspace() for char in shown)
+    assert json.loads(shown.encode()) == expected
