@@ -10,18 +10,17 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from torch import nn
 
 from freeloc.errors import MissingDependencyError
+from freeloc.io.limits import check_resources
 from freeloc.nn.backbones.base import Backbone
 from freeloc.runtime import AppendedModule, QuantizedGraph
 from freeloc.runtime.compile import network_graph
+from freeloc.runtime.graph_bytes import graph_bytes
 from freeloc.runtime.openvino_conversion import append_graph, convert_appended
-from freeloc.runtime.openvino_import import load_openvino
 from freeloc.runtime.protocol import Canvas
 
 __all__ = ["QuantizationCanvases", "quantize_network"]
@@ -53,6 +52,7 @@ def quantize_network(
 
     Raises:
         MissingDependencyError: NNCF or OpenVINO cannot be imported.
+        OutputError: OpenVINO cannot write temporary files.
     """
     nncf = _load_nncf()
     quantized = nncf.quantize(
@@ -69,10 +69,7 @@ def quantize_network(
         node.set_friendly_name(f"{node.get_type_name()}_{position}")
     for position, output in enumerate(graph.outputs):
         output.get_tensor().set_names({f"output_{position}"})
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "graph.xml"
-        load_openvino().save_model(graph, file, compress_to_fp16=False)
-        return QuantizedGraph(file.read_bytes(), file.with_suffix(".bin").read_bytes())
+    return QuantizedGraph(*graph_bytes(graph))
 
 
 def _load_nncf() -> Any:
@@ -84,6 +81,7 @@ def _load_nncf() -> Any:
     try:
         import nncf
     except ImportError as error:
+        check_resources(error)
         raise MissingDependencyError(
             f"quantization requires NNCF, which cannot be imported ({error}): run pip install 'freeloc[int8]'",
             extra="int8",

@@ -9,13 +9,12 @@ float32 takes 3 to 4% more time and halves the error.
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from defusedxml.ElementTree import parse
+from defusedxml.ElementTree import fromstring
 
+from freeloc.runtime.graph_bytes import graph_bytes
 from freeloc.runtime.openvino_import import load_openvino
 
 __all__ = ["stem_layers", "with_float32_stem"]
@@ -65,18 +64,64 @@ def with_float32_stem(backbone: Any) -> Any:
 
     Args:
         backbone: an OpenVINO graph whose only input is a canvas.
+
+    Raises:
+        OutputError: OpenVINO cannot write temporary files.
     """
-    openvino = load_openvino()
     stem = set(stem_layers(backbone))
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "graph.xml"
-        openvino.save_model(backbone, file, compress_to_fp16=False)
-        root = parse(file).getroot()
-        weights = file.with_suffix(".bin").read_bytes()
+    if not stem:
+        return backbone
+    openvino = load_openvino()
+    graph = backbone.clone()
+    # Only the beginning of the graph is marked, because OpenVINO writes it to a file for that.
+    names = _with_ancestors([node for node in graph.get_ops() if node.get_friendly_name() in stem])
+    outputs = [
+        output
+        for node in graph.get_ordered_ops()
+        if node.get_friendly_name() in names
+        for output in node.outputs()
+    ]
+    targets = {
+        _key(output): [
+            target
+            for target in output.get_target_inputs()
+            if target.get_node().get_friendly_name() not in names
+        ]
+        for output in outputs
+    }
+    results = [openvino.opset13.result(output) for output in outputs if targets[_key(output)]]
+    beginning = _marked(openvino.Model(results, graph.get_parameters(), "stem"), stem)
+    for result in beginning.get_results():
+        output = result.input_value(0)
+        for target in targets[_key(output)]:
+            target.replace_source_output(output)
+    return openvino.Model(graph.get_results(), beginning.get_parameters(), backbone.get_friendly_name())
+
+
+def _with_ancestors(nodes: list[Any]) -> set[str]:
+    """Return the names of nodes and of all nodes on which their values depend."""
+    names: set[str] = set()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node.get_friendly_name() not in names:
+            names.add(node.get_friendly_name())
+            waiting.extend(value.get_node() for value in node.input_values())
+    return names
+
+
+def _key(output: Any) -> tuple[str, int]:
+    return output.get_node().get_friendly_name(), output.get_index()
+
+
+def _marked(graph: Any, layers: set[str]) -> Any:
+    """Return a copy of a graph in which the layers with these names are marked."""
+    structure, weights = graph_bytes(graph)
+    root = fromstring(structure)
     for layer in root.find("layers"):
-        if layer.get("name") in stem:
+        if layer.get("name") in layers:
             SubElement(_runtime_info(layer), "attribute", _MARK)
-    return openvino.Core().read_model(tostring(root), weights)
+    return load_openvino().Core().read_model(tostring(root), weights)
 
 
 def _runtime_info(layer: Element) -> Element:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from freeloc.errors import MissingDependencyError
+from freeloc.io.limits import check_resources
 
 __all__ = ["load_openvino"]
 
@@ -18,6 +19,7 @@ def load_openvino() -> Any:
     try:
         import openvino
     except ImportError as error:
+        check_resources(error)
         raise MissingDependencyError(
             f"OpenVINO cannot be imported ({error}): reinstall it, or choose the runtime 'torch'"
         ) from error
