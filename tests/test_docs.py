@@ -17,7 +17,7 @@ import typer
 from PIL import Image
 
 import freeloc
-from freeloc import cli
+from freeloc.cli import program
 from freeloc.datasets import Dataset
 
 ROOT = Path(freeloc.__file__).parent.parent.parent
@@ -131,7 +131,7 @@ def commands(page: str) -> list[str]:
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
 def test_the_commands_of_a_page_exist(page: str) -> None:
     """Commands are parsed, not run, so a removed or nonexistent option fails."""
-    group = typer.main.get_command(cli.app)
+    group = typer.main.get_command(program.app)
     for line in commands(page):
         name, *words = shlex.split(line)[1:]
         command = group.commands.get(name)  # type: ignore[attr-defined]

@@ -21,6 +21,7 @@ from freeloc.cli.demo import demo as demo_command
 from freeloc.cli.evaluate import evaluate as evaluate_command
 from freeloc.cli.models import models as models_command
 from freeloc.cli.predict import predict as predict_command
+from freeloc.cli.program import app
 from freeloc.cli.quantize import quantize as quantize_command
 from freeloc.cli.train import train as train_command
 from freeloc.datasets import DatasetChecks, open_dataset
@@ -212,7 +213,7 @@ def test_an_error_names_the_option_that_fixes_it(freeloc: Callable[..., Any]) ->
 
 def first_panel(command: str) -> list[str]:
     """The options that ``--help`` shows first."""
-    parameters = typer.main.get_command(cli.app).commands[command].params  # type: ignore[attr-defined]
+    parameters = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
     return [
         parameter.opts[0]
         for parameter in parameters

@@ -1,30 +1,34 @@
-"""The command line: parses options, calls the library and reports errors.
-
-Every command imports its dependencies when it runs, so that ``--help`` responds instantly.
-"""
+"""All commands as one program, which turns errors into one message and an exit code."""
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import suppress
-from typing import Any
+import traceback
+from typing import Any, Final, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from freeloc._printable import printable
 from freeloc.cli.calibrate import calibrate
 from freeloc.cli.check import check
 from freeloc.cli.demo import demo
 from freeloc.cli.evaluate import evaluate
 from freeloc.cli.models import models
 from freeloc.cli.predict import predict
+from freeloc.cli.process import flush_at_end, only_own_messages, open_closed_streams
 from freeloc.cli.quantize import quantize
 from freeloc.cli.reproduce import reproduce
 from freeloc.cli.train import train
 from freeloc.errors import FreelocError
+from freeloc.io.limits import resource_error
+from freeloc.io.terminal import print_result, print_status
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run"]
+
+_FAILED: Final = 2
+_INTERRUPTED: Final = 128 + 2  # as shells report a process ended by SIGINT
+_BROKEN_PIPE: Final = 128 + 13  # and by SIGPIPE
 
 _AFTER_INTERRUPT = {
     "train": "; finished features and epochs are stored: continue with --resume",
@@ -48,25 +52,64 @@ _NAMES = {"cache_features": "no_cache"}
 """Parameters of the Python API whose command-line options have different names."""
 
 
-class _Interrupted(Exception):  # noqa: N818
-    """The user pressed Ctrl-C; the argument is the command's name."""
+class _Stop(Exception):  # noqa: N818
+    """Ends the program with an exit code, and with lines to print unless there is nothing to say."""
 
-
-class _Failed(Exception):  # noqa: N818
-    """A command failed with an error that the user can fix; the argument is the message."""
+    def __init__(self, code: int, message: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
 
 class _Commands(TyperGroup):
-    """A command group that adds option names to error messages, and the command's name to an interruption."""
+    """A command group that turns errors into messages, which name the options of the command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            _escape_words(error)
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise _Interrupted(ctx.invoked_subcommand) from error
+            done = _AFTER_INTERRUPT.get(ctx.invoked_subcommand, "")
+            raise _Stop(_INTERRUPTED, f"freeloc: interrupted{done}") from error
         except FreelocError as error:
             command = self.get_command(ctx, ctx.invoked_subcommand or "")
-            raise _Failed(_with_option(error, [] if command is None else command.params)) from error
+            message = _with_option(error, [] if command is None else command.params)
+            raise _Stop(_FAILED, f"freeloc: {message}") from error
+        except Exception as error:
+            if _escape_words(error):
+                raise
+            stop = _stop_for_system(error)
+            if stop is None:
+                raise
+            raise stop from error
+
+
+def _escape_words(error: Exception) -> bool:
+    """Escape control characters in an error about the words of the command line; return whether it is one."""
+    message = getattr(error, "message", None)
+    if not (hasattr(error, "format_message") and isinstance(message, str)):
+        return False
+    error.message = printable(message)  # type: ignore[attr-defined]
+    return True
+
+
+def _stop_for_system(error: Exception) -> _Stop | None:
+    """Return how to end the program if the cause of an error is the system; None if it is a bug in the program."""
+    if isinstance(error, BrokenPipeError):
+        return _Stop(_BROKEN_PIPE)
+    shortage = resource_error(error)
+    if shortage is not None:
+        return _Stop(_FAILED, f"freeloc: {shortage}")
+    if isinstance(error, OSError):
+        place = f" {error.filename}" if error.filename else ""
+        return _Stop(_FAILED, printable(f"freeloc: cannot read or write{place}: {error.strerror or error}"))
+    return None
 
 
 def _with_option(error: FreelocError, parameters: list[Any]) -> str:
@@ -100,7 +143,7 @@ def _version(value: bool) -> None:
     if value:
         from importlib.metadata import version
 
-        typer.echo(f"freeloc {version('freeloc')}")
+        print_result(f"freeloc {version('freeloc')}")
         raise typer.Exit
 
 
@@ -113,21 +156,27 @@ def _options(
     """Object localization from image tags alone: train on tags, get scores, maps and points."""
 
 
-def main() -> None:
+def run() -> NoReturn:
     """Run the command line. For an error that the user can fix, print one message and exit with code 2."""
+    open_closed_streams()
+    sys.excepthook = _print_traceback
+    code = 0
     try:
-        app()
-    except (_Failed, FreelocError) as error:
-        sys.stderr.write(f"freeloc: {error}\n")
-        sys.exit(2)
-    except OSError as error:
-        # Usually, standard output is closed, or the disk is full. A closed pipe needs no message.
-        if not isinstance(error, BrokenPipeError):
-            place = f" {error.filename}" if error.filename else ""
-            sys.stderr.write(f"freeloc: cannot read or write{place}: {error.strerror or error}\n")
-        with suppress(OSError, ValueError):  # so that nothing is left to flush at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(2)
-    except _Interrupted as interruption:
-        sys.stderr.write(f"freeloc: interrupted{_AFTER_INTERRUPT.get(str(interruption), '')}\n")
-        sys.exit(130)
+        with only_own_messages():
+            typer.main.get_command(app)()  # app() would replace the hook
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except _Stop as stop:
+        code = stop.code
+        for line in stop.message.splitlines():
+            print_status(line)
+    if not flush_at_end(sys.stdout):
+        code = code or _FAILED
+    flush_at_end(sys.stderr)
+    sys.exit(code)
+
+
+def _print_traceback(_kind: object, error: BaseException, _traceback: object) -> None:
+    """Print the traceback of a bug; the names in it are as untrusted as anywhere else."""
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        print_status(line)

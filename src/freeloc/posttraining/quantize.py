@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from freeloc.errors import ConfigurationError
+from freeloc.errors import ConfigurationError, check_seed
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.inference.scoring_graph import int8_parts
@@ -64,13 +64,14 @@ def quantize(
         The model with the int8 network.
 
     Raises:
-        ConfigurationError: there are no images.
+        ConfigurationError: there are no images, or ``seed`` is not a whole number from 0 to 2^63 - 1.
         MissingDependencyError: NNCF is not installed (the extra ``int8``).
         ImageError: an image cannot be read.
         ModelError: the model does not exist, or its file is damaged.
         BackboneError: the backbone cannot be loaded.
         OutputError: the model file cannot be written.
     """
+    check_seed(seed)
     if not images or calibration_images < 1:
         raise ConfigurationError(
             "an int8 network requires images for quantization calibration: specify at least one",
@@ -87,7 +88,7 @@ def quantize(
         )
     layers, readout = int8_parts(backbone, float_model.head)
     # NNCF prints its progress to standard output, which freeloc reserves for results.
-    with redirect_stdout(StringIO() if quiet else sys.stderr):
+    with redirect_stdout(StringIO() if quiet or sys.stderr is None else sys.stderr):
         graph = quantize_network(backbone, layers, readout, canvases)
     facts: dict[str, Any] = {
         "images": len(canvases.images),

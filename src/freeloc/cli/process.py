@@ -1,0 +1,92 @@
+"""Prepare the process for a command: standard streams, warnings and logs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO
+
+from freeloc.io.terminal import print_status
+
+__all__ = ["flush_at_end", "only_own_messages", "open_closed_streams"]
+
+
+def open_closed_streams() -> None:
+    """Replace standard streams that are closed, so that no file that is opened later takes their place.
+
+    For a closed stream, Python sets ``sys.stdout`` or ``sys.stderr`` to None. Messages to a closed standard error
+    are dropped. A command that prints results to a closed standard output fails when it does so.
+
+    Characters that the encoding of a stream lacks are printed as escapes.
+    """
+    # Each call opens the lowest free descriptor: that of the stream, if it is closed.
+    if sys.stdin is None:
+        sys.stdin = _open_null(os.O_RDONLY, "r")
+    if sys.stdout is None:
+        # Opened for reading, so that writing fails as on a closed stream.
+        sys.stdout = _open_null(os.O_RDONLY, "w")
+    if sys.stderr is None:
+        sys.stderr = _open_null(os.O_WRONLY, "w")
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(
+            stream, "reconfigure", None
+        )  # streams that replace the standard ones may lack it
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _open_null(flags: int, mode: str) -> IO[str]:
+    return os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8")
+
+
+def flush_at_end(stream: IO[str]) -> bool:
+    """Flush a standard stream before the program ends, and return whether that was possible.
+
+    If not, what is left is discarded, because Python would fail to flush it with an exit code of its own.
+    """
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True
+
+
+@contextmanager
+def only_own_messages() -> Iterator[None]:
+    """Print freeloc's log messages, and hide the warnings and log messages of all other packages.
+
+    Users cannot act on the latter. Python's option ``-W`` and the variable ``PYTHONWARNINGS`` show warnings again.
+    """
+    own, root = logging.getLogger("freeloc"), logging.getLogger()
+    # Without any handler, Python would print the warnings of all packages.
+    handlers = ((own, _StatusHandler(logging.WARNING)), (root, logging.NullHandler()))
+    for logger, handler in handlers:
+        logger.addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")
+                # Some packages install filters of their own when they are imported.
+                warnings.showwarning = _ignore
+            yield
+    finally:
+        for logger, handler in handlers:
+            logger.removeHandler(handler)
+
+
+class _StatusHandler(logging.Handler):
+    """Prints log messages, whose lines are separate messages, like all other messages."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in record.getMessage().split("\n"):
+            print_status(line)
+
+
+def _ignore(*_arguments: object, **_options: object) -> None:
+    """Show no warning."""
