@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from freeloc._literals import CacheFormat
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, ResourceError
 from freeloc.features.cache import FeatureCache, decode, encode, entry_bytes
+from tests.limits import no_more_files
 
 law = settings(max_examples=150)
 
@@ -159,3 +160,12 @@ class TestDamage:
         else:
             assert values.dtype == (np.float16 if form == "float16" else np.float32)
             assert values.ndim == 3
+
+
+def test_too_many_open_files_are_no_damage(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path)
+    cache.store("abcd", 1.0, np.ones((2, 3, 4), np.float16))
+    with no_more_files(), pytest.raises(ResourceError, match="^too many files are open: ") as caught:
+        cache.load("abcd", 1.0)
+    assert "delete" not in str(caught.value)
+    assert cache.load("abcd", 1.0).shape == (2, 3, 4)

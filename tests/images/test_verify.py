@@ -15,13 +15,14 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from freeloc.datasets import DataProblems, DatasetChecks, open_dataset
-from freeloc.errors import ImageError
+from freeloc.errors import ImageError, ResourceError
 from freeloc.geometry.size import Size
 from freeloc.images import decode_errors, verify
 from freeloc.images.decode import decode_reduced, load_image
 from freeloc.images.image_info import ImageInfo, read_image_info
 from freeloc.images.verify import check_header, verify_images
 from tests.images.sample_images import exif_of
+from tests.limits import no_more_files
 
 
 def saved_image(path: Path) -> Path:
@@ -266,3 +267,12 @@ def test_progress_is_shown_where_images_are_many(
     out, err = capsys.readouterr()
     assert out == ""
     assert ("checking images: 2 done" in err) == shown
+
+
+def test_too_many_open_files_are_no_bad_image(tmp_path: Path) -> None:
+    """Otherwise, skipping bad images would leave out sound ones."""
+    Image.new("RGB", (4, 3)).save(tmp_path / "a.png")
+    with no_more_files():
+        for read in (load_image, check_header, lambda path: list(verify_images([path], quiet=True))):
+            with pytest.raises(ResourceError, match="^too many files are open: "):
+                read(tmp_path / "a.png")

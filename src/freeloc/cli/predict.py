@@ -97,6 +97,7 @@ def predict(
     """Predict the score, point and map of every class in each image."""
     from freeloc.images.find import find_images
     from freeloc.inference.localizer import Localizer
+    from freeloc.io.atomic import check_output_folder
     from freeloc.io.progress import pluralize, print_status
     from freeloc.prediction.predict_files import PredictionOptions, predict_files
     from freeloc.writers.overlays import OVERLAYS_FOLDER
@@ -110,6 +111,8 @@ def predict(
         formats=(*chosen, *["overlays"] * overlay, *["npz"] * maps),
         skip_bad=skip_bad,
     )
+    if out is not None:
+        check_output_folder(out)
     found = find_images(images, exclude=None if out is None else out / OVERLAYS_FOLDER)
     for suffix, count in sorted(found.unsupported.items()):
         print_status(

@@ -38,7 +38,10 @@ def quantize(
 ) -> None:
     """Add an int8 network to a model, for --precision int8 and the presets fast and balanced."""
     from freeloc.images.find import find_images
+    from freeloc.io.atomic import check_writable
     from freeloc.posttraining.quantize import quantize as run
 
+    if out is not None:
+        check_writable(out)
     paths = find_images(images).paths
     run(model, paths, out=out, weights=weights, calibration_images=calibration_images, seed=seed, quiet=quiet)

@@ -58,9 +58,22 @@ def reproduce(
 ) -> None:
     """Train and evaluate the models of the paper's tables. Finished rows are stored and not recomputed."""
     from freeloc.datasets import DatasetChecks, open_dataset
+    from freeloc.io.atomic import check_output_folder
     from freeloc.paper import Reproduction, ReproductionSettings, find_study, select_rows, write_outputs
 
+    check_output_folder(out)
     protocol = find_study(study)
+    settings = ReproductionSettings(
+        backbone=backbone,
+        weights=str(weights) if weights else None,
+        epochs=epochs,
+        seed=seed,
+        runtime=runtime,
+        precision=precision,
+        cache=cache_folder,
+        resamples=resamples,
+        quiet=quiet,
+    )
     chosen = select_rows(None if rows is None else tuple(part.strip() for part in rows.split(",") if part))
     train_set, val_set = (
         open_dataset(
@@ -76,17 +89,6 @@ def reproduce(
             (train_split or protocol.train_split, any(row.box_supervision for row in chosen), True),
             (val_split or protocol.val_split, True, False),
         )
-    )
-    settings = ReproductionSettings(
-        backbone=backbone,
-        weights=str(weights) if weights else None,
-        epochs=epochs,
-        seed=seed,
-        runtime=runtime,
-        precision=precision,
-        cache=cache_folder,
-        resamples=resamples,
-        quiet=quiet,
     )
     reproduction = Reproduction(protocol, train_set, val_set, out, settings)
     result = reproduction.run(chosen)

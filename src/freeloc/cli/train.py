@@ -149,11 +149,13 @@ def train(
 
     Boxes are never read, unless --supervision is masked or masked_outside.
     """
+    from freeloc.io.atomic import check_output_folder
     from freeloc.io.progress import print_status
     from freeloc.training.recipe import Recipe
     from freeloc.training.settings import TrainingSettings
     from freeloc.training.train import train as run
 
+    check_output_folder(out)
     settings = TrainingSettings(
         backbone=backbone,
         weights=weights,

@@ -14,13 +14,13 @@ from PIL import Image
 
 from freeloc.datasets.dataset import Dataset, Sample
 from freeloc.demo.scenes import SceneSettings, generate_scenes
-from freeloc.errors import OutputError
+from freeloc.errors import OutputError, check_seed
 from freeloc.evaluation.collect import collect
 from freeloc.evaluation.evaluate import Evaluation, evaluate
 from freeloc.images.decode import load_image
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization
-from freeloc.io.atomic import write_text
+from freeloc.io.atomic import check_output_folder, write_text
 from freeloc.io.progress import print_status
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
@@ -54,6 +54,9 @@ class DemoSettings:
     backbone: str = "efficientnet_lite0"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+
     @property
     def recipe(self) -> Recipe:
         """The default recipe, trained for ``epochs`` epochs."""
@@ -78,6 +81,7 @@ def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bo
     """
     settings = settings or DemoSettings()
     folder = Path(out)
+    check_output_folder(folder)
     scene_settings = SceneSettings(seed=settings.seed)
     _remove_earlier(folder)
     training, test = _generate(folder / "scenes", settings, scene_settings, quiet=quiet)

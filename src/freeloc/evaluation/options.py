@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from freeloc._literals import APFlavour
-from freeloc.errors import ConfigurationError
+from freeloc.errors import ConfigurationError, check_seed
 from freeloc.metrics import BOX_IOU, CalibrationOptions, LocationOptions, PointingOptions
 from freeloc.metrics.detection_ap import check_iou
 
@@ -27,7 +27,8 @@ class EvaluationOptions:
         calibration: bins of the calibration error.
 
     Raises:
-        ConfigurationError: ``location`` has a different flavour, or an IoU threshold is not in (0, 1].
+        ConfigurationError: ``location`` has a different flavour, an IoU threshold is not in (0, 1], or the seed is
+            not a whole number from 0 to 2^63 - 1.
     """
 
     flavour: APFlavour = "area"
@@ -39,6 +40,7 @@ class EvaluationOptions:
     calibration: CalibrationOptions = field(default_factory=CalibrationOptions)
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if self.location.flavour not in {self.flavour, LocationOptions().flavour}:
             raise ConfigurationError(
                 f"flavour is {self.flavour} but location.flavour is {self.location.flavour}: use one flavour "

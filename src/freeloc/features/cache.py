@@ -37,6 +37,7 @@ from freeloc.features.arrays import FeatureMap
 from freeloc.geometry.grid import Padding
 from freeloc.io.atomic import atomic_path
 from freeloc.io.folders import cache_dir
+from freeloc.io.limits import check_resources
 from freeloc.nn.backbones.base import Backbone
 from freeloc.runtime import Network
 
@@ -153,11 +154,13 @@ class FeatureCache:
 
         Raises:
             MalformedFileError: the entry is missing or damaged.
+            ResourceError: too many files are open, or there is not enough memory.
         """
         path = self.entry_path(content_hash, scale)
         try:
             return decode(_map_array(path))
         except _READ_ERRORS as error:
+            check_resources(error)
             raise MalformedFileError(
                 path, None, "the cached features are missing or damaged; delete the file and run again"
             ) from error

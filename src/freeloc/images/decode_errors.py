@@ -6,7 +6,8 @@ import struct
 import zlib
 from pathlib import Path
 
-from freeloc.errors import ImageError
+from freeloc.errors import ImageError, ResourceError
+from freeloc.io.limits import resource_error
 
 __all__ = ["DECODER_ERRORS", "MAX_PIXELS", "check_size", "decoding_failed", "image_error", "too_large"]
 
@@ -35,8 +36,11 @@ def image_error(source: Path | str, reason: str, fix: str) -> ImageError:
     return ImageError(f"cannot read {source}: {reason}; {fix}", reason=reason)
 
 
-def decoding_failed(source: Path | str, error: Exception) -> ImageError:
+def decoding_failed(source: Path | str, error: Exception) -> ImageError | ResourceError:
     """Return the error for an image that Pillow cannot decode."""
+    shortage = resource_error(error)
+    if shortage is not None:
+        return shortage
     detail = " ".join(str(error).split()) or type(error).__name__
     return image_error(
         source,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeloc.errors import ImageError
+from freeloc.io.limits import check_resources
 
 __all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "find_images"]
 
@@ -118,6 +119,7 @@ class _Search:
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
+            check_resources(error)
             raise ImageError(
                 f"cannot read the folder {folder}: {error.strerror}; check its permissions", path=folder
             ) from error

@@ -15,6 +15,7 @@ from freeloc.geometry.orientation import ImageFrame, swaps_sides, turned_size
 from freeloc.geometry.size import Size
 from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error, too_large
 from freeloc.images.exif_orientation import read_header_orientation
+from freeloc.io.limits import check_resources
 
 __all__ = ["header_frame", "header_size", "identify", "lift_tiff_limit", "open_file"]
 
@@ -32,6 +33,7 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         ImageError: the file does not exist, is not a regular file, or cannot be opened.
+        ResourceError: too many files are open.
     """
     try:
         mode = path.stat().st_mode
@@ -43,6 +45,7 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
     except FileNotFoundError as error:
         raise image_error(path, "the file does not exist", "check its name") from error
     except (OSError, ValueError) as error:
+        check_resources(error)
         reason = getattr(error, "strerror", None) or str(error)
         raise image_error(path, reason, "check its name and permissions") from error
     with file:

@@ -11,6 +11,7 @@ from freeloc.geometry.size import Size
 from freeloc.images.decode_errors import image_error
 from freeloc.images.identify import header_frame, identify, open_file
 from freeloc.io.content_hash import hash_file
+from freeloc.io.limits import check_resources
 from freeloc.io.prefetch import prefetch
 
 __all__ = ["ImageInfo", "read_image_frame", "read_image_info"]
@@ -57,4 +58,5 @@ def _read(path: Path) -> ImageInfo:
             file.seek(0)
             return ImageInfo(frame.upright, hash_file(file), frame.orientation)
         except OSError as error:
+            check_resources(error)
             raise image_error(path, error.strerror or str(error), "check the disk") from error

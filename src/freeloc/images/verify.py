@@ -19,6 +19,7 @@ from freeloc.images.identify import header_size, identify, open_file
 from freeloc.images.image_info import ImageInfo
 from freeloc.images.jpeg_end import has_end_marker
 from freeloc.io.content_hash import hash_bytes, hash_file
+from freeloc.io.limits import check_resources
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import track
 
@@ -81,6 +82,7 @@ def _verify(path: Path) -> ImageInfo | ImageError:
                     file.seek(0)
                     encoded = file
             except OSError as error:
+                check_resources(error)
                 raise image_error(path, error.strerror or str(error), "check the disk") from error
             image = identify(encoded, path)
             _check_end(image, encoded, path)

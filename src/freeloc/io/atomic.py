@@ -10,15 +10,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from freeloc.errors import OutputError
+from freeloc.errors import OutputError, ResourceError
+from freeloc.io.limits import resource_error
 
-__all__ = ["atomic_path", "check_writable", "output_error", "write_bytes", "write_text"]
+__all__ = [
+    "atomic_path",
+    "check_output_folder",
+    "check_writable",
+    "output_error",
+    "write_bytes",
+    "write_text",
+]
 
 
-def output_error(path: Path, reason: str | OSError) -> OutputError:
-    """Return the error for a file that cannot be written."""
-    if isinstance(reason, OSError):
-        reason = reason.strerror or str(reason)
+def output_error(path: Path, reason: str | OSError | ValueError) -> OutputError | ResourceError:
+    """Return the error for a file or folder that cannot be written."""
+    if not isinstance(reason, str):
+        shortage = resource_error(reason)
+        if shortage is not None:
+            return shortage
+        reason = getattr(reason, "strerror", None) or str(reason)
     return OutputError(f"cannot write {path}: {reason}; choose another output path", path=path)
 
 
@@ -34,12 +45,35 @@ def check_writable(path: Path) -> None:
         mode = path.stat().st_mode
     except FileNotFoundError:
         mode = stat.S_IFREG
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         raise output_error(path, error) from error
     if not path.name or stat.S_ISDIR(mode):
         raise output_error(path, "it is a folder")
     if not stat.S_ISREG(mode):
         raise output_error(path, "it is a device or a pipe")
+
+
+def check_output_folder(path: Path) -> None:
+    """Check, before a long-running job starts, that a folder exists or can be created at a path.
+
+    Nothing is created, so the check does not detect missing permissions or a full disk.
+
+    Raises:
+        OutputError: the path or a parent folder is something else than a folder, or the path is not valid.
+    """
+    try:
+        for folder in (path, *path.parents):
+            with contextlib.suppress(FileNotFoundError):
+                if not stat.S_ISDIR(folder.stat().st_mode):
+                    raise output_error(path, f"{'it' if folder == path else folder} is not a folder")
+                return
+            if os.path.islink(folder):  # noqa: PTH114 - as below
+                raise output_error(path, f"{'it' if folder == path else folder} is a broken link")
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # such as a link to itself, a name that is too long, a null character
+        raise output_error(path, error) from error
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeloc.errors import DatasetError, MalformedFileError
+from freeloc.io.limits import check_resources
 
 __all__ = ["is_encodable", "read_bytes", "read_text"]
 
@@ -27,10 +28,12 @@ def read_bytes(file: Path) -> bytes:
 
     Raises:
         DatasetError: the file cannot be read.
+        ResourceError: too many files are open.
     """
     try:
         return file.read_bytes()
     except OSError as error:
+        check_resources(error)
         reason = error.strerror or error
         raise DatasetError(
             f"cannot read {file}: {reason}; check the path and its permissions", path=file

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from freeloc._typing import Float64Array
-from freeloc.errors import ConfigurationError, DatasetError
+from freeloc.errors import ConfigurationError, DatasetError, check_seed
 from freeloc.metrics.weighted_metric import WeightedMetric, class_means
 
 __all__ = [
@@ -91,6 +91,7 @@ def _check(metric: WeightedMetric, resamples: int, level: float) -> None:
 
 def _draws(n_images: int, resamples: int, seed: int) -> Iterator[Float64Array]:
     """Yield chunks of (b, N) weights, ``resamples`` rows in total; the values do not depend on the chunk size."""
+    check_seed(seed)
     generator = np.random.default_rng(seed)
     probabilities = np.full(n_images, 1 / n_images)
     step = max(1, _CHUNK // n_images)

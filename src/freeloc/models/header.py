@@ -12,9 +12,10 @@ from typing import Annotated, Any, TypeAlias
 from msgspec import Meta
 from safetensors import SafetensorError, safe_open
 
-from freeloc.errors import ConfigurationError, ModelError
+from freeloc.errors import ConfigurationError, ModelError, ResourceError
 from freeloc.geometry.grid import CellLayout, Padding
 from freeloc.geometry.pyramid import Pyramid
+from freeloc.io.limits import resource_error
 from freeloc.io.typed_json import convert_json, decode_json, reject_unknown_fields
 from freeloc.models.calibration import DEFAULT_THRESHOLD, Calibration
 from freeloc.models.card import ModelCard
@@ -245,8 +246,11 @@ class ModelFile:
         return graph
 
 
-def unreadable(path: Path, error: Exception) -> ModelError:
+def unreadable(path: Path, error: Exception) -> ModelError | ResourceError:
     """Return the error for a file that safetensors cannot read."""
+    shortage = resource_error(error)
+    if shortage is not None:
+        return shortage
     reason = " ".join(str(error).split())
     return ModelError(f"cannot read model {path}: {reason}; copy or train it again", path=path)
 

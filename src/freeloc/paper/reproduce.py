@@ -21,6 +21,7 @@ from freeloc.evaluation.options import EvaluationOptions
 from freeloc.features.extract import extract
 from freeloc.features.sources import CachedFeatures
 from freeloc.geometry.pyramid import Pyramid
+from freeloc.io.atomic import check_output_folder
 from freeloc.io.progress import print_status
 from freeloc.metrics import Detections, Outcome, center_points, location_outcomes
 from freeloc.models.header import ModelFile
@@ -63,11 +64,13 @@ class Reproduction:
 
     Raises:
         DatasetError: the datasets have different classes, or required boxes are missing.
+        OutputError: ``out`` cannot be a folder.
     """
 
     def __init__(
         self, study: Study, train_set: Dataset, val_set: Dataset, out: Path, settings: ReproductionSettings
     ) -> None:
+        check_output_folder(out)
         check_evaluable(val_set, {train_set.name: train_set.classes})
         self.study = study
         self.folder = StudyFolder(out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from freeloc.errors import check_seed
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 from freeloc.runtime import Precision, Runtime
 
@@ -36,3 +37,6 @@ class ReproductionSettings:
     cache: Path | None = None
     resamples: int = 1000
     quiet: bool = False
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from freeloc.errors import ImageError
 from freeloc.inference.localizer import Localizer
+from freeloc.io.atomic import check_output_folder
 from freeloc.io.progress import pluralize, print_status, track
 from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers, output_names
 
@@ -65,6 +66,8 @@ def predict_files(
     """
     options = options or PredictionOptions()
     folder = None if out is None else Path(out)
+    if folder is not None:
+        check_output_folder(folder)
     formats = options.formats or ("console" if folder is None else "jsonl",)
     writers = create_writers(formats, folder, options)
     bad = _predict(localizer, paths, writers, skip_bad=options.skip_bad, quiet=quiet or folder is None)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from freeloc.errors import TrainingError
 from freeloc.io.atomic import write_bytes
+from freeloc.io.limits import check_resources
 from freeloc.io.typed_json import convert_json, decode_json
 from freeloc.training.run_setup import RunSetup
 
@@ -113,6 +114,7 @@ class Checkpoint:
                 header = convert_json(decode_json(metadata.get(_METADATA, "null")), _Header)
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
         except (OSError, SafetensorError, ValueError) as error:
+            check_resources(error)
             raise TrainingError(
                 f"checkpoint {path} cannot be read ({error}): delete it and train from scratch"
             ) from error

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.datasets.dataset import PRESENT, Dataset, Labels
-from freeloc.errors import ConfigurationError
+from freeloc.errors import ConfigurationError, check_seed
 from freeloc.inference.fusion import pooled_scores
 from freeloc.inference.localizer import Localizer
 from freeloc.io.progress import pluralize, print_status, track
@@ -89,6 +89,7 @@ def stratified_folds(labels: Labels, folds: int, seed: int = 0) -> npt.NDArray[n
         ConfigurationError: there are fewer than two folds, or fewer images than folds.
     """
     check_folds(len(labels), folds)
+    check_seed(seed)
     generator = np.random.default_rng(seed)
     present = labels == PRESENT
     needed = np.tile(present.sum(axis=0) / folds, (folds, 1))

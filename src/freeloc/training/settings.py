@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeloc._literals import CacheFormat, Precision, Runtime
-from freeloc.errors import check_choice
+from freeloc.errors import check_choice, check_seed
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 from freeloc.training.recipe import RECIPES, Recipe
 
@@ -48,4 +48,5 @@ class TrainingSettings:
     calibration_folds: int = 0
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         check_choice("cache_format", self.cache_format, CacheFormat)

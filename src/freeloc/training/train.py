@@ -16,6 +16,7 @@ from pathlib import Path
 from freeloc.datasets.dataset import Dataset
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
+from freeloc.io.atomic import check_output_folder
 from freeloc.io.progress import print_status
 from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
@@ -75,6 +76,7 @@ def train(
     if folds:
         check_folds(len(dataset), folds)
     folder = RunFolder(Path(out))
+    check_output_folder(folder.path)
     model = _train_uncalibrated(dataset, folder, settings, resume=resume, quiet=quiet)
     if not folds or is_calibrated_by_folds(model, folds):
         return model
