@@ -33,7 +33,8 @@ def test_ids(value: object, expected: object) -> None:
 def test_flags() -> None:
     assert [parse_flag(value) for value in (0, 0.0, False, None, math.nan)] == [False] * 5
     assert [parse_flag(value) for value in (1, 1.0, True)] == [True] * 3
-    assert [parse_flag(value) for value in (2, -1, 0.5, "1", [], math.inf)] == [None] * 6
+    wrong: tuple[object, ...] = (2, -1, 0.5, "1", [], math.inf)
+    assert [parse_flag(value) for value in wrong] == [None] * len(wrong)
 
 
 def test_sides() -> None:
