@@ -41,7 +41,7 @@ _AFTER_INTERRUPT = {
 
 _FIXES = {
     "skip_bad": "--skip-bad continues without them",
-    "rescale_boxes": "--rescale-boxes rescales their boxes",
+    "rescale_boxes": "--rescale-boxes rescales the boxes",
     "resume": "--resume continues that run",
     "weights": "--weights specifies a local weight file",
 }
