@@ -8,7 +8,7 @@ import pytest
 
 from freeloc.errors import ImageError
 from freeloc.images.decode import load_image, read_image_size
-from freeloc.images.find import FoundImages, find_images
+from freeloc.images.find import FoundImages, find_images, is_system_name
 
 
 @pytest.fixture
@@ -99,6 +99,27 @@ def test_unsupported_formats_are_counted(album: Path) -> None:
     assert relative(found, album) == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
     with pytest.raises(ImageError, match=r"unsupported formats \(\.svg\): convert them to JPEG"):
         find_images([f"{album}/*.svg"])
+
+
+def test_files_of_the_system_are_passed_over(album: Path) -> None:
+    for name in ("._a.png", "__MACOSX/sub/c.jpeg", "@eaDir/a.png", "~$a.png", "sub/$RECYCLE.BIN/x.jpg"):
+        path = album / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    for pattern in (album, f"{album}/**", f"{album}/*"):
+        found = relative(find_images([pattern]), album)
+        assert sorted(found) == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
+    # A name that the pattern contains is meant.
+    assert relative(find_images([f"{album}/__MACOSX/*/*.jpeg"]), album) == ["__MACOSX/sub/c.jpeg"]
+    assert relative(find_images([f"{album}/._*.png"]), album) == ["._a.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "system"),
+    [("Thumbs.db", True), ("desktop.ini", True), (".DS_Store", True), ("__MACOSX", True), ("a.jpg", False)],
+)
+def test_names_of_system_files(name: str, system: bool) -> None:
+    assert is_system_name(name) == system
 
 
 def test_cycles_of_links_end(album: Path) -> None:

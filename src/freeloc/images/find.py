@@ -12,7 +12,7 @@ from pathlib import Path
 from freeloc.errors import ImageError
 from freeloc.io.limits import check_resources
 
-__all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "find_images"]
+__all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "find_images", "is_system_name"]
 
 _NAMES = "jpg jpeg png jpe jfif mpo apng webp tif tiff gif bmp ppm pgm pbm pnm pfm jp2 j2k jpx avif"
 SUFFIXES = tuple(f".{name}" for name in _NAMES.split())
@@ -21,6 +21,28 @@ SUFFIXES = tuple(f".{name}" for name in _NAMES.split())
 _UNSUPPORTED_NAMES = "heic heif jxl svg pdf psd eps raw dng cr2 cr3 nef arw orf rw2 raf"
 UNSUPPORTED_SUFFIXES = frozenset(f".{name}" for name in _UNSUPPORTED_NAMES.split())
 """File suffixes of image formats that freeloc cannot read."""
+
+_SYSTEM_NAMES = frozenset(
+    (
+        *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"),
+        *("__macosx", "$recycle.bin", "recycler", "system volume information", "lost+found"),
+        *("@eadir", "#recycle", "#snapshot", "__pycache__"),
+    )
+)
+"""Files and folders that operating systems, archive programs and storage devices create, in lower case."""
+
+
+def is_system_name(name: str) -> bool:
+    """Return whether a file or folder is hidden or was created by the operating system, not by the user.
+
+    Such files are never part of a dataset, although ``._a.jpg``, which macOS writes next to ``a.jpg`` on foreign
+    disks and in archives, has an image suffix.
+
+    Example:
+        >>> [name for name in ("a.jpg", "._a.jpg", "Thumbs.db", "__MACOSX") if is_system_name(name)]
+        ['._a.jpg', 'Thumbs.db', '__MACOSX']
+    """
+    return name.startswith((".", "~$")) or name.lower() in _SYSTEM_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +69,8 @@ def find_images(patterns: Sequence[str | Path], *, exclude: Path | None = None) 
             * a glob pattern with ``*``, ``?``, ``[…]`` or ``**``, which stands for the matching files whose suffix
               is in `SUFFIXES` and for all images in matching folders, sorted.
 
-            Folders and glob patterns skip names that start with a dot. Suffixes are matched case-insensitively.
+            Folders and glob patterns skip hidden and system files (`is_system_name`). Suffixes are matched
+            case-insensitively.
         exclude: a folder to leave out of the search, such as the output of an earlier run.
 
     Raises:
@@ -102,8 +125,12 @@ class _Search:
     def _expand(self, pattern: Path) -> Iterator[Path]:
         # Path.glob would also yield hidden files; before Python 3.13, a final "**" would yield folders only.
         names = glob.glob(str(pattern), recursive=True)  # noqa: PTH207
+        # Folders before the first wildcard may have any name. glob skips hidden names, unless the pattern asks for
+        # them.
+        fixed = next(index for index, part in enumerate(pattern.parts) if glob.has_magic(part))
         for path in sorted(map(Path, names), key=lambda path: path.parts):
-            if self._is_excluded(path):
+            found = [part for part in path.parts[fixed:] if not part.startswith(".")]
+            if self._is_excluded(path) or any(map(is_system_name, found)):
                 continue
             if path.is_dir():
                 yield from self._walk(path, set(), path.resolve())
@@ -124,7 +151,7 @@ class _Search:
                 f"cannot read the folder {folder}: {error.strerror}; check its permissions", path=folder
             ) from error
         for entry in entries:
-            if entry.name.startswith("."):
+            if is_system_name(entry.name):
                 continue
             path = Path(entry.path)
             if path.is_dir():  # entry.is_dir would raise an error for a link to itself
