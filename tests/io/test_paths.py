@@ -35,3 +35,26 @@ def test_a_backslash_becomes_a_slash_only_if_that_names_a_file(tmp_path: Path) -
     assert existing_name(tmp_path, name) == "dog/1.jpg"
     (tmp_path / name).touch()
     assert existing_name(tmp_path, name) == name
+
+
+@pytest.mark.parametrize(
+    "listed", ["caf\xe9/\xfc.jpg", "cafe\u0301/u\u0308.jpg", "\ufeffcaf\xe9\\u\u0308.jpg"]
+)
+@pytest.mark.parametrize("on_disk", ["caf\xe9/\xfc.jpg", "cafe\u0301/u\u0308.jpg", "cafe\u0301/\xfc.jpg"])
+def test_a_name_is_found_in_either_unicode_form(tmp_path: Path, listed: str, on_disk: str) -> None:
+    path = tmp_path / on_disk
+    path.parent.mkdir()
+    path.touch()
+    assert (tmp_path / existing_name(tmp_path, listed)).samefile(path)
+    absolute = str(tmp_path / listed.removeprefix("\ufeff"))
+    assert Path(existing_name(tmp_path / "elsewhere", absolute)).samefile(path)
+    assert existing_name(tmp_path, "\xe9.jpg") == "\xe9.jpg"
+
+
+def test_the_exact_name_comes_first(tmp_path: Path) -> None:
+    names = {"\xe9.jpg", "e\u0301.jpg"}
+    for name in names:
+        (tmp_path / name).touch()
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this file system keeps only one Unicode form")
+    assert {existing_name(tmp_path, name) for name in names} == names

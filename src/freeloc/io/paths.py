@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import unicodedata
+from pathlib import Path, PurePath
 
 __all__ = ["existing_name", "is_broken_link", "is_file"]
 
@@ -19,11 +20,44 @@ def is_broken_link(path: Path) -> bool:
 
 
 def existing_name(folder: Path, name: str) -> str:
-    r"""Convert a file name from a list to the form that this system uses.
+    r"""Convert a file name from a list to the form in which the file exists in a folder.
 
-    Lists written on Windows may contain ``dog\1.jpg``. On other systems, a backslash can be part of a name, so
-    backslashes are replaced with slashes only if the resulting file exists and the file with the original name
-    does not.
+    If no file has the listed name, three differences that people cannot see or did not intend are tried:
+
+    * Lists written on Windows may contain ``dog\1.jpg``; on other systems, a backslash can be part of a name.
+    * "é" is one character on most systems (NFC), but two in names written by macOS (NFD), and archives and network
+      disks carry either form to other systems.
+    * Lists that were joined from several files may contain byte order marks.
+
+    Args:
+        folder: the folder to which the name is relative.
+        name: the listed name.
+
+    Returns:
+        The name of the existing file, or ``name`` itself if there is none.
     """
+    if is_file(folder / name):
+        return name
     slashed = name.replace("\\", "/")
-    return slashed if slashed != name and not is_file(folder / name) and is_file(folder / slashed) else name
+    unmarked = slashed.replace("\ufeff", "")
+    for candidate in dict.fromkeys((slashed, unmarked)):
+        if candidate != name and is_file(folder / candidate):
+            return candidate
+    return name if unmarked.isascii() else _name_in_other_form(folder, unmarked) or name
+
+
+def _name_in_other_form(folder: Path, name: str) -> str | None:
+    """Return the name of the file whose parts have the same characters as ``name``, in either Unicode form."""
+    found = ""
+    for part in PurePath(name).parts:
+        forms = (part, unicodedata.normalize("NFC", part), unicodedata.normalize("NFD", part))
+        candidates = (str(PurePath(found, form)) for form in forms)
+        existing = next((candidate for candidate in candidates if _exists(folder / candidate)), None)
+        if existing is None:
+            return None
+        found = existing
+    return found if is_file(folder / found) else None
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - as in is_file
