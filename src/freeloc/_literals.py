@@ -18,6 +18,7 @@ __all__ = [
     "LocationMode",
     "LocationRanking",
     "MapSize",
+    "MinusOne",
     "Precision",
     "Preset",
     "Reach",
@@ -88,3 +89,7 @@ Reach = Literal["edge", "pixel"]
 """When a point counts as a hit in the pointing game: "edge" if its distance from the box (edges included) is at
 most the tolerance; "pixel" if its distance from the center of the nearest pixel in the box is less than the
 tolerance, as in TorchRay."""
+
+MinusOne = Literal["absent", "unknown"]
+"""What −1 means in a tag list with one column per class: "absent", with 0 for unknown, as in VOC's class files; or
+"unknown", with 0 for absent, as in the labels of many medical datasets."""

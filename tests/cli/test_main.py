@@ -256,6 +256,7 @@ def test_train_has_the_librarys_defaults() -> None:
     everything |= {*DatasetChecks.__dataclass_fields__, *TrainingSettings.__dataclass_fields__}
     everything |= {*inspect.signature(open_dataset).parameters}
     assert default(train_command, "rescale_boxes") == DatasetChecks().rescale_boxes
+    assert default(train_command, "minus_one") == DatasetChecks().minus_one
     abbreviated = {"no_cache"}
     assert inspect.signature(train_command).parameters.keys() <= everything | abbreviated | {
         "data",

@@ -24,8 +24,8 @@ def add(builder: DatasetBuilder, path: Path, line: int = 1) -> SampleDraft:
     return sample
 
 
-def build(path: Path, **checks: bool) -> Sample:
-    builder = DatasetBuilder(LIST, OpenOptions(checks=DatasetChecks(**checks)))
+def build(path: Path, *, decode: bool = True) -> Sample:
+    builder = DatasetBuilder(LIST, OpenOptions(checks=DatasetChecks(decode=decode)))
     add(builder, path)
     return builder.build("list", ("dog",)).samples[0]
 

@@ -12,6 +12,7 @@ from freeloc.cli.options import (
     Format,
     Images,
     InferencePrecision,
+    MinusOne,
     ModelName,
     Quiet,
     Runtime,
@@ -38,6 +39,7 @@ def calibrate(
     quiet: Quiet = False,
     format_: Format = "auto",
     images: Images = None,
+    minus_one: MinusOne = None,
     weights: Weights = None,
     runtime: Runtime = "auto",
     precision: InferencePrecision = "auto",
@@ -57,6 +59,6 @@ def calibrate(
         images=images,
         classes=ModelFile.open(model).header.classes,
         skip_bad=skip_bad,
-        checks=DatasetChecks(quiet=quiet),
+        checks=DatasetChecks(quiet=quiet, minus_one=minus_one),
     )
     run(model, dataset, out=out, weights=weights, runtime=runtime, precision=precision, quiet=quiet)

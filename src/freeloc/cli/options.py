@@ -24,6 +24,7 @@ __all__ = [
     "Format",
     "Images",
     "InferencePrecision",
+    "MinusOne",
     "ModelName",
     "Precision",
     "Preset",
@@ -66,7 +67,8 @@ Format = Annotated[
     str,
     typer.Option(
         "--format",
-        help="Format of DATA: auto, voc, coco, tags, or one from an installed package.",
+        help="Format of DATA: auto, voc, coco, tags, folders (each folder is a class), or one from an installed "
+        "package.",
         rich_help_panel=DATA,
     ),
 ]
@@ -86,6 +88,14 @@ RescaleBoxes = Annotated[
         "--rescale-boxes",
         help="Rescale the boxes of images that were resized uniformly after annotation, instead of reporting each "
         "such image.",
+        rich_help_panel=DATA,
+    ),
+]
+MinusOne = Annotated[
+    choices.MinusOne | None,
+    typer.Option(
+        help="What -1 means in a tag list with one column per class: absent (0: unknown) or unknown (0: absent). "
+        "Default: absent, if the list has -1.",
         rich_help_panel=DATA,
     ),
 ]

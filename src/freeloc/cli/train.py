@@ -16,6 +16,7 @@ from freeloc.cli.options import (
     Data,
     Format,
     Images,
+    MinusOne,
     Precision,
     Quiet,
     RescaleBoxes,
@@ -66,6 +67,7 @@ def train(
     format_: Format = "auto",
     images: Images = None,
     rescale_boxes: RescaleBoxes = False,
+    minus_one: MinusOne = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Images per mini-batch.", rich_help_panel=RECIPE)
     ] = None,
@@ -190,6 +192,7 @@ def train(
         quiet=quiet,
         supervision=supervision,
         rescale_boxes=rescale_boxes,
+        minus_one=minus_one,
     )
     if not quiet:
         print_status(describe(dataset))

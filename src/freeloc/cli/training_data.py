@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freeloc._literals import MinusOne
 from freeloc.cli.options import read_classes
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def open_for_training(
     quiet: bool,
     supervision: str = "tags",
     rescale_boxes: bool = False,
+    minus_one: MinusOne | None = None,
 ) -> Dataset:
     """Open a dataset with options from the command line; boxes are read only if training uses them."""
     from freeloc.datasets import DatasetChecks, open_dataset
@@ -36,7 +38,9 @@ def open_for_training(
         classes=read_classes(classes),
         skip_bad=skip_bad,
         boxes=supervision != "tags",
-        checks=DatasetChecks(for_training=True, quiet=quiet, rescale_boxes=rescale_boxes),
+        checks=DatasetChecks(
+            for_training=True, quiet=quiet, rescale_boxes=rescale_boxes, minus_one=minus_one
+        ),
     )
 
 

@@ -21,7 +21,7 @@ from freeloc.datasets.box_frames import (
 )
 from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels, Sample
 from freeloc.datasets.options import OpenOptions
-from freeloc.datasets.problems import Problem, ProblemKind, ProblemList, format_report
+from freeloc.datasets.problems import Problem, ProblemKind, ProblemList, format_report, warn_of_similar_names
 from freeloc.datasets.sample_draft import BoxDraft, DeclaredSize, SampleDraft
 from freeloc.errors import DatasetError, ImageError
 from freeloc.geometry.orientation import ImageFrame
@@ -199,6 +199,7 @@ class DatasetBuilder:
                 self.add_fatal_problem("bad_value", self.path, None, message)
         if self.options.checks.for_training:
             self._check_class_balance(classes, how_to_drop)
+            warn_of_similar_names(self.path, classes)
         good = [sample for sample in self.samples if not sample.bad]
         skipped = len(self.samples) - len(good) + self._bad_rows
         self._problems.report(skip_bad=self.options.skip_bad, skipped=skipped)

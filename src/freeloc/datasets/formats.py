@@ -9,9 +9,9 @@ from typing import ClassVar
 from freeloc._registry import Registry
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.options import OpenOptions
-from freeloc.errors import DatasetError
+from freeloc.errors import ConfigurationError, DatasetError
 
-__all__ = ["FORMATS", "DatasetFormat", "detect_format"]
+__all__ = ["FORMATS", "DatasetFormat", "detect_format", "minus_one_error"]
 
 
 class DatasetFormat(ABC):
@@ -22,9 +22,11 @@ class DatasetFormat(ABC):
 
     Attributes:
         layout: the files and folders by which the format is recognized, for error messages.
+        reads_minus_one: whether the format uses the option ``minus_one``.
     """
 
     layout: ClassVar[str]
+    reads_minus_one: ClassVar[bool] = False
 
     @abstractmethod
     def detect(self, path: Path) -> bool:
@@ -59,9 +61,18 @@ FORMATS: Registry[type[DatasetFormat]] = Registry(
         "voc": "freeloc.datasets.voc.reader:VocFormat",
         "coco": "freeloc.datasets.coco.reader:CocoFormat",
         "tags": "freeloc.datasets.tags.reader:TagListFormat",
+        "folders": "freeloc.datasets.tags.reader:ClassFoldersFormat",
     },
 )
 """All dataset formats by name."""
+
+
+def minus_one_error(path: Path) -> ConfigurationError:
+    """Return the error for the option ``minus_one`` with a dataset that does not use it."""
+    return ConfigurationError(
+        f"minus_one applies only to tag lists with one column per class, not to {path}: omit it",
+        parameter="minus_one",
+    )
 
 
 def detect_format(path: Path) -> DatasetFormat:
@@ -74,7 +85,7 @@ def detect_format(path: Path) -> DatasetFormat:
     names = [name for name, each in formats.items() if each.detect(path)]
     names = names or [name for name, each in formats.items() if each.guess(path)]
     if not names:
-        layouts = "; ".join(entry.layout for entry in formats.values())
+        layouts = "; ".join(dict.fromkeys(entry.layout for entry in formats.values()))
         raise DatasetError(f"{path} is not a dataset in a known format; expected {layouts}", path=path)
     if len(names) > 1:
         raise DatasetError(

@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.dataset import Dataset
-from freeloc.datasets.formats import FORMATS, detect_format
+from freeloc.datasets.formats import FORMATS, detect_format, minus_one_error
 from freeloc.datasets.options import DatasetChecks, OpenOptions
 from freeloc.errors import ConfigurationError, DatasetError
 from freeloc.io.text import is_encodable
@@ -34,11 +35,12 @@ def open_dataset(
         path: the folder or file; `docs/data.md` shows every layout.
         split: the name of a list in a VOC devkit ("train"), of an instances file in a COCO folder ("val2017" or
             "val"), or of a part of a tag list. None reads a whole tag list or, in other formats, the only split.
-        format: "voc", "coco", "tags" or the name of another registered format; "auto" detects the format.
-        classes: class names in the requested order, matched exactly after leading and trailing white space is
-            removed. None uses the dataset's own classes, which are the same, and in the same order, for every
-            split. If ``classes`` is given, all other classes of a VOC devkit, a COCO file or a CSV file with one
-            column per class are left out; in other tag lists, a tag that is not in ``classes`` is a problem.
+        format: "voc", "coco", "tags", "folders" or the name of another registered format; "auto" detects it.
+        classes: class names in the requested order, matched exactly after leading and trailing white space and
+            invisible characters are removed. None uses the dataset's own classes, which are the same, and in the
+            same order, for every split. If ``classes`` is given, all other classes of a VOC devkit, a COCO file or
+            a CSV file with one column per class are left out; in other tag lists, a tag that is not in ``classes``
+            is a problem.
         boxes: whether to read boxes, for evaluation. If False, no box is read, not even to check it. Tag lists
             have no boxes, so their ``Sample.boxes`` is None.
         images: folder that contains the images, if they are not in the usual place. File names in a tag list are
@@ -82,11 +84,14 @@ def open_dataset(
         skip_bad=skip_bad,
         checks=checks or DatasetChecks(),
     )
-    return (detect_format(root) if chosen is None else chosen()).open(root, options)
+    reader = detect_format(root) if chosen is None else chosen()
+    if options.checks.minus_one is not None and not reader.reads_minus_one:
+        raise minus_one_error(root)
+    return reader.open(root, options)
 
 
 def _checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return the class names without leading or trailing white space.
+    """Return the class names in their usual spelling (`clean_name`).
 
     Raises:
         ConfigurationError: there are no names, or a name is empty, repeated, or not encodable as UTF-8.
@@ -95,7 +100,7 @@ def _checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
         return None
     if isinstance(classes, str):
         raise _classes_error(f"is the string {classes!r}: pass a sequence of class names")
-    names = tuple(name.strip() for name in classes)
+    names = tuple(map(clean_name, classes))
     if not names:
         raise _classes_error("is empty: specify at least one class")
     for name in names:

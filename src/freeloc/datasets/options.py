@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from freeloc._literals import MinusOne
+from freeloc.errors import check_choice
+
 __all__ = ["DatasetChecks", "OpenOptions"]
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetChecks:
-    """Checks performed while a dataset is opened.
+    """Checks performed while a dataset is opened, and how labels are read that have two readings.
 
     Attributes:
         decode: whether to decode every image once, so that damaged images are reported together with all other
@@ -22,12 +25,24 @@ class DatasetChecks:
         rescale_boxes: whether to rescale the boxes of images that were resized uniformly after annotation. If
             False, every image whose size is not the one that its annotation declares is a problem. It has no
             effect unless boxes are read.
+        minus_one: what −1 means in a tag list with one column per class: "absent", with 0 for unknown, as in VOC's
+            class files; or "unknown", with 0 for absent. An empty cell means unknown. If None, the first
+            reading is taken for a list that contains −1, unless a column contains −1, 0 and empty cells,
+            which is a problem.
+
+    Raises:
+        ConfigurationError: ``minus_one`` is something else.
     """
 
     decode: bool = True
     for_training: bool = False
     quiet: bool = False
     rescale_boxes: bool = False
+    minus_one: MinusOne | None = None
+
+    def __post_init__(self) -> None:
+        if self.minus_one is not None:
+            check_choice("minus_one", self.minus_one, MinusOne)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from freeloc._printable import printable
+from freeloc.datasets.class_names import similar_names
 from freeloc.errors import DatasetError, MalformedFileError
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "ProblemKind",
     "ProblemList",
     "format_report",
+    "warn_of_similar_names",
 ]
 
 _log = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ ProblemKind = Literal[
     "resized_image",
     "wrong_size",
     "duplicate_row",
+    "ambiguous_image",
     "unknown_class",
     "empty_class",
     "full_class",
@@ -51,6 +54,7 @@ _NAMES: dict[ProblemKind, tuple[str, str]] = {
     "resized_image": ("resized image", "resized images"),
     "wrong_size": ("wrong image size", "wrong image sizes"),
     "duplicate_row": ("duplicate row", "duplicate rows"),
+    "ambiguous_image": ("ambiguous image name", "ambiguous image names"),
     "unknown_class": ("unknown class name", "unknown class names"),
     "empty_class": ("class without images", "classes without images"),
     "full_class": ("class in every image", "classes in every image"),
@@ -171,6 +175,14 @@ class ProblemList:
         images = "1 image" if skipped == 1 else f"{skipped} images"
         headline = f"left out {images} of {self.path} ({_counts(self.problems)})"
         _log.warning("%s", format_report(headline, _sorted(self.problems)))
+
+
+def warn_of_similar_names(path: Path, classes: Sequence[str]) -> None:
+    """Log each group of classes that may be one class in several spellings; this is not a problem."""
+    groups = [" and ".join(map(repr, group)) for group in similar_names(classes)]
+    if groups:
+        headline = f"{path} has classes that differ only in case, blanks, accents, similar letters or plural"
+        _log.warning("%s", format_report(f"{headline}: are they one class?", groups))
 
 
 def format_report(headline: str, problems: Sequence[object]) -> str:

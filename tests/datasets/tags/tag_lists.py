@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from freeloc.datasets import DataProblems, Dataset, DatasetChecks, open_dataset
+from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.problems import Problem
+from freeloc.datasets.tags.cells import is_missing_word
 
 
 def images(folder: Path, *names: str) -> None:
@@ -42,10 +44,10 @@ def problems_of(path: Path, **options: Any) -> list[Problem]:
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).map(str.strip)
 
 
-TAGS = NAMES.filter(bool)
+TAGS = NAMES.map(clean_name).filter(lambda tag: tag and tag[0] not in "'\"`“‘„«" and not is_missing_word(tag))
 
 
-CELL_TAGS = TAGS.filter(lambda tag: not set(tag) & set(",;|["))
+CELL_TAGS = TAGS.filter(lambda tag: not set(tag) & set(",;|[({'\"`’”"))
 
 
 def rows_of(tags: st.SearchStrategy[str]) -> st.SearchStrategy[list[tuple[list[str], list[str]]]]:

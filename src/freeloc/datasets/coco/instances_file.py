@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.json_records import read_records
 from freeloc.datasets.json_values import CocoId, is_null, parse_flag, parse_id, parse_side
 from freeloc.errors import MalformedFileError
@@ -124,7 +125,7 @@ class CocoFile:
     def add_category(self, record: object, line: int) -> None:
         """Add one record of ``categories``."""
         category_id, name = parse_id(_get(record, "id")), _get(record, "name")
-        name = name.strip() if isinstance(name, str) else ""
+        name = clean_name(name) if isinstance(name, str) else ""
         if not isinstance(category_id, int) or not name:
             self.problems.append((line, "a category needs an integer id and a name"))
         elif not is_encodable(name):

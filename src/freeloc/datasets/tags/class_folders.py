@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Container
+from collections.abc import Sequence
 from pathlib import Path
 
+from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.tags.rows import RowProblem, TagRow, TagTable
 from freeloc.errors import DatasetError
-from freeloc.images.find import SUFFIXES, UNSUPPORTED_SUFFIXES
+from freeloc.images.find import SUFFIXES, UNSUPPORTED_SUFFIXES, is_system_name
 from freeloc.io.content_hash import hash_file
 from freeloc.io.paths import is_broken_link, is_file
 
-__all__ = ["has_images", "read_class_folders", "subfolders"]
+__all__ = ["has_images", "is_image_name", "read_class_folders", "subfolders"]
 
 _UNSUPPORTED = RowProblem("unreadable_image", "this type of image is not supported: convert the file to JPEG")
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Return the subfolders of a folder in sorted order, without hidden ones."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """Return the subfolders of a folder in sorted order, without hidden ones and those of the operating system."""
+    with os.scandir(folder) as entries:
+        return sorted(
+            Path(entry.path) for entry in entries if not is_system_name(entry.name) and _is_folder(entry)
+        )
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    # DirEntry.is_dir raises an error for a link to itself.
+    return Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir()
 
 
 def has_images(folder: Path) -> bool:
-    """Return whether a folder directly contains a file with an image suffix."""
-    return any(_has_suffix(path, SUFFIXES) and path.is_file() for path in folder.iterdir())
+    """Return whether a folder directly contains a file with the suffix of a supported image format."""
+    return any(
+        path.suffix.lower() in SUFFIXES and not is_system_name(path.name) and path.is_file()
+        for path in folder.iterdir()
+    )
 
 
-def read_class_folders(folder: Path, split: str | None = None) -> TagTable:
+def is_image_name(name: str) -> bool:
+    """Return whether a file name has the suffix of an image format, supported or not, and is no system file."""
+    suffix = Path(name).suffix.lower()
+    return (suffix in SUFFIXES or suffix in UNSUPPORTED_SUFFIXES) and not is_system_name(name)
+
+
+def read_class_folders(folder: Path, classes: Sequence[Path], split: str | None = None) -> TagTable:
     """List the images of class folders.
 
     Images must be directly in their class folder; other files are ignored. Images of unsupported types and broken
@@ -36,6 +55,7 @@ def read_class_folders(folder: Path, split: str | None = None) -> TagTable:
 
     Args:
         folder: the folder that contains the class folders.
+        classes: the class folders.
         split: the split to which all images belong.
 
     Returns:
@@ -44,7 +64,6 @@ def read_class_folders(folder: Path, split: str | None = None) -> TagTable:
     Raises:
         DatasetError: a class folder contains folders.
     """
-    classes = subfolders(folder)
     by_name: dict[str, list[Path]] = defaultdict(list)
     for class_folder in classes:
         if nested := subfolders(class_folder):
@@ -62,26 +81,22 @@ def read_class_folders(folder: Path, split: str | None = None) -> TagTable:
             line=None,
             image=group[0],
             split=split,
-            tags=tuple(path.parent.name for path in group),
+            tags=tuple(dict.fromkeys(clean_name(path.parent.name) for path in group)),
             problems=(_UNSUPPORTED,) if _is_unsupported(group[0]) else (),
         )
         for group in groups
     )
-    return TagTable(folder, tuple(rows), class_names=tuple(path.name for path in classes))
-
-
-def _has_suffix(path: Path, suffixes: Container[str]) -> bool:
-    return path.suffix.lower() in suffixes and not path.name.startswith(".")
+    names = dict.fromkeys(clean_name(path.name) for path in classes)
+    return TagTable(folder, tuple(rows), class_names=tuple(names))
 
 
 def _is_image(path: Path) -> bool:
     """Return whether a path is a file or a broken link with an image suffix, supported or not."""
-    named = _has_suffix(path, SUFFIXES) or _has_suffix(path, UNSUPPORTED_SUFFIXES)
-    return named and (is_file(path) or is_broken_link(path))
+    return is_image_name(path.name) and (is_file(path) or is_broken_link(path))
 
 
 def _is_unsupported(path: Path) -> bool:
-    return _has_suffix(path, UNSUPPORTED_SUFFIXES) and path.is_file()
+    return path.suffix.lower() in UNSUPPORTED_SUFFIXES and path.is_file()
 
 
 def _group_equal_files(paths: list[Path]) -> list[list[Path]]:

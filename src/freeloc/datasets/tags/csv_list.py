@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from freeloc.datasets.tags.rows import NO_FILE_NAME, RowProblem, TagRow, TagSource, TagTable, parse_tags
-from freeloc.errors import MalformedFileError
+from freeloc.datasets.class_names import clean_name
+from freeloc.datasets.tags.cells import parse_tags
+from freeloc.datasets.tags.columns import (
+    FILE,
+    SPLIT,
+    TAGS,
+    UNKNOWN,
+    Cells,
+    Columns,
+    choose_columns,
+    is_value,
+    parse_value,
+)
+from freeloc.datasets.tags.repeated_rows import drop_missing_words
+from freeloc.datasets.tags.rows import NO_FILE_NAME, RowProblem, TagRow, TagSource, TagTable
+from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.io.text import read_text
 
-__all__ = ["read_csv"]
+__all__ = ["read_csv", "read_header"]
 
-_FILE, _TAGS, _UNKNOWN, _SPLIT = "file_name", "tags", "unknown_tags", "split"
+_log = logging.getLogger(__name__)
+
 _DELIMITERS = ",;\t"
-_VALUES = {"": None, "1": 1, "+1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0, "-1": -1, "-1.0": -1}
-
-_Cells = dict[str, str]
 
 
 def read_csv(source: TagSource) -> TagTable:
     """Read a CSV tag list; the delimiter (comma, semicolon or tab) is detected from the header.
 
-    In the wide form, 1 means present and an empty cell means unknown. 0 means absent unless any cell of the file
-    is −1; in that case, −1 means absent and 0 means unknown, as in VOC's class files. Columns of classes that are
-    not chosen are left out and may contain anything.
+    `freeloc.datasets.tags.columns` decides what each column contains. In the wide form, 1 means present and
+    an empty cell means unknown. 0 means absent unless any cell of the file is −1; in that case, −1 means
+    absent and 0 means unknown, as in VOC's class files, unless ``source.minus_one`` says otherwise. Columns
+    of classes that are not chosen are left out and may contain anything.
 
     Args:
         source: the list.
@@ -36,24 +50,43 @@ def read_csv(source: TagSource) -> TagTable:
     Raises:
         MalformedFileError: the file as a whole cannot be parsed: it is not UTF-8, has no valid header, or contains
             an unclosed quote.
-        DatasetError: the file cannot be read.
+        DatasetError: the file cannot be read, or −1 could mean absent or unknown.
     """
     records = _read_records(read_text(source.file), source.file)
-    header_line, names = next(records, (1, []))
-    header = [name.strip() for name in names]
-    _check_header(header, source.file, header_line)
-    rows = [(line, _cells(header, record)) for line, record in records]
-    if _TAGS in header:
-        return TagTable(source.file, tuple(_parse_row(source, line, cells) for line, cells in rows))
-    columns = tuple(name for name in header if name not in (_FILE, _SPLIT))
-    return TagTable(source.file, tuple(_parse_wide_rows(source, columns, rows)), columns, line=header_line)
+    line, names = next(records, (1, []))
+    header = [clean_name(name) for name in names]
+    _check_header(header, source.file, line)
+    rows = [(number, _cells(header, record)) for number, record in records]
+    columns = choose_columns(header, [cells for _, cells in rows if not isinstance(cells, str)], source, line)
+    if columns.tags is None:
+        parsed = tuple(_parse_wide_rows(source, columns, rows))
+        return TagTable(source.file, parsed, columns.classes, line=line, problems=columns.problems)
+    parsed = tuple(_parse_row(source, columns, columns.tags, number, cells) for number, cells in rows)
+    return drop_missing_words(TagTable(source.file, parsed, line=line), source.classes)
+
+
+def read_header(file: Path) -> list[str]:
+    """Return the column names of a CSV file; an empty list if the file has no header or cannot be parsed."""
+    try:
+        _, names = next(_read_records(read_text(file), file), (1, []))
+    except DatasetError:
+        return []
+    return [clean_name(name) for name in names]
 
 
 def _read_records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the first line number and the cells of each non-empty record."""
     first = next(filter(str.strip, io.StringIO(text, newline=None)), "")
-    delimiter = next((mark for mark in _DELIMITERS if _FILE in _split_header(first, mark)), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    quote = "'" if clean_name(first).startswith("'") else '"'
+    delimiter = next((mark for mark in _DELIMITERS if FILE in _split_header(first, mark, quote)), ",")
+    # Some programs write a space after each delimiter, also before a quote.
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quotechar=quote,
+        skipinitialspace=True,
+        strict=True,
+    )
     while True:
         line = reader.line_num + 1
         try:
@@ -66,85 +99,102 @@ def _read_records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
             yield line, record
 
 
-def _split_header(line: str, delimiter: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+def _split_header(line: str, delimiter: str, quote: str) -> list[str]:
+    reader = csv.reader([line], delimiter=delimiter, quotechar=quote, skipinitialspace=True)
+    return [clean_name(name) for name in next(reader, [])]
 
 
 def _check_header(header: list[str], file: Path, line: int) -> None:
-    if _FILE not in header:
+    if FILE not in header:
         names = ", ".join(map(repr, filter(None, header)))
         reason = f", only {names}" if names else ": it is empty"
         raise MalformedFileError(file, line, f"the header has no column 'file_name'{reason}")
     if repeated := sorted({name for name in header if header.count(name) > 1}):
         raise MalformedFileError(file, line, f"the header has column {repeated[0]!r} more than once")
-    if _TAGS in header:
-        return
-    if set(header) <= {_FILE, _SPLIT}:
+    if TAGS not in header and set(header) <= {FILE, SPLIT}:
         raise MalformedFileError(
             file, line, "the header has neither a column 'tags' nor one column per class"
         )
-    if wrong := [name for name in header if name in ("", _UNKNOWN)]:
-        reason = f"the header has a column {wrong[0]!r}, which is not allowed with one column per class"
-        raise MalformedFileError(file, line, reason)
 
 
-def _cells(header: list[str], record: list[str]) -> _Cells | str:
+def _cells(header: list[str], record: list[str]) -> Cells | str:
     """Return the cells of a row by column name, or a message that says what is wrong with the row."""
     if len(record) != len(header):
         return f"the row has {len(record)} cells, but the header has {len(header)}"
     return dict(zip(header, map(str.strip, record), strict=True))
 
 
-def _parse_row(source: TagSource, line: int, cells: _Cells | str) -> TagRow:
+def _parse_row(source: TagSource, columns: Columns, tags: str, line: int, cells: Cells | str) -> TagRow:
     if isinstance(cells, str):
         return source.malformed_row(line, cells)
-    problems = [] if cells[_FILE] else [NO_FILE_NAME]
+    problems = [] if cells[FILE] else [NO_FILE_NAME]
     return source.row(
         line,
-        cells[_FILE],
-        cells.get(_SPLIT, ""),
-        tags=parse_tags(cells[_TAGS], _TAGS, problems),
-        unknown=parse_tags(cells.get(_UNKNOWN, ""), _UNKNOWN, problems),
+        cells[FILE],
+        columns.split_of(cells),
+        tags=parse_tags(cells[tags], tags, problems),
+        unknown=parse_tags(cells.get(UNKNOWN, ""), UNKNOWN, problems),
         problems=problems,
     )
 
 
 def _parse_wide_rows(
-    source: TagSource, columns: tuple[str, ...], rows: list[tuple[int, _Cells | str]]
+    source: TagSource, columns: Columns, rows: list[tuple[int, Cells | str]]
 ) -> Iterator[TagRow]:
-    classes = columns if source.classes is None else tuple(name for name in columns if name in source.classes)
-    absent = _absent_value(columns, classes, [cells for _, cells in rows if not isinstance(cells, str)])
+    chosen = columns.classes if source.classes is None else source.classes
+    classes = tuple(name for name in columns.classes if name in chosen)
+    absent = _absent_value(
+        source, columns.classes, classes, [cells for _, cells in rows if not isinstance(cells, str)]
+    )
     for line, cells in rows:
         if isinstance(cells, str):
             yield source.malformed_row(line, cells)
             continue
-        texts = {name: cells[name].lower() for name in classes}
-        values = {name: _VALUES.get(text) for name, text in texts.items()}
-        problems = [] if cells[_FILE] else [NO_FILE_NAME]
+        values = {name: parse_value(cells[name]) for name in classes}
+        problems = [] if cells[FILE] else [NO_FILE_NAME]
         problems += [
             RowProblem("bad_value", f"{name!r} is {cells[name]!r}, not 0, 1, -1 or empty")
-            for name, text in texts.items()
-            if text not in _VALUES
+            for name in classes
+            if not is_value(cells[name])
         ]
         yield source.row(
             line,
-            cells[_FILE],
-            cells.get(_SPLIT, ""),
+            cells[FILE],
+            columns.split_of(cells),
             tags=[name for name in classes if values[name] == 1],
             unknown=[name for name in classes if values[name] not in (1, absent)],
             problems=problems,
         )
 
 
-def _absent_value(columns: tuple[str, ...], classes: tuple[str, ...], rows: list[_Cells]) -> int:
-    """Return the value that marks absent classes.
+def _absent_value(
+    source: TagSource, columns: tuple[str, ...], classes: tuple[str, ...], rows: Sequence[Cells]
+) -> int:
+    """Return the value that marks absent classes: −1 or 0.
 
     Columns of classes that are not chosen are considered as well, so that leaving them out does not change the
     labels of the chosen classes. A column that is not chosen and contains other values, such as temperatures, is
     ignored.
+
+    Raises:
+        DatasetError: −1 has two readings, because a column contains −1, 0 and empty cells.
     """
+    if source.minus_one is not None:
+        return -1 if source.minus_one == "absent" else 0
+    found: set[int | None] = set()
     for name in columns:
-        texts = {cells[name].lower() for cells in rows}
-        if (name in classes or texts <= _VALUES.keys()) and any(_VALUES.get(text) == -1 for text in texts):
-            return -1
-    return 0
+        texts = {cells[name] for cells in rows}
+        if name not in classes and not all(map(is_value, texts)):
+            continue
+        values = {parse_value(text) for text in texts if is_value(text)}
+        if {-1, 0, None} <= values:
+            raise DatasetError(
+                f"{source.file}: column {name!r} contains -1, 0 and empty cells, which has two readings: choose "
+                "whether -1 means absent (and 0 unknown, as in Pascal VOC) or unknown (and 0 absent)",
+                path=source.file,
+                parameter="minus_one",
+            )
+        found |= values
+    if {-1, 0} <= found:
+        _log.warning("%s: -1 is read as absent and 0 as unknown; minus_one changes this", source.file)
+    return -1 if -1 in found else 0

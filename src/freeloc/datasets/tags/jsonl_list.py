@@ -5,15 +5,9 @@ from __future__ import annotations
 import json
 
 from freeloc.datasets.json_values import is_null
-from freeloc.datasets.tags.rows import (
-    NO_FILE_NAME,
-    RowProblem,
-    TagRow,
-    TagSource,
-    TagTable,
-    check_tags,
-    parse_tags,
-)
+from freeloc.datasets.tags.cells import check_tags, parse_tags
+from freeloc.datasets.tags.repeated_rows import drop_missing_words
+from freeloc.datasets.tags.rows import NO_FILE_NAME, RowProblem, TagRow, TagSource, TagTable
 from freeloc.io.text import read_text
 
 __all__ = ["read_jsonl"]
@@ -37,14 +31,13 @@ def read_jsonl(source: TagSource) -> TagTable:
     """
     # Only "\n" ends a line, because a string may contain other line separators, such as U+2028.
     lines = enumerate(read_text(source.file).split("\n"), start=1)
-    return TagTable(
-        source.file, tuple(_parse_row(source, line, text) for line, text in lines if text.strip())
-    )
+    rows = (_parse_row(source, line, text) for line, text in lines if text.strip(" \t\r\n\ufeff"))
+    return drop_missing_words(TagTable(source.file, tuple(rows)), source.classes)
 
 
 def _parse_row(source: TagSource, line: int, text: str) -> TagRow:
     try:
-        record = json.loads(text)
+        record = json.loads(text.lstrip("\ufeff"))
     except json.JSONDecodeError as error:
         return source.malformed_row(line, f"malformed JSON: {error.msg} at column {error.colno}")
     except ValueError:

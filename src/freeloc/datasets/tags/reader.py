@@ -6,25 +6,35 @@ folders.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from freeloc.datasets.builder import DatasetBuilder, make_labels
 from freeloc.datasets.dataset import Dataset
-from freeloc.datasets.formats import DatasetFormat
+from freeloc.datasets.formats import DatasetFormat, minus_one_error
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.tags.class_folders import has_images, read_class_folders, subfolders
 from freeloc.datasets.tags.csv_list import read_csv
+from freeloc.datasets.tags.folder_layout import (
+    FORMAT_OF_FOLDERS,
+    JSON_SUFFIXES,
+    LIST_SUFFIXES,
+    METADATA,
+    FolderLayout,
+    check_class_folders,
+    split_folders,
+)
 from freeloc.datasets.tags.jsonl_list import read_jsonl
-from freeloc.datasets.tags.rows import SPLIT_FOLDERS, TagRow, TagSource, TagTable
+from freeloc.datasets.tags.repeated_rows import merge_repeated_rows
+from freeloc.datasets.tags.rows import TagRow, TagSource, TagTable
 from freeloc.errors import DatasetError, MalformedFileError
 
-__all__ = ["TagListFormat"]
+__all__ = ["ClassFoldersFormat", "TagListFormat"]
 
-_JSON_SUFFIXES = (".jsonl", ".ndjson")
-_SUFFIXES = (".csv", ".tsv", *_JSON_SUFFIXES)
-_METADATA = ("metadata.csv", "metadata.jsonl")
+_log = logging.getLogger(__name__)
 
 
 class TagListFormat(DatasetFormat):
@@ -39,24 +49,32 @@ class TagListFormat(DatasetFormat):
         "tag lists: a file *.csv, *.tsv, *.jsonl or *.ndjson, or a folder that contains metadata.csv, "
         "metadata.jsonl or one subfolder of images per class, either directly or in subfolders train, val and test"
     )
+    reads_minus_one = True
 
     def detect(self, path: Path) -> bool:
         """Return whether a path is a tag list file, or a folder with such a file in its usual place."""
         if path.is_file():
-            return path.suffix.lower() in _SUFFIXES
-        return any(_metadata(folder) for folder in (path, *_split_folders(path)))
+            return path.suffix.lower() in LIST_SUFFIXES
+        return any(_metadata(folder) for folder in (path, *split_folders(path)))
 
     def guess(self, path: Path) -> bool:
-        """Return whether a folder has subfolders with images, which VOC and COCO datasets may also have."""
+        """Return whether a folder has a list, or subfolders with images, as VOC and COCO datasets have as well."""
         if not path.is_dir():
             return False
-        parents = _split_folders(path) or [path]
-        return any(has_images(folder) for parent in parents for folder in subfolders(parent))
+        parents = [path, *split_folders(path)]
+        return any(FolderLayout.read(parent).has_any for parent in parents)
 
     def open(self, path: Path, options: OpenOptions) -> Dataset:
         """Read the tag list, or all tag lists of a folder."""
         builder = DatasetBuilder(path, options)
         tables = _read_tables(path, builder)
+        if options.checks.minus_one is not None and tables and all(table.columns is None for table in tables):
+            raise minus_one_error(path)
+        return self._build(path, tables, builder)
+
+    @staticmethod
+    def _build(path: Path, tables: list[TagTable], builder: DatasetBuilder) -> Dataset:
+        options = builder.options
         classes = options.classes or _class_list(tables)
         _check_columns(tables, classes, builder)
         labels = {name: label for label, name in enumerate(classes)}
@@ -72,37 +90,138 @@ class TagListFormat(DatasetFormat):
         )
 
 
-def _metadata(folder: Path) -> list[Path]:
-    return [file for name in _METADATA if (file := folder / name).is_file()]
+class ClassFoldersFormat(TagListFormat):
+    """Dataset format for class folders: every subfolder is a class, whatever its name and whatever is next to it.
+
+    A folder that contains nothing but split folders, which in turn contain the class folders, is read split
+    by split.
+    """
+
+    layout = "class folders: one subfolder of images per class, directly or in subfolders train, val and test"
+    reads_minus_one = False
+
+    def detect(self, path: Path) -> bool:  # noqa: ARG002 - the same for all paths
+        """Return False: this format is read only if it is chosen."""
+        return False
+
+    def guess(self, path: Path) -> bool:  # noqa: ARG002 - the same for all paths
+        """Return False: this format is read only if it is chosen."""
+        return False
+
+    def open(self, path: Path, options: OpenOptions) -> Dataset:
+        """Read the class folders."""
+        if not path.is_dir():
+            raise DatasetError(f"{path} is not a folder; expected {self.layout}", path=path)
+        splits = [folder for folder in split_folders(path) if any(map(has_images, subfolders(folder)))]
+        places = [_Place(folder, folder.name) for folder in splits] or [_Place(path, None)]
+        tables = [_read_class_folders(place, tuple(subfolders(place.path)), options) for place in places]
+        return self._build(path, tables, DatasetBuilder(path, options))
 
 
-def _split_folders(path: Path) -> list[Path]:
-    """Return the subfolders of a folder if they are all splits, or else an empty list."""
-    folders = subfolders(path) if path.is_dir() else []
-    return folders if all(folder.name in SPLIT_FOLDERS for folder in folders) else []
+# --- lists -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A list to read, or a folder of class folders.
+
+    Attributes:
+        path: the file or folder.
+        split: the split to which all images belong; None if the list or the folders say it.
+    """
+
+    path: Path
+    split: str | None
 
 
 def _read_tables(path: Path, builder: DatasetBuilder) -> list[TagTable]:
     """Read every list at a path, and record a fatal problem for each list that cannot be parsed."""
-    lists: list[tuple[Path, str | None]] = [(path, None)]
-    if path.is_dir() and not _metadata(path):
-        lists = [(folder, folder.name) for folder in _split_folders(path)] or lists
     tables = []
-    for file_or_folder, split in lists:
+    for place in _find_places(path):
         try:
-            tables.append(_read_table(file_or_folder, split, builder.options))
+            tables.append(_read_table(place, builder.options))
         except MalformedFileError as error:
             builder.add_fatal_problem("malformed_file", error.file, error.line, error.reason)
+    for table in tables:
+        for kind, message, _ in table.problems:
+            builder.add_fatal_problem(kind, table.file, table.line, message)
     return tables
 
 
-def _read_table(path: Path, split: str | None, options: OpenOptions) -> TagTable:
-    files = [path] if path.is_file() else _metadata(path)
-    if len(files) > 1:
-        raise DatasetError(f"{path} has both {' and '.join(_METADATA)}: specify the file to read", path=path)
-    if files:
-        source = TagSource(files[0], options.images or files[0].parent, split, options.classes)
-        return read_jsonl(source) if source.file.suffix.lower() in _JSON_SUFFIXES else read_csv(source)
+def _find_places(path: Path) -> list[_Place]:
+    """Return the lists and folders to read; if several readings are possible, the log says which was taken.
+
+    Raises:
+        DatasetError: there are several lists.
+    """
+    if path.is_file():
+        return [_Place(path, None)]
+    layout = FolderLayout.read(path)
+    splits = split_folders(path)
+    if layout.metadata or (splits and not any(map(_metadata, splits)) and layout.lists):
+        return [_Place(_only_list(layout), None)]
+    if splits:
+        if layout.lists:
+            _log.warning("%s: %s is not read, because the splits have lists", path, layout.lists[0].name)
+        return [_place_of_split(folder) for folder in splits]
+    return [_Place(_only_list(layout) if layout.lists else path, None)]
+
+
+def _place_of_split(folder: Path) -> _Place:
+    layout = FolderLayout.read(folder)
+    return _Place(_only_list(layout) if layout.metadata or layout.lists else folder, folder.name)
+
+
+def _only_list(layout: FolderLayout) -> Path:
+    """Return the list of a folder that has at least one, and log which was taken if the choice is not obvious.
+
+    Raises:
+        DatasetError: there are several.
+    """
+    if len(layout.metadata) > 1:
+        raise DatasetError(
+            f"{layout.path} has both {' and '.join(METADATA)}: specify the file to read", path=layout.path
+        )
+    lists = layout.metadata or layout.lists
+    if len(lists) > 1:
+        names = ", ".join(file.name for file in lists)
+        raise DatasetError(
+            f"{layout.path} has several tag lists ({names}): specify the file to read, or choose the format "
+            f"{FORMAT_OF_FOLDERS!r} to make a class of every folder",
+            path=layout.path,
+            parameter="format",
+        )
+    if layout.metadata and layout.lists:
+        names = ", ".join(file.name for file in layout.lists)
+        _log.warning(
+            "%s: %s is read, which has the usual name, and not %s", layout.path, lists[0].name, names
+        )
+    elif layout.lists:
+        _log.warning(
+            "%s: tags are read from %s, the only list, and not from folder names (format %r does that)",
+            *(layout.path, lists[0].name, FORMAT_OF_FOLDERS),
+        )
+    return lists[0]
+
+
+def _metadata(folder: Path) -> list[Path]:
+    return [file for name in METADATA if (file := folder / name).is_file()]
+
+
+def _read_table(place: _Place, options: OpenOptions) -> TagTable:
+    path = place.path
+    if path.is_file():
+        folder = options.images or path.parent
+        source = TagSource(path, folder, place.split, options.classes, options.checks.minus_one)
+        is_json = path.suffix.lower() in JSON_SUFFIXES
+        return merge_repeated_rows(read_jsonl(source) if is_json else read_csv(source))
+    layout = FolderLayout.read(path, options.classes or ())
+    check_class_folders(layout)
+    return _read_class_folders(place, layout.classes, options)
+
+
+def _read_class_folders(place: _Place, classes: tuple[Path, ...], options: OpenOptions) -> TagTable:
+    path = place.path
     if options.images is not None:
         raise DatasetError(
             f"images is {options.images}, but {path} contains class folders: "
@@ -110,8 +229,8 @@ def _read_table(path: Path, split: str | None, options: OpenOptions) -> TagTable
             path=path,
             parameter="images",
         )
-    table = read_class_folders(path, split) if path.is_dir() else None
-    if table is None or not table.rows:
+    table = read_class_folders(path, classes, place.split)
+    if not table.rows:
         raise DatasetError(f"{path} is not a tag list; expected {TagListFormat.layout}", path=path)
     return table
 
@@ -144,6 +263,10 @@ def _select_rows(
     if split is None:
         return rows
     selected = [row for row in rows if row.split == split or (row.image is None and row.split is None)]
+    if not any(row.split == split for row in rows):
+        # "train" also selects the folder "Train".
+        folded = split.casefold()
+        selected += [row for row in rows if row.split is not None and row.split.casefold() == folded]
     if not selected and not builder.has_problems:
         counts = Counter(row.split for row in rows if row.split is not None)
         known = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
@@ -162,8 +285,8 @@ def _add_row(row: TagRow, labels: Mapping[str, int], builder: DatasetBuilder) ->
         return
     is_unreadable = any(problem.kind == "unreadable_image" for problem in row.problems)
     sample = builder.add_image(row.image, row.file, row.line, check=not is_unreadable)
-    for kind, message in row.problems:
-        builder.add_problem(sample, kind, message)
+    for kind, message, line in row.problems:
+        builder.add_problem(sample, kind, message, line=line)
     for name in dict.fromkeys(row.tags + row.unknown):
         if name not in labels:
             builder.add_problem(sample, "unknown_class", f"unknown class {name!r}")

@@ -13,6 +13,7 @@ from xml.sax.xmlreader import AttributesImpl, Locator
 from defusedxml import DefusedXmlException
 from defusedxml import sax as defused_sax
 
+from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.json_values import parse_flag, parse_side
 from freeloc.datasets.problems import ProblemKind
 from freeloc.errors import MalformedFileError
@@ -206,7 +207,8 @@ class _AnnotationHandler(ContentHandler):
 
 
 def _parse_element(element: _Element, boxes: bool) -> VocObject | AnnotationProblem:
-    name, line = element.texts.get("name", ("", element.line))
+    text, line = element.texts.get("name", ("", element.line))
+    name = clean_name(text)
     if not name:
         return AnnotationProblem("bad_value", line, "an object has no name")
     flag, flag_line = element.texts.get("difficult", ("0", line))

@@ -1,0 +1,288 @@
+"""Find out what the files and subfolders of a folder of images are: lists, splits, classes, or neither."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from freeloc.datasets.tags.class_folders import has_images, is_image_name, subfolders
+from freeloc.datasets.tags.csv_list import read_header
+from freeloc.datasets.tags.rows import is_split_name
+from freeloc.errors import DatasetError
+from freeloc.images.find import SUFFIXES, is_system_name
+from freeloc.io.paths import is_file
+
+__all__ = [
+    "FORMAT_OF_FOLDERS",
+    "JSON_SUFFIXES",
+    "LIST_SUFFIXES",
+    "METADATA",
+    "FolderLayout",
+    "check_class_folders",
+    "split_folders",
+]
+
+_log = logging.getLogger(__name__)
+
+FORMAT_OF_FOLDERS = "folders"
+"""Name of the format that makes a class of every subfolder."""
+
+JSON_SUFFIXES = (".jsonl", ".ndjson")
+LIST_SUFFIXES = (".csv", ".tsv", *JSON_SUFFIXES)
+METADATA = ("metadata.csv", "metadata.jsonl")
+
+_TABLES = frozenset(
+    (".parquet", ".feather", ".arrow", ".xlsx", ".xls", ".ods", ".pkl", ".pickle", ".sqlite", ".db")
+)
+"""Suffixes of tables and databases that may list images but that freeloc cannot read."""
+
+_TEXTS = frozenset((*LIST_SUFFIXES, ".json", ".txt", ".xml", ".yaml", ".yml"))
+"""Suffixes of text files that list images if they contain the names of images."""
+
+_IMAGE_NAME = re.compile(rf"[^\s\"'<>,;|:/\\]+({'|'.join(map(re.escape, SUFFIXES))})(?![\w.])", re.IGNORECASE)
+_FIRST_CHARACTERS = 65536
+_NAMES_TO_TRY = 10
+
+_HELPER_NAMES = frozenset(
+    (
+        *(
+            "image",
+            "images",
+            "img",
+            "imgs",
+            "picture",
+            "pictures",
+            "photo",
+            "photos",
+            "jpegimages",
+            "rawimages",
+        ),
+        *(
+            "mask",
+            "masks",
+            "segmentation",
+            "segmentations",
+            "segmentationclass",
+            "segmentationobject",
+            "segmasks",
+        ),
+        *("segmentationmasks", "gt", "groundtruth", "groundtruths", "gtmasks", "imagemasks", "maskimages"),
+        *("label", "labels", "labeltxt", "annotation", "annotations", "annots", "annos", "anno", "imagesets"),
+        *(
+            "bbox",
+            "bboxes",
+            "boundingboxes",
+            "xml",
+            "xmls",
+            "json",
+            "jsons",
+            "txt",
+            "csv",
+            "metadata",
+            "meta",
+        ),
+        *("thumbnail", "thumbnails", "thumbs", "previews", "visualization", "visualizations", "overlays"),
+        *("tmp", "temp", "cache", "logs", "unlabeled", "unlabelled", "depthmaps", "heatmaps"),
+    )
+)
+"""Names of folders, without separators, that usually contain images or annotations of all classes."""
+
+
+def is_helper_name(name: str) -> bool:
+    """Return whether a folder name says what kind of file the folder contains, rather than what the images show.
+
+    Example:
+        >>> [is_helper_name(name) for name in ("images", "Ground_Truth", "dog")]
+        [True, True, False]
+    """
+    return re.sub(r"[\s_\-.]+", "", name).casefold() in _HELPER_NAMES
+
+
+@dataclass(frozen=True)
+class FolderLayout:
+    """The files and subfolders of a folder, without hidden and system files.
+
+    Attributes:
+        path: the folder.
+        metadata: files with the usual name of a tag list.
+        lists: other tag lists.
+        other_lists: files that seem to list images but are not tag lists.
+        classes: subfolders with images, or without any file, whose names could be those of classes.
+        splits: the same, whose names are usually those of splits.
+        helpers: subfolders with images whose names are usually not those of classes.
+        passed_over: subfolders that contain files but no images.
+    """
+
+    path: Path
+    metadata: tuple[Path, ...]
+    lists: tuple[Path, ...]
+    other_lists: tuple[Path, ...]
+    classes: tuple[Path, ...]
+    splits: tuple[Path, ...]
+    helpers: tuple[Path, ...]
+    passed_over: tuple[Path, ...]
+
+    @classmethod
+    def read(cls, path: Path, chosen: Collection[str] = ()) -> FolderLayout:
+        """Examine a folder; a subfolder with the name of a chosen class is a class."""
+        folders = subfolders(path)
+        classes: list[Path] = []
+        splits: list[Path] = []
+        helpers: list[Path] = []
+        passed_over: list[Path] = []
+        for folder in folders:
+            special = is_split_name(folder.name) or is_helper_name(folder.name)
+            if folder.name in chosen:
+                classes.append(folder)
+            elif not _may_have_images(folder) or (special and not any(folder.iterdir())):
+                passed_over.append(folder)
+            else:
+                kind = splits if is_split_name(folder.name) else helpers if special else classes
+                kind.append(folder)
+        files = sorted(file for file in path.iterdir() if _is_candidate(file))
+        metadata = [path / name for name in METADATA if (path / name).is_file()]
+        others = [file for file in files if file not in metadata]
+        lists = [file for file in others if _is_tag_list(file)]
+        other_lists = [file for file in others if file not in lists and _lists_images(file, [path, *folders])]
+        found = (metadata, lists, other_lists, classes, splits, helpers, passed_over)
+        return cls(path, *map(tuple, found))
+
+    @property
+    def has_any(self) -> bool:
+        """Whether the folder contains anything from which tags could come."""
+        return bool(self.metadata or self.lists or self.other_lists or self.classes or self.helpers)
+
+
+def split_folders(path: Path) -> list[Path]:
+    """Return the subfolders of a folder if all that may contain images are splits, or else an empty list.
+
+    Folders without images, such as ``annotations``, do not matter. A split folder without any list or class
+    folder is left out if another split has them, and the log says so.
+    """
+    folders = subfolders(path)
+    splits = [folder for folder in folders if is_split_name(folder.name)]
+    if not splits or any(_may_have_images(folder) for folder in folders if folder not in splits):
+        return []
+    tagged = [folder for folder in splits if _has_tags(folder)]
+    untagged = [folder.name for folder in splits if folder not in tagged]
+    if tagged and untagged:
+        _log.warning("%s: %s has neither a list nor class folders and is left out", path, ", ".join(untagged))
+    return tagged or splits
+
+
+def check_class_folders(layout: FolderLayout) -> None:
+    """Refuse a folder whose subfolders may be anything else than classes, and log what is passed over.
+
+    Raises:
+        DatasetError: a list lies next to the folders, or a folder is probably not a class.
+    """
+    path = layout.path
+    choice = f"or choose the format {FORMAT_OF_FOLDERS!r} to make a class of every folder"
+    if layout.other_lists:
+        raise _choice_error(path, f"has {_names(layout.other_lists)}, {_advice(layout)}, {choice}")
+    if layout.helpers:
+        inner = next((folder for folder in layout.helpers if any(map(has_images, subfolders(folder)))), None)
+        advice = "move what is not a class elsewhere" if inner is None else f"open {inner}"
+        kind = f"has the folder {_names(layout.helpers)}, a name that usually denotes no class"
+        beside = f" next to {_names(layout.classes)}" if layout.classes else ""
+        raise _choice_error(
+            path, f"{kind},{beside}: {advice}, add a list metadata.csv, {choice}".replace(",:", ":")
+        )
+    if layout.splits and layout.classes:
+        kind = f"has the folder {_names(layout.splits)}, a name that usually denotes a split"
+        beside = f"next to {_names(layout.classes)}"
+        raise _choice_error(path, f"{kind}, {beside}: move one or the other elsewhere, {choice}")
+    if layout.splits:
+        raise _choice_error(
+            path,
+            f"has the folder {_names(layout.splits)}, a name that usually denotes a split, without class folders: "
+            f"add a list metadata.csv or one folder per class, {choice}",
+        )
+    if layout.passed_over:
+        _log.warning("%s: %s contains no images and is not a class", path, _names(layout.passed_over))
+    loose = sum(is_image_name(entry.name) for entry in path.iterdir())
+    if loose:
+        _log.warning("%s: %d images outside the class folders are left out", path, loose)
+
+
+def _choice_error(path: Path, text: str) -> DatasetError:
+    return DatasetError(f"{path} {text}", path=path, parameter="format")
+
+
+def _advice(layout: FolderLayout) -> str:
+    unreadable = [file for file in layout.other_lists if file.suffix.lower() != ".json"]
+    coco = [file for file in layout.other_lists if file not in unreadable]
+    parts = []
+    if coco:
+        parts.append(f"open {_names(coco, 'or')} itself if it is a COCO file")
+    if unreadable:
+        parts.append("write its tags to metadata.csv with the columns file_name and tags")
+    return f"which seems to list the images: {', '.join(parts)}"
+
+
+def _names(paths: Iterable[Path], word: str = "and") -> str:
+    *others, last = (path.name for path in paths)
+    return f"{', '.join(others)} {word} {last}" if others else last
+
+
+# --- files -------------------------------------------------------------------------------------------------
+
+
+def _is_candidate(file: Path) -> bool:
+    return file.suffix.lower() in (_TABLES | _TEXTS) and not is_system_name(file.name) and is_file(file)
+
+
+def _is_tag_list(file: Path) -> bool:
+    suffix = file.suffix.lower()
+    if suffix in JSON_SUFFIXES:
+        first = next((line for line in _beginning(file).split("\n") if line.strip()), "")
+        return '"file_name"' in first and '"tags"' in first
+    return suffix in LIST_SUFFIXES and "file_name" in read_header(file)
+
+
+def _lists_images(file: Path, folders: Collection[Path]) -> bool:
+    """Return whether a file that is not a tag list names images in any of the folders."""
+    suffix = file.suffix.lower()
+    if suffix in _TABLES:
+        return True
+    names = [match[0] for match in _first(_IMAGE_NAME.finditer(_beginning(file)), _NAMES_TO_TRY)]
+    if suffix in LIST_SUFFIXES or suffix == ".json":
+        return bool(names)
+    return any((folder / name).is_file() for name in names for folder in folders)
+
+
+def _first(items: Iterator[re.Match[str]], count: int) -> Iterator[re.Match[str]]:
+    for item, _ in zip(items, range(count), strict=False):
+        yield item
+
+
+def _beginning(file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            return content.read(_FIRST_CHARACTERS).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+# --- folders -----------------------------------------------------------------------------------------------
+
+
+def _may_have_images(folder: Path) -> bool:
+    """Return whether a folder contains an image, a folder, or nothing at all."""
+    empty = True
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_system_name(entry.name):
+                continue
+            empty = False
+            if entry.is_dir() or is_image_name(entry.name):
+                return True
+    return empty
+
+
+def _has_tags(folder: Path) -> bool:
+    return FolderLayout.read(folder).has_any

@@ -1,0 +1,93 @@
+"""Class names that look alike."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from freeloc.datasets import DatasetChecks, open_dataset
+from freeloc.datasets.class_names import clean_name, similar_names
+from tests.datasets.tags.tag_lists import images, write
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("cafe\u0301", "caf\xe9"),
+        ("\ufeffdog\u200b", "dog"),
+        ("do\u200dg", "dog"),
+        ("hot\xa0dog\u2003", "hot dog"),
+        ("\u202edog\u202c", "dog"),
+        ("do\xadg", "dog"),
+        ("hot\ndog", "hot dog"),
+        # In these, the joiner changes what is seen.
+        (
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        ),
+        ("\U0001f469\u200d\U0001f680", "\U0001f469\u200d\U0001f680"),
+        ("Dog  House", "Dog  House"),
+        (" \u200b ", ""),
+    ],
+)
+def test_a_name_has_one_spelling(text: str, name: str) -> None:
+    assert clean_name(text) == name
+    assert clean_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("dog", "Dog"),
+        ("dog", "dogs"),
+        ("hot dog", "hot_dog", "HotDogs"),
+        ("caf\xe9", "cafe"),
+        ("bus", "buses"),
+        ("berry", "berries"),
+        ("knife", "knives"),
+        ("woman", "Women"),
+        ("cat", "c\u0430t"),
+        ("dog", "\uff44\uff4f\uff47"),
+        ("Stra\xdfe", "STRASSE"),
+    ],
+)
+def test_names_that_may_be_one_class_are_found(names: tuple[str, ...]) -> None:
+    assert similar_names(["zebra", *names, "horse"]) == [names]
+
+
+def test_other_names_are_not_similar() -> None:
+    names = [
+        "C",
+        "C++",
+        "C#",
+        "glass",
+        "grass",
+        "bus",
+        "us",
+        "cat",
+        "car",
+        "train",
+        "trains 2",
+        "+",
+        "-",
+        "1",
+        "10",
+    ]
+    # In Japanese, the mark distinguishes words.
+    assert similar_names([*names, "\u304c\u304f", "\u304b\u304f"]) == []
+
+
+def test_similar_classes_are_a_warning_for_training_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    images(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    file = write(tmp_path / "tags.csv", "file_name,tags", "a.jpg,dog|Caf\xe9", "b.jpg,dogs|cafe", "c.jpg,cow")
+    assert len(open_dataset(file)) == 3
+    assert caplog.messages == []
+    with caplog.at_level(logging.WARNING, "freeloc.datasets"):
+        data = open_dataset(file, checks=DatasetChecks(for_training=True))
+    assert data.classes == ("Caf\xe9", "cafe", "cow", "dog", "dogs")
+    headline = "has classes that differ only in case, blanks, accents, similar letters or plural: are they one class?"
+    assert caplog.messages == [f"{file} {headline}\n'Caf\xe9' and 'cafe'\n'dog' and 'dogs'"]
