@@ -504,6 +504,88 @@ def test_a_devkit_without_lists_gives_all_images_sorted(devkit: Devkit) -> None:
         devkit.open("train")
 
 
+def test_hidden_and_system_files_of_a_devkit_are_passed_over(devkit: Devkit) -> None:
+    devkit.image("a", object_xml("dog"))
+    for name in ("JPEGImages/._a.jpg", "Annotations/._a.xml", "Annotations/._b.xml", "JPEGImages/Thumbs.db"):
+        (devkit.root / name).write_bytes(b"system")
+    assert [sample.path.name for sample in devkit.open(None)] == ["a.jpg"]
+    devkit.write_list("train", "a")
+    devkit.write_list("._train", "a")
+    devkit.write_list("._dog_train", "a 1")
+    data = devkit.open(None)
+    assert (data.name, data.classes, labels_of(data)) == ("VOC2012 train", VOC_CLASSES, {"dog": 1})
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("other", ["a.png", "a.JPG"])
+def test_two_images_of_one_name_are_both_named(devkit: Devkit, other: str, listed: bool) -> None:
+    devkit.image("a", object_xml("dog"))
+    devkit.image("b", object_xml("cat"))
+    path = devkit.root / "JPEGImages" / other
+    Image.new("RGB", (40, 30)).save(path)
+    if path.samefile(devkit.root / "JPEGImages" / "a.jpg"):
+        pytest.skip("this file system ignores case")
+    if listed:
+        devkit.write_list("train", "a", "b")
+    problems = devkit.problems(split=None)
+    assert {problem.kind for problem in problems} == {"ambiguous_image"}
+    assert len(problems) == (1 if listed else 2)
+    message = (
+        f"a.jpg and {other} have the same name without suffix, so it is unclear to which of them lists and "
+    )
+    assert problems[0].message == f"{message}annotations refer: rename or remove one"
+    data = devkit.open(None, skip_bad=True)
+    assert ([sample.path.name for sample in data], data.skipped) == (["b.jpg"], len(problems))
+    assert labels_of(data) == {"cat": 1}
+
+
+def test_names_of_images_may_contain_blanks(devkit: Devkit) -> None:
+    names = ["my street 1", "my street 0", "my cat", "plain"]
+    for name in names:
+        devkit.image(name, object_xml("dog"))
+    # The first lines of the lists look like rows of class files.
+    devkit.write_list("by_day", *names)
+    devkit.write_list("by_night", *names[:2])
+    devkit.write_list(
+        "dog_by_day", *(f"{name} {value}" for name, value in zip(names, (1, -1, 0, 1), strict=True))
+    )
+    for split, count in (("by_day", 4), ("by_night", 2)):
+        data = devkit.open(split, classes=["dog"])
+        assert [sample.path.stem for sample in data] == names[:count]
+    assert devkit.open("by_night").labels.max(axis=1).tolist() == [1, 1]
+    assert devkit.open("by_day", classes=["dog"]).labels[:, 0].tolist() == [1, -1, 0, 1]
+    with pytest.raises(FreelocError, match="several lists: choose one of by_day, by_night$"):
+        devkit.open(None)
+
+
+def test_a_list_is_no_class_file_because_of_its_first_line(devkit: Devkit) -> None:
+    for name in ("my cat", "a", "b"):
+        devkit.image(name, object_xml("dog"))
+    devkit.write_list("street_train", "my cat", "a", "b")
+    assert [sample.path.stem for sample in devkit.open(None)] == ["my cat", "a", "b"]
+    (devkit.root / "JPEGImages" / "my cat.jpg").unlink()
+    problem = devkit.problem(split=None)
+    assert (problem.kind, problem.line) == ("malformed_row", 1)
+
+
+def test_names_are_found_in_either_unicode_form(devkit: Devkit) -> None:
+    devkit.image("caf\xe9", object_xml("cafe\u0301"))
+    devkit.image("u\u0308ber", object_xml("caf\xe9"))
+    devkit.write_list("train", "cafe\u0301", "\xfcber")
+    data = devkit.open()
+    assert (data.classes, data.labels.tolist()) == (("caf\xe9",), [[1], [1]])
+    devkit.write_list("cafe\u0301_train", "cafe\u0301 1", "\xfcber -1")
+    assert devkit.open(classes=["caf\xe9"]).labels.tolist() == [[1], [-1]]
+
+
+def test_images_in_subfolders_are_found(devkit: Devkit) -> None:
+    for folder in ("JPEGImages", "Annotations"):
+        (devkit.root / folder / "day").mkdir()
+    devkit.image("day/a", object_xml("dog"))
+    devkit.write_list("train", "day/a")
+    assert devkit.open().samples[0].path == devkit.root / "JPEGImages" / "day" / "a.jpg"
+
+
 def test_other_endings_and_another_folder_of_images(devkit: Devkit, tmp_path: Path) -> None:
     devkit.image("a", object_xml("dog"))
     devkit.write_list("train", "a")

@@ -46,3 +46,14 @@ def test_every_mistake_is_reported(tmp_path: Path) -> None:
         ("comp2_cls_val_cat.txt", 4, "'b one' is not an image and a score"),
         ("comp2_cls_val_cat.txt", 5, "'b nan' is not an image and a score"),
     ]
+
+
+def test_two_images_of_one_name_cannot_have_results(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / f"comp2_cls_val_{name}.txt").write_text("a 1\n")
+    samples = tuple(Sample(Path(name), np.full(2, -1, np.int8)) for name in ("a.jpg", "a.png"))
+    with pytest.raises(DataProblems) as caught:
+        read_classification_results(tmp_path, Dataset("made", ("cat", "dog"), samples))
+    (problem,) = caught.value.problems
+    message = "a.jpg and a.png have the same name without suffix, by which results refer to images"
+    assert (problem.kind, problem.message) == ("ambiguous_image", message)

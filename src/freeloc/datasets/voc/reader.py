@@ -8,20 +8,25 @@ come from the names and difficult flags of the annotated objects. Boxes are read
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from freeloc.datasets.builder import DatasetBuilder, SampleDraft, make_labels
-from freeloc.datasets.dataset import IGNORE, AnnotatedBox, Dataset
+from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.datasets.formats import DatasetFormat
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.voc.annotation_xml import Annotation, read_annotation
+from freeloc.datasets.voc.class_files import (
+    class_file_names,
+    find_class_files,
+    is_class_file,
+    read_class_files,
+    read_lines,
+)
+from freeloc.datasets.voc.folder_images import FolderImages
 from freeloc.errors import DatasetError, MalformedFileError
-from freeloc.images.find import SUFFIXES
-from freeloc.io.paths import is_file
-from freeloc.io.text import read_text
+from freeloc.images.find import is_system_name
+from freeloc.io.paths import existing_name, is_file
 
 __all__ = ["VOC_CLASSES", "VocFormat"]
 
@@ -51,8 +56,6 @@ VOC_CLASSES = (
 )
 """The 20 classes of Pascal VOC, in the devkit's order."""
 
-_CLASS_FILE_VALUES = {"1": 1, "+1": 1, "0": 0, "-1": -1}
-
 
 class VocFormat(DatasetFormat):
     """Dataset format for Pascal VOC devkits of any year and for datasets with the same layout.
@@ -78,17 +81,20 @@ class VocFormat(DatasetFormat):
     def open(self, path: Path, options: OpenOptions) -> Dataset:
         """Read one list of a devkit."""
         devkit = _find_only_devkit(path)
-        split, list_file = _choose_list(devkit, options.split)
+        images = FolderImages.read(options.images or devkit / "JPEGImages")
+        split, list_file = _choose_list(devkit, options.split, images)
         builder = DatasetBuilder(list_file or devkit, options)
-        samples = _add_images(devkit, list_file, builder)
-        class_files = _class_files(devkit, split, options.classes)
+        samples = _add_images(images, list_file, builder)
+        class_files = find_class_files(devkit, split, options.classes, images, VOC_CLASSES)
         annotations = {} if class_files and not options.boxes else _read_annotations(devkit, samples, builder)
         classes = options.classes or tuple(class_files) or _class_list(devkit, annotations.values())
-        others = _other_classes(devkit, split, classes, annotations.values()) if options.classes else ()
+        others: Collection[str] = ()
+        if options.classes:
+            others = _other_classes(devkit, split, images, classes, annotations.values())
         for image_id, annotation in annotations.items():
             _apply_annotation(samples[image_id], annotation, classes, others, builder)
         if class_files:
-            _read_class_files(samples, class_files, builder)
+            read_class_files(samples, class_files, builder)
         return builder.build(f"{devkit.resolve().name} {split}".strip(), classes)
 
 
@@ -120,11 +126,11 @@ def _find_only_devkit(path: Path) -> Path:
     return devkits[0]
 
 
-def _choose_list(devkit: Path, split: str | None) -> tuple[str, Path | None]:
+def _choose_list(devkit: Path, split: str | None, images: FolderImages) -> tuple[str, Path | None]:
     """Return the name and file of the split's list, or an empty name and None if there are no lists."""
     folder = devkit / "ImageSets" / "Main"
-    files = sorted(folder.glob("*.txt"))
-    lists = [file.stem for file in files if not _is_class_file(file)]
+    files = sorted(file for file in folder.glob("*.txt") if not is_system_name(file.name))
+    lists = [file.stem for file in files if not is_class_file(file, images)]
     if split is None:
         if not lists:
             return "", None
@@ -141,50 +147,37 @@ def _choose_list(devkit: Path, split: str | None) -> tuple[str, Path | None]:
     return split, folder / f"{split}.txt"
 
 
-def _is_class_file(file: Path) -> bool:
-    """Return whether a file in ImageSets/Main contains the labels of one class rather than a list of images."""
-    if "_" not in file.stem:
-        return False
-    with file.open("rb") as text:
-        return len(text.readline().split()) == 2
-
-
-def _add_images(devkit: Path, list_file: Path | None, builder: DatasetBuilder) -> dict[str, SampleDraft]:
+def _add_images(
+    images: FolderImages, list_file: Path | None, builder: DatasetBuilder
+) -> dict[str, SampleDraft]:
     """Add the listed images, and return them by name without suffix; a repeated name keeps its first image."""
-    folder = builder.options.images or devkit / "JPEGImages"
     samples: dict[str, SampleDraft] = {}
     if list_file is None:
-        for file in sorted(file for file in folder.glob("*") if file.suffix.lower() in SUFFIXES):
-            samples.setdefault(file.stem, builder.add_image(file, file, None))
+        for name in sorted(name for names in images.names.values() for name in names):
+            file = images.folder / name
+            sample = builder.add_image(file, file, None)
+            samples.setdefault(file.stem, sample)
+            _check_suffixes(images.find_all(file.stem), sample, builder)
         return samples
-    for line, words in _read_lines(list_file, builder):
-        if len(words) == 1:
-            path = _find_image(folder, words[0])
-            samples.setdefault(words[0], builder.add_image(path, list_file, line))
+    for line, image_id in read_lines(list_file, builder):
+        if len(image_id.split()) == 1 or image_id in images:
+            sample = builder.add_image(images.path(image_id), list_file, line)
+            samples.setdefault(image_id, sample)
+            _check_suffixes(images.find_all(image_id), sample, builder)
         else:
-            message = f"{' '.join(words)!r} is not the name of one image"
+            message = f"{' '.join(image_id.split())!r} is not the name of one image"
             builder.add_bad_row("malformed_row", list_file, line, message)
     return samples
 
 
-def _read_lines(file: Path, builder: DatasetBuilder) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line number and the words of each non-empty line."""
-    try:
-        text = read_text(file)
-    except MalformedFileError as error:
-        builder.fail("malformed_file", file, error.line, error.reason)
-    for line, content in enumerate(text.split("\n"), start=1):
-        if words := content.split():
-            yield line, words
-
-
-def _find_image(folder: Path, image_id: str) -> Path:
-    """Return the path of the image with any supported suffix, or with the suffix .jpg if there is no such file."""
-    usual = folder / f"{image_id}.jpg"
-    if is_file(usual):
-        return usual
-    others = (folder / f"{image_id}{end}" for suffix in SUFFIXES for end in (suffix, suffix.upper()))
-    return next(filter(is_file, others), usual)
+def _check_suffixes(names: Sequence[str], sample: SampleDraft, builder: DatasetBuilder) -> None:
+    """Record a problem if several images have the same name without suffix, and so the same annotation."""
+    if len(names) > 1:
+        message = (
+            f"{' and '.join(names)} have the same name without suffix, so it is unclear to which of them lists "
+            "and annotations refer: rename or remove one"
+        )
+        builder.add_problem(sample, "ambiguous_image", message)
 
 
 # --- annotations -------------------------------------------------------------------------------------------
@@ -195,7 +188,8 @@ def _read_annotations(
 ) -> dict[str, Annotation]:
     annotations = {}
     for image_id, sample in samples.items():
-        file = devkit / "Annotations" / f"{image_id}.xml"
+        folder = devkit / "Annotations"
+        file = folder / existing_name(folder, f"{image_id}.xml")
         if not is_file(file):
             builder.add_problem(sample, "missing_annotation", f"annotation {file} is missing")
             continue
@@ -216,7 +210,11 @@ def _class_list(devkit: Path, annotations: Iterable[Annotation]) -> tuple[str, .
 
 
 def _other_classes(
-    devkit: Path, split: str, classes: tuple[str, ...], annotations: Collection[Annotation]
+    devkit: Path,
+    split: str,
+    images: FolderImages,
+    classes: tuple[str, ...],
+    annotations: Collection[Annotation],
 ) -> Collection[str]:
     """Return the classes whose objects are left out because the caller chose ``classes``.
 
@@ -227,8 +225,9 @@ def _other_classes(
     if not unknown:
         # In this usual case, there is no need to read the whole folder of annotations.
         return VOC_CLASSES
-    names = {*(tuple(_class_files(devkit, split, None)) or _class_list(devkit, annotations))}
-    names |= _class_file_names(devkit, split)
+    class_files = find_class_files(devkit, split, None, images, VOC_CLASSES)
+    names = {*(tuple(class_files) or _class_list(devkit, annotations))}
+    names |= class_file_names(devkit, split, images)
     if left_out := sorted(unknown.intersection(names)):
         _log.warning("objects of %s are left out of %s", ", ".join(map(repr, left_out)), devkit)
     return names.union(VOC_CLASSES)
@@ -241,6 +240,8 @@ def _class_names(annotations: Iterable[Annotation]) -> set[str]:
 def _names_in_folder(devkit: Path) -> Iterator[str]:
     """Yield the class names in all annotations of a devkit, regardless of the split."""
     for file in (devkit / "Annotations").glob("*.xml"):
+        if is_system_name(file.name):
+            continue
         try:
             annotation = read_annotation(file)
         except MalformedFileError:
@@ -282,58 +283,3 @@ def _apply_annotation(
     sample.labels = make_labels(len(classes), present, difficult)
     if builder.options.boxes:
         sample.boxes = tuple(boxes)
-
-
-# --- class files -------------------------------------------------------------------------------------------
-
-
-def _class_files(devkit: Path, split: str, classes: tuple[str, ...] | None) -> dict[str, Path]:
-    """Return the class files of a split, one per class, or an empty dict if any class lacks one."""
-    folder = devkit / "ImageSets" / "Main"
-    if not split:
-        return {}
-    if classes is None:
-        names = _class_file_names(devkit, split)
-        from_files = () if (devkit / "Annotations").is_dir() else tuple(sorted(names))
-        classes = VOC_CLASSES if names >= set(VOC_CLASSES) else from_files
-    files = {name: folder / f"{name}_{split}.txt" for name in classes}
-    return files if all(map(is_file, files.values())) else {}
-
-
-def _class_file_names(devkit: Path, split: str) -> set[str]:
-    files = (file for file in (devkit / "ImageSets" / "Main").glob(f"*_{split}.txt") if _is_class_file(file))
-    return {file.stem.removesuffix(f"_{split}") for file in files}
-
-
-def _read_class_files(
-    samples: Mapping[str, SampleDraft], files: Mapping[str, Path], builder: DatasetBuilder
-) -> None:
-    """Set the labels of all samples from class files."""
-    columns = [_read_class_file(file, samples, builder) for file in files.values()]
-    for image_id, sample in samples.items():
-        sample.labels = np.array([column.get(image_id, IGNORE) for column in columns], np.int8)
-
-
-def _read_class_file(
-    file: Path, samples: Mapping[str, SampleDraft], builder: DatasetBuilder
-) -> dict[str, int]:
-    """Return the labels of one class by image id, skipping the rows of images outside the split."""
-    column: dict[str, int] = {}
-    lines: dict[str, int] = {}
-    for line, (image_id, *values) in _read_lines(file, builder):
-        if image_id not in samples:
-            continue
-        if image_id in lines:
-            message = f"{image_id} is already listed on line {lines[image_id]}"
-            builder.add_problem(samples[image_id], "duplicate_row", message, file=file, line=line)
-            continue
-        lines[image_id] = line
-        if len(values) == 1 and values[0] in _CLASS_FILE_VALUES:
-            column[image_id] = _CLASS_FILE_VALUES[values[0]]
-        else:
-            message = f"{' '.join(values)!r} after {image_id} is not -1, 0 or 1"
-            builder.add_problem(samples[image_id], "bad_value", message, file=file, line=line)
-    for image_id, sample in samples.items():
-        if image_id not in lines:
-            builder.add_problem(sample, "missing_annotation", f"{image_id} has no row", file=file)
-    return column

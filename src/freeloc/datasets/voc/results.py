@@ -165,6 +165,15 @@ def read_classification_results(path: Path, dataset: Dataset) -> Float64Array:
         )
     problems = ProblemList(path)
     names = [sample.path.stem for sample in dataset]
+    files_by_name: dict[str, list[str]] = defaultdict(list)
+    for sample in dataset:
+        files_by_name[sample.path.stem].append(sample.path.name)
+    for same in files_by_name.values():
+        if len(same) > 1:
+            message = (
+                f"{' and '.join(same)} have the same name without suffix, by which results refer to images"
+            )
+            problems.add("ambiguous_image", path, None, message, fatal=True)
     columns = [_read_scores(files[name], names, problems) for name in dataset.classes]
     problems.report(skip_bad=False)
     return np.array(columns, dtype=np.float64).T.reshape(len(names), len(columns))
