@@ -50,7 +50,7 @@ def test_other_columns_are_left_out_and_named_once(
     file = write(folder / "wide.csv", f"{name},file_name,dog,cat", *rows)
     data, messages = opened(file, caplog)
     assert (data.classes, data.labels.tolist()) == (("dog", "cat"), [[1, -1], [-1, -1], [1, -1]])
-    assert messages == [f"column {name!r} is not a class and is left out"]
+    assert messages == [f"left out as no class: column {name!r}"]
     chosen, messages = opened(file, caplog, classes=["cat"])
     assert (chosen.labels.tolist(), messages) == ([[-1]] * 3, [])
 
@@ -101,7 +101,7 @@ def test_labels_that_repeat_the_class_columns_are_left_out(
         file = write(folder / "wide.csv", "file_name,label,dog,cat", *rows)
         data, messages = opened(file, caplog)
         assert data.classes == ("dog", "cat")
-        assert messages == ["column 'label' is not a class and is left out"]
+        assert messages == ["left out as no class: column 'label'"]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_labels_that_repeat_the_class_columns_are_left_out(
             "the tags could be in column 'label' or 'occluded': call the right one 'tags'",
         ),
         ("label,category", "dog,animal", "the tags could be in column 'label' or 'category'"),
-        ("width", "500", "nor one column per class: 'width' contain"),
+        ("width", "500", "nor one column per class: other data in column 'width'"),
     ],
 )
 def test_unclear_columns_are_refused(folder: Path, header: str, cells: str, words: str) -> None:

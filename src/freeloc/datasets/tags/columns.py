@@ -222,10 +222,10 @@ def _choose_classes(
             classes.append(name)
     if not classes and not problems:
         reason = "the header has neither a column 'tags' nor one column per class"
-        reason += f": {_quoted(others)} contain other data" if others else ""
+        reason += f": other data in column {_quoted(others)}" if others else ""
         raise MalformedFileError(source.file, line, reason)
     if others and source.classes is None:
-        _log.warning("%s: column %s is not a class and is left out", source.file, _quoted(others))
+        _log.warning("%s: left out as no class: column %s", source.file, _quoted(others))
     return Columns(None, tuple(classes), columns.split, columns.flags, tuple(problems))
 
 

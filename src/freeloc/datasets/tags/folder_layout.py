@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,18 +160,14 @@ class FolderLayout:
 def split_folders(path: Path) -> list[Path]:
     """Return the subfolders of a folder if all that may contain images are splits, or else an empty list.
 
-    Folders without images, such as ``annotations``, do not matter. A split folder without any list or class
-    folder is left out if another split has them, and the log says so.
+    Folders without images, such as ``annotations``, do not matter. A split folder without any list or class folder
+    is left out if another split has them.
     """
     folders = subfolders(path)
     splits = [folder for folder in folders if is_split_name(folder.name)]
     if not splits or any(_may_have_images(folder) for folder in folders if folder not in splits):
         return []
-    tagged = [folder for folder in splits if _has_tags(folder)]
-    untagged = [folder.name for folder in splits if folder not in tagged]
-    if tagged and untagged:
-        _log.warning("%s: %s has neither a list nor class folders and is left out", path, ", ".join(untagged))
-    return tagged or splits
+    return [folder for folder in splits if FolderLayout.read(folder).has_any] or splits
 
 
 def check_class_folders(layout: FolderLayout) -> None:
@@ -182,31 +178,31 @@ def check_class_folders(layout: FolderLayout) -> None:
     """
     path = layout.path
     choice = f"or choose the format {FORMAT_OF_FOLDERS!r} to make a class of every folder"
+    beside = f", next to {_names(layout.classes)}" if layout.classes else ""
     if layout.other_lists:
         raise _choice_error(path, f"has {_names(layout.other_lists)}, {_advice(layout)}, {choice}")
     if layout.helpers:
         inner = next((folder for folder in layout.helpers if any(map(has_images, subfolders(folder)))), None)
         advice = "move what is not a class elsewhere" if inner is None else f"open {inner}"
-        kind = f"has the folder {_names(layout.helpers)}, a name that usually denotes no class"
-        beside = f" next to {_names(layout.classes)}" if layout.classes else ""
-        raise _choice_error(
-            path, f"{kind},{beside}: {advice}, add a list metadata.csv, {choice}".replace(",:", ":")
-        )
-    if layout.splits and layout.classes:
-        kind = f"has the folder {_names(layout.splits)}, a name that usually denotes a split"
-        beside = f"next to {_names(layout.classes)}"
-        raise _choice_error(path, f"{kind}, {beside}: move one or the other elsewhere, {choice}")
+        kind = _name_kind(layout.helpers, "no class")
+        raise _choice_error(path, f"{kind}{beside}: {advice}, add a list metadata.csv, {choice}")
     if layout.splits:
-        raise _choice_error(
-            path,
-            f"has the folder {_names(layout.splits)}, a name that usually denotes a split, without class folders: "
-            f"add a list metadata.csv or one folder per class, {choice}",
+        kind = _name_kind(layout.splits, "a split")
+        advice = (
+            "move one or the other elsewhere" if layout.classes else "add one folder per class in each split"
         )
+        raise _choice_error(path, f"{kind}{beside}: {advice}, {choice}")
     if layout.passed_over:
-        _log.warning("%s: %s contains no images and is not a class", path, _names(layout.passed_over))
+        _log.warning("%s: left out as folders without images: %s", path, _names(layout.passed_over))
     loose = sum(is_image_name(entry.name) for entry in path.iterdir())
     if loose:
         _log.warning("%s: %d images outside the class folders are left out", path, loose)
+
+
+def _name_kind(folders: Sequence[Path], kind: str) -> str:
+    if len(folders) == 1:
+        return f"has the folder {folders[0].name}, a name that usually denotes {kind}"
+    return f"has the folders {_names(folders)}, names that usually denote {kind}"
 
 
 def _choice_error(path: Path, text: str) -> DatasetError:
@@ -282,7 +278,3 @@ def _may_have_images(folder: Path) -> bool:
             if entry.is_dir() or is_image_name(entry.name):
                 return True
     return empty
-
-
-def _has_tags(folder: Path) -> bool:
-    return FolderLayout.read(folder).has_any

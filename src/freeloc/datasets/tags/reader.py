@@ -97,7 +97,7 @@ class ClassFoldersFormat(TagListFormat):
     by split.
     """
 
-    layout = "class folders: one subfolder of images per class, directly or in subfolders train, val and test"
+    layout = TagListFormat.layout
     reads_minus_one = False
 
     def detect(self, path: Path) -> bool:  # noqa: ARG002 - the same for all paths
@@ -163,6 +163,9 @@ def _find_places(path: Path) -> list[_Place]:
     if splits:
         if layout.lists:
             _log.warning("%s: %s is not read, because the splits have lists", path, layout.lists[0].name)
+        untagged = [folder.name for folder in layout.splits if folder not in splits]
+        if untagged:
+            _log.warning("%s: left out without a list or class folders: %s", path, ", ".join(untagged))
         return [_place_of_split(folder) for folder in splits]
     return [_Place(_only_list(layout) if layout.lists else path, None)]
 
