@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from freeloc.errors import OutputError, ResourceError
 from freeloc.io.limits import resource_error
+from freeloc.io.temporary_files import delete_abandoned_files, temporary_name
 
 __all__ = [
     "atomic_path",
@@ -21,6 +21,9 @@ __all__ = [
     "write_bytes",
     "write_text",
 ]
+
+_searched: set[Path] = set()
+"""Folders in which this process has looked for abandoned temporary files; each is searched only once."""
 
 
 def output_error(path: Path, reason: str | OSError | ValueError) -> OutputError | ResourceError:
@@ -80,7 +83,8 @@ def check_output_folder(path: Path) -> None:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path; the file written there replaces ``path`` if the block ends without an error.
 
-    Missing parent folders are created. If the block raises an error, the temporary file is deleted and the file at
+    Missing parent folders are created, and temporary files that killed processes left in the folder are deleted
+    (`freeloc.io.temporary_files`). If the block raises an error, the temporary file is deleted and the file at
     ``path`` remains unchanged. If ``path`` is a symbolic link, its target is replaced.
 
     Yields:
@@ -93,10 +97,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     if os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises for names that are too long
         target = Path(os.path.realpath(path))
     check_writable(target)
-    # The temporary name does not include the file name, which may already have the maximum length.
-    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
+    temporary = target.with_name(temporary_name())
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _delete_abandoned_files_once(target.parent)
         yield temporary
         temporary.replace(target)
     except OSError as error:
@@ -104,6 +108,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _delete_abandoned_files_once(folder: Path) -> None:
+    folder = folder.absolute()
+    if folder not in _searched:
+        _searched.add(folder)
+        delete_abandoned_files(folder)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
