@@ -45,20 +45,48 @@ class TestCachedGraphs:
         assert set(before) < set(graphs(cache))
         assert len(graphs(cache)) == 4
 
-    @pytest.mark.parametrize("damage", ["xml cut", "bin cut", "bin gone", "another xml"])
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            *("xml cut", "bin cut", "bin gone", "xml gone", "another xml"),
+            *("a bit of the xml", "a bit of the bin", "another graph", "another bin"),
+        ],
+    )
     def test_a_damaged_graph_is_rebuilt(
-        self, cache: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+        self,
+        cache: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        damage: str,
     ) -> None:
         backbone, canvas, names = Patches(), smooth_image(64, 64), graphs(cache)
+        compile_network(Patches(1), runtime="openvino", precision="float32")
         binary, described = (cache / "graphs" / name for name in names)
-        victim = binary if damage.startswith("bin") else described
-        data = victim.read_bytes()
-        victim.write_bytes(b"<net/>" if damage == "another xml" else data[: len(data) // 2])
-        if damage == "bin gone":
+        other = next(path for path in cache.glob("graphs/*.xml") if path != described)
+        victim = binary if "bin" in damage else described
+        data = bytearray(victim.read_bytes())
+        data[-200] ^= 1
+        if damage.endswith("gone"):
             victim.unlink()
+        elif damage == "another graph":
+            described.write_bytes(other.read_bytes())
+            binary.write_bytes(other.with_suffix(".bin").read_bytes())
+        else:
+            content: dict[str, bytes | bytearray] = {
+                "another xml": b"<net/>",
+                "a bit of the xml": data,
+                "a bit of the bin": data,
+                "another bin": other.with_suffix(".bin").read_bytes(),
+            }
+            victim.write_bytes(content.get(damage, data[: len(data) // 2]))
         values = compile_network(backbone, runtime="openvino", precision="float32")(canvas)
         np.testing.assert_allclose(values, backbone.by_hand(canvas), atol=1e-4)
-        assert graphs(cache) == names
+        told = [record.getMessage() for record in caplog.records]
+        if damage.endswith("gone"):
+            assert told == []
+        else:
+            assert told == [f"the cached network {described} is damaged, so the network is prepared again"]
+        assert set(names) <= set(graphs(cache))
         no_tracing(monkeypatch)
         values = compile_network(backbone, runtime="openvino", precision="float32")(canvas)
         np.testing.assert_allclose(values, backbone.by_hand(canvas), atol=1e-4)
@@ -100,6 +128,24 @@ class TestCachedGraphs:
         values = compile_network(Patches(), runtime="openvino", precision="float32")(canvas)
         np.testing.assert_allclose(values, Patches().by_hand(canvas), atol=1e-4)
         assert graphs(empty_cache) == []
+
+
+def test_what_killed_processes_left_is_deleted(cache: Path) -> None:
+    (graph,) = cache.glob("graphs/*.xml")
+    left = [
+        graph.with_name(name)
+        for name in (".0123456789abcdef.part", ".0123456789abcdef.xml", ".0123456789abcdef.bin")
+    ]
+    orphan, young = graph.with_name("orphan.bin"), graph.with_name("young.bin")
+    for file in (*left, orphan, young):
+        file.write_bytes(b"half")
+    for file in (*left, orphan):
+        os.utime(file, (1e9, 1e9))
+    compile_network(Patches(), runtime="openvino", precision="float32")
+    assert not any(file.exists() for file in left)
+    compile_network(Patches(1), runtime="openvino", precision="float32")
+    assert not orphan.exists()
+    assert young.exists()
 
 
 def test_the_oldest_graphs_are_deleted(cache: Path) -> None:

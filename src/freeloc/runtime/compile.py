@@ -9,7 +9,7 @@ from freeloc._literals import Precision, Runtime
 from freeloc.errors import ConfigurationError
 from freeloc.runtime.appended_module import AppendedModule
 from freeloc.runtime.float32_stem import with_float32_stem
-from freeloc.runtime.graph_cache import cached_graph, graph_path, is_graph_cached
+from freeloc.runtime.graph_cache import cached_graph, find_graph
 from freeloc.runtime.hardware import gpu_available
 from freeloc.runtime.openvino_backend import OpenVinoNetwork
 from freeloc.runtime.openvino_conversion import append_graph, convert_appended, convert_backbone
@@ -67,9 +67,9 @@ def compile_cached(cache_key: str, *, precision: Precision = "auto", streams: bo
     Returns:
         The network; None if the graph is missing or damaged.
     """
-    if not is_graph_cached(cache_key):
+    path = find_graph(cache_key)
+    if path is None:
         return None
-    path = graph_path(cache_key)
     try:
         return OpenVinoNetwork(path, precision, streams=streams)
     except RuntimeError as error:

@@ -1,8 +1,17 @@
-"""Disk cache of OpenVINO graphs, which take seconds to trace."""
+"""Disk cache of OpenVINO graphs, which take seconds to trace.
+
+A graph consists of an .xml file and a .bin file. The .xml file ends with a comment that contains a checksum of
+both files and of the graph's key, so a damaged graph, the graph of another model, and two files that do not belong
+together are recognized. Checking takes milliseconds, so it is done whenever a graph is loaded.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import re
+import time
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,38 +20,75 @@ from typing import Any, Final
 from freeloc.errors import FreelocError
 from freeloc.io.atomic import atomic_path
 from freeloc.io.folders import cache_dir
+from freeloc.io.temporary_files import delete_abandoned_files
 from freeloc.runtime.openvino_import import load_openvino
 
-__all__ = ["cached_graph", "graph_path", "is_graph_cached"]
+__all__ = ["cached_graph", "find_graph", "graph_path", "is_graph_cached"]
 
 _log = logging.getLogger(__name__)
 
 _MAX_GRAPHS: Final = 24
 """Maximum number of cached graphs. Each takes about 35 MB, and every model that is run adds one."""
 
+_ORPHAN_AGE: Final = 24 * 3600
+"""Minimum age, in seconds, of a .bin file that is deleted because its .xml file is missing."""
+
+_VERSION: Final = 2
+"""Version of the files; since version 2, they contain a checksum."""
+
+_CHUNK: Final = 2**20
+
+_CHECKSUM: Final = re.compile(rb"<!-- freeloc ([0-9a-f]{64}) -->\n\Z")
+
 
 def graph_path(key: str) -> Path:
     """Return the .xml file of a cached graph; the installed version of OpenVINO is part of its name."""
     version = load_openvino().__version__.split("-")[0]
-    return cache_dir() / "graphs" / f"{key.replace(':', '-').replace('/', '-')}-{version}.xml"
+    name = f"{key.replace(':', '-').replace('/', '-')}-{version}-v{_VERSION}.xml"
+    return cache_dir() / "graphs" / name
 
 
 def is_graph_cached(key: str) -> bool:
-    """Return whether both files of a graph exist."""
+    """Return whether both files of a graph exist; `find_graph` also checks that they are sound."""
     path = graph_path(key)
     return path.is_file() and path.with_suffix(".bin").is_file()
 
 
+def find_graph(key: str) -> Path | None:
+    """Return the .xml file of a cached graph; None if the graph is missing or its checksum is wrong."""
+    path = graph_path(key)
+    delete_abandoned_files(path.parent)
+    if not is_graph_cached(key):
+        return None
+    try:
+        description = path.read_bytes()
+        stored = _CHECKSUM.search(description)
+        if stored is not None:
+            found = _checksum(path.name, description[: stored.start()], path.with_suffix(".bin"))
+            if found == stored[1].decode():
+                return path
+    except OSError as error:
+        _log.debug("cannot read %s: %s", path, error)
+        return None
+    _report_damage(path)
+    return None
+
+
+def _report_damage(path: Path) -> None:
+    """Log that a cached graph cannot be used."""
+    _log.warning("the cached network %s is damaged, so the network is prepared again", path)
+
+
 def cached_graph(key: str, build: Callable[[], Any]) -> Any:
     """Return a graph from the cache; if it is missing or damaged, build it and store it."""
-    path = graph_path(key)
-    if is_graph_cached(key):
+    path = find_graph(key)
+    if path is not None:
         try:
             return load_openvino().Core().read_model(path)
-        except RuntimeError as error:  # damaged, for example by a full disk: rebuilt below
+        except RuntimeError as error:  # this build of OpenVINO cannot read it
             _log.debug("cannot read %s: %s", path, error)
     graph = build()
-    _store(graph, path)
+    _store(graph, graph_path(key))
     return graph
 
 
@@ -50,24 +96,48 @@ def _store(graph: Any, path: Path) -> None:
     try:
         # The weights are moved into place first, so that both files exist as soon as the .xml does.
         with atomic_path(path) as xml, atomic_path(path.with_suffix(".bin")) as weights:
-            named = xml.with_suffix(".xml")
+            named = xml.with_name(f"{xml.name}.xml")  # OpenVINO chooses the format by the name
             try:
                 load_openvino().save_model(graph, named, compress_to_fp16=False)
                 named.with_suffix(".bin").replace(weights)
+                description = named.read_bytes()
+                checksum = _checksum(path.name, description, weights)
+                with named.open("ab") as file:
+                    file.write(f"<!-- freeloc {checksum} -->\n".encode())
                 named.replace(xml)
             finally:
                 for left in (named, named.with_suffix(".bin")):
                     left.unlink(missing_ok=True)
-        _delete_oldest(path.parent)
+        with suppress(OSError):  # another process may be deleting the same files
+            _delete_oldest(path.parent)
     except (FreelocError, RuntimeError) as error:
         # With a read-only home or a full disk, the network is traced again at every start.
         _log.debug("cannot cache the graph: %s", error)
 
 
+def _checksum(name: str, description: bytes, weights: Path) -> str:
+    """Return the checksum of a graph's name, which contains its key, and of both of its files."""
+    # CRC-32 is enough to detect accidental damage of the weights, and several times as fast as SHA-256.
+    crc = 0
+    with weights.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            crc = zlib.crc32(chunk, crc)
+    return hashlib.sha256(f"{name} {crc}\n".encode() + description).hexdigest()
+
+
 def _delete_oldest(folder: Path) -> None:
-    graphs = sorted(folder.glob("*.xml"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for graph in graphs[_MAX_GRAPHS:]:
-        for file in (graph, graph.with_suffix(".bin")):
-            # Another process may have deleted the file or, on some systems, may still be using it.
-            with suppress(OSError):
-                file.unlink(missing_ok=True)
+    """Delete the oldest graphs, and weights whose process was killed before it wrote the description."""
+    graphs = [path for path in folder.glob("*.xml") if not path.name.startswith(".")]
+    graphs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    abandoned = [file for graph in graphs[_MAX_GRAPHS:] for file in (graph, graph.with_suffix(".bin"))]
+    abandoned += [
+        weights
+        for weights in folder.glob("*.bin")
+        if not weights.name.startswith(".")
+        and not weights.with_suffix(".xml").exists()
+        and time.time() - weights.stat().st_mtime > _ORPHAN_AGE
+    ]
+    for file in abandoned:
+        # On some systems, a file that another process uses cannot be deleted.
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
