@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,16 @@ import pytest
 import torch
 
 from freeloc.datasets import Dataset
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, ModelError
 from freeloc.inference.localizer import Localizer
+from freeloc.inference.network_loader import ModelSource
+from freeloc.inference.options import LocalizerOptions
 from freeloc.models.calibration import Calibration
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
+from freeloc.nn.head import AdaptationHead
 from tests.inference.sample_inputs import assert_same, noise
+from tests.models.model_files import rewrite
 
 
 def test_file_and_run_folder_are_the_same_model(tiny_run: Path, tiny_localizer: Localizer) -> None:
@@ -163,3 +169,112 @@ def test_a_file_without_layout_asks_its_backbone(
     for _ in range(2):
         localizer = Localizer.load(tmp_path / "old.safetensors", runtime="openvino", precision="float32")
         assert_same(localizer.predict(image), tiny_localizer.predict(image))
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_model_replaced_before_its_weights_are_read_is_refused(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    monkeypatch.setenv("FREELOC_CACHE", str(tmp_path / "cache"))
+    place = tmp_path / "model.safetensors"
+    model = Model.load(tiny_run)
+    model.save(place)
+    if cached:
+        Localizer.load(place, runtime="openvino").predict(noise(90, 60))
+    source = ModelSource.from_file(place)
+    with torch.no_grad():
+        model.head.fcb.bias.add_(1.0)
+    model.save(place)
+    with pytest.raises(ModelError, match="was replaced, modified or deleted while it was in use"):
+        _ = source.model
+
+
+def test_weights_changed_in_memory_do_not_use_the_graph_of_the_file(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREELOC_CACHE", str(tmp_path))
+    image = noise(200, 150)
+    options = LocalizerOptions(runtime="openvino", precision="float32")
+    backbone = load_backbone("efficientnet_lite0")
+    sound = Localizer.load(tiny_run, runtime="openvino", precision="float32").predict(image)
+    for _ in range(2):
+        model = Model.load(tiny_run)
+        assert_same(Localizer.from_model(model, backbone, options).predict(image), sound)
+        with torch.no_grad():
+            model.head.fcb.bias.add_(1.0)
+        changed = Localizer.from_model(model, backbone, options).predict(image)
+        np.testing.assert_allclose(changed.scores, sound.scores + 1.0, atol=1e-4)
+        for graph in (tmp_path / "graphs").glob("scoring*"):
+            graph.unlink()
+    # In the second round, the changed model came first, and nothing of it was cached.
+    assert_same(Localizer.load(tiny_run, runtime="openvino", precision="float32").predict(image), sound)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda own: own["layout"].update(stride=16),
+            "does not fit backbone efficientnet_lite0 .cell layout",
+        ),
+        (lambda own: own["layout"].update(offset=own["layout"]["offset"] + 8), "cell layout"),
+        (lambda own: own.update(pad_color=[0, 0, 0]), "pad color"),
+        (lambda own: own["layout"].update(stride=0), "the cell layout is out of range"),
+        (
+            lambda own: own.update(classes=[*own["classes"], "more"]),
+            "the head has 8 classes, but there are 9",
+        ),
+        (
+            lambda own: (own.update(classes=[*own["classes"], "more"]), own["head"].update(classes=9)),
+            "fcb.weight has the shape 8×64, but the header requires 9×64",
+        ),
+        (lambda own: own.update(classes=own["classes"][:1] * 8), "occurs more than once"),
+        (lambda own: (own.update(classes=[]), own["head"].update(classes=0)), "classes of the head is 0"),
+    ],
+)
+def test_contradictions_are_found_at_loading_even_if_the_graph_is_cached(
+    tiny_run: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    place = tmp_path / "model.safetensors"
+    shutil.copy(tiny_run / "model.safetensors", place)
+    Localizer.load(place, runtime="openvino").predict(noise(90, 60))  # caches the graph
+    rewrite(place, change)
+    for _ in range(2):
+        with pytest.raises(ModelError, match=message):
+            Localizer.load(place, runtime="openvino")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda own: own["layout"].update(stride=16), "created for another layout"),
+        (lambda own: own.update(pad_color=[0, 0, 0]), "created for another pad color"),
+        (lambda own: own["int8"].update(sha256="0" * 64), "does not match the stored hash"),
+        (lambda own: own["int8"].update(sha256=None), "does not match the stored hash"),
+        (lambda own: own.update(int8=None), "its int8 network and its header must be present together"),
+    ],
+)
+def test_contradictions_of_an_int8_network_are_found_at_loading(
+    tiny_int8: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    place = tmp_path / "model.safetensors"
+    shutil.copy(tiny_int8, place)
+    rewrite(place, change)
+    with pytest.raises(ModelError, match=message):
+        Localizer.load(place, precision="int8")
+
+
+@pytest.mark.slow
+def test_an_int8_network_with_other_outputs_is_found_at_loading(tiny_int8: Path, tmp_path: Path) -> None:
+    """A head for one class less, with the int8 network of the whole head."""
+    model = Model.load(tiny_int8)
+    settings = dataclasses.replace(model.head.settings, classes=7)
+    head = AdaptationHead(settings)
+    int8 = {key: value for key, value in (model.header.int8 or {}).items() if key != "head"}
+    header = dataclasses.replace(
+        model.header, classes=model.header.classes[:7], head=settings, calibration=None, int8=int8
+    )
+    Model(header, head, model.backbone_changes, model.int8).save(tmp_path / "m")
+    with pytest.raises(ModelError, match="the outputs of its int8 network do not fit 7 classes"):
+        Localizer.load(tmp_path / "m", precision="int8")

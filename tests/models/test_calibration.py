@@ -28,8 +28,10 @@ def test_json_and_back() -> None:
     ("changes", "message"),
     [
         ({"slopes": (0.5,)}, "there are 1 slopes, 2 offsets and 2 thresholds"),
-        ({"slopes": (0.5, -0.1)}, "slopes must not be negative"),
-        ({"offsets": (0.0, float("nan"))}, "finite"),
+        ({"slopes": (0.5, -0.1)}, "slopes must be between 0 and"),
+        ({"slopes": (0.5, float("inf"))}, "slopes must be between 0 and"),
+        ({"offsets": (0.0, float("nan"))}, "offsets must be between"),
+        ({"offsets": (0.0, -1e10)}, "offsets must be between"),
         ({"thresholds": (0.5, 1.5)}, "between 0 and 1"),
         ({"thresholds": (0.5, float("nan"))}, "between 0 and 1"),
     ],

@@ -21,6 +21,7 @@ from freeloc.io.typed_json import decode_json
 from freeloc.models.calibration import Calibration
 from freeloc.models.card import ModelCard
 from freeloc.models.header import METADATA_KEY, ModelFile, ModelHeader
+from freeloc.models.int8_facts import int8_facts
 from freeloc.models.model import Model
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
@@ -64,6 +65,14 @@ def paths(value: Any, prefix: tuple[str | int, ...] = ()) -> list[tuple[str | in
     return nested
 
 
+def nested(depth: int) -> dict[str, Any]:
+    """Return JSON objects that contain each other."""
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"inner": value}
+    return value
+
+
 VALUES = json.loads(json.dumps(HEADER.as_json()))
 PATHS = paths(VALUES)
 
@@ -75,6 +84,9 @@ def tensors() -> dict[str, torch.Tensor]:
 
 
 def write(path: Path, tensors: dict[str, torch.Tensor], values: Any) -> None:
+    """Write a file of the last version without a checksum, so that the header alone decides."""
+    if isinstance(values, dict) and values.get("format_version") == 4:
+        values = values | {"format_version": 1}
     save_file(tensors, path, metadata={METADATA_KEY: json.dumps(values)})
 
 
@@ -120,8 +132,30 @@ def test_any_value_as_the_header_is_refused(
         ("classes", ["cat", 3, ""], r"classes\[1\]: expected `str`, got `int`"),
         ("classes", ["cat", "dog"], "the head has 3 classes, but there are 2 class names"),
         ("classes", ["a"] * 100_001, "classes: expected `array` of length <= 100000"),
+        ("classes", ["cat", "dog", "cat"], "the class name 'cat' occurs more than once"),
+        ("classes", ["same"] * 100_000, "the class name 'same' occurs more than once"),
+        ("classes", [], "the head has 3 classes, but there are 0 class names"),
+        ("classes", [["cat"], "dog", "cow"], r"classes\[0\]: expected `str`, got `array`"),
+        ("backbone_fingerprint", None, "backbone_fingerprint: expected `str`, got `null`"),
         ("head", {"width": 10**9, "classes": 3}, "head: width of the head is 1000000000"),
-        ("head", {"width": 10**6, "classes": 3, "hidden": 10**6}, "size mismatch"),
+        (
+            "head",
+            {"width": 10**6, "classes": 3, "hidden": 10**6},
+            "fca.weight has the shape 5×6, but the header requires 1000000×1000000",
+        ),
+        ("head", {"width": 6, "classes": 3, "hidden": 0}, "fcb.weight has the shape 3×5, .* requires 3×6"),
+        ("head", {"width": 6.5, "classes": 3}, "head.width: expected `int`, got `float`"),
+        (
+            "head",
+            {"width": 6, "classes": 3, "hidden": 5, "hidden_dropout": [0.5]},
+            "hidden_dropout: expected",
+        ),
+        (
+            "head",
+            {"width": 6, "classes": 3, "hidden": 5, "hidden_dropout": 1.0},
+            "hidden_dropout of the head",
+        ),
+        ("head", {"width": 10**30, "classes": 3}, "width of the head is 1000000"),
         (
             "head",
             {"width": 6, "classes": 3, "hidden": 5, "unknown": 1},
@@ -134,20 +168,52 @@ def test_any_value_as_the_header_is_refused(
         ("scales", [1.0] * 101, "scales: expected `array` of length <= 100"),
         ("padding", "round", "padding: invalid enum value 'round'"),
         ("threshold", 7, "threshold: expected `float` <= 1.0"),
+        ("threshold", [0.5], "threshold: expected `float`, got `array`"),
+        ("box_threshold", 1e308, "box_threshold: expected `float` <= 1.0"),
+        ("scales", [[1.0]], r"scales\[0\]: expected `float`, got `array`"),
+        ("scales", {"a": 1.0}, "scales: expected `array`, got `object`"),
+        ("scales", [10**400], "range"),
         ("threshold", True, "threshold: expected `float`, got `bool`"),
         ("layout", {"stride": 0, "offset": 1.0}, "the cell layout is out of range"),
         ("layout", {"stride": 10**9, "offset": 1.0}, "the cell layout is out of range"),
+        ("layout", {"stride": 1.5, "offset": 1.0}, "layout.stride: expected `int`, got `float`"),
+        ("layout", {"stride": [32], "offset": 1.0}, "layout.stride: expected `int`, got `array`"),
+        ("layout", {"stride": 32, "offset": 1e300}, "the cell layout is out of range"),
+        ("layout", {"stride": 32, "offset": 1.0, "window": 0}, "the cell layout is out of range"),
+        ("layout", {"stride": 32, "offset": 1.0, "window": 10**40}, "the cell layout is out of range"),
         ("layout", {"stride": 32}, "layout: object missing required field `offset`"),
         ("layout", {"stride": 32, "offset": 1.0, "size": 3}, "layout has the unknown field 'size'"),
         ("pad_color", [1, 2], "pad_color: expected `array` of length 3, got 2"),
+        ("pad_color", [1, 2, 10**6], r"pad_color\[2\]: expected `int` <= 255"),
+        ("pad_color", [1, 2, 10**600], r"pad_color\[2\]: expected `int` <= 255"),
+        ("pad_color", [1, 2, 3.5], r"pad_color\[2\]: expected `int`, got `float`"),
+        ("pad_color", 7, "pad_color: expected `array"),
         ("pad_color", [1, 2, 256], r"pad_color\[2\]: expected `int` <= 255"),
         ("manifest", {"data": [1]}, "data in the manifest is not a JSON object"),
+        ("manifest", nested(40), "nested too deeply"),
+        ("manifest", {"recipe": {"deep": nested(31)}}, "nested too deeply"),
         ("manifest", 3, "manifest: expected `object`, got `int`"),
         (
             "calibration",
             {"slopes": [1.0], "offsets": [0.0], "thresholds": [0.5]},
             "the calibration has 1 classes",
         ),
+        (
+            "calibration",
+            {"slopes": [1.0, 1e300, 1.0], "offsets": [0.0] * 3, "thresholds": [0.5] * 3},
+            "slopes must be between 0 and 1e",
+        ),
+        (
+            "calibration",
+            {"slopes": [1.0] * 3, "offsets": [0.0, 0.0, -1e12], "thresholds": [0.5] * 3},
+            "offsets must be between -1e",
+        ),
+        (
+            "calibration",
+            {"slopes": [1.0] * 3, "offsets": [0.0] * 3, "thresholds": [0.5] * 3, "facts": {"a": nested(40)}},
+            "nested too deeply",
+        ),
+        ("calibration", [1.0], r"calibration: expected `object \| null`, got `array`"),
         ("calibration", {"slopes": []}, "calibration: object missing required field `offsets`"),
         ("card", {"name": "x" * 10_001}, "card.name: expected `str` of length <= 10000"),
         ("card", {}, "card: object missing required field `name`"),
@@ -167,6 +233,69 @@ def test_the_message_names_the_field(
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+@pytest.mark.parametrize("depth", [100, 900, 10_000])
+def test_deeply_nested_json_is_refused(
+    tmp_path: Path, tensors: dict[str, torch.Tensor], opening: str, depth: int
+) -> None:
+    closing = "]" if opening == "[" else "}"
+    deep = opening * depth + "0" + closing * depth
+    text = json.dumps(VALUES | {"manifest": {"deep": "DEEP"}, "format_version": 1}).replace('"DEEP"', deep)
+    save_file(tensors, tmp_path / "m", metadata={METADATA_KEY: text})
+    with pytest.raises(ModelError, match="nested too deeply"):
+        ModelFile.open(tmp_path / "m")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "1" + "0" * 5000, "-1e999"])
+def test_numbers_out_of_range_are_refused(
+    tmp_path: Path, tensors: dict[str, torch.Tensor], number: str
+) -> None:
+    text = json.dumps(VALUES | {"manifest": {"loss": "NUMBER"}, "format_version": 1})
+    save_file(tensors, tmp_path / "m", metadata={METADATA_KEY: text.replace('"NUMBER"', number)})
+    with pytest.raises(ModelError, match="cannot read model"):
+        ModelFile.open(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fcb.weight": None}, "the tensor fcb.weight is missing"),
+        ({"fca.bias": None}, "the tensor fca.bias is missing"),
+        ({"fcb.bias": torch.zeros(2)}, "fcb.bias has the shape 2, but the header requires 3"),
+        ({"fcb.weight": torch.zeros(2, 5)}, "fcb.weight has the shape 2×5, but the header requires 3×5"),
+        ({"fcb.weight": torch.zeros(3, 5, dtype=torch.int32)}, "fcb.weight has the data type I32"),
+        ({"fcc.weight": torch.zeros(3)}, "the tensor fcc.weight does not belong to a model"),
+        ({"backbone.a": torch.zeros(3)}, "changed backbone weights and backbone_base must be"),
+        ({"int8.weights": torch.zeros(3, dtype=torch.uint8)}, "its int8 network and its header must be"),
+    ],
+)
+def test_tensors_that_do_not_fit_the_header_are_noticed_without_reading_them(
+    tmp_path: Path, tensors: dict[str, torch.Tensor], change: dict[str, torch.Tensor | None], message: str
+) -> None:
+    changed = {name: value for name, value in (tensors | change).items() if value is not None}
+    write(tmp_path / "m", changed, VALUES)
+    for load in (ModelFile.open, Model.load):
+        with pytest.raises(ModelError, match=message):
+            load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("moment", ["before the hash", "after the hash"])
+def test_a_file_replaced_while_it_is_in_use(
+    tmp_path: Path, tensors: dict[str, torch.Tensor], moment: str
+) -> None:
+    write(tmp_path / "m", tensors, VALUES)
+    file = ModelFile.open(tmp_path / "m")
+    if moment == "after the hash":
+        assert len(file.content_hash) == 64
+    write(tmp_path / "other", tensors, VALUES | {"threshold": 0.5})
+    (tmp_path / "other").replace(tmp_path / "m")
+    with pytest.raises(ModelError, match="was replaced, modified or deleted while it was in use"):
+        file.check_stamp()
+    if moment == "before the hash":
+        with pytest.raises(ModelError, match="was replaced, modified or deleted while it was in use"):
+            _ = file.content_hash
+
+
 def test_headers_of_megabytes_are_refused(tmp_path: Path, tensors: dict[str, torch.Tensor]) -> None:
     write(tmp_path / "m", tensors, VALUES | {"manifest": {"notes": "x" * 17 * 2**20}})
     with pytest.raises(ModelError, match=r"17\.8 MB, more than the limit of 16\.8 MB"):
@@ -177,6 +306,7 @@ def test_a_header_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
     head = AdaptationHead(HEADER.head)
     for header, message in (
         (dataclasses.replace(HEADER, manifest={"loss": float("nan")}), "malformed"),
+        (dataclasses.replace(HEADER, manifest={"labels": {1, 2}}), "not JSON serializable"),
         (dataclasses.replace(HEADER, backbone="x" * 2000), "backbone: expected `str` of length <= 1000"),
     ):
         with pytest.raises(ModelError, match=f"cannot save the model: .*{message}"):
@@ -185,14 +315,37 @@ def test_a_header_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
 
 
 def test_json_and_back() -> None:
-    assert ModelHeader.from_json(decode_json(json.dumps(HEADER.as_json()))) == HEADER
-    assert HEADER.format_version == 1
     trained = dataclasses.replace(HEADER, backbone_base="cd" * 32)
-    assert trained.format_version == 2
-    quantized = dataclasses.replace(trained, int8={"images": 3})
-    assert quantized.format_version == 3
-    for header in (trained, quantized, dataclasses.replace(HEADER, int8={"images": 3})):
-        assert ModelHeader.from_json(decode_json(json.dumps(header.as_json()))) == header
+    for header in (
+        HEADER,
+        trained,
+        dataclasses.replace(trained, int8={"images": 3}),
+        dataclasses.replace(HEADER, int8={"images": 3}),
+    ):
+        values = decode_json(json.dumps(header.as_json()))
+        assert values["format_version"] == 4
+        # The checksum belongs to a file; a header without a file has none.
+        assert ModelHeader.from_json(values | {"checksum": ""}) == header
+
+
+def test_a_header_that_is_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="nested too deeply"):
+        dataclasses.replace(HEADER, manifest=nested(50))
+
+
+def test_an_int8_network_for_other_cells_or_classes_is_refused() -> None:
+    facts = int8_facts(HEADER.layout, HEADER.pad_color, HEADER.head)
+    made = dataclasses.replace(HEADER, int8={"images": 3, **facts})
+    for changes, message in (
+        (
+            {"layout": CellLayout(16, 16.0)},
+            r"another layout \(\[32, 16.0, None\] instead of \[16, 16.0, None\]",
+        ),
+        ({"pad_color": (0, 0, 0)}, "another pad color"),
+        ({"head": dataclasses.replace(HEADER.head, width=7)}, "another head"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            dataclasses.replace(made, **changes)
 
 
 def test_fields_that_contradict_each_other_are_refused() -> None:

@@ -6,10 +6,11 @@ import dataclasses
 import json
 import os
 import pickle
+import re
 import struct
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
+from tests.models.model_files import rewrite, split
 
 
 def a_model(**changes: Any) -> Model:
@@ -57,20 +59,10 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-def split(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """Read header and tensors of a safetensors file according to its published layout."""
-    (length,) = struct.unpack("<Q", data[:8])
-    return json.loads(data[8 : 8 + length]), data[8 + length :]
-
-
-def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change the freeloc part of a model file's metadata."""
-    header, tensors = split(path.read_bytes())
-    own = json.loads(header["__metadata__"]["freeloc"])
-    change(own)
-    header["__metadata__"]["freeloc"] = json.dumps(own)
-    encoded = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(encoded)) + encoded + tensors)
+def make_old(own: dict[str, Any], version: int) -> None:
+    """Turn a header into one of an older format version, which had no checksum."""
+    own["format_version"] = version
+    own.pop("checksum", None)
 
 
 class TestRoundTrip:
@@ -147,7 +139,7 @@ class TestRoundTrip:
             "fcb.weight": [3, 5],
             "fcb.bias": [3],
         }
-        assert own["format_version"] == 1
+        assert own["format_version"] == 4
         assert own["classes"] == ["cat", "Köln 東京", ""]
         assert own["head"] == asdict(a_model().head.settings)
 
@@ -219,11 +211,15 @@ class TestChangedBackbone:
     def test_an_unchanged_backbone_is_used_as_it_is(self, backbone: TinyBackbone) -> None:
         assert a_model(backbone_fingerprint=backbone.fingerprint).adapt_backbone(backbone) is backbone
 
-    def test_versions(self, model: Model, path: Path, tmp_path: Path) -> None:
+    def test_older_versions_are_read(self, model: Model, path: Path, tmp_path: Path) -> None:
         model.save(tmp_path / "m")
         for file, version in ((path, 1), (tmp_path / "m", 2)):
-            header, _ = split(file.read_bytes())
-            assert json.loads(header["__metadata__"]["freeloc"])["format_version"] == version
+            whole = Model.load(file).header
+            rewrite(file, partial(make_old, version=version))
+            assert Model.load(file).header == whole
+            rewrite(file, partial(make_old, version=3 - version))
+            with pytest.raises(ModelError, match="is damaged"):
+                Model.load(file)
 
     def test_another_backbone_is_refused(self, model: Model) -> None:
         with pytest.raises(FreelocError, match="loaded for backbone tiny are not those on which"):
@@ -244,8 +240,40 @@ class TestChangedBackbone:
     def test_a_missing_base_is_told(self, model: Model, tmp_path: Path) -> None:
         model.save(tmp_path / "m")
         rewrite(tmp_path / "m", lambda own: own.pop("backbone_base"))
-        with pytest.raises(FreelocError, match="is damaged: the field backbone_base is missing"):
+        with pytest.raises(
+            FreelocError, match="is damaged: changed backbone weights and backbone_base must be"
+        ):
             Model.load(tmp_path / "m")
+
+    def test_a_head_alone_is_refused_on_other_weights(self, backbone: TinyBackbone) -> None:
+        model = a_model(backbone="tiny", backbone_fingerprint=backbone.fingerprint)
+        with pytest.raises(FreelocError, match="loaded for backbone tiny are not those on which"):
+            model.adapt_backbone(TinyBackbone(seed=1))
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"layout": CellLayout(16, 16.0)}, "cell layout: .*stride=16.* instead of .*stride=32"),
+            ({"layout": CellLayout(32, 8.0)}, "cell layout"),
+            ({"layout": CellLayout(32, 16.0, 224)}, "cell layout"),
+            ({"pad_color": (0, 0, 0)}, r"pad color: \(0, 0, 0\) instead of \(128, 128, 128\)"),
+        ],
+    )
+    def test_a_header_for_another_backbone_is_refused(
+        self, model: Model, backbone: TinyBackbone, changes: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ModelError, match=f"does not fit backbone tiny \\({message}"):
+            model.with_header(**changes).adapt_backbone(backbone)
+        fitting = model.with_header(layout=CellLayout(32, 16.0), pad_color=(128, 128, 128))
+        assert fitting.adapt_backbone(backbone).fingerprint == model.header.backbone_fingerprint
+
+    def test_a_head_of_another_width_is_refused(self, backbone: TinyBackbone) -> None:
+        head = AdaptationHead(HeadSettings(7, 3, hidden=5))
+        header = dataclasses.replace(
+            a_model().header, backbone="tiny", backbone_fingerprint=backbone.fingerprint, head=head.settings
+        )
+        with pytest.raises(ModelError, match=r"\(values per cell: 7 instead of 6\)"):
+            Model(header, head).adapt_backbone(backbone)
 
 
 class TestFloat16:
@@ -352,11 +380,12 @@ class TestMistakes:
         with pytest.raises(FreelocError, match=str(tmp_path)):
             Model.load(tmp_path)
 
-    @pytest.mark.parametrize("version", [4, 0, None, "1"])
+    @pytest.mark.parametrize("version", [5, 0, None, "1", True, 1.0, [1], 10**30])
     def test_another_format_version(self, path: Path, version: object) -> None:
         rewrite(path, lambda own: own.update(format_version=version))
         with pytest.raises(
-            FreelocError, match=f"format version {version}, but this version .* reads only versions 1 to 3"
+            FreelocError,
+            match=f"format version {re.escape(str(version)[:20])}, but .* reads only versions 1 to 4",
         ):
             Model.load(path)
 
@@ -377,7 +406,7 @@ class TestMistakes:
         "key",
         [
             *("backbone", "backbone_fingerprint", "classes", "head", "scales"),
-            *("padding", "pooling", "threshold", "manifest"),
+            *("padding", "pooling", "threshold", "manifest", "weights"),
         ],
     )
     def test_a_part_is_missing(self, path: Path, key: str) -> None:
@@ -418,8 +447,51 @@ class TestMistakes:
             Model.load(path)
 
     def test_weights_of_a_file_that_tells_no_hash(self, path: Path) -> None:
-        rewrite(path, lambda own: own.pop("weights"))
+        rewrite(path, lambda own: (make_old(own, 1), own.pop("weights")))
         assert Model.load(path).header.classes
+
+    def test_without_its_checksum(self, path: Path) -> None:
+        rewrite(path, lambda own: own.pop("checksum"))
+        with pytest.raises(FreelocError, match="is damaged: the field checksum is missing"):
+            Model.load(path)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"box_threshold": 0.31},
+            {"scales": [0.5, 1 / 3, 2.9]},
+            {"classes": ["cow", "Köln 東京", ""]},
+            {"backbone_fingerprint": "aa" + "ab" * 31},
+            {"format_version": 1},
+            {"manifest": {"recipe": {"epochs": 4}, "seed": 7}},
+            {"padding": "stride"},
+            {"unknown": 1},
+        ],
+        ids=str,
+    )
+    def test_any_change_of_the_header(self, path: Path, change: dict[str, Any]) -> None:
+        rewrite(path, lambda own: own.update(change), valid_checksum=False)
+        for load in (Model.load, ModelFile.open):
+            with pytest.raises(
+                FreelocError, match="is damaged: its header does not match the stored checksum"
+            ):
+                load(path)
+        rewrite(path, lambda own: None)
+        assert Model.load(path).header.classes[1] == "Köln 東京"
+
+    def test_every_bit_of_the_header(self, path: Path) -> None:
+        whole = path.read_bytes()
+        (length,) = struct.unpack("<Q", whole[:8])
+        sound = Model.load(path).header
+        for position in range(8 + length):
+            for bit in {0, position % 8}:
+                damaged = bytearray(whole)
+                damaged[position] ^= 1 << bit
+                path.write_bytes(damaged)
+                # A flipped bit may turn a blank into another one, which changes nothing.
+                with suppress(ModelError):
+                    assert ModelFile.open(path).header == sound
+        path.write_bytes(whole)
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_weights_that_are_no_numbers_are_not_written(self, tmp_path: Path, value: float) -> None:

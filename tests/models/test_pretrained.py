@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from freeloc import Localizer, find_model
 from freeloc.datasets.voc.reader import VOC_CLASSES
 from freeloc.models.header import ModelFile
+from freeloc.models.model import Model
 from freeloc.models.registry import pretrained_folder
 from freeloc.nn.backbones.registry import load_backbone
+from tests.models.model_files import split
 
 skimage_data = pytest.importorskip("skimage.data", reason="images come with scikit-image: .[demo]")
 FOLDER = Path(skimage_data.__path__[0])
@@ -21,6 +24,10 @@ SHOWN = {
     "motorcycle_left.png": ("motorbike", (60, 110, 700, 480)),
 }
 """Objects in an image and their approximate boxes, determined visually: x1, y1, x2, y2."""
+
+
+TENSORS = "02e24da05d9da2ead2610ce6fe628c679d04e85cb218f49937749a67fae0f5ac"
+"""SHA-256 of the tensors in the file."""
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +45,15 @@ def test_it_lies_in_the_package_and_says_what_it_is() -> None:
     assert header.card.name == "voc20"
     assert header.card.data_licence
     assert header.backbone_base == load_backbone(header.backbone).fingerprint
+
+
+def test_the_file_is_the_one_that_saving_writes(tmp_path: Path) -> None:
+    path = find_model("voc20")
+    Model.load(path).save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+    # The weights are those that were released with the first version of the file format.
+    _header, tensors = split(path.read_bytes())
+    assert hashlib.sha256(tensors).hexdigest() == TENSORS
 
 
 @pytest.mark.parametrize("name", SHOWN)

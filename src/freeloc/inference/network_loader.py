@@ -11,6 +11,7 @@ from freeloc.errors import BackboneError, ModelError
 from freeloc.geometry.grid import CellLayout
 from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.scoring_graph import graph_key, scoring_layers
+from freeloc.models.file_access import changed
 from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.runtime import (
     Network,
@@ -61,7 +62,9 @@ class ModelSource:
         Raises:
             BackboneError: the model was not trained on ``backbone``.
         """
-        source = cls(model.header, model.content_hash, lambda: model, lambda: backbone, lambda: model.int8)
+        # A model whose weights were modified in memory must neither use nor replace the cached graph of its file.
+        content_hash = model.content_hash if model.is_as_loaded() else None
+        source = cls(model.header, content_hash, lambda: model, lambda: backbone, lambda: model.int8)
         _ = source.backbone  # raises the error now rather than at the first prediction
         return source
 
@@ -83,7 +86,10 @@ class ModelSource:
         def load_model() -> Model:
             from freeloc.models.model import Model
 
-            return Model.load(file.path)
+            loaded = Model.load(file.path)
+            if loaded.content_hash != file.content_hash:
+                raise changed(file.path)
+            return loaded
 
         def load_backbone() -> Backbone:
             from freeloc.nn.backbones.registry import load_backbone

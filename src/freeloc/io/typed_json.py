@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-__all__ = ["convert_json", "decode_json", "reject_unknown_fields"]
+__all__ = ["check_depth", "convert_json", "decode_json", "reject_unknown_fields"]
 
 _MAX_BYTES = 16 * 2**20
 
@@ -37,6 +37,29 @@ def decode_json(text: str, *, max_bytes: int = _MAX_BYTES) -> Any:
         raise ValueError(_describe(error)) from error
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
+
+
+def check_depth(values: Any, limit: int) -> None:
+    """Check that JSON values are not nested more deeply than code that processes them recursively can handle.
+
+    Args:
+        values: the JSON values.
+        limit: maximum number of arrays and objects that contain each other.
+
+    Raises:
+        ValueError: the values are nested too deeply.
+    """
+    level = [values]
+    for _ in range(limit + 1):
+        containers = [value for value in level if isinstance(value, Mapping | list | tuple)]
+        if not containers:
+            return
+        level = [
+            inner
+            for container in containers
+            for inner in (container.values() if isinstance(container, Mapping) else container)
+        ]
+    raise ValueError("the JSON is nested too deeply")
 
 
 def convert_json(values: Any, type_: type[Value]) -> Value:

@@ -24,6 +24,10 @@ DEFAULT_THRESHOLD = 0.5
 """Threshold of classes for which none was fitted."""
 
 
+_MAX = 1e9
+"""Maximum slope and offset. Fitted values are near 1; larger ones would overflow."""
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Platt scaling of K classes: probability = logistic(slope · score + offset).
@@ -50,8 +54,10 @@ class Calibration:
                 f"there are {lengths[0]} slopes, {lengths[1]} offsets and {lengths[2]} thresholds: specify one of "
                 "each per class"
             )
-        if not np.isfinite([*self.slopes, *self.offsets]).all() or min(self.slopes, default=0.0) < 0:
-            raise ConfigurationError("slopes and offsets must be finite, and slopes must not be negative")
+        if not all(0 <= slope <= _MAX for slope in self.slopes):
+            raise ConfigurationError(f"slopes must be between 0 and {_MAX:g}")
+        if not all(abs(offset) <= _MAX for offset in self.offsets):
+            raise ConfigurationError(f"offsets must be between {-_MAX:g} and {_MAX:g}")
         if not all(0 <= threshold <= 1 for threshold in self.thresholds):
             raise ConfigurationError("thresholds must be between 0 and 1")
 

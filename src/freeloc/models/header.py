@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeGuard
 
 from msgspec import Meta
 from safetensors import SafetensorError, safe_open
 
-from freeloc.errors import ConfigurationError, ModelError, ResourceError
+from freeloc.errors import ConfigurationError, ModelError
 from freeloc.geometry.grid import CellLayout, Padding
 from freeloc.geometry.pyramid import Pyramid
-from freeloc.io.limits import resource_error
-from freeloc.io.typed_json import convert_json, decode_json, reject_unknown_fields
+from freeloc.io.file_stamp import FileStamp
+from freeloc.io.typed_json import check_depth, convert_json, decode_json, reject_unknown_fields
 from freeloc.models.calibration import DEFAULT_THRESHOLD, Calibration
 from freeloc.models.card import ModelCard
+from freeloc.models.file_access import changed, check_is_file, content_hash, damaged, unreadable
+from freeloc.models.int8_facts import check_graph_outputs, check_int8_facts, int8_facts
 from freeloc.models.registry import find_model
+from freeloc.models.stored_tensors import (
+    CHECKSUM,
+    INT8_TENSORS,
+    TensorInfo,
+    TensorTable,
+    check_tensors,
+    header_checksum,
+)
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.pooling.registry import POOLINGS
 from freeloc.runtime import QuantizedGraph
 
-__all__ = ["DEFAULT_BOX_THRESHOLD", "INT8_TENSORS", "METADATA_KEY", "ModelFile", "ModelHeader", "unreadable"]
+__all__ = ["DEFAULT_BOX_THRESHOLD", "METADATA_KEY", "ModelFile", "ModelHeader"]
 
 DEFAULT_BOX_THRESHOLD = 0.3
 """Box threshold of models for which none was fitted, as a fraction of a map's maximum."""
@@ -32,18 +42,27 @@ DEFAULT_BOX_THRESHOLD = 0.3
 METADATA_KEY = "freeloc"
 """Key of the JSON header in the metadata of the safetensors file."""
 
-INT8_TENSORS = ("int8.structure", "int8.weights")
-"""Names of the two uint8 vectors that store the int8 network."""
-
-_HEAD_ONLY, _WITH_BACKBONE, _WITH_INT8 = 1, 2, 3
+_HEAD_ONLY, _WITH_BACKBONE, _WITH_INT8, _CURRENT = 1, 2, 3, 4
 """Format versions: version 1 stores a head; version 2 also stores changed backbone weights; version 3 also stores
-an int8 network, with or without changed backbone weights."""
+an int8 network, with or without changed backbone weights. Version 4 stores any of these, and a checksum of the
+header. Only version 4 is written; the others are read without this check."""
 
 _REQUIRED = (
     *("backbone", "backbone_fingerprint", "classes", "head", "scales"),
     *("padding", "pooling", "threshold", "manifest"),
 )
 """Fields present in every file; the others were added by later versions of the format."""
+
+_ADDED = {
+    _HEAD_ONLY: (),
+    _WITH_BACKBONE: ("backbone_base",),
+    _WITH_INT8: ("backbone_base", "int8"),
+    _CURRENT: ("weights", CHECKSUM),
+}
+"""Further fields required by each version."""
+
+_MAX_DEPTH = 32
+"""Maximum nesting of the manifest and other free-form parts of the header."""
 
 _MAX_PIXELS = 4096
 """Maximum stride, offset and window of a cell layout, in pixels."""
@@ -104,6 +123,9 @@ class ModelHeader:
     def __post_init__(self) -> None:
         Pyramid(self.scales, self.padding)
         names = len(self.classes)
+        if len(set(self.classes)) != names:
+            repeated = Counter(self.classes).most_common(1)[0][0]
+            raise ConfigurationError(f"the class name {repeated[:50]!r} occurs more than once")
         if self.head.classes != names:
             raise ConfigurationError(
                 f"the head has {self.head.classes} classes, but there are {names} class names"
@@ -114,16 +136,16 @@ class ModelHeader:
             )
         if self.layout is not None:
             _check_layout(self.layout)
+        if self.int8 is not None:
+            check_int8_facts(self.int8, int8_facts(self.layout, self.pad_color, self.head))
+        facts = None if self.calibration is None else self.calibration.facts
+        try:
+            check_depth([self.manifest, self.int8, facts], _MAX_DEPTH)
+        except ValueError as error:
+            raise ConfigurationError(f"the manifest or other facts about the model: {error}") from error
         for key in ("data", "recipe", "timings"):
             if not isinstance(self.manifest.get(key) or {}, Mapping):
                 raise ConfigurationError(f"{key} in the manifest is not a JSON object")
-
-    @property
-    def format_version(self) -> int:
-        """Lowest version of the file format that can store this model."""
-        if self.int8 is not None:
-            return _WITH_INT8
-        return _HEAD_ONLY if self.backbone_base is None else _WITH_BACKBONE
 
     @property
     def training_data(self) -> Mapping[str, Any]:
@@ -134,11 +156,9 @@ class ModelHeader:
     def as_json(self) -> dict[str, Any]:
         """Return the header as JSON values; `from_json` reads them."""
         values = asdict(self)
-        values["format_version"] = self.format_version
+        values["format_version"] = _CURRENT
         values["weights"] = values.pop("weights_digest")
-        if self.format_version < _WITH_BACKBONE:
-            del values["backbone_base"]
-        for name in ("calibration", "card", "int8"):
+        for name in ("backbone_base", "calibration", "card", "int8"):
             if values[name] is None:
                 del values[name]
         return values
@@ -151,12 +171,9 @@ class ModelHeader:
             ValueError: a field is missing, has the wrong type, or is out of range. The message is one line.
         """
         version = values.get("format_version")
-        required = [*_REQUIRED]
-        if version in (_WITH_BACKBONE, _WITH_INT8):
-            required.append("backbone_base")
-        if version == _WITH_INT8:
-            required.append("int8")
-        missing = [name for name in required if name not in values]
+        if not _is_known(version):
+            raise ValueError(f"the format version {str(version)[:20]} is unknown")
+        missing = [name for name in (*_REQUIRED, *_ADDED[version]) if name not in values]
         if missing:
             raise ValueError(f"the field {missing[0]} is missing")
         reject_unknown_fields("head", values["head"], HeadSettings)
@@ -165,10 +182,11 @@ class ModelHeader:
         if not isinstance(digest, str | None):
             raise ValueError("weights: expected `str`")  # noqa: TRY004 - all damage is reported as a ValueError
         renamed = {**values, "weights_digest": digest}
-        # Older versions of the format do not have these fields.
-        renamed |= {name: None for name in ("backbone_base", "int8") if name not in required}
+        if version != _CURRENT:
+            # Older versions of the format do not have these fields.
+            renamed |= {name: None for name in ("backbone_base", "int8") if name not in _ADDED[version]}
         header = convert_json(renamed, cls)
-        if header.format_version != version:
+        if version != _CURRENT and _old_version(header) != version:
             raise ValueError(f"its contents do not match format version {version}")
         return header
 
@@ -180,14 +198,16 @@ class ModelFile:
     Attributes:
         path: the file.
         header: everything that the file stores except tensors.
+        stamp: version of the file from which the header was read.
     """
 
     path: Path
     header: ModelHeader
+    stamp: FileStamp
 
     @classmethod
     def open(cls, model: str | Path) -> ModelFile:
-        """Read the header of a model file.
+        """Read the header of a model file, and check it against its checksum and against the file's tensors.
 
         Args:
             model: a model file, the run folder that contains it, or a name; see
@@ -198,35 +218,43 @@ class ModelFile:
                 version of freeloc.
         """
         path = find_model(model)
-        values = _read_metadata(path)
-        version, pooling = values.get("format_version"), values.get("pooling")
-        if version not in (_HEAD_ONLY, _WITH_BACKBONE, _WITH_INT8):
-            raise ModelError(
-                f"cannot load model {path}: it has format version {str(version)[:20]}, but this version of "
-                f"freeloc reads only versions {_HEAD_ONLY} to {_WITH_INT8}; update freeloc",
-                path=path,
-            )
-        if isinstance(pooling, str) and pooling not in POOLINGS.names():
-            raise ModelError(
-                f"cannot load model {path}: its pooling {pooling[:50]!r} is not available; install the package "
-                "that provides it, or update freeloc",
-                path=path,
-            )
+        check_is_file(path)
         try:
-            header = ModelHeader.from_json(values)
-        except ValueError as error:
-            raise _damaged(path, str(error)) from error
-        return cls(path, header)
+            stamp = FileStamp.of(path)
+            values, tensors = _read_metadata(path)
+        except (OSError, SafetensorError, ValueError) as error:
+            raise unreadable(path, error) from error
+        file = cls(path, _read_header(path, values, tensors), stamp)
+        file.check_stamp()
+        return file
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of the whole file, which is read on first use."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """SHA-256 of the whole file, which is read on first use.
+
+        Raises:
+            ModelError: the file was replaced after its header was read.
+        """
+        found = content_hash(self.path)
+        self.check_stamp()
+        return found
+
+    def check_stamp(self) -> None:
+        """Check quickly that the file has not been replaced or modified since it was opened.
+
+        Raises:
+            ModelError: the file was replaced, modified or deleted.
+        """
+        try:
+            same = FileStamp.of(self.path) == self.stamp
+        except OSError:
+            same = False
+        if not same:
+            raise changed(self.path)
 
     def damaged(self, reason: str) -> ModelError:
         """Return the error to raise if the rest of the file contradicts the header."""
-        return _damaged(self.path, reason)
+        return damaged(self.path, reason)
 
     def int8_graph(self) -> QuantizedGraph | None:
         """Read the int8 network, without torch; None if the file has none.
@@ -242,17 +270,13 @@ class ModelFile:
         except (OSError, SafetensorError) as error:
             raise unreadable(self.path, error) from error
         if graph.digest() != self.header.int8.get("sha256"):
+            self.check_stamp()
             raise self.damaged("its int8 network does not match the stored hash")
+        try:
+            check_graph_outputs(graph.structure, len(self.header.classes))
+        except ValueError as error:
+            raise self.damaged(str(error)) from error
         return graph
-
-
-def unreadable(path: Path, error: Exception) -> ModelError | ResourceError:
-    """Return the error for a file that safetensors cannot read."""
-    shortage = resource_error(error)
-    if shortage is not None:
-        return shortage
-    reason = " ".join(str(error).split())
-    return ModelError(f"cannot read model {path}: {reason}; copy or train it again", path=path)
 
 
 def _check_layout(layout: CellLayout) -> None:
@@ -266,34 +290,70 @@ def _check_layout(layout: CellLayout) -> None:
         )
 
 
-def _read_metadata(path: Path) -> dict[str, Any]:
-    if path.is_dir():
-        raise ModelError(
-            f"cannot load model {path}: the folder contains no model.safetensors; specify the folder of a "
-            "finished training run",
-            path=path,
-        )
-    if not path.is_file():
-        raise ModelError(
-            f"cannot load model {path}: the file does not exist; specify a model file, a run folder, or the name "
-            "of a model",
-            path=path,
-        )
-    try:
-        with safe_open(path, framework="np") as file:
-            text = (file.metadata() or {}).get(METADATA_KEY)
-        values = None if text is None else decode_json(text)
-    except (OSError, SafetensorError, ValueError) as error:
-        raise unreadable(path, error) from error
+def _read_metadata(path: Path) -> tuple[Any, TensorTable]:
+    """Return the decoded header and the file's tensors.
+
+    Raises:
+        OSError, SafetensorError, ValueError: the file cannot be read.
+    """
+    with safe_open(path, framework="np") as file:
+        text = (file.metadata() or {}).get(METADATA_KEY)
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        tensors = {
+            name: TensorInfo(part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()
+        }
+    return None if text is None else decode_json(text), tensors
+
+
+def _read_header(path: Path, values: Any, tensors: TensorTable) -> ModelHeader:
     if not isinstance(values, dict):
         raise ModelError(
             f"cannot load model {path}: this safetensors file is not a freeloc model; specify a model trained "
             "by freeloc",
             path=path,
         )
-    return values
+    version = values.get("format_version")
+    if not _is_known(version):
+        raise ModelError(
+            f"cannot load model {path}: it has format version {str(version)[:20]}, but this version of "
+            f"freeloc reads only versions {_HEAD_ONLY} to {_CURRENT}; update freeloc",
+            path=path,
+        )
+    try:
+        check_depth(values, _MAX_DEPTH + 2)
+        _check_checksum(values, tensors)
+        _check_pooling(path, values.get("pooling"))
+        header = ModelHeader.from_json(values)
+        check_tensors(
+            tensors, header.head, backbone=header.backbone_base is not None, int8=header.int8 is not None
+        )
+    except ValueError as error:
+        raise damaged(path, str(error)) from error
+    return header
 
 
-def _damaged(path: Path, reason: str) -> ModelError:
-    reason = " ".join(reason.split())
-    return ModelError(f"model {path} is damaged: {reason}; copy or train it again", path=path)
+def _check_checksum(values: Mapping[str, Any], tensors: TensorTable) -> None:
+    # A header of an older version has no checksum. If there is one, it is checked whatever the version is, because
+    # the version number itself may be damaged.
+    if CHECKSUM in values and values[CHECKSUM] != header_checksum(values, tensors):
+        raise ValueError("its header does not match the stored checksum")
+
+
+def _check_pooling(path: Path, pooling: object) -> None:
+    if isinstance(pooling, str) and pooling not in POOLINGS.names():
+        raise ModelError(
+            f"cannot load model {path}: its pooling {pooling[:50]!r} is not available; install the package "
+            "that provides it, or update freeloc",
+            path=path,
+        )
+
+
+def _is_known(version: object) -> TypeGuard[int]:
+    return type(version) is int and version in _ADDED
+
+
+def _old_version(header: ModelHeader) -> int:
+    """Return the lowest version below 4 that can store a header."""
+    if header.int8 is not None:
+        return _WITH_INT8
+    return _HEAD_ONLY if header.backbone_base is None else _WITH_BACKBONE

@@ -22,7 +22,15 @@ from torch import Tensor
 from freeloc.errors import BackboneError, ConfigurationError, ModelError
 from freeloc.io.atomic import write_bytes
 from freeloc.io.typed_json import decode_json
-from freeloc.models.header import INT8_TENSORS, METADATA_KEY, ModelFile, ModelHeader, unreadable
+from freeloc.models.file_access import unreadable
+from freeloc.models.header import METADATA_KEY, ModelFile, ModelHeader
+from freeloc.models.stored_tensors import (
+    BACKBONE_PREFIX,
+    CHECKSUM,
+    INT8_TENSORS,
+    TensorInfo,
+    header_checksum,
+)
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
@@ -33,8 +41,14 @@ __all__ = ["Model", "Storage"]
 Storage: TypeAlias = Literal["float32", "float16"]
 """Data type of the weights in a model file."""
 
-_BACKBONE_PREFIX = "backbone."
-"""Prefix of the names of backbone weights in the file."""
+_DTYPE_NAMES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.uint8: "U8",
+}
+"""The names of data types in safetensors files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +99,18 @@ class Model:
 
         Raises:
             BackboneError: ``backbone`` does not have the weights from which training started.
-            ModelError: the changed weights are damaged.
+            ModelError: the changed weights are damaged, or the header does not fit the backbone.
         """
-        if not self.backbone_changes or backbone.fingerprint == self.header.backbone_fingerprint:
-            return backbone
         name = self.header.backbone
-        if backbone.fingerprint != self.header.backbone_base:
+        if backbone.fingerprint not in (self.header.backbone_fingerprint, self.header.backbone_base):
             raise BackboneError(
                 f"the weights loaded for backbone {name} are not those on which the model was trained: specify "
                 "the weights used in training",
                 parameter="weights",
             )
+        self._check_fit(backbone)
+        if backbone.fingerprint == self.header.backbone_fingerprint:
+            return backbone
         damaged = ModelError(
             f"the model's backbone weights do not fit backbone {name}: the file is damaged; copy or train it again"
         )
@@ -106,6 +121,30 @@ class Model:
         if changed.fingerprint != self.header.backbone_fingerprint:
             raise damaged
         return changed
+
+    def is_as_loaded(self) -> bool:
+        """Return whether the weights are still those of the file from which the model was loaded."""
+        if self.content_hash is None:
+            return False
+        try:
+            return _digest(self._tensors()) == self.header.weights_digest
+        except ModelError:
+            return False
+
+    def _check_fit(self, backbone: Backbone) -> None:
+        """Check that the header describes the backbone that has the expected weights."""
+        header = self.header
+        facts = (
+            ("values per cell", header.head.width, backbone.width),
+            ("cell layout", header.layout or backbone.layout, backbone.layout),
+            ("pad color", header.pad_color or backbone.pad_color, backbone.pad_color),
+        )
+        for name, stored, actual in facts:
+            if stored != actual:
+                raise ModelError(
+                    f"the model does not fit backbone {header.backbone} ({name}: {stored} instead of {actual}): "
+                    "the file is damaged; copy or train it again"
+                )
 
     def to_float16(self, backbone: Backbone) -> Model:
         """Return the model with weights rounded to float16, which halves the size of its file.
@@ -147,18 +186,24 @@ class Model:
         header = replace(self.header, weights_digest=_digest(tensors))
         if self.int8 is not None:
             header = replace(header, int8={**(self.header.int8 or {}), "sha256": self.int8.digest()})
-        text = json.dumps(header.as_json(), sort_keys=True)
+        table = {
+            name: TensorInfo(_DTYPE_NAMES[value.dtype], tuple(value.shape)) for name, value in tensors.items()
+        }
         try:
-            ModelHeader.from_json(decode_json(text))
-        except ValueError as error:
+            # The checksum is that of the decoded text, because reading it yields lists instead of tuples.
+            values = decode_json(json.dumps(header.as_json()))
+            values[CHECKSUM] = header_checksum(values, table)
+            ModelHeader.from_json(values)
+        except (TypeError, ValueError) as error:
             raise ModelError(f"cannot save the model: {error}") from error
+        text = json.dumps(values, sort_keys=True)
         # safetensors.torch.save_file would make the file private to its owner and raise other exceptions.
         write_bytes(Path(path), as_bytes(tensors, metadata={METADATA_KEY: text}))
 
     def _tensors(self) -> dict[str, Tensor]:
         """Return all tensors to store, in the data type of the file."""
         weights = dict(self.head.state_dict())
-        weights |= {f"{_BACKBONE_PREFIX}{key}": value for key, value in self.backbone_changes.items()}
+        weights |= {f"{BACKBONE_PREFIX}{key}": value for key, value in self.backbone_changes.items()}
         weights = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
         for key, value in weights.items():
             if not bool(value.isfinite().all()):
@@ -196,6 +241,7 @@ class Model:
         file = ModelFile.open(model)
         header, tensors = file.header, _read_tensors(file.path)
         if header.weights_digest is not None and header.weights_digest != _digest(tensors):
+            file.check_stamp()
             raise file.damaged("its weights do not match the stored hash")
         for name in INT8_TENSORS:
             tensors.pop(name, None)
@@ -203,8 +249,8 @@ class Model:
         tensors = {key: value.float() if half else value for key, value in tensors.items()}
         changes: dict[str, Tensor] = {}
         if header.backbone_base is not None:
-            names = [key for key in tensors if key.startswith(_BACKBONE_PREFIX)]
-            changes = {key.removeprefix(_BACKBONE_PREFIX): tensors.pop(key) for key in names}
+            names = [key for key in tensors if key.startswith(BACKBONE_PREFIX)]
+            changes = {key.removeprefix(BACKBONE_PREFIX): tensors.pop(key) for key in names}
         try:
             return cls(
                 header,

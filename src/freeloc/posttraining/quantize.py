@@ -21,7 +21,9 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.inference.scoring_graph import int8_parts
 from freeloc.io.progress import pluralize, print_status
+from freeloc.models.file_access import check_content
 from freeloc.models.header import ModelHeader
+from freeloc.models.int8_facts import int8_facts
 from freeloc.models.model import Model
 from freeloc.models.registry import find_model, model_file, writable_path
 from freeloc.nn.backbones.base import Backbone
@@ -67,7 +69,7 @@ def quantize(
         ConfigurationError: there are no images, or ``seed`` is not a whole number from 0 to 2^63 - 1.
         MissingDependencyError: NNCF is not installed (the extra ``int8``).
         ImageError: an image cannot be read.
-        ModelError: the model does not exist, or its file is damaged.
+        ModelError: the model does not exist, its file is damaged, or it was replaced in the meantime.
         BackboneError: the backbone cannot be loaded.
         OutputError: the model file cannot be written.
     """
@@ -96,11 +98,13 @@ def quantize(
         "seed": seed,
         "openvino": version("openvino"),
         "nncf": version("nncf"),
+        **int8_facts(backbone.layout, backbone.pad_color, float_model.head.settings),
     }
     # Old model files store neither the layout nor the pad color, which the int8 network needs to run without the
     # backbone.
     header = replace(float_model.header, layout=backbone.layout, pad_color=backbone.pad_color, int8=facts)
     quantized = replace(float_model, header=header, int8=graph)
+    check_content(source, float_model.content_hash)
     quantized.save(target)
     if not quiet:
         print_status(

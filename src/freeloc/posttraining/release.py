@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeloc.models.card import ModelCard
+from freeloc.models.file_access import check_content
 from freeloc.models.model import Model
+from freeloc.models.registry import find_model
 from freeloc.nn.backbones.registry import load_backbone
 
 __all__ = ["release"]
@@ -29,12 +31,15 @@ def release(
         The model that was written.
 
     Raises:
-        ModelError: the model does not exist, or a weight is too large for float16.
+        ModelError: the model does not exist, was replaced in the meantime, or has a weight that is too large for
+            float16.
         BackboneError: the backbone cannot be loaded.
         OutputError: the file cannot be written.
     """
-    trained = Model.load(model)
+    source = find_model(model)
+    trained = Model.load(source)
     backbone = load_backbone(trained.header.backbone, weights)
     released = trained.to_float16(backbone).with_header(card=card)
+    check_content(source, trained.content_hash)
     released.save(out)
     return released
