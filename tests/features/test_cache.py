@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis.extra import numpy as npst
 from freeloc._literals import CacheFormat
 from freeloc.errors import FreelocError, ResourceError
 from freeloc.features.cache import FeatureCache, decode, encode, entry_bytes
+from freeloc.features.entry_file import write_entry
 from tests.limits import no_more_files
 
 law = settings(max_examples=150)
@@ -58,7 +60,7 @@ class TestFormats:
     def test_bytes_are_counted_to_the_last(self, form: CacheFormat, tmp_path: Path) -> None:
         cache = FeatureCache(tmp_path, form)
         cache.store("abcd", 1.0, np.ones((12, 16, 352), np.float16))
-        header = 256 if form == "int8" else 128
+        header = (256 if form == "int8" else 128) + 24  # and the checksum
         size = cache.entry_path("abcd", 1.0).stat().st_size
         assert entry_bytes(12 * 16, 352, form) <= size <= entry_bytes(12 * 16, 352, form) + header
 
@@ -126,8 +128,13 @@ class TestDamage:
     )
     def test_an_array_of_another_kind(self, tmp_path: Path, other: np.ndarray) -> None:
         cache = FeatureCache(tmp_path)
-        cache.entry_path("abcd", 1.0).parent.mkdir()
-        np.save(cache.entry_path("abcd", 1.0), other)
+        entry = cache.entry_path("abcd", 1.0)
+        entry.parent.mkdir()
+        np.save(entry, other)
+        with pytest.raises(FreelocError, match="damaged"):
+            cache.load("abcd", 1.0)
+        # A valid checksum does not help.
+        write_entry(entry, other, f"{cache.folder.name}/{entry.name}")
         with pytest.raises(FreelocError, match="damaged"):
             cache.load("abcd", 1.0)
 
@@ -153,13 +160,76 @@ class TestDamage:
         for place, value in changes:
             damaged[place] = value
         entry.write_bytes(damaged)
-        try:
-            values = cache.load("abcd", 1.0)
-        except FreelocError as error:
-            assert entry.name in str(error)
+        cache.store("ef", 1.0, np.zeros((3, 4, 5), np.float16))
+        if entry.read_bytes()[:-24] == cache.entry_path("ef", 1.0).read_bytes()[:-24]:
+            assert cache.load("abcd", 1.0).shape == (3, 4, 5)
         else:
-            assert values.dtype == (np.float16 if form == "float16" else np.float32)
-            assert values.ndim == 3
+            with pytest.raises(FreelocError, match=entry.name):
+                cache.load("abcd", 1.0)
+
+    @pytest.mark.parametrize("form", ["float16", "int8"])
+    def test_every_flipped_bit_is_noticed(self, tmp_path: Path, form: CacheFormat) -> None:
+        cache = FeatureCache(tmp_path, form)
+        cache.store("abcd", 1.0, np.linspace(-1, 1, 24, dtype=np.float16).reshape(2, 3, 4))
+        entry = cache.entry_path("abcd", 1.0)
+        whole = entry.read_bytes()
+        for position in range(len(whole)):
+            damaged = bytearray(whole)
+            damaged[position] ^= 1 << position % 8
+            entry.write_bytes(damaged)
+            with pytest.raises(FreelocError, match="the cached features are missing or damaged"):
+                cache.load("abcd", 1.0)
+
+    @pytest.mark.parametrize("form", ["float16", "int8"])
+    @pytest.mark.parametrize("change", ["image", "scale", "cache", "more bytes"])
+    def test_an_entry_of_something_else(self, tmp_path: Path, form: CacheFormat, change: str) -> None:
+        cache, other = FeatureCache(tmp_path / "one", form), FeatureCache(tmp_path / "other", form)
+        values = np.ones((2, 3, 4), np.float16)
+        cache.store("abcd", 1.0, values)
+        source = {
+            "image": (cache, "abce", 1.0),
+            "scale": (cache, "abcd", 0.5),
+            "cache": (other, "abcd", 1.0),
+            "more bytes": (cache, "abcd", 1.0),
+        }[change]
+        source[0].store(*source[1:], values)
+        data = source[0].entry_path(*source[1:]).read_bytes()
+        cache.entry_path("abcd", 1.0).write_bytes(data + b"x" * (change == "more bytes"))
+        with pytest.raises(FreelocError, match="missing or damaged"):
+            cache.load("abcd", 1.0)
+
+    def test_a_checked_entry_is_checked_again_only_if_it_was_written_again(self, tmp_path: Path) -> None:
+        cache = FeatureCache(tmp_path)
+        cache.store("abcd", 1.0, np.ones((2, 3, 4), np.float16))
+        entry = cache.entry_path("abcd", 1.0)
+        _values, version = cache.load_checked("abcd", 1.0)
+        assert cache.load_checked("abcd", 1.0, version)[1] == version
+        data = bytearray(entry.read_bytes())
+        data[130] ^= 1
+        (tmp_path / "damaged").write_bytes(data)
+        (tmp_path / "damaged").replace(entry)
+        with pytest.raises(FreelocError, match="missing or damaged"):
+            cache.load_checked("abcd", 1.0, version)
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+    def test_an_entry_that_may_not_be_read_is_not_called_damaged(self, tmp_path: Path) -> None:
+        cache = FeatureCache(tmp_path)
+        cache.store("abcd", 1.0, np.ones((2, 3, 4), np.float16))
+        cache.entry_path("abcd", 1.0).chmod(0)
+        with pytest.raises(FreelocError, match="cannot read the cached features"):
+            cache.load("abcd", 1.0)
+
+
+def test_temporary_files_of_killed_runs_are_deleted(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path)
+    cache.store("abcd", 1.0, np.ones((2, 3, 4), np.float16))
+    entry = cache.entry_path("abcd", 1.0)
+    old, young = (entry.with_name(f".{digit * 16}.part") for digit in "01")
+    for left in (old, young):
+        left.write_bytes(entry.read_bytes()[:50])
+    os.utime(old, (1e9, 1e9))
+    assert cache.entry_names() == {entry.name}
+    assert sorted(entry.parent.iterdir()) == sorted([entry, young])
 
 
 def test_too_many_open_files_are_no_damage(tmp_path: Path) -> None:

@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, ImageError
 from freeloc.features.cache import FeatureCache
 from freeloc.features.compute import feature_canvases
 from freeloc.features.extract import extract
-from freeloc.features.sources import LiveFeatures
+from freeloc.features.sources import CachedFeatures, LiveFeatures
 from freeloc.geometry.grid import Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import load_image
+from freeloc.images.image_info import read_image_info
 from freeloc.nn.backbones.base import FrozenStages
 from freeloc.runtime import compile_network
-from tests.features.world import SCALES, World, cells_of, patches
+from tests.features.world import SCALES, Counted, World, cells_of, patches
 
 
 class TestNumbers:
@@ -219,41 +220,150 @@ class TestInterruption:
         assert world.network.calls == 12
 
 
+def damage(entry: Path, kind: str, other: Path) -> None:
+    """Damage an entry in one of several ways; ``other`` is another entry."""
+    data = entry.read_bytes()
+    values = np.load(entry)
+    if kind == "missing":
+        entry.unlink()
+    elif kind in ("transposed", "fewer rows"):
+        np.save(entry, values.transpose(1, 0, 2).copy() if kind == "transposed" else values[:-1])
+    else:
+        flipped = data[:-40] + bytes([data[-40] ^ 1]) + data[-39:]
+        content = {
+            "empty": b"",
+            "cut in the header": data[:50],
+            "cut in the values": data[:-31],
+            "noise": b"noise" * 100,
+            "another entry": other.read_bytes(),
+            "a flipped bit": flipped,
+        }
+        entry.write_bytes(content[kind])
+
+
+KINDS = (
+    *("missing", "empty", "cut in the header", "cut in the values", "noise", "another entry"),
+    *("a flipped bit", "transposed", "fewer rows"),
+)
+
+
 class TestDamage:
-    @pytest.mark.parametrize("damage", ["empty", "cut in the header", "cut in the values", "noise", "gone"])
-    def test_a_damaged_entry_is_named(self, world: World, damage: str) -> None:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_damaged_entry_is_made_anew_and_told_once(
+        self, world: World, kind: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        sound = [cells_of(world.extract(), index, 0.5).copy() for index in range(6)]
         made = world.extract()
-        entry = made.cache.entry_path(made.content_hashes[5], 0.5)
-        data = entry.read_bytes()
-        content = {"empty": b"", "cut in the header": data[:50], "cut in the values": data[:-7]}
-        entry.write_bytes(content.get(damage, b"noise" * 100))
-        if damage == "gone":
-            entry.unlink()
-        with pytest.raises(
-            FreelocError,
-            match=rf"{entry.name}: the cached features are missing or damaged; delete the file",
-        ):
-            cells_of(made, 5, 0.5)
-        # The fix in the message.
-        entry.unlink(missing_ok=True)
-        assert cells_of(world.extract(), 5, 0.5).shape == cells_of(made, 5, 0.5).shape
+        calls = world.network.calls
+        entries = [made.cache.entry_path(content, 0.5) for content in made.content_hashes]
+        for index in (1, 5):
+            damage(entries[index], kind, entries[0])
+        if kind != "missing":
+            made = world.extract()  # knows nothing of the damage
+            assert world.network.calls == calls
+        for _ in range(2):
+            for index, wanted in enumerate(sound):
+                np.testing.assert_array_equal(cells_of(made, index, 0.5), wanted)
+        assert world.network.calls == calls + 2
+        (record,) = caplog.records
+        assert str(entries[1]) in record.getMessage()
+        # The entries in the cache are sound again.
+        for index, wanted in enumerate(sound):
+            np.testing.assert_array_equal(
+                made.cache.load(made.content_hashes[index], 0.5).reshape(-1, 5), wanted
+            )
+
+    def test_an_entry_replaced_between_two_epochs(self, world: World) -> None:
+        made = world.extract()
+        wanted = cells_of(made, 2, 0.5).copy()
+        entries = [made.cache.entry_path(content, 0.5) for content in made.content_hashes]
+        shutil.copy(entries[3], entries[2])
+        np.testing.assert_array_equal(cells_of(made, 2, 0.5), wanted)
+
+    def test_a_valid_entry_of_another_shape(self, world: World) -> None:
+        made = world.extract()
+        wanted, values = cells_of(made, 5, 0.5).copy(), made.get(5, 0.5)
+        made.cache.store(made.content_hashes[5], 0.5, values.transpose(1, 0, 2))
+        np.testing.assert_array_equal(cells_of(made, 5, 0.5), wanted)
+        made.cache.store(made.content_hashes[5], 0.5, values[:-1])
+        np.testing.assert_array_equal(cells_of(world.extract(), 5, 0.5), wanted)
+
+    def test_int8_entries_too(self, world: World) -> None:
+        made = world.extract(form="int8")
+        wanted = cells_of(made, 2, 0.5).copy()
+        entry = made.cache.entry_path(made.content_hashes[2], 0.5)
+        data = bytearray(entry.read_bytes())
+        data[-30] ^= 1  # a factor of a channel
+        entry.write_bytes(data)
+        np.testing.assert_array_equal(cells_of(made, 2, 0.5), wanted)
+
+    def test_a_subset_makes_its_entries_anew(self, world: World) -> None:
+        made = world.extract()
+        wanted = cells_of(made, 4, 0.5).copy()
+        made.cache.entry_path(made.content_hashes[4], 0.5).write_bytes(b"")
+        np.testing.assert_array_equal(cells_of(made.subset([3, 4]), 1, 0.5), wanted)
+
+    def test_without_the_images_it_is_an_error(self, world: World) -> None:
+        made = world.extract()
+        made.cache.entry_path(made.content_hashes[4], 0.5).write_bytes(b"")
+        alone = CachedFeatures(made.cache, made.content_hashes, made.scales)
+        with pytest.raises(FreelocError, match="the cached features are missing or damaged; delete the file"):
+            alone.get(4, 0.5)
 
     def test_a_pickle_is_not_run(self, world: World) -> None:
         made = world.extract()
+        wanted = cells_of(made, 0, 0.3).copy()
         np.save(
             made.cache.entry_path(made.content_hashes[0], 0.3),
             np.array([{}], dtype=object),
             allow_pickle=True,
         )
-        with pytest.raises(FreelocError, match="damaged"):
-            cells_of(made, 0, 0.3)
+        np.testing.assert_array_equal(cells_of(made, 0, 0.3), wanted)
 
-    @pytest.mark.parametrize("other", [np.zeros((3, 3, 5), np.float32), np.zeros((9, 5), np.float16)])
-    def test_an_array_of_another_kind(self, world: World, other: np.ndarray) -> None:
-        made = world.extract()
-        np.save(made.cache.entry_path(made.content_hashes[0], 0.3), other)
-        with pytest.raises(FreelocError, match="damaged"):
-            cells_of(made, 0, 0.3)
+
+class TestReplacedImages:
+    @pytest.fixture
+    def own(self, world: World, tmp_path: Path) -> World:
+        paths = [Path(shutil.copy(path, tmp_path)) for path in world.paths]
+        return world._replace(paths=paths)
+
+    @pytest.mark.parametrize("batched", [False, True])
+    def test_features_of_another_image_are_not_stored(self, own: World, batched: bool) -> None:
+        if batched:
+            network = compile_network(own.backbone, runtime="torch", batch=3)
+            own = own._replace(network=Counted(network))
+        infos = read_image_info(own.paths)
+        shutil.copy(own.paths[0], own.paths[3])
+        with pytest.raises(
+            ImageError, match=r"3\.png: the file was replaced or modified after it had been"
+        ) as caught:
+            extract(
+                *(own.paths, own.backbone, own.network, Pyramid(SCALES)),
+                image_info=infos,
+                cache_folder=own.root,
+                quiet=True,
+            )
+        assert caught.value.path == own.paths[3]
+        assert not [entry for entry in own.entries() if entry.name.startswith(infos[3].content_hash)]
+
+    def test_an_entry_is_not_made_anew_from_another_image(self, own: World) -> None:
+        made = own.extract()
+        entry = made.cache.entry_path(made.content_hashes[3], 0.5)
+        entry.unlink()
+        shutil.copy(own.paths[0], own.paths[3])
+        with pytest.raises(ImageError, match=r"3\.png: the file was replaced or modified"):
+            made.get(3, 0.5)
+        assert not entry.exists()
+
+    def test_without_a_cache_it_is_noticed_as_well(self, own: World) -> None:
+        infos = read_image_info(own.paths)
+        live = LiveFeatures(own.paths, own.backbone, own.network, "stride", infos)
+        before = live.get(3, 0.5)
+        assert before.shape == live.shape(3, 0.5)
+        shutil.copy(own.paths[0], own.paths[3])
+        for read in (live.get, lambda index, scale: live.get_many([index], scale)):
+            with pytest.raises(ImageError, match=r"3\.png: the file was replaced or modified"):
+                read(3, 0.5)
 
 
 class TestMistakes:

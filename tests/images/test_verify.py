@@ -17,7 +17,7 @@ from PIL.ImageFile import ImageFile
 from freeloc.datasets import DataProblems, DatasetChecks, open_dataset
 from freeloc.errors import ImageError, ResourceError
 from freeloc.geometry.size import Size
-from freeloc.images import decode_errors, verify
+from freeloc.images import decode_errors, hashed_image, verify
 from freeloc.images.decode import decode_reduced, load_image
 from freeloc.images.image_info import ImageInfo, read_image_info
 from freeloc.images.verify import check_header, verify_images
@@ -144,7 +144,7 @@ def test_size_and_hash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orientation: int, suffix: str, in_memory: bool
 ) -> None:
     if not in_memory:
-        monkeypatch.setattr(verify, "_MAX_BYTES_IN_MEMORY", 0)
+        monkeypatch.setattr(hashed_image, "_MAX_BYTES_IN_MEMORY", 0)
     path = tmp_path / f"a.{suffix}"
     Image.new("RGB", (91, 60)).save(path, exif=exif_of(orientation))
     height, width, _ = load_image(path).shape
@@ -160,7 +160,7 @@ def test_damage_is_found_in_files_of_every_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: bool, make: Callable[[Path], Path]
 ) -> None:
     if not in_memory:
-        monkeypatch.setattr(verify, "_MAX_BYTES_IN_MEMORY", 0)
+        monkeypatch.setattr(hashed_image, "_MAX_BYTES_IN_MEMORY", 0)
     for suffix in ("jpg", "png"):
         (outcome,) = verify_images([make(tmp_path / f"a.{suffix}")])
         assert isinstance(outcome, ImageError)
@@ -186,8 +186,8 @@ def test_a_read_error_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def fail(file: object) -> str:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(verify, "_MAX_BYTES_IN_MEMORY", 0)
-    monkeypatch.setattr(verify, "hash_file", fail)
+    monkeypatch.setattr(hashed_image, "_MAX_BYTES_IN_MEMORY", 0)
+    monkeypatch.setattr(hashed_image, "hash_file", fail)
     (outcome,) = verify_images([path])
     assert isinstance(outcome, ImageError)
     assert (outcome.path, outcome.reason) == (path, "Input/output error")

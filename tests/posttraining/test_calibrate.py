@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from freeloc.datasets import Dataset, open_dataset
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, ImageError, ModelError
 from freeloc.inference.localizer import Localizer
 from freeloc.models.model import Model
 from freeloc.models.platt_scaling import fit_calibration
@@ -74,6 +75,59 @@ def test_the_command_reads_tags_alone(
     assert Model.load(out).header.calibration is not None
     assert freeloc("calibrate", copy, tiny_coco, "--quiet").err == ""
     assert Model.load(copy).header.calibration == Model.load(out).header.calibration
+
+
+def replace_model(path: Path) -> bytes:
+    """Replace a model with one of other weights, as another training run would, and return the file's bytes."""
+    model = Model.load(path)
+    with torch.no_grad():
+        model.head.fcb.bias.add_(1.0)
+    model.save(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("cached", [False, True], ids=["traced graph", "cached graph"])
+@pytest.mark.parametrize("to_another_file", [False, True])
+def test_a_model_replaced_while_images_are_scored_is_refused(
+    copy: Path,
+    tiny_scenes: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cached: bool,
+    to_another_file: bool,
+) -> None:
+    monkeypatch.setenv("FREELOC_CACHE", str(tmp_path / "cache"))
+    if cached:
+        Localizer.load(copy, runtime="openvino").predict(tiny_scenes.samples[0].path)
+    out = tmp_path / "out.safetensors" if to_another_file else None
+    replaced: list[bytes] = []
+    score = Localizer.score_maps_many
+
+    def replace_after_scoring(self: Localizer, images: Any) -> Any:
+        yield from score(self, images)
+        replaced.append(replace_model(copy / "model.safetensors"))
+
+    monkeypatch.setattr(Localizer, "score_maps_many", replace_after_scoring)
+    with pytest.raises(
+        ModelError, match="was replaced, modified or deleted while it was in use: start again"
+    ):
+        calibrate(copy, tiny_scenes, out=out, runtime="openvino", quiet=True)
+    assert [(copy / "model.safetensors").read_bytes()] == replaced
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_an_image_replaced_while_images_are_scored_is_refused(
+    copy: Path, tiny_scenes: Dataset, tmp_path: Path
+) -> None:
+    paths = [Path(shutil.copy(sample.path, tmp_path)) for sample in tiny_scenes]
+    samples = tuple(
+        replace(sample, path=path, size=info.size, content_hash=info.content_hash)
+        for sample, path, info in zip(tiny_scenes, paths, tiny_scenes.image_info(), strict=True)
+    )
+    shutil.copy(paths[0], paths[1])
+    with pytest.raises(ImageError, match="was replaced or modified after it had been checked"):
+        calibrate(copy, replace(tiny_scenes, samples=samples), quiet=True)
+    assert Model.load(copy).header.calibration is None
 
 
 def test_mistakes_are_named(copy: Path, tiny_training: Dataset, tiny_scenes: Dataset) -> None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from freeloc.geometry.box import Corners
 from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
+from freeloc.images.hashed_image import HashedImage
 from freeloc.images.image_info import ImageInfo, read_image_info
 
 __all__ = ["ABSENT", "IGNORE", "PRESENT", "AnnotatedBox", "Dataset", "Labels", "Sample"]
@@ -78,6 +79,11 @@ class Sample:
 
     def __post_init__(self) -> None:
         self.labels.setflags(write=False)
+
+    @property
+    def image(self) -> Path | HashedImage:
+        """The image file; decoding it raises an error if its content hash is known and no longer the same."""
+        return self.path if self.content_hash is None else HashedImage(self.path, self.content_hash)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +156,16 @@ class Dataset:
             else ImageInfo(sample.size, sample.content_hash)
             for sample in self
         )
+
+    def unchanged_images(self, image_info: Sequence[ImageInfo]) -> list[HashedImage]:
+        """Return all images, in order; decoding one raises an error if its file has changed.
+
+        Args:
+            image_info: the value returned by the method `image_info`.
+        """
+        return [
+            HashedImage(sample.path, info.content_hash) for sample, info in zip(self, image_info, strict=True)
+        ]
 
     def content_fingerprint(self, image_info: Sequence[ImageInfo]) -> str:
         """Return the SHA-256 hash of the classes, file names, labels and image files, in hexadecimal.

@@ -73,7 +73,7 @@ def collect(
     scores: list[Float32Array] = []
     points: dict[LocationMode, list[Float64Array]] = {mode: [] for mode in modes}
     responses: dict[LocationMode, list[Float32Array]] = {mode: [] for mode in modes}
-    maps = localizer.score_maps_many([sample.path for sample in dataset])
+    maps = localizer.score_maps_many([sample.image for sample in dataset])
     pairs = track(zip(dataset, maps, strict=True), f"evaluating {name}", len(dataset), quiet=quiet)
     for sample, scale_maps in pairs:
         for mode in modes:

@@ -3,7 +3,8 @@
 An entry is one ``.npy`` file, whose path identifies everything that its values depend on: backbone and weights,
 runtime, precision, padding, format, the image's content, and the scale. Datasets and runs can therefore share the
 cache, and any part of it can be deleted. Writing can be interrupted at any time, because a file is either complete
-or absent.
+or absent. A checksum shows whether an entry is damaged or does not belong where it is
+(`freeloc.features.entry_file`).
 
 There are two formats:
 
@@ -17,14 +18,8 @@ There are two formats:
 
 from __future__ import annotations
 
-import io
-import math
-import mmap
-import struct
-import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,28 +27,21 @@ import numpy as np
 import numpy.typing as npt
 
 from freeloc._literals import CacheFormat
-from freeloc.errors import MalformedFileError
+from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.features.arrays import FeatureMap
+from freeloc.features.entry_file import DAMAGE, map_entry, write_entry
 from freeloc.geometry.grid import Padding
-from freeloc.io.atomic import atomic_path
 from freeloc.io.folders import cache_dir
 from freeloc.io.limits import check_resources
+from freeloc.io.temporary_files import delete_abandoned_files
 from freeloc.nn.backbones.base import Backbone
 from freeloc.runtime import Network
 
 __all__ = ["CacheFormat", "FeatureCache", "decode", "encode", "entry_bytes"]
 
-_VERSION = 2
-"""Version of the feature computation; since version 2, large JPEG files are decoded at a reduced size."""
-
-_PREFIX = struct.Struct("<6sBBH")
-"""Start of a ``.npy`` file of version 1.0: magic string, version, and length of the header after it."""
-
-_READ_ERRORS = (
-    *(OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError),
-    *(struct.error, tokenize.TokenError),
-)
-"""Exceptions raised when a missing or damaged entry is read."""
+_VERSION = 3
+"""Version of the entries. Since version 2, large JPEG files are decoded at a reduced size; since version 3,
+entries have a checksum."""
 
 
 def encode(values: FeatureMap, cache_format: CacheFormat) -> npt.NDArray[Any]:
@@ -146,7 +134,12 @@ class FeatureCache:
         return self.folder / content_hash[:2] / f"{content_hash}-{name}.npy"
 
     def entry_names(self) -> set[str]:
-        """Return the file names of all entries; one listing is much faster than testing each file."""
+        """Return the file names of all entries; one listing is much faster than testing each file.
+
+        Temporary files of killed processes are deleted.
+        """
+        for folder in self.folder.glob("*/"):
+            delete_abandoned_files(folder)
         return {path.name for path in self.folder.glob("*/*.npy")}
 
     def load(self, content_hash: str, scale: float) -> FeatureMap:
@@ -155,14 +148,40 @@ class FeatureCache:
         Raises:
             MalformedFileError: the entry is missing or damaged.
             ResourceError: too many files are open, or there is not enough memory.
+            DatasetError: the entry cannot be opened for another reason.
+        """
+        return self.load_checked(content_hash, scale)[0]
+
+    def load_checked(self, content_hash: str, scale: float, checked: int = 0) -> tuple[FeatureMap, int]:
+        """Load an entry, and check it unless it was checked before.
+
+        Args:
+            content_hash: content hash of the image.
+            scale: the scale.
+            checked: the number that an earlier call returned for this entry; 0 if there was none.
+
+        Returns:
+            The features, and a number that identifies this version of the file.
+
+        Raises:
+            MalformedFileError: the entry is missing or damaged.
+            ResourceError: too many files are open, or there is not enough memory.
+            DatasetError: the entry cannot be opened for another reason.
         """
         path = self.entry_path(content_hash, scale)
         try:
-            return decode(_map_array(path))
-        except _READ_ERRORS as error:
-            check_resources(error)
+            entry, stamp = map_entry(path, self._identity(path), checked)
+            return decode(entry), stamp
+        except (FileNotFoundError, *DAMAGE) as error:
             raise MalformedFileError(
                 path, None, "the cached features are missing or damaged; delete the file and run again"
+            ) from error
+        except OSError as error:
+            check_resources(error)
+            raise DatasetError(
+                f"cannot read the cached features {path}: {error.strerror or error}; check its permissions and "
+                "the disk",
+                path=path,
             ) from error
 
     def store(self, content_hash: str, scale: float, values: FeatureMap) -> None:
@@ -172,31 +191,8 @@ class FeatureCache:
             OutputError: the file cannot be written.
         """
         path = self.entry_path(content_hash, scale)
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.save(file, encode(values, self.format), allow_pickle=False)
+        write_entry(path, encode(values, self.format), self._identity(path))
 
-
-def _map_array(path: Path) -> npt.NDArray[Any]:
-    """Memory-map the array in a ``.npy`` file; ``np.load`` takes five times as long."""
-    with path.open("rb") as file:
-        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    magic, major, minor, length = _PREFIX.unpack_from(memory)
-    if (magic, major, minor) != (b"\x93NUMPY", 1, 0):
-        raise ValueError(
-            f"the file is not a .npy file of version 1.0: it starts with {magic!r} {major}.{minor}"
-        )
-    start = _PREFIX.size + length
-    shape, dtype = _parse_header(memory[_PREFIX.size - 2 : start])
-    return np.frombuffer(memory, dtype, math.prod(shape), start).reshape(shape)
-
-
-@lru_cache(maxsize=4096)
-def _parse_header(data: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return the shape and data type in a ``.npy`` header; ``data`` starts with the two bytes of its length.
-
-    The result is cached, because the maps of a dataset have few distinct shapes.
-    """
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(io.BytesIO(data))
-    if fortran_order or dtype.hasobject:
-        raise ValueError("the array has an unsupported layout or type")
-    return shape, dtype
+    def _identity(self, path: Path) -> str:
+        """Return the path of an entry within the folder of all caches, which identifies what was computed how."""
+        return f"{self.folder.name}/{path.name}"

@@ -19,9 +19,10 @@ from freeloc.features.arrays import FeatureMap
 from freeloc.features.batching import in_batches
 from freeloc.features.cache import CacheFormat, FeatureCache, entry_bytes
 from freeloc.features.compute import compute_features, crop_features, feature_canvases
-from freeloc.features.sources import CachedFeatures
+from freeloc.features.sources import CachedFeatures, LiveFeatures
 from freeloc.geometry.grid import Grid
 from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.hashed_image import HashedImage
 from freeloc.images.image_info import ImageInfo, read_image_info
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import pluralize, print_status, track
@@ -58,7 +59,7 @@ def extract(
         quiet: whether to hide progress.
 
     Raises:
-        ImageError: an image cannot be read.
+        ImageError: an image cannot be read, or has changed since ``image_info`` was determined.
         OutputError: the disk has too little space, or the cache cannot be written.
     """
     cache = FeatureCache.open(backbone, network, pyramid.padding, cache_folder, cache_format)
@@ -74,7 +75,8 @@ def extract(
         extraction = _Extraction(cache, backbone, network, tuple(missing.values()))
         extraction.check_disk_space(quiet=quiet)
         extraction.run(quiet=quiet)
-    return CachedFeatures(cache, tuple(info.content_hash for info in infos), pyramid.scales)
+    live = LiveFeatures(paths, backbone, network, pyramid.padding, infos)
+    return CachedFeatures(cache, tuple(info.content_hash for info in infos), pyramid.scales, live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,11 @@ class _MissingImage:
     path: Path
     info: ImageInfo
     pyramid: Pyramid
+
+    @property
+    def image(self) -> HashedImage:
+        """The image file, whose features must not be stored under the hash of another content."""
+        return HashedImage(self.path, self.info.content_hash)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +139,7 @@ class _Extraction:
             pass
 
     def _extract_image(self, image: _MissingImage) -> None:
-        for grid, canvas in feature_canvases(image.path, self.backbone, image.pyramid):
+        for grid, canvas in feature_canvases(image.image, self.backbone, image.pyramid):
             values = crop_features(self.network(canvas), self.backbone.cached_size(grid))
             self.cache.store(image.info.content_hash, grid.scale, values)
 
@@ -149,7 +156,7 @@ class _Extraction:
         yield from prefetch(self._store, computed, threads=threads)
 
     def _canvases(self, image: _MissingImage) -> tuple[str, list[tuple[Grid, Uint8Array]]]:
-        return image.info.content_hash, list(feature_canvases(image.path, self.backbone, image.pyramid))
+        return image.info.content_hash, list(feature_canvases(image.image, self.backbone, image.pyramid))
 
     def _store(self, computed: tuple[str, list[tuple[Grid, FeatureMap]]]) -> None:
         content_hash, maps = computed

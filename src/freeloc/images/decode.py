@@ -25,6 +25,7 @@ from freeloc.geometry.orientation import swaps_sides
 from freeloc.geometry.size import Size
 from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error, too_large
 from freeloc.images.exif_orientation import apply_orientation, read_orientation
+from freeloc.images.hashed_image import HashedImage, open_hashed_image
 from freeloc.images.identify import header_size, identify, lift_tiff_limit, open_file
 from freeloc.images.pixel_conversion import array_to_rgb, image_to_rgb
 
@@ -39,8 +40,9 @@ __all__ = [
 ]
 
 
-EncodedImage: TypeAlias = str | Path | bytes | IO[bytes]
-"""An image file, given as its path, its content, or the file itself opened in binary mode."""
+EncodedImage: TypeAlias = str | Path | HashedImage | bytes | IO[bytes]
+"""An image file, given as its path (with or without the hash that its content must have), its content, or the file
+itself opened in binary mode."""
 
 ImageSource: TypeAlias = EncodedImage | Image.Image | npt.NDArray[Any]
 """Anything that `load_image` decodes: an `EncodedImage`, a Pillow image or an array."""
@@ -52,7 +54,7 @@ def load_image(source: ImageSource) -> Uint8Array:
     Args:
         source: one of
 
-            * the path of a file;
+            * the path of a file, or a `freeloc.images.hashed_image.HashedImage`;
             * the content of a file, as bytes;
             * a file opened in binary mode, which is read from its current position to its end and left open;
             * a Pillow image, whose EXIF orientation is applied;
@@ -152,7 +154,10 @@ def read_image_size(source: EncodedImage) -> Size:
 @contextmanager
 def _open_encoded(source: EncodedImage) -> Iterator[tuple[IO[bytes], Path | str]]:
     """Yield an encoded image as an open file, and its name for messages."""
-    if isinstance(source, bytes):
+    if isinstance(source, HashedImage):
+        with open_hashed_image(source) as file:
+            yield file, source.path
+    elif isinstance(source, bytes):
         yield BytesIO(source), "the given bytes"
     elif isinstance(source, str | os.PathLike):
         if not str(source):

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from freeloc.geometry.orientation import ImageFrame
 from freeloc.geometry.size import Size
-from freeloc.images.decode_errors import image_error
+from freeloc.images.hashed_image import open_and_hash
 from freeloc.images.identify import header_frame, identify, open_file
-from freeloc.io.content_hash import hash_file
-from freeloc.io.limits import check_resources
 from freeloc.io.prefetch import prefetch
 
 __all__ = ["ImageInfo", "read_image_frame", "read_image_info"]
@@ -52,11 +50,6 @@ def read_image_info(paths: Sequence[Path]) -> tuple[ImageInfo, ...]:
 
 
 def _read(path: Path) -> ImageInfo:
-    with open_file(path) as file:
+    with open_and_hash(path) as (file, content_hash):
         frame = header_frame(identify(file, path))
-        try:
-            file.seek(0)
-            return ImageInfo(frame.upright, hash_file(file), frame.orientation)
-        except OSError as error:
-            check_resources(error)
-            raise image_error(path, error.strerror or str(error), "check the disk") from error
+        return ImageInfo(frame.upright, content_hash, frame.orientation)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import IO
 
@@ -15,11 +14,10 @@ from freeloc.geometry.size import Size
 from freeloc.images.decode import decode_reduced
 from freeloc.images.decode_errors import image_error
 from freeloc.images.exif_orientation import read_orientation
+from freeloc.images.hashed_image import open_and_hash
 from freeloc.images.identify import header_size, identify, open_file
 from freeloc.images.image_info import ImageInfo
 from freeloc.images.jpeg_end import has_end_marker
-from freeloc.io.content_hash import hash_bytes, hash_file
-from freeloc.io.limits import check_resources
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import track
 
@@ -27,10 +25,6 @@ __all__ = ["check_header", "verify_images"]
 
 _PROGRESS_FROM = 500
 """Minimum number of images for which progress is shown."""
-
-_MAX_BYTES_IN_MEMORY = 64_000_000
-"""A file of at most this size is read into memory once; a larger file is read twice, first to hash it and then to
-decode it."""
 
 # More threads would save little time, because part of the work holds the GIL, and would need more memory.
 _THREADS = min(4, os.cpu_count() or 1)
@@ -71,21 +65,9 @@ def verify_images(paths: Sequence[Path], *, quiet: bool = False) -> Iterator[Ima
 
 def _verify(path: Path) -> ImageInfo | ImageError:
     try:
-        with open_file(path) as file:
-            try:
-                if os.fstat(file.fileno()).st_size <= _MAX_BYTES_IN_MEMORY:
-                    data = file.read()
-                    content_hash = hash_bytes(data)
-                    encoded: IO[bytes] = BytesIO(data)
-                else:
-                    content_hash = hash_file(file)
-                    file.seek(0)
-                    encoded = file
-            except OSError as error:
-                check_resources(error)
-                raise image_error(path, error.strerror or str(error), "check the disk") from error
-            image = identify(encoded, path)
-            _check_end(image, encoded, path)
+        with open_and_hash(path) as (file, content_hash):
+            image = identify(file, path)
+            _check_end(image, file, path)
             # Decoding a TIFF turns it upright and discards its orientation; a PNG may store it after the pixels.
             orientation = read_orientation(image) if isinstance(image, TiffImagePlugin.TiffImageFile) else 1
             _image, size = decode_reduced(image, path, 1)

@@ -16,6 +16,7 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.images.canvas import load_for_scale, make_canvas
 from freeloc.images.decode import ImageSource
+from freeloc.images.hashed_image import HashedImage
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.early_exit import EarlyExit
 from freeloc.inference.fusion import localize
@@ -291,4 +292,6 @@ _Context: TypeAlias = tuple[ImageSource, Image.Image | None]
 
 
 def _path_of(image: ImageSource) -> Path | None:
+    if isinstance(image, HashedImage):
+        return image.path
     return Path(image) if isinstance(image, str | Path) else None

@@ -50,8 +50,7 @@ class MapReader:
 
     def subset(self, indices: Sequence[int]) -> MapReader:
         """Return a reader of a subset of the images."""
-        contents = tuple(self.features.content_hashes[index] for index in indices)
-        features = CachedFeatures(self.features.cache, contents, self.features.scales)
+        features = self.features.subset(indices)
         return replace(self, features=features, sizes=[self.sizes[index] for index in indices])
 
     def maps(self, model: Model, scales: Collection[float]) -> Iterator[dict[float, ScoreMap]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ from freeloc._literals import InferencePrecision, Runtime
 from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import Dataset
 from freeloc.errors import DatasetError
+from freeloc.images.image_info import ImageInfo
 from freeloc.inference.fusion import pooled_scores
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.score_map import sigmoid
 from freeloc.io.progress import pluralize, print_status, track
 from freeloc.metrics import calibration_error
 from freeloc.models.calibration import Calibration
+from freeloc.models.file_access import check_content
 from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.models.model import Model
 from freeloc.models.platt_scaling import fit_calibration
@@ -54,26 +57,31 @@ def calibrate(
     Raises:
         DatasetError: the model was trained on these images, the dataset's classes differ from the model's, or
             there are no images.
-        ImageError: an image cannot be read.
-        ModelError: the model does not exist, or its file is damaged.
+        ImageError: an image cannot be read, or was replaced after it was checked.
+        ModelError: the model does not exist, its file is damaged, or it was replaced while the images were scored.
         OutputError: the model file cannot be written.
     """
     source = find_model(model)
     target = writable_path(source) if out is None else model_file(out)
     header = ModelFile.open(source).header
-    fingerprint = dataset.content_fingerprint(dataset.image_info())
+    image_info = dataset.image_info()
+    fingerprint = dataset.content_fingerprint(image_info)
     _check_dataset(header, dataset, fingerprint)
     localizer = Localizer.load(source, weights=weights, runtime=runtime, precision=precision)
-    scores = _score(localizer, dataset, quiet=quiet)
+    # Loaded before the images are scored, so that the calibration is written with the weights that computed the
+    # scores even if the file is replaced in the meantime.
+    scored = localizer.model
+    scores = _score(localizer, dataset, image_info, quiet=quiet)
     facts = {
         "by": "held-out images",
         "name": dataset.name,
         "data": fingerprint,
         "images": len(dataset),
-        "scales": list(header.scales),
+        "scales": list(scored.header.scales),
     }
     calibration = fit_calibration(scores, dataset.labels, facts)
-    calibrated = localizer.model.with_header(calibration=calibration)
+    calibrated = scored.with_header(calibration=calibration)
+    check_content(source, scored.content_hash)
     calibrated.save(target)
     if not quiet:
         print_status(_summary(calibration, scores, dataset))
@@ -96,8 +104,10 @@ def _check_dataset(header: ModelHeader, dataset: Dataset, fingerprint: str) -> N
         )
 
 
-def _score(localizer: Localizer, dataset: Dataset, *, quiet: bool) -> Float32Array:
-    maps = localizer.score_maps_many([sample.path for sample in dataset])
+def _score(
+    localizer: Localizer, dataset: Dataset, image_info: Sequence[ImageInfo], *, quiet: bool
+) -> Float32Array:
+    maps = localizer.score_maps_many(dataset.unchanged_images(image_info))
     tracked = track(maps, "scoring images", len(dataset), quiet=quiet)
     return np.stack([pooled_scores(scale_maps, localizer.pooling) for scale_maps in tracked])
 

@@ -150,7 +150,7 @@ def out_of_fold_scores(
         training = tuple(sample for sample, other in zip(dataset, assigned, strict=True) if other != fold)
         localizer = train_fold(replace(dataset, samples=training), f"{fold + 1}-of-{folds}")
         held_out = np.flatnonzero((assigned == fold) & drawn).tolist()
-        maps = localizer.score_maps_many([dataset.samples[index].path for index in held_out])
+        maps = localizer.score_maps_many([dataset.samples[index].image for index in held_out])
         tracked = track(maps, "scoring held-out images", len(held_out), quiet=quiet)
         scores += [pooled_scores(scale_maps, localizer.pooling) for scale_maps in tracked]
         scored += held_out

@@ -117,7 +117,7 @@ def load_features(run: PreparedRun, *, quiet: bool) -> FeatureSource[FeatureMap]
     settings, padding = run.settings, run.settings.recipe.padding
     paths = [sample.path for sample in run.dataset]
     if not settings.cache_features:
-        return LiveFeatures(paths, run.split.below, run.network, padding)
+        return LiveFeatures(paths, run.split.below, run.network, padding, run.image_info)
     return extract(
         paths,
         run.split.below,
