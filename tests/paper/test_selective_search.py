@@ -11,6 +11,7 @@ from PIL import Image
 
 from freeloc._typing import Float64Array
 from freeloc.errors import FreelocError
+from freeloc.features.entry_file import write_entry
 from freeloc.images.image_info import read_image_info
 from freeloc.paper.selective_search import ProposalCache, ProposalOptions, propose_boxes, selective_search
 
@@ -70,10 +71,18 @@ def test_proposals_are_kept_by_content_and_options(image: Path, tmp_path: Path) 
     (made,) = propose_boxes([image], contents, store, quiet=True)
     (entry,) = store.folder.glob("*/*.npy")
     np.testing.assert_array_equal(made, selective_search(image, store.options))
-    np.save(entry, made[:3])
+    sound = entry.read_bytes()
+    write_entry(entry, made[:3], f"{store.folder.name}/{entry.name}")
     (again,) = propose_boxes([image], contents, store, quiet=True)
-    np.testing.assert_array_equal(again, made[:3])
-    entry.write_bytes(b"\x93NUMPY and no more")
+    np.testing.assert_array_equal(again, made[:3])  # the file is used
+    flipped = bytearray(sound)
+    flipped[200] ^= 1
+    for damaged in (b"\x93NUMPY and no more", sound[:-1], flipped):
+        entry.write_bytes(damaged)
+        (mended,) = propose_boxes([image], contents, store, quiet=True)
+        np.testing.assert_array_equal(mended, made)
+        assert entry.read_bytes() == sound
+    np.save(entry, made[:3])
     (mended,) = propose_boxes([image], contents, store, quiet=True)
     np.testing.assert_array_equal(mended, made)
     assert ProposalCache.open(tmp_path / "kept", ProposalOptions(side=256)).folder != store.folder

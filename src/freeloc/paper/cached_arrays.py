@@ -1,7 +1,11 @@
-"""Arrays cached in a file together with a key that identifies their inputs."""
+"""Arrays cached in a file together with a key that identifies their inputs, and a checksum."""
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -9,11 +13,14 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from freeloc.features.entry_file import DAMAGE
 from freeloc.io.atomic import atomic_path
 
 __all__ = ["load_cached_arrays", "save_cached_arrays"]
 
-_KEY_NAME = "made_from"
+_log = logging.getLogger(__name__)
+
+_KEY_NAME, _CHECKSUM_NAME = "made_from", "checksum"
 
 
 def save_cached_arrays(path: Path, cache_key: str, **arrays: npt.ArrayLike) -> None:
@@ -23,12 +30,16 @@ def save_cached_arrays(path: Path, cache_key: str, **arrays: npt.ArrayLike) -> N
         path: an ``.npz`` file.
         cache_key: text that identifies everything on which the arrays depend; `load_cached_arrays` must be called
             with the same key.
-        **arrays: the arrays; none may be named ``made_from``.
+        **arrays: the arrays; none may be named ``made_from`` or ``checksum``.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    entries: dict[str, Any] = {_KEY_NAME: np.array(cache_key), **arrays}
+    entries: dict[str, Any] = {
+        _KEY_NAME: np.array(cache_key),
+        **{name: np.asarray(array) for name, array in arrays.items()},
+    }
+    entries[_CHECKSUM_NAME] = np.array(_checksum(entries))
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **entries)
 
@@ -37,12 +48,26 @@ def load_cached_arrays(path: Path, cache_key: str) -> dict[str, npt.NDArray[Any]
     """Load arrays written by `save_cached_arrays`.
 
     Returns:
-        The arrays by name; None if the file is missing, damaged or has a different key.
+        The arrays by name; None if the file is missing, damaged or has a different key. Damage is logged.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            if str(file[_KEY_NAME]) != cache_key:
-                return None
-            return {name: file[name] for name in file.files if name != _KEY_NAME}
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            arrays: dict[str, npt.NDArray[Any]] = {name: file[name] for name in file.files}
+        stored = str(arrays.pop(_CHECKSUM_NAME))
+        if stored != _checksum(arrays):
+            raise ValueError("the checksum does not match")
+        found = str(arrays.pop(_KEY_NAME))
+    except FileNotFoundError:
         return None
+    except (*DAMAGE, OSError, KeyError, BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
+        _log.warning("%s is damaged (%s), so its values are computed again", path, error)
+        return None
+    return arrays if found == cache_key else None
+
+
+def _checksum(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -6,27 +6,31 @@ so selecting boxes from its proposals requires no supervision other than tags.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from freeloc._typing import Float32Array
 from freeloc.errors import MissingDependencyError
+from freeloc.features.entry_file import DAMAGE, map_entry, write_entry
 from freeloc.images.decode import ImageSource, open_reduced
-from freeloc.io.atomic import atomic_path
+from freeloc.images.hashed_image import HashedImage
 from freeloc.io.folders import cache_dir
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import track
 
 __all__ = ["ProposalCache", "ProposalOptions", "propose_boxes", "selective_search"]
 
-_VERSION = 1
-"""Version of the algorithm; proposals cached by another version are recomputed."""
+_log = logging.getLogger(__name__)
+
+_VERSION = 2
+"""Version of the algorithm and its cache; proposals of another version are recomputed. Since version 2, cached
+proposals have a checksum."""
 
 Strategy = Literal["fast", "quality", "single"]
 
@@ -129,11 +133,11 @@ class ProposalCache:
             content: content hash of the image file; see `freeloc.io.content_hash`.
         """
         entry = self.folder / content[:2] / f"{content}.npy"
-        if (cached := _load(entry)) is not None:
+        identity = f"{self.folder.name}/{entry.name}"
+        if (cached := _load(entry, identity)) is not None:
             return cached
-        boxes = selective_search(path, self.options)
-        with atomic_path(entry) as temporary, temporary.open("wb") as file:
-            np.save(file, boxes, allow_pickle=False)
+        boxes = selective_search(HashedImage(path, content), self.options)
+        write_entry(entry, boxes, identity)
         return boxes
 
 
@@ -158,13 +162,18 @@ def propose_boxes(
     return list(track(boxes, "proposing boxes", len(pairs), quiet=quiet))
 
 
-def _load(entry: Path) -> Float32Array | None:
-    """Load cached boxes; None if the file is missing or damaged."""
+def _load(entry: Path, identity: str) -> Float32Array | None:
+    """Load cached boxes; None if the file is missing or damaged, which is logged."""
     try:
-        boxes: npt.NDArray[Any] = np.load(entry, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        boxes, _version = map_entry(entry, identity)
+        if boxes.dtype != np.float32 or boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError(f"it contains an array of type {boxes.dtype} and shape {boxes.shape}")
+    except FileNotFoundError:
         return None
-    return boxes if boxes.dtype == np.float32 and boxes.ndim == 2 and boxes.shape[1] == 4 else None
+    except (*DAMAGE, OSError) as error:
+        _log.warning("%s is damaged (%s), so the boxes are proposed again", entry, error)
+        return None
+    return np.array(boxes)  # a memory-mapped array keeps its file open
 
 
 def _import_opencv() -> Any:
