@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from freeloc.features.entry_file import DAMAGE
 from freeloc.io.atomic import atomic_path
+from freeloc.io.limits import check_resources
 
 __all__ = ["load_cached_arrays", "save_cached_arrays"]
 
@@ -60,6 +61,7 @@ def load_cached_arrays(path: Path, cache_key: str) -> dict[str, npt.NDArray[Any]
     except FileNotFoundError:
         return None
     except (*DAMAGE, OSError, KeyError, BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
+        check_resources(error)
         _log.warning("%s is damaged (%s), so its values are computed again", path, error)
         return None
     return arrays if found == cache_key else None

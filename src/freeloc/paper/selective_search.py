@@ -21,6 +21,7 @@ from freeloc.features.entry_file import DAMAGE, map_entry, write_entry
 from freeloc.images.decode import ImageSource, open_reduced
 from freeloc.images.hashed_image import HashedImage
 from freeloc.io.folders import cache_dir
+from freeloc.io.limits import check_resources
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import track
 
@@ -171,6 +172,7 @@ def _load(entry: Path, identity: str) -> Float32Array | None:
     except FileNotFoundError:
         return None
     except (*DAMAGE, OSError) as error:
+        check_resources(error)
         _log.warning("%s is damaged (%s), so the boxes are proposed again", entry, error)
         return None
     return np.array(boxes)  # a memory-mapped array keeps its file open
