@@ -36,7 +36,7 @@ def existing_name(folder: Path, name: str) -> str:
     Returns:
         The name of the existing file, or ``name`` itself if there is none.
     """
-    if is_file(folder / name):
+    if os.path.isfile(os.path.join(folder, name)):  # noqa: PTH113, PTH118 - called for every listed image
         return name
     slashed = name.replace("\\", "/")
     unmarked = slashed.replace("\ufeff", "")

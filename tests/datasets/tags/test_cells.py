@@ -31,6 +31,7 @@ from tests.datasets.tags.tag_lists import images, problems_of, write
         ("{'dog', 'cat'}", ("dog", "cat")),
         ('{"dog"}', ("dog",)),
         ("set()", ()),
+        ("{}", ()),
         ("frozenset({'dog'})", ("dog",)),
         ("array(['dog', 'cat'], dtype=object)", ("dog", "cat")),
         ("['dog', None]", ("dog",)),
@@ -124,6 +125,10 @@ def test_spellings_that_look_the_same_are_one_class(tmp_path: Path) -> None:
     for classes in (None, ["cafe\u0301"]):
         data = open_dataset(file, classes=classes)
         assert (data.classes, data.labels.tolist()) == (("caf\xe9",), [[1]] * 5)
+    split = write(
+        tmp_path / "split.csv", "file_name,tags,split", "a.jpg,dog,train\ufeff", "b.jpg,dog,\xa0train"
+    )
+    assert len(open_dataset(split, split="train")) == 2
     wide = write(tmp_path / "wide.csv", "file_name,cafe\u0301", "a.jpg,1", "b.jpg,0")
     assert open_dataset(wide).classes == ("caf\xe9",)
     again = write(tmp_path / "again.csv", "file_name,cafe\u0301,caf\xe9", "a.jpg,1,0")

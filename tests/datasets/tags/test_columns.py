@@ -77,6 +77,11 @@ def test_a_column_of_wrong_values_is_one_problem(
     assert open_dataset(file, classes=["dog"]).labels.tolist() == [[1]] * 3
 
 
+def test_quotes_are_no_part_of_a_column_name(folder: Path) -> None:
+    file = write(folder / "wide.csv", "file_name,'dog',\u201ccat\u201d", "a.jpg,1,0", "b.jpg,0,1")
+    assert open_dataset(file).classes == ("dog", "cat")
+
+
 def test_missing_values_of_a_class_are_unknown(folder: Path) -> None:
     file = write(folder / "wide.csv", "file_name,dog", "a.jpg,nan", "b.jpg,1.00", "c.jpg,None")
     assert open_dataset(file).labels.tolist() == [[0], [1], [0]]

@@ -8,6 +8,7 @@ import json
 import re
 import tokenize
 import warnings
+from functools import lru_cache
 from typing import Final
 
 from freeloc.datasets.class_names import clean_name
@@ -15,7 +16,7 @@ from freeloc.datasets.json_values import is_null
 from freeloc.datasets.tags.rows import RowProblem
 from freeloc.io.text import is_encodable
 
-__all__ = ["check_tags", "is_missing_word", "parse_tags", "split_tags"]
+__all__ = ["check_tags", "is_missing_word", "parse_tags", "split_tags", "without_quotes"]
 
 _QUOTES: Final = {"'": "'", '"': '"', "“": "”", "‘": "’", "„": "“", "«": "»", "`": "`"}
 _QUOTED = re.compile(
@@ -81,17 +82,23 @@ def parse_tags(cell: str, column: str, problems: list[RowProblem]) -> tuple[str,
         >>> parse_tags("('dog',)", "tags", [])
         ('dog',)
     """
-    cell = _without_quotes(clean_name(cell))
+    tags, found = _parse(cell, column)
+    problems += found
+    return tags
+
+
+@lru_cache(maxsize=4096)  # most lists repeat few cells
+def _parse(cell: str, column: str) -> tuple[tuple[str, ...], tuple[RowProblem, ...]]:
+    cell = without_quotes(clean_name(cell))
+    problems: list[RowProblem] = []
     if _is_literal(cell):
         value = _parse_literal(cell)
-        return check_tags(cell if value is None else value, column, problems)
+        return check_tags(cell if value is None else value, column, problems), tuple(problems)
     tags = split_tags(cell)
-    for tag in tags:
-        if tag[0] in _QUOTES or _TWO_QUOTED.search(tag):
-            message = f"{column} is {cell!r}, in which quotes do not match: separate tags by commas"
-            problems.append(RowProblem("bad_value", message))
-            return ()
-    return check_tags(list(tags), column, problems)
+    if any(tag[0] in _QUOTES or _TWO_QUOTED.search(tag) for tag in tags):
+        message = f"{column} is {cell!r}, in which quotes do not match: separate tags by commas"
+        return (), (RowProblem("bad_value", message),)
+    return check_tags(list(tags), column, problems), tuple(problems)
 
 
 def check_tags(value: object, column: str, problems: list[RowProblem]) -> tuple[str, ...]:
@@ -109,7 +116,7 @@ def check_tags(value: object, column: str, problems: list[RowProblem]) -> tuple[
     for item in value:
         if is_null(item):
             continue
-        tag = _without_quotes(clean_name(item)) if isinstance(item, str) else ""
+        tag = without_quotes(clean_name(item)) if isinstance(item, str) else ""
         if not tag:
             problems.append(RowProblem("bad_value", f"{column} is {value!r}, not a list of strings"))
             return ()
@@ -121,8 +128,13 @@ def check_tags(value: object, column: str, problems: list[RowProblem]) -> tuple[
     return tuple(tags)
 
 
-def _without_quotes(text: str) -> str:
-    """Remove one pair of quotes around a text, unless the text also has such quotes inside."""
+def without_quotes(text: str) -> str:
+    """Remove one pair of quotes around a text, unless the text also has such quotes inside.
+
+    Example:
+        >>> without_quotes("'dog'"), without_quotes("it's")
+        ('dog', "it's")
+    """
     closing = _QUOTES.get(text[:1])
     inner = text[1:-1]
     if closing is None or len(text) < 2 or text[-1] != closing or text[0] in inner or closing in inner:
@@ -139,7 +151,8 @@ def _parse_literal(cell: str) -> object:
     """Return the list in a cell that looks like one, or None if it is neither JSON nor a Python literal."""
     try:
         value: object = json.loads(cell)
-        return value if isinstance(value, list) else None
+        # Python writes an empty dictionary, and PostgreSQL an empty array, as {}.
+        return [] if value == {} else value if isinstance(value, list) else None
     except (ValueError, RecursionError):
         pass
     try:

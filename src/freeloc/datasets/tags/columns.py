@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.tags.cells import is_missing_word
 from freeloc.datasets.tags.rows import RowProblem, TagSource, is_split_name
 from freeloc.errors import MalformedFileError
@@ -70,7 +71,8 @@ class Columns:
     def split_of(self, cells: Cells) -> str:
         """Return the split of a row; an empty string if it has none."""
         if self.split is not None:
-            return "" if is_missing_word(cells[self.split]) else cells[self.split]
+            split = clean_name(cells[self.split])
+            return "" if is_missing_word(split) else split
         values = {split: parse_value(cells[name]) for name, split in self.flags}
         if not any(value is not None for value in values.values()):
             return ""

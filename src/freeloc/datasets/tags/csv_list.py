@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from freeloc.datasets.class_names import clean_name
-from freeloc.datasets.tags.cells import parse_tags
+from freeloc.datasets.tags.cells import parse_tags, without_quotes
 from freeloc.datasets.tags.columns import (
     FILE,
     SPLIT,
@@ -54,7 +54,7 @@ def read_csv(source: TagSource) -> TagTable:
     """
     records = _read_records(read_text(source.file), source.file)
     line, names = next(records, (1, []))
-    header = [clean_name(name) for name in names]
+    header = [without_quotes(clean_name(name)) for name in names]
     _check_header(header, source.file, line)
     rows = [(number, _cells(header, record)) for number, record in records]
     columns = choose_columns(header, [cells for _, cells in rows if not isinstance(cells, str)], source, line)
@@ -71,7 +71,7 @@ def read_header(file: Path) -> list[str]:
         _, names = next(_read_records(read_text(file), file), (1, []))
     except DatasetError:
         return []
-    return [clean_name(name) for name in names]
+    return [without_quotes(clean_name(name)) for name in names]
 
 
 def _read_records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
@@ -101,7 +101,7 @@ def _read_records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _split_header(line: str, delimiter: str, quote: str) -> list[str]:
     reader = csv.reader([line], delimiter=delimiter, quotechar=quote, skipinitialspace=True)
-    return [clean_name(name) for name in next(reader, [])]
+    return [without_quotes(clean_name(name)) for name in next(reader, [])]
 
 
 def _check_header(header: list[str], file: Path, line: int) -> None:

@@ -23,17 +23,17 @@ def drop_missing_words(table: TagTable, chosen: Collection[str] | None) -> TagTa
 
     The log says which words were left out.
     """
-    kept = chosen or ()
-    words: Counter[str] = Counter()
-
-    def drop(tags: tuple[str, ...]) -> tuple[str, ...]:
-        missing = [tag for tag in tags if is_missing_word(tag) and tag not in kept]
-        words.update(missing)
-        return tuple(tag for tag in tags if tag not in missing) if missing else tags
-
-    rows = tuple(replace(row, tags=drop(row.tags), unknown=drop(row.unknown)) for row in table.rows)
+    counts = Counter(tag for row in table.rows for tag in row.tags + row.unknown)
+    words = {
+        tag: count for tag, count in counts.items() if is_missing_word(tag) and tag not in (chosen or ())
+    }
     if not words:
         return table
+
+    def drop(tags: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(tag for tag in tags if tag not in words)
+
+    rows = tuple(replace(row, tags=drop(row.tags), unknown=drop(row.unknown)) for row in table.rows)
     found = ", ".join(f"{word!r} ({count})" for word, count in sorted(words.items()))
     _log.warning("%s: %s is read as a missing tag; choose classes to make it a class", table.file, found)
     return replace(table, rows=rows)
