@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 __all__ = ["clean_name", "similar_names"]
 
-_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 """Characters without a glyph: soft hyphen, zero-width space, marks of direction, word joiner, byte order mark."""
 
 _JOINERS = re.compile("[\u200c\u200d]")
@@ -18,8 +18,8 @@ _JOINERS = re.compile("[\u200c\u200d]")
 _FIRST_JOINING = "\u0600"
 """The first character of the scripts in which joiners have an effect; Latin, Greek and Cyrillic come before."""
 
-_IGNORED = re.compile(r"[\s_\-.'’]+")
-"""Separators that a comparison of names leaves out."""
+_IGNORED = re.compile("[\\s_\\-.'’\ufe0f]+")
+"""Separators, and the mark that asks for a colored emoji, which a comparison of names leaves out."""
 
 _LOOKALIKES = str.maketrans("аеорсухіјѕԁһαοενι", "aeopcyxijsdhaoevi")
 """Cyrillic and Greek letters that look like Latin ones."""

@@ -14,17 +14,29 @@ from freeloc.images.find import SUFFIXES, UNSUPPORTED_SUFFIXES, is_system_name
 from freeloc.io.content_hash import hash_file
 from freeloc.io.paths import is_broken_link, is_file
 
-__all__ = ["has_images", "is_image_name", "read_class_folders", "subfolders"]
+__all__ = ["entries_of", "has_images", "is_image_name", "read_class_folders", "subfolders"]
 
 _UNSUPPORTED = RowProblem("unreadable_image", "this type of image is not supported: convert the file to JPEG")
 
 
 def subfolders(folder: Path) -> list[Path]:
     """Return the subfolders of a folder in sorted order, without hidden ones and those of the operating system."""
-    with os.scandir(folder) as entries:
-        return sorted(
-            Path(entry.path) for entry in entries if not is_system_name(entry.name) and _is_folder(entry)
-        )
+    return sorted(Path(entry.path) for entry in entries_of(folder) if _is_folder(entry))
+
+
+def entries_of(folder: Path) -> list[os.DirEntry[str]]:
+    """Return the files and folders in a folder, without hidden ones and those of the operating system.
+
+    Raises:
+        DatasetError: the folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not is_system_name(entry.name)]
+    except OSError as error:
+        raise DatasetError(
+            f"cannot read the folder {folder}: {error.strerror}; check its permissions", path=folder
+        ) from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -35,8 +47,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def has_images(folder: Path) -> bool:
     """Return whether a folder directly contains a file with the suffix of a supported image format."""
     return any(
-        path.suffix.lower() in SUFFIXES and not is_system_name(path.name) and path.is_file()
-        for path in folder.iterdir()
+        Path(entry.name).suffix.lower() in SUFFIXES and entry.is_file() for entry in entries_of(folder)
     )
 
 
@@ -71,7 +82,7 @@ def read_class_folders(folder: Path, classes: Sequence[Path], split: str | None 
                 f"{nested[0]} is a folder inside a class folder: move its images into the class folder",
                 path=nested[0],
             )
-        for path in sorted(filter(_is_image, class_folder.iterdir())):
+        for path in sorted(filter(_is_image, (Path(entry.path) for entry in entries_of(class_folder)))):
             by_name[path.name].append(path)
     groups = [group for paths in by_name.values() for group in _group_equal_files(paths)]
     groups.sort(key=lambda group: (group[0].parent.name, group[0].name))

@@ -40,11 +40,19 @@ _LABEL = re.compile(
     r"(class|category|label|target|tag)([_ ]?names?)?|labels|tag|classes|categories|targets", re.IGNORECASE
 )
 _FLAG = re.compile(r"is[_ ]?(val|valid|validation|test|testing|train|training|dev|eval)", re.IGNORECASE)
-_NOT_CLASSES = re.compile(
-    r"(image_?|img_?)?(width|height)|[xy]_?(min|max|1|2|center)?|[wh]|bbox.*|fold|area|channels|(file_?)?size",
+_ABOUT_THE_IMAGE = re.compile(
+    r"(data[_ ]?)?(split|subset|partition|fold|set)([_ ]?(name|id))?"
+    r"|is[_ ]?crowd|is[_ ]?group[_ ]?of|(is[_ ]?)?(occluded|truncated|difficult|depiction|verified)",
     re.IGNORECASE,
 )
-"""Columns of numbers that often accompany an image."""
+"""Columns that are not classes even if they contain 1 and 0: parts of the dataset, and flags of the annotation."""
+
+_NUMBERS = re.compile(
+    r"(image_?|img_?)?(width|height)|[xy]_?(min|max|1|2|center)?|[wh]|bbox.*|area|channels|(file_?)?size"
+    r"|confidence|score|weight|lat(itude)?|lon(gitude)?|year|age",
+    re.IGNORECASE,
+)
+"""Columns of numbers that often accompany an image; some of the numbers may be 1 or 0."""
 
 _MAX_WORDS = 2
 """The number of different texts up to which a column could contain the labels of a class in other words."""
@@ -126,8 +134,12 @@ def choose_columns(header: Sequence[str], rows: Sequence[Cells], source: TagSour
     if unnamed and not _is_row_number(texts[""]):
         reason = "the header has a column '', which is not allowed with one column per class"
         raise MalformedFileError(source.file, line, reason)
-    indices = [name for name in others if name not in chosen and _is_index(name, texts[name])]
-    others = [name for name in others if name not in indices]
+    no_classes = [
+        name
+        for name in others
+        if name not in chosen and (_is_index(name, texts[name]) or _ABOUT_THE_IMAGE.fullmatch(name))
+    ]
+    others = [name for name in others if name not in no_classes]
     labels = _find_label_column(others, texts, source, line)
     if labels is not None:
         _log.warning("%s: the tags of each image are read from column %r", source.file, labels)
@@ -135,7 +147,7 @@ def choose_columns(header: Sequence[str], rows: Sequence[Cells], source: TagSour
     if UNKNOWN in header:
         reason = f"the header has a column {UNKNOWN!r}, which is not allowed with one column per class"
         raise MalformedFileError(source.file, line, reason)
-    return _choose_classes(others, indices, Columns(None, (), split, flags), texts, source, line)
+    return _choose_classes(others, no_classes, Columns(None, (), split, flags), texts, source, line)
 
 
 # --- split -------------------------------------------------------------------------------------------------
@@ -242,7 +254,7 @@ def _judge_column(name: str, texts: Sequence[str]) -> tuple[bool, str]:
     is_marked = not any(number is not None for number in numbers) and len(set(filled)) <= _MAX_WORDS < len(
         texts
     )
-    if _NOT_CLASSES.fullmatch(name) or (len(wrong) == len(filled) and not is_fraction and not is_marked):
+    if _NUMBERS.fullmatch(name) or (len(wrong) == len(filled) and not is_fraction and not is_marked):
         return True, ""
     return False, (
         f"column {name!r} contains {wrong[0]!r} and other values than 0, 1, -1 or empty in {len(wrong)} of "

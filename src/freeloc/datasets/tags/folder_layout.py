@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeloc.datasets.tags.class_folders import has_images, is_image_name, subfolders
+from freeloc.datasets.tags.class_folders import entries_of, has_images, is_image_name, subfolders
 from freeloc.datasets.tags.csv_list import read_header
 from freeloc.datasets.tags.rows import is_split_name
 from freeloc.errors import DatasetError
-from freeloc.images.find import SUFFIXES, is_system_name
+from freeloc.images.find import SUFFIXES
 from freeloc.io.paths import is_file
 
 __all__ = [
@@ -138,12 +137,12 @@ class FolderLayout:
             special = is_split_name(folder.name) or is_helper_name(folder.name)
             if folder.name in chosen:
                 classes.append(folder)
-            elif not _may_have_images(folder) or (special and not any(folder.iterdir())):
+            elif not _may_have_images(folder) or (special and not entries_of(folder)):
                 passed_over.append(folder)
             else:
                 kind = splits if is_split_name(folder.name) else helpers if special else classes
                 kind.append(folder)
-        files = sorted(file for file in path.iterdir() if _is_candidate(file))
+        files = sorted(file for entry in entries_of(path) if _is_candidate(file := Path(entry.path)))
         metadata = [path / name for name in METADATA if (path / name).is_file()]
         others = [file for file in files if file not in metadata]
         lists = [file for file in others if _is_tag_list(file)]
@@ -194,7 +193,7 @@ def check_class_folders(layout: FolderLayout) -> None:
         raise _choice_error(path, f"{kind}{beside}: {advice}, {choice}")
     if layout.passed_over:
         _log.warning("%s: left out as folders without images: %s", path, _names(layout.passed_over))
-    loose = sum(is_image_name(entry.name) for entry in path.iterdir())
+    loose = sum(is_image_name(entry.name) for entry in entries_of(path))
     if loose:
         _log.warning("%s: %d images outside the class folders are left out", path, loose)
 
@@ -229,7 +228,7 @@ def _names(paths: Iterable[Path], word: str = "and") -> str:
 
 
 def _is_candidate(file: Path) -> bool:
-    return file.suffix.lower() in (_TABLES | _TEXTS) and not is_system_name(file.name) and is_file(file)
+    return file.suffix.lower() in (_TABLES | _TEXTS) and is_file(file)
 
 
 def _is_tag_list(file: Path) -> bool:
@@ -248,7 +247,7 @@ def _lists_images(file: Path, folders: Collection[Path]) -> bool:
     names = [match[0] for match in _first(_IMAGE_NAME.finditer(_beginning(file)), _NAMES_TO_TRY)]
     if suffix in LIST_SUFFIXES or suffix == ".json":
         return bool(names)
-    return any((folder / name).is_file() for name in names for folder in folders)
+    return any(is_file(folder / name) for name in names for folder in folders)
 
 
 def _first(items: Iterator[re.Match[str]], count: int) -> Iterator[re.Match[str]]:
@@ -270,11 +269,8 @@ def _beginning(file: Path) -> str:
 def _may_have_images(folder: Path) -> bool:
     """Return whether a folder contains an image, a folder, or nothing at all."""
     empty = True
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if is_system_name(entry.name):
-                continue
-            empty = False
-            if entry.is_dir() or is_image_name(entry.name):
-                return True
+    for entry in entries_of(folder):
+        if entry.is_dir() or is_image_name(entry.name):
+            return True
+        empty = False
     return empty
