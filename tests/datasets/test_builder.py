@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import IO
 
 import pytest
 from PIL import Image
@@ -12,7 +13,9 @@ from freeloc.datasets import DataProblems, DatasetBuilder, DatasetChecks, OpenOp
 from freeloc.datasets.builder import SampleDraft
 from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.geometry.size import Size
+from freeloc.images import identify
 from freeloc.images.decode import load_image
+from freeloc.io.regular_file import open_regular
 from tests.images.sample_images import exif_of
 
 LIST = Path("list.txt")
@@ -46,13 +49,12 @@ def test_each_image_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path = tmp_path / "a.jpg"
     Image.new("RGB", (40, 30)).save(path)
     opened: list[Path] = []
-    original = Path.open
 
-    def spy(self: Path, *args: object, **options: object) -> object:
-        opened.append(self)
-        return original(self, *args, **options)  # type: ignore[call-overload]
+    def spy(file: Path) -> IO[bytes]:
+        opened.append(file)
+        return open_regular(file)
 
-    monkeypatch.setattr(Path, "open", spy)
+    monkeypatch.setattr(identify, "open_regular", spy)
     build(path)
     assert opened == [path]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from freeloc.errors import ConfigurationError
 from freeloc.io.folders import cache_dir, model_search_path, user_models_dir
 
 
@@ -24,6 +25,8 @@ def set_variables(monkeypatch: pytest.MonkeyPatch, **variables: str | None) -> N
     [
         ("/fast/disk", "/xdg", Path("/fast/disk")),
         ("/fast/disk", None, Path("/fast/disk")),
+        ("~/disk", None, Path("/home/somebody/disk")),
+        ("~disk", None, Path("~disk")),
         (None, "/xdg", Path("/xdg/freeloc")),
         ("", "/xdg", Path("/xdg/freeloc")),
         (None, None, Path("/home/somebody/.cache/freeloc")),
@@ -70,3 +73,17 @@ def test_search_path_of_models(
 ) -> None:
     set_variables(monkeypatch, XDG_DATA_HOME="/xdg", FREELOC_MODELS=listed)
     assert model_search_path() == (*expected, Path("/xdg/freeloc/models"))
+
+
+def test_without_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(
+        monkeypatch, HOME="", XDG_CACHE_HOME=None, XDG_DATA_HOME=None, FREELOC_CACHE=None, FREELOC_MODELS="/a"
+    )
+    with pytest.raises(ConfigurationError, match="set the environment variable FREELOC_CACHE") as caught:
+        cache_dir()
+    assert caught.value.parameter == "cache_folder"
+    assert user_models_dir() is None
+    assert model_search_path() == (Path("/a"),)
+    set_variables(monkeypatch, HOME="", XDG_CACHE_HOME="/xdg", XDG_DATA_HOME="/data")
+    assert cache_dir() == Path("/xdg/freeloc")
+    assert user_models_dir() == Path("/data/freeloc/models")

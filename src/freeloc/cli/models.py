@@ -44,9 +44,9 @@ def models(
                 f"FREELOC_MODELS lists {folder}, which is not a folder: create it, or remove it from the variable"
             )
     if not found:
-        print_status(
-            f"no models found: put NAME.safetensors in {user_models_dir()} or in a folder listed in FREELOC_MODELS"
-        )
+        own = user_models_dir()
+        where = "" if own is None else f"{own} or in "
+        print_status(f"no models found: put NAME.safetensors in {where}a folder listed in FREELOC_MODELS")
 
 
 def _facts(header: ModelHeader) -> tuple[str, ...]:

@@ -163,14 +163,18 @@ def read_classes(path: Path | None) -> tuple[str, ...] | None:
     Raises:
         ConfigurationError: the file cannot be read, or contains no names.
     """
+    from freeloc.io.paths import expand_user
+    from freeloc.io.regular_file import read_regular
+
     if path is None:
         return None
     try:
-        names = tuple(line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_regular(expand_user(path)).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"cannot read the class file {path} ({error}): it must be a UTF-8 text file", parameter="classes"
         ) from error
+    names = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not names:
         raise ConfigurationError(
             f"the class file {path} contains no class names: write one per line", parameter="classes"

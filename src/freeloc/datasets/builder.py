@@ -28,7 +28,7 @@ from freeloc.geometry.orientation import ImageFrame
 from freeloc.geometry.size import Size
 from freeloc.images.image_info import read_image_frame
 from freeloc.images.verify import check_header, verify_images
-from freeloc.io.paths import is_broken_link, is_file
+from freeloc.io.paths import why_not_a_file
 from freeloc.io.text import is_encodable
 
 __all__ = ["DatasetBuilder", "SampleDraft", "make_labels"]
@@ -84,8 +84,7 @@ class DatasetBuilder:
             file_of_first = f" of {first.file}" if first.file != file else ""
             message = f"{path.name} is already listed{line_of_first}{file_of_first}"
             self.add_problem(sample, "duplicate_row", message)
-        elif check and not is_file(path):
-            reason = "is a link to a file that does not exist" if is_broken_link(path) else "is missing"
+        elif check and (reason := why_not_a_file(path)) is not None:
             self.add_problem(sample, "missing_image", f"{sample.image} {reason}")
         elif check and self.options.checks.decode:
             self._to_verify.append(sample)

@@ -27,7 +27,8 @@ from freeloc.datasets.voc.results import (
 from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.geometry.box import Corners
 from freeloc.geometry.size import Size
-from freeloc.io.text import read_text
+from freeloc.io.paths import expand_user
+from freeloc.io.text import check_exists, read_text
 from freeloc.metrics.detections import Detections
 
 __all__ = ["read_detections"]
@@ -83,18 +84,15 @@ def read_detections(
         >>> detections.boxes
         array([[ 1.,  2., 31., 22.]])
     """
-    results = Path(path).expanduser()
-    if not results.exists():
-        raise DatasetError(
-            f"no such file or folder: {results}; check the path of the detector's results", path=results
-        )
+    results = expand_user(path)
+    check_exists(results, "detector's results")
     problems = ProblemList(results)
     if results.is_dir() or is_results_name(results.name, "det"):
         rows = read_detection_rows(find_results_files(results, "det", dataset.classes), problems)
         ids = _Ids(_images_by_name(dataset), {name: label for label, name in enumerate(dataset.classes)})
     else:
         rows = _read_coco_rows(results, problems)
-        root = None if data is None else Path(data).expanduser()
+        root = None if data is None else expand_user(data)
         if root is not None and (format == "coco" or (format == "auto" and CocoFormat().detect(root))):
             ids = _ids_of_file(read_ids(root, split), dataset)
         else:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import FORMATS, detect_format, minus_one_error
 from freeloc.datasets.options import DatasetChecks, OpenOptions
 from freeloc.errors import ConfigurationError, DatasetError
-from freeloc.io.text import is_encodable
+from freeloc.io.paths import expand_user
+from freeloc.io.text import check_exists, is_encodable
 
 __all__ = ["open_dataset"]
 
@@ -65,11 +65,10 @@ def open_dataset(
         >>> print(len(tagged), "image,", tagged.skipped, "left out")
         1 image, 1 left out
     """
-    root = Path(path).expanduser()
+    root = expand_user(path)
     chosen = None if format == "auto" else FORMATS.get(format, parameter="format")
-    if not root.exists():
-        raise DatasetError(f"no such file or folder: {root}; check the path of the dataset", path=root)
-    folder = None if images is None else Path(images).expanduser()
+    check_exists(root, "dataset")
+    folder = None if images is None else expand_user(images)
     if folder is not None and not folder.is_dir():
         raise DatasetError(
             f"images is {folder}, which is not a folder: specify the folder that contains the images",

@@ -21,6 +21,7 @@ from freeloc.images.decode import load_image
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization
 from freeloc.io.atomic import check_output_folder, write_text
+from freeloc.io.paths import expand_user
 from freeloc.io.progress import print_status
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
@@ -80,7 +81,7 @@ def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bo
             cannot be written to.
     """
     settings = settings or DemoSettings()
-    folder = Path(out)
+    folder = expand_user(out)
     check_output_folder(folder)
     scene_settings = SceneSettings(seed=settings.seed)
     _remove_earlier(folder)

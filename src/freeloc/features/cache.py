@@ -33,6 +33,7 @@ from freeloc.features.entry_file import DAMAGE, map_entry, write_entry
 from freeloc.geometry.grid import Padding
 from freeloc.io.folders import cache_dir
 from freeloc.io.limits import check_resources
+from freeloc.io.paths import expand_user
 from freeloc.io.temporary_files import delete_abandoned_files
 from freeloc.nn.backbones.base import Backbone
 from freeloc.runtime import Network
@@ -124,7 +125,8 @@ class FeatureCache:
         )
         if cache_format != "float16":
             name += f"-{cache_format}"
-        return cls((parent or cache_dir() / "features") / name, cache_format)
+        folder = cache_dir() / "features" if parent is None else expand_user(parent)
+        return cls(folder / name, cache_format)
 
     def entry_path(self, content_hash: str, scale: float) -> Path:
         """Return the path of the entry for one image, identified by its content hash, at one scale."""

@@ -30,6 +30,7 @@ import numpy.typing as npt
 
 from freeloc.io.atomic import atomic_path
 from freeloc.io.file_stamp import FileStamp
+from freeloc.io.regular_file import open_regular
 
 __all__ = ["DAMAGE", "map_entry", "write_entry"]
 
@@ -82,7 +83,7 @@ def map_entry(path: Path, identity: str, checked: int = 0) -> tuple[npt.NDArray[
         OSError: the file cannot be opened.
         ValueError: the entry is damaged, or is another entry; any exception in `DAMAGE` may occur instead.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         # A hash instead of the stamp itself, because a caller keeps one for each of up to a million entries.
         stamp = hash(FileStamp.of(file.fileno()))
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

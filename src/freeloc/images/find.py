@@ -11,6 +11,8 @@ from pathlib import Path
 
 from freeloc.errors import ImageError
 from freeloc.io.limits import check_resources
+from freeloc.io.paths import expand_user
+from freeloc.io.regular_file import special_kind
 
 __all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "find_images", "is_system_name"]
 
@@ -74,7 +76,8 @@ def find_images(patterns: Sequence[str | Path], *, exclude: Path | None = None) 
         exclude: a folder to leave out of the search, such as the output of an earlier run.
 
     Raises:
-        ImageError: a pattern matches nothing, or a folder contains no image.
+        ImageError: a pattern matches nothing, a folder contains no image, or a path names a pipe, a socket or a
+            device.
     """
     search = _Search(exclude)
     found: dict[tuple[Path, str], Path] = {}
@@ -93,10 +96,15 @@ class _Search:
 
     def __init__(self, exclude: Path | None) -> None:
         self.unsupported: Counter[str] = Counter()
-        self._exclude = None if exclude is None else exclude.resolve()
+        self._exclude = None if exclude is None else expand_user(exclude).resolve()
 
     def matches(self, pattern: str | Path) -> Iterator[Path]:
-        path = Path(pattern).expanduser()
+        path = expand_user(pattern)
+        kind = special_kind(path)
+        if kind is not None:
+            raise ImageError(
+                f"cannot read image {path}: it is {kind}, not a file; specify an image file", path=path
+            )
         unsupported_before = self.unsupported.total()
         if path.is_dir():
             images = self._walk(path, set(), path.resolve())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from freeloc.errors import OutputError, ResourceError
 from freeloc.io.limits import resource_error
+from freeloc.io.paths import expand_user
 from freeloc.io.temporary_files import delete_abandoned_files, temporary_name
 
 __all__ = [
@@ -44,6 +45,7 @@ def check_writable(path: Path) -> None:
     Raises:
         OutputError: the path is a folder, a device or a pipe, or a parent folder is a file.
     """
+    path = expand_user(path)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -83,9 +85,9 @@ def check_output_folder(path: Path) -> None:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path; the file written there replaces ``path`` if the block ends without an error.
 
-    Missing parent folders are created, and temporary files that killed processes left in the folder are deleted
-    (`freeloc.io.temporary_files`). If the block raises an error, the temporary file is deleted and the file at
-    ``path`` remains unchanged. If ``path`` is a symbolic link, its target is replaced.
+    A leading ``~/`` is expanded, and missing parent folders are created. Temporary files that killed processes
+    left in the folder are deleted (`freeloc.io.temporary_files`). If the block raises an error, the temporary file
+    is deleted and the file at ``path`` remains unchanged. If ``path`` is a symbolic link, its target is replaced.
 
     Yields:
         A path in the same folder as ``path``; the block must write a file to it.
@@ -93,7 +95,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be created or written to, or ``path`` is a folder, a device or a pipe.
     """
-    target = path
+    target = path = expand_user(path)
     if os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises for names that are too long
         target = Path(os.path.realpath(path))
     check_writable(target)

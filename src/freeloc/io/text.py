@@ -1,4 +1,4 @@
-"""Read UTF-8 text files, and report the line number of any encoding error."""
+"""Read the files of datasets, most of them UTF-8 text, and report the line number of any encoding error."""
 
 from __future__ import annotations
 
@@ -6,8 +6,33 @@ from pathlib import Path
 
 from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.io.limits import check_resources
+from freeloc.io.regular_file import read_regular, special_kind
 
-__all__ = ["is_encodable", "read_bytes", "read_text"]
+__all__ = ["check_exists", "is_encodable", "read_bytes", "read_text"]
+
+
+def check_exists(path: Path, what: str) -> None:
+    """Check that a path is a regular file or a folder.
+
+    Args:
+        path: the path.
+        what: what it should name, such as "dataset".
+
+    Raises:
+        DatasetError: the path does not exist, or names a pipe, a socket or a device.
+    """
+    kind = special_kind(path)
+    if kind is not None:
+        raise DatasetError(
+            f"cannot read {path}: it is {kind}, not a file; save its content to a file, and specify that file",
+            path=path,
+        )
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"no such file or folder: {path}; check the path of the {what}", path=path
+        ) from error
 
 
 def is_encodable(text: str) -> bool:
@@ -27,14 +52,14 @@ def read_bytes(file: Path) -> bytes:
     """Return the content of a file.
 
     Raises:
-        DatasetError: the file cannot be read.
+        DatasetError: the file cannot be read, or is not a regular file.
         ResourceError: too many files are open.
     """
     try:
-        return file.read_bytes()
-    except OSError as error:
+        return read_regular(file)
+    except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         check_resources(error)
-        reason = error.strerror or error
+        reason = getattr(error, "strerror", None) or error
         raise DatasetError(
             f"cannot read {file}: {reason}; check the path and its permissions", path=file
         ) from error

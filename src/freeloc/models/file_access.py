@@ -7,6 +7,7 @@ from pathlib import Path
 
 from freeloc.errors import ModelError, ResourceError
 from freeloc.io.limits import resource_error
+from freeloc.io.regular_file import open_regular
 
 __all__ = ["changed", "check_content", "check_is_file", "content_hash", "damaged", "unreadable"]
 
@@ -38,7 +39,7 @@ def content_hash(path: Path) -> str:
         ModelError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise unreadable(path, error) from error

@@ -14,8 +14,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal
 
-from freeloc.errors import ModelError
+from freeloc.errors import ModelError, OutputError
 from freeloc.io.folders import model_search_path, user_models_dir
+from freeloc.io.paths import expand_user
+from freeloc.io.regular_file import special_kind
 
 __all__ = [
     "NamedModel",
@@ -66,9 +68,16 @@ def find_model(model: str | Path) -> Path:
         The path of the model file. The file need not exist if ``model`` is a path.
 
     Raises:
-        ModelError: no model has that name, or a folder of that name in the current folder contains no model.
+        ModelError: no model has that name, or a folder of that name in the current folder contains no model, or
+            the path names a pipe, a socket or a device.
     """
-    path = Path(model)
+    path = expand_user(model)
+    kind = special_kind(path)
+    if kind is not None:
+        raise ModelError(
+            f"cannot load model {path}: it is {kind}, not a file; specify a model file, a run folder, or a name",
+            path=path,
+        )
     if not _is_name(model):
         return model_file(path)
     if not os.path.lexists(path):
@@ -81,7 +90,7 @@ def find_model(model: str | Path) -> Path:
 
 def model_file(path: str | Path) -> Path:
     """Return the model file in a run folder, or any other path unchanged."""
-    path = Path(path)
+    path = expand_user(path)
     inside = path / _FILE_IN_RUN_FOLDER
     return inside if path.is_dir() and inside.is_file() else path
 
@@ -121,10 +130,19 @@ def writable_path(file: Path) -> Path:
     This is the model's own file, except for models of the package: other users may share them, and an update would
     overwrite them. Changed copies of these models are written to the user's folder, which takes precedence over
     the package.
+
+    Raises:
+        OutputError: the model belongs to the package, and the user has no home folder.
     """
     pretrained = pretrained_folder()
     if pretrained is not None and file.is_relative_to(pretrained):
-        return user_models_dir() / file.relative_to(pretrained)
+        folder = user_models_dir()
+        if folder is None:
+            raise OutputError(
+                f"cannot write a changed copy of the model {file}: there is no home folder; specify another path",
+                path=file,
+            )
+        return folder / file.relative_to(pretrained)
     return file
 
 
@@ -166,9 +184,11 @@ def _find_by_name(name: str) -> Path:
     suggestion = f" (did you mean {folded[near[0]]}?)" if near else ""
     more = ", … (list_models returns all)" if len(known) > _MAX_LISTED else ""
     choices = f", or one of {', '.join(known[:_MAX_LISTED])}{more}" if known else ""
+    own = user_models_dir()
+    where = "" if own is None else f"{own} and in "
     raise ModelError(
         f"no model is named {name!r}{suggestion}: specify a model file or a run folder{choices}; "
-        f"models in {user_models_dir()} and in the folders listed in FREELOC_MODELS are found by name"
+        f"models in {where}the folders listed in FREELOC_MODELS are found by name"
     )
 
 

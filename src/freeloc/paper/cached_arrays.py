@@ -16,6 +16,7 @@ import numpy.typing as npt
 from freeloc.features.entry_file import DAMAGE
 from freeloc.io.atomic import atomic_path
 from freeloc.io.limits import check_resources
+from freeloc.io.regular_file import open_regular
 
 __all__ = ["load_cached_arrays", "save_cached_arrays"]
 
@@ -52,7 +53,7 @@ def load_cached_arrays(path: Path, cache_key: str) -> dict[str, npt.NDArray[Any]
         The arrays by name; None if the file is missing, damaged or has a different key. Damage is logged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_regular(path) as stream, np.load(stream, allow_pickle=False) as file:
             arrays: dict[str, npt.NDArray[Any]] = {name: file[name] for name in file.files}
         stored = str(arrays.pop(_CHECKSUM_NAME))
         if stored != _checksum(arrays):

@@ -22,6 +22,7 @@ from freeloc.features.extract import extract
 from freeloc.features.sources import CachedFeatures
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.io.atomic import check_output_folder
+from freeloc.io.paths import expand_user
 from freeloc.io.progress import print_status
 from freeloc.metrics import Detections, Outcome, center_points, location_outcomes
 from freeloc.models.header import ModelFile
@@ -73,7 +74,7 @@ class Reproduction:
         check_output_folder(out)
         check_evaluable(val_set, {train_set.name: train_set.classes})
         self.study = study
-        self.folder = StudyFolder(out)
+        self.folder = StudyFolder(expand_user(out))
         self._train_set = train_set
         self._val_set = val_set
         self._settings = settings

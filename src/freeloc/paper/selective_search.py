@@ -22,6 +22,7 @@ from freeloc.images.decode import ImageSource, open_reduced
 from freeloc.images.hashed_image import HashedImage
 from freeloc.io.folders import cache_dir
 from freeloc.io.limits import check_resources
+from freeloc.io.paths import expand_user
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import track
 
@@ -124,7 +125,8 @@ class ProposalCache:
             options: options of the search; None for the defaults.
         """
         options = options or ProposalOptions()
-        return cls((root or cache_dir() / "proposals") / options.name, options)
+        folder = cache_dir() / "proposals" if root is None else expand_user(root)
+        return cls(folder / options.name, options)
 
     def boxes(self, path: Path, content: str) -> Float32Array:
         """Return the proposals of one image, from the cache if possible; see `selective_search`.

@@ -10,6 +10,7 @@ from pathlib import Path
 from freeloc.errors import ImageError
 from freeloc.inference.localizer import Localizer
 from freeloc.io.atomic import check_output_folder
+from freeloc.io.paths import expand_user
 from freeloc.io.progress import pluralize, print_status, track
 from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers, output_names
 
@@ -65,7 +66,7 @@ def predict_files(
         OutputError: a file cannot be written, or a format needs an output folder.
     """
     options = options or PredictionOptions()
-    folder = None if out is None else Path(out)
+    folder = None if out is None else expand_user(out)
     if folder is not None:
         check_output_folder(folder)
     formats = options.formats or ("console" if folder is None else "jsonl",)

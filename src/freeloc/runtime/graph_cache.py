@@ -17,9 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, FreelocError
 from freeloc.io.atomic import atomic_path
 from freeloc.io.folders import cache_dir
+from freeloc.io.regular_file import open_regular, read_regular
 from freeloc.io.temporary_files import delete_abandoned_files
 from freeloc.runtime.openvino_import import load_openvino
 
@@ -42,7 +43,11 @@ _CHECKSUM: Final = re.compile(rb"<!-- freeloc ([0-9a-f]{64}) -->\n\Z")
 
 
 def graph_path(key: str) -> Path:
-    """Return the .xml file of a cached graph; the installed version of OpenVINO is part of its name."""
+    """Return the .xml file of a cached graph; the installed version of OpenVINO is part of its name.
+
+    Raises:
+        ConfigurationError: the user has no cache folder.
+    """
     version = load_openvino().__version__.split("-")[0]
     name = f"{key.replace(':', '-').replace('/', '-')}-{version}-v{_VERSION}.xml"
     return cache_dir() / "graphs" / name
@@ -50,18 +55,24 @@ def graph_path(key: str) -> Path:
 
 def is_graph_cached(key: str) -> bool:
     """Return whether both files of a graph exist; `find_graph` also checks that they are sound."""
-    path = graph_path(key)
+    try:
+        path = graph_path(key)
+    except ConfigurationError:
+        return False
     return path.is_file() and path.with_suffix(".bin").is_file()
 
 
 def find_graph(key: str) -> Path | None:
     """Return the .xml file of a cached graph; None if the graph is missing or its checksum is wrong."""
-    path = graph_path(key)
+    try:
+        path = graph_path(key)
+    except ConfigurationError:  # without a home folder, nothing is cached
+        return None
     delete_abandoned_files(path.parent)
     if not is_graph_cached(key):
         return None
     try:
-        description = path.read_bytes()
+        description = read_regular(path)
         stored = _CHECKSUM.search(description)
         if stored is not None:
             found = _checksum(path.name, description[: stored.start()], path.with_suffix(".bin"))
@@ -88,7 +99,8 @@ def cached_graph(key: str, build: Callable[[], Any]) -> Any:
         except RuntimeError as error:  # this build of OpenVINO cannot read it
             _log.debug("cannot read %s: %s", path, error)
     graph = build()
-    _store(graph, graph_path(key))
+    with suppress(ConfigurationError):
+        _store(graph, graph_path(key))
     return graph
 
 
@@ -119,7 +131,7 @@ def _checksum(name: str, description: bytes, weights: Path) -> str:
     """Return the checksum of a graph's name, which contains its key, and of both of its files."""
     # CRC-32 is enough to detect accidental damage of the weights, and several times as fast as SHA-256.
     crc = 0
-    with weights.open("rb") as file:
+    with open_regular(weights) as file:
         while chunk := file.read(_CHUNK):
             crc = zlib.crc32(chunk, crc)
     return hashlib.sha256(f"{name} {crc}\n".encode() + description).hexdigest()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from freeloc.errors import TrainingError
 from freeloc.io.atomic import write_bytes
 from freeloc.io.limits import check_resources
+from freeloc.io.regular_file import check_regular
 from freeloc.io.typed_json import convert_json, decode_json
 from freeloc.training.run_setup import RunSetup
 
@@ -109,6 +110,7 @@ class Checkpoint:
             TrainingError: the file is damaged or is not a checkpoint.
         """
         try:
+            check_regular(path)
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 header = convert_json(decode_json(metadata.get(_METADATA, "null")), _Header)

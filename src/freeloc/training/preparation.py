@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
@@ -14,6 +13,7 @@ from freeloc.features.extract import extract
 from freeloc.features.sources import FeatureSource, LiveFeatures
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.image_info import ImageInfo
+from freeloc.io.paths import expand_user
 from freeloc.nn.backbones.base import Backbone, BackboneSplit
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.backbones.trainable_stages import FROZEN
@@ -124,7 +124,7 @@ def load_features(run: PreparedRun, *, quiet: bool) -> FeatureSource[FeatureMap]
         run.network,
         Pyramid(settings.recipe.scales, padding),
         image_info=run.image_info,
-        cache_folder=None if settings.cache_folder is None else Path(settings.cache_folder),
+        cache_folder=None if settings.cache_folder is None else expand_user(settings.cache_folder),
         cache_format=settings.cache_format,
         quiet=quiet,
     )

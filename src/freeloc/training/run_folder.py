@@ -8,6 +8,7 @@ from pathlib import Path
 
 from freeloc.errors import TrainingError
 from freeloc.io.atomic import check_writable, write_text
+from freeloc.io.regular_file import read_regular
 from freeloc.models.model import Model
 from freeloc.training.trainer import EpochRecord
 
@@ -65,7 +66,7 @@ class RunFolder:
             OutputError: the folder cannot be written to.
         """
         try:
-            lines = self.log_file.read_text("utf-8").splitlines() if self.log_file.exists() else []
+            lines = read_regular(self.log_file).decode().splitlines() if self.log_file.exists() else []
         except (OSError, ValueError) as error:
             raise TrainingError(f"{self.log_file} cannot be read ({error}): choose another folder") from error
         self._log = lines[:epochs_done]

@@ -17,6 +17,7 @@ from freeloc.datasets.dataset import Dataset
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
 from freeloc.io.atomic import check_output_folder
+from freeloc.io.paths import expand_user
 from freeloc.io.progress import print_status
 from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
@@ -75,7 +76,7 @@ def train(
     folds = settings.calibration_folds
     if folds:
         check_folds(len(dataset), folds)
-    folder = RunFolder(Path(out))
+    folder = RunFolder(expand_user(out))
     check_output_folder(folder.path)
     model = _train_uncalibrated(dataset, folder, settings, resume=resume, quiet=quiet)
     if not folds or is_calibrated_by_folds(model, folds):

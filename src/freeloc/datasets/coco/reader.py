@@ -20,7 +20,7 @@ from freeloc.datasets.json_values import CocoId
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.problems import DataProblems, Problem, ProblemKind
 from freeloc.errors import DatasetError, MalformedFileError
-from freeloc.io.paths import existing_name, is_file
+from freeloc.io.paths import existing_name, expand_user, is_file
 
 __all__ = ["CocoFormat", "CocoIds", "category_ids", "read_ids"]
 
@@ -79,7 +79,7 @@ def category_ids(path: str | Path, split: str | None = None) -> Mapping[str, int
         >>> ids["zebra"]
         24
     """
-    return read_ids(Path(path), split).categories
+    return read_ids(expand_user(path), split).categories
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from freeloc.errors import DatasetError
 from freeloc.images.find import SUFFIXES, UNSUPPORTED_SUFFIXES, is_system_name
 from freeloc.io.content_hash import hash_file
 from freeloc.io.paths import is_broken_link, is_file
+from freeloc.io.regular_file import open_regular
 
 __all__ = ["entries_of", "has_images", "is_image_name", "read_class_folders", "subfolders"]
 
@@ -128,5 +129,5 @@ def _group_equal_files(paths: list[Path]) -> list[list[Path]]:
 
 
 def _content_hash(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hash_file(file)

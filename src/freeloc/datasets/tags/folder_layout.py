@@ -14,6 +14,7 @@ from freeloc.datasets.tags.rows import is_split_name
 from freeloc.errors import DatasetError
 from freeloc.images.find import SUFFIXES
 from freeloc.io.paths import is_file
+from freeloc.io.regular_file import open_regular
 
 __all__ = [
     "FORMAT_OF_FOLDERS",
@@ -257,7 +258,7 @@ def _first(items: Iterator[re.Match[str]], count: int) -> Iterator[re.Match[str]
 
 def _beginning(file: Path) -> str:
     try:
-        with file.open("rb") as content:
+        with open_regular(file) as content:
             return content.read(_FIRST_CHARACTERS).decode(errors="replace")
     except OSError:
         return ""

@@ -26,7 +26,7 @@ from freeloc.datasets.voc.class_files import (
 from freeloc.datasets.voc.folder_images import FolderImages
 from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.images.find import is_system_name
-from freeloc.io.paths import existing_name, is_file
+from freeloc.io.paths import existing_name, why_not_a_file
 
 __all__ = ["VOC_CLASSES", "VocFormat"]
 
@@ -190,8 +190,8 @@ def _read_annotations(
     for image_id, sample in samples.items():
         folder = devkit / "Annotations"
         file = folder / existing_name(folder, f"{image_id}.xml")
-        if not is_file(file):
-            builder.add_problem(sample, "missing_annotation", f"annotation {file} is missing")
+        if (reason := why_not_a_file(file)) is not None:
+            builder.add_problem(sample, "missing_annotation", f"annotation {file} {reason}")
             continue
         try:
             annotations[image_id] = read_annotation(file, boxes=builder.options.boxes)

@@ -31,6 +31,7 @@ from torch import nn
 
 from freeloc.errors import BackboneError
 from freeloc.geometry.grid import CellLayout
+from freeloc.io.paths import why_not_a_file
 from freeloc.nn.backbones.base import Backbone, Normalization
 
 __all__ = ["WEIGHT_FILE_BYTES", "OverFeat", "load_overfeat"]
@@ -89,8 +90,8 @@ class OverFeat(Backbone):
 
 
 def _check_size(path: Path) -> None:
-    if not path.is_file():
-        raise BackboneError(f"weight file {path} does not exist: specify {_SOURCE}", parameter="weights")
+    if (reason := why_not_a_file(path)) is not None:
+        raise BackboneError(f"weight file {path} {reason}: specify {_SOURCE}", parameter="weights")
     size = path.stat().st_size
     if size != WEIGHT_FILE_BYTES:
         raise BackboneError(

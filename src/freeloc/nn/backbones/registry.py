@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from freeloc._registry import Registry
 from freeloc.errors import BackboneError, ConfigurationError
+from freeloc.io.paths import expand_user
 
 if TYPE_CHECKING:
     from freeloc.nn.backbones.base import Backbone, BackboneLoader
@@ -54,7 +55,7 @@ def load_backbone(name: str = DEFAULT_BACKBONE, weights: str | Path | None = Non
         MissingDependencyError: an optional package is not installed.
     """
     name = BACKBONE_ALIASES.get(name, name)
-    backbone = _loader(name)(name, None if weights is None else Path(weights))
+    backbone = _loader(name)(name, None if weights is None else expand_user(weights))
     if backbone.name != name:
         raise BackboneError(
             f"the loader of backbone {name} returned a backbone called {backbone.name}: models trained on it "

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from freeloc.errors import BackboneError
 from freeloc.io.limits import check_resources
+from freeloc.io.paths import why_not_a_file
 from freeloc.io.progress import pluralize
 from freeloc.io.terminal import is_terminal
 
@@ -36,9 +37,9 @@ def load_state(path: Path) -> dict[str, Tensor]:
     Raises:
         BackboneError: the file is missing or unreadable, or contains something other than named tensors.
     """
-    if not path.is_file():
+    if (reason := why_not_a_file(path)) is not None:
         raise BackboneError(
-            f"weight file {path} does not exist: specify a .safetensors or .pth file", parameter="weights"
+            f"weight file {path} {reason}: specify a .safetensors or .pth file", parameter="weights"
         )
     try:
         if path.suffix == ".safetensors":
