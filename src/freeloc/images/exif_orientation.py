@@ -16,6 +16,7 @@ from typing import IO
 from PIL import ExifTags, Image, ImageFile, PngImagePlugin
 
 from freeloc.images.decode_errors import DECODER_ERRORS
+from freeloc.io.library_warnings import silence_warnings
 
 __all__ = ["apply_orientation", "read_header_orientation", "read_orientation"]
 
@@ -31,6 +32,7 @@ _TRANSPOSITIONS = {
 """Maps each orientation to the operation that turns the image upright."""
 
 
+@silence_warnings()
 def read_orientation(image: Image.Image) -> int:
     """Return an image's EXIF orientation (1 to 8); if it is missing or cannot be read, return 1 (upright).
 
@@ -44,6 +46,7 @@ def read_orientation(image: Image.Image) -> int:
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
+@silence_warnings()
 def read_header_orientation(image: ImageFile.ImageFile) -> int:
     """Return the EXIF orientation of an image file that is open but not yet decoded."""
     if isinstance(image, PngImagePlugin.PngImageFile) and image.fp is not None:

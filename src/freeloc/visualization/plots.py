@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from freeloc._printable import printable_lines
 from freeloc.errors import MissingDependencyError
 from freeloc.io import atomic
+from freeloc.io.library_warnings import silence_warnings
 from freeloc.io.limits import check_resources
 
 if TYPE_CHECKING:
@@ -183,6 +184,7 @@ def halo() -> list[Any]:
     return [patheffects.Stroke(linewidth=2, foreground="white"), patheffects.Normal()]
 
 
+@silence_warnings()
 def figure_bytes(figure: Figure, format_: FigureFormat) -> bytes:
     """Return a figure as the bytes of a PNG or SVG file; equal figures yield equal bytes."""
     # Omit the date and the matplotlib version, so that the bytes depend on the figure alone.
