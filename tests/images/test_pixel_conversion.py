@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 
 from freeloc.errors import ImageError
 from freeloc.geometry.size import Size
+from freeloc.images import pixel_conversion
 from freeloc.images.decode import ImageSource, load_image, open_image, read_image_size
 from tests.images.sample_images import close_to, png_bytes, scene
 
@@ -50,6 +51,76 @@ def test_gray_with_alpha_is_composited_over_white(tmp_path: Path) -> None:
     Image.merge("LA", (Image.fromarray(gray), Image.fromarray(alpha))).save(tmp_path / "la.png")
     expected = over_white(np.repeat(gray[..., None], 3, 2), alpha)
     assert np.abs(load_image(tmp_path / "la.png") - expected).max() <= 1
+
+
+def wholly_transparent(folder: Path) -> dict[str, ImageSource]:
+    """Images whose colors are those of `scene`, or nearly so, under an alpha channel of zeros."""
+    rgba = np.dstack((scene(), np.zeros(scene().shape[:2], np.uint8)))
+    image = Image.fromarray(rgba)
+    image.save(folder / "rgba.png")
+    image.save(folder / "rgba.tif")
+    image.save(folder / "rgba.webp", lossless=True, exact=True)
+    (folder / "bytes.png").write_bytes((folder / "rgba.png").read_bytes())
+    sources: dict[str, ImageSource] = {name: folder / f"rgba.{name}" for name in ("png", "tif", "webp")}
+    return {**sources, "array": rgba, "image": image, "bytes": (folder / "rgba.png").read_bytes()}
+
+
+@pytest.mark.parametrize("name", ["png", "tif", "webp", "array", "image", "bytes"])
+def test_the_transparency_of_wholly_transparent_images_is_ignored(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    pixel_conversion._transparent_images.clear()
+    source = wholly_transparent(tmp_path)[name]
+    for _ in range(3):
+        assert np.array_equal(load_image(source), scene())
+    (message,) = caplog.messages  # said once, however often the image is read
+    expected = (
+        str(source)
+        if isinstance(source, Path)
+        else {"bytes": "the given bytes"}.get(name, f"the given {name}")
+    )
+    assert message == f"{expected} is wholly transparent: its transparency is ignored"
+
+
+def test_wholly_transparent_gray_palette_and_color_key(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pixel_conversion._transparent_images.clear()
+    gray = scene()[..., 0]
+    Image.merge("LA", (Image.fromarray(gray), Image.new("L", (48, 32)))).save(tmp_path / "la.png")
+    assert np.array_equal(load_image(tmp_path / "la.png")[..., 0], gray)
+    palette = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8), "P")
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    palette.save(tmp_path / "palette.png", transparency=bytes([0, 0]))
+    assert load_image(tmp_path / "palette.png").tolist() == [
+        [[10, 20, 30], [40, 50, 60]],
+        [[40, 50, 60], [10, 20, 30]],
+    ]
+    Image.new("RGB", (3, 2), (7, 8, 9)).save(tmp_path / "key.png", transparency=(7, 8, 9))
+    assert (load_image(tmp_path / "key.png") == (7, 8, 9)).all()
+    Image.fromarray(np.full((2, 3), 257 * 9, np.uint16)).save(tmp_path / "deep.png", transparency=257 * 9)
+    assert (load_image(tmp_path / "deep.png") == 9).all()
+    assert len(caplog.messages) == 4
+
+
+def test_only_the_first_wholly_transparent_images_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pixel_conversion._transparent_images.clear()
+    for index in range(30):
+        path = tmp_path / f"{index}.png"
+        Image.new("RGBA", (2, 2), (1, 2, 3, 0)).save(path)
+        assert load_image(path)[0, 0].tolist() == [1, 2, 3]
+    assert len(caplog.messages) == 21
+    assert caplog.messages[-1] == "more images are wholly transparent: their transparency is ignored"
+
+
+def test_premultiplied_images_of_pillow() -> None:
+    rgba = Image.fromarray(np.dstack((scene(), np.full(scene().shape[:2], 128, np.uint8))))
+    expected = load_image(rgba).astype(int)
+    assert np.abs(load_image(rgba.convert("RGBa")) - expected).max() <= 2
+    gray = Image.merge("LA", (Image.fromarray(scene()[..., 0]), Image.new("L", (48, 32), 128)))
+    assert np.abs(load_image(gray.convert("La")) - load_image(gray).astype(int)).max() <= 2
 
 
 def test_palette_with_transparency(tmp_path: Path) -> None:
@@ -195,8 +266,10 @@ def test_arrays() -> None:
     assert np.array_equal(load_image(rgb[..., 0]), np.repeat(rgb[..., :1], 3, 2))
     assert np.array_equal(load_image(rgb[..., :1]), np.repeat(rgb[..., :1], 3, 2))
     assert load_image(np.array([[True, False]])).tolist() == [[[255] * 3, [0] * 3]]
-    clear = np.dstack((rgb, np.zeros(rgb.shape[:2], np.uint8)))
-    assert (load_image(clear) == 255).all()
+    half = np.dstack((rgb, np.full(rgb.shape[:2], 255, np.uint8)))
+    half[:, 20:, 3] = 0
+    assert np.array_equal(load_image(half)[:, :20], rgb[:, :20])
+    assert (load_image(half)[:, 20:] == 255).all()
     flipped = load_image(rgb[:, ::-1])
     assert flipped.flags.c_contiguous
     assert np.array_equal(flipped, rgb[:, ::-1])

@@ -8,7 +8,7 @@ import random
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import pytest
 from PIL import Image
@@ -17,10 +17,11 @@ from PIL.ImageFile import ImageFile
 from freeloc.datasets import DataProblems, DatasetChecks, open_dataset
 from freeloc.errors import ImageError, ResourceError
 from freeloc.geometry.size import Size
-from freeloc.images import decode_errors, hashed_image, verify
+from freeloc.images import decode_errors, hashed_image, identify, verify
 from freeloc.images.decode import decode_reduced, load_image
 from freeloc.images.image_info import ImageInfo, read_image_info
 from freeloc.images.verify import check_header, verify_images
+from freeloc.io.regular_file import open_regular
 from tests.images.sample_images import exif_of
 from tests.limits import no_more_files
 
@@ -168,14 +169,13 @@ def test_damage_is_found_in_files_of_every_size(
 
 def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Path] = []
-    original = Path.open
 
-    def spy(self: Path, *args: Any, **options: Any) -> Any:
-        opened.append(self)
-        return original(self, *args, **options)
+    def spy(path: Path) -> IO[bytes]:
+        opened.append(path)
+        return open_regular(path)
 
     paths = [saved_image(tmp_path / "a.jpg"), saved_image(tmp_path / "b.png")]
-    monkeypatch.setattr(Path, "open", spy)
+    monkeypatch.setattr(identify, "open_regular", spy)
     assert len(list(verify_images(paths))) == 2
     assert sorted(opened) == paths
 
@@ -198,7 +198,7 @@ def test_formats_that_pillow_reads_but_freeloc_does_not(tmp_path: Path) -> None:
     Image.new("RGB", (8, 6)).save(path, "PCX")
     (outcome,) = verify_images([path])
     assert str(outcome) == (
-        f"cannot read image {path}: it is not an image in a supported format; "
+        f"cannot read image {path}: it is a PCX file, not an image in a supported format; "
         "convert it to JPEG or PNG, or leave it out"
     )
 

@@ -23,11 +23,13 @@ from freeloc._typing import Uint8Array
 from freeloc.errors import ImageError
 from freeloc.geometry.orientation import swaps_sides
 from freeloc.geometry.size import Size
-from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error, too_large
+from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error
 from freeloc.images.exif_orientation import apply_orientation, read_orientation
 from freeloc.images.hashed_image import HashedImage, open_hashed_image
 from freeloc.images.identify import header_size, identify, lift_tiff_limit, open_file
 from freeloc.images.pixel_conversion import array_to_rgb, image_to_rgb
+from freeloc.io.library_warnings import silence_warnings
+from freeloc.io.paths import expand_user
 
 __all__ = [
     "EncodedImage",
@@ -162,7 +164,7 @@ def _open_encoded(source: EncodedImage) -> Iterator[tuple[IO[bytes], Path | str]
     elif isinstance(source, str | os.PathLike):
         if not str(source):
             raise ImageError("cannot read an image: the path is empty; specify the path of a file")
-        path = Path(source)
+        path = expand_user(source)
         with open_file(path) as file:
             yield file, path
     elif hasattr(source, "read"):
@@ -185,13 +187,12 @@ def _read_all(file: IO[bytes]) -> bytes:
     return data
 
 
+@silence_warnings()
 def _decode(image: Image.Image, name: Path | str) -> Image.Image:
     try:
         image.load()
         orientation = read_orientation(image)
-        image = image_to_rgb(image)
-    except Image.DecompressionBombError as error:
-        raise too_large(name) from error
+        image = image_to_rgb(image, name)
     except DECODER_ERRORS as error:
         raise decoding_failed(name, error) from error
     return apply_orientation(image, orientation)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
+
+from PIL import Image
 
 from freeloc.errors import ImageError, ResourceError
 from freeloc.io.limits import resource_error
 
-__all__ = ["DECODER_ERRORS", "MAX_PIXELS", "check_size", "decoding_failed", "image_error", "too_large"]
+__all__ = [
+    "DECODER_ERRORS",
+    "MAX_PIXELS",
+    "UnsupportedVariantError",
+    "check_size",
+    "decoding_failed",
+    "image_error",
+    "too_large",
+]
 
 MAX_PIXELS = 500_000_000
 """Maximum number of pixels in an image; decoding a larger image would take gigabytes of memory."""
 
-# fmt: off
-DECODER_ERRORS = (
-    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError,
-    SyntaxError, TypeError, ValueError, struct.error, zlib.error,
-)
-# fmt: on
-"""Exceptions that Pillow's decoders raise for damaged data."""
+DECODER_ERRORS = (Exception,)
+"""Exceptions that Pillow's decoders raise for damaged data: nearly all, from AssertionError to zlib.error."""
+
+
+class UnsupportedVariantError(Exception):
+    """A reader refuses a variant of its format; the message names it, such as "it is a raw image of a camera"."""
 
 
 def image_error(source: Path | str, reason: str, fix: str) -> ImageError:
@@ -41,6 +48,12 @@ def decoding_failed(source: Path | str, error: Exception) -> ImageError | Resour
     shortage = resource_error(error)
     if shortage is not None:
         return shortage
+    if isinstance(error, Image.DecompressionBombError):
+        return too_large(source)
+    if isinstance(error, UnsupportedVariantError):
+        return image_error(
+            source, str(error), "save it as PNG or JPEG with 8 bits per channel, or leave it out"
+        )
     detail = " ".join(str(error).split()) or type(error).__name__
     return image_error(
         source,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import stat
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,18 +11,14 @@ from PIL import Image, ImageFile, TiffImagePlugin
 
 from freeloc.geometry.orientation import ImageFrame, swaps_sides, turned_size
 from freeloc.geometry.size import Size
-from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error, too_large
+from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error
 from freeloc.images.exif_orientation import read_header_orientation
+from freeloc.images.formats import PREFIX_LENGTH, find_reader, unsupported_format
+from freeloc.io.library_warnings import silence_warnings
 from freeloc.io.limits import check_resources
+from freeloc.io.regular_file import SpecialFileError, open_regular
 
 __all__ = ["header_frame", "header_size", "identify", "lift_tiff_limit", "open_file"]
-
-# Pillow supports more formats, but decoding some of them requires an external program (EPS), and others have no
-# identifying signature (TGA).
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
-
-_FORMAT_MISMATCH = (SyntaxError, IndexError, TypeError, struct.error)
-"""Exceptions that Pillow's reader for one format raises for files in other formats."""
 
 
 @contextmanager
@@ -36,14 +30,11 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
         ResourceError: too many files are open.
     """
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise image_error(path, "it is a folder", "specify a file inside it")
-        if not stat.S_ISREG(mode):
-            raise image_error(path, "it is a device or a pipe", "specify a regular file")
-        file = path.open("rb")
+        file = open_regular(path)
     except FileNotFoundError as error:
         raise image_error(path, "the file does not exist", "check its name") from error
+    except SpecialFileError as error:
+        raise image_error(path, str(error), "specify an image file") from error
     except (OSError, ValueError) as error:
         check_resources(error)
         reason = getattr(error, "strerror", None) or str(error)
@@ -52,12 +43,13 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
+@silence_warnings()
 def identify(file: IO[bytes], source: Path | str) -> ImageFile.ImageFile:
     """Read an image's header, bypassing Pillow's limit on the number of pixels.
 
     ``Image.open`` warns above 89 megapixels and raises an error above 179, and both limits can only be changed for
-    the whole process. This function therefore calls Pillow's format readers directly, and checks the size against
-    `freeloc.images.decode_errors.MAX_PIXELS`.
+    the whole process. This function therefore calls the readers of `freeloc.images.formats` directly, and checks
+    the size against `freeloc.images.decode_errors.MAX_PIXELS`.
 
     Args:
         file: the file, positioned at its start; it must stay open until the image has been decoded.
@@ -67,17 +59,21 @@ def identify(file: IO[bytes], source: Path | str) -> ImageFile.ImageFile:
         ImageError: the file is not an image in a supported format, or the image is too large.
     """
     try:
-        prefix = file.read(16)
-        if not prefix:
-            raise image_error(source, "it is empty (0 bytes)", "replace it, or leave it out")
-        image = _first_match(file, prefix)
-    except Image.DecompressionBombError as error:
-        raise too_large(source) from error
+        prefix = file.read(PREFIX_LENGTH)
+        reader = find_reader(prefix)
+        file.seek(0)
+        image = None if reader is None else reader(file)
     except DECODER_ERRORS as error:
         raise decoding_failed(source, error) from error
+    if not prefix:
+        raise image_error(source, "it is empty (0 bytes)", "replace it, or leave it out")
     if image is None:
+        name = unsupported_format(prefix)
+        reason = "it is" if name is None else f"it is {name} file,"
         raise image_error(
-            source, "it is not an image in a supported format", "convert it to JPEG or PNG, or leave it out"
+            source,
+            f"{reason} not an image in a supported format",
+            "convert it to JPEG or PNG, or leave it out",
         )
     check_size(image.size, source)
     return image
@@ -105,24 +101,6 @@ def lift_tiff_limit(image: ImageFile.ImageFile) -> None:
         width, height = _stored_size(image)
         if width * height > limit:
             image.im = Image.new(image.mode, (width, height), None).im
-
-
-def _first_match(file: IO[bytes], prefix: bytes) -> ImageFile.ImageFile | None:
-    mismatch: Exception | None = None
-    for load_plugins in (Image.preinit, Image.init):
-        load_plugins()
-        for name in _FORMATS:
-            factory, accept = Image.OPEN.get(name, (None, None))
-            if factory is None or accept is None or accept(prefix) is not True:
-                continue
-            file.seek(0)
-            try:
-                return factory(file, "")
-            except _FORMAT_MISMATCH as error:
-                mismatch = error
-    if mismatch is not None:
-        raise mismatch
-    return None
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:

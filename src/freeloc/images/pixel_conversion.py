@@ -1,46 +1,95 @@
 """Convert any pixel format to RGB with 8 bits per channel.
 
-* Transparent images are composited over white. Palette, gray and black-and-white images become RGB.
+* Transparent images are composited over white. An image that is transparent everywhere would be white, so its
+  transparency is ignored, and a warning is logged: some programs leave an unused alpha channel at zero.
+* Palette, gray and black-and-white images become RGB.
 * CMYK and YCCK images are converted with Pillow's simple formula. Adobe JPEGs store inverted values, which are
   inverted back first. Embedded color profiles are not applied, because the networks were trained without them.
-* 16-bit gray is scaled so that 65535 is white. For color with 16 bits per channel, only the high byte is kept.
+* 16-bit gray is scaled so that 65535 is white, and 12-bit gray so that 4095 is. For color with 16 bits per
+  channel, only the high byte is kept.
 * In float gray, white is the smallest of 1, 255 and 65535 that no value of the image exceeds; in 32-bit integer
-  gray, it is 65535. If any value is negative or larger than 65535, the image's smallest value becomes black and
-  its largest becomes white. NaN becomes black.
+  gray, it is 65535; in signed gray of 8 or 16 bits, it is 127 or 32767. If any value is negative or larger than
+  65535, the image's smallest value becomes black and its largest becomes white. NaN becomes black.
 """
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from freeloc._typing import Uint8Array
 from freeloc.images.decode_errors import check_size, image_error
+from freeloc.images.tiff_reader import TiffReader
 
 __all__ = ["array_to_rgb", "image_to_rgb"]
 
+_log = logging.getLogger(__name__)
+
 _WHITE = (255, 255, 255)
 
-_PHOTOMETRIC = TiffImagePlugin.PHOTOMETRIC_INTERPRETATION
+_MAX_WARNINGS = 20
+"""Maximum number of wholly transparent images that are named in the log."""
+
+_transparent_images: set[str] = set()
 
 
-def image_to_rgb(image: Image.Image) -> Image.Image:
-    """Convert a decoded image to mode RGB; an image that is already RGB is returned unchanged."""
-    if image.mode == "F" or image.mode.startswith("I"):
-        values = _to_8_bit(np.asarray(image))
-        if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0:
-            # Zero means white in this TIFF. Pillow inverts such images only if they have at most 8 bits per pixel.
-            values = 255 - values
-        return Image.fromarray(values).convert("RGB")
+def image_to_rgb(image: Image.Image, name: Path | str) -> Image.Image:
+    """Convert a decoded image to mode RGB; an image that is already RGB is returned unchanged.
+
+    Args:
+        image: the image.
+        name: its source, for the warning about a wholly transparent image.
+    """
+    if image.mode == "F" or image.mode.startswith("I") or isinstance(image, TiffReader):
+        gray = _deep_gray(image, name)
+        if gray is not None:
+            return gray.convert("RGB")
     if image.has_transparency_data:
-        layer = image.convert("RGBA")
+        layer = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+        if layer.getchannel("A").getextrema() == (0, 0):
+            _warn_of_transparency(name)
+            return layer.convert("RGB")
         background = Image.new("RGB", image.size, _WHITE)
         background.paste(layer, mask=layer)
         return background
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _deep_gray(image: Image.Image, name: Path | str) -> Image.Image | None:
+    """Return a gray image of more than 8 bits, or of signed samples, as 8-bit gray; None for other images."""
+    if isinstance(image, TiffReader):
+        samples = image.gray_samples()
+        if samples is None:
+            return None
+        values = _to_8_bit(samples.values, samples.white)
+        return Image.fromarray(255 - values if samples.zero_is_white else values)
+    deep = np.asarray(image)
+    values = _to_8_bit(deep)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        mask = deep == transparent
+        if mask.all():
+            _warn_of_transparency(name)
+        else:
+            values = np.where(mask, np.uint8(255), values)
+    return Image.fromarray(values)
+
+
+def _warn_of_transparency(name: Path | str) -> None:
+    """Log, once for each image, that its transparency is ignored."""
+    key = str(name)
+    if key in _transparent_images or len(_transparent_images) > _MAX_WARNINGS:
+        return
+    _transparent_images.add(key)
+    if len(_transparent_images) > _MAX_WARNINGS:
+        _log.warning("more images are wholly transparent: their transparency is ignored")
+    else:
+        _log.warning("%s is wholly transparent: its transparency is ignored", name)
 
 
 def array_to_rgb(array: npt.NDArray[Any]) -> Uint8Array:
@@ -71,18 +120,23 @@ def array_to_rgb(array: npt.NDArray[Any]) -> Uint8Array:
         return np.repeat(values, 3, axis=2)
     if values.shape[2] == 3:
         return values
-    return np.array(image_to_rgb(Image.fromarray(values)))
+    return np.array(image_to_rgb(Image.fromarray(values), "the given array"))
 
 
-def _to_8_bit(values: npt.NDArray[Any]) -> Uint8Array:
-    """Scale gray or color values to the range from 0 to 255, by the rules in the module docstring."""
+def _to_8_bit(values: npt.NDArray[Any], white: int | None = None) -> Uint8Array:
+    """Scale gray or color values to the range from 0 to 255, by the rules in the module docstring.
+
+    Args:
+        values: the values.
+        white: the value of white; None for that of the data type.
+    """
     if values.dtype == np.uint8:
         return values
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255)
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2 and white is None:
         return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    whites = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (65535.0,)
+    whites = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (float(white or 65535),)
     values = values.astype(np.float64)
     finite = np.isfinite(values)
     low, high = values.min(where=finite, initial=0.0), values.max(where=finite, initial=0.0)

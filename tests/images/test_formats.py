@@ -1,0 +1,149 @@
+"""The list of formats: only these are ever offered a file, and damage never raises anything but an `ImageError`."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from freeloc.errors import ImageError
+from freeloc.images.decode import load_image, read_image_size
+from freeloc.images.find import SUFFIXES
+from tests.images.sample_images import scene
+
+OTHER_FILES = {
+    "dds": b"DDS " + struct.pack("<7I", 124, 0x1007, 16, 16, 0, 0, 1) + bytes(92),
+    "wmf": b"\xd7\xcd\xc6\x9a\0\0" + bytes(12) + b"\x01\0\t\0" + bytes(40),
+    "emf": b"\x01\0\0\0" + bytes(36) + b" EMF" + bytes(60),
+    "spider": struct.pack(">27f", *([1.0] * 27)) + bytes(1000),
+    "psd": b"8BPS\0\x01" + bytes(60),
+    "ico": b"\0\0\x01\0\x01\0" + bytes(40),
+    "fits": b"SIMPLE  =                    T" + bytes(60),
+    "qoi": b"qoif" + bytes(40),
+    "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40),
+    "jxl": b"\xff\x0a" + bytes(40),
+    "pam": b"P7\nWIDTH 1\n" + bytes(40),
+    "pillow": b"PyRGBA\n1 1\n255\n" + bytes(40),
+    "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>" + bytes(10),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_other_formats_are_refused_by_their_signature(name: str) -> None:
+    for read in (load_image, read_image_size):
+        with pytest.raises(ImageError, match="not an image in a supported format"):
+            read(OTHER_FILES[name])
+
+
+def test_readers_of_other_formats_are_not_even_loaded() -> None:
+    code = """
+import io, sys
+from PIL import Image
+from freeloc.errors import ImageError
+from freeloc.images.decode import load_image
+for data in (b"DDS " + bytes(200), b"%!PS-Adobe", b"no image", b"\\0" * 64):
+    try:
+        load_image(data)
+    except ImageError:
+        pass
+loaded = {name.removeprefix("PIL.") for name in sys.modules if name.startswith("PIL.") and "Plugin" in name}
+print(" ".join(sorted(loaded)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    allowed = {
+        f"{name}ImagePlugin"
+        for name in ("Bmp", "Gif", "Jpeg", "Png", "Ppm", "Tiff", "WebP", "Avif", "Jpeg2K")
+    }
+    assert set(done.stdout.split()) <= allowed
+
+
+def test_the_documentation_lists_the_formats() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "data.md").read_text()
+    section = page.split("## Image formats")[1].split("\n## ")[0]
+    assert set(re.findall(r"`\.(\w+)`", section)) == {suffix.removeprefix(".") for suffix in SUFFIXES}
+
+
+def test_a_jpeg_with_damaged_data_of_further_images_is_read() -> None:
+    # Phones store several images in one file; the index of the others does not concern the first.
+    buffer = io.BytesIO()
+    Image.fromarray(scene()).save(buffer, "JPEG", quality=95)
+    data = buffer.getvalue()
+    expected = load_image(data)
+    for content in (
+        b"MPF\0",
+        b"MPF\0II*\0\x08\0\0\0",
+        b"MPF\0II*\0\x08\0\0\0\x01\0\x01\xb0\x04\0\x01\0\0\0\x02\0\0\0",
+    ):
+        segment = b"\xff\xe2" + struct.pack(">H", len(content) + 2) + content
+        assert np.array_equal(load_image(data[:2] + segment + data[2:]), expected)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow does not read AVIF")
+def test_damaged_avif_files_are_refused() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(scene()).save(buffer, "AVIF")
+    data = buffer.getvalue()
+    assert np.abs(load_image(data).astype(int) - scene()).mean() < 6
+    pick = random.Random(0)
+    for _ in range(300):
+        damaged = bytearray(data)
+        for _ in range(3):
+            damaged[pick.randrange(len(damaged))] = pick.randrange(256)
+        for read in (load_image, read_image_size):
+            try:
+                read(bytes(damaged))
+            except ImageError as error:
+                assert error.reason
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("x"),
+        NotImplementedError(),
+        ZeroDivisionError(),
+        AttributeError("x"),
+        BufferError(),
+    ],
+)
+def test_every_exception_of_a_reader_becomes_an_image_error(error: Exception) -> None:
+    class Failing(Image.Image):
+        def load(self) -> None:
+            raise error
+
+    image = Failing()
+    image.im = Image.new("RGB", (2, 2)).im
+    image._mode, image._size = "RGB", (2, 2)
+    with pytest.raises(ImageError, match="the given image"):
+        load_image(image)
+
+
+@pytest.mark.parametrize("maximum", [1, 15, 255, 1023, 4095, 65535])
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_portable_maps_of_any_maximum(maximum: int, plain: bool, channels: int) -> None:
+    values = np.random.default_rng(0).integers(0, maximum + 1, (5, 7, channels))
+    values[0, 0] = maximum
+    magic = {(1, True): "P2", (3, True): "P3", (1, False): "P5", (3, False): "P6"}[channels, plain]
+    if plain:
+        body = " ".join(map(str, values.ravel())).encode() + b"\n"
+    else:
+        body = values.astype(">u2" if maximum > 255 else "u1").tobytes()
+    image = load_image(f"{magic}\n# a comment\n7 5\n{maximum}\n".encode() + body)
+    assert np.abs(image - values / maximum * 255).max() <= 1
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_portable_float_maps(order: str) -> None:
+    values = np.array([[0.0, 0.25], [0.5, 1.0]], np.float32)
+    body = values[::-1].astype(f"{order}f4").tobytes()  # from the bottom up
+    data = f"Pf\n2 2\n{-1.0 if order == '<' else 1.0}\n".encode() + body
+    assert load_image(data)[..., 0].tolist() == [[0, 64], [128, 255]]
