@@ -56,8 +56,8 @@ class Localizer:
         >>> result = localizer.predict(np.zeros((375, 500, 3), np.uint8))
         >>> len(result.classes), result.image_size
         (20, Size(width=500, height=375))
-        >>> [(item.name, item.x, item.y) for item in result.present()]
-        []
+        >>> result.present()  # a black image contains nothing
+        ()
     """
 
     def __init__(self, source: ModelSource, options: LocalizerOptions | None = None) -> None:
