@@ -1,6 +1,6 @@
 # make setup     environment with everything for development, and the pre-commit hooks
 # make demo      environment, install, train on generated scenes, and localize in real images
-# make test      environment, lint, types and tests
+# make test      environment, lint, types and tests (in two processes; WORKERS=N changes that)
 # make coverage  tests with branch coverage; writes build/coverage
 # make lint      ruff, typos, import-linter and mypy only
 # make docs      build the documentation site into build/site; warnings are errors
@@ -13,6 +13,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+WORKERS ?= 2
 BENCH_ARGS ?=
 VOC ?= VOCdevkit/VOC2012
 VOC20_ARGS ?=
@@ -51,10 +52,10 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 coverage: $(VENV)/dev
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html:build/coverage $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-report=term --cov-report=html:build/coverage $(PYTEST_ARGS)
 
 docs: $(VENV)/dev
 	$(BIN)/python docs/build_site.py
