@@ -169,6 +169,14 @@ def test_columns_that_define_the_split(
         assert names_of(open_dataset(file, split=split)) == expected
 
 
+def test_a_flag_is_no_class_next_to_a_split(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = ["a.jpg,1,0,val", "b.jpg,0,1,train", "c.jpg,1,1,train"]
+    file = write(folder / "wide.csv", "file_name,dog,is_val,split", *rows)
+    data, messages = opened(file, caplog, split="train")
+    assert (names_of(data), data.classes) == (["b.jpg", "c.jpg"], ("dog",))
+    assert messages == ["left out as no class: column 'is_val'"]
+
+
 def test_minus_one_with_zero_and_empty_cells_has_to_be_explained(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -193,9 +193,10 @@ def test_split_folders_in_other_spellings(tmp_path: Path) -> None:
 
 def test_a_split_without_classes_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     images(tmp_path, "train/cat/1.jpg", "train/dog/2.jpg", "test/3.jpg")
-    data, messages = opened(tmp_path, caplog, split="train")
-    assert names_of(data) == ["1.jpg", "2.jpg"]
-    assert messages == ["left out without a list or class folders: test"]
+    for format_ in ("auto", "folders"):
+        data, messages = opened(tmp_path, caplog, split="train", format=format_)
+        assert (names_of(data), data.classes) == (["1.jpg", "2.jpg"], ("cat", "dog"))
+        assert messages == ["left out without a list or class folders: test"]
 
 
 def test_splits_of_images_without_tags_are_refused(tmp_path: Path) -> None:

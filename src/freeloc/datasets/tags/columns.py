@@ -134,11 +134,7 @@ def choose_columns(header: Sequence[str], rows: Sequence[Cells], source: TagSour
     if unnamed and not _is_row_number(texts[""]):
         reason = "the header has a column '', which is not allowed with one column per class"
         raise MalformedFileError(source.file, line, reason)
-    no_classes = [
-        name
-        for name in others
-        if name not in chosen and (_is_index(name, texts[name]) or _ABOUT_THE_IMAGE.fullmatch(name))
-    ]
+    no_classes = [name for name in others if name not in chosen and _is_no_class(name, texts[name])]
     others = [name for name in others if name not in no_classes]
     labels = _find_label_column(others, texts, source, line)
     if labels is not None:
@@ -275,6 +271,11 @@ def _parse_number(text: str) -> float | None:
 
 def _is_number_or_empty(text: str) -> bool:
     return is_value(text) or _parse_number(text) is not None
+
+
+def _is_no_class(name: str, texts: Sequence[str]) -> bool:
+    is_flag = _FLAG.fullmatch(name) or _ABOUT_THE_IMAGE.fullmatch(name)
+    return is_flag is not None or _is_index(name, texts)
 
 
 def _is_index(name: str, texts: Sequence[str]) -> bool:

@@ -85,8 +85,8 @@ _HELPER_NAMES = frozenset(
             "metadata",
             "meta",
         ),
-        *("thumbnail", "thumbnails", "thumbs", "previews", "visualization", "visualizations", "overlays"),
-        *("tmp", "temp", "cache", "logs", "unlabeled", "unlabelled", "depthmaps", "heatmaps"),
+        *("thumbnail", "thumbnails", "previews", "visualization", "visualizations", "overlays"),
+        *("tmp", "temp", "cache", "unlabeled", "unlabelled", "depthmaps", "heatmaps"),
     )
 )
 """Names of folders, without separators, that usually contain images or annotations of all classes."""

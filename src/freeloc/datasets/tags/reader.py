@@ -113,6 +113,8 @@ class ClassFoldersFormat(TagListFormat):
         if not path.is_dir():
             raise DatasetError(f"{path} is not a folder; expected {self.layout}", path=path)
         splits = [folder for folder in split_folders(path) if any(map(has_images, subfolders(folder)))]
+        if splits:
+            _log_left_out(FolderLayout.read(path), splits)
         places = [_Place(folder, folder.name) for folder in splits] or [_Place(path, None)]
         tables = [_read_class_folders(place, tuple(subfolders(place.path)), options) for place in places]
         return self._build(path, tables, DatasetBuilder(path, options))
@@ -163,11 +165,15 @@ def _find_places(path: Path) -> list[_Place]:
     if splits:
         if layout.lists:
             _log.warning("%s: %s is not read, because the splits have lists", path, layout.lists[0].name)
-        untagged = [folder.name for folder in layout.splits if folder not in splits]
-        if untagged:
-            _log.warning("%s: left out without a list or class folders: %s", path, ", ".join(untagged))
+        _log_left_out(layout, splits)
         return [_place_of_split(folder) for folder in splits]
     return [_Place(_only_list(layout) if layout.lists else path, None)]
+
+
+def _log_left_out(layout: FolderLayout, splits: list[Path]) -> None:
+    untagged = [folder.name for folder in layout.splits if folder not in splits]
+    if untagged:
+        _log.warning("%s: left out without a list or class folders: %s", layout.path, ", ".join(untagged))
 
 
 def _place_of_split(folder: Path) -> _Place:
