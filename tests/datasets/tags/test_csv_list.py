@@ -189,15 +189,14 @@ def test_csv_round_trips(
         check_round_trip(file, rows)
 
 
-FIXED = {"file_name", "tags", "split", "unknown_tags"}
+# Names such as "split", "id" or "label" have a meaning of their own.
+CLASS_COLUMNS = TAGS.map("a {}".format)
 
 
 @settings(max_examples=50)
 @given(st.data())
 def test_wide_csv_round_trips(data: st.DataObject) -> None:
-    names = data.draw(
-        st.lists(TAGS.filter(lambda name: name not in FIXED), min_size=1, max_size=4, unique=True)
-    )
+    names = data.draw(st.lists(CLASS_COLUMNS, min_size=1, max_size=4, unique=True))
     values = st.lists(st.sampled_from([1, 0, -1]), min_size=len(names), max_size=len(names))
     labels = data.draw(st.lists(values, min_size=1, max_size=5))
     zero = "0" if any(-1 in row for row in labels) else ""
