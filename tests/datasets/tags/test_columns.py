@@ -81,6 +81,23 @@ def test_a_column_of_wrong_values_is_one_problem(
     assert open_dataset(file, classes=["dog"]).labels.tolist() == [[1]] * 3
 
 
+def test_numbers_among_labels_are_one_problem_and_a_few_errors_are_problems_of_their_rows(
+    tmp_path: Path,
+) -> None:
+    names = [f"{index}.jpg" for index in range(12)]
+    images(tmp_path, *names)
+    for cells, lines in (
+        (["0", "1", "2"] * 4, [1]),
+        (["0"] * 10 + ["2", "3"], [12, 13]),
+        (["0", "y"] * 6, None),
+    ):
+        rows = [
+            f"{name},{index % 2},{cell}" for index, (name, cell) in enumerate(zip(names, cells, strict=True))
+        ]
+        file = write(tmp_path / "wide.csv", "file_name,dog,cat", *rows)
+        assert [problem.line for problem in problems_of(file)] == (lines or [*range(3, 14, 2)])
+
+
 def test_quotes_are_no_part_of_a_column_name(folder: Path) -> None:
     file = write(folder / "wide.csv", "file_name,'dog',\u201ccat\u201d", "a.jpg,1,0", "b.jpg,0,1")
     assert open_dataset(file).classes == ("dog", "cat")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from freeloc.datasets.class_names import clean_name
@@ -54,6 +56,11 @@ _NUMBERS = re.compile(
 )
 """Columns of numbers that often accompany an image; some of the numbers may be 1 or 0."""
 
+_MAX_DIGITS = 20
+
+_MIN_NUMBERS = 3
+"""The count of other numbers from which on a column is reported once, and not row by row."""
+
 _MAX_WORDS = 2
 """The number of different texts up to which a column could contain the labels of a class in other words."""
 
@@ -91,11 +98,13 @@ class Columns:
         return "train" if training is None else "val"
 
 
+@lru_cache(maxsize=4096)  # a list repeats few different cells
 def is_value(text: str) -> bool:
     """Return whether a cell is 1, 0, −1, true, false or empty, or says that a value is missing."""
     return not text or is_missing_word(text) or parse_value(text) is not None
 
 
+@lru_cache(maxsize=4096)
 def parse_value(text: str) -> int | None:
     """Return the label value in a cell: 1, 0, −1, or None if it contains none of them."""
     word = _WORDS.get(text.lower())
@@ -121,7 +130,7 @@ def choose_columns(header: Sequence[str], rows: Sequence[Cells], source: TagSour
     """
     chosen = set(source.classes or ())
     others = [name for name in header if name not in (FILE, TAGS, UNKNOWN, SPLIT)]
-    texts = {name: [cells[name] for cells in rows] for name in others}
+    texts = {name: Counter(cells[name] for cells in rows) for name in others}
     free = [name for name in others if TAGS in header or name not in chosen]
     split, flags = (SPLIT, ()) if SPLIT in header else _find_split(free, texts)
     used = [name for name in (split, *(flag for flag, _ in flags)) if name is not None]
@@ -131,10 +140,10 @@ def choose_columns(header: Sequence[str], rows: Sequence[Cells], source: TagSour
         return Columns(TAGS, split=split, flags=flags)
     others = [name for name in others if name not in used]
     unnamed = [name for name in others if not name]
-    if unnamed and not _is_row_number(texts[""]):
+    if unnamed and not _is_row_number("", rows):
         reason = "the header has a column '', which is not allowed with one column per class"
         raise MalformedFileError(source.file, line, reason)
-    no_classes = [name for name in others if name not in chosen and _is_no_class(name, texts[name])]
+    no_classes = [name for name in others if name not in chosen and _is_no_class(name, texts[name], rows)]
     others = [name for name in others if name not in no_classes]
     labels = _find_label_column(others, texts, source, line)
     if labels is not None:
@@ -150,7 +159,7 @@ def choose_columns(header: Sequence[str], rows: Sequence[Cells], source: TagSour
 
 
 def _find_split(
-    names: Iterable[str], texts: Mapping[str, Sequence[str]]
+    names: Iterable[str], texts: Mapping[str, Counter[str]]
 ) -> tuple[str | None, tuple[tuple[str, str], ...]]:
     """Return the column that contains names of splits, and otherwise the columns that say "is in this split"."""
     names = list(names)
@@ -172,7 +181,7 @@ def _find_split(
 
 
 def _find_label_column(
-    names: Sequence[str], texts: Mapping[str, Sequence[str]], source: TagSource, line: int
+    names: Sequence[str], texts: Mapping[str, Counter[str]], source: TagSource, line: int
 ) -> str | None:
     """Return the column of tags that has another name, such as "label"; None if there is none.
 
@@ -211,7 +220,7 @@ def _choose_classes(
     names: Sequence[str],
     left_out: Sequence[str],
     columns: Columns,
-    texts: Mapping[str, Sequence[str]],
+    texts: Mapping[str, Counter[str]],
     source: TagSource,
     line: int,
 ) -> Columns:
@@ -239,22 +248,24 @@ def _choose_classes(
     return Columns(None, tuple(classes), columns.split, columns.flags, tuple(problems))
 
 
-def _judge_column(name: str, texts: Sequence[str]) -> tuple[bool, str]:
-    """Return whether a column contains other data than labels, or a message if most of its cells are wrong."""
-    filled = [text for text in texts if text and not is_missing_word(text)]
-    wrong = [text for text in filled if not is_value(text)]
-    if 2 * len(wrong) <= len(filled):
+def _judge_column(name: str, texts: Counter[str]) -> tuple[bool, str]:
+    """Return whether a column contains other data than labels, or a message if many of its cells are wrong."""
+    filled = Counter({text: count for text, count in texts.items() if text and not is_missing_word(text)})
+    wrong = Counter({text: count for text, count in filled.items() if not is_value(text)})
+    numbers = {text: number for text in filled if (number := _parse_number(text)) is not None}
+    # A few wrong cells are errors in their rows, but many numbers are counts or measurements.
+    other_numbers = sum(count for text, count in wrong.items() if text in numbers)
+    is_number = other_numbers >= max(_MIN_NUMBERS, filled.total() / 10)
+    if 2 * wrong.total() <= filled.total() and not is_number:
         return False, ""
-    numbers = [_parse_number(text) for text in filled]
-    is_fraction = all(number is not None and -1 <= number <= 1 for number in numbers)
-    is_marked = not any(number is not None for number in numbers) and len(set(filled)) <= _MAX_WORDS < len(
-        texts
-    )
+    is_fraction = len(numbers) == len(filled) and all(-1 <= number <= 1 for number in numbers.values())
+    is_marked = not numbers and len(filled) <= _MAX_WORDS < texts.total()
     if _NUMBERS.fullmatch(name) or (len(wrong) == len(filled) and not is_fraction and not is_marked):
         return True, ""
     return False, (
-        f"column {name!r} contains {wrong[0]!r} and other values than 0, 1, -1 or empty in {len(wrong)} of "
-        f"{len(texts)} rows: remove the column, correct its values, or choose classes without it"
+        f"column {name!r} contains {next(iter(wrong))!r} and other values than 0, 1, -1 or empty in "
+        f"{wrong.total()} of {texts.total()} rows: remove the column, correct its values, or choose classes "
+        "without it"
     )
 
 
@@ -273,20 +284,18 @@ def _is_number_or_empty(text: str) -> bool:
     return is_value(text) or _parse_number(text) is not None
 
 
-def _is_no_class(name: str, texts: Sequence[str]) -> bool:
-    is_flag = _FLAG.fullmatch(name) or _ABOUT_THE_IMAGE.fullmatch(name)
-    return is_flag is not None or _is_index(name, texts)
-
-
-def _is_index(name: str, texts: Sequence[str]) -> bool:
-    if _UNNAMED.fullmatch(name):
+def _is_no_class(name: str, texts: Counter[str], rows: Sequence[Cells]) -> bool:
+    """Return whether a column contains flags, parts of the dataset, or numbers of rows or images."""
+    if any(pattern.fullmatch(name) for pattern in (_FLAG, _ABOUT_THE_IMAGE, _UNNAMED)):
         return True
-    is_number = len(texts) > 1 and _is_row_number(texts)
-    return _INDEX.fullmatch(name) is not None and (is_number or not all(map(is_value, texts)))
+    if not _INDEX.fullmatch(name):
+        return False
+    return not all(map(is_value, texts)) or (len(rows) > 1 and _is_row_number(name, rows))
 
 
-def _is_row_number(texts: Sequence[str]) -> bool:
-    numbers = [int(text) for text in texts if text.isascii() and text.isdecimal()]
+def _is_row_number(name: str, rows: Sequence[Cells]) -> bool:
+    texts = [cells[name] for cells in rows]
+    numbers = [int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) < _MAX_DIGITS]
     return bool(texts) and numbers in (list(range(len(texts))), list(range(1, len(texts) + 1)))
 
 

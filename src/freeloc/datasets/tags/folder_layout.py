@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from freeloc.datasets.tags.class_folders import entries_of, has_images, is_image_name, subfolders
@@ -245,15 +246,10 @@ def _lists_images(file: Path, folders: Collection[Path]) -> bool:
     suffix = file.suffix.lower()
     if suffix in _TABLES:
         return True
-    names = [match[0] for match in _first(_IMAGE_NAME.finditer(_beginning(file)), _NAMES_TO_TRY)]
+    names = [match[0] for match in islice(_IMAGE_NAME.finditer(_beginning(file)), _NAMES_TO_TRY)]
     if suffix in LIST_SUFFIXES or suffix == ".json":
         return bool(names)
     return any(is_file(folder / name) for name in names for folder in folders)
-
-
-def _first(items: Iterator[re.Match[str]], count: int) -> Iterator[re.Match[str]]:
-    for item, _ in zip(items, range(count), strict=False):
-        yield item
 
 
 def _beginning(file: Path) -> str:
