@@ -278,3 +278,19 @@ def test_an_int8_network_with_other_outputs_is_found_at_loading(tiny_int8: Path,
     Model(header, head, model.backbone_changes, model.int8).save(tmp_path / "m")
     with pytest.raises(ModelError, match="the outputs of its int8 network do not fit 7 classes"):
         Localizer.load(tmp_path / "m", precision="int8")
+
+
+def test_a_damaged_graph_is_told_once(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("FREELOC_CACHE", str(tmp_path))
+    image = noise(90, 60)
+    wanted = Localizer.load(tiny_run, runtime="openvino", precision="float32").predict(image)
+    (weights,) = tmp_path.glob("graphs/scoring*.bin")
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    for _ in range(2):
+        assert_same(Localizer.load(tiny_run, runtime="openvino", precision="float32").predict(image), wanted)
+    (record,) = caplog.records
+    assert "is damaged, so the network is prepared again" in record.getMessage()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,15 @@ import pytest
 import torch
 
 from freeloc.datasets import Dataset
-from freeloc.errors import FreelocError
+from freeloc.errors import FreelocError, ModelError
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.presets import INT8_PRESETS, Preset
 from freeloc.models.header import ModelFile
 from freeloc.models.model import Model
+from freeloc.posttraining.nncf_quantization import quantize_network
 from freeloc.posttraining.quantize import quantize
-from freeloc.runtime import cpu_supports_int8
+from freeloc.runtime import QuantizedGraph, cpu_supports_int8
 
 ON_ITS_OWN = """
 import sys
@@ -169,6 +171,34 @@ class TestMistakes:
         with pytest.raises(FreelocError, match=r"torn\.jpg"):
             quantize(tiny_run, [tmp_path / "torn.jpg"], out=tmp_path / "out", quiet=True)
         assert not (tmp_path / "out").exists()
+
+    def test_a_model_replaced_meanwhile(
+        self, tiny_run: Path, tiny_scenes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pytest.importorskip("nncf", reason="the extra int8 is not installed")
+        place = tmp_path / "model.safetensors"
+        model = Model.load(tiny_run)
+        model.save(place)
+
+        def calibrated_meanwhile(*arguments: Any) -> QuantizedGraph:
+            graph = quantize_network(*arguments)
+            model.with_header(threshold=0.25).save(place)
+            return graph
+
+        monkeypatch.setattr("freeloc.posttraining.quantize.quantize_network", calibrated_meanwhile)
+        with pytest.raises(ModelError, match="was replaced, modified or deleted while it was in use"):
+            quantize(place, [tiny_scenes.samples[0].path], quiet=True)
+        kept = Model.load(place)
+        assert (kept.header.threshold, kept.int8) == (0.25, None)
+
+    def test_other_weights_of_a_frozen_backbone(
+        self, tiny_run: Path, tiny_scenes: Dataset, tmp_path: Path
+    ) -> None:
+        model = Model.load(tiny_run)
+        header = replace(model.header, backbone_base=None, backbone_fingerprint="0" * 64)
+        Model(header, model.head).save(tmp_path / "m")
+        with pytest.raises(FreelocError, match="are not those on which the model was trained"):
+            quantize(tmp_path / "m", [tiny_scenes.samples[0].path], quiet=True)
 
     def test_nncf_is_not_there(
         self, tiny_run: Path, tiny_scenes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

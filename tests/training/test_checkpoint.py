@@ -191,6 +191,20 @@ class TestFile:
         finally:
             path.write_bytes(whole)
 
+    def test_every_flipped_bit_is_noticed(self, path: Path) -> None:
+        whole, sound = path.read_bytes(), Checkpoint.load(path)
+        for position in range(len(whole)):
+            damaged = bytearray(whole)
+            damaged[position] ^= 1 << position % 8
+            path.write_bytes(damaged)
+            with suppress(TrainingError):
+                # A flipped bit may turn a blank into another one, which changes nothing.
+                found = Checkpoint.load(path)
+                assert (found.epochs_done, found.setup) == (sound.epochs_done, sound.setup)
+                for stored, wanted in ((found.weights, sound.weights), (found.momentum, sound.momentum)):
+                    assert all(torch.equal(stored[key], value) for key, value in wanted.items())
+        path.write_bytes(whole)
+
     def test_a_place_that_cannot_be_written(self, tmp_path: Path) -> None:
         head = new_head()
         made = Checkpoint.of(1, SETUP, head, make_optimizer(head, Recipe()))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeloc.datasets.dataset import Dataset, Sample
-from freeloc.errors import ConfigurationError
+from freeloc.errors import ConfigurationError, ModelError
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
@@ -164,6 +164,21 @@ def test_a_run_calibrates_itself_and_goes_on_where_it_stopped(
     names = {path.name for path in out.iterdir()}
     assert names == {"model.safetensors", "manifest.json", "log.jsonl", "checkpoint.safetensors"}
     assert json.loads((out / "manifest.json").read_text()) == kept.header.manifest
+    # A model replaced while the folds are trained is not overwritten.
+    quantized_meanwhile = kept.with_header(calibration=None, threshold=0.25)
+    quantized_meanwhile.save(out / "model.safetensors")
+
+    def replace_meanwhile(model: Model, *words: Any, **options: Any) -> Model:
+        calibrated = calibrate_by_folds(model, *words, **options)
+        model.with_header(threshold=0.75).save(out / "model.safetensors")
+        return calibrated
+
+    with monkeypatch.context() as patched:
+        patched.setattr("freeloc.training.train.calibrate_by_folds", replace_meanwhile)
+        with pytest.raises(ModelError, match="was replaced, modified or deleted while it was in use"):
+            train(tiny_training, out, settings, resume=True, quiet=True)
+    assert Model.load(out).header.threshold == 0.75
+    kept.save(out / "model.safetensors")
     # Finished: nothing is trained again.
     monkeypatch.setattr("freeloc.training.train.calibrate_by_folds", stop)
     for chosen in (settings, plain_settings):

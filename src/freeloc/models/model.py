@@ -7,7 +7,6 @@ changed; all other weights come with the backbone, which the header identifies b
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -31,6 +30,7 @@ from freeloc.models.stored_tensors import (
     TensorInfo,
     header_checksum,
 )
+from freeloc.models.tensor_digest import tensor_digest
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
@@ -127,7 +127,7 @@ class Model:
         if self.content_hash is None:
             return False
         try:
-            return _digest(self._tensors()) == self.header.weights_digest
+            return tensor_digest(self._tensors()) == self.header.weights_digest
         except ModelError:
             return False
 
@@ -183,7 +183,7 @@ class Model:
             OutputError: the file cannot be written.
         """
         tensors = self._tensors()
-        header = replace(self.header, weights_digest=_digest(tensors))
+        header = replace(self.header, weights_digest=tensor_digest(tensors))
         if self.int8 is not None:
             header = replace(header, int8={**(self.header.int8 or {}), "sha256": self.int8.digest()})
         table = {
@@ -240,7 +240,7 @@ class Model:
         """
         file = ModelFile.open(model)
         header, tensors = file.header, _read_tensors(file.path)
-        if header.weights_digest is not None and header.weights_digest != _digest(tensors):
+        if header.weights_digest is not None and header.weights_digest != tensor_digest(tensors):
             file.check_stamp()
             raise file.damaged("its weights do not match the stored hash")
         for name in INT8_TENSORS:
@@ -291,15 +291,6 @@ def _to_float16(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if not bool(value.isfinite().all()):
             raise ModelError(f"the model's {key} exceeds the range of float16: keep the model in float32")
     return halved
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of the tensors' names and bytes; safetensors files have no checksum of their own."""
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        digest.update(key.encode())
-        digest.update(tensors[key].numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

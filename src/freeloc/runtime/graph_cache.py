@@ -63,7 +63,10 @@ def is_graph_cached(key: str) -> bool:
 
 
 def find_graph(key: str) -> Path | None:
-    """Return the .xml file of a cached graph; None if the graph is missing or its checksum is wrong."""
+    """Return the .xml file of a cached graph; None if the graph is missing or its checksum is wrong.
+
+    A damaged graph is logged and deleted.
+    """
     try:
         path = graph_path(key)
     except ConfigurationError:  # without a home folder, nothing is cached
@@ -81,13 +84,10 @@ def find_graph(key: str) -> Path | None:
     except OSError as error:
         _log.debug("cannot read %s: %s", path, error)
         return None
-    _report_damage(path)
-    return None
-
-
-def _report_damage(path: Path) -> None:
-    """Log that a cached graph cannot be used."""
     _log.warning("the cached network %s is damaged, so the network is prepared again", path)
+    with suppress(OSError):
+        path.unlink()  # so that the damage is not reported again when the new graph is stored
+    return None
 
 
 def cached_graph(key: str, build: Callable[[], Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from freeloc.io.atomic import write_bytes
 from freeloc.io.limits import check_resources
 from freeloc.io.regular_file import check_regular
 from freeloc.io.typed_json import convert_json, decode_json
+from freeloc.models.tensor_digest import tensor_digest
 from freeloc.training.run_setup import RunSetup
 
 __all__ = ["Checkpoint"]
@@ -30,6 +32,7 @@ _WEIGHTS, _MOMENTUM, _BACKBONE = "weights.", "momentum.", "backbone."
 class _Header(msgspec.Struct):
     epochs_done: int
     setup: RunSetup
+    checksum: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +98,13 @@ class Checkpoint:
         tensors = {f"{_WEIGHTS}{key}": value for key, value in self.weights.items()}
         tensors |= {f"{_MOMENTUM}{key}": value for key, value in self.momentum.items()}
         tensors |= {f"{_BACKBONE}{key}": value for key, value in self.backbone.items()}
-        header = {"epochs_done": self.epochs_done, "setup": self.setup.as_json()}
-        data = as_bytes(
-            {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
-            metadata={_METADATA: json.dumps(header, sort_keys=True)},
-        )
+        tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        header = {
+            "epochs_done": self.epochs_done,
+            "setup": self.setup.as_json(),
+            "checksum": _checksum(self.epochs_done, self.setup, tensors),
+        }
+        data = as_bytes(tensors, metadata={_METADATA: json.dumps(header, sort_keys=True)})
         write_bytes(path, data)
 
     @classmethod
@@ -115,6 +120,8 @@ class Checkpoint:
                 metadata = file.metadata() or {}
                 header = convert_json(decode_json(metadata.get(_METADATA, "null")), _Header)
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+            if header.checksum != _checksum(header.epochs_done, header.setup, tensors):
+                raise ValueError("its content does not match its checksum")  # noqa: TRY301 - reported below
         except (OSError, SafetensorError, ValueError) as error:
             check_resources(error)
             raise TrainingError(
@@ -133,6 +140,12 @@ class Checkpoint:
             with_prefix(_MOMENTUM),
             with_prefix(_BACKBONE),
         )
+
+
+def _checksum(epochs_done: int, setup: RunSetup, tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of everything that a file contains; without it, damage would change the trained model."""
+    content = json.dumps([epochs_done, setup.as_json(), tensor_digest(tensors)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _named_parameters(

@@ -19,6 +19,7 @@ from freeloc.inference.options import LocalizerOptions
 from freeloc.io.atomic import check_output_folder
 from freeloc.io.paths import expand_user
 from freeloc.io.progress import print_status
+from freeloc.models.file_access import check_content, content_hash
 from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
@@ -115,6 +116,7 @@ def _calibrate(
 ) -> Model:
     """Calibrate a trained model on its training images; see `freeloc.training.cross_fitting`."""
     fold_settings = replace(settings, snapshots=(), calibration_folds=0)
+    written = content_hash(folder.model)
 
     def train_fold(part: Dataset, name: str) -> Localizer:
         fold_folder = RunFolder(folder.folds / name)
@@ -128,6 +130,8 @@ def _calibrate(
     calibrated = calibrate_by_folds(
         model, dataset, settings.calibration_folds, train_fold, seed=settings.seed, quiet=quiet
     )
+    # Training the folds takes a while, in which the model may have been quantized or replaced.
+    check_content(folder.model, written)
     folder.save_model(calibrated)
     if not quiet:
         print_status(f"wrote {folder.model}")
