@@ -31,6 +31,8 @@ from tests.datasets.tags.tag_lists import images, problems_of, write
         ("{'dog', 'cat'}", ("dog", "cat")),
         ('{"dog"}', ("dog",)),
         ("set()", ()),
+        ("dog\ncat, sea\r\n'salt, pepper'\n", ("dog", "cat", "sea", "salt, pepper")),
+        ("['dog',\n 'cat']", ("dog", "cat")),
         ("{}", ()),
         ("frozenset({'dog'})", ("dog",)),
         ("array(['dog', 'cat'], dtype=object)", ("dog", "cat")),
@@ -101,13 +103,20 @@ def test_words_for_a_missing_value_are_no_class(
     assert chosen.labels.tolist() == [[1, -1], [-1, 1], [1, 1]]
 
 
-def test_a_space_before_a_quote_does_not_make_another_class(tmp_path: Path) -> None:
+def test_spaces_around_quotes_do_not_make_another_class(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg", "b.jpg", "c.jpg")
     file = write(
         tmp_path / "tags.csv", 'file_name, "tags"', 'a.jpg, "dog"', "b.jpg,dog", 'c.jpg,  "dog, cat"'
     )
-    data = open_dataset(file)
-    assert (data.classes, data.labels.tolist()) == (("cat", "dog"), [[-1, 1], [-1, 1], [1, 1]])
+    around = write(
+        tmp_path / "around.csv",
+        '"file_name" , "tags" ',
+        '"a.jpg" , "dog"',
+        'b.jpg, "dog"  ',
+        "c.jpg,dog|cat ",
+    )
+    for data in map(open_dataset, (file, around)):
+        assert (data.classes, data.labels.tolist()) == (("cat", "dog"), [[-1, 1], [-1, 1], [1, 1]])
 
 
 def test_a_list_may_be_quoted_with_single_quotes(tmp_path: Path) -> None:

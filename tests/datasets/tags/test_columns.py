@@ -108,7 +108,7 @@ def test_missing_values_of_a_class_are_unknown(folder: Path) -> None:
     assert open_dataset(file).labels.tolist() == [[0], [1], [0]]
 
 
-@pytest.mark.parametrize("column", ["label", "Labels", "class", "category_name", "tag"])
+@pytest.mark.parametrize("column", ["label", "Labels", "Tags", "class", "category_name", "tag"])
 def test_a_column_of_labels_is_a_column_of_tags(
     folder: Path, column: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -20,11 +20,12 @@ __all__ = ["check_tags", "is_missing_word", "parse_tags", "split_tags", "without
 
 _QUOTES: Final = {"'": "'", '"': '"', "“": "”", "‘": "’", "„": "“", "«": "»", "`": "`"}
 _QUOTED = re.compile(
-    "|".join(rf"{opening}(.*?){closing}(?=\s*(?:[,;|]|$))" for opening, closing in _QUOTES.items()), re.DOTALL
+    "|".join(rf"{opening}(.*?){closing}(?=[^\S\n]*(?:[,;|\n]|$))" for opening, closing in _QUOTES.items()),
+    re.DOTALL,
 )
 """Text in quotes that a separator or the end follows."""
 
-_SEPARATORS = re.compile(r"[,;|]|$")
+_SEPARATORS = re.compile(r"[,;|\n]|$")
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _CALL = re.compile(r"(set|frozenset|list|tuple|array|ndarray|Index)\(.*\)", re.DOTALL)
 _TWO_QUOTED = re.compile(r"['\"”’`]\s+['\"“‘`]")
@@ -42,7 +43,7 @@ def is_missing_word(text: str) -> bool:
 
 
 def split_tags(cell: str) -> tuple[str, ...]:
-    """Split the text of one cell into tags at commas, semicolons and vertical bars that are not in quotes.
+    """Split the text of one cell into tags at commas, semicolons, vertical bars and line ends outside quotes.
 
     Example:
         >>> split_tags("dog, person|sofa;")
@@ -89,7 +90,7 @@ def parse_tags(cell: str, column: str, problems: list[RowProblem]) -> tuple[str,
 
 @lru_cache(maxsize=4096)  # most lists repeat few cells
 def _parse(cell: str, column: str) -> tuple[tuple[str, ...], tuple[RowProblem, ...]]:
-    cell = without_quotes(clean_name(cell))
+    cell = without_quotes("\n".join(map(clean_name, cell.splitlines())))
     problems: list[RowProblem] = []
     if _is_literal(cell):
         value = _parse_literal(cell)

@@ -39,7 +39,7 @@ _WORDS: Final = {"true": 1, "false": 0}
 _UNNAMED = re.compile(r"(unnamed: \d+(_level_\d+|\.\d+)?)?", re.IGNORECASE)
 _INDEX = re.compile(r"index|idx|level_0|id|(image|img)_?id", re.IGNORECASE)
 _LABEL = re.compile(
-    r"(class|category|label|target|tag)([_ ]?names?)?|labels|tag|classes|categories|targets", re.IGNORECASE
+    r"(class|category|label|target|tag)([_ ]?names?)?|labels|tags|classes|categories|targets", re.IGNORECASE
 )
 _FLAG = re.compile(r"is[_ ]?(val|valid|validation|test|testing|train|training|dev|eval)", re.IGNORECASE)
 _ABOUT_THE_IMAGE = re.compile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -79,9 +80,10 @@ def _read_records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
     first = next(filter(str.strip, io.StringIO(text, newline=None)), "")
     quote = "'" if clean_name(first).startswith("'") else '"'
     delimiter = next((mark for mark in _DELIMITERS if FILE in _split_header(first, mark, quote)), ",")
-    # Some programs write a space after each delimiter, also before a quote.
+    # Some programs write spaces around each delimiter, also before and after a quote.
+    blanks = re.compile(rf"(?<={quote})[ ]+(?=[{delimiter}\r\n]|\Z)")
     reader = csv.reader(
-        io.StringIO(text, newline=""),
+        io.StringIO(blanks.sub("", text), newline=""),
         delimiter=delimiter,
         quotechar=quote,
         skipinitialspace=True,
