@@ -361,6 +361,15 @@ def test_other_inks_than_cmyk_are_refused() -> None:
         load_image(tiff_bytes(np.zeros((4, 4, 4), np.uint8), 8, CMYK, tags={332: (SHORT, [2])}))
 
 
+def test_a_predictor_that_the_decoder_would_ignore_is_refused() -> None:
+    gray = np.arange(64).reshape(8, 8)
+    assert np.array_equal(
+        load_image(tiff_bytes(gray, 8, MIN_IS_BLACK, predictor=2, compression=LZW))[..., 0], gray
+    )
+    with pytest.raises(ImageError, match="predictor 2"):
+        load_image(tiff_bytes(gray, 8, MIN_IS_BLACK, predictor=2, compression=PACKBITS))
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("planar", [1, 2])
 def test_deep_images_are_turned_upright(orientation: int, planar: int) -> None:

@@ -34,7 +34,7 @@ def _lazy(module: str, name: str) -> Reader:
 
     def read(file: IO[bytes]) -> ImageFile.ImageFile:
         try:
-            reader: Reader = getattr(import_module(f"PIL.{module}"), name)
+            reader: Reader = getattr(import_module(module), name)
         except ImportError as error:
             raise UnsupportedVariantError(
                 "the installed version of Pillow does not read this format"
@@ -48,16 +48,16 @@ def _lazy(module: str, name: str) -> Reader:
 _READERS: tuple[tuple[re.Pattern[bytes], Reader], ...] = (
     (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), PngReader),
-    (re.compile(rb"RIFF....WEBPVP8[ LX]", re.DOTALL), _lazy("WebPImagePlugin", "WebPImageFile")),
+    (re.compile(rb"RIFF....WEBPVP8[ LX]", re.DOTALL), _lazy("PIL.WebPImagePlugin", "WebPImageFile")),
     (re.compile(rb"II[*+]\0|II\0\*|MM\0[*+]|MM\*\0"), TiffReader),
     (re.compile(rb"GIF8[79]a"), GifImageFile),
     (re.compile(rb"BM"), BmpReader),
     (re.compile(rb"P[1-6f]\s"), PpmImageFile),
     (
         re.compile(rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n"),
-        _lazy("Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+        _lazy("freeloc.images.jpeg2000_reader", "Jpeg2000Reader"),
     ),
-    (re.compile(rb"....ftyp(avif|avis|mif1|msf1)", re.DOTALL), _lazy("AvifImagePlugin", "AvifImageFile")),
+    (re.compile(rb"....ftyp(avif|avis|mif1|msf1)", re.DOTALL), _lazy("PIL.AvifImagePlugin", "AvifImageFile")),
 )
 
 _UNSUPPORTED: tuple[tuple[re.Pattern[bytes], str], ...] = (

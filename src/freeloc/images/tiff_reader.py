@@ -19,7 +19,7 @@ __all__ = ["GraySamples", "TiffReader"]
 
 _NEW_SUBFILE_TYPE, _SUB_IFDS, _INK_SET, _DNG_VERSION = 254, 330, 332, 50706
 
-_UNCOMPRESSED = 1
+_UNCOMPRESSED, _PACKBITS = 1, 32773
 
 _MIN_IS_WHITE, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 
@@ -109,6 +109,8 @@ class _Layout(NamedTuple):
             parts.append("low bits first")
         if self.compression != _UNCOMPRESSED:
             parts.append(f"compression {self.compression}")
+        if self.predictor != 1:
+            parts.append(f"predictor {self.predictor}")
         return ", ".join(parts)
 
 
@@ -192,6 +194,8 @@ def _is_misread(layout: _Layout) -> bool:
             return True
         if (layout.colors == _MIN_IS_WHITE and bits == 8) or (layout.colors == _PALETTE and bits < 8):
             return True
+    if layout.predictor != 1 and layout.compression == _PACKBITS:
+        return True  # libtiff ignores the predictor of this compression
     if layout.samples == 1 or layout.planar != 2:
         return False
     if kind != _UNSIGNED or (is_raw and _ASSOCIATED in layout.extra):
