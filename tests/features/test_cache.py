@@ -15,6 +15,7 @@ from freeloc._literals import CacheFormat
 from freeloc.errors import FreelocError, ResourceError
 from freeloc.features.cache import FeatureCache, decode, encode, entry_bytes
 from freeloc.features.entry_file import write_entry
+from tests.io.special_files import KINDS, needs_posix, special_file
 from tests.limits import no_more_files
 
 law = settings(max_examples=150)
@@ -239,3 +240,13 @@ def test_too_many_open_files_are_no_damage(tmp_path: Path) -> None:
         cache.load("abcd", 1.0)
     assert "delete" not in str(caught.value)
     assert cache.load("abcd", 1.0).shape == (2, 3, 4)
+
+
+@needs_posix
+@pytest.mark.parametrize("kind", KINDS)
+def test_special_files_as_entries_are_named_and_never_block(tmp_path: Path, kind: str) -> None:
+    cache = FeatureCache(tmp_path)
+    path = cache.entry_path("ab" * 16, 1.0)
+    path.parent.mkdir()
+    with special_file(path, kind), pytest.raises(FreelocError, match=f"it is {KINDS[kind]}, not a file"):
+        cache.load("ab" * 16, 1.0)
