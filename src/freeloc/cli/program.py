@@ -166,6 +166,8 @@ def run() -> NoReturn:
             typer.main.get_command(app)()  # app() would replace the hook
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if code == _INTERRUPTED:  # before a command was called
+            print_status("freeloc: interrupted")
     except _Stop as stop:
         code = stop.code
         for line in stop.message.splitlines():

@@ -33,8 +33,11 @@ _MEMORY_PHRASES: Final = (
     "bad_alloc",
     "bad allocation",
     "can't start new thread",
+    "could not create a primitive",
 )
-"""Parts of messages of libraries: the C library, the dynamic loader, torch, OpenVINO, safetensors and Python."""
+"""Parts of messages of libraries: the C library, the dynamic loader, torch, OpenVINO, oneDNN and Python."""
+
+_MAX_DETAIL: Final = 200
 
 
 def resource_error(error: BaseException) -> ResourceError | None:
@@ -74,4 +77,6 @@ def check_resources(error: BaseException) -> None:
 
 
 def _with_detail(message: str, detail: str) -> str:
+    if len(detail) > _MAX_DETAIL:
+        detail = f"{detail[:_MAX_DETAIL]}…"
     return f"{message} ({detail})" if detail else message
