@@ -24,7 +24,7 @@ Hierarchy::
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, Self, get_args
 
 from freeloc._printable import printable
 
@@ -58,6 +58,27 @@ class FreelocError(Exception):
     def __init__(self, message: str, *, parameter: str | None = None) -> None:
         super().__init__(printable(message))
         self.parameter = parameter
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle message and attributes; by default, the constructor would be called with the message alone."""
+        return _restore, (type(self), self.args), self.__dict__
+
+    def without_traceback(self) -> Self:
+        """Return the error itself, without its tracebacks and those of its causes.
+
+        An error that is kept rather than raised would otherwise keep all local variables of the functions it
+        passed through, such as the bytes and pixels of a damaged image.
+        """
+        error: BaseException | None = self
+        while error is not None:
+            error.__traceback__ = None
+            error = error.__cause__ or error.__context__
+        return self
+
+
+def _restore(error: type[FreelocError], args: tuple[Any, ...]) -> FreelocError:
+    """Return an unpickled error, whose attributes pickle sets afterwards."""
+    return error.__new__(error, *args)
 
 
 class ConfigurationError(FreelocError, ValueError):
@@ -162,7 +183,7 @@ class MissingDependencyError(FreelocError):
         self.extra = extra
 
 
-def check_choice(parameter: str, value: str, choices: object) -> None:
+def check_choice(parameter: str, value: object, choices: object) -> None:
     """Check that a parameter's value is one of the choices of a ``Literal``.
 
     Args:
@@ -174,7 +195,7 @@ def check_choice(parameter: str, value: str, choices: object) -> None:
         ConfigurationError: ``value`` is not one of the choices.
     """
     allowed = get_args(choices)
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         names = ", ".join(map(str, allowed))
         raise ConfigurationError(f"{parameter} is {value!r}: choose one of {names}", parameter=parameter)
 

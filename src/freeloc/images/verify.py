@@ -73,7 +73,7 @@ def _verify(path: Path) -> ImageInfo | ImageError:
             _image, size = decode_reduced(image, path, 1)
             orientation = max(orientation, read_orientation(image))
     except ImageError as error:
-        return error
+        return error.without_traceback()
     return ImageInfo(size, content_hash, orientation)
 
 

@@ -274,7 +274,7 @@ class Localizer:
                 context, inputs = prepare(source)
                 return finish(*context, run_scales(inputs, network, self._early_exit))
             except ImageError as error:
-                return error
+                return error.without_traceback()
 
         def complete(outcome: tuple[_Context, list[ScoreMap]] | ImageError) -> Result | ImageError:
             return outcome if isinstance(outcome, ImageError) else finish(*outcome[0], outcome[1])

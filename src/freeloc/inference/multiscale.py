@@ -94,7 +94,7 @@ def run_scales_many(
             context, inputs = prepare(item)
             ready = list(inputs)
         except ImageError as error:
-            return error, []
+            return error.without_traceback(), []
         first = len(ready) if early_exit.after is None else early_exit.after
         return _Job(context, remaining=ready[first:]), ready[:first]
 
