@@ -91,5 +91,6 @@ def reproduce(
         )
     )
     reproduction = Reproduction(protocol, train_set, val_set, out, settings)
-    result = reproduction.run(chosen)
-    write_outputs(result, val_set, reproduction.folder, settings, split=val_split)
+    with reproduction.lock():
+        result = reproduction.run(chosen)
+        write_outputs(result, val_set, reproduction.folder, settings, split=val_split)

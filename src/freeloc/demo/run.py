@@ -21,6 +21,7 @@ from freeloc.images.decode import load_image
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization
 from freeloc.io.atomic import check_output_folder, write_text
+from freeloc.io.lock import lock_folder
 from freeloc.io.paths import expand_user
 from freeloc.io.progress import print_status
 from freeloc.training.recipe import Recipe
@@ -78,11 +79,15 @@ def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bo
 
     Raises:
         OutputError: the folder contains files or folders with these names that were not written by a demo, or it
-            cannot be written to.
+            cannot be written to, or another process is writing to it.
     """
-    settings = settings or DemoSettings()
     folder = expand_user(out)
     check_output_folder(folder)
+    with lock_folder(folder):
+        return _run(folder, settings or DemoSettings(), quiet=quiet)
+
+
+def _run(folder: Path, settings: DemoSettings, *, quiet: bool) -> Evaluation:
     scene_settings = SceneSettings(seed=settings.seed)
     _remove_earlier(folder)
     training, test = _generate(folder / "scenes", settings, scene_settings, quiet=quiet)

@@ -8,6 +8,7 @@ stopped, and if a row is added later, only what that row needs is computed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from freeloc.features.extract import extract
 from freeloc.features.sources import CachedFeatures
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.io.atomic import check_output_folder
+from freeloc.io.lock import lock_folder
 from freeloc.io.paths import expand_user
 from freeloc.io.progress import print_status
 from freeloc.metrics import Detections, Outcome, center_points, location_outcomes
@@ -81,6 +83,14 @@ class Reproduction:
         self.options = EvaluationOptions(
             flavour=study.flavour, resamples=settings.resamples, seed=settings.seed
         )
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Return a context in which no other process writes to the output folder.
+
+        Raises:
+            OutputError: another process is writing to the folder, or it cannot be written to.
+        """
+        return lock_folder(self.folder.root)
 
     def run(self, rows: Sequence[RowPlan]) -> StudyResult:
         """Train the models that the rows need, evaluate the rows, and compare them.

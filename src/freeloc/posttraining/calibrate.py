@@ -15,6 +15,7 @@ from freeloc.images.image_info import ImageInfo
 from freeloc.inference.fusion import pooled_scores
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.score_map import sigmoid
+from freeloc.io.lock import lock_file
 from freeloc.io.progress import pluralize, print_status, track
 from freeloc.metrics import calibration_error
 from freeloc.models.calibration import Calibration
@@ -59,10 +60,29 @@ def calibrate(
             there are no images.
         ImageError: an image cannot be read, or was replaced after it was checked.
         ModelError: the model does not exist, its file is damaged, or it was replaced while the images were scored.
-        OutputError: the model file cannot be written.
+        OutputError: the model file cannot be written, or another process is writing to it.
     """
     source = find_model(model)
     target = writable_path(source) if out is None else model_file(out)
+    with lock_file(target):
+        calibrated, summary = _calibrate(source, dataset, weights, runtime, precision, quiet=quiet)
+        calibrated.save(target)
+    if not quiet:
+        print_status(summary)
+        print_status(f"wrote {target}")
+    return calibrated
+
+
+def _calibrate(
+    source: Path,
+    dataset: Dataset,
+    weights: str | Path | None,
+    runtime: Runtime,
+    precision: InferencePrecision,
+    *,
+    quiet: bool,
+) -> tuple[Model, str]:
+    """Return the calibrated model, and a sentence about the calibration."""
     header = ModelFile.open(source).header
     image_info = dataset.image_info()
     fingerprint = dataset.content_fingerprint(image_info)
@@ -80,13 +100,8 @@ def calibrate(
         "scales": list(scored.header.scales),
     }
     calibration = fit_calibration(scores, dataset.labels, facts)
-    calibrated = scored.with_header(calibration=calibration)
     check_content(source, scored.content_hash)
-    calibrated.save(target)
-    if not quiet:
-        print_status(_summary(calibration, scores, dataset))
-        print_status(f"wrote {target}")
-    return calibrated
+    return scored.with_header(calibration=calibration), _summary(calibration, scores, dataset)
 
 
 def _check_dataset(header: ModelHeader, dataset: Dataset, fingerprint: str) -> None:

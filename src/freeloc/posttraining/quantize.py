@@ -20,6 +20,7 @@ from freeloc.errors import ConfigurationError, check_seed
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.inference.scoring_graph import int8_parts
+from freeloc.io.lock import lock_file
 from freeloc.io.progress import pluralize, print_status
 from freeloc.models.file_access import check_content
 from freeloc.models.header import ModelHeader
@@ -71,7 +72,7 @@ def quantize(
         ImageError: an image cannot be read.
         ModelError: the model does not exist, its file is damaged, or it was replaced in the meantime.
         BackboneError: the backbone cannot be loaded.
-        OutputError: the model file cannot be written.
+        OutputError: the model file cannot be written, or another process is writing to it.
     """
     check_seed(seed)
     if not images or calibration_images < 1:
@@ -81,6 +82,27 @@ def quantize(
         )
     source = find_model(model)
     target = writable_path(source) if out is None else model_file(out)
+    with lock_file(target):
+        quantized = _quantize(source, images, weights, calibration_images, seed, quiet=quiet)
+        quantized.save(target)
+    if not quiet:
+        print_status(
+            f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB); to use its int8 network, predict with "
+            "precision int8"
+        )
+    return quantized
+
+
+def _quantize(
+    source: Path,
+    images: Sequence[str | Path],
+    weights: str | Path | None,
+    calibration_images: int,
+    seed: int,
+    *,
+    quiet: bool,
+) -> Model:
+    """Return the model with an int8 network."""
     float_model = Model.load(source)
     backbone = float_model.adapt_backbone(load_backbone(float_model.header.backbone, weights))
     canvases = _CalibrationCanvases.draw(images, calibration_images, float_model.header, backbone, seed)
@@ -103,15 +125,8 @@ def quantize(
     # Old model files store neither the layout nor the pad color, which the int8 network needs to run without the
     # backbone.
     header = replace(float_model.header, layout=backbone.layout, pad_color=backbone.pad_color, int8=facts)
-    quantized = replace(float_model, header=header, int8=graph)
     check_content(source, float_model.content_hash)
-    quantized.save(target)
-    if not quiet:
-        print_status(
-            f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB); to use its int8 network, predict with "
-            "precision int8"
-        )
-    return quantized
+    return replace(float_model, header=header, int8=graph)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from freeloc.io.lock import lock_file
 from freeloc.models.card import ModelCard
 from freeloc.models.file_access import check_content
 from freeloc.models.model import Model
@@ -34,12 +35,13 @@ def release(
         ModelError: the model does not exist, was replaced in the meantime, or has a weight that is too large for
             float16.
         BackboneError: the backbone cannot be loaded.
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or another process is writing to it.
     """
     source = find_model(model)
     trained = Model.load(source)
     backbone = load_backbone(trained.header.backbone, weights)
     released = trained.to_float16(backbone).with_header(card=card)
-    check_content(source, trained.content_hash)
-    released.save(out)
+    with lock_file(Path(out)):
+        check_content(source, trained.content_hash)
+        released.save(out)
     return released

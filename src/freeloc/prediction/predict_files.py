@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from freeloc.errors import ImageError
 from freeloc.inference.localizer import Localizer
 from freeloc.io.atomic import check_output_folder
+from freeloc.io.lock import lock_folder
 from freeloc.io.paths import expand_user
 from freeloc.io.progress import pluralize, print_status, track
 from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers, output_names
@@ -63,7 +64,8 @@ def predict_files(
     Raises:
         ConfigurationError: a format is unknown.
         ImageError: an image cannot be read and ``skip_bad`` is false, or no image can be read.
-        OutputError: a file cannot be written, or a format needs an output folder.
+        OutputError: a file cannot be written, a format needs an output folder, or another process is writing to
+            the output folder.
     """
     options = options or PredictionOptions()
     folder = None if out is None else expand_user(out)
@@ -71,7 +73,8 @@ def predict_files(
         check_output_folder(folder)
     formats = options.formats or ("console" if folder is None else "jsonl",)
     writers = create_writers(formats, folder, options)
-    bad = _predict(localizer, paths, writers, skip_bad=options.skip_bad, quiet=quiet or folder is None)
+    with nullcontext() if folder is None else lock_folder(folder):
+        bad = _predict(localizer, paths, writers, skip_bad=options.skip_bad, quiet=quiet or folder is None)
     for error in bad:
         print_status(f"skipped: {error}")
     if folder is not None and not quiet:

@@ -17,6 +17,7 @@ from freeloc.datasets.dataset import Dataset
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
 from freeloc.io.atomic import check_output_folder
+from freeloc.io.lock import lock_file
 from freeloc.io.paths import expand_user
 from freeloc.io.progress import print_status
 from freeloc.models.file_access import check_content, content_hash
@@ -71,7 +72,7 @@ def train(
         ConfigurationError: a setting is out of range for this dataset or backbone.
         ImageError: an image cannot be read.
         BackboneError: the backbone cannot be loaded.
-        OutputError: a file cannot be written.
+        OutputError: a file cannot be written, or another process is writing to the run folder.
     """
     settings = settings or TrainingSettings()
     folds = settings.calibration_folds
@@ -79,10 +80,11 @@ def train(
         check_folds(len(dataset), folds)
     folder = RunFolder(expand_user(out))
     check_output_folder(folder.path)
-    model = _train_uncalibrated(dataset, folder, settings, resume=resume, quiet=quiet)
-    if not folds or is_calibrated_by_folds(model, folds):
-        return model
-    return _calibrate(model, dataset, folder, settings, quiet=quiet)
+    with lock_file(folder.model):
+        model = _train_uncalibrated(dataset, folder, settings, resume=resume, quiet=quiet)
+        if not folds or is_calibrated_by_folds(model, folds):
+            return model
+        return _calibrate(model, dataset, folder, settings, quiet=quiet)
 
 
 def _train_uncalibrated(
