@@ -1,12 +1,14 @@
 """Speed and memory of ``freeloc predict`` for 100, 1,000 and 10,000 images, and for large images.
 
     python -m benchmarks.growth --data VOCdevkit/VOC2012 --model run/model.safetensors
+    python -m benchmarks.growth --data VOCdevkit/VOC2012 --commands train --counts 1000 10000 100000
 
 The program runs as a separate process, and the operating system reports its time and peak memory. The same
 images are repeated under different names, so that the work per image does not depend on their number. They
 are predicted at one small scale, because the question is whether the last images cost as much as the first,
 not how fast prediction is. Two further cases run at the model's own scales: a single image, which measures
-start-up, and images of 100 megapixels.
+start-up, and images of 100 megapixels. Finally, the peak memory of `train` and other commands is measured
+for the same numbers of images; with ``--commands``, nothing else is.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.growth_commands import CLASSES, COMMANDS, measure_commands, render_commands, repeat_images
 from benchmarks.machine import describe
 from benchmarks.results import Section, number, save_section, scale_list, spread_text, table
 from benchmarks.timing import ProcessUsage, Spread, run_process
@@ -50,7 +53,6 @@ __all__ = [
     "measure_cases",
     "measure_growth",
     "render",
-    "repeat_images",
     "save_untrained",
     "tiled",
 ]
@@ -179,15 +181,6 @@ def _usage(runs: Sequence[ProcessUsage]) -> dict[str, Any]:
     }
 
 
-def repeat_images(images: Sequence[Path], count: int, folder: Path) -> Path:
-    """Create a folder of ``count`` links to images, repeated cyclically."""
-    folder.mkdir(parents=True)
-    for index in range(count):
-        image = images[index % len(images)].resolve()
-        (folder / f"{index:06d}{image.suffix}").symlink_to(image)
-    return folder
-
-
 def tiled(image: Path, size: tuple[int, int]) -> Image.Image:
     """Return an image of (width, height) pixels, tiled with a smaller image."""
     tile = open_image(image)
@@ -223,6 +216,13 @@ def render(section: Section) -> Iterator[str]:
         "highest value that the operating system reports in any round, in millions of bytes. A warm-up before "
         "the first round stored the compiled graph in the cache."
     )
+    yield from _render_predictions(section)
+    if section.get("commands"):
+        yield from render_commands(section["commands"])
+
+
+def _render_predictions(section: Section) -> Iterator[str]:
+    model = section["model"]
     rows = section["counts"]
     first, last = rows[0], rows[-1]
     yield "### Many images"
@@ -302,6 +302,14 @@ def _described(program: Program, trained: bool) -> dict[str, Any]:
     }
 
 
+def _measure_commands(
+    arguments: argparse.Namespace, images: Sequence[Path], counts: Sequence[int], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    with TemporaryDirectory() as folder:
+        model = save_untrained(arguments.backbone, CLASSES, Path(folder) / "untrained.safetensors")
+        return measure_commands(model, arguments.backbone, images, counts, names)
+
+
 def main(words: list[str] | None = None) -> None:
     """Measure speed and memory, print them, and write the results and the page."""
     parser = argparse.ArgumentParser(
@@ -316,11 +324,22 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument(
         "--counts", type=int, nargs="+", metavar="N", help="numbers of images (default: 100 1000 10000)"
     )
+    names = [command.name for command in COMMANDS]
+    parser.add_argument(
+        "--commands",
+        nargs="+",
+        choices=names,
+        metavar="NAME",
+        help=f"measure and print only the memory of these commands ({', '.join(names)})",
+    )
     arguments = parser.parse_args(words)
     counts = _counts(arguments)
     rounds, size = (_QUICK_ROUNDS, _QUICK_SIZE) if arguments.quick else (_ROUNDS, _SIZE)
     dataset = open_dataset(arguments.data or default_data(), split=arguments.split or None, boxes=False)
     images = _sample(dataset, counts[0])
+    if arguments.commands:
+        _measure_commands(arguments, images, counts, arguments.commands)
+        return
     with TemporaryDirectory() as name:
         model = arguments.model or save_untrained(
             arguments.backbone, dataset.classes, Path(name) / "untrained.safetensors"
@@ -337,6 +356,7 @@ def main(words: list[str] | None = None) -> None:
             "counts": measure_growth(program, images, counts, rounds=rounds),
             "large": list(size),
             "cases": measure_cases(program, images[0], size, rounds=rounds),
+            "commands": _measure_commands(arguments, images, counts, names),
         }
     save_section(output_folder(arguments), "growth", section)
     for row in section["counts"]:

@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 
 from benchmarks import growth
-from benchmarks.growth import JPEG, PNG, START_UP, Program, render, repeat_images, save_untrained, tiled
-from freeloc.datasets import Dataset
+from benchmarks.growth import JPEG, PNG, START_UP, Program, render, save_untrained, tiled
+from benchmarks.growth_commands import (
+    CLASSES,
+    COMMANDS,
+    measure_commands,
+    render_commands,
+    repeat_images,
+    write_instances,
+)
+from freeloc.datasets import Dataset, open_dataset
 from freeloc.errors import ConfigurationError, FreelocError
 from freeloc.images.decode import load_image
 from freeloc.images.find import find_images
@@ -108,3 +116,42 @@ def test_the_page_reports_speed_and_growth() -> None:
     assert "| 10,000 | 50 | 20 [20, 20] | " in page
     assert "From 100 to 10,000 images, peak memory changes by +12 MB" in page
     assert "100 megapixels" in page
+
+
+# --- memory of the commands ----------------------------------------------------------------------------------
+
+
+def test_the_data_of_the_commands(tiny_scenes: Dataset, tmp_path: Path) -> None:
+    images = [sample.path for sample in tiny_scenes.samples[:2]]
+    data = open_dataset(write_instances(repeat_images(images, 5, tmp_path / "five")), boxes=True)
+    assert data.classes == ("even", "odd")
+    assert data.labels.tolist() == [[1, -1], [-1, 1], [1, -1], [-1, 1], [1, -1]]
+    for index, sample in enumerate(data):
+        assert sample.path.resolve() == images[index % 2].resolve()
+        assert sample.size is not None
+        box = (sample.boxes or ())[0]
+        assert (box.x1, box.x2) == (sample.size.width / 4, sample.size.width * 3 / 4)
+
+
+@pytest.mark.slow
+def test_every_command_is_measured(tiny_scenes: Dataset, tmp_path: Path) -> None:
+    model = save_untrained("lite0", CLASSES, tmp_path / "untrained.safetensors")
+    images = [sample.path for sample in tiny_scenes.samples[:3]]
+    names = [command.name for command in COMMANDS]
+    rows = measure_commands(model, "lite0", images, [4], names)
+    assert [row["command"] for row in rows] == ["check", "train", "evaluate", "predict"]
+    for row in rows:
+        assert row["count"] == 4
+        assert 50 < row["peak_mb"] < 4000
+
+
+def test_the_page_reports_the_growth_of_every_command() -> None:
+    rows = [
+        {"command": name, "count": count, "peak_mb": peak + count / 1000, "seconds": 1.0}
+        for name, peak in (("check", 100.0), ("train", 900.0))
+        for count in (1_000, 11_000)
+    ]
+    page = "\n\n".join(render_commands(rows))
+    assert "| command | 1,000 | 11,000 | kB / image |" in page
+    assert "| `check` | 101 | 111 | 1.0 |" in page
+    assert "| `train` | 901 | 911 | 1.0 |" in page

@@ -122,7 +122,7 @@ def measure_features(
         quiet: whether to hide progress.
     """
     scale = min(source.scales or (1.0,), key=lambda value: abs(math.log(value)))
-    means: list[Tensor] = []
+    means = torch.empty((len(source), 0))
     total: Tensor | float = 0.0
     squares: Tensor | float = 0.0
     count = 0
@@ -131,15 +131,20 @@ def measure_features(
     plan = [Batch(tuple(range(start, min(start + size, len(source)))), scale) for start in starts]
     cells_of_images = (cells for _, items in stream(source, plan) for cells in items)
     with torch.no_grad():
-        for cells in track(cells_of_images, "computing feature statistics", len(source), quiet=quiet):
+        tracked = track(cells_of_images, "computing feature statistics", len(source), quiet=quiet)
+        for index, cells in enumerate(tracked):
             values = projection(to_device(cells, device).float())
-            means.append(values.mean(dim=0).cpu())
+            if index == 0:
+                # Allocated once: small tensors kept between large temporary ones would keep the allocator from
+                # returning the memory of the large ones, almost 200 kB per image.
+                means = torch.empty((len(source), values.shape[1]))
+            means[index] = values.mean(dim=0)
             total = total + values.sum(dim=0, dtype=torch.float64)
             squares = squares + values.square().sum(dim=0, dtype=torch.float64)
             count += len(values)
     mean = torch.as_tensor(total) / count
     variance = (torch.as_tensor(squares) / count - mean.square()).clamp_min(0)
-    return FeatureStatistics(torch.stack(means), mean.float().cpu(), variance.sqrt().float().cpu())
+    return FeatureStatistics(means, mean.float().cpu(), variance.sqrt().float().cpu())
 
 
 def log_odds(labels: Tensor) -> Tensor:
