@@ -152,17 +152,17 @@ def test_without_a_cache_scales_lie_between_those_given(
             "snapshots is 'few', which is not a list of whole numbers: write it like 0,210,4200",
         ),
         (("--snapshots", "0,1111", "--quiet"), "snapshots includes step 1111: specify steps from 0 to"),
-        (("--epochs", "0"), "epochs is 0: it must be positive and finite (option --epochs)"),
-        (("--batch-size", "-3"), "batch_size is -3: it must be positive and finite (option --batch-size)"),
+        (("--epochs", "0"), "epochs is 0: it must be at least 1 (option --epochs)"),
+        (("--batch-size", "-3"), "batch_size is -3: it must be at least 1 (option --batch-size)"),
         (
             ("--learning-rate", "0"),
-            "learning_rate is 0.0: it must be positive and finite (option --learning-rate)",
+            "learning_rate is 0.0: it must be greater than 0 (option --learning-rate)",
         ),
         (
             ("--projection-learning-rate", "0"),
-            "must be positive and finite (option --projection-learning-rate)",
+            "must be greater than 0 (option --projection-learning-rate)",
         ),
-        (("--backbone-learning-rate", "0"), "must be positive and finite (option --backbone-learning-rate)"),
+        (("--backbone-learning-rate", "0"), "must be greater than 0 (option --backbone-learning-rate)"),
         (
             ("--backbone", "lite0", "--trainable-backbone", "9", "--quiet"),
             "has no stage '9': choose 'none' or one of 1, 2, 3, 4, 5, 6, 7, projection (option --trainable",

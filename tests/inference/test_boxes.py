@@ -129,7 +129,7 @@ def test_improbable_classes_get_no_box_and_raw_maps_are_softened() -> None:
     "words", [{"levels": ()}, {"levels": (0.3, 1.0)}, {"bandwidth": 0.0}, {"max_boxes": 0}]
 )
 def test_options_that_draw_nothing_are_refused(words: dict[str, object]) -> None:
-    with pytest.raises(ConfigurationError, match=f"{next(iter(words))} must be") as raised:
+    with pytest.raises(ConfigurationError, match=f"{next(iter(words))} (is|contains) ") as raised:
         BoxOptions(**words)  # type: ignore[arg-type]
     assert raised.value.parameter == next(iter(words))
 
@@ -142,7 +142,7 @@ def test_a_localization_gives_its_boxes() -> None:
     assert [(box.x1, box.y1, box.x2, box.y2) for box in found] == [tuple(box) for box in everything.boxes]
     assert [box.score for box in found] == list(everything.score)
     assert seen.boxes("class0", count=1) == found[:1]
-    with pytest.raises(FreelocError, match="count must be at least 1, got 0"):
+    with pytest.raises(FreelocError, match="count is 0: it must be at least 1"):
         seen.boxes("class0", count=0)
     with pytest.raises(FreelocError, match="does not have the class 'cow'"):
         seen.boxes("cow")

@@ -35,10 +35,16 @@ def test_bad_scales_are_refused(scales: tuple[float, ...]) -> None:
     ("options", "parameter", "message"),
     [
         ({"scales": (1.0,), "preset": "best"}, "preset", "scales and preset both choose the scales"),
-        ({"scales": "0.5,1"}, "scales", "scales must be a tuple of numbers"),
-        ({"scales": 1.0}, "scales", "scales must be a tuple of numbers"),
+        ({"scales": "0.5,1"}, "scales", "scales is '0.5,1': it must be a tuple of finite numbers"),
+        ({"scales": 1.0}, "scales", "scales is 1.0: it must be a tuple of finite numbers"),
+        ({"scales": ("1",)}, "scales", r"scales is \('1',\): it must be a tuple of finite numbers"),
         ({"scales": (1.0, 2.0, 1.0)}, "scales", "scales are 1, 2, 1: list each scale only once"),
-        ({"batch": 0}, "batch", "batch must be at least 1, got 0"),
+        ({"batch": 0}, "batch", "batch is 0: it must be at least 1"),
+        ({"batch": 1.5}, "batch", "batch is 1.5: it must be a whole number"),
+        ({"batch": "2"}, "batch", "batch is '2': it must be a whole number"),
+        ({"location": None}, "location", "location is None: choose one of fused, paper"),
+        ({"preset": 3}, "preset", "preset is 3: choose one of fast, balanced, best"),
+        ({"runtime": ["torch"]}, "runtime", "runtime is .*: choose one of"),
     ],
 )
 def test_contradictions_are_refused(options: dict[str, Any], parameter: str, message: str) -> None:

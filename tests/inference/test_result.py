@@ -165,7 +165,7 @@ class TestPeaks:
     @pytest.mark.parametrize("count", [0, -1])
     def test_no_peaks_cannot_be_asked_for(self, count: int) -> None:
         result = localize(random_maps(0, Size(50, 40), (1.0,), PADDED), CLASSES)
-        with pytest.raises(FreelocError, match=f"count must be at least 1, got {count}"):
+        with pytest.raises(FreelocError, match=f"count is {count}: it must be at least 1"):
             result.peaks(CLASSES[0], count=count)
 
     @pytest.mark.parametrize("mode", ["fused", "paper"])

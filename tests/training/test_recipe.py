@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeloc.errors import ConfigurationError, FreelocError
+from freeloc.errors import ConfigurationError
 from freeloc.io.typed_json import convert_json
 from freeloc.models.header import ModelFile
 from freeloc.models.registry import find_model
@@ -98,16 +98,47 @@ class TestErrors:
             *(("warmup_fraction", 1.0), ("momentum", 1.0), ("momentum", float("nan"))),
             *(("warm_start_epochs", -1), ("min_steps", -1)),
             *(("cell_fraction", 0.0), ("cell_fraction", 1.1), ("cell_fraction", float("nan"))),
+            *(("learning_rate", float("inf")), ("weight_decay", -1e-3), ("weight_decay", float("nan"))),
+            *(("warm_start_learning_rate", 0.0), ("warm_start_learning_rate", float("nan"))),
+            *(("hidden", -1), ("hidden", 10**7), ("epochs", 10**30), ("batch_size", 10**30)),
+            *(("epochs", "3"), ("epochs", 2.5), ("epochs", True), ("learning_rate", "0.1"), ("hidden", 1.0)),
+            *(("padding", "x"), ("schedule", "x"), ("gradient", "x"), ("supervision", "x"), ("padding", 1)),
+            *(("test_scales", ()), ("scales", ()), ("scales", 1.0), ("test_scales", "1"), ("scales", ("1",))),
+            *(("name", 3), ("name", ""), ("name", "x" * 2000), ("pooling", 3), ("trainable_backbone", 7)),
         ],
     )
     def test_out_of_range(self, option: str, value: object) -> None:
+        changes: dict[str, Any] = {option: value}
         with pytest.raises(ConfigurationError, match=f"^{option} ") as caught:
-            Recipe.named("default", **{option: value})
+            dataclasses.replace(RECIPES["default"], **changes)
         assert caught.value.parameter == option
 
-    def test_scales_are_checked(self) -> None:
-        with pytest.raises(FreelocError, match="scales is empty"):
-            Recipe(scales=())
+    @pytest.mark.parametrize("name", ["scales", "test_scales"])
+    def test_scales_are_checked(self, name: str) -> None:
+        for scales, message in (
+            ((), f"^{name} is empty"),
+            ((0,), f"^{name} contains 0: specify scales between"),
+            ((1.0, float("nan")), f"^{name} is .*nan.*: it must be a tuple of finite numbers"),
+            (tuple(0.5 + n / 100 for n in range(101)), f"^{name} is .* at most 100 long"),
+        ):
+            with pytest.raises(ConfigurationError, match=message) as caught:
+                Recipe.named("default", **{name: scales})
+            assert caught.value.parameter == name
+        with pytest.raises(ConfigurationError, match="^test_scales .*: list each scale only once"):
+            Recipe(test_scales=(1.0, 1.0))
+
+    def test_a_field_that_does_not_exist(self) -> None:
+        with pytest.raises(
+            ConfigurationError, match="a recipe has no field called 'lr': choose among name, epochs"
+        ):
+            Recipe.named("default", lr=0.1)
+        with pytest.raises(ConfigurationError, match="^name is 3: it must be a string"):
+            Recipe.named(3)  # type: ignore[arg-type]
+
+    def test_lists_and_whole_numbers_are_converted(self) -> None:
+        recipe = Recipe(scales=[1, 2], learning_rate=1)  # type: ignore[arg-type]
+        assert (recipe.scales, recipe.learning_rate) == ((1.0, 2.0), 1.0)
+        assert {type(value) for value in (*recipe.scales, recipe.learning_rate)} == {float}
 
     @pytest.mark.parametrize("scales", [{}, {"scales": (1.0,)}, {"test_scales": (1.0,)}, {"scales": (0.7,)}])
     def test_full_image_pooling_requires_scale_1(self, scales: dict[str, Any]) -> None:

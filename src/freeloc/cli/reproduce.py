@@ -65,7 +65,7 @@ def reproduce(
     protocol = find_study(study)
     settings = ReproductionSettings(
         backbone=backbone,
-        weights=str(weights) if weights else None,
+        weights=weights,
         epochs=epochs,
         seed=seed,
         runtime=runtime,

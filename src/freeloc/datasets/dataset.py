@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import operator
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._validation import CountOrZero, check_fields, describe_value
+from freeloc.errors import ConfigurationError, DatasetError
 from freeloc.geometry.box import Corners
 from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
 from freeloc.images.hashed_image import HashedImage
 from freeloc.images.image_info import ImageInfo, read_image_info
+from freeloc.io.text import is_encodable
 
-__all__ = ["ABSENT", "IGNORE", "PRESENT", "AnnotatedBox", "Dataset", "Labels", "Sample"]
+__all__ = [
+    "ABSENT",
+    "IGNORE",
+    "PRESENT",
+    "AnnotatedBox",
+    "Dataset",
+    "Labels",
+    "Sample",
+    "check_informative",
+]
 
 PRESENT, ABSENT, IGNORE = 1, -1, 0
 """Label values: the class is present, absent, or ignored by losses and metrics."""
+
+_LABEL_BYTES = np.array([PRESENT, ABSENT, IGNORE], np.int8).tobytes()
 
 Labels = npt.NDArray[np.int8]
 
@@ -38,6 +55,9 @@ class AnnotatedBox:
         y2: bottom edge.
         difficult: VOC's flag for an object that is hard to recognize; VOC's evaluation ignores such objects.
         crowd: COCO's flag for a box around a group of objects.
+
+    Raises:
+        ConfigurationError: the label is not an index, or the edges are not finite numbers in ascending order.
     """
 
     label: int
@@ -47,6 +67,22 @@ class AnnotatedBox:
     y2: float
     difficult: bool = False
     crowd: bool = False
+
+    def __post_init__(self) -> None:
+        # Written out, because there may be a million boxes.
+        try:
+            valid = operator.index(self.label) >= 0 and (
+                -math.inf < self.x1 <= self.x2 < math.inf and -math.inf < self.y1 <= self.y2 < math.inf
+            )
+        except TypeError:
+            valid = False
+        if not valid:
+            corners = ", ".join(map(describe_value, (self.x1, self.y1, self.x2, self.y2)))
+            raise ConfigurationError(
+                f"a box has the label {describe_value(self.label)} and the edges {corners}: the label must be the "
+                "index of a class, and the edges finite numbers x1, y1, x2, y2 with x1 ≤ x2 and y1 ≤ y2",
+                parameter="boxes",
+            )
 
     @property
     def corners(self) -> Corners:
@@ -69,6 +105,9 @@ class Sample:
             boxes.
         size: size of the upright image; None if the image was not decoded.
         content_hash: hash of the file's bytes (`freeloc.io.content_hash`); None if the image was not decoded.
+
+    Raises:
+        ConfigurationError: a field has the wrong type, or a label is not −1, 0 or +1.
     """
 
     path: Path
@@ -78,7 +117,12 @@ class Sample:
     content_hash: str | None = None
 
     def __post_init__(self) -> None:
-        self.labels.setflags(write=False)
+        object.__setattr__(self, "labels", _checked_labels(self.labels))
+        check_fields(self)
+
+    def __reduce__(self) -> tuple[type[Sample], tuple[object, ...]]:
+        """Pickle the fields, so that the labels of a copy are read-only, too."""
+        return Sample, (self.path, self.labels, self.boxes, self.size, self.content_hash)
 
     @property
     def image(self) -> Path | HashedImage:
@@ -95,12 +139,46 @@ class Dataset:
         classes: the K class names, in the same order as in every label and score vector.
         samples: the samples, in the order of the dataset's list.
         skipped: number of images with problems that ``skip_bad`` left out.
+
+    Raises:
+        ConfigurationError: a field has the wrong type, two classes have the same name, or a sample does not have
+            one label per class.
     """
 
     name: str
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
-    skipped: int = 0
+    skipped: CountOrZero = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        _check_names(self.name, self.classes)
+        count = len(self.classes)
+        for (
+            sample
+        ) in self.samples:  # their boxes are not looked at, because training from tags never reads boxes
+            if len(sample.labels) != count:
+                raise ConfigurationError(
+                    f"the labels of {sample.path} have length {len(sample.labels)}, but there are {count} "
+                    "classes: specify one label per class",
+                    parameter="samples",
+                )
+
+    def check_box_labels(self) -> None:
+        """Check that every box has the label of a class; called wherever boxes are used.
+
+        Raises:
+            ConfigurationError: a box has another label.
+        """
+        count = len(self.classes)
+        for sample in self.samples:
+            for box in sample.boxes or ():
+                if box.label >= count:
+                    raise ConfigurationError(
+                        f"a box of {sample.path} has the label {box.label}, but there are {count} classes: "
+                        "specify the index of its class",
+                        parameter="samples",
+                    )
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -176,3 +254,71 @@ class Dataset:
         digest = hashlib.sha256(self.fingerprint.encode())
         digest.update("\n".join(info.content_hash for info in image_info).encode())
         return digest.hexdigest()
+
+
+def check_informative(dataset: Dataset, purpose: str) -> None:
+    """Check that the labels say something: that a class is present in one image and absent from another.
+
+    Args:
+        dataset: the dataset.
+        purpose: what the labels are needed for, such as "training".
+
+    Raises:
+        DatasetError: there is no such class.
+    """
+    present, absent = (dataset.labels == PRESENT).any(axis=0), (dataset.labels == ABSENT).any(axis=0)
+    if not (present & absent).any():
+        lack = (
+            "is present in one image and absent from another" if present.any() else "is present in any image"
+        )
+        raise DatasetError(
+            f"no class of {dataset.name} {lack}: {purpose} requires images with and images without a class"
+        )
+
+
+def _checked_labels(labels: Any) -> Labels:
+    """Return labels as a read-only int8 vector.
+
+    Raises:
+        ConfigurationError: they are not a vector of whole numbers, or one is not −1, 0 or +1.
+    """
+    if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iu":
+        given = (
+            f"of shape {labels.shape} and dtype {labels.dtype}"
+            if isinstance(labels, np.ndarray)
+            else describe_value(labels)
+        )
+        raise ConfigurationError(
+            f"labels is {given}: it must be an int8 array of shape (classes,)", parameter="labels"
+        )
+    # With int8, comparing the bytes takes a fraction of the time of comparing the numbers.
+    if labels.dtype == np.int8:
+        wrong = labels.tobytes().translate(None, _LABEL_BYTES) != b""
+    else:
+        wrong = not np.isin(labels, (PRESENT, ABSENT, IGNORE)).all()
+    if wrong:
+        values = ", ".join(str(value) for value in np.setdiff1d(labels, (PRESENT, ABSENT, IGNORE))[:5])
+        raise ConfigurationError(
+            f"labels contains {values}: each label must be 1 (present), -1 (absent) or 0 (ignored)",
+            parameter="labels",
+        )
+    checked: Labels = labels.astype(np.int8, copy=False)
+    checked.setflags(write=False)
+    return checked
+
+
+def _check_names(name: str, classes: tuple[str, ...]) -> None:
+    for text, parameter in ((name, "name"), *((item, "classes") for item in classes)):
+        if not is_encodable(text):
+            raise ConfigurationError(
+                f"{parameter} contains {text!r}, which UTF-8 cannot encode: rename it", parameter=parameter
+            )
+    seen: set[str] = set()
+    for item in classes:
+        if not item.strip():
+            raise ConfigurationError("classes contains an empty name: remove it", parameter="classes")
+        if item in seen:
+            raise ConfigurationError(
+                f"classes contains {item!r} more than once: list each class only once", parameter="classes"
+            )
+        seen.add(item)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from freeloc._validation import check_arguments
 from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import FORMATS, detect_format, minus_one_error
@@ -16,6 +17,7 @@ from freeloc.io.text import check_exists, is_encodable
 __all__ = ["open_dataset"]
 
 
+@check_arguments
 def open_dataset(
     path: str | os.PathLike[str],
     *,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from freeloc._literals import MinusOne
-from freeloc.errors import check_choice
+from freeloc._validation import check_fields
 
 __all__ = ["DatasetChecks", "OpenOptions"]
 
@@ -31,7 +31,7 @@ class DatasetChecks:
             which is a problem.
 
     Raises:
-        ConfigurationError: ``minus_one`` is something else.
+        ConfigurationError: a field has the wrong type, or ``minus_one`` is something else.
     """
 
     decode: bool = True
@@ -41,8 +41,7 @@ class DatasetChecks:
     minus_one: MinusOne | None = None
 
     def __post_init__(self) -> None:
-        if self.minus_one is not None:
-            check_choice("minus_one", self.minus_one, MinusOne)
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True)

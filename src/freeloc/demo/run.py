@@ -12,9 +12,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from freeloc._validation import Count, Name, Seed, check_arguments, check_fields
 from freeloc.datasets.dataset import Dataset, Sample
 from freeloc.demo.scenes import SceneSettings, generate_scenes
-from freeloc.errors import OutputError, check_seed
+from freeloc.errors import OutputError
 from freeloc.evaluation.collect import collect
 from freeloc.evaluation.evaluate import Evaluation, evaluate
 from freeloc.images.decode import load_image
@@ -24,6 +25,7 @@ from freeloc.io.atomic import check_output_folder, write_text
 from freeloc.io.lock import lock_folder
 from freeloc.io.paths import expand_user
 from freeloc.io.progress import print_status
+from freeloc.nn.backbones.registry import check_backbone
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
@@ -48,16 +50,21 @@ class DemoSettings:
         epochs: number of passes over the training scenes; a small training set needs more passes.
         backbone: name of the backbone.
         seed: random seed for the scenes and for training.
+
+    Raises:
+        ConfigurationError: a field has the wrong type or is out of range.
+        BackboneError: there is no backbone with this name.
     """
 
-    train_scenes: int = 320
-    test_scenes: int = 100
-    epochs: int = 12
-    backbone: str = "efficientnet_lite0"
-    seed: int = 0
+    train_scenes: Count = 320
+    test_scenes: Count = 100
+    epochs: Count = 12
+    backbone: Name = "efficientnet_lite0"
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
+        check_fields(self)
+        check_backbone(self.backbone)
 
     @property
     def recipe(self) -> Recipe:
@@ -65,6 +72,7 @@ class DemoSettings:
         return Recipe.named("default", epochs=self.epochs)
 
 
+@check_arguments
 def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bool = False) -> Evaluation:
     """Generate scenes, train on their tags, evaluate, and write an overlay for each test scene.
 

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from freeloc._typing import Float32Array
+from freeloc._validation import Seed, check_fields
 from freeloc.datasets.dataset import ABSENT, PRESENT, AnnotatedBox, Dataset, Sample
 from freeloc.demo.backdrops import CLUTTER, draw_backdrop, draw_scrap
 from freeloc.demo.drawing import ColorScheme, Drawing, Painter, Sprite, render_sprite
@@ -63,10 +64,10 @@ class SceneSettings:
         max_scraps: maximum number of paper scraps on the backdrop.
 
     Raises:
-        ConfigurationError: a value is out of range.
+        ConfigurationError: a value has the wrong type or is out of range.
     """
 
-    seed: int = 0
+    seed: Seed = 0
     min_objects: int = 2
     max_objects: int = 5
     min_side: float = 0.18
@@ -76,8 +77,8 @@ class SceneSettings:
     max_scraps: int = 9
 
     def __post_init__(self) -> None:
+        check_fields(self)
         checks = (
-            ("seed", self.seed >= 0, "at least 0"),
             ("min_objects", 1 <= self.min_objects <= self.max_objects, "at least 1 and at most max_objects"),
             ("max_objects", self.max_objects <= 8, "at most 8"),
             ("min_side", 0.05 <= self.min_side <= self.max_side, "at least 0.05 and at most max_side"),

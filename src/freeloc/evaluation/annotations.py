@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from freeloc.datasets.dataset import Dataset, Labels, Sample
+from freeloc.datasets.dataset import PRESENT, Dataset, Labels, Sample
 from freeloc.errors import DatasetError
 from freeloc.geometry.size import Size
 from freeloc.metrics import GroundTruth
@@ -36,9 +36,11 @@ class Annotations:
             sizes: N image sizes; None reads them from the dataset.
 
         Raises:
+            ConfigurationError: a box has the label of no class.
             DatasetError: an image has no boxes.
             ImageError: the size of an image cannot be read.
         """
+        dataset.check_box_labels()
         ground_truth = ground_truth_of(dataset)
         return cls(dataset.image_sizes() if sizes is None else sizes, dataset.labels, ground_truth)
 
@@ -85,11 +87,27 @@ def check_evaluable(dataset: Dataset, models: Mapping[str, tuple[str, ...]]) -> 
         models: the classes of each model, keyed by the name shown in tables.
 
     Raises:
-        DatasetError: there are no images, an image has no boxes, or a model has different classes.
+        DatasetError: there are no images, an image has no boxes, no image contains any of the classes, or a model
+            has different classes.
     """
     for name, classes in models.items():
         check_classes(dataset, name, classes)
+    dataset.check_box_labels()
     ground_truth_of(dataset)
+    check_positives(dataset)
+
+
+def check_positives(dataset: Dataset) -> None:
+    """Check that at least one image contains a class; without positives, no metric is defined.
+
+    Raises:
+        DatasetError: no image contains any of the classes.
+    """
+    if not (dataset.labels == PRESENT).any():
+        raise DatasetError(
+            f"no image of {dataset.name} contains any of its classes, so there is nothing to evaluate: choose "
+            "another split, or classes that occur in it"
+        )
 
 
 def check_classes(dataset: Dataset, name: str, classes: tuple[str, ...]) -> None:

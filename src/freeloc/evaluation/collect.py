@@ -10,6 +10,7 @@ import numpy as np
 
 from freeloc._literals import LocationMode
 from freeloc._typing import Float32Array, Float64Array
+from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import Dataset, Sample
 from freeloc.evaluation.annotations import check_classes
 from freeloc.geometry.size import Size
@@ -45,6 +46,7 @@ class Predictions:
     calibrated: bool = False
 
 
+@check_arguments
 def collect(
     localizer: Localizer,
     dataset: Dataset,
@@ -70,26 +72,26 @@ def collect(
     check_classes(dataset, name, localizer.classes)
     modes: tuple[LocationMode, ...] = get_args(LocationMode)
     sizes: list[Size] = []
-    scores: list[Float32Array] = []
-    points: dict[LocationMode, list[Float64Array]] = {mode: [] for mode in modes}
-    responses: dict[LocationMode, list[Float32Array]] = {mode: [] for mode in modes}
+    # Allocated once: small arrays kept between large temporary ones would fragment memory.
+    shape = len(dataset), len(dataset.classes)
+    scores = np.empty(shape, np.float32)
+    points: dict[LocationMode, Float64Array] = {mode: np.empty((*shape, 2)) for mode in modes}
+    responses: dict[LocationMode, Float32Array] = {mode: np.empty(shape, np.float32) for mode in modes}
     maps = localizer.score_maps_many([sample.image for sample in dataset])
     pairs = track(zip(dataset, maps, strict=True), f"evaluating {name}", len(dataset), quiet=quiet)
-    for sample, scale_maps in pairs:
+    for index, (sample, scale_maps) in enumerate(pairs):
         for mode in modes:
-            located = locate(scale_maps, mode)
-            points[mode].append(located.points)
-            responses[mode].append(located.responses)
+            points[mode][index], responses[mode][index] = locate(scale_maps, mode)
         sizes.append(scale_maps[0].grid.image_size)
-        scores.append(pooled_scores(scale_maps, localizer.pooling))
+        scores[index] = pooled_scores(scale_maps, localizer.pooling)
         if visit is not None:
             visit(sample, localizer.localize(scale_maps, mode="fused"))
     return Predictions(
         name,
         tuple(sizes),
-        np.stack(scores),
-        {mode: np.stack(values) for mode, values in points.items()},
-        {mode: np.stack(values) for mode, values in responses.items()},
+        scores,
+        points,
+        responses,
         np.stack([localizer.decision.probabilities(score) for score in scores]),
         localizer.decision.calibration is not None,
     )

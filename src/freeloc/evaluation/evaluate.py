@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import PRESENT, Dataset
 from freeloc.errors import ConfigurationError
-from freeloc.evaluation.annotations import Annotations
+from freeloc.evaluation.annotations import Annotations, check_positives
 from freeloc.evaluation.calibration_report import CalibrationReport, calibration_report
 from freeloc.evaluation.collect import Predictions
 from freeloc.evaluation.measures import detector_metrics, intervals, point_metrics
@@ -74,6 +75,7 @@ class Evaluation:
         }
 
 
+@check_arguments
 def evaluate(
     predictions: Sequence[Predictions],
     dataset: Dataset,
@@ -97,7 +99,7 @@ def evaluate(
 
     Raises:
         ConfigurationError: there are neither predictions nor detections.
-        DatasetError: the dataset has no boxes.
+        DatasetError: the dataset has no boxes, or no image contains any of the classes.
         ImageError: there are no predictions, and the size of an image cannot be read.
     """
     options, detections = options or EvaluationOptions(), detections or {}
@@ -106,6 +108,7 @@ def evaluate(
             "there is nothing to evaluate: pass the predictions of a model, or detections",
             parameter="detections",
         )
+    check_positives(dataset)
     annotations = Annotations.read(dataset, predictions[0].sizes if predictions else None)
     rows = []
     for item in predictions:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+from msgspec import Meta
 
 from freeloc._literals import APFlavour
-from freeloc.errors import ConfigurationError, check_seed
+from freeloc._validation import Seed, check_fields
+from freeloc.errors import ConfigurationError
 from freeloc.metrics import BOX_IOU, CalibrationOptions, LocationOptions, PointingOptions
 from freeloc.metrics.detection_ap import check_iou
 
@@ -27,20 +31,20 @@ class EvaluationOptions:
         calibration: bins of the calibration error.
 
     Raises:
-        ConfigurationError: ``location`` has a different flavour, an IoU threshold is not in (0, 1], or the seed is
-            not a whole number from 0 to 2^63 - 1.
+        ConfigurationError: an option has the wrong type or is unknown or out of range, or ``location`` has a
+            different flavour.
     """
 
     flavour: APFlavour = "area"
     location: LocationOptions = field(default_factory=LocationOptions)
     pointing: PointingOptions = field(default_factory=PointingOptions)
-    resamples: int = 1000
-    seed: int = 0
+    resamples: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
+    seed: Seed = 0
     box_iou: tuple[float, ...] = BOX_IOU
     calibration: CalibrationOptions = field(default_factory=CalibrationOptions)
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
+        check_fields(self)
         if self.location.flavour not in {self.flavour, LocationOptions().flavour}:
             raise ConfigurationError(
                 f"flavour is {self.flavour} but location.flavour is {self.location.flavour}: use one flavour "

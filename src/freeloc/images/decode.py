@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +20,8 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, JpegImagePlugin
 
 from freeloc._typing import Uint8Array
-from freeloc.errors import ImageError
+from freeloc._validation import describe_value
+from freeloc.errors import ConfigurationError, ImageError
 from freeloc.geometry.orientation import swaps_sides
 from freeloc.geometry.size import Size
 from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error
@@ -34,6 +35,7 @@ from freeloc.io.paths import expand_user
 __all__ = [
     "EncodedImage",
     "ImageSource",
+    "check_image_list",
     "decode_reduced",
     "load_image",
     "open_image",
@@ -48,6 +50,29 @@ itself opened in binary mode."""
 
 ImageSource: TypeAlias = EncodedImage | Image.Image | npt.NDArray[Any]
 """Anything that `load_image` decodes: an `EncodedImage`, a Pillow image or an array."""
+
+
+def check_image_list(images: object) -> None:
+    """Check that a parameter ``images`` is a list or another iterable of images, and not a single image.
+
+    Raises:
+        ConfigurationError: it is a single image, or not iterable.
+    """
+    # An array with two or three axes is one image, and its rows are none; with four, it is a batch of images.
+    axes = len(getattr(images, "shape", (0,)))
+    is_image = isinstance(
+        images, str | bytes | bytearray | os.PathLike | HashedImage | Image.Image
+    ) or hasattr(images, "read")
+    if is_image or axes in (2, 3):
+        raise ConfigurationError(
+            "images is a single image: pass it to the method for one image, or put it in a list",
+            parameter="images",
+        )
+    if axes == 0 or not isinstance(images, Iterable):
+        raise ConfigurationError(
+            f"images is {describe_value(images)}: it must be a list or another iterable of images",
+            parameter="images",
+        )
 
 
 def load_image(source: ImageSource) -> Uint8Array:

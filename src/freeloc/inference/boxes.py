@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from freeloc._typing import Float32Array, Float64Array
+from freeloc._validation import Count, Positive, check_fields
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.nms import nms
@@ -45,30 +48,31 @@ class BoxOptions:
         max_boxes: maximum number of boxes per class and image.
 
     Raises:
-        ConfigurationError: an option is out of range.
+        ConfigurationError: an option has the wrong type or is out of range.
     """
 
-    levels: tuple[float, ...] = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7)
-    bandwidth: float = 0.25
+    levels: tuple[Annotated[float, Meta(gt=0, lt=1)], ...] = (
+        0.15,
+        0.2,
+        0.25,
+        0.3,
+        0.35,
+        0.4,
+        0.45,
+        0.5,
+        0.6,
+        0.7,
+    )
+    bandwidth: Positive = 0.25
     exponent: float = 2.0
     min_peak: float = 0.25
     iou_threshold: float = 0.4
-    max_boxes: int = 8
+    max_boxes: Count = 8
 
     def __post_init__(self) -> None:
-        if not self.levels or not all(0 < level < 1 for level in self.levels):
-            raise ConfigurationError(
-                f"levels must be one or more numbers above 0 and below 1, got {self.levels}",
-                parameter="levels",
-            )
-        if not self.bandwidth > 0:
-            raise ConfigurationError(
-                f"bandwidth must be above 0, got {self.bandwidth:g}", parameter="bandwidth"
-            )
-        if self.max_boxes < 1:
-            raise ConfigurationError(
-                f"max_boxes must be at least 1, got {self.max_boxes}", parameter="max_boxes"
-            )
+        check_fields(self)
+        if not self.levels:
+            raise ConfigurationError("levels is empty: specify at least one level", parameter="levels")
 
 
 def boxes_from_map(

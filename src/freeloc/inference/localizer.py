@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from PIL import Image
 
 from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
+from freeloc._validation import check_arguments, check_value
 from freeloc.errors import ImageError
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.images.canvas import load_for_scale, make_canvas
-from freeloc.images.decode import ImageSource
+from freeloc.images.decode import ImageSource, check_image_list
 from freeloc.images.hashed_image import HashedImage
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.early_exit import EarlyExit
@@ -61,7 +62,7 @@ class Localizer:
     """
 
     def __init__(self, source: ModelSource, options: LocalizerOptions | None = None) -> None:
-        self.options = options or LocalizerOptions()
+        self.options = check_value("options", options, LocalizerOptions | None) or LocalizerOptions()
         self._source = source
         self._loader = NetworkLoader(source, self.options)
         header = source.header
@@ -71,6 +72,7 @@ class Localizer:
         self._early_exit = EarlyExit(plan.early_exit_after, header.pooling)
 
     @classmethod
+    @check_arguments
     def load(
         cls,
         model: str | Path,
@@ -121,9 +123,15 @@ class Localizer:
             options: how the model is run.
 
         Raises:
+            ConfigurationError: an argument has the wrong type.
             BackboneError: the head was not trained on this backbone.
             ModelError: the options require an int8 network, and the model has none.
         """
+        from freeloc.models.model import Model
+        from freeloc.nn.backbones.base import Backbone
+
+        check_value("model", model, Model)
+        check_value("backbone", backbone, Backbone)
         return cls(ModelSource.from_model(model, backbone), options)
 
     @property
@@ -163,13 +171,15 @@ class Localizer:
         Later images are decoded while the network runs on earlier ones. Memory use does not grow with the number
         of images.
 
+        Args:
+            images: the images; see `predict`.
+
         Raises:
+            ConfigurationError: ``images`` is a single image, or nothing that contains images.
             ImageError: an image cannot be read; raised when its result would be yielded.
         """
-        for outcome in self.predict_stream(images):
-            if isinstance(outcome, ImageError):
-                raise outcome
-            yield outcome[0]
+        outcomes = self.predict_stream(images)
+        return (_or_raise(outcome)[0] for outcome in outcomes)
 
     def predict_stream(
         self, images: Iterable[ImageSource], *, with_images: bool = False
@@ -184,7 +194,11 @@ class Localizer:
         Yields:
             The result and, if requested, the upright image in mode RGB, reduced by a factor of 2, 4 or 8 if it is
             a large JPEG. If an image cannot be read, the error is yielded instead.
+
+        Raises:
+            ConfigurationError: ``images`` is a single image, or nothing that contains images.
         """
+        check_image_list(images)
 
         def finish(
             source: ImageSource, image: Image.Image | None, maps: list[ScoreMap]
@@ -202,15 +216,14 @@ class Localizer:
         return run_scales(self._scale_inputs(*self._decode(image)), self._latency_network, self._early_exit)
 
     def score_maps_many(self, images: Iterable[ImageSource]) -> Generator[list[ScoreMap], None, None]:
-        """Yield the score maps of many images, in order; see `predict_many`.
+        """Return a generator of the score maps of many images, in order; see `predict_many`.
 
         Raises:
+            ConfigurationError: ``images`` is a single image, or nothing that contains images.
             ImageError: an image cannot be read; raised when its result would be yielded.
         """
-        for outcome in self._stream(images, lambda _source, _image, maps: maps):
-            if isinstance(outcome, ImageError):
-                raise outcome
-            yield outcome
+        check_image_list(images)
+        return (_or_raise(outcome) for outcome in self._stream(images, lambda _source, _image, maps: maps))
 
     def localize(
         self, maps: list[ScoreMap], *, path: Path | None = None, mode: LocationMode | None = None
@@ -285,6 +298,12 @@ class Localizer:
         else:
             outcomes = run_scales_many(sources, prepare, network, self._early_exit)
             yield from prefetch(complete, outcomes, threads=threads, depth=depth)
+
+
+def _or_raise(outcome: Result | ImageError) -> Result:
+    if isinstance(outcome, ImageError):
+        raise outcome
+    return outcome
 
 
 _Context: TypeAlias = tuple[ImageSource, Image.Image | None]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
-from freeloc.errors import ConfigurationError, check_choice
-from freeloc.geometry.pyramid import Pyramid
+from freeloc._validation import Count, check_fields
+from freeloc.errors import ConfigurationError
+from freeloc.geometry.pyramid import check_scales
 from freeloc.inference.presets import INT8_PRESETS, PRESETS, ScalePlan
 from freeloc.runtime import check_runtime, cpu_supports_int8, gpu_available
 
@@ -29,7 +30,8 @@ class LocalizerOptions:
             on a CPU. OpenVINO always runs canvases one by one.
 
     Raises:
-        ConfigurationError: an option is unknown or out of range, or two options contradict each other.
+        ConfigurationError: an option has the wrong type or is unknown or out of range, or two options contradict
+            each other.
     """
 
     scales: tuple[float, ...] | None = None
@@ -37,32 +39,23 @@ class LocalizerOptions:
     location: LocationMode = "fused"
     runtime: Runtime = "auto"
     precision: InferencePrecision = "auto"
-    batch: int | None = None
+    batch: Count | None = None
 
     def __post_init__(self) -> None:
-        check_choice("location", self.location, LocationMode)
+        check_fields(self)
         check_runtime(self.runtime, self.precision, allow_int8=True)
-        if self.preset is not None:
-            check_choice("preset", self.preset, Preset)
         if self.scales is not None:
-            self._check_scales()
-        if self.batch is not None and self.batch < 1:
-            raise ConfigurationError(f"batch must be at least 1, got {self.batch}", parameter="batch")
+            self._check_scales(self.scales)
 
-    def _check_scales(self) -> None:
+    def _check_scales(self, scales: tuple[float, ...]) -> None:
         if self.preset is not None:
             raise ConfigurationError(
                 "scales and preset both choose the scales: specify only one of them", parameter="preset"
             )
-        if not isinstance(self.scales, tuple | list):
-            raise ConfigurationError(
-                f"scales must be a tuple of numbers, such as (0.5, 1, 2), got {self.scales!r}",
-                parameter="scales",
-            )
-        if len(set(self.scales)) < len(self.scales):
-            values = ", ".join(f"{scale:g}" for scale in self.scales)
+        if len(set(scales)) < len(scales):
+            values = ", ".join(f"{scale:g}" for scale in scales)
             raise ConfigurationError(f"scales are {values}: list each scale only once", parameter="scales")
-        object.__setattr__(self, "scales", Pyramid(tuple(self.scales)).scales)
+        check_scales("scales", scales)
 
     @property
     def uses_openvino(self) -> bool:

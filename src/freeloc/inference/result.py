@@ -12,6 +12,7 @@ import numpy as np
 
 from freeloc._literals import LocationMode
 from freeloc._typing import Float32Array, Float64Array
+from freeloc._validation import Count, Fraction, NonNegative, check_arguments
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.box import Box
 from freeloc.geometry.lattice import Lattice
@@ -104,11 +105,15 @@ class Localization:
         """
         return self._class_location(self._index(name))
 
-    def present(self, threshold: float | None = None) -> tuple[ClassLocation, ...]:
+    @check_arguments
+    def present(self, threshold: Fraction | None = None) -> tuple[ClassLocation, ...]:
         """Return the classes whose probability reaches a threshold, most probable first.
 
         Args:
             threshold: one threshold for all classes; default: the model's threshold for each class.
+
+        Raises:
+            ConfigurationError: the threshold is not a probability.
         """
         return tuple(location for location in self.ranked() if location.is_present(threshold))
 
@@ -128,8 +133,14 @@ class Localization:
         """Return the (K, rows, cols) float32 maps with values between 0 and 1, in either mode."""
         return self.maps if self.mode == "fused" else sigmoid(self.maps)
 
+    @check_arguments
     def peaks(
-        self, name: str, *, count: int = 5, min_distance: float = 60.0, relative_threshold: float = 0.5
+        self,
+        name: str,
+        *,
+        count: Count = 5,
+        min_distance: NonNegative = 60.0,
+        relative_threshold: Fraction = 0.5,
     ) -> tuple[Peak, ...]:
         """Return several locations of one class: local maxima of its map, highest first.
 
@@ -142,10 +153,9 @@ class Localization:
             relative_threshold: minimum value of a peak on the normalized map, as a fraction of the map's maximum.
 
         Raises:
-            ConfigurationError: the model does not have the class, or ``count`` is less than 1.
+            ConfigurationError: the model does not have the class, or a number is out of range.
         """
         index = self._index(name)
-        _check_count(count)
         distance = normalized_length(self.image_size, min_distance)
         raw = self.mode == "paper"
         peaks = find_peaks(
@@ -164,7 +174,8 @@ class Localization:
         others = [peak for peak in peaks if math.hypot(peak.x - x, peak.y - y) >= distance]
         return (Peak(x, y, float(self.responses[index])), *others)[:count]
 
-    def boxes(self, name: str, *, count: int = 8, iou_threshold: float = 0.4) -> tuple[Box, ...]:
+    @check_arguments
+    def boxes(self, name: str, *, count: Count = 8, iou_threshold: Fraction = 0.4) -> tuple[Box, ...]:
         """Return boxes around the objects of one class, highest score first.
 
         Boxes are drawn around the high regions of the map, although the model was trained without boxes; see
@@ -176,10 +187,9 @@ class Localization:
             iou_threshold: intersection over union above which the box with the lower score is suppressed.
 
         Raises:
-            ConfigurationError: the model does not have the class, or ``count`` is less than 1.
+            ConfigurationError: the model does not have the class, or a number is out of range.
         """
         index = self._index(name)
-        _check_count(count)
         only = slice(index, index + 1)
         found = boxes_from_map(
             self.normalized_maps()[only],
@@ -211,8 +221,3 @@ class Localization:
             response=float(self.responses[index]),
             threshold=float(self.thresholds[index]),
         )
-
-
-def _check_count(count: int) -> None:
-    if count < 1:
-        raise ConfigurationError(f"count must be at least 1, got {count}", parameter="count")

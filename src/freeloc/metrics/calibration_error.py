@@ -7,13 +7,16 @@ ways: *pooled* sorts the pairs of all classes into one set of bins; *per class* 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from freeloc._literals import Binning
 from freeloc._typing import BoolArray, Float64Array, IntpArray
-from freeloc.errors import ConfigurationError, check_choice
+from freeloc._validation import check_fields
+from freeloc.errors import ConfigurationError
 from freeloc.metrics.bootstrap import BootstrapResult, Interval, bootstrap_intervals
 from freeloc.metrics.precision_recall import check_labels
 from freeloc.metrics.weighted_metric import WeightedMetric
@@ -43,16 +46,11 @@ class CalibrationOptions:
         ConfigurationError: there are no bins, or the binning is unknown.
     """
 
-    bins: int = 15
+    bins: Annotated[int, Meta(ge=1, le=100_000)] = 15
     binning: Binning = "width"
 
     def __post_init__(self) -> None:
-        check_choice("calibration_binning", self.binning, Binning)
-        if self.bins < 1:
-            raise ConfigurationError(
-                f"the number of calibration bins is {self.bins}: it must be at least 1, such as 15",
-                parameter="calibration_bins",
-            )
+        check_fields(self, {"bins": "calibration_bins", "binning": "calibration_binning"})
 
 
 @dataclass(frozen=True, eq=False)

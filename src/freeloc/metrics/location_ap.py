@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from freeloc._literals import APFlavour, BoxDistance, FlaggedBoxPolicy, LocationRanking, ToleranceFrame
 from freeloc._typing import Float64Array
-from freeloc.errors import ConfigurationError, DatasetError, check_choice
+from freeloc._validation import NonNegative, check_fields
+from freeloc.errors import ConfigurationError, DatasetError
 from freeloc.geometry.size import Size, normalized_length
 from freeloc.metrics.ground_truth import GroundTruth
 from freeloc.metrics.point_matching import (
@@ -53,11 +54,11 @@ class LocationOptions:
         flavour: see `APFlavour`.
 
     Raises:
-        ConfigurationError: an option has an unknown value, or the tolerance is negative or not finite.
+        ConfigurationError: an option has an unknown value, or the tolerance is not a number or negative.
     """
 
     ranking: LocationRanking = "score"
-    tolerance: float = 18.0
+    tolerance: NonNegative = 18.0
     tolerance_frame: ToleranceFrame = "original"
     distance: BoxDistance = "box"
     difficult: FlaggedBoxPolicy = "hit"
@@ -65,17 +66,7 @@ class LocationOptions:
     flavour: APFlavour = "area"
 
     def __post_init__(self) -> None:
-        check_choice("ranking", self.ranking, LocationRanking)
-        check_choice("tolerance_frame", self.tolerance_frame, ToleranceFrame)
-        check_choice("distance", self.distance, BoxDistance)
-        check_choice("difficult", self.difficult, FlaggedBoxPolicy)
-        check_choice("crowd", self.crowd, FlaggedBoxPolicy)
-        check_choice("flavour", self.flavour, APFlavour)
-        if not 0 <= self.tolerance < np.inf:
-            raise ConfigurationError(
-                f"the tolerance of location AP is {self.tolerance:g} pixels: it must be finite and at least 0",
-                parameter="tolerance",
-            )
+        check_fields(self)
 
 
 def location_outcomes(

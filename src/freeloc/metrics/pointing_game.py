@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from freeloc._literals import FlaggedBoxPolicy, Reach
 from freeloc._typing import BoolArray, Float64Array
-from freeloc.errors import ConfigurationError, DatasetError, check_choice
+from freeloc._validation import NonNegative, check_fields
+from freeloc.errors import DatasetError, check_choice
 from freeloc.geometry.size import Size
 from freeloc.metrics.ground_truth import GroundTruth
 from freeloc.metrics.point_matching import Outcome, Outcomes, box_distance, check_points, match_points
@@ -59,24 +60,17 @@ class PointingOptions:
             difficult) boxes are not played.
 
     Raises:
-        ConfigurationError: an option has an unknown value, or the tolerance is negative or not finite.
+        ConfigurationError: an option has an unknown value, or the tolerance is not a number or negative.
     """
 
-    tolerance: float = 15.0
+    tolerance: NonNegative = 15.0
     reach: Reach = "edge"
     difficult: FlaggedBoxPolicy = "hit"
     crowd: FlaggedBoxPolicy = "hit"
 
     def __post_init__(self) -> None:
-        check_choice("pointing_reach", self.reach, Reach)
-        check_choice("pointing_difficult", self.difficult, FlaggedBoxPolicy)
-        check_choice("pointing_crowd", self.crowd, FlaggedBoxPolicy)
-        if not 0 <= self.tolerance < np.inf:
-            raise ConfigurationError(
-                f"the tolerance of the pointing game is {self.tolerance:g} pixels: it must be finite and at "
-                "least 0",
-                parameter="pointing_tolerance",
-            )
+        names = ("tolerance", "reach", "difficult", "crowd")
+        check_fields(self, {name: f"pointing_{name}" for name in names})
 
 
 @dataclass(frozen=True, eq=False)

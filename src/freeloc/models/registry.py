@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal
 
+from freeloc._validation import check_arguments
 from freeloc.errors import ModelError, OutputError
 from freeloc.io.folders import model_search_path, user_models_dir
 from freeloc.io.paths import expand_user
@@ -54,6 +55,7 @@ class NamedModel:
     origin: Origin
 
 
+@check_arguments
 def find_model(model: str | Path) -> Path:
     """Return the file of a model.
 
@@ -68,6 +70,7 @@ def find_model(model: str | Path) -> Path:
         The path of the model file. The file need not exist if ``model`` is a path.
 
     Raises:
+        ConfigurationError: ``model`` is not a path or a name.
         ModelError: no model has that name, or a folder of that name in the current folder contains no model, or
             the path names a pipe, a socket or a device.
     """

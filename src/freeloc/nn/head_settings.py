@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from freeloc.errors import ConfigurationError
 
-__all__ = ["HeadSettings"]
+__all__ = ["MAX_WIDTH", "HeadSettings"]
 
-_MAX_VALUES = 1_000_000
+MAX_WIDTH = 1_000_000
+"""Maximum width of a layer, and maximum number of classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,9 @@ class HeadSettings:
     def __post_init__(self) -> None:
         for name, least in (("width", 1), ("classes", 1), ("hidden", 0)):
             value = getattr(self, name)
-            if not least <= value <= _MAX_VALUES:
+            if not least <= value <= MAX_WIDTH:
                 raise ConfigurationError(
-                    f"{name} of the head is {value}: it must be between {least} and {_MAX_VALUES:,}",
+                    f"{name} of the head is {value}: it must be between {least} and {MAX_WIDTH:,}",
                     parameter=name,
                 )
         for name in ("feature_dropout", "hidden_dropout"):

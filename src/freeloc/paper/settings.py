@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from freeloc.errors import check_seed
-from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
-from freeloc.runtime import Precision, Runtime
+from msgspec import Meta
+
+from freeloc._validation import Count, Name, Seed, check_fields
+from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, check_backbone
+from freeloc.runtime import Precision, Runtime, check_runtime
 
 __all__ = ["ReproductionSettings"]
 
@@ -26,17 +29,23 @@ class ReproductionSettings:
         cache: folder for cached features and proposals; None uses the user's cache folder.
         resamples: number of bootstrap resamples for each interval and each comparison.
         quiet: whether to hide progress.
+
+    Raises:
+        ConfigurationError: a field has the wrong type or is out of range.
+        BackboneError: there is no backbone with this name.
     """
 
-    backbone: str = DEFAULT_BACKBONE
-    weights: str | None = None
-    epochs: int | None = None
-    seed: int = 0
+    backbone: Name = DEFAULT_BACKBONE
+    weights: str | Path | None = None
+    epochs: Count | None = None
+    seed: Seed = 0
     runtime: Runtime = "auto"
     precision: Precision = "auto"
     cache: Path | None = None
-    resamples: int = 1000
+    resamples: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
+        check_fields(self)
+        check_backbone(self.backbone)
+        check_runtime(self.runtime, self.precision)

@@ -9,7 +9,8 @@ import numpy as np
 
 from freeloc._literals import InferencePrecision, Runtime
 from freeloc._typing import Float32Array
-from freeloc.datasets.dataset import Dataset
+from freeloc._validation import check_arguments
+from freeloc.datasets.dataset import Dataset, check_informative
 from freeloc.errors import DatasetError
 from freeloc.images.image_info import ImageInfo
 from freeloc.inference.fusion import pooled_scores
@@ -28,6 +29,7 @@ from freeloc.models.registry import find_model, model_file, writable_path
 __all__ = ["calibrate"]
 
 
+@check_arguments
 def calibrate(
     model: str | Path,
     dataset: Dataset,
@@ -56,8 +58,8 @@ def calibrate(
         The calibrated model.
 
     Raises:
-        DatasetError: the model was trained on these images, the dataset's classes differ from the model's, or
-            there are no images.
+        DatasetError: the model was trained on these images, the dataset's classes differ from the model's, there
+            are no images, or no class is present in one image and absent from another.
         ImageError: an image cannot be read, or was replaced after it was checked.
         ModelError: the model does not exist, its file is damaged, or it was replaced while the images were scored.
         OutputError: the model file cannot be written, or another process is writing to it.
@@ -112,6 +114,7 @@ def _check_dataset(header: ModelHeader, dataset: Dataset, fingerprint: str) -> N
             f"the classes of {dataset.name} are {', '.join(dataset.classes)}, but those of the model are "
             f"{', '.join(header.classes)}: use a dataset with the model's classes in the same order"
         )
+    check_informative(dataset, "calibration")
     if header.training_data.get("fingerprint") == fingerprint:
         raise DatasetError(
             f"the model was trained on {dataset.name}, so its scores on these images are too confident: use "
@@ -123,8 +126,11 @@ def _score(
     localizer: Localizer, dataset: Dataset, image_info: Sequence[ImageInfo], *, quiet: bool
 ) -> Float32Array:
     maps = localizer.score_maps_many(dataset.unchanged_images(image_info))
-    tracked = track(maps, "scoring images", len(dataset), quiet=quiet)
-    return np.stack([pooled_scores(scale_maps, localizer.pooling) for scale_maps in tracked])
+    # Allocated once: small arrays kept between large temporary ones would fragment memory.
+    scores = np.empty((len(dataset), len(dataset.classes)), np.float32)
+    for index, scale_maps in enumerate(track(maps, "scoring images", len(dataset), quiet=quiet)):
+        scores[index] = pooled_scores(scale_maps, localizer.pooling)
+    return scores
 
 
 def _summary(calibration: Calibration, scores: Float32Array, dataset: Dataset) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from freeloc.errors import ConfigurationError, check_seed
+from freeloc._validation import CountOrZero, Seed, check_arguments
+from freeloc.errors import ConfigurationError
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.inference.scoring_graph import int8_parts
@@ -38,14 +39,15 @@ CALIBRATION_IMAGES = 64
 """Default number of images for quantization calibration."""
 
 
+@check_arguments
 def quantize(
     model: str | Path,
     images: Sequence[str | Path],
     *,
     out: str | Path | None = None,
     weights: str | Path | None = None,
-    calibration_images: int = CALIBRATION_IMAGES,
-    seed: int = 0,
+    calibration_images: CountOrZero = CALIBRATION_IMAGES,
+    seed: Seed = 0,
     quiet: bool = False,
 ) -> Model:
     """Add an int8 network to a model, for faster prediction.
@@ -67,14 +69,13 @@ def quantize(
         The model with the int8 network.
 
     Raises:
-        ConfigurationError: there are no images, or ``seed`` is not a whole number from 0 to 2^63 - 1.
+        ConfigurationError: there are no images, or an argument has the wrong type or is out of range.
         MissingDependencyError: NNCF is not installed (the extra ``int8``).
         ImageError: an image cannot be read.
         ModelError: the model does not exist, its file is damaged, or it was replaced in the meantime.
         BackboneError: the backbone cannot be loaded.
         OutputError: the model file cannot be written, or another process is writing to it.
     """
-    check_seed(seed)
     if not images or calibration_images < 1:
         raise ConfigurationError(
             "an int8 network requires images for quantization calibration: specify at least one",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from freeloc._validation import check_arguments
 from freeloc.io.lock import lock_file
 from freeloc.models.card import ModelCard
 from freeloc.models.file_access import check_content
@@ -14,6 +15,7 @@ from freeloc.nn.backbones.registry import load_backbone
 __all__ = ["release"]
 
 
+@check_arguments
 def release(
     model: str | Path, out: str | Path, card: ModelCard, *, weights: str | Path | None = None
 ) -> Model:

@@ -7,6 +7,7 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from freeloc._validation import check_arguments
 from freeloc.errors import ImageError
 from freeloc.inference.localizer import Localizer
 from freeloc.io.atomic import check_output_folder
@@ -26,6 +27,9 @@ class PredictionOptions(WriterOptions):
         formats: names of writers in `freeloc.writers.WRITERS`; default: "jsonl" with an output folder, "console"
             without one.
         skip_bad: whether to skip images that cannot be read instead of stopping at the first one.
+
+    Raises:
+        ConfigurationError: an option has the wrong type, or is unknown or out of range.
     """
 
     formats: tuple[str, ...] = ()
@@ -37,9 +41,10 @@ class PredictionOptions(WriterOptions):
             WRITERS.get(name, parameter="formats")
 
 
+@check_arguments
 def predict_files(
     localizer: Localizer,
-    paths: Sequence[Path],
+    paths: Sequence[str | Path],
     out: str | Path | None,
     options: PredictionOptions | None = None,
     *,
@@ -72,9 +77,10 @@ def predict_files(
     if folder is not None:
         check_output_folder(folder)
     formats = options.formats or ("console" if folder is None else "jsonl",)
+    images = [Path(path) for path in paths]
     writers = create_writers(formats, folder, options)
     with nullcontext() if folder is None else lock_folder(folder):
-        bad = _predict(localizer, paths, writers, skip_bad=options.skip_bad, quiet=quiet or folder is None)
+        bad = _predict(localizer, images, writers, skip_bad=options.skip_bad, quiet=quiet or folder is None)
     for error in bad:
         print_status(f"skipped: {error}")
     if folder is not None and not quiet:

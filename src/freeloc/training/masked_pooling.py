@@ -76,7 +76,8 @@ def check_supervision(dataset: Dataset, recipe: Recipe) -> None:
     """Check that a recipe's supervision is compatible with its other fields and with a dataset.
 
     Raises:
-        ConfigurationError: the recipe uses masked pooling, but trains more of the backbone than the projection.
+        ConfigurationError: the recipe uses masked pooling, but trains more of the backbone than the projection, or
+            a box has the label of no class.
         DatasetError: the recipe uses masked pooling, but the dataset has no boxes.
     """
     if recipe.supervision == "tags":
@@ -93,6 +94,7 @@ def check_supervision(dataset: Dataset, recipe: Recipe) -> None:
             "annotated boxes, or train from tags alone",
             parameter="supervision",
         )
+    dataset.check_box_labels()
 
 
 def masked_cells(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from freeloc.datasets.dataset import Dataset
+from freeloc.datasets.dataset import Dataset, check_informative
 from freeloc.errors import DatasetError
 from freeloc.features.arrays import FeatureMap
 from freeloc.features.extract import extract
@@ -56,11 +56,13 @@ def resolve_settings(dataset: Dataset, settings: TrainingSettings) -> TrainingSe
     """Return the settings with the recipe adapted to the number of images.
 
     Raises:
-        DatasetError: the dataset has no images, or the recipe requires boxes and the dataset has none.
+        DatasetError: the dataset has no images, no class is present in one image and absent from another, or the
+            recipe requires boxes and the dataset has none.
         ConfigurationError: fields of the recipe are inconsistent.
     """
     if not len(dataset):
         raise DatasetError(f"{dataset.name} has no images: training requires at least one")
+    check_informative(dataset, "training")
     check_supervision(dataset, settings.recipe)
     return replace(settings, recipe=settings.recipe.resolved(len(dataset)))
 

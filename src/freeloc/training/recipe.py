@@ -5,13 +5,25 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta
 
 from freeloc._literals import Supervision
-from freeloc.errors import ConfigurationError, check_choice
+from freeloc._validation import (
+    Count,
+    CountOrZero,
+    Name,
+    NonNegative,
+    Positive,
+    check_arguments,
+    check_fields,
+)
+from freeloc.errors import ConfigurationError
 from freeloc.geometry.grid import Padding
-from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
+from freeloc.geometry.pyramid import TEST_SCALES, check_scales
 from freeloc.nn.backbones.trainable_stages import FROZEN, PROJECTION
+from freeloc.nn.head_settings import MAX_WIDTH
 from freeloc.nn.pooling.registry import get_pooling
 
 __all__ = ["RECIPES", "Recipe"]
@@ -21,6 +33,8 @@ _MAX_EPOCHS = 100
 
 Gradient = Literal["sparse", "dense"]
 Schedule = Literal["cosine", "constant"]
+Share: TypeAlias = Annotated[float, Meta(ge=0, lt=1)]
+Scales: TypeAlias = Annotated[tuple[float, ...], Meta(max_length=100)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,46 +90,43 @@ class Recipe:
             no weight decay.
         min_steps: minimum number of steps. If there are so few images that ``epochs`` passes would take fewer
             steps, the number of epochs is increased, up to 100. With 0, the number is never increased.
+
+    Raises:
+        ConfigurationError: a field has the wrong type or is out of range, or fields contradict each other.
     """
 
-    name: str = "default"
-    epochs: int = 10
-    batch_size: int = 16
-    scales: tuple[float, ...] = (0.7, 1.0, 1.4)
-    test_scales: tuple[float, ...] = TEST_SCALES
+    name: Name = "default"
+    epochs: Count = 10
+    batch_size: Count = 16
+    scales: Scales = (0.7, 1.0, 1.4)
+    test_scales: Scales = TEST_SCALES
     padding: Padding = "stride"
-    warm_start_epochs: int = 4
-    warm_start_learning_rate: float = 0.005
-    hidden: int = 2048
-    feature_dropout: float = 0.3
-    hidden_dropout: float = 0.5
-    pooling: str = "max"
+    warm_start_epochs: CountOrZero = 4
+    warm_start_learning_rate: Positive = 0.005
+    hidden: Annotated[int, Meta(ge=0, le=MAX_WIDTH)] = 2048
+    feature_dropout: Share = 0.3
+    hidden_dropout: Share = 0.5
+    pooling: Name = "max"
     supervision: Supervision = "tags"
-    cell_fraction: float = 0.33
+    cell_fraction: Annotated[float, Meta(gt=0, le=1)] = 0.33
     gradient: Gradient = "sparse"
-    learning_rate: float = 0.0025
-    momentum: float = 0.9
-    weight_decay: float = 4e-3
+    learning_rate: Positive = 0.0025
+    momentum: Share = 0.9
+    weight_decay: NonNegative = 4e-3
     schedule: Schedule = "cosine"
-    warmup_fraction: float = 0.1
-    trainable_backbone: str = PROJECTION
-    projection_learning_rate: float = 4e-3
-    backbone_learning_rate: float = 2.5e-4
-    min_steps: int = 0
+    warmup_fraction: Share = 0.1
+    trainable_backbone: Name = PROJECTION
+    projection_learning_rate: Positive = 4e-3
+    backbone_learning_rate: Positive = 2.5e-4
+    min_steps: CountOrZero = 0
 
     def __post_init__(self) -> None:
-        rates = ("learning_rate", "projection_learning_rate", "backbone_learning_rate")
-        for name in ("epochs", "batch_size", *rates):
-            self._check(name, 0 < getattr(self, name) < math.inf, "it must be positive and finite")
-        for name in ("warm_start_epochs", "min_steps"):
-            self._check(name, getattr(self, name) >= 0, "it must be at least 0")
-        for name in ("feature_dropout", "hidden_dropout", "warmup_fraction", "momentum"):
-            self._check(name, 0 <= getattr(self, name) < 1, "it must be at least 0 and less than 1")
-        self._check("cell_fraction", 0 < self.cell_fraction <= 1, "it must be greater than 0 and at most 1")
-        check_choice("supervision", self.supervision, Supervision)
-        check_choice("gradient", self.gradient, Gradient)
-        check_choice("schedule", self.schedule, Schedule)
-        Pyramid(self.scales, self.padding)  # raises an error if the scales are empty or out of range
+        check_fields(self)
+        check_scales("scales", self.scales)
+        check_scales("test_scales", self.test_scales)
+        self._check(
+            "test_scales", len(set(self.test_scales)) == len(self.test_scales), "list each scale only once"
+        )
         pooling = get_pooling(self.pooling)
         if self.supervision != "tags":
             self._check("pooling", self.pooling == "max", f'supervision {self.supervision} requires "max"')
@@ -134,6 +145,7 @@ class Recipe:
             raise ConfigurationError(f"{name} is {getattr(self, name)!r}: {rule}", parameter=name)
 
     @classmethod
+    @check_arguments
     def named(cls, name: str, **changes: object) -> Recipe:
         """Return the recipe with a given name, with some of its fields replaced.
 
@@ -143,12 +155,19 @@ class Recipe:
                 ``min_steps`` is not, ``min_steps`` is set to 0, so that training takes exactly ``epochs`` epochs.
 
         Raises:
-            ConfigurationError: the recipe does not exist, or a field is out of range.
+            ConfigurationError: the recipe or a field does not exist, or a field has the wrong type or is out of
+                range.
         """
         if name not in RECIPES:
             raise ConfigurationError(
                 f"there is no recipe called {name!r}: choose one of {', '.join(RECIPES)}", parameter="recipe"
             )
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in changes:
+            if key not in known:
+                raise ConfigurationError(
+                    f"a recipe has no field called {key!r}: choose among {', '.join(known)}", parameter=key
+                )
         given = {key: value for key, value in changes.items() if value is not None}
         if "epochs" in given:
             given.setdefault("min_steps", 0)

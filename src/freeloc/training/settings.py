@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeloc._literals import CacheFormat, Precision, Runtime
-from freeloc.errors import check_choice, check_seed
-from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
+from freeloc._validation import CountOrZero, Name, Seed, check_fields
+from freeloc.errors import ConfigurationError
+from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, check_backbone
+from freeloc.runtime import check_runtime
 from freeloc.training.recipe import RECIPES, Recipe
 
 __all__ = ["TrainingSettings"]
@@ -31,22 +33,33 @@ class TrainingSettings:
             accuracy.
         snapshots: training steps, counted over the whole run, after which the current model is written to a file
             such as ``snapshots/step-000210.safetensors``; 0 writes the model before the first step.
-        calibration_folds: number of folds for calibrating the trained model on its own training images (see
-            `freeloc.training.cross_fitting`). Each fold adds a training run. With 0, the model stays uncalibrated.
+        calibration_folds: number of folds, at least 2, for calibrating the trained model on its own training
+            images (see `freeloc.training.cross_fitting`). Each fold adds a training run. With 0, the model stays
+            uncalibrated.
+
+    Raises:
+        ConfigurationError: a field has the wrong type or is out of range.
+        BackboneError: there is no backbone with this name.
     """
 
-    backbone: str = DEFAULT_BACKBONE
+    backbone: Name = DEFAULT_BACKBONE
     weights: str | Path | None = None
     recipe: Recipe = RECIPES["default"]
-    seed: int = 0
+    seed: Seed = 0
     runtime: Runtime = "auto"
     precision: Precision = "auto"
     cache_features: bool = True
     cache_folder: str | Path | None = None
     cache_format: CacheFormat = "float16"
-    snapshots: tuple[int, ...] = ()
-    calibration_folds: int = 0
+    snapshots: tuple[CountOrZero, ...] = ()
+    calibration_folds: CountOrZero = 0
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
-        check_choice("cache_format", self.cache_format, CacheFormat)
+        check_fields(self)
+        check_backbone(self.backbone)
+        check_runtime(self.runtime, self.precision)
+        if self.calibration_folds == 1:
+            raise ConfigurationError(
+                "calibration_folds is 1: use at least 2 folds, or 0 to leave the model uncalibrated",
+                parameter="calibration_folds",
+            )

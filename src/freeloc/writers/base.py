@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 from PIL import Image
 
 from freeloc._literals import MapSize
-from freeloc.errors import ConfigurationError, check_choice
+from freeloc._validation import CountOrZero, Fraction, check_fields
 from freeloc.inference.result import Localization
 
 __all__ = ["Writer", "WriterOptions"]
@@ -27,23 +27,18 @@ class WriterOptions:
         peaks: maximum number of peaks per class; 0 writes none.
         boxes: maximum number of boxes per class; 0 writes none.
         map_size: resolution of the maps that are written.
+
+    Raises:
+        ConfigurationError: an option has the wrong type, or is unknown or out of range.
     """
 
-    threshold: float | None = None
-    peaks: int = 0
-    boxes: int = 0
+    threshold: Fraction | None = None
+    peaks: CountOrZero = 0
+    boxes: CountOrZero = 0
     map_size: MapSize = "image"
 
     def __post_init__(self) -> None:
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise ConfigurationError(
-                f"threshold is {self.threshold:g}: it must be a probability between 0 and 1",
-                parameter="threshold",
-            )
-        for name, count in (("peaks", self.peaks), ("boxes", self.boxes)):
-            if count < 0:
-                raise ConfigurationError(f"{name} is {count}: it must be 0 or more", parameter=name)
-        check_choice("map_size", self.map_size, MapSize)
+        check_fields(self)
 
 
 class Writer(ABC):

@@ -16,7 +16,7 @@ from freeloc.io.paths import expand_user
 if TYPE_CHECKING:
     from freeloc.nn.backbones.base import Backbone, BackboneLoader
 
-__all__ = ["BACKBONES", "BACKBONE_ALIASES", "DEFAULT_BACKBONE", "load_backbone"]
+__all__ = ["BACKBONES", "BACKBONE_ALIASES", "DEFAULT_BACKBONE", "check_backbone", "load_backbone"]
 
 DEFAULT_BACKBONE: Final = "efficientnet_lite2"
 """The backbone used by default."""
@@ -65,10 +65,25 @@ def load_backbone(name: str = DEFAULT_BACKBONE, weights: str | Path | None = Non
     return backbone
 
 
-def _loader(name: str) -> BackboneLoader:
+def check_backbone(name: str) -> None:
+    """Check that a backbone exists, without loading it or the package that provides it.
+
+    Raises:
+        BackboneError: the name is unknown.
+    """
+    key = _registry_key(BACKBONE_ALIASES.get(name, name))
+    if key not in BACKBONES.names():
+        _loader(key)
+
+
+def _registry_key(name: str) -> str:
     prefix, colon, _ = name.partition(":")
     family = f"{prefix}:NAME"
-    key = family if colon and family in BACKBONES.names() else name
+    return family if colon and family in BACKBONES.names() else name
+
+
+def _loader(name: str) -> BackboneLoader:
+    key = _registry_key(name)
     try:
         return BACKBONES.get(key, parameter="backbone")
     except ConfigurationError as error:
