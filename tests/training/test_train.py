@@ -21,7 +21,8 @@ import torch
 from freeloc.datasets import open_dataset
 from freeloc.datasets.dataset import AnnotatedBox, Dataset, Sample
 from freeloc.demo.scenes import SCENE_CLASSES
-from freeloc.errors import FreelocError
+from freeloc.errors import DatasetError, FreelocError, OutputError, TrainingError
+from freeloc.io.lock import lock_file
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.pooling.registry import prediction_pooling
@@ -272,8 +273,8 @@ class TestFeatures:
         quick(scenes, tmp_path / "run", recipe=recipe, cache_folder=cache, cache_features=False)
         assert not cache.exists()
         # Computed again in every epoch, at scales from the range: 125 to 200 pixels, padded to multiples of
-        # 32. At the end, once more at every scale, to fit the box threshold.
-        assert len(count_of.sides) == (2 + len(SCALES)) * COUNT
+        # 32. At the end, once more at every scale, to fit the box threshold, and for eight images to check the model.
+        assert len(count_of.sides) == (2 + len(SCALES)) * COUNT + len(SCALES) * 8
         assert set(count_of.sides) <= {128, 160, 192, 224}
         assert json.loads((tmp_path / "run" / "manifest.json").read_text())["cache"] is None
         first = weights(tmp_path / "run")
@@ -312,10 +313,14 @@ def test_running_mini_batches_through_the_backbone_at_once_changes_little(
 
 
 class Sealed(Sample):
-    """A sample whose boxes must not be read."""
+    """A sample whose boxes must not be read once it exists."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.__dict__["sealed"] = True
 
     def __getattribute__(self, name: str) -> Any:
-        if name == "boxes":
+        if name == "boxes" and "sealed" in super().__getattribute__("__dict__"):
             raise AssertionError("the boxes were looked at")
         return super().__getattribute__(name)
 
@@ -363,6 +368,56 @@ class TestMistakes:
         with pytest.raises(FreelocError, match=r"diverged in epoch 1: .* use a learning rate below 1e\+39"):
             quick(scenes, tmp_path / "run", recipe=recipe)
         assert not (tmp_path / "run" / "model.safetensors").exists()
+
+    @pytest.mark.parametrize(
+        ("rate", "epochs"),
+        [(1e25, 1), (1e18, 1), (1e12, 1), (1e6, 1), (1e3, 1), (1e25, 3), (1e18, 3), (1e3, 3)],
+    )
+    @pytest.mark.parametrize("warm_start_epochs", [0, 2])
+    def test_rates_that_are_far_too_high(
+        self,
+        scenes: Dataset,
+        quick: Callable[..., Model],
+        tmp_path: Path,
+        rate: float,
+        epochs: int,
+        warm_start_epochs: int,
+    ) -> None:
+        recipe = dataclasses.replace(
+            RECIPE, epochs=epochs, warm_start_epochs=warm_start_epochs, learning_rate=rate
+        )
+        with pytest.raises(TrainingError, match="^training diverged.* use a learning rate below") as caught:
+            quick(scenes, tmp_path / "run", recipe=recipe, snapshots=(epochs * 3,))
+        assert caught.value.parameter == "learning_rate"
+        assert not (tmp_path / "run" / "model.safetensors").exists()
+        assert not (tmp_path / "run" / "manifest.json").exists()
+
+    def test_the_rate_of_the_warm_start_is_far_too_high(
+        self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
+    ) -> None:
+        recipe = dataclasses.replace(RECIPE, warm_start_learning_rate=1e18)
+        with pytest.raises(TrainingError, match="use a warm start learning rate below"):
+            quick(scenes, tmp_path / "warm", recipe=recipe)
+        assert not (tmp_path / "warm" / "model.safetensors").exists()
+
+    def test_labels_that_say_nothing(
+        self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
+    ) -> None:
+        unknown = tuple(Sample(sample.path, np.zeros(8, np.int8)) for sample in scenes)
+        with pytest.raises(
+            DatasetError, match="no class of unknown is present in any image: training requires"
+        ):
+            quick(Dataset("unknown", scenes.classes, unknown), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    def test_another_process_trains_into_the_folder(
+        self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path
+    ) -> None:
+        with lock_file(tmp_path / "run" / "model.safetensors"):
+            with pytest.raises(OutputError, match="another freeloc process is writing to it"):
+                quick(scenes, tmp_path / "run")
+            assert not (tmp_path / "run" / "checkpoint.safetensors").exists()
+        quick(scenes, tmp_path / "run")
 
     def test_the_run_folder_is_a_file(
         self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path

@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import Dataset
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
@@ -29,6 +30,7 @@ from freeloc.training.box_threshold import fit_box_threshold
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.cross_fitting import calibrate_by_folds, check_folds, is_calibrated_by_folds
 from freeloc.training.device import share_cores
+from freeloc.training.divergence import check_model
 from freeloc.training.manifest import make_manifest
 from freeloc.training.preparation import PreparedRun, load_features, prepare_run, resolve_settings
 from freeloc.training.resume import ResumeState, find_resume_state
@@ -42,6 +44,7 @@ from freeloc.training.warm_start import warm_start
 __all__ = ["train"]
 
 
+@check_arguments
 def train(
     dataset: Dataset,
     out: str | Path,
@@ -68,7 +71,8 @@ def train(
     Raises:
         TrainingError: the run folder already contains a run or holds the checkpoint of a different run, or
             training diverged.
-        DatasetError: the dataset has no images, or the recipe requires boxes and the dataset has none.
+        DatasetError: the dataset has no images, no class is present in one image and absent from another, or the
+            recipe requires boxes and the dataset has none.
         ConfigurationError: a setting is out of range for this dataset or backbone.
         ImageError: an image cannot be read.
         BackboneError: the backbone cannot be loaded.
@@ -203,6 +207,7 @@ class TrainingRun:
                 checkpoint.restore(trainable.head, trainable.optimizer, trainable.backbone_weights)
             epochs_done = 0 if checkpoint is None else checkpoint.epochs_done
             trainer.fit(first_epoch=epochs_done, observer=self, quiet=self._quiet)
+        model = self._model()
         box_threshold = fit_box_threshold(
             trainable.head_step,
             trainable.features,
@@ -211,7 +216,7 @@ class TrainingRun:
             prepared.backbone.layout,
             settings.recipe,
         )
-        model = self._model().with_header(box_threshold=box_threshold)
+        model = model.with_header(box_threshold=box_threshold)
         self._folder.save_model(model)
         self._print(f"wrote {self._folder.model}")
         return model
@@ -248,7 +253,11 @@ class TrainingRun:
         self.after_step(0)
 
     def _model(self, step: int | None = None) -> Model:
-        """Return the current model; for a snapshot, ``step`` is the number of completed steps."""
+        """Return the current model; for a snapshot, ``step`` is the number of completed steps.
+
+        Raises:
+            TrainingError: training diverged.
+        """
         prepared, recipe, backbone = self._prepared, self._prepared.settings.recipe, self._prepared.backbone
         weights = self._trainable.backbone_weights
         changes = {key: value.detach().cpu().clone() for key, value in weights.items()}
@@ -272,7 +281,9 @@ class TrainingRun:
                 prepared.setup, prepared.dataset, trained_backbone, timings, resumed=self._resumed, step=step
             ),
         )
-        return Model(header, self._trainable.head.folded(), changes)
+        model = Model(header, self._trainable.head.folded(), changes)
+        check_model(model, self._trainable.head_step, self._trainable.features, prepared.dataset, recipe)
+        return model
 
     def _print(self, text: str) -> None:
         if not self._quiet:

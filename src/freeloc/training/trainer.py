@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from freeloc.datasets.dataset import Labels
-from freeloc.errors import TrainingError
 from freeloc.features.sources import FeatureSource
 from freeloc.io.progress import track
 from freeloc.training.batches import plan_epoch, stream
+from freeloc.training.divergence import are_finite, diverged
 from freeloc.training.optimizer import learning_rate, set_learning_rates
 from freeloc.training.recipe import Recipe
 from freeloc.training.seeds import SeedPurpose, derive_seed
@@ -124,16 +124,18 @@ class Trainer(Generic[Item]):
         )
         plan = plan_epoch(len(self.source), recipe, self.source.scales, batch_generator)
         first_step, steps = epoch * len(plan), recipe.epochs * len(plan)
-        losses: list[Tensor] = []
+        # Allocated once: small tensors kept between large temporary ones would fragment memory.
+        losses = torch.empty(len(plan), device=device)
         title = f"epoch {epoch + 1} of {recipe.epochs}"
-        for batch, items in track(stream(self.source, plan), title, len(plan), quiet=quiet):
-            set_learning_rates(optimizer, first_step + len(losses), steps, recipe)
+        batches = track(stream(self.source, plan), title, len(plan), quiet=quiet)
+        for index, (batch, items) in enumerate(batches):
+            set_learning_rates(optimizer, first_step + index, steps, recipe)
             optimizer.zero_grad()
-            losses.append(self.step.backward(items, labels[list(batch.indices)], step_generator))
+            losses[index] = self.step.backward(items, labels[list(batch.indices)], step_generator)
             optimizer.step()
             if observer is not None:
-                observer.after_step(first_step + len(losses))
-        loss = float(torch.stack(losses).mean())
+                observer.after_step(first_step + index + 1)
+        loss = float(losses.mean())
         self._check_finite(epoch, loss)
         rate = learning_rate(first_step + len(plan) - 1, steps, recipe)
         return EpochRecord(epoch + 1, loss, rate, time.monotonic() - started)
@@ -142,9 +144,5 @@ class Trainer(Generic[Item]):
         # The weights are checked too: the last loss is computed before the last update, so it cannot show that
         # this update diverged.
         weights = (weight for group in self.optimizer.param_groups for weight in group["params"])
-        if not (math.isfinite(loss) and all(bool(weight.isfinite().all()) for weight in weights)):
-            raise TrainingError(
-                f"training diverged in epoch {epoch + 1}: the loss or a weight is not finite; use a learning rate "
-                f"below {self.recipe.learning_rate:g}",
-                parameter="learning_rate",
-            )
+        if not (math.isfinite(loss) and are_finite(weights)):
+            raise diverged(self.recipe, "the loss or a weight is not finite", epoch + 1)
