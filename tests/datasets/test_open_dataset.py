@@ -106,7 +106,7 @@ def test_what_was_looked_for_is_listed(tmp_path: Path, name: str) -> None:
         ({"classes": ["dog", " "]}, "classes contains an empty name"),
         ({"classes": ["dog", "dog "]}, "classes contains 'dog' more than once"),
         ({"classes": ["d\ud800g"]}, r"classes contains 'd\\ud800g', which UTF-8 cannot encode"),
-        ({"classes": "dog"}, "classes is the string 'dog'"),
+        ({"classes": "dog"}, "classes is 'dog': it must be a list of strings or None"),
     ],
 )
 def test_invalid_options_are_reported(tmp_path: Path, options: dict[str, Any], message: str) -> None:

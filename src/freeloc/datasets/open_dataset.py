@@ -99,8 +99,6 @@ def _checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
     """
     if classes is None:
         return None
-    if isinstance(classes, str):
-        raise _classes_error(f"is the string {classes!r}: pass a sequence of class names")
     names = tuple(map(clean_name, classes))
     if not names:
         raise _classes_error("is empty: specify at least one class")
