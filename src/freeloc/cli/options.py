@@ -12,6 +12,7 @@ import typer
 
 from freeloc import _literals as choices
 from freeloc.errors import ConfigurationError
+from freeloc.io.limits import check_resources
 
 __all__ = [
     "CACHE",
@@ -171,6 +172,7 @@ def read_classes(path: Path | None) -> tuple[str, ...] | None:
     try:
         text = read_regular(expand_user(path)).decode("utf-8-sig")
     except (OSError, ValueError) as error:
+        check_resources(error)
         raise ConfigurationError(
             f"cannot read the class file {path} ({error}): it must be a UTF-8 text file", parameter="classes"
         ) from error

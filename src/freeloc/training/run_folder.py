@@ -8,6 +8,7 @@ from pathlib import Path
 
 from freeloc.errors import TrainingError
 from freeloc.io.atomic import check_writable, write_text
+from freeloc.io.limits import check_resources
 from freeloc.io.regular_file import read_regular
 from freeloc.models.model import Model
 from freeloc.training.trainer import EpochRecord
@@ -68,6 +69,7 @@ class RunFolder:
         try:
             lines = read_regular(self.log_file).decode().splitlines() if self.log_file.exists() else []
         except (OSError, ValueError) as error:
+            check_resources(error)
             raise TrainingError(f"{self.log_file} cannot be read ({error}): choose another folder") from error
         self._log = lines[:epochs_done]
         check_writable(self.log_file)

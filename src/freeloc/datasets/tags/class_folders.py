@@ -12,6 +12,7 @@ from freeloc.datasets.tags.rows import RowProblem, TagRow, TagTable
 from freeloc.errors import DatasetError
 from freeloc.images.find import SUFFIXES, UNSUPPORTED_SUFFIXES, is_system_name
 from freeloc.io.content_hash import hash_file
+from freeloc.io.limits import check_resources
 from freeloc.io.paths import is_broken_link, is_file
 from freeloc.io.regular_file import open_regular
 
@@ -35,6 +36,7 @@ def entries_of(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not is_system_name(entry.name)]
     except OSError as error:
+        check_resources(error)
         raise DatasetError(
             f"cannot read the folder {folder}: {error.strerror}; check its permissions", path=folder
         ) from error

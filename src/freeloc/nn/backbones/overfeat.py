@@ -31,6 +31,7 @@ from torch import nn
 
 from freeloc.errors import BackboneError
 from freeloc.geometry.grid import CellLayout
+from freeloc.io.limits import check_resources
 from freeloc.io.paths import why_not_a_file
 from freeloc.nn.backbones.base import Backbone, Normalization
 
@@ -84,6 +85,7 @@ class OverFeat(Backbone):
                     kernels = torch.from_numpy(numbers.astype(np.float32, copy=False))
                     parameter.detach().copy_(kernels.view(parameter.shape))
         except (OSError, RuntimeError) as error:
+            check_resources(error)
             raise BackboneError(
                 f"weight file {path} cannot be read ({error}): specify {_SOURCE}", parameter="weights"
             ) from error
