@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloc._printable import json_printable, printable, printable_lines
+from freeloc._printable import JOINERS, json_printable, printable, printable_lines
 from tests.hostile_names import HOSTILE, is_safe
+
+PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+"""Text in which joiners change what is seen."""
 
 ANY_TEXT = st.text(st.characters(codec=None))
 
@@ -25,6 +29,7 @@ ANY_TEXT = st.text(st.characters(codec=None))
         ("\u3164", r"\u3164"),
         ("caf\udce9", r"caf\xe9"),  # how Python reads the byte E9 of a file name in Latin-1
         ("\ud83d", r"\ud83d"),
+        ("d\u200dog \u200c", r"d\u200dog \u200c"),
     ],
 )
 def test_what_is_not_visible_is_escaped(text: str, escaped: str) -> None:
@@ -33,7 +38,21 @@ def test_what_is_not_visible_is_escaped(text: str, escaped: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "dog", "Köln", "東京", "собака", "كلب", "cafe\u0301", "🐕", "a\u3000b", "C:\\dogs", "$x$ [red] <b>"],
+    [
+        "",
+        "dog",
+        "Köln",
+        "東京",
+        "собака",
+        "كلب",
+        "cafe\u0301",
+        "🐕",
+        "a\u3000b",
+        PERSIAN,
+        FAMILY,
+        "C:\\dogs",
+        "$x$ [red] <b>",
+    ],
 )
 def test_what_is_visible_stays(text: str) -> None:
     assert printable(text) == text
@@ -46,11 +65,11 @@ def test_hostile_names(name: str) -> None:
     assert len(shown.splitlines()) == 1
 
 
-@given(ANY_TEXT)
+@given(ANY_TEXT | st.text(st.sampled_from("a\u0645\u200c\u200d\udce9\u202e")))
 def test_any_text_becomes_one_safe_line(text: str) -> None:
     shown = printable(text)
     assert len(shown.splitlines()) <= 1
-    assert all(char.isprintable() or char.isspace() for char in shown)
+    assert all(char.isprintable() or char.isspace() or JOINERS.match(char) for char in shown)
     shown.encode()
     assert printable(shown) == shown
 

@@ -8,11 +8,18 @@ freeloc prints therefore goes through `printable`. Files in machine-readable for
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["json_printable", "printable", "printable_lines"]
+__all__ = ["JOINERS", "is_needed_joiner", "json_printable", "printable", "printable_lines"]
+
+JOINERS: Final = re.compile("[\u200c\u200d]")
+"""Zero-width non-joiner and joiner, which some scripts and emoji need."""
+
+_FIRST_JOINING: Final = "\u0600"
+"""The first character of the scripts in which joiners have an effect; Latin, Greek and Cyrillic come before."""
 
 _BLANK_LETTERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Invisible characters that Unicode classifies as letters or marks."""
@@ -37,13 +44,27 @@ def printable(text: str) -> str:
     r"""Return text that fits on one line and has no effect but to be read.
 
     Control, format and other invisible characters become escapes as in Python: ``\x1b``, ``\n``, ``\u202e``. A
-    byte of a file name that is not valid UTF-8 becomes ``\xff``. All other text is returned unchanged.
+    byte of a file name that is not valid UTF-8 becomes ``\xff``. All other text is returned unchanged, including
+    the joiners that a script needs.
 
     Example:
         >>> print(printable("dog\x1b[31m\ncat"))
         dog\x1b[31m\ncat
     """
-    return text if text.isprintable() and text.isascii() else text.translate(_ESCAPES)
+    if text.isprintable() and text.isascii():
+        return text
+    if not JOINERS.search(text):
+        return text.translate(_ESCAPES)
+    return "".join(
+        char if JOINERS.match(char) and is_needed_joiner(text, index) else char.translate(_ESCAPES)
+        for index, char in enumerate(text)
+    )
+
+
+def is_needed_joiner(text: str, index: int) -> bool:
+    """Return whether the joiner or non-joiner at an index stands between visible characters that need it."""
+    neighbors = text[max(index - 1, 0) : index], text[index + 1 : index + 2]
+    return all(neighbor >= _FIRST_JOINING and _is_printable(neighbor) for neighbor in neighbors)
 
 
 def printable_lines(text: str) -> str:

@@ -7,16 +7,15 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
+from freeloc._printable import JOINERS, is_needed_joiner
+
 __all__ = ["clean_name", "similar_names"]
 
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 """Characters without a glyph: soft hyphen, zero-width space, marks of direction, word joiner, byte order mark."""
 
-_JOINERS = re.compile("[\u200c\u200d]")
-"""Zero-width non-joiner and joiner, which some scripts and emoji need."""
-
-_FIRST_JOINING = "\u0600"
-"""The first character of the scripts in which joiners have an effect; Latin, Greek and Cyrillic come before."""
+_FIRST_WITH_MARKS = "\u0600"
+"""The first character of the scripts in which marks distinguish words; Latin, Greek and Cyrillic come before."""
 
 _IGNORED = re.compile("[\\s_\\-.'’\ufe0f]+")
 """Separators, and the mark that asks for a colored emoji, which a comparison of names leaves out."""
@@ -41,14 +40,9 @@ def clean_name(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text.strip()
     text = _INVISIBLE.sub("", text)
-    text = _JOINERS.sub(lambda match: match[0] if _joins(text, match.start()) else "", text)
+    text = JOINERS.sub(lambda match: match[0] if is_needed_joiner(text, match.start()) else "", text)
     text = "".join(" " if character.isspace() else character for character in text)
     return unicodedata.normalize("NFC", text).strip()
-
-
-def _joins(text: str, index: int) -> bool:
-    neighbors = text[index - 1 : index], text[index + 1 : index + 2]
-    return all(neighbor >= _FIRST_JOINING for neighbor in neighbors)
 
 
 def similar_names(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -83,7 +77,7 @@ def _without_accents(text: str) -> str:
     for character in unicodedata.normalize("NFD", text):
         if not unicodedata.combining(character):
             base = character
-        elif base < _FIRST_JOINING:
+        elif base < _FIRST_WITH_MARKS:
             continue
         kept.append(character)
     return unicodedata.normalize("NFC", "".join(kept))
