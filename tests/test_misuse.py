@@ -19,7 +19,9 @@ from freeloc import (
     TrainingSettings,
 )
 from freeloc.datasets import Dataset
+from freeloc.images.find import find_images
 from freeloc.metrics import CalibrationOptions, LocationOptions, PointingOptions
+from freeloc.nn.backbones.registry import load_backbone
 
 NAN, INF = float("nan"), float("inf")
 
@@ -118,6 +120,29 @@ def test_other_functions(tiny_localizer: freeloc.Localizer, tiny_scenes: Dataset
     refused("name", lambda: freeloc.collect(tiny_localizer, tiny_scenes, wrong))
     refused("visit", lambda: freeloc.collect(tiny_localizer, tiny_scenes, "x", visit=wrong))
     refused("model", lambda: freeloc.find_model(wrong))
+    refused("source", lambda: freeloc.Localizer(wrong))
+    refused("path", lambda: tiny_localizer.save(wrong))
+    refused("path", lambda: tiny_localizer.model.save(wrong))
+    refused("maps", lambda: tiny_localizer.localize([]))
+    refused("maps", lambda: tiny_localizer.localize(wrong))
+    maps = tiny_localizer.score_maps(paths[0])
+    refused("mode", lambda: tiny_localizer.localize(maps, mode=wrong))
+    result = tiny_localizer.localize(maps)
+    for value in ("0.5", 1.5, NAN, True):
+        wrong = value
+        refused("threshold", lambda wrong=wrong: result.present(wrong))  # type: ignore[misc]
+        refused("threshold", lambda wrong=wrong: result.ranked()[0].is_present(wrong))  # type: ignore[misc]
+    name = result.classes[0]
+    wrong = "3"
+    refused("count", lambda: result.peaks(name, count=wrong))
+    refused("min_distance", lambda: result.peaks(name, min_distance=NAN))
+    refused("relative_threshold", lambda: result.peaks(name, relative_threshold=2))
+    refused("count", lambda: result.boxes(name, count=wrong))
+    refused("iou_threshold", lambda: result.boxes(name, iou_threshold=-1))
+    refused("patterns", lambda: find_images(wrong))
+    refused("name", lambda: load_backbone(3))  # type: ignore[arg-type]
+    refused("weights", lambda: load_backbone("lite0", 3))  # type: ignore[arg-type]
+    wrong = 3
     refused("card", lambda: freeloc.release("voc20", tmp_path / "out", wrong))
     refused("model", lambda: freeloc.Localizer.load(wrong))
     refused("weights", lambda: freeloc.Localizer.load("voc20", weights=wrong))

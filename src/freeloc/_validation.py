@@ -148,7 +148,12 @@ _HINTS: dict[Any, dict[str, Any]] = {}
 
 def _hints(owner: Any) -> dict[str, Any]:
     if owner not in _HINTS:
-        _HINTS[owner] = typing.get_type_hints(owner, include_extras=True)
+        annotated, names = owner, None
+        if not isinstance(owner, type):
+            # The type of the result is left out, because it may be imported for type checkers alone.
+            kept = {name: hint for name, hint in owner.__annotations__.items() if name != "return"}
+            annotated, names = types.SimpleNamespace(__annotations__=kept), owner.__globals__
+        _HINTS[owner] = typing.get_type_hints(annotated, names, include_extras=True)
     return _HINTS[owner]
 
 
@@ -226,7 +231,7 @@ def _convert_union(name: str, value: Any, options: tuple[Any, ...]) -> Any:
     return _fail(joint.join(dict.fromkeys(expected)))
 
 
-def _convert_sequence(name: str, value: Any, hint: Any) -> tuple[Any, ...]:
+def _convert_sequence(name: str, value: Any, hint: Any) -> Sequence[Any]:
     inner = get_args(hint)
     if getattr(value, "ndim", None) == 1 and hasattr(value, "tolist"):  # an array
         value = value.tolist()
@@ -243,7 +248,9 @@ def _convert_sequence(name: str, value: Any, hint: Any) -> tuple[Any, ...]:
         raise ConfigurationError(
             str(error).replace(f"{name} is ", f"{name} contains ", 1), parameter=name
         ) from None
-    return value if isinstance(value, tuple) and all(map(operator.is_, converted, value)) else converted
+    if type(value) in (tuple, list) and all(map(operator.is_, converted, value)):
+        return value if get_origin(hint) is list or isinstance(value, tuple) else converted
+    return list(converted) if get_origin(hint) is list else converted
 
 
 def _bool(value: Any) -> bool:

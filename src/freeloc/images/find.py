@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from freeloc._validation import check_arguments
 from freeloc.errors import ImageError
 from freeloc.io.limits import check_resources
 from freeloc.io.paths import expand_user
@@ -60,6 +61,7 @@ class FoundImages:
     unsupported: dict[str, int]
 
 
+@check_arguments
 def find_images(patterns: Sequence[str | Path], *, exclude: Path | None = None) -> FoundImages:
     """Find all images that match the patterns.
 
@@ -76,6 +78,7 @@ def find_images(patterns: Sequence[str | Path], *, exclude: Path | None = None) 
         exclude: a folder to leave out of the search, such as the output of an earlier run.
 
     Raises:
+        ConfigurationError: ``patterns`` is not a list of paths.
         ImageError: a pattern matches nothing, a folder contains no image, or a path names a pipe, a socket or a
             device.
     """

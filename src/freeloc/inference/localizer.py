@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from PIL import Image
 
 from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
 from freeloc._validation import check_arguments, check_value
-from freeloc.errors import ImageError
+from freeloc.errors import ConfigurationError, ImageError
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.images.canvas import load_for_scale, make_canvas
@@ -63,7 +63,7 @@ class Localizer:
 
     def __init__(self, source: ModelSource, options: LocalizerOptions | None = None) -> None:
         self.options = check_value("options", options, LocalizerOptions | None) or LocalizerOptions()
-        self._source = source
+        self._source = check_value("source", source, ModelSource)
         self._loader = NetworkLoader(source, self.options)
         header = source.header
         plan = self.options.scale_plan(header.scales)
@@ -149,6 +149,7 @@ class Localizer:
         """How score maps are pooled to scores."""
         return self._source.header.pooling
 
+    @check_arguments
     def save(self, path: str | Path) -> None:
         """Write the model file atomically."""
         self.model.save(path)
@@ -225,8 +226,9 @@ class Localizer:
         check_image_list(images)
         return (_or_raise(outcome) for outcome in self._stream(images, lambda _source, _image, maps: maps))
 
+    @check_arguments
     def localize(
-        self, maps: list[ScoreMap], *, path: Path | None = None, mode: LocationMode | None = None
+        self, maps: Sequence[ScoreMap], *, path: Path | None = None, mode: LocationMode | None = None
     ) -> Localization:
         """Compute the result for an image from its score maps.
 
@@ -234,7 +236,12 @@ class Localizer:
             maps: the score maps, one per scale.
             path: the image's file, stored in the result.
             mode: how points are located; default: the mode in ``options``.
+
+        Raises:
+            ConfigurationError: there are no maps, or an argument has the wrong type or is unknown.
         """
+        if not maps:
+            raise ConfigurationError("maps is empty: pass the score maps of one image", parameter="maps")
         return localize(
             maps,
             self.classes,

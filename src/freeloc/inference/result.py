@@ -48,8 +48,13 @@ class ClassLocation:
     response: float
     threshold: float = 0.5
 
-    def is_present(self, threshold: float | None = None) -> bool:
-        """Return whether the probability reaches a threshold; default: the model's threshold."""
+    @check_arguments
+    def is_present(self, threshold: Fraction | None = None) -> bool:
+        """Return whether the probability reaches a threshold; default: the model's threshold.
+
+        Raises:
+            ConfigurationError: the threshold is not a probability.
+        """
         return self.probability >= (self.threshold if threshold is None else threshold)
 
 

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
+from freeloc._validation import check_arguments
 from freeloc.errors import BackboneError, ConfigurationError, ModelError
 from freeloc.io.atomic import write_bytes
 from freeloc.io.typed_json import decode_json
@@ -174,6 +175,7 @@ class Model:
             content_hash=None,
         )
 
+    @check_arguments
     def save(self, path: str | Path) -> None:
         """Write the model file atomically.
 

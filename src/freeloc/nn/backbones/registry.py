@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from freeloc._registry import Registry
+from freeloc._validation import check_arguments
 from freeloc.errors import BackboneError, ConfigurationError
 from freeloc.io.paths import expand_user
 
@@ -42,6 +43,7 @@ BACKBONES: Final[Registry[BackboneLoader]] = Registry(
 ``freeloc.backbones``. An entry ``PREFIX:NAME`` loads every backbone whose name starts with ``PREFIX:``."""
 
 
+@check_arguments
 def load_backbone(name: str = DEFAULT_BACKBONE, weights: str | Path | None = None) -> Backbone:
     """Load a frozen backbone.
 
@@ -51,6 +53,7 @@ def load_backbone(name: str = DEFAULT_BACKBONE, weights: str | Path | None = Non
             weights. ``overfeat`` has no such source and requires the weight file of its release.
 
     Raises:
+        ConfigurationError: an argument has the wrong type.
         BackboneError: the name is unknown, or the weights are unavailable or do not fit.
         MissingDependencyError: an optional package is not installed.
     """
