@@ -147,9 +147,6 @@ class TestDamage:
             max_size=3,
         )
     )
-    @pytest.mark.filterwarnings(
-        "ignore:Reading `.npy`:UserWarning", "ignore:invalid escape:DeprecationWarning"
-    )
     @pytest.mark.parametrize("form", ["float16", "int8"])
     def test_any_damage_of_the_header_is_told_or_harmless(
         self, tmp_path: Path, form: CacheFormat, changes: list[tuple[int, int]]

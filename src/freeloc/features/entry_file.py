@@ -87,6 +87,15 @@ def map_entry(path: Path, identity: str, checked: int = 0) -> tuple[npt.NDArray[
         # A hash instead of the stamp itself, because a caller keeps one for each of up to a million entries.
         stamp = hash(FileStamp.of(file.fileno()))
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    end = len(memory) - _TRAILER.size
+    if end < 0:
+        raise ValueError("the file is truncated")
+    # Checked before the header is parsed, because NumPy prints warnings about some damaged headers.
+    if stamp != checked:
+        with memoryview(memory) as view, view[:end] as content:
+            expected = (_MAGIC, zlib.crc32(content), _hash_identity(identity))
+        if _TRAILER.unpack_from(memory, end) != expected:
+            raise ValueError("the checksum is missing or does not match")
     magic, major, minor, length = _PREFIX.unpack_from(memory)
     if (magic, major, minor) != (b"\x93NUMPY", 1, 0):
         raise ValueError(
@@ -95,14 +104,8 @@ def map_entry(path: Path, identity: str, checked: int = 0) -> tuple[npt.NDArray[
     start = _PREFIX.size + length
     shape, dtype = _parse_header(memory[_PREFIX.size - 2 : start])
     count = math.prod(shape)
-    end = start + count * dtype.itemsize
-    if len(memory) != end + _TRAILER.size:
-        raise ValueError("the file is truncated, or has no checksum")
-    if stamp != checked:
-        with memoryview(memory) as view, view[:end] as content:
-            expected = (_MAGIC, zlib.crc32(content), _hash_identity(identity))
-        if _TRAILER.unpack_from(memory, end) != expected:
-            raise ValueError("the checksum does not match")
+    if end != start + count * dtype.itemsize:
+        raise ValueError("the array does not have the size that its header states")
     return np.frombuffer(memory, dtype, count, start).reshape(shape), stamp
 
 

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -53,8 +53,13 @@ def load_cached_arrays(path: Path, cache_key: str) -> dict[str, npt.NDArray[Any]
         The arrays by name; None if the file is missing, damaged or has a different key. Damage is logged.
     """
     try:
-        with open_regular(path) as stream, np.load(stream, allow_pickle=False) as file:
-            arrays: dict[str, npt.NDArray[Any]] = {name: file[name] for name in file.files}
+        with open_regular(path) as stream:
+            # Checked before NumPy reads the arrays, because it prints warnings about some damaged headers.
+            if ZipFile(stream).testzip() is not None:
+                raise BadZipFile("an array does not match its checksum")  # noqa: TRY301 - reported below
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as file:
+                arrays: dict[str, npt.NDArray[Any]] = {name: file[name] for name in file.files}
         stored = str(arrays.pop(_CHECKSUM_NAME))
         if stored != _checksum(arrays):
             raise ValueError("the checksum does not match")
