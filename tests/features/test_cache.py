@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from pathlib import Path
 
@@ -247,3 +248,19 @@ def test_special_files_as_entries_are_named_and_never_block(tmp_path: Path, kind
     path.parent.mkdir()
     with special_file(path, kind), pytest.raises(FreelocError, match=f"it is {KINDS[kind]}, not a file"):
         cache.load("ab" * 16, 1.0)
+
+
+@pytest.mark.parametrize("form", ["float16", "int8"])
+def test_reading_does_not_use_pythons_parser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: CacheFormat
+) -> None:
+    """In Python 3.11 and 3.12, the parser raises SystemError now and then if several threads use it."""
+    cache = FeatureCache(tmp_path, form)
+    values = np.arange(2 * 7 * 11, dtype=np.float16).reshape(2, 7, 11)
+    cache.store("abcd", 1.0, values)
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise SystemError("AST constructor recursion depth mismatch (before=51, after=50)")
+
+    monkeypatch.setattr(ast, "parse", refuse)
+    np.testing.assert_allclose(cache.load("abcd", 1.0), values, atol=0.7)

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import math
 import mmap
 import os
+import re
 import struct
 import tokenize
 import zlib
@@ -35,7 +37,7 @@ from freeloc.io.regular_file import open_regular
 __all__ = ["DAMAGE", "map_entry", "write_entry"]
 
 DAMAGE: Final = (
-    *(ValueError, EOFError, TypeError, SyntaxError, OverflowError),
+    *(ValueError, EOFError, TypeError, AttributeError, SyntaxError, OverflowError),
     *(struct.error, tokenize.TokenError),
 )
 """Exceptions raised when a damaged entry is read."""
@@ -47,6 +49,9 @@ _TRAILER: Final = struct.Struct("<8sI12s")
 """End of the file: magic string, CRC-32 of everything before it, and hash of the identity."""
 
 _MAGIC: Final = b"freeloc\1"
+
+_TO_JSON: Final = str.maketrans("'()", '"[]')
+_TRAILING_COMMA: Final = re.compile(r",\s*([}\]])")
 
 
 def write_entry(path: Path, array: npt.NDArray[Any], identity: str) -> None:
@@ -119,7 +124,17 @@ def _parse_header(data: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
     The result is cached, because the maps of a dataset have few distinct shapes.
     """
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(io.BytesIO(data))
-    if fortran_order or dtype.hasobject:
-        raise ValueError("the array has an unsupported layout or type")
+    # NumPy would use Python's own parser, which in Python 3.11 and 3.12 raises SystemError now and then if another
+    # thread uses it as well, as torch does (https://github.com/python/cpython/issues/106905). The headers that
+    # NumPy writes differ from JSON in a few characters.
+    text = data[2:].decode("latin-1").translate(_TO_JSON).replace("False", "false")
+    header = json.loads(_TRAILING_COMMA.sub(r"\1", text))
+    if header.keys() != {"descr", "fortran_order", "shape"} or header["fortran_order"] is not False:
+        raise ValueError("the array has an unsupported layout")
+    descr, shape = header["descr"], tuple(header["shape"])
+    if isinstance(descr, list):
+        descr = [(name, kind, *map(tuple, inner)) for name, kind, *inner in descr]
+    dtype = np.lib.format.descr_to_dtype(descr)
+    if dtype.hasobject:
+        raise ValueError("the array contains Python objects")
     return shape, dtype
