@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -378,3 +380,43 @@ def test_deep_images_are_turned_upright(orientation: int, planar: int) -> None:
     upright = np.rint(scene()[..., 0].astype(float) * 16 / 4095 * 255)
     assert np.array_equal(load_image(data)[..., 0], upright)
     assert read_image_size(data) == Size(48, 32)
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="libtiff's messages are hidden on Linux only"
+)
+def test_messages_of_libtiff_are_hidden_in_freeloc_only(tmp_path: Path) -> None:
+    data = bytearray(tiff_bytes(scene(), 8, RGB, compression=DEFLATE))
+    data[40:80] = bytes(40)
+    path = tmp_path / "damaged.tif"
+    path.write_bytes(data)
+    code = f"""
+import sys
+from PIL import Image
+from freeloc.errors import ImageError
+from freeloc.images.decode import load_image
+
+def own():
+    try:
+        Image.open({str(path)!r}).load()
+    except OSError:
+        print("damaged")
+
+for _ in range(2):
+    try:
+        load_image({str(path)!r})
+    except ImageError:
+        print("refused")
+    if len(sys.argv) > 1:
+        own()
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("refused\nrefused\n", "")
+    done = subprocess.run([*command, "own"], capture_output=True, text=True, check=True)
+    assert done.stdout == "refused\ndamaged\n" * 2
+    assert len(done.stderr.splitlines()) == 2
+    assert "Decod" in done.stderr
+    command.insert(1, "-Wdefault")
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Decod" in done.stderr

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import ImagePalette, TiffImagePlugin
 
 from freeloc.images.decode_errors import UnsupportedVariantError
+from freeloc.images.libtiff_messages import silence_libtiff
 
 __all__ = ["GraySamples", "TiffReader"]
 
@@ -151,6 +152,12 @@ class TiffReader(TiffImagePlugin.TiffImageFile):
         if self.palette is not None and isinstance(colors, tuple) and max(colors) < 256:
             # The values should have 16 bits, but some programs write 8, which Pillow takes for nearly black.
             self.palette = ImagePalette.raw("RGB;L", bytes(colors))
+
+    def load_prepare(self) -> None:
+        """Prepare the decoding of the pixels."""
+        if self._layout.compression != _UNCOMPRESSED:
+            silence_libtiff()
+        super().load_prepare()
 
     def _raw_mode(self, args: tuple[Any, ...] | str | None) -> tuple[Any, ...] | str | None:
         """Return the arguments of a tile's decoder, with the name of the sample layout corrected."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["silence_warnings"]
+__all__ = ["is_silenced", "silence_warnings"]
 
 # Without a handler, Python prints these libraries' log messages to standard error.
 for _name in ("PIL", "matplotlib"):
@@ -23,11 +23,16 @@ for _name in ("PIL", "matplotlib"):
 _thread = threading.local()
 
 
+def is_silenced() -> bool:
+    """Return whether the current thread is inside `silence_warnings`."""
+    return getattr(_thread, "depth", 0) > 0
+
+
 class _InSilencedThread:
     """Stands for the module name in a filter, and matches while the current thread is in `silence_warnings`."""
 
     def match(self, module: str) -> bool:  # noqa: ARG002 - called as a regular expression is
-        return getattr(_thread, "depth", 0) > 0
+        return is_silenced()
 
 
 # warnings.catch_warnings would change the filters of all threads, and restore them in the wrong order.
