@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from freeloc.errors import ImageError
 from freeloc.geometry.size import Size
@@ -380,6 +382,22 @@ def test_deep_images_are_turned_upright(orientation: int, planar: int) -> None:
     upright = np.rint(scene()[..., 0].astype(float) * 16 / 4095 * 255)
     assert np.array_equal(load_image(data)[..., 0], upright)
     assert read_image_size(data) == Size(48, 32)
+
+
+def test_images_that_pillow_has_opened_are_read_like_files() -> None:
+    gray = np.arange(0, 4096, 64).reshape(8, 8)
+    deep = quantized(shares(3), 16, UNSIGNED)[0]
+    for data in (tiff_bytes(gray, 12, MIN_IS_BLACK), tiff_bytes(deep, 16, RGB, planar=2)):
+        with Image.open(io.BytesIO(data)) as image:
+            for _ in range(2):
+                assert np.array_equal(load_image(image), load_image(data))
+    pages = io.BytesIO()
+    red, green = (Image.new("RGB", (3, 2), color) for color in ("red", "lime"))
+    red.save(pages, "TIFF", save_all=True, append_images=[green])
+    with Image.open(pages) as image:
+        assert (load_image(image) == (255, 0, 0)).all()
+        image.seek(1)
+        assert (load_image(image) == (0, 255, 0)).all()
 
 
 @pytest.mark.skipif(

@@ -30,6 +30,7 @@ from freeloc.images.hashed_image import HashedImage, open_hashed_image
 from freeloc.images.identify import header_size, identify, lift_tiff_limit, open_file
 from freeloc.images.pixel_conversion import array_to_rgb, image_to_rgb
 from freeloc.io.library_warnings import silence_warnings
+from freeloc.io.limits import check_resources
 from freeloc.io.paths import expand_user
 
 __all__ = [
@@ -137,6 +138,9 @@ def open_reduced(source: ImageSource, longest: int | None) -> tuple[Image.Image,
         return image, Size(*image.size)
     if isinstance(source, Image.Image):
         check_size(source.size, "the given image")
+        file = _unread_file(source)
+        if file is not None:
+            return decode_reduced(identify(file, "the given image"), "the given image", None)
         image = _decode(source, "the given image")
         return image, Size(*image.size)
     with _open_encoded(source) as (file, name):
@@ -199,6 +203,29 @@ def _open_encoded(source: EncodedImage) -> Iterator[tuple[IO[bytes], Path | str]
             f"cannot read an image from {type(source).__name__}: "
             "pass a path, bytes, a file opened in binary mode, a Pillow image or an array"
         )
+
+
+def _unread_file(image: Image.Image) -> IO[bytes] | None:
+    """Return the content of the file of an image that Pillow has opened but not yet decoded.
+
+    The readers of `freeloc.images.formats` decode some variants of these formats correctly that Pillow does not.
+
+    Returns:
+        The content; None if the image is decoded, is not the first one in its file, or has another format.
+    """
+    if not isinstance(image, ImageFile.ImageFile) or image.format not in ("TIFF", "PNG", "BMP", "JPEG2000"):
+        return None
+    if not image.tile or image.fp is None or image.fp.closed or image.tell() != 0:
+        return None
+    try:
+        position = image.fp.tell()
+        image.fp.seek(0)
+        content = image.fp.read()
+        image.fp.seek(position)
+    except (OSError, ValueError) as error:
+        check_resources(error)
+        raise image_error("the given image", str(error), "open it again") from error
+    return BytesIO(content)
 
 
 def _read_all(file: IO[bytes]) -> bytes:
