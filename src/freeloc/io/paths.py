@@ -21,8 +21,13 @@ def is_broken_link(path: Path) -> bool:
     return os.path.islink(path) and not os.path.exists(path)  # noqa: PTH110, PTH114 - as in is_file
 
 
-def why_not_a_file(path: Path) -> str | None:
-    """Return why a path is not a regular file, such as "is missing" or "is a pipe"; None if it is one."""
+def why_not_a_file(path: Path, *, missing: str = "is missing") -> str | None:
+    """Return why a path is not a regular file, such as "is a pipe, not a file"; None if it is one.
+
+    Args:
+        path: the path.
+        missing: what to return if there is nothing at the path.
+    """
     if is_file(path):
         return None
     if is_broken_link(path):
@@ -30,7 +35,7 @@ def why_not_a_file(path: Path) -> str | None:
     if os.path.isdir(path):  # noqa: PTH112 - as in is_file
         return "is a folder"
     kind = special_kind(path)
-    return "is missing" if kind is None else f"is {kind}, not a file"
+    return missing if kind is None else f"is {kind}, not a file"
 
 
 def home_folder() -> Path | None:

@@ -92,7 +92,7 @@ class OverFeat(Backbone):
 
 
 def _check_size(path: Path) -> None:
-    if (reason := why_not_a_file(path)) is not None:
+    if (reason := why_not_a_file(path, missing="does not exist")) is not None:
         raise BackboneError(f"weight file {path} {reason}: specify {_SOURCE}", parameter="weights")
     size = path.stat().st_size
     if size != WEIGHT_FILE_BYTES:

@@ -37,7 +37,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
     Raises:
         BackboneError: the file is missing or unreadable, or contains something other than named tensors.
     """
-    if (reason := why_not_a_file(path)) is not None:
+    if (reason := why_not_a_file(path, missing="does not exist")) is not None:
         raise BackboneError(
             f"weight file {path} {reason}: specify a .safetensors or .pth file", parameter="weights"
         )
