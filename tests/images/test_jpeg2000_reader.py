@@ -66,7 +66,9 @@ FILES = {
 def samples(bits: int, channels: int) -> np.ndarray:
     """Return (4, 8, channels) values from 0 to the largest of the bit depth."""
     count = 2**bits
-    values = np.arange(4 * 8 * channels).reshape(4, 8, channels) * (1 if bits < 8 else count // 96) % count
+    values: np.ndarray = (
+        np.arange(4 * 8 * channels).reshape(4, 8, channels) * (1 if bits < 8 else count // 96) % count
+    )
     values[-1, -1] = count - 1
     return values
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import IO
+from typing import IO, Any
 
-from PIL import Image, Jpeg2KImagePlugin
+from PIL import Jpeg2KImagePlugin
 
 from freeloc.images.decode_errors import UnsupportedVariantError
 
@@ -42,7 +42,7 @@ class Jpeg2000Reader(Jpeg2KImagePlugin.Jpeg2KImageFile):
             )
         (self._bits,) = depths
 
-    def load(self) -> Image.core.PixelAccess | None:
+    def load(self) -> Any:
         """Decode the pixels."""
         is_decoded = not self.tile
         pixels = super().load()
