@@ -68,6 +68,9 @@ _SCALE = 0.5
 _COUNTS, _ROUNDS, _SIZE = (100, 1_000, 10_000), 2, (12_000, 8_334)
 _QUICK_COUNTS, _QUICK_ROUNDS, _QUICK_SIZE = (3, 6), 1, (1_200, 834)
 
+_DISTINCT_IMAGES = 200
+"""Maximum number of distinct images on which the memory of the commands is measured."""
+
 _START_UP_IMAGES = 2
 """Images of the run whose time is subtracted as start-up; a single image takes a different code path."""
 
@@ -307,6 +310,7 @@ def _measure_commands(
 ) -> list[dict[str, Any]]:
     with TemporaryDirectory() as folder:
         model = save_untrained(arguments.backbone, CLASSES, Path(folder) / "untrained.safetensors")
+        images = images[:_DISTINCT_IMAGES]
         return measure_commands(model, arguments.backbone, images, counts, names)
 
 

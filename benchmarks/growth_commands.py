@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.results import Section, number, table
-from benchmarks.timing import run_process
+from benchmarks.timing import ProcessUsage, run_process
 from freeloc.images.decode import read_image_size
 from freeloc.io.progress import print_status
 
@@ -45,16 +45,17 @@ class Command:
     Attributes:
         name: name of the command.
         needs_model: whether its first argument is a model.
-        options: its options, in which ``{out}`` stands for a temporary folder.
+        options: its options, in which ``{out}`` stands for a temporary folder, ``{cache}`` for the feature
+            cache and ``{backbone}`` for the backbone.
     """
 
     name: str
     needs_model: bool
     options: tuple[str, ...]
 
-    def words(self, data: Path, model: Path, backbone: str, out: Path) -> list[str]:
+    def words(self, data: Path, model: Path, backbone: str, out: Path, cache: Path) -> list[str]:
         """Return the words of the command for a dataset."""
-        options = [option.format(out=out, backbone=backbone) for option in self.options]
+        options = [option.format(out=out, cache=cache, backbone=backbone) for option in self.options]
         # predict takes the folder of the images; the others the file that annotates them.
         place = data.parent if self.name == "predict" else data
         return [self.name, *([str(model)] if self.needs_model else []), str(place), *options]
@@ -66,7 +67,7 @@ COMMANDS = (
         "train",
         needs_model=False,
         options=(
-            *("--out", "{out}/run", "--cache", "{out}/features", "--backbone", "{backbone}"),
+            *("--out", "{out}/run", "--cache", "{cache}", "--backbone", "{backbone}"),
             *("--epochs", "1", "--scales", _SCALE, "--quiet"),
         ),
     ),
@@ -96,22 +97,24 @@ def measure_commands(
     """
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as folder:
+        cache = Path(folder) / "features"
+
+        def run(command: Command, data: Path) -> ProcessUsage:
+            with TemporaryDirectory() as out:
+                words = command.words(data, model, backbone, Path(out), cache)
+                return run_process([sys.executable, "-m", "freeloc", *words], f"freeloc {command.name}")
+
+        commands = [command for command in COMMANDS if command.name in names]
+        # A warm-up fills the feature cache, so that every measured run only reads it.
+        once = write_instances(repeat_images(images, len(images), Path(folder) / "once"))
+        for command in commands:
+            run(command, once)
         for count in counts:
             data = write_instances(repeat_images(images, count, Path(folder) / str(count)))
-            for command in COMMANDS:
-                if command.name not in names:
-                    continue
-                with TemporaryDirectory() as out:
-                    words = command.words(data, model, backbone, Path(out))
-                    usage = run_process([sys.executable, "-m", "freeloc", *words], f"freeloc {command.name}")
-                rows.append(
-                    {
-                        "command": command.name,
-                        "count": count,
-                        "peak_mb": round(usage.peak_mb, 1),
-                        "seconds": round(usage.seconds, 1),
-                    }
-                )
+            for command in commands:
+                usage = run(command, data)
+                measured = {"peak_mb": round(usage.peak_mb, 1), "seconds": round(usage.seconds, 1)}
+                rows.append({"command": command.name, "count": count, **measured})
                 print_status(f"freeloc {command.name}, {count:,} images: peak memory {usage.peak_mb:,.0f} MB")
     return rows
 

@@ -211,3 +211,16 @@ def test_a_class_without_images_stops(
     assert answer.code == 2
     assert "class 'unicorn' has no image" in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_training_that_diverges_in_its_last_step(
+    freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path
+) -> None:
+    words = ("--backbone", "lite0", "--scales", "0.3", "--epochs", "1", "--quiet")
+    answer = freeloc(
+        "train", folder_of(tiny_training), "--out", tmp_path / "run", *words, "--learning-rate", "1e25"
+    )
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("freeloc: training diverged")
+    assert answer.err.endswith("use a learning rate below 1e+25 (option --learning-rate)\n")
+    assert not (tmp_path / "run" / "model.safetensors").exists()

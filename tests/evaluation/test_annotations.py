@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from freeloc.datasets import AnnotatedBox, Dataset, Sample
-from freeloc.errors import DatasetError
+from freeloc.errors import ConfigurationError, DatasetError
 from freeloc.evaluation.annotations import Annotations, check_evaluable, ground_truth_of
 from freeloc.geometry.size import Size
 from freeloc.metrics import GroundTruth
@@ -48,3 +48,16 @@ def test_annotations_are_those_of_the_dataset() -> None:
     np.testing.assert_array_equal(found.labels, dataset.labels)
     assert found.ground_truth.n_images == 2
     assert found.ground_truth.boxes_of(0, 0).tolist() == [[1, 2, 3, 4]]
+
+
+def test_a_dataset_without_positives_cannot_be_evaluated() -> None:
+    dataset = Dataset("nothing", CLASSES, (sample((-1, 0)), sample((0, -1))))
+    with pytest.raises(DatasetError, match="no image of nothing contains any of its classes"):
+        check_evaluable(dataset, {"one": CLASSES})
+
+
+def test_a_box_of_no_class_is_refused() -> None:
+    dataset = Dataset("data", CLASSES, (sample((1, -1), AnnotatedBox(2, 1, 2, 3, 4)),))
+    for check in (lambda: check_evaluable(dataset, {}), lambda: Annotations.read(dataset, (Size(9, 9),))):
+        with pytest.raises(ConfigurationError, match=r"a box of image\.jpg has the label 2"):
+            check()

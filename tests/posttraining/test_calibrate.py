@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,11 +14,15 @@ import pytest
 import torch
 
 from freeloc.datasets import Dataset, open_dataset
-from freeloc.errors import FreelocError, ImageError, ModelError
+from freeloc.errors import DatasetError, FreelocError, ImageError, ModelError, OutputError
 from freeloc.inference.localizer import Localizer
+from freeloc.io.lock import lock_file
+from freeloc.models.card import ModelCard
 from freeloc.models.model import Model
 from freeloc.models.platt_scaling import fit_calibration
 from freeloc.posttraining.calibrate import calibrate
+from freeloc.posttraining.quantize import quantize
+from freeloc.posttraining.release import release
 
 
 @pytest.fixture
@@ -138,3 +143,44 @@ def test_mistakes_are_named(copy: Path, tiny_training: Dataset, tiny_scenes: Dat
     with pytest.raises(FreelocError, match="in the same order"):
         calibrate(copy, replace(tiny_scenes, classes=tiny_scenes.classes[::-1]), quiet=True)
     assert Model.load(copy).header.calibration is None
+
+
+@pytest.mark.parametrize("label", [0, -1, 1])
+def test_labels_that_say_nothing_are_refused(copy: Path, tiny_scenes: Dataset, label: int) -> None:
+    before = (copy / "model.safetensors").read_bytes()
+    samples = tuple(replace(item, labels=np.full(8, label, np.int8)) for item in tiny_scenes)
+    with pytest.raises(
+        DatasetError, match="^no class of .* is present in .*: calibration requires images with"
+    ):
+        calibrate(copy, replace(tiny_scenes, samples=samples), quiet=True)
+    assert (copy / "model.safetensors").read_bytes() == before
+
+
+def test_a_list_that_tags_nothing_known_is_refused(
+    freeloc: Callable[..., Any], copy: Path, tiny_scenes: Dataset
+) -> None:
+    before = (copy / "model.safetensors").read_bytes()
+    rows = [
+        {"file_name": str(item.path), "tags": [], "unknown_tags": list(tiny_scenes.classes)}
+        for item in tiny_scenes
+    ]
+    tags = copy / "unknown.jsonl"
+    tags.write_text("\n".join(map(json.dumps, rows)))
+    answer = freeloc("calibrate", copy, tags)
+    assert (answer.code, answer.out) == (2, "")
+    assert "calibration requires images with and images without a class" in answer.err
+    assert (copy / "model.safetensors").read_bytes() == before
+
+
+def test_a_model_that_another_process_writes_is_refused(copy: Path, tiny_scenes: Dataset) -> None:
+    before = (copy / "model.safetensors").read_bytes()
+    changes: list[Callable[[], object]] = [
+        lambda: calibrate(copy, tiny_scenes, quiet=True),
+        lambda: quantize(copy, [item.path for item in tiny_scenes], quiet=True),
+        lambda: release(copy, copy / "model.safetensors", ModelCard("tiny")),
+    ]
+    with lock_file(copy / "model.safetensors"):
+        for change in changes:
+            with pytest.raises(OutputError, match="another freeloc process is writing to it"):
+                change()
+    assert (copy / "model.safetensors").read_bytes() == before

@@ -16,6 +16,7 @@ from freeloc.datasets import Dataset
 from freeloc.errors import ConfigurationError, ImageError, OutputError
 from freeloc.images.decode import load_image
 from freeloc.inference.localizer import Localizer
+from freeloc.io.lock import lock_folder
 from freeloc.prediction.predict_files import PredictionOptions, predict_files
 from freeloc.visualization import draw_overlay
 from freeloc.writers import WriterOptions, localization_record
@@ -240,3 +241,26 @@ def test_the_overlay_of_a_large_jpeg_is_drawn_from_a_reduced_one(
     with Image.open(tmp_path / "out" / "overlays" / "large.jpg") as written:
         assert written.size == expected.size
         assert np.abs(np.asarray(written).astype(int) - np.asarray(expected).astype(int)).mean() < 3
+
+
+def test_two_predictions_into_one_folder(
+    tiny_localizer: Localizer, tiny_scenes: Dataset, tmp_path: Path
+) -> None:
+    paths = [tiny_scenes.samples[0].path]
+    with lock_folder(tmp_path / "out"):
+        with pytest.raises(OutputError, match="another freeloc process is writing to it"):
+            predict_files(tiny_localizer, paths, tmp_path / "out", quiet=True)
+        assert not (tmp_path / "out" / "predictions.jsonl").exists()
+        predict_files(tiny_localizer, paths, tmp_path / "other", quiet=True)
+    predict_files(tiny_localizer, paths, tmp_path / "out", quiet=True)
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["predictions.jsonl"]
+
+
+def test_unreadable_images_are_not_kept_in_memory(tiny_localizer: Localizer, tmp_path: Path) -> None:
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")
+    (error,) = tiny_localizer.predict_stream([tmp_path / "torn.jpg"])
+    chain: list[BaseException | None] = [error]  # type: ignore[list-item]
+    while chain[-1] is not None:
+        assert chain[-1].__traceback__ is None
+        chain.append(chain[-1].__cause__ or chain[-1].__context__)
+    assert len(chain) > 2
