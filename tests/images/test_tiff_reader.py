@@ -434,7 +434,7 @@ for _ in range(2):
     done = subprocess.run([*command, "own"], capture_output=True, text=True, check=True)
     assert done.stdout == "refused\ndamaged\n" * 2
     assert len(done.stderr.splitlines()) == 2
-    assert "Decod" in done.stderr
+    assert "ZIPDecode" in done.stderr
     command.insert(1, "-Wdefault")
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "Decod" in done.stderr
+    assert "ZIPDecode" in done.stderr

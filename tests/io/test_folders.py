@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import pwd
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from freeloc.errors import ConfigurationError
-from freeloc.io.folders import cache_dir, model_search_path, user_models_dir
+from freeloc.io.folders import cache_dir, expand_user, home_folder, model_search_path, user_models_dir
 
 
 def set_variables(monkeypatch: pytest.MonkeyPatch, **variables: str | None) -> None:
@@ -87,3 +90,60 @@ def test_without_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     set_variables(monkeypatch, HOME="", XDG_CACHE_HOME="/xdg", XDG_DATA_HOME="/data")
     assert cache_dir() == Path("/xdg/freeloc")
     assert user_models_dir() == Path("/data/freeloc/models")
+
+
+# --- home folders -----------------------------------------------------------------------------------------
+
+
+def test_a_leading_tilde_and_slash_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert home_folder() == Path("/home/somebody")
+    assert expand_user("~/a/b.jpg") == Path("/home/somebody/a/b.jpg")
+    assert expand_user(Path("~/a")) == Path("/home/somebody/a")
+    assert expand_user("~") == Path("/home/somebody")
+    user = pwd.getpwuid(0)
+    assert expand_user(f"~{user.pw_name}/a.jpg") == Path(user.pw_dir, "a.jpg")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "~backup.jpg",
+        "~root",
+        "~nobody-of-this-name/a.jpg",
+        "~a\0b/c",
+        "a/~/b",
+        "a~",
+        "",
+        "/~/a",
+        "~~/a",
+    ],
+)
+def test_other_tildes_are_part_of_the_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert expand_user(name) == Path(name)
+
+
+def test_a_file_of_the_name_tilde_is_that_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("~").mkdir()
+    assert expand_user("~") == Path("~")
+
+
+def test_an_empty_variable_is_not_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "")
+    assert home_folder() is None
+    assert expand_user("~/a.jpg") == Path("~/a.jpg")
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can take a user id that does not exist"
+)
+def test_an_unknown_user_has_no_home_folder() -> None:
+    code = "import os, pwd; from freeloc.io.folders import *; os.setuid(54321); del os.environ['HOME']; "
+    code += "print(home_folder(), expand_user('~/a.jpg'))"
+    environment = {**os.environ, "HOME": "/somewhere"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("None ~/a.jpg\n", "")

@@ -1,21 +1,10 @@
 from __future__ import annotations
 
-import os
-import pwd
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from freeloc.io.paths import (
-    existing_name,
-    expand_user,
-    home_folder,
-    is_broken_link,
-    is_file,
-    why_not_a_file,
-)
+from freeloc.io.paths import existing_name, is_broken_link, is_file, why_not_a_file
 from tests.io.special_files import KINDS, needs_posix, special_file
 
 
@@ -87,60 +76,3 @@ def test_why_a_path_is_not_a_file(tmp_path: Path) -> None:
 def test_special_files_are_not_files(tmp_path: Path, kind: str) -> None:
     with special_file(tmp_path / "x", kind) as path:
         assert why_not_a_file(path) == f"is {KINDS[kind]}, not a file"
-
-
-# --- home folders -----------------------------------------------------------------------------------------
-
-
-def test_a_leading_tilde_and_slash_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert home_folder() == Path("/home/somebody")
-    assert expand_user("~/a/b.jpg") == Path("/home/somebody/a/b.jpg")
-    assert expand_user(Path("~/a")) == Path("/home/somebody/a")
-    assert expand_user("~") == Path("/home/somebody")
-    user = pwd.getpwuid(0)
-    assert expand_user(f"~{user.pw_name}/a.jpg") == Path(user.pw_dir, "a.jpg")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "~backup.jpg",
-        "~root",
-        "~nobody-of-this-name/a.jpg",
-        "~a\0b/c",
-        "a/~/b",
-        "a~",
-        "",
-        "/~/a",
-        "~~/a",
-    ],
-)
-def test_other_tildes_are_part_of_the_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert expand_user(name) == Path(name)
-
-
-def test_a_file_of_the_name_tilde_is_that_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("~").mkdir()
-    assert expand_user("~") == Path("~")
-
-
-def test_an_empty_variable_is_not_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "")
-    assert home_folder() is None
-    assert expand_user("~/a.jpg") == Path("~/a.jpg")
-
-
-@pytest.mark.skipif(
-    not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can take a user id that does not exist"
-)
-def test_an_unknown_user_has_no_home_folder() -> None:
-    code = "import os, pwd; from freeloc.io.paths import *; os.setuid(54321); del os.environ['HOME']; "
-    code += "print(home_folder(), expand_user('~/a.jpg'))"
-    environment = {**os.environ, "HOME": "/somewhere"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    assert (done.stdout, done.stderr) == ("None ~/a.jpg\n", "")

@@ -164,7 +164,7 @@ def read_classes(path: Path | None) -> tuple[str, ...] | None:
     Raises:
         ConfigurationError: the file cannot be read, or contains no names.
     """
-    from freeloc.io.paths import expand_user
+    from freeloc.io.folders import expand_user
     from freeloc.io.regular_file import read_regular
 
     if path is None:

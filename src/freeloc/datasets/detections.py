@@ -27,7 +27,7 @@ from freeloc.datasets.voc.results import (
 from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.geometry.box import Corners
 from freeloc.geometry.size import Size
-from freeloc.io.paths import expand_user
+from freeloc.io.folders import expand_user
 from freeloc.io.text import check_exists, read_text
 from freeloc.metrics.detections import Detections
 

@@ -11,7 +11,7 @@ from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import FORMATS, detect_format, minus_one_error
 from freeloc.datasets.options import DatasetChecks, OpenOptions
 from freeloc.errors import ConfigurationError, DatasetError
-from freeloc.io.paths import expand_user
+from freeloc.io.folders import expand_user
 from freeloc.io.text import check_exists, is_encodable
 
 __all__ = ["open_dataset"]

@@ -22,8 +22,8 @@ from freeloc.images.decode import load_image
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization
 from freeloc.io.atomic import check_output_folder, write_text
+from freeloc.io.folders import expand_user
 from freeloc.io.lock import lock_folder
-from freeloc.io.paths import expand_user
 from freeloc.io.progress import print_status
 from freeloc.nn.backbones.registry import check_backbone
 from freeloc.training.recipe import Recipe

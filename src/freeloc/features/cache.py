@@ -31,9 +31,8 @@ from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.features.arrays import FeatureMap
 from freeloc.features.entry_file import DAMAGE, map_entry, write_entry
 from freeloc.geometry.grid import Padding
-from freeloc.io.folders import cache_dir
+from freeloc.io.folders import cache_dir, expand_user
 from freeloc.io.limits import check_resources
-from freeloc.io.paths import expand_user
 from freeloc.io.temporary_files import delete_abandoned_files
 from freeloc.nn.backbones.base import Backbone
 from freeloc.runtime import Network

@@ -29,9 +29,9 @@ from freeloc.images.exif_orientation import apply_orientation, read_orientation
 from freeloc.images.hashed_image import HashedImage, open_hashed_image
 from freeloc.images.identify import header_size, identify, lift_tiff_limit, open_file
 from freeloc.images.pixel_conversion import array_to_rgb, image_to_rgb
+from freeloc.io.folders import expand_user
 from freeloc.io.library_warnings import silence_warnings
 from freeloc.io.limits import check_resources
-from freeloc.io.paths import expand_user
 
 __all__ = [
     "EncodedImage",

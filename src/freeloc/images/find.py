@@ -11,8 +11,8 @@ from pathlib import Path
 
 from freeloc._validation import check_arguments
 from freeloc.errors import ImageError
+from freeloc.io.folders import expand_user
 from freeloc.io.limits import check_resources
-from freeloc.io.paths import expand_user
 from freeloc.io.regular_file import special_kind
 
 __all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "find_images", "is_system_name"]

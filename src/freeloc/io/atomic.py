@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from freeloc.errors import OutputError, ResourceError
+from freeloc.io.folders import expand_user
 from freeloc.io.limits import resource_error
-from freeloc.io.paths import expand_user
 from freeloc.io.temporary_files import delete_abandoned_files, temporary_name
 
 __all__ = [

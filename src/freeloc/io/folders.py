@@ -1,6 +1,7 @@
-"""Locations of the cache folder and of the user's models.
+"""Locations of the home folder, of the cache folder and of the user's models.
 
-This is the only module that reads freeloc's environment variables: ``FREELOC_CACHE`` and ``FREELOC_MODELS``.
+This is the only module that reads environment variables, among them freeloc's own: ``FREELOC_CACHE`` and
+``FREELOC_MODELS``.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ from pathlib import Path
 import platformdirs
 
 from freeloc.errors import ConfigurationError
-from freeloc.io.paths import expand_user, home_folder
 
-__all__ = ["cache_dir", "model_search_path", "user_models_dir"]
+__all__ = ["cache_dir", "expand_user", "home_folder", "model_search_path", "user_models_dir"]
 
 
 def cache_dir() -> Path:
@@ -60,6 +60,33 @@ def model_search_path() -> tuple[Path, ...]:
     folders = [expand_user(folder) for folder in listed if folder.strip()]
     own = user_models_dir()
     return tuple(folders) if own is None else (*folders, own)
+
+
+def home_folder() -> Path | None:
+    """Return the user's home folder; None if there is none, as in containers that run under an unknown user id."""
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home raises an error if there is no home folder
+    return None if home == "~" or os.environ.get("HOME") == "" else Path(home)
+
+
+def expand_user(path: str | os.PathLike[str]) -> Path:
+    """Replace a leading ``~/`` by the user's home folder, and ``~user/`` by that user's.
+
+    A name that only begins with ``~``, such as ``~backup.jpg``, stays as it is, and so does a path whose home
+    folder is unknown. A path that consists of ``~`` alone is the home folder, unless a file has that name.
+    """
+    given = Path(path)
+    first = given.parts[0] if given.parts else ""
+    if not first.startswith("~") or (len(given.parts) == 1 and (first != "~" or os.path.lexists(given))):
+        return given
+    if first == "~":
+        home = home_folder()
+    else:
+        try:
+            expanded = os.path.expanduser(first)  # noqa: PTH111 - Path.expanduser raises for unknown users
+        except ValueError:  # a null character
+            return given
+        home = None if expanded == first else Path(expanded)
+    return given if home is None else home.joinpath(*given.parts[1:])
 
 
 def _has_no_home(variable: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from freeloc.io.regular_file import special_kind
 
-__all__ = ["existing_name", "expand_user", "home_folder", "is_broken_link", "is_file", "why_not_a_file"]
+__all__ = ["existing_name", "is_broken_link", "is_file", "why_not_a_file"]
 
 
 def is_file(path: Path) -> bool:
@@ -36,33 +36,6 @@ def why_not_a_file(path: Path, *, missing: str = "is missing") -> str | None:
         return "is a folder"
     kind = special_kind(path)
     return missing if kind is None else f"is {kind}, not a file"
-
-
-def home_folder() -> Path | None:
-    """Return the user's home folder; None if there is none, as in containers that run under an unknown user id."""
-    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home raises an error if there is no home folder
-    return None if home == "~" or os.environ.get("HOME") == "" else Path(home)
-
-
-def expand_user(path: str | os.PathLike[str]) -> Path:
-    """Replace a leading ``~/`` by the user's home folder, and ``~user/`` by that user's.
-
-    A name that only begins with ``~``, such as ``~backup.jpg``, stays as it is, and so does a path whose home
-    folder is unknown. A path that consists of ``~`` alone is the home folder, unless a file has that name.
-    """
-    given = Path(path)
-    first = given.parts[0] if given.parts else ""
-    if not first.startswith("~") or (len(given.parts) == 1 and (first != "~" or os.path.lexists(given))):
-        return given
-    if first == "~":
-        home = home_folder()
-    else:
-        try:
-            expanded = os.path.expanduser(first)  # noqa: PTH111 - Path.expanduser raises for unknown users
-        except ValueError:  # a null character
-            return given
-        home = None if expanded == first else Path(expanded)
-    return given if home is None else home.joinpath(*given.parts[1:])
 
 
 def existing_name(folder: Path, name: str) -> str:

@@ -16,8 +16,7 @@ from typing import Final, Literal
 
 from freeloc._validation import check_arguments
 from freeloc.errors import ModelError, OutputError
-from freeloc.io.folders import model_search_path, user_models_dir
-from freeloc.io.paths import expand_user
+from freeloc.io.folders import expand_user, model_search_path, user_models_dir
 from freeloc.io.regular_file import special_kind
 
 __all__ = [

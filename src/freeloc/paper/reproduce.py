@@ -23,8 +23,8 @@ from freeloc.features.extract import extract
 from freeloc.features.sources import CachedFeatures
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.io.atomic import check_output_folder
+from freeloc.io.folders import expand_user
 from freeloc.io.lock import lock_folder
-from freeloc.io.paths import expand_user
 from freeloc.io.progress import print_status
 from freeloc.metrics import Detections, Outcome, center_points, location_outcomes
 from freeloc.models.header import ModelFile

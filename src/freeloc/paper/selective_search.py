@@ -20,9 +20,8 @@ from freeloc.errors import MissingDependencyError
 from freeloc.features.entry_file import DAMAGE, map_entry, write_entry
 from freeloc.images.decode import ImageSource, open_reduced
 from freeloc.images.hashed_image import HashedImage
-from freeloc.io.folders import cache_dir
+from freeloc.io.folders import cache_dir, expand_user
 from freeloc.io.limits import check_resources
-from freeloc.io.paths import expand_user
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import track
 

@@ -11,8 +11,8 @@ from freeloc._validation import check_arguments
 from freeloc.errors import ImageError
 from freeloc.inference.localizer import Localizer
 from freeloc.io.atomic import check_output_folder
+from freeloc.io.folders import expand_user
 from freeloc.io.lock import lock_folder
-from freeloc.io.paths import expand_user
 from freeloc.io.progress import pluralize, print_status, track
 from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers, output_names
 

@@ -13,7 +13,7 @@ from freeloc.features.extract import extract
 from freeloc.features.sources import FeatureSource, LiveFeatures
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.image_info import ImageInfo
-from freeloc.io.paths import expand_user
+from freeloc.io.folders import expand_user
 from freeloc.nn.backbones.base import Backbone, BackboneSplit
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.backbones.trainable_stages import FROZEN

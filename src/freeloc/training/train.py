@@ -18,8 +18,8 @@ from freeloc.datasets.dataset import Dataset
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
 from freeloc.io.atomic import check_output_folder
+from freeloc.io.folders import expand_user
 from freeloc.io.lock import lock_file
-from freeloc.io.paths import expand_user
 from freeloc.io.progress import print_status
 from freeloc.models.file_access import check_content, content_hash
 from freeloc.models.header import ModelHeader

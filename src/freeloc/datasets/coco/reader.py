@@ -20,7 +20,8 @@ from freeloc.datasets.json_values import CocoId
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.problems import DataProblems, Problem, ProblemKind
 from freeloc.errors import DatasetError, MalformedFileError
-from freeloc.io.paths import existing_name, expand_user, is_file
+from freeloc.io.folders import expand_user
+from freeloc.io.paths import existing_name, is_file
 
 __all__ = ["CocoFormat", "CocoIds", "category_ids", "read_ids"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from freeloc._registry import Registry
 from freeloc._validation import check_arguments
 from freeloc.errors import BackboneError, ConfigurationError
-from freeloc.io.paths import expand_user
+from freeloc.io.folders import expand_user
 
 if TYPE_CHECKING:
     from freeloc.nn.backbones.base import Backbone, BackboneLoader
