@@ -6,6 +6,7 @@ import dataclasses
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -15,6 +16,7 @@ from freeloc.demo.run import DemoSettings, run_demo
 from freeloc.demo.scenes import SCENE_CLASSES
 from freeloc.errors import ConfigurationError, OutputError
 from freeloc.inference.localizer import Localizer
+from freeloc.io.lock import lock_folder
 from freeloc.training.recipe import Recipe
 
 TOY = DemoSettings(train_scenes=5, test_scenes=2, epochs=1, backbone="efficientnet_lite0", seed=1)
@@ -104,10 +106,33 @@ def test_an_error_leaves_an_earlier_demo_untouched(tmp_path: Path) -> None:
     first = tmp_path / "scenes" / "train" / "scene_000000.jpg"
     first.parent.mkdir(parents=True)
     first.write_bytes(b"of an earlier demo")
-    with pytest.raises(ConfigurationError, match="seed is -1: it must be at least 0"):
+    with pytest.raises(ConfigurationError, match="seed is -1: it must be a whole number from 0"):
         run_demo(tmp_path, DemoSettings(seed=-1), quiet=True)
     assert files(tmp_path) == {"scenes/train/scene_000000.jpg"}
 
 
 def test_the_demo_trains_by_the_default_recipe() -> None:
     assert DemoSettings(epochs=3).recipe == dataclasses.replace(Recipe(), epochs=3)
+
+
+def test_two_demos_into_one_folder(tmp_path: Path) -> None:
+    with lock_folder(tmp_path), pytest.raises(OutputError, match="another freeloc process is writing to it"):
+        run_demo(tmp_path, DemoSettings(train_scenes=1, test_scenes=1), quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("train_scenes", 0),
+        ("test_scenes", 1.5),
+        ("epochs", "3"),
+        ("seed", -1),
+        ("seed", None),
+        ("backbone", 3),
+    ],
+)
+def test_settings_are_checked(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name} is ") as caught:
+        DemoSettings(**{name: value})
+    assert caught.value.parameter == name

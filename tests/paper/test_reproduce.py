@@ -19,6 +19,7 @@ from freeloc.evaluation.collect import collect
 from freeloc.evaluation.evaluate import evaluate
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.inference.localizer import Localizer
+from freeloc.io.lock import lock_folder
 from freeloc.paper import ROWS
 
 pytest.importorskip("matplotlib", reason="the extra reproduce is not installed")
@@ -164,3 +165,11 @@ def test_mistakes_end_in_one_sentence(
     assert message in answer.err
     assert "Traceback" not in answer.err
     assert not (tmp_path / "out").exists()
+
+
+def test_two_studies_into_one_folder(scenes_root: Path, tmp_path: Path, freeloc: Callable[..., Any]) -> None:
+    with lock_folder(tmp_path / "out"):
+        answer = freeloc("reproduce", "coco2017", "--root", scenes_root, "--out", tmp_path / "out", *WORDS)
+        assert [file.suffix for file in (tmp_path / "out").iterdir()] == [".lock"]
+    assert answer.code == 2
+    assert "another freeloc process is writing to it; wait until it has finished" in answer.err

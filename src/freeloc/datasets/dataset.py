@@ -118,7 +118,16 @@ class Sample:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _checked_labels(self.labels))
-        check_fields(self)
+        # A dataset may have a hundred thousand samples, nearly all of which have these types.
+        plain = (
+            isinstance(self.path, Path)
+            and (self.boxes is None or type(self.boxes) is tuple)
+            and isinstance(self.size, Size | None)
+            and isinstance(self.content_hash, str | None)
+            and all(type(box) is AnnotatedBox for box in self.boxes or ())
+        )
+        if not plain:
+            check_fields(self)
 
     def __reduce__(self) -> tuple[type[Sample], tuple[object, ...]]:
         """Pickle the fields, so that the labels of a copy are read-only, too."""

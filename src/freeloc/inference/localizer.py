@@ -63,7 +63,8 @@ class Localizer:
 
     def __init__(self, source: ModelSource, options: LocalizerOptions | None = None) -> None:
         self.options = check_value("options", options, LocalizerOptions | None) or LocalizerOptions()
-        self._source = check_value("source", source, ModelSource)
+        check_value("source", source, ModelSource)
+        self._source = source
         self._loader = NetworkLoader(source, self.options)
         header = source.header
         plan = self.options.scale_plan(header.scales)
