@@ -97,3 +97,16 @@ def test_a_class_folder_of_unsupported_images_only_is_not_empty(tmp_path: Path) 
     (tmp_path / "cat" / "b.heic").write_bytes(b"picture")
     problems = problems_of(tmp_path, checks=DatasetChecks(for_training=True))
     assert [problem.kind for problem in problems] == ["unreadable_image"]
+
+
+def test_a_link_to_itself_is_a_broken_link(tmp_path: Path) -> None:
+    images(tmp_path, "dog/a.jpg", "cat/b.jpg")
+    for folder in ("dog", "bird"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "loop.gif").symlink_to("loop.gif")
+    told = "this image is a link to a file that does not exist"
+    assert problems_of(tmp_path) == [
+        Problem("missing_image", tmp_path / folder / "loop.gif", None, told) for folder in ("bird", "dog")
+    ]
+    data = open_dataset(tmp_path, skip_bad=True)
+    assert (names_of(data), data.skipped) == (["b.jpg", "a.jpg"], 2)

@@ -16,14 +16,14 @@ from freeloc.io.limits import check_resources
 from freeloc.io.paths import is_broken_link, is_file
 from freeloc.io.regular_file import open_regular
 
-__all__ = ["entries_of", "has_images", "is_image_name", "read_class_folders", "subfolders"]
+__all__ = ["entries_of", "has_images", "is_folder", "is_image_name", "read_class_folders", "subfolders"]
 
 _UNSUPPORTED = RowProblem("unreadable_image", "this type of image is not supported: convert the file to JPEG")
 
 
 def subfolders(folder: Path) -> list[Path]:
     """Return the subfolders of a folder in sorted order, without hidden ones and those of the operating system."""
-    return sorted(Path(entry.path) for entry in entries_of(folder) if _is_folder(entry))
+    return sorted(Path(entry.path) for entry in entries_of(folder) if is_folder(entry))
 
 
 def entries_of(folder: Path) -> list[os.DirEntry[str]]:
@@ -42,7 +42,8 @@ def entries_of(folder: Path) -> list[os.DirEntry[str]]:
         ) from error
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry of a folder is a folder or a link to one."""
     # DirEntry.is_dir raises an error for a link to itself.
     return Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir()
 
@@ -50,7 +51,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def has_images(folder: Path) -> bool:
     """Return whether a folder directly contains a file with the suffix of a supported image format."""
     return any(
-        Path(entry.name).suffix.lower() in SUFFIXES and entry.is_file() for entry in entries_of(folder)
+        Path(entry.name).suffix.lower() in SUFFIXES and is_file(Path(entry.path))
+        for entry in entries_of(folder)
     )
 
 

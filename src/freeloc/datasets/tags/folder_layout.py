@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from freeloc.datasets.tags.class_folders import entries_of, has_images, is_image_name, subfolders
+from freeloc.datasets.tags.class_folders import (
+    entries_of,
+    has_images,
+    is_folder,
+    is_image_name,
+    subfolders,
+)
 from freeloc.datasets.tags.csv_list import read_header
 from freeloc.datasets.tags.rows import is_split_name
 from freeloc.errors import DatasetError
@@ -267,7 +273,7 @@ def _may_have_images(folder: Path) -> bool:
     """Return whether a folder contains an image, a folder, or nothing at all."""
     empty = True
     for entry in entries_of(folder):
-        if entry.is_dir() or is_image_name(entry.name):
+        if is_folder(entry) or is_image_name(entry.name):
             return True
         empty = False
     return empty
