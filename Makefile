@@ -5,6 +5,7 @@
 # make lint      ruff, typos, import-linter and mypy only
 # make docs      build the documentation site into build/site; warnings are errors
 # make bench     compare speeds on real images; writes docs/benchmarks.md (BENCH_ARGS='--model FILE')
+# make fuzz      damage datasets, images, models and caches at random for some minutes (FUZZ_ARGS='--minutes 60')
 # make voc20     train the model that ships, from a Pascal VOC devkit (VOC=VOCdevkit/VOC2012, VOC20_ARGS='--val-split val')
 # make format    apply ruff's automatic fixes
 # make clean     remove the environment and the demo's output
@@ -15,10 +16,11 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 WORKERS ?= 2
 BENCH_ARGS ?=
+FUZZ_ARGS ?=
 VOC ?= VOCdevkit/VOC2012
 VOC20_ARGS ?=
 
-.PHONY: setup demo test coverage lint docs bench voc20 format clean help
+.PHONY: setup demo test coverage lint docs bench fuzz voc20 format clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -66,6 +68,9 @@ $(VENV)/bench: $(VENV)/base
 
 bench: $(VENV)/bench
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+fuzz: $(VENV)/dev
+	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 voc20: $(VENV)/dev
 	$(BIN)/python -m recipes.voc20 --root '$(VOC)' $(VOC20_ARGS)
