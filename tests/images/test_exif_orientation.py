@@ -13,6 +13,7 @@ from PIL import Image, features
 
 from freeloc.geometry.size import Size
 from freeloc.images.decode import load_image, read_image_size
+from freeloc.images.image_info import read_image_info
 from tests.images.sample_images import close_to, exif_of, png_bytes, png_chunks, scene, stored
 
 
@@ -52,6 +53,33 @@ def test_exif_behind_the_pixels_of_a_png_is_read_with_and_without_decoding(
     path.write_bytes(png_bytes(late))
     assert np.array_equal(load_image(path), scene())
     assert read_image_size(path) == Size(48, 32)
+
+
+@pytest.mark.parametrize(
+    "damage", ["wrong checksum", "no valid type", "no valid type before", "another critical"]
+)
+def test_damaged_chunks_behind_the_pixels_of_a_png_do_not_change_its_size(
+    tmp_path: Path, damage: str
+) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(stored(scene(), 6)).save(buffer, "PNG", exif=exif_of(6))
+    parts = dict(png_chunks(buffer.getvalue()))
+    exif, transparent = (b"eXIf", parts[b"eXIf"]), (b"tRNS", bytes(6))
+    behind = {
+        "wrong checksum": [exif, transparent],
+        "no valid type": [exif, (b"\x83Q\xaa\xa6", b"")],
+        "no valid type before": [(b"\x83Q\xaa\xa6", b""), exif],
+        "another critical": [exif, (b"ABCD", b"1234")],
+    }[damage]
+    data = png_bytes([(kind, parts[kind]) for kind in (b"IHDR", b"IDAT")] + behind)
+    if damage == "wrong checksum":
+        data = data[:-1] + bytes([data[-1] ^ 1])
+    path = tmp_path / "damaged.png"
+    path.write_bytes(data)
+    image = load_image(path)
+    assert image.shape[:2] == ((48, 32) if damage == "no valid type before" else (32, 48))
+    assert read_image_size(path) == Size(image.shape[1], image.shape[0])
+    assert read_image_info([path])[0].size == read_image_size(path)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])

@@ -7,6 +7,7 @@ PNG.
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zlib
 from contextlib import suppress
@@ -30,6 +31,12 @@ _TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 """Maps each orientation to the operation that turns the image upright."""
+
+_ORIENTATION_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
+"""Types of the chunks of a PNG file that may contain the orientation."""
+
+_CHUNK_TYPE = re.compile(rb"\w{4}")
+"""Chunk types that Pillow considers valid."""
 
 
 @silence_warnings()
@@ -64,7 +71,8 @@ def _png_without_pixels(file: IO[bytes]) -> bytes:
     """Return the content of a PNG file, with its pixel chunks replaced by a single empty chunk.
 
     Pillow reads the chunks that follow the pixels only when it decodes the pixels. If there are no pixels, it
-    reads an eXIf chunk at the end of the file along with the header.
+    reads an eXIf chunk at the end of the file along with the header. It then refuses chunks that it ignores after
+    the pixels, so none is kept that cannot contain the orientation.
     """
     file.seek(0)
     parts = [file.read(8)]
@@ -73,8 +81,12 @@ def _png_without_pixels(file: IO[bytes]) -> bytes:
         length, chunk_type = struct.unpack(">I4s", head)
         if chunk_type == b"IEND" or (chunk_type == b"fcTL" and pixels_seen):
             break
+        if pixels_seen and not _CHUNK_TYPE.fullmatch(chunk_type):
+            break  # Pillow reads nothing that follows
         if chunk_type in (b"IDAT", b"fdAT"):
             pixels_seen = True
+            file.seek(length + 4, os.SEEK_CUR)
+        elif pixels_seen and chunk_type not in _ORIENTATION_CHUNKS:
             file.seek(length + 4, os.SEEK_CUR)
         else:
             parts.append(head + file.read(length + 4))
