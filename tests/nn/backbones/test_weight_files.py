@@ -6,7 +6,9 @@ import io
 import pickle
 import socket
 import threading
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from freeloc.errors import FreelocError
+from freeloc.errors import BackboneError, FreelocError
 from freeloc.nn.backbones.weight_files import check_fit, fetch, load_state
 
 
@@ -112,6 +114,23 @@ def test_any_bytes_end_in_a_clear_error(
 
 
 # --- fitting ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", [0, 46, 128, 255])
+def test_torch_does_not_warn_of_a_damaged_protocol_number(tmp_path: Path, protocol: int) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(small_state(), path, _use_new_zipfile_serialization=False)
+    data = bytearray(path.read_bytes())
+    assert data[:2] == b"\x80\x02"
+    for place in range(len(data) - 1):
+        if data[place : place + 2] == b"\x80\x02":
+            data[place + 1] = protocol
+    path.write_bytes(data)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.resetwarnings()
+        with suppress(BackboneError):
+            load_state(path)
+    assert warned == []
 
 
 def test_a_fitting_state_passes_without_batch_counters() -> None:

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from freeloc.errors import BackboneError
+from freeloc.io.library_warnings import silence_warnings
 from freeloc.io.limits import check_resources
 from freeloc.io.paths import why_not_a_file
 from freeloc.io.progress import pluralize
@@ -45,7 +46,8 @@ def load_state(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             state: object = load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            with silence_warnings():  # torch warns of damage of which it also raises an error
+                state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # torch's message explains how to disable the check, which is bad advice for users.
         raise _unreadable(path, "it contains more than tensors, or is not a torch file") from error
