@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloc._printable import JOINERS, json_printable, printable, printable_lines
+from freeloc._printable import JOINERS, json_printable, printable, printable_lines, printable_message
 from tests.hostile_names import HOSTILE, is_safe
 
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
@@ -87,3 +87,20 @@ def test_json_keeps_its_values(values: dict[str, str]) -> None:
     assert json.loads(shown) == expected
     assert all(char == "\n" or char.isprintable() or char.isspace() for char in shown)
     assert json.loads(shown.encode()) == expected
+
+
+def test_a_message_that_fills_screens_loses_its_middle() -> None:
+    for text in ("", "cannot read a.jpg", "x" * 6000, "dog\x1b[31m"):
+        assert printable_message(text) == printable(text)
+    shown = printable_message("image " + "[" * 100_000 + "\x1b is missing")
+    assert len(shown) < 6100
+    assert shown.startswith("image [[[")
+    assert shown.endswith("[[[\\x1b is missing")
+    assert f"[{6 + 100_000 + 4 + 11 - 6000} more characters]" in shown
+
+
+@given(ANY_TEXT, st.integers(0, 2), st.sampled_from([1, 900, 1800]))
+def test_a_long_message_is_one_safe_line(text: str, start: int, count: int) -> None:
+    shown = printable_message(("ab"[:start] + text + FAMILY) * count)
+    assert len(shown) < 6100
+    assert printable(shown) == shown

@@ -13,7 +13,14 @@ import unicodedata
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["JOINERS", "is_needed_joiner", "json_printable", "printable", "printable_lines"]
+__all__ = [
+    "JOINERS",
+    "is_needed_joiner",
+    "json_printable",
+    "printable",
+    "printable_lines",
+    "printable_message",
+]
 
 JOINERS: Final = re.compile("[\u200c\u200d]")
 """Zero-width non-joiner and joiner, which some scripts and emoji need."""
@@ -23,6 +30,9 @@ _FIRST_JOINING: Final = "\u0600"
 
 _BLANK_LETTERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Invisible characters that Unicode classifies as letters or marks."""
+
+_LONGEST_MESSAGE: Final = 6000
+"""Number of characters that are kept of a message. The longest path of most systems has 4096."""
 
 _SHORT_ESCAPES: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
@@ -59,6 +69,20 @@ def printable(text: str) -> str:
         char if JOINERS.match(char) and is_needed_joiner(text, index) else char.translate(_ESCAPES)
         for index, char in enumerate(text)
     )
+
+
+def printable_message(text: str) -> str:
+    """Return the `printable` text of a message, without the middle of one that would fill several screens.
+
+    A damaged file may contain names of megabytes.
+    """
+    text = printable(text)
+    if len(text) <= _LONGEST_MESSAGE:
+        return text
+    end = _LONGEST_MESSAGE // 3
+    start = _LONGEST_MESSAGE - end
+    # The cut may leave a joiner without the letter that needs it.
+    return printable(f"{text[:start]} [{len(text) - _LONGEST_MESSAGE} more characters] {text[-end:]}")
 
 
 def is_needed_joiner(text: str, index: int) -> bool:

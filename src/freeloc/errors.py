@@ -3,7 +3,8 @@
 Every such exception is a `FreelocError`. Its message says what failed, why, and how to fix it. The message refers
 to the Python API, never to command-line options. If a parameter caused the error or would fix it, ``parameter`` is
 the name of that parameter, and the command line appends the corresponding option to the message. Messages are safe
-to print: `freeloc._printable.printable` escapes control characters and line breaks in the names they quote.
+to print: `freeloc._printable.printable_message` escapes control characters and line breaks in the names that they
+quote, and shortens very long ones.
 
 Hierarchy::
 
@@ -26,7 +27,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, Self, get_args
 
-from freeloc._printable import printable
+from freeloc._printable import printable_message
 
 __all__ = [
     "BackboneError",
@@ -56,7 +57,7 @@ class FreelocError(Exception):
     """
 
     def __init__(self, message: str, *, parameter: str | None = None) -> None:
-        super().__init__(printable(message))
+        super().__init__(printable_message(message))
         self.parameter = parameter
 
     def __reduce__(self) -> tuple[Any, ...]:

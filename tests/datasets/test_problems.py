@@ -117,3 +117,13 @@ def test_a_name_forges_no_problem(name: str, caplog: pytest.LogCaptureFixture) -
         assert len(text.splitlines()) == 3
     assert caught.value.path == Path(name)
     assert {problem.message for problem in caught.value.problems} == {f"image {name} is missing", name}
+
+
+def test_a_name_of_megabytes_is_shortened() -> None:
+    problems = ProblemList(LIST)
+    problems.add("missing_image", LIST, 5, f"image {'x' * 2_000_000}.jpg is missing")
+    with pytest.raises(DataProblems) as caught:
+        problems.report(skip_bad=False)
+    assert len(str(caught.value)) < 7000
+    assert str(caught.value).endswith("x.jpg is missing")
+    assert len(caught.value.problems[0].message) > 2_000_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from freeloc._printable import printable
+from freeloc._printable import printable, printable_message
 from freeloc.datasets.class_names import similar_names
 from freeloc.errors import DatasetError, MalformedFileError
 
@@ -188,9 +188,10 @@ def warn_of_similar_names(path: Path, classes: Sequence[str]) -> None:
 def format_report(headline: str, problems: Sequence[object]) -> str:
     """Return a headline followed by one line per problem, for at most `MAX_PRINTED_PROBLEMS` problems.
 
-    Every line is `freeloc._printable.printable`, so a line break in a name does not look like another problem.
+    Every line is a `freeloc._printable.printable_message`, so a line break in a name does not look like another
+    problem.
     """
-    lines = [printable(str(line)) for line in (headline, *problems[:MAX_PRINTED_PROBLEMS])]
+    lines = [printable_message(str(line)) for line in (headline, *problems[:MAX_PRINTED_PROBLEMS])]
     if len(problems) > MAX_PRINTED_PROBLEMS:
         lines.append(f"and {len(problems) - MAX_PRINTED_PROBLEMS} more")
     return "\n".join(lines)
