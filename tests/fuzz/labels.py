@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 import pickle
+import sys
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
+from freeloc.cli import main
 from freeloc.datasets import (
     ABSENT,
     IGNORE,
@@ -21,11 +26,13 @@ from freeloc.datasets import (
     open_dataset,
 )
 from freeloc.datasets.dataset import check_informative
-from freeloc.errors import DatasetError
+from freeloc.errors import DatasetError, FreelocError
+from freeloc.images.find import find_images
 from tests.fuzz.label_seeds import SEEDS, draw_classes
 from tests.fuzz.mutations import ODD_TEXTS, count_changes
 from tests.fuzz.target import Target, require
 from tests.fuzz.trees import change_tree, write_tree
+from tests.hostile_names import is_safe
 
 __all__ = ["Labels", "check_dataset", "draw_options"]
 
@@ -47,6 +54,11 @@ class Labels(Target):
     def use(self, rng: Random, folder: Path) -> None:
         """Open the dataset, or one of its files, and read everything in it."""
         path = _draw_path(rng, folder / "data")
+        if rng.random() < 0.1:
+            with suppress(FreelocError):
+                find_images([folder / "data"])
+            _check_by_command(path, skip_bad=rng.random() < 0.5)
+            return
         options = draw_options(rng, path)
         try:
             data = open_dataset(path, **options)
@@ -61,6 +73,24 @@ class Labels(Target):
         if path.suffix == ".json" or (path / "annotations").is_dir():
             category_ids(path, options["split"])
         check_informative(data, "fuzzing")
+
+
+def _check_by_command(path: Path, *, skip_bad: bool) -> None:
+    """Run ``freeloc check``, which must end with exit code 0 or 2 and print lines that are safe to print."""
+    words = ["freeloc", "check", str(path), "--quiet", *(["--skip-bad"] if skip_bad else [])]
+    out, err = StringIO(), StringIO()
+    code: object = None
+    with mock.patch.object(sys, "argv", words), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code
+    for text in (out.getvalue(), err.getvalue()):
+        require(is_safe(text), f"freeloc check printed {text!r}")
+        require("Traceback" not in text, f"freeloc check printed {text}")
+    require(code in {0, 2}, f"freeloc check ended with exit code {code}")
+    if code == 2:
+        raise DatasetError(f"freeloc check refused it: {err.getvalue().splitlines()[0]}")
 
 
 def _draw_path(rng: Random, folder: Path) -> Path:

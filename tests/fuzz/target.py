@@ -15,6 +15,7 @@ TARGETS = {
     "detections": "tests.fuzz.detections:ResultFiles",
     "images": "tests.fuzz.images:Images",
     "models": "tests.fuzz.models:Models",
+    "weights": "tests.fuzz.weights:Weights",
     "features": "tests.fuzz.caches:Features",
     "graphs": "tests.fuzz.caches:Graphs",
     "checkpoints": "tests.fuzz.caches:Checkpoints",
