@@ -102,7 +102,7 @@ def test_a_value_of_the_right_type_is_returned_as_it_is() -> None:
         ((0,), tuple[Count, ...], "option contains 0: it must be at least 1"),
         ([1], Mapping[str, int], r"option is \[1\]: it must be a Mapping"),
         (3, Callable[..., int], "option is 3: it must be a function"),
-        ("", Annotated[str, Meta(min_length=1)], "option is '': it must be at least 1 long"),
+        ("", Annotated[str, Meta(min_length=1)], "option is '': it must not be empty"),
     ],
 )
 def test_what_is_refused(value: object, hint: Any, message: str) -> None:

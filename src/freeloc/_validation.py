@@ -206,7 +206,8 @@ def _check_limits(name: str, value: Any, extras: Sequence[Any]) -> Any:
                 continue
             if rule.endswith("_length"):
                 if not is_kept(len(value), limit):
-                    raise _refused(name, value, f"it must be {text} {limit:,} long")
+                    rule_text = "not be empty" if limit == 1 else f"be {text} {limit:,} long"
+                    raise _refused(name, value, f"it must {rule_text}")
             elif not is_kept(value, limit):
                 raise _refused(name, value, f"it must be {text} {limit:,}")
     return value

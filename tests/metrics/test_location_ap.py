@@ -405,9 +405,9 @@ def test_options_are_checked_by_name(field: str, value: Any) -> None:
 
 def test_arrays_are_checked() -> None:
     there = GroundTruth.build([BOX], [0])
-    with pytest.raises(ValueError, match=r"not \(N, K, 2\)"):
+    with pytest.raises(ValueError, match=r"must be \(N, K, 2\)"):
         location_outcomes([[60, 45]], [SIZE], there, [[1]])
-    with pytest.raises(ValueError, match="2 sizes"):
+    with pytest.raises(ValueError, match="number of sizes, 2"):
         location_outcomes([[[60, 45]]], [SIZE] * 2, there, [[1]])
     with pytest.raises(ValueError, match="labels"):
         location_outcomes([[[60, 45]]], [SIZE], there, [[2]])

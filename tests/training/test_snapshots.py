@@ -186,11 +186,16 @@ def test_a_finished_run_has_them_or_says_so(quick: Callable[..., Model], referen
         quick(reference, snapshots=(3, 5), resume=True)
 
 
-@pytest.mark.parametrize("iteration", [-1, 7])
+@pytest.mark.parametrize(
+    ("iteration", "message"),
+    [
+        (-1, "snapshots contains -1: it must be at least 0"),
+        (7, r"snapshots includes step 7: specify steps from 0 to 6 \(3 epochs of 2 steps\)"),
+    ],
+)
 def test_iterations_the_run_does_not_come_to(
-    quick: Callable[..., Model], tmp_path: Path, iteration: int
+    quick: Callable[..., Model], tmp_path: Path, iteration: int, message: str
 ) -> None:
-    message = rf"snapshots includes step {iteration}: specify steps from 0 to 6 \(3 epochs of 2 steps\)"
     with pytest.raises(FreelocError, match=message):
         quick(tmp_path / "run", snapshots=(2, iteration))
     assert not (tmp_path / "run").exists()

@@ -115,7 +115,7 @@ class Recipe:
     weight_decay: NonNegative = 4e-3
     schedule: Schedule = "cosine"
     warmup_fraction: Share = 0.1
-    trainable_backbone: Name = PROJECTION
+    trainable_backbone: str = PROJECTION
     projection_learning_rate: Positive = 4e-3
     backbone_learning_rate: Positive = 2.5e-4
     min_steps: CountOrZero = 0
