@@ -6,13 +6,13 @@ its EXIF orientation is applied, or on a copy of another size. The size that the
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from freeloc._log import get_logger
 from freeloc.datasets.problems import ProblemKind
 from freeloc.geometry.box import Corners
 from freeloc.geometry.orientation import (
@@ -26,7 +26,7 @@ from freeloc.geometry.size import Size
 
 __all__ = ["BoxConversion", "FrameProblem", "FramedImage", "find_conversions", "find_other_sizes"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 _TURNED = "turned the boxes of %s upright: the declared size fits the image as stored, before EXIF rotation"

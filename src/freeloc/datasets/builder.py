@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,6 +10,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from freeloc._log import get_logger, warn_in_lines
 from freeloc.datasets.box_checks import check_boxes
 from freeloc.datasets.box_frames import (
     BoxConversion,
@@ -33,7 +33,7 @@ from freeloc.io.text import is_encodable
 
 __all__ = ["DatasetBuilder", "SampleDraft", "make_labels"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class DatasetBuilder:
@@ -274,7 +274,7 @@ class DatasetBuilder:
                 f"{self.path}: {len(other)} of {len(self.samples)} images do not have the size that their "
                 "annotations declare; labels are not affected, but boxes would not fit"
             )
-            _log.warning("%s", format_report(headline, other))
+            warn_in_lines(_log, format_report(headline, other))
 
     def _check_class_balance(self, classes: tuple[str, ...], how_to_drop: str) -> None:
         """Report each class that is present in no image or in every image.

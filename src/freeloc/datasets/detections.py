@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 from collections import defaultdict
@@ -10,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from freeloc._log import get_logger
 from freeloc.datasets.box_conventions import WrittenBox, find_other_convention
 from freeloc.datasets.category_shift import FoundBox, find_renumbering
 from freeloc.datasets.coco.instances_file import corners_from_coco
@@ -33,7 +33,7 @@ from freeloc.metrics.detections import Detections
 
 __all__ = ["read_detections"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _AMBIGUOUS, _LEFT_OUT = -1, -2
 """Codes used in place of an index if several images match the id, or if the image or class is left out."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from freeloc._log import get_logger, warn_in_lines
 from freeloc._printable import printable, printable_message
 from freeloc.datasets.class_names import similar_names
 from freeloc.errors import DatasetError, MalformedFileError
@@ -23,7 +23,7 @@ __all__ = [
     "warn_of_similar_names",
 ]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 MAX_PRINTED_PROBLEMS = 50
 """Maximum number of problems that a report prints; `DataProblems.problems` contains all of them."""
@@ -174,7 +174,7 @@ class ProblemList:
             raise DataProblems(self.path, self.problems, fatal=self._fatal)
         images = "1 image" if skipped == 1 else f"{skipped} images"
         headline = f"left out {images} of {self.path} ({_counts(self.problems)})"
-        _log.warning("%s", format_report(headline, _sorted(self.problems)))
+        warn_in_lines(_log, format_report(headline, _sorted(self.problems)))
 
 
 def warn_of_similar_names(path: Path, classes: Sequence[str]) -> None:
@@ -182,7 +182,7 @@ def warn_of_similar_names(path: Path, classes: Sequence[str]) -> None:
     groups = [" and ".join(map(repr, group)) for group in similar_names(classes)]
     if groups:
         headline = f"{path} has classes that differ only in case, blanks, accents, similar letters or plural"
-        _log.warning("%s", format_report(f"{headline}: are they one class?", groups))
+        warn_in_lines(_log, format_report(f"{headline}: are they one class?", groups))
 
 
 def format_report(headline: str, problems: Sequence[object]) -> str:

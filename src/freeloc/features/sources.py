@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -12,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._log import get_logger
 from freeloc._typing import Uint8Array
 from freeloc.errors import MalformedFileError
 from freeloc.features.arrays import Cells, FeatureMap, flatten_cells
@@ -28,7 +28,7 @@ from freeloc.runtime import Network
 
 __all__ = ["CachedFeatures", "FeatureSource", "LiveFeatures", "MappedSource", "cell_source"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 Item = TypeVar("Item")
 Item_co = TypeVar("Item_co", covariant=True)

@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from freeloc._log import get_logger
 from freeloc._typing import Uint8Array
 from freeloc.images.decode_errors import check_size, image_error
 from freeloc.images.tiff_reader import TiffReader
 
 __all__ = ["array_to_rgb", "image_to_rgb"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _WHITE = (255, 255, 255)
 

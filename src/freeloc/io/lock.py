@@ -10,19 +10,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from freeloc._log import get_logger
 from freeloc.errors import OutputError
 from freeloc.io.atomic import check_writable, output_error
 
 __all__ = ["lock_file", "lock_folder"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _FOLDER_LOCK = ".freeloc.lock"
 

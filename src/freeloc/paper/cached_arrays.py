@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._log import get_logger
 from freeloc.features.entry_file import DAMAGE
 from freeloc.io.atomic import atomic_path
 from freeloc.io.limits import check_resources
@@ -20,7 +20,7 @@ from freeloc.io.regular_file import open_regular
 
 __all__ = ["load_cached_arrays", "save_cached_arrays"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _KEY_NAME, _CHECKSUM_NAME = "made_from", "checksum"
 

@@ -6,7 +6,6 @@ so selecting boxes from its proposals requires no supervision other than tags.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from freeloc._log import get_logger
 from freeloc._typing import Float32Array
 from freeloc.errors import MissingDependencyError
 from freeloc.features.entry_file import DAMAGE, map_entry, write_entry
@@ -27,7 +27,7 @@ from freeloc.io.progress import track
 
 __all__ = ["ProposalCache", "ProposalOptions", "propose_boxes", "selective_search"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _VERSION = 2
 """Version of the algorithm and its cache; proposals of another version are recomputed. Since version 2, cached

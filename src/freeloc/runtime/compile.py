@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from freeloc._literals import Precision, Runtime
+from freeloc._log import get_logger
 from freeloc.errors import ConfigurationError
 from freeloc.runtime.appended_module import AppendedModule
 from freeloc.runtime.float32_stem import with_float32_stem
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_cached", "compile_network", "network_graph"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 def compile_network(

@@ -8,7 +8,6 @@ together are recognized. Checking takes milliseconds, so it is done whenever a g
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 import time
 import zlib
@@ -17,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from freeloc._log import get_logger
 from freeloc.errors import ConfigurationError, FreelocError
 from freeloc.io.atomic import atomic_path
 from freeloc.io.folders import cache_dir
@@ -26,7 +26,7 @@ from freeloc.runtime.openvino_import import load_openvino
 
 __all__ = ["cached_graph", "find_graph", "graph_path", "is_graph_cached"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _MAX_GRAPHS: Final = 24
 """Maximum number of cached graphs. Each takes about 35 MB, and every model that is run adds one."""

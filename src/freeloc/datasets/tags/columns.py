@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from collections import Counter
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from freeloc._log import get_logger
 from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.tags.cells import is_missing_word
 from freeloc.datasets.tags.rows import RowProblem, TagSource, is_split_name
@@ -28,7 +28,7 @@ __all__ = [
     "parse_value",
 ]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 FILE, TAGS, UNKNOWN, SPLIT = "file_name", "tags", "unknown_tags", "split"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from freeloc._log import get_logger
 from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.tags.cells import parse_tags, without_quotes
 from freeloc.datasets.tags.columns import (
@@ -29,7 +29,7 @@ from freeloc.io.text import read_text
 
 __all__ = ["read_csv", "read_header"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _DELIMITERS = ",;\t"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from freeloc._log import get_logger
 from freeloc.datasets.tags.class_folders import (
     entries_of,
     has_images,
@@ -33,7 +33,7 @@ __all__ = [
     "split_folders",
 ]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 FORMAT_OF_FOLDERS = "folders"
 """Name of the format that makes a class of every subfolder."""

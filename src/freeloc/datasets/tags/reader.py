@@ -6,12 +6,12 @@ folders.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from freeloc._log import get_logger
 from freeloc.datasets.builder import DatasetBuilder, make_labels
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import DatasetFormat, minus_one_error
@@ -34,7 +34,7 @@ from freeloc.errors import DatasetError, MalformedFileError
 
 __all__ = ["ClassFoldersFormat", "TagListFormat"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class TagListFormat(DatasetFormat):

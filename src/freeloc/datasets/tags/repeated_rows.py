@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from freeloc._log import get_logger
 from freeloc.datasets.tags.cells import is_missing_word
 from freeloc.datasets.tags.rows import RowProblem, TagRow, TagTable
 from freeloc.io.progress import pluralize
 
 __all__ = ["drop_missing_words", "merge_repeated_rows"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 def drop_missing_words(table: TagTable, chosen: Collection[str] | None) -> TagTable:

@@ -7,10 +7,10 @@ come from the names and difficult flags of the annotated objects. Boxes are read
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from freeloc._log import get_logger
 from freeloc.datasets.builder import DatasetBuilder, SampleDraft, make_labels
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.datasets.formats import DatasetFormat
@@ -30,7 +30,7 @@ from freeloc.io.paths import existing_name, why_not_a_file
 
 __all__ = ["VOC_CLASSES", "VocFormat"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 VOC_CLASSES = (
     "aeroplane",
