@@ -65,7 +65,7 @@ def jpeg(rng: Random) -> bytes:
     if rng.random() < 0.1 and image.mode == "RGB":
         return _save(image, "MPO", save_all=True, append_images=[image.copy()])
     if rng.random() < 0.2:
-        options["icc_profile"] = rng.randbytes(rng.choice((10, 200, 70_000)))
+        options["icc_profile"] = rng.randbytes(rng.choice((10, 200, 40_000)))
     if image.mode == "RGB":
         options["subsampling"] = rng.choice((0, 1, 2))
     return _save(

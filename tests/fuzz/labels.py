@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import pickle
 import sys
@@ -70,9 +71,20 @@ class Labels(Target):
             )
             raise
         check_dataset(data, options)
+        if not options["skip_bad"] and rng.random() < 0.5:
+            _check_without_boxes(data, path, options)
         if path.suffix == ".json" or (path / "annotations").is_dir():
             category_ids(path, options["split"])
         check_informative(data, "fuzzing")
+
+
+def _check_without_boxes(data: Dataset, path: Path, options: dict[str, Any]) -> None:
+    """Open a dataset again without boxes and without decoding, which must not change the labels."""
+    checks = dataclasses.replace(options["checks"], decode=False)
+    again = open_dataset(path, **{**options, "boxes": False, "checks": checks})
+    require(again.classes == data.classes, "the classes depend on the checks")
+    same = [sample.path for sample in again] == [sample.path for sample in data]
+    require(same and np.array_equal(again.labels, data.labels), "images or labels depend on the checks")
 
 
 def _check_by_command(path: Path, *, skip_bad: bool) -> None:
@@ -97,8 +109,8 @@ def _draw_path(rng: Random, folder: Path) -> Path:
     """Return the folder of the dataset or one of its lists; seldom a folder within it."""
     files = sorted(path for path in folder.rglob("*") if path.suffix in {".csv", ".jsonl", ".json"})
     folders = sorted(path for path in folder.rglob("*") if path.is_dir())
-    # A COCO file that is not in the usual folder can only be opened by its name.
-    needs_file = any(path.suffix == ".json" and path.parent == folder for path in files)
+    # A COCO file that is not in the usual place can only be opened by its name.
+    needs_file = any(path.suffix == ".json" and not path.match("annotations/instances_*") for path in files)
     draw = rng.random()
     if files and draw < (0.9 if needs_file else 0.25):
         return rng.choice(files)
@@ -114,17 +126,27 @@ def draw_options(rng: Random, path: Path) -> dict[str, Any]:
         rescale_boxes=rng.random() < 0.5,
         minus_one=rng.choice(("absent", "unknown")) if rng.random() < 0.03 else None,
     )
+    odd_class = rng.sample(ODD_TEXTS, rng.choice((0, 0, 0, 1)))
     return {
-        "split": rng.choice((*_SPLITS, rng.choice(ODD_TEXTS))) if rng.random() < 0.2 else None,
+        "split": _draw_split(rng, path),
         "format": rng.choice(_FORMATS) if rng.random() < 0.05 else "auto",
-        "classes": [*draw_classes(rng), *rng.sample(ODD_TEXTS, rng.choice((0, 0, 0, 1)))]
-        if rng.random() < 0.2
-        else None,
+        "classes": [*draw_classes(rng), *odd_class] if rng.random() < 0.15 else None,
         "boxes": rng.random() < 0.5,
         "images": rng.choice((path, path.parent)) if rng.random() < 0.05 and path.parent.is_dir() else None,
         "skip_bad": rng.random() < 0.6,
         "checks": checks,
     }
+
+
+def _draw_split(rng: Random, path: Path) -> str | None:
+    """Return one of the splits of a dataset that has some, or of all names; None for most others."""
+    lists = sorted(list_.stem for list_ in path.rglob("ImageSets/Main/*.txt") if "_" not in list_.stem)
+    if lists and rng.random() < 0.8:
+        return rng.choice(lists)
+    draw = rng.random()
+    if draw < 0.02:
+        return rng.choice(ODD_TEXTS)
+    return rng.choice(_SPLITS) if draw < (0.08 if path.is_file() else 0.15) else None
 
 
 def check_dataset(data: Dataset, options: dict[str, Any]) -> None:
