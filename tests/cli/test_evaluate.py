@@ -131,8 +131,8 @@ def test_models_with_other_classes_are_refused_before_the_work(
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (("--tolerance", "-1"), "tolerance of location AP is -1"),
-        (("--tolerance", "nan"), "tolerance of location AP is nan"),
+        (("--tolerance", "-1"), "tolerance is -1.0: it must be at least 0"),
+        (("--tolerance", "nan"), "tolerance is nan: it must be a finite number, at least 0"),
         (("--scales", "x"), "scales is 'x', which is not a list of numbers"),
         (("--split", "dusk"), "dusk"),
     ],

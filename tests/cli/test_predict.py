@@ -214,9 +214,9 @@ def test_pictures_of_other_kinds_are_counted(
         (("--scales", "0.5,x"), "scales is '0.5,x', which is not a list of numbers"),
         (("--scales", ","), "scales is empty: specify at least one scale, such as 1.0 (option --scales)"),
         (("--scales", "0"), "scales contains 0: specify scales between"),
-        (("--scales", "nan"), "scales contains nan"),
-        (("--threshold", "1.5"), "threshold is 1.5: it must be a probability"),
-        (("--threshold", "nan"), "threshold is nan: it must be a probability"),
+        (("--scales", "nan"), "scales is (nan,): it must be a tuple of finite numbers"),
+        (("--threshold", "1.5"), "threshold is 1.5: it must be at most 1"),
+        (("--threshold", "nan"), "threshold is nan: it must be a finite number, at least 0"),
         (("--weights", "gone.safetensors"), "weight file gone.safetensors does not exist"),
     ],
 )
