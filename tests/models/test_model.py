@@ -19,6 +19,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -31,7 +32,7 @@ from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
-from tests.models.model_files import rewrite, split
+from tests.models.model_files import rewrite, split, write_parts
 
 
 def a_model(**changes: Any) -> Model:
@@ -502,6 +503,30 @@ class TestMistakes:
         with pytest.raises(ModelError, match="non-finite values: train with a lower learning rate"):
             model.save(tmp_path / "m")
         assert not (tmp_path / "m").exists()
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    @pytest.mark.parametrize("name", ["fca.weight", "fcb.bias"])
+    def test_weights_that_are_no_numbers_are_not_loaded(self, path: Path, name: str, value: float) -> None:
+        """OpenVINO passes over NaN when it computes a maximum, so scores could be finite and wrong."""
+        rewrite(path, lambda own: own.pop("weights"))
+        rewrite(path, partial(make_old, version=1))
+        header, tensors = split(path.read_bytes())
+        start, _end = header[name]["data_offsets"]
+        damaged = tensors[:start] + struct.pack("<f", value) + tensors[start + 4 :]
+        write_parts(path, header, damaged)
+        with pytest.raises(ModelError, match=rf"is damaged: its {name} contains values that are not finite"):
+            Model.load(path)
+
+    def test_weights_that_float32_cannot_represent_are_not_loaded(self, path: Path) -> None:
+        rewrite(path, lambda own: own.pop("weights"))
+        rewrite(path, partial(make_old, version=1))
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            tensors = {key: file.get_tensor(key).double() for key in file.keys()}  # noqa: SIM118
+        tensors["fca.weight"][0, 0] = 1e300
+        save_file(tensors, path, metadata)
+        with pytest.raises(ModelError, match=r"its fca\.weight contains values that are not finite"):
+            Model.load(path)
 
     @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.data())

@@ -249,6 +249,10 @@ class Model:
             tensors.pop(name, None)
         half = any(value.dtype == torch.float16 for value in tensors.values())
         tensors = {key: value.float() if half else value for key, value in tensors.items()}
+        for key, value in tensors.items():
+            # The weights are used as float32, whatever the file stores.
+            if not bool(value.to(torch.float32).isfinite().all()):
+                raise file.damaged(f"its {key} contains values that are not finite")
         changes: dict[str, Tensor] = {}
         if header.backbone_base is not None:
             names = [key for key in tensors if key.startswith(BACKBONE_PREFIX)]
