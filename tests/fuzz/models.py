@@ -94,10 +94,7 @@ class Models(Target):
         if max(scales) > _LARGEST_SCALE:
             return
         result = localizer.predict(tiny_image())
-        finite = bool(np.isfinite(result.scores).all())
-        require(finite or sealed == "sealed", "a score is not finite")
-        if finite:
-            check_result(result)
+        check_result(result)
         if sealed != "sealed":
             require_same(result, self._reference(name, options))
 
@@ -109,7 +106,8 @@ class Models(Target):
 
 
 def _draw_options(rng: Random) -> dict[str, Any]:
-    runtimes: tuple[Runtime, ...] = ("auto", "openvino", "torch")
+    # OpenVINO has to trace every float network, which takes long.
+    runtimes: tuple[Runtime, ...] = ("auto", "openvino", "torch", "torch", "torch", "torch")
     precisions: tuple[InferencePrecision, ...] = ("auto", "float32", "float32", "int8")
     modes: tuple[LocationMode, ...] = ("fused", "paper")
     presets: tuple[Preset | None, ...] = (None, None, "fast")
@@ -127,7 +125,7 @@ def _draw_options(rng: Random) -> dict[str, Any]:
 def check_result(result: Localization) -> None:
     """Check that a result is finite and inside its image, and call every method."""
     size = result.image_size
-    for name in ("points", "responses", "maps", "probabilities"):
+    for name in ("scores", "points", "responses", "maps", "probabilities"):
         require(np.isfinite(getattr(result, name)).all(), f"the {name} are not finite")
     require(
         ((result.probabilities >= 0) & (result.probabilities <= 1)).all(), "a probability is out of range"

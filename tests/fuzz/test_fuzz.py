@@ -26,10 +26,10 @@ CASES = {
     "checkpoints": 60,
     "arrays": 60,
     "features": 30,
-    "models": 12,
-    "graphs": 4,
+    "models": 20,
+    "graphs": 20,
 }
-"""Number of cases of each target; compiling graphs takes longer."""
+"""Number of cases of each target; compiling networks takes longer."""
 
 
 @pytest.mark.slow
