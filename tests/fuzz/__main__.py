@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -76,4 +77,7 @@ def _report(campaign: Campaign) -> None:
 
 
 if __name__ == "__main__":
+    # The table is printed whatever ends the run; a shell may have told a background process to ignore Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())
