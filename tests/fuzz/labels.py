@@ -5,17 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import pickle
-import sys
-from contextlib import redirect_stderr, redirect_stdout, suppress
-from io import StringIO
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
-from freeloc.cli import main
 from freeloc.datasets import (
     ABSENT,
     IGNORE,
@@ -29,11 +25,11 @@ from freeloc.datasets import (
 from freeloc.datasets.dataset import check_informative
 from freeloc.errors import DatasetError, FreelocError
 from freeloc.images.find import find_images
+from tests.fuzz.commands import run_command
 from tests.fuzz.label_seeds import SEEDS, draw_classes
 from tests.fuzz.mutations import ODD_TEXTS, count_changes
 from tests.fuzz.target import Target, require
 from tests.fuzz.trees import change_tree, write_tree
-from tests.hostile_names import is_safe
 
 __all__ = ["Labels", "check_dataset", "draw_options"]
 
@@ -58,7 +54,7 @@ class Labels(Target):
         if rng.random() < 0.1:
             with suppress(FreelocError):
                 find_images([folder / "data"])
-            _check_by_command(path, skip_bad=rng.random() < 0.5)
+            run_command("check", path, "--quiet", *rng.choice(((), ("--skip-bad",))))
             return
         options = draw_options(rng, path)
         try:
@@ -85,24 +81,6 @@ def _check_without_boxes(data: Dataset, path: Path, options: dict[str, Any]) -> 
     require(again.classes == data.classes, "the classes depend on the checks")
     same = [sample.path for sample in again] == [sample.path for sample in data]
     require(same and np.array_equal(again.labels, data.labels), "images or labels depend on the checks")
-
-
-def _check_by_command(path: Path, *, skip_bad: bool) -> None:
-    """Run ``freeloc check``, which must end with exit code 0 or 2 and print lines that are safe to print."""
-    words = ["freeloc", "check", str(path), "--quiet", *(["--skip-bad"] if skip_bad else [])]
-    out, err = StringIO(), StringIO()
-    code: object = None
-    with mock.patch.object(sys, "argv", words), redirect_stdout(out), redirect_stderr(err):
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code
-    for text in (out.getvalue(), err.getvalue()):
-        require(is_safe(text), f"freeloc check printed {text!r}")
-        require("Traceback" not in text, f"freeloc check printed {text}")
-    require(code in {0, 2}, f"freeloc check ended with exit code {code}")
-    if code == 2:
-        raise DatasetError(f"freeloc check refused it: {err.getvalue().splitlines()[0]}")
 
 
 def _draw_path(rng: Random, folder: Path) -> Path:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import tempfile
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
+from PIL import Image
 
 from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
 from freeloc.inference.localizer import Localizer
@@ -18,6 +22,7 @@ from freeloc.models.header import ModelFile
 from freeloc.models.model import Model
 from freeloc.models.stored_tensors import CHECKSUM, TensorInfo, header_checksum
 from freeloc.models.tensor_digest import tensor_digest
+from tests.fuzz.commands import run_command
 from tests.fuzz.mutations import change_bytes, change_json, count_changes
 from tests.fuzz.networks import register_patches, save_models, tiny_image
 from tests.fuzz.target import Target, require
@@ -81,6 +86,9 @@ class Models(Target):
         """Load the model in one of several ways, and predict."""
         name, _way, sealed = (folder / "case.txt").read_text().split(" ", 2)
         path = folder / "model.safetensors"
+        if rng.random() < 0.3:
+            _use_by_command(rng, path)
+            return
         if rng.random() < 0.2:
             model = Model.load(path)
             if sealed != "sealed":
@@ -103,6 +111,28 @@ class Models(Target):
         if key not in self._wanted:
             self._wanted[key] = Localizer.load(self._sound[name], **options).predict(tiny_image())
         return self._wanted[key]
+
+
+def _use_by_command(rng: Random, path: Path) -> None:
+    """List the model, or predict with it and write all formats."""
+    if rng.random() < 0.4:
+        with mock.patch.dict(os.environ, FREELOC_MODELS=str(path.parent)):
+            run_command("models", *rng.choice(((), ("--json",))))
+        return
+    if max(ModelFile.open(path).header.scales) > _LARGEST_SCALE:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder) / "image.png"
+        Image.fromarray(tiny_image()).save(image)
+        words = ["predict", path, image, "--runtime", "torch", "--quiet", "--peaks", 2, "--boxes", 2]
+        words += rng.choice(((), ("--threshold", 0), ("--location", "paper")))
+        if rng.random() < 0.3:
+            run_command(*words, "--format", rng.choice(("jsonl", "console")))
+        else:
+            formats = [word for name in ("jsonl", "npz", "overlays") for word in ("--format", name)]
+            out = Path(folder) / "out"
+            run_command(*words, "--out", out, *formats, "--map-size", rng.choice(("image", "lattice")))
+            require(any(out.iterdir()), "predict wrote nothing")
 
 
 def _draw_options(rng: Random) -> dict[str, Any]:
