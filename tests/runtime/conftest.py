@@ -1,14 +1,21 @@
-"""Graph caches shared by the tests of the runtimes."""
+"""Graph caches and int8 networks shared by the tests of the runtimes."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from freeloc.runtime import compile_network
-from tests.runtime.networks import Patches
+from freeloc.runtime import QuantizedGraph, compile_network
+from freeloc.runtime.int8 import compile_quantized
+from freeloc.runtime.isolated_network import IsolatedNetwork
+from tests.runtime.networks import Patches, quantized_graph
+from tests.runtime.processes import number
 
 
 @pytest.fixture
@@ -31,3 +38,24 @@ def cached_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cache(empty_cache: Path, cached_graph: Path) -> Path:
     shutil.copytree(cached_graph, empty_cache)
     return empty_cache
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> QuantizedGraph:
+    return quantized_graph(tmp_path_factory.mktemp("graph"))
+
+
+@pytest.fixture
+def graph_folder(graph: QuantizedGraph, tmp_path: Path) -> Path:
+    (tmp_path / "graph.xml").write_bytes(graph.structure)
+    (tmp_path / "graph.bin").write_bytes(graph.weights)
+    return tmp_path
+
+
+@pytest.fixture
+def network(graph: QuantizedGraph) -> Iterator[IsolatedNetwork]:
+    made = compile_quantized(graph, isolated=True)
+    assert isinstance(made, IsolatedNetwork)
+    yield made
+    with suppress(ProcessLookupError):
+        os.kill(number(made), signal.SIGKILL)

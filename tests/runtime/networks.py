@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -11,6 +12,10 @@ from torch import nn
 from freeloc._typing import Float64Array, Uint8Array
 from freeloc.geometry.grid import CellLayout
 from freeloc.nn.backbones.base import Backbone, Normalization
+from freeloc.runtime import QuantizedGraph
+
+FACTOR = np.full((1, 1), 0.5, np.float32)
+"""The extra input of `quantized_graph`."""
 
 RGB: TypeAlias = tuple[float, float, float]
 
@@ -49,6 +54,41 @@ class Scaled(nn.Module):
         self, features: torch.Tensor, factor: torch.Tensor, cube: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         return features * factor, features.amax(dim=(2, 3)), cube[:1]
+
+
+def quantized_graph(folder: Path, seed: int = 0) -> QuantizedGraph:
+    """Return two convolutions in eight bits, with one extra input and two outputs.
+
+    The first output is the map times the extra input, a number; the second the largest value of every channel.
+    """
+    from openvino import Model, PartialShape, Type, opset13, save_model
+
+    rng = np.random.default_rng(seed)
+
+    def eight_bits(values: Any, low: float, high: float, levels: int) -> Any:
+        ends = [np.float32(end) for end in (low, high, low, high)]
+        return opset13.fake_quantize(values, *ends, levels)
+
+    canvas = opset13.parameter(PartialShape([1, -1, -1, 3]), Type.u8)
+    factor = opset13.parameter(PartialShape([-1, -1]), Type.f32)
+    values = opset13.transpose(opset13.convert(canvas, Type.f32), np.array([0, 3, 1, 2]))
+    values = eight_bits(values, 0, 255, 256)
+    for inputs, outputs, stride in ((3, 32, 4), (32, 16, 8)):
+        weights = rng.normal(0, 0.05, (outputs, inputs, stride, stride)).astype(np.float32)
+        values = opset13.convolution(
+            values,
+            eight_bits(opset13.constant(weights), -0.2, 0.2, 255),
+            strides=[stride, stride],
+            pads_begin=[0, 0],
+            pads_end=[0, 0],
+            dilations=[1, 1],
+        )
+        values = eight_bits(opset13.relu(values), 0, 64, 256)
+    largest = opset13.reduce_max(values, np.array([2, 3]), keep_dims=False)
+    results = [opset13.multiply(values, factor), largest]
+    file = folder / f"quantized{seed}.xml"
+    save_model(Model(results, [canvas, factor], "quantized"), file, compress_to_fp16=False)
+    return QuantizedGraph(file.read_bytes(), file.with_suffix(".bin").read_bytes())
 
 
 def smooth_image(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import platform
+from pathlib import Path
+
+import pytest
 import torch
 
-from freeloc.runtime import native_bfloat16, torch_device
-from freeloc.runtime.hardware import usable_cores
+from freeloc.runtime import hardware, native_bfloat16, torch_device
+from freeloc.runtime.hardware import cpu_has_amx, usable_cores
 
 
 def test_cores_are_counted_up_to_a_limit() -> None:
@@ -19,3 +23,39 @@ def test_torch_computes_in_bfloat16_where_the_hardware_does_unless_float32_is_re
         device, low = torch_device("auto", runtime)
         assert low == native_bfloat16(device.type)
     assert device == torch.device("cpu")  # whatever is available: OpenVINO means the CPU
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        ("fpu avx512_vnni avx512_bf16 avx512_fp16", False),
+        ("fpu avx512_vnni amx_bf16 avx512_fp16 amx_tile amx_int8", True),
+        ("fpu avx512_vnni amx_tile", True),
+        ("fpu notamx_tile", False),
+    ],
+)
+def test_amx_is_what_the_kernel_lists(
+    flags: str, wanted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = tmp_path / "cpuinfo"
+    listed.write_text(f"processor\t: 0\nmodel name\t: Made up\nflags\t\t: {flags}\nprocessor\t: 1\n")
+    monkeypatch.setattr(hardware, "_CPU_INFO", listed)
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    assert cpu_has_amx() == wanted
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert not cpu_has_amx()
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="compares with Linux's list")
+def test_without_a_list_torch_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = cpu_has_amx()
+    monkeypatch.setattr(hardware, "_CPU_INFO", tmp_path / "missing")
+    assert cpu_has_amx() == listed
+    monkeypatch.setattr(hardware, "cpu_supports_bfloat16", lambda: True)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_tile": True}, raising=False)
+    assert cpu_has_amx()
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported", raising=False)
+    assert cpu_has_amx(), "nobody knows, so the way that is always sound is taken"
+    monkeypatch.setattr(hardware, "cpu_supports_bfloat16", lambda: False)
+    assert not cpu_has_amx()

@@ -1,8 +1,9 @@
-"""Detect GPUs, usable CPU cores and natively supported precisions."""
+"""Detect GPUs, usable CPU cores, natively supported precisions and instructions that require special care."""
 
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "cpu_has_amx",
     "cpu_supports_bfloat16",
     "cpu_supports_int8",
     "gpu_available",
@@ -21,6 +23,10 @@ __all__ = [
     "torch_device",
     "usable_cores",
 ]
+
+_X86: Final = frozenset({"x86_64", "amd64", "i386", "i586", "i686", "x86"})
+_CPU_INFO: Final = Path("/proc/cpuinfo")
+_AMX_FLAGS: Final = frozenset({"amx_tile", "amx_int8"})
 
 _MAX_CORES: Final = 16
 """Upper limit of `usable_cores`. Each core may process its own canvas, which takes memory."""
@@ -51,8 +57,48 @@ def cpu_supports_bfloat16() -> bool:
 
 
 def cpu_supports_int8() -> bool:
-    """Return whether int8 networks are faster on this CPU; False if OpenVINO is not installed."""
-    return "INT8" in _cpu_capabilities()
+    """Return whether int8 networks are faster on this CPU; False if they cannot run.
+
+    They cannot run if OpenVINO is not installed. On a CPU with AMX, they require a Python interpreter as well.
+    """
+    from freeloc.runtime.worker_process import worker_executable
+
+    return "INT8" in _cpu_capabilities() and (worker_executable() is not None or not cpu_has_amx())
+
+
+def cpu_has_amx() -> bool:
+    """Return whether this CPU has Intel's instructions for matrices of 8-bit integers (AMX).
+
+    On Linux, the kernel lists the instructions. Elsewhere, CPUs without bfloat16 are excluded, because every CPU
+    with AMX has it; for the others, torch is asked. If torch does not know either, the result is True, because a
+    network that runs as AMX requires it (`freeloc.runtime.int8`) is sound on every CPU.
+    """
+    if platform.machine().lower() not in _X86:
+        return False
+    flags = _kernel_flags()
+    if flags is not None:
+        return not _AMX_FLAGS.isdisjoint(flags)
+    if not cpu_supports_bfloat16():
+        return False
+    import torch
+
+    try:
+        return any(torch.cpu.get_capabilities().get(flag, False) for flag in _AMX_FLAGS)
+    except AttributeError:  # before torch 2.11
+        return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: True)())
+
+
+def _kernel_flags() -> list[str] | None:
+    """Return the CPU's instruction sets as Linux lists them; None if they are not listed."""
+    try:
+        with _CPU_INFO.open(encoding="ascii", errors="replace") as lines:
+            for line in lines:
+                name, _, values = line.partition(":")
+                if name.strip() == "flags":
+                    return values.split()
+    except OSError:
+        pass
+    return None
 
 
 def native_bfloat16(device: str) -> bool:
