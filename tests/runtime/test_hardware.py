@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from freeloc.runtime import hardware, native_bfloat16, torch_device
+from freeloc.errors import ConfigurationError
+from freeloc.runtime import compile_network, hardware, native_bfloat16, torch_device
 from freeloc.runtime.hardware import cpu_has_amx, usable_cores
+from tests.runtime.networks import Patches
 
 
 def test_cores_are_counted_up_to_a_limit() -> None:
@@ -59,3 +61,11 @@ def test_without_a_list_torch_tells_the_same(tmp_path: Path, monkeypatch: pytest
     assert cpu_has_amx(), "nobody knows, so the way that is always sound is taken"
     monkeypatch.setattr(hardware, "cpu_supports_bfloat16", lambda: False)
     assert not cpu_has_amx()
+
+
+def test_a_process_forked_from_one_that_used_the_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
+    for use in (lambda: torch_device("auto"), lambda: compile_network(Patches(), runtime="torch")):
+        with pytest.raises(ConfigurationError, match=r"forked after torch had used the GPU.*'spawn'"):
+            use()
+    assert torch_device("auto", "openvino")[0].type == "cpu"

@@ -10,7 +10,7 @@ from freeloc.errors import ConfigurationError
 from freeloc.runtime.appended_module import AppendedModule
 from freeloc.runtime.float32_stem import with_float32_stem
 from freeloc.runtime.graph_cache import cached_graph, find_graph
-from freeloc.runtime.hardware import gpu_available
+from freeloc.runtime.hardware import cuda_usable, gpu_available
 from freeloc.runtime.openvino_backend import OpenVinoNetwork
 from freeloc.runtime.openvino_conversion import append_graph, convert_appended, convert_backbone
 from freeloc.runtime.protocol import Network, check_runtime
@@ -45,7 +45,8 @@ def compile_network(
             on a CPU. OpenVINO always runs canvases one by one.
 
     Raises:
-        ConfigurationError: runtime or precision is unknown, or the batch is not positive.
+        ConfigurationError: runtime or precision is unknown, the batch is not positive, or this process was forked
+            after torch had used the GPU.
         MissingDependencyError: OpenVINO cannot be imported.
     """
     check_runtime(runtime, precision)
@@ -56,7 +57,7 @@ def compile_network(
 
         from freeloc.runtime.torch_backend import TorchNetwork
 
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = torch.device("cuda" if cuda_usable() else "cpu")
         return TorchNetwork(backbone, None if appended is None else appended.module, precision, device, batch)
     return OpenVinoNetwork(network_graph(backbone, appended), precision, streams=streams)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from freeloc._literals import Precision, Runtime
-from freeloc.errors import MissingDependencyError
+from freeloc.errors import ConfigurationError, MissingDependencyError
 from freeloc.runtime.openvino_import import load_openvino
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ __all__ = [
     "cpu_has_amx",
     "cpu_supports_bfloat16",
     "cpu_supports_int8",
+    "cuda_usable",
+    "forked_with_cuda",
     "gpu_available",
     "native_bfloat16",
     "torch_device",
@@ -40,6 +42,28 @@ def gpu_available() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def cuda_usable() -> bool:
+    """Return whether torch can use a CUDA GPU in this process.
+
+    Raises:
+        ConfigurationError: this process was forked after torch had used the GPU, which CUDA does not support.
+    """
+    import torch
+
+    if getattr(torch.cuda, "_is_in_bad_fork", lambda: False)():
+        raise forked_with_cuda()
+    return torch.cuda.is_available()
+
+
+def forked_with_cuda() -> ConfigurationError:
+    """Return the error for a GPU used in a process that was forked after torch had used it."""
+    return ConfigurationError(
+        "this process was forked after torch had used the GPU, and CUDA does not work in such a process: start "
+        "processes with the method 'spawn' or 'forkserver', or use the GPU only after the fork",
+        parameter="runtime",
+    )
 
 
 def usable_cores() -> int:
@@ -116,10 +140,13 @@ def torch_device(precision: Precision, runtime: Runtime = "auto") -> tuple[torch
     Args:
         precision: "float32" disables bfloat16; otherwise bfloat16 is used where it is faster.
         runtime: "openvino" selects the CPU.
+
+    Raises:
+        ConfigurationError: this process was forked after torch had used the GPU.
     """
     import torch
 
-    device = torch.device("cuda" if torch.cuda.is_available() and runtime != "openvino" else "cpu")
+    device = torch.device("cuda" if runtime != "openvino" and cuda_usable() else "cpu")
     return device, precision != "float32" and native_bfloat16(device.type)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,6 +23,9 @@ __all__ = ["OpenVinoNetwork"]
 
 class OpenVinoNetwork:
     """A graph compiled for the CPU.
+
+    A process created by ``os.fork`` compiles the graph again, because the threads that run a compiled network are
+    not copied: it would wait for them forever.
 
     Args:
         graph: an OpenVINO model, or the path of its file.
@@ -38,12 +44,12 @@ class OpenVinoNetwork:
         float_precision = best if self.precision == "int8" else self.precision
         hint = {"bfloat16": openvino.Type.bf16, "float32": openvino.Type.f32}[float_precision]
         stream_count = usable_cores() if streams else 1
-        settings = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": stream_count}
-        model = str(graph) if isinstance(graph, Path) else graph
-        self._compiled = openvino.Core().compile_model(model, "CPU", settings)
-        _initialize_numpy_binding(openvino)
-        self._thread_local = threading.local()
+        self._graph = str(graph) if isinstance(graph, Path) else graph
+        self._settings = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": stream_count}
+        self._compiling = threading.Lock()
+        self._compile()
         self.threads = max(2, stream_count)
+        _networks.add(self)
 
     def __call__(self, canvas: Canvas) -> Float32Array:
         """Implement `freeloc.runtime.Network`."""
@@ -51,6 +57,8 @@ class OpenVinoNetwork:
 
     def run(self, canvas: Canvas, *extra_inputs: Float32Array) -> tuple[Float32Array, ...]:
         """Implement `freeloc.runtime.Network`."""
+        if self._owner != os.getpid():
+            self._compile_after_fork()
         if not hasattr(self._thread_local, "request"):
             self._thread_local.request = self._compiled.create_infer_request()
         results = self._thread_local.request.infer([canvas[None], *extra_inputs])
@@ -63,6 +71,34 @@ class OpenVinoNetwork:
         if extra_inputs is None:
             extra_inputs = [()] * len(canvases)
         return [self.run(canvas, *arrays) for canvas, arrays in zip(canvases, extra_inputs, strict=True)]
+
+    def _compile(self) -> None:
+        openvino = load_openvino()
+        self._compiled = openvino.Core().compile_model(self._graph, "CPU", self._settings)
+        _initialize_numpy_binding(openvino)
+        self._thread_local = threading.local()
+        self._owner = os.getpid()
+
+    def _compile_after_fork(self) -> None:
+        with self._compiling:
+            if self._owner != os.getpid():
+                self._compile()
+
+    def _keep_after_fork(self) -> None:
+        """Keep what a fork has copied until the process is gone: deletion would end threads that do not exist."""
+        self._compiling = threading.Lock()
+        for inherited in (self._compiled, self._thread_local):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
+
+
+def _keep_all_after_fork() -> None:
+    for network in list(_networks):
+        network._keep_after_fork()  # noqa: SLF001 - a function of this class, called by Python after a fork
+
+
+_networks: Final[weakref.WeakSet[OpenVinoNetwork]] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keep_all_after_fork)
 
 
 def _initialize_numpy_binding(openvino: Any) -> None:

@@ -6,6 +6,7 @@ the network, one batch is copied from pinned memory while the other is computed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from freeloc._literals import Precision
 from freeloc._typing import Float32Array
-from freeloc.runtime.hardware import usable_cores
+from freeloc.runtime.hardware import forked_with_cuda, usable_cores
 from freeloc.runtime.protocol import Canvas
 from freeloc.runtime.tf32 import disable_tf32
 
@@ -59,6 +60,7 @@ class TorchNetwork:
         self.batch = batch or (_GPU_BATCH if on_gpu else 1)
         self._max_pixels = _MAX_PIXELS
         self._device = device
+        self._owner = os.getpid()
         self._backbone = backbone.eval().to(device)
         # The fastest memory format for both oneDNN and tensor cores.
         self._backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -104,6 +106,8 @@ class TorchNetwork:
         return [tuple(output[index].copy() for output in outputs) for index in range(len(canvases))]
 
     def _compute(self, canvases: Tensor, extra_inputs: Sequence[Tensor]) -> list[Float32Array]:
+        if self._device.type == "cuda" and self._owner != os.getpid():
+            raise forked_with_cuda()
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
