@@ -37,6 +37,7 @@ from freeloc.inference.multiscale import ScaleInput
 from freeloc.inference.scoring_graph import scoring_layers
 from freeloc.io.progress import print_status
 from freeloc.runtime.compile import network_graph
+from freeloc.runtime.openvino_import import load_openvino
 
 __all__ = ["LAYER_TYPES", "main", "measure_layers", "render"]
 
@@ -61,7 +62,7 @@ def measure_layers(workload: Workload, amounts: Amounts) -> dict[str, Any]:
         Milliseconds per image and GFLOP of each type, for the float network and for the int8 network if there
         is one.
     """
-    import openvino
+    openvino = load_openvino()
 
     core = openvino.Core()
     backbone, model = workload.backbone, workload.model
@@ -89,7 +90,7 @@ def measure_layers(workload: Workload, amounts: Amounts) -> dict[str, Any]:
 
 
 def _profile(core: Any, graph: Any, precision: str, inputs: list[ScaleInput], rounds: int) -> dict[str, Any]:
-    import openvino
+    openvino = load_openvino()
 
     hint = openvino.Type.f32 if precision == "float32" else openvino.Type.bf16
     settings = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": 1, "PERF_COUNT": True}

@@ -166,8 +166,9 @@ def _matrix(side: int) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def _openvino_product(precision: str, side: int) -> Callable[[], object]:
-    import openvino  # not installed on every machine with a GPU
+    from freeloc.runtime.openvino_import import load_openvino
 
+    openvino = load_openvino()
     operators = openvino.opset13
     parameter = operators.parameter([side, side], openvino.Type.f32)
     node = parameter

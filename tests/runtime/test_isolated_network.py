@@ -74,7 +74,7 @@ class TestTheResults:
             f"{rows} {cols}": rng.integers(0, 256, (32 * rows, 32 * cols, 3), dtype=np.uint8)
             for rows, cols in zip(SIDES, reversed(SIDES), strict=True)
         }
-        np.savez(graph_folder / "inputs.npz", **canvases)
+        np.savez(graph_folder / "inputs.npz", allow_pickle=False, **canvases)
         subprocess.run(
             [sys.executable, "-c", IN_ONE_PROCESS, graph_folder, str(streams)],
             env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"},

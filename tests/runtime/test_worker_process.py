@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +149,7 @@ class TestHowItEnds:
         for child_process, results in received:
             for values in results:
                 np.testing.assert_array_equal(values, wanted)
-            wait_until(lambda process=child_process: has_ended(process))
+            wait_until(partial(has_ended, child_process))
         assert number(network) == parent_process
 
     def test_a_forked_process_does_not_keep_it_alive(self, graph: QuantizedGraph) -> None:

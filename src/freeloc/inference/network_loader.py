@@ -94,7 +94,7 @@ class ModelSource:
         def load_backbone() -> Backbone:
             from freeloc.nn.backbones.registry import load_backbone
 
-            return load_backbone(file.header.backbone, weights)
+            return load_backbone(file.header.backbone, weights, download=False)
 
         source = cls(file.header, file.content_hash, load_model, load_backbone, file.int8_graph)
         if weights is not None:

@@ -7,8 +7,8 @@ running an int8 network does not require it (`freeloc.runtime.int8`).
 
 from __future__ import annotations
 
+import inspect
 import logging
-import os
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -17,10 +17,12 @@ from torch import nn
 from freeloc.errors import MissingDependencyError
 from freeloc.io.limits import check_resources
 from freeloc.nn.backbones.base import Backbone
+from freeloc.nn.torchscript import silence_torchscript
 from freeloc.runtime import AppendedModule, QuantizedGraph
 from freeloc.runtime.compile import network_graph
 from freeloc.runtime.graph_bytes import graph_bytes
 from freeloc.runtime.openvino_conversion import append_graph, convert_appended
+from freeloc.runtime.openvino_import import load_openvino, without_telemetry
 from freeloc.runtime.protocol import Canvas
 
 __all__ = ["QuantizationCanvases", "quantize_network"]
@@ -55,7 +57,8 @@ def quantize_network(
         OutputError: OpenVINO cannot write temporary files.
     """
     nncf = _load_nncf()
-    quantized = nncf.quantize(
+    # If NNCF was imported before, its function reports every call. The function that it wraps does not.
+    quantized = inspect.unwrap(nncf.quantize)(
         network_graph(backbone, AppendedModule(layers)),
         nncf.Dataset(canvases, lambda canvas: [canvas[None]]),
         preset=nncf.QuantizationPreset.MIXED,  # without a ReLU, values are distributed around zero
@@ -73,21 +76,15 @@ def quantize_network(
 
 
 def _load_nncf() -> Any:
-    # NNCF sends usage statistics over the network unless this variable is set during the import; there is no
-    # other way to prevent this.
-    option = "NNCF_CI"
-    before = os.environ.get(option)
-    os.environ.setdefault(option, "1")
+    load_openvino()
     try:
-        import nncf
+        with without_telemetry("nncf"), silence_torchscript():
+            import nncf
     except ImportError as error:
         check_resources(error)
         raise MissingDependencyError(
             f"quantization requires NNCF, which cannot be imported ({error}): run pip install 'freeloc[int8]'",
             extra="int8",
         ) from error
-    finally:
-        if before is None:
-            del os.environ[option]
     nncf.set_log_level(logging.ERROR)
     return nncf

@@ -105,7 +105,8 @@ def _quantize(
 ) -> Model:
     """Return the model with an int8 network."""
     float_model = Model.load(source)
-    backbone = float_model.adapt_backbone(load_backbone(float_model.header.backbone, weights))
+    published = load_backbone(float_model.header.backbone, weights, download=False)
+    backbone = float_model.adapt_backbone(published)
     canvases = _CalibrationCanvases.draw(images, calibration_images, float_model.header, backbone, seed)
     if not quiet:
         print_status(

@@ -41,7 +41,7 @@ def release(
     """
     source = find_model(model)
     trained = Model.load(source)
-    backbone = load_backbone(trained.header.backbone, weights)
+    backbone = load_backbone(trained.header.backbone, weights, download=False)
     released = trained.to_float16(backbone).with_header(card=card)
     with lock_file(Path(out)):
         check_content(source, trained.content_hash)

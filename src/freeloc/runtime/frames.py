@@ -79,7 +79,7 @@ def write_frame(stream: BinaryIO, frame: Frame) -> None:
     _write(stream, memoryview(head))
     for array in contiguous:
         if array.size:
-            _write(stream, memoryview(array.reshape(-1)).cast("B"))
+            _write(stream, _bytes_of(array))
 
 
 def read_frame(stream: BinaryIO) -> Frame | None:
@@ -104,9 +104,14 @@ def read_frame(stream: BinaryIO) -> Frame | None:
         shape = [side for (side,) in _SIDE.iter_unpack(sides)]
         arrays.append(np.empty(shape, _TYPES[index]))
     for array in arrays:
-        if array.size and not _read_into(stream, memoryview(array.reshape(-1)).cast("B")):
+        if array.size and not _read_into(stream, _bytes_of(array)):
             return None
     return Frame(number, FrameKind(kind), arrays)
+
+
+def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
+    """Return the memory of a contiguous array."""
+    return array.reshape(-1).data.cast("B")
 
 
 def _write(stream: BinaryIO, data: memoryview) -> None:

@@ -9,7 +9,6 @@ it ends.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -87,7 +86,3 @@ def _run(network: Network, frame: Frame, replies: _Replies) -> None:
         replies.fail(frame.number, error)
     else:
         replies.send(Frame(frame.number, FrameKind.RESULT, outputs))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from freeloc.errors import BackboneError, FreelocError
-from freeloc.nn.backbones.weight_files import check_fit, fetch, load_state
+from freeloc.nn.backbones.weight_files import check_fit, fetch, load_state, without_downloads
 
 
 def small_state() -> dict[str, Tensor]:
@@ -198,6 +198,16 @@ def test_fetches_once_over_http_and_caches_the_file(server: str, published: Path
     published.unlink()
     assert fetch(f"{server}/{published.name}", "T") == path, "the cached copy is used"
     assert [item.name for item in cached.iterdir()] == [path.name]
+
+
+def test_without_downloads_only_a_cached_file_is_used(published: Path, cached: Path) -> None:
+    with without_downloads(), pytest.raises(FreelocError, match="T are not on this computer") as caught:
+        fetch(published.as_uri(), "T")
+    assert caught.value.parameter == "weights"
+    assert not cached.exists()
+    path = fetch(published.as_uri(), "T")
+    with without_downloads():
+        assert fetch(published.as_uri(), "T") == path
 
 
 def test_a_wrong_hash_is_refused_and_leaves_nothing(published: Path, cached: Path) -> None:

@@ -5,6 +5,7 @@ Importing this module loads neither torch nor NumPy; `load_backbone` does.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -44,13 +45,17 @@ BACKBONES: Final[Registry[BackboneLoader]] = Registry(
 
 
 @check_arguments
-def load_backbone(name: str = DEFAULT_BACKBONE, weights: str | Path | None = None) -> Backbone:
+def load_backbone(
+    name: str = DEFAULT_BACKBONE, weights: str | Path | None = None, *, download: bool = True
+) -> Backbone:
     """Load a frozen backbone.
 
     Args:
         name: a name in `BACKBONES`, or a key of `BACKBONE_ALIASES`.
         weights: a local state-dict file (.safetensors or .pth) to use instead of the usual source of
             weights. ``overfeat`` has no such source and requires the weight file of its release.
+        download: whether weights that are not on this computer may be downloaded. It must be False if the name was
+            read from a model file: opening a file of unknown origin must not start any network traffic.
 
     Raises:
         ConfigurationError: an argument has the wrong type.
@@ -58,7 +63,9 @@ def load_backbone(name: str = DEFAULT_BACKBONE, weights: str | Path | None = Non
         MissingDependencyError: an optional package is not installed.
     """
     name = BACKBONE_ALIASES.get(name, name)
-    backbone = _loader(name)(name, None if weights is None else expand_user(weights))
+    loader = _loader(name)
+    with nullcontext() if download else _without_downloads():
+        backbone = loader(name, None if weights is None else expand_user(weights))
     if backbone.name != name:
         raise BackboneError(
             f"the loader of backbone {name} returned a backbone called {backbone.name}: models trained on it "
@@ -77,6 +84,12 @@ def check_backbone(name: str) -> None:
     key = _registry_key(BACKBONE_ALIASES.get(name, name))
     if key not in BACKBONES.names():
         _loader(key)
+
+
+def _without_downloads() -> AbstractContextManager[None]:
+    from freeloc.nn.backbones.weight_files import without_downloads
+
+    return without_downloads()
 
 
 def _registry_key(name: str) -> str:

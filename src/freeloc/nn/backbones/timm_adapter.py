@@ -16,8 +16,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal, cast
+from urllib.parse import urlparse
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,8 @@ from freeloc.geometry.grid import CellLayout
 from freeloc.io.limits import check_resources
 from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.nn.backbones.cell_center import measure_cell_center
-from freeloc.nn.backbones.weight_files import check_fit, load_state
+from freeloc.nn.backbones.weight_files import check_fit, downloads_allowed, load_state, not_downloaded
+from freeloc.nn.torchscript import silence_torchscript
 
 __all__ = ["TimmBackbone", "load_timm"]
 
@@ -103,7 +105,8 @@ def load_timm(name: str, weights: Path | None = None) -> Backbone:
     Args:
         name: ``timm:NAME``, where NAME is one of ``timm.list_models()``, with or without a pretrained tag.
         weights: a local state-dict file (.safetensors or .pth) with the network's tensors under timm's names; its
-            classifier, if any, is ignored. By default, timm downloads its published weights.
+            classifier, if any, is ignored. By default, timm downloads its published weights, unless
+            `freeloc.nn.backbones.weight_files.without_downloads` restricts it to weights downloaded before.
 
     Raises:
         BackboneError: timm does not have the network, its weights are unavailable or do not fit, or its feature
@@ -129,7 +132,8 @@ def load_timm(name: str, weights: Path | None = None) -> Backbone:
 
 def _import_timm(name: str) -> Any:
     try:
-        return importlib.import_module("timm")
+        with silence_torchscript():
+            return importlib.import_module("timm")
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"backbone {name} requires timm, which is not installed: run pip install 'freeloc[timm]'",
@@ -163,9 +167,18 @@ def _published_config(timm: Any, name: str) -> Any:
     raise BackboneError(f"timm has no network called {network_name!r}: {hint}", parameter="backbone")
 
 
-def _create(timm: Any, name: str, *, pretrained: bool) -> nn.Module:
-    """Create the network without its classifier, for images of any size if its family supports them."""
+def _create(timm: Any, name: str, *, pretrained: bool, overlay: Mapping[str, Any] | None = None) -> nn.Module:
+    """Create the network without its classifier, for images of any size if its family supports them.
+
+    Args:
+        timm: the package.
+        name: ``timm:NAME``.
+        pretrained: whether to load the published weights.
+        overlay: fields that replace those of timm's description of the weights.
+    """
     create = partial(timm.create_model, name.removeprefix(_PREFIX), pretrained=pretrained, num_classes=0)
+    if overlay is not None:
+        create = partial(create, pretrained_cfg_overlay=dict(overlay))
     for option in _SIZE_OPTIONS:
         try:
             network: nn.Module = create(**{option: option.startswith("dynamic")})
@@ -178,9 +191,15 @@ def _create(timm: Any, name: str, *, pretrained: bool) -> nn.Module:
 
 
 def _create_published(timm: Any, name: str, published: Any) -> nn.Module:
+    overlay = None
+    if not downloads_allowed():
+        file = _downloaded(published)
+        if file is None:
+            raise not_downloaded(name)
+        overlay = {"file": str(file), "custom_load": getattr(published, "custom_load", False)}
     try:
         with _tensors_only():
-            return _create(timm, name, pretrained=True)
+            return _create(timm, name, pretrained=True, overlay=overlay)
     except Exception as error:  # the hub's client raises exceptions from several libraries
         sources = [getattr(published, field, None) for field in ("hf_hub_id", "url")]
         tried = " or ".join(str(source) for source in sources if source) or "timm's sources"
@@ -189,6 +208,29 @@ def _create_published(timm: Any, name: str, published: Any) -> nn.Module:
             "network connection, or specify a local state dict (.safetensors or .pth)",
             parameter="weights",
         ) from error
+
+
+def _downloaded(published: Any) -> Path | None:
+    """Return the weight file that timm has downloaded before; None if there is none."""
+    hub_id: str = getattr(published, "hf_hub_id", None) or ""
+    url: str = getattr(published, "url", None) or ""
+    files: list[object] = []
+    if hub_id:
+        from huggingface_hub import try_to_load_from_cache
+
+        repository, _, revision = hub_id.partition("@")
+        name: str = getattr(published, "hf_hub_filename", None) or "pytorch_model.bin"
+        preferred = (
+            "model.safetensors" if name == "pytorch_model.bin" else f"{name.removesuffix('.bin')}.safetensors"
+        )
+        # In timm's order: the safetensors file is preferred if both exist.
+        files = [
+            try_to_load_from_cache(repository, file, revision=revision or None) for file in (preferred, name)
+        ]
+    if url:
+        files.append(Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlparse(url).path).name)
+    found = (Path(file) for file in files if isinstance(file, str | Path))
+    return next((file for file in found if file.is_file()), None)
 
 
 def _reason(error: Exception) -> str:

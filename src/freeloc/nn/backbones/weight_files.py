@@ -7,7 +7,9 @@ import pickle
 import re
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -25,9 +27,36 @@ from freeloc.io.paths import why_not_a_file
 from freeloc.io.progress import pluralize
 from freeloc.io.terminal import is_terminal
 
-__all__ = ["check_fit", "fetch", "load_state"]
+__all__ = ["check_fit", "downloads_allowed", "fetch", "load_state", "not_downloaded", "without_downloads"]
+
+_allowed: Final = ContextVar("downloads_allowed", default=True)
 
 _HASH_IN_NAME: Final = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
+
+
+@contextmanager
+def without_downloads() -> Iterator[None]:
+    """Allow only weights that are already on this computer, in this context."""
+    token = _allowed.set(False)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
+def downloads_allowed() -> bool:
+    """Return whether the loader of a backbone may download its weights."""
+    return _allowed.get()
+
+
+def not_downloaded(backbone: str) -> BackboneError:
+    """Return the error for weights that are not on this computer and must not be downloaded."""
+    return BackboneError(
+        f"the weights of backbone {backbone} are not on this computer, and a model file alone never starts a "
+        f"download: call freeloc.nn.backbones.registry.load_backbone({backbone!r}) once, or specify a local state "
+        "dict (.safetensors or .pth)",
+        parameter="weights",
+    )
 
 
 def load_state(path: Path) -> dict[str, Tensor]:
@@ -125,7 +154,8 @@ def fetch(url: str, backbone: str) -> Path:
         backbone: name of the backbone, used in error messages.
 
     Raises:
-        BackboneError: the file cannot be downloaded, or its content does not match its hash.
+        BackboneError: the file cannot be downloaded, or must not be (`without_downloads`), or its content does not
+            match its hash.
         ValueError: ``url`` contains no hash.
     """
     name = PurePosixPath(urlparse(url).path).name
@@ -136,6 +166,8 @@ def fetch(url: str, backbone: str) -> Path:
     if path.is_file():
         _check_hash(path, digits[1], backbone)
         return path
+    if not downloads_allowed():
+        raise not_downloaded(backbone)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), digits[1], progress=is_terminal(sys.stderr))
