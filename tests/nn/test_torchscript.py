@@ -46,7 +46,7 @@ network_graph(Patches(), None)
 def test_they_are_silenced_under_every_filter(message: str, category: type[Warning]) -> None:
     for action in ("error", "always", "default"):
         with warnings.catch_warnings(record=action != "error") as seen:
-            warnings.simplefilter(action)  # type: ignore[arg-type]
+            warnings.simplefilter(action)
             before = list(warnings.filters)
             with silence_torchscript():
                 warnings.warn(message, category, stacklevel=1)

@@ -36,6 +36,44 @@ for thread in threads:
 """
 
 
+INTERRUPTED = """
+import gc
+import os
+import signal
+import time
+
+import numpy as np
+from freeloc.runtime.openvino_backend import OpenVinoNetwork
+from freeloc.runtime.openvino_import import load_openvino
+
+load_openvino()
+from openvino import Model, Type, opset13 as ops
+
+def network():
+    canvas = ops.parameter([1, 8, 8, 3], Type.u8)
+    return OpenVinoNetwork(Model([ops.convert(canvas, Type.f32)], [canvas]), "float32", streams=False)
+
+networks = [network() for _ in range(3)]
+for made in networks:
+    made(np.ones((8, 8, 3), np.uint8))
+while networks:
+    del networks[0], made
+    made = None
+    gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_after_networks_were_deleted_interrupts() -> None:
+    """OpenVINO may leave signal handlers a stack that it has freed."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
+
+
 class TestManyThreads:
     @pytest.mark.parametrize("who", ["torch", "openvino"])
     @pytest.mark.parametrize("streams", [False, True])

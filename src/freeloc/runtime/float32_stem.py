@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from defusedxml.ElementTree import fromstring
 
 from freeloc.runtime.graph_bytes import graph_bytes
-from freeloc.runtime.openvino_import import load_openvino
+from freeloc.runtime.openvino_import import load_openvino, openvino_core
 
 __all__ = ["stem_layers", "with_float32_stem"]
 
@@ -121,7 +121,7 @@ def _marked(graph: Any, layers: set[str]) -> Any:
     for layer in root.find("layers"):
         if layer.get("name") in layers:
             SubElement(_runtime_info(layer), "attribute", _MARK)
-    return load_openvino().Core().read_model(tostring(root), weights)
+    return openvino_core().read_model(tostring(root), weights)
 
 
 def _runtime_info(layer: Element) -> Element:

@@ -22,7 +22,7 @@ from freeloc.io.atomic import atomic_path
 from freeloc.io.folders import cache_dir
 from freeloc.io.regular_file import open_regular, read_regular
 from freeloc.io.temporary_files import delete_abandoned_files
-from freeloc.runtime.openvino_import import load_openvino
+from freeloc.runtime.openvino_import import load_openvino, openvino_core
 
 __all__ = ["cached_graph", "find_graph", "graph_path", "is_graph_cached"]
 
@@ -95,7 +95,7 @@ def cached_graph(key: str, build: Callable[[], Any]) -> Any:
     path = find_graph(key)
     if path is not None:
         try:
-            return load_openvino().Core().read_model(path)
+            return openvino_core().read_model(path)
         except RuntimeError as error:  # this build of OpenVINO cannot read it
             _log.debug("cannot read %s: %s", path, error)
     graph = build()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from freeloc._literals import Precision, Runtime
 from freeloc.errors import ConfigurationError, MissingDependencyError
-from freeloc.runtime.openvino_import import load_openvino
+from freeloc.runtime.openvino_import import openvino_core
 
 if TYPE_CHECKING:
     import torch
@@ -152,8 +152,8 @@ def torch_device(precision: Precision, runtime: Runtime = "auto") -> tuple[torch
 
 def _cpu_capabilities() -> list[str]:
     try:
-        openvino = load_openvino()
+        core = openvino_core()
     except MissingDependencyError:
         return []
-    capabilities: list[str] = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities: list[str] = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return capabilities

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from freeloc.errors import ModelError
 from freeloc.runtime.hardware import cpu_has_amx
 from freeloc.runtime.openvino_backend import OpenVinoNetwork
-from freeloc.runtime.openvino_import import load_openvino
+from freeloc.runtime.openvino_import import load_openvino, openvino_core
 
 if TYPE_CHECKING:
     from freeloc.runtime.protocol import Network
@@ -83,7 +83,7 @@ def compile_in_process(graph: QuantizedGraph, *, streams: bool = False) -> Netwo
     """
     openvino = load_openvino()
     try:
-        model = openvino.Core().read_model(graph.structure, graph.weights)
+        model = openvino_core().read_model(graph.structure, graph.weights)
     except RuntimeError as error:
         raise ModelError(
             f"OpenVINO {openvino.__version__} cannot read the model's int8 network: quantize the model again, or "

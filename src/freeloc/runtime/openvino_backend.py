@@ -15,7 +15,7 @@ import numpy as np
 from freeloc._literals import InferencePrecision
 from freeloc._typing import Float32Array
 from freeloc.runtime.hardware import cpu_supports_bfloat16, usable_cores
-from freeloc.runtime.openvino_import import load_openvino
+from freeloc.runtime.openvino_import import load_openvino, openvino_core
 from freeloc.runtime.protocol import Canvas
 
 __all__ = ["OpenVinoNetwork"]
@@ -73,9 +73,8 @@ class OpenVinoNetwork:
         return [self.run(canvas, *arrays) for canvas, arrays in zip(canvases, extra_inputs, strict=True)]
 
     def _compile(self) -> None:
-        openvino = load_openvino()
-        self._compiled = openvino.Core().compile_model(self._graph, "CPU", self._settings)
-        _initialize_numpy_binding(openvino)
+        self._compiled = openvino_core().compile_model(self._graph, "CPU", self._settings)
+        _initialize_numpy_binding(load_openvino())
         self._thread_local = threading.local()
         self._owner = os.getpid()
 

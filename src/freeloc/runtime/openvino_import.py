@@ -1,19 +1,24 @@
-"""Import OpenVINO silently; the error raised if this fails explains how to fix the installation."""
+"""Import OpenVINO silently, and create its core; the error raised if this fails explains the fix."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from freeloc.errors import MissingDependencyError
 from freeloc.io.limits import check_resources
 
-__all__ = ["load_openvino", "without_telemetry"]
+__all__ = ["load_openvino", "openvino_core", "without_telemetry"]
 
-_TELEMETRY = "openvino_telemetry"
+_TELEMETRY: Final = "openvino_telemetry"
+
+_cores: Final[dict[int, Any]] = {}
+"""The core of this process, and those of the processes from which it was forked, by process number."""
 
 
 def load_openvino() -> Any:
@@ -31,6 +36,26 @@ def load_openvino() -> Any:
             f"OpenVINO cannot be imported ({error}): reinstall it, or choose the runtime 'torch'"
         ) from error
     return openvino
+
+
+def openvino_core() -> Any:
+    """Return the only ``openvino.Core`` that freeloc uses in this process.
+
+    Every core gives its thread a new stack for signal handlers. If cores and their networks are deleted in the
+    order in which they were created, OpenVINO 2026.4 restores a stack that it has already freed, and the next
+    signal, such as Ctrl+C, ends the process with a segmentation fault. This core is never deleted. A process
+    created by ``os.fork`` needs one of its own, because the threads of the other are not copied.
+
+    Raises:
+        MissingDependencyError: OpenVINO cannot be imported.
+    """
+    process = os.getpid()
+    if process not in _cores:
+        core = load_openvino().Core()
+        # Not even deleted when the process ends, because threads of OpenVINO may still be running then.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(core))
+        _cores.setdefault(process, core)
+    return _cores[process]
 
 
 @contextmanager
