@@ -41,6 +41,40 @@ signal.pause()
 """
 
 
+INTERRUPTED = """
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+from freeloc.runtime.int8 import QuantizedGraph
+from freeloc.runtime.isolated_network import IsolatedNetwork
+
+folder, factor = Path(sys.argv[1]), np.ones((1, 1), np.float32)
+graph = QuantizedGraph((folder / "graph.xml").read_bytes(), (folder / "graph.bin").read_bytes())
+network = IsolatedNetwork(graph, streams=False)
+canvas = np.arange(64 * 96 * 3).astype(np.uint8).reshape(64, 96, 3)
+large = np.zeros((1024, 1024, 3), np.uint8)
+before = network.run(canvas, factor)[0]
+sending = network._worker._sending
+os.kill(network._worker._process.pid, signal.SIGSTOP)  # nobody reads, so only a part of the request is written
+
+def interrupt():
+    while not sending.locked():
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt).start()
+try:
+    network.run(large, factor)
+except KeyboardInterrupt:
+    np.testing.assert_array_equal(network.run(canvas, factor)[0], before)
+    print("interrupted")
+"""
+
+
 class TestHowItEnds:
     def test_a_killed_process_is_started_again(self, network: IsolatedNetwork) -> None:
         canvas = smooth_image(64, 96)
@@ -105,25 +139,11 @@ class TestHowItEnds:
             owner.send_signal(how)
         wait_until(lambda: has_ended(process))
 
-    def test_ctrl_c_in_the_middle_of_a_request_leaves_a_usable_network(
-        self, network: IsolatedNetwork
-    ) -> None:
-        canvas = smooth_image(64, 96)
-        before = network.run(canvas, FACTOR)[0]
-        large = smooth_image(1024, 1024)
-        sending = network._worker._sending
-        os.kill(number(network), signal.SIGSTOP)  # nobody reads, so only a part of the request is written
-
-        def interrupt() -> None:
-            wait_until(sending.locked)
-            os.kill(os.getpid(), signal.SIGINT)
-
-        interrupter = threading.Thread(target=interrupt)
-        interrupter.start()
-        with pytest.raises(KeyboardInterrupt):
-            network.run(large, FACTOR)
-        interrupter.join()
-        np.testing.assert_array_equal(network.run(canvas, FACTOR)[0], before)
+    def test_ctrl_c_in_the_middle_of_a_request_leaves_a_usable_network(self, graph_folder: Path) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED, graph_folder], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
 
     def test_a_forked_process_starts_its_own(self, network: IsolatedNetwork) -> None:
         canvas = smooth_image(64, 96)

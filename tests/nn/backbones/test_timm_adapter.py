@@ -311,39 +311,6 @@ def test_unreachable_weights_name_the_source_and_the_fix(timm: ModuleType) -> No
         assert word in str(caught.value)
 
 
-@pytest.mark.parametrize("where", ["hub", "url"])
-def test_without_downloads_only_weights_downloaded_before_are_used(
-    timm: ModuleType,
-    states: dict[str, dict[str, Tensor]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    where: str,
-) -> None:
-    import huggingface_hub.constants
-
-    name, state = "timm:mobilenetv3_small_050.lamb_in1k", states["mobilenetv3_small_050"]
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(FreelocError, match=f"{name} are not on this computer") as caught:
-        load_backbone(name, download=False)
-    assert caught.value.parameter == "weights"
-    local = tmp_path / "local.safetensors"
-    save_file(state, local)
-    if where == "hub":
-        folder = tmp_path / "models--timm--mobilenetv3_small_050.lamb_in1k"
-        snapshot = folder / "snapshots" / ("0" * 40)
-        snapshot.mkdir(parents=True)
-        (folder / "refs").mkdir()
-        (folder / "refs" / "main").write_text("0" * 40)
-        save_file(state, snapshot / "model.safetensors")
-    else:
-        url = timm.get_pretrained_cfg(name.removeprefix("timm:")).url
-        file = tmp_path / "hub" / "checkpoints" / url.rpartition("/")[2]
-        file.parent.mkdir(parents=True)
-        torch.save(state, file)
-    assert load_backbone(name, download=False).fingerprint == load_backbone(name, local).fingerprint
-
-
 def test_a_network_without_published_weights_says_so(timm: ModuleType) -> None:
     with pytest.raises(
         FreelocError, match=r"backbone timm:resnet50c cannot be downloaded .*local state dict"
