@@ -151,9 +151,13 @@ def test_boxes_come_back_with_the_same_ap(
 @given(st.floats(-10, 10), st.floats(-10, 10))
 def test_boxes_without_width_come_back(tmp_path_factory: pytest.TempPathFactory, x: float, y: float) -> None:
     folder = tmp_path_factory.mktemp("results")
-    write_detection_results(folder, ids(1), ("cat",), Detections.build([0], [0], [1], [[x, y, x, y]]), "val")
+    # Without the second box, those of less than a pixel could be fractions of the image's sides.
+    boxes = [[x, y, x, y], [5, 6, 20, 30]]
+    write_detection_results(
+        folder, ids(1), ("cat",), Detections.build([0, 0], [0, 0], [1, 0.5], boxes), "val"
+    )
     back = read_detections(folder, dataset(1, ("cat",)))
-    np.testing.assert_allclose(back.boxes, [[x, y, x, y]], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(back.boxes, boxes, rtol=0, atol=1e-14)
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------
