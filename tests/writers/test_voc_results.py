@@ -152,7 +152,7 @@ def test_boxes_come_back_with_the_same_ap(
 def test_boxes_without_width_come_back(tmp_path_factory: pytest.TempPathFactory, x: float, y: float) -> None:
     folder = tmp_path_factory.mktemp("results")
     # Without the second box, those of less than a pixel could be fractions of the image's sides.
-    boxes = [[x, y, x, y], [5, 6, 20, 30]]
+    boxes = [[x, y, x, y], [5.0, 6.0, 20.0, 30.0]]
     write_detection_results(
         folder, ids(1), ("cat",), Detections.build([0, 0], [0, 0], [1, 0.5], boxes), "val"
     )
