@@ -4,9 +4,11 @@ import hashlib
 import http.server
 import io
 import pickle
+import re
 import socket
 import threading
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -111,6 +113,30 @@ def test_any_bytes_end_in_a_clear_error(
     path.write_bytes(content)
     with pytest.raises(FreelocError, match=f"weight file .*noise{suffix}"):
         load_state(path)
+
+
+def test_a_storage_that_the_file_does_not_contain(tmp_path: Path) -> None:
+    """Torch reports it as an AssertionError."""
+    path = tmp_path / "weights.pth"
+    torch.save(small_state(), path, _use_new_zipfile_serialization=False)
+    data = path.read_bytes()
+    (key,) = set(re.findall(rb"X.\x00\x00\x00(\d{5,})", data)[-1:])
+    head, _, tail = data.rpartition(key)
+    path.write_bytes(head + bytes(key[:-1]) + (b"1" if key[-1:] != b"1" else b"2") + tail)
+    with pytest.raises(BackboneError, match=r"weights\.pth cannot be read \(storage key"):
+        load_state(path)
+
+
+def test_a_reference_to_a_storage_that_makes_no_sense(tmp_path: Path) -> None:
+    """Torch reports it as an AssertionError."""
+    with zipfile.ZipFile(io.BytesIO(_checkpoint_bytes())) as file:
+        members = {info.filename: file.read(info) for info in file.infolist()}
+    with zipfile.ZipFile(tmp_path / "weights.pth", "w") as file:
+        for name, content in members.items():
+            number_5_as_reference = b"\x80\x02K\x05Q."
+            file.writestr(name, number_5_as_reference if name.endswith("data.pkl") else content)
+    with pytest.raises(BackboneError, match=r"weights\.pth cannot be read \(saved_id must be a tuple"):
+        load_state(tmp_path / "weights.pth")
 
 
 # --- fitting ---------------------------------------------------------------------------------------------
