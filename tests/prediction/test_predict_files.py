@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -216,13 +217,13 @@ def test_each_image_is_opened_once(
     paths = [image(tmp_path / f"{number}.jpg", number) for number in range(3)]
     paths[1:1] = [bad(tmp_path / "bad.jpg")]
     opened: Counter[Path] = Counter()
-    open_path = Path.open
+    own_open = os.open
 
-    def count(path: Path, *args: Any, **words: Any) -> Any:
-        opened[path] += 1
-        return open_path(path, *args, **words)
+    def count(path: Any, *args: Any, **words: Any) -> int:
+        opened[Path(path)] += 1
+        return own_open(path, *args, **words)
 
-    monkeypatch.setattr(Path, "open", count)
+    monkeypatch.setattr(os, "open", count)
     options = PredictionOptions(formats=("jsonl", "overlays", "npz"), skip_bad=True)
     assert predict_files(tiny_localizer, paths, tmp_path / "out", options, quiet=True) == 1
     assert [opened[path] for path in paths] == [1, 1, 1, 1]
