@@ -22,6 +22,7 @@ from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.optimizer import make_optimizer
 from freeloc.training.recipe import Recipe
 from freeloc.training.run_setup import RunSetup
+from tests.models.model_files import split, write_parts
 
 SETUP = RunSetup(
     recipe={"epochs": 3, "scales": [0.5, 1 / 3]},
@@ -212,3 +213,13 @@ class TestFile:
         for place in (tmp_path / "taken" / "c", tmp_path / ("x" * 256)):
             with pytest.raises(OutputError, match="cannot write"):
                 made.save(place)
+
+
+@pytest.mark.parametrize("form", [{"shape": [4, 5]}, {"dtype": "I32"}])
+def test_a_tensor_of_another_form_is_damage(path: Path, form: dict[str, object]) -> None:
+    """The input that the fuzzer found: the same bytes with the axes swapped."""
+    header, tensors = split(path.read_bytes())
+    header["momentum.fca.weight"] |= form
+    write_parts(path, header, tensors)
+    with pytest.raises(TrainingError, match="does not match its checksum"):
+        Checkpoint.load(path)

@@ -144,7 +144,9 @@ class Checkpoint:
 
 def _checksum(epochs_done: int, setup: RunSetup, tensors: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 of everything that a file contains; without it, damage would change the trained model."""
-    content = json.dumps([epochs_done, setup.as_json(), tensor_digest(tensors)], sort_keys=True)
+    # The digest covers the bytes alone, and the same bytes may be a tensor of another shape or type.
+    forms = {name: [str(value.dtype), *value.shape] for name, value in tensors.items()}
+    content = json.dumps([epochs_done, setup.as_json(), forms, tensor_digest(tensors)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
