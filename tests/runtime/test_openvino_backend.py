@@ -46,6 +46,7 @@ import numpy as np
 from freeloc.runtime.openvino_backend import OpenVinoNetwork
 from freeloc.runtime.openvino_import import load_openvino
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests run in the background
 load_openvino()
 from openvino import Model, Type, opset13 as ops
 

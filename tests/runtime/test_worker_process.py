@@ -33,6 +33,7 @@ from freeloc.runtime.isolated_network import IsolatedNetwork
 import sys
 from pathlib import Path
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests run in the background
 folder = Path(sys.argv[1])
 graph = QuantizedGraph((folder / "graph.xml").read_bytes(), (folder / "graph.bin").read_bytes())
 network = IsolatedNetwork(graph, streams=False)
@@ -52,6 +53,7 @@ import numpy as np
 from freeloc.runtime.int8 import QuantizedGraph
 from freeloc.runtime.isolated_network import IsolatedNetwork
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests run in the background
 folder, factor = Path(sys.argv[1]), np.ones((1, 1), np.float32)
 graph = QuantizedGraph((folder / "graph.xml").read_bytes(), (folder / "graph.bin").read_bytes())
 network = IsolatedNetwork(graph, streams=False)
