@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -61,6 +62,21 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _logging_settings() -> Iterator[None]:
+    """Restore the settings of logging, which some packages change when they are imported."""
+    manager = logging.root.manager
+    names = [name for name in manager.loggerDict if name.split(".")[0] == "freeloc"]
+    loggers = [logging.root, *map(logging.getLogger, names)]
+    before = [(logger.level, logger.propagate, logger.disabled) for logger in loggers]
+    disabled_levels = manager.disable
+    yield
+    manager.disable = disabled_levels
+    for logger, (level, propagate, disabled) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.propagate, logger.disabled = propagate, disabled
 
 
 # --- one tiny trained model for all tests ------------------------------------------------------------------
