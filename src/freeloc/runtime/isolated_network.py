@@ -12,7 +12,7 @@ import numpy as np
 from freeloc._typing import Float32Array
 from freeloc.errors import MissingDependencyError, ModelError
 from freeloc.runtime.frames import Frame, FrameKind
-from freeloc.runtime.protocol import Canvas
+from freeloc.runtime.protocol import Canvas, run_each
 from freeloc.runtime.worker_process import WorkerEndedError, WorkerProcess
 
 if TYPE_CHECKING:
@@ -82,9 +82,7 @@ class IsolatedNetwork:
         self, canvases: Sequence[Canvas], extra_inputs: Sequence[tuple[Float32Array, ...]] | None = None
     ) -> list[tuple[Float32Array, ...]]:
         """Implement `freeloc.runtime.Network`."""
-        if extra_inputs is None:
-            extra_inputs = [()] * len(canvases)
-        return [self.run(canvas, *arrays) for canvas, arrays in zip(canvases, extra_inputs, strict=True)]
+        return run_each(self.run, canvases, extra_inputs)
 
     def _running(self) -> WorkerProcess:
         """Return the process, which is started again if it has ended."""

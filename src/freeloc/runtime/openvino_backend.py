@@ -16,7 +16,7 @@ from freeloc._literals import InferencePrecision
 from freeloc._typing import Float32Array
 from freeloc.runtime.hardware import cpu_supports_bfloat16, usable_cores
 from freeloc.runtime.openvino_import import load_openvino, openvino_core
-from freeloc.runtime.protocol import Canvas
+from freeloc.runtime.protocol import Canvas, run_each
 
 __all__ = ["OpenVinoNetwork"]
 
@@ -68,9 +68,7 @@ class OpenVinoNetwork:
         self, canvases: Sequence[Canvas], extra_inputs: Sequence[tuple[Float32Array, ...]] | None = None
     ) -> list[tuple[Float32Array, ...]]:
         """Implement `freeloc.runtime.Network`."""
-        if extra_inputs is None:
-            extra_inputs = [()] * len(canvases)
-        return [self.run(canvas, *arrays) for canvas, arrays in zip(canvases, extra_inputs, strict=True)]
+        return run_each(self.run, canvases, extra_inputs)
 
     def _compile(self) -> None:
         self._compiled = openvino_core().compile_model(self._graph, "CPU", self._settings)

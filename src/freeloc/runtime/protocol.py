@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from freeloc._literals import InferencePrecision, Precision, Runtime
 from freeloc._typing import Float32Array
 from freeloc.errors import ConfigurationError, check_choice
 
-__all__ = ["Canvas", "Network", "check_runtime"]
+__all__ = ["Canvas", "Network", "check_runtime", "run_each"]
 
 Canvas = npt.NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
@@ -64,6 +64,17 @@ class Network(Protocol):
             along every axis.
         """
         ...
+
+
+def run_each(
+    run: Callable[..., tuple[Float32Array, ...]],
+    canvases: Sequence[Canvas],
+    extra_inputs: Sequence[tuple[Float32Array, ...]] | None,
+) -> list[tuple[Float32Array, ...]]:
+    """Implement `Network.run_many` for a network that computes one canvas at a time, by its method ``run``."""
+    if extra_inputs is None:
+        extra_inputs = [()] * len(canvases)
+    return [run(canvas, *arrays) for canvas, arrays in zip(canvases, extra_inputs, strict=True)]
 
 
 def check_runtime(runtime: str, precision: str, *, allow_int8: bool = False) -> None:
