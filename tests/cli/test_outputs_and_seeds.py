@@ -7,21 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 FOLDER_COMMANDS = ("train", "predict", "demo", "reproduce")
 FILE_COMMANDS = ("evaluate", "calibrate", "quantize")
 SEED_COMMANDS = ("train", "demo", "reproduce", "evaluate", "quantize")
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    rows = ["file_name,tags"]
-    for index in range(4):
-        Image.new("RGB", (32, 24), (60 * index, 80, 120)).save(tmp_path / f"{index}.png")
-        rows.append(f"{index}.png,{('dog', 'cat')[index % 2]}")
-    (tmp_path / "tags.csv").write_text("\n".join(rows))
-    return tmp_path / "tags.csv"
 
 
 def words(command: str, data: Path, out: Path) -> tuple[object, ...]:
@@ -73,11 +62,11 @@ ALWAYS_BAD = ("circular link", "below a circular link", "below a file", "long na
     ],
 )
 def test_a_bad_output_path(
-    freeloc: Callable[..., Any], data: Path, tmp_path: Path, command: str, kind: str
+    freeloc: Callable[..., Any], tagged: Path, tmp_path: Path, command: str, kind: str
 ) -> None:
     out = make_bad(kind, tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    answer = freeloc(*words(command, data, out))
+    answer = freeloc(*words(command, tagged, out))
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.startswith(f"freeloc: cannot write {out}: ")
     assert answer.err.count("\n") == 1
@@ -86,8 +75,10 @@ def test_a_bad_output_path(
 
 @pytest.mark.parametrize("command", SEED_COMMANDS)
 @pytest.mark.parametrize("seed", [-1, -(2**70), 2**63, 10**30])
-def test_a_bad_seed(freeloc: Callable[..., Any], data: Path, tmp_path: Path, command: str, seed: int) -> None:
-    answer = freeloc(*words(command, data, tmp_path / "out"), f"--seed={seed}")
+def test_a_bad_seed(
+    freeloc: Callable[..., Any], tagged: Path, tmp_path: Path, command: str, seed: int
+) -> None:
+    answer = freeloc(*words(command, tagged, tmp_path / "out"), f"--seed={seed}")
     assert (answer.code, answer.out) == (2, "")
     assert answer.err == (
         f"freeloc: seed is {seed}: it must be a whole number from 0 to {2**63 - 1} (option --seed)\n"

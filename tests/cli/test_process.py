@@ -20,17 +20,6 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 RUN = "import sys; from freeloc.cli import main; main()"
 
 
-@pytest.fixture
-def tagged(tmp_path: Path) -> Path:
-    """A tag list of four small images."""
-    rows = ["file_name,tags"]
-    for index in range(4):
-        Image.new("RGB", (32, 24), (60 * index, 80, 120)).save(tmp_path / f"{index}.png")
-        rows.append(f"{index}.png,{('dog', 'cat')[index % 2]}")
-    (tmp_path / "tags.csv").write_text("\n".join(rows))
-    return tmp_path / "tags.csv"
-
-
 def shell(redirection: str, *words: object, code: str = RUN) -> subprocess.CompletedProcess[str]:
     """Run ``freeloc WORDS`` with redirections written as in a shell."""
     command = [sys.executable, "-c", code, *map(str, words)]
