@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,21 @@ import pytest
 from freeloc.demo.run import DemoSettings
 
 
+@dataclass(frozen=True)
+class SmallDemo(DemoSettings):
+    """A real demo of a size for which the command has no option."""
+
+    train_scenes: int = 4
+    test_scenes: int = 1
+    epochs: int = 1
+    backbone: str = "efficientnet_lite0"
+
+
 @pytest.mark.slow
 def test_the_demo_prints_its_table(
     freeloc: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The real demo at a tiny size, for which the command has no option.
-    toy = functools.partial(
-        DemoSettings, train_scenes=4, test_scenes=1, epochs=1, backbone="efficientnet_lite0"
-    )
-    monkeypatch.setattr("freeloc.demo.run.DemoSettings", toy)
+    monkeypatch.setattr("freeloc.demo.run.DemoSettings", SmallDemo)
     answer = freeloc("demo", "--out", tmp_path / "demo", "--seed", 5)
     assert answer.code == 0
     assert "generated scenes: 1 images" in answer.out

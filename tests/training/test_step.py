@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
@@ -146,6 +146,23 @@ class Scene:
         loss.backward()
         return float(loss.detach()), {key: gradient_of(value) for key, value in head.named_parameters()}
 
+    def choice_is_clear(self, count: int | None = None) -> bool:
+        """Return whether scores in float32 and float64 have the same highest and lowest cells in every class.
+
+        Some cells have equal scores, for example where the projection is 0 everywhere, but different dropout masks.
+
+        Args:
+            count: number of cells at each end; by default as many as top-k pooling selects.
+        """
+        head, projection = copy.deepcopy(self.head).double(), copy.deepcopy(self.projection).double()
+        for part in self.cells:
+            scores = head(projection(torch.from_numpy(part).double())).detach().sort(dim=0).values
+            gaps = scores.diff(dim=0)
+            selected = count or selected_count(len(part))
+            if any(float(gaps[end].min()) < 1e-5 for end in (selected - 1, -selected) if len(gaps) >= selected):
+                return False
+        return True
+
     def extremes(self) -> Tensor:
         """Return the (R, K) positions of the highest and lowest cells, from scores in float64."""
         head, projection = copy.deepcopy(self.head).double(), copy.deepcopy(self.projection).double()
@@ -194,6 +211,7 @@ class TestSparseGradient:
         self, seed: int, features: float, hidden: float
     ) -> None:
         scene = Scene.random(seed, feature_dropout=features, hidden_dropout=hidden)
+        assume(scene.choice_is_clear(1))
         sparse = scene.gradients(seed=5)
         # freeloc applies dropout only to the rows of selected cells. The draws are repeated here and placed
         # at these cells among masks for all cells; the other rows must have no effect.
@@ -266,6 +284,7 @@ class TestSearch:
     @given(st.integers(0, 9999), st.sampled_from((0, 12)))
     def test_winners_are_the_highest_cells(self, seed: int, hidden: int) -> None:
         scene = Scene.random(seed, hidden)
+        assume(scene.choice_is_clear(1))
         features = torch.from_numpy(np.concatenate(scene.cells))
         winners = winners_of(scene.step(), features, [len(part) for part in scene.cells])
         assert torch.equal(winners, scene.winners())
@@ -388,6 +407,7 @@ class TestTopk:
         self, seed: int, hidden: float
     ) -> None:
         scene = Scene.random(seed, hidden_dropout=hidden)
+        assume(scene.choice_is_clear())
         chosen, cells = scene.extremes().unique(), sum(map(len, scene.cells))
         mask = torch.rand(cells, 12, generator=generator(6))
         if hidden:
