@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.example_files import write_example_files
+
+_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if _PROCESSES > 1:
+    # Otherwise each process starts a thread of OpenMP for every core, and they wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _PROCESSES)))
+
+_SHARE_SLOW_SETUP = ("tests/benchmarks/", "tests/paper/")
+"""Folders in which several files use one slow fixture, so that all their tests run in one process."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Distribute whole files over the processes, and whole folders where tests share slow fixtures."""
+    from xdist.scheduler import LoadFileScheduling
+
+    def group(nodeid: str) -> str:
+        folder = next((name for name in _SHARE_SLOW_SETUP if nodeid.startswith(name)), None)
+        return folder or nodeid.split("::", 1)[0]
+
+    scheduler = LoadFileScheduling(config, log)
+    scheduler._split_scope = group  # noqa: SLF001 - xdist has no public way
+    return scheduler
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -97,6 +97,7 @@ def prepared_folder(
         settings = replace(settings, backbone="efficientnet_lite0", recipe=short, calibration_folds=folds)
         return full_training(dataset, out, settings, **options)
 
+    monkeypatch.setattr(freeloc, "train", short_training)  # which may have been loaded before
     monkeypatch.setattr(module, "train", short_training)
     return tmp_path
 

@@ -23,6 +23,9 @@ assert "NNCF_CI" not in os.environ
 from nncf.telemetry import telemetry
 
 assert isinstance(telemetry, MagicMock), "NNCF would report its use"
+import logging
+
+assert logging.getLoggerClass() is logging.Logger
 """
 
 

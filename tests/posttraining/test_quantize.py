@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -207,6 +208,19 @@ class TestMistakes:
         with pytest.raises(FreelocError, match=r"pip install 'freeloc\[int8\]'"):
             quantize(tiny_run, [tiny_scenes.samples[0].path], out=tmp_path / "out", quiet=True)
         assert not (tmp_path / "out").exists()
+
+
+def test_the_callers_logging_is_left_alone(tiny_run: Path, tiny_scenes: Dataset, tmp_path: Path) -> None:
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    own, handler = logging.getLogger("nncf"), logging.Handler(logging.DEBUG)
+    own.addHandler(handler)
+    before = own.level, logging.getLoggerClass()
+    try:
+        quantize(tiny_run, [tiny_scenes.samples[0].path], out=tmp_path / "out", quiet=True)
+    finally:
+        own.removeHandler(handler)
+    assert handler.level == logging.DEBUG
+    assert (own.level, logging.getLoggerClass()) == before
 
 
 def test_the_command(

@@ -146,6 +146,24 @@ def test_what_killed_processes_left_is_deleted(cache: Path) -> None:
     assert young.exists()
 
 
+def test_a_graph_that_is_in_use_is_kept(cache: Path) -> None:
+    """The graph of a backbone is made first and read for every model."""
+    (backbone,) = cache.glob("graphs/*.xml")
+    os.utime(backbone, (1e6, 1e6))
+    for age in range(1, 25):
+        for suffix in (".xml", ".bin"):
+            other = backbone.with_name(f"other{age}{suffix}")
+            other.touch()
+            os.utime(other, (1e9 - age, 1e9 - age))
+    compile_network(Patches(), runtime="openvino", precision="float32")
+    compile_network(Patches(1), runtime="openvino", precision="float32")
+    left = {path.stem for path in cache.glob("graphs/*.xml")}
+    assert len(left) == 24
+    assert backbone.stem in left
+    assert {"other1", "other22"} <= left
+    assert not {"other23", "other24"} & left
+
+
 def test_the_oldest_graphs_are_deleted(cache: Path) -> None:
     (newest,) = cache.glob("graphs/*.xml")
     for age in range(1, 30):

@@ -159,7 +159,9 @@ class Scene:
             scores = head(projection(torch.from_numpy(part).double())).detach().sort(dim=0).values
             gaps = scores.diff(dim=0)
             selected = count or selected_count(len(part))
-            if any(float(gaps[end].min()) < 1e-5 for end in (selected - 1, -selected) if len(gaps) >= selected):
+            if any(
+                float(gaps[end].min()) < 1e-5 for end in (selected - 1, -selected) if len(gaps) >= selected
+            ):
                 return False
         return True
 

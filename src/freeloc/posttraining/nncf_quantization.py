@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from torch import nn
@@ -57,13 +58,14 @@ def quantize_network(
         OutputError: OpenVINO cannot write temporary files.
     """
     nncf = _load_nncf()
-    # If NNCF was imported before, its function reports every call. The function that it wraps does not.
-    quantized = inspect.unwrap(nncf.quantize)(
-        network_graph(backbone, AppendedModule(layers)),
-        nncf.Dataset(canvases, lambda canvas: [canvas[None]]),
-        preset=nncf.QuantizationPreset.MIXED,  # without a ReLU, values are distributed around zero
-        subset_size=len(canvases),
-    )
+    with _only_errors_logged():
+        # If NNCF was imported before, its function reports every call. The function that it wraps does not.
+        quantized = inspect.unwrap(nncf.quantize)(
+            network_graph(backbone, AppendedModule(layers)),
+            nncf.Dataset(canvases, lambda canvas: [canvas[None]]),
+            preset=nncf.QuantizationPreset.MIXED,  # without a ReLU, values are distributed around zero
+            subset_size=len(canvases),
+        )
     width = quantized.get_results()[0].get_output_partial_shape(0)[1].get_length()
     graph = append_graph(quantized, convert_appended(readout.module, width, readout.extra_input_dims))
     # OpenVINO names nodes with a process-wide counter. Names based on the position in the graph make the files
@@ -77,6 +79,7 @@ def quantize_network(
 
 def _load_nncf() -> Any:
     load_openvino()
+    logger_class = logging.getLoggerClass()
     try:
         with without_telemetry("nncf"), silence_torchscript():
             import nncf
@@ -86,5 +89,21 @@ def _load_nncf() -> Any:
             f"quantization requires NNCF, which cannot be imported ({error}): run pip install 'freeloc[int8]'",
             extra="int8",
         ) from error
-    nncf.set_log_level(logging.ERROR)
+    finally:
+        logging.setLoggerClass(logger_class)  # NNCF sets its own class for the loggers of all packages
     return nncf
+
+
+@contextmanager
+def _only_errors_logged() -> Iterator[None]:
+    """Keep NNCF from describing each step.
+
+    Its own ``set_log_level`` also changes the handlers of the caller that are attached to its logger.
+    """
+    logger = logging.getLogger("nncf")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -8,6 +8,7 @@ together are recognized. Checking takes milliseconds, so it is done whenever a g
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
 import zlib
@@ -80,6 +81,8 @@ def find_graph(key: str) -> Path | None:
         if stored is not None:
             found = _checksum(path.name, description[: stored.start()], path.with_suffix(".bin"))
             if found == stored[1].decode():
+                with suppress(OSError):
+                    os.utime(path)  # graphs used recently are kept, above all those of backbones
                 return path
     except OSError as error:
         _log.debug("cannot read %s: %s", path, error)
@@ -138,7 +141,7 @@ def _checksum(name: str, description: bytes, weights: Path) -> str:
 
 
 def _delete_oldest(folder: Path) -> None:
-    """Delete the oldest graphs, and weights whose process was killed before it wrote the description."""
+    """Delete the graphs unused for longest, and weights of a process that was killed before it wrote the rest."""
     graphs = [path for path in folder.glob("*.xml") if not path.name.startswith(".")]
     graphs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     abandoned = [file for graph in graphs[_MAX_GRAPHS:] for file in (graph, graph.with_suffix(".bin"))]
