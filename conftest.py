@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,6 @@ from typing import Any
 import pytest
 
 from tests.example_files import write_example_files
-
-_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-if _PROCESSES > 1:
-    # Otherwise each process starts a thread of OpenMP for every core, and they wait for each other.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _PROCESSES)))
 
 _SHARE_SLOW_SETUP = ("tests/benchmarks/", "tests/paper/")
 """Folders in which several files use one slow fixture, so that all their tests run in one process."""

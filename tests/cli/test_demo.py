@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from freeloc.demo.run import DemoSettings
-
-
-@dataclass(frozen=True)
-class SmallDemo(DemoSettings):
-    """A real demo of a size for which the command has no option."""
-
-    train_scenes: int = 4
-    test_scenes: int = 1
-    epochs: int = 1
-    backbone: str = "efficientnet_lite0"
+from freeloc.demo.run import DemoSettings, run_demo
 
 
 @pytest.mark.slow
 def test_the_demo_prints_its_table(
     freeloc: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("freeloc.demo.run.DemoSettings", SmallDemo)
+    def run_small_demo(out: Path, settings: DemoSettings, **options: Any) -> Any:
+        """Run the real demo at a size for which the command has no option."""
+        sizes = {"train_scenes": 4, "test_scenes": 1, "epochs": 1}
+        return run_demo(out, replace(settings, backbone="efficientnet_lite0", **sizes), **options)
+
+    monkeypatch.setattr("freeloc.demo.run.run_demo", run_small_demo)
     answer = freeloc("demo", "--out", tmp_path / "demo", "--seed", 5)
     assert answer.code == 0
     assert "generated scenes: 1 images" in answer.out
