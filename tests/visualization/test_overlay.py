@@ -21,6 +21,7 @@ from freeloc.images.decode import load_image
 from freeloc.inference.result import Localization, LocationMode
 from freeloc.visualization import draw_overlay, draw_panels
 from freeloc.visualization.overlay import NamedBox
+from freeloc.visualization.palette import BOX, PREDICTED_BOX
 from freeloc.visualization.panel_layout import ROW_WIDTH
 
 
@@ -150,6 +151,63 @@ def test_boxes_are_green_on_their_own_panels() -> None:
     assert not green[1][right_edge].any()
     assert green[2][right_edge].all()
     assert not green[2][left_edge].any()
+
+
+def colored(panel: Image.Image, color: tuple[int, int, int]) -> BoolArray:
+    differences = np.abs(np.asarray(panel).astype(int) - color)
+    marked: BoolArray = differences.max(axis=2) <= 2
+    return marked
+
+
+def test_the_models_boxes_are_blue_and_those_of_their_class() -> None:
+    localization = bumps(400, 200, [(100, 100), (300, 100)], names=["cat", "dog"])
+    plain = draw_panels(flat(400, 200), localization)
+    panels = draw_panels(flat(400, 200), localization, boxes=2)
+    edges: list[set[tuple[str, int]]] = []
+    for panel in panels:
+        blue = colored(panel, PREDICTED_BOX)
+        found = set()
+        for name in ("cat", "dog"):
+            for box in localization.boxes(name, count=2):
+                x1, y1, x2, y2 = (round(1.6 * value) for value in (box.x1, box.y1, box.x2, box.y2))
+                left = blue[y1 + 2 : min(y2, 319) - 2, min(max(x1, 0), 639)]
+                right = blue[y1 + 2 : min(y2, 319) - 2, min(max(x2 - 1, 0), 639)]
+                if left.mean() > 0.5 and right.mean() > 0.5:
+                    found.add((name, x1))
+        edges.append(found)
+    assert {name for name, _ in edges[0]} == {"cat", "dog"}
+    assert {name for name, _ in edges[1]} == {"cat"}
+    assert {name for name, _ in edges[2]} == {"dog"}
+    assert not any(colored(panel, PREDICTED_BOX).any() for panel in plain)
+    assert not any(colored(panel, BOX).any() for panel in panels)
+
+
+def test_peaks_are_small_crosses_beside_the_point() -> None:
+    localization = bumps(400, 200, [(100, 100)], names=["cat"])
+    x, y = np.meshgrid(localization.lattice.xs, localization.lattice.ys)
+    second = 0.7 * np.exp(-((x - 300) ** 2 + (y - 60) ** 2) / (2 * 30**2))
+    localization = dataclasses.replace(
+        localization, maps=np.maximum(localization.maps, second[None]).astype(np.float32)
+    )
+    peaks = localization.peaks("cat", count=5)
+    assert len(peaks) == 2
+    for panel in draw_panels(flat(400, 200), localization, peaks=5):
+        marked = yellow(panel)
+        at_point, at_peak = (
+            marked[round(1.6 * spot.y) - 20 : round(1.6 * spot.y) + 20, round(1.6 * spot.x) - 20 :][:, :40]
+            for spot in peaks
+        )
+        assert 20 < at_peak.sum() < 0.7 * at_point.sum()
+    for number in (0, 1):
+        for panel in draw_panels(flat(400, 200), localization, peaks=number):
+            assert not yellow(panel)[:, 400:].any()
+
+
+def test_maps_that_are_none_have_no_boxes_or_peaks() -> None:
+    localization = bumps(100, 80, [(20, 20)])
+    broken = dataclasses.replace(localization, maps=np.full_like(localization.maps, np.nan))
+    for panel in draw_panels(flat(100, 80), broken, boxes=3, peaks=3):
+        assert not colored(panel, PREDICTED_BOX).any()
 
 
 # --- which panels -----------------------------------------------------------------------------------------

@@ -27,6 +27,15 @@ def test_the_overlay_is_that_of_draw_overlay(tmp_path: Path, tiny_result: Locali
             assert np.abs(np.asarray(written).astype(int) - np.asarray(expected).astype(int)).mean() < 3
 
 
+def test_boxes_and_peaks_are_drawn(tmp_path: Path, tiny_result: Localization) -> None:
+    image = Image.new("RGB", (90, 60), (40, 90, 60))
+    with OverlaysWriter(tmp_path, WriterOptions(threshold=0.0, peaks=4, boxes=3)) as writer:
+        writer.write(tiny_result, image, Path("x.png"), "x")
+    expected = draw_overlay(image, tiny_result, threshold=0.0, boxes=3, peaks=4)
+    with Image.open(tmp_path / "overlays" / "x.jpg") as written:
+        assert np.abs(np.asarray(written).astype(int) - np.asarray(expected).astype(int)).mean() < 3
+
+
 def test_an_image_is_needed(tmp_path: Path, tiny_result: Localization) -> None:
     with OverlaysWriter(tmp_path, WriterOptions()) as writer:
         with pytest.raises(ValueError, match="needs the decoded image"):

@@ -21,7 +21,7 @@ class OverlaysWriter(Writer):
     """Writer of one ``overlays/NAME.jpg`` per image."""
 
     name: ClassVar[str] = "overlays"
-    needs_image: ClassVar[bool] = True
+    needs_image = True
 
     def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:  # noqa: ARG002
         """Draw and write the overlay of one image.
@@ -33,5 +33,9 @@ class OverlaysWriter(Writer):
         if image is None:
             raise ValueError("an overlay needs the decoded image")
         file = self.path_of(f"{OVERLAYS_FOLDER}/{name}.jpg")
-        save_image(draw_overlay(image, result, threshold=self.options.threshold), file)
+        options = self.options
+        overlay = draw_overlay(
+            image, result, threshold=options.threshold, boxes=options.boxes, peaks=options.peaks
+        )
+        save_image(overlay, file)
         self.files.append(file)
