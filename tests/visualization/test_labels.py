@@ -62,11 +62,12 @@ def test_a_pillow_without_scalable_fonts_still_draws(monkeypatch: pytest.MonkeyP
         return ImageFont.load_default_imagefont()
 
     monkeypatch.setattr(ImageFont, "load_default", load_default)
-    monkeypatch.setattr(fonts, "_SYSTEM_FONTS", ())
     fonts._default_font.cache_clear()
+    fonts._font_files_of.cache_clear()
     try:
         caption = add_caption(Image.new("RGB", (150, 90)), "chat très petit", "0.95").crop((0, 90, 150, 115))
         assert bright(caption)
         assert bright(class_names("chat très petit"))
     finally:
         fonts._default_font.cache_clear()
+        fonts._font_files_of.cache_clear()

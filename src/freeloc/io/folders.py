@@ -1,4 +1,4 @@
-"""Locations of the home folder, of the cache folder and of the user's models.
+"""Locations of the home folder, of the cache folder, of the user's models and of the system's fonts.
 
 This is the only module that reads environment variables, among them freeloc's own: ``FREELOC_CACHE`` and
 ``FREELOC_MODELS``.
@@ -7,13 +7,21 @@ This is the only module that reads environment variables, among them freeloc's o
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import platformdirs
 
 from freeloc.errors import ConfigurationError
 
-__all__ = ["cache_dir", "expand_user", "home_folder", "model_search_path", "user_models_dir"]
+__all__ = [
+    "cache_dir",
+    "expand_user",
+    "font_folders",
+    "home_folder",
+    "model_search_path",
+    "user_models_dir",
+]
 
 
 def cache_dir() -> Path:
@@ -60,6 +68,23 @@ def model_search_path() -> tuple[Path, ...]:
     folders = [expand_user(folder) for folder in listed if folder.strip()]
     own = user_models_dir()
     return tuple(folders) if own is None else (*folders, own)
+
+
+def font_folders() -> tuple[Path, ...]:
+    """Return the folders in which the operating system keeps fonts, the user's own first; some may not exist."""
+    home = home_folder()
+    if sys.platform == "win32":
+        user, system = os.environ.get("LOCALAPPDATA"), os.environ.get("WINDIR")
+        named = [Path(user) / "Microsoft/Windows/Fonts"] if user else []
+        return (*named, Path(system) / "Fonts") if system else tuple(named)
+    if sys.platform == "darwin":
+        own = () if home is None else (home / "Library/Fonts",)
+        return (*own, Path("/Library/Fonts"), Path("/System/Library/Fonts"))
+    own_data = os.environ.get("XDG_DATA_HOME") or (None if home is None else home / ".local/share")
+    system_data = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    data = [own_data, *system_data.split(":")]
+    folders = [Path(folder) / "fonts" for folder in data if folder]
+    return (*folders, home / ".fonts") if home is not None else tuple(folders)
 
 
 def home_folder() -> Path | None:

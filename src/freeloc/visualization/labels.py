@@ -9,7 +9,7 @@ from typing import Final
 from PIL import Image, ImageDraw
 
 from freeloc.inference.result import ClassLocation
-from freeloc.visualization.fonts import fit_text, text_top
+from freeloc.visualization.fonts import fit_text
 from freeloc.visualization.palette import BACKGROUND, MUTED_TEXT, OUTLINE, TEXT
 from freeloc.visualization.panel_layout import PanelLayout, text_size
 
@@ -55,14 +55,11 @@ def add_caption(panel: Image.Image, title: str, note: str) -> Image.Image:
     gap = round(0.75 * size)
     available = panel.width - 4 - gap
     # If both the title and the note are too long, the title gets slightly less than half of the width.
-    full_title, title_font = fit_text(title, size, available)
-    reserved = min(math.ceil(title_font.getlength(full_title)), round(0.45 * available))
-    note, note_font = fit_text(note, size, available - reserved)
-    title, title_font = fit_text(title, size, available - math.ceil(note_font.getlength(note)))
-    top = panel.height
-    draw.text((2, top + text_top(title_font, height)), title, fill=TEXT, font=title_font)
-    note_left = 2 + math.ceil(title_font.getlength(title)) + gap
-    draw.text((note_left, top + text_top(note_font, height)), note, fill=MUTED_TEXT, font=note_font)
+    reserved = min(math.ceil(fit_text(title, size, available).width), round(0.45 * available))
+    note_line = fit_text(note, size, available - reserved)
+    title_line = fit_text(title, size, available - math.ceil(note_line.width))
+    title_line.draw(draw, 2, panel.height, height, TEXT)
+    note_line.draw(draw, 2 + math.ceil(title_line.width) + gap, panel.height, height, MUTED_TEXT)
     return captioned
 
 
@@ -75,16 +72,15 @@ def _overlap(first: _Rectangle, second: _Rectangle) -> float:
 
 def _label(text: str, size: int, width: int) -> Image.Image:
     """Return an image of white text on a dark, rounded rectangle, which is readable on any background."""
-    fitted, font = fit_text(text, size, width - 12)
-    box = font.getbbox(fitted)
+    line = fit_text(text, size, width - 12)
     height = round(size * 1.55)
     oversampling = 4
-    plate = Image.new("L", (oversampling * (math.ceil(box[2]) + 12), oversampling * height), 0)
+    plate = Image.new("L", (oversampling * (math.ceil(line.width) + 12), oversampling * height), 0)
     corners = (0, 0, plate.width - 1, plate.height - 1)
     ImageDraw.Draw(plate).rounded_rectangle(corners, oversampling * 5, fill=190)
     opacity = plate.resize((plate.width // oversampling, height), Image.Resampling.BOX)
     label = Image.new("RGBA", opacity.size, (*OUTLINE, 0))
     label.putalpha(opacity)
     letters = Image.new("RGBA", label.size, (*TEXT, 0))
-    ImageDraw.Draw(letters).text((6, text_top(font, height)), fitted, fill=(*TEXT, 255), font=font)
+    line.draw(ImageDraw.Draw(letters), 6, 0, height, (*TEXT, 255))
     return Image.alpha_composite(label, letters)
