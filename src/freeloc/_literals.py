@@ -19,6 +19,7 @@ __all__ = [
     "LocationRanking",
     "MapSize",
     "MinusOne",
+    "Pictures",
     "Precision",
     "Preset",
     "Reach",
@@ -47,6 +48,9 @@ LocationMode = Literal["fused", "paper"]
 MapSize = Literal["image", "lattice"]
 """Resolution of exported score maps: "image" for one value per pixel of the image, or "lattice" for the lattice
 on which the maps are computed."""
+
+Pictures = Literal["auto", "no"]
+"""Whether results on a terminal include a small picture of each image: "auto" where the terminal can show them."""
 
 CacheFormat = Literal["float16", "int8"]
 """How cached features are stored: "int8" takes half the space of "float16", at a small loss of accuracy."""

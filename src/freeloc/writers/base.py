@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 from PIL import Image
 
-from freeloc._literals import MapSize
+from freeloc._literals import MapSize, Pictures
 from freeloc._validation import CountOrZero, Fraction, check_fields
 from freeloc.inference.result import Localization
 
@@ -27,6 +27,9 @@ class WriterOptions:
         peaks: maximum number of peaks per class; 0 writes none.
         boxes: maximum number of boxes per class; 0 writes none.
         map_size: resolution of the maps that are written.
+        gallery: the HTML file of the gallery; None selects ``gallery.html`` in the output folder.
+        pictures: whether results on a terminal include a small picture of each image: "auto" if the terminal says
+            that it can show pictures, or "no".
 
     Raises:
         ConfigurationError: an option has the wrong type, or is unknown or out of range.
@@ -36,6 +39,8 @@ class WriterOptions:
     peaks: CountOrZero = 0
     boxes: CountOrZero = 0
     map_size: MapSize = "image"
+    gallery: Path | None = None
+    pictures: Pictures = "auto"
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -54,7 +59,7 @@ class Writer(ABC):
     Attributes:
         name: name by which users select the writer.
         needs_folder: whether it requires an output folder.
-        needs_image: whether it requires the decoded image.
+        needs_image: whether it requires the decoded image; known once the writer is entered.
         folder: the output folder; None if results go to standard output.
         options: what to write.
         files: files completed so far.
@@ -62,7 +67,7 @@ class Writer(ABC):
 
     name: ClassVar[str]
     needs_folder: ClassVar[bool] = True
-    needs_image: ClassVar[bool] = False
+    needs_image: bool = False
     folder: Path | None
     options: WriterOptions
     files: list[Path]
