@@ -15,6 +15,7 @@ import pytest
 from freeloc.datasets import Dataset
 from freeloc.inference.localizer import Localizer
 from freeloc.writers import WRITERS, WriterOptions, localization_record
+from freeloc.writers.console_table import render_record
 from tests.packages import installed, write_package
 
 TORCH = ("--runtime", "torch", "--precision", "float32")
@@ -90,25 +91,42 @@ def test_without_a_folder_the_same_lines_are_printed(
         assert "there is no output folder; specify one" in answer.err
 
 
-def test_on_a_terminal_words_are_printed(
+def test_on_a_terminal_tables_are_printed(
     freeloc: Callable[..., Any], tiny_run: Path, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("predict", tiny_run, images, *TORCH, "--scales", "0.5")
-    records = [json.loads(line) for line in freeloc(*words, "--threshold", "0.6").out.splitlines()]
+    words = ("predict", tiny_run, images, *TORCH, "--scales", "0.5", "--threshold", "0.6", "--boxes", "2")
+    records = [json.loads(line) for line in freeloc(*words).out.splitlines()]
     monkeypatch.setattr(type(sys.stdout), "isatty", lambda _self: True, raising=False)
-    told = freeloc(*words, "--threshold", "0.6").out.splitlines()
-    wanted = []
-    for record in records:
-        found = [entry for entry in record["classes"] if entry["probability"] >= 0.6]
-        wanted.append(record["image"] + ("" if found else ": nothing found"))
-        for entry in found:
-            wanted.append(
-                f"  {entry['name']} {entry['probability']:.2f} at ({entry['x']:.0f}, {entry['y']:.0f})"
-            )
-    assert told == wanted
-    assert len(told) > len(records)
-    nothing = freeloc(*words, "--threshold", "1").out.splitlines()
-    assert nothing == [f"{record['image']}: nothing found" for record in records]
+    monkeypatch.setenv("COLUMNS", "80")
+    expected = "".join(render_record(record, width=80, encoding="utf-8") for record in records)
+    assert freeloc(*words, "--pictures", "no").out == expected
+    assert expected.count("✓") == sum(entry["present"] for record in records for entry in record["classes"])
+    assert "✓" in expected
+
+
+def test_a_gallery(freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path) -> None:
+    """With and without an output folder."""
+    words = ("predict", tiny_run, images, *TORCH, "--scales", "0.5")
+    page, out = tmp_path / "pages" / "all.html", tmp_path / "out"
+    printed = freeloc(*words, "--gallery", page)
+    assert printed.code == 0, printed.err
+    assert len(printed.out.splitlines()) == 2
+    for path in images.glob("*.jpg"):
+        assert path.name in page.read_text("utf-8")
+    written = freeloc(*words, "--out", out, "--format", "gallery", "--boxes", "2")
+    assert written.code == 0, written.err
+    assert files(out) == {"gallery.html"}
+    for file, message in (
+        (tmp_path / "a.jpg", "it must be the path of an HTML file, such as gallery.html (option --gallery)"),
+        (tmp_path, "it must be the path of an HTML file"),
+        (images / "notes.txt" / "a.html", f"cannot write {images / 'notes.txt' / 'a.html'}"),
+    ):
+        refused = freeloc(*words, "--gallery", file)
+        assert (refused.code, refused.out) == (2, "")
+        assert message in refused.err
+    refused = freeloc(*words, "--format", "gallery")
+    assert refused.code == 2
+    assert "cannot write the gallery: there is no output folder" in refused.err
 
 
 def test_a_bad_image(freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path) -> None:

@@ -177,5 +177,5 @@ def test_parts_that_do_not_fit_are_refused() -> None:
         Table((), ())
     with pytest.raises(ValueError, match="no alternative text"):
         Figure(PNG, "caption", " ")
-    with pytest.raises(ValueError, match="PNG or SVG"):
+    with pytest.raises(ValueError, match="PNG, JPEG or SVG"):
         Figure(b"GIF89a", "caption", "alt")

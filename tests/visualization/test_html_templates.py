@@ -13,7 +13,7 @@ NAMES = sorted(each.name for each in resources.files("freeloc.visualization").jo
 
 
 def test_every_template_compiles() -> None:
-    assert {"base.html.j2", "report.html.j2"} <= set(NAMES)
+    assert {"base.html.j2", "gallery.html.j2", "report.html.j2"} <= set(NAMES)
     assert sorted(_environment().list_templates()) == NAMES
     for name in NAMES:
         _environment().get_template(name)

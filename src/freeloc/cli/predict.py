@@ -47,6 +47,12 @@ def predict(
             help="Also write one overlay per image, with the map and point of each present class.",
         ),
     ] = False,
+    gallery: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write an HTML page with the images in most doubt, sorted by doubt or by class.",
+        ),
+    ] = None,
     peaks: Annotated[
         int, typer.Option(help="Maximum number of peaks (local maxima of the map) per class.", min=0)
     ] = 0,
@@ -65,7 +71,7 @@ def predict(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="What to write: jsonl, console, overlays, npz, or a writer from an installed package. "
+            help="What to write: jsonl, console, overlays, gallery, npz, or a writer from an installed package. "
             "Default: jsonl with --out, console without. Repeatable.",
             rich_help_panel=OUTPUT,
         ),
@@ -81,6 +87,14 @@ def predict(
             rich_help_panel=OUTPUT,
         ),
     ] = "image",
+    pictures: Annotated[
+        choices.Pictures,
+        typer.Option(
+            help="Whether to print a small picture of each image. auto: on terminals that say that they can show "
+            "pictures (kitty, iTerm2, sixel); no: never.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = "auto",
     location: Annotated[
         choices.LocationMode,
         typer.Option(
@@ -100,6 +114,7 @@ def predict(
     from freeloc.io.atomic import check_output_folder
     from freeloc.io.progress import pluralize, print_status
     from freeloc.prediction.predict_files import PredictionOptions, predict_files
+    from freeloc.writers.gallery import check_gallery_path
     from freeloc.writers.overlays import OVERLAYS_FOLDER
 
     chosen = formats or ["console" if out is None else "jsonl"]
@@ -108,11 +123,15 @@ def predict(
         peaks=peaks,
         boxes=boxes,
         map_size=map_size,
-        formats=(*chosen, *["overlays"] * overlay, *["npz"] * maps),
+        gallery=gallery,
+        pictures=pictures,
+        formats=(*chosen, *["overlays"] * overlay, *["npz"] * maps, *["gallery"] * (gallery is not None)),
         skip_bad=skip_bad,
     )
     if out is not None:
         check_output_folder(out)
+    if gallery is not None:
+        check_gallery_path(gallery)
     found = find_images(images, exclude=None if out is None else out / OVERLAYS_FOLDER)
     for suffix, count in sorted(found.unsupported.items()):
         print_status(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from freeloc.io import atomic
+from freeloc.visualization.data_uri import data_uri, media_type
 from freeloc.visualization.html_templates import render_template
 
 __all__ = ["Figure", "Report", "Section", "Table", "render_report", "write_report"]
@@ -50,7 +50,7 @@ class Figure:
     """An image with a caption.
 
     Attributes:
-        data: bytes of a PNG or SVG file.
+        data: bytes of a PNG, JPEG or SVG file.
         caption: text below the image.
         alt: alternative text, for readers who cannot see the image.
     """
@@ -62,12 +62,12 @@ class Figure:
     def __post_init__(self) -> None:
         if not self.alt.strip():
             raise ValueError(f"figure {self.caption!r} has no alternative text: describe what it shows")
-        _media_type(self.data)
+        media_type(self.data)
 
     @property
     def data_uri(self) -> str:
         """The image as a data URI."""
-        return f"data:{_media_type(self.data)};base64,{base64.b64encode(self.data).decode('ascii')}"
+        return data_uri(self.data)
 
 
 @dataclass(frozen=True)
@@ -120,14 +120,6 @@ def render_report(report: Report) -> str:
         headings=[section.heading for section in report.sections],
         sections=report.sections,
     )
-
-
-def _media_type(data: bytes) -> str:
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if data.lstrip()[:5] in {b"<?xml", b"<svg "} and b"<svg" in data[:2000]:
-        return "image/svg+xml"
-    raise ValueError("the data of a figure must be the bytes of a PNG or SVG file")
 
 
 _NUMBER: Final = re.compile(

@@ -20,6 +20,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "console": "freeloc.writers.console:ConsoleWriter",
         "npz": "freeloc.writers.npz_maps:NpzMapsWriter",
         "overlays": "freeloc.writers.overlays:OverlaysWriter",
+        "gallery": "freeloc.writers.gallery:GalleryWriter",
     },
 )
 """All writers by name."""
