@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from freeloc._printable import printable
 from freeloc.io.plain_console import PlainConsole
+from freeloc.io.stages import current_stages
 from freeloc.io.terminal import is_terminal, print_status
 
 __all__ = ["pluralize", "print_status", "track"]
@@ -28,21 +29,30 @@ def pluralize(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def track(items: Iterable[Item], description: str, total: int, *, quiet: bool = False) -> Iterator[Item]:
+def track(
+    items: Iterable[Item], description: str, total: int, *, quiet: bool = False, summary: bool = True
+) -> Iterator[Item]:
     """Yield items and show progress.
+
+    Within `freeloc.io.stages.show_stages`, the items are a part of the current stage.
 
     Args:
         items: the items.
         description: the task in progress, such as "extracting features".
         total: number of items.
         quiet: whether to hide progress.
+        summary: whether to print a line at the end if there is no bar.
     """
+    stages = current_stages()
     if quiet:
         yield from items
+    elif stages is not None and stages.has_bar:
+        yield from stages.track(items, description, total)
     elif is_terminal(sys.stderr):
         yield from _with_bar(items, description, total)
     else:
-        yield from _with_lines(items, description, total)
+        tracked = items if stages is None else stages.track(items, description, total)
+        yield from _with_lines(tracked, description, total, summary=summary)
 
 
 def _with_bar(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
@@ -55,7 +65,7 @@ def _with_bar(items: Iterable[Item], description: str, total: int) -> Iterator[I
             progress.advance(task)
 
 
-def _with_lines(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
+def _with_lines(items: Iterable[Item], description: str, total: int, *, summary: bool) -> Iterator[Item]:
     started = last = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
@@ -64,4 +74,5 @@ def _with_lines(items: Iterable[Item], description: str, total: int) -> Iterator
             last = now
             remaining = (now - started) / done * (total - done)
             print_status(f"{description}: {done} of {total}, about {remaining:.0f} s left")
-    print_status(f"{description}: {total} done in {time.monotonic() - started:.1f} s")
+    if summary:
+        print_status(f"{description}: {total} done in {time.monotonic() - started:.1f} s")
