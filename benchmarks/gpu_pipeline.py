@@ -188,6 +188,7 @@ def measure_training(workload: GpuWorkload) -> dict[str, Any]:
             precision=workload.precision,
             cache_features=cache_features,
             cache_folder=workload.folder / "cache",
+            report=False,
         )
         timings = train(workload.dataset, out, settings, quiet=True).header.manifest["timings"]
         last = json.loads((out / "log.jsonl").read_text("utf-8").splitlines()[-1])

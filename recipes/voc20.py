@@ -66,7 +66,7 @@ def main() -> None:
         arguments.root, split=arguments.train_split, boxes=False, checks=DatasetChecks(for_training=True)
     )
     settings = TrainingSettings(
-        recipe=Recipe.named(RECIPE), calibration_folds=FOLDS, cache_folder=arguments.cache
+        recipe=Recipe.named(RECIPE), calibration_folds=FOLDS, cache_folder=arguments.cache, report=False
     )
     train(train_set, arguments.out / "run", settings, resume=True)
     release(arguments.out / "run", model, CARD)

@@ -118,7 +118,8 @@ def tiny_run(tiny_training: Dataset, tmp_path_factory: pytest.TempPathFactory) -
     scales = (0.7, 1.0)
     recipe = Recipe(name="tiny", epochs=16, batch_size=8, hidden=64, scales=scales, test_scales=scales)
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    train(tiny_training, folder, TrainingSettings(backbone="efficientnet_lite0", recipe=recipe), quiet=True)
+    settings = TrainingSettings(backbone="efficientnet_lite0", recipe=recipe, report=False)
+    train(tiny_training, folder, settings, quiet=True)
     return folder
 
 

@@ -94,7 +94,9 @@ def prepared_folder(
         settings = settings or TrainingSettings()
         short = freeloc.Recipe(**tiny)
         folds = min(settings.calibration_folds, 2)
-        settings = replace(settings, backbone="efficientnet_lite0", recipe=short, calibration_folds=folds)
+        settings = replace(
+            settings, backbone="efficientnet_lite0", recipe=short, calibration_folds=folds, report=False
+        )
         return full_training(dataset, out, settings, **options)
 
     monkeypatch.setattr(freeloc, "train", short_training)  # which may have been loaded before

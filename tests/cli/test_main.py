@@ -257,7 +257,11 @@ def test_train_has_the_librarys_defaults() -> None:
     everything |= {*inspect.signature(open_dataset).parameters}
     assert default(train_command, "rescale_boxes") == DatasetChecks().rescale_boxes
     assert default(train_command, "minus_one") == DatasetChecks().minus_one
-    abbreviated = {"no_cache"}
+    assert default(train_command, "val") is default(train, "val") is settings.val_split
+    assert default(train_command, "val_split") == settings.val_split
+    assert default(train_command, "patience") == settings.patience
+    assert default(train_command, "no_report") is not settings.report
+    abbreviated = {"no_cache", "no_report"}
     assert inspect.signature(train_command).parameters.keys() <= everything | abbreviated | {
         "data",
         "format_",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +17,7 @@ from freeloc.datasets import Dataset
 from freeloc.models.model import Model
 from freeloc.training.settings import TrainingSettings
 
-FAST = ("--backbone", "lite0", "--scales", "0.3", "--epochs", "1", "--batch-size", "8")
+FAST = ("--backbone", "lite0", "--scales", "0.3", "--epochs", "1", "--batch-size", "8", "--no-report")
 
 
 def folder_of(dataset: Dataset) -> Path:
@@ -167,6 +170,16 @@ def test_without_a_cache_scales_lie_between_those_given(
             ("--backbone", "lite0", "--trainable-backbone", "9", "--quiet"),
             "has no stage '9': choose 'none' or one of 1, 2, 3, 4, 5, 6, 7, projection (option --trainable",
         ),
+        (
+            ("--val-split", "1.5"),
+            "val_split is 1.5: a fraction of the images must be between 0 and 1, such as 0.1 (option --val-split)",
+        ),
+        (("--val-split", "0.1", "--val", "other.csv"), "val_split is 0.1, but val specifies other images"),
+        (
+            ("--val-split", "later", "--quiet"),
+            "has no images in the split 'later': it has no splits (option --val",
+        ),
+        (("--val", "gone.csv", "--quiet"), "no such file or folder: gone.csv"),
         (("--classes", "nowhere.txt"), "cannot read the class file nowhere.txt"),
         (("--backbone", "oak", "--quiet"), "there is no backbone called 'oak'"),
         (("--weights", "gone.pth", "--backbone", "lite0", "--quiet"), "weight file gone.pth does not exist"),
@@ -183,6 +196,55 @@ def test_each_mistake_is_one_line(
     assert wanted in answer.err
     assert answer.err.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_validation_and_what_is_told(
+    freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path
+) -> None:
+    data = folder_of(tiny_training)
+    rows = list(csv.DictReader((data / "metadata.csv").read_text().splitlines()))
+    with (tmp_path / "tags.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, [*rows[0], "split"])
+        table.writeheader()
+        table.writerows({**row, "split": "b" if n % 4 == 0 else "a"} for n, row in enumerate(rows))
+    words = ("train", tmp_path / "tags.csv", "--images", data, *FAST, "--cache", tmp_path / "cache")
+    answer = freeloc(*words, "--split", "a", "--val-split", "b", "--out", tmp_path / "named")
+    assert (answer.code, answer.out) == (0, "")
+    lines = answer.err.splitlines()
+    assert any(re.fullmatch(r"12 images, 8 classes: about \d+ seconds here.*", line) for line in lines), lines
+    (epoch,) = (line for line in lines if line.startswith("epoch "))
+    assert re.fullmatch(
+        r"epoch 1: loss [\d.]+, validation loss [\d.]+, mAP [\d.]+ \(best\), [\d.]+ s.*", epoch
+    )
+    validation = Model.load(tmp_path / "named").header.manifest["validation"]
+    assert (validation["images"], validation["best_epoch"]) == (4, 1)
+    # The same images, as separate data.
+    split = ("--split", "a", "--val", tmp_path / "tags.csv", "--val-split", "b", "--quiet")
+    own = freeloc(*words, *split, "--out", tmp_path / "same")
+    assert own.code == 2  # --images applies to DATA alone
+    shutil.copytree(data, tmp_path / "moved")
+    shutil.copy(tmp_path / "tags.csv", tmp_path / "moved" / "metadata.csv")
+    split = ("--split", "a", "--val", tmp_path / "moved", "--val-split", "b", "--quiet")
+    assert freeloc(*words, *split, "--out", tmp_path / "same") == type(answer)(0, "", "")
+    same = Model.load(tmp_path / "same").header.manifest["validation"]
+    assert same["fingerprint"] == validation["fingerprint"]
+
+
+def test_the_output_is_checked_before_the_data(
+    freeloc: Callable[..., Any], tiny_run: Path, tmp_path: Path
+) -> None:
+    answer = freeloc("train", tmp_path / "gone", "--out", tiny_run)
+    assert answer.err.startswith(f"freeloc: {tiny_run} already contains a run")
+    (tmp_path / "file").write_text("x")
+    answer = freeloc("train", tmp_path / "gone", "--out", tmp_path / "file" / "run")
+    assert answer.err.startswith(f"freeloc: cannot write {tmp_path / 'file' / 'run'}")
+    unwritable = Path("/proc/self/run")  # not even the superuser can create a folder there
+    if unwritable.parent.exists():
+        answer = freeloc("train", tmp_path / "gone", "--out", unwritable)
+        assert answer.code == 2
+        assert answer.err.startswith(f"freeloc: cannot write {unwritable}")
+        assert answer.err.count("\n") == 1
 
 
 def test_missing_data_and_a_taken_folder(

@@ -21,6 +21,8 @@ from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 from tests.training.small_run import COUNT, RECIPE, SCALES
 
+_RUN_OPTIONS = {"resume": False, "quiet": True, "val": None}
+
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
@@ -57,12 +59,13 @@ def quick(
     monkeypatch.setattr(preparation, "compile_network", lambda *_arguments, **_options: network)
 
     def call(dataset: Dataset, out: Path, **options: Any) -> Model:
-        run = {"resume": options.pop("resume", False), "quiet": options.pop("quiet", True)}
+        run = {name: options.pop(name, default) for name, default in _RUN_OPTIONS.items()}
         given: dict[str, Any] = {
             "recipe": RECIPE,
             "seed": 3,
             "cache_folder": filled_cache,
             "runtime": "openvino",
+            "report": False,
         }
         settings = TrainingSettings(backbone="efficientnet_lite0", **(given | options))
         return train(dataset, out, settings, **run)
@@ -85,6 +88,7 @@ def reference(
             seed=3,
             runtime="openvino",
             cache_folder=filled_cache,
+            report=False,
         ),
         quiet=True,
     )

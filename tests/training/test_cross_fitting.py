@@ -25,6 +25,7 @@ from freeloc.models.platt_scaling import fit_calibration
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.training.cross_fitting import (
+    OutOfFoldScores,
     calibrate_by_folds,
     is_calibrated_by_folds,
     out_of_fold_scores,
@@ -108,6 +109,7 @@ def test_each_image_is_scored_by_the_head_that_was_trained_without_it() -> None:
     order = np.argsort(assigned, kind="stable")
     np.testing.assert_allclose(held_out.scores[:, 0], 10.0 * assigned[order] + 0.75)
     np.testing.assert_array_equal(held_out.labels, dataset.labels[order])
+    np.testing.assert_array_equal(held_out.indices, order)
     runs.clear()
     few = out_of_fold_scores(dataset, 3, train_fold, max_images=5, seed=4, quiet=True)
     assert len(few.scores) == len(few.labels) == 5
@@ -122,7 +124,8 @@ def test_each_image_is_scored_by_the_head_that_was_trained_without_it() -> None:
         manifest={"data": {"fingerprint": "f"}},
     )
     model = Model(header, head)
-    calibrated = calibrate_by_folds(model, dataset, 3, train_fold, seed=4, quiet=True)
+    calibrated, scored = calibrate_by_folds(model, dataset, 3, train_fold, seed=4, quiet=True)
+    np.testing.assert_array_equal(scored.scores, held_out.scores)
     calibration = calibrated.header.calibration
     assert calibration == fit_calibration(held_out.scores, held_out.labels)
     assert calibration is not None
@@ -139,7 +142,7 @@ def test_a_run_calibrates_itself_and_goes_on_where_it_stopped(
 ) -> None:
     recipe = Recipe(name="t", epochs=1, batch_size=8, hidden=8, scales=SCALES, test_scales=SCALES)
     plain_settings = TrainingSettings(
-        backbone="efficientnet_lite0", recipe=recipe, cache_folder=tmp_path / "cache"
+        backbone="efficientnet_lite0", recipe=recipe, cache_folder=tmp_path / "cache", report=False
     )
     settings = replace(plain_settings, calibration_folds=2)
     plain = train(tiny_training, tmp_path / "plain", plain_settings, quiet=True)
@@ -168,7 +171,7 @@ def test_a_run_calibrates_itself_and_goes_on_where_it_stopped(
     quantized_meanwhile = kept.with_header(calibration=None, threshold=0.25)
     quantized_meanwhile.save(out / "model.safetensors")
 
-    def replace_meanwhile(model: Model, *words: Any, **options: Any) -> Model:
+    def replace_meanwhile(model: Model, *words: Any, **options: Any) -> tuple[Model, OutOfFoldScores]:
         calibrated = calibrate_by_folds(model, *words, **options)
         model.with_header(threshold=0.75).save(out / "model.safetensors")
         return calibrated

@@ -186,6 +186,7 @@ def quick(scenes: Dataset, cache: Path) -> Callable[..., Model]:
             "cache_folder": cache,
             "runtime": "openvino",
             "precision": "float32",
+            "report": False,
         }
         settings = TrainingSettings(backbone="efficientnet_lite0", recipe=recipe, **(given | options))
         return train(scenes, out, settings, **run)

@@ -160,7 +160,7 @@ def test_a_run_reads_boxes_only_if_it_is_told_to(
 ) -> None:
 
     def run(dataset: Dataset, name: str, recipe: Recipe) -> Model:
-        settings = TrainingSettings(backbone="efficientnet_lite0", recipe=recipe)
+        settings = TrainingSettings(backbone="efficientnet_lite0", recipe=recipe, report=False)
         return train(dataset, tmp_path / name, settings, quiet=True)
 
     masked = run(tiny_scenes, "masked", small(supervision=supervision))

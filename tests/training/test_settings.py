@@ -50,6 +50,7 @@ def test_an_unknown_cache_format_is_rejected() -> None:
         *(("cache_folder", 3), ("cache_folder", "a\0"), ("cache_features", "no"), ("cache_features", None)),
         *(("runtime", "tensorflow"), ("runtime", None), ("precision", "int8"), ("precision", 16)),
         ("cache_format", []),
+        *(("val_split", 0.0), ("val_split", 1), ("val_split", "0.1"), ("patience", -1), ("report", None)),
     ],
 )
 def test_wrong_values_are_refused_where_they_are_set(name: str, value: Any) -> None:

@@ -56,7 +56,12 @@ def quick(
 
     def call(out: Path, **options: Any) -> Model:
         run = {"resume": options.pop("resume", False), "quiet": options.pop("quiet", True)}
-        given: dict[str, Any] = {"recipe": RECIPE, "cache_folder": cache, "runtime": "openvino"}
+        given: dict[str, Any] = {
+            "recipe": RECIPE,
+            "cache_folder": cache,
+            "runtime": "openvino",
+            "report": False,
+        }
         settings = TrainingSettings(backbone="efficientnet_lite0", **(given | options))
         return train(tiny_training, out, settings, **run)
 

@@ -306,6 +306,7 @@ def test_running_mini_batches_through_the_backbone_at_once_changes_little(
                 seed=3,
                 runtime="torch",
                 cache_features=False,
+                report=False,
             ),
             quiet=True,
         )
@@ -432,6 +433,27 @@ class TestMistakes:
         with pytest.raises(FreelocError, match="cannot write"):
             quick(scenes, tmp_path / "run")
         assert (tmp_path / "run").read_text() == "x"
+
+    def test_a_disk_that_is_full_at_the_end(
+        self,
+        scenes: Dataset,
+        quick: Callable[..., Model],
+        reference: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def full(_model: Model, path: Path) -> None:
+            raise OutputError(f"cannot write {path}: No space left on device", path=path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Model, "save", full)
+            with pytest.raises(
+                OutputError, match="No space left .* all epochs are stored .* resume"
+            ) as caught:
+                quick(scenes, tmp_path / "run")
+        assert caught.value.parameter == "resume"
+        quick(scenes, tmp_path / "run", resume=True)
+        assert_equal(weights(tmp_path / "run"), weights(reference))
 
     def test_a_missing_image(self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path) -> None:
         absent = Sample(tmp_path / "absent.jpg", scenes.samples[0].labels.copy())

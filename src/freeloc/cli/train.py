@@ -27,13 +27,14 @@ from freeloc.cli.options import (
     parse_numbers,
     parse_scales,
 )
-from freeloc.cli.training_data import describe, open_for_training
+from freeloc.cli.training_data import describe, open_for_training, open_for_validation, parse_val_split
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 
 __all__ = ["train"]
 
 RECIPE: Final = "Recipe"
 BACKBONE: Final = "Training the backbone"
+VALIDATION: Final = "Validation and report"
 
 
 def train(
@@ -68,6 +69,42 @@ def train(
     images: Images = None,
     rescale_boxes: RescaleBoxes = False,
     minus_one: MinusOne = None,
+    val: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA",
+            help="Other tagged images, in any format, on which to measure the mAP after each epoch; the best "
+            "epoch is kept. Default: none.",
+            rich_help_panel=VALIDATION,
+        ),
+    ] = None,
+    val_split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FRACTION|SPLIT",
+            help="Fraction of the images to hold out for validation, such as 0.1; or the split to use, such as "
+            "val: of --val if it is set, otherwise of DATA. Default: none.",
+            rich_help_panel=VALIDATION,
+        ),
+    ] = None,
+    patience: Annotated[
+        int,
+        typer.Option(
+            metavar="EPOCHS",
+            help="With validation, number of epochs without improvement after which training stops; 0 never stops "
+            "it early.",
+            min=0,
+            rich_help_panel=VALIDATION,
+        ),
+    ] = 30,
+    no_report: Annotated[
+        bool,
+        typer.Option(
+            "--no-report",
+            help="Do not write report.html and curve.svg to the run folder.",
+            rich_help_panel=VALIDATION,
+        ),
+    ] = False,
     batch_size: Annotated[
         int | None, typer.Option(help="Images per mini-batch.", rich_help_panel=RECIPE)
     ] = None,
@@ -151,13 +188,17 @@ def train(
 
     Boxes are never read, unless --supervision is masked or masked_outside.
     """
-    from freeloc.io.atomic import check_output_folder
+    from freeloc.io.folders import expand_user
     from freeloc.io.progress import print_status
+    from freeloc.io.stages import show_stages
     from freeloc.training.recipe import Recipe
+    from freeloc.training.run_folder import RunFolder
     from freeloc.training.settings import TrainingSettings
     from freeloc.training.train import train as run
 
-    check_output_folder(out)
+    fraction, val_name = parse_val_split(val_split, val)
+    folder = RunFolder(expand_user(out))
+    folder.check(resume=resume)
     settings = TrainingSettings(
         backbone=backbone,
         weights=weights,
@@ -181,19 +222,31 @@ def train(
         cache_format=cache_format,
         snapshots=parse_numbers(snapshots or "", int, "snapshots", "0,210,4200"),
         calibration_folds=calibration_folds,
+        val_split=fraction,
+        patience=patience,
+        report=not no_report,
     )
-    dataset = open_for_training(
-        data,
-        split,
-        format_,
-        images,
-        classes,
-        skip_bad=skip_bad,
-        quiet=quiet,
-        supervision=supervision,
-        rescale_boxes=rescale_boxes,
-        minus_one=minus_one,
-    )
-    if not quiet:
-        print_status(describe(dataset))
-    run(dataset, out, settings, resume=resume, quiet=quiet)
+    stages = ("check", "features", "training", *(["calibration"] if calibration_folds else []))
+    with show_stages((*stages, *(["report"] if not no_report else [])), quiet=quiet):
+        dataset = open_for_training(
+            data,
+            split,
+            format_,
+            images,
+            classes,
+            skip_bad=skip_bad,
+            quiet=quiet,
+            supervision=supervision,
+            rescale_boxes=rescale_boxes,
+            minus_one=minus_one,
+        )
+        if not quiet:
+            print_status(describe(dataset))
+        validation = None
+        if val is not None:
+            validation = open_for_validation(val, val_name, skip_bad=skip_bad, quiet=quiet)
+        elif val_name is not None:
+            validation = open_for_validation(
+                data, val_name, format_, images, classes, skip_bad=skip_bad, quiet=quiet, minus_one=minus_one
+            )
+        run(dataset, out, settings, val=validation, resume=resume, quiet=quiet)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from freeloc._literals import MinusOne
 from freeloc.cli.options import read_classes
+from freeloc.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from freeloc.datasets import Dataset
 
-__all__ = ["describe", "open_for_training"]
+__all__ = ["describe", "open_for_training", "open_for_validation", "parse_val_split"]
 
 
 def open_for_training(
@@ -42,6 +43,68 @@ def open_for_training(
             for_training=True, quiet=quiet, rescale_boxes=rescale_boxes, minus_one=minus_one
         ),
     )
+
+
+def open_for_validation(
+    data: Path,
+    split: str | None,
+    format_: str = "auto",
+    images: Path | None = None,
+    classes: Path | None = None,
+    *,
+    skip_bad: bool,
+    quiet: bool,
+    minus_one: MinusOne | None = None,
+) -> Dataset:
+    """Open validation images with options from the command line; boxes are never read."""
+    from freeloc.datasets import DatasetChecks, open_dataset
+    from freeloc.errors import FreelocError
+
+    try:
+        return open_dataset(
+            data,
+            split=split,
+            format=format_,
+            images=images,
+            classes=read_classes(classes),
+            skip_bad=skip_bad,
+            checks=DatasetChecks(quiet=quiet, minus_one=minus_one),
+        )
+    except FreelocError as error:
+        if error.parameter == "split":  # it comes from the option for validation
+            error.parameter = "val_split"
+        raise
+
+
+def parse_val_split(text: str | None, val: Path | None) -> tuple[float | None, str | None]:
+    """Return the fraction of the training images to hold out, or the split of the validation images.
+
+    A whole number, such as 1, is the name of a split, because some lists number their splits.
+
+    Raises:
+        ConfigurationError: the text is a fraction that is not between 0 and 1, or one although there are separate
+            validation images.
+    """
+    if text is None:
+        return None, None
+    try:
+        fraction = float(text)
+    except ValueError:
+        return None, text
+    if text.strip().isdecimal():
+        return None, text
+    if not 0 < fraction < 1:
+        raise ConfigurationError(
+            f"val_split is {text}: a fraction of the images must be between 0 and 1, such as 0.1",
+            parameter="val_split",
+        )
+    if val is not None:
+        raise ConfigurationError(
+            f"val_split is {text}, but val specifies other images for validation: hold out a fraction of the "
+            "training images, or use others",
+            parameter="val_split",
+        )
+    return fraction, None
 
 
 def describe(dataset: Dataset) -> str:

@@ -107,6 +107,7 @@ def _run(folder: Path, settings: DemoSettings, *, quiet: bool) -> Evaluation:
             recipe=settings.recipe,
             seed=settings.seed,
             cache_folder=folder / "features",
+            report=False,
         ),
         quiet=quiet,
     )

@@ -152,6 +152,7 @@ class Reproduction:
                 runtime=settings.runtime,
                 precision=settings.precision,
                 cache_folder=settings.cache,
+                report=False,
                 snapshots=snapshot_iterations(self._iterations(recipe)) if key == "weak" else (),
             ),
             resume=True,

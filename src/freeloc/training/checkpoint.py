@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -20,19 +20,28 @@ from freeloc.io.limits import check_resources
 from freeloc.io.regular_file import check_regular
 from freeloc.io.typed_json import convert_json, decode_json
 from freeloc.models.tensor_digest import tensor_digest
+from freeloc.training.best_epoch import BestEpoch
 from freeloc.training.run_setup import RunSetup
+from freeloc.training.validation import ValidationResult
 
 __all__ = ["Checkpoint"]
 
 _METADATA = "freeloc-checkpoint"
-_WEIGHTS, _MOMENTUM, _BACKBONE = "weights.", "momentum.", "backbone."
+_WEIGHTS, _MOMENTUM, _BACKBONE, _BEST = "weights.", "momentum.", "backbone.", "best."
 """Prefixes of tensor names in the file."""
+
+
+class _Best(msgspec.Struct):
+    epoch: int
+    mean_ap: float
+    loss: float
 
 
 class _Header(msgspec.Struct):
     epochs_done: int
     setup: RunSetup
     checksum: str
+    best: _Best | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +56,7 @@ class Checkpoint:
         weights: state dict of the head.
         momentum: momentum buffers of SGD, by weight name.
         backbone: trained weights of the backbone, by name in its state dict.
+        best: the best epoch so far; None without validation images.
     """
 
     epochs_done: int
@@ -54,6 +64,7 @@ class Checkpoint:
     weights: dict[str, Tensor]
     momentum: dict[str, Tensor]
     backbone: dict[str, Tensor] = field(default_factory=dict)
+    best: BestEpoch | None = None
 
     @classmethod
     def of(
@@ -63,14 +74,15 @@ class Checkpoint:
         head: nn.Module,
         optimizer: torch.optim.Optimizer,
         backbone: Mapping[str, nn.Parameter] | None = None,
+        best: BestEpoch | None = None,
     ) -> Checkpoint:
-        """Create a checkpoint of a head, the trained backbone weights and their optimizer."""
+        """Create a checkpoint of a head, the trained backbone weights and their optimizer, and the best epoch."""
         momentum = {}
         for name, parameter in _named_parameters(head, backbone or {}):
             buffer = optimizer.state[parameter].get("momentum_buffer")
             if buffer is not None:
                 momentum[name] = buffer
-        return cls(epochs_done, setup, dict(head.state_dict()), momentum, dict(backbone or {}))
+        return cls(epochs_done, setup, dict(head.state_dict()), momentum, dict(backbone or {}), best)
 
     def restore(
         self,
@@ -98,11 +110,15 @@ class Checkpoint:
         tensors = {f"{_WEIGHTS}{key}": value for key, value in self.weights.items()}
         tensors |= {f"{_MOMENTUM}{key}": value for key, value in self.momentum.items()}
         tensors |= {f"{_BACKBONE}{key}": value for key, value in self.backbone.items()}
+        if self.best is not None:
+            tensors |= {f"{_BEST}{key}": value for key, value in self.best.weights.items()}
         tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        best = None if self.best is None else _Best(self.best.epoch, **asdict(self.best.result))
         header = {
             "epochs_done": self.epochs_done,
             "setup": self.setup.as_json(),
-            "checksum": _checksum(self.epochs_done, self.setup, tensors),
+            "checksum": _checksum(self.epochs_done, self.setup, tensors, best),
+            **({} if best is None else {"best": msgspec.to_builtins(best)}),
         }
         data = as_bytes(tensors, metadata={_METADATA: json.dumps(header, sort_keys=True)})
         write_bytes(path, data)
@@ -120,7 +136,7 @@ class Checkpoint:
                 metadata = file.metadata() or {}
                 header = convert_json(decode_json(metadata.get(_METADATA, "null")), _Header)
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-            if header.checksum != _checksum(header.epochs_done, header.setup, tensors):
+            if header.checksum != _checksum(header.epochs_done, header.setup, tensors, header.best):
                 raise ValueError("its content does not match its checksum")  # noqa: TRY301 - reported below
         except (OSError, SafetensorError, ValueError) as error:
             check_resources(error)
@@ -133,20 +149,29 @@ class Checkpoint:
                 key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
             }
 
+        best = header.best
         return cls(
             header.epochs_done,
             header.setup,
             with_prefix(_WEIGHTS),
             with_prefix(_MOMENTUM),
             with_prefix(_BACKBONE),
+            None
+            if best is None
+            else BestEpoch(best.epoch, ValidationResult(best.mean_ap, best.loss), with_prefix(_BEST)),
         )
 
 
-def _checksum(epochs_done: int, setup: RunSetup, tensors: Mapping[str, Tensor]) -> str:
+def _checksum(
+    epochs_done: int, setup: RunSetup, tensors: Mapping[str, Tensor], best: _Best | None = None
+) -> str:
     """Return the SHA-256 of everything that a file contains; without it, damage would change the trained model."""
     # The digest covers the bytes alone, and the same bytes may be a tensor of another shape or type.
     forms = {name: [str(value.dtype), *value.shape] for name, value in tensors.items()}
-    content = json.dumps([epochs_done, setup.as_json(), forms, tensor_digest(tensors)], sort_keys=True)
+    values = [epochs_done, setup.as_json(), forms, tensor_digest(tensors)]
+    if best is not None:
+        values.append(msgspec.to_builtins(best))
+    content = json.dumps(values, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 

@@ -50,10 +50,12 @@ class OutOfFoldScores:
     Attributes:
         scores: (M, K) float32 raw scores.
         labels: (M, K) int8 labels.
+        indices: (M,) indices of the images in the dataset.
     """
 
     scores: Float32Array
     labels: Labels
+    indices: npt.NDArray[np.intp]
 
 
 def check_folds(images: int, folds: int) -> None:
@@ -154,7 +156,7 @@ def out_of_fold_scores(
         tracked = track(maps, "scoring held-out images", len(held_out), quiet=quiet)
         scores += [pooled_scores(scale_maps, localizer.pooling) for scale_maps in tracked]
         scored += held_out
-    return OutOfFoldScores(np.stack(scores), dataset.labels[scored])
+    return OutOfFoldScores(np.stack(scores), dataset.labels[scored], np.array(scored, np.intp))
 
 
 def calibrate_by_folds(
@@ -166,8 +168,8 @@ def calibrate_by_folds(
     max_images: int = MAX_IMAGES,
     seed: int = 0,
     quiet: bool = False,
-) -> Model:
-    """Return a model with a calibration fitted to out-of-fold scores.
+) -> tuple[Model, OutOfFoldScores]:
+    """Return a model with a calibration fitted to out-of-fold scores, and these scores.
 
     The heads of the folds are trained on fewer images than the model and are slightly less accurate. A calibration
     fitted to their scores therefore yields probabilities that are, if anything, slightly too close to the class
@@ -192,7 +194,8 @@ def calibrate_by_folds(
         "scales": list(model.header.scales),
         "seed": seed,
     }
-    return model.with_header(calibration=fit_calibration(held_out.scores, held_out.labels, facts))
+    calibration = fit_calibration(held_out.scores, held_out.labels, facts)
+    return model.with_header(calibration=calibration), held_out
 
 
 def is_calibrated_by_folds(model: Model, folds: int) -> bool:

@@ -14,7 +14,7 @@ from freeloc.datasets.dataset import PRESENT, Dataset
 from freeloc.nn.backbones.base import Backbone
 from freeloc.training.run_setup import RunSetup
 
-__all__ = ["make_manifest"]
+__all__ = ["describe_images", "make_manifest"]
 
 
 def make_manifest(
@@ -25,6 +25,7 @@ def make_manifest(
     *,
     resumed: bool,
     step: int | None = None,
+    validation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the manifest of a model as plain JSON data.
 
@@ -35,17 +36,12 @@ def make_manifest(
         timings: duration of each phase of the run, in seconds.
         resumed: whether the run was resumed; if so, ``timings`` cover only the last session.
         step: number of completed steps for a snapshot; None for the final model.
+        validation: description of the validation images and of the best epoch; None without validation images.
     """
-    positives = (dataset.labels == PRESENT).sum(axis=0).tolist()
     return {
         **setup.as_json(),
-        "data": {
-            "name": dataset.name,
-            "fingerprint": setup.data,
-            "images": len(dataset),
-            "skipped": dataset.skipped,
-            "positives": dict(zip(dataset.classes, positives, strict=True)),
-        },
+        "data": {**describe_images(dataset, setup.data), "skipped": dataset.skipped},
+        **({} if validation is None else {"validation": dict(validation)}),
         "versions": {
             "python": platform.python_version(),
             **{name: _version(name) for name in ("freeloc", "torch", "openvino", "numpy")},
@@ -61,6 +57,17 @@ def make_manifest(
         "resumed": resumed,
         "timings": dict(timings),
         **({} if step is None else {"iteration": step}),
+    }
+
+
+def describe_images(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
+    """Return the name and the numbers of images of a dataset, in total and of each class, as plain JSON data."""
+    positives = (dataset.labels == PRESENT).sum(axis=0).tolist()
+    return {
+        "name": dataset.name,
+        "fingerprint": fingerprint,
+        "images": len(dataset),
+        "positives": dict(zip(dataset.classes, positives, strict=True)),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from freeloc.datasets.dataset import Dataset, check_informative
 from freeloc.errors import DatasetError
 from freeloc.features.arrays import FeatureMap
+from freeloc.features.cache import FeatureCache
 from freeloc.features.extract import extract
 from freeloc.features.sources import FeatureSource, LiveFeatures
 from freeloc.geometry.pyramid import Pyramid
@@ -21,8 +23,34 @@ from freeloc.runtime import Network, compile_network, torch_device
 from freeloc.training.masked_pooling import check_supervision
 from freeloc.training.run_setup import RunSetup
 from freeloc.training.settings import TrainingSettings
+from freeloc.training.validation import without_training_images
 
-__all__ = ["PreparedRun", "load_features", "prepare_run", "resolve_settings"]
+__all__ = [
+    "PreparedRun",
+    "ValidationImages",
+    "load_features",
+    "missing_features",
+    "prepare_run",
+    "resolve_settings",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationImages:
+    """The validation images of a run.
+
+    Attributes:
+        dataset: images and labels, with the classes of the training images.
+        image_info: size and content hash of each image.
+    """
+
+    dataset: Dataset
+    image_info: tuple[ImageInfo, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the classes, file names, labels and image files."""
+        return self.dataset.content_fingerprint(self.image_info)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +67,7 @@ class PreparedRun:
         use_bfloat16: whether training computes products in bfloat16.
         image_info: size and content hash of each image.
         setup: the setup, which records everything that determines the final weights.
+        validation: the validation images, if any.
     """
 
     dataset: Dataset
@@ -50,6 +79,7 @@ class PreparedRun:
     use_bfloat16: bool
     image_info: tuple[ImageInfo, ...]
     setup: RunSetup
+    validation: ValidationImages | None = None
 
 
 def resolve_settings(dataset: Dataset, settings: TrainingSettings) -> TrainingSettings:
@@ -67,12 +97,16 @@ def resolve_settings(dataset: Dataset, settings: TrainingSettings) -> TrainingSe
     return replace(settings, recipe=settings.recipe.resolved(len(dataset)))
 
 
-def prepare_run(dataset: Dataset, settings: TrainingSettings) -> PreparedRun:
+def prepare_run(
+    dataset: Dataset, settings: TrainingSettings, val: Dataset | None = None, *, quiet: bool = True
+) -> PreparedRun:
     """Load and compile the backbone, and hash the images.
 
     Args:
         dataset: images and labels.
         settings: settings returned by `resolve_settings`.
+        val: validation images, if any, with the same classes.
+        quiet: whether not to say which validation images are left out.
 
     Raises:
         ConfigurationError: the backbone does not have the stage to train, or the runtime or precision is unknown.
@@ -87,6 +121,11 @@ def prepare_run(dataset: Dataset, settings: TrainingSettings) -> PreparedRun:
     )
     device, use_bfloat16 = torch_device(settings.precision, settings.runtime)
     image_info = dataset.image_info()
+    validation = None
+    if val is not None:
+        validation = ValidationImages(
+            *without_training_images(val, val.image_info(), image_info, quiet=quiet)
+        )
     setup = RunSetup(
         recipe=RunSetup.plain_recipe(recipe),
         data=dataset.content_fingerprint(image_info),
@@ -95,6 +134,8 @@ def prepare_run(dataset: Dataset, settings: TrainingSettings) -> PreparedRun:
         training_precision="bfloat16" if use_bfloat16 else "float32",
         seed=settings.seed,
         cache=settings.cache_format if settings.cache_features else None,
+        validation=None if validation is None else validation.fingerprint,
+        patience=None if validation is None else settings.patience,
     )
     return PreparedRun(
         dataset=dataset,
@@ -106,30 +147,61 @@ def prepare_run(dataset: Dataset, settings: TrainingSettings) -> PreparedRun:
         use_bfloat16=use_bfloat16,
         image_info=image_info,
         setup=setup,
+        validation=validation,
     )
 
 
-def load_features(run: PreparedRun, *, quiet: bool) -> FeatureSource[FeatureMap]:
-    """Extract the features of all images into the cache, or return a source that computes them on demand.
+def load_features(
+    run: PreparedRun, images: Dataset, image_info: Sequence[ImageInfo], *, quiet: bool
+) -> FeatureSource[FeatureMap]:
+    """Extract the features of images into the cache, or return a source that computes them on demand.
+
+    Args:
+        run: the prepared run.
+        images: the images, such as ``run.dataset``.
+        image_info: size and content hash of each image.
+        quiet: whether to hide progress.
 
     Raises:
         ImageError: an image cannot be read.
         OutputError: the cache cannot be written.
     """
     settings, padding = run.settings, run.settings.recipe.padding
-    paths = [sample.path for sample in run.dataset]
+    paths = [sample.path for sample in images]
     if not settings.cache_features:
-        return LiveFeatures(paths, run.split.below, run.network, padding, run.image_info)
+        return LiveFeatures(paths, run.split.below, run.network, padding, image_info)
     return extract(
         paths,
         run.split.below,
         run.network,
         Pyramid(settings.recipe.scales, padding),
-        image_info=run.image_info,
+        image_info=image_info,
         cache_folder=None if settings.cache_folder is None else expand_user(settings.cache_folder),
         cache_format=settings.cache_format,
         quiet=quiet,
     )
+
+
+def missing_features(run: PreparedRun, image_info: Sequence[ImageInfo]) -> list[int]:
+    """Return the indices of the images whose features must be extracted before training; see `load_features`."""
+    settings = run.settings
+    if not settings.cache_features:
+        return []
+    cache = FeatureCache.open(
+        run.split.below,
+        run.network,
+        settings.recipe.padding,
+        None if settings.cache_folder is None else expand_user(settings.cache_folder),
+        settings.cache_format,
+    )
+    cached = cache.entry_names()
+    return [
+        index
+        for index, info in enumerate(image_info)
+        if any(
+            cache.entry_path(info.content_hash, scale).name not in cached for scale in settings.recipe.scales
+        )
+    ]
 
 
 def _split(backbone: Backbone, stage: str) -> BackboneSplit:

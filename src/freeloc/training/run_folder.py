@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from contextlib import suppress
 from pathlib import Path
 
 from freeloc.errors import TrainingError
-from freeloc.io.atomic import check_writable, write_text
+from freeloc.io.atomic import check_output_folder, check_writable, write_text
 from freeloc.io.limits import check_resources
+from freeloc.io.lock import lock_file
 from freeloc.io.regular_file import read_regular
+from freeloc.io.typed_json import decode_json
 from freeloc.models.model import Model
 from freeloc.training.trainer import EpochRecord
 
@@ -30,6 +32,8 @@ class RunFolder:
         checkpoint: the checkpoint file.
         snapshots: folder of the snapshots.
         folds: folder of the training runs used to calibrate the model.
+        curve: the curve of the loss and, with validation images, of the mAP.
+        report: the page about the trained model.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +44,22 @@ class RunFolder:
         self.checkpoint = path / "checkpoint.safetensors"
         self.snapshots = path / "snapshots"
         self.folds = path / "folds"
+        self.curve = path / "curve.svg"
+        self.report = path / "report.html"
         self._log: list[str] = []
+
+    def check(self, *, resume: bool) -> None:
+        """Check, before any work starts, that a run can be written to the folder.
+
+        Raises:
+            TrainingError: the folder contains a file of a run, and ``resume`` is False.
+            OutputError: the folder cannot be written to, or another process is writing to it.
+        """
+        check_output_folder(self.path)
+        if not resume:
+            self.check_unused()
+        with lock_file(self.model):  # creates a file in the folder
+            pass
 
     def check_unused(self) -> None:
         """Check that the folder contains no run.
@@ -66,13 +85,15 @@ class RunFolder:
             TrainingError: the log cannot be read.
             OutputError: the folder cannot be written to.
         """
+        self._log = self._read_log()[:epochs_done]
+        check_writable(self.log_file)
+
+    def _read_log(self) -> list[str]:
         try:
-            lines = read_regular(self.log_file).decode().splitlines() if self.log_file.exists() else []
+            return read_regular(self.log_file).decode().splitlines() if self.log_file.exists() else []
         except (OSError, ValueError) as error:
             check_resources(error)
             raise TrainingError(f"{self.log_file} cannot be read ({error}): choose another folder") from error
-        self._log = lines[:epochs_done]
-        check_writable(self.log_file)
 
     def log(self, record: EpochRecord) -> None:
         """Append one epoch to the log.
@@ -80,8 +101,20 @@ class RunFolder:
         Raises:
             OutputError: the log cannot be written.
         """
-        self._log.append(json.dumps(asdict(record)))
+        self._log.append(json.dumps(record.as_json()))
         write_text(self.log_file, "".join(f"{line}\n" for line in self._log))
+
+    def records(self) -> list[EpochRecord]:
+        """Return the epochs in the log; damaged lines are left out.
+
+        Raises:
+            TrainingError: the log cannot be read.
+        """
+        records = []
+        for line in self._log or self._read_log():
+            with suppress(ValueError):
+                records.append(EpochRecord.from_json(decode_json(line)))
+        return records
 
     def save_model(self, model: Model) -> None:
         """Write the model and its manifest.

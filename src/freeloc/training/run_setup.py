@@ -27,6 +27,8 @@ class RunSetup:
         training_precision: arithmetic of the head, "bfloat16" or "float32".
         seed: random seed of the run.
         cache: format of cached features; None if features are not cached.
+        validation: hash of the labels and image files of the validation images; None without any.
+        patience: number of epochs without improvement after which training stops; None without validation images.
     """
 
     recipe: dict[str, Any]
@@ -36,6 +38,8 @@ class RunSetup:
     training_precision: str
     seed: int
     cache: CacheFormat | None
+    validation: str | None = None
+    patience: int | None = None
 
     @staticmethod
     def plain_recipe(recipe: Recipe) -> dict[str, Any]:
@@ -44,8 +48,11 @@ class RunSetup:
         return plain
 
     def as_json(self) -> dict[str, Any]:
-        """Return the setup as plain JSON data."""
-        return asdict(self)
+        """Return the setup as plain JSON data; without validation images, it does not mention them."""
+        values = asdict(self)
+        if self.validation is None:
+            del values["validation"], values["patience"]
+        return values
 
     @classmethod
     def from_json(cls, values: object) -> RunSetup:
@@ -59,11 +66,13 @@ class RunSetup:
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> RunSetup | None:
         """Return the setup of the run described by a manifest; None if the manifest is incomplete."""
-        data = manifest.get("data")
+        fingerprints = {
+            key: value.get("fingerprint") if isinstance(value, Mapping) else None
+            for key, value in manifest.items()
+            if key in {"data", "validation"}
+        }
         try:
-            return cls.from_json(
-                {**manifest, "data": data.get("fingerprint") if isinstance(data, Mapping) else None}
-            )
+            return cls.from_json({**manifest, **fingerprints})
         except ValueError:
             return None
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from freeloc._literals import CacheFormat, Precision, Runtime
 from freeloc._validation import CountOrZero, Name, Seed, check_fields
@@ -36,6 +39,11 @@ class TrainingSettings:
         calibration_folds: number of folds, at least 2, for calibrating the trained model on its own training
             images (see `freeloc.training.cross_fitting`). Each fold adds a training run. With 0, the model stays
             uncalibrated.
+        val_split: fraction of the images to hold out for validation, such as 0.1 (see
+            `freeloc.training.hold_out`); None holds out none. Which ones depends on the seed and the tags.
+        patience: with validation images, the number of epochs without improvement after which training stops;
+            0 never stops it early.
+        report: whether to write the page ``report.html`` and the curve ``curve.svg`` to the run folder.
 
     Raises:
         ConfigurationError: a field has the wrong type or is out of range.
@@ -53,6 +61,9 @@ class TrainingSettings:
     cache_format: CacheFormat = "float16"
     snapshots: tuple[CountOrZero, ...] = ()
     calibration_folds: CountOrZero = 0
+    val_split: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    patience: CountOrZero = 30
+    report: bool = True
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -1,45 +1,47 @@
 """Train a model on tagged images, and write the model, its manifest and the log to a run folder.
 
-`train` prepares a run, resumes it if requested, extracts the features, and passes them to a `TrainingRun`. The
-`TrainingRun` performs the warm start and the training steps (`freeloc.training.trainer.Trainer`,
-`freeloc.training.step.HeadTrainStep`) and writes the model.
+`train` prepares a run, resumes it if requested, extracts the features, and passes them to a
+`freeloc.training.training_run.TrainingRun`. That performs the warm start and the training steps
+(`freeloc.training.trainer.Trainer`, `freeloc.training.step.HeadTrainStep`) and writes the model.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import Dataset
+from freeloc.errors import ConfigurationError
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
-from freeloc.io.atomic import check_output_folder
 from freeloc.io.folders import expand_user
 from freeloc.io.lock import lock_file
-from freeloc.io.progress import print_status
+from freeloc.io.progress import pluralize, print_status
+from freeloc.io.stages import Stages, show_stages
 from freeloc.models.file_access import check_content, content_hash
-from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.nn.pooling.registry import prediction_pooling
-from freeloc.training.box_threshold import fit_box_threshold
-from freeloc.training.checkpoint import Checkpoint
-from freeloc.training.cross_fitting import calibrate_by_folds, check_folds, is_calibrated_by_folds
-from freeloc.training.device import share_cores
-from freeloc.training.divergence import check_model
-from freeloc.training.manifest import make_manifest
+from freeloc.training.cross_fitting import (
+    MAX_IMAGES,
+    OutOfFoldScores,
+    calibrate_by_folds,
+    check_folds,
+    is_calibrated_by_folds,
+)
+from freeloc.training.forecast import forecast
+from freeloc.training.hold_out import hold_out
 from freeloc.training.preparation import PreparedRun, load_features, prepare_run, resolve_settings
+from freeloc.training.report import write_training_report
 from freeloc.training.resume import ResumeState, find_resume_state
 from freeloc.training.run_folder import RunFolder
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.snapshots import Snapshots
-from freeloc.training.trainable_model import TrainableModel
-from freeloc.training.trainer import EpochRecord, Trainer
-from freeloc.training.warm_start import warm_start
+from freeloc.training.trainable_model import TrainableModel, cell_features
+from freeloc.training.training_run import TrainingRun
+from freeloc.training.validation import Validation, match_classes
 
 __all__ = ["train"]
 
@@ -50,18 +52,27 @@ def train(
     out: str | Path,
     settings: TrainingSettings | None = None,
     *,
+    val: Dataset | None = None,
     resume: bool = False,
     quiet: bool = False,
 ) -> Model:
     """Train a model on tagged images.
 
-    After training, the run folder ``out`` contains ``model.safetensors``, ``manifest.json``, ``log.jsonl`` and
-    ``checkpoint.safetensors``. The dataset's boxes are read only if the recipe's supervision requires them.
+    After training, the run folder ``out`` contains ``model.safetensors``, ``manifest.json``, ``log.jsonl``,
+    ``checkpoint.safetensors`` and, unless the settings omit them, ``report.html`` and ``curve.svg``. The dataset's
+    boxes are read only if the recipe's supervision requires them.
+
+    With validation images (``val``, or ``settings.val_split``), the mean classification AP on them is measured
+    after each epoch, at the training scales. The model has the weights of the epoch with the highest mAP (among
+    equal ones, that with the lowest validation loss), and training stops after ``settings.patience`` epochs
+    without improvement. The best mAP of many epochs is slightly too high; measure the final model on other images.
 
     Args:
         dataset: images and labels.
         out: the run folder; it must not contain a run unless ``resume`` is True.
         settings: all other settings; None uses the defaults.
+        val: validation images and their labels; boxes are not read. Classes are matched by name. Images that are
+            training images too are left out.
         resume: whether to continue from the run folder's checkpoint; a finished run is left unchanged.
         quiet: whether to hide progress.
 
@@ -72,30 +83,87 @@ def train(
         TrainingError: the run folder already contains a run or holds the checkpoint of a different run, or
             training diverged.
         DatasetError: the dataset has no images, no class is present in one image and absent from another, or the
-            recipe requires boxes and the dataset has none.
-        ConfigurationError: a setting is out of range for this dataset or backbone.
+            recipe requires boxes and the dataset has none; or the validation images are unsuitable.
+        ConfigurationError: a setting is out of range for this dataset or backbone, or both ``val`` and
+            ``settings.val_split`` are set.
         ImageError: an image cannot be read.
         BackboneError: the backbone cannot be loaded.
         OutputError: a file cannot be written, or another process is writing to the run folder.
     """
     settings = settings or TrainingSettings()
     folds = settings.calibration_folds
+    folder = RunFolder(expand_user(out))
+    folder.check(resume=resume)
+    dataset, val = _divide(dataset, val, settings, quiet=quiet)
     if folds:
         check_folds(len(dataset), folds)
-    folder = RunFolder(expand_user(out))
-    check_output_folder(folder.path)
-    with lock_file(folder.model):
-        model = _train_uncalibrated(dataset, folder, settings, resume=resume, quiet=quiet)
-        if not folds or is_calibrated_by_folds(model, folds):
-            return model
-        return _calibrate(model, dataset, folder, settings, quiet=quiet)
+    names = [
+        "features",
+        "training",
+        *(["calibration"] if folds else []),
+        *(["report"] if settings.report else []),
+    ]
+    with lock_file(folder.model), show_stages(names, quiet=quiet) as stages:
+        outcome = _train_uncalibrated(
+            dataset, val, folder, settings, resume=resume, quiet=quiet, stages=stages
+        )
+        model, held_out = outcome.model, None
+        if folds and not is_calibrated_by_folds(model, folds):
+            model, held_out = _calibrate(outcome, dataset, val, folder, settings, quiet=quiet, stages=stages)
+        if settings.report and (outcome.is_new or held_out is not None):
+            if stages is not None:
+                stages.begin("report", 2)
+            write_training_report(folder, model, outcome.prepared, held_out, quiet=quiet)
+        return model
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """A trained model, and the run that trained it; ``is_new`` is False if the run was finished before."""
+
+    model: Model
+    prepared: PreparedRun
+    is_new: bool
+
+
+def _divide(
+    dataset: Dataset, val: Dataset | None, settings: TrainingSettings, *, quiet: bool
+) -> tuple[Dataset, Dataset | None]:
+    """Return the training images and the validation images, if any."""
+    if val is not None:
+        if settings.val_split is not None:
+            raise ConfigurationError(
+                "val and val_split are both set: pass validation images, or hold out a fraction of the training "
+                "images",
+                parameter="val_split",
+            )
+        return dataset, match_classes(val, dataset.classes, quiet=quiet)
+    if settings.val_split is None:
+        return dataset, None
+    parts = hold_out(dataset, settings.val_split, settings.seed)
+    if not quiet:
+        together = {
+            "folder": "; images in the same folder stay together",
+            "name": "; images whose names differ only in their number stay together",
+            None: "",
+        }
+        print_status(
+            f"held out for validation: {len(parts.validation)} of {pluralize(len(dataset), 'image')}"
+            f"{together[parts.grouped_by]}"
+        )
+    return parts.training, match_classes(parts.validation, dataset.classes)
 
 
 def _train_uncalibrated(
-    dataset: Dataset, folder: RunFolder, settings: TrainingSettings, *, resume: bool, quiet: bool
-) -> Model:
-    if not resume:
-        folder.check_unused()
+    dataset: Dataset,
+    val: Dataset | None,
+    folder: RunFolder,
+    settings: TrainingSettings,
+    *,
+    resume: bool,
+    quiet: bool,
+    stages: Stages | None,
+) -> _Outcome:
     settings = resolve_settings(dataset, settings)
     snapshots = Snapshots.of(
         folder.snapshots,
@@ -104,37 +172,84 @@ def _train_uncalibrated(
         steps_per_epoch=settings.recipe.steps_per_epoch(len(dataset)),
     )
     started = time.monotonic()
-    prepared = prepare_run(dataset, settings)
+    prepared = prepare_run(dataset, settings, val, quiet=quiet)
     state = find_resume_state(folder, prepared.setup, snapshots) if resume else ResumeState()
     if state.finished is not None:
         if not quiet:
             print_status(f"the run in {folder.path} is already finished")
-        return state.finished
+        return _Outcome(state.finished, prepared, is_new=False)
     folder.open_log(state.epochs_done)
-    maps = load_features(prepared, quiet=quiet)
+    if stages is not None:
+        stages.begin("features", 1 + (val is not None))
+        _forecast(prepared, state.epochs_done, settings.calibration_folds, stages)
+    maps = load_features(prepared, dataset, prepared.image_info, quiet=quiet)
     trainable = TrainableModel.create(prepared, maps)
-    run = TrainingRun(prepared, trainable, folder, snapshots, started=started, quiet=quiet)
-    return run.train(state.checkpoint)
+    validation = _validation(prepared, quiet=quiet)
+    run = TrainingRun(
+        prepared, trainable, folder, snapshots, validation=validation, started=started, quiet=quiet
+    )
+    if stages is not None:
+        # The warm start reads all images once more.
+        stages.begin("training", settings.recipe.epochs - state.epochs_done + (state.checkpoint is None))
+    return _Outcome(run.train(state.checkpoint), prepared, is_new=True)
+
+
+def _forecast(prepared: PreparedRun, epochs_done: int, folds: int, stages: Stages) -> None:
+    """Measure a sample of the work, and say how long the run will take."""
+    expected = forecast(prepared, epochs_done=epochs_done, folds=folds, max_scored=MAX_IMAGES)
+    stages.plan(
+        {
+            "features": expected.features,
+            "training": expected.training,
+            "calibration": expected.calibration,
+        }
+    )
+    count = len(prepared.dataset.classes)
+    classes = f"{count} class{'' if count == 1 else 'es'}"
+    print_status(f"{pluralize(len(prepared.dataset), 'image')}, {classes}: {expected}")
+
+
+def _validation(prepared: PreparedRun, *, quiet: bool) -> Validation | None:
+    images = prepared.validation
+    if images is None:
+        return None
+    maps = load_features(prepared, images.dataset, images.image_info, quiet=quiet)
+    features = cell_features(prepared, maps, [info.size for info in images.image_info])
+    return Validation(features, images.dataset.labels, prepared.settings.recipe.scales)
 
 
 def _calibrate(
-    model: Model, dataset: Dataset, folder: RunFolder, settings: TrainingSettings, *, quiet: bool
-) -> Model:
+    outcome: _Outcome,
+    dataset: Dataset,
+    val: Dataset | None,
+    folder: RunFolder,
+    settings: TrainingSettings,
+    *,
+    quiet: bool,
+    stages: Stages | None,
+) -> tuple[Model, OutOfFoldScores]:
     """Calibrate a trained model on its training images; see `freeloc.training.cross_fitting`."""
-    fold_settings = replace(settings, snapshots=(), calibration_folds=0)
+    folds = settings.calibration_folds
+    fold_settings = replace(settings, snapshots=(), calibration_folds=0, val_split=None, report=False)
     written = content_hash(folder.model)
+    if stages is not None:
+        # Each fold trains for as many epochs as the model, and reads its images three more times.
+        epochs = outcome.prepared.settings.recipe.epochs
+        stages.begin("calibration", folds * (epochs + 3))
 
     def train_fold(part: Dataset, name: str) -> Localizer:
         fold_folder = RunFolder(folder.folds / name)
-        fold_model = _train_uncalibrated(part, fold_folder, fold_settings, resume=True, quiet=quiet)
+        fold_model = _train_uncalibrated(
+            part, val, fold_folder, fold_settings, resume=True, quiet=quiet, stages=None
+        ).model
         # The content hash is removed so that the graph, which is used only once, is not cached.
         fold_model = replace(fold_model, content_hash=None)
         backbone = load_backbone(settings.backbone, settings.weights)
         options = LocalizerOptions(runtime=settings.runtime, precision=settings.precision)
         return Localizer.from_model(fold_model, backbone, options)
 
-    calibrated = calibrate_by_folds(
-        model, dataset, settings.calibration_folds, train_fold, seed=settings.seed, quiet=quiet
+    calibrated, held_out = calibrate_by_folds(
+        outcome.model, dataset, folds, train_fold, seed=settings.seed, quiet=quiet
     )
     # Training the folds takes a while, in which the model may have been quantized or replaced.
     check_content(folder.model, written)
@@ -142,149 +257,4 @@ def _calibrate(
     if not quiet:
         print_status(f"wrote {folder.model}")
     shutil.rmtree(folder.folds, ignore_errors=True)
-    return calibrated
-
-
-class TrainingRun:
-    """The part of a run after feature extraction: trains the model and writes all files.
-
-    It also serves as the `freeloc.training.trainer.TrainingObserver` of its own trainer.
-
-    Args:
-        prepared: the prepared run, with dataset, settings and backbone.
-        trainable: the weights to train.
-        folder: the run folder.
-        snapshots: snapshots to write.
-        started: start time of the run, measured by `time.monotonic`.
-        quiet: whether to print nothing.
-    """
-
-    def __init__(
-        self,
-        prepared: PreparedRun,
-        trainable: TrainableModel,
-        folder: RunFolder,
-        snapshots: Snapshots,
-        *,
-        started: float,
-        quiet: bool,
-    ) -> None:
-        self._prepared = prepared
-        self._trainable = trainable
-        self._folder = folder
-        self._snapshots = snapshots
-        self._quiet = quiet
-        self._resumed = False
-        self._started = started
-        self._extracted = time.monotonic()
-
-    def train(self, checkpoint: Checkpoint | None) -> Model:
-        """Train to the end of the recipe, from the beginning or from a checkpoint, and write the model.
-
-        Raises:
-            TrainingError: training diverged.
-            OutputError: a file cannot be written.
-        """
-        prepared, trainable = self._prepared, self._trainable
-        settings, dataset = prepared.settings, prepared.dataset
-        trainer = Trainer(
-            trainable.source,
-            dataset.labels,
-            trainable.step,
-            trainable.optimizer,
-            settings.recipe,
-            settings.seed,
-        )
-        # If a frozen backbone runs in every epoch, it accounts for most of the computation.
-        backbone_dominates = (
-            not settings.cache_features and prepared.split.above is None and prepared.device.type == "cpu"
-        )
-        with share_cores(prepared.network.threads) if backbone_dominates else nullcontext():
-            if checkpoint is None:
-                self._begin()
-            else:
-                self._resumed = True
-                checkpoint.restore(trainable.head, trainable.optimizer, trainable.backbone_weights)
-            epochs_done = 0 if checkpoint is None else checkpoint.epochs_done
-            trainer.fit(first_epoch=epochs_done, observer=self, quiet=self._quiet)
-        model = self._model()
-        box_threshold = fit_box_threshold(
-            trainable.head_step,
-            trainable.features,
-            dataset,
-            [info.size for info in prepared.image_info],
-            prepared.backbone.layout,
-            settings.recipe,
-        )
-        model = model.with_header(box_threshold=box_threshold)
-        self._folder.save_model(model)
-        self._print(f"wrote {self._folder.model}")
-        return model
-
-    def after_step(self, steps: int) -> None:
-        """Write a snapshot if one is requested for this step."""
-        self._snapshots.write(steps, lambda: self._model(steps), quiet=self._quiet)
-
-    def after_epoch(self, record: EpochRecord) -> None:
-        """Write the log and the checkpoint."""
-        trainable = self._trainable
-        self._folder.log(record)
-        self._print(f"epoch {record.epoch}: loss {record.loss:.4f}, {record.seconds:.1f} s")
-        checkpoint = Checkpoint.of(
-            record.epoch,
-            self._prepared.setup,
-            trainable.head,
-            trainable.optimizer,
-            trainable.backbone_weights,
-        )
-        checkpoint.save(self._folder.checkpoint)
-
-    def _begin(self) -> None:
-        prepared, trainable, settings = self._prepared, self._trainable, self._prepared.settings
-        if settings.recipe.warm_start_epochs:
-            warm_start(
-                trainable.head_step,
-                trainable.features,
-                prepared.dataset.labels,
-                settings.recipe,
-                seed=settings.seed,
-                quiet=self._quiet,
-            )
-        self.after_step(0)
-
-    def _model(self, step: int | None = None) -> Model:
-        """Return the current model; for a snapshot, ``step`` is the number of completed steps.
-
-        Raises:
-            TrainingError: training diverged.
-        """
-        prepared, recipe, backbone = self._prepared, self._prepared.settings.recipe, self._prepared.backbone
-        weights = self._trainable.backbone_weights
-        changes = {key: value.detach().cpu().clone() for key, value in weights.items()}
-        trained_backbone = backbone.with_weights(changes) if changes else backbone
-        timings = {
-            "features_seconds": round(self._extracted - self._started, 2),
-            "training_seconds": round(time.monotonic() - self._extracted, 2),
-        }
-        header = ModelHeader(
-            backbone=backbone.name,
-            backbone_fingerprint=trained_backbone.fingerprint,
-            backbone_base=backbone.fingerprint if changes else None,
-            classes=prepared.dataset.classes,
-            head=self._trainable.head.settings,
-            scales=recipe.test_scales,
-            padding=recipe.padding,
-            pooling=prediction_pooling(recipe.pooling),
-            layout=backbone.layout,
-            pad_color=backbone.pad_color,
-            manifest=make_manifest(
-                prepared.setup, prepared.dataset, trained_backbone, timings, resumed=self._resumed, step=step
-            ),
-        )
-        model = Model(header, self._trainable.head.folded(), changes)
-        check_model(model, self._trainable.head_step, self._trainable.features, prepared.dataset, recipe)
-        return model
-
-    def _print(self, text: str) -> None:
-        if not self._quiet:
-            print_status(text)
+    return calibrated, held_out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import nn
 
 from freeloc.features.arrays import Cells, FeatureMap
 from freeloc.features.sources import FeatureSource, cell_source
+from freeloc.geometry.size import Size
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
@@ -22,7 +23,7 @@ from freeloc.training.recipe import Recipe
 from freeloc.training.step import HeadTrainStep
 from freeloc.training.trainer import TrainStep
 
-__all__ = ["TrainableModel"]
+__all__ = ["TrainableModel", "cell_features"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ class TrainableModel:
         head = _new_head(run.backbone, len(run.dataset.classes), recipe, run.settings.seed).to(device)
         head_step = HeadTrainStep(split.projection, head, recipe, use_bfloat16=use_bfloat16, device=device)
         sizes = [info.size for info in run.image_info]
-        features = cell_source(maps)
+        features = cell_features(run, maps, sizes)
         source: FeatureSource[Any] = features
         step: TrainStep[Any] = head_step
         if recipe.supervision != "tags":
@@ -70,9 +71,27 @@ class TrainableModel:
         elif split.above is not None:
             source = stage_inputs(maps, sizes, layout, recipe.padding)
             step = StageTrainStep(split.above, head_step, use_bfloat16=use_bfloat16, device=device)
-            features = stage_features(source, split.above, use_bfloat16=use_bfloat16, device=device)
         optimizer = make_optimizer(head, recipe, split.trained)
         return cls(head, split.trained, optimizer, source, step, features, head_step)
+
+
+def cell_features(
+    run: PreparedRun, maps: FeatureSource[FeatureMap], sizes: Sequence[Size], above: nn.Module | None = None
+) -> FeatureSource[Cells]:
+    """Return a source of the features of images, computed with the current weights of the backbone.
+
+    Args:
+        run: the prepared run.
+        maps: source of the maps that the frozen part of the backbone computes from the images.
+        sizes: sizes of the images.
+        above: trained stages to use instead of those that the run trains.
+    """
+    split, layout, padding = run.split, run.split.below.layout, run.settings.recipe.padding
+    stages = above or split.above
+    if stages is None:
+        return cell_source(maps)
+    inputs = stage_inputs(maps, sizes, layout, padding)
+    return stage_features(inputs, stages, use_bfloat16=run.use_bfloat16, device=run.device)
 
 
 def _new_head(backbone: Backbone, classes: int, recipe: Recipe, seed: int) -> AdaptationHead:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,13 +14,18 @@ from torch import Tensor
 from freeloc.datasets.dataset import Labels
 from freeloc.features.sources import FeatureSource
 from freeloc.io.progress import track
+from freeloc.io.typed_json import convert_json
 from freeloc.training.batches import plan_epoch, stream
 from freeloc.training.divergence import are_finite, diverged
 from freeloc.training.optimizer import learning_rate, set_learning_rates
 from freeloc.training.recipe import Recipe
 from freeloc.training.seeds import SeedPurpose, derive_seed
+from freeloc.training.validation import ValidationResult
 
 __all__ = ["EpochRecord", "TrainStep", "Trainer", "TrainingObserver"]
+
+_VALIDATION: Final = "validation_"
+"""Prefix of the results of the validation in the log."""
 
 Item = TypeVar("Item")
 Item_contra = TypeVar("Item_contra", contravariant=True)
@@ -52,12 +57,40 @@ class EpochRecord:
         loss: mean loss of the mini-batches (paper, equation 1).
         learning_rate: learning rate of the head in the last step.
         seconds: duration in seconds.
+        validation: result of the validation after the epoch; None without validation images.
     """
 
     epoch: int
     loss: float
     learning_rate: float
     seconds: float
+    validation: ValidationResult | None = None
+
+    def with_validation(self, result: ValidationResult) -> EpochRecord:
+        """Return the record with the result of the validation."""
+        return replace(self, validation=result)
+
+    def as_json(self) -> dict[str, float]:
+        """Return the record as plain JSON data; without validation images, it does not mention them."""
+        values = asdict(self)
+        validation = values.pop("validation") or {}
+        return values | {f"{_VALIDATION}{key}": value for key, value in validation.items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> EpochRecord:
+        """Create a record from the output of `as_json`.
+
+        Raises:
+            ValueError: a value is missing or has the wrong type.
+        """
+        if not isinstance(values, Mapping):
+            raise ValueError("the record of an epoch must be a JSON object")  # noqa: TRY004 - of a file
+        validation = {
+            key.removeprefix(_VALIDATION): value
+            for key, value in values.items()
+            if key.startswith(_VALIDATION)
+        }
+        return convert_json({**values, "validation": validation or None}, cls)
 
 
 class TrainingObserver(Protocol):
@@ -67,8 +100,8 @@ class TrainingObserver(Protocol):
         """Handle the end of a step; ``steps`` is counted from the start of the first epoch."""
         ...
 
-    def after_epoch(self, record: EpochRecord) -> None:
-        """Handle the end of an epoch."""
+    def after_epoch(self, record: EpochRecord) -> bool | None:
+        """Handle the end of an epoch; return True to stop training."""
         ...
 
 
@@ -98,7 +131,7 @@ class Trainer(Generic[Item]):
     def fit(
         self, *, first_epoch: int = 0, observer: TrainingObserver | None = None, quiet: bool = False
     ) -> None:
-        """Train until all epochs of the recipe are done.
+        """Train until all epochs of the recipe are done, or the observer stops training.
 
         Args:
             first_epoch: number of epochs already completed.
@@ -110,8 +143,8 @@ class Trainer(Generic[Item]):
         """
         for epoch in range(first_epoch, self.recipe.epochs):
             record = self._train_epoch(epoch, observer, quiet=quiet)
-            if observer is not None:
-                observer.after_epoch(record)
+            if observer is not None and observer.after_epoch(record):
+                break
 
     def _train_epoch(self, epoch: int, observer: TrainingObserver | None, *, quiet: bool) -> EpochRecord:
         started = time.monotonic()
@@ -127,7 +160,7 @@ class Trainer(Generic[Item]):
         # Allocated once: small tensors kept between large temporary ones would fragment memory.
         losses = torch.empty(len(plan), device=device)
         title = f"epoch {epoch + 1} of {recipe.epochs}"
-        batches = track(stream(self.source, plan), title, len(plan), quiet=quiet)
+        batches = track(stream(self.source, plan), title, len(plan), quiet=quiet, summary=False)
         for index, (batch, items) in enumerate(batches):
             set_learning_rates(optimizer, first_step + index, steps, recipe)
             optimizer.zero_grad()

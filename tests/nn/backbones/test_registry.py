@@ -153,7 +153,9 @@ def test_an_outside_backbone_trains_and_its_model_predicts(tiny_training: Datase
     from freeloc.training.train import train
 
     recipe = Recipe.named("default", epochs=1, scales=(1.0,), hidden=8, trainable_backbone="none")
-    settings = TrainingSettings(backbone="patches", recipe=recipe, cache_folder=tmp_path / "cache")
+    settings = TrainingSettings(
+        backbone="patches", recipe=recipe, cache_folder=tmp_path / "cache", report=False
+    )
     train(tiny_training, tmp_path / "run", settings, quiet=True)
     localizer = Localizer.load(tmp_path / "run", scales=(1.0,))
     assert localizer.model.header.backbone == "patches"

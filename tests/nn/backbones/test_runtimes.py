@@ -90,7 +90,12 @@ def test_from_tags_to_points_on_other_backbones(
     few = Dataset(tiny_training.name, tiny_training.classes, tiny_training.samples[:6])
     recipe = Recipe.named(recipe_name, epochs=2, batch_size=3, scales=(0.5, 0.7))
     settings = TrainingSettings(
-        backbone=name, weights=file, recipe=recipe, cache_folder=tmp_path / "cache", precision="float32"
+        backbone=name,
+        weights=file,
+        recipe=recipe,
+        cache_folder=tmp_path / "cache",
+        precision="float32",
+        report=False,
     )
     train(few, tmp_path / "run", settings, quiet=True)
     image = tiny_scenes.samples[0].path
