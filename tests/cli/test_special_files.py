@@ -54,7 +54,6 @@ def test_special_files_are_refused(freeloc: Callable[..., Any], folder: Path, na
 @pytest.mark.parametrize(
     "words",
     [
-        ("predict", "voc20", "-"),
         ("predict", "-", "street.jpg"),
         ("check", "-"),
         ("check", "holiday/tags.csv", "--classes", "-"),

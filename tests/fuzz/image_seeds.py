@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from importlib.util import find_spec
 from io import BytesIO
 from random import Random
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin, features
 
+from tests.images.heic_files import heic_bytes
 from tests.images.sample_images import exif_of, scene
 from tests.images.tiff_files import (
     CMYK,
@@ -233,6 +235,12 @@ def avif(rng: Random) -> bytes:
     )
 
 
+def heic(rng: Random) -> bytes:
+    """HEIC files."""
+    image = _scene(rng, rng.choice(("L", "RGB", "RGBA")))
+    return heic_bytes(image, rng.randrange(1, 9), quality=rng.choice((10, 90)))
+
+
 def unsupported(rng: Random) -> bytes:
     """Files of other formats."""
     image = _scene(rng)
@@ -251,6 +259,7 @@ SEEDS: tuple[tuple[Callable[[Random], bytes], float], ...] = (
     (portable, 2),
     *(((jpeg2000, 3.0),) if features.check("jpg_2000") else ()),
     *(((avif, 1.0),) if features.check("avif") else ()),
+    *(((heic, 1.0),) if find_spec("pillow_heif") else ()),
     (unsupported, 0.5),
 )
 """Functions that make an image, and how often each is called."""

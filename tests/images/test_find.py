@@ -92,12 +92,12 @@ def test_a_folder_can_be_excluded(album: Path) -> None:
 
 
 def test_unsupported_formats_are_counted(album: Path) -> None:
-    for name in ("x.heic", "sub/y.HEIC", "z.svg"):
+    for name in ("x.jxl", "sub/y.JXL", "z.svg"):
         (album / name).write_bytes(b"x")
     found = find_images([album])
-    assert found.unsupported == {".heic": 2, ".svg": 1}
+    assert found.unsupported == {".jxl": 2, ".svg": 1}
     assert relative(found, album) == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
-    with pytest.raises(ImageError, match=r"unsupported formats \(\.svg\): convert them to JPEG"):
+    with pytest.raises(ImageError, match=r"unsupported formats \(\.svg\): convert to JPEG"):
         find_images([f"{album}/*.svg"])
 
 
@@ -125,8 +125,32 @@ def test_names_of_system_files(name: str, system: bool) -> None:
 def test_cycles_of_links_end(album: Path) -> None:
     (album / "sub" / "loop").symlink_to(album, target_is_directory=True)
     (album / "dead.jpg").symlink_to(album / "nowhere.jpg")
-    found = relative(find_images([album]), album)
-    assert found == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
+    found = find_images([album])
+    assert relative(found, album) == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
+    assert found.broken_links == (album / "dead.jpg",)
+
+
+def test_broken_links_are_named(album: Path) -> None:
+    for name in ("dead.jpg", "dead.txt", "dead[1].png"):
+        (album / name).symlink_to("nowhere")
+    assert set(find_images([f"{album}/*"]).broken_links) == {album / "dead.jpg", album / "dead[1].png"}
+    for name in ("dead.jpg", "dead.txt", "dead[1].png"):
+        with pytest.raises(ImageError, match=r"it is a link to nowhere, which does not exist") as caught:
+            find_images([album / name])
+        assert str(album / name) in str(caught.value)
+    with pytest.raises(ImageError, match="contains only links to files that do not exist: restore the files"):
+        find_images([f"{album}/dead*.*g"])
+
+
+def test_a_folder_without_its_subfolders(album: Path) -> None:
+    assert relative(find_images([album], recursive=False), album) == ["a.png", "b.JPG", "odd[1].jpg"]
+    found = relative(find_images([f"{album}/s*", f"{album}/**/d.*"], recursive=False), album)
+    assert found == ["sub/c.jpeg", "sub/deep/d.Tif"]
+    (album / "sub" / "c.jpeg").unlink()
+    with pytest.raises(
+        ImageError, match="contains no images: choose another folder, or include its subfolders"
+    ):
+        find_images([album / "sub"], recursive=False)
 
 
 @pytest.mark.images

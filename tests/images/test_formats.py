@@ -8,6 +8,7 @@ import re
 import struct
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,13 @@ import pytest
 from PIL import Image, features
 
 from freeloc.errors import ImageError
+from freeloc.geometry.size import Size
 from freeloc.images.decode import load_image, read_image_size
 from freeloc.images.find import SUFFIXES
-from tests.images.sample_images import scene
+from tests.images.heic_files import heic_bytes
+from tests.images.sample_images import scene, stored
+
+NEEDS_HEIF = pytest.mark.skipif(find_spec("pillow_heif") is None, reason="the extra formats is not installed")
 
 OTHER_FILES = {
     "dds": b"DDS " + struct.pack("<7I", 124, 0x1007, 16, 16, 0, 0, 1) + bytes(92),
@@ -28,7 +33,6 @@ OTHER_FILES = {
     "ico": b"\0\0\x01\0\x01\0" + bytes(40),
     "fits": b"SIMPLE  =                    T" + bytes(60),
     "qoi": b"qoif" + bytes(40),
-    "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40),
     "jxl": b"\xff\x0a" + bytes(40),
     "pam": b"P7\nWIDTH 1\n" + bytes(40),
     "pillow": b"PyRGBA\n1 1\n255\n" + bytes(40),
@@ -48,6 +52,7 @@ def test_readers_of_other_formats_are_not_even_loaded() -> None:
 import io, sys
 from PIL import Image
 from freeloc.errors import ImageError
+from freeloc.geometry.size import Size
 from freeloc.images.decode import load_image
 for data in (b"DDS " + bytes(200), b"%!PS-Adobe", b"no image", b"\\0" * 64):
     try:
@@ -68,7 +73,8 @@ print(" ".join(sorted(loaded)))
 def test_the_documentation_lists_the_formats() -> None:
     page = Path(__file__).parents[2].joinpath("docs", "data.md").read_text()
     section = page.split("## Image formats")[1].split("\n## ")[0]
-    assert set(re.findall(r"`\.(\w+)`", section)) == {suffix.removeprefix(".") for suffix in SUFFIXES}
+    heif = {"heic", "heif", "hif"}  # whether the extra is installed or not
+    assert set(re.findall(r"`\.(\w+)`", section)) == {suffix.removeprefix(".") for suffix in SUFFIXES} | heif
 
 
 def test_a_jpeg_with_damaged_data_of_further_images_is_read() -> None:
@@ -102,6 +108,72 @@ def test_damaged_avif_files_are_refused() -> None:
                 read(bytes(damaged))
             except ImageError as error:
                 assert error.reason
+
+
+@NEEDS_HEIF
+@pytest.mark.parametrize("orientation", [1, 2, 3, 6, 8])
+def test_heic_files_are_read_upright(orientation: int) -> None:
+    data = heic_bytes(Image.fromarray(stored(scene(), orientation)), orientation)
+    assert np.abs(load_image(data).astype(int) - scene()).mean() < 6
+    assert read_image_size(data) == Size(48, 32)
+
+
+@NEEDS_HEIF
+def test_heif_files_without_a_brand_of_their_own() -> None:
+    """Both HEIC and AVIF files may begin with the brand mif1."""
+    data = heic_bytes(Image.fromarray(scene()))
+    assert data[4:12] == b"ftypheic"
+    assert np.array_equal(load_image(data[:8] + b"mif1" + data[12:]), load_image(data))
+    if features.check("avif"):
+        buffer = io.BytesIO()
+        Image.fromarray(scene()).save(buffer, "AVIF")
+        data = buffer.getvalue()
+        assert data[4:12] == b"ftypavif"
+        assert np.array_equal(load_image(data[:8] + b"mif1" + data[12:]), load_image(data))
+
+
+@NEEDS_HEIF
+def test_damaged_heic_files_are_refused() -> None:
+    data = heic_bytes(Image.fromarray(scene()))
+    pick = random.Random(0)
+    for _ in range(100):
+        damaged = bytearray(data)
+        for _ in range(3):
+            damaged[pick.randrange(len(damaged))] = pick.randrange(256)
+        for read in (load_image, read_image_size):
+            try:
+                read(bytes(damaged))
+            except ImageError as error:
+                assert error.reason
+
+
+def test_without_the_extra_the_error_says_how_to_install_it(tmp_path: Path) -> None:
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
+    code = """
+import sys
+sys.modules["pillow_heif"] = None
+from freeloc.errors import ImageError
+from freeloc.geometry.size import Size
+from freeloc.images.decode import load_image
+from freeloc.images.find import find_images
+for function in (load_image, lambda path: find_images([path.rsplit("/", 1)[0]])):
+    try:
+        function(sys.argv[1])
+    except ImageError as error:
+        print(error)
+"""
+    file = str(tmp_path / "a.heic")
+    done = subprocess.run([sys.executable, "-c", code, file], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        (
+            f"cannot read image {file}: it is a HEIC file, which requires another package; run pip install "
+            "'freeloc[formats]', or convert it to JPEG or PNG"
+        ),
+        (
+            f"{tmp_path} contains only images in unsupported formats (.heic): run pip install 'freeloc[formats]', "
+            "or convert to JPEG"
+        ),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from freeloc import _literals as choices
+from freeloc.cli.image_arguments import Recursive, read_image_arguments
 from freeloc.cli.options import (
     RUNTIME,
     InferencePrecision,
@@ -31,7 +32,11 @@ def predict(
     model: ModelName,
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGES...", help="Images, folders, or quoted glob patterns."),
+        typer.Argument(
+            metavar="IMAGES...",
+            help="Images, folders, quoted glob patterns, @FILE with one path per line, or - for such a list or an "
+            "image on standard input.",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -64,6 +69,7 @@ def predict(
             "class."
         ),
     ] = None,
+    recursive: Recursive = True,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
     formats: Annotated[
@@ -109,10 +115,8 @@ def predict(
     precision: InferencePrecision = "auto",
 ) -> None:
     """Predict the score, point and map of every class in each image."""
-    from freeloc.images.find import find_images
     from freeloc.inference.localizer import Localizer
     from freeloc.io.atomic import check_output_folder
-    from freeloc.io.progress import pluralize, print_status
     from freeloc.prediction.predict_files import PredictionOptions, predict_files
     from freeloc.writers.gallery import check_gallery_path
     from freeloc.writers.overlays import OVERLAYS_FOLDER
@@ -132,11 +136,9 @@ def predict(
         check_output_folder(out)
     if gallery is not None:
         check_gallery_path(gallery)
-    found = find_images(images, exclude=None if out is None else out / OVERLAYS_FOLDER)
-    for suffix, count in sorted(found.unsupported.items()):
-        print_status(
-            f"skipped {pluralize(count, f'{suffix} file')}: freeloc does not support this format; convert to JPEG"
-        )
+    paths = read_image_arguments(
+        images, recursive=recursive, quiet=quiet, exclude=None if out is None else out / OVERLAYS_FOLDER
+    )
     localizer = Localizer.load(
         model,
         weights=weights,
@@ -146,4 +148,4 @@ def predict(
         runtime=runtime,
         precision=precision,
     )
-    predict_files(localizer, found.paths, out, options, quiet=quiet)
+    predict_files(localizer, paths, out, options, quiet=quiet)

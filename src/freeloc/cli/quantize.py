@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from freeloc.cli.image_arguments import Recursive, read_image_arguments
 from freeloc.cli.options import ModelName, Quiet, Weights
 
 __all__ = ["quantize"]
@@ -18,8 +19,8 @@ def quantize(
         list[str],
         typer.Argument(
             metavar="IMAGES...",
-            help="Images similar to those you will run the model on: files, folders, or quoted glob patterns. "
-            "Tags are not read.",
+            help="Images similar to those you will run the model on: files, folders, quoted glob patterns, @FILE "
+            "with one path per line, or - for such a list on standard input. Tags are not read.",
         ),
     ],
     out: Annotated[
@@ -33,15 +34,15 @@ def quantize(
         int, typer.Option(help="Number of randomly drawn images on which value ranges are measured.", min=1)
     ] = 64,
     seed: Annotated[int, typer.Option(help="Random seed for drawing the images.")] = 0,
+    recursive: Recursive = True,
     quiet: Quiet = False,
     weights: Weights = None,
 ) -> None:
     """Add an int8 network to a model, for --precision int8 and the presets fast and balanced."""
-    from freeloc.images.find import find_images
     from freeloc.io.atomic import check_writable
     from freeloc.posttraining.quantize import quantize as run
 
     if out is not None:
         check_writable(out)
-    paths = find_images(images).paths
+    paths = read_image_arguments(images, recursive=recursive, quiet=quiet)
     run(model, paths, out=out, weights=weights, calibration_images=calibration_images, seed=seed, quiet=quiet)

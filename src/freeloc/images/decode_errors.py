@@ -12,6 +12,7 @@ from freeloc.io.limits import resource_error
 __all__ = [
     "DECODER_ERRORS",
     "MAX_PIXELS",
+    "MissingReaderError",
     "UnsupportedVariantError",
     "check_size",
     "decoding_failed",
@@ -28,6 +29,10 @@ DECODER_ERRORS = (Exception,)
 
 class UnsupportedVariantError(Exception):
     """A reader refuses a variant of its format; the message names it, such as "it is a raw image of a camera"."""
+
+
+class MissingReaderError(Exception):
+    """A format requires the extra ``formats``, which is not installed; the message names it, as in "a HEIC"."""
 
 
 def image_error(source: Path | str, reason: str, fix: str) -> ImageError:
@@ -53,6 +58,12 @@ def decoding_failed(source: Path | str, error: Exception) -> ImageError | Resour
     if isinstance(error, UnsupportedVariantError):
         return image_error(
             source, str(error), "save it as PNG or JPEG with 8 bits per channel, or leave it out"
+        )
+    if isinstance(error, MissingReaderError):
+        return image_error(
+            source,
+            f"it is {error} file, which requires another package",
+            "run pip install 'freeloc[formats]', or convert it to JPEG or PNG",
         )
     detail = " ".join(str(error).split()) or type(error).__name__
     return image_error(

@@ -5,24 +5,32 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from freeloc._validation import check_arguments
 from freeloc.errors import ImageError
 from freeloc.io.folders import expand_user
 from freeloc.io.limits import check_resources
+from freeloc.io.paths import is_broken_link
 from freeloc.io.regular_file import special_kind
+from freeloc.io.standard_input import kept_input
 
-__all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "find_images", "is_system_name"]
+__all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "advice", "find_images", "is_system_name"]
+
+_HEIF_SUFFIXES = (".heic", ".heif", ".hif")
+_READS_HEIF = find_spec("pillow_heif") is not None
 
 _NAMES = "jpg jpeg png jpe jfif mpo apng webp tif tiff gif bmp ppm pgm pbm pnm pfm jp2 j2k jpx avif"
-SUFFIXES = tuple(f".{name}" for name in _NAMES.split())
+SUFFIXES = (*(f".{name}" for name in _NAMES.split()), *(_HEIF_SUFFIXES if _READS_HEIF else ()))
 """File suffixes of supported image formats, in lower case, most common first."""
 
-_UNSUPPORTED_NAMES = "heic heif jxl svg pdf psd eps raw dng cr2 cr3 nef arw orf rw2 raf"
-UNSUPPORTED_SUFFIXES = frozenset(f".{name}" for name in _UNSUPPORTED_NAMES.split())
+_UNSUPPORTED_NAMES = "jxl svg pdf psd eps raw dng cr2 cr3 nef arw orf rw2 raf"
+UNSUPPORTED_SUFFIXES = frozenset(
+    (*(f".{name}" for name in _UNSUPPORTED_NAMES.split()), *(() if _READS_HEIF else _HEIF_SUFFIXES))
+)
 """File suffixes of image formats that freeloc cannot read."""
 
 _SYSTEM_NAMES = frozenset(
@@ -48,6 +56,16 @@ def is_system_name(name: str) -> bool:
     return name.startswith((".", "~$")) or name.lower() in _SYSTEM_NAMES
 
 
+def advice(suffixes: Iterable[str]) -> str:
+    """Return what to do with images of unsupported formats, such as "convert to JPEG".
+
+    Args:
+        suffixes: their suffixes, in lower case.
+    """
+    convert = "convert to JPEG"
+    return f"run pip install 'freeloc[formats]', or {convert}" if {*_HEIF_SUFFIXES} & {*suffixes} else convert
+
+
 @dataclass(frozen=True, slots=True)
 class FoundImages:
     """The result of `find_images`.
@@ -55,14 +73,18 @@ class FoundImages:
     Attributes:
         paths: the images in the order of the patterns, without duplicates.
         unsupported: for each suffix, the number of files skipped because their format is not supported.
+        broken_links: links with the suffix of an image, skipped because they lead to files that do not exist.
     """
 
     paths: tuple[Path, ...]
     unsupported: dict[str, int]
+    broken_links: tuple[Path, ...] = ()
 
 
 @check_arguments
-def find_images(patterns: Sequence[str | Path], *, exclude: Path | None = None) -> FoundImages:
+def find_images(
+    patterns: Sequence[str | Path], *, recursive: bool = True, exclude: Path | None = None
+) -> FoundImages:
     """Find all images that match the patterns.
 
     Args:
@@ -75,14 +97,15 @@ def find_images(patterns: Sequence[str | Path], *, exclude: Path | None = None) 
 
             Folders and glob patterns skip hidden and system files (`is_system_name`). Suffixes are matched
             case-insensitively.
+        recursive: whether a folder includes its subfolders.
         exclude: a folder to leave out of the search, such as the output of an earlier run.
 
     Raises:
         ConfigurationError: ``patterns`` is not a list of paths.
-        ImageError: a pattern matches nothing, a folder contains no image, or a path names a pipe, a socket or a
-            device.
+        ImageError: a pattern matches nothing, a folder contains no image, or a path names a pipe, a socket, a
+            device or a link to a file that does not exist.
     """
-    search = _Search(exclude)
+    search = _Search(exclude, recursive=recursive)
     found: dict[tuple[Path, str], Path] = {}
     real_folders: dict[Path, Path] = {}
     for pattern in patterns:
@@ -91,47 +114,60 @@ def find_images(patterns: Sequence[str | Path], *, exclude: Path | None = None) 
             if folder not in real_folders:
                 real_folders[folder] = folder.resolve()
             found.setdefault((real_folders[folder], path.name), path)
-    return FoundImages(tuple(found.values()), dict(search.unsupported))
+    return FoundImages(tuple(found.values()), dict(search.unsupported), tuple(search.broken_links))
 
 
 class _Search:
     """State of a single call to `find_images`."""
 
-    def __init__(self, exclude: Path | None) -> None:
+    def __init__(self, exclude: Path | None, *, recursive: bool) -> None:
         self.unsupported: Counter[str] = Counter()
+        self.broken_links: dict[Path, None] = {}
+        self._recursive = recursive
         self._exclude = None if exclude is None else expand_user(exclude).resolve()
 
     def matches(self, pattern: str | Path) -> Iterator[Path]:
         path = expand_user(pattern)
+        unsupported, links = self.unsupported.total(), len(self.broken_links)
+        empty = True
+        for image in self._images(path):
+            empty = False
+            yield image
+        if not empty:
+            return
+        if self.unsupported.total() > unsupported:
+            formats = ", ".join(sorted(self.unsupported))
+            what_to_do = advice(self.unsupported)
+            problem = f"{pattern} contains only images in unsupported formats ({formats}): {what_to_do}"
+        elif len(self.broken_links) > links:
+            problem = f"{pattern} contains only links to files that do not exist: restore the files"
+        elif path.is_dir():
+            otherwise = "" if self._recursive else ", or include its subfolders"
+            problem = f"the folder {pattern} contains no images: choose another folder{otherwise}"
+        else:
+            problem = f"no image matches {pattern}: check the pattern"
+        raise ImageError(problem, path=path)
+
+    def _images(self, path: Path) -> Iterator[Path]:
+        """Return the images that a file, folder or glob pattern stands for."""
         kind = special_kind(path)
         if kind is not None:
             raise ImageError(
                 f"cannot read image {path}: it is {kind}, not a file; specify an image file", path=path
             )
-        unsupported_before = self.unsupported.total()
         if path.is_dir():
-            images = self._walk(path, set(), path.resolve())
-            problem = f"the folder {pattern} contains no images: choose another folder"
-        elif path.exists():
-            images = iter((path,))
-            problem = ""
-        elif glob.has_magic(str(path)):
-            images = self._expand(path)
-            problem = f"no image matches {pattern}: check the pattern"
-        else:
-            raise ImageError(f"cannot find {pattern}: no such file or folder; check the path", path=path)
-        empty = True
-        for image in images:
-            empty = False
-            yield image
-        if empty and self.unsupported.total() > unsupported_before:
-            suffixes = ", ".join(sorted(self.unsupported))
+            return self._walk(path, set(), path.resolve())
+        if path.exists() or kept_input(path) is not None:
+            return iter((path,))
+        if is_broken_link(path):
             raise ImageError(
-                f"{pattern} contains only images in unsupported formats ({suffixes}): convert them to JPEG",
+                f"cannot read image {path}: it is a link to {os.readlink(path)}, which does not exist; "  # noqa: PTH115
+                "specify the image itself",
                 path=path,
             )
-        if empty:
-            raise ImageError(problem, path=path)
+        if glob.has_magic(str(path)):
+            return self._expand(path)
+        raise ImageError(f"cannot find {path}: no such file or folder; check the path", path=path)
 
     def _expand(self, pattern: Path) -> Iterator[Path]:
         # Path.glob would also yield hidden files; before Python 3.13, a final "**" would yield folders only.
@@ -145,7 +181,7 @@ class _Search:
                 continue
             if path.is_dir():
                 yield from self._walk(path, set(), path.resolve())
-            elif path.is_file() and self._is_image(path):
+            elif self._is_image(path):
                 yield path
 
     def _walk(self, folder: Path, visited: set[Path], real: Path) -> Iterator[Path]:
@@ -167,16 +203,21 @@ class _Search:
             path = Path(entry.path)
             if path.is_dir():  # entry.is_dir would raise an error for a link to itself
                 real_path = path.resolve()
-                if real_path != self._exclude:
+                if self._recursive and real_path != self._exclude:
                     yield from self._walk(path, visited, real_path)
-            elif path.is_file() and self._is_image(path):
+            elif self._is_image(path):
                 yield path
 
     def _is_excluded(self, path: Path) -> bool:
         return self._exclude is not None and path.resolve().is_relative_to(self._exclude)
 
     def _is_image(self, path: Path) -> bool:
+        """Return whether a path is an image, and remember the images that cannot be read."""
         suffix = path.suffix.lower()
+        if suffix in SUFFIXES and is_broken_link(path):
+            self.broken_links[path] = None
+        if not path.is_file():
+            return False
         if suffix in UNSUPPORTED_SUFFIXES:
             self.unsupported[suffix] += 1
         return suffix in SUFFIXES

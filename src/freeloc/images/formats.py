@@ -1,7 +1,8 @@
 """The image formats that freeloc reads, with the reader of each.
 
-Pillow knows some thirty more formats. Their readers are never offered a file, because some run other programs,
-some accept files without any signature, and some raise exceptions of every kind. `docs/data.md` lists the formats.
+HEIC files are read by pillow-heif, which the extra ``formats`` installs. Pillow knows some thirty more formats.
+Their readers are never offered a file, because some run other programs, some accept files without any signature,
+and some raise exceptions of every kind. `docs/data.md` lists the formats.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PpmImagePlugin import PpmImageFile
 
 from freeloc.images.bmp_reader import BmpReader
-from freeloc.images.decode_errors import UnsupportedVariantError
+from freeloc.images.decode_errors import MissingReaderError, UnsupportedVariantError
 from freeloc.images.png_reader import PngReader
 from freeloc.images.tiff_reader import TiffReader
 
-__all__ = ["PREFIX_LENGTH", "Reader", "find_reader", "unsupported_format"]
+__all__ = ["PREFIX_LENGTH", "Reader", "find_reader", "is_image_start", "unsupported_format"]
 
 Reader: TypeAlias = Callable[[IO[bytes]], ImageFile.ImageFile]
 
@@ -44,6 +45,25 @@ def _lazy(module: str, name: str) -> Reader:
     return read
 
 
+def _read_avif(file: IO[bytes]) -> ImageFile.ImageFile:
+    try:
+        from PIL import AvifImagePlugin
+    except ImportError as error:
+        raise MissingReaderError("an AVIF") from error
+    if not AvifImagePlugin.SUPPORTED:
+        raise MissingReaderError("an AVIF")
+    return AvifImagePlugin.AvifImageFile(file)
+
+
+def _read_heif(file: IO[bytes]) -> ImageFile.ImageFile:
+    """Open a HEIF file; libheif turns the image upright, and the reader sets its orientation to 1."""
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise MissingReaderError("a HEIC") from error
+    return HeifImageFile(file)
+
+
 # An MPO file is read as the JPEG image with which it starts.
 _READERS: tuple[tuple[re.Pattern[bytes], Reader], ...] = (
     (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
@@ -57,11 +77,12 @@ _READERS: tuple[tuple[re.Pattern[bytes], Reader], ...] = (
         re.compile(rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n"),
         _lazy("freeloc.images.jpeg2000_reader", "Jpeg2000Reader"),
     ),
-    (re.compile(rb"....ftyp(avif|avis|mif1|msf1)", re.DOTALL), _lazy("PIL.AvifImagePlugin", "AvifImageFile")),
+    # Files with the brands mif1 and msf1 contain images of either kind; the brands that follow tell which.
+    (re.compile(rb"....ftyp(avi[fs]|m[is]f1.{4}(.{4})*?avi[fs])", re.DOTALL), _read_avif),
+    (re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|heif|m[is]f1)", re.DOTALL), _read_heif),
 )
 
 _UNSUPPORTED: tuple[tuple[re.Pattern[bytes], str], ...] = (
-    (re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|heif)", re.DOTALL), "a HEIC"),
     (re.compile(rb"....ftypcrx ", re.DOTALL), "a CR3"),
     (re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n"), "a JPEG XL"),
     (re.compile(rb"8BPS"), "a Photoshop"),
@@ -86,6 +107,17 @@ _UNSUPPORTED: tuple[tuple[re.Pattern[bytes], str], ...] = (
 def find_reader(prefix: bytes) -> Reader | None:
     """Return the reader for a file that starts with ``prefix``; None if the format is not supported."""
     return next((reader for pattern, reader in _READERS if pattern.match(prefix)), None)
+
+
+def is_image_start(prefix: bytes) -> bool:
+    """Return whether a file that starts with ``prefix`` is an image, supported or not, rather than text.
+
+    A list of names may begin like a BMP file, as in ``BMW.jpg``; but the header of a BMP file contains control
+    characters.
+    """
+    if prefix.startswith(b"BM") and not re.search(rb"[\x01-\x08]", prefix):
+        return False
+    return find_reader(prefix) is not None or unsupported_format(prefix) is not None
 
 
 def unsupported_format(prefix: bytes) -> str | None:

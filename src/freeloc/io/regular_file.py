@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
+
+from freeloc.io.standard_input import kept_input
 
 __all__ = ["SpecialFileError", "check_regular", "open_regular", "read_regular", "special_kind"]
 
@@ -43,7 +45,8 @@ class SpecialFileError(OSError):
 def special_kind(path: Path) -> str | None:
     """Return what a path names if it is neither a regular file nor a folder: "a pipe", "a socket" or "a device".
 
-    A dash, which stands for standard input in many programs, is a pipe unless a file has that name.
+    A dash, which stands for standard input in many programs, is a pipe unless a file has that name or the content
+    of standard input has been kept (`freeloc.io.standard_input`).
 
     Returns:
         The kind; None for regular files, folders, and paths that do not exist or cannot be examined.
@@ -75,6 +78,9 @@ def open_regular(path: Path) -> BufferedReader:
         OSError: the file does not exist or cannot be opened.
         ValueError: the path contains a null character.
     """
+    content = kept_input(path)
+    if content is not None:
+        return BufferedReader(BytesIO(content))
     check_regular(path)  # before opening, because opening a device may change its state
     descriptor = os.open(path, _FLAGS)
     kind = _kind(descriptor)  # another file may have taken the place of the one that was checked
@@ -94,7 +100,9 @@ def _kind(path: Path | int) -> str | None:
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - also for file descriptors
     except FileNotFoundError:
-        if isinstance(path, Path) and str(path) == "-":
+        if isinstance(path, int) or str(path) != "-":
+            raise
+        if kept_input(path) is None:
             return "a pipe (standard input)"
-        raise
+        return None
     return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "a special file")

@@ -77,7 +77,7 @@ def test_unsupported_images_and_broken_links_in_class_folders_are_reported(tmp_p
                 "unreadable_image",
                 heic,
                 None,
-                "this type of image is not supported: convert the file to JPEG",
+                "freeloc cannot read this type of image: convert to JPEG",
             ),
             Problem(
                 "missing_image",

@@ -10,15 +10,13 @@ from pathlib import Path
 from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.tags.rows import RowProblem, TagRow, TagTable
 from freeloc.errors import DatasetError
-from freeloc.images.find import SUFFIXES, UNSUPPORTED_SUFFIXES, is_system_name
+from freeloc.images.find import SUFFIXES, UNSUPPORTED_SUFFIXES, advice, is_system_name
 from freeloc.io.content_hash import hash_file
 from freeloc.io.limits import check_resources
 from freeloc.io.paths import is_broken_link, is_file
 from freeloc.io.regular_file import open_regular
 
 __all__ = ["entries_of", "has_images", "is_folder", "is_image_name", "read_class_folders", "subfolders"]
-
-_UNSUPPORTED = RowProblem("unreadable_image", "this type of image is not supported: convert the file to JPEG")
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -98,7 +96,7 @@ def read_class_folders(folder: Path, classes: Sequence[Path], split: str | None 
             image=group[0],
             split=split,
             tags=tuple(dict.fromkeys(clean_name(path.parent.name) for path in group)),
-            problems=(_UNSUPPORTED,) if _is_unsupported(group[0]) else (),
+            problems=_problems(group[0]),
         )
         for group in groups
     )
@@ -111,8 +109,11 @@ def _is_image(path: Path) -> bool:
     return is_image_name(path.name) and (is_file(path) or is_broken_link(path))
 
 
-def _is_unsupported(path: Path) -> bool:
-    return path.suffix.lower() in UNSUPPORTED_SUFFIXES and path.is_file()
+def _problems(path: Path) -> tuple[RowProblem, ...]:
+    suffix = path.suffix.lower()
+    if suffix not in UNSUPPORTED_SUFFIXES or not path.is_file():
+        return ()
+    return (RowProblem("unreadable_image", f"freeloc cannot read this type of image: {advice([suffix])}"),)
 
 
 def _group_equal_files(paths: list[Path]) -> list[list[Path]]:
