@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -77,6 +78,15 @@ def _logging_settings() -> Iterator[None]:
     for logger, (level, propagate, disabled) in zip(loggers, before, strict=True):
         logger.setLevel(level)
         logger.propagate, logger.disabled = propagate, disabled
+
+
+@pytest.fixture(autouse=True)
+def _interrupts() -> Iterator[None]:
+    """Restore how the process reacts to Ctrl-C, which the command line changes."""
+    handler, hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    yield
+    signal.signal(signal.SIGINT, handler)
+    sys.unraisablehook = hook
 
 
 # --- one tiny trained model for all tests ------------------------------------------------------------------

@@ -10,7 +10,10 @@ from typing import Final
 
 from freeloc._printable import printable_message
 
-__all__ = ["get_logger", "warn_in_lines"]
+__all__ = ["NOTICE", "get_logger", "warn_in_lines"]
+
+NOTICE: Final = (logging.INFO + logging.WARNING) // 2
+"""Level of messages that the command line prints, but that a program prints only if it asks for them."""
 
 _IN_LINES: Final = "in_lines"
 
@@ -22,9 +25,9 @@ def get_logger(name: str) -> logging.Logger:
     return logger
 
 
-def warn_in_lines(logger: logging.Logger, report: str) -> None:
-    """Log a warning of several lines, which are printable as they are."""
-    logger.warning("%s", report, extra={_IN_LINES: True})
+def warn_in_lines(logger: logging.Logger, report: str, *, level: int = logging.WARNING) -> None:
+    """Log a message of several lines, which are printable as they are."""
+    logger.log(level, "%s", report, extra={_IN_LINES: True})
 
 
 def _make_printable(record: logging.LogRecord) -> bool:

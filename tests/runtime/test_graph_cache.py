@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from freeloc._log import NOTICE
 from freeloc.runtime import compile as compile_module
 from freeloc.runtime import compile_network, graph_cache
 from tests.runtime.networks import Patches, smooth_image
@@ -37,6 +38,26 @@ class TestCachedGraphs:
         no_tracing(monkeypatch)
         values = compile_network(backbone, runtime="openvino", precision="float32")(canvas)
         np.testing.assert_allclose(values, backbone.by_hand(canvas), atol=1e-4)
+
+    @pytest.mark.parametrize("can_write", [True, False])
+    def test_what_takes_time_is_said_once(
+        self, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, can_write: bool
+    ) -> None:
+        monkeypatch.setattr(graph_cache, "_announced", [])
+        caplog.set_level(NOTICE, "freeloc")
+        compile_network(Patches(), runtime="openvino", precision="float32")  # is cached
+        assert caplog.messages == []
+        if not can_write:
+            (cache / "file").touch()
+            monkeypatch.setenv("FREELOC_CACHE", str(cache / "file"))
+        for seed in (5, 6):
+            compile_network(Patches(seed), runtime="openvino", precision="float32")
+        (message,) = caplog.messages
+        assert message.startswith("building the network for this computer, which takes some seconds")
+        if can_write:
+            assert f"; later runs load it from {cache / 'graphs'}, where the 24 networks used last" in message
+        else:
+            assert "in every run, because the cache folder cannot be written to" in message
 
     def test_other_weights_have_another_graph(self, cache: Path) -> None:
         canvas, before = smooth_image(64, 64), graphs(cache)

@@ -12,6 +12,9 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line. For an error that the user can fix, print one message and exit with code 2."""
     try:
+        from freeloc.cli.interrupts import end_at_once
+
+        end_at_once()
         from freeloc.cli.program import run
 
         run()

@@ -21,6 +21,7 @@ from freeloc.cli.options import (
     SkipBad,
     Split,
     Weights,
+    complete_model,
     parse_scales,
 )
 
@@ -38,6 +39,7 @@ def evaluate(
             metavar="MODEL",
             help="Model file, run folder of freeloc train, or a name from freeloc models; not needed with "
             "--detections.",
+            autocompletion=complete_model,
         ),
     ] = None,
     data: Annotated[
@@ -46,16 +48,17 @@ def evaluate(
     ] = None,
     split: Split = None,
     against: Annotated[
-        list[str] | None, typer.Option(help="Another model to include in the same table. Repeatable.")
+        list[str] | None,
+        typer.Option(help="Another model to include in the same table. Repeatable. Default: none."),
     ] = None,
     detections: Annotated[
         list[Path] | None,
         typer.Option(
             help="Results of a detector to include in the same table: COCO results JSON, or VOC comp3 or comp4 "
-            "files. Repeatable."
+            "files. Repeatable. Default: none."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="JSON file for the full results.")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the full results. Default: none.")] = None,
     preset: Preset = None,
     ap: Annotated[
         choices.APFlavour,

@@ -36,6 +36,7 @@ __all__ = [
     "SkipBad",
     "Split",
     "Weights",
+    "complete_model",
     "parse_numbers",
     "parse_scales",
     "read_classes",
@@ -54,10 +55,21 @@ Data = Annotated[
         help="Pascal VOC devkit, COCO JSON file or folder, tag list (.csv, .jsonl), or folder of images.",
     ),
 ]
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Return the names of models that begin with ``incomplete``, for completion in the shell."""
+    from freeloc.models.registry import named_models
+
+    return [model.name for model in named_models() if model.name.startswith(incomplete)]
+
+
 ModelName = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="Model file, run folder of freeloc train, or a name from freeloc models."
+        metavar="MODEL",
+        help="Model file, run folder of freeloc train, or a name from freeloc models.",
+        autocompletion=complete_model,
     ),
 ]
 Split = Annotated[
@@ -76,7 +88,7 @@ Format = Annotated[
 Images = Annotated[
     Path | None,
     typer.Option(
-        help="Folder that contains the images, if they are not in the usual place.", rich_help_panel=DATA
+        help="Folder that contains the images. Default: where DATA usually has them.", rich_help_panel=DATA
     ),
 ]
 Classes = Annotated[
@@ -111,7 +123,8 @@ BackboneName = Annotated[
 Weights = Annotated[
     Path | None,
     typer.Option(
-        help="Local file with the backbone's weights (.pth or .safetensors; for overfeat, net_weight_1).",
+        help="Local file with the backbone's weights (.pth or .safetensors; for overfeat, net_weight_1). Default: "
+        "the published weights.",
         rich_help_panel=RUNTIME,
     ),
 ]
@@ -144,7 +157,7 @@ Preset = Annotated[
     choices.Preset | None,
     typer.Option(
         help="Named choice of scales. fast and balanced use the int8 network if the model has one; best uses all "
-        "of the model's scales."
+        "of the model's scales. Default: the model's scales and network."
     ),
 ]
 CacheFolder = Annotated[
@@ -155,7 +168,21 @@ CacheFolder = Annotated[
         rich_help_panel=CACHE,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not show progress.")]
+
+
+def _hide_messages(quiet: bool) -> bool:
+    """Hide the messages of all modules; the commands hide progress."""
+    from freeloc.cli.process import be_quiet
+
+    if quiet:
+        be_quiet()
+    return quiet
+
+
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print nothing but results and errors.", callback=_hide_messages),
+]
 
 
 def read_classes(path: Path | None) -> tuple[str, ...] | None:

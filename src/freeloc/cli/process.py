@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
+from freeloc._log import NOTICE
 from freeloc.io.terminal import print_status
 
-__all__ = ["flush_at_end", "only_own_messages", "open_closed_streams"]
+__all__ = ["be_quiet", "flush_at_end", "only_own_messages", "open_closed_streams"]
 
 
 def open_closed_streams() -> None:
@@ -65,9 +66,11 @@ def only_own_messages() -> Iterator[None]:
     """
     own, root = logging.getLogger("freeloc"), logging.getLogger()
     # Without any handler, Python would print the warnings of all packages.
-    handlers = ((own, _StatusHandler(logging.WARNING)), (root, logging.NullHandler()))
+    handlers = ((own, _StatusHandler(NOTICE)), (root, logging.NullHandler()))
     for logger, handler in handlers:
         logger.addHandler(handler)
+    level = own.level
+    own.setLevel(NOTICE)
     try:
         with warnings.catch_warnings():
             if not sys.warnoptions:
@@ -76,8 +79,14 @@ def only_own_messages() -> Iterator[None]:
                 warnings.showwarning = _ignore
             yield
     finally:
+        own.setLevel(level)
         for logger, handler in handlers:
             logger.removeHandler(handler)
+
+
+def be_quiet() -> None:
+    """Print no log message but errors until `only_own_messages` ends."""
+    logging.getLogger("freeloc").setLevel(logging.ERROR)
 
 
 class _StatusHandler(logging.Handler):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from freeloc._printable import printable
 from freeloc.cli.calibrate import calibrate
 from freeloc.cli.check import check
 from freeloc.cli.demo import demo
 from freeloc.cli.evaluate import evaluate
+from freeloc.cli.examples import epilog
+from freeloc.cli.interrupts import INTERRUPTED, end_at_once, raise_interrupts, was_interrupted
 from freeloc.cli.models import models
 from freeloc.cli.predict import predict
 from freeloc.cli.process import flush_at_end, only_own_messages, open_closed_streams
@@ -27,8 +30,7 @@ from freeloc.io.terminal import print_result, print_status
 __all__ = ["app", "run"]
 
 _FAILED: Final = 2
-_INTERRUPTED: Final = 128 + 2  # as shells report a process ended by SIGINT
-_BROKEN_PIPE: Final = 128 + 13  # and by SIGPIPE
+_BROKEN_PIPE: Final = 128 + 13  # as shells report a process ended by SIGPIPE
 
 _AFTER_INTERRUPT = {
     "train": "; finished features and epochs are stored: continue with --resume",
@@ -48,6 +50,11 @@ _FIXES = {
 """Hints for errors that an option would fix, where the option's name alone would not say how."""
 
 
+_COMPLETION = ("--install-completion", "--show-completion")
+"""Options of typer's."""
+
+_UNKNOWN_SHELL = "cannot tell which shell this is: run the command in bash, zsh, fish or PowerShell"
+
 _NAMES = {"cache_features": "no_cache"}
 """Parameters of the Python API whose command-line options have different names."""
 
@@ -61,36 +68,60 @@ class _Stop(Exception):  # noqa: N818
         self.message = message
 
 
+class _Command(TyperCommand):
+    """A command whose flags are shown without a type, because they take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _flags_without_type(super().get_params(ctx))
+
+
 class _Commands(TyperGroup):
     """A command group that turns errors into messages, which name the options of the command."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _flags_without_type(super().get_params(ctx))
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        words = tuple(args)  # typer removes those that it has parsed
         try:
             return super().parse_args(ctx, args)
         except Exception as error:
-            _escape_words(error)
-            raise
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            done = _AFTER_INTERRUPT.get(ctx.invoked_subcommand, "")
-            raise _Stop(_INTERRUPTED, f"freeloc: interrupted{done}") from error
-        except FreelocError as error:
-            command = self.get_command(ctx, ctx.invoked_subcommand or "")
-            message = _with_option(error, [] if command is None else command.params)
-            raise _Stop(_FAILED, f"freeloc: {message}") from error
-        except Exception as error:
-            if _escape_words(error):
-                raise
-            stop = _stop_for_system(error)
+            stop = None if _escape_words(error) else _stop_for_system(error) or _stop_for_shell(error, words)
             if stop is None:
                 raise
             raise stop from error
 
+    def invoke(self, ctx: Any) -> Any:
+        raise_interrupts()
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, Exception) as error:
+            stop = self._stop(ctx, error)
+            if stop is None:
+                raise
+            raise stop from error
 
-def _escape_words(error: Exception) -> bool:
+    def _stop(self, ctx: Any, error: BaseException) -> _Stop | None:
+        """Return how to end the program after an error; None if it is a bug or concerns the command line."""
+        if was_interrupted() or isinstance(error, KeyboardInterrupt):
+            done = _AFTER_INTERRUPT.get(ctx.invoked_subcommand, "")
+            return _Stop(INTERRUPTED, f"freeloc: interrupted{done}")
+        if isinstance(error, FreelocError):
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            message = _with_option(error, [] if command is None else command.params)
+            return _Stop(_FAILED, f"freeloc: {message}")
+        return None if _escape_words(error) else _stop_for_system(error)
+
+
+def _flags_without_type(parameters: list[Any]) -> list[Any]:
+    """Return a command's parameters, with nothing in the place where the help shows the type of a value."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
+
+
+def _escape_words(error: BaseException) -> bool:
     """Escape control characters in an error about the words of the command line; return whether it is one."""
     message = getattr(error, "message", None)
     if not (hasattr(error, "format_message") and isinstance(message, str)):
@@ -99,7 +130,7 @@ def _escape_words(error: Exception) -> bool:
     return True
 
 
-def _stop_for_system(error: Exception) -> _Stop | None:
+def _stop_for_system(error: BaseException) -> _Stop | None:
     """Return how to end the program if the cause of an error is the system; None if it is a bug in the program."""
     if isinstance(error, BrokenPipeError):
         return _Stop(_BROKEN_PIPE)
@@ -109,6 +140,19 @@ def _stop_for_system(error: Exception) -> _Stop | None:
     if isinstance(error, OSError):
         place = f" {error.filename}" if error.filename else ""
         return _Stop(_FAILED, printable(f"freeloc: cannot read or write{place}: {error.strerror or error}"))
+    return None
+
+
+def _stop_for_shell(error: Exception, words: Sequence[str]) -> _Stop | None:
+    """Return how to end the program if completion cannot be installed or shown; None for any other error."""
+    if not any(word.startswith(_COMPLETION) for word in words):
+        return None
+    if isinstance(error, typer.Exit):
+        return _Stop(_FAILED, f"freeloc: {_UNKNOWN_SHELL}") if error.exit_code else None
+    if isinstance(error, RuntimeError):  # from Path.home
+        return _Stop(
+            _FAILED, printable(f"freeloc: cannot install completion: {error}; set the variable HOME")
+        )
     return None
 
 
@@ -131,12 +175,11 @@ app = typer.Typer(
     cls=_Commands,
     help="Object localization from image tags alone: train on tags, get scores, maps and points.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (demo, train, predict, evaluate, check, calibrate, quantize, models, reproduce):
-    app.command()(command)
+    app.command(cls=_Command, epilog=epilog(command.__name__))(command)
 
 
 def _version(value: bool) -> None:
@@ -163,15 +206,18 @@ def run() -> NoReturn:
     code = 0
     try:
         with only_own_messages():
-            typer.main.get_command(app)()  # app() would replace the hook
+            typer.main.get_command(app)(prog_name="freeloc")  # app() would replace the hook
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if code == _INTERRUPTED:  # before a command was called
+        end_at_once()
+        if code == INTERRUPTED:  # before a command was called
             print_status("freeloc: interrupted")
     except _Stop as stop:
+        end_at_once()
         code = stop.code
         for line in stop.message.splitlines():
             print_status(line)
+    end_at_once()
     if not flush_at_end(sys.stdout):
         code = code or _FAILED
     flush_at_end(sys.stderr)

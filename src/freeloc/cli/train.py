@@ -106,23 +106,25 @@ def train(
         ),
     ] = False,
     batch_size: Annotated[
-        int | None, typer.Option(help="Images per mini-batch.", rich_help_panel=RECIPE)
+        int | None, typer.Option(help="Images per mini-batch. Default: the recipe's.", rich_help_panel=RECIPE)
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Peak learning rate of the head.", rich_help_panel=RECIPE)
+        float | None,
+        typer.Option(help="Peak learning rate of the head. Default: the recipe's.", rich_help_panel=RECIPE),
     ] = None,
     pooling: Annotated[
         str | None,
         typer.Option(
             help="How score maps are pooled into scores: max, lse, topk, average, or one from an installed "
-            "package.",
+            "package. Default: the recipe's.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
     scales: Annotated[
         str | None,
         typer.Option(
-            help="Training scales, such as 0.7,1,1.4; with --no-cache, scales are drawn from the whole range.",
+            help="Training scales, such as 0.7,1,1.4; with --no-cache, scales are drawn from the whole range. "
+            "Default: the recipe's.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -145,7 +147,7 @@ def train(
         str | None,
         typer.Option(
             metavar="STEPS",
-            help="Training steps after which to write a snapshot of the model, such as 0,210,4200.",
+            help="Training steps after which to write a snapshot of the model, such as 0,210,4200. Default: none.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -153,17 +155,23 @@ def train(
         str | None,
         typer.Option(
             metavar="STAGE",
-            help="First backbone stage to train: projection (default recipe), a number from 7 down to 1, or none.",
+            help="First backbone stage to train: projection (default recipe), a number from 7 down to 1, or none. "
+            "Default: the recipe's.",
             rich_help_panel=BACKBONE,
         ),
     ] = None,
     projection_learning_rate: Annotated[
         float | None,
-        typer.Option(help="Peak learning rate of the projection.", rich_help_panel=BACKBONE),
+        typer.Option(
+            help="Peak learning rate of the projection. Default: the recipe's.", rich_help_panel=BACKBONE
+        ),
     ] = None,
     backbone_learning_rate: Annotated[
         float | None,
-        typer.Option(help="Peak learning rate of the other trained stages.", rich_help_panel=BACKBONE),
+        typer.Option(
+            help="Peak learning rate of the other trained stages. Default: the recipe's.",
+            rich_help_panel=BACKBONE,
+        ),
     ] = None,
     cache_folder: CacheFolder = None,
     no_cache: Annotated[

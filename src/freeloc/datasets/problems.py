@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -174,7 +175,8 @@ class ProblemList:
             raise DataProblems(self.path, self.problems, fatal=self._fatal)
         images = "1 image" if skipped == 1 else f"{skipped} images"
         headline = f"left out {images} of {self.path} ({_counts(self.problems)})"
-        warn_in_lines(_log, format_report(headline, _sorted(self.problems)))
+        # An error, so that the images left out are named even if a command is told to be quiet.
+        warn_in_lines(_log, format_report(headline, _sorted(self.problems)), level=logging.ERROR)
 
 
 def warn_of_similar_names(path: Path, classes: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from freeloc._log import get_logger
+from freeloc._log import NOTICE, get_logger
 from freeloc.errors import ConfigurationError, FreelocError
 from freeloc.io.atomic import atomic_path
 from freeloc.io.folders import cache_dir
@@ -39,6 +39,9 @@ _VERSION: Final = 2
 """Version of the files; since version 2, they contain a checksum."""
 
 _CHUNK: Final = 2**20
+
+_announced: list[bool] = []
+"""Not empty if this process has said that it builds a network."""
 
 _CHECKSUM: Final = re.compile(rb"<!-- freeloc ([0-9a-f]{64}) -->\n\Z")
 
@@ -101,10 +104,42 @@ def cached_graph(key: str, build: Callable[[], Any]) -> Any:
             return openvino_core().read_model(path)
         except RuntimeError as error:  # this build of OpenVINO cannot read it
             _log.debug("cannot read %s: %s", path, error)
+    _announce_once()
     graph = build()
     with suppress(ConfigurationError):
         _store(graph, graph_path(key))
     return graph
+
+
+def _announce_once() -> None:
+    """Log, once in a process, that a network is built, and how long it is kept."""
+    if _announced:
+        return
+    _announced.append(True)
+    try:
+        folder = cache_dir() / "graphs"
+    except ConfigurationError:
+        folder = None
+    if folder is not None and _is_writable(folder):
+        _log.log(
+            NOTICE,
+            "building the network for this computer, which takes some seconds; later runs load it from %s, "
+            "where the %d networks used last are kept",
+            folder,
+            _MAX_GRAPHS,
+        )
+    else:
+        _log.log(
+            NOTICE,
+            "building the network for this computer, which takes some seconds in every run, because the cache "
+            "folder cannot be written to: set the environment variable FREELOC_CACHE to another folder",
+        )
+
+
+def _is_writable(folder: Path) -> bool:
+    """Return whether a folder, or else the first parent that exists, is one to which this user may write."""
+    existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
+    return existing.is_dir() and os.access(existing, os.W_OK)
 
 
 def _store(graph: Any, path: Path) -> None:

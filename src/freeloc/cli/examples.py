@@ -1,0 +1,53 @@
+"""Two examples for each command, which ``--help`` shows last."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["EXAMPLES", "epilog"]
+
+EXAMPLES: Final[dict[str, tuple[str, str]]] = {
+    "demo": (
+        "freeloc demo",
+        "freeloc demo --out first-look --seed 7",
+    ),
+    "train": (
+        "freeloc train my-images/tags.csv --out run",
+        "freeloc train my-images/tags.csv --out run --resume",
+    ),
+    "predict": (
+        "freeloc predict voc20 my-images --out results --overlay",
+        "find . -name '*.jpg' | freeloc predict run - --out results",
+    ),
+    "evaluate": (
+        "freeloc evaluate voc20 VOCdevkit/VOC2012 --split val",
+        "freeloc evaluate run instances.json --against voc20 --out results.json",
+    ),
+    "check": (
+        "freeloc check my-images/tags.csv",
+        "freeloc check VOCdevkit/VOC2012 --split train --classes classes.txt",
+    ),
+    "calibrate": (
+        "freeloc calibrate run held-out/tags.csv",
+        "freeloc calibrate run held-out/tags.csv --out calibrated.safetensors",
+    ),
+    "quantize": (
+        "freeloc quantize run my-images",
+        "freeloc quantize run @images.txt --out small.safetensors",
+    ),
+    "models": (
+        "freeloc models",
+        "freeloc models --json",
+    ),
+    "reproduce": (
+        "freeloc reproduce voc2012 --root VOCdevkit --out paper",
+        "freeloc reproduce coco2014 --root coco --out paper --rows weak,centre",
+    ),
+}
+"""Commands to type; each fits into a terminal of 80 columns."""
+
+
+def epilog(command: str) -> str:
+    """Return the examples of a command as the text that follows its options."""
+    # Single line breaks would be lost in some versions of typer.
+    return "\n\n".join(("Examples:", *EXAMPLES[command]))
