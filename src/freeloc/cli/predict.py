@@ -55,7 +55,8 @@ def predict(
     gallery: Annotated[
         Path | None,
         typer.Option(
-            help="Also write an HTML page with the images in most doubt, sorted by doubt or by class.",
+            help="Also write an HTML page with the images in most doubt, sorted by doubt or by class. "
+            "Default: none.",
         ),
     ] = None,
     peaks: Annotated[
