@@ -114,6 +114,36 @@ def test_a_weak_map_stays_faint() -> None:
     assert chroma[1] < chroma[0] / 2
 
 
+def colors_of_map(values: object) -> BoolArray:
+    """Draw a map over a gray image, without the point, and return where it has a visible color."""
+    localization = bumps(400, 300, [(200, 150)], names=["cat"])
+    maps = np.broadcast_to(np.asarray(values, np.float32), localization.maps.shape)
+    localization = dataclasses.replace(localization, maps=maps.copy(), points=np.full((1, 2), np.nan))
+    panel = draw_panels(flat(400, 300), localization)[1]
+    pixels = np.asarray(panel).astype(int)[:360, :480]
+    visible: BoolArray = pixels.max(axis=2) - pixels.min(axis=2) > 12
+    return visible
+
+
+@pytest.mark.parametrize("level", [0.05, 0.15, 0.2, 0.3])
+def test_faint_maps_do_not_cover_the_image(level: float) -> None:
+    wide = bumps(400, 300, [(200, 150)]).maps / 0.9
+    assert not colors_of_map(level).any()
+    for maps in (level * wide, level * (0.5 + 0.5 * wide), level * np.sqrt(wide)):
+        visible = colors_of_map(maps)
+        assert visible.mean() < 0.3
+        assert visible[150:210, 210:270].any() == (level > 0.05)
+
+
+def test_a_strong_map_may_cover_the_image() -> None:
+    """An object may fill the image."""
+    wide = bumps(400, 300, [(200, 150)]).maps / 0.9
+    assert colors_of_map(0.8).mean() > 0.9
+    assert colors_of_map(0.8 * (0.5 + 0.5 * wide)).mean() > 0.9
+    shares = [colors_of_map(level * (0.5 + 0.5 * wide)).mean() for level in (0.2, 0.4, 0.5, 0.6)]
+    assert shares == sorted(shares)
+
+
 def test_raw_maps_go_through_the_logistic() -> None:
     fused = bumps(400, 300, [(200, 150)])
     raw = np.log(np.clip(fused.maps, 1e-6, 1 - 1e-6)) - np.log1p(-np.clip(fused.maps, 1e-6, 1 - 1e-6))

@@ -29,6 +29,12 @@ NamedBox: TypeAlias = tuple[str, AnnotatedBox | Box]
 _MIN_MAXIMUM: Final = 0.25
 """Maps with a lower maximum do not use the full range of colors, so that weak maps look weak."""
 
+_FAINT: Final = (0.3, 0.6)
+"""Maps with a maximum below the first value are faint, above the second value they are not."""
+
+_MIN_STRENGTH: Final = 0.12
+"""Strength up to which maps are transparent."""
+
 _MAX_RAW_SCORE: Final = 3.0
 """Raw maps with a higher maximum are shifted down to this maximum, because the sigmoid saturates at higher
 scores."""
@@ -148,13 +154,30 @@ def _blend(dimmed: Float32Array, values: Float32Array) -> Image.Image:
     values = np.clip(np.nan_to_num(values), 0, 1)
     height, width = dimmed.shape[:2]
     resized = Image.fromarray(values).resize((width, height), Image.Resampling.BICUBIC)
-    strength = np.clip(np.asarray(resized) / max(float(values.max()), _MIN_MAXIMUM), 0, 1)
-    ramp = np.clip((strength - 0.12) / 0.6, 0, 1)
+    full = max(float(values.max()), _MIN_MAXIMUM)
+    strength = np.clip(np.asarray(resized) / full, 0, 1)
+    ramp = np.clip((strength - _transparent_strength(values, full)) / 0.6, 0, 1)
     opacity = (0.8 * ramp * ramp * (3 - 2 * ramp))[..., None]
     # The shade keeps light and dark areas of the image visible through the colors.
     shade = 0.8 + 0.3 * dimmed.mean(axis=2, keepdims=True) / 162
     mixed = dimmed * (1 - opacity) + apply_colormap(strength) * shade * opacity
     return Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8))
+
+
+def _transparent_strength(values: Float32Array, full: float) -> float:
+    """Return the strength up to which a map is transparent.
+
+    A faint map is low everywhere, so that its colors would cover the image with haze. Only values above half of
+    its maximum and above its median are drawn.
+
+    Args:
+        values: the map.
+        full: the value whose strength is 1.
+    """
+    maximum = float(values.max())
+    faintness = float(np.interp(maximum, _FAINT, (1, 0)))
+    haze = max(0.5 * maximum, float(np.median(values))) / full
+    return max(_MIN_STRENGTH, faintness * haze)
 
 
 def _center(image: Image.Image, layout: PanelLayout) -> Image.Image:
