@@ -158,6 +158,29 @@ def test_thumbnails_are_drawn_for_no_more_images_than_are_shown(monkeypatch: pyt
     assert len(made._kept) == 2
 
 
+@pytest.mark.parametrize("stop", [0, 1, 3, 6])
+def test_a_gallery_can_be_continued(stop: int) -> None:
+    """The page is the same as if one process had made it."""
+    rng = np.random.default_rng(1)
+    scores = {f"{index}\udce9.jpg": list(rng.normal(0, 3, 3)) for index in range(6)}
+    scores["4.jpg"] = [float("nan"), 2.0, 3.0]
+    whole, first, second = (Gallery(GalleryOptions(max_images=3)) for _ in range(3))
+    lines = [whole.add(name, predicted(each), IMAGE) for name, each in scores.items()]
+    assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in lines)
+    for index, (name, each) in enumerate(scores.items()):
+        if index < stop:
+            second.add_line(first.add(name, predicted(each), IMAGE))
+        else:
+            assert second.add(name, predicted(each), IMAGE) == lines[index]
+    assert second.render("") == whole.render("")
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b"[]", b"null", b'{"margin": "x", "found": true}', b"\xff"])
+def test_a_damaged_line_is_refused(line: bytes) -> None:
+    with pytest.raises(ValueError, match="."):
+        Gallery().add_line(line)
+
+
 def test_the_threshold_is_that_of_each_class_or_the_given_one() -> None:
     calibration = Calibration(
         slopes=(1.0,) * 3, offsets=(0.0,) * 3, thresholds=(0.9, float(sigmoid(np.float32(-2.0))), 0.5)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image
@@ -65,15 +66,13 @@ class _Entry:
         name: the image's name, as shown.
         pictures: the image with its points, and the map of one class.
         present: the present classes with their probabilities, most probable first.
-        doubtful: the class in most doubt.
-        threshold: the probability from which the doubtful class counts as present.
+        doubt: text about the class in most doubt.
     """
 
     name: str
     pictures: tuple[Picture, ...]
     present: tuple[tuple[str, float], ...]
-    doubtful: ClassLocation | None
-    threshold: float
+    doubt: str
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ class Gallery:
         self._found = 0
         self._classes: tuple[str, ...] = ()
 
-    def add(self, name: str, result: Localization, image: Image.Image) -> None:
+    def add(self, name: str, result: Localization, image: Image.Image) -> bytes:
         """Add one image.
 
         Args:
@@ -138,28 +137,56 @@ class Gallery:
             result: its prediction.
             image: the image, upright and RGB; possibly reduced, as for `freeloc.visualization.draw_overlay`.
 
+        Returns:
+            A line that adds the image to another gallery; see `add_line`.
+
         Raises:
             ValueError: the image does not match the prediction.
         """
-        self._classes = self._classes or result.classes
         present = result.present(self._options.threshold)
         margins = self._margins(result)
-        margin = float(margins.min()) if len(margins) else math.inf
-        key = (-margin, -self._images)
+        margin = float(margins.min(initial=math.inf))
+        line: dict[str, Any] = {"classes": result.classes, "margin": margin, "found": bool(present)}
+        if self._is_kept(margin):
+            doubtful = result[result.classes[int(margins.argmin())]] if len(margins) else None
+            entry = _Entry(
+                name,
+                self._draw(result, image, present, doubtful),
+                tuple((location.name, location.probability) for location in present),
+                self._describe_doubt(doubtful),
+            )
+            line["entry"] = asdict(entry)
+        if self._images:
+            del line["classes"]
+        encoded = json.dumps(line).encode() + b"\n"
+        self.add_line(encoded)
+        return encoded
+
+    def add_line(self, line: bytes) -> None:
+        """Add an image from a line that `add` has returned in another process.
+
+        Lines must be added in their order; the page is then the same.
+
+        Raises:
+            ValueError: the line is not from `add`.
+        """
+        try:
+            values = json.loads(line)
+            key = (-float(values["margin"]), -self._images)
+            entry = _read_entry(values["entry"]) if "entry" in values else None
+            if self._images == 0:
+                self._classes = tuple(values["classes"])
+            self._found += bool(values["found"])
+        except (KeyError, TypeError, RecursionError) as error:
+            raise ValueError("the line is not from a gallery") from error
         self._images += 1
-        self._found += bool(present)
-        full = len(self._kept) >= self._options.max_images
-        if full and key < self._kept[0][:2]:
-            return
-        doubtful = result[result.classes[int(margins.argmin())]] if len(margins) else None
-        entry = _Entry(
-            name,
-            self._draw(result, image, present, doubtful),
-            tuple((location.name, location.probability) for location in present),
-            doubtful,
-            self._threshold_of(doubtful),
-        )
-        (heapq.heappushpop if full else heapq.heappush)(self._kept, (*key, entry))
+        if entry is not None:
+            full = len(self._kept) >= self._options.max_images
+            (heapq.heappushpop if full else heapq.heappush)(self._kept, (*key, entry))
+
+    def _is_kept(self, margin: float) -> bool:
+        """Return whether the next image is among the ones in most doubt so far."""
+        return len(self._kept) < self._options.max_images or (-margin, -self._images) > self._kept[0][:2]
 
     def render(self, title: str) -> str:
         """Return the page."""
@@ -225,10 +252,11 @@ class Gallery:
             )
         return np.nan_to_num(distances.astype(np.float64), nan=0.0, posinf=np.inf)
 
-    def _threshold_of(self, location: ClassLocation | None) -> float:
-        if self._options.threshold is not None:
-            return self._options.threshold
-        return math.nan if location is None else location.threshold
+    def _describe_doubt(self, location: ClassLocation | None) -> str:
+        if location is None:
+            return ""
+        threshold = location.threshold if self._options.threshold is None else self._options.threshold
+        return f"in most doubt: {location.name} {location.probability:.2f}, threshold {threshold:.2f}"
 
     def _groups(self, entry: _Entry) -> list[int]:
         """Return the indices of the present classes, most probable first; if there are none, K."""
@@ -236,14 +264,17 @@ class Gallery:
 
     def _card(self, entry: _Entry, by_class: int) -> Card:
         found = ", ".join(f"{name} {probability:.2f}" for name, probability in entry.present)
-        doubt = ""
-        if entry.doubtful is not None:
-            doubt = (
-                f"in most doubt: {entry.doubtful.name} {entry.doubtful.probability:.2f}, "
-                f"threshold {entry.threshold:.2f}"
-            )
         groups = tuple(f"c{index}" for index in self._groups(entry))
-        return Card(entry.name, entry.pictures, found or _NOTHING, doubt, groups, by_class)
+        return Card(entry.name, entry.pictures, found or _NOTHING, entry.doubt, groups, by_class)
+
+
+def _read_entry(values: dict[str, Any]) -> _Entry:
+    return _Entry(
+        values["name"],
+        tuple(Picture(**picture) for picture in values["pictures"]),
+        tuple((name, float(probability)) for name, probability in values["present"]),
+        values["doubt"],
+    )
 
 
 def _sort_by_class(groups: Sequence[int], probabilities: Sequence[float]) -> tuple[list[int], dict[int, int]]:
