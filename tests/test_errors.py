@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from errno import ENOENT
 from pathlib import Path
 from typing import Literal
 
@@ -64,8 +65,22 @@ def test_every_error_is_exported() -> None:
 
 def test_a_configuration_error_is_a_value_error() -> None:
     assert issubclass(ConfigurationError, ValueError)
-    others = set(DEFINED.values()) - {ConfigurationError}
+    others = [error for error in DEFINED.values() if not issubclass(error, ConfigurationError)]
     assert not any(issubclass(error, ValueError) for error in others)
+
+
+def test_what_is_missing_is_a_file_not_found_error() -> None:
+    missing = [
+        error for name, error in DEFINED.items() if name.startswith("Missing") and "Dependency" not in name
+    ]
+    assert len(missing) == 5
+    assert all(issubclass(error, FileNotFoundError) for error in missing)
+    others = [error for error in DEFINED.values() if error not in missing]
+    assert not any(issubclass(error, OSError) for error in others)
+    error = errors.MissingImageError("cannot read a.jpg: the file does not exist", path=Path("a.jpg"))
+    assert str(error) == "cannot read a.jpg: the file does not exist"
+    assert (error.errno, error.filename, error.path) == (ENOENT, "a.jpg", Path("a.jpg"))
+    assert error.strerror == "No such file or directory"
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,33 @@ Hierarchy::
 
     FreelocError
     ├── ConfigurationError (also a ValueError)   a parameter is out of range or unknown
+    ├── MissingFileError (a FileNotFoundError)   a file or folder does not exist
     ├── ImageError                               an image cannot be found, read or decoded
+    │   ├── MissingImageError                    an image does not exist; also a MissingFileError
+    │   └── ImageValueError                      a value is not an image; also a ConfigurationError
     ├── DatasetError                             a dataset cannot be opened, or is unsuitable for the task
+    │   ├── MissingDatasetError                  a file or folder does not exist; also a MissingFileError
+    │   ├── DatasetOptionError                   an option does not apply; also a ConfigurationError
     │   ├── MalformedFileError                   a file does not conform to its format and cannot be parsed
     │   └── DataProblems (freeloc.datasets)      all problems of a dataset in one report
     ├── ModelError                               a model file is missing, damaged or incompatible
+    │   └── MissingModelError                    a model does not exist; also a MissingFileError
     ├── BackboneError                            a backbone is unknown, or its weights are missing or incompatible
+    │   ├── MissingWeightsError                  a weight file does not exist; also a MissingFileError
+    │   └── UnknownBackboneError                 there is no such backbone; also a ConfigurationError
     ├── TrainingError                            a training run cannot start, resume or converge
     ├── OutputError                              a result cannot be written
     ├── ResourceError                            open files or memory are exhausted
     └── MissingDependencyError                   an optional package is not installed
+
+Programs that do not know freeloc's errors can rely on Python's: a file or folder that does not exist raises a
+``FileNotFoundError``, and a wrong value of a parameter a ``ValueError``.
 """
 
 from __future__ import annotations
 
+import os
+from errno import ENOENT
 from pathlib import Path
 from typing import Any, Final, Self, get_args
 
@@ -33,14 +46,22 @@ __all__ = [
     "BackboneError",
     "ConfigurationError",
     "DatasetError",
+    "DatasetOptionError",
     "FreelocError",
     "ImageError",
+    "ImageValueError",
     "MalformedFileError",
+    "MissingDatasetError",
     "MissingDependencyError",
+    "MissingFileError",
+    "MissingImageError",
+    "MissingModelError",
+    "MissingWeightsError",
     "ModelError",
     "OutputError",
     "ResourceError",
     "TrainingError",
+    "UnknownBackboneError",
     "check_choice",
     "check_seed",
 ]
@@ -79,11 +100,35 @@ class FreelocError(Exception):
 
 def _restore(error: type[FreelocError], args: tuple[Any, ...]) -> FreelocError:
     """Return an unpickled error, whose attributes pickle sets afterwards."""
-    return error.__new__(error, *args)
+    restored = error.__new__(error, *args)
+    restored.args = args  # `OSError.__new__` leaves them to `OSError.__init__`
+    return restored
 
 
 class ConfigurationError(FreelocError, ValueError):
     """A parameter is out of range or unknown, or conflicts with another parameter."""
+
+
+class MissingFileError(FreelocError, FileNotFoundError):
+    """A file or folder does not exist.
+
+    Attributes:
+        errno: the error number ``ENOENT``.
+        strerror: its text, such as "No such file or directory".
+        filename: the path as a string; None if the error does not concern a particular path.
+    """
+
+    errno = ENOENT
+    strerror = os.strerror(ENOENT)
+
+    @property
+    def filename(self) -> str | None:  # type: ignore[override]
+        """The path as a string; None if the error does not concern a particular path."""
+        path = getattr(self, "path", None)
+        return None if path is None else str(path)
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # `OSError` would put the number before the message
 
 
 class ImageError(FreelocError):
@@ -107,6 +152,14 @@ class ImageError(FreelocError):
         self.reason = message if reason is None else reason
 
 
+class MissingImageError(ImageError, MissingFileError):
+    """An image file or folder does not exist."""
+
+
+class ImageValueError(ImageError, ConfigurationError):
+    """A value is not an image: it has the wrong type, shape, data type or range."""
+
+
 class DatasetError(FreelocError):
     """A dataset cannot be opened, or is unsuitable for the task.
 
@@ -117,6 +170,14 @@ class DatasetError(FreelocError):
     def __init__(self, message: str, *, path: Path | None = None, parameter: str | None = None) -> None:
         super().__init__(message, parameter=parameter)
         self.path = path
+
+
+class MissingDatasetError(DatasetError, MissingFileError):
+    """A file or folder of a dataset does not exist."""
+
+
+class DatasetOptionError(DatasetError, ConfigurationError):
+    """An option does not apply to the dataset, such as a split that it does not have."""
 
 
 class MalformedFileError(DatasetError):
@@ -148,8 +209,28 @@ class ModelError(FreelocError):
         self.path = path
 
 
+class MissingModelError(ModelError, MissingFileError):
+    """A model does not exist, neither as a file nor under a name."""
+
+
 class BackboneError(FreelocError):
-    """A backbone is unknown, or its weights are missing or incompatible."""
+    """A backbone is unknown, or its weights are missing or incompatible.
+
+    Attributes:
+        path: the weight file; None if the error does not concern a file.
+    """
+
+    def __init__(self, message: str, *, path: Path | None = None, parameter: str | None = None) -> None:
+        super().__init__(message, parameter=parameter)
+        self.path = path
+
+
+class MissingWeightsError(BackboneError, MissingFileError):
+    """A weight file does not exist."""
+
+
+class UnknownBackboneError(BackboneError, ConfigurationError):
+    """There is no backbone with the given name."""
 
 
 class TrainingError(FreelocError):

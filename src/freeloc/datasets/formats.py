@@ -9,7 +9,7 @@ from typing import ClassVar
 from freeloc._registry import Registry
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.options import OpenOptions
-from freeloc.errors import ConfigurationError, DatasetError
+from freeloc.errors import ConfigurationError, DatasetError, DatasetOptionError
 
 __all__ = ["FORMATS", "DatasetFormat", "detect_format", "minus_one_error"]
 
@@ -88,7 +88,7 @@ def detect_format(path: Path) -> DatasetFormat:
         layouts = "; ".join(dict.fromkeys(entry.layout for entry in formats.values()))
         raise DatasetError(f"{path} is not a dataset in a known format; expected {layouts}", path=path)
     if len(names) > 1:
-        raise DatasetError(
+        raise DatasetOptionError(
             f"{path} could be in the format {' or '.join(names)}: choose one", path=path, parameter="format"
         )
     return formats[names[0]]

@@ -10,7 +10,7 @@ from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import FORMATS, detect_format, minus_one_error
 from freeloc.datasets.options import DatasetChecks, OpenOptions
-from freeloc.errors import ConfigurationError, DatasetError
+from freeloc.errors import ConfigurationError, DatasetOptionError, MissingDatasetError
 from freeloc.io.folders import expand_user
 from freeloc.io.text import check_exists, is_encodable
 
@@ -57,7 +57,8 @@ def open_dataset(
 
     Raises:
         DataProblems: the dataset has problems; the report gives the file and line of each.
-        DatasetError: ``path`` is not a dataset, or an option does not apply to it.
+        MissingDatasetError: ``path`` or ``images`` does not exist.
+        DatasetError: ``path`` is not a dataset, or (`DatasetOptionError`) an option does not apply to it.
         ConfigurationError: ``format`` or ``classes`` is not valid.
 
     Example:
@@ -72,7 +73,8 @@ def open_dataset(
     check_exists(root, "dataset")
     folder = None if images is None else expand_user(images)
     if folder is not None and not folder.is_dir():
-        raise DatasetError(
+        kind = DatasetOptionError if folder.exists() else MissingDatasetError
+        raise kind(
             f"images is {folder}, which is not a folder: specify the folder that contains the images",
             path=folder,
             parameter="images",

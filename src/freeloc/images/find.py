@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from freeloc._validation import check_arguments
-from freeloc.errors import ImageError
+from freeloc.errors import ImageError, MissingImageError
 from freeloc.io.folders import expand_user
 from freeloc.io.limits import check_resources
 from freeloc.io.paths import is_broken_link
@@ -160,14 +160,14 @@ class _Search:
         if path.exists() or kept_input(path) is not None:
             return iter((path,))
         if is_broken_link(path):
-            raise ImageError(
+            raise MissingImageError(
                 f"cannot read image {path}: it is a link to {os.readlink(path)}, which does not exist; "  # noqa: PTH115
                 "specify the image itself",
                 path=path,
             )
         if glob.has_magic(str(path)):
             return self._expand(path)
-        raise ImageError(f"cannot find {path}: no such file or folder; check the path", path=path)
+        raise MissingImageError(f"cannot find {path}: no such file or folder; check the path", path=path)
 
     def _expand(self, pattern: Path) -> Iterator[Path]:
         # Path.glob would also yield hidden files; before Python 3.13, a final "**" would yield folders only.

@@ -9,6 +9,7 @@ from typing import IO
 
 from PIL import Image, ImageFile, TiffImagePlugin
 
+from freeloc.errors import MissingImageError
 from freeloc.geometry.orientation import ImageFrame, swaps_sides, turned_size
 from freeloc.geometry.size import Size
 from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error
@@ -26,13 +27,16 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
     """Open an image file for reading, and close it on exit.
 
     Raises:
-        ImageError: the file does not exist, is not a regular file, or cannot be opened.
+        MissingImageError: the file does not exist.
+        ImageError: the file is not a regular file, or cannot be opened.
         ResourceError: too many files are open.
     """
     try:
         file = open_regular(path)
     except FileNotFoundError as error:
-        raise image_error(path, "the file does not exist", "check its name") from error
+        raise image_error(
+            path, "the file does not exist", "check its name", kind=MissingImageError
+        ) from error
     except SpecialFileError as error:
         raise image_error(path, str(error), "specify an image file") from error
     except (OSError, ValueError) as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from freeloc.errors import ImageError
+from freeloc.errors import ImageError, MissingImageError
 from freeloc.images.formats import PREFIX_LENGTH, is_image_start
 from freeloc.io.folders import expand_user
 from freeloc.io.limits import check_resources
@@ -78,7 +78,8 @@ def _read_list(file: Path) -> bytes:
         check_resources(error)
         reason = "it is a link to a file that does not exist" if is_broken_link(file) else ""
         reason = reason or getattr(error, "strerror", None) or str(error)
-        raise ImageError(
+        kind = MissingImageError if isinstance(error, FileNotFoundError) else ImageError
+        raise kind(
             f"cannot read the list of images {file}: {reason}; specify a text file with one path per line",
             path=file,
         ) from error
@@ -112,4 +113,4 @@ def _find(name: str, folder: Path | None, place: str) -> Path:
                 return candidate
             if glob.has_magic(str(candidate)) and glob.glob(str(candidate), recursive=True):  # noqa: PTH207
                 return candidate
-    raise ImageError(f"{place}: cannot find {name}: no such file or folder; check the path", path=Path(name))
+    raise MissingImageError(f"{place}: cannot find {name}: no such file or folder; check the path", path=Path(name))

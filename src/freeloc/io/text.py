@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeloc.errors import DatasetError, MalformedFileError
+from freeloc.errors import DatasetError, MalformedFileError, MissingDatasetError
 from freeloc.io.limits import check_resources
 from freeloc.io.regular_file import read_regular, special_kind
 
@@ -19,7 +19,8 @@ def check_exists(path: Path, what: str) -> None:
         what: what it should name, such as "dataset".
 
     Raises:
-        DatasetError: the path does not exist, or names a pipe, a socket or a device.
+        MissingDatasetError: the path does not exist.
+        DatasetError: the path names a pipe, a socket or a device, or cannot be examined.
     """
     kind = special_kind(path)
     if kind is not None:
@@ -29,8 +30,12 @@ def check_exists(path: Path, what: str) -> None:
         )
     try:
         path.stat()
-    except (OSError, ValueError) as error:
+    except PermissionError as error:
         raise DatasetError(
+            f"cannot read {path}: {error.strerror}; check the path and its permissions", path=path
+        ) from error
+    except (OSError, ValueError) as error:
+        raise MissingDatasetError(
             f"no such file or folder: {path}; check the path of the {what}", path=path
         ) from error
 
@@ -52,6 +57,7 @@ def read_bytes(file: Path) -> bytes:
     """Return the content of a file.
 
     Raises:
+        MissingDatasetError: the file does not exist.
         DatasetError: the file cannot be read, or is not a regular file.
         ResourceError: too many files are open.
     """
@@ -60,9 +66,8 @@ def read_bytes(file: Path) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         check_resources(error)
         reason = getattr(error, "strerror", None) or error
-        raise DatasetError(
-            f"cannot read {file}: {reason}; check the path and its permissions", path=file
-        ) from error
+        kind = MissingDatasetError if isinstance(error, FileNotFoundError) else DatasetError
+        raise kind(f"cannot read {file}: {reason}; check the path and its permissions", path=file) from error
 
 
 def read_text(file: Path) -> str:

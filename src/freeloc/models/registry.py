@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from freeloc._validation import check_arguments
-from freeloc.errors import ModelError, OutputError
+from freeloc.errors import MissingModelError, ModelError, OutputError
 from freeloc.io.folders import expand_user, model_search_path, user_models_dir
 from freeloc.io.regular_file import special_kind
 
@@ -70,8 +70,9 @@ def find_model(model: str | Path) -> Path:
 
     Raises:
         ConfigurationError: ``model`` is not a path or a name.
-        ModelError: no model has that name, or a folder of that name in the current folder contains no model, or
-            the path names a pipe, a socket or a device.
+        MissingModelError: no model has that name.
+        ModelError: a folder of that name in the current folder contains no model, or the path names a pipe, a
+            socket or a device.
     """
     path = expand_user(model)
     kind = special_kind(path)
@@ -94,7 +95,7 @@ def model_file(path: str | Path) -> Path:
     """Return the model file in a run folder, or any other path unchanged."""
     path = expand_user(path)
     inside = path / _FILE_IN_RUN_FOLDER
-    return inside if path.is_dir() and inside.is_file() else path
+    return inside if os.path.isfile(inside) else path  # noqa: PTH113 - Path.is_file raises for forbidden folders
 
 
 def named_models() -> tuple[NamedModel, ...]:
@@ -188,7 +189,7 @@ def _find_by_name(name: str) -> Path:
     choices = f", or one of {', '.join(known[:_MAX_LISTED])}{more}" if known else ""
     own = user_models_dir()
     where = "" if own is None else f"{own} and in "
-    raise ModelError(
+    raise MissingModelError(
         f"no model is named {name!r}{suggestion}: specify a model file or a run folder{choices}; "
         f"models in {where}the folders listed in FREELOC_MODELS are found by name"
     )

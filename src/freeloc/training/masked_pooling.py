@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
-from freeloc.errors import ConfigurationError, DatasetError
+from freeloc.errors import ConfigurationError, DatasetOptionError
 from freeloc.features.arrays import Cells
 from freeloc.features.sources import FeatureSource, MappedSource
 from freeloc.geometry.grid import CellLayout, Grid, Padding
@@ -89,7 +89,7 @@ def check_supervision(dataset: Dataset, recipe: Recipe) -> None:
             parameter="trainable_backbone",
         )
     if not dataset.has_boxes:
-        raise DatasetError(
+        raise DatasetOptionError(
             f"{dataset.name} has no boxes, which supervision {recipe.supervision} requires: use a dataset with "
             "annotated boxes, or train from tags alone",
             parameter="supervision",

@@ -19,7 +19,7 @@ from freeloc.datasets.formats import DatasetFormat
 from freeloc.datasets.json_values import CocoId
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.problems import DataProblems, Problem, ProblemKind
-from freeloc.errors import DatasetError, MalformedFileError
+from freeloc.errors import DatasetError, DatasetOptionError, MalformedFileError
 from freeloc.io.folders import expand_user
 from freeloc.io.paths import existing_name, is_file
 
@@ -141,7 +141,7 @@ def _is_split(file: Path, split: str) -> bool:
 def _choose_file(path: Path, split: str | None) -> Path:
     if path.is_file():
         if split is not None and not _is_split(path, split):
-            raise DatasetError(
+            raise DatasetOptionError(
                 f"{path} is not the split {split!r}: omit the split, or specify the COCO folder instead of a file",
                 path=path,
                 parameter="split",
@@ -158,13 +158,13 @@ def _choose_file(path: Path, split: str | None) -> Path:
             file for file in files if _is_split(file, split)
         ]
     if not fitting:
-        raise DatasetError(
+        raise DatasetOptionError(
             f"{path} has no annotations/instances_{split}.json: choose one of {known}",
             path=path,
             parameter="split",
         )
     if len(fitting) > 1:
-        raise DatasetError(
+        raise DatasetOptionError(
             f"{path} has several instances files: choose one of {known}", path=path, parameter="split"
         )
     return fitting[0]
@@ -193,7 +193,7 @@ def _check_classes(classes: Iterable[str], contents: CocoFile) -> None:
     # If the file lacks a category, its objects are not annotated, so the class must not count as absent.
     known = set(contents.categories.values())
     if unknown := ", ".join(repr(name) for name in classes if name not in known):
-        raise DatasetError(
+        raise DatasetOptionError(
             f"classes contains {unknown}, which is not a category of {contents.file}: leave it out",
             path=contents.file,
             parameter="classes",

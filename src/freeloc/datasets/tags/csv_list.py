@@ -24,7 +24,7 @@ from freeloc.datasets.tags.columns import (
 )
 from freeloc.datasets.tags.repeated_rows import drop_missing_words
 from freeloc.datasets.tags.rows import NO_FILE_NAME, RowProblem, TagRow, TagSource, TagTable
-from freeloc.errors import DatasetError, MalformedFileError
+from freeloc.errors import DatasetError, DatasetOptionError, MalformedFileError
 from freeloc.io.text import read_text
 
 __all__ = ["read_csv", "read_header"]
@@ -190,7 +190,7 @@ def _absent_value(
             continue
         values = {parse_value(text) for text in texts if is_value(text)}
         if {-1, 0, None} <= values:
-            raise DatasetError(
+            raise DatasetOptionError(
                 f"{source.file}: column {name!r} contains -1, 0 and empty cells, which has two readings: choose "
                 "whether -1 means absent (and 0 unknown, as in Pascal VOC) or unknown (and 0 absent)",
                 path=source.file,

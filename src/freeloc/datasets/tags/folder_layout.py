@@ -18,7 +18,7 @@ from freeloc.datasets.tags.class_folders import (
 )
 from freeloc.datasets.tags.csv_list import read_header
 from freeloc.datasets.tags.rows import is_split_name
-from freeloc.errors import DatasetError
+from freeloc.errors import DatasetError, DatasetOptionError
 from freeloc.images.find import SUFFIXES
 from freeloc.io.paths import is_file
 from freeloc.io.regular_file import open_regular
@@ -213,7 +213,7 @@ def _name_kind(folders: Sequence[Path], kind: str) -> str:
 
 
 def _choice_error(path: Path, text: str) -> DatasetError:
-    return DatasetError(f"{path} {text}", path=path, parameter="format")
+    return DatasetOptionError(f"{path} {text}", path=path, parameter="format")
 
 
 def _advice(layout: FolderLayout) -> str:

@@ -24,7 +24,7 @@ from freeloc.datasets.voc.class_files import (
     read_lines,
 )
 from freeloc.datasets.voc.folder_images import FolderImages
-from freeloc.errors import DatasetError, MalformedFileError
+from freeloc.errors import DatasetError, DatasetOptionError, MalformedFileError
 from freeloc.images.find import is_system_name
 from freeloc.io.paths import existing_name, why_not_a_file
 
@@ -135,7 +135,7 @@ def _choose_list(devkit: Path, split: str | None, images: FolderImages) -> tuple
         if not lists:
             return "", None
         if len(lists) > 1:
-            raise DatasetError(
+            raise DatasetOptionError(
                 f"{devkit} has several lists: choose one of {', '.join(lists)}",
                 path=devkit,
                 parameter="split",
@@ -143,7 +143,7 @@ def _choose_list(devkit: Path, split: str | None, images: FolderImages) -> tuple
         split = lists[0]
     if split not in lists:
         reason = f"it has {', '.join(lists)}" if lists else f"there are no lists in {folder}"
-        raise DatasetError(f"{devkit} has no list {split!r}: {reason}", path=devkit, parameter="split")
+        raise DatasetOptionError(f"{devkit} has no list {split!r}: {reason}", path=devkit, parameter="split")
     return split, folder / f"{split}.txt"
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from freeloc._registry import Registry
 from freeloc._validation import check_arguments
-from freeloc.errors import BackboneError, ConfigurationError
+from freeloc.errors import BackboneError, ConfigurationError, UnknownBackboneError
 from freeloc.io.folders import expand_user
 
 if TYPE_CHECKING:
@@ -105,4 +105,5 @@ def _loader(name: str) -> BackboneLoader:
     except ConfigurationError as error:
         unknown = key not in BACKBONES.names()
         aliases = f" (short names: {', '.join(BACKBONE_ALIASES)})" if unknown else ""
-        raise BackboneError(f"{error}{aliases}", parameter="backbone") from error
+        kind = UnknownBackboneError if unknown else BackboneError
+        raise kind(f"{error}{aliases}", parameter="backbone") from error

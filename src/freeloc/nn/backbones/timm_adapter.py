@@ -23,7 +23,7 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor, nn
 
-from freeloc.errors import BackboneError, MissingDependencyError
+from freeloc.errors import BackboneError, MissingDependencyError, UnknownBackboneError
 from freeloc.geometry.grid import CellLayout
 from freeloc.io.limits import check_resources
 from freeloc.nn.backbones.base import Backbone, Normalization
@@ -164,7 +164,7 @@ def _published_config(timm: Any, name: str) -> Any:
         if close
         else "see timm.list_models()"
     )
-    raise BackboneError(f"timm has no network called {network_name!r}: {hint}", parameter="backbone")
+    raise UnknownBackboneError(f"timm has no network called {network_name!r}: {hint}", parameter="backbone")
 
 
 def _create(timm: Any, name: str, *, pretrained: bool, overlay: Mapping[str, Any] | None = None) -> nn.Module:

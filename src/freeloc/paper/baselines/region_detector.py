@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from freeloc._typing import Float32Array, IntpArray
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
-from freeloc.errors import DatasetError, ModelError
+from freeloc.errors import DatasetError, DatasetOptionError, ModelError
 from freeloc.geometry.iou import pairwise_iou
 from freeloc.geometry.nms import NMS_IOU, nms_per_class
 from freeloc.io.prefetch import prefetch
@@ -329,7 +329,7 @@ def _check_boxes(dataset: Dataset) -> None:
             )
         labels.update(box.label for box in sample.boxes if not (box.difficult or box.crowd))
     if missing := [name for label, name in enumerate(dataset.classes) if label not in labels]:
-        raise DatasetError(
+        raise DatasetOptionError(
             f"{dataset.name} has no usable box of class {missing[0]} for training: leave the class out",
             parameter="classes",
         )
