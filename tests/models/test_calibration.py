@@ -20,7 +20,7 @@ def test_json_and_back() -> None:
     assert back == calibration
     assert back.facts == {"images": 7}
     assert len(back) == 2
-    with pytest.raises(ValueError, match="missing required field `slopes`"):
+    with pytest.raises(ValueError, match="the field slopes is missing"):
         convert_json({}, Calibration)
 
 

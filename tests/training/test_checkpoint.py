@@ -127,10 +127,13 @@ class TestFile:
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
-            ({"epochs_done": "3"}, "epochs_done: expected `int`, got `str`"),
-            ({"epochs_done": None}, "epochs_done: expected `int`, got `null`"),
-            ({"setup": {}}, "missing required field"),
-            ({"setup": SETUP.as_json() | {"recipe": [1]}}, r"setup\.recipe: expected `object`, got `array`"),
+            ({"epochs_done": "3"}, "epochs_done: it must be a whole number, not text"),
+            ({"epochs_done": None}, "epochs_done: it must be a whole number, not null"),
+            ({"setup": {}}, "the field \\w+ is missing"),
+            (
+                {"setup": SETUP.as_json() | {"recipe": [1]}},
+                r"setup\.recipe: it must be an object, not a list",
+            ),
             ({"setup": SETUP.as_json() | {"cache": "int4"}}, "int4"),
         ],
     )

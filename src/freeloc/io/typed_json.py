@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from freeloc.io.json_messages import in_plain_words
+
 __all__ = ["check_depth", "convert_json", "decode_json", "reject_unknown_fields"]
 
 _MAX_BYTES = 16 * 2**20
@@ -101,7 +103,7 @@ def reject_unknown_fields(name: str, values: Any, type_: type[Any]) -> None:
 def _describe(error: Exception) -> str:
     reason, _, path = " ".join(str(error).split()).partition(" - at `$")
     path = path.removesuffix("`").removeprefix(".")
-    reason = f"{reason[:1].lower()}{reason[1:]}"
+    reason = in_plain_words(reason)
     return _shorten(f"{path}: {reason}" if path else reason)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from freeloc.errors import ModelError, ResourceError
+from safetensors import SafetensorError
+
+from freeloc.errors import MissingModelError, ModelError, ResourceError
 from freeloc.io.limits import resource_error
+from freeloc.io.permissions import FORBIDDEN, is_forbidden
 from freeloc.io.regular_file import open_regular
 
 __all__ = ["changed", "check_content", "check_is_file", "content_hash", "damaged", "unreadable"]
@@ -16,16 +19,21 @@ def check_is_file(path: Path) -> None:
     """Check that a path is a file.
 
     Raises:
-        ModelError: the path is a folder or does not exist.
+        MissingModelError: the path does not exist.
+        ModelError: the path is a folder, or this user must not see it.
     """
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:  # a folder that must not be entered, or a name that is too long
+        raise unreadable(path, error) from error
+    if is_folder:
         raise ModelError(
             f"cannot load model {path}: the folder contains no model.safetensors; specify the folder of a "
             "finished training run",
             path=path,
         )
-    if not path.is_file():
-        raise ModelError(
+    if not is_file:
+        raise MissingModelError(
             f"cannot load model {path}: the file does not exist; specify a model file, a run folder, or the name "
             "of a model",
             path=path,
@@ -75,9 +83,25 @@ def damaged(path: Path, reason: str) -> ModelError:
 
 
 def unreadable(path: Path, error: Exception) -> ModelError | ResourceError:
-    """Return the error for a file that safetensors cannot read."""
+    """Return the error for a file that cannot be read.
+
+    Args:
+        path: the model file.
+        error: what the system, safetensors or the JSON decoder raised. Only the system's words are quoted, because
+            those of the libraries concern their own functions.
+    """
     shortage = resource_error(error)
     if shortage is not None:
         return shortage
-    reason = " ".join(str(error).split())
+    # safetensors reports both a missing and a forbidden file as missing.
+    if is_forbidden(path, error):
+        return ModelError(f"cannot read model {path}: {FORBIDDEN}", path=path)
+    if isinstance(error, FileNotFoundError):
+        return MissingModelError(
+            f"cannot read model {path}: the file does not exist; check its path", path=path
+        )
+    if isinstance(error, SafetensorError):
+        reason = "it is not a safetensors file, or a part of it is missing"
+    else:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
     return ModelError(f"cannot read model {path}: {reason}; copy or train it again", path=path)

@@ -180,7 +180,7 @@ class ModelHeader:
         reject_unknown_fields("layout", values.get("layout"), CellLayout)
         digest = values.get("weights")
         if not isinstance(digest, str | None):
-            raise ValueError("weights: expected `str`")  # noqa: TRY004 - all damage is reported as a ValueError
+            raise ValueError("weights: it must be text")  # noqa: TRY004 - all damage is reported as a ValueError
         renamed = {**values, "weights_digest": digest}
         if version != _CURRENT:
             # Older versions of the format do not have these fields.

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from freeloc.errors import TrainingError
 from freeloc.io.atomic import write_bytes
 from freeloc.io.limits import check_resources
+from freeloc.io.permissions import FORBIDDEN, is_forbidden
 from freeloc.io.regular_file import check_regular
 from freeloc.io.typed_json import convert_json, decode_json
 from freeloc.models.tensor_digest import tensor_digest
@@ -29,6 +30,8 @@ __all__ = ["Checkpoint"]
 _METADATA = "freeloc-checkpoint"
 _WEIGHTS, _MOMENTUM, _BACKBONE, _BEST = "weights.", "momentum.", "backbone.", "best."
 """Prefixes of tensor names in the file."""
+
+_NOT_A_CHECKPOINT = "it is not a safetensors file, or a part of it is missing"
 
 
 class _Best(msgspec.Struct):
@@ -140,8 +143,11 @@ class Checkpoint:
                 raise ValueError("its content does not match its checksum")  # noqa: TRY301 - reported below
         except (OSError, SafetensorError, ValueError) as error:
             check_resources(error)
+            if is_forbidden(path, error):
+                raise TrainingError(f"checkpoint {path} cannot be read: {FORBIDDEN}") from error
+            reason = _NOT_A_CHECKPOINT if isinstance(error, SafetensorError) else error
             raise TrainingError(
-                f"checkpoint {path} cannot be read ({error}): delete it and train from scratch"
+                f"checkpoint {path} cannot be read ({reason}): delete it and train from scratch"
             ) from error
 
         def with_prefix(prefix: str) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from freeloc.errors import TrainingError
 from freeloc.io.atomic import check_output_folder, check_writable, write_text
 from freeloc.io.limits import check_resources
 from freeloc.io.lock import lock_file
+from freeloc.io.permissions import FORBIDDEN, is_forbidden
 from freeloc.io.regular_file import read_regular
 from freeloc.io.typed_json import decode_json
 from freeloc.models.model import Model
@@ -93,6 +94,8 @@ class RunFolder:
             return read_regular(self.log_file).decode().splitlines() if self.log_file.exists() else []
         except (OSError, ValueError) as error:
             check_resources(error)
+            if is_forbidden(self.log_file, error):
+                raise TrainingError(f"{self.log_file} cannot be read: {FORBIDDEN}") from error
             raise TrainingError(f"{self.log_file} cannot be read ({error}): choose another folder") from error
 
     def log(self, record: EpochRecord) -> None:

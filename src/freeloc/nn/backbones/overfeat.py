@@ -33,7 +33,9 @@ from freeloc.errors import BackboneError
 from freeloc.geometry.grid import CellLayout
 from freeloc.io.limits import check_resources
 from freeloc.io.paths import why_not_a_file
+from freeloc.io.permissions import is_forbidden
 from freeloc.nn.backbones.base import Backbone, Normalization
+from freeloc.nn.backbones.weight_files import forbidden, not_a_weight_file
 
 __all__ = ["WEIGHT_FILE_BYTES", "OverFeat", "load_overfeat"]
 
@@ -86,6 +88,8 @@ class OverFeat(Backbone):
                     parameter.detach().copy_(kernels.view(parameter.shape))
         except (OSError, RuntimeError) as error:
             check_resources(error)
+            if is_forbidden(path, error):
+                raise forbidden(path) from error
             raise BackboneError(
                 f"weight file {path} cannot be read ({error}): specify {_SOURCE}", parameter="weights"
             ) from error
@@ -93,7 +97,7 @@ class OverFeat(Backbone):
 
 def _check_size(path: Path) -> None:
     if (reason := why_not_a_file(path, missing="does not exist")) is not None:
-        raise BackboneError(f"weight file {path} {reason}: specify {_SOURCE}", parameter="weights")
+        raise not_a_weight_file(path, reason, _SOURCE)
     size = path.stat().st_size
     if size != WEIGHT_FILE_BYTES:
         raise BackboneError(

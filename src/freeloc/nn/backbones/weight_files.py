@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import re
 import sys
@@ -18,14 +19,24 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from freeloc.errors import BackboneError
+from freeloc.errors import BackboneError, MissingWeightsError
 from freeloc.io.library_warnings import silence_warnings
 from freeloc.io.limits import check_resources
 from freeloc.io.paths import why_not_a_file
+from freeloc.io.permissions import FORBIDDEN, is_forbidden
 from freeloc.io.progress import pluralize
 from freeloc.io.terminal import is_terminal
 
-__all__ = ["check_fit", "downloads_allowed", "fetch", "load_state", "not_downloaded", "without_downloads"]
+__all__ = [
+    "check_fit",
+    "downloads_allowed",
+    "fetch",
+    "forbidden",
+    "load_state",
+    "not_a_weight_file",
+    "not_downloaded",
+    "without_downloads",
+]
 
 _allowed: Final = ContextVar("downloads_allowed", default=True)
 
@@ -57,6 +68,20 @@ def not_downloaded(backbone: str) -> BackboneError:
     )
 
 
+def not_a_weight_file(path: Path, reason: str, expected: str) -> BackboneError:
+    """Return the error for a path that does not name a file.
+
+    Args:
+        path: the path.
+        reason: what it is instead; see `freeloc.io.paths.why_not_a_file`.
+        expected: what to specify, such as "a .safetensors file".
+    """
+    if is_forbidden(path):
+        return forbidden(path)
+    kind = BackboneError if os.path.exists(path) else MissingWeightsError  # noqa: PTH110 - may raise for long names
+    return kind(f"weight file {path} {reason}: specify {expected}", path=path, parameter="weights")
+
+
 def load_state(path: Path) -> dict[str, Tensor]:
     """Read a state dict from a .safetensors file or a torch checkpoint (tensors only, no pickled code).
 
@@ -66,9 +91,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
         BackboneError: the file is missing or unreadable, or contains something other than named tensors.
     """
     if (reason := why_not_a_file(path, missing="does not exist")) is not None:
-        raise BackboneError(
-            f"weight file {path} {reason}: specify a .safetensors or .pth file", parameter="weights"
-        )
+        raise not_a_weight_file(path, reason, "a .safetensors or .pth file")
     try:
         if path.suffix == ".safetensors":
             state: object = load_file(path)
@@ -80,7 +103,9 @@ def load_state(path: Path) -> dict[str, Tensor]:
         raise _unreadable(path, "it contains more than tensors, or is not a torch file") from error
     except Exception as error:  # for damaged files, torch raises nearly all, even AssertionError
         check_resources(error)
-        raise _unreadable(path, _first_line(error)) from error
+        if is_forbidden(path, error):
+            raise forbidden(path) from error
+        raise _unreadable(path, _reason(error)) from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
@@ -96,6 +121,18 @@ def _unreadable(path: Path, reason: str) -> BackboneError:
         f"weight file {path} cannot be read ({reason}): specify a .safetensors or .pth file of plain tensors",
         parameter="weights",
     )
+
+
+def forbidden(path: Path) -> BackboneError:
+    """Return the error for a weight file that this user must not read."""
+    return BackboneError(f"weight file {path} cannot be read: {FORBIDDEN}", path=path, parameter="weights")
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a file cannot be read, without the words of the library that failed to read it."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "it is damaged, truncated, or has another format"
 
 
 def _first_line(error: BaseException) -> str:
@@ -181,6 +218,8 @@ def _check_hash(path: Path, digits: str, backbone: str) -> None:
             actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         check_resources(error)
+        if is_forbidden(path, error):
+            raise forbidden(path) from error
         raise _unreadable(path, _first_line(error)) from error
     if not actual.startswith(digits):
         raise BackboneError(
