@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeloc._literals import Precision, Runtime
 from freeloc._log import get_logger
-from freeloc.errors import ConfigurationError
+from freeloc.errors import ConfigurationError, ModelError
 from freeloc.runtime.appended_module import AppendedModule
 from freeloc.runtime.float32_stem import with_float32_stem
 from freeloc.runtime.graph_cache import cached_graph, find_graph
@@ -73,7 +73,7 @@ def compile_cached(cache_key: str, *, precision: Precision = "auto", streams: bo
         return None
     try:
         return OpenVinoNetwork(path, precision, streams=streams)
-    except RuntimeError as error:
+    except ModelError as error:
         _log.debug("cannot compile %s: %s", path, error)
         return None
 

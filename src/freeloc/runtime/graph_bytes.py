@@ -7,11 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from freeloc._log import get_logger
 from freeloc.errors import OutputError
 from freeloc.io.limits import resource_error
 from freeloc.runtime.openvino_import import load_openvino
 
 __all__ = ["graph_bytes"]
+
+_log = get_logger(__name__)
 
 _MEMORY_FOLDER: Final = "/dev/shm"  # noqa: S108 - only used through TemporaryDirectory
 """A folder of Linux whose files are in memory. It also exists where the usual temporary folder is full or missing,
@@ -42,7 +45,10 @@ def graph_bytes(graph: Any) -> tuple[bytes, bytes]:
             shortage = resource_error(error)
             if shortage is not None:
                 raise shortage from error
-            failures.append(" ".join(str(error).split()))
+            _log.debug("OpenVINO cannot write %s: %s", parent, error)
+            failures.append(
+                (isinstance(error, OSError) and error.strerror) or "the folder cannot be written to"
+            )
             continue
         if structure.rstrip().endswith(_END):  # OpenVINO may not notice that the structure is truncated
             return structure, weights

@@ -25,10 +25,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeloc.errors import ModelError
 from freeloc.runtime.hardware import cpu_has_amx
 from freeloc.runtime.openvino_backend import OpenVinoNetwork
-from freeloc.runtime.openvino_import import load_openvino, openvino_core
+from freeloc.runtime.openvino_import import openvino_core, openvino_errors
 
 if TYPE_CHECKING:
     from freeloc.runtime.protocol import Network
@@ -81,13 +80,6 @@ def compile_in_process(graph: QuantizedGraph, *, streams: bool = False) -> Netwo
         MissingDependencyError: OpenVINO cannot be imported.
         ModelError: OpenVINO cannot read the graph.
     """
-    openvino = load_openvino()
-    try:
+    with openvino_errors("read the model's int8 network", int8=True):
         model = openvino_core().read_model(graph.structure, graph.weights)
-    except RuntimeError as error:
-        raise ModelError(
-            f"OpenVINO {openvino.__version__} cannot read the model's int8 network: quantize the model again, or "
-            "choose another precision",
-            parameter="precision",
-        ) from error
     return OpenVinoNetwork(model, "int8", streams=streams)

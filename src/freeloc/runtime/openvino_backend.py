@@ -15,7 +15,7 @@ import numpy as np
 from freeloc._literals import InferencePrecision
 from freeloc._typing import Float32Array
 from freeloc.runtime.hardware import cpu_supports_bfloat16, usable_cores
-from freeloc.runtime.openvino_import import load_openvino, openvino_core
+from freeloc.runtime.openvino_import import load_openvino, openvino_core, openvino_errors
 from freeloc.runtime.protocol import Canvas, run_each
 
 __all__ = ["OpenVinoNetwork"]
@@ -61,7 +61,8 @@ class OpenVinoNetwork:
             self._compile_after_fork()
         if not hasattr(self._thread_local, "request"):
             self._thread_local.request = self._compiled.create_infer_request()
-        results = self._thread_local.request.infer([canvas[None], *extra_inputs])
+        with openvino_errors("run the network", int8=self.precision == "int8"):
+            results = self._thread_local.request.infer([canvas[None], *extra_inputs])
         return tuple(results[output][0] for output in self._compiled.outputs)
 
     def run_many(
@@ -71,7 +72,8 @@ class OpenVinoNetwork:
         return run_each(self.run, canvases, extra_inputs)
 
     def _compile(self) -> None:
-        self._compiled = openvino_core().compile_model(self._graph, "CPU", self._settings)
+        with openvino_errors("compile the network", int8=self.precision == "int8"):
+            self._compiled = openvino_core().compile_model(self._graph, "CPU", self._settings)
         _initialize_numpy_binding(load_openvino())
         self._thread_local = threading.local()
         self._owner = os.getpid()

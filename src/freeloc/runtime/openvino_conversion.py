@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from freeloc.nn.torchscript import silence_torchscript
-from freeloc.runtime.openvino_import import load_openvino
+from freeloc.runtime.openvino_import import load_openvino, openvino_errors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,11 +54,15 @@ def append_graph(graph: Any, appended: Any) -> Any:
     return openvino.Model(appended.get_results(), [*graph.get_parameters(), *others], "freeloc")
 
 
+@openvino_errors("convert the network")
 def _convert(module: nn.Module, examples: Sequence[Any], shapes: Sequence[list[int]]) -> Any:
     """Trace a module with example inputs; −1 in a shape makes an axis dynamic.
 
     These are the steps of ``openvino.convert_model``, except that nothing is reported: that function sends usage
     statistics over the network and writes to ``~/intel``, and has no argument to prevent this.
+
+    Raises:
+        ModelError: OpenVINO or torch cannot convert the module.
     """
     openvino = load_openvino()
     from openvino._offline_transformations import (

@@ -1,4 +1,4 @@
-"""Import OpenVINO silently, and create its core; the error raised if this fails explains the fix."""
+"""Import OpenVINO silently, create its core, and replace its errors by ones that explain the fix."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Final, cast
 
-from freeloc.errors import MissingDependencyError
+from freeloc._log import get_logger
+from freeloc.errors import MissingDependencyError, ModelError
 from freeloc.io.limits import check_resources
 
-__all__ = ["load_openvino", "openvino_core", "without_telemetry"]
+__all__ = ["load_openvino", "openvino_core", "openvino_errors", "without_telemetry"]
+
+_log = get_logger(__name__)
 
 _TELEMETRY: Final = "openvino_telemetry"
 
@@ -56,6 +59,34 @@ def openvino_core() -> Any:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(core))
         _cores.setdefault(process, core)
     return _cores[process]
+
+
+@contextmanager
+def openvino_errors(task: str, *, int8: bool = False) -> Iterator[None]:
+    """Replace an error of OpenVINO, whose text quotes its source code, by one that explains the fix.
+
+    The text is logged at level DEBUG.
+
+    Args:
+        task: what OpenVINO does in the block, such as "compile the network".
+        int8: whether the network is the model's int8 network.
+
+    Raises:
+        ModelError: OpenVINO raised an error.
+        ResourceError: there is not enough memory.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        check_resources(error)
+        _log.debug("OpenVINO: %s", error)
+        fix = (
+            "quantize the model again, or choose another precision" if int8 else "choose the runtime 'torch'"
+        )
+        raise ModelError(
+            f"OpenVINO {load_openvino().__version__} cannot {task}: {fix}",
+            parameter="precision" if int8 else "runtime",
+        ) from error
 
 
 @contextmanager
