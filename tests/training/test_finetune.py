@@ -340,7 +340,7 @@ class TestRun:
         assert not (tmp_path / "none").exists()
 
     def test_another_stage_is_another_run(self, quick: Callable[..., Model], runs: dict[str, Path]) -> None:
-        with pytest.raises(TrainingError, match="was written with a different recipe"):
+        with pytest.raises(TrainingError, match=r"other settings: trainable_backbone \(7, now 6\); use"):
             quick(runs["7"], "6", resume=True)
 
     def test_a_head_alone_has_no_backbone_weights(

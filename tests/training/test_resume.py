@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -114,9 +115,16 @@ class TestResume:
         else:
             flipped = Sample(scenes.samples[0].path, -scenes.samples[0].labels)
             data = dataclasses.replace(scenes, samples=(flipped, *scenes.samples[1:]))
-        name = "data" if change in {"labels", "pixels"} else change
-        with pytest.raises(TrainingError, match=f"was written with a different {name}; use the same"):
+        data_changed = (None, "the data (the images, their tags, or the classes)")
+        parameter, name = {
+            "recipe": ("learning_rate", "learning_rate ("),
+            "seed": ("seed", "seed ("),
+            "cache": ("cache_features", "cache_features (True, now False)"),
+            "training_precision": ("precision", "the arithmetic of the head ("),
+        }.get(change, data_changed)
+        with pytest.raises(TrainingError, match=f"started with other settings: {re.escape(name)}") as caught:
             quick(data, folder, resume=True, **options)
+        assert caught.value.parameter == (parameter or "data")
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
     def test_a_damaged_checkpoint(

@@ -35,8 +35,28 @@ def test_the_recipe_is_plain_json() -> None:
 
 def test_differences_name_the_fields() -> None:
     assert SETUP.differences(SETUP) == []
-    other = dataclasses.replace(SETUP, seed=8, data="e", cache=None)
-    assert SETUP.differences(other) == ["cache", "data", "seed"]
+    other = dataclasses.replace(SETUP, seed=8, data="e", cache=None, precision="torch float32")
+    assert [tuple(difference) for difference in SETUP.differences(other)] == [
+        ("data", "the data (the images, their tags, or the classes)"),
+        ("runtime", "runtime and precision (torch float32, now openvino float32)"),
+        ("seed", "seed (8, now 7)"),
+        ("cache_features", "cache_features (False, now True)"),
+    ]
+
+
+def test_differences_name_the_fields_of_the_recipe() -> None:
+    recipe = RunSetup.plain_recipe(Recipe(epochs=3, scales=(0.7, 1.0)))
+    here = dataclasses.replace(SETUP, recipe=recipe)
+    there = dataclasses.replace(
+        SETUP, recipe=recipe | {"name": "own", "epochs": 10, "scales": [1.0], "added_later": 1}
+    )
+    assert [tuple(difference) for difference in here.differences(there)] == [
+        ("epochs", "epochs (10, now 3)"),
+        ("scales", "scales (1.0, now 0.7, 1.0)"),
+        ("added_later", "added_later (1, now None)"),
+    ]
+    renamed = dataclasses.replace(SETUP, recipe=recipe | {"name": "own"})
+    assert [difference.parameter for difference in here.differences(renamed)] == ["recipe"]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +64,7 @@ def test_differences_name_the_fields() -> None:
     [{"seed": "7"}, {"seed": 7.5}, {"recipe": None}, {"data": 3}, {"cache": "int4"}, {"precision": None}],
 )
 def test_values_of_the_wrong_type_are_rejected(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="Expected|Invalid"):
+    with pytest.raises(ValueError, match="it must be|is not one of"):
         RunSetup.from_json(SETUP.as_json() | changes)
 
 

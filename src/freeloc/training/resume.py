@@ -55,8 +55,10 @@ def find_resume_state(folder: RunFolder, setup: RunSetup, snapshots: Snapshots) 
     changed = setup.differences(checkpoint.setup)
     if changed:
         raise TrainingError(
-            f"cannot resume the run in {folder.path}: its checkpoint was written with a different "
-            f"{' and '.join(changed)}; use the same settings and data, or choose another folder"
+            f"cannot resume the run in {folder.path}, which was started with other settings: "
+            f"{'; '.join(difference.text for difference in changed)}; use the same settings, or choose another "
+            "folder",
+            parameter=next((item.parameter for item in changed if item.parameter is not None), None),
         )
     snapshots.check_written(checkpoint.epochs_done * snapshots.steps_per_epoch)
     return ResumeState(checkpoint=checkpoint)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
-
-import msgspec
+from typing import Any, Final, NamedTuple
 
 from freeloc._literals import CacheFormat
+from freeloc.io.typed_json import convert_json
 from freeloc.training.recipe import Recipe
 
-__all__ = ["RunSetup"]
+__all__ = ["Difference", "RunSetup"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class RunSetup:
         Raises:
             ValueError: a value is missing or has the wrong type.
         """
-        return msgspec.convert(values, cls)
+        return convert_json(values, cls)
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> RunSetup | None:
@@ -76,7 +75,74 @@ class RunSetup:
         except ValueError:
             return None
 
-    def differences(self, other: RunSetup) -> list[str]:
-        """Return the sorted names of the fields in which two setups differ."""
-        names = (field.name for field in fields(self))
-        return sorted(name for name in names if getattr(self, name) != getattr(other, name))
+    def differences(self, other: RunSetup) -> list[Difference]:
+        """Return everything in which another setup differs, in the order of the fields.
+
+        The fields of a recipe are compared one by one, so that each difference names the setting to change.
+        """
+        found = []
+        for field in fields(self):
+            here, there = getattr(self, field.name), getattr(other, field.name)
+            if field.name == "recipe":
+                found += _compare(here, there)
+            elif here != there:
+                found.append(_difference(field.name, here, there))
+        return found
+
+
+class Difference(NamedTuple):
+    """A difference between two setups.
+
+    Attributes:
+        parameter: the parameter of `freeloc.training.train.train` that causes it.
+        text: what differs, with both values where they mean something to the user.
+    """
+
+    parameter: str | None
+    text: str
+
+
+_HASHES: Final = {
+    "data": "the data (the images, their tags, or the classes)",
+    "backbone": "the backbone or its weights",
+    "validation": "the validation images or their tags",
+}
+"""Descriptions of fields whose values are hashes."""
+
+
+def _compare(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[Difference]:
+    """Return the differences between two recipes; without the name, which only sums up other fields."""
+    changed = [name for name in (*here, *(there.keys() - here.keys())) if here.get(name) != there.get(name)]
+    names = [name for name in changed if name != "name"] or changed
+    return [
+        Difference("recipe" if name == "name" else name, _describe(name, here.get(name), there.get(name)))
+        for name in names
+    ]
+
+
+def _difference(name: str, here: object, there: object) -> Difference:
+    """Return the difference in one field other than the recipe."""
+    if name in _HASHES:
+        return Difference(name, _HASHES[name])
+    if name == "cache":
+        if here is None or there is None:
+            return Difference(
+                "cache_features", _describe("cache_features", here is not None, there is not None)
+            )
+        return Difference("cache_format", _describe("cache_format", here, there))
+    if name == "precision":
+        other_runtime = str(here).split()[0] != str(there).split()[0]
+        return Difference(
+            "runtime" if other_runtime else "precision", _describe("runtime and precision", here, there)
+        )
+    if name == "training_precision":
+        return Difference("precision", _describe("the arithmetic of the head", here, there))
+    return Difference(name, _describe(name, here, there))
+
+
+def _describe(name: str, here: object, there: object) -> str:
+    return f"{name} ({_plain(there)}, now {_plain(here)})"
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
