@@ -98,6 +98,32 @@ def test_numbers_among_labels_are_one_problem_and_a_few_errors_are_problems_of_t
         assert [problem.line for problem in problems_of(file)] == (lines or [*range(3, 14, 2)])
 
 
+def test_many_columns_of_numbers_are_one_problem(folder: Path) -> None:
+    measured = [f"feature_{index}" for index in range(302)]
+    rows = [f"{name}.jpg,1,{','.join(['0.25', '1'] * 151)}" for name in "abc"]
+    file = write(folder / "wide.csv", f"file_name,dog,{','.join(measured)}", *rows)
+    (problem,) = problems_of(file)
+    assert problem.message.startswith(
+        "151 columns contain other values than 0, 1, -1 or empty ('feature_0', 'feature_2', 'feature_4', "
+    )
+    assert problem.message.endswith(
+        "…): remove the columns, correct their values, or choose classes without them"
+    )
+    assert open_dataset(file, classes=["dog"]).labels.tolist() == [[1]] * 3
+
+
+def test_counts_of_which_most_are_0_or_1_are_one_problem(tmp_path: Path) -> None:
+    names = [f"{index}.jpg" for index in range(400)]
+    images(tmp_path, *names)
+    rows = [f"{name},{index % 2},{2 if index % 20 == 0 else index % 2}" for index, name in enumerate(names)]
+    file = write(tmp_path / "wide.csv", "file_name,dog,people", *rows)
+    (problem,) = problems_of(file)
+    assert (
+        "column 'people' contains '2' and other values than 0, 1, -1 or empty in 20 of 400 rows"
+        in problem.message
+    )
+
+
 def test_quotes_are_no_part_of_a_column_name(folder: Path) -> None:
     file = write(folder / "wide.csv", "file_name,'dog',\u201ccat\u201d", "a.jpg,1,0", "b.jpg,0,1")
     assert open_dataset(file).classes == ("dog", "cat")

@@ -59,7 +59,13 @@ _NUMBERS = re.compile(
 _MAX_DIGITS = 20
 
 _MIN_NUMBERS = 3
-"""The count of other numbers from which on a column is reported once, and not row by row."""
+"""The count of other numbers from which on a short column is reported once, and not row by row."""
+
+_MANY_NUMBERS = 10
+"""The count of other numbers from which on a column of any length is reported once."""
+
+_MAX_LISTED = 8
+"""Maximum number of columns that a message lists."""
 
 _MAX_WORDS = 2
 """The number of different texts up to which a column could contain the labels of a class in other words."""
@@ -227,7 +233,8 @@ def _choose_classes(
     """Return the columns of classes, leaving out columns whose cells are no labels."""
     chosen = source.classes or ()
     classes: list[str] = []
-    problems: list[RowProblem] = []
+    problems: list[str] = []
+    wrong: list[str] = []
     others = list(left_out)
     for name in names:
         is_other, problem = _judge_column(name, texts[name]) if source.classes is None else (False, "")
@@ -236,7 +243,8 @@ def _choose_classes(
         elif is_other or _LABEL.fullmatch(name):
             others.append(name)
         elif problem:
-            problems.append(RowProblem("bad_value", problem))
+            wrong.append(name)
+            problems.append(problem)
         else:
             classes.append(name)
     if not classes and not problems:
@@ -245,7 +253,27 @@ def _choose_classes(
         raise MalformedFileError(source.file, line, reason)
     if others and source.classes is None:
         _log.warning("%s: left out as no class: column %s", source.file, _quoted(others))
-    return Columns(None, tuple(classes), columns.split, columns.flags, tuple(problems))
+    problem = _joint_problem(wrong, problems)
+    return Columns(None, tuple(classes), columns.split, columns.flags, problem)
+
+
+def _joint_problem(names: Sequence[str], problems: Sequence[str]) -> tuple[RowProblem, ...]:
+    """Return one problem for all columns that are neither clearly classes nor clearly other data.
+
+    A list may have hundreds of columns of measurements, about which the user decides once.
+    """
+    if len(problems) <= 1:
+        return tuple(RowProblem("bad_value", message) for message in problems)
+    listed = (
+        _quoted(names) if len(names) <= _MAX_LISTED else f"{', '.join(map(repr, names[:_MAX_LISTED]))}, …"
+    )
+    return (
+        RowProblem(
+            "bad_value",
+            f"{len(names)} columns contain other values than 0, 1, -1 or empty ({listed}): remove the columns, "
+            "correct their values, or choose classes without them",
+        ),
+    )
 
 
 def _judge_column(name: str, texts: Counter[str]) -> tuple[bool, str]:
@@ -255,7 +283,7 @@ def _judge_column(name: str, texts: Counter[str]) -> tuple[bool, str]:
     numbers = {text: number for text in filled if (number := _parse_number(text)) is not None}
     # A few wrong cells are errors in their rows, but many numbers are counts or measurements.
     other_numbers = sum(count for text, count in wrong.items() if text in numbers)
-    is_number = other_numbers >= max(_MIN_NUMBERS, filled.total() / 10)
+    is_number = other_numbers >= max(_MIN_NUMBERS, min(_MANY_NUMBERS, filled.total() / 10))
     if 2 * wrong.total() <= filled.total() and not is_number:
         return False, ""
     is_fraction = len(numbers) == len(filled) and all(-1 <= number <= 1 for number in numbers.values())
