@@ -21,7 +21,7 @@ from PIL import Image, ImageFile, JpegImagePlugin
 
 from freeloc._typing import Uint8Array
 from freeloc._validation import describe_value
-from freeloc.errors import ConfigurationError, ImageError
+from freeloc.errors import ConfigurationError, ImageValueError
 from freeloc.geometry.orientation import swaps_sides
 from freeloc.geometry.size import Size
 from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error
@@ -29,6 +29,7 @@ from freeloc.images.exif_orientation import apply_orientation, read_orientation
 from freeloc.images.hashed_image import HashedImage, open_hashed_image
 from freeloc.images.identify import header_size, identify, lift_tiff_limit, open_file
 from freeloc.images.pixel_conversion import array_to_rgb, image_to_rgb
+from freeloc.images.tensors import Tensor, is_tensor, tensor_to_array
 from freeloc.io.folders import expand_user
 from freeloc.io.library_warnings import silence_warnings
 from freeloc.io.limits import check_resources
@@ -38,6 +39,7 @@ __all__ = [
     "ImageSource",
     "check_image_list",
     "decode_reduced",
+    "is_image_list",
     "load_image",
     "open_image",
     "open_reduced",
@@ -49,8 +51,13 @@ EncodedImage: TypeAlias = str | Path | HashedImage | bytes | IO[bytes]
 """An image file, given as its path (with or without the hash that its content must have), its content, or the file
 itself opened in binary mode."""
 
-ImageSource: TypeAlias = EncodedImage | Image.Image | npt.NDArray[Any]
-"""Anything that `load_image` decodes: an `EncodedImage`, a Pillow image or an array."""
+ImageSource: TypeAlias = EncodedImage | Image.Image | npt.NDArray[Any] | Tensor
+"""Anything that `load_image` decodes: an `EncodedImage`, a Pillow image, an array or a torch tensor."""
+
+
+def is_image_list(value: object) -> bool:
+    """Return whether a value is a list or another iterable of images, and not a single image."""
+    return isinstance(value, Iterable) and not _is_image(value) and len(getattr(value, "shape", (0,))) > 0
 
 
 def check_image_list(images: object) -> None:
@@ -59,21 +66,28 @@ def check_image_list(images: object) -> None:
     Raises:
         ConfigurationError: it is a single image, or not iterable.
     """
-    # An array with two or three axes is one image, and its rows are none; with four, it is a batch of images.
-    axes = len(getattr(images, "shape", (0,)))
-    is_image = isinstance(
-        images, str | bytes | bytearray | os.PathLike | HashedImage | Image.Image
-    ) or hasattr(images, "read")
-    if is_image or axes in (2, 3):
+    if _is_image(images):
         raise ConfigurationError(
             "images is a single image: pass it to the method for one image, or put it in a list",
             parameter="images",
         )
-    if axes == 0 or not isinstance(images, Iterable):
+    if not is_image_list(images):
         raise ConfigurationError(
             f"images is {describe_value(images)}: it must be a list or another iterable of images",
             parameter="images",
         )
+
+
+def _is_image(value: object) -> bool:
+    # An array with two or three axes is one image, and its rows are none; with four, it is a batch of images.
+    axes = len(getattr(value, "shape", (0,)))
+    encoded = str | bytes | bytearray | memoryview | os.PathLike | HashedImage
+    return isinstance(value, encoded | Image.Image) or hasattr(value, "read") or axes in (2, 3)
+
+
+def _as_array(source: ImageSource) -> ImageSource:
+    """Return a tensor as an array, and any other source unchanged."""
+    return tensor_to_array(source) if is_tensor(source) else source
 
 
 def load_image(source: ImageSource) -> Uint8Array:
@@ -86,16 +100,23 @@ def load_image(source: ImageSource) -> Uint8Array:
             * the content of a file, as bytes;
             * a file opened in binary mode, which is read from its current position to its end and left open;
             * a Pillow image, whose EXIF orientation is applied;
-            * an upright array of shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA and dtype bool, uint8,
-              uint16 or float. `freeloc.images.pixel_conversion` defines which float value is white.
+            * an upright NumPy array of shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA and dtype bool,
+              uint8, uint16 or float. `freeloc.images.pixel_conversion` defines which float value is white: 1, 255
+              or 65535. OpenCV's arrays are BGR; pass ``array[..., ::-1]``;
+            * an upright torch tensor of shape (H, W), (1, H, W), (3, H, W) RGB or (4, H, W) RGBA, on any device,
+              of the same data types, with floating-point values between 0 and 1.
 
     Returns:
         The upright image as (H, W, 3) uint8 RGB. An array that already has this form is returned without copying.
 
     Raises:
-        ImageError: the file is missing, damaged, truncated, not an image, or has more than
-            `freeloc.images.decode_errors.MAX_PIXELS` pixels; or the array has an unsupported shape or dtype.
+        MissingImageError: the file does not exist.
+        ImageValueError: the source is none of these, or it is unclear what the values of an array or a tensor
+            mean.
+        ImageError: the file is damaged, truncated, not an image, or has more than
+            `freeloc.images.decode_errors.MAX_PIXELS` pixels.
     """
+    source = _as_array(source)
     if isinstance(source, np.ndarray):
         return array_to_rgb(source)
     return np.array(open_image(source))
@@ -133,6 +154,7 @@ def open_reduced(source: ImageSource, longest: int | None) -> tuple[Image.Image,
     Raises:
         ImageError: see `load_image`.
     """
+    source = _as_array(source)
     if isinstance(source, np.ndarray):
         image = Image.fromarray(array_to_rgb(source))
         return image, Size(*image.size)
@@ -188,20 +210,20 @@ def _open_encoded(source: EncodedImage) -> Iterator[tuple[IO[bytes], Path | str]
     if isinstance(source, HashedImage):
         with open_hashed_image(source) as file:
             yield file, source.path
-    elif isinstance(source, bytes):
+    elif isinstance(source, bytes | bytearray | memoryview):
         yield BytesIO(source), "the given bytes"
     elif isinstance(source, str | os.PathLike):
         if not str(source):
-            raise ImageError("cannot read an image: the path is empty; specify the path of a file")
+            raise ImageValueError("cannot read an image: the path is empty; specify the path of a file")
         path = expand_user(source)
         with open_file(path) as file:
             yield file, path
     elif hasattr(source, "read"):
         yield BytesIO(_read_all(source)), "the given file"
     else:
-        raise ImageError(
+        raise ImageValueError(
             f"cannot read an image from {type(source).__name__}: "
-            "pass a path, bytes, a file opened in binary mode, a Pillow image or an array"
+            "pass a path, bytes, a file opened in binary mode, a Pillow image, a NumPy array or a torch tensor"
         )
 
 
@@ -235,7 +257,9 @@ def _read_all(file: IO[bytes]) -> bytes:
         reason = getattr(error, "strerror", None) or str(error)
         raise image_error("the given file", reason, "open it again") from error
     if not isinstance(data, bytes):
-        raise image_error("the given file", "it is not open in binary mode", 'open it in mode "rb"')
+        raise image_error(
+            "the given file", "it is not open in binary mode", 'open it in mode "rb"', kind=ImageValueError
+        )
     return data
 
 

@@ -12,6 +12,7 @@ from freeloc.io.limits import resource_error
 __all__ = [
     "DECODER_ERRORS",
     "MAX_PIXELS",
+    "SEVERAL",
     "MissingReaderError",
     "UnsupportedVariantError",
     "check_size",
@@ -27,6 +28,10 @@ DECODER_ERRORS = (Exception,)
 """Exceptions that Pillow's decoders raise for damaged data: nearly all, from AssertionError to zlib.error."""
 
 
+SEVERAL = "pass the images one by one, or all of them to the localizer itself or to predict_many"
+"""What to do about several images where one is expected."""
+
+
 class UnsupportedVariantError(Exception):
     """A reader refuses a variant of its format; the message names it, such as "it is a raw image of a camera"."""
 
@@ -35,17 +40,20 @@ class MissingReaderError(Exception):
     """A format requires the extra ``formats``, which is not installed; the message names it, as in "a HEIC"."""
 
 
-def image_error(source: Path | str, reason: str, fix: str) -> ImageError:
+def image_error(
+    source: Path | str, reason: str, fix: str, *, kind: type[ImageError] = ImageError
+) -> ImageError:
     """Return the error for an image that cannot be read.
 
     Args:
         source: the image file, or a noun phrase such as "the given array" if the image does not come from a file.
         reason: why the image cannot be read.
         fix: what the caller can do about it.
+        kind: class of the error.
     """
     if isinstance(source, Path):
-        return ImageError(f"cannot read image {source}: {reason}; {fix}", path=source, reason=reason)
-    return ImageError(f"cannot read {source}: {reason}; {fix}", reason=reason)
+        return kind(f"cannot read image {source}: {reason}; {fix}", path=source, reason=reason)
+    return kind(f"cannot read {source}: {reason}; {fix}", reason=reason)
 
 
 def decoding_failed(source: Path | str, error: Exception) -> ImageError | ResourceError:

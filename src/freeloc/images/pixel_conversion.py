@@ -10,6 +10,9 @@
 * In float gray, white is the smallest of 1, 255 and 65535 that no value of the image exceeds; in 32-bit integer
   gray, it is 65535; in signed gray of 8 or 16 bits, it is 127 or 32767. If any value is negative or larger than
   65535, the image's smallest value becomes black and its largest becomes white. NaN becomes black.
+* Floating-point color, which only arrays contain, has the same white. It is refused if any value is negative or
+  larger than 65535, or if the largest is above 1 or 255 by at most as much again: it is unclear what such values
+  mean.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from PIL import Image
 
 from freeloc._log import get_logger
 from freeloc._typing import Uint8Array
-from freeloc.images.decode_errors import check_size, image_error
+from freeloc.errors import ImageError, ImageValueError
+from freeloc.images.decode_errors import SEVERAL, check_size, image_error
 from freeloc.images.tiff_reader import TiffReader
 
 __all__ = ["array_to_rgb", "image_to_rgb"]
@@ -31,6 +35,11 @@ __all__ = ["array_to_rgb", "image_to_rgb"]
 _log = get_logger(__name__)
 
 _WHITE = (255, 255, 255)
+
+_CHANNELS = (1, 3, 4)
+
+_FLOAT_WHITES = (1.0, 255.0, 65535.0)
+"""The values that can be white in a floating-point image."""
 
 _MAX_WARNINGS = 20
 """Maximum number of wholly transparent images that are named in the log."""
@@ -102,18 +111,26 @@ def array_to_rgb(array: npt.NDArray[Any]) -> Uint8Array:
         (H, W, 3) uint8; ``array`` itself if it already has this form.
 
     Raises:
-        ImageError: the array has an unsupported shape or dtype, no pixels, or too many pixels.
+        ImageValueError: the array has an unsupported shape or dtype, or it is unclear which value is white.
+        ImageError: the array has no pixels, or too many pixels.
     """
+    shape = array.shape
+    if array.ndim == 4:
+        raise _refused_array(f"its shape is {shape}, so it holds several images", SEVERAL)
     if array.ndim == 2:
         array = array[..., None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
-        raise image_error(
-            "the given array",
-            f"its shape is {array.shape}",
-            "pass an array of shape (H, W), (H, W, 3) or (H, W, 4)",
+    if array.ndim != 3 or array.shape[2] not in _CHANNELS:
+        first = array.ndim == 3 and shape[0] in _CHANNELS
+        fix = (
+            "call transpose(1, 2, 0) on it"
+            if first
+            else "pass an array of shape (H, W), (H, W, 3) or (H, W, 4)"
         )
+        raise _refused_array(f"its shape is {shape}, but channels come last in an array", fix)
     if array.dtype.kind not in "bf" and not (array.dtype.kind == "u" and array.dtype.itemsize <= 2):
-        raise image_error("the given array", f"its dtype is {array.dtype}", "convert it to uint8")
+        raise _refused_array(f"its dtype is {array.dtype}", "convert it to uint8")
+    if array.dtype.kind == "f" and array.shape[2] > 1:
+        _check_color_range(array)
     check_size((array.shape[1], array.shape[0]), "the given array")
     values = np.ascontiguousarray(_to_8_bit(array))
     if values.shape[2] == 1:
@@ -121,6 +138,30 @@ def array_to_rgb(array: npt.NDArray[Any]) -> Uint8Array:
     if values.shape[2] == 3:
         return values
     return np.array(image_to_rgb(Image.fromarray(values), "the given array"))
+
+
+def _check_color_range(array: npt.NDArray[Any]) -> None:
+    """Check that the values of a color image leave no doubt as to which of them is black and which is white.
+
+    A normalized image has negative values. An image between 0 and 1 that was resized with a sharp filter slightly
+    exceeds 1; as an image between 0 and 255, it would be black.
+
+    Raises:
+        ImageValueError: a value is negative or larger than 65535, or the largest is just above 1 or 255.
+    """
+    finite = array[np.isfinite(array)]
+    if not finite.size:
+        return
+    low, high = float(finite.min()), float(finite.max())
+    if low < 0 or high > _FLOAT_WHITES[-1] or any(white < high <= 2 * white for white in _FLOAT_WHITES[:-1]):
+        raise _refused_array(
+            f"its values are between {low:.4g} and {high:.4g}",
+            "clip them to the range from 0 to 1 or from 0 to 255, before any normalization",
+        )
+
+
+def _refused_array(reason: str, fix: str) -> ImageError:
+    return image_error("the given array", reason, fix, kind=ImageValueError)
 
 
 def _to_8_bit(values: npt.NDArray[Any], white: int | None = None) -> Uint8Array:
@@ -136,7 +177,7 @@ def _to_8_bit(values: npt.NDArray[Any], white: int | None = None) -> Uint8Array:
         return values.astype(np.uint8) * np.uint8(255)
     if values.dtype.kind == "u" and values.dtype.itemsize == 2 and white is None:
         return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    whites = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (float(white or 65535),)
+    whites = _FLOAT_WHITES if values.dtype.kind == "f" else (float(white or 65535),)
     values = values.astype(np.float64)
     finite = np.isfinite(values)
     low, high = values.min(where=finite, initial=0.0), values.max(where=finite, initial=0.0)
