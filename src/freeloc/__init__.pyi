@@ -1,3 +1,4 @@
+from .datasets.checks.check import check as check
 from .datasets.open_dataset import open_dataset as open_dataset
 from .datasets.options import DatasetChecks as DatasetChecks
 from .errors import (

@@ -9,6 +9,7 @@ and a wrong one is refused where it is set, before any work is done. Limits are 
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import math
@@ -36,6 +37,7 @@ __all__ = [
     "Seed",
     "check_arguments",
     "check_fields",
+    "check_keywords",
     "check_value",
     "describe_value",
 ]
@@ -126,6 +128,25 @@ def check_value(name: str, value: Any, hint: Any) -> Any:
         return _convert(name, value, hint)
     except _WrongTypeError as error:
         raise _refused(name, value, f"it must be {error}") from None
+
+
+def check_keywords(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Check the names of keyword arguments that are passed on.
+
+    Args:
+        owner: what the arguments belong to, such as "a recipe".
+        given: the names.
+        known: the names that exist.
+
+    Raises:
+        ConfigurationError: a name does not exist.
+    """
+    names = list(known)
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"choose among {', '.join(names)}"
+            raise ConfigurationError(f"{owner} has no option called {name!r}: {hint}", parameter=name)
 
 
 def describe_value(value: object) -> str:

@@ -25,9 +25,33 @@ def test_good_data_is_counted(freeloc: Callable[..., Any], copied: Path, tiny_sc
     first, *rest = answer.out.splitlines()
     assert first == "scenes: 6 images, 8 classes"
     counts = np.sum(tiny_scenes.labels > 0, axis=0)
-    assert [line.split(maxsplit=1) for line in rest] == [
+    assert [line.split(maxsplit=1) for line in rest[:8]] == [
         [str(count), name] for count, name in zip(counts, tiny_scenes.classes, strict=True)
     ]
+    *warnings, verdict, command = rest[8:]
+    assert warnings[0].startswith("warning: 8 classes have fewer than 10 images: ")
+    assert warnings[0].endswith("(option --classes)")
+    assert all(line.startswith(("warning: ", "  ")) for line in warnings)
+    assert verdict.startswith("verdict: can be used for training (6 images and 8 classes), but ")
+    assert command == f"next: freeloc train {copied} --out runs/scenes"
+
+
+def test_the_next_command_repeats_the_options(
+    freeloc: Callable[..., Any], copied: Path, tmp_path: Path
+) -> None:
+    folder = copied.rename(tmp_path / "my scenes")
+    rows = (folder / "metadata.csv").read_text().splitlines()
+    split = [f"{row},{'val' if number == 6 else 'train'}" for number, row in enumerate(rows)]
+    (folder / "metadata.csv").write_text("\n".join([f"{rows[0]},split", *split[1:], "gone.jpg,mug,train"]))
+    answer = freeloc("check", folder, "--skip-bad", "--format", "tags", "--images", folder)
+    assert answer.out.splitlines()[-1] == (
+        f"next: freeloc train '{folder}' --split train --skip-bad --format tags --images '{folder}' "
+        "--out 'runs/my scenes'"
+    )
+    answer = freeloc("check", folder, "--skip-bad", "--split", "train")
+    assert "in other splits than train were not looked for: --other-split compares them" in answer.out
+    answer = freeloc("check", folder, "--skip-bad", "--split", "train", "--other-split", "val")
+    assert (answer.code, "--other-split" in answer.out) == (0, False)
 
 
 def test_all_that_is_wrong_comes_at_once(
@@ -102,7 +126,8 @@ def test_a_class_on_every_image_is_wrong_and_can_be_left_out(
     assert "class 'mug' is in every image" in answer.err
     (tmp_path / "names.txt").write_text("odd\n")
     answer = freeloc("check", copied, "--classes", tmp_path / "names.txt")
-    assert (answer.code, answer.out) == (0, "scenes: 6 images, 1 classes\n       3  odd\n")
+    assert answer.code == 0
+    assert answer.out.startswith("scenes: 6 images, 1 class\n       3  odd\n")
 
 
 def test_a_image_that_does_not_decode_is_found(

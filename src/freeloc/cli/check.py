@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
-from freeloc.cli.options import Classes, Data, Format, Images, MinusOne, Quiet, SkipBad, Split
-from freeloc.cli.training_data import describe, open_for_training
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from freeloc.cli.options import (
+    DATA,
+    Classes,
+    Data,
+    Format,
+    Images,
+    MinusOne,
+    Quiet,
+    SkipBad,
+    Split,
+    read_classes,
+)
+from freeloc.cli.training_data import describe
+
+if TYPE_CHECKING:
+    from freeloc.datasets import Dataset
+    from freeloc.datasets.checks.findings import Finding
 
 __all__ = ["check"]
+
+OtherSplits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--other-split",
+        metavar="SPLIT",
+        help="Another split, such as val, that must not contain images that look like those of DATA; its images "
+        "are read as well. May be repeated. The splits of a list that is read whole are always compared.",
+        rich_help_panel=DATA,
+    ),
+]
 
 
 def check(
@@ -17,14 +50,68 @@ def check(
     format_: Format = "auto",
     images: Images = None,
     minus_one: MinusOne = None,
+    other_splits: OtherSplits = None,
 ) -> None:
-    """Check that a dataset is ready for training, and list its classes, or all problems if there are any."""
-    from freeloc.datasets import PRESENT
+    """Check that a dataset is ready for training, and list its classes, or all problems if there are any.
+
+    Warns of what will make a model worse: near-duplicates with other tags or in other splits, classes with few
+    images, classes in nearly all images or never seen apart, similar class names, and small images.
+    """
+    from freeloc.datasets.checks.check import check as run
     from freeloc.io.terminal import print_result
 
-    dataset = open_for_training(
-        data, split, format_, images, classes, skip_bad=skip_bad, quiet=quiet, minus_one=minus_one
+    report = run(
+        data,
+        other_splits=other_splits or (),
+        quiet=quiet,
+        split=split,
+        format=format_,
+        classes=read_classes(classes),
+        images=images,
+        skip_bad=skip_bad,
+        minus_one=minus_one,
     )
-    print_result(describe(dataset))
-    for name, count in zip(dataset.classes, (dataset.labels == PRESENT).sum(axis=0), strict=True):
+    print_result(describe(report.dataset))
+    for name, count in report.counts().items():
         print_result(f"{count:8d}  {name}")
+    for finding in report.findings:
+        headline, *details = str(finding).splitlines()
+        print_result("\n".join([f"warning: {headline}{_option(finding)}", *details]))
+    print_result(f"verdict: {report.verdict}{_unchecked(split, other_splits)}")
+    given = {
+        "--split": split or _training_split(report.dataset),
+        "--classes": classes,
+        "--skip-bad": skip_bad,
+        "--format": None if format_ == "auto" else format_,
+        "--images": images,
+        "--minus-one": minus_one,
+    }
+    print_result(f"next: {_training_command(data, given)}")
+
+
+def _option(finding: Finding) -> str:
+    return "" if finding.parameter is None else f" (option --{finding.parameter.replace('_', '-')})"
+
+
+def _unchecked(split: str | None, other_splits: list[str] | None) -> str:
+    """Return what was not looked for, because it would take too long to do it unasked."""
+    if split is None or other_splits:
+        return ""
+    return f"; images that are also in other splits than {split} were not looked for: --other-split compares them"
+
+
+def _training_split(dataset: Dataset) -> str | None:
+    """Return the name of the split to train on, if the dataset was read whole and has several."""
+    names = {sample.split for sample in dataset if sample.split is not None}
+    training = [name for name in sorted(names) if name.lower().startswith("train")]
+    return training[0] if training and len(names) > 1 else None
+
+
+def _training_command(data: Path, given: Mapping[str, object]) -> str:
+    words = ["freeloc", "train", str(data)]
+    for option, value in given.items():
+        if value is True:
+            words.append(option)
+        elif value:
+            words += [option, str(value)]
+    return shlex.join([*words, "--out", str(Path("runs") / (data.resolve().stem or "model"))])

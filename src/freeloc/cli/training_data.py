@@ -112,4 +112,5 @@ def describe(dataset: Dataset) -> str:
     from freeloc.io.progress import pluralize
 
     skipped = f", {pluralize(dataset.skipped, 'bad image')} skipped" if dataset.skipped else ""
-    return f"{dataset.name}: {pluralize(len(dataset), 'image')}, {len(dataset.classes)} classes{skipped}"
+    classes = "1 class" if len(dataset.classes) == 1 else f"{len(dataset.classes)} classes"
+    return f"{dataset.name}: {pluralize(len(dataset), 'image')}, {classes}{skipped}"

@@ -198,7 +198,8 @@ class DatasetBuilder:
                 self.add_fatal_problem("bad_value", self.path, None, message)
         if self.options.checks.for_training:
             self._check_class_balance(classes, how_to_drop)
-            warn_of_similar_names(self.path, classes)
+            if not self.options.checks.for_check:
+                warn_of_similar_names(self.path, classes)
         good = [sample for sample in self.samples if not sample.bad]
         skipped = len(self.samples) - len(good) + self._bad_rows
         self._problems.report(skip_bad=self.options.skip_bad, skipped=skipped)
@@ -210,7 +211,15 @@ class DatasetBuilder:
         if not classes:
             raise DatasetError(f"{self.path} has no classes: add tags to its images", path=self.path)
         samples = tuple(
-            Sample(sample.path, sample.labels, sample.boxes, sample.size, sample.content_hash)
+            Sample(
+                path=sample.path,
+                labels=sample.labels,
+                boxes=sample.boxes,
+                size=sample.size,
+                content_hash=sample.content_hash,
+                split=sample.split,
+                perceptual_hash=sample.perceptual_hash,
+            )
             for sample in good
         )
         # The name is printed later, but it may come from a folder whose name is not valid UTF-8.
@@ -219,7 +228,12 @@ class DatasetBuilder:
 
     def _verify_images(self) -> None:
         """Decode all images and store their sizes and hashes, reading each file only once."""
-        outcomes = verify_images([sample.path for sample in self._to_verify], quiet=self.options.checks.quiet)
+        checks = self.options.checks
+        outcomes = verify_images(
+            [sample.path for sample in self._to_verify],
+            quiet=checks.quiet,
+            perceptual_hashes=checks.for_check,
+        )
         for sample, outcome in zip(self._to_verify, outcomes, strict=True):
             if isinstance(outcome, ImageError):
                 message = f"{sample.image} cannot be read: {outcome.reason}"
@@ -230,6 +244,7 @@ class DatasetBuilder:
                     sample.frame = read_image_frame(sample.path)
             else:
                 sample.size, sample.content_hash = outcome.size, outcome.content_hash
+                sample.perceptual_hash = outcome.perceptual_hash
                 sample.frame = ImageFrame(outcome.size, outcome.orientation)
         if self.options.boxes and not self.options.checks.decode:
             # Without its frame, it is not known what the boxes of an image mean.

@@ -7,10 +7,10 @@ import math
 import operator
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
 from freeloc.images.hashed_image import HashedImage
 from freeloc.images.image_info import ImageInfo, read_image_info
+from freeloc.io.progress import pluralize
 from freeloc.io.text import is_encodable
 
 __all__ = [
@@ -37,6 +38,9 @@ __all__ = [
 
 PRESENT, ABSENT, IGNORE = 1, -1, 0
 """Label values: the class is present, absent, or ignored by losses and metrics."""
+
+_MAX_SHOWN = 8
+"""Maximum number of labels or class names in a representation."""
 
 _LABEL_BYTES = np.array([PRESENT, ABSENT, IGNORE], np.int8).tobytes()
 
@@ -94,7 +98,7 @@ class AnnotatedBox:
         return AnnotatedBox(self.label, *corners, difficult=self.difficult, crowd=self.crowd)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sample:
     """One image with its labels.
 
@@ -105,6 +109,9 @@ class Sample:
             boxes.
         size: size of the upright image; None if the image was not decoded.
         content_hash: hash of the file's bytes (`freeloc.io.content_hash`); None if the image was not decoded.
+        split: the split that contains the image, if a tag list says so; None otherwise.
+        perceptual_hash: hash of what the image shows (`freeloc.images.perceptual_hash`); None unless the dataset
+            was opened with ``DatasetChecks(for_check=True)``.
 
     Raises:
         ConfigurationError: a field has the wrong type, or a label is not −1, 0 or +1.
@@ -115,6 +122,8 @@ class Sample:
     boxes: tuple[AnnotatedBox, ...] | None = None
     size: Size | None = None
     content_hash: str | None = None
+    split: str | None = None
+    perceptual_hash: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _checked_labels(self.labels))
@@ -124,6 +133,8 @@ class Sample:
             and (self.boxes is None or type(self.boxes) is tuple)
             and isinstance(self.size, Size | None)
             and isinstance(self.content_hash, str | None)
+            and isinstance(self.split, str | None)
+            and isinstance(self.perceptual_hash, int | None)
             and all(type(box) is AnnotatedBox for box in self.boxes or ())
         )
         if not plain:
@@ -131,7 +142,17 @@ class Sample:
 
     def __reduce__(self) -> tuple[type[Sample], tuple[object, ...]]:
         """Pickle the fields, so that the labels of a copy are read-only, too."""
-        return Sample, (self.path, self.labels, self.boxes, self.size, self.content_hash)
+        hashes = self.content_hash, self.split, self.perceptual_hash
+        return Sample, (self.path, self.labels, self.boxes, self.size, *hashes)
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{len(self.labels)} labels"
+            if len(self.labels) > _MAX_SHOWN
+            else f"labels {self.labels.tolist()}"
+        )
+        boxes = "" if self.boxes is None else f", {len(self.boxes)} boxes"
+        return f"Sample({str(self.path)!r}, {shown}{boxes})"
 
     @property
     def image(self) -> Path | HashedImage:
@@ -139,7 +160,7 @@ class Sample:
         return self.path if self.content_hash is None else HashedImage(self.path, self.content_hash)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """A named list of samples that share one list of classes.
 
@@ -189,8 +210,30 @@ class Dataset:
                         parameter="samples",
                     )
 
+    def __repr__(self) -> str:
+        names = ", ".join(self.classes[:_MAX_SHOWN]) + (", …" if len(self.classes) > _MAX_SHOWN else "")
+        return (
+            f"Dataset({self.name!r}, {pluralize(len(self), 'image')}, {len(self.classes)} classes: {names})"
+        )
+
     def __len__(self) -> int:
         return len(self.samples)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Sample: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Dataset: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Sample | Dataset:
+        """Return one sample by its index, or a dataset of several samples by a slice.
+
+        Raises:
+            IndexError: there is no sample with the index.
+        """
+        if isinstance(index, slice):
+            return replace(self, samples=self.samples[index], skipped=0)
+        return self.samples[index]
 
     def __iter__(self) -> Iterator[Sample]:
         return iter(self.samples)

@@ -25,6 +25,9 @@ class DatasetChecks:
         rescale_boxes: whether to rescale the boxes of images that were resized uniformly after annotation. If
             False, every image whose size is not the one that its annotation declares is a problem. It has no
             effect unless boxes are read.
+        for_check: whether to prepare for `freeloc.datasets.checks.check.check`, which calls this function: to
+            compute `Sample.perceptual_hash` while images are decoded, which adds a few hundredths of the time,
+            and to leave the warning about similar class names to that function.
         minus_one: what −1 means in a tag list with one column per class: "absent", with 0 for unknown, as in VOC's
             class files; or "unknown", with 0 for absent. An empty cell means unknown. If None, the first
             reading is taken for a list that contains −1, unless a column contains −1, 0 and empty cells,
@@ -38,6 +41,7 @@ class DatasetChecks:
     for_training: bool = False
     quiet: bool = False
     rescale_boxes: bool = False
+    for_check: bool = False
     minus_one: MinusOne | None = None
 
     def __post_init__(self) -> None:

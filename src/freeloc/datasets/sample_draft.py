@@ -41,6 +41,8 @@ class SampleDraft:
         conversion: how the boxes were converted to image coordinates; None if they were not.
         labels: (K,) int8; empty until the labels are known.
         boxes: the annotated boxes; None until they are known, or if boxes are not read.
+        split: the split that contains the image, if the dataset says so and was read as a whole; None otherwise.
+        perceptual_hash: hash of what the image shows; None unless `DatasetChecks.for_check` is set.
         bad: whether the row has a problem.
     """
 
@@ -55,6 +57,8 @@ class SampleDraft:
     conversion: BoxConversion | None = None
     labels: Labels = field(default_factory=lambda: np.zeros(0, np.int8))
     boxes: tuple[AnnotatedBox, ...] | None = None
+    split: str | None = None
+    perceptual_hash: int | None = None
     bad: bool = False
 
     @property

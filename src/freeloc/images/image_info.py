@@ -23,11 +23,14 @@ class ImageInfo:
         size: size of the upright image.
         content_hash: hash of the file's bytes; see `freeloc.io.content_hash`.
         orientation: EXIF orientation of the image as stored, 1 to 8; 1 is upright.
+        perceptual_hash: hash of what the image shows (`freeloc.images.perceptual_hash`); None if it was not
+            computed, for which the image must be decoded.
     """
 
     size: Size
     content_hash: str
     orientation: int = 1
+    perceptual_hash: int | None = None
 
 
 def read_image_frame(path: Path) -> ImageFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +19,7 @@ from freeloc.images.hashed_image import open_and_hash
 from freeloc.images.identify import header_size, identify, open_file
 from freeloc.images.image_info import ImageInfo
 from freeloc.images.jpeg_end import has_end_marker
+from freeloc.images.perceptual_hash import perceptual_hash
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import track
 
@@ -46,7 +48,9 @@ def check_header(path: Path) -> Size:
     return size
 
 
-def verify_images(paths: Sequence[Path], *, quiet: bool = False) -> Iterator[ImageInfo | ImageError]:
+def verify_images(
+    paths: Sequence[Path], *, quiet: bool = False, perceptual_hashes: bool = False
+) -> Iterator[ImageInfo | ImageError]:
     """Check that images can be decoded, and hash their files.
 
     An image fails this check if and only if `freeloc.images.decode.load_image` raises an error for it. To save
@@ -55,26 +59,28 @@ def verify_images(paths: Sequence[Path], *, quiet: bool = False) -> Iterator[Ima
     Args:
         paths: the images.
         quiet: whether to hide progress, which is otherwise shown if there are a few hundred images or more.
+        perceptual_hashes: whether to compute perceptual hashes, from the pixels decoded anyway.
 
     Yields:
-        For each path, in order, the image's size, content hash and orientation, or the error raised on reading it.
+        For each path, in order, the image's size, hashes and orientation, or the error raised on reading it.
     """
-    outcomes = prefetch(_verify, paths, threads=_THREADS)
+    outcomes = prefetch(partial(_verify, with_hash=perceptual_hashes), paths, threads=_THREADS)
     return track(outcomes, "checking images", len(paths), quiet=quiet or len(paths) < _PROGRESS_FROM)
 
 
-def _verify(path: Path) -> ImageInfo | ImageError:
+def _verify(path: Path, *, with_hash: bool) -> ImageInfo | ImageError:
     try:
         with open_and_hash(path) as (file, content_hash):
             image = identify(file, path)
             _check_end(image, file, path)
             # Decoding a TIFF turns it upright and discards its orientation; a PNG may store it after the pixels.
             orientation = read_orientation(image) if isinstance(image, TiffImagePlugin.TiffImageFile) else 1
-            _image, size = decode_reduced(image, path, 1)
+            upright, size = decode_reduced(image, path, 1)
             orientation = max(orientation, read_orientation(image))
+            looks = perceptual_hash(upright) if with_hash else None
     except ImageError as error:
         return error.without_traceback()
-    return ImageInfo(size, content_hash, orientation)
+    return ImageInfo(size, content_hash, orientation, looks)
 
 
 def _check_end(image: ImageFile.ImageFile, file: IO[bytes], path: Path) -> None:

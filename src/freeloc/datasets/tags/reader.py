@@ -30,7 +30,7 @@ from freeloc.datasets.tags.folder_layout import (
 from freeloc.datasets.tags.jsonl_list import read_jsonl
 from freeloc.datasets.tags.repeated_rows import merge_repeated_rows
 from freeloc.datasets.tags.rows import TagRow, TagSource, TagTable
-from freeloc.errors import DatasetError, MalformedFileError
+from freeloc.errors import DatasetError, DatasetOptionError, MalformedFileError
 
 __all__ = ["ClassFoldersFormat", "TagListFormat"]
 
@@ -194,7 +194,7 @@ def _only_list(layout: FolderLayout) -> Path:
     lists = layout.metadata or layout.lists
     if len(lists) > 1:
         names = ", ".join(file.name for file in lists)
-        raise DatasetError(
+        raise DatasetOptionError(
             f"{layout.path} has several tag lists ({names}): specify the file to read, or choose the format "
             f"{FORMAT_OF_FOLDERS!r} to make a class of every folder",
             path=layout.path,
@@ -232,7 +232,7 @@ def _read_table(place: _Place, options: OpenOptions) -> TagTable:
 def _read_class_folders(place: _Place, classes: tuple[Path, ...], options: OpenOptions) -> TagTable:
     path = place.path
     if options.images is not None:
-        raise DatasetError(
+        raise DatasetOptionError(
             f"images is {options.images}, but {path} contains class folders: "
             "omit images, which applies only to lists of file names",
             path=path,
@@ -279,7 +279,7 @@ def _select_rows(
     if not selected and not builder.has_problems:
         counts = Counter(row.split for row in rows if row.split is not None)
         known = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
-        raise DatasetError(
+        raise DatasetOptionError(
             f"{path} has no images in the split {split!r}: it has {known or 'no splits'}",
             path=path,
             parameter="split",
@@ -294,6 +294,7 @@ def _add_row(row: TagRow, labels: Mapping[str, int], builder: DatasetBuilder) ->
         return
     is_unreadable = any(problem.kind == "unreadable_image" for problem in row.problems)
     sample = builder.add_image(row.image, row.file, row.line, check=not is_unreadable)
+    sample.split = row.split
     for kind, message, line in row.problems:
         builder.add_problem(sample, kind, message, line=line)
     for name in dict.fromkeys(row.tags + row.unknown):
