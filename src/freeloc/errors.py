@@ -122,7 +122,7 @@ class MissingFileError(FreelocError, FileNotFoundError):
     strerror = os.strerror(ENOENT)
 
     @property
-    def filename(self) -> str | None:  # type: ignore[override]
+    def filename(self) -> str | None:
         """The path as a string; None if the error does not concern a particular path."""
         path = getattr(self, "path", None)
         return None if path is None else str(path)

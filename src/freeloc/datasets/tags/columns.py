@@ -253,8 +253,8 @@ def _choose_classes(
         raise MalformedFileError(source.file, line, reason)
     if others and source.classes is None:
         _log.warning("%s: left out as no class: column %s", source.file, _quoted(others))
-    problem = _joint_problem(wrong, problems)
-    return Columns(None, tuple(classes), columns.split, columns.flags, problem)
+    joint = _joint_problem(wrong, problems)
+    return Columns(None, tuple(classes), columns.split, columns.flags, joint)
 
 
 def _joint_problem(names: Sequence[str], problems: Sequence[str]) -> tuple[RowProblem, ...]:
