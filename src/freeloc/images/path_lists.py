@@ -113,4 +113,6 @@ def _find(name: str, folder: Path | None, place: str) -> Path:
                 return candidate
             if glob.has_magic(str(candidate)) and glob.glob(str(candidate), recursive=True):  # noqa: PTH207
                 return candidate
-    raise MissingImageError(f"{place}: cannot find {name}: no such file or folder; check the path", path=Path(name))
+    raise MissingImageError(
+        f"{place}: cannot find {name}: no such file or folder; check the path", path=Path(name)
+    )
