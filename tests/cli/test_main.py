@@ -191,16 +191,29 @@ def test_scales_are_read() -> None:
 def test_classes_are_read(tmp_path: Path) -> None:
     file = tmp_path / "classes.txt"
     assert options.read_classes(None) is None
-    file.write_text("\ufeffpotted plant\r\n\r\n  dog \ncat", "utf-8")
-    assert options.read_classes(file) == ("potted plant", "dog", "cat")
+    file.write_text("\ufeffpotted plant\r\n\r\n  dog \nsalt, pepper", "utf-8")
+    assert options.read_classes(str(file)) == ("potted plant", "dog", "salt, pepper")
     file.write_text("\n \n")
     with pytest.raises(ConfigurationError, match=r"classes\.txt contains no class name"):
-        options.read_classes(file)
+        options.read_classes(str(file))
     file.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(ConfigurationError, match=r"cannot read the class file .*classes\.txt"):
-        options.read_classes(file)
-    with pytest.raises(ConfigurationError, match=r"cannot read the class file"):
-        options.read_classes(tmp_path)
+        options.read_classes(str(file))
+    for path in (tmp_path, tmp_path / "gone", "gone.txt"):
+        with pytest.raises(ConfigurationError, match=r"cannot read the class file"):
+            options.read_classes(str(path))
+
+
+def test_classes_are_named_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dog").mkdir()  # a class folder of that name is no class file
+    assert options.read_classes("dog, potted plant ,cat,") == ("dog", "potted plant", "cat")
+    assert options.read_classes("dog") == ("dog",)
+    (tmp_path / "pets").write_text("cat\n")
+    assert options.read_classes("pets") == ("cat",)
+    assert options.read_classes("pets,") == ("pets",)
+    with pytest.raises(ConfigurationError, match=r"classes is empty: specify names separated by commas"):
+        options.read_classes(" , ")
 
 
 def test_an_error_names_the_option_that_fixes_it(freeloc: Callable[..., Any]) -> None:

@@ -205,3 +205,24 @@ def test_labels_that_say_nothing(labels: list[list[int]], message: str | None) -
     else:
         with pytest.raises(DatasetError, match=f"^{message}"):
             check_informative(dataset, "training")
+
+
+def test_classes_are_selected_with_their_labels_and_boxes() -> None:
+    boxes = (AnnotatedBox(0, 1, 2, 3, 4), AnnotatedBox(2, 5, 6, 7, 8, difficult=True))
+    samples = (
+        Sample(Path("a.jpg"), np.array([1, -1, 1], np.int8), boxes, Size(9, 9), "hash"),
+        Sample(Path("b.jpg"), np.array([0, 1, -1], np.int8)),
+    )
+    data = Dataset("data", ("a", "b", "c"), samples, skipped=3)
+    some = data.select_classes(["c", "a"])
+    assert (some.name, some.classes, some.skipped) == ("data", ("c", "a"), 3)
+    assert some.labels.tolist() == [[1, 1], [-1, 0]]
+    assert some.samples[0].boxes == (AnnotatedBox(1, 1, 2, 3, 4), AnnotatedBox(0, 5, 6, 7, 8, difficult=True))
+    assert (some.samples[0].size, some.samples[0].content_hash, some.samples[1].boxes) == (
+        Size(9, 9),
+        "hash",
+        None,
+    )
+    assert data.select_classes(("a", "b", "c")) is data
+    with pytest.raises(ConfigurationError, match="classes contains 'd', but data has only 'a', 'b' and 'c'"):
+        data.select_classes(["a", "d"])

@@ -67,4 +67,3 @@ def test_a_format_of_another_package_works_on_the_command_line(
     )
     assert done.returncode == 2
     assert f"{file}:2: image {tmp_path / 'gone.jpg'} is missing" in done.stderr
-    assert f"{file}:2: unknown class 'cat'" in done.stderr

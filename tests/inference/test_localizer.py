@@ -294,3 +294,27 @@ def test_real_images_in_both_runtimes(voc_root: Path, tiny_run: Path, tiny_local
         wanted = on_torch.predict(path)
         np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-3, rtol=0)
         assert np.abs(found.points - wanted.points).max() <= cell_of(found.image_size, 1.0)
+
+
+def test_chosen_classes_have_the_same_scores_and_points(
+    tiny_run: Path, tiny_localizer: Localizer, tiny_scenes: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = tiny_localizer.classes
+    some = Localizer.load(
+        tiny_run, runtime="openvino", precision="float32", classes=(names[4], "unicorn", names[1])
+    )
+    assert caplog.messages == ["the model does not have the class 'unicorn': left out"]
+    assert some.classes == (names[4], names[1])
+    paths = [sample.path for sample in tiny_scenes]
+    for one, other in zip(some.predict_many(paths[:2]), tiny_localizer.predict_many(paths[:2]), strict=True):
+        assert one.classes == some.classes
+        np.testing.assert_array_equal(one.scores, other.scores[[4, 1]])
+        np.testing.assert_array_equal(one.points, other.points[[4, 1]])
+        np.testing.assert_array_equal(one.maps, other.maps[[4, 1]])
+        np.testing.assert_array_equal(one.probabilities, other.probabilities[[4, 1]])
+    np.testing.assert_array_equal(
+        some.predict(paths[0]).scores, tiny_localizer.predict(paths[0]).scores[[4, 1]]
+    )
+    with pytest.raises(FreelocError, match="the model has none of the classes 'unicorn', only ") as caught:
+        Localizer.load(tiny_run, classes=("unicorn",))
+    assert caught.value.parameter == "classes"

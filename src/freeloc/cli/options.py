@@ -92,8 +92,12 @@ Images = Annotated[
     ),
 ]
 Classes = Annotated[
-    Path | None,
-    typer.Option(help="Text file with one class name per line. Default: all classes in the data."),
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Classes to use: names separated by commas, or a UTF-8 text file with one name per line. Default: "
+        "all.",
+    ),
 ]
 RescaleBoxes = Annotated[
     bool,
@@ -185,23 +189,45 @@ Quiet = Annotated[
 ]
 
 
-def read_classes(path: Path | None) -> tuple[str, ...] | None:
-    """Read class names from a text file, one per line, ignoring blank lines; return None if ``path`` is None.
+def read_classes(text: str | None) -> tuple[str, ...] | None:
+    """Return the class names in a comma-separated list or in a text file; None if ``text`` is None.
+
+    An existing file takes precedence over a class of that name. In a file, each line that is not blank is one
+    name, which may contain commas. A word with a path separator, or one that ends in ``.txt``, is always a file.
 
     Raises:
-        ConfigurationError: the file cannot be read, or contains no names.
+        ConfigurationError: the file cannot be read, or there are no names.
     """
     from freeloc.io.folders import expand_user
+    from freeloc.io.paths import is_file
+
+    if text is None:
+        return None
+    path = expand_user(text)
+    looks_like_a_file = "," not in text and (path.name != text or path.suffix.lower() == ".txt")
+    if is_file(path) or looks_like_a_file:
+        return _read_class_file(path)
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        raise ConfigurationError(
+            "classes is empty: specify names separated by commas, such as dog,cat, or a text file",
+            parameter="classes",
+        )
+    return names
+
+
+def _read_class_file(path: Path) -> tuple[str, ...]:
     from freeloc.io.regular_file import read_regular
 
-    if path is None:
-        return None
     try:
-        text = read_regular(expand_user(path)).decode("utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
     except (OSError, ValueError) as error:
         check_resources(error)
+        reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
-            f"cannot read the class file {path} ({error}): it must be a UTF-8 text file", parameter="classes"
+            f"cannot read the class file {path} ({reason}): it must be a UTF-8 text file; to name classes "
+            "instead, separate them with commas",
+            parameter="classes",
         ) from error
     names = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not names:

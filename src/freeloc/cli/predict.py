@@ -11,6 +11,7 @@ from freeloc import _literals as choices
 from freeloc.cli.image_arguments import Recursive, read_image_arguments
 from freeloc.cli.options import (
     RUNTIME,
+    Classes,
     InferencePrecision,
     ModelName,
     Preset,
@@ -20,6 +21,7 @@ from freeloc.cli.options import (
     SkipBad,
     Weights,
     parse_scales,
+    read_classes,
 )
 
 __all__ = ["predict"]
@@ -71,6 +73,7 @@ def predict(
         ),
     ] = None,
     recursive: Recursive = True,
+    classes: Classes = None,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
     formats: Annotated[
@@ -148,5 +151,6 @@ def predict(
         location=location,
         runtime=runtime,
         precision=precision,
+        classes=read_classes(classes),
     )
     predict_files(localizer, paths, out, options, quiet=quiet)

@@ -20,7 +20,7 @@ def open_for_training(
     split: str | None,
     format_: str,
     images: Path | None,
-    classes: Path | None,
+    classes: str | None,
     *,
     skip_bad: bool,
     quiet: bool,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 
+from freeloc._class_names import log_missing_classes, select_classes
 from freeloc._log import get_logger, warn_in_lines
 from freeloc.datasets.box_checks import check_boxes
 from freeloc.datasets.box_frames import (
@@ -21,9 +23,16 @@ from freeloc.datasets.box_frames import (
 )
 from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels, Sample
 from freeloc.datasets.options import OpenOptions
-from freeloc.datasets.problems import Problem, ProblemKind, ProblemList, format_report, warn_of_similar_names
+from freeloc.datasets.problems import (
+    Problem,
+    ProblemKind,
+    ProblemList,
+    format_report,
+    warn_of_left_out_names,
+    warn_of_similar_names,
+)
 from freeloc.datasets.sample_draft import BoxDraft, DeclaredSize, SampleDraft
-from freeloc.errors import DatasetError, ImageError
+from freeloc.errors import ConfigurationError, DatasetError, ImageError
 from freeloc.geometry.orientation import ImageFrame
 from freeloc.geometry.size import Size
 from freeloc.images.image_info import read_image_frame
@@ -61,6 +70,45 @@ class DatasetBuilder:
         self._to_verify: list[SampleDraft] = []
         self._boxes: list[BoxDraft] = []
         self._bad_rows = 0
+        self._missing: frozenset[str] = frozenset()
+        self._left_out: Counter[str] = Counter()
+
+    def choose_classes(self, known: Sequence[str]) -> tuple[str, ...]:
+        """Return the classes of the dataset: the chosen ones, or all known ones if the caller did not choose.
+
+        The log names the chosen classes that are not known. For training, they are left out; otherwise, `build`
+        sets their labels to 0 in every image, because nobody has looked for them.
+
+        Args:
+            known: the classes of all splits.
+
+        Raises:
+            ConfigurationError: none of the chosen classes is known, and no problem explains it.
+        """
+        chosen = self.options.classes
+        if chosen is None:
+            return tuple(known)
+        if not known:
+            self._missing = frozenset(chosen)
+            return chosen
+        try:
+            if self.options.checks.for_training:
+                return select_classes(chosen, known, str(self.path))
+            self._missing = log_missing_classes(chosen, known, str(self.path), "their labels are unknown")
+        except ConfigurationError as error:
+            if not self.has_problems:
+                raise
+            self.add_fatal_problem("unknown_class", self.path, None, str(error))
+        return chosen
+
+    def leave_out(self, names: Iterable[str], *, images: int = 1) -> None:
+        """Count tags of images that are left out because the caller chose other classes; the log lists them.
+
+        Args:
+            names: the different tags.
+            images: number of images that have them; 0 if it is not known.
+        """
+        self._left_out.update(dict.fromkeys(names, images))
 
     def add_image(
         self, path: Path, file: Path, line: int | None, prefix: str = "", *, check: bool = True
@@ -171,15 +219,12 @@ class DatasetBuilder:
         """Whether any problem has been found so far."""
         return bool(self._problems)
 
-    def build(
-        self, name: str, classes: tuple[str, ...], *, how_to_drop: str = "choose classes without it"
-    ) -> Dataset:
+    def build(self, name: str, classes: tuple[str, ...]) -> Dataset:
         """Check all images and build the dataset.
 
         Args:
             name: name of the dataset.
-            classes: the classes of the dataset.
-            how_to_drop: advice on how to leave out a class, for messages.
+            classes: the classes of the dataset; see `choose_classes`.
 
         Raises:
             DataProblems: there are problems that ``skip_bad`` does not solve.
@@ -197,7 +242,7 @@ class DatasetBuilder:
                 message = f"the class name {class_name!r} is not UTF-8 text: rename the class"
                 self.add_fatal_problem("bad_value", self.path, None, message)
         if self.options.checks.for_training:
-            self._check_class_balance(classes, how_to_drop)
+            self._check_class_balance(classes)
             if not self.options.checks.for_check:
                 warn_of_similar_names(self.path, classes)
         good = [sample for sample in self.samples if not sample.bad]
@@ -210,6 +255,12 @@ class DatasetBuilder:
             )
         if not classes:
             raise DatasetError(f"{self.path} has no classes: add tags to its images", path=self.path)
+        warn_of_left_out_names(self.path, classes, self._left_out)
+        missing = [label for label, item in enumerate(classes) if item in self._missing]
+        if missing:
+            for sample in good:
+                sample.labels = sample.labels.copy()
+                sample.labels[missing] = IGNORE
         samples = tuple(
             Sample(
                 path=sample.path,
@@ -291,7 +342,7 @@ class DatasetBuilder:
             )
             warn_in_lines(_log, format_report(headline, other))
 
-    def _check_class_balance(self, classes: tuple[str, ...], how_to_drop: str) -> None:
+    def _check_class_balance(self, classes: tuple[str, ...]) -> None:
         """Report each class that is present in no image or in every image.
 
         Images with problems count unless they are left out: a class is not empty if its images only need fixing.
@@ -305,10 +356,12 @@ class DatasetBuilder:
         present, absent = (labels == PRESENT).any(axis=0), (labels == ABSENT).any(axis=0)
         for name, is_present, is_absent in zip(classes, present, absent, strict=True):
             if not is_present:
-                message = f"class {name!r} has no images: add some, or {how_to_drop}"
+                message = f"class {name!r} has no images: add some, or choose classes without it"
                 self.add_fatal_problem("empty_class", self.path, None, message)
             elif not is_absent:
-                message = f"class {name!r} is in every image: add images without it, or {how_to_drop}"
+                message = (
+                    f"class {name!r} is in every image: add images without it, or choose classes without it"
+                )
                 self.add_fatal_problem("full_class", self.path, None, message)
 
 

@@ -1,4 +1,4 @@
-"""Class names: one spelling for names that look alike, and a search for names that may mean the same class."""
+"""Class names of datasets: their spelling, and a search for names that may mean the same class."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
-from freeloc._printable import JOINERS, is_needed_joiner
+from freeloc._class_names import clean_name
 
 __all__ = ["clean_name", "similar_names"]
-
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-"""Characters without a glyph: soft hyphen, zero-width space, marks of direction, word joiner, byte order mark."""
 
 _FIRST_WITH_MARKS = "\u0600"
 """The first character of the scripts in which marks distinguish words; Latin, Greek and Cyrillic come before."""
@@ -24,25 +21,6 @@ _LOOKALIKES = str.maketrans("аеорсухіјѕԁһαοενι", "aeopcyxijsdha
 """Cyrillic and Greek letters that look like Latin ones."""
 
 _MIN_SINGULAR = 3
-
-
-def clean_name(text: str) -> str:
-    r"""Return the spelling of a class name that stands for all spellings that look the same.
-
-    The text is composed (NFC, so that "é" is one character). Any white space, such as a non-breaking space,
-    becomes a plain space, and is removed at both ends. Invisible characters, such as zero-width spaces and
-    byte order marks, are removed; joiners are kept between characters of scripts that need them.
-
-    Example:
-        >>> clean_name("cafe\u0301\u00a0bar\ufeff ") == "caf\xe9 bar"
-        True
-    """
-    if text.isascii() and text.isprintable():
-        return text.strip()
-    text = _INVISIBLE.sub("", text)
-    text = JOINERS.sub(lambda match: match[0] if is_needed_joiner(text, match.start()) else "", text)
-    text = "".join(" " if character.isspace() else character for character in text)
-    return unicodedata.normalize("NFC", text).strip()
 
 
 def similar_names(names: Sequence[str]) -> list[tuple[str, ...]]:

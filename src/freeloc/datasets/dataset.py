@@ -15,6 +15,7 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._class_names import quote_names
 from freeloc._validation import CountOrZero, check_fields, describe_value
 from freeloc.errors import ConfigurationError, DatasetError
 from freeloc.geometry.box import Corners
@@ -154,6 +155,14 @@ class Sample:
         boxes = "" if self.boxes is None else f", {len(self.boxes)} boxes"
         return f"Sample({str(self.path)!r}, {shown}{boxes})"
 
+    def select_labels(self, labels: Sequence[int]) -> Sample:
+        """Return the same image with the labels and boxes of some classes, given by their indices."""
+        position = {label: index for index, label in enumerate(labels)}
+        boxes = self.boxes and tuple(
+            replace(box, label=position[box.label]) for box in self.boxes if box.label in position
+        )
+        return replace(self, labels=self.labels[list(labels)], boxes=boxes)
+
     @property
     def image(self) -> Path | HashedImage:
         """The image file; decoding it raises an error if its content hash is known and no longer the same."""
@@ -249,6 +258,28 @@ class Dataset:
         """Return the indices of ``count`` evenly spaced samples, or of all samples if there are fewer."""
         indices = np.linspace(0, len(self) - 1, min(count, len(self)))
         return [int(index) for index in np.unique(indices.astype(int))]
+
+    def select_classes(self, classes: Sequence[str]) -> Dataset:
+        """Return the same images with the labels and boxes of some classes, in the given order.
+
+        Raises:
+            ConfigurationError: the dataset does not have one of the classes.
+        """
+        chosen = tuple(classes)
+        if chosen == self.classes:
+            return self
+        indices = {name: index for index, name in enumerate(self.classes)}
+        unknown = [name for name in chosen if name not in indices]
+        if unknown:
+            raise ConfigurationError(
+                f"classes contains {quote_names(unknown)}, but {self.name} has only {quote_names(self.classes)}: "
+                "choose some of these",
+                parameter="classes",
+            )
+        labels = [indices[name] for name in chosen]
+        return replace(
+            self, classes=chosen, samples=tuple(sample.select_labels(labels) for sample in self.samples)
+        )
 
     @property
     def has_boxes(self) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from freeloc._class_names import check_class_names
 from freeloc._validation import check_arguments
-from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import FORMATS, detect_format, minus_one_error
 from freeloc.datasets.options import DatasetChecks, OpenOptions
-from freeloc.errors import ConfigurationError, DatasetOptionError, MissingDatasetError
+from freeloc.errors import DatasetOptionError, MissingDatasetError
 from freeloc.io.folders import expand_user
-from freeloc.io.text import check_exists, is_encodable
+from freeloc.io.text import check_exists
 
 __all__ = ["open_dataset"]
 
@@ -40,11 +40,12 @@ def open_dataset(
         format: "voc", "coco", "tags", "folders" or the name of another registered format; "auto" detects it.
         classes: class names in the requested order, matched exactly after leading and trailing white space and
             invisible characters are removed. None uses the dataset's own classes, which are the same, and in the
-            same order, for every split. If ``classes`` is given, all other classes of a VOC devkit, a COCO file or
-            a CSV file with one column per class are left out; in other tag lists, a tag that is not in ``classes``
-            is a problem.
-        boxes: whether to read boxes, for evaluation. If False, no box is read, not even to check it. Tag lists
-            have no boxes, so their ``Sample.boxes`` is None.
+            same order, for every split. If ``classes`` is given, all other classes are left out, in every format.
+            The label of a class that the dataset does not have is 0 in every image; with ``checks.for_training``,
+            the class is left out instead. The log names both kinds of classes once.
+        boxes: whether to read boxes, for evaluation. If False, no box is read, not even to check it. Where there
+            are only tags (a tag list, a VOC devkit or COCO file in which no object has a box), ``Sample.boxes`` is
+            None.
         images: folder that contains the images, if they are not in the usual place. File names in a tag list are
             relative to this folder.
         skip_bad: whether to leave out images that have a problem. ``Dataset.skipped`` counts them, and the log
@@ -59,7 +60,7 @@ def open_dataset(
         DataProblems: the dataset has problems; the report gives the file and line of each.
         MissingDatasetError: ``path`` or ``images`` does not exist.
         DatasetError: ``path`` is not a dataset, or (`DatasetOptionError`) an option does not apply to it.
-        ConfigurationError: ``format`` or ``classes`` is not valid.
+        ConfigurationError: ``format`` or ``classes`` is not valid, or the dataset has none of the classes.
 
     Example:
         >>> train = open_dataset("VOCdevkit/VOC2012", split="train", checks=DatasetChecks(for_training=True))
@@ -81,7 +82,7 @@ def open_dataset(
         )
     options = OpenOptions(
         split=split,
-        classes=_checked_classes(classes),
+        classes=None if classes is None else check_class_names(classes),
         boxes=boxes,
         images=folder,
         skip_bad=skip_bad,
@@ -91,28 +92,3 @@ def open_dataset(
     if options.checks.minus_one is not None and not reader.reads_minus_one:
         raise minus_one_error(root)
     return reader.open(root, options)
-
-
-def _checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return the class names in their usual spelling (`clean_name`).
-
-    Raises:
-        ConfigurationError: there are no names, or a name is empty, repeated, or not encodable as UTF-8.
-    """
-    if classes is None:
-        return None
-    names = tuple(map(clean_name, classes))
-    if not names:
-        raise _classes_error("is empty: specify at least one class")
-    for name in names:
-        if not name:
-            raise _classes_error("contains an empty name: remove it")
-        if not is_encodable(name):
-            raise _classes_error(f"contains {name!r}, which UTF-8 cannot encode: rename the class")
-        if names.count(name) > 1:
-            raise _classes_error(f"contains {name!r} more than once: list each class only once")
-    return names
-
-
-def _classes_error(problem: str) -> ConfigurationError:
-    return ConfigurationError(f"classes {problem}", parameter="classes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ __all__ = [
     "ProblemKind",
     "ProblemList",
     "format_report",
+    "warn_of_left_out_names",
     "warn_of_similar_names",
 ]
 
@@ -28,6 +29,9 @@ _log = get_logger(__name__)
 
 MAX_PRINTED_PROBLEMS = 50
 """Maximum number of problems that a report prints; `DataProblems.problems` contains all of them."""
+
+_MAX_LEFT_OUT = 10
+"""Maximum number of left-out tags that the log names."""
 
 ProblemKind = Literal[
     "missing_image",
@@ -185,6 +189,28 @@ def warn_of_similar_names(path: Path, classes: Sequence[str]) -> None:
     if groups:
         headline = f"{path} has classes that differ only in case, blanks, accents, similar letters or plural"
         warn_in_lines(_log, format_report(f"{headline}: are they one class?", groups))
+
+
+def warn_of_left_out_names(path: Path, classes: Sequence[str], left_out: Mapping[str, int]) -> None:
+    """Log in one line the tags that are left out because other classes were chosen.
+
+    Args:
+        path: file or folder of the dataset.
+        classes: the chosen classes.
+        left_out: the number of images that have each tag; 0 if it is not known.
+    """
+    if not left_out:
+        return
+    names = sorted(left_out, key=lambda name: (-left_out[name], name))
+    shown = [f"{name!r} ({count})" if (count := left_out[name]) else repr(name) for name in names]
+    more = f" and {len(shown) - _MAX_LEFT_OUT} more" if len(shown) > _MAX_LEFT_OUT else ""
+    groups = [group for group in similar_names([*classes, *names]) if set(group) & set(classes)]
+    alike = [" and ".join(map(repr, group)) for group in groups if set(group) & set(names)]
+    advice = f"; do {', '.join(alike)} mean the same?" if alike else ""
+    _log.warning(
+        "%s: left out, because they are not among the classes: %s%s%s",
+        *(path, ", ".join(shown[:_MAX_LEFT_OUT]), more, advice),
+    )
 
 
 def format_report(headline: str, problems: Sequence[object]) -> str:

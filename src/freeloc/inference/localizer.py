@@ -6,10 +6,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar, Unpack
 
 from PIL import Image
 
+from freeloc._class_names import select_classes
 from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
 from freeloc._validation import check_arguments, check_value
 from freeloc.errors import ConfigurationError, ImageError
@@ -36,6 +37,13 @@ if TYPE_CHECKING:  # torch takes seconds to load
 __all__ = ["Localizer"]
 
 Result = TypeVar("Result")
+
+
+class FurtherOptions(TypedDict, total=False):
+    """Rarely used options of `Localizer.load`; see `LocalizerOptions`."""
+
+    classes: tuple[str, ...] | None
+    batch: int | None
 
 
 class Localizer:
@@ -69,7 +77,11 @@ class Localizer:
         header = source.header
         plan = self.options.scale_plan(header.scales)
         self.pyramid = Pyramid(plan.scales, header.padding)
-        self.decision = DecisionRule(header.calibration, header.threshold, header.box_threshold)
+        self._selection = _selection(self.options.classes, header.classes)
+        calibration = header.calibration
+        if calibration is not None and self._selection is not None:
+            calibration = calibration.select(self._selection)
+        self.decision = DecisionRule(calibration, header.threshold, header.box_threshold)
         self._early_exit = EarlyExit(plan.early_exit_after, header.pooling)
 
     @classmethod
@@ -84,7 +96,7 @@ class Localizer:
         location: LocationMode = "fused",
         runtime: Runtime = "auto",
         precision: InferencePrecision = "auto",
-        batch: int | None = None,
+        **further: Unpack[FurtherOptions],
     ) -> Localizer:
         """Load a model together with its backbone.
 
@@ -101,7 +113,8 @@ class Localizer:
             location: how points are located.
             runtime: the library that runs the network.
             precision: the arithmetic of the network.
-            batch: maximum number of canvases that torch runs together.
+            further: ``classes``, the classes of the results, and ``batch``, the maximum number of canvases that
+                torch runs together.
 
         Raises:
             ConfigurationError: an option is unknown or out of range, or two options contradict each other.
@@ -109,7 +122,7 @@ class Localizer:
                 has no int8 network and the options require one.
             BackboneError: the backbone's weights cannot be loaded, or the head was trained on different weights.
         """
-        options = LocalizerOptions(scales, preset, location, runtime, precision, batch)
+        options = LocalizerOptions(scales, preset, location, runtime, precision, **further)
         return cls(ModelSource.from_file(model, weights), options)
 
     @classmethod
@@ -142,8 +155,12 @@ class Localizer:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The K class names, in the order in which all arrays store the classes."""
-        return self._source.header.classes
+        """The K class names, in the order in which all arrays store the classes.
+
+        These are the chosen classes, or else all classes of the model.
+        """
+        known = self._source.header.classes
+        return known if self._selection is None else tuple(known[label] for label in self._selection)
 
     @property
     def pooling(self) -> str:
@@ -215,7 +232,8 @@ class Localizer:
         Raises:
             ImageError: the image cannot be read.
         """
-        return run_scales(self._scale_inputs(*self._decode(image)), self._latency_network, self._early_exit)
+        inputs = self._scale_inputs(*self._decode(image))
+        return self._select(run_scales(inputs, self._latency_network, self._early_exit))
 
     def score_maps_many(self, images: Iterable[ImageSource]) -> Generator[list[ScoreMap], None, None]:
         """Return a generator of the score maps of many images, in order; see `predict_many`.
@@ -262,6 +280,10 @@ class Localizer:
         """The network for many images, which processes a different canvas on each core."""
         return self._loader.compile(streams=True)
 
+    def _select(self, maps: list[ScoreMap]) -> list[ScoreMap]:
+        """Return the maps of the chosen classes; the early exit considers all classes, so scores do not change."""
+        return maps if self._selection is None else [part.select(self._selection) for part in maps]
+
     def _decode(self, source: ImageSource) -> tuple[Image.Image, Size]:
         return load_for_scale(source, max(self.pyramid.scales))
 
@@ -293,12 +315,14 @@ class Localizer:
         def attempt(source: ImageSource) -> Result | ImageError:
             try:
                 context, inputs = prepare(source)
-                return finish(*context, run_scales(inputs, network, self._early_exit))
+                return finish(*context, self._select(run_scales(inputs, network, self._early_exit)))
             except ImageError as error:
                 return error.without_traceback()
 
         def complete(outcome: tuple[_Context, list[ScoreMap]] | ImageError) -> Result | ImageError:
-            return outcome if isinstance(outcome, ImageError) else finish(*outcome[0], outcome[1])
+            return (
+                outcome if isinstance(outcome, ImageError) else finish(*outcome[0], self._select(outcome[1]))
+            )
 
         sources = chain(first, images)
         if network.batch == 1:
@@ -306,6 +330,17 @@ class Localizer:
         else:
             outcomes = run_scales_many(sources, prepare, network, self._early_exit)
             yield from prefetch(complete, outcomes, threads=threads, depth=depth)
+
+
+def _selection(chosen: tuple[str, ...] | None, known: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Return the indices of the chosen classes; None if the results have all classes.
+
+    Raises:
+        ConfigurationError: the model has none of the chosen classes.
+    """
+    if chosen is None:
+        return None
+    return tuple(known.index(name) for name in select_classes(chosen, known, "the model"))
 
 
 def _or_raise(outcome: Result | ImageError) -> Result:

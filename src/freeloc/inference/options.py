@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from freeloc._class_names import check_class_names
 from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
 from freeloc._validation import Count, check_fields
 from freeloc.errors import ConfigurationError
@@ -28,6 +29,8 @@ class LocalizerOptions:
             network if the model has one and int8 networks are faster on this CPU.
         batch: maximum number of canvases of equal shape that torch runs in one batch; default: 32 on a GPU and 1
             on a CPU. OpenVINO always runs canvases one by one.
+        classes: the classes of the results, in this order; default: all classes of the model. Classes that the
+            model does not have are left out, and the log names them.
 
     Raises:
         ConfigurationError: an option has the wrong type or is unknown or out of range, or two options contradict
@@ -40,9 +43,12 @@ class LocalizerOptions:
     runtime: Runtime = "auto"
     precision: InferencePrecision = "auto"
     batch: Count | None = None
+    classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.classes is not None:
+            object.__setattr__(self, "classes", check_class_names(self.classes))
         check_runtime(self.runtime, self.precision, allow_int8=True)
         if self.scales is not None:
             self._check_scales(self.scales)

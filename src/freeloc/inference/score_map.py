@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,12 @@ class ScoreMap:
     def of(cls, values: Float32Array, grid: Grid) -> ScoreMap:
         """Create a score map from raw scores, without an aligned map."""
         return cls(values, grid, values.max(axis=(1, 2)))
+
+    def select(self, labels: Sequence[int]) -> ScoreMap:
+        """Return the maps of some classes, given by their indices."""
+        rows = list(labels)
+        aligned = None if self.aligned is None else self.aligned[rows]
+        return ScoreMap(self.values[rows], self.grid, self.maxima[rows], aligned)
 
     @classmethod
     def of_cells(cls, scores: Float32Array, grid: Grid) -> ScoreMap:

@@ -8,7 +8,7 @@ training; see `freeloc.models.platt_scaling`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,12 @@ class Calibration:
     def __len__(self) -> int:
         """Return the number of classes, K."""
         return len(self.slopes)
+
+    def select(self, labels: Sequence[int]) -> Calibration:
+        """Return the calibration of some classes, given by their indices."""
+        columns = (self.slopes, self.offsets, self.thresholds)
+        slopes, offsets, thresholds = (tuple(values[label] for label in labels) for values in columns)
+        return Calibration(slopes, offsets, thresholds, self.facts)
 
     def log_odds(self, scores: npt.ArrayLike) -> Float64Array:
         """Return the (..., K) float64 log-odds of (..., K) raw scores."""

@@ -90,6 +90,7 @@ def test_boxes_are_converted_to_image_coordinates(coco: Coco) -> None:
 def test_without_boxes_no_bbox_is_read(coco: Coco, bbox: object) -> None:
     coco.image(1, annotation(1, 7, bbox=bbox, id=55))
     assert coco.open().labels.tolist() == [[-1, 1, -1]]
+    coco.image(2, annotation(2, 7, id=56))
     problem = coco.problem(boxes=True)
     message = f"image 1: annotation 55: bbox is {bbox!r}, not [x, y, width, height]"
     assert problem == Problem("bad_value", coco.file, coco.line("annotations"), message)
@@ -104,15 +105,29 @@ def test_category_ids_can_be_read(coco: Coco) -> None:
         ids["cat"] = 4  # type: ignore[index]
 
 
-def test_chosen_categories_leave_the_others_out(coco: Coco) -> None:
+def test_chosen_categories_leave_the_others_out(coco: Coco, caplog: pytest.LogCaptureFixture) -> None:
     coco.image(1, annotation(1, 7), annotation(1, 3, iscrowd=1), annotation(1, 90))
     data = coco.open(classes=["gnu", "cat"], boxes=True)
     assert (data.classes, data.labels.tolist()) == (("gnu", "cat"), [[1, 0]])
     assert [box.label for box in data.samples[0].boxes or ()] == [1, 0]
+    data = coco.open(classes=["cat", "ox"])
+    assert (data.classes, data.labels.tolist()) == (("cat", "ox"), [[0, 0]])
+    assert "does not have the class 'ox': their labels are unknown" in caplog.text
+    assert caplog.messages[-1].endswith("they are not among the classes: 'dog' (1), 'gnu' (1)")
     with pytest.raises(
-        FreelocError, match=r"classes contains 'ox', which is not a category of .*val2017\.json"
+        FreelocError, match=r"val2017\.json has none of the classes 'ox', only 'cat', 'dog' and"
     ):
-        coco.open(classes=["cat", "ox"])
+        coco.open(classes=["ox"])
+
+
+def test_annotations_none_of_which_has_a_box_are_tags(coco: Coco) -> None:
+    coco.image(1, annotation(1, 7), annotation(1, 3, iscrowd=1))
+    first, second = coco.contents["annotations"]
+    first["bbox"], second["bbox"] = [], None
+    data = coco.open(boxes=True)
+    assert (data.labels.tolist(), data.samples[0].boxes) == ([[0, 1, -1]], None)
+    coco.contents["annotations"][0]["bbox"] = [1, 1, 5, 5]
+    assert [problem.kind for problem in coco.problems(boxes=True)] == ["bad_value"]
 
 
 def test_wrong_images_are_named_together(coco: Coco) -> None:

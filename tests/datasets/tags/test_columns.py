@@ -56,7 +56,8 @@ def test_other_columns_are_left_out_and_named_once(
     assert (data.classes, data.labels.tolist()) == (("dog", "cat"), [[1, -1], [-1, -1], [1, -1]])
     assert messages == [f"left out as no class: column {name!r}"]
     chosen, messages = opened(file, caplog, classes=["cat"])
-    assert (chosen.labels.tolist(), messages) == ([[-1]] * 3, [])
+    left_out = ["left out, because they are not among the classes: 'dog'"]
+    assert (chosen.labels.tolist(), messages) == ([[-1]] * 3, left_out)
 
 
 @pytest.mark.parametrize(

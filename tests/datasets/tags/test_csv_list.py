@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from freeloc.datasets import DatasetChecks, open_dataset
 from freeloc.datasets.problems import Problem
+from freeloc.errors import FreelocError
 from tests.datasets.tags.tag_lists import (
     CELL_TAGS,
     TAGS,
@@ -102,11 +103,11 @@ def test_wrong_rows_are_named_together(tmp_path: Path) -> None:
         Problem("malformed_row", file, 7, "the row has 2 cells, but the header has 3"),
         Problem("bad_value", file, 8, "the row has no file_name"),
         Problem("bad_value", file, 9, "'dog' is in both tags and unknown_tags"),
-        Problem("unknown_class", file, 10, "unknown class 'dgo'"),
-        Problem("unknown_class", file, 10, "unknown class 'cta'"),
     ]
     data = open_dataset(file, classes=["dog", "cat"], skip_bad=True)
-    assert (names_of(data), data.skipped, data.labels.tolist()) == (["a.jpg"], 7, [[1, 1]])
+    # Other tags are no problem.
+    wanted = (["a.jpg", "c.jpg"], 6, [[1, 1], [-1, -1]])
+    assert (names_of(data), data.skipped, data.labels.tolist()) == wanted
 
 
 def test_wrong_wide_values_are_named(tmp_path: Path) -> None:
@@ -140,12 +141,44 @@ def test_a_malformed_csv_is_named_with_its_line(
     assert words in problem.message
 
 
-def test_wide_columns_and_chosen_classes_must_agree(tmp_path: Path) -> None:
-    images(tmp_path, "a.jpg")
-    file = write(tmp_path / "wide.csv", "file_name,dog,cat", "a.jpg,1,0")
-    assert problems_of(file, classes=["dog", "cow"], skip_bad=True) == [
-        Problem("bad_value", file, 1, "there is no column for class 'cow'"),
+def test_a_chosen_class_without_a_column_is_unknown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    images(tmp_path, "a.jpg", "b.jpg")
+    file = write(tmp_path / "wide.csv", "file_name,dog,cat,note", "a.jpg,1,0,nice", "b.jpg,0,1,")
+    data = open_dataset(file, classes=["cow", "dog"])
+    assert (data.classes, data.labels.tolist()) == (("cow", "dog"), [[0, 1], [0, -1]])
+    assert caplog.messages == [
+        f"{file} does not have the class 'cow': their labels are unknown",
+        f"{file}: left out, because they are not among the classes: 'cat'",
     ]
+    training = open_dataset(file, classes=["cow", "dog"], checks=DatasetChecks(for_training=True))
+    assert (training.classes, training.labels.tolist()) == (("dog",), [[1], [-1]])
+    assert f"{file} does not have the class 'cow': left out" in caplog.messages
+
+
+def test_other_tags_are_named_once_and_no_chosen_class_is_an_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    images(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    file = write(
+        tmp_path / "tags.csv",
+        "file_name,tags,unknown_tags,split",
+        "a.jpg,Dog|tree|sky,,train",
+        "b.jpg,tree,sea,train",
+        "c.jpg,dog,cat,val",
+    )
+    data = open_dataset(file, classes=["cat", "dog", "zebra"], split="train")
+    # The whole list says which classes it speaks of: cat and dog, but not zebra.
+    assert data.labels.tolist() == [[-1, -1, 0], [-1, -1, 0]]
+    missing, left_out = caplog.messages
+    assert missing == f"{file} does not have the class 'zebra': their labels are unknown"
+    assert left_out == (
+        f"{file}: left out, because they are not among the classes: 'tree' (2), 'Dog' (1), 'sea' (1), 'sky' (1); "
+        "do 'dog' and 'Dog' mean the same?"
+    )
+    message = rf"{file} has none of the classes 'DOG' and 'gnu' \(did you mean 'dog'\?\), only 'Dog', 'cat', "
+    with pytest.raises(FreelocError, match=message) as caught:
+        open_dataset(file, classes=["DOG", "gnu"])
+    assert caught.value.parameter == "classes"
 
 
 def test_a_wide_column_that_is_not_chosen_is_left_out(tmp_path: Path) -> None:

@@ -33,15 +33,10 @@ def test_a_class_without_an_image_matters_for_training_only(tmp_path: Path) -> N
     options = {"classes": ["cow", "dog", "cat"]}
     assert [problem.kind for problem in problems_of(file, **options)] == ["missing_image"]
     problems = problems_of(file, **options, checks=DatasetChecks(for_training=True))
-    assert [(problem.kind, problem.line) for problem in problems] == [
-        ("empty_class", None),
-        ("missing_image", 3),
-    ]
+    # A class that the list does not have is left out of training.
+    assert [(problem.kind, problem.line) for problem in problems] == [("missing_image", 3)]
     left = problems_of(file, **options, checks=DatasetChecks(for_training=True), skip_bad=True)
-    assert [problem.message.split()[1] for problem in left if problem.kind == "empty_class"] == [
-        "'cow'",
-        "'cat'",
-    ]
+    assert [problem.message.split()[1] for problem in left if problem.kind == "empty_class"] == ["'cat'"]
 
 
 def test_splits_of_a_column_or_of_folders(tmp_path: Path) -> None:
@@ -68,7 +63,7 @@ def test_a_list_without_tags_has_no_classes(tmp_path: Path) -> None:
     file = write(tmp_path / "tags.csv", "file_name,tags", "a.jpg,")
     with pytest.raises(FreelocError, match="has no classes: add tags to its images"):
         open_dataset(file)
-    assert open_dataset(file, classes=["dog"]).labels.tolist() == [[-1]]
+    assert open_dataset(file, classes=["dog"]).labels.tolist() == [[0]]
 
 
 def test_a_list_without_splits_says_so(tmp_path: Path) -> None:
@@ -118,11 +113,14 @@ def test_metadata_in_split_folders(tmp_path: Path) -> None:
         open_dataset(tmp_path)
 
 
-def test_wide_metadata_of_two_splits_must_agree(tmp_path: Path) -> None:
+def test_wide_metadata_of_two_splits_must_agree(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     images(tmp_path, "train/a.jpg", "val/b.jpg")
     write(tmp_path / "train" / "metadata.csv", "file_name,dog,cat", "a.jpg,1,0")
     val = write(tmp_path / "val" / "metadata.csv", "file_name,cat", "b.jpg,1")
     assert problems_of(tmp_path) == [Problem("bad_value", val, 1, "there is no column for class 'dog'")]
+    # Classes that the caller chose are unknown where they have no column.
+    assert open_dataset(tmp_path, classes=["dog", "cat"]).labels.tolist() == [[1, -1], [0, 1]]
+    assert "has no column for 'dog': their labels are unknown in this list" in caplog.text
 
 
 def test_one_broken_list_of_two_is_fatal_and_both_are_reported(tmp_path: Path) -> None:
@@ -148,10 +146,7 @@ def test_a_class_on_every_image_matters_for_training_only(tmp_path: Path) -> Non
     images(tmp_path, "a.jpg", "b.jpg", "c.jpg")
     file = write(tmp_path / "tags.csv", "file_name,tags,unknown_tags", "a.jpg,dog|cat,", "b.jpg,cat,dog")
     assert len(open_dataset(file)) == 2
-    message = (
-        "is in every image: add images without it, or remove it from the tag list, "
-        "and from the chosen classes"
-    )
+    message = "is in every image: add images without it, or choose classes without it"
     for skip_bad in (False, True):
         assert problems_of(file, checks=DatasetChecks(for_training=True), skip_bad=skip_bad) == [
             Problem("full_class", file, None, f"class 'cat' {message}"),

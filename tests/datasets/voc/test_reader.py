@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import logging
+import shutil
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -117,7 +117,19 @@ def test_without_boxes_no_bndbox_is_read(devkit: Devkit, box: str) -> None:
     devkit.image("a", object_xml("dog", box=box), object_xml("cat", difficult="1", box=box))
     devkit.write_list("train", "a")
     assert labels_of(devkit.open()) == {"dog": 1, "cat": 0}
-    assert {problem.kind for problem in devkit.problems(boxes=True)} == {"bad_value"}
+    if box:
+        assert {problem.kind for problem in devkit.problems(boxes=True)} == {"bad_value"}
+    else:  # the objects of the whole list are only tags
+        data = devkit.open(boxes=True)
+        assert (labels_of(data), data.samples[0].boxes) == ({"dog": 1, "cat": 0}, None)
+
+
+def test_an_object_without_a_box_among_others_is_a_problem(devkit: Devkit) -> None:
+    devkit.image("a", object_xml("dog", box=""))
+    devkit.image("b", object_xml("dog"))
+    devkit.write_list("train", "a", "b")
+    (problem,) = devkit.problems(boxes=True)
+    assert (problem.kind, problem.file) == ("bad_value", devkit.annotation("a"))
 
 
 def test_every_split_has_the_classes_of_the_whole_folder(devkit: Devkit) -> None:
@@ -153,10 +165,10 @@ def test_chosen_classes_beyond_voc_leave_the_others_out(
 ) -> None:
     devkit.image("a", object_xml("zebra"), object_xml("dog"), object_xml("okapi", difficult="1"))
     devkit.write_list("train", "a")
-    with caplog.at_level(logging.WARNING, "freeloc.datasets.voc.reader"):
-        assert labels_of(devkit.open(classes=classes, boxes=True)) == {classes[0]: 1}
-    left_out = "'okapi'" if "zebra" in classes else "'okapi', 'zebra'"
-    assert caplog.messages == [f"objects of {left_out} are left out of {devkit.root}"]
+    wanted = {classes[0]: 1} | ({"gnu": 0} if "gnu" in classes else {})
+    assert labels_of(devkit.open(classes=classes, boxes=True)) == wanted
+    left_out = "'dog' (1), 'okapi' (1)" if "zebra" in classes else "'okapi' (1), 'zebra' (1)"
+    assert caplog.messages[-1].endswith(f"left out, because they are not among the classes: {left_out}")
 
 
 def test_a_class_that_is_only_difficult_can_be_left_out_for_training(devkit: Devkit) -> None:
@@ -172,20 +184,43 @@ def test_a_class_that_is_only_difficult_can_be_left_out_for_training(devkit: Dev
     ]
 
 
-def test_chosen_voc_classes_leave_a_typo_in_the_report(devkit: Devkit) -> None:
+def test_chosen_classes_leave_all_other_names_out_and_the_log_names_them(
+    devkit: Devkit, caplog: pytest.LogCaptureFixture
+) -> None:
     devkit.image("a", *map(object_xml, VOC_CLASSES))
-    devkit.image("b", object_xml("cat"), object_xml("dgo"))
+    devkit.image("b", object_xml("cat"), object_xml("dgo"), object_xml("Cat"))
     devkit.write_list("train", "b")
-    problem = devkit.problem(classes=["dog", "cat"])
-    assert problem == Problem("unknown_class", devkit.annotation("b"), 8, "unknown class 'dgo'")
+    assert labels_of(devkit.open(classes=["dog", "cat"])) == {"cat": 1}
+    (message,) = caplog.messages
+    assert message.endswith(
+        "train.txt: left out, because they are not among the classes: 'Cat' (1), 'dgo' (1); do 'cat' and 'Cat' "
+        "mean the same?"
+    )
 
 
-def test_a_class_file_names_a_class_that_may_be_left_out(devkit: Devkit) -> None:
-    devkit.image("a", *map(object_xml, VOC_CLASSES), object_xml("zebra"))
+def test_a_chosen_class_that_occurs_nowhere_is_unknown(
+    devkit: Devkit, caplog: pytest.LogCaptureFixture
+) -> None:
+    devkit.image("a", object_xml("dog"))
+    devkit.image("b", object_xml("cat"))  # in no list, but in the folder
     devkit.write_list("train", "a")
-    assert len(devkit.problems(classes=["dog"])) == 1
-    devkit.write_list("zebra_train", "a 1")
-    assert labels_of(devkit.open(classes=["dog"])) == {"dog": 1}
+    assert labels_of(devkit.open(classes=["dog", "cat", "sheep"])) == {"dog": 1, "sheep": 0}
+    (message,) = caplog.messages
+    assert message.endswith("train.txt does not have the class 'sheep': their labels are unknown")
+    with pytest.raises(FreelocError, match=r"has none of the classes 'gnu', only 'cat' and 'dog'"):
+        devkit.open(classes=["gnu"])
+
+
+def test_class_files_alone_are_tags_without_boxes(devkit: Devkit) -> None:
+    devkit.image("a")
+    devkit.image("b")
+    devkit.write_list("train", "a", "b")
+    devkit.write_list("dog_train", "a 1", "b -1")
+    devkit.write_list("cat_train", "a -1", "b 0")
+    shutil.rmtree(devkit.root / "Annotations")
+    data = devkit.open(classes=["zebra", "cat", "dog"], boxes=True)
+    assert (data.labels.tolist(), data.has_boxes) == ([[0, -1, 1], [0, 0, -1]], False)
+    assert data.samples[0].boxes is None
 
 
 def write_class_files(devkit: Devkit, data: Dataset, split: str) -> None:

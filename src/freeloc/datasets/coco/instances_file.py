@@ -84,6 +84,7 @@ class CocoFile:
         categories: category names by category id.
         bad_images: line number and message for each image record that lacks an id or a file name.
         problems: line number and message for each invalid record of any other kind.
+        has_boxes: whether any annotation has a ``bbox``; False if ``bbox`` fields are not read.
     """
 
     file: Path
@@ -93,6 +94,12 @@ class CocoFile:
     categories: dict[int, str] = field(default_factory=dict)
     bad_images: list[tuple[int, str]] = field(default_factory=list)
     problems: list[tuple[int, str]] = field(default_factory=list)
+    has_boxes: bool = False
+
+    @property
+    def lacks_boxes(self) -> bool:
+        """Whether boxes were to be read from annotations none of which has one: the objects are only tags."""
+        return self.boxes and bool(self.objects) and not self.has_boxes
 
     def add_image(self, record: object, line: int) -> None:
         """Add one record of ``images``."""
@@ -151,6 +158,7 @@ class CocoFile:
         corners = None
         if self.boxes:
             bbox = _get(record, "bbox")
+            self.has_boxes |= bbox != [] and not is_null(bbox)
             corners = _parse_corners(bbox)
             if corners is None and not problem:
                 problem = f"bbox is {bbox!r}, not [x, y, width, height]"

@@ -8,7 +8,7 @@ files, a class is absent only where the file says so. Boxes are read only on req
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -32,7 +32,7 @@ class CocoFormat(DatasetFormat):
     The classes are all categories of the file, in the order of their ids; `category_ids` returns the ids. Images
     are looked up in the folder given by the option ``images``. Without it, they are looked up in ``<split>/``,
     ``images/<split>/`` and ``images/`` of the COCO folder, in the COCO folder itself, and next to the instances
-    file. If the caller chooses a subset of the categories, objects of the others are left out.
+    file. If the caller chooses classes, objects of all other categories are left out.
     """
 
     layout = "COCO: a file *.json, or a folder with annotations/instances_*.json"
@@ -45,13 +45,15 @@ class CocoFormat(DatasetFormat):
         """Read one instances file."""
         file = _choose_file(path, options.split)
         contents = _read_file(file, boxes=options.boxes)
-        builder = DatasetBuilder(file, options)
+        if contents.lacks_boxes:
+            contents = _read_file(file, boxes=False)
+        builder = DatasetBuilder(file, replace(options, boxes=contents.boxes))
         for line, message in contents.bad_images:
             builder.add_bad_row("bad_value", file, line, message)
         for line, message in contents.problems:
             builder.add_fatal_problem("bad_value", file, line, message)
-        classes = options.classes or tuple(_ids_by_name(contents))
-        _check_classes(classes, contents)
+        known = tuple(_ids_by_name(contents))
+        classes = builder.choose_classes(known)
         samples = _add_images(contents, builder)
         _report_unlisted_images(contents, samples, builder)
         categories = _Categories(contents, classes)
@@ -107,7 +109,7 @@ class _Categories:
     """The ids of all categories, and the class indices of the chosen categories by id.
 
     Attributes:
-        ids: ids of all categories.
+        names: names of all categories by id.
         labels: class index of each chosen category by id.
         count: number of classes.
         federated: whether only some classes were looked for in each image, as in LVIS. Every image then lists the
@@ -116,7 +118,7 @@ class _Categories:
 
     def __init__(self, contents: CocoFile, classes: tuple[str, ...]) -> None:
         chosen = {name: label for label, name in enumerate(classes)}
-        self.ids = contents.categories.keys()
+        self.names: dict[CocoId, str] = dict(contents.categories.items())
         self.labels: dict[CocoId, int] = {
             category_id: chosen[name] for category_id, name in contents.categories.items() if name in chosen
         }
@@ -189,17 +191,6 @@ def _ids_by_name(contents: CocoFile) -> dict[str, int]:
     return {name: category_id for category_id, name in sorted(contents.categories.items())}
 
 
-def _check_classes(classes: Iterable[str], contents: CocoFile) -> None:
-    # If the file lacks a category, its objects are not annotated, so the class must not count as absent.
-    known = set(contents.categories.values())
-    if unknown := ", ".join(repr(name) for name in classes if name not in known):
-        raise DatasetOptionError(
-            f"classes contains {unknown}, which is not a category of {contents.file}: leave it out",
-            path=contents.file,
-            parameter="classes",
-        )
-
-
 def _add_images(contents: CocoFile, builder: DatasetBuilder) -> dict[CocoId, SampleDraft]:
     """Add the images, and return them by id; a repeated id keeps its first image."""
     file = contents.file
@@ -261,18 +252,21 @@ def _apply_image(
     present: list[int] = []
     ignored = _unknown_labels(sample, image, categories, builder)
     boxes: list[AnnotatedBox] = []
+    left_out: set[str] = set()
     for item in objects:
         if problem := _problem_of(item, image, categories):
-            kind: ProblemKind = "bad_value" if item.category in categories.ids else "unknown_class"
+            kind: ProblemKind = "bad_value" if item.category in categories.names else "unknown_class"
             builder.add_problem(sample, kind, f"{item.name}{problem}", line=item.line)
             continue
         label = categories.labels.get(item.category)
         if label is None:
+            left_out.add(categories.names[item.category])
             continue
         (ignored if item.crowd else present).append(label)
         if item.corners is not None:
             boxes.append(AnnotatedBox(label, *item.corners, crowd=item.crowd))
             builder.check_box(sample, boxes[-1], sample.file, item.line, has_sides=True)
+    builder.leave_out(left_out)
     sample.labels = make_labels(categories.count, present, ignored)
     if builder.options.boxes:
         sample.boxes = tuple(boxes)
@@ -280,7 +274,7 @@ def _apply_image(
 
 def _problem_of(item: CocoObject, image: CocoImage, categories: _Categories) -> str:
     """Return what is wrong with an annotation, or an empty string."""
-    if item.category not in categories.ids:
+    if item.category not in categories.names:
         return f" has category_id {item.category!r}, which is not among the categories"
     if item.problem:
         return f": {item.problem}"
@@ -294,7 +288,7 @@ def _unknown_labels(
 ) -> list[int]:
     """Return the classes that may be present although no object of them is annotated, in a file such as LVIS."""
     for category in (*(image.absent or ()), *image.incomplete):
-        if category not in categories.ids:
+        if category not in categories.names:
             message = f"the image refers to category {category!r}, which is not among the categories"
             builder.add_problem(sample, "unknown_class", message)
     unknown = set(image.incomplete)

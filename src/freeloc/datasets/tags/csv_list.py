@@ -61,7 +61,14 @@ def read_csv(source: TagSource) -> TagTable:
     columns = choose_columns(header, [cells for _, cells in rows if not isinstance(cells, str)], source, line)
     if columns.tags is None:
         parsed = tuple(_parse_wide_rows(source, columns, rows))
-        return TagTable(source.file, parsed, columns.classes, line=line, problems=columns.problems)
+        return TagTable(
+            source.file,
+            parsed,
+            columns.classes,
+            line=line,
+            problems=columns.problems,
+            left_out=_columns_left_out(source, columns, rows),
+        )
     parsed = tuple(_parse_row(source, columns, columns.tags, number, cells) for number, cells in rows)
     return drop_missing_words(TagTable(source.file, parsed, line=line), source.classes)
 
@@ -167,6 +174,15 @@ def _parse_wide_rows(
             unknown=[name for name in classes if values[name] not in (1, absent)],
             problems=problems,
         )
+
+
+def _columns_left_out(
+    source: TagSource, columns: Columns, rows: list[tuple[int, Cells | str]]
+) -> tuple[str, ...]:
+    """Return the columns of labels that were not chosen, without columns that contain other data."""
+    others = [name for name in columns.classes if name not in (source.classes or columns.classes)]
+    cells = [row for _, row in rows if not isinstance(row, str)]
+    return tuple(name for name in others if all(is_value(row[name]) for row in cells))
 
 
 def _absent_value(

@@ -7,10 +7,11 @@ folders.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from freeloc._class_names import quote_names
 from freeloc._log import get_logger
 from freeloc.datasets.builder import DatasetBuilder, make_labels
 from freeloc.datasets.dataset import Dataset
@@ -42,7 +43,7 @@ class TagListFormat(DatasetFormat):
 
     The classes are those chosen by the caller; by default, they are the class columns in their order, or else the
     sorted tags of the whole list. They do not depend on the split, so every split has the same classes in the same
-    order. If the caller chooses a subset of the class columns, the others are left out.
+    order. If the caller chooses classes, all other tags are left out.
     """
 
     layout = (
@@ -75,19 +76,19 @@ class TagListFormat(DatasetFormat):
     @staticmethod
     def _build(path: Path, tables: list[TagTable], builder: DatasetBuilder) -> Dataset:
         options = builder.options
-        classes = options.classes or _class_list(tables)
-        _check_columns(tables, classes, builder)
+        known = _class_list(tables)
+        classes = builder.choose_classes(known)
+        for table in tables:
+            builder.leave_out(set(table.left_out).difference(classes), images=0)
+        if options.classes is None:
+            _check_columns(tables, classes, builder)
+        else:
+            tables = [_with_unknown_columns(table, classes, known) for table in tables]
         labels = {name: label for label, name in enumerate(classes)}
         for row in _select_rows(tables, options.split, path, builder):
             _add_row(row, labels, builder)
         title = path.stem if path.is_file() else path.resolve().name
-        name = f"{title} {options.split or ''}".strip()
-        if all(table.columns is not None for table in tables):
-            return builder.build(name, classes)
-        # A tag that is not among the classes is a problem, so it is not enough to choose other classes.
-        return builder.build(
-            name, classes, how_to_drop="remove it from the tag list, and from the chosen classes"
-        )
+        return builder.build(f"{title} {options.split or ''}".strip(), classes)
 
 
 class ClassFoldersFormat(TagListFormat):
@@ -264,6 +265,22 @@ def _check_columns(tables: Iterable[TagTable], classes: tuple[str, ...], builder
                 builder.add_fatal_problem("bad_value", table.file, table.line, message)
 
 
+def _with_unknown_columns(table: TagTable, classes: tuple[str, ...], known: Collection[str]) -> TagTable:
+    """Return a table in which the labels of classes that have no column are unknown, and log these classes."""
+    missing = () if table.columns is None else tuple(name for name in classes if name not in table.columns)
+    if not missing:
+        return table
+    elsewhere = [name for name in missing if name in known]
+    if elsewhere:
+        _log.warning(
+            "%s has no column for %s: their labels are unknown in this list",
+            table.file,
+            quote_names(elsewhere),
+        )
+    rows = tuple(replace(row, unknown=(*row.unknown, *missing)) for row in table.rows)
+    return replace(table, rows=rows)
+
+
 def _select_rows(
     tables: Iterable[TagTable], split: str | None, path: Path, builder: DatasetBuilder
 ) -> list[TagRow]:
@@ -297,9 +314,7 @@ def _add_row(row: TagRow, labels: Mapping[str, int], builder: DatasetBuilder) ->
     sample.split = row.split
     for kind, message, line in row.problems:
         builder.add_problem(sample, kind, message, line=line)
-    for name in dict.fromkeys(row.tags + row.unknown):
-        if name not in labels:
-            builder.add_problem(sample, "unknown_class", f"unknown class {name!r}")
+    builder.leave_out({name for name in row.tags + row.unknown if name not in labels})
     sample.labels = make_labels(
         len(labels),
         present=[labels[name] for name in row.tags if name in labels],

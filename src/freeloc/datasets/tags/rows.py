@@ -78,6 +78,7 @@ class TagTable:
         class_names: classes that are known independently of the rows, such as empty class folders.
         line: line number of the header, for lists that have one.
         problems: problems with the list as a whole, which leaving out images does not solve.
+        left_out: for a list with one column per class, the columns of labels that were not chosen.
     """
 
     file: Path
@@ -86,6 +87,7 @@ class TagTable:
     class_names: tuple[str, ...] = ()
     line: int | None = None
     problems: tuple[RowProblem, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

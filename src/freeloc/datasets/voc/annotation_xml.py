@@ -68,6 +68,8 @@ class Annotation:
         problems: the problems with the invalid objects and, if boxes are read, with the declared size.
         size: the declared size of the image; None if it is missing, empty or zero.
         size_line: line number of the declared size.
+        has_boxes: whether any object has a ``bndbox`` element; False if boxes are not read.
+        lacks_boxes: whether boxes were to be read from objects none of which has a ``bndbox`` element.
     """
 
     file: Path
@@ -75,6 +77,8 @@ class Annotation:
     problems: tuple[AnnotationProblem, ...]
     size: Size | None = None
     size_line: int = 1
+    has_boxes: bool = False
+    lacks_boxes: bool = False
 
 
 @dataclass(slots=True)
@@ -136,7 +140,9 @@ def read_annotation(file: Path, *, boxes: bool = False) -> Annotation:
         # The size shows what boxes mean; without boxes, a wrong size has no effect.
         problems += [size] if boxes else []
         size = None
-    return Annotation(file, tuple(objects), tuple(problems), size, handler.size.line)
+    has_boxes = any("bndbox" in element.texts for element in handler.elements)
+    lacks_boxes = boxes and bool(handler.elements) and not has_boxes
+    return Annotation(file, tuple(objects), tuple(problems), size, handler.size.line, has_boxes, lacks_boxes)
 
 
 def corners_from_voc(xmin: float, ymin: float, xmax: float, ymax: float) -> Corners:

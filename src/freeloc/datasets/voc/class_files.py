@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -100,10 +100,16 @@ def read_lines(file: Path, builder: DatasetBuilder) -> Iterator[tuple[int, str]]
 
 
 def read_class_files(
-    samples: Mapping[str, SampleDraft], files: Mapping[str, Path], builder: DatasetBuilder
+    samples: Mapping[str, SampleDraft],
+    files: Mapping[str, Path],
+    classes: Sequence[str],
+    builder: DatasetBuilder,
 ) -> None:
-    """Set the labels of all samples from class files, one per class."""
-    columns = [_read_class_file(file, samples, builder) for file in files.values()]
+    """Set the labels of all samples from class files; the labels of a class without a file are 0."""
+    columns = [
+        _read_class_file(files[name], samples, builder) if name in files else dict[str, int]()
+        for name in classes
+    ]
     for image_id, sample in samples.items():
         sample.labels = np.array([column.get(image_id, IGNORE) for column in columns], np.int8)
 

@@ -7,17 +7,16 @@ come from the names and difficult flags of the annotated objects. Boxes are read
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from freeloc._log import get_logger
 from freeloc.datasets.builder import DatasetBuilder, SampleDraft, make_labels
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.datasets.formats import DatasetFormat
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.voc.annotation_xml import Annotation, read_annotation
 from freeloc.datasets.voc.class_files import (
-    class_file_names,
     find_class_files,
     is_class_file,
     read_class_files,
@@ -29,8 +28,6 @@ from freeloc.images.find import is_system_name
 from freeloc.io.paths import existing_name, why_not_a_file
 
 __all__ = ["VOC_CLASSES", "VocFormat"]
-
-_log = get_logger(__name__)
 
 VOC_CLASSES = (
     "aeroplane",
@@ -66,8 +63,8 @@ class VocFormat(DatasetFormat):
     The classes are `VOC_CLASSES` if no other name occurs in the devkit, or if all twenty of them occur; in the
     latter case, any other name is reported as a typo. Otherwise, the classes are the sorted names in the whole
     ``Annotations`` folder. The classes do not depend on the split, so every split has the same classes in the
-    same order. If the caller chooses classes, objects of other classes of the devkit or of VOC are left out, but
-    typos are still reported.
+    same order. If the caller chooses classes, objects of all other classes are left out; a chosen class that does
+    not occur in the devkit is unknown in every image.
     """
 
     layout = (
@@ -85,16 +82,17 @@ class VocFormat(DatasetFormat):
         split, list_file = _choose_list(devkit, options.split, images)
         builder = DatasetBuilder(list_file or devkit, options)
         samples = _add_images(images, list_file, builder)
-        class_files = find_class_files(devkit, split, options.classes, images, VOC_CLASSES)
-        annotations = {} if class_files and not options.boxes else _read_annotations(devkit, samples, builder)
-        classes = options.classes or tuple(class_files) or _class_list(devkit, annotations.values())
-        others: Collection[str] = ()
-        if options.classes:
-            others = _other_classes(devkit, split, images, classes, annotations.values())
+        class_files = _find_class_files(devkit, split, options.classes, images)
+        # Class files contain tags alone, so a devkit that has nothing else has no boxes.
+        boxes = options.boxes and not (class_files and not _has_annotations(devkit))
+        builder.options = replace(options, boxes=boxes)
+        annotations = {} if class_files and not boxes else _read_annotations(devkit, samples, builder)
+        known = tuple(class_files) or _class_list(devkit, annotations.values(), options.classes)
+        classes = builder.choose_classes(known)
         for image_id, annotation in annotations.items():
-            _apply_annotation(samples[image_id], annotation, classes, others, builder)
+            _apply_annotation(samples[image_id], annotation, classes, builder)
         if class_files:
-            read_class_files(samples, class_files, builder)
+            read_class_files(samples, class_files, classes, builder)
         return builder.build(f"{devkit.resolve().name} {split}".strip(), classes)
 
 
@@ -186,7 +184,7 @@ def _check_suffixes(names: Sequence[str], sample: SampleDraft, builder: DatasetB
 def _read_annotations(
     devkit: Path, samples: Mapping[str, SampleDraft], builder: DatasetBuilder
 ) -> dict[str, Annotation]:
-    annotations = {}
+    annotations: dict[str, Annotation] = {}
     for image_id, sample in samples.items():
         folder = devkit / "Annotations"
         file = folder / existing_name(folder, f"{image_id}.xml")
@@ -197,40 +195,43 @@ def _read_annotations(
             annotations[image_id] = read_annotation(file, boxes=builder.options.boxes)
         except MalformedFileError as error:
             builder.add_problem(sample, "malformed_file", error.reason, file=file, line=error.line)
+    found = annotations.values()
+    if any(each.lacks_boxes for each in found) and not any(each.has_boxes for each in found):
+        # The objects are only tags, so their missing boxes are not problems of single images.
+        builder.options = replace(builder.options, boxes=False)
+        return {image_id: read_annotation(each.file) for image_id, each in annotations.items()}
     return annotations
 
 
-def _class_list(devkit: Path, annotations: Iterable[Annotation]) -> tuple[str, ...]:
-    """Return the classes of a devkit, given the annotations of the images in one list."""
+def _has_annotations(devkit: Path) -> bool:
+    return (devkit / "Annotations").is_dir()
+
+
+def _find_class_files(
+    devkit: Path, split: str, chosen: tuple[str, ...] | None, images: FolderImages
+) -> dict[str, Path]:
+    """Return the class files from which labels are read; an empty dict if they are read from annotations."""
+    files = find_class_files(devkit, split, chosen, images, VOC_CLASSES)
+    if files or chosen is None or _has_annotations(devkit):
+        return files
+    return find_class_files(devkit, split, None, images, VOC_CLASSES)
+
+
+def _class_list(
+    devkit: Path, annotations: Iterable[Annotation], chosen: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """Return the classes of a devkit, given the annotations of the images in one list.
+
+    If the caller chose classes, only classes that occur in the devkit are returned, because nobody may have looked
+    for the others.
+    """
     voc = set(VOC_CLASSES)
     names = _class_names(annotations)
-    if not voc <= names:
+    if not names.issuperset(voc if chosen is None else chosen):
         names |= set(_names_in_folder(devkit))
+    if chosen is not None:
+        return tuple(sorted(names))
     return VOC_CLASSES if voc <= names or names <= voc else tuple(sorted(names))
-
-
-def _other_classes(
-    devkit: Path,
-    split: str,
-    images: FolderImages,
-    classes: tuple[str, ...],
-    annotations: Collection[Annotation],
-) -> Collection[str]:
-    """Return the classes whose objects are left out because the caller chose ``classes``.
-
-    These are the other classes of the devkit and of VOC. If a devkit has classes that are not in VOC, any name may
-    be a class, so a typo cannot be distinguished from a class that is left out; the log lists such names.
-    """
-    unknown = _class_names(annotations).difference(classes, VOC_CLASSES)
-    if not unknown:
-        # In this usual case, there is no need to read the whole folder of annotations.
-        return VOC_CLASSES
-    class_files = find_class_files(devkit, split, None, images, VOC_CLASSES)
-    names = {*(tuple(class_files) or _class_list(devkit, annotations))}
-    names |= class_file_names(devkit, split, images)
-    if left_out := sorted(unknown.intersection(names)):
-        _log.warning("objects of %s are left out of %s", ", ".join(map(repr, left_out)), devkit)
-    return names.union(VOC_CLASSES)
 
 
 def _class_names(annotations: Iterable[Annotation]) -> set[str]:
@@ -254,12 +255,11 @@ def _apply_annotation(
     sample: SampleDraft,
     annotation: Annotation,
     classes: tuple[str, ...],
-    others: Collection[str],
     builder: DatasetBuilder,
 ) -> None:
     """Convert the objects of one image to labels and boxes, and record any problems.
 
-    Objects of the classes in ``others`` are left out. A name in neither ``others`` nor ``classes`` is a problem.
+    If the caller chose classes, objects of other classes are left out; otherwise, an unknown name is a problem.
     """
     file = annotation.file
     if annotation.size is not None:
@@ -269,9 +269,11 @@ def _apply_annotation(
     present: list[int] = []
     difficult: list[int] = []
     boxes: list[AnnotatedBox] = []
+    left_out: set[str] = set()
     for item in annotation.objects:
         if item.name not in classes:
-            if item.name not in others:
+            left_out.add(item.name)
+            if builder.options.classes is None:
                 message = f"unknown class {item.name!r}"
                 builder.add_problem(sample, "unknown_class", message, file=file, line=item.line)
             continue
@@ -280,6 +282,8 @@ def _apply_annotation(
         if item.corners is not None:
             boxes.append(AnnotatedBox(label, *item.corners, difficult=item.difficult))
             builder.check_box(sample, boxes[-1], file, item.line)
+    if builder.options.classes is not None:
+        builder.leave_out(left_out)
     sample.labels = make_labels(len(classes), present, difficult)
     if builder.options.boxes:
         sample.boxes = tuple(boxes)
