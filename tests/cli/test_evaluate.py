@@ -101,26 +101,74 @@ def test_from_tags_to_numbers(
         assert [written[name] for name in dataset.classes] == pytest.approx(scores.tolist(), rel=1e-5)
 
 
-def test_data_without_boxes_is_refused_before_the_work(
-    freeloc: Callable[..., Any], tiny_run: Path, tiny_scenes: Dataset
+def test_tags_alone_give_what_needs_no_boxes(
+    freeloc: Callable[..., Any], tiny_run: Path, tiny_scenes: Dataset, tiny_coco: Path, tmp_path: Path
 ) -> None:
-    answer = freeloc("evaluate", tiny_run, tiny_scenes.samples[0].path.parent, *TORCH)
-    assert (answer.code, answer.out) == (2, "")
-    assert "has no boxes: evaluation requires a dataset with annotated boxes" in answer.err
-    assert answer.err.count("\n") == 1, "progress of work that was in vain"
+    out = tmp_path / "tags.json"
+    words = ("--resamples", "20", "--out", out, "--quiet", *TORCH)
+    tags = tiny_scenes.samples[0].path.parent
+    answer = freeloc("evaluate", tiny_run, tags, *words)
+    assert answer.code == 0
+    assert "has tags but no boxes: location AP and the pointing game need annotated boxes" in answer.out
+    assert "tiny: calibration error" in answer.out
+    found = json.loads(out.read_text(), parse_constant=pytest.fail)
+    assert found["boxes"] is False
+    assert [(row["name"], set(row)) for row in found["rows"]] == [("tiny", {"name", "classification"})]
+
+    # The same images with boxes: the same scores, so the same numbers.
+    answer = freeloc("evaluate", tiny_run, tiny_coco, "--images", tiny_coco.parent, *words)
+    assert answer.code == 0
+    boxed = json.loads(out.read_text(), parse_constant=pytest.fail)
+    assert boxed["boxes"] is True
+    assert boxed["rows"][0]["classification"] == found["rows"][0]["classification"]
+    assert [dict(boxed[key][0], name="") for key in ("calibration", "decisions")] == [
+        dict(found[key][0], name="") for key in ("calibration", "decisions")
+    ]
+    assert set(found["decisions"][0]["classes"]) == set(tiny_scenes.classes)
 
 
-def test_models_with_other_classes_are_refused_before_the_work(
+def test_classes_that_only_one_side_has_are_named_once_and_left_out(
     freeloc: Callable[..., Any], tiny_run: Path, tiny_coco: Path, tmp_path: Path
 ) -> None:
+    model = Model.load(tiny_run)
+    names = model.header.classes
+    other = tmp_path / "other.safetensors"
+    model.with_header(classes=("gnu", *reversed(names[1:]))).save(other)
+    out = tmp_path / "all.json"
+    words = ("--images", tiny_coco.parent, "--resamples", "5", "--out", out, *TORCH)
+    answer = freeloc("evaluate", tiny_run, tiny_coco, "--against", other, *words)
+    assert answer.code == 0
+    assert answer.err.count("model tiny does not have the class 'gnu': left out\n") == 1
+    assert answer.err.count(f"model other does not have the class {names[0]!r}: left out\n") == 1
+    page = json.loads(out.read_text())
+    assert list(page["positives"]) == list(names[1:])
+    assert len(page["rows"]) == 5
+    # Each model is compared by the names of its classes, whatever their order.
+    scores = [list(row["classification"]["classes"]) for row in page["rows"]]
+    assert scores == [list(names[1:])] * 5
 
+    chosen = f"{names[3]},unicorn,{names[1]}"
+    answer = freeloc("evaluate", tiny_run, tiny_coco, "--classes", chosen, *words)
+    assert answer.code == 0
+    assert "model tiny does not have the class 'unicorn'" in answer.err
+    assert answer.err.count("unicorn") == 1
+    assert list(json.loads(out.read_text())["positives"]) == [names[3], names[1]]
+
+
+def test_what_has_nothing_in_common_is_refused_before_the_work(
+    freeloc: Callable[..., Any], tiny_run: Path, tiny_coco: Path, tmp_path: Path
+) -> None:
     model = Model.load(tiny_run)
     other = tmp_path / "other.safetensors"
-    model.with_header(classes=tuple(reversed(model.header.classes))).save(other)
+    model.with_header(classes=tuple("abcdefgh")).save(other)
     words = ("evaluate", tiny_run, tiny_coco, "--images", tiny_coco.parent, *TORCH)
     answer = freeloc(*words, "--against", other)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith("freeloc: model other has the classes umbrella, ")
+    assert "the models 'tiny' and 'other' have no class in common" in answer.err
+    answer = freeloc(*words, "--classes", "unicorn")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("freeloc: model tiny has none of the classes 'unicorn', only ")
+    assert answer.err.endswith("(option --classes)\n")
     assert answer.err.count("\n") == 1
     answer = freeloc(*words, "--against", tmp_path / "gone")
     assert (answer.code, answer.out) == (2, "")
@@ -238,6 +286,51 @@ def test_a_model_and_a_detector_in_one_table(
     perfect = rows[tiny_run][2]
     assert [perfect[f"box_ap_{iou}"]["mean"]["value"] for iou in (50, 30, 10)] == [100.0] * 3
     assert "box_ap_50" not in rows[tiny_run][0]
+
+
+def test_a_detector_is_evaluated_on_some_classes(
+    freeloc: Callable[..., Any], tiny_scenes: Dataset, tiny_coco: Path, tmp_path: Path
+) -> None:
+    file, out = perfect_boxes(tiny_scenes, tmp_path / "perfect.json"), tmp_path / "all.json"
+    present = (tiny_scenes.labels > 0).any(axis=0).tolist()
+    chosen = [name for name, has in zip(tiny_scenes.classes, present, strict=True) if has][1:3]
+    words = (
+        "--images",
+        tiny_coco.parent,
+        "--resamples",
+        "5",
+        "--out",
+        out,
+        "--classes",
+        ",".join(chosen[::-1]),
+    )
+    answer = freeloc("evaluate", "--detections", file, tiny_coco, *words)
+    assert answer.code == 0
+    page = json.loads(out.read_text())
+    assert list(page["positives"]) == chosen[::-1]
+    assert page["rows"][0]["box_ap_50"]["mean"]["value"] == 100.0
+
+
+def test_the_table_is_printed_even_if_the_file_cannot_be_written(
+    freeloc: Callable[..., Any],
+    tiny_scenes: Dataset,
+    tiny_coco: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file, folder = perfect_boxes(tiny_scenes, tmp_path / "perfect.json"), tmp_path / "results"
+    evaluate_images = evaluate
+
+    def take_the_place(*words: Any, **options: Any) -> Any:
+        folder.write_text("in the way of the folder")  # after the output path has been checked
+        return evaluate_images(*words, **options)
+
+    monkeypatch.setattr("freeloc.evaluation.evaluate.evaluate", take_the_place)
+    words = ("--images", tiny_coco.parent, "--resamples", "5", "--out", folder / "all.json")
+    answer = freeloc("evaluate", "--detections", file, tiny_coco, *words)
+    assert answer.code == 2
+    assert "perfect, surest box" in answer.out
+    assert answer.err.startswith(f"freeloc: cannot write {folder / 'all.json'}: ")
 
 
 def test_a_detectors_mistakes_are_seen_before_the_work(

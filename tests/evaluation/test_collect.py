@@ -15,8 +15,8 @@ from freeloc.metrics import classification_ranking
 
 
 def test_other_classes_and_empty_data_are_refused(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
-    renamed = Dataset("renamed", tuple(reversed(tiny_scenes.classes)), tiny_scenes.samples)
-    with pytest.raises(DatasetError, match="model tiny has the classes"):
+    renamed = Dataset("renamed", ("gnu", *tiny_scenes.classes[1:]), tiny_scenes.samples)
+    with pytest.raises(DatasetError, match="renamed has the classes 'gnu', which model tiny does not have"):
         collect(tiny_localizer, renamed, "tiny", quiet=True)
     with pytest.raises(DatasetError, match="empty has no images"):
         collect(tiny_localizer, Dataset("empty", tiny_scenes.classes, ()), "tiny", quiet=True)
@@ -39,6 +39,19 @@ def test_collect_keeps_what_the_localizer_says(tiny_localizer: Localizer, tiny_s
         np.testing.assert_array_equal(predictions.points["paper"][index], other.points)
         np.testing.assert_array_equal(predictions.responses["fused"][index], one.responses)
         np.testing.assert_array_equal(predictions.responses["paper"][index], other.responses)
+
+
+def test_the_classes_are_those_of_the_dataset(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:
+    all_classes = collect(tiny_localizer, tiny_scenes, "tiny", quiet=True)
+    chosen = [5, 0, 3]
+    some = tiny_scenes.select_classes([tiny_scenes.classes[label] for label in chosen])
+    found = collect(tiny_localizer, some, "tiny", quiet=True)
+    np.testing.assert_array_equal(found.scores, all_classes.scores[:, chosen])
+    np.testing.assert_array_equal(found.probabilities, all_classes.probabilities[:, chosen])  # type: ignore[index]
+    np.testing.assert_array_equal(found.points["fused"], all_classes.points["fused"][:, chosen])
+    np.testing.assert_array_equal(found.responses["paper"], all_classes.responses["paper"][:, chosen])
+    assert found.thresholds is not None
+    assert found.thresholds.tolist() == [0.5] * 3
 
 
 def test_a_trained_model_beats_chance_where_it_was_trained(

@@ -367,10 +367,26 @@ def test_rows_of_ones_own_and_their_differences() -> None:
 # --- mistakes ---------------------------------------------------------------------------------------------
 
 
-def test_data_without_boxes_is_refused() -> None:
-    _, predictions = by_hand()
-    bare = Dataset("bare", CLASSES, tuple(Sample(Path(f"{n}.jpg"), np.ones(2, np.int8)) for n in range(4)))
+def test_boxes_of_only_some_images_are_refused() -> None:
+    dataset, predictions = by_hand()
+    bare = replace(dataset, samples=(replace(dataset.samples[0], boxes=None), *dataset.samples[1:]))
     with pytest.raises(FreelocError, match=r"0\.jpg has no boxes"):
         evaluate([predictions], bare, FAST)
     with pytest.raises(FreelocError, match=r"0\.jpg has no boxes"):
         check_evaluable(bare, {"model": CLASSES})
+
+
+def test_without_boxes_only_the_scores_of_images_are_evaluated() -> None:
+    dataset, predictions = by_hand()
+    bare = replace(dataset, samples=tuple(replace(sample, boxes=None) for sample in dataset))
+    check_evaluable(bare, {"model": CLASSES})
+    with_boxes = evaluate([predictions], dataset, FAST)
+    found = evaluate(
+        [predictions], bare, FAST, detections={"detector": Detections.build([0], [0], [1], [[0, 0, 9, 9]])}
+    )
+    assert (with_boxes.boxes, found.boxes) == (True, False)
+    assert [row.name for row in found.rows] == [predictions.name, "detector, surest box"]
+    assert [list(row.measures) for row in found.rows] == [["classification"]] * 2
+    assert repr(found.rows[0].measures["classification"]) == repr(
+        with_boxes.rows[0].measures["classification"]
+    )

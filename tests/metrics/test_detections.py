@@ -70,3 +70,17 @@ def test_arrays_are_checked() -> None:
     for image, label in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         with pytest.raises(ValueError, match="index outside"):
             Detections.build([image], [label], [1], [BOX]).check(1, 1)
+
+
+def test_classes_are_selected_and_renumbered() -> None:
+    found = Detections.build(
+        [0, 1, 1, 2], [0, 2, 1, 2], [0.1, 0.2, 0.3, 0.4], [[n, n, n + 1, n + 1] for n in range(4)]
+    )
+    some = found.select_classes([2, 0])
+    assert (some.image.tolist(), some.label.tolist(), some.score.tolist()) == (
+        [0, 1, 2],
+        [1, 0, 0],
+        [0.1, 0.2, 0.4],
+    )
+    assert some.boxes[:, 0].tolist() == [0, 1, 3]
+    assert len(found.select_classes([])) == 0

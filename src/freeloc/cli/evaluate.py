@@ -10,9 +10,11 @@ import typer
 
 from freeloc import _literals as choices
 from freeloc.cli.options import (
+    Classes,
     Format,
     Images,
     InferencePrecision,
+    MinusOne,
     Preset,
     Quiet,
     RescaleBoxes,
@@ -23,7 +25,9 @@ from freeloc.cli.options import (
     Weights,
     complete_model,
     parse_scales,
+    read_classes,
 )
+from freeloc.errors import FreelocError
 
 __all__ = ["evaluate"]
 
@@ -44,7 +48,11 @@ def evaluate(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Argument(metavar="DATA", help="Pascal VOC devkit, or COCO JSON file or folder, with boxes."),
+        typer.Argument(
+            metavar="DATA",
+            help="Pascal VOC devkit, COCO JSON file or folder, tag list (.csv, .jsonl), or folder of images. "
+            "Without boxes, only the scores of images are evaluated.",
+        ),
     ] = None,
     split: Split = None,
     against: Annotated[
@@ -60,6 +68,7 @@ def evaluate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file for the full results. Default: none.")] = None,
     preset: Preset = None,
+    classes: Classes = None,
     ap: Annotated[
         choices.APFlavour,
         typer.Option(
@@ -69,7 +78,7 @@ def evaluate(
     resamples: Annotated[
         int, typer.Option(help="Number of bootstrap resamples for the 95% intervals.", min=1)
     ] = 1000,
-    seed: Annotated[int, typer.Option(help="Random seed for the resampling.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed for the resampling.", rich_help_panel=OTHER)] = 0,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
     ranking: Annotated[
@@ -150,18 +159,23 @@ def evaluate(
     format_: Format = "auto",
     images: Images = None,
     rescale_boxes: RescaleBoxes = False,
+    minus_one: MinusOne = None,
     scales: Scales = None,
     weights: Weights = None,
     runtime: Runtime = "auto",
     precision: InferencePrecision = "auto",
 ) -> None:
-    """Evaluate models or detectors on images with annotated boxes: AP, pointing game, calibration error."""
+    """Evaluate models or detectors on tagged images: AP, calibration error, thresholds.
+
+    If the images have annotated boxes, also evaluate locations: location AP, pointing game, box AP.
+    """
     import json
 
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.datasets.detections import read_detections
     from freeloc.evaluation.annotations import check_evaluable
     from freeloc.evaluation.collect import collect
+    from freeloc.evaluation.common_classes import common_classes, evaluated_classes
     from freeloc.evaluation.evaluate import evaluate as measure
     from freeloc.evaluation.options import EvaluationOptions
     from freeloc.inference.localizer import Localizer
@@ -214,29 +228,40 @@ def evaluate(
         )
         for path in models
     ]
-    classes = localizers[0].classes if localizers else None
-    dataset = open_dataset(
+    named = dict(zip(names, localizers, strict=True))
+    known = {name: item.classes for name, item in named.items()}
+    wanted = common_classes(known, read_classes(classes)) if known else read_classes(classes)
+    # Detections may refer to classes by their numbers in the dataset, so classes are then chosen afterwards.
+    opened = localizers[0].classes if given and localizers else None if given else wanted
+    everything = open_dataset(
         data,
         split=split,
         format=format_,
         images=images,
-        classes=classes,
+        classes=opened,
         boxes=True,
         skip_bad=skip_bad,
-        checks=DatasetChecks(quiet=quiet, rescale_boxes=rescale_boxes),
+        checks=DatasetChecks(quiet=quiet, rescale_boxes=rescale_boxes, minus_one=minus_one),
     )
-    check_evaluable(dataset, {name: item.classes for name, item in zip(names, localizers, strict=True)})
+    check_evaluable(everything, {})
+    dataset = everything.select_classes(evaluated_classes(everything, wanted))
+    check_evaluable(dataset, known)
+    labels = [everything.classes.index(name) for name in dataset.classes]
     found = {
-        name: read_detections(path, dataset, data=data, split=split, format=format_)
+        name: read_detections(path, everything, data=data, split=split, format=format_).select_classes(labels)
         for name, path in zip(detectors, given, strict=True)
     }
-    predictions = [
-        collect(item, dataset, name, quiet=quiet) for name, item in zip(names, localizers, strict=True)
-    ]
+    predictions = [collect(item, dataset, name, quiet=quiet) for name, item in named.items()]
     evaluation = measure(predictions, dataset, options, detections=found)
+    failure: FreelocError | None = None
     if out is not None:
-        write_text(out, json.dumps(evaluation.as_json(), indent=2) + "\n")
+        try:
+            write_text(out, json.dumps(evaluation.as_json(), indent=2) + "\n")
+        except FreelocError as error:  # the results are printed before the program ends
+            failure = error
     print_evaluation(evaluation)
+    if failure is not None:
+        raise failure
     if out is not None:
         print_status(f"wrote {out}")
 

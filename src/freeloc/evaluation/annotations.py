@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from freeloc._class_names import quote_names
 from freeloc.datasets.dataset import PRESENT, Dataset, Labels, Sample
 from freeloc.errors import DatasetError
 from freeloc.geometry.size import Size
 from freeloc.metrics import GroundTruth
 
-__all__ = ["Annotations", "check_evaluable", "ground_truth_of"]
+__all__ = ["Annotations", "check_evaluable", "ground_truth_of", "has_boxes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +80,11 @@ def ground_truth_of(samples: Iterable[Sample]) -> GroundTruth:
     return GroundTruth.concatenate(parts)
 
 
+def has_boxes(dataset: Dataset) -> bool:
+    """Return whether the boxes of any image are known; if not, only what needs no boxes can be evaluated."""
+    return any(sample.boxes is not None for sample in dataset)
+
+
 def check_evaluable(dataset: Dataset, models: Mapping[str, tuple[str, ...]]) -> None:
     """Check that models can be evaluated on a dataset, before a long computation starts.
 
@@ -87,13 +93,14 @@ def check_evaluable(dataset: Dataset, models: Mapping[str, tuple[str, ...]]) -> 
         models: the classes of each model, keyed by the name shown in tables.
 
     Raises:
-        DatasetError: there are no images, an image has no boxes, no image contains any of the classes, or a model
-            has different classes.
+        DatasetError: there are no images, only some images have boxes, no image contains any of the classes, or a
+            model does not have all classes.
     """
     for name, classes in models.items():
         check_classes(dataset, name, classes)
-    dataset.check_box_labels()
-    ground_truth_of(dataset)
+    if has_boxes(dataset):
+        dataset.check_box_labels()
+        ground_truth_of(dataset)
     check_positives(dataset)
 
 
@@ -111,7 +118,7 @@ def check_positives(dataset: Dataset) -> None:
 
 
 def check_classes(dataset: Dataset, name: str, classes: tuple[str, ...]) -> None:
-    """Check that a dataset has images and the classes of a model.
+    """Check that a dataset has images, and that a model has all classes of the dataset, in any order.
 
     Args:
         dataset: the images.
@@ -119,12 +126,14 @@ def check_classes(dataset: Dataset, name: str, classes: tuple[str, ...]) -> None
         classes: classes of the model.
 
     Raises:
-        DatasetError: there are no images, or the classes differ.
+        DatasetError: there are no images, or the model does not have all classes.
     """
     if not len(dataset):
         raise DatasetError(f"{dataset.name} has no images, so there is nothing to evaluate")
-    if classes != dataset.classes:
+    unknown = [item for item in dataset.classes if item not in classes]
+    if unknown:
         raise DatasetError(
-            f"model {name} has the classes {', '.join(classes)} but {dataset.name} has "
-            f"{', '.join(dataset.classes)}: evaluate it on a dataset with the same classes in the same order"
+            f"{dataset.name} has the classes {quote_names(unknown)}, which model {name} does not have: choose "
+            "classes that it has",
+            parameter="classes",
         )

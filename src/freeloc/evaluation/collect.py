@@ -35,6 +35,7 @@ class Predictions:
         probabilities: (N, K) probabilities that each class is present; None if the model has only scores.
         calibrated: True if the probabilities come from a calibration, False if they come from the paper's
             equation 2.
+        thresholds: (K,) minimum probabilities at which the classes count as present; None without probabilities.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Predictions:
     responses: Mapping[LocationMode, Float32Array]
     probabilities: Float32Array | None = None
     calibrated: bool = False
+    thresholds: Float64Array | None = None
 
 
 @check_arguments
@@ -57,6 +59,8 @@ def collect(
 ) -> Predictions:
     """Run a model once over a dataset and collect its predictions in both location modes.
 
+    Classes that only the model has are left out, so all arrays have the classes of the dataset.
+
     Args:
         localizer: the model.
         dataset: the images; labels and boxes are not read.
@@ -66,14 +70,15 @@ def collect(
         quiet: whether to hide progress.
 
     Raises:
-        DatasetError: model and dataset have different classes, or there are no images.
+        DatasetError: the dataset has a class that the model does not have, or there are no images.
         ImageError: an image cannot be read.
     """
     check_classes(dataset, name, localizer.classes)
     modes: tuple[LocationMode, ...] = get_args(LocationMode)
     sizes: list[Size] = []
     # Allocated once: small arrays kept between large temporary ones would fragment memory.
-    shape = len(dataset), len(dataset.classes)
+    labels = [localizer.classes.index(item) for item in dataset.classes]
+    shape = len(dataset), len(localizer.classes)
     scores = np.empty(shape, np.float32)
     points: dict[LocationMode, Float64Array] = {mode: np.empty((*shape, 2)) for mode in modes}
     responses: dict[LocationMode, Float32Array] = {mode: np.empty(shape, np.float32) for mode in modes}
@@ -86,12 +91,14 @@ def collect(
         scores[index] = pooled_scores(scale_maps, localizer.pooling)
         if visit is not None:
             visit(sample, localizer.localize(scale_maps, mode="fused"))
+    probabilities = np.stack([localizer.decision.probabilities(score) for score in scores])
     return Predictions(
         name,
         tuple(sizes),
-        scores,
-        points,
-        responses,
-        np.stack([localizer.decision.probabilities(score) for score in scores]),
+        scores[:, labels],
+        {mode: points[mode][:, labels] for mode in modes},
+        {mode: responses[mode][:, labels] for mode in modes},
+        probabilities[:, labels],
         localizer.decision.calibration is not None,
+        localizer.decision.thresholds(shape[1])[labels],
     )

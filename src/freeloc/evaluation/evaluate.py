@@ -6,16 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from freeloc._typing import Float32Array, Float64Array
 from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import PRESENT, Dataset
 from freeloc.errors import ConfigurationError
-from freeloc.evaluation.annotations import Annotations, check_positives
+from freeloc.evaluation.annotations import Annotations, check_positives, has_boxes
 from freeloc.evaluation.calibration_report import CalibrationReport, calibration_report
 from freeloc.evaluation.collect import Predictions
+from freeloc.evaluation.decision_report import DecisionReport, decision_report
 from freeloc.evaluation.measures import detector_metrics, intervals, point_metrics
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.evaluation.to_json import measure_as_json
-from freeloc.metrics import BootstrapResult, Detections, best_boxes, center_points
+from freeloc.metrics import (
+    BootstrapResult,
+    Detections,
+    best_boxes,
+    center_points,
+    classification_ranking,
+)
 
 __all__ = ["Evaluation", "Row", "evaluate"]
 
@@ -46,6 +54,8 @@ class Evaluation:
         rows: the rows of the table.
         options: options of the metrics.
         calibration_reports: calibration of the probabilities of each model.
+        decision_reports: what the thresholds of each model decide.
+        boxes: whether the dataset has boxes; if not, rows have only the measure "classification".
     """
 
     dataset: str
@@ -55,6 +65,8 @@ class Evaluation:
     rows: tuple[Row, ...]
     options: EvaluationOptions
     calibration_reports: tuple[CalibrationReport, ...] = ()
+    decision_reports: tuple[DecisionReport, ...] = ()
+    boxes: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain JSON values, in percent; undefined values are null."""
@@ -62,6 +74,7 @@ class Evaluation:
             "schema_version": 1,
             "dataset": self.dataset,
             "images": self.images,
+            "boxes": self.boxes,
             "options": {**asdict(self.options), "box_iou": list(self.options.box_iou)},
             "positives": dict(zip(self.classes, self.positives, strict=True)),
             "rows": [
@@ -72,6 +85,7 @@ class Evaluation:
                 for row in self.rows
             ],
             "calibration": [report.as_json(self.classes) for report in self.calibration_reports],
+            "decisions": [report.as_json(self.classes) for report in self.decision_reports],
         }
 
 
@@ -90,16 +104,19 @@ def evaluate(
     all its boxes. An image without a box of a class ranks last for that class and has no point. The center
     baseline takes its scores from the first model or detector and places every point at the center of the image.
 
+    Without boxes, each model and each detector has one row, with classification AP alone, and there is no
+    baseline.
+
     Args:
         predictions: results of `freeloc.evaluation.collect.collect` for each model.
-        dataset: the predicted images, with boxes.
+        dataset: the predicted images, with or without boxes.
         options: options of the metrics; None for the defaults.
         detections: boxes of each detector, keyed by the name shown in tables; required if there are no
             predictions.
 
     Raises:
         ConfigurationError: there are neither predictions nor detections.
-        DatasetError: the dataset has no boxes, or no image contains any of the classes.
+        DatasetError: only some images have boxes, or no image contains any of the classes.
         ImageError: there are no predictions, and the size of an image cannot be read.
     """
     options, detections = options or EvaluationOptions(), detections or {}
@@ -109,22 +126,8 @@ def evaluate(
             parameter="detections",
         )
     check_positives(dataset)
-    annotations = Annotations.read(dataset, predictions[0].sizes if predictions else None)
-    rows = []
-    for item in predictions:
-        for mode, points in item.points.items():
-            metrics = point_metrics(item.scores, points, item.responses[mode], annotations, options)
-            rows.append(Row(f"{item.name}, {mode}", intervals(metrics, options)))
-    for name, boxes in detections.items():
-        metrics = detector_metrics(boxes, annotations, options)
-        rows.append(Row(f"{name}, surest box", intervals(metrics, options)))
-    if predictions:
-        scores = predictions[0].scores
-    else:
-        scores, _ = best_boxes(next(iter(detections.values())), len(dataset), len(dataset.classes))
-    centers = center_points(annotations.sizes, len(dataset.classes))
-    metrics = point_metrics(scores, centers, scores, annotations, options)
-    rows.append(Row("centre of the image", intervals(metrics, options)))
+    with_boxes = has_boxes(dataset)
+    rows = (_rows if with_boxes else _tag_rows)(predictions, dataset, options, detections)
     calibration_reports = [
         calibration_report(
             item.name,
@@ -138,6 +141,11 @@ def evaluate(
         for item in predictions
         if item.probabilities is not None
     ]
+    decision_reports = [
+        decision_report(item.name, item.probabilities, item.thresholds, dataset.labels)
+        for item in predictions
+        if item.probabilities is not None and item.thresholds is not None
+    ]
     return Evaluation(
         dataset.name,
         dataset.classes,
@@ -146,4 +154,56 @@ def evaluate(
         tuple(rows),
         options,
         tuple(calibration_reports),
+        tuple(decision_reports),
+        with_boxes,
     )
+
+
+def _rows(
+    predictions: Sequence[Predictions],
+    dataset: Dataset,
+    options: EvaluationOptions,
+    detections: Mapping[str, Detections],
+) -> list[Row]:
+    annotations = Annotations.read(dataset, predictions[0].sizes if predictions else None)
+    rows = []
+    for item in predictions:
+        for mode, points in item.points.items():
+            metrics = point_metrics(item.scores, points, item.responses[mode], annotations, options)
+            rows.append(Row(f"{item.name}, {mode}", intervals(metrics, options)))
+    for name, boxes in detections.items():
+        metrics = detector_metrics(boxes, annotations, options)
+        rows.append(Row(_detector_row(name), intervals(metrics, options)))
+    if predictions:
+        scores = predictions[0].scores
+    else:
+        scores, _ = best_boxes(next(iter(detections.values())), len(dataset), len(dataset.classes))
+    centers = center_points(annotations.sizes, len(dataset.classes))
+    metrics = point_metrics(scores, centers, scores, annotations, options)
+    rows.append(Row("centre of the image", intervals(metrics, options)))
+    return rows
+
+
+def _tag_rows(
+    predictions: Sequence[Predictions],
+    dataset: Dataset,
+    options: EvaluationOptions,
+    detections: Mapping[str, Detections],
+) -> list[Row]:
+    """Return the rows for a dataset without boxes."""
+    scores: list[tuple[str, Float32Array | Float64Array]] = [(item.name, item.scores) for item in predictions]
+    shape = dataset.labels.shape
+    scores += [(_detector_row(name), best_boxes(boxes, *shape)[0]) for name, boxes in detections.items()]
+    return [
+        Row(
+            name,
+            intervals(
+                {"classification": classification_ranking(values, dataset.labels, options.flavour)}, options
+            ),
+        )
+        for name, values in scores
+    ]
+
+
+def _detector_row(name: str) -> str:
+    return f"{name}, surest box"

@@ -76,6 +76,13 @@ class Detections:
             np.concatenate([part.boxes for part in every]),
         )
 
+    def select_classes(self, labels: Sequence[int]) -> Detections:
+        """Return the boxes of some classes, given by their indices; the i-th of them becomes class i."""
+        position = {label: index for index, label in enumerate(labels)}
+        kept = np.isin(self.label, list(labels))
+        renumbered = np.array([position[label] for label in self.label[kept].tolist()], np.intp)
+        return Detections(self.image[kept], renumbered, self.score[kept], self.boxes[kept])
+
     def check(self, n_images: int, n_classes: int) -> None:
         """Check that every image index is below ``n_images`` and every class index below ``n_classes``.
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from freeloc.datasets.dataset import PRESENT, Dataset
-from freeloc.evaluation.annotations import Annotations, check_evaluable
+from freeloc.errors import DatasetError
+from freeloc.evaluation.annotations import Annotations, check_evaluable, ground_truth_of
 from freeloc.evaluation.collect import Predictions
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.features.extract import extract
@@ -74,7 +75,7 @@ class Reproduction:
         self, study: Study, train_set: Dataset, val_set: Dataset, out: Path, settings: ReproductionSettings
     ) -> None:
         check_output_folder(out)
-        check_evaluable(val_set, {train_set.name: train_set.classes})
+        _check_datasets(train_set, val_set)
         self.study = study
         self.folder = StudyFolder(expand_user(out))
         self._train_set = train_set
@@ -271,6 +272,21 @@ class Reproduction:
             predictions=predictions,
             detections=detections,
         )
+
+
+def _check_datasets(train_set: Dataset, val_set: Dataset) -> None:
+    """Check that training and evaluation have the same classes, and that all evaluation images have boxes.
+
+    Raises:
+        DatasetError: they do not.
+    """
+    if val_set.classes != train_set.classes:
+        raise DatasetError(
+            f"{train_set.name} has the classes {', '.join(train_set.classes)} but {val_set.name} has "
+            f"{', '.join(val_set.classes)}: use splits with the same classes in the same order"
+        )
+    check_evaluable(val_set, {train_set.name: train_set.classes})
+    ground_truth_of(val_set)
 
 
 def _without_boxes(dataset: Dataset) -> Dataset:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from freeloc.evaluation.calibration_report import CalibrationReport
+from freeloc.evaluation.decision_report import DecisionReport
 from freeloc.evaluation.evaluate import Evaluation
 from freeloc.evaluation.measures import MEASURES, box_measure
 from freeloc.io.plain_console import PlainConsole
@@ -21,7 +22,7 @@ _WIDTH = 160
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """Print the summary, the box AP of detections if there are any, and the per-class table to standard output.
+    """Print the summary, the box AP of detections if there are any, and the tables per class to standard output.
 
     Raises:
         OutputError: standard output is closed, or cannot be written to.
@@ -46,10 +47,17 @@ def render_evaluation(evaluation: Evaluation) -> str:
 
 def _tables(evaluation: Evaluation) -> Iterator[Table | str]:
     yield _summary(evaluation)
+    if not evaluation.boxes:
+        yield (
+            f"{evaluation.dataset} has tags but no boxes: location AP and the pointing game need annotated boxes, "
+            "so only the scores of images were evaluated"
+        )
     yield from map(_calibration_line, evaluation.calibration_reports)
     if any(row.measures.keys() - MEASURES.keys() for row in evaluation.rows):
         yield _boxes(evaluation)
-    yield _per_class(evaluation)
+    yield _per_class(evaluation) if evaluation.boxes else _per_class_without_boxes(evaluation)
+    for report in evaluation.decision_reports:
+        yield _decisions(evaluation, report)
 
 
 def _calibration_line(report: CalibrationReport) -> str:
@@ -81,11 +89,12 @@ def _summary(evaluation: Evaluation) -> Table:
         title=f"{evaluation.dataset}: {evaluation.images} images, means over classes, 95% intervals",
         title_justify="left",
     )
-    table.add_column("points of")
-    for title in MEASURES.values():
+    table.add_column("points of" if evaluation.boxes else "scores of")
+    measures = {key: title for key, title in MEASURES.items() if key in evaluation.rows[0].measures}
+    for title in measures.values():
         table.add_column(title, justify="right")
     for row in evaluation.rows:
-        table.add_row(row.name, *(_with_interval(row.measures[key].mean) for key in MEASURES))
+        table.add_row(row.name, *(_with_interval(row.measures[key].mean) for key in measures))
     return table
 
 
@@ -109,6 +118,38 @@ def _per_class(evaluation: Evaluation) -> Table:
     overall = evaluation.rows[0].measures["classification"].mean.estimate
     table.add_section()
     table.add_row("mean", "", _percent(overall), *map(_percent, means))
+    return table
+
+
+def _per_class_without_boxes(evaluation: Evaluation) -> Table:
+    """Return a table with one row per class: the number of images, and the classification AP of all models."""
+    table = Table(title="classification AP of each class, 95% intervals", title_justify="left")
+    table.add_column("class")
+    for title in ("images", *(row.name for row in evaluation.rows)):
+        table.add_column(title, justify="right")
+    results = [row.measures["classification"] for row in evaluation.rows]
+    for index, name in enumerate(evaluation.classes):
+        cells = (_with_interval(result.classes[index]) for result in results)
+        table.add_row(name, str(evaluation.positives[index]), *cells)
+    table.add_section()
+    table.add_row("mean", "", *(_with_interval(result.mean) for result in results))
+    return table
+
+
+def _decisions(evaluation: Evaluation, report: DecisionReport) -> Table:
+    """Return a table of what the thresholds of one model decide."""
+    table = Table(
+        title=f"{report.name}: images that reach the threshold of a class (%)", title_justify="left"
+    )
+    table.add_column("class")
+    for title in ("threshold", "precision", "recall", "F1", "best threshold here", "F1 with it"):
+        table.add_column(title, justify="right")
+    for name, item in zip(evaluation.classes, report.classes, strict=True):
+        values = (
+            *(item.threshold, item.precision, item.recall, item.f1),
+            *(item.best_threshold, item.best_f1),
+        )
+        table.add_row(name, *map(_percent, values))
     return table
 
 
