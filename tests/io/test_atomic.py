@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from freeloc.errors import OutputError
-from freeloc.io.atomic import atomic_path, check_writable, write_bytes, write_text
+from freeloc.io.atomic import atomic_path, check_output_folder, check_writable, write_bytes, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -125,6 +126,30 @@ class TestErrors:
             check_writable(tmp_path)
         with pytest.raises(OutputError, match="Not a directory"):
             check_writable(tmp_path / "file" / "deeper")
+
+    @pytest.mark.parametrize("check", [check_writable, check_output_folder])
+    def test_a_place_that_cannot_be_written_to_is_refused_before(
+        self, tmp_path: Path, check: Callable[[Path], None]
+    ) -> None:
+        read_only = tmp_path / "read only"
+        read_only.mkdir()
+        (read_only / "file").touch()
+        if os.geteuid() == 0:  # permissions do not apply to this user
+            if not Path("/proc/self").exists():
+                pytest.skip("this system has no /proc")
+            read_only = Path("/proc/self")
+        else:
+            read_only.chmod(0o555)
+        for path in (read_only / "out", read_only / "new" / "out"):
+            with pytest.raises(OutputError, match=f"cannot write {path}: .*; choose another output path"):
+                check(path)
+        (tmp_path / "read only").chmod(0o755)
+
+    def test_nothing_remains_of_a_check(self, tmp_path: Path) -> None:
+        check_output_folder(tmp_path)
+        check_output_folder(tmp_path / "new" / "folder")
+        check_writable(tmp_path / "new" / "file")
+        assert names(tmp_path) == []
 
     def test_nothing_was_written_to_the_temporary_name(self, tmp_path: Path) -> None:
         path = tmp_path / "file"

@@ -60,6 +60,7 @@ def reproduce(
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.io.atomic import check_output_folder
     from freeloc.paper import Reproduction, ReproductionSettings, find_study, select_rows, write_outputs
+    from freeloc.paper.requirements import check_packages
 
     check_output_folder(out)
     protocol = find_study(study)
@@ -75,20 +76,25 @@ def reproduce(
         quiet=quiet,
     )
     chosen = select_rows(None if rows is None else tuple(part.strip() for part in rows.split(",") if part))
-    train_set, val_set = (
-        open_dataset(
-            root,
-            split=split,
-            format=format_,
-            classes=read_classes(classes),
-            boxes=boxes,
-            skip_bad=skip_bad,
-            checks=DatasetChecks(for_training=for_training, quiet=quiet, rescale_boxes=rescale_boxes),
-        )
-        for split, boxes, for_training in (
-            (train_split or protocol.train_split, any(row.box_supervision for row in chosen), True),
-            (val_split or protocol.val_split, True, False),
-        )
+    check_packages(chosen)
+    names = read_classes(classes)
+    train_set = open_dataset(
+        root,
+        split=train_split or protocol.train_split,
+        format=format_,
+        classes=names,
+        boxes=any(row.box_supervision for row in chosen),
+        skip_bad=skip_bad,
+        checks=DatasetChecks(for_training=True, quiet=quiet, rescale_boxes=rescale_boxes),
+    )
+    val_set = open_dataset(
+        root,
+        split=val_split or protocol.val_split,
+        format=format_,
+        classes=None if names is None else train_set.classes,
+        boxes=True,
+        skip_bad=skip_bad,
+        checks=DatasetChecks(quiet=quiet, rescale_boxes=rescale_boxes),
     )
     reproduction = Reproduction(protocol, train_set, val_set, out, settings)
     with reproduction.lock():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -40,12 +41,20 @@ def output_error(path: Path, reason: str | OSError | ValueError) -> OutputError 
 def check_writable(path: Path) -> None:
     """Check, before a long-running job starts, that a file can be written to a path.
 
-    Nothing is written, so the check does not detect missing permissions or a full disk.
+    An empty temporary file is created in the folder, or in its nearest parent that exists, and deleted at once.
+    This detects missing permissions and read-only disks, but not that the disk will be full.
 
     Raises:
-        OutputError: the path is a folder, a device or a pipe, or a parent folder is a file.
+        OutputError: the path is a folder, a device or a pipe, a parent folder is a file, or no file can be
+            created.
     """
     path = expand_user(path)
+    _check_is_no_folder(path)
+    target = Path(os.path.realpath(path))  # the file that `atomic_path` replaces
+    _check_folder(target.parent, path)
+
+
+def _check_is_no_folder(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -59,26 +68,55 @@ def check_writable(path: Path) -> None:
 
 
 def check_output_folder(path: Path) -> None:
-    """Check, before a long-running job starts, that a folder exists or can be created at a path.
+    """Check, before a long-running job starts, that files can be written to a folder, which need not exist.
 
-    Nothing is created, so the check does not detect missing permissions or a full disk.
+    As in `check_writable`, an empty temporary file is created and deleted.
 
     Raises:
-        OutputError: the path or a parent folder is something else than a folder, or the path is not valid.
+        OutputError: the path or a parent folder is something else than a folder, the path is not valid, or no file
+            can be created.
+    """
+    path = expand_user(path)
+    _check_folder(path, path)
+
+
+def _check_folder(path: Path, output: Path) -> None:
+    """Check that a folder exists or can be created, and that files can be written to it.
+
+    Args:
+        path: the folder.
+        output: the path to name in errors.
     """
     try:
         for folder in (path, *path.parents):
             with contextlib.suppress(FileNotFoundError):
                 if not stat.S_ISDIR(folder.stat().st_mode):
-                    raise output_error(path, f"{'it' if folder == path else folder} is not a folder")
+                    raise output_error(output, f"{'it' if folder == output else folder} is not a folder")
+                _create_and_delete(folder)
                 return
             if os.path.islink(folder):  # noqa: PTH114 - as below
-                raise output_error(path, f"{'it' if folder == path else folder} is a broken link")
+                raise output_error(output, f"{'it' if folder == output else folder} is a broken link")
     except (
         OSError,
         ValueError,
     ) as error:  # such as a link to itself, a name that is too long, a null character
-        raise output_error(path, error) from error
+        raise output_error(output, error) from error
+
+
+def _create_and_delete(folder: Path) -> None:
+    """Create an empty file in an existing folder, and delete it.
+
+    Raises:
+        OSError: no file can be created.
+    """
+    probe = folder / temporary_name()
+    try:
+        probe.touch(exist_ok=False)
+    except (
+        FileNotFoundError
+    ) as error:  # a file system such as /proc, or the folder was deleted in this moment
+        raise PermissionError(errno.EACCES, "no file can be created there") from error
+    probe.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -98,7 +136,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     target = path = expand_user(path)
     if os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises for names that are too long
         target = Path(os.path.realpath(path))
-    check_writable(target)
+    _check_is_no_folder(target)
     temporary = target.with_name(temporary_name())
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
