@@ -230,5 +230,6 @@ def test_quantizing_a_model_of_the_package(
     answer = freeloc("quantize", "pets", tiny_scenes.samples[0].path, "--quiet")
     assert answer.code == 0, answer.err
     assert (shipped / "pets.safetensors").read_bytes() == before
-    assert registry.find_model("pets") == own / "pets.safetensors"
-    assert Model.load("pets").int8 is not None
+    assert registry.find_model("pets") == shipped / "pets.safetensors"
+    assert registry.find_model("pets-int8") == own / "pets-int8.safetensors"
+    assert Model.load("pets-int8").int8 is not None

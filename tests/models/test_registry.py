@@ -202,10 +202,23 @@ def test_many_models_are_not_all_named(here: Path, own: Path, shipped: Path) -> 
 
 
 def test_the_packages_files_are_not_written_to(own: Path, shipped: Path, tmp_path: Path) -> None:
-    assert writable_path(shipped / "voc20.safetensors") == own / "voc20.safetensors"
-    assert writable_path(shipped / "a" / "model.safetensors") == own / "a" / "model.safetensors"
+    # Under another name, so that the package's model keeps its own.
+    assert writable_path(shipped / "voc20.safetensors", "int8") == own / "voc20-int8.safetensors"
+    assert writable_path(shipped / "v2.5.safetensors", "int8") == own / "v2.5-int8.safetensors"
+    assert writable_path(shipped / "a" / "model.safetensors", "mine") == own / "a-mine.safetensors"
     for elsewhere in (own / "voc20.safetensors", tmp_path / "run" / "model.safetensors", Path("run")):
-        assert writable_path(elsewhere) == elsewhere
+        assert writable_path(elsewhere, "int8") == elsewhere
+
+
+def test_a_model_that_takes_the_place_of_a_shipped_one_is_named(
+    here: Path, own: Path, shipped: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(shipped / "voc20.safetensors")
+    file, other = put(own / "voc20.safetensors"), put(own / "street.safetensors")
+    assert (find_model("voc20"), find_model("street")) == (file, other)
+    assert caplog.messages == [
+        f"voc20 is your model {file}, not the model of that name that ships with freeloc"
+    ]
 
 
 def test_names_are_known_without_anything_heavy() -> None:

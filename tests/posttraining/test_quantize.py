@@ -195,6 +195,7 @@ class TestMistakes:
     def test_other_weights_of_a_frozen_backbone(
         self, tiny_run: Path, tiny_scenes: Dataset, tmp_path: Path
     ) -> None:
+        pytest.importorskip("nncf", reason="the extra int8 is not installed")
         model = Model.load(tiny_run)
         header = replace(model.header, backbone_base=None, backbone_fingerprint="0" * 64)
         Model(header, model.head).save(tmp_path / "m")
@@ -208,6 +209,16 @@ class TestMistakes:
         with pytest.raises(FreelocError, match=r"pip install 'freeloc\[int8\]'"):
             quantize(tiny_run, [tiny_scenes.samples[0].path], out=tmp_path / "out", quiet=True)
         assert not (tmp_path / "out").exists()
+
+    def test_a_missing_nncf_is_noticed_before_anything_is_read(
+        self, freeloc: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "nncf", None)
+        answer = freeloc("quantize", tmp_path / "no model", tmp_path / "no image")
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err == (
+            "freeloc: quantization requires NNCF, which is not installed: run pip install 'freeloc[int8]'\n"
+        )
 
 
 def test_the_callers_logging_is_left_alone(tiny_run: Path, tiny_scenes: Dataset, tmp_path: Path) -> None:

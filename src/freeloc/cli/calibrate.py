@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from freeloc.cli.options import (
+    Classes,
     Data,
     Format,
     Images,
@@ -19,6 +20,7 @@ from freeloc.cli.options import (
     SkipBad,
     Split,
     Weights,
+    read_classes,
 )
 
 __all__ = ["calibrate"]
@@ -31,10 +33,18 @@ def calibrate(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Model file to write. Default: MODEL itself; for a model that ships with freeloc, a copy in "
-            "your models folder."
+            help="Model file to write; an earlier file is kept beside it. Default: MODEL itself; for a model that "
+            "ships with freeloc, a copy in your models folder, such as voc20-calibrated."
         ),
     ] = None,
+    classes: Classes = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Calibrate even if the probabilities do not become better by cross-validation on DATA.",
+        ),
+    ] = False,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
     format_: Format = "auto",
@@ -46,19 +56,32 @@ def calibrate(
 ) -> None:
     """Calibrate a model's probabilities on tagged images that were not used for training. Boxes are not read."""
     from freeloc.datasets import DatasetChecks, open_dataset
+    from freeloc.evaluation.common_classes import common_classes
     from freeloc.io.atomic import check_writable
     from freeloc.models.header import ModelFile
     from freeloc.posttraining.calibrate import calibrate as run
+    from freeloc.posttraining.calibrate import calibrated_path
 
     if out is not None:
         check_writable(out)
+    file = ModelFile.open(model)
+    check_writable(calibrated_path(file.path, out))
     dataset = open_dataset(
         data,
         split=split,
         format=format_,
         images=images,
-        classes=ModelFile.open(model).header.classes,
+        classes=common_classes({model: file.header.classes}, read_classes(classes)),
         skip_bad=skip_bad,
         checks=DatasetChecks(quiet=quiet, minus_one=minus_one),
     )
-    run(model, dataset, out=out, weights=weights, runtime=runtime, precision=precision, quiet=quiet)
+    run(
+        file.path,
+        dataset,
+        out=out,
+        force=force,
+        weights=weights,
+        runtime=runtime,
+        precision=precision,
+        quiet=quiet,
+    )

@@ -46,6 +46,7 @@ _FIXES = {
     "rescale_boxes": "--rescale-boxes rescales the boxes",
     "resume": "--resume continues that run",
     "weights": "--weights specifies a local weight file",
+    "force": "--force does it all the same",
 }
 """Hints for errors that an option would fix, where the option's name alone would not say how."""
 

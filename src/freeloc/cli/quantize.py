@@ -27,7 +27,7 @@ def quantize(
         Path | None,
         typer.Option(
             help="Model file to write. Default: MODEL itself; for a model that ships with freeloc, a copy in "
-            "your models folder."
+            "your models folder, such as voc20-int8."
         ),
     ] = None,
     calibration_images: Annotated[
@@ -40,9 +40,19 @@ def quantize(
 ) -> None:
     """Add an int8 network to a model, for --precision int8 and the presets fast and balanced."""
     from freeloc.io.atomic import check_writable
-    from freeloc.posttraining.quantize import quantize as run
+    from freeloc.models.registry import find_model
+    from freeloc.posttraining.requirements import check_quantization_available
 
     if out is not None:
         check_writable(out)
+    check_quantization_available()
+    source = find_model(model)
+
+    from freeloc.posttraining.quantize import quantize as run
+    from freeloc.posttraining.quantize import quantized_path
+
+    check_writable(quantized_path(source, out))
     paths = read_image_arguments(images, recursive=recursive, quiet=quiet)
-    run(model, paths, out=out, weights=weights, calibration_images=calibration_images, seed=seed, quiet=quiet)
+    run(
+        source, paths, out=out, weights=weights, calibration_images=calibration_images, seed=seed, quiet=quiet
+    )

@@ -10,10 +10,12 @@ import difflib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal
 
+from freeloc._log import get_logger
 from freeloc._validation import check_arguments
 from freeloc.errors import MissingModelError, ModelError, OutputError
 from freeloc.io.folders import expand_user, model_search_path, user_models_dir
@@ -32,6 +34,8 @@ __all__ = [
 
 Origin = Literal["yours", "package"]
 """Origin of a named model: the user's folders, or the package."""
+
+_log = get_logger(__name__)
 
 _SUFFIX: Final = ".safetensors"
 _FILE_IN_RUN_FOLDER: Final = "model.safetensors"
@@ -127,12 +131,17 @@ def pretrained_folder() -> Path | None:
     return folder if isinstance(folder, Path) and folder.is_dir() else None
 
 
-def writable_path(file: Path) -> Path:
+def writable_path(file: Path, change: str) -> Path:
     """Return the path to which a changed copy of a model is written.
 
     This is the model's own file, except for models of the package: other users may share them, and an update would
-    overwrite them. Changed copies of these models are written to the user's folder, which takes precedence over
-    the package.
+    overwrite them. Changed copies of these models are written to the user's folder, under another name, so that
+    the name of the package's model still means that model.
+
+    Args:
+        file: the model file.
+        change: the change, which becomes a part of the name: with "calibrated", ``voc20`` becomes
+            ``voc20-calibrated``.
 
     Raises:
         OutputError: the model belongs to the package, and the user has no home folder.
@@ -145,7 +154,9 @@ def writable_path(file: Path) -> Path:
                 f"cannot write a changed copy of the model {file}: there is no home folder; specify another path",
                 path=file,
             )
-        return folder / file.relative_to(pretrained)
+        inside = file.relative_to(pretrained)
+        name = inside.parent if inside.name == _FILE_IN_RUN_FOLDER else inside.with_suffix("")
+        return folder / f"{name}-{change}{_SUFFIX}"
     return file
 
 
@@ -176,9 +187,11 @@ def _names_in(folder: Path) -> Iterator[str]:
 
 
 def _find_by_name(name: str) -> Path:
-    for folder, _origin in model_folders():
+    for folder, origin in model_folders():
         file = _file_in(folder, name)
         if file is not None:
+            if origin == "yours":
+                _warn_of_namesake(name, file)
             return file
     known = [model.name for model in named_models()]
     # Names are compared ignoring case, because VOC20 and voc20 have only two characters in common.
@@ -193,6 +206,14 @@ def _find_by_name(name: str) -> Path:
         f"no model is named {name!r}{suggestion}: specify a model file or a run folder{choices}; "
         f"models in {where}the folders listed in FREELOC_MODELS are found by name"
     )
+
+
+@cache
+def _warn_of_namesake(name: str, file: Path) -> None:
+    """Log once that a model of the user is used instead of the package's model of the same name."""
+    shipped = pretrained_folder()
+    if shipped is not None and _file_in(shipped, name) is not None:
+        _log.warning("%s is your model %s, not the model of that name that ships with freeloc", name, file)
 
 
 def _check_not_hidden(folder: Path) -> None:

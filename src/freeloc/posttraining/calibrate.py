@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from freeloc._class_names import quote_names
 from freeloc._literals import InferencePrecision, Runtime
 from freeloc._typing import Float32Array
 from freeloc._validation import check_arguments
@@ -15,18 +17,22 @@ from freeloc.errors import DatasetError
 from freeloc.images.image_info import ImageInfo
 from freeloc.inference.fusion import pooled_scores
 from freeloc.inference.localizer import Localizer
-from freeloc.inference.score_map import sigmoid
 from freeloc.io.lock import lock_file
 from freeloc.io.progress import pluralize, print_status, track
-from freeloc.metrics import calibration_error
 from freeloc.models.calibration import Calibration
 from freeloc.models.file_access import check_content
 from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.models.model import Model
-from freeloc.models.platt_scaling import fit_calibration
 from freeloc.models.registry import find_model, model_file, writable_path
+from freeloc.posttraining.model_output import keep_earlier_file, save_or_keep
+from freeloc.posttraining.recalibration import (
+    CalibrationComparison,
+    compare_by_folds,
+    informative_classes,
+    recalibrate,
+)
 
-__all__ = ["calibrate"]
+__all__ = ["calibrate", "calibrated_path"]
 
 
 @check_arguments
@@ -35,6 +41,7 @@ def calibrate(
     dataset: Dataset,
     *,
     out: str | Path | None = None,
+    force: bool = False,
     weights: str | Path | None = None,
     runtime: Runtime = "auto",
     precision: InferencePrecision = "auto",
@@ -42,13 +49,17 @@ def calibrate(
 ) -> Model:
     """Fit a model's calibration and thresholds to held-out images; its scores and points do not change.
 
-    The images are scored at the model's default scales.
+    The images are scored at the model's default scales. Only classes that are present in one image and absent from
+    another are calibrated; all others keep their calibration, or remain without one. Cross-validation on the given
+    images measures whether this helps.
 
     Args:
         model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
-        dataset: tagged images that were not used for training, with the model's classes. Boxes are not read.
+        dataset: tagged images that were not used for training, with classes of the model. Boxes are not read.
         out: the model file to write. By default, the model's own file is replaced; for a model that ships with
-            freeloc, a copy is written to the user's folder of models and takes precedence from then on.
+            freeloc, a copy is written to the user's folder of models (``voc20-calibrated`` for ``voc20``). A file
+            that is replaced is kept beside as ``model.before-calibration.safetensors``.
+        force: whether to calibrate even if, by cross-validation, the probabilities do not become better.
         weights: local weight file of the backbone; None uses the backbone's default weights.
         runtime: the library that runs the network.
         precision: arithmetic of the network.
@@ -58,24 +69,66 @@ def calibrate(
         The calibrated model.
 
     Raises:
-        DatasetError: the model was trained on these images, the dataset's classes differ from the model's, there
-            are no images, or no class is present in one image and absent from another.
+        DatasetError: the model was trained on these images, the dataset has a class that the model does not have,
+            there are no images, no class is present in one image and absent from another, or the calibration does
+            not help and ``force`` is False.
         ImageError: an image cannot be read, or was replaced after it was checked.
         ModelError: the model does not exist, its file is damaged, or it was replaced while the images were scored.
         OutputError: the model file cannot be written, or another process is writing to it.
     """
     source = find_model(model)
-    target = writable_path(source) if out is None else model_file(out)
+    target = calibrated_path(source, out)
     with lock_file(target):
-        calibrated, summary = _calibrate(source, dataset, weights, runtime, precision, quiet=quiet)
-        calibrated.save(target)
+        scored = _score_images(source, dataset, weights, runtime, precision, quiet=quiet)
+        calibrated, comparison = _calibrate(scored, dataset, force=force)
+        check_content(source, scored.model.content_hash)
+        if not quiet:
+            print_status(_summary(calibrated, comparison, dataset))
+        kept = keep_earlier_file(target, "calibration")
+        try:
+            save_or_keep(calibrated, target)
+        except BaseException:
+            if kept is not None:
+                kept.unlink(missing_ok=True)  # the file at the target is unchanged
+            raise
     if not quiet:
-        print_status(summary)
+        if kept is not None:
+            print_status(f"kept the earlier model in {kept}")
         print_status(f"wrote {target}")
     return calibrated
 
 
-def _calibrate(
+def calibrated_path(source: Path, out: str | Path | None) -> Path:
+    """Return the path to which `calibrate` writes a model.
+
+    Args:
+        source: the model file.
+        out: the requested path; see `calibrate`.
+
+    Raises:
+        OutputError: nothing is requested, and there is no folder for a copy.
+    """
+    return writable_path(source, "calibrated") if out is None else model_file(out)
+
+
+@dataclass(frozen=True, eq=False)
+class _ScoredImages:
+    """Images scored by a model.
+
+    Attributes:
+        model: the model.
+        labels: index in the model's classes of each of the dataset's K classes.
+        scores: (N, K) float32 raw scores.
+        fingerprint: content fingerprint of the dataset.
+    """
+
+    model: Model
+    labels: tuple[int, ...]
+    scores: Float32Array
+    fingerprint: str
+
+
+def _score_images(
     source: Path,
     dataset: Dataset,
     weights: str | Path | None,
@@ -83,8 +136,7 @@ def _calibrate(
     precision: InferencePrecision,
     *,
     quiet: bool,
-) -> tuple[Model, str]:
-    """Return the calibrated model, and a sentence about the calibration."""
+) -> _ScoredImages:
     header = ModelFile.open(source).header
     image_info = dataset.image_info()
     fingerprint = dataset.content_fingerprint(image_info)
@@ -93,26 +145,61 @@ def _calibrate(
     # Loaded before the images are scored, so that the calibration is written with the weights that computed the
     # scores even if the file is replaced in the meantime.
     scored = localizer.model
+    labels = tuple(header.classes.index(name) for name in dataset.classes)
     scores = _score(localizer, dataset, image_info, quiet=quiet)
+    return _ScoredImages(scored, labels, scores[:, list(labels)], fingerprint)
+
+
+def _calibrate(
+    images: _ScoredImages, dataset: Dataset, *, force: bool
+) -> tuple[Model, CalibrationComparison]:
+    """Return the calibrated model, and its comparison with the model so far.
+
+    Raises:
+        DatasetError: the calibration does not help, and ``force`` is False.
+    """
+    header = images.model.header
+    count = len(header.classes)
+    earlier = header.calibration or Calibration((1.0,) * count, (0.0,) * count, (header.threshold,) * count)
+    previous = earlier.select(images.labels)
+    comparison = compare_by_folds(previous, images.scores, dataset.labels)
+    if not comparison.helps and not force:
+        raise DatasetError(
+            f"calibration on the {pluralize(len(dataset), 'image')} of {dataset.name} does not "
+            f"clearly improve the probabilities (by cross-validation, {comparison.describe()}), so the model is "
+            "unchanged: use more images, or force the calibration",
+            parameter="force",
+        )
+    found = recalibrate(previous, images.scores, dataset.labels)
+    columns: list[list[float]] = [
+        list(values) for values in (earlier.slopes, earlier.offsets, earlier.thresholds)
+    ]
+    for column, values in zip(columns, (found.slopes, found.offsets, found.thresholds), strict=True):
+        for label, value in zip(images.labels, values, strict=True):
+            column[label] = value
     facts = {
         "by": "held-out images",
         "name": dataset.name,
-        "data": fingerprint,
+        "data": images.fingerprint,
         "images": len(dataset),
-        "scales": list(scored.header.scales),
+        "scales": list(header.scales),
+        "left_alone": list(_left_alone(header.classes, dataset)),
+        "cross_validation": comparison.as_json(),
     }
-    calibration = fit_calibration(scores, dataset.labels, facts)
-    check_content(source, scored.content_hash)
-    return scored.with_header(calibration=calibration), _summary(calibration, scores, dataset)
+    slopes, offsets, thresholds = map(tuple, columns)
+    calibration = Calibration(slopes, offsets, thresholds, facts)
+    return images.model.with_header(calibration=calibration), comparison
 
 
 def _check_dataset(header: ModelHeader, dataset: Dataset, fingerprint: str) -> None:
     if not len(dataset):
         raise DatasetError(f"{dataset.name} has no images: calibration requires at least one")
-    if dataset.classes != header.classes:
+    unknown = [name for name in dataset.classes if name not in header.classes]
+    if unknown:
         raise DatasetError(
-            f"the classes of {dataset.name} are {', '.join(dataset.classes)}, but those of the model are "
-            f"{', '.join(header.classes)}: use a dataset with the model's classes in the same order"
+            f"{dataset.name} has the classes {quote_names(unknown)}, which the model does not have: choose "
+            f"classes of the model, which are {quote_names(header.classes)}",
+            parameter="classes",
         )
     check_informative(dataset, "calibration")
     if header.training_data.get("fingerprint") == fingerprint:
@@ -122,23 +209,34 @@ def _check_dataset(header: ModelHeader, dataset: Dataset, fingerprint: str) -> N
         )
 
 
+def _left_alone(classes: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
+    """Return the model's classes about which the tags say too little to calibrate them."""
+    informative = informative_classes(dataset.labels)
+    fitted = {name for name, use in zip(dataset.classes, informative, strict=True) if use}
+    return tuple(name for name in classes if name not in fitted)
+
+
 def _score(
     localizer: Localizer, dataset: Dataset, image_info: Sequence[ImageInfo], *, quiet: bool
 ) -> Float32Array:
     maps = localizer.score_maps_many(dataset.unchanged_images(image_info))
     # Allocated once: small arrays kept between large temporary ones would fragment memory.
-    scores = np.empty((len(dataset), len(dataset.classes)), np.float32)
+    scores = np.empty((len(dataset), len(localizer.classes)), np.float32)
     for index, scale_maps in enumerate(track(maps, "scoring images", len(dataset), quiet=quiet)):
         scores[index] = pooled_scores(scale_maps, localizer.pooling)
     return scores
 
 
-def _summary(calibration: Calibration, scores: Float32Array, dataset: Dataset) -> str:
-    before = calibration_error(sigmoid(scores), dataset.labels)
-    after = calibration_error(calibration.probabilities(scores), dataset.labels)
-    without = int(((dataset.labels > 0).sum(axis=0) == 0).sum())
-    missing = f" (classes without positive images: {without})" if without else ""
+def _summary(model: Model, comparison: CalibrationComparison, dataset: Dataset) -> str:
+    classes = model.header.classes
+    others = _left_alone(classes, dataset)
+    left_alone = (
+        f"; left alone {quote_names(others)}, because the tags do not show images with and images without them"
+        if others
+        else ""
+    )
+    images = pluralize(len(dataset), "image")
     return (
-        f"calibrated on {pluralize(len(dataset), 'image')}{missing}: the calibration error on these images was "
-        f"{100 * before:.1f}% before and is {100 * after:.1f}% now; evaluate on other images for an unbiased value"
+        f"calibrated {len(classes) - len(others)} of {len(classes)} classes on {images}: by cross-validation, "
+        f"{comparison.describe()}{left_alone}"
     )

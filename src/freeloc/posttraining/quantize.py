@@ -30,10 +30,12 @@ from freeloc.models.model import Model
 from freeloc.models.registry import find_model, model_file, writable_path
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
+from freeloc.posttraining.model_output import save_or_keep
 from freeloc.posttraining.nncf_quantization import quantize_network
+from freeloc.posttraining.requirements import check_quantization_available
 from freeloc.runtime.protocol import Canvas
 
-__all__ = ["CALIBRATION_IMAGES", "quantize"]
+__all__ = ["CALIBRATION_IMAGES", "quantize", "quantized_path"]
 
 CALIBRATION_IMAGES = 64
 """Default number of images for quantization calibration."""
@@ -59,7 +61,7 @@ def quantize(
         model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
         images: the images available for quantization calibration; ``calibration_images`` of them are drawn.
         out: the model file to write. By default, the model's own file is replaced; for a model that ships with
-            freeloc, a copy is written to the user's folder of models and takes precedence from then on.
+            freeloc, a copy is written to the user's folder of models (``voc20-int8`` for ``voc20``).
         weights: local weight file of the backbone; None uses the backbone's default weights.
         calibration_images: number of images to draw; if there are fewer, all are used.
         seed: seed for drawing the images and their scales.
@@ -81,17 +83,31 @@ def quantize(
             "an int8 network requires images for quantization calibration: specify at least one",
             parameter="images" if not images else "calibration_images",
         )
+    check_quantization_available()
     source = find_model(model)
-    target = writable_path(source) if out is None else model_file(out)
+    target = quantized_path(source, out)
     with lock_file(target):
         quantized = _quantize(source, images, weights, calibration_images, seed, quiet=quiet)
-        quantized.save(target)
+        save_or_keep(quantized, target)
     if not quiet:
         print_status(
             f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB); to use its int8 network, predict with "
             "precision int8"
         )
     return quantized
+
+
+def quantized_path(source: Path, out: str | Path | None) -> Path:
+    """Return the path to which `quantize` writes a model.
+
+    Args:
+        source: the model file.
+        out: the requested path; see `quantize`.
+
+    Raises:
+        OutputError: nothing is requested, and there is no folder for a copy.
+    """
+    return writable_path(source, "int8") if out is None else model_file(out)
 
 
 def _quantize(

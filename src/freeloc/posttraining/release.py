@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeloc._validation import check_arguments
+from freeloc.io.atomic import check_writable
 from freeloc.io.lock import lock_file
 from freeloc.models.card import ModelCard
 from freeloc.models.file_access import check_content
 from freeloc.models.model import Model
 from freeloc.models.registry import find_model
 from freeloc.nn.backbones.registry import load_backbone
+from freeloc.posttraining.model_output import save_or_keep
 
 __all__ = ["release"]
 
@@ -39,11 +41,12 @@ def release(
         BackboneError: the backbone cannot be loaded.
         OutputError: the file cannot be written, or another process is writing to it.
     """
+    check_writable(Path(out))
     source = find_model(model)
     trained = Model.load(source)
     backbone = load_backbone(trained.header.backbone, weights, download=False)
     released = trained.to_float16(backbone).with_header(card=card)
     with lock_file(Path(out)):
         check_content(source, trained.content_hash)
-        released.save(out)
+        save_or_keep(released, Path(out))
     return released

@@ -11,14 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from freeloc._typing import Float32Array, Float64Array
-from freeloc.datasets.dataset import PRESENT, Dataset, Labels
-from freeloc.errors import ConfigurationError, check_seed
+from freeloc._typing import Float32Array
+from freeloc.datasets.dataset import Dataset, Labels
+from freeloc.datasets.folds import check_folds, stratified_folds
 from freeloc.inference.fusion import pooled_scores
 from freeloc.inference.localizer import Localizer
-from freeloc.io.progress import pluralize, print_status, track
+from freeloc.io.progress import print_status, track
 from freeloc.models.model import Model
 from freeloc.models.platt_scaling import fit_calibration
 
@@ -56,66 +55,6 @@ class OutOfFoldScores:
     scores: Float32Array
     labels: Labels
     indices: npt.NDArray[np.intp]
-
-
-def check_folds(images: int, folds: int) -> None:
-    """Check that ``images`` images can be divided into ``folds`` folds.
-
-    Raises:
-        ConfigurationError: there are fewer than two folds, or fewer images than folds.
-    """
-    if not 2 <= folds <= images:
-        raise ConfigurationError(
-            f"cannot divide {pluralize(images, 'image')} into {pluralize(folds, 'fold')}: use at least 2 folds, "
-            "and at most one per image",
-            parameter="calibration_folds",
-        )
-
-
-def stratified_folds(labels: Labels, folds: int, seed: int = 0) -> npt.NDArray[np.intp]:
-    """Divide images into folds of nearly equal size, and spread the positives of each class evenly over the folds.
-
-    The algorithm is greedy and starts with the rarest class. It assigns each image of the class to the fold that
-    still needs the most images of that class; ties go to the fold with the most free space (Sechidis, Tsoumakas,
-    Vlahavas, On the stratification of multi-label data, ECML 2011).
-
-    Args:
-        labels: (N, K) int8 labels: −1, 0 or +1.
-        folds: number of folds.
-        seed: seed for the random order in which images are assigned to folds.
-
-    Returns:
-        (N,) index of each image's fold, from 0 to ``folds`` − 1.
-
-    Raises:
-        ConfigurationError: there are fewer than two folds, or fewer images than folds.
-    """
-    check_folds(len(labels), folds)
-    check_seed(seed)
-    generator = np.random.default_rng(seed)
-    present = labels == PRESENT
-    needed = np.tile(present.sum(axis=0) / folds, (folds, 1))
-    space = np.full(folds, len(labels) / folds)
-    assigned = np.full(len(labels), -1, np.intp)
-
-    def assign(index: int, priorities: Float64Array) -> None:
-        best = np.flatnonzero(priorities == priorities.max())
-        best = best[space[best] == space[best].max()]
-        fold = best[generator.integers(len(best))]
-        assigned[index] = fold
-        needed[fold] -= present[index]
-        space[fold] -= 1
-
-    while True:
-        remaining = (present & (assigned < 0)[:, None]).sum(axis=0)
-        if not remaining.any():
-            break
-        rarest = int(np.where(remaining > 0, remaining, len(labels) + 1).argmin())
-        for index in generator.permutation(np.flatnonzero(present[:, rarest] & (assigned < 0))):
-            assign(int(index), needed[:, rarest])
-    for index in generator.permutation(np.flatnonzero(assigned < 0)):
-        assign(int(index), space)
-    return assigned
 
 
 def out_of_fold_scores(
