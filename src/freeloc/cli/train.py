@@ -252,9 +252,18 @@ def train(
             print_status(describe(dataset))
         validation = None
         if val is not None:
-            validation = open_for_validation(val, val_name, skip_bad=skip_bad, quiet=quiet)
+            validation = open_for_validation(
+                val, val_name, classes=dataset.classes, skip_bad=skip_bad, quiet=quiet
+            )
         elif val_name is not None:
             validation = open_for_validation(
-                data, val_name, format_, images, classes, skip_bad=skip_bad, quiet=quiet, minus_one=minus_one
+                data,
+                val_name,
+                format_,
+                images,
+                dataset.classes,
+                skip_bad=skip_bad,
+                quiet=quiet,
+                minus_one=minus_one,
             )
         run(dataset, out, settings, val=validation, resume=resume, quiet=quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,13 +51,16 @@ def open_for_validation(
     split: str | None,
     format_: str = "auto",
     images: Path | None = None,
-    classes: Path | None = None,
+    classes: Sequence[str] | None = None,
     *,
     skip_bad: bool,
     quiet: bool,
     minus_one: MinusOne | None = None,
 ) -> Dataset:
-    """Open validation images with options from the command line; boxes are never read."""
+    """Open validation images with options from the command line; boxes are never read.
+
+    The classes are those of the training images, so that other tags are left out.
+    """
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.errors import FreelocError
 
@@ -66,7 +70,7 @@ def open_for_validation(
             split=split,
             format=format_,
             images=images,
-            classes=read_classes(classes),
+            classes=classes,
             skip_bad=skip_bad,
             checks=DatasetChecks(quiet=quiet, minus_one=minus_one),
         )

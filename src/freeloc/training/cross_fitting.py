@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import Dataset, Labels
