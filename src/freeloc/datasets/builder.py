@@ -256,11 +256,7 @@ class DatasetBuilder:
         if not classes:
             raise DatasetError(f"{self.path} has no classes: add tags to its images", path=self.path)
         warn_of_left_out_names(self.path, classes, self._left_out)
-        missing = [label for label, item in enumerate(classes) if item in self._missing]
-        if missing:
-            for sample in good:
-                sample.labels = sample.labels.copy()
-                sample.labels[missing] = IGNORE
+        self._forget_missing_classes(good, classes)
         samples = tuple(
             Sample(
                 path=sample.path,
@@ -276,6 +272,14 @@ class DatasetBuilder:
         # The name is printed later, but it may come from a folder whose name is not valid UTF-8.
         printable = name.encode(errors="replace").decode()
         return Dataset(printable, classes, samples, skipped)
+
+    def _forget_missing_classes(self, samples: Iterable[SampleDraft], classes: tuple[str, ...]) -> None:
+        """Set the labels of the chosen classes that the dataset does not have to 0."""
+        missing = [label for label, name in enumerate(classes) if name in self._missing]
+        if missing:
+            for sample in samples:
+                sample.labels = sample.labels.copy()
+                sample.labels[missing] = IGNORE
 
     def _verify_images(self) -> None:
         """Decode all images and store their sizes and hashes, reading each file only once."""

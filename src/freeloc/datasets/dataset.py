@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
-import operator
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +15,8 @@ import numpy.typing as npt
 
 from freeloc._class_names import quote_names
 from freeloc._validation import CountOrZero, check_fields, describe_value
+from freeloc.datasets.annotated_box import AnnotatedBox
 from freeloc.errors import ConfigurationError, DatasetError
-from freeloc.geometry.box import Corners
 from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
 from freeloc.images.hashed_image import HashedImage
@@ -46,57 +44,6 @@ _MAX_SHOWN = 8
 _LABEL_BYTES = np.array([PRESENT, ABSENT, IGNORE], np.int8).tobytes()
 
 Labels = npt.NDArray[np.int8]
-
-
-@dataclass(frozen=True, slots=True)
-class AnnotatedBox:
-    """The annotated box of one object, in image coordinates (the center of the top-left pixel is (0.5, 0.5)).
-
-    Attributes:
-        label: index of the object's class in the dataset's classes.
-        x1: left edge.
-        y1: top edge.
-        x2: right edge.
-        y2: bottom edge.
-        difficult: VOC's flag for an object that is hard to recognize; VOC's evaluation ignores such objects.
-        crowd: COCO's flag for a box around a group of objects.
-
-    Raises:
-        ConfigurationError: the label is not an index, or the edges are not finite numbers in ascending order.
-    """
-
-    label: int
-    x1: float
-    y1: float
-    x2: float
-    y2: float
-    difficult: bool = False
-    crowd: bool = False
-
-    def __post_init__(self) -> None:
-        # Written out, because there may be a million boxes.
-        try:
-            valid = operator.index(self.label) >= 0 and (
-                -math.inf < self.x1 <= self.x2 < math.inf and -math.inf < self.y1 <= self.y2 < math.inf
-            )
-        except TypeError:
-            valid = False
-        if not valid:
-            corners = ", ".join(map(describe_value, (self.x1, self.y1, self.x2, self.y2)))
-            raise ConfigurationError(
-                f"a box has the label {describe_value(self.label)} and the edges {corners}: the label must be the "
-                "index of a class, and the edges finite numbers x1, y1, x2, y2 with x1 ≤ x2 and y1 ≤ y2",
-                parameter="boxes",
-            )
-
-    @property
-    def corners(self) -> Corners:
-        """The edges ``x1, y1, x2, y2``."""
-        return self.x1, self.y1, self.x2, self.y2
-
-    def moved_to(self, corners: Corners) -> AnnotatedBox:
-        """Return the same object's box with other edges."""
-        return AnnotatedBox(self.label, *corners, difficult=self.difficult, crowd=self.crowd)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
