@@ -243,6 +243,11 @@ class TestRun:
             one.header.manifest["validation"]["fingerprint"]
             == two.header.manifest["validation"]["fingerprint"]
         )
+        with pytest.raises(
+            DatasetError, match="1 image held out for validation: no class .* hold out a larger"
+        ) as refused:
+            quick(scenes, tmp_path / "few", val_split=0.05)
+        assert refused.value.parameter == "val_split"
         with pytest.raises(ConfigurationError, match="val and val_split are both set") as caught:
             quick(scenes, tmp_path / "both", val=parts.validation, val_split=0.25)
         assert caught.value.parameter == "val_split"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import Dataset
-from freeloc.errors import ConfigurationError
+from freeloc.errors import ConfigurationError, DatasetError
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
 from freeloc.io.folders import expand_user
@@ -151,7 +151,14 @@ def _divide(
             f"held out for validation: {len(parts.validation)} of {pluralize(len(dataset), 'image')}"
             f"{together[parts.grouped_by]}"
         )
-    return parts.training, match_classes(parts.validation, dataset.classes)
+    try:
+        return parts.training, match_classes(parts.validation, dataset.classes)
+    except DatasetError as error:
+        raise DatasetError(
+            f"{pluralize(len(parts.validation), 'image')} held out for validation: {error}; hold out a larger "
+            "fraction",
+            parameter="val_split",
+        ) from error
 
 
 def _train_uncalibrated(
