@@ -139,6 +139,10 @@ class TestRun:
         first = log(tmp_path / "told")[0]["loss"]
         assert f"epoch 1: loss {first:.4f}" in told.err
         assert f"wrote {tmp_path / 'told' / 'model.safetensors'}" in told.err
+        assert f"{COUNT} images, 8 classes: about " in told.err
+        assert len([line for line in told.err.splitlines() if "epoch" in line]) == RECIPE.epochs
+        # The forecast changes nothing.
+        assert_equal(weights(tmp_path / "told"), weights(tmp_path / "quiet"))
 
 
 class TestDeterminism:

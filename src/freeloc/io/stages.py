@@ -47,6 +47,7 @@ class Stages:
         self._started = self._stage_started = time.monotonic()
         self._fraction, self._parts_done, self._parts = 0.0, 0, 1
         self._shown, self._text, self._note = 0.0, "", ""
+        self._show()
 
     @property
     def has_bar(self) -> bool:

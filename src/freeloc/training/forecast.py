@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import torch
@@ -27,8 +27,14 @@ _SAMPLE: Final = 10
 _STEPS: Final = 3
 """Number of timed training steps, after one that is not timed."""
 
-_CALIBRATION_SCALES: Final = 4.0
-"""Duration of scoring an image at all test scales, relative to extracting its features at the training scales."""
+_PREDICTION: Final = 4.0
+"""Duration of predicting an image at all test scales, relative to extracting its features for training."""
+
+_UNKNOWN_PREDICTION: Final = 0.5
+"""Duration of predicting an image, in seconds, if all features are cached, so that nothing was measured."""
+
+_LOADING: Final = 5.0
+"""Duration of loading a model for the report, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +45,24 @@ class Forecast:
         features: extraction of the features that are not cached.
         training: all epochs, with their validations.
         calibration: calibration by folds; 0 without it.
+        report: the page about the model; 0 without it.
     """
 
     features: float
     training: float
     calibration: float = 0.0
-
-    @property
-    def total(self) -> float:
-        """Expected duration of the run."""
-        return self.features + self.training + self.calibration
+    report: float = 0.0
 
     def __str__(self) -> str:
-        parts = {
-            "features": self.features,
-            "training": self.training,
-            "calibration": self.calibration,
-        }
-        shown = [f"{name} {describe_seconds(seconds)}" for name, seconds in parts.items() if seconds >= 1]
+        seconds = asdict(self)
+        shown = [f"{name} {describe_seconds(part)}" for name, part in seconds.items() if part >= 1]
         details = f" ({', '.join(shown)})" if len(shown) > 1 else ""
-        return f"about {describe_seconds(self.total)} here{details}"
+        return f"about {describe_seconds(sum(seconds.values()))} here{details}"
 
 
-def forecast(run: PreparedRun, *, epochs_done: int = 0, folds: int = 0, max_scored: int = 0) -> Forecast:
+def forecast(
+    run: PreparedRun, *, epochs_done: int = 0, folds: int = 0, max_scored: int = 0, reported: int = 0
+) -> Forecast:
     """Forecast a run. The features that are extracted for this purpose stay cached; no weight is changed.
 
     Args:
@@ -69,6 +70,7 @@ def forecast(run: PreparedRun, *, epochs_done: int = 0, folds: int = 0, max_scor
         epochs_done: number of epochs that are already done.
         folds: number of folds for calibration.
         max_scored: maximum number of images that are scored for calibration.
+        reported: number of images that are predicted for the report; 0 if there is none.
 
     Raises:
         ImageError: an image cannot be read.
@@ -93,11 +95,13 @@ def forecast(run: PreparedRun, *, epochs_done: int = 0, folds: int = 0, max_scor
     validated = 0 if validation is None else len(validation.dataset)
     # The warm start and the box threshold each score the training images about once.
     training = epochs * (per_epoch + validated * per_score) + 2 * min(count, 1000) * per_score
+    per_prediction = per_image * _PREDICTION if per_image else _UNKNOWN_PREDICTION
     calibration = 0.0
     if folds:
-        scored = min(count, max_scored) * max(per_image, per_score) * _CALIBRATION_SCALES
+        scored = min(count, max_scored) * per_prediction
         calibration = recipe.epochs * (per_epoch * (folds - 1) + validated * per_score * folds) + scored
-    return Forecast(per_image * max(0, left), training, calibration)
+    report = _LOADING + reported * per_prediction if reported else 0.0
+    return Forecast(per_image * max(0, left), training, calibration, report)
 
 
 def _part(run: PreparedRun, indices: Sequence[int]) -> tuple[PreparedRun, FeatureSource[FeatureMap]]:

@@ -34,7 +34,7 @@ from freeloc.visualization.training_report import (
     training_report,
 )
 
-__all__ = ["write_training_report"]
+__all__ = ["reported_images", "write_training_report"]
 
 _MAX_IMAGES: Final = 500
 _MAX_TRAINING_IMAGES: Final = 60
@@ -134,12 +134,25 @@ def write_training_report(
         print_status(f"wrote {folder.report}")
 
 
+def reported_images(run: PreparedRun) -> int:
+    """Return about how many images are predicted to write the page of a run."""
+    classes = min(_MAX_CLASSES, len(run.dataset.classes))
+    measured = len(_shown_images(run))
+    return measured + min(measured, classes * 2 * _EXAMPLES)
+
+
+def _shown_images(run: PreparedRun) -> Dataset:
+    """Return the images that are predicted: those for validation, or some training images if there are none."""
+    images, limit = run.dataset, _MAX_TRAINING_IMAGES
+    if run.validation is not None:
+        images, limit = run.validation.dataset, _MAX_IMAGES
+    chosen = images.evenly_spaced(limit)
+    return replace(images, samples=tuple(images.samples[index] for index in chosen))
+
+
 def _predict(localizer: Localizer, run: PreparedRun, *, quiet: bool) -> _Measured:
     """Predict the validation images, or some training images if there are none."""
-    validated = run.validation is not None
-    dataset = run.dataset if run.validation is None else run.validation.dataset
-    chosen = dataset.evenly_spaced(_MAX_IMAGES if validated else _MAX_TRAINING_IMAGES)
-    dataset = replace(dataset, samples=tuple(dataset.samples[index] for index in chosen))
+    validated, dataset = run.validation is not None, _shown_images(run)
     results = localizer.predict_many(sample.image for sample in dataset)
     tracked = track(results, "predicting images for the report", len(dataset), quiet=quiet)
     scores = np.stack([result.scores for result in tracked])

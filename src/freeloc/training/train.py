@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from freeloc._validation import check_arguments
@@ -34,7 +34,7 @@ from freeloc.training.cross_fitting import (
 from freeloc.training.forecast import forecast
 from freeloc.training.hold_out import hold_out
 from freeloc.training.preparation import PreparedRun, load_features, prepare_run, resolve_settings
-from freeloc.training.report import write_training_report
+from freeloc.training.report import reported_images, write_training_report
 from freeloc.training.resume import ResumeState, find_resume_state
 from freeloc.training.run_folder import RunFolder
 from freeloc.training.settings import TrainingSettings
@@ -188,7 +188,7 @@ def _train_uncalibrated(
     folder.open_log(state.epochs_done)
     if stages is not None:
         stages.begin("features", 1 + (val is not None))
-        _forecast(prepared, state.epochs_done, settings.calibration_folds, stages)
+        _forecast(prepared, state.epochs_done, stages)
     maps = load_features(prepared, dataset, prepared.image_info, quiet=quiet)
     trainable = TrainableModel.create(prepared, maps)
     validation = _validation(prepared, quiet=quiet)
@@ -201,16 +201,17 @@ def _train_uncalibrated(
     return _Outcome(run.train(state.checkpoint), prepared, is_new=True)
 
 
-def _forecast(prepared: PreparedRun, epochs_done: int, folds: int, stages: Stages) -> None:
+def _forecast(prepared: PreparedRun, epochs_done: int, stages: Stages) -> None:
     """Measure a sample of the work, and say how long the run will take."""
-    expected = forecast(prepared, epochs_done=epochs_done, folds=folds, max_scored=MAX_IMAGES)
-    stages.plan(
-        {
-            "features": expected.features,
-            "training": expected.training,
-            "calibration": expected.calibration,
-        }
+    settings = prepared.settings
+    expected = forecast(
+        prepared,
+        epochs_done=epochs_done,
+        folds=settings.calibration_folds,
+        max_scored=MAX_IMAGES,
+        reported=reported_images(prepared) if settings.report else 0,
     )
+    stages.plan(asdict(expected))
     count = len(prepared.dataset.classes)
     classes = f"{count} class{'' if count == 1 else 'es'}"
     print_status(f"{pluralize(len(prepared.dataset), 'image')}, {classes}: {expected}")
