@@ -223,9 +223,10 @@ class TestRun:
             interrupt(patch, "after checkpoint", 1)
             quick(scenes, tmp_path / "run", val=others)
         for options in ({}, {"val": dataclasses.replace(others, samples=others.samples[:5])}):
-            with pytest.raises(TrainingError, match="was written with a different .*validation"):
+            with pytest.raises(TrainingError, match="other settings: the validation images") as caught:
                 quick(scenes, tmp_path / "run", resume=True, **options)
-        with pytest.raises(TrainingError, match="was written with a different patience"):
+            assert caught.value.parameter == "val"
+        with pytest.raises(TrainingError, match=r"other settings: patience \(30, now 7\);"):
             quick(scenes, tmp_path / "run", resume=True, val=others, patience=7)
 
     def test_a_fraction_of_the_images(

@@ -123,7 +123,7 @@ def _compare(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[Differen
 def _difference(name: str, here: object, there: object) -> Difference:
     """Return the difference in one field other than the recipe."""
     if name in _HASHES:
-        return Difference(name, _HASHES[name])
+        return Difference("val" if name == "validation" else name, _HASHES[name])
     if name == "cache":
         if here is None or there is None:
             return Difference(
