@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -19,6 +21,7 @@ from freeloc.geometry.size import Size
 from freeloc.images.canvas import load_for_scale, make_canvas
 from freeloc.images.decode import ImageSource, check_image_list
 from freeloc.images.hashed_image import HashedImage
+from freeloc.inference.calls import CallableLocalizer, LoadOptions, open_source
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.early_exit import EarlyExit
 from freeloc.inference.fusion import localize
@@ -46,35 +49,42 @@ class FurtherOptions(TypedDict, total=False):
     batch: int | None
 
 
-class Localizer:
+class Localizer(CallableLocalizer):
     """A trained model that scores and locates every class in images.
 
-    Several threads may share one localizer.
+    Several threads may share one localizer. A process created by ``os.fork`` may use a localizer of its parent,
+    and compiles the network again on first use; on a GPU, start processes with the method "spawn" instead.
 
     Args:
-        source: the model; `load` and `from_model` create the source for you.
+        source: a model file, the run folder that contains it, or a name such as "voc20"; or a model in memory, for
+            which `from_model` creates the source.
         options: how the model is run.
+        given: ``weights`` and the fields of `LocalizerOptions`, as an alternative to ``options``; see `load`.
 
     Raises:
+        ConfigurationError: an option is unknown or out of range, or two options contradict each other.
         BackboneError: the head was not trained on this backbone.
-        ModelError: the options require an int8 network, and the model has none.
+        ModelError: the model cannot be loaded, or the options require an int8 network, and the model has none.
 
     Example:
         >>> import numpy as np
-        >>> localizer = Localizer.load("voc20", preset="fast")
-        >>> result = localizer.predict(np.zeros((375, 500, 3), np.uint8))
+        >>> localizer = Localizer("voc20", preset="fast")
+        >>> result = localizer(np.zeros((375, 500, 3), np.uint8))
         >>> len(result.classes), result.image_size
         (20, Size(width=500, height=375))
         >>> result.present()  # a black image contains nothing
         ()
     """
 
-    def __init__(self, source: ModelSource, options: LocalizerOptions | None = None) -> None:
-        self.options = check_value("options", options, LocalizerOptions | None) or LocalizerOptions()
-        check_value("source", source, ModelSource)
-        self._source = source
-        self._loader = NetworkLoader(source, self.options)
-        header = source.header
+    def __init__(
+        self,
+        source: ModelSource | str | Path,
+        options: LocalizerOptions | None = None,
+        **given: Unpack[LoadOptions],
+    ) -> None:
+        self._source, self.options = open_source(source, options, given)
+        self._loader = NetworkLoader(self._source, self.options)
+        header = self._source.header
         plan = self.options.scale_plan(header.scales)
         self.pyramid = Pyramid(plan.scales, header.padding)
         self._selection = _selection(self.options.classes, header.classes)
@@ -176,13 +186,16 @@ class Localizer:
         """Score and locate every class in one image.
 
         Args:
-            image: a path, bytes, an open file, a Pillow image or an array; see
+            image: a path, bytes, an open file, a Pillow image, an array or a torch tensor; see
                 `freeloc.images.decode.load_image`. Its EXIF orientation is applied.
 
         Raises:
             ImageError: the image cannot be read.
         """
-        return self.localize(self.score_maps(image), path=_path_of(image))
+        decoded, size = self._decode(image)
+        maps = run_scales(self._scale_inputs(decoded, size), self._latency_network, self._early_exit)
+        result = self.localize(self._select(maps), path=_path_of(image))
+        return result if result.path is not None else replace(result, image=decoded)
 
     def predict_many(self, images: Iterable[ImageSource]) -> Generator[Localization, None, None]:
         """Score and locate every class in many images, in order.
@@ -356,4 +369,4 @@ _Context: TypeAlias = tuple[ImageSource, Image.Image | None]
 def _path_of(image: ImageSource) -> Path | None:
     if isinstance(image, HashedImage):
         return image.path
-    return Path(image) if isinstance(image, str | Path) else None
+    return Path(image) if isinstance(image, str | os.PathLike) else None

@@ -7,25 +7,40 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Final, Unpack
 
 import numpy as np
+from PIL import Image
 
 from freeloc._literals import LocationMode
 from freeloc._typing import Float32Array, Float64Array
-from freeloc._validation import Count, Fraction, NonNegative, check_arguments
+from freeloc._validation import (
+    Count,
+    CountOrZero,
+    Fraction,
+    NonNegative,
+    check_arguments,
+    check_value,
+)
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.box import Box
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size, normalized_length
+from freeloc.images.decode import ImageSource
 from freeloc.inference.boxes import BoxOptions, boxes_from_map
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.peaks import Peak, find_peaks
+from freeloc.inference.presentation import OverlayOptions, check_options, presentation
 from freeloc.inference.score_map import sigmoid
 
 __all__ = ["ClassLocation", "Localization", "LocationMode"]
 
 
-@dataclass(frozen=True, slots=True)
+_MAX_SHOWN: Final = 3
+"""Maximum number of classes in a representation."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ClassLocation:
     """Score and point of one class in one image.
 
@@ -57,8 +72,14 @@ class ClassLocation:
         """
         return self.probability >= (self.threshold if threshold is None else threshold)
 
+    def __repr__(self) -> str:
+        return f"ClassLocation({self})"
 
-@dataclass(frozen=True, eq=False)
+    def __str__(self) -> str:
+        return f"{self.name} {self.probability:.2f} at ({self.x:.0f}, {self.y:.0f})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Localization:
     """Scores, points and maps of every class in one image.
 
@@ -74,6 +95,8 @@ class Localization:
         mode: how points were located.
         path: the image's file; None for an image that was not read from a path.
         decision: calibration and thresholds of the model.
+        image: the decoded image, possibly reduced by a factor of 2, 4 or 8, if it does not come from a file; None
+            otherwise, and in the results of `Localizer.predict_many` and `Localizer.predict_stream`.
     """
 
     image_size: Size
@@ -86,6 +109,14 @@ class Localization:
     mode: LocationMode
     path: Path | None = None
     decision: DecisionRule = field(default_factory=DecisionRule)
+    image: Image.Image | None = None
+
+    def __repr__(self) -> str:
+        name = "an image in memory" if self.path is None else str(self.path)
+        present = self.present()
+        found = ", ".join(map(str, present[:_MAX_SHOWN])) or f"none of {len(self.classes)} classes"
+        more = f" and {len(present) - _MAX_SHOWN} more" if len(present) > _MAX_SHOWN else ""
+        return f"Localization({name}, {self.image_size.width} × {self.image_size.height}: {found}{more})"
 
     @cached_property
     def probabilities(self) -> Float32Array:
@@ -207,6 +238,63 @@ class Localization:
             Box(float(x1), float(y1), float(x2), float(y2), float(score))
             for (x1, y1, x2, y2), score in zip(found.boxes, found.score, strict=True)
         )
+
+    @check_arguments
+    def to_dict(
+        self, *, threshold: Fraction | None = None, peaks: CountOrZero = 0, boxes: CountOrZero = 0
+    ) -> dict[str, Any]:
+        """Return the result as numbers, strings, lists and dicts, as ``freeloc predict`` writes it to JSON.
+
+        Args:
+            threshold: one threshold for all classes; default: the model's threshold for each class.
+            peaks: maximum number of peaks per class; 0 omits them.
+            boxes: maximum number of boxes per class; 0 omits them.
+
+        Returns:
+            The record; `freeloc.writers.record` describes its fields.
+
+        Raises:
+            ConfigurationError: a number is out of range.
+        """
+        record: dict[str, Any] = presentation("record")(self, threshold=threshold, peaks=peaks, boxes=boxes)
+        return record
+
+    def overlay(self, image: ImageSource | None = None, **options: Unpack[OverlayOptions]) -> Image.Image:
+        """Draw the image with the points of all present classes, and one panel per class with its score map.
+
+        Args:
+            image: the image; default: the one that the result was computed from. A file is read again.
+            options: what to draw; see `OverlayOptions`.
+
+        Returns:
+            An image of mode RGB.
+
+        Raises:
+            ConfigurationError: the result does not know its image, ``image`` has another size, the model lacks
+                one of the classes, or a number is out of range.
+            ImageError: the image cannot be read.
+        """
+        overlay: Image.Image = presentation("overlay")(self, image, **check_options(options))
+        return overlay
+
+    def save(
+        self, path: str | Path, image: ImageSource | None = None, **options: Unpack[OverlayOptions]
+    ) -> None:
+        """Write the result to a file, whose suffix says what to write.
+
+        Args:
+            path: the file: .json for the record (`to_dict`), .jpg, .png or .webp for the overlay, or .npz for the
+                score maps (`freeloc.writers.npz_maps`).
+            image: the image of the overlay; see `overlay`.
+            options: what to write and draw; see `OverlayOptions`.
+
+        Raises:
+            ConfigurationError: the suffix is unknown; see `overlay` for further reasons.
+            ImageError: the image cannot be read.
+            OutputError: the file cannot be written.
+        """
+        file: Path = check_value("path", path, Path)
+        presentation("save")(self, file, image, **check_options(options))
 
     def _index(self, name: str) -> int:
         try:

@@ -1,0 +1,123 @@
+"""Call a localizer like a function: with one image or many, and with the name of a model."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypedDict, overload
+
+from PIL import Image
+
+from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
+from freeloc._validation import check_keywords, check_value
+from freeloc.errors import ConfigurationError, ImageError
+from freeloc.images.decode import ImageSource, is_image_list
+from freeloc.inference.network_loader import ModelSource
+from freeloc.inference.options import LocalizerOptions
+from freeloc.inference.result import Localization
+
+__all__ = ["CallableLocalizer", "LoadOptions", "open_source"]
+
+
+class LoadOptions(TypedDict, total=False):
+    """Options of a localizer that loads its model: ``weights``, and the fields of `LocalizerOptions`."""
+
+    weights: str | Path | None
+    scales: tuple[float, ...] | None
+    preset: Preset | None
+    location: LocationMode
+    runtime: Runtime
+    precision: InferencePrecision
+    batch: int | None
+    classes: tuple[str, ...] | None
+
+
+def open_source(
+    source: object, options: LocalizerOptions | None, given: LoadOptions
+) -> tuple[ModelSource, LocalizerOptions]:
+    """Return the source of a model and the options of a localizer, from the arguments of its constructor.
+
+    Raises:
+        ConfigurationError: an option is unknown, has the wrong type, or contradicts another one.
+        ModelError: the model does not exist or cannot be read.
+    """
+    check_value("options", options, LocalizerOptions | None)
+    check_keywords("a localizer", given, LoadOptions.__annotations__)
+    named = {name: value for name, value in given.items() if name != "weights"}
+    if options is not None and named:
+        name = next(iter(named))
+        raise ConfigurationError(
+            f"{name} is specified beside options: set it in options, or omit options", parameter=name
+        )
+    chosen = options or LocalizerOptions(**named)  # type: ignore[arg-type]
+    if isinstance(source, str | os.PathLike):
+        weights = check_value("weights", given.get("weights"), str | Path | None)
+        return ModelSource.from_file(check_value("source", source, str | Path), weights), chosen
+    if "weights" in given:
+        raise ConfigurationError(
+            "weights applies only to a model that is loaded: omit it", parameter="weights"
+        )
+    if not isinstance(source, ModelSource):
+        source = check_value("source", source, str | Path | ModelSource)
+    return source, chosen
+
+
+class CallableLocalizer(ABC):
+    """The part of a localizer that consists of its other methods."""
+
+    @property
+    @abstractmethod
+    def classes(self) -> tuple[str, ...]:
+        """The class names."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def predict(self, image: ImageSource) -> Localization:
+        """Score and locate every class in one image."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def predict_stream(
+        self, images: Iterable[ImageSource], *, with_images: bool = False
+    ) -> Generator[tuple[Localization, Image.Image | None] | ImageError, None, None]:
+        """Score and locate every class in many images."""
+        raise NotImplementedError
+
+    @overload
+    def __call__(self, image: ImageSource) -> Localization: ...
+
+    @overload
+    def __call__(self, image: Iterable[ImageSource]) -> list[Localization]: ...
+
+    def __call__(self, image: ImageSource | Iterable[ImageSource]) -> Localization | list[Localization]:
+        """Score and locate every class in one image, or in each image of a list.
+
+        Args:
+            image: a path, bytes, an open file, a Pillow image, a NumPy array (H, W, 3), a torch tensor (3, H, W),
+                or a list or another iterable of these; see `freeloc.images.decode.load_image`. An array or tensor
+                with four axes is a list of images.
+
+        Returns:
+            The result, or the list of results. Those of images that do not come from files contain the decoded
+            image.
+
+        Raises:
+            MissingImageError: an image does not exist.
+            ImageValueError: a value is not an image, or it is unclear what it shows.
+            ImageError: an image cannot be read.
+        """
+        if not is_image_list(image):
+            return self.predict(image)  # type: ignore[arg-type]
+        results = []
+        for outcome in self.predict_stream(image, with_images=True):  # type: ignore[arg-type]
+            if isinstance(outcome, ImageError):
+                raise outcome
+            result, decoded = outcome
+            results.append(result if result.path is not None else replace(result, image=decoded))
+        return results
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.classes)} classes)"
