@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -79,3 +80,27 @@ def test_what_is_skipped_is_named_once(freeloc: Callable[..., Any], tiny_run: Pa
     answer = freeloc("predict", tiny_run, "dead.jpg", *FAST)
     assert (answer.code, answer.out) == (2, "")
     assert "freeloc: cannot read image dead.jpg: it is a link to gone.jpg, which does not exist" in answer.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "voc20", "dead"),
+        ("predict", "dead", "a.jpg"),
+        ("predict", "voc20", "@dead"),
+        ("check", "dead"),
+        ("check", "tags.csv"),
+        ("check", "good.csv", "--classes", "./dead"),
+        ("check", "good.csv", "--images", "dead"),
+    ],
+)
+def test_links_that_lead_nowhere_are_named(
+    freeloc: Callable[..., Any], folder: Path, words: tuple[str, ...]
+) -> None:
+    (folder / "dead").symlink_to("gone")
+    (folder / "good.csv").write_text("file_name,tags\na.jpg,dog\nsub/b.jpg,cat\n")
+    (folder / "tags.csv").write_text("file_name,tags\na.jpg,dog\ndead,cat\n")
+    answer = freeloc(*words)
+    assert (answer.code, answer.out) == (2, "")
+    assert "dead" in answer.err
+    assert re.search(r"is a link to (gone, which|a file that) does not exist|a link that leads", answer.err)

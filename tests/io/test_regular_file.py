@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from freeloc.io import regular_file
-from freeloc.io.regular_file import SpecialFileError, check_regular, open_regular, read_regular, special_kind
+from freeloc.io.regular_file import (
+    BrokenLinkError,
+    SpecialFileError,
+    broken_link,
+    check_regular,
+    open_regular,
+    read_regular,
+    special_kind,
+)
 from tests.io.special_files import KINDS, needs_posix, special_file
 
 
@@ -45,6 +53,21 @@ def test_folders_and_missing_files(tmp_path: Path) -> None:
         open_regular(tmp_path / "gone")
     for name in ("gone", "x" * 5000, "a\0b"):
         assert special_kind(tmp_path / name) is None
+
+
+@needs_posix
+def test_broken_links_are_named_with_their_target(tmp_path: Path) -> None:
+    path = tmp_path / "link"
+    path.symlink_to("gone.jpg")
+    assert special_kind(path) is None
+    for use in (open_regular, read_regular, check_regular):
+        with pytest.raises(BrokenLinkError, match=r"^it is a link to gone\.jpg, which does not exist$"):
+            use(path)
+    assert broken_link(path) == "it is a link to gone.jpg, which does not exist"
+    (tmp_path / "gone.jpg").touch()
+    assert read_regular(path) == b""
+    for name in ("link", "gone.jpg", "missing", "x" * 5000, "a\0b"):
+        assert broken_link(tmp_path / name) is None
 
 
 @needs_posix

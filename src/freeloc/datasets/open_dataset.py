@@ -12,6 +12,7 @@ from freeloc.datasets.formats import FORMATS, detect_format, minus_one_error
 from freeloc.datasets.options import DatasetChecks, OpenOptions
 from freeloc.errors import DatasetOptionError, MissingDatasetError
 from freeloc.io.folders import expand_user
+from freeloc.io.regular_file import broken_link
 from freeloc.io.text import check_exists
 
 __all__ = ["open_dataset"]
@@ -75,8 +76,9 @@ def open_dataset(
     folder = None if images is None else expand_user(images)
     if folder is not None and not folder.is_dir():
         kind = DatasetOptionError if folder.exists() else MissingDatasetError
+        reason = "which is not a folder" if broken_link(folder) is None else "a link that leads nowhere"
         raise kind(
-            f"images is {folder}, which is not a folder: specify the folder that contains the images",
+            f"images is {folder}, {reason}: specify the folder that contains the images",
             path=folder,
             parameter="images",
         )

@@ -15,7 +15,7 @@ from freeloc.errors import ImageError, MissingImageError
 from freeloc.io.folders import expand_user
 from freeloc.io.limits import check_resources
 from freeloc.io.paths import is_broken_link
-from freeloc.io.regular_file import special_kind
+from freeloc.io.regular_file import broken_link, special_kind
 from freeloc.io.standard_input import kept_input
 
 __all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "advice", "find_images", "is_system_name"]
@@ -159,12 +159,9 @@ class _Search:
             return self._walk(path, set(), path.resolve())
         if path.exists() or kept_input(path) is not None:
             return iter((path,))
-        if is_broken_link(path):
-            raise MissingImageError(
-                f"cannot read image {path}: it is a link to {os.readlink(path)}, which does not exist; "  # noqa: PTH115
-                "specify the image itself",
-                path=path,
-            )
+        link = broken_link(path)
+        if link is not None:
+            raise MissingImageError(f"cannot read image {path}: {link}; check its name", path=path)
         if glob.has_magic(str(path)):
             return self._expand(path)
         raise MissingImageError(f"cannot find {path}: no such file or folder; check the path", path=path)

@@ -17,7 +17,7 @@ from freeloc.images.exif_orientation import read_header_orientation
 from freeloc.images.formats import PREFIX_LENGTH, find_reader, unsupported_format
 from freeloc.io.library_warnings import silence_warnings
 from freeloc.io.limits import check_resources
-from freeloc.io.regular_file import SpecialFileError, open_regular
+from freeloc.io.regular_file import BrokenLinkError, SpecialFileError, open_regular
 
 __all__ = ["header_frame", "header_size", "identify", "lift_tiff_limit", "open_file"]
 
@@ -34,9 +34,8 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
     try:
         file = open_regular(path)
     except FileNotFoundError as error:
-        raise image_error(
-            path, "the file does not exist", "check its name", kind=MissingImageError
-        ) from error
+        reason = str(error) if isinstance(error, BrokenLinkError) else "the file does not exist"
+        raise image_error(path, reason, "check its name", kind=MissingImageError) from error
     except SpecialFileError as error:
         raise image_error(path, str(error), "specify an image file") from error
     except (OSError, ValueError) as error:

@@ -14,7 +14,6 @@ from freeloc.errors import ImageError, MissingImageError
 from freeloc.images.formats import PREFIX_LENGTH, is_image_start
 from freeloc.io.folders import expand_user
 from freeloc.io.limits import check_resources
-from freeloc.io.paths import is_broken_link
 from freeloc.io.regular_file import read_regular
 from freeloc.io.standard_input import DASH, keep_input, read_standard_input
 from freeloc.io.terminal import is_terminal, print_status
@@ -76,8 +75,7 @@ def _read_list(file: Path) -> bytes:
         return read_regular(file)
     except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         check_resources(error)
-        reason = "it is a link to a file that does not exist" if is_broken_link(file) else ""
-        reason = reason or getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or str(error)
         kind = MissingImageError if isinstance(error, FileNotFoundError) else ImageError
         raise kind(
             f"cannot read the list of images {file}: {reason}; specify a text file with one path per line",

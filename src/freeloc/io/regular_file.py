@@ -10,7 +10,15 @@ from pathlib import Path
 
 from freeloc.io.standard_input import kept_input
 
-__all__ = ["SpecialFileError", "check_regular", "open_regular", "read_regular", "special_kind"]
+__all__ = [
+    "BrokenLinkError",
+    "SpecialFileError",
+    "broken_link",
+    "check_regular",
+    "open_regular",
+    "read_regular",
+    "special_kind",
+]
 
 _FOLDER = "a folder"
 
@@ -42,6 +50,28 @@ class SpecialFileError(OSError):
         return str(self.strerror)
 
 
+class BrokenLinkError(FileNotFoundError):
+    """A path names a link to a file that does not exist.
+
+    ``strerror`` is the reason, for messages, such as "it is a link to a.jpg, which does not exist".
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(errno.ENOENT, reason, str(path))
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def broken_link(path: Path) -> str | None:
+    """Return where a path leads, as in `BrokenLinkError`; None if it is not a link, or leads somewhere."""
+    try:
+        target = os.readlink(path)  # noqa: PTH115 - Path.exists raises for some paths
+    except (OSError, ValueError):
+        return None
+    return None if os.path.exists(path) else f"it is a link to {target}, which does not exist"  # noqa: PTH110
+
+
 def special_kind(path: Path) -> str | None:
     """Return what a path names if it is neither a regular file nor a folder: "a pipe", "a socket" or "a device".
 
@@ -63,6 +93,7 @@ def check_regular(path: Path) -> None:
 
     Raises:
         SpecialFileError: the path names a folder, a pipe, a socket or a device.
+        BrokenLinkError: the path names a link to a file that does not exist.
         OSError: the path does not exist or cannot be examined.
     """
     kind = _kind(path)
@@ -75,6 +106,7 @@ def open_regular(path: Path) -> BufferedReader:
 
     Raises:
         SpecialFileError: the path names a folder, a pipe, a socket or a device.
+        BrokenLinkError: the path names a link to a file that does not exist.
         OSError: the file does not exist or cannot be opened.
         ValueError: the path contains a null character.
     """
@@ -100,7 +132,12 @@ def _kind(path: Path | int) -> str | None:
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - also for file descriptors
     except FileNotFoundError:
-        if isinstance(path, int) or str(path) != "-":
+        if isinstance(path, int):
+            raise
+        reason = broken_link(path)
+        if reason is not None:
+            raise BrokenLinkError(path, reason) from None
+        if str(path) != "-":
             raise
         if kept_input(path) is None:
             return "a pipe (standard input)"

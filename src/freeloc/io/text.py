@@ -6,7 +6,7 @@ from pathlib import Path
 
 from freeloc.errors import DatasetError, MalformedFileError, MissingDatasetError
 from freeloc.io.limits import check_resources
-from freeloc.io.regular_file import read_regular, special_kind
+from freeloc.io.regular_file import broken_link, read_regular, special_kind
 
 __all__ = ["check_exists", "is_encodable", "read_bytes", "read_text"]
 
@@ -35,9 +35,9 @@ def check_exists(path: Path, what: str) -> None:
             f"cannot read {path}: {error.strerror}; check the path and its permissions", path=path
         ) from error
     except (OSError, ValueError) as error:
-        raise MissingDatasetError(
-            f"no such file or folder: {path}; check the path of the {what}", path=path
-        ) from error
+        link = broken_link(path)
+        problem = f"no such file or folder: {path}" if link is None else f"cannot read {path}: {link}"
+        raise MissingDatasetError(f"{problem}; check the path of the {what}", path=path) from error
 
 
 def is_encodable(text: str) -> bool:

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from freeloc.errors import MissingModelError, ModelError, ResourceError
 from freeloc.io.limits import resource_error
 from freeloc.io.permissions import FORBIDDEN, is_forbidden
-from freeloc.io.regular_file import open_regular
+from freeloc.io.regular_file import broken_link, open_regular
 
 __all__ = ["changed", "check_content", "check_is_file", "content_hash", "damaged", "unreadable"]
 
@@ -33,9 +33,9 @@ def check_is_file(path: Path) -> None:
             path=path,
         )
     if not is_file:
+        reason = broken_link(path) or "the file does not exist"
         raise MissingModelError(
-            f"cannot load model {path}: the file does not exist; specify a model file, a run folder, or the name "
-            "of a model",
+            f"cannot load model {path}: {reason}; specify a model file, a run folder, or the name of a model",
             path=path,
         )
 
