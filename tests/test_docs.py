@@ -92,6 +92,7 @@ def prepared_folder(
         dataset: Dataset, out: Path, settings: TrainingSettings | None = None, **options: Any
     ) -> Any:
         settings = settings or TrainingSettings()
+        options.pop("epochs", None)
         short = freeloc.Recipe(**tiny)
         folds = min(settings.calibration_folds, 2)
         settings = replace(

@@ -37,7 +37,7 @@ def refused(parameter: str, call: Callable[[], object]) -> None:
 @pytest.mark.parametrize(
     ("parameter", "changes"),
     [
-        *(("dataset", {"dataset": value}) for value in ("tags.csv", None, (), Dataset)),
+        *(("data", {"data": value}) for value in (3, None, (), Dataset)),
         *(("out", {"out": value}) for value in (None, 3, b"run", "a\0b", ["run"])),
         *(("settings", {"settings": value}) for value in ("default", (), Recipe(), TrainingSettings, 3)),
         *(("resume", {"resume": value}) for value in ("yes", 1, None)),
@@ -45,7 +45,7 @@ def refused(parameter: str, call: Callable[[], object]) -> None:
     ],
 )
 def test_train(tiny_training: Dataset, tmp_path: Path, parameter: str, changes: dict[str, Any]) -> None:
-    given: dict[str, Any] = {"dataset": tiny_training, "out": tmp_path / "run", **changes}
+    given: dict[str, Any] = {"data": tiny_training, "out": tmp_path / "run", **changes}
     refused(parameter, lambda: freeloc.train(**given))
     assert not (tmp_path / "run").exists()
 

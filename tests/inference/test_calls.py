@@ -61,7 +61,8 @@ def test_a_list_of_all_forms(tiny_localizer: Localizer, path: Path, wanted: Loca
         np.testing.assert_allclose(result.scores, wanted.scores, rtol=1e-4, atol=1e-4)
         assert (result.path is None) == (result.image is not None)
     assert tiny_localizer([]) == []
-    assert len(tiny_localizer(np.stack([load_image(path)] * 2))) == 2
+    batch: Any = np.stack([load_image(path)] * 2)
+    assert len(tiny_localizer(batch)) == 2
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_what_is_no_image_is_a_value_error(tiny_localizer: Localizer, image: Any
 def test_a_missing_image_is_a_file_not_found_error(tiny_localizer: Localizer, path: Path) -> None:
     for images in ("gone.jpg", [path, "gone.jpg"]):
         with pytest.raises(FileNotFoundError, match=r"^cannot read image gone\.jpg: the file does not exist"):
-            tiny_localizer(images)  # type: ignore[call-overload]
+            tiny_localizer(images)  # type: ignore[arg-type]
 
 
 def test_a_model_is_loaded_by_its_path(tiny_run: Path, path: Path, wanted: Localization) -> None:

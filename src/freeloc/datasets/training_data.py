@@ -64,4 +64,4 @@ def open_for_training(
         rescale_boxes=options.pop("rescale_boxes", False),
         minus_one=options.pop("minus_one", None),
     )
-    return open_dataset(path, boxes=boxes, checks=checks, **options)
+    return open_dataset(path, boxes=boxes, checks=checks, **options)  # type: ignore[misc]  # the others are removed

@@ -81,13 +81,15 @@ def check_image_list(images: object) -> None:
 def _is_image(value: object) -> bool:
     # An array with two or three axes is one image, and its rows are none; with four, it is a batch of images.
     axes = len(getattr(value, "shape", (0,)))
-    encoded = str | bytes | bytearray | memoryview | os.PathLike | HashedImage
-    return isinstance(value, encoded | Image.Image) or hasattr(value, "read") or axes in (2, 3)
+    encoded = (str, bytes, bytearray, memoryview, os.PathLike, HashedImage, Image.Image)
+    return isinstance(value, encoded) or hasattr(value, "read") or axes in (2, 3)
 
 
-def _as_array(source: ImageSource) -> ImageSource:
+def _as_array(source: ImageSource) -> EncodedImage | Image.Image | npt.NDArray[Any]:
     """Return a tensor as an array, and any other source unchanged."""
-    return tensor_to_array(source) if is_tensor(source) else source
+    if is_tensor(source):
+        return tensor_to_array(source)
+    return source  # type: ignore[return-value]  # no tensor is left
 
 
 def load_image(source: ImageSource) -> Uint8Array:
@@ -116,10 +118,8 @@ def load_image(source: ImageSource) -> Uint8Array:
         ImageError: the file is damaged, truncated, not an image, or has more than
             `freeloc.images.decode_errors.MAX_PIXELS` pixels.
     """
-    source = _as_array(source)
-    if isinstance(source, np.ndarray):
-        return array_to_rgb(source)
-    return np.array(open_image(source))
+    known = _as_array(source)
+    return array_to_rgb(known) if isinstance(known, np.ndarray) else np.array(open_image(known))
 
 
 def open_image(source: ImageSource) -> Image.Image:
@@ -154,18 +154,18 @@ def open_reduced(source: ImageSource, longest: int | None) -> tuple[Image.Image,
     Raises:
         ImageError: see `load_image`.
     """
-    source = _as_array(source)
-    if isinstance(source, np.ndarray):
-        image = Image.fromarray(array_to_rgb(source))
+    known = _as_array(source)
+    if isinstance(known, np.ndarray):
+        image = Image.fromarray(array_to_rgb(known))
         return image, Size(*image.size)
-    if isinstance(source, Image.Image):
-        check_size(source.size, "the given image")
-        file = _unread_file(source)
+    if isinstance(known, Image.Image):
+        check_size(known.size, "the given image")
+        file = _unread_file(known)
         if file is not None:
             return decode_reduced(identify(file, "the given image"), "the given image", None)
-        image = _decode(source, "the given image")
+        image = _decode(known, "the given image")
         return image, Size(*image.size)
-    with _open_encoded(source) as (file, name):
+    with _open_encoded(known) as (file, name):
         return decode_reduced(identify(file, name), name, longest)
 
 

@@ -60,9 +60,8 @@ def open_source(
         raise ConfigurationError(
             "weights applies only to a model that is loaded: omit it", parameter="weights"
         )
-    if not isinstance(source, ModelSource):
-        source = check_value("source", source, str | Path | ModelSource)
-    return source, chosen
+    checked: ModelSource = check_value("source", source, str | Path | ModelSource)
+    return checked, chosen
 
 
 class CallableLocalizer(ABC):
@@ -87,7 +86,7 @@ class CallableLocalizer(ABC):
         raise NotImplementedError
 
     @overload
-    def __call__(self, image: ImageSource) -> Localization: ...
+    def __call__(self, image: ImageSource) -> Localization: ...  # type: ignore[overload-overlap]  # a string is a path
 
     @overload
     def __call__(self, image: Iterable[ImageSource]) -> list[Localization]: ...

@@ -11,6 +11,7 @@ import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import Dataset
@@ -33,6 +34,7 @@ from freeloc.training.cross_fitting import (
 )
 from freeloc.training.forecast import forecast
 from freeloc.training.hold_out import hold_out
+from freeloc.training.options import TrainOptions, merge_settings, open_inputs
 from freeloc.training.preparation import PreparedRun, load_features, prepare_run, resolve_settings
 from freeloc.training.report import reported_images, write_training_report
 from freeloc.training.resume import ResumeState, find_resume_state
@@ -48,13 +50,14 @@ __all__ = ["train"]
 
 @check_arguments
 def train(
-    dataset: Dataset,
+    data: Dataset | str | Path,
     out: str | Path,
     settings: TrainingSettings | None = None,
     *,
-    val: Dataset | None = None,
+    val: Dataset | str | Path | None = None,
     resume: bool = False,
     quiet: bool = False,
+    **options: Unpack[TrainOptions],
 ) -> Model:
     """Train a model on tagged images.
 
@@ -68,13 +71,16 @@ def train(
     without improvement. The best mAP of many epochs is slightly too high; measure the final model on other images.
 
     Args:
-        dataset: images and labels.
+        data: an open dataset, or the path of one.
         out: the run folder; it must not contain a run unless ``resume`` is True.
         settings: all other settings; None uses the defaults.
-        val: validation images and their labels; boxes are not read. Classes are matched by name. Images that are
-            training images too are left out.
+        val: validation images and their labels, as an open dataset or the path of one; boxes are not read. Classes
+            are matched by name. Images that are training images too are left out.
         resume: whether to continue from the run folder's checkpoint; a finished run is left unchanged.
         quiet: whether to hide progress.
+        options: settings by their own names, which replace those in ``settings``: the fields of `TrainingSettings`
+            and of `Recipe`, such as ``epochs=20``, and the name of a ``recipe``. If ``data`` is a path, also the
+            options of a dataset, such as ``split="train"``, and the name of another split as ``val_split``.
 
     Returns:
         The trained model.
@@ -82,6 +88,7 @@ def train(
     Raises:
         TrainingError: the run folder already contains a run or holds the checkpoint of a different run, or
             training diverged.
+        DataProblems: a dataset that is given by its path has problems.
         DatasetError: the dataset has no images, no class is present in one image and absent from another, or the
             recipe requires boxes and the dataset has none; or the validation images are unsuitable.
         ConfigurationError: a setting is out of range for this dataset or backbone, or both ``val`` and
@@ -90,11 +97,12 @@ def train(
         BackboneError: the backbone cannot be loaded.
         OutputError: a file cannot be written, or another process is writing to the run folder.
     """
-    settings = settings or TrainingSettings()
+    settings = merge_settings(settings, options)
     folds = settings.calibration_folds
     folder = RunFolder(expand_user(out))
     folder.check(resume=resume)
-    dataset, val = _divide(dataset, val, settings, quiet=quiet)
+    inputs = open_inputs(data, val, settings, options, quiet=quiet)
+    dataset, validation = _divide(inputs.dataset, inputs.val, settings, quiet=quiet)
     if folds:
         check_folds(len(dataset), folds)
     names = [
@@ -105,11 +113,13 @@ def train(
     ]
     with lock_file(folder.model), show_stages(names, quiet=quiet) as stages:
         outcome = _train_uncalibrated(
-            dataset, val, folder, settings, resume=resume, quiet=quiet, stages=stages
+            dataset, validation, folder, settings, resume=resume, quiet=quiet, stages=stages
         )
         model, held_out = outcome.model, None
         if folds and not is_calibrated_by_folds(model, folds):
-            model, held_out = _calibrate(outcome, dataset, val, folder, settings, quiet=quiet, stages=stages)
+            model, held_out = _calibrate(
+                outcome, dataset, validation, folder, settings, quiet=quiet, stages=stages
+            )
         if settings.report and (outcome.is_new or held_out is not None):
             if stages is not None:
                 stages.begin("report", 2)

@@ -80,19 +80,19 @@ def check(
         DatasetError: ``data`` is not a dataset, or an option does not apply to it.
         ConfigurationError: an option is not valid.
     """
+    others: list[Dataset] = []
     if isinstance(data, Dataset):
         if options or other_splits:
             name = next(iter(options), "other_splits")
             raise ConfigurationError(f"{name} applies only to the path of a dataset: omit it", parameter=name)
-        dataset, others = data, []
+        dataset = data
     else:
         dataset = open_for_training(data, quiet=quiet, for_check=True, **options)
-        others = [
-            open_for_training(
-                data, quiet=quiet, for_check=True, check_classes=False, **{**options, "split": split}
+        for split in other_splits:
+            options["split"] = split
+            others.append(
+                open_for_training(data, quiet=quiet, for_check=True, check_classes=False, **options)
             )
-            for split in other_splits
-        ]
     findings = (*check_duplicates(dataset, others), *check_classes(dataset), *check_sizes(dataset))
     return DatasetReport(dataset, findings)
 
