@@ -393,7 +393,7 @@ def test_files_of_unknown_classes(tmp_path: Path) -> None:
 def test_every_bad_line_is_named(tmp_path: Path) -> None:
     voc(
         tmp_path,
-        comp3_det_val_cat="a 0.5 1 1 10 10\na 0.5 1 1 10\na x 1 1 10 10\n\na 0.5 5 1 3.9 10\nb 1 1 1 2 2\n",
+        comp3_det_val_cat="a 0.5 1 1 10 10\na 0.5 1 1 10\na x 1 1 10 10\n\na 0.5 5 1 3.9 10\nb 1 1 1 2 2\na 1 1 1 2 1e308\n",
         comp3_det_val_dog="a nan 1 1 10 10\nb 1 1 1 2 2\n",
     )
     (tmp_path / "comp3_det_val_dog.txt").open("ab").close()
@@ -402,6 +402,7 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
         ("comp3_det_val_cat.txt", 3, "'a x 1 1 10 10' is not an image, a score and four pixel coordinates"),
         ("comp3_det_val_cat.txt", 5, "the box 5 1 3.9 10 ends before it starts"),
         ("comp3_det_val_cat.txt", 6, "image 'b' is not in made"),
+        ("comp3_det_val_cat.txt", 7, "the box 1 1 2 1e308 is larger than any image"),
         ("comp3_det_val_dog.txt", 1, "'a nan 1 1 10 10' is not an image, a score and four pixel coordinates"),
     ]
     (tmp_path / "comp3_det_val_cat.txt").write_bytes(b"a 0.5 1 1 10 10\n\xff\n")
@@ -425,3 +426,12 @@ def test_real_annotations_as_detections(coco_root: Path, tmp_path: Path) -> None
     ]
     assert sorted((row[0], row[1], row[3]) for row in rows(found)) == sorted(expected)
     assert len(expected) > 500
+
+
+@pytest.mark.parametrize("bbox", [[1, 1, 5, 1e308], [-1e308, 1, 5, 5], [1, 1e10, 5, 5]])
+def test_a_box_larger_than_any_image(tmp_path: Path, bbox: list[float]) -> None:
+    """Sums of such edges are infinite."""
+    row = {"image_id": "a", "category_id": 1, "bbox": bbox, "score": 0.5}
+    (tmp_path / "results.json").write_text(json.dumps([row]))
+    with pytest.raises(DataProblems, match=r"bbox is \[.*\], larger than any image"):
+        read_detections(tmp_path / "results.json", dataset("a.jpg"))

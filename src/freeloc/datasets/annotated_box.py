@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from dataclasses import dataclass
 
 from freeloc._validation import describe_value
 from freeloc.errors import ConfigurationError
-from freeloc.geometry.box import Corners
+from freeloc.geometry.box import MAX_EDGE, Corners
 
 __all__ = ["AnnotatedBox"]
 
@@ -27,7 +26,7 @@ class AnnotatedBox:
         crowd: COCO's flag for a box around a group of objects.
 
     Raises:
-        ConfigurationError: the label is not an index, or the edges are not finite numbers in ascending order.
+        ConfigurationError: the label is not an index, or the edges are not numbers of pixels in ascending order.
     """
 
     label: int
@@ -42,7 +41,7 @@ class AnnotatedBox:
         # Written out, because there may be a million boxes.
         try:
             valid = operator.index(self.label) >= 0 and (
-                -math.inf < self.x1 <= self.x2 < math.inf and -math.inf < self.y1 <= self.y2 < math.inf
+                -MAX_EDGE <= self.x1 <= self.x2 <= MAX_EDGE and -MAX_EDGE <= self.y1 <= self.y2 <= MAX_EDGE
             )
         except TypeError:
             valid = False
@@ -50,7 +49,8 @@ class AnnotatedBox:
             corners = ", ".join(map(describe_value, (self.x1, self.y1, self.x2, self.y2)))
             raise ConfigurationError(
                 f"a box has the label {describe_value(self.label)} and the edges {corners}: the label must be the "
-                "index of a class, and the edges finite numbers x1, y1, x2, y2 with x1 ≤ x2 and y1 ≤ y2",
+                f"index of a class, and the edges numbers x1, y1, x2, y2 from {-MAX_EDGE:g} to {MAX_EDGE:g} with "
+                "x1 ≤ x2 and y1 ≤ y2",
                 parameter="boxes",
             )
 

@@ -25,7 +25,7 @@ from freeloc.datasets.voc.results import (
     read_detection_rows,
 )
 from freeloc.errors import DatasetError, MalformedFileError
-from freeloc.geometry.box import Corners
+from freeloc.geometry.box import Corners, are_in_range
 from freeloc.geometry.size import Size
 from freeloc.io.folders import expand_user
 from freeloc.io.text import check_exists, read_text
@@ -290,6 +290,8 @@ def _parse_row(file: Path, record: object, line: int) -> DetectionRow | str:
         return f"bbox is {bbox!r}, not [x, y, width, height]"
     x, y, width, height = values
     corners = corners_from_coco(x, y, width, height)
+    if not are_in_range(corners):
+        return f"bbox is {bbox!r}, larger than any image"
     return DetectionRow(file, line, image, category, score, corners, has_sides=True)
 
 

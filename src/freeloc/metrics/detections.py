@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from freeloc._typing import Float64Array, IntpArray
 from freeloc.errors import ConfigurationError
+from freeloc.geometry.box import check_edges
 
 __all__ = ["Detections", "best_boxes"]
 
@@ -38,8 +39,7 @@ class Detections:
         columns = (self.image, self.label, self.score)
         if self.boxes.shape != (len(self.image), 4) or {a.shape for a in columns} != {(len(self.image),)}:
             raise ValueError("detections must have (M,) image, label and score, and (M, 4) boxes")
-        if not (self.boxes[:, :2] <= self.boxes[:, 2:]).all():
-            raise ValueError("boxes must have x1 ≤ x2 and y1 ≤ y2, and no NaN")
+        check_edges(self.boxes)
         if np.isnan(self.score).any():
             raise ConfigurationError(
                 "the score of a detection is NaN, which cannot be ranked: check the detector that computed it",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freeloc._typing import BoolArray, Float64Array, IntpArray
+from freeloc.geometry.box import check_edges
 
 __all__ = ["GroundTruth"]
 
@@ -40,8 +41,7 @@ class GroundTruth:
         columns = (self.image, self.label, self.difficult, self.crowd)
         if self.boxes.shape != (len(self.image), 4) or {a.shape for a in columns} != {(len(self.image),)}:
             raise ValueError("ground truth must have (M, 4) boxes and (M,) image, label, difficult and crowd")
-        if not (self.boxes[:, :2] <= self.boxes[:, 2:]).all():
-            raise ValueError("boxes must have x1 ≤ x2 and y1 ≤ y2, and no NaN")
+        check_edges(self.boxes)
         if ((self.image < 0) | (self.image >= self.n_images)).any():
             raise ValueError(f"a box has an image index outside 0..{self.n_images - 1}")
 

@@ -85,7 +85,16 @@ def test_boxes_are_converted_to_image_coordinates(coco: Coco) -> None:
 
 @pytest.mark.parametrize(
     "bbox",
-    [None, [1, 2, 3], "1 2 3 4", [1, 2, -3, 4], [1, 2, 3, "4"], [1, 2, 3, True], [1, 2, 3, float("nan")]],
+    [
+        None,
+        [1, 2, 3],
+        "1 2 3 4",
+        [1, 2, -3, 4],
+        [1, 2, 3, "4"],
+        [1, 2, 3, True],
+        [1, 2, 3, float("nan")],
+        [1, 2, 3, 1e308],
+    ],
 )
 def test_without_boxes_no_bbox_is_read(coco: Coco, bbox: object) -> None:
     coco.image(1, annotation(1, 7, bbox=bbox, id=55))

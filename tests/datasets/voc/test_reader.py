@@ -359,6 +359,7 @@ def test_a_malformed_annotation_is_named_with_its_line(
             "xmax of the box of 'dog' is 'nan', not a number",
         ),
         (object_xml("dog", box=BOX.replace("20", "1")), 10, "the box of 'dog' ends before it starts"),
+        (object_xml("dog", box=BOX.replace("30", "1e308")), 10, "the box of 'dog' is larger than any image"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_line(devkit: Devkit, wrong: str, line: int, message: str) -> None:

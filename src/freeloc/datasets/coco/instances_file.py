@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.json_records import read_records
 from freeloc.datasets.json_values import CocoId, is_null, parse_flag, parse_id, parse_side
 from freeloc.errors import MalformedFileError
-from freeloc.geometry.box import Corners
+from freeloc.geometry.box import Corners, are_in_range
 from freeloc.geometry.size import Size
 from freeloc.io.text import is_encodable, read_text
 
@@ -231,7 +230,7 @@ def _parse_corners(bbox: object) -> Corners | None:
     except OverflowError:
         return None
     corners = corners_from_coco(x, y, width, height)
-    return corners if width >= 0 and height >= 0 and all(map(math.isfinite, corners)) else None
+    return corners if width >= 0 and height >= 0 and are_in_range(corners) else None
 
 
 def _is_number(value: object) -> bool:

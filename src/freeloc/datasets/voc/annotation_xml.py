@@ -17,7 +17,7 @@ from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.json_values import parse_flag, parse_side
 from freeloc.datasets.problems import ProblemKind
 from freeloc.errors import MalformedFileError
-from freeloc.geometry.box import Corners
+from freeloc.geometry.box import Corners, are_in_range
 from freeloc.geometry.size import Size
 from freeloc.io.text import read_bytes
 
@@ -259,7 +259,10 @@ def _parse_corners(name: str, element: _Element) -> Corners | AnnotationProblem:
     xmin, ymin, xmax, ymax = values
     if xmax < xmin or ymax < ymin:
         return AnnotationProblem("bad_value", box_line, f"the box of {name!r} ends before it starts")
-    return corners_from_voc(xmin, ymin, xmax, ymax)
+    corners = corners_from_voc(xmin, ymin, xmax, ymax)
+    if not are_in_range(corners):
+        return AnnotationProblem("bad_value", box_line, f"the box of {name!r} is larger than any image")
+    return corners
 
 
 def parse_number(text: str) -> float | None:

@@ -22,7 +22,7 @@ from freeloc.datasets.problems import ProblemList
 from freeloc.datasets.voc.annotation_xml import corners_from_voc, parse_number
 from freeloc.datasets.voc.reader import VOC_CLASSES
 from freeloc.errors import DatasetError, MalformedFileError
-from freeloc.geometry.box import Corners
+from freeloc.geometry.box import Corners, are_in_range
 from freeloc.io.text import read_text
 
 __all__ = [
@@ -136,6 +136,10 @@ def read_detection_rows(files: Mapping[str, Path], problems: ProblemList) -> Ite
             x1, y1, x2, y2 = corners_from_voc(*pixels)
             if x1 > x2 + _ROUNDING or y1 > y2 + _ROUNDING:
                 message = f"the box {' '.join(words[2:])} ends before it starts"
+                problems.add("bad_value", file, line, message, fatal=True)
+                continue
+            if not are_in_range((x1, y1, x2, y2)):
+                message = f"the box {' '.join(words[2:])} is larger than any image"
                 problems.add("bad_value", file, line, message, fatal=True)
                 continue
             yield DetectionRow(file, line, words[0], name, score, (x1, y1, max(x1, x2), max(y1, y2)))
