@@ -98,9 +98,11 @@ def log_missing_classes(
     missing = [name for name in chosen if name not in known]
     if not missing:
         return frozenset()
-    similar = _similar(missing[:_MAX_NAMES], known)
+    is_error = len(missing) == len(chosen)
+    # In a warning, the name of another class is rather not a misspelling.
+    similar = _similar(missing[:_MAX_NAMES], known, cutoff=0.6 if is_error else 0.8)
     advice = f" (did you mean {quote_names(similar, 'or')}?)" if similar else ""
-    if len(missing) == len(chosen):
+    if is_error:
         raise ConfigurationError(
             f"{owner} has none of the classes {quote_names(missing)}{advice}, only {quote_names(known)}: choose "
             "some of these",
@@ -125,10 +127,10 @@ def quote_names(names: Iterable[str], word: str = "and") -> str:
     return f"{', '.join(others)} {word} {last}" if others else last
 
 
-def _similar(names: Iterable[str], known: Collection[str]) -> list[str]:
+def _similar(names: Iterable[str], known: Collection[str], cutoff: float) -> list[str]:
     """Return the known names that are most similar to each of the names, ignoring case."""
     folded = {name.casefold(): name for name in known}
-    matches = (difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7) for name in names)
+    matches = (difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=cutoff) for name in names)
     return list(dict.fromkeys(folded[match] for found in matches for match in found))
 
 

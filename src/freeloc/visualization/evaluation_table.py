@@ -32,17 +32,24 @@ def print_evaluation(evaluation: Evaluation) -> None:
         console = PlainConsole(file=stream)
         if not console.is_terminal:
             console = PlainConsole(file=stream, width=_WIDTH)
-        for table in _tables(evaluation):
-            console.print(table)
+        _print_tables(console, evaluation)
 
 
 def render_evaluation(evaluation: Evaluation) -> str:
     """Return the tables of `print_evaluation` as plain text."""
     buffer = io.StringIO()
     console = PlainConsole(width=_WIDTH, file=buffer)
-    for table in _tables(evaluation):
-        console.print(table)
+    _print_tables(console, evaluation)
     return buffer.getvalue()
+
+
+def _print_tables(console: PlainConsole, evaluation: Evaluation) -> None:
+    for item in _tables(evaluation):
+        if isinstance(item, Table) and item.title is not None:
+            # As the title of the table, it would be wrapped to the width of the table.
+            console.print(item.title)
+            item.title = None
+        console.print(item)
 
 
 def _tables(evaluation: Evaluation) -> Iterator[Table | str]:
