@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from freeloc.datasets.dataset import AnnotatedBox, Dataset, Sample
+from freeloc.errors import OutputError
 from freeloc.evaluation.annotations import Annotations
 from freeloc.evaluation.collect import Predictions
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.geometry.size import Size
 from freeloc.metrics import Detections
-from freeloc.paper import ROWS, StudyResult, find_study
+from freeloc.paper import ROWS, ReproductionSettings, StudyResult, find_study
 from freeloc.paper.box_rows import load_detections, save_detections
 from freeloc.paper.context_audit import audit_classes
 from freeloc.paper.measured_rows import (
@@ -26,6 +27,7 @@ from freeloc.paper.measured_rows import (
     row_as_json,
 )
 from freeloc.paper.published_numbers import PUBLISHED, published_for
+from freeloc.paper.study_folder import StudyFolder
 from freeloc.paper.tables import (
     audit_table,
     box_table,
@@ -33,6 +35,7 @@ from freeloc.paper.tables import (
     difference_tables,
     summary_tables,
 )
+from freeloc.paper.write_outputs import write_outputs
 
 COUNT = 40
 SIZE = Size(300, 200)
@@ -177,3 +180,17 @@ def test_boxes_are_kept_for_what_they_were_made_from(tmp_path: Path) -> None:
     assert load_detections(tmp_path / "none.npz", "this") is None
     (tmp_path / "row.npz").write_bytes(b"PK broken")
     assert load_detections(tmp_path / "row.npz", "this") is None
+
+
+def test_the_tables_are_printed_if_they_cannot_be_written(
+    outcome: StudyResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "results.json").mkdir()
+    with pytest.raises(OutputError, match=r"results\.json: it is a folder"):
+        write_outputs(outcome, images(), StudyFolder(tmp_path), ReproductionSettings())
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    weak = next(line for line in lines if "weakly supervised" in line)
+    assert "100.0 [100.0, 100.0]" in weak
+    assert any(
+        line[0].startswith("Box AP") or "scores inside selective-search boxes" in line for line in lines
+    )

@@ -20,7 +20,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "find . -name '*.jpg' | freeloc predict run - --out results",
     ),
     "evaluate": (
-        "freeloc evaluate voc20 VOCdevkit/VOC2012 --split val",
+        "freeloc evaluate run held-out/tags.csv --classes dog,cat",
         "freeloc evaluate run instances.json --against voc20 --out results.json",
     ),
     "check": (

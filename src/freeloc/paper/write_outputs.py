@@ -8,14 +8,17 @@ from importlib import metadata
 from typing import Any
 
 from freeloc.datasets.dataset import Dataset
+from freeloc.errors import OutputError
 from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
+from freeloc.io.terminal import print_result
 from freeloc.paper.measured_rows import row_as_json
 from freeloc.paper.published_numbers import PUBLISHED
 from freeloc.paper.report import write_report
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.study_folder import StudyFolder
 from freeloc.paper.study_result import StudyResult
+from freeloc.paper.tables import box_table, summary_tables
 from freeloc.writers.voc_results import write_classification_results
 
 __all__ = ["result_as_json", "write_outputs"]
@@ -60,8 +63,30 @@ def write_outputs(
 
     Raises:
         MissingDependencyError: matplotlib is not installed; results.json has already been written.
-        OutputError: a file cannot be written.
+        OutputError: a file cannot be written; the tables have then been printed to standard output.
     """
+    try:
+        _write_outputs(result, val_set, folder, settings, split)
+    except OutputError:
+        _print_tables(result)
+        raise
+
+
+def _print_tables(result: StudyResult) -> None:
+    for table in (*summary_tables(result), box_table(result)):
+        if table is not None:
+            print_result(table.caption)
+            for cells in (table.header, *table.rows):
+                print_result(*cells)
+
+
+def _write_outputs(
+    result: StudyResult,
+    val_set: Dataset,
+    folder: StudyFolder,
+    settings: ReproductionSettings,
+    split: str | None,
+) -> None:
     write_text(folder.results, json.dumps(result_as_json(result, settings), indent=1) + "\n")
     print_status(f"wrote {folder.results}")
     if result.study.devkit is not None and "weak" in result.predictions:
