@@ -187,7 +187,8 @@ class TrainingRun:
             note += f", {quality}"
         line += f", {record.seconds:.1f} s"
         stages = current_stages()
-        left = None if stages is None else stages.seconds_left
+        is_last = record.epoch == self._prepared.settings.recipe.epochs
+        left = None if stages is None or is_last else stages.seconds_left
         if left is not None:
             line += f", about {describe_seconds(left)} left"
         if stages is None:

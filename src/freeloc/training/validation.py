@@ -152,7 +152,8 @@ def without_training_images(
         return validation, tuple(infos)
     if not pairs:
         raise DatasetError(
-            f"all images of {validation.name} are training images too: validation requires other images"
+            f"all images of {validation.name} are training images too: validation requires other images",
+            parameter="val",
         )
     if not quiet:
         print_status(
