@@ -198,17 +198,22 @@ def test_each_mistake_is_one_line(
     assert not (tmp_path / "run").exists()
 
 
+def split_tags(file: Path, name: str) -> None:
+    """Divide a tag list into the splits "a" and ``name``, to which every fourth image belongs."""
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    with file.open("w", newline="") as out:
+        table = csv.DictWriter(out, [*rows[0], "split"])
+        table.writeheader()
+        table.writerows({**row, "split": "a" if n % 4 else name} for n, row in enumerate(rows))
+
+
 @pytest.mark.slow
 def test_validation_and_what_is_told(
     freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path
 ) -> None:
-    data = folder_of(tiny_training)
-    rows = list(csv.DictReader((data / "metadata.csv").read_text().splitlines()))
-    with (tmp_path / "tags.csv").open("w", newline="") as file:
-        table = csv.DictWriter(file, [*rows[0], "split"])
-        table.writeheader()
-        table.writerows({**row, "split": "b" if n % 4 == 0 else "a"} for n, row in enumerate(rows))
-    words = ("train", tmp_path / "tags.csv", "--images", data, *FAST, "--cache", tmp_path / "cache")
+    shutil.copytree(folder_of(tiny_training), tmp_path / "data")
+    split_tags(tmp_path / "data" / "metadata.csv", "b")
+    words = ("train", tmp_path / "data", *FAST, "--cache", tmp_path / "cache")
     answer = freeloc(*words, "--split", "a", "--val-split", "b", "--out", tmp_path / "named")
     assert (answer.code, answer.out) == (0, "")
     lines = answer.err.splitlines()
@@ -219,16 +224,40 @@ def test_validation_and_what_is_told(
     )
     validation = Model.load(tmp_path / "named").header.manifest["validation"]
     assert (validation["images"], validation["best_epoch"]) == (4, 1)
-    # The same images, as separate data.
-    split = ("--split", "a", "--val", tmp_path / "tags.csv", "--val-split", "b", "--quiet")
-    own = freeloc(*words, *split, "--out", tmp_path / "same")
-    assert own.code == 2  # --images applies to DATA alone
-    shutil.copytree(data, tmp_path / "moved")
-    shutil.copy(tmp_path / "tags.csv", tmp_path / "moved" / "metadata.csv")
-    split = ("--split", "a", "--val", tmp_path / "moved", "--val-split", "b", "--quiet")
-    assert freeloc(*words, *split, "--out", tmp_path / "same") == type(answer)(0, "", "")
-    same = Model.load(tmp_path / "same").header.manifest["validation"]
-    assert same["fingerprint"] == validation["fingerprint"]
+
+
+def test_which_images_are_for_validation(
+    freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[set[str], float | None, int]] = []
+
+    def run(dataset: Dataset, _out: Path, settings: TrainingSettings, **options: Any) -> None:
+        names = {sample.path.name for sample in options["val"] or ()}
+        asked.append((names, settings.val_split, len(dataset)))
+
+    monkeypatch.setattr("freeloc.training.train.train", run)
+    data, other = tmp_path / "data", tmp_path / "other"
+    for folder in (data, other):
+        shutil.copytree(folder_of(tiny_training), folder)
+        split_tags(folder / "metadata.csv", "1" if folder == data else "b")
+    names = [sample.path.name for sample in tiny_training]
+    every_fourth = set(names[::4])
+    words = ("train", data, "--out", tmp_path / "run", "--quiet")
+    for more in (
+        ("--split", "a", "--val-split", "1"),  # a whole number is the name of a split
+        ("--split", "a", "--val", other, "--val-split", "b"),
+        ("--val", other),
+        ("--val-split", "0.2"),
+        ("--val-split", ".5"),
+    ):
+        assert freeloc(*words, *more).code == 0
+    assert asked == [
+        (every_fourth, None, 12),
+        (every_fourth, None, 12),
+        (set(names), None, 16),
+        (set(), 0.2, 16),
+        (set(), 0.5, 16),
+    ]
 
 
 def test_the_output_is_checked_before_the_data(
