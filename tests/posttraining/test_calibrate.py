@@ -21,9 +21,9 @@ from freeloc.models.card import ModelCard
 from freeloc.models.model import Model
 from freeloc.models.platt_scaling import fit_calibration
 from freeloc.models.registry import find_model
-from freeloc.posttraining.calibrate import calibrate
+from freeloc.posttraining.calibrate import calibrate, calibrated_path
 from freeloc.posttraining.model_output import save_or_keep
-from freeloc.posttraining.quantize import quantize
+from freeloc.posttraining.quantize import quantize, quantized_path
 from freeloc.posttraining.release import release
 
 
@@ -157,18 +157,19 @@ def test_classes_of_which_the_tags_do_not_speak_are_left_alone(
 
 
 def test_the_shipped_model_keeps_its_name(
-    copy: Path, tiny_scenes: Dataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    copy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     shipped = tmp_path / "package"
     shipped.mkdir()
     shutil.copy(copy / "model.safetensors", shipped / "tiny20.safetensors")
     monkeypatch.setattr("freeloc.models.registry.pretrained_folder", lambda: shipped)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-    calibrate("tiny20", tiny_scenes, force=True, quiet=True)
     own = tmp_path / "share" / "freeloc" / "models"
-    assert [path.name for path in own.iterdir()] == ["tiny20-calibrated.safetensors"]
-    assert find_model("tiny20") == shipped / "tiny20.safetensors"
-    assert Model.load("tiny20-calibrated").header.calibration is not None
+    source = find_model("tiny20")
+    assert calibrated_path(source, None) == own / "tiny20-calibrated.safetensors"
+    assert quantized_path(source, None) == own / "tiny20-int8.safetensors"
+    assert calibrated_path(source, copy) == quantized_path(source, copy) == copy / "model.safetensors"
+    assert calibrated_path(copy / "model.safetensors", None) == copy / "model.safetensors"
 
 
 def test_a_model_that_cannot_be_written_is_kept_elsewhere(
