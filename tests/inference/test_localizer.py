@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import io
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,10 @@ from freeloc.geometry.size import Size
 from freeloc.images import canvas
 from freeloc.images.decode import ImageSource, load_image, open_reduced
 from freeloc.inference.localizer import Localizer
+from freeloc.inference.provenance import ModelIdentity
 from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import sigmoid
+from freeloc.models.card import ModelCard
 from tests.inference.sample_inputs import EndlessImages, assert_same, noise
 
 
@@ -131,6 +136,50 @@ def test_results_come_with_their_decoded_images(tiny_run: Path, tmp_path: Path, 
     for outcome, path in ((reduced, paths[0]), (small, paths[2])):
         assert outcome[0].path == path
         np.testing.assert_array_equal(outcome[0].points, localizer.predict(path).points)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_stream_that_starts_later_gives_the_same(tiny_run: Path, batch: int) -> None:
+    """Even in the last bit, although images that share a batch may influence each other."""
+    localizer = Localizer.load(tiny_run, scales=(0.5,), runtime="torch", precision="float32", batch=batch)
+    images: list[ImageSource] = [noise(80, 60 if seed % 3 else 40, seed) for seed in range(7)]
+    images[1] = b"no image"
+
+    def results(start: int) -> list[Localization | None]:
+        outcomes = localizer.predict_stream(images, start=start)
+        return [None if isinstance(outcome, ImageError) else outcome[0] for outcome in outcomes]
+
+    wanted = results(0)
+    for start in (1, 3, 6, 7):
+        found = results(start)
+        assert len(found) == 7 - start
+        for one, other in zip(found, wanted[start:], strict=True):
+            assert (one is None) == (other is None)
+            if one is not None and other is not None:
+                assert_same(one, other)
+
+
+def test_a_result_says_what_computed_it(tiny_run: Path) -> None:
+    localizer = Localizer.load(tiny_run, preset="fast", runtime="torch", precision="float32")
+    provenance = localizer.prepare()
+    assert localizer.predict(noise(80, 60)).provenance == provenance
+    file = (tiny_run / "model.safetensors").read_bytes()
+    assert provenance.as_json() == {
+        "model": {"name": "tiny", "version": None, "hash": hashlib.sha256(file).hexdigest()},
+        "freeloc": version("freeloc"),
+        "preset": "fast",
+        "scales": [1.4],
+        "location": "fused",
+        "runtime": "torch",
+        "precision": "float32",
+        "batch": 1,
+    }
+    released = dataclasses.replace(localizer.model, content_hash=None).with_header(
+        card=ModelCard("pets", "2")
+    )
+    changed = Localizer.from_model(released, localizer._source.backbone, localizer.options)
+    assert changed.prepare().model == ModelIdentity("pets", "2", None)
+    assert localizer.localize(localizer.score_maps(noise(80, 60))).provenance is None
 
 
 def test_an_image_is_decoded_once(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.fusion import localize
+from freeloc.inference.provenance import ModelIdentity, Provenance
 from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import ScoreMap
 from freeloc.models.calibration import Calibration
@@ -69,7 +71,10 @@ def strict(text: str) -> object:
 def test_the_record_holds_what_the_localization_says(mode: LocationMode) -> None:
     localization = real_localization(mode)
     record = localization_record(localization, WriterOptions(threshold=0.6, peaks=3), image_name="b.jpg")
-    assert list(record) == ["schema_version", "image", "width", "height", "mode", "threshold", "classes"]
+    assert list(record) == [
+        *("schema_version", "image", "model", "preset", "precision", "freeloc", "files"),
+        *("width", "height", "mode", "threshold", "classes"),
+    ]
     assert (record["schema_version"], SCHEMA_VERSION) == (1, 1)
     assert (record["image"], record["width"], record["height"]) == ("b.jpg", 500, 375)
     assert (record["mode"], record["threshold"]) == (mode, 0.6)
@@ -122,6 +127,19 @@ def test_the_image_is_named_by_its_path_unless_told() -> None:
     localization = real_localization()
     assert localization_record(localization)["image"] == "a/b.jpg"
     assert localization_record(dataclasses.replace(localization, path=None))["image"] == ""
+
+
+def test_the_origin_of_a_result_and_its_files() -> None:
+    model = ModelIdentity("street", "1.2", "3f0c")
+    provenance = Provenance(model, "0.9", "fast", (1.4,), "fused", "openvino", "int8", 1)
+    localization = dataclasses.replace(real_localization(), provenance=provenance)
+    record = localization_record(localization, files=["overlays/b.jpg"])
+    assert record["model"] == {"name": "street", "version": "1.2", "hash": "3f0c"}
+    assert (record["preset"], record["precision"], record["freeloc"]) == ("fast", "int8", "0.9")
+    assert record["files"] == ["overlays/b.jpg"]
+    unknown = localization_record(real_localization())
+    assert (unknown["model"], unknown["preset"], unknown["precision"]) == (None, None, None)
+    assert (unknown["freeloc"], unknown["files"]) == (version("freeloc"), [])
 
 
 def test_equal_probabilities_are_ordered_by_score() -> None:

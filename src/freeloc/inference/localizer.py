@@ -25,9 +25,10 @@ from freeloc.inference.calls import CallableLocalizer, LoadOptions, open_source
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.early_exit import EarlyExit
 from freeloc.inference.fusion import localize
-from freeloc.inference.multiscale import ScaleInput, run_scales, run_scales_many
+from freeloc.inference.multiscale import ScaleInput, run_scales, run_scales_many, window_start
 from freeloc.inference.network_loader import ModelSource, NetworkLoader
 from freeloc.inference.options import LocalizerOptions
+from freeloc.inference.provenance import Provenance
 from freeloc.inference.result import Localization
 from freeloc.inference.score_map import ScoreMap
 from freeloc.io.prefetch import prefetch
@@ -194,7 +195,7 @@ class Localizer(CallableLocalizer):
         """
         decoded, size = self._decode(image)
         maps = run_scales(self._scale_inputs(decoded, size), self._latency_network, self._early_exit)
-        result = self.localize(self._select(maps), path=_path_of(image))
+        result = self._result(self._select(maps), image)
         return result if result.path is not None else replace(result, image=decoded)
 
     def predict_many(self, images: Iterable[ImageSource]) -> Generator[Localization, None, None]:
@@ -214,7 +215,7 @@ class Localizer(CallableLocalizer):
         return (_or_raise(outcome)[0] for outcome in outcomes)
 
     def predict_stream(
-        self, images: Iterable[ImageSource], *, with_images: bool = False
+        self, images: Iterable[ImageSource], *, with_images: bool = False, start: int = 0
     ) -> Generator[tuple[Localization, Image.Image | None] | ImageError, None, None]:
         """Score and locate every class in many images, in order, and continue after unreadable ones.
 
@@ -222,6 +223,8 @@ class Localizer(CallableLocalizer):
             images: the images; see `predict`.
             with_images: whether to yield the decoded images as well, so that they need not be decoded again. They
                 remain in memory until they are yielded.
+            start: number of images at the beginning whose results are not needed. The results of the others are
+                exactly those of a call without ``start``, even if the network runs images in batches.
 
         Yields:
             The result and, if requested, the upright image in mode RGB, reduced by a factor of 2, 4 or 8 if it is
@@ -235,9 +238,9 @@ class Localizer(CallableLocalizer):
         def finish(
             source: ImageSource, image: Image.Image | None, maps: list[ScoreMap]
         ) -> tuple[Localization, Image.Image | None]:
-            return self.localize(maps, path=_path_of(source)), image
+            return self._result(maps, source), image
 
-        return self._stream(images, finish, keep_images=with_images)
+        return self._stream(images, finish, keep_images=with_images, start=start)
 
     def score_maps(self, image: ImageSource) -> list[ScoreMap]:
         """Return the score maps of one image, one per scale.
@@ -257,6 +260,15 @@ class Localizer(CallableLocalizer):
         """
         check_image_list(images)
         return (_or_raise(outcome) for outcome in self._stream(images, lambda _source, _image, maps: maps))
+
+    def prepare(self, *, many: bool = False) -> Provenance:
+        """Compile the network now rather than at the first prediction, and return the origin of all results.
+
+        Args:
+            many: whether the network will predict several images in one call.
+        """
+        _ = self._throughput_network if many else self._latency_network
+        return self._provenance
 
     @check_arguments
     def localize(
@@ -297,6 +309,15 @@ class Localizer(CallableLocalizer):
         """Return the maps of the chosen classes; the early exit considers all classes, so scores do not change."""
         return maps if self._selection is None else [part.select(self._selection) for part in maps]
 
+    @cached_property
+    def _provenance(self) -> Provenance:
+        # Both networks have the same runtime and precision, so one that has been compiled is asked.
+        network: Network = self.__dict__.get("_throughput_network") or self._latency_network
+        return Provenance.of(self._source.identity, self.options, self.pyramid.scales, network)
+
+    def _result(self, maps: Sequence[ScoreMap], source: ImageSource) -> Localization:
+        return replace(self.localize(maps, path=_path_of(source)), provenance=self._provenance)
+
     def _decode(self, source: ImageSource) -> tuple[Image.Image, Size]:
         return load_for_scale(source, max(self.pyramid.scales))
 
@@ -311,8 +332,9 @@ class Localizer(CallableLocalizer):
         finish: Callable[[ImageSource, Image.Image | None, list[ScoreMap]], Result],
         *,
         keep_images: bool = False,
+        start: int = 0,
     ) -> Generator[Result | ImageError, None, None]:
-        """Yield the result of ``finish`` for the score maps of each image; ``finish`` is called in a thread."""
+        """Yield the results of ``finish``, called in a thread, for the score maps of all images from ``start``."""
         images = iter(images)
         first = list(islice(images, 2))
         # A single image is processed faster if all cores share it.
@@ -339,10 +361,13 @@ class Localizer(CallableLocalizer):
 
         sources = chain(first, images)
         if network.batch == 1:
-            yield from prefetch(attempt, sources, threads=threads, depth=depth)
+            yield from prefetch(attempt, islice(sources, start, None), threads=threads, depth=depth)
         else:
-            outcomes = run_scales_many(sources, prepare, network, self._early_exit)
-            yield from prefetch(complete, outcomes, threads=threads, depth=depth)
+            # A result may depend on the images that share its batch, so a batch is never divided.
+            window = window_start(start, network)
+            outcomes = run_scales_many(islice(sources, window, None), prepare, network, self._early_exit)
+            needed = islice(outcomes, start - window, None)
+            yield from prefetch(complete, needed, threads=threads, depth=depth)
 
 
 def _selection(chosen: tuple[str, ...] | None, known: tuple[str, ...]) -> tuple[int, ...] | None:

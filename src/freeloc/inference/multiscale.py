@@ -18,7 +18,7 @@ from freeloc.inference.score_map import ScoreMap, fusion_lattice
 from freeloc.io.prefetch import prefetch
 from freeloc.runtime import Network
 
-__all__ = ["ScaleInput", "run_scales", "run_scales_many"]
+__all__ = ["ScaleInput", "run_scales", "run_scales_many", "window_start"]
 
 Item = TypeVar("Item")
 Context = TypeVar("Context")
@@ -105,7 +105,7 @@ def run_scales_many(
     def run_batches(
         jobs: Iterable[tuple[_Job[Context] | ImageError, list[ScaleInput]]],
     ) -> Iterator[tuple[_Job[Context] | ImageError, list[ScoreMap]]]:
-        return in_batches(run, jobs, key=lambda part: part.canvas.shape, window=2 * network.batch)
+        return in_batches(run, jobs, key=lambda part: part.canvas.shape, window=_window(network))
 
     def continued(
         finished: Iterable[tuple[_Job[Context] | ImageError, list[ScoreMap]]],
@@ -122,6 +122,21 @@ def run_scales_many(
         results = run_batches(continued(results))
     for job, score_maps in results:
         yield job if isinstance(job, ImageError) else (job.context, [*job.finished, *score_maps])
+
+
+def window_start(index: int, network: Network) -> int:
+    """Return the index of the first image whose canvases `run_scales_many` may batch with those of an image.
+
+    Args:
+        index: index of the image.
+        network: the compiled network.
+    """
+    return index - index % _window(network)
+
+
+def _window(network: Network) -> int:
+    """Return the number of consecutive images whose canvases are batched."""
+    return 2 * network.batch
 
 
 @dataclass(frozen=True, eq=False)

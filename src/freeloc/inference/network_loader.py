@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from freeloc.errors import BackboneError, ModelError
 from freeloc.geometry.grid import CellLayout
 from freeloc.inference.options import LocalizerOptions
+from freeloc.inference.provenance import ModelIdentity
 from freeloc.inference.scoring_graph import graph_key, scoring_layers
 from freeloc.models.file_access import changed
 from freeloc.models.header import ModelFile, ModelHeader
+from freeloc.models.registry import model_name
 from freeloc.runtime import (
     Network,
     Precision,
@@ -36,6 +38,7 @@ class ModelSource:
     Args:
         header: the model's header.
         content_hash: hash of the model file; None for a model that was not loaded from a file.
+        name: name of the model, for its results; None if it has none.
         load_model: function that returns the model.
         load_backbone: function that returns the backbone on which the model was trained.
         load_int8: function that returns the model's int8 network.
@@ -45,11 +48,14 @@ class ModelSource:
         self,
         header: ModelHeader,
         content_hash: str | None,
+        name: str | None,
         load_model: Callable[[], Model],
         load_backbone: Callable[[], Backbone],
         load_int8: Callable[[], QuantizedGraph | None],
     ) -> None:
         self.header = header
+        version = None if header.card is None else header.card.version or None
+        self.identity = ModelIdentity(name, version, content_hash)
         self.graph_key = None if content_hash is None else graph_key(header, content_hash)
         self.load_int8 = load_int8
         self._load_model = load_model
@@ -64,7 +70,8 @@ class ModelSource:
         """
         # A model whose weights were modified in memory must neither use nor replace the cached graph of its file.
         content_hash = model.content_hash if model.is_as_loaded() else None
-        source = cls(model.header, content_hash, lambda: model, lambda: backbone, lambda: model.int8)
+        name = None if model.header.card is None else model.header.card.name
+        source = cls(model.header, content_hash, name, lambda: model, lambda: backbone, lambda: model.int8)
         _ = source.backbone  # raises the error now rather than at the first prediction
         return source
 
@@ -96,7 +103,8 @@ class ModelSource:
 
             return load_backbone(file.header.backbone, weights, download=False)
 
-        source = cls(file.header, file.content_hash, load_model, load_backbone, file.int8_graph)
+        name = model_name(file.path)
+        source = cls(file.header, file.content_hash, name, load_model, load_backbone, file.int8_graph)
         if weights is not None:
             _ = source.backbone  # raises the error now rather than at the first prediction
         return source

@@ -31,6 +31,7 @@ from freeloc.inference.boxes import BoxOptions, boxes_from_map
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.peaks import Peak, find_peaks
 from freeloc.inference.presentation import OverlayOptions, check_options, presentation
+from freeloc.inference.provenance import Provenance
 from freeloc.inference.score_map import sigmoid
 
 __all__ = ["ClassLocation", "Localization", "LocationMode"]
@@ -97,6 +98,7 @@ class Localization:
         decision: calibration and thresholds of the model.
         image: the decoded image, possibly reduced by a factor of 2, 4 or 8, if it does not come from a file; None
             otherwise, and in the results of `Localizer.predict_many` and `Localizer.predict_stream`.
+        provenance: the model, and how it was run; None for a result of score maps from elsewhere.
     """
 
     image_size: Size
@@ -110,6 +112,7 @@ class Localization:
     path: Path | None = None
     decision: DecisionRule = field(default_factory=DecisionRule)
     image: Image.Image | None = None
+    provenance: Provenance | None = None
 
     def __repr__(self) -> str:
         name = "an image in memory" if self.path is None else str(self.path)

@@ -27,6 +27,7 @@ __all__ = [
     "find_model",
     "model_file",
     "model_folders",
+    "model_name",
     "named_models",
     "pretrained_folder",
     "writable_path",
@@ -100,6 +101,13 @@ def model_file(path: str | Path) -> Path:
     path = expand_user(path)
     inside = path / _FILE_IN_RUN_FOLDER
     return inside if os.path.isfile(inside) else path  # noqa: PTH113 - Path.is_file raises for forbidden folders
+
+
+def model_name(file: Path) -> str:
+    """Return the name of a model file: that of its run folder, or its own without ``.safetensors``."""
+    if file.name == _FILE_IN_RUN_FOLDER:
+        return file.absolute().parent.name
+    return file.name.removesuffix(_SUFFIX)
 
 
 def named_models() -> tuple[NamedModel, ...]:

@@ -5,6 +5,12 @@ A record (``schema_version`` 1)::
     {
       "schema_version": 1,
       "image": "album/0001.jpg",        the image's path, as specified by the caller
+      "model": {"name": "voc20", "version": "1.0", "hash": "3f0c…"},
+                                        the model; the hash is the SHA-256 of its file
+      "preset": "best",                 the preset that was specified; null if there was none
+      "precision": "bfloat16",          arithmetic of the network: "float32", "bfloat16" or "int8"
+      "freeloc": "1.0.0",               version of freeloc
+      "files": ["overlays/0001.jpg"],   other files written for this image, relative to the output folder
       "width": 500, "height": 375,      size of the upright image in pixels
       "mode": "fused",                  how points were located: "fused" or "paper"
       "threshold": 0.5,                 minimum probability of present classes; null if it differs by class
@@ -28,6 +34,7 @@ A record (``schema_version`` 1)::
       ]
     }
 
+"model", "preset" and "precision" are null if the result was computed from score maps from elsewhere.
 Coordinates are rounded to two decimals, other numbers to six significant digits. NaN and infinity, which only a
 damaged model produces, become null. New fields may be added to version 1; the version increases when a field is
 renamed or removed, or its meaning changes.
@@ -37,13 +44,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from freeloc._printable import json_printable
+from freeloc.inference.provenance import Provenance
 from freeloc.inference.result import ClassLocation, Localization
+from freeloc.io.versions import package_version
 from freeloc.writers.base import WriterOptions
 
 __all__ = ["SCHEMA_VERSION", "json_line", "json_text", "localization_record"]
@@ -55,7 +64,11 @@ _DEFAULT_OPTIONS = WriterOptions()
 
 
 def localization_record(
-    localization: Localization, options: WriterOptions = _DEFAULT_OPTIONS, *, image_name: str | None = None
+    localization: Localization,
+    options: WriterOptions = _DEFAULT_OPTIONS,
+    *,
+    image_name: str | None = None,
+    files: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the record of one image as numbers, strings, lists and dicts; see the module docstring.
 
@@ -64,6 +77,7 @@ def localization_record(
         options: the threshold, and the maximum numbers of peaks and boxes; 0 omits the field.
         image_name: value of the field "image"; default: the image's path, or "" for an image that is not from
             a file.
+        files: other files written for the image, relative to the output folder.
     """
     if image_name is None:
         image_name = localization.path.as_posix() if localization.path else ""
@@ -72,6 +86,8 @@ def localization_record(
     return {
         "schema_version": SCHEMA_VERSION,
         "image": image_name,
+        **_provenance(localization.provenance),
+        "files": list(files),
         "width": localization.image_size.width,
         "height": localization.image_size.height,
         "mode": localization.mode,
@@ -95,6 +111,17 @@ def json_text(record: Mapping[str, Any]) -> str:
 def json_line(record: Mapping[str, Any]) -> bytes:
     """Return a record as one line of JSON in UTF-8; see `json_text`."""
     return json_text(record).encode() + b"\n"
+
+
+def _provenance(provenance: Provenance | None) -> dict[str, Any]:
+    if provenance is None:
+        return {"model": None, "preset": None, "precision": None, "freeloc": package_version("freeloc")}
+    return {
+        "model": provenance.model.as_json(),
+        "preset": provenance.preset,
+        "precision": provenance.precision,
+        "freeloc": provenance.freeloc,
+    }
 
 
 def _class_record(
