@@ -35,7 +35,7 @@ from freeloc.metrics import (
     LocationOptions,
     PointingOptions,
 )
-from freeloc.prediction.predict_files import PredictionOptions
+from freeloc.prediction.predict_files import PredictionOptions, predict_files
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
@@ -154,7 +154,10 @@ def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pyt
             ("train", "x", "--out", "y"),
             "freeloc: interrupted; finished features and epochs are stored: continue with --resume\n",
         ),
-        (("predict", "m", "x", "--out", "y"), "freeloc: interrupted; no results file was written\n"),
+        (
+            ("predict", "m", "x", "--out", "y"),
+            "freeloc: interrupted; finished predictions in --out are stored: run the same command to continue\n",
+        ),
     ):
         answer = freeloc(*words)
         assert (answer.code, answer.out, answer.err) == (130, "", told)
@@ -292,6 +295,8 @@ def test_predict_has_the_librarys_defaults() -> None:
         assert default(function, "threshold") is None
     assert (default(predict_command, "formats"), wanted.formats) == (None, ())
     assert (default(predict_command, "overlay"), default(predict_command, "maps")) == (False, False)
+    for name in ("resume", "overwrite", "quiet"):
+        assert default(predict_command, name) == default(predict_files, name), name
     assert default(predict_command, "map_size") == default(write_maps, "size") == wanted.map_size
     assert (
         PredictionOptions.__dataclass_fields__.keys() <= inspect.signature(predict_command).parameters.keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 
 from freeloc.datasets import Dataset
 from freeloc.inference.localizer import Localizer
+from freeloc.prediction.manifest import MANIFEST_NAME
 from freeloc.writers import WRITERS, WriterOptions, localization_record
 from freeloc.writers.console_table import render_record
 from tests.packages import installed, write_package
@@ -22,7 +24,9 @@ TORCH = ("--runtime", "torch", "--precision", "float32")
 
 
 def files(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    """Return all files in a folder, without the manifest of a prediction."""
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return found - {MANIFEST_NAME}
 
 
 @pytest.fixture
@@ -58,7 +62,8 @@ def test_all_options_together(
         path = images / f"{name}.jpg"
         result = localizer.predict(path)
         options = WriterOptions(threshold=0.3, peaks=2)
-        assert json.loads(line) == localization_record(result, options, image_name=str(path))
+        written = [f"overlays/{name}.jpg", f"maps/{name}.npz"]
+        assert json.loads(line) == localization_record(result, options, image_name=str(path), files=written)
         with np.load(out / "maps" / f"{name}.npz") as arrays:
             assert str(arrays["mode"]) == "paper"
             assert str(arrays["size"]) == "lattice"
@@ -89,6 +94,68 @@ def test_without_a_folder_the_same_lines_are_printed(
         answer = freeloc(*words, option)
         assert (answer.code, answer.out) == (2, "")
         assert "there is no output folder; specify one" in answer.err
+
+
+def test_a_dash_prints_the_records_even_on_a_terminal(
+    freeloc: Callable[..., Any],
+    tiny_run: Path,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("predict", tiny_run, images, *TORCH, "--scales", "0.5", "--out")
+    freeloc(*words, "out")
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda _self: True, raising=False)
+    printed = freeloc(*words, "-")
+    assert (printed.code, printed.err) == (0, "")
+    assert printed.out == (tmp_path / "out" / "predictions.jsonl").read_text("utf-8")
+    assert not (tmp_path / "-").exists()
+    answer = freeloc(*words, "-", "--overlay")
+    assert (answer.code, answer.out) == (2, "")
+    assert "there is no output folder; specify one" in answer.err
+
+
+def test_a_closed_pipe_ends_without_a_word(
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", closefd=False) as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        answer = freeloc("predict", tiny_run, images, *TORCH, "--scales", "0.5", "--out", "-")
+    os.close(writing)
+    assert (answer.code, answer.err) == (141, "")
+
+
+def test_an_output_is_continued_refused_or_replaced(
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    (images / "z.jpg").write_bytes(b"\xff\xd8\xff torn")
+    words = ("predict", tiny_run, images, "--out", out, *TORCH, "--preset", "fast")
+    stopped = freeloc(*words)
+    assert (stopped.code, stopped.out) == (2, "")
+    assert "2 of 3 images are done: start again with the same arguments to do the rest" in stopped.err
+    (images / "z.jpg").unlink()
+    continued = freeloc(*words, "--resume")
+    assert (continued.code, continued.out) == (0, "")
+    assert continued.err.startswith("continuing after 2 of 2 images\n")
+    before = files(out)
+    refused = freeloc(*words[:-1], "balanced")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith(
+        f"freeloc: {out} contains finished predictions with preset 'fast' instead of 'balanced', scales "
+    )
+    assert refused.err.endswith("set overwrite to replace them (option --preset)\n")
+    assert files(out) == before
+    replaced = freeloc(*words[:-1], "balanced", "--overwrite", "--quiet")
+    assert (replaced.code, replaced.err) == (0, "")
+    records = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
+    assert [record["preset"] for record in records] == ["balanced"] * 2
+    both = freeloc(*words, "--overwrite", "--resume")
+    assert both.code == 2
+    assert "specify only one of them (--overwrite replaces the earlier output)" in both.err
 
 
 def test_on_a_terminal_tables_are_printed(
@@ -204,8 +271,8 @@ def test_nothing_but_bad_images(
 def test_results_are_not_taken_for_images(freeloc: Callable[..., Any], tiny_run: Path, images: Path) -> None:
     for where in (images, images / "found"):
         words = ("predict", tiny_run, images, "--out", where, *TORCH, "--scales", "0.5", "--overlay")
-        for _ in range(2):
-            answer = freeloc(*words)
+        for more in ((), ("--overwrite",)):
+            answer = freeloc(*words, *more)
             assert answer.code == 0
             assert "wrote 2 predictions" in answer.err
         if where != images:

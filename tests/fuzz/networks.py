@@ -23,7 +23,7 @@ from freeloc.runtime.compile import network_graph
 from freeloc.runtime.graph_bytes import graph_bytes
 from tests.runtime.networks import Patches
 
-__all__ = ["register_patches", "save_models", "tiny_image"]
+__all__ = ["make_model", "register_patches", "save_models", "tiny_image"]
 
 
 def register_patches() -> None:
@@ -41,7 +41,7 @@ def register_patches() -> None:
 def save_models(folder: Path) -> None:
     """Write models of all kinds: plain, calibrated, float16, with an int8 network, with changed weights."""
     backbone = Patches()
-    plain = _model(backbone, ("cat", "dog", "Köln 東京"), hidden=4)
+    plain = make_model(backbone, ("cat", "dog", "Köln 東京"), hidden=4)
     calibration = Calibration((0.5, 0.0, 1.5), (-1.0, 0.25, 2.0), (0.5, 0.25, 1.0), {"images": 9})
     card = ModelCard("pets", "1.0", "Three classes.", "CC BY 4.0")
     changes = {"body.0.bias": torch.linspace(-1, 1, 5)}
@@ -53,7 +53,7 @@ def save_models(folder: Path) -> None:
     models = {
         "plain": plain,
         "calibrated": plain.with_header(calibration=calibration, card=card, pooling="average"),
-        "linear": _model(backbone, ("cat", "dog"), hidden=0),
+        "linear": make_model(backbone, ("cat", "dog"), hidden=0),
         "float16": plain.to_float16(backbone),
         "int8": dataclasses.replace(
             plain, header=dataclasses.replace(plain.header, int8={**facts, "images": 3}), int8=network
@@ -70,7 +70,7 @@ def save_models(folder: Path) -> None:
         model.save(folder / f"{name}.safetensors")
 
 
-def _model(backbone: Patches, classes: tuple[str, ...], hidden: int) -> Model:
+def make_model(backbone: Patches, classes: tuple[str, ...], hidden: int) -> Model:
     torch.manual_seed(len(classes))
     head = AdaptationHead(HeadSettings(backbone.width, len(classes), hidden=hidden))
     header = ModelHeader(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections import Counter
@@ -18,6 +19,7 @@ from freeloc.errors import ConfigurationError, ImageError, OutputError
 from freeloc.images.decode import load_image
 from freeloc.inference.localizer import Localizer
 from freeloc.io.lock import lock_folder
+from freeloc.prediction.manifest import MANIFEST_NAME
 from freeloc.prediction.predict_files import PredictionOptions, predict_files
 from freeloc.visualization import draw_overlay
 from freeloc.writers import WriterOptions, localization_record
@@ -41,8 +43,9 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def files(folder: Path) -> set[str]:
-    """Return all files in a folder, including hidden and partial ones."""
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    """Return all files in a folder, including hidden and partial ones, without the manifest of a prediction."""
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return {name for name in found if Path(name).name != MANIFEST_NAME}
 
 
 def test_a_line_per_image_in_order(tiny_localizer: Localizer, tiny_scenes: Dataset, tmp_path: Path) -> None:
@@ -140,14 +143,14 @@ def test_bad_images_are_left_out_and_counted(
 MAPS_TOO = PredictionOptions(formats=("jsonl", "npz"), map_size="lattice")
 
 
-def test_a_bad_image_stops_and_leaves_no_list(tiny_localizer: Localizer, tmp_path: Path) -> None:
+def test_a_bad_image_stops_and_leaves_what_is_done(tiny_localizer: Localizer, tmp_path: Path) -> None:
     images = tmp_path / "images"
     paths = [image(images / "1.jpg", 1), bad(images / "2.jpg"), image(images / "3.jpg", 3)]
     with pytest.raises(ImageError, match=r"2\.jpg") as caught:
         predict_files(tiny_localizer, paths, tmp_path / "out", MAPS_TOO, quiet=True)
     assert (caught.value.path, caught.value.parameter) == (paths[1], "skip_bad")
-    # The maps of the previous image are complete; there is no list, not even a partial or hidden one.
-    assert files(tmp_path / "out") == {"maps/1.npz"}
+    assert files(tmp_path / "out") == {"predictions.jsonl", "maps/1.npz"}
+    assert [Path(record["image"]).name for record in lines(tmp_path / "out")] == ["1.jpg"]
 
 
 def test_damage_that_only_decoding_finds(tiny_localizer: Localizer, tmp_path: Path) -> None:
@@ -158,21 +161,10 @@ def test_damage_that_only_decoding_finds(tiny_localizer: Localizer, tmp_path: Pa
     with pytest.raises(ImageError, match=r"2\.png") as caught:
         predict_files(tiny_localizer, paths, tmp_path / "out", MAPS_TOO, quiet=True)
     assert (caught.value.path, caught.value.parameter) == (torn, "skip_bad")
-    # The maps of the previous image are complete; there is no list, not even a partial or hidden one.
-    assert files(tmp_path / "out") == {"maps/1.npz"}
-    options = PredictionOptions(skip_bad=True)
+    assert files(tmp_path / "out") == {"predictions.jsonl", "maps/1.npz"}
+    options = dataclasses.replace(MAPS_TOO, skip_bad=True)  # continues
     assert predict_files(tiny_localizer, paths, tmp_path / "out", options, quiet=True) == 1
     assert [Path(record["image"]).name for record in lines(tmp_path / "out")] == ["1.jpg", "3.jpg"]
-
-
-def test_an_earlier_list_survives_a_mistake(tiny_localizer: Localizer, tmp_path: Path) -> None:
-    good = image(tmp_path / "1.jpg")
-    predict_files(tiny_localizer, [good], tmp_path / "out", quiet=True)
-    before = (tmp_path / "out" / "predictions.jsonl").read_bytes()
-    with pytest.raises(ImageError):
-        predict_files(tiny_localizer, [good, tmp_path / "gone.jpg"], tmp_path / "out", quiet=True)
-    assert (tmp_path / "out" / "predictions.jsonl").read_bytes() == before
-    assert files(tmp_path / "out") == {"predictions.jsonl"}
 
 
 def test_a_place_that_cannot_be_written_is_named(tiny_localizer: Localizer, tmp_path: Path) -> None:
@@ -186,7 +178,7 @@ def test_formats_are_checked(tiny_localizer: Localizer, tmp_path: Path) -> None:
         PredictionOptions(formats=("jsonl", "xml"))
     assert caught.value.parameter == "formats"
     path = image(tmp_path / "1.png")
-    for name in ("jsonl", "npz", "overlays"):
+    for name in ("npz", "overlays"):
         with pytest.raises(OutputError, match="there is no output folder") as refused:
             predict_files(tiny_localizer, [path], None, PredictionOptions(formats=(name,)))
         assert refused.value.parameter == "out"
@@ -254,7 +246,7 @@ def test_two_predictions_into_one_folder(
         assert not (tmp_path / "out" / "predictions.jsonl").exists()
         predict_files(tiny_localizer, paths, tmp_path / "other", quiet=True)
     predict_files(tiny_localizer, paths, tmp_path / "out", quiet=True)
-    assert [file.name for file in (tmp_path / "out").iterdir()] == ["predictions.jsonl"]
+    assert files(tmp_path / "out") == {"predictions.jsonl"}
 
 
 def test_unreadable_images_are_not_kept_in_memory(tiny_localizer: Localizer, tmp_path: Path) -> None:

@@ -69,6 +69,46 @@ def test_an_error_leaves_only_whole_files(name: str, tmp_path: Path, tiny_result
     assert set(writer.files) == files(tmp_path)
     for path in writer.files:
         assert READERS[path.suffix](path)
+        assert writer.place is not None
+        assert path.relative_to(tmp_path).parts[0] == writer.place
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS.names() if WRITERS.get(name).can_resume()])
+def test_another_writer_continues(
+    name: str, tmp_path: Path, tiny_result: Localization, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an interrupted writer wrote after its last position, and did not list, is written again."""
+    listed: dict[Path, bool] = {}
+
+    def start(folder: Path, position: int | None) -> Writer:
+        (writer,) = create_writers([name], folder, WriterOptions(threshold=0.0))
+        writer.on_new_file = listed.__setitem__
+        if position is not None:
+            writer.resume(position)
+        return writer
+
+    with start(tmp_path / "whole", None) as whole:
+        write(whole, tiny_result, 3)
+    uninterrupted = capsys.readouterr().out
+    with pytest.raises(KeyError), start(tmp_path / "parts", None) as writer:
+        assert writer.can_resume()
+        write(writer, tiny_result)
+        position, printed = writer.position(), capsys.readouterr().out
+        write(writer, tiny_result)
+        raise KeyError
+    capsys.readouterr()
+    with start(tmp_path / "parts", position) as continued:
+        write(continued, tiny_result, 1)
+    assert printed + capsys.readouterr().out == uninterrupted.replace("2.png", "0.png")
+    for path in (path for path, temporary in listed.items() if temporary):
+        path.unlink()
+    sides = [tmp_path / side for side in ("whole", "parts")]
+    contents = [
+        {path.relative_to(side): path.read_bytes().replace(b"2.png", b"0.png") for path in files(side)}
+        for side in sides
+    ]
+    assert contents[1].items() <= contents[0].items()
+    assert files(tmp_path) <= listed.keys()
 
 
 @pytest.mark.parametrize("name", [name for name in WRITERS.names() if WRITERS.get(name).needs_folder])

@@ -43,9 +43,24 @@ def predict(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the results. Default: print them, as JSON Lines if standard output is not a terminal."
+            help="Folder for the results; - prints them as JSON Lines. Default: print them, as JSON Lines if "
+            "standard output is not a terminal."
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue the unfinished output in --out. The same command without this option does so, too, but "
+            "does not say so if there is none.",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Remove the earlier output in --out first: the files that its manifest lists."
+        ),
+    ] = False,
     preset: Preset = None,
     overlay: Annotated[
         bool,
@@ -136,12 +151,16 @@ def predict(
         formats=(*chosen, *["overlays"] * overlay, *["npz"] * maps, *["gallery"] * (gallery is not None)),
         skip_bad=skip_bad,
     )
-    if out is not None:
-        check_output_folder(out)
+    folder = None if out is None or str(out) == "-" else out
+    if folder is not None:
+        check_output_folder(folder)
     if gallery is not None:
         check_gallery_path(gallery)
     paths = read_image_arguments(
-        images, recursive=recursive, quiet=quiet, exclude=None if out is None else out / OVERLAYS_FOLDER
+        images,
+        recursive=recursive,
+        quiet=quiet,
+        exclude=None if folder is None else folder / OVERLAYS_FOLDER,
     )
     localizer = Localizer.load(
         model,
@@ -153,4 +172,4 @@ def predict(
         precision=precision,
         classes=read_classes(classes),
     )
-    predict_files(localizer, paths, out, options, quiet=quiet)
+    predict_files(localizer, paths, out, options, resume=resume, overwrite=overwrite, quiet=quiet)

@@ -34,17 +34,19 @@ _BROKEN_PIPE: Final = 128 + 13  # as shells report a process ended by SIGPIPE
 
 _AFTER_INTERRUPT = {
     "train": "; finished features and epochs are stored: continue with --resume",
-    "predict": "; no results file was written",
+    "predict": "; finished predictions in --out are stored: run the same command to continue",
     "reproduce": "; finished features, epochs and rows are stored: run the same command to continue",
     "quantize": "; the model is unchanged",
     "calibrate": "; the model is unchanged",
 }
-"""What has been stored or left unchanged when a command is interrupted; appended to the command's message."""
+"""What has been stored or left unchanged when a command is interrupted; appended to the command's message, unless
+the exception itself says more."""
 
 _FIXES = {
     "skip_bad": "--skip-bad continues without them",
     "rescale_boxes": "--rescale-boxes rescales the boxes",
     "resume": "--resume continues that run",
+    "overwrite": "--overwrite replaces the earlier output",
     "weights": "--weights specifies a local weight file",
     "force": "--force does it all the same",
 }
@@ -105,7 +107,8 @@ class _Commands(TyperGroup):
     def _stop(self, ctx: Any, error: BaseException) -> _Stop | None:
         """Return how to end the program after an error; None if it is a bug or concerns the command line."""
         if was_interrupted() or isinstance(error, KeyboardInterrupt):
-            done = _AFTER_INTERRUPT.get(ctx.invoked_subcommand, "")
+            told = str(error) if isinstance(error, KeyboardInterrupt) else ""
+            done = f"; {told}" if told else _AFTER_INTERRUPT.get(ctx.invoked_subcommand, "")
             return _Stop(INTERRUPTED, f"freeloc: interrupted{done}")
         if isinstance(error, FreelocError):
             command = self.get_command(ctx, ctx.invoked_subcommand or "")

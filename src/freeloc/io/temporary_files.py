@@ -38,15 +38,15 @@ def temporary_name() -> str:
     return f".{_machine()}-{os.getpid()}-{secrets.token_hex(8)}.part"
 
 
-def delete_abandoned_files(folder: Path) -> None:
+def delete_abandoned_files(folder: Path, *, min_age: float = _MIN_AGE) -> None:
     """Delete the temporary files in a folder that were left behind by processes that no longer run.
 
     A file is deleted if its process has ended and nothing has been written to it for a day. The age protects a
-    file whose process number belongs to another process by now, or is not visible from here. Files with other
-    names are never deleted, and errors are ignored.
+    file whose process is not visible from here. Files with other names are never deleted, and errors are ignored.
 
     Args:
         folder: the folder, which need not exist; its subfolders are not searched.
+        min_age: minimum age, in seconds, of the files of processes of this computer that have ended.
     """
     now = time.time()
     with suppress(OSError), os.scandir(folder) as entries:
@@ -56,11 +56,11 @@ def delete_abandoned_files(folder: Path) -> None:
                 continue
             with suppress(OSError):
                 age = now - entry.stat(follow_symlinks=False).st_mtime
-                if age > _min_age(match["machine"], match["process"]):
+                if age >= _min_age(match["machine"], match["process"], min_age):
                     Path(entry.path).unlink()
 
 
-def _min_age(machine: str | None, process: str | None) -> float:
+def _min_age(machine: str | None, process: str | None, of_ended: float) -> float:
     if machine is None or process is None:
         return _MIN_AGE
     if machine != _machine() or os.name != "posix":
@@ -68,7 +68,7 @@ def _min_age(machine: str | None, process: str | None) -> float:
     try:
         os.kill(int(process), 0)  # tests whether the process exists, without sending a signal
     except ProcessLookupError:
-        return _MIN_AGE
+        return of_ended
     except (PermissionError, OverflowError):
         pass
     return float("inf")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from freeloc._validation import check_arguments
-from freeloc.errors import ImageError
+from freeloc.errors import ConfigurationError, FreelocError, ImageError
 from freeloc.inference.localizer import Localizer
+from freeloc.inference.result import Localization
 from freeloc.io.atomic import check_output_folder
 from freeloc.io.folders import expand_user
 from freeloc.io.lock import lock_folder
 from freeloc.io.progress import pluralize, print_status, track
+from freeloc.prediction.output_folder import ImageToPredict, OutputFolder
 from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers, output_names
 
 __all__ = ["PredictionOptions", "predict_files"]
@@ -48,77 +53,175 @@ def predict_files(
     out: str | Path | None,
     options: PredictionOptions | None = None,
     *,
+    resume: bool = False,
+    overwrite: bool = False,
     quiet: bool = False,
 ) -> int:
     """Run a model on images and write the results to a folder or to standard output.
 
     Each image is decoded once, and its result is written immediately, so memory use does not grow with the number
-    of images. A file with the results of all images, such as ``predictions.jsonl``, appears only after the last
-    image.
+    of images. An interrupted call is continued by another call with the same arguments, which predicts only the
+    remaining images and leaves the same files as an uninterrupted one. ``predictions.manifest.jsonl`` lists how
+    the predictions were made and which files were written; see `freeloc.prediction.manifest`.
 
     Args:
         localizer: the model.
         paths: the images.
-        out: the output folder; None writes to standard output.
+        out: the output folder; None writes to standard output, and so does "-", which implies the format "jsonl".
         options: output formats and handling of unreadable images.
+        resume: whether to say so if there is nothing to continue. An output with the same settings and images is
+            always continued.
+        overwrite: whether to remove an earlier output in the folder, with all files that it lists.
         quiet: whether to hide progress and the final summary.
 
     Returns:
         The number of images that could not be read; always 0 without ``skip_bad``.
 
     Raises:
-        ConfigurationError: a format is unknown.
+        ConfigurationError: a format is unknown, or ``resume`` contradicts ``overwrite``.
         ImageError: an image cannot be read and ``skip_bad`` is false, or no image can be read.
-        OutputError: a file cannot be written, a format needs an output folder, or another process is writing to
-            the output folder.
+        OutputError: a file cannot be written, a format needs an output folder, another process is writing to
+            the output folder, or the folder contains an output with other settings or of other images.
+        KeyboardInterrupt: the user pressed Ctrl-C; the message says how many images are done.
     """
     options = options or PredictionOptions()
-    folder = None if out is None else expand_user(out)
+    if resume and overwrite:
+        raise ConfigurationError(
+            "resume continues an output and overwrite removes it: specify only one of them",
+            parameter="overwrite",
+        )
+    folder = None if out is None or str(out) == "-" else expand_user(out)
     if folder is not None:
         check_output_folder(folder)
-    formats = options.formats or ("console" if folder is None else "jsonl",)
-    images = [Path(path) for path in paths]
+    formats = tuple(dict.fromkeys(options.formats)) or ("console" if out is None else "jsonl",)
     writers = create_writers(formats, folder, options)
-    with nullcontext() if folder is None else lock_folder(folder):
-        bad = _predict(localizer, images, writers, skip_bad=options.skip_bad, quiet=quiet or folder is None)
+    files = [Path(path) for path in paths]
+    images = [ImageToPredict(path, name) for path, name in zip(files, output_names(files), strict=True)]
+    prediction = _Prediction(localizer, images, writers, skip_bad=options.skip_bad)
+    if folder is None:
+        bad = prediction.run(quiet=True)
+    else:
+        settings = {**_settings(localizer, options, many=len(images) > 1), "formats": formats}
+        with lock_folder(folder):
+            output = OutputFolder.open(folder, settings, images, writers, overwrite=overwrite)
+            bad = _fill(output, prediction, resume=resume, quiet=quiet)
     for error in bad:
         print_status(f"skipped: {error}")
-    if folder is not None and not quiet:
-        files = writers[0].files
-        skipped = f"; skipped {pluralize(len(bad), 'bad image')}" if bad else ""
-        print_status(
-            f"wrote {pluralize(len(paths) - len(bad), 'prediction')} "
-            f"to {files[0] if len(files) == 1 else folder}{skipped}"
-        )
     return len(bad)
 
 
-def _predict(
-    localizer: Localizer, paths: Sequence[Path], writers: Sequence[Writer], *, skip_bad: bool, quiet: bool
-) -> list[ImageError]:
-    """Run the model on images, pass each result to all writers, and return the errors of unreadable images."""
-    names = dict(zip(paths, output_names(paths), strict=True))
-    bad: list[ImageError] = []
-    with ExitStack() as stack:
-        for writer in writers:
-            stack.enter_context(writer)
-        with_images = any(writer.needs_image for writer in writers)
-        outcomes = zip(paths, localizer.predict_stream(paths, with_images=with_images), strict=True)
-        for path, outcome in track(outcomes, "predicting", len(paths), quiet=quiet):
-            if isinstance(outcome, ImageError):
-                if not skip_bad:
-                    raise ImageError(
-                        str(outcome), path=path, reason=outcome.reason, parameter="skip_bad"
-                    ) from outcome
-                bad.append(outcome)
-                continue
-            result, image = outcome
-            for writer in writers:
-                writer.write(result, image if writer.needs_image else None, path, names[path])
-        if bad and len(bad) == len(paths):
-            raise ImageError(
-                f"no image can be read ({len(bad)} tried); the first error: {bad[0]}",
-                path=bad[0].path,
-                reason=bad[0].reason,
-            )
+def _settings(localizer: Localizer, options: PredictionOptions, *, many: bool) -> dict[str, Any]:
+    """Return everything but the images that determines the output, as JSON values."""
+    settings = localizer.prepare(many=many).as_json()
+    for name, value in {**asdict(localizer.options), **asdict(options)}.items():
+        # The provenance states what was chosen for options such as "auto".
+        settings.setdefault(name, value)
+    # The images before the first unreadable one are the same, and so are the files beside what a terminal shows.
+    return {name: value for name, value in settings.items() if name not in {"skip_bad", "pictures"}}
+
+
+def _fill(output: OutputFolder, prediction: _Prediction, *, resume: bool, quiet: bool) -> list[ImageError]:
+    """Predict the images that an output lacks, and return the errors of all unreadable images."""
+    folder, done = output.manifest.folder, output.done
+    if output.manifest.finished:
+        if not quiet:
+            print_status(f"{folder} already contains these predictions: nothing is left to do")
+        return output.skipped
+    if not quiet and resume and output.is_new:
+        print_status(f"there is nothing to resume in {folder}: starting with the first image")
+    if not quiet and done:
+        print_status(f"continuing after {done} of {pluralize(len(prediction.images), 'image')}")
+    with _stopping(output, quiet=quiet):
+        bad = prediction.run(output, quiet=quiet)
+        output.finish()
+    if not quiet:
+        files = prediction.writers[0].files
+        skipped = f"; skipped {pluralize(len(bad), 'bad image')}" if bad else ""
+        print_status(
+            f"wrote {pluralize(len(prediction.images) - len(bad), 'prediction')} "
+            f"to {files[0] if len(files) == 1 else folder}{skipped}"
+        )
     return bad
+
+
+@contextmanager
+def _stopping(output: OutputFolder, *, quiet: bool) -> Iterator[None]:
+    """If the block is interrupted or fails, leave an output that can be continued, and say how."""
+    try:
+        yield
+    except BaseException as error:
+        output.stop()
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(output.progress) from error
+        if isinstance(error, FreelocError) and output.manifest.has_predictions and not quiet:
+            print_status(output.progress)
+        raise
+
+
+@dataclass(frozen=True)
+class _Prediction:
+    """The work of one call of `predict_files`.
+
+    Attributes:
+        localizer: the model.
+        images: the images.
+        writers: the writers, not yet entered.
+        skip_bad: whether to skip images that cannot be read.
+    """
+
+    localizer: Localizer
+    images: Sequence[ImageToPredict]
+    writers: Sequence[Writer]
+    skip_bad: bool
+
+    def run(self, output: OutputFolder | None = None, *, quiet: bool) -> list[ImageError]:
+        """Predict the images that are not done, and return the errors of all unreadable images.
+
+        Args:
+            output: the output folder; None if results go to standard output.
+            quiet: whether to hide progress.
+        """
+        bad, done = ([], 0) if output is None else (output.skipped, output.done)
+        with ExitStack() as stack:
+            for writer in self.writers:
+                stack.enter_context(writer)
+            outcomes = self.localizer.predict_stream(
+                [image.path for image in self.images],
+                with_images=any(writer.needs_image for writer in self.writers),
+                start=done,
+            )
+            rest = self.images[done:]
+            pairs = zip(rest, outcomes, strict=True)
+            for image, outcome in track(pairs, "predicting", len(rest), quiet=quiet):
+                if isinstance(outcome, ImageError):
+                    self._check_skipped(image, outcome)
+                    bad.append(outcome)
+                    if output is not None:
+                        output.skip(outcome)
+                    continue
+                files = self._write(image, *outcome)
+                if output is not None:
+                    output.complete(files)
+            if bad and len(bad) == len(self.images):
+                raise ImageError(
+                    f"no image can be read ({len(bad)} tried); the first error: {bad[0]}",
+                    path=bad[0].path,
+                    reason=bad[0].reason,
+                )
+        return bad
+
+    def _check_skipped(self, image: ImageToPredict, error: ImageError) -> None:
+        if not self.skip_bad:
+            raise ImageError(
+                str(error), path=image.path, reason=error.reason, parameter="skip_bad"
+            ) from error
+
+    def _write(self, image: ImageToPredict, result: Localization, pixels: Image.Image | None) -> list[Path]:
+        """Pass one result to all writers, and return the files that they have written for it alone."""
+        files: list[Path] = []
+        for writer in sorted(self.writers, key=lambda writer: writer.lists_files):
+            before = len(writer.files)
+            writer.image_files = tuple(files)
+            writer.write(result, pixels if writer.needs_image else None, image.path, image.name)
+            files += writer.files[before:]
+        return files

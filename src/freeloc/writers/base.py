@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -49,9 +50,14 @@ class WriterOptions:
 class Writer(ABC):
     """Base class of writers, which write the prediction results of one image per call.
 
-    A writer is a context manager: it opens resources on entry and completes its files on exit. If the block ends
-    with an error, a file with the results of all images must not be created, and an earlier file at its path must
-    remain unchanged. Files for single images are written immediately, each either completely or not at all.
+    A writer is a context manager: it opens resources on entry and completes its files on exit. Files for single
+    images are written immediately, each either completely or not at all.
+
+    A prediction may be interrupted at any time and continued by another process, which must leave the same files
+    as an uninterrupted one. A writer of one file per image has nothing to do for this. A writer of a file about
+    all images appends each result to a file as it comes (`freeloc.io.appended_file.AppendedFile`), returns from
+    `position` how long that file is, and continues there after `resume`. A writer that has an ``__exit__`` of its
+    own, but no `resume`, is taken for one that cannot continue, and its unfinished output is refused.
 
     Subclasses inherit a constructor and a context manager that opens nothing. An installed package can
     provide a writer through an entry point in the group ``freeloc.writers``.
@@ -60,17 +66,28 @@ class Writer(ABC):
         name: name by which users select the writer.
         needs_folder: whether it requires an output folder.
         needs_image: whether it requires the decoded image; known once the writer is entered.
+        lists_files: whether it writes the names of other writers' files (`image_files`), and so must be called
+            after them.
+        place: the file, or the folder of all files, that it writes in the output folder; None if their names
+            depend on the images alone.
         folder: the output folder; None if results go to standard output.
         options: what to write.
-        files: files completed so far.
+        files: files written so far, in order.
+        image_files: if `lists_files`, the files of the current image that other writers have written.
+        on_new_file: function that is called with each file before it is written, and with whether it is
+            temporary; None outside of `freeloc.prediction`.
     """
 
     name: ClassVar[str]
     needs_folder: ClassVar[bool] = True
     needs_image: bool = False
+    lists_files: ClassVar[bool] = False
+    place: ClassVar[str | None] = None
     folder: Path | None
     options: WriterOptions
     files: list[Path]
+    image_files: Sequence[Path] = ()
+    on_new_file: Callable[[Path, bool], None] | None = None
 
     def __init__(self, folder: Path | None, options: WriterOptions) -> None:
         self.folder = folder
@@ -104,14 +121,69 @@ class Writer(ABC):
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Complete the files, or discard incomplete ones if the block ended with an error."""
+        """Complete the files.
+
+        If the block ended with an error, close them as they are, so that another process can continue them.
+        """
+
+    def position(self) -> int:
+        """Return where to continue after the images written so far, such as the length of a file."""
+        return 0
+
+    def resume(self, position: int) -> None:  # noqa: B027 - as for `__exit__`
+        """Continue the files of an earlier process; called before the writer is entered.
+
+        Args:
+            position: what `position` returned after the last image that counts as written. The earlier process may
+                have written more after that, which must be discarded.
+        """
+
+    @classmethod
+    def can_resume(cls) -> bool:
+        """Return whether another process can continue what the writer has written."""
+        return cls.__exit__ is Writer.__exit__ or cls.resume is not Writer.resume
+
+    def image_file_names(self) -> tuple[str, ...]:
+        """Return `image_files` as paths relative to the output folder, with ``/`` between folders."""
+        if self.folder is None:
+            return ()
+        inside = [file for file in self.image_files if file.is_relative_to(self.folder)]
+        return tuple(file.relative_to(self.folder).as_posix() for file in inside)
 
     def path_of(self, file: str) -> Path:
-        """Return the path of a file in the output folder.
+        """Return the path of a file in the output folder, and have it listed as written by freeloc.
+
+        To be called before the file is written, in `write` or later, so that even a file that an interrupted
+        process has just begun is known to be freeloc's.
+
+        Args:
+            file: path relative to the output folder, with ``/`` between folders.
 
         Raises:
+            OutputError: there is a file at that path that freeloc has not written.
             ValueError: the writer has no output folder.
         """
         if self.folder is None:
             raise ValueError(f"the writer {self.name!r} has no output folder")
-        return self.folder / file
+        path = self.folder / file
+        if self.on_new_file is not None:
+            self.on_new_file(path, False)
+        return path
+
+    def temporary_path_of(self, file: str) -> Path | None:
+        """Return the path of a file that `resume` needs, and that is deleted when all files are complete.
+
+        Args:
+            file: path relative to the output folder, with ``/`` between folders.
+
+        Returns:
+            The path; None if there is no output folder, or if nobody would continue the output.
+
+        Raises:
+            OutputError: there is a file at that path that freeloc has not written.
+        """
+        if self.folder is None or self.on_new_file is None:
+            return None
+        path = self.folder / file
+        self.on_new_file(path, True)
+        return path

@@ -32,6 +32,7 @@ class ConsoleWriter(Writer):
 
     name: ClassVar[str] = "console"
     needs_folder: ClassVar[bool] = False
+    lists_files: ClassVar[bool] = True
 
     def __init__(self, folder: Path | None, options: WriterOptions) -> None:
         super().__init__(folder, options)
@@ -51,7 +52,9 @@ class ConsoleWriter(Writer):
             OutputError: standard output is closed or full.
             BrokenPipeError: the program that reads the output has ended.
         """
-        record = localization_record(result, self.options, image_name=str(path))
+        record = localization_record(
+            result, self.options, image_name=str(path), files=self.image_file_names()
+        )
         if not is_terminal(sys.stdout):
             print_json(json_text(record))
             return

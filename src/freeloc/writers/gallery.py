@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 from PIL import Image
 
 from freeloc.errors import ConfigurationError, OutputError
 from freeloc.inference.result import Localization
 from freeloc.io import atomic
+from freeloc.io.appended_file import AppendedFile
 from freeloc.visualization.gallery import Gallery, GalleryOptions
 from freeloc.writers.base import Writer, WriterOptions
 
 __all__ = ["GalleryWriter", "check_gallery_path"]
 
 _FILE_NAME: Final = "gallery.html"
+_UNFINISHED: Final = "gallery.unfinished.jsonl"
 _SUFFIXES: Final = (".html", ".htm")
 
 
@@ -42,19 +44,37 @@ class GalleryWriter(Writer):
     """
 
     name: ClassVar[str] = "gallery"
+    place: ClassVar[str | None] = _FILE_NAME
     needs_folder: ClassVar[bool] = False
     needs_image = True
 
     def __init__(self, folder: Path | None, options: WriterOptions) -> None:
         super().__init__(folder, options)
-        if options.gallery is None and folder is None:
+        path = options.gallery
+        if path is None and folder is not None:
+            path = folder / _FILE_NAME
+        if path is None:
             raise OutputError(
                 "cannot write the gallery: there is no output folder; specify one, or a file for the gallery",
                 parameter="gallery",
             )
-        self._path = self.path_of(_FILE_NAME) if options.gallery is None else options.gallery
-        check_gallery_path(self._path)
+        check_gallery_path(path)
         self._gallery = Gallery(GalleryOptions(options.threshold, options.peaks, options.boxes))
+        self._file: AppendedFile | None = None
+        self._keep: int | None = None
+
+    def __enter__(self) -> Self:
+        """Open the file from which an interrupted gallery is continued, and restore the images in it.
+
+        Raises:
+            OutputError: the file cannot be written, or is damaged.
+        """
+        path = self.temporary_path_of(_UNFINISHED)
+        if path is not None:
+            self._file = AppendedFile(path, self._keep)
+            if self._keep is not None:
+                self._restore(path)
+        return self
 
     def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:  # noqa: ARG002
         """Add one image to the page.
@@ -64,7 +84,17 @@ class GalleryWriter(Writer):
         """
         if image is None:
             raise ValueError("a gallery needs the decoded image")
-        self._gallery.add(str(path), result, image)
+        line = self._gallery.add(str(path), result, image)
+        if self._file is not None:
+            self._file.append(line)
+
+    def position(self) -> int:
+        """Return the length of the file from which the gallery is continued."""
+        return 0 if self._file is None else self._file.length
+
+    def resume(self, position: int) -> None:
+        """Restore the images in the first ``position`` bytes of that file."""
+        self._keep = position
 
     def __exit__(
         self,
@@ -77,6 +107,18 @@ class GalleryWriter(Writer):
         Raises:
             OutputError: the file cannot be written.
         """
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
         if exception is None:
-            atomic.write_text(self._path, self._gallery.render("Gallery of predictions"))
-            self.files.append(self._path)
+            path = self.options.gallery or self.path_of(_FILE_NAME)
+            atomic.write_text(path, self._gallery.render("Gallery of predictions"))
+            self.files.append(path)
+
+    def _restore(self, path: Path) -> None:
+        try:
+            with path.open("rb") as lines:
+                for line in lines:
+                    self._gallery.add_line(line)
+        except (OSError, ValueError) as error:
+            raise atomic.output_error(path, error) from error

@@ -1,45 +1,45 @@
-"""JSON Lines output: one file with one record per image."""
+"""JSON Lines output: one record per image, in a file or on standard output."""
 
 from __future__ import annotations
 
-import os
-from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, ClassVar, Self
+from typing import ClassVar, Self
 
 from PIL import Image
 
-from freeloc.errors import FreelocError
 from freeloc.inference.result import Localization
-from freeloc.io import atomic
+from freeloc.io.appended_file import AppendedFile
+from freeloc.io.terminal import print_json
 from freeloc.writers.base import Writer, WriterOptions
-from freeloc.writers.record import json_line, localization_record
+from freeloc.writers.record import json_line, json_text, localization_record
 
 __all__ = ["JsonlWriter"]
 
 
 class JsonlWriter(Writer):
-    """Writer of ``predictions.jsonl``, which is either complete or absent.
+    """Writer of ``predictions.jsonl``, or of the same lines to standard output if there is no output folder.
 
-    Each line is written to a temporary file immediately, so memory use does not grow with the number of images.
-    After an error, the temporary file is removed and an earlier ``predictions.jsonl`` remains unchanged.
+    Each line is written as soon as its image is predicted, so that nothing is lost by an interruption, and memory
+    use does not grow with the number of images.
     """
 
     name: ClassVar[str] = "jsonl"
+    needs_folder: ClassVar[bool] = False
+    lists_files: ClassVar[bool] = True
+    place: ClassVar[str | None] = "predictions.jsonl"
 
     def __init__(self, folder: Path | None, options: WriterOptions) -> None:
         super().__init__(folder, options)
-        self._path = self.path_of("predictions.jsonl")
-        self._cleanup = ExitStack()
-        self._file: IO[bytes] | None = None
+        self._file: AppendedFile | None = None
+        self._keep: int | None = None
 
     def __enter__(self) -> Self:
-        """Open a temporary file."""
-        with ExitStack() as stack:
-            temporary = stack.enter_context(atomic.atomic_path(self._path))
-            self._file = stack.enter_context(temporary.open("wb"))
-            self._cleanup = stack.pop_all()
+        """Open the file."""
+        if self.folder is not None:
+            path = self.path_of("predictions.jsonl")
+            self._file = AppendedFile(path, self._keep)
+            self.files.append(path)
         return self
 
     def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:  # noqa: ARG002
@@ -47,15 +47,26 @@ class JsonlWriter(Writer):
 
         Raises:
             OutputError: the line cannot be written.
+            BrokenPipeError: the program that reads standard output has ended.
             ValueError: the writer is not open.
         """
+        record = localization_record(
+            result, self.options, image_name=str(path), files=self.image_file_names()
+        )
+        if self.folder is None:
+            print_json(json_text(record))
+            return
         if self._file is None:
             raise ValueError("a JsonlWriter can only write inside its with block")
-        line = json_line(localization_record(result, self.options, image_name=str(path)))
-        try:
-            self._file.write(line)
-        except OSError as error:
-            raise atomic.output_error(self._path, error) from error
+        self._file.append(json_line(record))
+
+    def position(self) -> int:
+        """Return the length of the file in bytes."""
+        return 0 if self._file is None else self._file.length
+
+    def resume(self, position: int) -> None:
+        """Keep ``position`` bytes of the existing file."""
+        self._keep = position
 
     def __exit__(
         self,
@@ -63,19 +74,7 @@ class JsonlWriter(Writer):
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Rename the temporary file, or remove it if the block ended with an error."""
+        """Close the file."""
         file, self._file = self._file, None
-        if file is not None and exception is None:
-            with self._cleanup:
-                file.flush()
-                os.fsync(file.fileno())
-            self.files.append(self._path)
-            return
-        # An exception makes `atomic_path` delete the temporary file. An OSError would become an OutputError, so a
-        # private type is raised instead.
-        with suppress(_Discarded, FreelocError), self._cleanup:
-            raise _Discarded
-
-
-class _Discarded(Exception):  # noqa: N818
-    """The with block ended with an error."""
+        if file is not None:
+            file.close()

@@ -25,6 +25,7 @@ class NpzMapsWriter(Writer):
     """Writer of one ``maps/NAME.npz`` per image."""
 
     name: ClassVar[str] = "npz"
+    place: ClassVar[str | None] = "maps"
 
     def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:  # noqa: ARG002
         """Write the score maps of one image.

@@ -21,6 +21,7 @@ class OverlaysWriter(Writer):
     """Writer of one ``overlays/NAME.jpg`` per image."""
 
     name: ClassVar[str] = "overlays"
+    place: ClassVar[str | None] = OVERLAYS_FOLDER
     needs_image = True
 
     def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:  # noqa: ARG002
