@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from freeloc.cli.process import only_own_messages
+from freeloc._log import NOTICE
+from freeloc.cli.process import be_quiet, only_own_messages
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 RUN = "import sys; from freeloc.cli import main; main()"
@@ -229,11 +230,29 @@ with only_own_messages():
     assert done.stdout == ""
 
 
-def test_no_handler_is_left_behind() -> None:
-    before = [logging.getLogger(name).handlers[:] for name in ("", "freeloc")]
+@pytest.mark.parametrize("chosen", [None, "INFO"])
+def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, chosen: str | None) -> None:
+    variable = "TORCH_CPP_LOG_LEVEL"
+    monkeypatch.delenv(variable, raising=False)
+    if chosen is not None:
+        monkeypatch.setenv(variable, chosen)
+    loggers = [logging.getLogger(name) for name in ("", "freeloc")]
+    before = [(logger.level, logger.handlers[:]) for logger in loggers]
     with only_own_messages():
-        pass
-    assert [logging.getLogger(name).handlers for name in ("", "freeloc")] == before
+        assert os.environ[variable] == (chosen or "ERROR")
+    assert [(logger.level, logger.handlers) for logger in loggers] == before
+    assert os.environ.get(variable) == chosen
+
+
+def test_quiet_commands_print_errors_only(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("freeloc.datasets")
+    with only_own_messages():
+        log.log(NOTICE, "a notice")
+        be_quiet()
+        log.log(NOTICE, "another notice")
+        log.warning("a warning")
+        log.error("an error")
+    assert capsys.readouterr().err == "a notice\nan error\n"
 
 
 # --- bugs -------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def test_every_row_runs(
     out = tmp_path / "study"
     words = ("--backbone", "alexnet", "--weights", checkpoint, "--epochs", "1", "--resamples", "5")
     answer = freeloc("reproduce", "coco2014", "--root", root, "--out", out, "--quiet", *words)
-    assert answer.code == 0, answer.err
+    assert (answer.code, answer.err) == (0, "")
     results = json.loads((out / "results.json").read_text())
     assert results["backbone"] == "alexnet"
     assert [row["key"] for row in results["rows"]] == list(ROWS)

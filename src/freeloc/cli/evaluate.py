@@ -262,7 +262,7 @@ def evaluate(
     print_evaluation(evaluation)
     if failure is not None:
         raise failure
-    if out is not None:
+    if out is not None and not quiet:
         print_status(f"wrote {out}")
 
 

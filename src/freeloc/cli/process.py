@@ -8,12 +8,16 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO
+from typing import IO, Final
 
 from freeloc._log import NOTICE
 from freeloc.io.terminal import print_status
 
 __all__ = ["be_quiet", "flush_at_end", "only_own_messages", "open_closed_streams"]
+
+
+_TORCH_LEVEL: Final = "TORCH_CPP_LOG_LEVEL"
+"""Variable that torch reads when it is loaded, and without which its C++ code prints warnings."""
 
 
 def open_closed_streams() -> None:
@@ -71,6 +75,8 @@ def only_own_messages() -> Iterator[None]:
         logger.addHandler(handler)
     level = own.level
     own.setLevel(NOTICE)
+    chosen = os.environ.get(_TORCH_LEVEL)
+    os.environ.setdefault(_TORCH_LEVEL, "ERROR")
     try:
         with warnings.catch_warnings():
             if not sys.warnoptions:
@@ -79,6 +85,8 @@ def only_own_messages() -> Iterator[None]:
                 warnings.showwarning = _ignore
             yield
     finally:
+        if chosen is None:
+            del os.environ[_TORCH_LEVEL]
         own.setLevel(level)
         for logger, handler in handlers:
             logger.removeHandler(handler)
