@@ -35,7 +35,8 @@ OtherSplits = Annotated[
         "--other-split",
         metavar="SPLIT",
         help="Another split, such as val, that must not contain images that look like those of DATA; its images "
-        "are read as well. May be repeated. The splits of a list that is read whole are always compared.",
+        "are read as well. May be repeated. The splits of a list that is read whole are always compared. "
+        "Default: none.",
         rich_help_panel=DATA,
     ),
 ]

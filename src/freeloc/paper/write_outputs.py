@@ -88,7 +88,8 @@ def _write_outputs(
     split: str | None,
 ) -> None:
     write_text(folder.results, json.dumps(result_as_json(result, settings), indent=1) + "\n")
-    written = [f"wrote {folder.results}"]
+    tell = (lambda _text: None) if settings.quiet else print_status
+    tell(f"wrote {folder.results}")
     if result.study.devkit is not None and "weak" in result.predictions:
         results = folder.root / "results" / result.study.devkit / "Main"
         ids = [sample.path.stem for sample in val_set]
@@ -97,10 +98,6 @@ def _write_outputs(
             write_classification_results(
                 results, ids, result.classes, scores, split or result.study.val_split, competition
             )
-        written.append(
-            f"wrote {results}: results of the weakly supervised row in the format of the VOC devkit"
-        )
+        tell(f"wrote {results}: results of the weakly supervised row in the format of the VOC devkit")
     write_report(result, val_set, folder, settings)
-    written.append(f"wrote {folder.report} and {folder.figures}")
-    for line in () if settings.quiet else written:
-        print_status(line)
+    tell(f"wrote {folder.report} and {folder.figures}")
