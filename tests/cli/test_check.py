@@ -46,7 +46,7 @@ def test_the_next_command_repeats_the_options(
     answer = freeloc("check", folder, "--skip-bad", "--format", "tags", "--images", folder)
     assert answer.out.splitlines()[-1] == (
         f"next: freeloc train '{folder}' --split train --skip-bad --format tags --images '{folder}' "
-        "--out 'runs/my scenes'"
+        "--val-split val --out 'runs/my scenes'"
     )
     answer = freeloc("check", folder, "--skip-bad", "--split", "train")
     assert "in other splits than train were not looked for: --other-split compares them" in answer.out

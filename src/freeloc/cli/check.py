@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from freeloc.datasets.checks.findings import Finding
 
 __all__ = ["check"]
+
+_HELD_OUT: Final = "0.1"
+"""Fraction of the images that the next command holds out for validation."""
+
+_ENOUGH_TO_HOLD_OUT: Final = 60
+"""Number of images from which on a tenth of them shows whether a model learns."""
 
 OtherSplits = Annotated[
     list[str] | None,
@@ -80,12 +86,13 @@ def check(
         print_result("\n".join([f"warning: {headline}{_option(finding)}", *details]))
     print_result(f"verdict: {report.verdict}{_unchecked(split, other_splits)}")
     given = {
-        "--split": split or _training_split(report.dataset),
+        "--split": split or _split_called(report.dataset, "train"),
         "--classes": classes,
         "--skip-bad": skip_bad,
         "--format": None if format_ == "auto" else format_,
         "--images": images,
         "--minus-one": minus_one,
+        "--val-split": _validation(report.dataset, split, other_splits),
     }
     print_result(f"next: {_training_command(data, given)}")
 
@@ -101,11 +108,19 @@ def _unchecked(split: str | None, other_splits: list[str] | None) -> str:
     return f"; images that are also in other splits than {split} were not looked for: --other-split compares them"
 
 
-def _training_split(dataset: Dataset) -> str | None:
-    """Return the name of the split to train on, if the dataset was read whole and has several."""
+def _split_called(dataset: Dataset, start: str) -> str | None:
+    """Return the split whose name starts with a word, if the dataset was read whole and has several splits."""
     names = {sample.split for sample in dataset if sample.split is not None}
-    training = [name for name in sorted(names) if name.lower().startswith("train")]
-    return training[0] if training and len(names) > 1 else None
+    found = [name for name in sorted(names) if name.lower().startswith(start)]
+    return found[0] if found and len(names) > 1 else None
+
+
+def _validation(dataset: Dataset, split: str | None, other_splits: list[str] | None) -> str | None:
+    """Return the split of the validation images, or the fraction to hold out; None if there are too few images."""
+    if other_splits:
+        return other_splits[0]
+    named = None if split else _split_called(dataset, "train") and _split_called(dataset, "val")
+    return named or (_HELD_OUT if len(dataset) >= _ENOUGH_TO_HOLD_OUT else None)
 
 
 def _training_command(data: Path, given: Mapping[str, object]) -> str:
