@@ -93,6 +93,8 @@ def assert_equal(found: Any, wanted: Any) -> None:
         assert found.keys() == wanted.keys()
         for key, value in wanted.items():
             assert_equal(found[key], value)
+    elif isinstance(wanted, float):
+        np.testing.assert_equal(found, wanted)  # an undefined measure is NaN
     else:
         assert found == wanted
 
@@ -121,6 +123,19 @@ def test_results_are_the_same_after_pickling(tiny_localizer: freeloc.Localizer, 
     ]
     for value in values:
         assert_equal(pickle.loads(pickle.dumps(value)), value)
+    evaluation = values[9]
+    described = [
+        result,
+        *result,
+        *values[4],
+        tiny_scenes,
+        *tiny_scenes,
+        predictions,
+        evaluation,
+        *evaluation.rows,
+    ]
+    for value in (*described, tiny_localizer, tiny_localizer.model, tiny_localizer.model.header):
+        assert len(repr(value)) < 250, repr(value)
 
 
 def test_the_labels_of_a_copied_dataset_are_read_only(tiny_scenes: Dataset) -> None:

@@ -22,7 +22,7 @@ from freeloc.io.progress import track
 __all__ = ["Predictions", "collect"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predictions:
     """Predictions of one model for N images, without maps.
 
@@ -46,6 +46,9 @@ class Predictions:
     probabilities: Float32Array | None = None
     calibrated: bool = False
     thresholds: Float64Array | None = None
+
+    def __repr__(self) -> str:
+        return f"Predictions({self.name!r}, {len(self.sizes)} images, {self.scores.shape[1]} classes)"
 
 
 @check_arguments

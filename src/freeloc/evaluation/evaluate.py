@@ -28,7 +28,7 @@ from freeloc.metrics import (
 __all__ = ["Evaluation", "Row", "evaluate"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Row:
     """One row of the table.
 
@@ -41,8 +41,12 @@ class Row:
     name: str
     measures: Mapping[str, BootstrapResult]
 
+    def __repr__(self) -> str:
+        means = ", ".join(f"{key} {result.mean.estimate:.3f}" for key, result in self.measures.items())
+        return f"Row({self.name!r}: {means})"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """Evaluation of models and detectors on one dataset.
 
@@ -67,6 +71,10 @@ class Evaluation:
     calibration_reports: tuple[CalibrationReport, ...] = ()
     decision_reports: tuple[DecisionReport, ...] = ()
     boxes: bool = True
+
+    def __repr__(self) -> str:
+        names = ", ".join(row.name for row in self.rows)
+        return f"Evaluation({self.dataset!r}, {self.images} images, {len(self.classes)} classes: {names})"
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain JSON values, in percent; undefined values are null."""

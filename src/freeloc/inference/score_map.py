@@ -39,7 +39,7 @@ def sigmoid(values: npt.ArrayLike) -> Float32Array:
     return (1 / (1 + np.exp(-clipped))).astype(np.float32)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScoreMap:
     """Raw scores of one image at one scale.
 
@@ -55,6 +55,10 @@ class ScoreMap:
     grid: Grid
     maxima: Float32Array
     aligned: Float32Array | None = None
+
+    def __repr__(self) -> str:
+        classes, rows, columns = self.values.shape
+        return f"ScoreMap({classes} classes, {rows} × {columns} cells)"
 
     @classmethod
     def of(cls, values: Float32Array, grid: Grid) -> ScoreMap:

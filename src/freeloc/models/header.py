@@ -72,7 +72,7 @@ Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Channel: TypeAlias = Annotated[int, Meta(ge=0, le=255)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ModelHeader:
     """Everything that a model file stores except tensors.
 
@@ -146,6 +146,19 @@ class ModelHeader:
         for key in ("data", "recipe", "timings"):
             if not isinstance(self.manifest.get(key) or {}, Mapping):
                 raise ConfigurationError(f"{key} in the manifest is not a JSON object")
+
+    def __repr__(self) -> str:
+        return f"ModelHeader({self.summary})"
+
+    @property
+    def summary(self) -> str:
+        """The number of classes, the backbone, and what the file contains beside the head, in a few words."""
+        parts = [f"{len(self.classes)} classes on {self.backbone}"]
+        if self.calibration is not None:
+            parts.append("calibrated")
+        if self.int8 is not None:
+            parts.append("int8")
+        return ", ".join(parts)
 
     @property
     def training_data(self) -> Mapping[str, Any]:

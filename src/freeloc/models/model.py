@@ -52,7 +52,7 @@ _DTYPE_NAMES = {
 """The names of data types in safetensors files."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A trained head and everything needed to use it.
 
@@ -87,6 +87,9 @@ class Model:
             raise ConfigurationError(
                 "an int8 network and its description in the header must be specified together"
             )
+
+    def __repr__(self) -> str:
+        return f"Model({self.header.summary})"
 
     def with_header(self, **changes: Any) -> Model:
         """Return a copy of the model with some fields of its header replaced."""
