@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from freeloc.errors import OutputError
+from freeloc.errors import MissingImageError, OutputError
 from freeloc.io.atomic import atomic_path, check_output_folder, check_writable, write_bytes, write_text
+from freeloc.io.terminal import standard_output
 
 
 def names(folder: Path) -> list[str]:
@@ -168,6 +169,14 @@ class TestErrors:
             temporary.write_bytes(b"new")
         assert path.read_text() == "old"
         assert names(tmp_path) == ["file"]
+
+
+def test_a_missing_file_that_the_block_reads_is_not_the_output(tmp_path: Path) -> None:
+    with pytest.raises(MissingImageError, match="gone"), atomic_path(tmp_path / "out.txt"):
+        raise MissingImageError("cannot read image gone.jpg: the file does not exist")
+    with pytest.raises(MissingImageError, match="gone"), standard_output():
+        raise MissingImageError("cannot read image gone.jpg: the file does not exist")
+    assert names(tmp_path) == []
 
 
 def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:

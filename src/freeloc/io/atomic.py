@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from freeloc.errors import OutputError, ResourceError
+from freeloc.errors import MissingFileError, OutputError, ResourceError
 from freeloc.io.folders import expand_user
 from freeloc.io.limits import resource_error
 from freeloc.io.temporary_files import delete_abandoned_files, temporary_name
@@ -143,6 +143,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _delete_abandoned_files_once(target.parent)
         yield temporary
         temporary.replace(target)
+    except MissingFileError:  # raised by the block, about another file
+        raise
     except OSError as error:
         raise output_error(path, error) from error
     finally:

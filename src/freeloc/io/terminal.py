@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import IO
 
 from freeloc._printable import json_printable, printable
-from freeloc.errors import OutputError
+from freeloc.errors import MissingFileError, OutputError
 
 __all__ = ["is_terminal", "print_json", "print_result", "print_status", "standard_output"]
 
@@ -41,7 +41,7 @@ def standard_output() -> Iterator[IO[str]]:
     try:
         yield stream
         stream.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, MissingFileError):  # the latter concerns a file that the block has read
         raise
     except OSError as error:
         reason = "it is closed" if error.errno == errno.EBADF else error.strerror or str(error)
