@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from freeloc.datasets.dataset import Dataset
+from freeloc.errors import OutputError
 from freeloc.inference.localizer import Localizer
 from freeloc.metrics import classification_ap
 from freeloc.models.model import Model
@@ -22,6 +24,7 @@ from freeloc.training.preparation import PreparedRun, prepare_run
 from freeloc.training.report import write_training_report
 from freeloc.training.run_folder import RunFolder
 from freeloc.training.settings import TrainingSettings
+from tests.training.small_run import RECIPE
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -62,6 +65,37 @@ def test_validation_images_are_predicted_as_by_the_model(
     assert "best epoch" in text
     assert "The thresholds are not fitted to the classes: calibrate the model" in text
     assert (out / "curve.svg").read_text().count("<polyline") == 3
+
+
+def test_a_report_that_fails_does_not_fail_the_run(
+    scenes: Dataset,
+    quick: Callable[..., Model],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    wanted: list[RunFolder] = []
+
+    def fail(folder: RunFolder, *_words: object, **_options: object) -> None:
+        wanted.append(folder)
+        raise OutputError("cannot write it: the disk is full")
+
+    monkeypatch.setattr("freeloc.training.train.write_training_report", fail)
+    model = quick(scenes, tmp_path / "run", report=True, recipe=recipe)
+    assert (tmp_path / "run" / "model.safetensors").is_file()
+    assert "the report was not written: cannot write it: the disk is full; resume the run" in caplog.text
+
+    # Resuming writes it, once, and leaves the model alone.
+    def write(folder: RunFolder, found: Model, *_words: object, **_options: object) -> None:
+        wanted.append(folder)
+        assert found.header.manifest == model.header.manifest
+        folder.report.write_text("x")
+
+    monkeypatch.setattr("freeloc.training.train.write_training_report", write)
+    for _ in range(2):
+        quick(scenes, tmp_path / "run", report=True, recipe=recipe, resume=True)
+    assert len(wanted) == 2
 
 
 @pytest.fixture

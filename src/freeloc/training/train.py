@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
+from freeloc._log import get_logger
 from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import Dataset
-from freeloc.errors import ConfigurationError, DatasetError
+from freeloc.errors import ConfigurationError, DatasetError, FreelocError
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
 from freeloc.io.folders import expand_user
@@ -47,6 +48,8 @@ from freeloc.training.validation import Validation, match_classes
 
 __all__ = ["train"]
 
+_log = get_logger(__name__)
+
 
 @check_arguments
 def train(
@@ -76,7 +79,8 @@ def train(
         settings: all other settings; None uses the defaults.
         val: validation images and their labels, as an open dataset or the path of one; boxes are not read. Classes
             are matched by name. Images that are training images too are left out.
-        resume: whether to continue from the run folder's checkpoint; a finished run is left unchanged.
+        resume: whether to continue from the run folder's checkpoint. The model of a finished run is left
+            unchanged; its report is written if it is missing.
         quiet: whether to hide progress.
         options: settings by their own names, which replace those in ``settings``: the fields of `TrainingSettings`
             and of `Recipe`, such as ``epochs=20``, and the name of a ``recipe``. If ``data`` is a path, also the
@@ -120,11 +124,22 @@ def train(
             model, held_out = _calibrate(
                 outcome, dataset, validation, folder, settings, quiet=quiet, stages=stages
             )
-        if settings.report and (outcome.is_new or held_out is not None):
+        is_changed = outcome.is_new or held_out is not None
+        if settings.report and (is_changed or not folder.report.exists()):
             if stages is not None:
                 stages.begin("report", 2)
-            write_training_report(folder, model, outcome.prepared, held_out, quiet=quiet)
+            _report(folder, model, outcome.prepared, held_out, quiet=quiet)
         return model
+
+
+def _report(
+    folder: RunFolder, model: Model, run: PreparedRun, held_out: OutOfFoldScores | None, *, quiet: bool
+) -> None:
+    """Write the page about the model; the run has succeeded even if the page cannot be written."""
+    try:
+        write_training_report(folder, model, run, held_out, quiet=quiet)
+    except FreelocError as error:
+        _log.warning("the report was not written: %s; resume the run to write it", error)
 
 
 @dataclass(frozen=True, eq=False)
