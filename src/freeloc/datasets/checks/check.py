@@ -38,7 +38,7 @@ class DatasetReport:
         if not self.findings:
             return f"ready for training: {size}, and nothing was found that would hurt a model"
         count = "1 warning" if len(self.findings) == 1 else f"{len(self.findings)} warnings"
-        return f"can be used for training ({size}), but {count} above will make the model worse"
+        return f"can be used for training ({size}), but {count} above may make the model worse"
 
     def counts(self) -> dict[str, int]:
         """Return the number of images in which each class is present."""
