@@ -86,7 +86,7 @@ def complete(
 
 def test_completion_offers_commands_options_and_values(complete: Callable[..., list[str]]) -> None:
     assert complete("pre") == ["predict"]
-    assert complete("predict", "--ov") == ["--overlay"]
+    assert complete("predict", "--ov") == ["--overwrite", "--overlay"]
     assert complete("predict", "--preset", "b") == ["balanced", "best"]
     assert complete("predict", "my") == complete("evaluate", "my") == ["my-dogs"]
     assert complete("predict", "voc20", "a") == []  # the shell offers files itself
@@ -101,7 +101,7 @@ def test_the_script_of_each_shell_is_shown(
 
 
 ASK = """
-COMP_WORDS=(freeloc predict --ov); COMP_CWORD=2
+COMP_WORDS=(freeloc predict --overl); COMP_CWORD=2
 _freeloc_completion freeloc
 echo "${COMPREPLY[@]}"
 """

@@ -145,7 +145,7 @@ def test_an_output_is_continued_refused_or_replaced(
     refused = freeloc(*words[:-1], "balanced")
     assert (refused.code, refused.out) == (2, "")
     assert refused.err.startswith(
-        f"freeloc: {out} contains finished predictions with preset 'fast' instead of 'balanced', scales "
+        f"freeloc: {out} contains finished predictions with preset 'fast' instead of 'balanced': use "
     )
     assert refused.err.endswith("set overwrite to replace them (option --preset)\n")
     assert files(out) == before

@@ -53,12 +53,15 @@ def predict(
             "--resume",
             help="Continue the unfinished output in --out. The same command without this option does so, too, but "
             "does not say so if there is none.",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     overwrite: Annotated[
         bool,
         typer.Option(
-            "--overwrite", help="Remove the earlier output in --out first: the files that its manifest lists."
+            "--overwrite",
+            help="Remove the earlier output in --out first: the files that its manifest lists.",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     preset: Preset = None,

@@ -179,6 +179,8 @@ def _check_settings(earlier: Manifest, settings: Mapping[str, Any]) -> None:
     changed = [name for name in names if not _is_same(name, earlier.settings.get(name), settings.get(name))]
     if not changed:
         return
+    if "preset" in changed and "scales" in changed:
+        changed.remove("scales")  # the preset determines them
     described = [
         f"{name} {_show(earlier.settings.get(name))} instead of {_show(settings.get(name))}"
         for name in changed[:_MAX_SHOWN]
