@@ -104,10 +104,24 @@ def test_many_equals_one_by_one(tiny_localizer: Localizer, tiny_scenes: Dataset)
         assert_same(tiny_localizer.localize(maps), wanted)
 
 
+def test_the_network_is_compiled_before_the_first_result_is_requested(
+    tiny_run: Path, tiny_scenes: Dataset
+) -> None:
+    """Otherwise, the time for it would count as that of the first image."""
+    paths = [sample.path for sample in tiny_scenes]
+    for method in ("predict_many", "predict_stream", "score_maps_many"):
+        localizer = Localizer.load(tiny_run, runtime="torch", precision="float32")
+        assert list(getattr(localizer, method)([])) == []
+        assert not {"_throughput_network", "_latency_network"} & vars(localizer).keys()
+        results = getattr(localizer, method)(iter(paths))
+        assert "_throughput_network" in vars(localizer)
+        results.close()
+
+
 def test_many_takes_images_only_as_they_are_needed(tiny_localizer: Localizer) -> None:
     images = EndlessImages()
     results = tiny_localizer.predict_many(images)
-    assert images.taken == 0
+    assert images.taken == 2  # which tell that there are several
     for done in range(1, 9):
         next(results)
         # Only a few images are decoded ahead, regardless of their total number.

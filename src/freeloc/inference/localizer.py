@@ -201,8 +201,8 @@ class Localizer(CallableLocalizer):
     def predict_many(self, images: Iterable[ImageSource]) -> Generator[Localization, None, None]:
         """Score and locate every class in many images, in order.
 
-        Later images are decoded while the network runs on earlier ones. Memory use does not grow with the number
-        of images.
+        The call takes the first two images and compiles the network. Later images are decoded while the network
+        runs on earlier ones. Memory use does not grow with the number of images.
 
         Args:
             images: the images; see `predict`.
@@ -334,9 +334,10 @@ class Localizer(CallableLocalizer):
         keep_images: bool = False,
         start: int = 0,
     ) -> Generator[Result | ImageError, None, None]:
-        """Yield the results of ``finish``, called in a thread, for the score maps of all images from ``start``."""
+        """Compile the network; return the results of ``finish``, called in a thread, from image ``start`` on."""
         images = iter(images)
-        first = list(islice(images, 2))
+        if not (first := list(islice(images, 2))):
+            return (result for result in ())
         # A single image is processed faster if all cores share it.
         network = self._throughput_network if len(first) > 1 else self._latency_network
         threads = network.threads
@@ -361,13 +362,11 @@ class Localizer(CallableLocalizer):
 
         sources = chain(first, images)
         if network.batch == 1:
-            yield from prefetch(attempt, islice(sources, start, None), threads=threads, depth=depth)
-        else:
-            # A result may depend on the images that share its batch, so a batch is never divided.
-            window = window_start(start, network)
-            outcomes = run_scales_many(islice(sources, window, None), prepare, network, self._early_exit)
-            needed = islice(outcomes, start - window, None)
-            yield from prefetch(complete, needed, threads=threads, depth=depth)
+            return prefetch(attempt, islice(sources, start, None), threads=threads, depth=depth)
+        # A result may depend on the images that share its batch, so a batch is never divided.
+        window = window_start(start, network)
+        outcomes = run_scales_many(islice(sources, window, None), prepare, network, self._early_exit)
+        return prefetch(complete, islice(outcomes, start - window, None), threads=threads, depth=depth)
 
 
 def _selection(chosen: tuple[str, ...] | None, known: tuple[str, ...]) -> tuple[int, ...] | None:
