@@ -80,9 +80,16 @@ def predict(
         ),
     ] = None,
     peaks: Annotated[
-        int, typer.Option(help="Maximum number of peaks (local maxima of the map) per class.", min=0)
+        int,
+        typer.Option(
+            help="Maximum number of peaks (local maxima of the map) per class, in records, in the table on a "
+            "terminal and on overlays.",
+            min=0,
+        ),
     ] = 0,
-    boxes: Annotated[int, typer.Option(help="Maximum number of boxes per class.", min=0)] = 0,
+    boxes: Annotated[
+        int, typer.Option(help="Maximum number of boxes per class, in the same places as peaks.", min=0)
+    ] = 0,
     threshold: Annotated[
         float | None,
         typer.Option(
