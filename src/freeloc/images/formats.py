@@ -61,7 +61,8 @@ def _read_heif(file: IO[bytes]) -> ImageFile.ImageFile:
         from pillow_heif import HeifImageFile
     except ImportError as error:
         raise MissingReaderError("a HEIC") from error
-    return HeifImageFile(file)
+    image: ImageFile.ImageFile = HeifImageFile(file)
+    return image
 
 
 # An MPO file is read as the JPEG image with which it starts.
