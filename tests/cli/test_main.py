@@ -146,7 +146,8 @@ def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pyt
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("freeloc.datasets.open_dataset", stopped)
+    for name in ("freeloc.datasets.open_dataset", "freeloc.datasets.checks.check.open_for_training"):
+        monkeypatch.setattr(name, stopped)
     monkeypatch.setattr("freeloc.images.find.find_images", stopped)
     for words, told in (
         (("check", "anything"), "freeloc: interrupted\n"),
@@ -169,7 +170,7 @@ def test_other_errors_are_not_swallowed(freeloc: Callable[..., Any], monkeypatch
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("freeloc.datasets.open_dataset", broken)
+    monkeypatch.setattr("freeloc.datasets.checks.check.open_for_training", broken)
     monkeypatch.setattr(sys, "argv", ["freeloc", "check", "anything"])
     with pytest.raises(ZeroDivisionError):
         cli.main()
