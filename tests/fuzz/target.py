@@ -20,6 +20,7 @@ TARGETS = {
     "graphs": "tests.fuzz.caches:Graphs",
     "checkpoints": "tests.fuzz.caches:Checkpoints",
     "arrays": "tests.fuzz.caches:PaperArrays",
+    "manifests": "tests.fuzz.manifests:Manifests",
 }
 """The location of each target by name."""
 

@@ -25,6 +25,7 @@ CASES = {
     "weights": 100,
     "checkpoints": 60,
     "arrays": 60,
+    "manifests": 60,
     "features": 30,
     "models": 20,
     "graphs": 20,
