@@ -20,6 +20,9 @@ from .errors import (
     MissingDependencyError as MissingDependencyError,
 )
 from .errors import (
+    MissingFileError as MissingFileError,
+)
+from .errors import (
     ModelError as ModelError,
 )
 from .errors import (

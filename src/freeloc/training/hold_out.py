@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freeloc.datasets.dataset import PRESENT, Dataset
-from freeloc.errors import DatasetError, check_seed
+from freeloc.errors import DatasetOptionError, check_seed
 from freeloc.io.progress import pluralize
 
 __all__ = ["HeldOut", "hold_out", "image_groups"]
@@ -77,7 +77,7 @@ def hold_out(dataset: Dataset, fraction: float, seed: int = 0) -> HeldOut:
         if kind is None or chosen.sum() >= 0.5 * fraction * len(dataset):
             break
     if not chosen.any():
-        raise DatasetError(
+        raise DatasetOptionError(
             f"cannot hold out {fraction:g} of {pluralize(len(dataset), 'image')} for validation: no image can be "
             "spared by training; pass separate validation images, or train without validation",
             parameter="val_split",

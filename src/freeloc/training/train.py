@@ -16,7 +16,7 @@ from typing import Unpack
 from freeloc._log import get_logger
 from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import Dataset
-from freeloc.errors import ConfigurationError, DatasetError, FreelocError
+from freeloc.errors import ConfigurationError, DatasetError, DatasetOptionError, FreelocError
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
 from freeloc.io.folders import expand_user
@@ -179,7 +179,7 @@ def _divide(
     try:
         return parts.training, match_classes(parts.validation, dataset.classes)
     except DatasetError as error:
-        raise DatasetError(
+        raise DatasetOptionError(
             f"{pluralize(len(parts.validation), 'image')} held out for validation: {error}; hold out a larger "
             "fraction",
             parameter="val_split",
