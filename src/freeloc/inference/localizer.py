@@ -337,7 +337,8 @@ class Localizer(CallableLocalizer):
         """Compile the network; return the results of ``finish``, called in a thread, from image ``start`` on."""
         images = iter(images)
         if not (first := list(islice(images, 2))):
-            return (result for result in ())
+            none: tuple[Result, ...] = ()
+            return (result for result in none)
         # A single image is processed faster if all cores share it.
         network = self._throughput_network if len(first) > 1 else self._latency_network
         threads = network.threads
