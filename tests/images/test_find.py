@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,14 @@ def test_unsupported_formats_are_counted(album: Path) -> None:
     assert relative(found, album) == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
     with pytest.raises(ImageError, match=r"unsupported formats \(\.svg\): convert to JPEG"):
         find_images([f"{album}/*.svg"])
+
+
+def test_heic_files_are_found_if_they_can_be_read(album: Path) -> None:
+    (album / "x.HEIC").write_bytes(b"x")
+    found = find_images([album])
+    installed = find_spec("pillow_heif") is not None
+    assert (album / "x.HEIC" in found.paths) is installed
+    assert found.unsupported == ({} if installed else {".heic": 1})
 
 
 def test_files_of_the_system_are_passed_over(album: Path) -> None:
