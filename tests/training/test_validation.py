@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +22,10 @@ from freeloc.models.model import Model
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.training.checkpoint import Checkpoint
+from freeloc.training.curve import curve_of
 from freeloc.training.hold_out import hold_out
 from freeloc.training.recipe import Recipe
+from freeloc.training.run_folder import RunFolder
 from freeloc.training.step import HeadTrainStep
 from freeloc.training.validation import (
     Validation,
@@ -129,15 +132,16 @@ class TestRun:
         model = quick(scenes, tmp_path / "run", recipe=LONGER, val=others)
         lines = log(tmp_path / "run")
         assert len(lines) == 6
-        found = [(line["validation_mean_ap"], -line["validation_loss"]) for line in lines]
-        best = 1 + max(range(6), key=lambda index: found[index])
+        found = [(line["validation_mean_ap"], line["epoch"]) for line in lines]
+        best = max(found)[1]
         manifest = model.header.manifest["validation"]
         assert (manifest["images"], manifest["best_epoch"]) == (6, best)
         assert manifest["mean_ap"] == found[best - 1][0]
         # The model is that of a run that ends at the best epoch, in the same schedule.
         kept = Checkpoint.load(tmp_path / "run" / "checkpoint.safetensors").best
         assert kept is not None
-        assert (kept.epoch, kept.result) == (best, ValidationResult(found[best - 1][0], -found[best - 1][1]))
+        wanted = ValidationResult(found[best - 1][0], lines[best - 1]["validation_loss"])
+        assert (kept.epoch, kept.result) == (best, wanted)
         # Without validation, training takes the same steps.
         quick(scenes, tmp_path / "plain", recipe=LONGER)
         assert [line["loss"] for line in log(tmp_path / "plain")] == [line["loss"] for line in lines]
@@ -198,7 +202,8 @@ class TestRun:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(Validation, "measure", lambda *_: ValidationResult(0.5, 1.0))
+        calls = itertools.count(1)
+        monkeypatch.setattr(Validation, "measure", lambda *_: ValidationResult(1 / next(calls), 1.0))
         with monkeypatch.context() as patch, pytest.raises(Interrupted):
             interrupt(patch, "after checkpoint", 3)
             quick(scenes, tmp_path / "run", recipe=LONGER, val=others, patience=2)
@@ -210,6 +215,23 @@ class TestRun:
         quick(scenes, tmp_path / "snapshots", recipe=LONGER, val=others, patience=1, snapshots=(13,))
         assert len(log(tmp_path / "snapshots")) == 5
         assert (tmp_path / "snapshots" / "snapshots" / "step-000013.safetensors").is_file()
+
+    def test_the_last_of_equal_epochs_is_the_best(
+        self,
+        scenes: Dataset,
+        others: Dataset,
+        quick: Callable[..., Model],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        results = [(0.5, 1.0), (0.75, 1.0), (0.75, 9.0), (0.5, 0.1), (0.75, 2.0), (0.7, 0.1)]
+        values = iter(results)
+        monkeypatch.setattr(Validation, "measure", lambda *_: ValidationResult(*next(values)))
+        model = quick(scenes, tmp_path / "run", recipe=LONGER, val=others, patience=2)
+        assert model.header.manifest["validation"]["best_epoch"] == 5
+        curve = curve_of(RunFolder(tmp_path / "run"))
+        assert curve is not None
+        assert (curve.best_epoch, list(curve.validation_ap)) == (5, [value for value, _ in results])
 
     def test_other_validation_images_do_not_resume(
         self,

@@ -91,8 +91,8 @@ def train(
         int,
         typer.Option(
             metavar="EPOCHS",
-            help="With validation, number of epochs without improvement after which training stops; 0 never stops "
-            "it early.",
+            help="With validation, number of epochs with an mAP below the best one after which training stops; 0 "
+            "never stops it early.",
             min=0,
             rich_help_panel=VALIDATION,
         ),

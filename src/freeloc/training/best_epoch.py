@@ -19,10 +19,11 @@ _BACKBONE: Final = "backbone."
 
 @dataclass(frozen=True, eq=False)
 class BestEpoch:
-    """The epoch with the highest validation mAP so far; among equal ones, that with the lowest validation loss.
+    """The epoch with the highest validation mAP so far; among equal ones, the last.
 
-    With few validation images, many epochs have the same mAP. The loss, which changes in every epoch, then
-    distinguishes them.
+    With few validation images, many epochs have the same mAP, from the first ones on. Later ones locate better.
+    The validation loss would select the earliest: it rises as the head becomes more confident, even if the ranking
+    of the images does not change.
 
     Attributes:
         epoch: number of the epoch, from 1.
@@ -44,9 +45,9 @@ class BestEpoch:
         weights |= {f"{_BACKBONE}{name}": value for name, value in backbone.items()}
         return cls(epoch, result, {name: value.detach().cpu().clone() for name, value in weights.items()})
 
-    def is_worse_than(self, result: ValidationResult) -> bool:
-        """Return whether a later epoch with this result is better."""
-        return (-self.result.mean_ap, self.result.loss) > (-result.mean_ap, result.loss)
+    def is_replaced_by(self, result: ValidationResult) -> bool:
+        """Return whether a later epoch with this result is to be preferred."""
+        return result.mean_ap >= self.result.mean_ap
 
     def restore(self, head: nn.Module, backbone: Mapping[str, nn.Parameter]) -> None:
         """Copy the weights into a head and the trained backbone weights."""

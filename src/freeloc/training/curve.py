@@ -18,7 +18,7 @@ def curve_of(folder: RunFolder) -> TrainingCurve | None:
     if len(results) < len(records):
         results = []
     # The same rule as in `freeloc.training.best_epoch`.
-    best = min(range(len(results)), key=lambda k: (-results[k].mean_ap, results[k].loss), default=None)
+    best = max(range(len(results)), key=lambda k: (results[k].mean_ap, k), default=None)
     return TrainingCurve(
         epochs=[record.epoch for record in records],
         loss=[record.loss for record in records],

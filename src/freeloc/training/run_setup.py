@@ -27,7 +27,7 @@ class RunSetup:
         seed: random seed of the run.
         cache: format of cached features; None if features are not cached.
         validation: hash of the labels and image files of the validation images; None without any.
-        patience: number of epochs without improvement after which training stops; None without validation images.
+        patience: `TrainingSettings.patience`; None without validation images.
     """
 
     recipe: dict[str, Any]

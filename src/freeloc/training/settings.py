@@ -41,8 +41,8 @@ class TrainingSettings:
             uncalibrated.
         val_split: fraction of the images to hold out for validation, such as 0.1 (see
             `freeloc.training.hold_out`); None holds out none. Which ones depends on the seed and the tags.
-        patience: with validation images, the number of epochs without improvement after which training stops;
-            0 never stops it early.
+        patience: with validation images, the number of epochs with an mAP below the best one after which training
+            stops; 0 never stops it early.
         report: whether to write the page ``report.html`` and the curve ``curve.svg`` to the run folder.
 
     Raises:

@@ -70,8 +70,8 @@ def train(
 
     With validation images (``val``, or ``settings.val_split``), the mean classification AP on them is measured
     after each epoch, at the training scales. The model has the weights of the epoch with the highest mAP (among
-    equal ones, that with the lowest validation loss), and training stops after ``settings.patience`` epochs
-    without improvement. The best mAP of many epochs is slightly too high; measure the final model on other images.
+    equal ones, the last), and training stops once the mAP has been lower for ``settings.patience`` epochs. The
+    best mAP of many epochs is slightly too high; measure the final model on other images.
 
     Args:
         data: an open dataset, or the path of one.

@@ -156,7 +156,7 @@ class TrainingRun:
         stop = self._should_stop(record.epoch)
         if stop and record.epoch < self._prepared.settings.recipe.epochs:
             self._print(
-                f"stopped after epoch {record.epoch}: no improvement in "
+                f"stopped after epoch {record.epoch}: the mAP has been lower for "
                 f"{self._prepared.settings.patience} epochs"
             )
         return stop
@@ -164,13 +164,13 @@ class TrainingRun:
     def _keep_best(self, record: EpochRecord) -> bool:
         """Keep the weights of an epoch if it is the best one so far; return whether it is."""
         result, trainable = record.validation, self._trainable
-        if result is None or not (self._best is None or self._best.is_worse_than(result)):
+        if result is None or not (self._best is None or self._best.is_replaced_by(result)):
             return False
         self._best = BestEpoch.of(record.epoch, result, trainable.head, trainable.backbone_weights)
         return True
 
     def _should_stop(self, epochs_done: int) -> bool:
-        """Return whether training has not improved for too long; it goes on to the last snapshot in any case."""
+        """Return whether the mAP has been lower for too long; the last snapshot is written in any case."""
         patience, snapshots = self._prepared.settings.patience, self._snapshots
         if self._best is None or not patience or epochs_done - self._best.epoch < patience:
             return False
