@@ -85,8 +85,8 @@ def test_another_exception_after_ctrl_c(freeloc: Callable[..., Any], monkeypatch
         except KeyboardInterrupt as error:
             raise ImportError("an extension module failed") from error
 
-    monkeypatch.setattr("freeloc.datasets.open_dataset", stopped)
-    answer = freeloc("check", "anything")
+    monkeypatch.setattr("freeloc.models.catalog.list_models", stopped)
+    answer = freeloc("models")
     assert (answer.code, answer.out, answer.err) == (130, "", "freeloc: interrupted\n")
 
 
@@ -104,8 +104,8 @@ def test_an_exception_that_python_ignores_is_raised_again(
         while True:
             pass
 
-    monkeypatch.setattr("freeloc.datasets.open_dataset", stopped)
-    answer = freeloc("check", "anything")
+    monkeypatch.setattr("freeloc.models.catalog.list_models", stopped)
+    answer = freeloc("models")
     assert (answer.code, answer.out, answer.err) == (130, "", "freeloc: interrupted\n")
 
 

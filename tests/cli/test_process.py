@@ -178,7 +178,7 @@ def test_exhausted_memory_is_one_sentence(
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("freeloc.datasets.open_dataset", broken)
+    monkeypatch.setattr("freeloc.datasets.checks.check.open_for_training", broken)
     answer = freeloc("check", "anything")
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.startswith("freeloc: there is not enough memory: raise the memory limit")
@@ -261,13 +261,13 @@ def test_quiet_commands_print_errors_only(capsys: pytest.CaptureFixture[str]) ->
 def test_the_traceback_of_a_bug_is_safe(tagged: Path) -> None:
     code = r"""
 import sys
-import freeloc.datasets
+import freeloc.datasets.checks.check
 from freeloc.cli import main
 
 def broken(*words, **options):
     raise KeyError("dog\x1b[31m", "\u202e") from ValueError("dog\x1b[31m\u202e")
 
-freeloc.datasets.open_dataset = broken
+freeloc.datasets.checks.check.open_for_training = broken
 main()
 """
     done = subprocess.run(
