@@ -19,6 +19,7 @@ from PIL import Image
 import freeloc
 from freeloc.cli import program
 from freeloc.datasets import Dataset
+from freeloc.demo.scenes import SceneSettings, generate_scenes
 
 ROOT = Path(freeloc.__file__).parent.parent.parent
 PAGES = {
@@ -52,6 +53,15 @@ def write_devkit(folder: Path, dataset: Dataset) -> None:
         (folder / "ImageSets" / "Main" / f"{split}.txt").write_text("\n".join(names) + "\n")
 
 
+def add_splits(path: Path) -> None:
+    """Add a column of splits to a tag list: one image of four is held out."""
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    splits = ["split", *("held-out" if place % 4 == 0 else "train" for place in range(len(rows) - 1))]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([*row, split] for row, split in zip(rows, splits, strict=True))
+
+
 @pytest.fixture
 def prepared_folder(
     tmp_path: Path,
@@ -67,10 +77,7 @@ def prepared_folder(
 
     photos = tmp_path / "photos"
     shutil.copytree(tiny_training.samples[0].path.parent, photos)
-    rows = list(csv.reader((photos / "metadata.csv").open()))
-    splits = ["split", *("held-out" if place % 4 == 0 else "train" for place in range(len(rows) - 1))]
-    with (photos / "metadata.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([*row, split] for row, split in zip(rows, splits, strict=True))
+    add_splits(photos / "metadata.csv")
     shutil.copytree(photos, tmp_path / "holiday")
     shutil.move(tmp_path / "holiday" / "metadata.csv", tmp_path / "holiday" / "tags.csv")
     write_devkit(tmp_path / "VOCdevkit" / "VOC2012", tiny_scenes)
@@ -113,7 +120,7 @@ def test_the_python_of_a_page_runs(page: str, prepared_folder: Path) -> None:
         names["data"] = names["dataset"] = freeloc.open_dataset("photos/", split="train")
         names["held_out"] = freeloc.open_dataset("photos/", split="held-out")
         names["dog"] = names["dataset"].classes[0]  # type: ignore[attr-defined]
-    if page == "docs/models.md":
+    if page in ("docs/models.md", "docs/tasks.md"):
         shutil.copytree(prepared_folder / "trained", prepared_folder / "run")
     for block in blocks(page, "python"):
         if page != "README.md":
@@ -125,10 +132,10 @@ def test_the_python_of_a_page_runs(page: str, prepared_folder: Path) -> None:
 # --- commands ----------------------------------------------------------------------------------------------
 
 
-def commands(page: str) -> list[str]:
+def commands(page: str, *, inline: bool = True) -> list[str]:
     lines = [line for block in blocks(page, "sh") for line in block.replace("\\\n", " ").splitlines()]
-    inline = re.findall(r"`(freeloc [a-z][^`]*)`", PAGES[page])
-    found = [line.split("#")[0].strip() for line in lines] + [" ".join(line.split()) for line in inline]
+    quoted = re.findall(r"`(freeloc [a-z][^`]*)`", PAGES[page]) if inline else []
+    found = [line.split("#")[0].strip() for line in lines] + [" ".join(line.split()) for line in quoted]
     return [line for line in found if line.startswith("freeloc ")]
 
 
@@ -148,3 +155,28 @@ def test_the_commands_of_a_page_exist(page: str) -> None:
                 break
             if word.startswith("-") and word != "-":
                 assert word.split("=")[0] in options, f"{page}: {line}"
+
+
+def test_the_commands_of_the_page_on_tasks_run(
+    prepared_folder: Path, tmp_path_factory: pytest.TempPathFactory, freeloc: Callable[..., Any]
+) -> None:
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    scenes = generate_scenes(tmp_path_factory.mktemp("photos"), 40, SceneSettings(seed=3), boxes=False)
+    shutil.rmtree(prepared_folder / "photos")
+    shutil.copytree(scenes.samples[0].path.parent, prepared_folder / "photos")
+    add_splits(prepared_folder / "photos" / "metadata.csv")
+    shutil.copytree(prepared_folder / "trained", prepared_folder / "earlier")
+    for line in commands("docs/tasks.md", inline=False):
+        words = shlex.split(line)[1:]
+        # Two epochs on generated scenes do not make a model that a calibration improves.
+        force = ["--force"] if words[0] == "calibrate" else []
+        answer = freeloc(*words, *force)
+        assert answer.code == 0, f"{line}: {answer.err}"
+    for name in (
+        "run/model.safetensors",
+        "found/overlays",
+        "points/predictions.jsonl",
+        "quick",
+        "doubts.html",
+    ):
+        assert (prepared_folder / name).exists(), name
