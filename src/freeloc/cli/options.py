@@ -204,7 +204,9 @@ def read_classes(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     path = expand_user(text)
-    looks_like_a_file = "," not in text and (path.name != text or path.suffix.lower() == ".txt")
+    looks_like_a_file = "," not in text and (
+        path.name != text or text == "-" or path.suffix.lower() == ".txt"
+    )
     if is_file(path) or looks_like_a_file:
         return _read_class_file(path)
     names = tuple(part.strip() for part in text.split(",") if part.strip())
