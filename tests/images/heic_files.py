@@ -1,4 +1,4 @@
-"""HEIC files as cameras write them."""
+"""HEIC files as cameras write them, made by pillow-heif, which can also write them."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from freeloc.images.find import SUFFIXES
 from tests.images.heic_files import heic_bytes
 from tests.images.sample_images import scene, stored
 
-NEEDS_HEIF = pytest.mark.skipif(find_spec("pillow_heif") is None, reason="the extra formats is not installed")
+NEEDS_HEIF = pytest.mark.skipif(find_spec("pi_heif") is None, reason="the extra formats is not installed")
 
 OTHER_FILES = {
     "dds": b"DDS " + struct.pack("<7I", 124, 0x1007, 16, 16, 0, 0, 1) + bytes(92),
@@ -151,7 +151,7 @@ def test_without_the_extra_the_error_says_how_to_install_it(tmp_path: Path) -> N
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
     code = """
 import sys
-sys.modules["pillow_heif"] = None
+sys.modules["pi_heif"] = None
 from freeloc.errors import ImageError
 from freeloc.geometry.size import Size
 from freeloc.images.decode import load_image

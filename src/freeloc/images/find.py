@@ -21,7 +21,7 @@ from freeloc.io.standard_input import kept_input
 __all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "advice", "find_images", "is_system_name"]
 
 _HEIF_SUFFIXES = (".heic", ".heif", ".hif")
-_READS_HEIF = find_spec("pillow_heif") is not None
+_READS_HEIF = find_spec("pi_heif") is not None
 
 _NAMES = "jpg jpeg png jpe jfif mpo apng webp tif tiff gif bmp ppm pgm pbm pnm pfm jp2 j2k jpx avif"
 SUFFIXES = (*(f".{name}" for name in _NAMES.split()), *(_HEIF_SUFFIXES if _READS_HEIF else ()))

@@ -1,6 +1,6 @@
 """The image formats that freeloc reads, with the reader of each.
 
-HEIC files are read by pillow-heif, which the extra ``formats`` installs. Pillow knows some thirty more formats.
+HEIC files are read by pi-heif, which the extra ``formats`` installs. Pillow knows some thirty more formats.
 Their readers are never offered a file, because some run other programs, some accept files without any signature,
 and some raise exceptions of every kind. `docs/data.md` lists the formats.
 """
@@ -58,7 +58,7 @@ def _read_avif(file: IO[bytes]) -> ImageFile.ImageFile:
 def _read_heif(file: IO[bytes]) -> ImageFile.ImageFile:
     """Open a HEIF file; libheif turns the image upright, and the reader sets its orientation to 1."""
     try:
-        from pillow_heif import HeifImageFile
+        from pi_heif import HeifImageFile
     except ImportError as error:
         raise MissingReaderError("a HEIC") from error
     image: ImageFile.ImageFile = HeifImageFile(file)
