@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from freeloc.datasets import open_dataset
+from freeloc.datasets import PRESENT, open_dataset
 from freeloc.demo import scenes as module
 from freeloc.demo.scenes import SCENE_CLASSES, Scene, SceneSettings, draw_scene, generate_scenes
 from freeloc.errors import ConfigurationError, OutputError
@@ -156,7 +156,8 @@ def test_files_labels_and_tag_list_agree(tmp_path: Path, scenes: list[Scene]) ->
 
 
 def test_the_tag_list_reader_reads_the_folder(tmp_path: Path) -> None:
-    data = generate_scenes(tmp_path, 8, SceneSettings(seed=2, min_objects=4))
+    data = generate_scenes(tmp_path, 16, SceneSettings(seed=2, min_objects=4))
+    assert (data.labels == PRESENT).any(axis=0).all()
     read = open_dataset(tmp_path, format="tags", classes=SCENE_CLASSES)
     assert read.fingerprint == data.fingerprint
     assert [sample.path for sample in read] == [sample.path for sample in data]

@@ -270,7 +270,7 @@ class TestFeatures:
         losses, wanted = ([line["loss"] for line in log(run)] for run in (tmp_path / "run", reference))
         assert losses != wanted
         assert losses == pytest.approx(wanted, rel=0.05)
-        with pytest.raises(FreelocError, match=r"other settings: cache_format \(float16, now int8\); use"):
+        with pytest.raises(FreelocError, match=r"other settings: cache_format \(int8, now float16\); use"):
             quick(scenes, tmp_path / "run", cache_folder=cache, resume=True)
         with pytest.raises(FreelocError, match="cache_format is 'int4': choose one of float16, int8"):
             quick(scenes, tmp_path / "other", cache_format="int4")
