@@ -298,7 +298,9 @@ def test_a_class_that_the_data_lack_is_named_and_left_out(
 ) -> None:
     classes = tmp_path / "classes.txt"
     classes.write_text("\n".join((*tiny_training.classes, "unicorn")))
-    answer = freeloc("train", folder_of(tiny_training), "--out", tmp_path / "run", "--classes", classes, *FAST)
+    answer = freeloc(
+        "train", folder_of(tiny_training), "--out", tmp_path / "run", "--classes", classes, *FAST
+    )
     assert answer.code == 0
     assert answer.err.count("'unicorn'") == 1
     assert Model.load(tmp_path / "run").header.classes == tiny_training.classes

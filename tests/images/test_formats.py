@@ -133,6 +133,20 @@ def test_heif_files_without_a_brand_of_their_own() -> None:
 
 
 @NEEDS_HEIF
+def test_a_heic_file_that_declares_another_size_is_refused() -> None:
+    """The decoder would give an image of its own size, to which boxes and points do not refer."""
+    data = bytearray(heic_bytes(Image.fromarray(scene())))
+    place = data.index(b"clap") + 4  # the part of the coded image to show: its width
+    assert int.from_bytes(data[place : place + 4]) == 48
+    data[place : place + 4] = (48 + 2**15).to_bytes(4)
+    for source in (bytes(data), io.BytesIO(data)):
+        with pytest.raises(
+            ImageError, match=r"its header declares \d+×\d+ pixels, but it contains \d+×\d+; replace it"
+        ):
+            load_image(source)
+
+
+@NEEDS_HEIF
 def test_damaged_heic_files_are_refused() -> None:
     data = heic_bytes(Image.fromarray(scene()))
     pick = random.Random(0)

@@ -265,10 +265,15 @@ def _read_all(file: IO[bytes]) -> bytes:
 
 @silence_warnings()
 def _decode(image: Image.Image, name: Path | str) -> Image.Image:
+    declared = image.size
     try:
         image.load()
         orientation = read_orientation(image)
         image = image_to_rgb(image, name)
     except DECODER_ERRORS as error:
         raise decoding_failed(name, error) from error
+    if image.size != declared:  # libheif decodes images with a wrong size in the header
+        sizes = [f"{width}×{height}" for width, height in (declared, image.size)]
+        reason = f"its header declares {sizes[0]} pixels, but it contains {sizes[1]}"
+        raise image_error(name, reason, "replace it, or leave it out")
     return apply_orientation(image, orientation)
