@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -130,3 +133,30 @@ def test_an_error_of_the_items_stops_the_work(workers: Callable[[], set[str]]) -
             seen.append(result)
     assert seen == list(range(len(seen)))
     assert not workers()
+
+
+INTERRUPTED = """
+import random, signal, time
+from freeloc.io.prefetch import prefetch
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, stop)
+pick = random.Random(0)
+for _ in range(400):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, pick.uniform(0.0001, 0.002))
+        for _ in prefetch(lambda item: item, range(10**6)):
+            pass
+    except KeyboardInterrupt:
+        pass
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that sends a signal")
+def test_it_ends_wherever_it_is_interrupted() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TypeAlias, TypeVar
 
 __all__ = ["prefetch"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# A ThreadPoolExecutor has locks that are written in Python. If Ctrl-C interrupts the main thread while it takes
+# one, the lock is never released, and the threads wait for it forever. The operations of a SimpleQueue are written
+# in C, so they are not interrupted.
+_Outcome: TypeAlias = "SimpleQueue[tuple[Result | None, BaseException | None]]"
+_Tasks: TypeAlias = "SimpleQueue[tuple[Item, _Outcome[Result]] | None]"
 
 
 def prefetch(
@@ -28,15 +36,49 @@ def prefetch(
         depth: maximum number of results computed ahead; defaults to four per thread, which keeps all threads busy.
     """
     depth = 4 * threads if depth is None else depth
-    with ThreadPoolExecutor(threads, "prefetch") as pool:
-        pending: deque[Future[Result]] = deque()
+    tasks: _Tasks[Item, Result] = SimpleQueue()
+    workers: list[Thread] = []
+    pending: deque[_Outcome[Result]] = deque()
+    try:
+        for item in items:
+            pending.append(SimpleQueue())
+            tasks.put((item, pending[-1]))
+            if len(workers) < threads:
+                # A thread that is interrupted while it starts may never run. As a daemon, it is not waited for.
+                thread = Thread(target=_run, args=(work, tasks), name=f"prefetch_{len(workers)}", daemon=True)
+                thread.start()
+                workers.append(thread)
+            if len(pending) > depth:
+                yield _result(pending.popleft())
+        while pending:
+            yield _result(pending.popleft())
+    finally:
+        with suppress(Empty):
+            while True:
+                tasks.get_nowait()
+        tasks.put(None)
+        for thread in workers:
+            thread.join()
+
+
+def _run(work: Callable[[Item], Result], tasks: _Tasks[Item, Result]) -> None:
+    while (task := tasks.get()) is not None:
+        item, outcome = task
         try:
-            for item in items:
-                pending.append(pool.submit(work, item))
-                if len(pending) > depth:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            outcome.put((work(item), None))
+        except BaseException as error:  # noqa: BLE001 - raised where the result is requested
+            outcome.put((None, error))
+        del task, item, outcome  # large arrays are not kept until the next task arrives
+    tasks.put(
+        None
+    )  # for the other threads, of which one may be missing in the list if its start was interrupted
+
+
+def _result(outcome: _Outcome[Result]) -> Result:
+    value, error = outcome.get()
+    if error is not None:
+        try:
+            raise error
         finally:
-            for future in pending:
-                future.cancel()
+            del error  # its traceback refers to this frame
+    return value  # type: ignore[return-value] # without an error, there is a value
