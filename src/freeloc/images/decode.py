@@ -272,7 +272,8 @@ def _decode(image: Image.Image, name: Path | str) -> Image.Image:
         image = image_to_rgb(image, name)
     except DECODER_ERRORS as error:
         raise decoding_failed(name, error) from error
-    if image.size != declared:  # libheif decodes images with a wrong size in the header
+    # libheif decodes images with a wrong size in the header. (Pillow may turn a TIFF image while it loads it.)
+    if sorted(image.size) != sorted(declared):
         sizes = [f"{width}×{height}" for width, height in (declared, image.size)]
         reason = f"its header declares {sizes[0]} pixels, but it contains {sizes[1]}"
         raise image_error(name, reason, "replace it, or leave it out")
