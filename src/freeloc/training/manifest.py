@@ -5,12 +5,12 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Any
 
 import torch
 
 from freeloc.datasets.dataset import PRESENT, Dataset
+from freeloc.io.versions import package_version
 from freeloc.nn.backbones.base import Backbone
 from freeloc.training.run_setup import RunSetup
 
@@ -44,7 +44,7 @@ def make_manifest(
         **({} if validation is None else {"validation": dict(validation)}),
         "versions": {
             "python": platform.python_version(),
-            **{name: _version(name) for name in ("freeloc", "torch", "openvino", "numpy")},
+            **{name: package_version(name) for name in ("freeloc", "torch", "openvino", "numpy")},
         },
         "machine": {
             "system": platform.system(),
@@ -69,10 +69,3 @@ def describe_images(dataset: Dataset, fingerprint: str) -> dict[str, Any]:
         "images": len(dataset),
         "positives": dict(zip(dataset.classes, positives, strict=True)),
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:  # freeloc runs from a source tree without being installed
-        return "not installed"

@@ -13,7 +13,8 @@ from freeloc.inference.result import Localization
 from freeloc.io import atomic
 from freeloc.io.appended_file import AppendedFile
 from freeloc.visualization.gallery import Gallery, GalleryOptions
-from freeloc.writers.base import Writer, WriterOptions
+from freeloc.writers.appending import AppendingWriter
+from freeloc.writers.base import WriterOptions
 
 __all__ = ["GalleryWriter", "check_gallery_path"]
 
@@ -37,7 +38,7 @@ def check_gallery_path(path: Path) -> None:
     atomic.check_writable(path)
 
 
-class GalleryWriter(Writer):
+class GalleryWriter(AppendingWriter):
     """Writer of one page with the images in most doubt; see `freeloc.visualization.gallery`.
 
     The page is ``options.gallery`` or, by default, ``gallery.html`` in the output folder.
@@ -60,8 +61,6 @@ class GalleryWriter(Writer):
             )
         check_gallery_path(path)
         self._gallery = Gallery(GalleryOptions(options.threshold, options.peaks, options.boxes))
-        self._file: AppendedFile | None = None
-        self._keep: int | None = None
 
     def __enter__(self) -> Self:
         """Open the file from which an interrupted gallery is continued, and restore the images in it.
@@ -87,14 +86,6 @@ class GalleryWriter(Writer):
         line = self._gallery.add(str(path), result, image)
         if self._file is not None:
             self._file.append(line)
-
-    def position(self) -> int:
-        """Return the length of the file from which the gallery is continued."""
-        return 0 if self._file is None else self._file.length
-
-    def resume(self, position: int) -> None:
-        """Restore the images in the first ``position`` bytes of that file."""
-        self._keep = position
 
     def __exit__(
         self,

@@ -11,13 +11,13 @@ from PIL import Image
 from freeloc.inference.result import Localization
 from freeloc.io.appended_file import AppendedFile
 from freeloc.io.terminal import print_json
-from freeloc.writers.base import Writer, WriterOptions
+from freeloc.writers.appending import AppendingWriter
 from freeloc.writers.record import json_line, json_text, localization_record
 
 __all__ = ["JsonlWriter"]
 
 
-class JsonlWriter(Writer):
+class JsonlWriter(AppendingWriter):
     """Writer of ``predictions.jsonl``, or of the same lines to standard output if there is no output folder.
 
     Each line is written as soon as its image is predicted, so that nothing is lost by an interruption, and memory
@@ -28,11 +28,6 @@ class JsonlWriter(Writer):
     needs_folder: ClassVar[bool] = False
     lists_files: ClassVar[bool] = True
     place: ClassVar[str | None] = "predictions.jsonl"
-
-    def __init__(self, folder: Path | None, options: WriterOptions) -> None:
-        super().__init__(folder, options)
-        self._file: AppendedFile | None = None
-        self._keep: int | None = None
 
     def __enter__(self) -> Self:
         """Open the file."""
@@ -59,14 +54,6 @@ class JsonlWriter(Writer):
         if self._file is None:
             raise ValueError("a JsonlWriter can only write inside its with block")
         self._file.append(json_line(record))
-
-    def position(self) -> int:
-        """Return the length of the file in bytes."""
-        return 0 if self._file is None else self._file.length
-
-    def resume(self, position: int) -> None:
-        """Keep ``position`` bytes of the existing file."""
-        self._keep = position
 
     def __exit__(
         self,
