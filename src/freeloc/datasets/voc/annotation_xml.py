@@ -168,6 +168,7 @@ class _AnnotationHandler(ContentHandler):
         self.root = ""
         self._boxes = boxes
         self._path: list[str] = []
+        self._needed = [False]  # of each element in the path, whether its text is needed
         self._text: list[str] = []
         self._start = 0
         self._locator: Locator | None = None
@@ -182,34 +183,35 @@ class _AnnotationHandler(ContentHandler):
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802, ARG002 - named by SAX
         self._path.append(name)
-        self.root = self.root or name
+        self._needed.append(False)
         self._text.clear()
-        self._start = self.line
-        if self._path == ["annotation", "object"]:
-            self.elements.append(_Element(self.line))
-        elif self._path == ["annotation", "size"]:
-            self.size = _Element(self.line)
-        elif self._boxes and self._path == ["annotation", "object", "bndbox"]:
-            self.elements[-1].texts["bndbox"] = ("", self.line)
+        match self._path:
+            case ["annotation", "object", "name" | "difficult"] | ["annotation", "size", "width" | "height"]:
+                self._needed[-1] = True
+                self._start = self.line
+            case ["annotation", "object", "bndbox", "xmin" | "ymin" | "xmax" | "ymax"] if self._boxes:
+                self._needed[-1] = True
+                self._start = self.line
+            case ["annotation", "object", "bndbox"] if self._boxes:
+                self.elements[-1].texts["bndbox"] = ("", self.line)
+            case ["annotation", "object"]:
+                self.elements.append(_Element(self.line))
+            case ["annotation", "size"]:
+                self.size = _Element(self.line)
+            case [root]:
+                self.root = root
 
+    # Called for every line of a file; most text is between elements and not needed.
     def characters(self, content: str) -> None:
-        if self._is_needed():
+        if self._needed[-1]:
             self._text.append(content)
 
     def endElement(self, name: str) -> None:  # noqa: N802 - named by SAX
-        if self._is_needed():
+        if self._needed.pop():
             element = self.size if self._path[1] == "size" else self.elements[-1]
             element.texts[name] = ("".join(self._text).strip(), self._start)
         self._text.clear()
         self._path.pop()
-
-    def _is_needed(self) -> bool:
-        match self._path:
-            case ["annotation", "object", "name" | "difficult"] | ["annotation", "size", "width" | "height"]:
-                return True
-            case ["annotation", "object", "bndbox", "xmin" | "ymin" | "xmax" | "ymax"]:
-                return self._boxes
-        return False
 
 
 def _parse_element(element: _Element, boxes: bool) -> VocObject | AnnotationProblem:
