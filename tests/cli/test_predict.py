@@ -180,6 +180,18 @@ def test_a_gallery(freeloc: Callable[..., Any], tiny_run: Path, images: Path, tm
     assert len(printed.out.splitlines()) == 2
     for path in images.glob("*.jpg"):
         assert path.name in page.read_text("utf-8")
+    before = page.read_bytes()
+    for place in ((), ("--out", out)):
+        refused = freeloc(*words, "--gallery", page, *place)
+        assert (refused.code, refused.out) == (2, "")
+        assert f"{page} already exists" in refused.err
+        assert "(--overwrite replaces the earlier output)" in refused.err
+        assert page.read_bytes() == before
+        assert not out.exists() or not files(out)
+    page.write_text("old", "utf-8")
+    replaced = freeloc(*words, "--gallery", page, "--overwrite")
+    assert replaced.code == 0, replaced.err
+    assert page.read_bytes() == before
     written = freeloc(*words, "--out", out, "--format", "gallery", "--boxes", "2")
     assert written.code == 0, written.err
     assert files(out) == {"gallery.html"}

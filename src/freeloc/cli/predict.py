@@ -60,7 +60,8 @@ def predict(
         bool,
         typer.Option(
             "--overwrite",
-            help="Remove the earlier output in --out first: the files that its manifest lists.",
+            help="Remove the earlier output in --out first: the files that its manifest lists. Replace an "
+            "existing --gallery.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,

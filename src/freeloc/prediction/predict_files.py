@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from freeloc._validation import check_arguments
-from freeloc.errors import ConfigurationError, FreelocError, ImageError
+from freeloc.errors import ConfigurationError, FreelocError, ImageError, OutputError
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization
 from freeloc.io.atomic import check_output_folder
@@ -71,7 +72,8 @@ def predict_files(
         options: output formats and handling of unreadable images.
         resume: whether to say so if there is nothing to continue. An output with the same settings and images is
             always continued.
-        overwrite: whether to remove an earlier output in the folder, with all files that it lists.
+        overwrite: whether to remove an earlier output in the folder, with all files that it lists, and to replace
+            an existing gallery outside the folder.
         quiet: whether to hide progress and the final summary.
 
     Returns:
@@ -81,7 +83,8 @@ def predict_files(
         ConfigurationError: a format is unknown, or ``resume`` contradicts ``overwrite``.
         ImageError: an image cannot be read and ``skip_bad`` is false, or no image can be read.
         OutputError: a file cannot be written, a format needs an output folder, another process is writing to
-            the output folder, or the folder contains an output with other settings or of other images.
+            the output folder, the folder contains an output with other settings or of other images, or the gallery
+            exists.
         KeyboardInterrupt: the user pressed Ctrl-C; the message says how many images are done.
     """
     options = options or PredictionOptions()
@@ -99,12 +102,17 @@ def predict_files(
     images = [ImageToPredict(path, name) for path, name in zip(files, output_names(files), strict=True)]
     prediction = _Prediction(localizer, images, writers, skip_bad=options.skip_bad)
     if folder is None:
+        if not overwrite:
+            _check_no_earlier_gallery(options)
         bad = prediction.run(quiet=True)
     else:
         settings = {**_settings(localizer, options, many=len(images) > 1), "formats": formats}
         with lock_folder(folder):
             output = OutputFolder.open(folder, settings, images, writers, overwrite=overwrite)
-            bad = _fill(output, prediction, resume=resume, quiet=quiet)
+            with _stopping(output, quiet=quiet):
+                if output.is_new and not overwrite:
+                    _check_no_earlier_gallery(options)
+                bad = _fill(output, prediction, resume=resume, quiet=quiet)
     for error in bad:
         print_status(f"skipped: {error}")
     return len(bad)
@@ -120,6 +128,17 @@ def _settings(localizer: Localizer, options: PredictionOptions, *, many: bool) -
     return {name: value for name, value in settings.items() if name not in {"skip_bad", "pictures"}}
 
 
+def _check_no_earlier_gallery(options: PredictionOptions) -> None:
+    """Refuse to replace a page that was named by its path; the output folder lists its own files."""
+    path = None if options.gallery is None else expand_user(options.gallery)
+    if path is not None and os.path.lexists(path):
+        raise OutputError(
+            f"{path} already exists: choose another file for the gallery, or set overwrite to replace it",
+            path=path,
+            parameter="overwrite",
+        )
+
+
 def _fill(output: OutputFolder, prediction: _Prediction, *, resume: bool, quiet: bool) -> list[ImageError]:
     """Predict the images that an output lacks, and return the errors of all unreadable images."""
     folder, done = output.manifest.folder, output.done
@@ -131,9 +150,8 @@ def _fill(output: OutputFolder, prediction: _Prediction, *, resume: bool, quiet:
         print_status(f"there is nothing to resume in {folder}: starting with the first image")
     if not quiet and done:
         print_status(f"continuing after {done} of {pluralize(len(prediction.images), 'image')}")
-    with _stopping(output, quiet=quiet):
-        bad = prediction.run(output, quiet=quiet)
-        output.finish()
+    bad = prediction.run(output, quiet=quiet)
+    output.finish()
     if not quiet:
         files = prediction.writers[0].files
         skipped = f"; skipped {pluralize(len(bad), 'bad image')}" if bad else ""
