@@ -5,7 +5,6 @@ The images need neither tags nor boxes, but they should resemble the images on w
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.inference.scoring_graph import int8_parts
 from freeloc.io.lock import lock_file
-from freeloc.io.progress import pluralize, print_status
+from freeloc.io.progress import pluralize, print_status, track
 from freeloc.models.file_access import check_content
 from freeloc.models.header import ModelHeader
 from freeloc.models.int8_facts import int8_facts
@@ -123,14 +122,16 @@ def _quantize(
     float_model = Model.load(source)
     published = load_backbone(float_model.header.backbone, weights, download=False)
     backbone = float_model.adapt_backbone(published)
-    canvases = _CalibrationCanvases.draw(images, calibration_images, float_model.header, backbone, seed)
+    canvases = _CalibrationCanvases.draw(
+        images, calibration_images, float_model.header, backbone, seed, quiet=quiet
+    )
     if not quiet:
         print_status(
             f"quantization calibration on {pluralize(len(canvases.images), 'image')} ({len(canvases)} canvases)"
         )
     layers, readout = int8_parts(backbone, float_model.head)
-    # NNCF prints its progress to standard output, which freeloc reserves for results.
-    with redirect_stdout(StringIO() if quiet or sys.stderr is None else sys.stderr):
+    # NNCF prints a progress bar in its own words to standard output, which freeloc reserves for results.
+    with redirect_stdout(StringIO()):
         graph = quantize_network(backbone, layers, readout, canvases)
     facts: dict[str, Any] = {
         "images": len(canvases.images),
@@ -155,15 +156,24 @@ class _CalibrationCanvases:
         images: the images, each with the scales at which it is used.
         pyramid: all scales of the model, and its padding.
         backbone: the backbone, which determines the cell layout and the pad color.
+        quiet: whether to hide progress.
     """
 
     images: Sequence[tuple[str | Path, tuple[float, ...]]]
     pyramid: Pyramid
     backbone: Backbone
+    quiet: bool
 
     @classmethod
     def draw(
-        cls, images: Sequence[str | Path], count: int, header: ModelHeader, backbone: Backbone, seed: int
+        cls,
+        images: Sequence[str | Path],
+        count: int,
+        header: ModelHeader,
+        backbone: Backbone,
+        seed: int,
+        *,
+        quiet: bool,
     ) -> _CalibrationCanvases:
         """Draw images, and draw scales for each image."""
         generator = np.random.default_rng(seed)
@@ -171,12 +181,22 @@ class _CalibrationCanvases:
         # Each image is used at about half of the scales, so twice as many images can be processed in the same
         # time, and all scales still occur.
         with_scales = [(image, _draw_scales(header.scales, generator)) for image in drawn]
-        return cls(with_scales, Pyramid(header.scales, header.padding), backbone)
+        return cls(with_scales, Pyramid(header.scales, header.padding), backbone, quiet)
 
     def __len__(self) -> int:
         return sum(len(scales) for _image, scales in self.images)
 
     def __iter__(self) -> Iterator[Canvas]:
+        # NNCF asks for nothing after the last canvas, so the bar is completed before that is passed on.
+        previous: Canvas | None = None
+        for canvas in track(self._load(), "measuring value ranges", len(self), quiet=self.quiet):
+            if previous is not None:
+                yield previous
+            previous = canvas
+        if previous is not None:
+            yield previous
+
+    def _load(self) -> Iterator[Canvas]:
         layout, pad_color = self.backbone.layout, self.backbone.pad_color
         decode_scale = max(self.pyramid.scales)
         for image, scales in self.images:
