@@ -379,7 +379,7 @@ def main(words: list[str] | None = None) -> None:
     workload = _open(arguments, arguments.split)
     section = {
         "quick": arguments.quick,
-        "workload": workload.as_json(),
+        "workload": workload.to_dict(),
         "single_class_saving": float(f"{single_class_saving(workload):.2g}"),
         **measure_coarse_to_fine(
             workload,

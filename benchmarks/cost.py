@@ -170,7 +170,7 @@ def measure_stages(
     stages = ("decode", "resize", "inference", "fusion", "total")
     return {
         "images": len(paths),
-        "ms_per_image": {name: timings.spread(name).scaled(unit).as_json() for name in stages},
+        "ms_per_image": {name: timings.spread(name).scaled(unit).to_dict() for name in stages},
     }
 
 
@@ -183,11 +183,11 @@ def _row(timings: Timings, scale: str, flops: Flops, count: int, peak: float) ->
             "projection": round(flops.projection / count / 1e9, 3),
             "head": round(flops.head / count / 1e9, 3),
         },
-        "ms": {name: timings.spread(f"{name} {scale}").scaled(unit).as_json() for name in NETWORKS},
+        "ms": {name: timings.spread(f"{name} {scale}").scaled(unit).to_dict() for name in NETWORKS},
         "fraction_of_peak": round(flops.total / 1e9 / seconds / peak, 4),
-        "maps_over_backbone": timings.ratio(f"maps {scale}", f"backbone {scale}").as_json(),
-        "maps_over_body": timings.ratio(f"maps {scale}", f"body {scale}").as_json(),
-        "maps512_over_body": timings.ratio(f"maps512 {scale}", f"body {scale}").as_json(),
+        "maps_over_backbone": timings.ratio(f"maps {scale}", f"backbone {scale}").to_dict(),
+        "maps_over_body": timings.ratio(f"maps {scale}", f"body {scale}").to_dict(),
+        "maps512_over_body": timings.ratio(f"maps512 {scale}", f"body {scale}").to_dict(),
     }
 
 

@@ -330,7 +330,7 @@ def main(words: list[str] | None = None) -> None:
         "quick": arguments.quick,
         "machine": describe(),
         "peaks": measure_peaks(repeats=amounts.peak_repeats, side=amounts.matrix_side),
-        "workloads": [workload.as_json() for workload in workloads],
+        "workloads": [workload.to_dict() for workload in workloads],
         **measure_frontier(workloads, amounts, count),
     }
     folder = output_folder(arguments)

@@ -142,7 +142,7 @@ def measure_batches(
                     "scale": scale,
                     "batch": batch,
                     "canvas": [canvas.width, canvas.height],
-                    "ms": spread.scaled(1e3).as_json(),
+                    "ms": spread.scaled(1e3).to_dict(),
                     "canvases_per_second": float(f"{rate:.4g}"),
                     "fraction_of_peak": float(f"{operations * rate / 1e9 / peak:.3g}"),
                     "peak_mb": _peak_mb(forward, task),
@@ -215,8 +215,8 @@ def measure_graphs(
                     "captured": _replay(forward, _captured(forward, inputs)),
                 }
                 timings = interleaved(tasks, rounds=rounds, pause=0.0)
-                speedup = timings.ratio("launched", "captured").as_json()
-                rows.append({"scale": scale, "batch": batch, "ms": timings.as_json(), "speedup": speedup})
+                speedup = timings.ratio("launched", "captured").to_dict()
+                rows.append({"scale": scale, "batch": batch, "ms": timings.to_dict(), "speedup": speedup})
     except RuntimeError as error:
         return {"rows": rows, "skipped": str(error).partition("\n")[0]}
     return {"rows": rows}

@@ -130,7 +130,7 @@ def measure_prediction(workload: GpuWorkload) -> dict[str, Any]:
     return {
         "images": len(paths),
         "scales": list(amounts.scales),
-        "ms_per_image": timings.as_json(1e3 / len(paths)),
+        "ms_per_image": timings.to_dict(1e3 / len(paths)),
     }
 
 
@@ -157,8 +157,8 @@ def measure_extraction(workload: GpuWorkload) -> dict[str, Any]:
     return {
         "images": len(workload.dataset),
         "scales": list(amounts.training_scales),
-        "ms_per_image": timings.as_json(1e3 / len(workload.dataset)),
-        "speedup": timings.ratio(_UNBATCHED, _BATCHED).as_json(),
+        "ms_per_image": timings.to_dict(1e3 / len(workload.dataset)),
+        "speedup": timings.ratio(_UNBATCHED, _BATCHED).to_dict(),
     }
 
 

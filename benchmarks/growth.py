@@ -147,7 +147,7 @@ def _ms_per_image(
     long: Sequence[ProcessUsage], short: Sequence[ProcessUsage], count: int
 ) -> dict[str, float]:
     pairs = zip(long, short, strict=True)
-    return Spread.of([1e3 * (a.seconds - b.seconds) / (count - _START_UP_IMAGES) for a, b in pairs]).as_json()
+    return Spread.of([1e3 * (a.seconds - b.seconds) / (count - _START_UP_IMAGES) for a, b in pairs]).to_dict()
 
 
 def measure_cases(
@@ -179,7 +179,7 @@ def measure_cases(
 
 def _usage(runs: Sequence[ProcessUsage]) -> dict[str, Any]:
     return {
-        "seconds": Spread.of([usage.seconds for usage in runs]).as_json(),
+        "seconds": Spread.of([usage.seconds for usage in runs]).to_dict(),
         "peak_mb": round(max(usage.peak_mb for usage in runs), 1),
     }
 

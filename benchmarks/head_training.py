@@ -215,9 +215,9 @@ def measure_head_training(workload: TrainingWorkload, epoch: int, *, rounds: int
         "precision": "bfloat16" if use_bfloat16 else "float32",
         "images": epoch,
         "measured": {"images": images, "steps": len(workload.batches), "rounds": rounds},
-        "seconds_per_epoch": timings.as_json(epoch / images),
-        "speedup": {name: timings.ratio(name, CACHED).as_json() for name in (SQUARE, CANVASES)},
-        "over_forward_pass": timings.ratio(CACHED, FORWARD).as_json(),
+        "seconds_per_epoch": timings.to_dict(epoch / images),
+        "speedup": {name: timings.ratio(name, CACHED).to_dict() for name in (SQUARE, CANVASES)},
+        "over_forward_pass": timings.ratio(CACHED, FORWARD).to_dict(),
     }
 
 

@@ -201,7 +201,7 @@ def main(words: list[str] | None = None) -> None:
         "quick": arguments.quick,
         "machine": describe(),
         "peaks": measure_peaks(repeats=amounts.peak_repeats, side=amounts.matrix_side),
-        "workload": workload.as_json(),
+        "workload": workload.to_dict(),
         **measure_layers(workload, amounts),
     }
     save_section(output_folder(arguments), "layers", section)

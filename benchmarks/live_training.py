@@ -98,8 +98,8 @@ def measure_live_training(
         "network": f"{network.runtime} {network.precision}",
         "images": len(dataset),
         "rounds": rounds,
-        "seconds": timings.as_json(1.0),
-        "over_backbone": timings.ratio(EPOCH, BACKBONE).as_json(),
+        "seconds": timings.to_dict(1.0),
+        "over_backbone": timings.ratio(EPOCH, BACKBONE).to_dict(),
     }
 
 

@@ -344,12 +344,12 @@ def measure_speed(workload: Workload, amounts: Amounts) -> dict[str, Any]:
 
     def speedup(of: str, over: list[str]) -> dict[str, Any]:
         names = [name for name in localizers if name.startswith(of)]
-        return {name: {other: timings.ratio(other, name).as_json() for other in over} for name in names}
+        return {name: {other: timings.ratio(other, name).to_dict() for other in over} for name in names}
 
     return {
         "images": len(images),
         "rounds": amounts.rounds,
-        "ms_per_image": timings.as_json(1e3 / len(images)),
+        "ms_per_image": timings.to_dict(1e3 / len(images)),
         "speedup": speedup(ONE_SCALE, [peer.name for peer in peers]),
         "all_scales_over_one_class": speedup(
             ALL_SCALES, [name for name in tasks if name.endswith(ONE_CLASS)]

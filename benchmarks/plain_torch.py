@@ -147,9 +147,9 @@ def measure_throughput(workload: Workload, amounts: Amounts) -> dict[str, Any]:
     return {
         "images": len(images),
         "rounds": amounts.rounds,
-        "ms_per_image": timings.as_json(1e3 / len(images)),
+        "ms_per_image": timings.to_dict(1e3 / len(images)),
         "speedup": {
-            name: {other: timings.ratio(other, name).as_json() for other in (SQUARE, TUNED)}
+            name: {other: timings.ratio(other, name).to_dict() for other in (SQUARE, TUNED)}
             for name in localizers
         },
     }
@@ -201,7 +201,7 @@ def measure_agreement(workload: Workload, amounts: Amounts) -> dict[str, Any]:
         reference_maps = reference.score_maps(path)
         for agreement, of_localizer in zip(agreements, maps, strict=True):
             agreement.add(of_localizer, reference_maps)
-    floats, *int8 = (agreement.as_json() for agreement in agreements)
+    floats, *int8 = (agreement.to_dict() for agreement in agreements)
     return {**floats, "int8": int8[0]} if int8 else floats
 
 
@@ -241,7 +241,7 @@ class _Agreement:
         for name, of_image in flags.items():
             self._near[name].append(of_image)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the figures over all added images."""
         present = self._evaluator.annotations.labels == PRESENT
         fused = self._pairs["fused"]

@@ -71,7 +71,7 @@ def measure_prediction(workload: Workload, amounts: Amounts, *, quick: bool = Fa
         "quick": quick,
         "machine": describe(),
         "peaks": peaks,
-        "workload": workload.as_json(),
+        "workload": workload.to_dict(),
         "throughput": throughput,
         "peers": peers,
         "networks": networks,

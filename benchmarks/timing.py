@@ -59,7 +59,7 @@ class Spread:
         """Multiply all values by a factor, to change the unit."""
         return Spread(self.median * factor, self.low * factor, self.high * factor)
 
-    def as_json(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float]:
         """Return JSON values with four significant digits."""
         numbers = {"median": self.median, "low": self.low, "high": self.high}
         return {key: float(f"{value:.4g}") for key, value in numbers.items()}
@@ -99,9 +99,9 @@ class Timings:
         sums = tuple(sum(values) for values in zip(*columns, strict=True))
         return Timings({**self.seconds, name: sums})
 
-    def as_json(self, factor: float = 1e3) -> dict[str, Any]:
+    def to_dict(self, factor: float = 1e3) -> dict[str, Any]:
         """Return the median and the quartiles of each task, by default in milliseconds."""
-        return {name: self.spread(name).scaled(factor).as_json() for name in self.seconds}
+        return {name: self.spread(name).scaled(factor).to_dict() for name in self.seconds}
 
 
 def interleaved(

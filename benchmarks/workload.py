@@ -158,7 +158,7 @@ class Workload:
         options = LocalizerOptions(scales=scales or self.scales, precision=precision or self.precision)
         return Localizer.from_model(self.model, self.backbone, options)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return a description for readers of the results."""
         settings = self.model.head.settings
         return {

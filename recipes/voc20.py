@@ -74,7 +74,7 @@ def main() -> None:
 
     val_set = open_dataset(arguments.root, split=arguments.val_split, boxes=True)
     evaluation = evaluate([collect(Localizer.load(model), val_set, "voc20")], val_set)
-    write_text(arguments.out / "results.json", json.dumps(evaluation.as_json(), indent=1) + "\n")
+    write_text(arguments.out / "results.json", json.dumps(evaluation.to_dict(), indent=1) + "\n")
     for row in evaluation.rows:
         values = ", ".join(f"{key} {100 * result.mean.estimate:.1f}" for key, result in row.measures.items())
         print_status(f"{row.name}: {values}")

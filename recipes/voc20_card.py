@@ -31,7 +31,7 @@ def write_card(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
         The paths of the card and of the diagram.
     """
     card, diagram = folder / "voc20.md", folder / "voc20-reliability.svg"
-    numbers = evaluation.as_json()
+    numbers = evaluation.to_dict()
     generated = "\n\n".join((_BEGIN, _summary(numbers), _calibration(numbers), _classes(numbers), _END))
     text = card.read_text(encoding="utf-8")
     write_text(card, re.sub(f"{_BEGIN}.*{_END}", lambda _: generated, text, flags=re.DOTALL))

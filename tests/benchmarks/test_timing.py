@@ -81,7 +81,7 @@ def test_sums_and_differences_are_taken_within_rounds() -> None:
     timings = timings.combined("rest", {"whole": 1, "part": -1, "other": -1})
     assert list(timings.seconds["rest"]) == [8, 35, 6]
     assert timings.spread("rest").median == 8
-    assert timings.as_json()["rest"] == {"median": 8000, "low": 7000, "high": 21500}
+    assert timings.to_dict()["rest"] == {"median": 8000, "low": 7000, "high": 21500}
 
 
 def test_all_tasks_require_the_same_rounds() -> None:

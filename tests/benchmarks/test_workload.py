@@ -46,7 +46,7 @@ def test_a_trained_model_with_its_backbone(tiny_coco: Path, tiny_run: Path) -> N
     workload = open_workload(tiny_coco, tiny_run, split=None)
     assert workload.trained
     assert workload.backbone.name == "efficientnet_lite0"
-    assert workload.as_json()["hidden"] == 64
+    assert workload.to_dict()["hidden"] == 64
     again = open_workload(tiny_coco, tiny_run, split=None)
     assert workload.paths(6) == again.paths(6)
     assert sorted(workload.paths(6)) != workload.paths(6)

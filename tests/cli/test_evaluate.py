@@ -94,7 +94,7 @@ def test_from_tags_to_numbers(
         )
         for path, name in ((run, "round trip"), (tiny_run, "tiny"))
     ]
-    assert page == json.loads(json.dumps(evaluate(found, dataset, options).as_json()))
+    assert page == json.loads(json.dumps(evaluate(found, dataset, options).to_dict()))
     # Predict wrote the scores that evaluate measured.
     for line, scores in zip(lines, found[0].scores, strict=True):
         written = {each["name"]: each["score"] for each in json.loads(line)["classes"]}
@@ -237,7 +237,7 @@ def test_detections_without_a_model(
     ]
     options = EvaluationOptions(resamples=20, box_iou=(0.9, 0.25))
     wanted = evaluate([], data, options, detections={"perfect": found, "Main": found})
-    assert page == json.loads(json.dumps(wanted.as_json()))
+    assert page == json.loads(json.dumps(wanted.to_dict()))
     for row in page["rows"][:2]:
         for key in ("classification", "location", "pointing", "box_ap_90", "box_ap_25"):
             assert row[key]["mean"]["value"] == 100.0, key

@@ -44,7 +44,7 @@ def test_every_documented_file_is_written_and_a_second_demo_replaces_them(tmp_pa
         "overview.jpg",
         "results.json",
     }
-    assert json.loads((out / "results.json").read_text()) == evaluation.as_json()
+    assert json.loads((out / "results.json").read_text()) == evaluation.to_dict()
     assert evaluation.images == 2
     assert [row.name for row in evaluation.rows] == [
         "trained on tags, fused",

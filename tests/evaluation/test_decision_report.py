@@ -24,6 +24,6 @@ def test_decisions_of_two_classes_by_hand() -> None:
     assert second.threshold == 0.6
     values = (second.precision, second.recall, second.f1, second.best_threshold, second.best_f1)
     assert all(map(math.isnan, values))
-    page = report.as_json(("cat", "dog"))
+    page = report.to_dict(("cat", "dog"))
     assert page["classes"]["cat"]["precision"] == 50.0
     assert page["classes"]["dog"]["recall"] is None

@@ -199,7 +199,7 @@ def test_one_flavour_holds_for_classification_and_location() -> None:
 def test_json_is_strict_and_complete() -> None:
     dataset, predictions = by_hand()
     found = evaluate([predictions], dataset, FAST)
-    page = found.as_json()
+    page = found.to_dict()
     back = strict(json.dumps(page, allow_nan=False))
     assert back == page
     assert page["schema_version"] == 1
@@ -231,7 +231,7 @@ def test_models_with_probabilities_are_asked_how_true_they_are() -> None:
     ]
     wanted = calibration_error(shares, dataset.labels, CalibrationOptions(4))
     assert found.calibration_reports[0].result.error.estimate == wanted > 0
-    page = found.as_json()
+    page = found.to_dict()
     assert strict(json.dumps(page, allow_nan=False)) == page
     assert page["options"]["calibration"] == {"bins": 4, "binning": "width"}
     (one, other) = page["calibration"]
@@ -282,8 +282,8 @@ def test_a_detector_worked_by_hand() -> None:
     assert values(found, 2, "box_ap_30") == values(found, 2, "box_ap_10") == [1 / 2, 1, 3 / 4]
     # The other rows are unchanged, and the baseline ranks by the model.
     alone = evaluate([predictions], dataset, FAST)
-    page = found.as_json()
-    assert [page["rows"][place] for place in (0, 1, 3)] == alone.as_json()["rows"]
+    page = found.to_dict()
+    assert [page["rows"][place] for place in (0, 1, 3)] == alone.to_dict()["rows"]
     assert strict(json.dumps(page, allow_nan=False)) == page
     assert page["options"]["box_iou"] == [0.5, 0.3, 0.1]
     assert page["rows"][2]["box_ap_30"]["mean"]["value"] == 75.0

@@ -178,7 +178,7 @@ def test_a_result_says_what_computed_it(tiny_run: Path) -> None:
     provenance = localizer.prepare()
     assert localizer.predict(noise(80, 60)).provenance == provenance
     file = (tiny_run / "model.safetensors").read_bytes()
-    assert provenance.as_json() == {
+    assert provenance.to_dict() == {
         "model": {"name": "tiny", "version": None, "hash": hashlib.sha256(file).hexdigest()},
         "freeloc": version("freeloc"),
         "preset": "fast",

@@ -73,7 +73,7 @@ def nested(depth: int) -> dict[str, Any]:
     return value
 
 
-VALUES = json.loads(json.dumps(HEADER.as_json()))
+VALUES = json.loads(json.dumps(HEADER.to_dict()))
 PATHS = paths(VALUES)
 
 
@@ -110,7 +110,7 @@ def test_any_value_in_any_field_is_accepted_or_refused_in_one_line(
     else:
         # A file that loads can be written and read again.
         model.save(tmp_path / "again")
-        assert Model.load(tmp_path / "again").header.as_json().keys() == model.header.as_json().keys()
+        assert Model.load(tmp_path / "again").header.to_dict().keys() == model.header.to_dict().keys()
 
 
 @given(json_values)
@@ -322,7 +322,7 @@ def test_json_and_back() -> None:
         dataclasses.replace(trained, int8={"images": 3}),
         dataclasses.replace(HEADER, int8={"images": 3}),
     ):
-        values = decode_json(json.dumps(header.as_json()))
+        values = decode_json(json.dumps(header.to_dict()))
         assert values["format_version"] == 4
         # The checksum belongs to a file; a header without a file has none.
         assert ModelHeader.from_json(values | {"checksum": ""}) == header

@@ -131,14 +131,14 @@ class TestFile:
             ({"epochs_done": None}, "epochs_done: it must be a whole number, not null"),
             ({"setup": {}}, "the field \\w+ is missing"),
             (
-                {"setup": SETUP.as_json() | {"recipe": [1]}},
+                {"setup": SETUP.to_dict() | {"recipe": [1]}},
                 r"setup\.recipe: it must be an object, not a list",
             ),
-            ({"setup": SETUP.as_json() | {"cache": "int4"}}, "int4"),
+            ({"setup": SETUP.to_dict() | {"cache": "int4"}}, "int4"),
         ],
     )
     def test_values_of_another_type(self, tmp_path: Path, changes: dict[str, object], reason: str) -> None:
-        header = {"epochs_done": 3, "setup": SETUP.as_json()} | changes
+        header = {"epochs_done": 3, "setup": SETUP.to_dict()} | changes
         metadata = {"freeloc-checkpoint": json.dumps(header)}
         save_file({"weights.x": torch.zeros(2)}, tmp_path / "c", metadata=metadata)
         with pytest.raises(TrainingError, match=rf"{tmp_path / 'c'} cannot be read \(.*{reason}"):

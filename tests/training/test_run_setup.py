@@ -23,7 +23,7 @@ SETUP = RunSetup(
 
 
 def test_json_restores_an_equal_setup() -> None:
-    assert RunSetup.from_json(json.loads(json.dumps(SETUP.as_json()))) == SETUP
+    assert RunSetup.from_json(json.loads(json.dumps(SETUP.to_dict()))) == SETUP
 
 
 def test_the_recipe_is_plain_json() -> None:
@@ -65,15 +65,15 @@ def test_differences_name_the_fields_of_the_recipe() -> None:
 )
 def test_values_of_the_wrong_type_are_rejected(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="it must be|is not one of"):
-        RunSetup.from_json(SETUP.as_json() | changes)
+        RunSetup.from_json(SETUP.to_dict() | changes)
 
 
 def test_the_manifest_contains_the_setup() -> None:
-    manifest = SETUP.as_json() | {"data": {"fingerprint": "d", "images": 3}, "resumed": False}
+    manifest = SETUP.to_dict() | {"data": {"fingerprint": "d", "images": 3}, "resumed": False}
     assert RunSetup.from_manifest(manifest) == SETUP
 
 
 @pytest.mark.parametrize("data", [None, "d", {}, {"fingerprint": 3}, ["d"]])
 def test_an_incomplete_manifest_contains_none(data: object) -> None:
-    assert RunSetup.from_manifest(SETUP.as_json() | {"data": data}) is None
+    assert RunSetup.from_manifest(SETUP.to_dict() | {"data": data}) is None
     assert RunSetup.from_manifest({}) is None

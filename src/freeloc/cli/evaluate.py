@@ -256,7 +256,7 @@ def evaluate(
     failure: FreelocError | None = None
     if out is not None:
         try:
-            write_text(out, json.dumps(evaluation.as_json(), indent=2) + "\n")
+            write_text(out, json.dumps(evaluation.to_dict(), indent=2) + "\n")
         except FreelocError as error:  # the results are printed before the program ends
             failure = error
     print_evaluation(evaluation)

@@ -16,7 +16,7 @@ __all__ = ["models"]
 
 
 def models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    to_dict: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """List the models available by name: those that ship with freeloc, and yours."""
     import json
@@ -27,8 +27,8 @@ def models(
     from freeloc.models.registry import model_folders
 
     found = list_models()
-    if as_json:
-        print_json(json.dumps([model.as_json() for model in found], indent=2, ensure_ascii=False))
+    if to_dict:
+        print_json(json.dumps([model.to_dict() for model in found], indent=2, ensure_ascii=False))
     elif is_terminal(sys.stdout):
         _print_page(found)
     else:

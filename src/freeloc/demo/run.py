@@ -117,7 +117,7 @@ def _run(folder: Path, settings: DemoSettings, *, quiet: bool) -> Evaluation:
     predictions = collect(localizer, test, "trained on tags", visit=overlays.write, quiet=quiet)
     overlays.write_overview(folder / "overview.jpg")
     evaluation = evaluate([predictions], test)
-    write_text(folder / "results.json", json.dumps(evaluation.as_json(), indent=2) + "\n")
+    write_text(folder / "results.json", json.dumps(evaluation.to_dict(), indent=2) + "\n")
     if not quiet:
         print_status(
             f"wrote {len(test)} overlays to {folder / 'overlays'}, and an overview to {folder / 'overview.jpg'}"

@@ -37,7 +37,7 @@ class CalibrationReport:
     result: CalibrationResult
     bins: ReliabilityBins
 
-    def as_json(self, classes: Sequence[str]) -> dict[str, Any]:
+    def to_dict(self, classes: Sequence[str]) -> dict[str, Any]:
         """Return plain JSON values; errors, scores, probabilities and frequencies are in percent."""
         columns = (self.bins.counts, self.bins.probability, self.bins.frequency)
         bins = zip(self.bins.edges[:-1], self.bins.edges[1:], *columns, strict=True)

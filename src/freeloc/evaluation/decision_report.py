@@ -50,7 +50,7 @@ class DecisionReport:
     name: str
     classes: tuple[ClassDecisions, ...]
 
-    def as_json(self, names: Sequence[str]) -> dict[str, Any]:
+    def to_dict(self, names: Sequence[str]) -> dict[str, Any]:
         """Return plain JSON values in percent; NaN becomes null."""
         return {
             "name": self.name,

@@ -76,7 +76,7 @@ class Evaluation:
         names = ", ".join(row.name for row in self.rows)
         return f"Evaluation({self.dataset!r}, {self.images} images, {len(self.classes)} classes: {names})"
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values, in percent; undefined values are null."""
         return {
             "schema_version": 1,
@@ -92,8 +92,8 @@ class Evaluation:
                 }
                 for row in self.rows
             ],
-            "calibration": [report.as_json(self.classes) for report in self.calibration_reports],
-            "decisions": [report.as_json(self.classes) for report in self.decision_reports],
+            "calibration": [report.to_dict(self.classes) for report in self.calibration_reports],
+            "decisions": [report.to_dict(self.classes) for report in self.decision_reports],
         }
 
 

@@ -27,7 +27,7 @@ class ModelIdentity:
     version: str | None
     content_hash: str | None
 
-    def as_json(self) -> dict[str, str | None]:
+    def to_dict(self) -> dict[str, str | None]:
         """Return name, version and hash as JSON values."""
         return {"name": self.name, "version": self.version, "hash": self.content_hash}
 
@@ -79,6 +79,6 @@ class Provenance:
             network.batch,
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return {**asdict(self), "model": self.model.as_json(), "scales": list(self.scales)}
+        return {**asdict(self), "model": self.model.to_dict(), "scales": list(self.scales)}

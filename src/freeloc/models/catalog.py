@@ -31,7 +31,7 @@ class ListedModel:
     header: ModelHeader | None
     problem: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the model as JSON values, with the same keys for every model; unknown values are None."""
         header = self.header
         return {

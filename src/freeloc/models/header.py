@@ -166,7 +166,7 @@ class ModelHeader:
         data: Mapping[str, Any] = self.manifest.get("data") or {}
         return data
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the header as JSON values; `from_json` reads them."""
         values = asdict(self)
         values["format_version"] = _CURRENT

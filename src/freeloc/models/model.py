@@ -196,7 +196,7 @@ class Model:
         }
         try:
             # The checksum is that of the decoded text, because reading it yields lists instead of tuples.
-            values = decode_json(json.dumps(header.as_json()))
+            values = decode_json(json.dumps(header.to_dict()))
             values[CHECKSUM] = header_checksum(values, table)
             ModelHeader.from_json(values)
         except (TypeError, ValueError) as error:

@@ -58,7 +58,7 @@ class ClassAudit:
         """Whether the class has too few positive images for reliable results."""
         return self.positives < MIN_POSITIVES
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Convert the audit to plain JSON values; APs and the gap are in percent."""
         return {
             "class": self.name,

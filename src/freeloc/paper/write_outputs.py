@@ -39,7 +39,7 @@ def result_as_json(result: StudyResult, settings: ReproductionSettings) -> dict[
         "resamples": settings.resamples,
         "freeloc": metadata.version("freeloc"),
         "rows": [row_as_json(row, result.classes) for row in result.rows],
-        "audit": [audit.as_json() for audit in result.audit],
+        "audit": [audit.to_dict() for audit in result.audit],
         "published": [asdict(number) for number in PUBLISHED[result.study.name]],
     }
 

@@ -184,7 +184,7 @@ def _calibrate(
         "images": len(dataset),
         "scales": list(header.scales),
         "left_alone": list(_left_alone(header.classes, dataset)),
-        "cross_validation": comparison.as_json(),
+        "cross_validation": comparison.to_dict(),
     }
     slopes, offsets, thresholds = map(tuple, columns)
     calibration = Calibration(slopes, offsets, thresholds, facts)

@@ -72,7 +72,7 @@ class CalibrationComparison:
         gain = self.log_loss.before - self.log_loss.after
         return gain > _CLEARLY * self.standard_error and self.error.after <= self.error.before
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return JSON values; errors are fractions."""
         pairs = {"calibration_error": self.error, "log_loss": self.log_loss}
         values = {key: {"before": pair.before, "after": pair.after} for key, pair in pairs.items()}

@@ -120,7 +120,7 @@ def predict_files(
 
 def _settings(localizer: Localizer, options: PredictionOptions, *, many: bool) -> dict[str, Any]:
     """Return everything but the images that determines the output, as JSON values."""
-    settings = localizer.prepare(many=many).as_json()
+    settings = localizer.prepare(many=many).to_dict()
     for name, value in {**asdict(localizer.options), **asdict(options)}.items():
         # The provenance states what was chosen for options such as "auto".
         settings.setdefault(name, value)

@@ -119,7 +119,7 @@ class Checkpoint:
         best = None if self.best is None else _Best(self.best.epoch, **asdict(self.best.result))
         header = {
             "epochs_done": self.epochs_done,
-            "setup": self.setup.as_json(),
+            "setup": self.setup.to_dict(),
             "checksum": _checksum(self.epochs_done, self.setup, tensors, best),
             **({} if best is None else {"best": msgspec.to_builtins(best)}),
         }
@@ -174,7 +174,7 @@ def _checksum(
     """Return the SHA-256 of everything that a file contains; without it, damage would change the trained model."""
     # The digest covers the bytes alone, and the same bytes may be a tensor of another shape or type.
     forms = {name: [str(value.dtype), *value.shape] for name, value in tensors.items()}
-    values = [epochs_done, setup.as_json(), forms, tensor_digest(tensors)]
+    values = [epochs_done, setup.to_dict(), forms, tensor_digest(tensors)]
     if best is not None:
         values.append(msgspec.to_builtins(best))
     content = json.dumps(values, sort_keys=True)

@@ -39,7 +39,7 @@ def make_manifest(
         validation: description of the validation images and of the best epoch; None without validation images.
     """
     return {
-        **setup.as_json(),
+        **setup.to_dict(),
         "data": {**describe_images(dataset, setup.data), "skipped": dataset.skipped},
         **({} if validation is None else {"validation": dict(validation)}),
         "versions": {

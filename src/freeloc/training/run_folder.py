@@ -104,7 +104,7 @@ class RunFolder:
         Raises:
             OutputError: the log cannot be written.
         """
-        self._log.append(json.dumps(record.as_json()))
+        self._log.append(json.dumps(record.to_dict()))
         write_text(self.log_file, "".join(f"{line}\n" for line in self._log))
 
     def records(self) -> list[EpochRecord]:

@@ -46,7 +46,7 @@ class RunSetup:
         plain: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
         return plain
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the setup as plain JSON data; without validation images, it does not mention them."""
         values = asdict(self)
         if self.validation is None:
@@ -55,7 +55,7 @@ class RunSetup:
 
     @classmethod
     def from_json(cls, values: object) -> RunSetup:
-        """Create a setup from the output of `as_json`.
+        """Create a setup from the output of `to_dict`.
 
         Raises:
             ValueError: a value is missing or has the wrong type.

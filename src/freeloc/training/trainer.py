@@ -70,7 +70,7 @@ class EpochRecord:
         """Return the record with the result of the validation."""
         return replace(self, validation=result)
 
-    def as_json(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float]:
         """Return the record as plain JSON data; without validation images, it does not mention them."""
         values = asdict(self)
         validation = values.pop("validation") or {}
@@ -78,7 +78,7 @@ class EpochRecord:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> EpochRecord:
-        """Create a record from the output of `as_json`.
+        """Create a record from the output of `to_dict`.
 
         Raises:
             ValueError: a value is missing or has the wrong type.

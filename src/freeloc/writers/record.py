@@ -117,7 +117,7 @@ def _provenance(provenance: Provenance | None) -> dict[str, Any]:
     if provenance is None:
         return {"model": None, "preset": None, "precision": None, "freeloc": package_version("freeloc")}
     return {
-        "model": provenance.model.as_json(),
+        "model": provenance.model.to_dict(),
         "preset": provenance.preset,
         "precision": provenance.precision,
         "freeloc": provenance.freeloc,
