@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ __all__ = [
     "number",
     "render_again",
     "render_page",
+    "render_speed_page",
     "save_section",
     "scale_list",
     "spread_text",
@@ -26,7 +28,10 @@ __all__ = [
 ]
 
 _VERSION = 1
-_JSON, _PAGE = "benchmarks.json", "benchmarks.md"
+_JSON, _PAGE, _SPEED_PAGE = "benchmarks.json", "benchmarks.md", "speed.md"
+
+_BEGIN, _END = "<!-- numbers: written by python -m benchmarks.speed -->", "<!-- end of numbers -->"
+"""Markers of the generated part of the page on speed, whose other text is written by hand."""
 
 _INTRODUCTION = """# Benchmarks
 
@@ -68,12 +73,30 @@ def save_section(folder: Path, name: str, section: Section) -> None:
     """
     results = {**load_results(folder), name: dict(section)}
     write_text(folder / _JSON, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    write_text(folder / _PAGE, render_page(results))
+    render_again(folder)
 
 
 def render_again(folder: Path) -> None:
-    """Generate the page from the existing results."""
-    write_text(folder / _PAGE, render_page(load_results(folder)))
+    """Generate the pages from the existing results."""
+    results = load_results(folder)
+    write_text(folder / _PAGE, render_page(results))
+    page = folder / _SPEED_PAGE
+    if "speed" in results or page.is_file():
+        text = page.read_text("utf-8") if page.is_file() else f"# Speed, memory and disk\n\n{_BEGIN}{_END}\n"
+        write_text(page, render_speed_page(text, results))
+
+
+def render_speed_page(text: str, results: Section) -> str:
+    """Return the page on speed with its numbers replaced.
+
+    Args:
+        text: the page as it is.
+        results: content of ``benchmarks.json``.
+    """
+    from benchmarks import speed_page
+
+    generated = "\n\n".join((_BEGIN, *speed_page.render(results), _END))
+    return re.sub(f"{_BEGIN}.*{_END}", lambda _: generated, text, flags=re.DOTALL)
 
 
 def render_page(results: Section) -> str:

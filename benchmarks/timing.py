@@ -146,18 +146,23 @@ class ProcessUsage:
     Attributes:
         seconds: time from its start to its end.
         peak_mb: peak memory in 10^6 bytes.
+        lines: the lines that it printed, each with the seconds from the start to the moment at which it was read.
     """
 
     seconds: float
     peak_mb: float
+    lines: tuple[tuple[float, str], ...] = ()
 
 
-def run_process(command: Sequence[str], name: str) -> ProcessUsage:
-    """Run a command to its end, with the environment of this process.
+def run_process(
+    command: Sequence[str], name: str, environment: Mapping[str, str] | None = None
+) -> ProcessUsage:
+    """Run a command to its end.
 
     Args:
         command: path of the program, and its arguments.
         name: name of the program in error messages.
+        environment: variables to set in addition to the environment of this process.
 
     Raises:
         FreelocError: the program fails (the message contains its last line of output), or the operating
@@ -167,19 +172,26 @@ def run_process(command: Sequence[str], name: str) -> ProcessUsage:
         raise FreelocError(
             "this operating system does not report the memory of a process: use Linux or macOS"
         )
-    done = subprocess.run(
+    lines: list[tuple[float, str]] = []
+    started = time.perf_counter()
+    with subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command],
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        check=False,
-    )
-    lines = done.stderr.strip().splitlines() or ["no output"]
-    if done.returncode:
-        raise FreelocError(f"{name} could not be started: {lines[-1]}")
-    code, seconds, peak = json.loads(done.stdout)
+        env={**os.environ, **(environment or {})},
+    ) as launcher:
+        # The launcher prints its one short line after the command has ended, so no pipe fills up.
+        printed = ((time.perf_counter() - started, line.strip()) for line in launcher.stderr or ())
+        lines.extend(timed for timed in printed if timed[1])
+        answer = launcher.stdout.read() if launcher.stdout else ""
+    last = lines[-1][1] if lines else "no output"
+    if launcher.returncode:
+        raise FreelocError(f"{name} could not be started: {last}")
+    code, seconds, peak = json.loads(answer)
     if code:
         end = f"ended with exit code {code}" if code > 0 else f"was ended by signal {-code}"
-        raise FreelocError(f"{name} {end}: {lines[-1]}")
-    return ProcessUsage(seconds, peak * (1 if sys.platform == "darwin" else 1024) / 1e6)
+        raise FreelocError(f"{name} {end}: {last}")
+    return ProcessUsage(seconds, peak * (1 if sys.platform == "darwin" else 1024) / 1e6, tuple(lines))

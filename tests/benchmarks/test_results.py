@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.frontier import chart_of
-from benchmarks.results import load_results, render_again, render_page, save_section
+from benchmarks.results import load_results, render_again, render_page, render_speed_page, save_section
 from freeloc.errors import MalformedFileError
 
 
@@ -173,6 +173,8 @@ def test_the_documented_page_matches_its_results() -> None:
     docs = Path(__file__).parents[2] / "docs"
     results = load_results(docs)
     assert (docs / "benchmarks.md").read_text("utf-8") == render_page(results)
+    speed = (docs / "speed.md").read_text("utf-8")
+    assert speed == render_speed_page(speed, results)
     assert (docs / "frontier.svg").read_text("utf-8") == chart_of(results["frontier"])
 
 
