@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 import pytest
 
 from tests.example_files import write_example_files
+
+# Two test processes, each with as many threads as processors, otherwise spend most of their time waiting for each
+# other in loops. OpenMP reads this when it is loaded (with torch); programs that tests start inherit it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _SHARE_SLOW_SETUP = ("tests/benchmarks/", "tests/paper/")
 """Folders in which several files use one slow fixture, so that all their tests run in one process."""
