@@ -39,6 +39,8 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
         0.003,
     )
     more += ("--projection-learning-rate", 0.004, "--learning-rate", 0.01, "--precision", "float32")
+    more += ("--momentum", 0.8, "--weight-decay", 0.001, "--hidden", 32)
+    more += ("--feature-dropout", 0.1, "--hidden-dropout", 0.2)
     answer = freeloc(*words, *more, "--cache", tmp_path / "cache")
     assert (answer.code, answer.out) == (0, "")
     assert f"{folder_of(tiny_training).name}: 16 images, 8 classes" in answer.err
@@ -56,6 +58,9 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     assert (recipe["learning_rate"], recipe["backbone_learning_rate"]) == (0.01, 0.003)
     assert recipe["projection_learning_rate"] == 0.004
     assert recipe["trainable_backbone"] == "projection"
+    assert (recipe["momentum"], recipe["weight_decay"], recipe["hidden"]) == (0.8, 0.001, 32)
+    assert (recipe["feature_dropout"], recipe["hidden_dropout"]) == (0.1, 0.2)
+    assert model.header.head.hidden == 32
     assert set(model.backbone_changes) == {"projection.weight", "projection.bias"}
     assert manifest["cache"] == "int8"
     assert manifest["training_precision"] == "float32"

@@ -112,6 +112,40 @@ def train(
         float | None,
         typer.Option(help="Peak learning rate of the head. Default: the recipe's.", rich_help_panel=RECIPE),
     ] = None,
+    momentum: Annotated[
+        float | None, typer.Option(help="Momentum of SGD. Default: the recipe's.", rich_help_panel=RECIPE)
+    ] = None,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(
+            help="Weight decay of the head's weights. Default: the recipe's.", rich_help_panel=RECIPE
+        ),
+    ] = None,
+    hidden: Annotated[
+        int | None,
+        typer.Option(
+            metavar="WIDTH",
+            help="Width of the first adaptation layer (paper: 2048); 0 makes the head a single linear layer. "
+            "Default: the recipe's.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
+    feature_dropout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PROBABILITY",
+            help="Dropout of the features before the first adaptation layer. Default: the recipe's.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
+    hidden_dropout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PROBABILITY",
+            help="Dropout between the two adaptation layers. Default: the recipe's.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
     pooling: Annotated[
         str | None,
         typer.Option(
@@ -215,6 +249,11 @@ def train(
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            hidden=hidden,
+            feature_dropout=feature_dropout,
+            hidden_dropout=hidden_dropout,
             trainable_backbone=trainable_backbone,
             projection_learning_rate=projection_learning_rate,
             backbone_learning_rate=backbone_learning_rate,
