@@ -157,13 +157,13 @@ def measure_prediction(
 
 
 def _seconds(runs: Sequence[ProcessUsage]) -> dict[str, float]:
-    return Spread.of([usage.seconds for usage in runs]).as_json()
+    return Spread.of([usage.seconds for usage in runs]).to_dict()
 
 
 def _per_image(long: Sequence[ProcessUsage], short: Sequence[ProcessUsage], count: int) -> dict[str, Any]:
     pairs = zip(long, short, strict=True)
     ms = [1e3 * (a.seconds - b.seconds) / (count - _START_UP_IMAGES) for a, b in pairs]
-    return {"ms": Spread.of(ms).as_json(), "peak_mb": round(max(usage.peak_mb for usage in long), 1)}
+    return {"ms": Spread.of(ms).to_dict(), "peak_mb": round(max(usage.peak_mb for usage in long), 1)}
 
 
 def _with_int8(model: Path, images: Sequence[Path], work: Path) -> tuple[Path, float | None]:
