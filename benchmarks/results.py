@@ -25,6 +25,7 @@ __all__ = [
     "spread_text",
     "table",
     "times_text",
+    "verdict",
 ]
 
 _VERSION = 1
@@ -180,6 +181,11 @@ def spread_text(spread: Mapping[str, float]) -> str:
 def times_text(spread: Mapping[str, float]) -> str:
     """Return the median of a ratio with its quartiles."""
     return f"{number(spread['median'])}× [{number(spread['low'])}, {number(spread['high'])}]"
+
+
+def verdict(measured: str, *, is_met: bool) -> str:
+    """Return a measured value, marked if it misses its target."""
+    return measured if is_met else f"**missed:** {measured}"
 
 
 def number(value: float) -> str:
