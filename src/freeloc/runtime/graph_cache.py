@@ -30,7 +30,7 @@ __all__ = ["cached_graph", "find_graph", "graph_path", "is_graph_cached"]
 _log = get_logger(__name__)
 
 _MAX_GRAPHS: Final = 24
-"""Maximum number of cached graphs. Each takes about 35 MB, and every model that is run adds one."""
+"""Maximum number of cached graphs. Each takes about 50 MB, and every model that is run adds one."""
 
 _ORPHAN_AGE: Final = 24 * 3600
 """Minimum age, in seconds, of a .bin file that is deleted because its .xml file is missing."""
