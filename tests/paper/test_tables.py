@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,10 @@ from freeloc.paper.tables import (
     class_table,
     difference_tables,
     summary_tables,
+    training_table,
 )
 from freeloc.paper.write_outputs import write_outputs
+from freeloc.training.convergence import TrainingOutcome
 
 COUNT = 40
 SIZE = Size(300, 200)
@@ -132,6 +135,33 @@ def test_tables_hold_what_was_measured(outcome: StudyResult) -> None:
     by_box = class_table(outcome, BOX_MEASURES[0], "boxes")
     assert tuple(by_box.header[2:]) == (ROWS["proposals"].title, ROWS["extents"].title)
     assert by_box.rows[0][2:] == ("0.0", "100.0")
+
+
+def test_a_row_that_did_not_converge_is_marked_and_compared_with_none(outcome: StudyResult) -> None:
+    def trained(loss: float) -> TrainingOutcome:
+        return TrainingOutcome("paper", 0.004, 8, 2000, (0.7, 1.0), 0.33, loss, 2.0, 61.0)
+
+    by_key = {row.plan.key: row for row in outcome.rows}
+    weak, masked = by_key["weak"], by_key["masked"]
+    good = replace(weak, training={"weak": trained(0.5)})
+    bad = replace(masked, training={"masked": trained(1.9)})
+    for rows in ((good, bad), (replace(weak, training={"weak": trained(1.9)}), masked)):
+        assert not compare_rows(rows, OPTIONS)[1].differences
+    assert compare_rows((good, replace(masked, training={"masked": trained(1.7)})), OPTIONS)[1].differences
+    result = replace(outcome, rows=compare_rows((good, bad), OPTIONS))
+    (summary,) = summary_tables(result)
+    assert [row[1] for row in summary.rows] == [weak.plan.title, "masked pooling (did not converge)"]
+    assert difference_tables(result) == ()
+    assert class_table(result, "location", "").header[3] == "masked pooling (did not converge)"
+    table = training_table(result)
+    assert table is not None
+    facts = ("paper", "0.004", "8", "2,000", "0.7, 1", "33% of each image's")
+    assert table.rows == [
+        (weak.plan.title, *facts, "0.500", "2.000", "61", "left the plateau"),
+        (masked.plan.title, *facts, "1.900", "2.000", "61", "did not converge"),
+    ]
+    assert row_as_json(bad, result.classes)["training"]["masked"]["converged"] is False
+    assert training_table(outcome) is None
 
 
 def test_extents_stand_beside_what_the_paper_printed(outcome: StudyResult) -> None:

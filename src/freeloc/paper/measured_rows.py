@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from freeloc.evaluation.annotations import Annotations
@@ -20,6 +20,7 @@ from freeloc.metrics import (
     paired_bootstrap,
 )
 from freeloc.paper.row_plans import RowPlan
+from freeloc.training.convergence import TrainingOutcome
 
 __all__ = [
     "BOX_MEASURES",
@@ -48,13 +49,26 @@ class MeasuredRow:
             in `BOX_MEASURES`.
         measures: value and interval of each metric as fractions, under the same keys.
         differences: for each of `COMPARED_MEASURES`, the value of this row minus that of the row it is compared
-            with; empty if there is no such row.
+            with; empty if there is no such row, or if one of the two did not converge.
+        training: how each model was trained that determines the scores, by its key; empty for rows without such a
+            model.
     """
 
     plan: RowPlan
     metrics: Mapping[str, WeightedMetric]
     measures: Mapping[str, BootstrapResult]
     differences: Mapping[str, PairedBootstrap]
+    training: Mapping[str, TrainingOutcome] = field(default_factory=dict)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the training of all models of the row converged."""
+        return all(outcome.converged for outcome in self.training.values())
+
+    @property
+    def title(self) -> str:
+        """Title in tables, which says so if training did not converge."""
+        return self.plan.title if self.converged else f"{self.plan.title} (did not converge)"
 
 
 def measure_points(
@@ -89,7 +103,10 @@ def measure_boxes(
 
 
 def compare_rows(rows: Sequence[MeasuredRow], options: EvaluationOptions) -> tuple[MeasuredRow, ...]:
-    """Add to each row its differences from the row it is compared with, if ``rows`` contains that row."""
+    """Add to each row its differences from the row it is compared with, if ``rows`` contains that row.
+
+    Rows whose training did not converge are not compared: they show the number of training steps, not the method.
+    """
     by_key = {row.plan.key: row for row in rows}
     compared = []
     for row in rows:
@@ -99,7 +116,8 @@ def compare_rows(rows: Sequence[MeasuredRow], options: EvaluationOptions) -> tup
                 row.metrics[key], other.metrics[key], resamples=options.resamples, seed=options.seed
             )
             for key in COMPARED_MEASURES
-            if other is not None and key in row.metrics and key in other.metrics
+            if other is not None and row.converged and other.converged
+            if key in row.metrics and key in other.metrics
         }
         compared.append(replace(row, differences=differences))
     return tuple(compared)
@@ -116,6 +134,8 @@ def row_as_json(row: MeasuredRow, classes: Sequence[str]) -> dict[str, Any]:
         "scales": list(plan.scales),
         "location_mode": plan.mode if plan.box_method is None else "box",
         "box_supervision": plan.box_supervision,
+        "training": {key: outcome.to_dict() for key, outcome in row.training.items()},
+        "converged": row.converged,
         "measures": {key: measure_as_json(result, classes) for key, result in row.measures.items()},
         "against": plan.against if row.differences else None,
         "differences": {

@@ -22,7 +22,15 @@ from freeloc.paper.published_numbers import PUBLISHED
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.study_folder import StudyFolder
 from freeloc.paper.study_result import StudyResult
-from freeloc.paper.tables import audit_table, box_table, class_table, difference_tables, summary_tables
+from freeloc.paper.tables import (
+    audit_table,
+    box_table,
+    class_table,
+    difference_tables,
+    summary_tables,
+    training_table,
+)
+from freeloc.training.convergence import MIN_EXPLAINED
 from freeloc.visualization.html_report import Figure, Report, Section, Table
 from freeloc.visualization.html_report import write_report as write_html
 from freeloc.visualization.plots import BLUE, GREEN, PAPER_PAIRS, RED, save_figure
@@ -56,12 +64,14 @@ def write_report(
     rows = {row.plan.key: row for row in result.rows}
     sections = [
         Section("Tables", _few_positives(result), summary_tables(result)),
+        _training(result),
         Section(
             "Significant differences",
             (
                 (
                     "Both rows are evaluated on the same bootstrap resamples of the images. A difference is "
-                    "significant if its interval does not contain 0."
+                    "significant if its interval does not contain 0. Rows whose training did not converge are "
+                    "left out."
                 ),
             ),
             difference_tables(result),
@@ -107,6 +117,19 @@ def _few_positives(result: StudyResult) -> tuple[str, ...]:
     )
 
 
+def _training(result: StudyResult) -> Section:
+    table = training_table(result)
+    text = (
+        (
+            "The final loss is the mean of the last epoch. Scores that are the same in all images reach at best "
+            "the loss of constant scores, the entropy of the classes' frequencies. If the final loss is not at "
+            f"least {100 * MIN_EXPLAINED:g}% lower, training is still on its initial plateau: it did not "
+            "converge, and its rows take part in no comparison."
+        ),
+    )
+    return Section("Training", text, () if table is None else (table,))
+
+
 def _by_class(result: StudyResult) -> tuple[Table, ...]:
     captions = {"classification": "Classification AP, percent", "location": "Location AP, percent"}
     return tuple(class_table(result, key, caption) for key, caption in captions.items())
@@ -118,6 +141,8 @@ def _context(result: StudyResult) -> Section:
         f"Recognized from the scene: {', '.join(names)}."
         if names
         else "No class is recognized from the scene."
+        if result.audit
+        else "Not tested, because the weakly supervised row was not evaluated or did not converge."
     )
     rule = (
         "A class counts as recognized from the scene if its classification AP exceeds its location AP by more "
@@ -145,7 +170,7 @@ def _bars(result: StudyResult, rows: Mapping[str, MeasuredRow], folder: StudyFol
 
 def _label(rows: Mapping[str, MeasuredRow], which: tuple[str, str]) -> str:
     row, measure = which
-    return f"{rows[row].plan.title}: {measure}"
+    return f"{rows[row].title}: {measure}"
 
 
 def _class_values(rows: Mapping[str, MeasuredRow], which: tuple[str, str]) -> list[float]:
@@ -166,7 +191,7 @@ def _curves(result: StudyResult, rows: Mapping[str, MeasuredRow], folder: StudyF
             ranking = rows[key].metrics[measure]
             if isinstance(ranking, Ranking):
                 curves = [ranking.curve(index) for index in range(len(result.classes))]
-                sets.append(CurveSet(rows[key].plan.title, curves, color))
+                sets.append(CurveSet(rows[key].title, curves, color))
         if sets:
             title = f"Precision-recall curves: {measure}"
             plot = draw_precision_recall(result.classes, sets, title)

@@ -46,7 +46,9 @@ from freeloc.paper.studies import Study
 from freeloc.paper.study_folder import StudyFolder
 from freeloc.paper.study_result import StudyResult
 from freeloc.runtime import compile_network
+from freeloc.training.convergence import TrainingOutcome, training_outcome
 from freeloc.training.recipe import Recipe
+from freeloc.training.run_folder import RunFolder
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
 
@@ -167,6 +169,17 @@ class Reproduction:
             recipe = replace(recipe, epochs=epochs, min_steps=0)
         return recipe.resolved(len(self._train_set))
 
+    def _training(self, rows: Sequence[RowPlan]) -> dict[str, TrainingOutcome]:
+        """Return how the models of the rows were trained, from the logs of their runs."""
+        keys = dict.fromkeys(row.scored_by for row in rows if row.scored_by)
+        outcomes = {
+            key: training_outcome(
+                RunFolder(self.folder.model(key)).records(), self._recipe(key), self._train_set.labels
+            )
+            for key in keys
+        }
+        return {key: outcome for key, outcome in outcomes.items() if outcome is not None}
+
     def _iterations(self, recipe: Recipe) -> int:
         return recipe.epochs * recipe.steps_per_epoch(len(self._train_set))
 
@@ -250,16 +263,21 @@ class Reproduction:
         annotations: Annotations,
     ) -> StudyResult:
         data = self._val_set
+        training = self._training(rows)
         measured = [
-            measure_boxes(row, detections[row.key], annotations, self.options)
-            if row.key in detections
-            else measure_points(row, predictions[row.key], annotations, self.options)
+            replace(
+                measure_boxes(row, detections[row.key], annotations, self.options)
+                if row.key in detections
+                else measure_points(row, predictions[row.key], annotations, self.options),
+                training={key: training[key] for key in (row.scored_by,) if key in training},
+            )
             for row in rows
         ]
         compared = compare_rows(measured, self.options)
         by_key = {row.plan.key: row for row in compared}
         positives = tuple(int(count) for count in (data.labels == PRESENT).sum(axis=0))
-        audit = audit_classes(by_key, data.classes, positives, self.options) if "weak" in by_key else ()
+        converged = {key: row for key, row in by_key.items() if row.converged}
+        audit = audit_classes(converged, data.classes, positives, self.options) if "weak" in converged else ()
         return StudyResult(
             study=self.study,
             train=self._train_set.name,

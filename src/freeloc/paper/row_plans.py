@@ -118,6 +118,11 @@ class RowPlan:
     group: str = "paper"
     box_method: BoxMethod | None = None
 
+    @property
+    def scored_by(self) -> str | None:
+        """Key of the model that determines the scores; None if no model in `MODELS` does."""
+        return "weak" if self.key == "centre" else self.model
+
 
 ROWS: Mapping[str, RowPlan] = {
     row.key: row

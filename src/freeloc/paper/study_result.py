@@ -28,7 +28,7 @@ class StudyResult:
         images: number of evaluation images.
         rows: measured rows, in the order of the tables.
         audit: context audit of each class, largest gap between classification and location AP first; empty if
-            the row "weak" was not evaluated.
+            the row "weak" was not evaluated or did not converge.
         predictions: predictions of each point row.
         detections: detections of each box row.
         evolution: for a few images, the score maps of the row "weak" at several training iterations; empty if

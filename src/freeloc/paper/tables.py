@@ -11,7 +11,7 @@ from freeloc.paper.published_numbers import published_for
 from freeloc.paper.study_result import StudyResult
 from freeloc.visualization.html_report import Table
 
-__all__ = ["audit_table", "box_table", "class_table", "difference_tables", "summary_tables"]
+__all__ = ["audit_table", "box_table", "class_table", "difference_tables", "summary_tables", "training_table"]
 
 _GROUPS = {
     "paper": "The paper's rows, and freeloc's own",
@@ -51,7 +51,7 @@ def summary_tables(result: StudyResult) -> tuple[Table, ...]:
 
 def _summary_cells(row: MeasuredRow) -> tuple[str, ...]:
     means = [with_interval(row.measures[key].mean) for key in _POINT_MEASURES]
-    return (row.plan.letter, row.plan.title, _yes_or_no(row), *means)
+    return (row.plan.letter, row.title, _yes_or_no(row), *means)
 
 
 def _published_cell(result: StudyResult, row: MeasuredRow) -> str:
@@ -68,7 +68,7 @@ def box_table(result: StudyResult) -> Table | None:
             continue
         means = [with_interval(row.measures[key].mean) for key in BOX_MEASURES]
         location = with_interval(row.measures["location"].mean)
-        rows.append((row.plan.title, _yes_or_no(row), *means, location))
+        rows.append((row.title, _yes_or_no(row), *means, location))
         if known := published_for(result.study.name, row.plan.key):
             numbers = [f"{known[key].value:g}" if key in known else "–" for key in BOX_MEASURES]
             rows.append((f"{known[BOX_MEASURES[0]].what}, published", "no", *numbers, "–"))
@@ -100,12 +100,12 @@ def difference_tables(result: StudyResult) -> tuple[Table, ...]:
 def _difference_table(
     result: StudyResult, keys: Sequence[str], columns: Sequence[str], caption: str
 ) -> Table:
-    titles = {row.plan.key: row.plan.title for row in result.rows}
+    titles = {row.plan.key: row.title for row in result.rows}
     rows = []
     for row in result.rows:
         if row.differences.keys() >= set(keys):
             differences = (signed_interval(row.differences[key].mean) for key in keys)
-            rows.append((row.plan.title, titles[str(row.plan.against)], *differences))
+            rows.append((row.title, titles[str(row.plan.against)], *differences))
     return Table(("row", "minus", *columns), rows, f"{caption}: percentage points, with 95% intervals")
 
 
@@ -120,7 +120,7 @@ def class_table(result: StudyResult, measure: str, caption: str) -> Table:
         values = (percent(row.measures[measure].classes[index].estimate) for row in members)
         rows.append((name, str(count), *values))
     rows.append(("mean", "", *(percent(row.measures[measure].mean.estimate) for row in members)))
-    return Table(("class", "images", *(row.plan.title for row in members)), rows, caption)
+    return Table(("class", "images", *(row.title for row in members)), rows, caption)
 
 
 def audit_table(result: StudyResult) -> Table:
@@ -140,6 +140,48 @@ def audit_table(result: StudyResult) -> Table:
             )
         )
     return Table(header, rows, "Classification AP and location AP, largest gap first")
+
+
+def training_table(result: StudyResult) -> Table | None:
+    """Tabulate how each model was trained, and what came of it; None if no row has a trained model."""
+    titles: dict[str, list[str]] = {}
+    outcomes = {}
+    for row in result.rows:
+        for key, outcome in row.training.items():
+            outcomes[key] = outcome
+            titles.setdefault(key, []).append(row.plan.title)
+    if not outcomes:
+        return None
+    header = (
+        "rows",
+        "recipe",
+        "learning rate",
+        "epochs",
+        "steps",
+        "scales",
+        "cells per step",
+        "final loss",
+        "loss of constant scores",
+        "seconds",
+        "verdict",
+    )
+    rows = [
+        (
+            "; ".join(titles[key]),
+            outcome.recipe,
+            f"{outcome.learning_rate:g}",
+            str(outcome.epochs),
+            f"{outcome.steps:,}",
+            ", ".join(f"{scale:g}" for scale in outcome.scales),
+            outcome.cells,
+            f"{outcome.loss:.3f}",
+            f"{outcome.constant_loss:.3f}",
+            f"{outcome.seconds:.0f}",
+            "left the plateau" if outcome.converged else "did not converge",
+        )
+        for key, outcome in outcomes.items()
+    ]
+    return Table(header, rows, "How the models were trained")
 
 
 def percent(value: float) -> str:

@@ -18,6 +18,7 @@ from freeloc.io.progress import pluralize, print_status, track
 from freeloc.metrics import bootstrap_intervals, classification_ranking
 from freeloc.metrics.disagreement import find_disagreements
 from freeloc.models.model import Model
+from freeloc.training.convergence import TrainingOutcome, training_outcome
 from freeloc.training.cross_fitting import OutOfFoldScores
 from freeloc.training.curve import curve_of
 from freeloc.training.preparation import PreparedRun
@@ -117,17 +118,19 @@ def write_training_report(
     shown = sorted(summaries, key=_ap_of)[:_MAX_CLASSES]
     names = [item.name for item in summaries if item in shown]
     curve = curve_of(folder)
+    trained = training_outcome(folder.records(), settings.recipe, run.dataset.labels)
     content = replace(
         content,
         title=f"Training of {folder.path.name}",
-        facts=_facts(model, run, localizer),
+        facts=_facts(model, run, localizer, trained),
         curve=None if curve is None else render_curve(curve).encode(),
         examples=_examples(predicted, localizer, names, quiet=quiet),
         examples_from=f"{predicted.name}s",
         likely_errors=_likely_errors(suspects, localizer) if suspects else None,
         missing=_missing(
             run, held_out, len(summaries), len(names), localizer.decision.calibration is not None
-        ),
+        )
+        + ([] if trained is None or trained.converged else [f"{_capitalized(trained.verdict)}."]),
     )
     write_report(folder.report, training_report(content))
     if not quiet:
@@ -208,7 +211,13 @@ def _ap_of(summary: ClassSummary) -> float:
     return math.inf if math.isnan(value) else value
 
 
-def _facts(model: Model, run: PreparedRun, localizer: Localizer) -> list[tuple[str, str]]:
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _facts(
+    model: Model, run: PreparedRun, localizer: Localizer, trained: TrainingOutcome | None
+) -> list[tuple[str, str]]:
     manifest, recipe = model.header.manifest, run.settings.recipe
     validation: Mapping[str, object] = manifest.get("validation") or {}
     timings = manifest.get("timings", {})
@@ -223,6 +232,16 @@ def _facts(model: Model, run: PreparedRun, localizer: Localizer) -> list[tuple[s
         ("seconds for features, training", ", ".join(f"{value:g}" for value in timings.values())),
         ("freeloc", str(manifest.get("versions", {}).get("freeloc", ""))),
     ]
+    if trained is not None:
+        facts[6:6] = [
+            ("learning rate of the head", f"{trained.learning_rate:g}"),
+            ("training steps", f"{trained.steps:,}"),
+            ("cells per step", trained.cells),
+            (
+                "training loss",
+                f"{trained.loss:.3f}; {trained.constant_loss:.3f} if all images had the same scores",
+            ),
+        ]
     if "best_epoch" in validation:
         facts.insert(5, ("best epoch", str(validation["best_epoch"])))
     return facts

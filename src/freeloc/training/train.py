@@ -26,6 +26,7 @@ from freeloc.io.stages import Stages, show_stages
 from freeloc.models.file_access import check_content, content_hash
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
+from freeloc.training.convergence import training_outcome
 from freeloc.training.cross_fitting import (
     MAX_IMAGES,
     OutOfFoldScores,
@@ -129,7 +130,15 @@ def train(
             if stages is not None:
                 stages.begin("report", 2)
             _report(folder, model, outcome.prepared, held_out, quiet=quiet)
+        _warn_of_plateau(folder, outcome.prepared)
         return model
+
+
+def _warn_of_plateau(folder: RunFolder, run: PreparedRun) -> None:
+    """Log one line if the loss is still that of scores which do not depend on the image."""
+    trained = training_outcome(folder.records(), run.settings.recipe, run.dataset.labels)
+    if trained is not None and not trained.converged:
+        _log.warning("%s: %s", folder.path, trained.verdict)
 
 
 def _report(
