@@ -173,6 +173,11 @@ def test_extents_stand_beside_what_the_paper_printed(outcome: StudyResult) -> No
         ROWS["extents"].title,
     ]
     assert table.rows[1][2:5] == ("11.74", "27.47", "43.54")
+    complete = replace(outcome, study=replace(outcome.study, size=(7, COUNT, 2)), train_images=7)
+    compared = box_table(complete)
+    assert compared is not None
+    assert compared.rows[2][0] == "ours minus the published"
+    assert compared.rows[2][3].startswith("+22.5 [")  # 50 − 27.47
     without = [row for row in outcome.rows if row.plan.box_method is None]
     assert box_table(StudyResult(**{**vars(outcome), "rows": tuple(without)})) is None
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from freeloc.evaluation.measures import box_measure
+from freeloc.paper.published_classes import PAPER
 
-__all__ = ["COCO_CLASSES", "PUBLISHED", "Published", "published_for"]
+__all__ = ["PUBLISHED", "Published", "published_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,92 +37,7 @@ class Published:
     key: str = ""
 
 
-_PAPER = "Oquab, Bottou, Laptev, Sivic: Is object localization for free? CVPR 2015"
 _TORCHRAY = "TorchRay, docs/pointing.csv"
-
-COCO_CLASSES: Mapping[str, float] = {
-    "person": 97.5,
-    "bicycle": 55.9,
-    "car": 74.6,
-    "motorcycle": 80.9,
-    "airplane": 88.9,
-    "bus": 73.9,
-    "train": 86.2,
-    "truck": 58.8,
-    "boat": 73.1,
-    "traffic light": 70.0,
-    "fire hydrant": 61.9,
-    "stop sign": 65.1,
-    "parking meter": 47.9,
-    "bench": 43.2,
-    "bird": 63.3,
-    "cat": 86.0,
-    "dog": 73.4,
-    "horse": 77.8,
-    "sheep": 80.3,
-    "cow": 67.2,
-    "elephant": 93.6,
-    "bear": 83.7,
-    "zebra": 98.6,
-    "giraffe": 97.5,
-    "backpack": 30.7,
-    "umbrella": 60.7,
-    "handbag": 37.7,
-    "tie": 66.6,
-    "suitcase": 37.0,
-    "frisbee": 47.9,
-    "skis": 86.3,
-    "snowboard": 47.7,
-    "sports ball": 66.8,
-    "kite": 81.2,
-    "baseball bat": 78.4,
-    "baseball glove": 86.2,
-    "skateboard": 63.1,
-    "surfboard": 78.5,
-    "tennis racket": 91.3,
-    "bottle": 55.5,
-    "wine glass": 52.8,
-    "cup": 58.1,
-    "fork": 46.2,
-    "knife": 40.6,
-    "spoon": 42.1,
-    "bowl": 58.8,
-    "banana": 65.1,
-    "apple": 48.8,
-    "sandwich": 58.1,
-    "orange": 63.4,
-    "broccoli": 85.5,
-    "carrot": 54.1,
-    "hot dog": 51.2,
-    "pizza": 85.3,
-    "donut": 51.7,
-    "cake": 54.0,
-    "chair": 57.7,
-    "couch": 56.9,
-    "potted plant": 44.6,
-    "bed": 60.4,
-    "dining table": 66.8,
-    "toilet": 87.0,
-    "tv": 71.6,
-    "laptop": 69.2,
-    "mouse": 69.5,
-    "remote": 41.7,
-    "keyboard": 71.5,
-    "cell phone": 38.7,
-    "microwave": 51.7,
-    "oven": 67.9,
-    "toaster": 6.5,
-    "sink": 77.2,
-    "refrigerator": 54.2,
-    "book": 49.9,
-    "clock": 71.9,
-    "vase": 58.3,
-    "scissors": 19.0,
-    "teddy bear": 70.8,
-    "hair drier": 1.8,
-    "toothbrush": 28.6,
-}
-"""Classification AP of the weakly supervised network on MS COCO val 2014, per class (paper, Figure 5)."""
 
 
 def _box_ap() -> tuple[Published, ...]:
@@ -132,7 +48,7 @@ def _box_ap() -> tuple[Published, ...]:
             "paper",
             f"box mAP at IoU {iou:g}, VOC 2012 val",
             value,
-            f"{_PAPER}, section 6",
+            f"{PAPER}, section 6",
             box_measure(iou),
         )
         for iou, value in numbers
@@ -151,7 +67,7 @@ _COCO = Published(
     "paper, OverFeat",
     "classification mAP, COCO val 2014",
     62.8,
-    f"{_PAPER}, Figure 5: mean of its 80 printed values",
+    f"{PAPER}, Figure 5: mean of its 80 printed values",
     "classification",
 )
 

@@ -27,6 +27,7 @@ from freeloc.paper.tables import (
     box_table,
     class_table,
     difference_tables,
+    paper_tables,
     summary_tables,
     training_table,
 )
@@ -77,6 +78,7 @@ def write_report(
             difference_tables(result),
         ),
         Section("Results by class", figures=tuple(_bars(result, rows, folder)), tables=_by_class(result)),
+        *([_paper(result)] if result.paper else []),
         _context(result),
         Section("Precision and recall", figures=tuple(_curves(result, rows, folder))),
     ]
@@ -133,6 +135,21 @@ def _training(result: StudyResult) -> Section:
 def _by_class(result: StudyResult) -> tuple[Table, ...]:
     captions = {"classification": "Classification AP, percent", "location": "Location AP, percent"}
     return tuple(class_table(result, key, caption) for key, caption in captions.items())
+
+
+def _paper(result: StudyResult) -> Section:
+    printed = (
+        "Only values that are printed in the paper's text are shown. The paper used other backbones and, in some "
+        "rows, other images than this study."
+    )
+    compared = (
+        "Differences are shown where the images are the same and training converged. Their intervals are those of "
+        "our values: the paper's predictions are not known, so its values are taken as they are."
+        if result.is_complete
+        else "Differences are not computed, because this study does not have all images and classes of "
+        f"{result.study.title}."
+    )
+    return Section("Beside the paper, by class", (printed, compared), paper_tables(result))
 
 
 def _context(result: StudyResult) -> Section:

@@ -39,7 +39,9 @@ from freeloc.paper.figures.map_evolution import EvolutionRow
 from freeloc.paper.map_evolution import EVOLUTION_SCALE, evolution_rows, snapshot_iterations
 from freeloc.paper.map_reader import MapReader
 from freeloc.paper.measured_rows import compare_rows, measure_boxes, measure_points
+from freeloc.paper.paper_comparison import compare_with_paper
 from freeloc.paper.point_rows import load_predictions, point_reader, predictions_from, save_predictions
+from freeloc.paper.published_classes import PUBLISHED_CLASSES
 from freeloc.paper.row_plans import MODELS, RowPlan, point_rows
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.studies import Study
@@ -278,7 +280,7 @@ class Reproduction:
         positives = tuple(int(count) for count in (data.labels == PRESENT).sum(axis=0))
         converged = {key: row for key, row in by_key.items() if row.converged}
         audit = audit_classes(converged, data.classes, positives, self.options) if "weak" in converged else ()
-        return StudyResult(
+        result = StudyResult(
             study=self.study,
             train=self._train_set.name,
             val=data.name,
@@ -289,7 +291,16 @@ class Reproduction:
             audit=audit,
             predictions=predictions,
             detections=detections,
+            train_images=len(self._train_set),
         )
+        paper = compare_with_paper(
+            PUBLISHED_CLASSES[self.study.name],
+            by_key,
+            data.classes,
+            self.options,
+            same_images=result.is_complete,
+        )
+        return replace(result, paper=paper)
 
 
 def _check_datasets(train_set: Dataset, val_set: Dataset) -> None:

@@ -20,6 +20,7 @@ class Study:
         train_split: default split for training.
         val_split: default split for evaluation.
         flavour: definition of average precision.
+        size: numbers of training images and evaluation images of the default splits, and of classes.
         devkit: subfolder of ``results`` for result files in the format of the VOC devkit; None for datasets other
             than VOC.
     """
@@ -28,6 +29,7 @@ class Study:
     title: str
     train_split: str
     val_split: str
+    size: tuple[int, int, int]
     flavour: APFlavour = "area"
     devkit: str | None = None
 
@@ -35,10 +37,12 @@ class Study:
 STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
-        Study("voc2012", "Pascal VOC 2012", "train", "val", devkit="VOC2012"),
-        Study("voc2007", "Pascal VOC 2007", "trainval", "test", "11point", devkit="VOC2007"),
-        Study("coco2014", "MS COCO 2014", "train2014", "val2014"),
-        Study("coco2017", "MS COCO 2017", "train2017", "val2017"),
+        Study("voc2012", "Pascal VOC 2012", "train", "val", (5717, 5823, 20), devkit="VOC2012"),
+        Study(
+            "voc2007", "Pascal VOC 2007", "trainval", "test", (5011, 4952, 20), "11point", devkit="VOC2007"
+        ),
+        Study("coco2014", "MS COCO 2014", "train2014", "val2014", (82_783, 40_504, 80)),
+        Study("coco2017", "MS COCO 2017", "train2017", "val2017", (118_287, 5000, 80)),
     )
 }
 

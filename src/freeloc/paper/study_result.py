@@ -10,6 +10,7 @@ from freeloc.metrics import Detections
 from freeloc.paper.context_audit import ClassAudit
 from freeloc.paper.figures.map_evolution import EvolutionRow
 from freeloc.paper.measured_rows import MeasuredRow
+from freeloc.paper.paper_comparison import PaperComparison
 from freeloc.paper.studies import Study
 
 __all__ = ["StudyResult"]
@@ -33,6 +34,8 @@ class StudyResult:
         detections: detections of each box row.
         evolution: for a few images, the score maps of the row "weak" at several training iterations; empty if
             that row was not evaluated.
+        train_images: number of training images.
+        paper: rows beside those that the paper printed, class by class.
     """
 
     study: Study
@@ -46,3 +49,13 @@ class StudyResult:
     predictions: Mapping[str, Predictions]
     detections: Mapping[str, Detections]
     evolution: tuple[EvolutionRow, ...] = ()
+    train_images: int = 0
+    paper: tuple[PaperComparison, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the images and classes are all those of the study, so that numbers compare with published ones.
+
+        Images are counted, not identified.
+        """
+        return (self.train_images, self.images, len(self.classes)) == self.study.size

@@ -7,11 +7,20 @@ from collections.abc import Sequence
 
 from freeloc.metrics import BOX_IOU, Interval
 from freeloc.paper.measured_rows import BOX_MEASURES, MeasuredRow
+from freeloc.paper.paper_comparison import PaperComparison, minus
 from freeloc.paper.published_numbers import published_for
 from freeloc.paper.study_result import StudyResult
 from freeloc.visualization.html_report import Table
 
-__all__ = ["audit_table", "box_table", "class_table", "difference_tables", "summary_tables", "training_table"]
+__all__ = [
+    "audit_table",
+    "box_table",
+    "class_table",
+    "difference_tables",
+    "paper_tables",
+    "summary_tables",
+    "training_table",
+]
 
 _GROUPS = {
     "paper": "The paper's rows, and freeloc's own",
@@ -72,6 +81,11 @@ def box_table(result: StudyResult) -> Table | None:
         if known := published_for(result.study.name, row.plan.key):
             numbers = [f"{known[key].value:g}" if key in known else "–" for key in BOX_MEASURES]
             rows.append((f"{known[BOX_MEASURES[0]].what}, published", "no", *numbers, "–"))
+            if result.is_complete and row.converged:
+                ours = [row.measures[key].mean for key in BOX_MEASURES]
+                values = [known[key].value / 100 if key in known else math.nan for key in BOX_MEASURES]
+                differences = [signed_interval(minus(*pair)) for pair in zip(ours, values, strict=True)]
+                rows.append(("ours minus the published", "", *differences, "–"))
     if not rows:
         return None
     header = ("row", "boxes in training", *_BOX_TITLES, "location mAP of box centers")
@@ -121,6 +135,53 @@ def class_table(result: StudyResult, measure: str, caption: str) -> Table:
         rows.append((name, str(count), *values))
     rows.append(("mean", "", *(percent(row.measures[measure].mean.estimate) for row in members)))
     return Table(("class", "images", *(row.title for row in members)), rows, caption)
+
+
+def paper_tables(result: StudyResult) -> tuple[Table, ...]:
+    """Tabulate the values of single classes that the paper printed beside ours, one table per measure."""
+    captions = {"classification": "Classification AP", "location": "Location AP"}
+    tables = []
+    for key, caption in captions.items():
+        members = [item for item in result.paper if item.published.key == key]
+        if not any(item.ours for item in members):
+            continue
+        names = [name for name in result.classes if any(name in item.classes for item in members)]
+        rows = [
+            (name, *(cell for item in members for cell in _paper_cells(item, name)))
+            for name in (*names, _PAPER_MEAN)
+        ]
+        header = ("class", *(title for item in members for title in _paper_header(item)))
+        sources = dict.fromkeys(f"{item.published.source}, {item.published.data}" for item in members)
+        tables.append(Table(header, rows, f"{caption} beside the paper's ({'; '.join(sources)}), percent"))
+    return tuple(tables)
+
+
+_PAPER_MEAN = "mean of these classes"
+
+
+def _paper_header(item: PaperComparison) -> tuple[str, ...]:
+    return (
+        *((item.title,) if item.ours else ()),
+        f"paper, {item.published.letter} ({item.published.title})",
+        *(("ours minus paper",) if item.differences else ()),
+    )
+
+
+def _paper_cells(item: PaperComparison, name: str) -> tuple[str, ...]:
+    """Return the cells of one class, or of the mean: ours, the paper's, and the difference, if they are known."""
+    ours, paper, difference = None, math.nan, None
+    if name == _PAPER_MEAN:
+        ours, paper, difference = item.mean, item.published_mean, item.mean_difference
+    elif name in item.classes:
+        index = item.classes.index(name)
+        paper = item.published.values[name]
+        ours = item.ours[index] if item.ours else None
+        difference = item.differences[index] if item.differences else None
+    return (
+        *(("–" if ours is None else percent(ours.estimate),) if item.ours else ()),
+        "–" if math.isnan(paper) else f"{paper:.1f}",
+        *(("–" if difference is None else signed_interval(difference),) if item.differences else ()),
+    )
 
 
 def audit_table(result: StudyResult) -> Table:

@@ -40,6 +40,8 @@ def result_as_json(result: StudyResult, settings: ReproductionSettings) -> dict[
         "freeloc": metadata.version("freeloc"),
         "rows": [row_as_json(row, result.classes) for row in result.rows],
         "audit": [audit.to_dict() for audit in result.audit],
+        "complete": result.is_complete,
+        "paper": [comparison.to_dict() for comparison in result.paper],
         "published": [asdict(number) for number in PUBLISHED[result.study.name]],
     }
 
