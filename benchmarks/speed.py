@@ -47,7 +47,9 @@ __all__ = [
     "measure_installation",
     "measure_prediction",
     "measure_training",
+    "run_training",
     "save_record",
+    "write_tags",
 ]
 
 _INT8_ONLY = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"}
@@ -200,21 +202,37 @@ def measure_training(
     Returns:
         Seconds of each stage and peak memory of both runs, and the size of the cache.
     """
-    data, cache = _write_tags(dataset, work / "photos.csv"), work / "cache"
-    words = ["train", str(data), "--no-report", "--runtime", "openvino", "--precision", processes.precision]
-    runs = {}
-    for name, epochs in (("first", ()), ("cached", ("--epochs", "1"))):
-        out = work / name
-        usage = processes.run([*words, "--out", str(out), *options, *epochs], cache)
-        runs[name] = _stages(usage, data, out)
-        print_status(f"{len(dataset):,} images, {name}: {runs[name]}")
-    del runs["cached"]["training"]
+    data, cache = write_tags(dataset, work / "photos.csv"), work / "cache"
+    first = run_training(processes, data, work / "first", cache, options)
+    print_status(f"{len(dataset):,} images, empty cache: {first}")
+    cached = run_training(processes, data, work / "cached", cache, (*options, "--epochs", "1"))
+    print_status(f"{len(dataset):,} images, filled cache: {cached}")
+    del cached["training"]
     return {
         "precision": processes.precision,
-        **runs,
+        "first": first,
+        "cached": cached,
         "features_mb": round(_folder_mb(cache / "features"), 1),
-        "run_mb": round(_folder_mb(work / "first"), 1),
     }
+
+
+def run_training(
+    processes: Processes, data: Path, out: Path, cache: Path, options: Sequence[str]
+) -> dict[str, float]:
+    """Run ``freeloc train`` once.
+
+    Args:
+        processes: how freeloc is run.
+        data: the tag list of the images.
+        out: run folder.
+        cache: folder of the caches.
+        options: further options.
+
+    Returns:
+        Seconds of each stage, and peak memory.
+    """
+    words = ["train", str(data), "--no-report", "--runtime", "openvino", "--precision", processes.precision]
+    return _stages(processes.run([*words, "--out", str(out), *options], cache), data, out)
 
 
 def _stages(usage: ProcessUsage, data: Path, out: Path) -> dict[str, float]:
@@ -233,7 +251,7 @@ def _stages(usage: ProcessUsage, data: Path, out: Path) -> dict[str, float]:
     }
 
 
-def _write_tags(dataset: Dataset, path: Path) -> Path:
+def write_tags(dataset: Dataset, path: Path) -> Path:
     """Write a tag list of the images."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -297,7 +315,6 @@ def _measure_prediction(
     images = [sample.path for sample in dataset.samples[:count]]
     with TemporaryDirectory() as name:
         work = arguments.work or Path(name)
-        work.mkdir(parents=True, exist_ok=True)
         found = find_model(arguments.model)
         model, seconds = (found, None) if arguments.no_int8 else _with_int8(found, images, work)
         rounds = _QUICK_ROUNDS if arguments.quick else _ROUNDS
@@ -346,9 +363,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--splits", nargs="+", default=("train", "val"), help="splits (default: train val)")
     parser.add_argument("--model", default="voc20", help="model to predict with (default: voc20)")
     parser.add_argument("--no-int8", action="store_true", help="do not create and measure an int8 network")
-    parser.add_argument(
-        "--int8-only", action="store_true", help="hold the processor to its int8 instructions"
-    )
+    parser.add_argument("--int8-only", action="store_true", help="hold the processor to int8 instructions")
     parser.add_argument("--images", type=positive, help=f"images to predict (default: {_IMAGES})")
     parser.add_argument(
         "--counts", type=positive, nargs="+", metavar="N", help="images to train on (default: 100 1000)"
@@ -363,18 +378,19 @@ def main(words: list[str] | None = None) -> None:
     if arguments.page_only:
         render_again(output_folder(arguments))
         return
+    if arguments.work is not None:
+        arguments.work.mkdir(parents=True, exist_ok=True)
     dataset = _open(arguments)
     limited = arguments.int8_only
     processes = Processes(
         "float32" if limited else cpu_precision("auto"), dict(_INT8_ONLY) if limited else {}
     )
-    machine = describe()
-    record: dict[str, Any] = {"machine": machine, "int8_only": limited, "data": dataset.name}
+    record: dict[str, Any] = {"machine": describe(), "int8_only": limited, "data": dataset.name}
     if "predict" in arguments.measure:
         record |= _measure_prediction(arguments, processes, dataset)
     if "train" in arguments.measure:
         record |= _measure_training(arguments, processes, dataset)
-    name = machine_name(machine, int8_only=limited)
+    name = machine_name(record["machine"], int8_only=limited)
     save_record(output_folder(arguments), name, record, quick=arguments.quick)
     print_status(f"wrote the results of {name}")
 

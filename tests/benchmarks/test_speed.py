@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks import speed
 from benchmarks.results import load_results, render_speed_page
-from benchmarks.speed import Processes, measure_installation, measure_prediction, measure_training
+from benchmarks.speed import Processes, measure_installation, measure_prediction, run_training, write_tags
 from benchmarks.speed_page import machine_name, render
-from freeloc.datasets import Dataset
+from freeloc.datasets import Dataset, open_dataset
 
 MACHINE = {
     "processor": "Some Processor",
@@ -41,12 +41,13 @@ def test_prediction_is_measured_with_an_empty_and_a_filled_cache(
 def test_the_stages_of_training_are_measured(tiny_training: Dataset, tmp_path: Path) -> None:
     few = replace(tiny_training, samples=tiny_training.samples[:6])
     options = ("--backbone", "lite0", "--scales", "0.5", "--epochs", "1")
-    measured = measure_training(Processes("float32"), few, tmp_path, options=options)
-    first, cached = measured["first"], measured["cached"]
-    assert min(first["check"], first["features"], first["training"]) > 0
-    assert cached.keys() == {"check", "features", "peak_mb"}
-    assert measured["precision"] == "float32"
-    assert measured["features_mb"] > 0
+    data = write_tags(few, tmp_path / "photos.csv")
+    stages = run_training(Processes("float32"), data, tmp_path / "run", tmp_path / "cache", options)
+    assert min(stages["check"], stages["features"], stages["training"]) > 0
+    assert 50 < stages["peak_mb"] < 4000
+    assert list((tmp_path / "cache" / "features").iterdir())
+    listed = open_dataset(data, classes=few.classes)
+    assert ((listed.labels > 0) == (few.labels > 0)).all()
 
 
 def test_the_installation_contains_what_freeloc_requires() -> None:
