@@ -22,7 +22,7 @@ from freeloc.prediction.predict_files import PredictionOptions, predict_files
 from freeloc.writers import WRITERS, Writer
 
 ALL_FORMATS = PredictionOptions(
-    formats=("jsonl", "overlays", "npz", "gallery"), threshold=0.9, map_size="lattice"
+    formats=("jsonl", "overlays", "npz", "gallery", "voc-cls"), threshold=0.9, map_size="lattice"
 )
 
 
@@ -179,7 +179,10 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "peaks": (2, "peaks 0 instead of 2"),
     "boxes": (1, "boxes 0 instead of 1"),
     "map_size": ("image", "map_size 'lattice' instead of 'image'"),
-    "formats": (("jsonl",), r"formats \['jsonl', 'overlays', 'npz', 'gallery'\] instead of \['jsonl'\]"),
+    "formats": (
+        ("jsonl",),
+        r"formats \['jsonl', 'overlays', 'npz', 'gallery', 'voc-cls'\] instead of \['jsonl'\]",
+    ),
 }
 
 
@@ -346,7 +349,7 @@ def test_every_record_says_what_made_it_and_which_files(
         assert all((tmp_path / "out" / name).is_file() for name in record["files"])
     first = json.loads((tmp_path / "out" / MANIFEST_NAME).read_text().splitlines()[0])
     wanted = {
-        "formats": ["jsonl", "overlays", "npz", "gallery"],
+        "formats": ["jsonl", "overlays", "npz", "gallery", "voc-cls"],
         "threshold": 0.9,
         "map_size": "lattice",
         "peaks": 0,

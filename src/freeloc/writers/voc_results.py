@@ -22,6 +22,8 @@ from freeloc.metrics import Detections
 __all__ = [
     "ClassificationComp",
     "DetectionComp",
+    "check_image_id",
+    "classification_paths",
     "write_classification_results",
     "write_detection_results",
 ]
@@ -63,16 +65,28 @@ def write_classification_results(
             file cannot be written.
         ValueError: ``scores`` is not (N, K).
     """
-    check_choice("comp", comp, ClassificationComp)
     values = np.asarray(scores)
     if values.shape != (len(image_ids), len(classes)):
         raise ValueError(f"scores have shape {values.shape}, not ({len(image_ids)}, {len(classes)})")
-    paths = _paths(folder, f"{comp}_cls", split, classes)
+    paths = classification_paths(folder, classes, split, comp)
     _check_ids(image_ids)
     _check_finite(values)
     for path, column in zip(paths, values.T, strict=True):
         _write(path, (f"{ident} {_decimal(score)}" for ident, score in zip(image_ids, column, strict=True)))
     return paths
+
+
+def classification_paths(
+    folder: Path, classes: Sequence[str], split: str, comp: ClassificationComp = "comp2"
+) -> list[Path]:
+    """Return the file of each class that `write_classification_results` writes.
+
+    Raises:
+        ConfigurationError: ``comp`` is unknown.
+        OutputError: a class or the split cannot be part of a file name.
+    """
+    check_choice("comp", comp, ClassificationComp)
+    return _paths(folder, f"{comp}_cls", split, classes)
 
 
 def write_detection_results(
@@ -151,13 +165,22 @@ def _paths(folder: Path, prefix: str, split: str, classes: Sequence[str]) -> lis
     return [folder / f"{prefix}_{split}_{name}.txt" for name in classes]
 
 
+def check_image_id(ident: str) -> None:
+    """Check that an image can be named in a results file.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    if [ident] != ident.split() or not is_encodable(ident):
+        raise OutputError(
+            f"the image ID {ident!r} cannot be written to a VOC results file: it is empty, contains spaces, "
+            "or is not valid Unicode; rename the image"
+        )
+
+
 def _check_ids(image_ids: Sequence[str]) -> None:
     for ident in image_ids:
-        if [ident] != ident.split() or not is_encodable(ident):
-            raise OutputError(
-                f"the image ID {ident!r} cannot be written to a VOC results file: it is empty, contains spaces, "
-                "or is not valid Unicode; rename the image"
-            )
+        check_image_id(ident)
     if len(set(image_ids)) < len(image_ids):
         repeated = Counter(image_ids).most_common(1)[0][0]
         raise OutputError(
