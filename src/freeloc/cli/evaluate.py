@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -27,7 +27,11 @@ from freeloc.cli.options import (
     parse_scales,
     read_classes,
 )
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, FreelocError
+
+if TYPE_CHECKING:
+    from freeloc.datasets import Dataset
+    from freeloc.evaluation.collect import Predictions
 
 __all__ = ["evaluate"]
 
@@ -67,6 +71,13 @@ def evaluate(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file for the full results. Default: none.")] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the models' scores of each image, as files for the evaluation server of Pascal VOC; "
+            "DATA then needs no annotations. Default: none."
+        ),
+    ] = None,
     preset: Preset = None,
     classes: Classes = None,
     ap: Annotated[
@@ -173,7 +184,7 @@ def evaluate(
 
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.datasets.detections import read_detections
-    from freeloc.evaluation.annotations import check_evaluable
+    from freeloc.evaluation.annotations import check_evaluable, check_predictable
     from freeloc.evaluation.collect import collect
     from freeloc.evaluation.common_classes import common_classes, evaluated_classes
     from freeloc.evaluation.evaluate import evaluate as measure
@@ -214,6 +225,7 @@ def evaluate(
     )
     if out is not None:
         check_writable(out)
+    _check_results(results, model)
     given = detections or []
     models = [find_model(item) for item in (*([] if model is None else [model]), *(against or []))]
     names, detectors = ([_name(path, [*models, *given]) for path in paths] for paths in (models, given))
@@ -241,8 +253,19 @@ def evaluate(
         classes=opened,
         boxes=True,
         skip_bad=skip_bad,
-        checks=DatasetChecks(quiet=quiet, rescale_boxes=rescale_boxes, minus_one=minus_one),
+        checks=DatasetChecks(quiet=quiet, rescale_boxes=rescale_boxes, minus_one=minus_one, unannotated=True),
     )
+    if not everything.has_labels:
+        measured = "detections" if given else None if out is None else "out"
+        check_predictable(everything, known, results=results is not None, measured=measured)
+        _write_results(
+            results,
+            everything,
+            [collect(item, everything, name, quiet=quiet) for name, item in named.items()],
+            split,
+            quiet=quiet,
+        )
+        return
     check_evaluable(everything, {})
     dataset = everything.select_classes(evaluated_classes(everything, wanted))
     check_evaluable(dataset, known)
@@ -252,6 +275,7 @@ def evaluate(
         for name, path in zip(detectors, given, strict=True)
     }
     predictions = [collect(item, dataset, name, quiet=quiet) for name, item in named.items()]
+    _write_results(results, dataset, predictions, split, quiet=quiet)
     evaluation = measure(predictions, dataset, options, detections=found)
     failure: FreelocError | None = None
     if out is not None:
@@ -264,6 +288,30 @@ def evaluate(
         raise failure
     if out is not None and not quiet:
         print_status(f"wrote {out}")
+
+
+def _check_results(folder: Path | None, model: str | None) -> None:
+    from freeloc.io.atomic import check_output_folder
+
+    if folder is None:
+        return
+    check_output_folder(folder)
+    if model is None:
+        raise ConfigurationError("results are the scores of models: specify a model", parameter="results")
+
+
+def _write_results(
+    folder: Path | None, dataset: Dataset, predictions: list[Predictions], split: str | None, *, quiet: bool
+) -> None:
+    """Write the models' scores to a folder, if one is set, and say where they are."""
+    from freeloc.io.progress import print_status
+    from freeloc.writers.server_scores import write_server_scores
+
+    if folder is None:
+        return
+    for place in write_server_scores(folder, dataset, predictions, split):
+        if not quiet:
+            print_status(f"wrote {place}")
 
 
 def _name(path: Path, models: list[Path]) -> str:

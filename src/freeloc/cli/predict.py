@@ -107,8 +107,9 @@ def predict(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="What to write: jsonl, console, overlays, gallery, npz, voc-cls (scores for Pascal VOC's server), "
-            "or a writer from an installed package. Default: jsonl with --out, console without. Repeatable.",
+            help="What to write: jsonl, console, overlays, gallery, npz, voc-cls (scores for Pascal VOC's "
+            "server), or a writer from an installed package. Default: jsonl with --out, console without. "
+            "Repeatable.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,

@@ -229,6 +229,11 @@ class Dataset:
         )
 
     @property
+    def has_labels(self) -> bool:
+        """Whether any label is known; without labels, images can be predicted, but nothing can be measured."""
+        return any(bool((sample.labels != IGNORE).any()) for sample in self.samples)
+
+    @property
     def has_boxes(self) -> bool:
         """Whether the boxes of every sample are known."""
         return bool(self.samples) and all(sample.boxes is not None for sample in self.samples)

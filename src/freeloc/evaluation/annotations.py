@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from freeloc._class_names import quote_names
 from freeloc.datasets.dataset import PRESENT, Dataset, Labels, Sample
-from freeloc.errors import DatasetError
+from freeloc.errors import DatasetError, DatasetOptionError
 from freeloc.geometry.size import Size
 from freeloc.metrics import GroundTruth
 
-__all__ = ["Annotations", "check_evaluable", "ground_truth_of", "has_boxes"]
+__all__ = ["Annotations", "check_evaluable", "check_predictable", "ground_truth_of", "has_boxes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +102,31 @@ def check_evaluable(dataset: Dataset, models: Mapping[str, tuple[str, ...]]) -> 
         dataset.check_box_labels()
         ground_truth_of(dataset)
     check_positives(dataset)
+
+
+def check_predictable(
+    dataset: Dataset, models: Mapping[str, tuple[str, ...]], *, results: bool, measured: str | None = None
+) -> None:
+    """Check what is requested for images without known labels, before a long computation starts.
+
+    Args:
+        dataset: the images.
+        models: the classes of each model, keyed by its name.
+        results: whether the scores are written, so that predicting has a purpose.
+        measured: parameter that requires labels, if one is set.
+
+    Raises:
+        DatasetError: there are no images, or a model does not have all classes; or (`DatasetOptionError`) the
+            scores are not written, or a parameter requires labels.
+    """
+    if not results or measured is not None:
+        fix = "omit it" if results else "set results to write the models' scores for an evaluation server"
+        raise DatasetOptionError(
+            f"{dataset.name} has no annotations, so there is nothing to evaluate: {fix}",
+            parameter=measured if results else "results",
+        )
+    for name, classes in models.items():
+        check_classes(dataset, name, classes)
 
 
 def check_positives(dataset: Dataset) -> None:

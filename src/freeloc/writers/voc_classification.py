@@ -121,5 +121,7 @@ class VocClassificationWriter(AppendingWriter):
                 for line in lines:
                     ident, scores = json.loads(line)
                     self._scores[str(ident)] = np.array(scores, np.float64).reshape(len(self._classes))
-        except (OSError, ValueError, TypeError) as error:
+        except TypeError as error:  # JSON, but not of scores
+            raise output_error(path, str(error)) from error
+        except (OSError, ValueError) as error:
             raise output_error(path, error) from error

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from freeloc._log import get_logger
 from freeloc.datasets.builder import DatasetBuilder, SampleDraft, make_labels
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.datasets.formats import DatasetFormat
@@ -28,6 +29,8 @@ from freeloc.images.find import is_system_name
 from freeloc.io.paths import existing_name, why_not_a_file
 
 __all__ = ["VOC_CLASSES", "VocFormat"]
+
+_log = get_logger(__name__)
 
 VOC_CLASSES = (
     "aeroplane",
@@ -83,6 +86,8 @@ class VocFormat(DatasetFormat):
         builder = DatasetBuilder(list_file or devkit, options)
         samples = _add_images(images, list_file, builder)
         class_files = _find_class_files(devkit, split, options.classes, images)
+        if options.checks.unannotated and not class_files and not _is_annotated(devkit, samples):
+            return _without_annotations(devkit, split, samples, builder)
         # Class files contain tags alone, so a devkit that has nothing else has no boxes.
         boxes = options.boxes and not (class_files and not _has_annotations(devkit))
         builder.options = replace(options, boxes=boxes)
@@ -201,6 +206,33 @@ def _read_annotations(
         builder.options = replace(builder.options, boxes=False)
         return {image_id: read_annotation(each.file) for image_id, each in annotations.items()}
     return annotations
+
+
+def _is_annotated(devkit: Path, samples: Iterable[str]) -> bool:
+    """Return whether at least half of the images have an annotation file; the log says if only some have.
+
+    The annotations of Pascal VOC's test sets are not published, but some of their images may have annotations for
+    other competitions, which do not list all objects.
+    """
+    folder = devkit / "Annotations"
+    found = [(folder / existing_name(folder, f"{image_id}.xml")).is_file() for image_id in samples]
+    count, total = sum(found), len(found)
+    if 2 * count >= total:
+        return True
+    if count:
+        _log.warning("%s: only %d of %d images have an annotation, so none is read", folder, count, total)
+    return False
+
+
+def _without_annotations(
+    devkit: Path, split: str, samples: Mapping[str, SampleDraft], builder: DatasetBuilder
+) -> Dataset:
+    """Build a dataset of unknown labels, with the chosen classes or those of the devkit."""
+    classes = builder.options.classes or _class_list(devkit, (), None)
+    builder.options = replace(builder.options, boxes=False)
+    for sample in samples.values():
+        sample.labels = make_labels(len(classes), (), range(len(classes)))
+    return builder.build(f"{devkit.resolve().name} {split}".strip(), classes)
 
 
 def _has_annotations(devkit: Path) -> bool:
