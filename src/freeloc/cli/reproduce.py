@@ -36,6 +36,21 @@ def reproduce(
     rows: Annotated[
         str | None, typer.Option(help="Table rows to reproduce, such as full,weak,centre. Default: all.")
     ] = None,
+    add_row: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="Add a row of another system's scores: VOC comp1 or comp2 classification files. Repeatable. "
+            "Default: none.",
+        ),
+    ] = None,
+    fuse: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=ROW,ROW",
+            help="Add a row that fuses the standardized scores of other rows. Repeatable. Default: none.",
+        ),
+    ] = None,
     classes: Classes = None,
     backbone: BackboneName = DEFAULT_BACKBONE,
     epochs: Annotated[
@@ -59,7 +74,9 @@ def reproduce(
     """Train and evaluate the models of the paper's tables. Finished rows are stored and not recomputed."""
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.io.atomic import check_output_folder
+    from freeloc.io.progress import print_status
     from freeloc.paper import Reproduction, ReproductionSettings, find_study, select_rows, write_outputs
+    from freeloc.paper.extra_rows import AddedRow, FusedRow, check_extra_rows
     from freeloc.paper.requirements import check_packages
 
     check_output_folder(out)
@@ -74,9 +91,12 @@ def reproduce(
         cache=cache_folder,
         resamples=resamples,
         quiet=quiet,
+        add_row=tuple(map(AddedRow.parse, add_row or ())),
+        fuse=tuple(map(FusedRow.parse, fuse or ())),
     )
     chosen = select_rows(None if rows is None else tuple(part.strip() for part in rows.split(",") if part))
     check_packages(chosen)
+    check_extra_rows(chosen, settings.add_row, settings.fuse)
     names = read_classes(classes)
     train_set = open_dataset(
         root,
@@ -94,8 +114,14 @@ def reproduce(
         classes=None if names is None else train_set.classes,
         boxes=True,
         skip_bad=skip_bad,
-        checks=DatasetChecks(quiet=quiet, rescale_boxes=rescale_boxes),
+        checks=DatasetChecks(quiet=quiet, rescale_boxes=rescale_boxes, unannotated=True),
     )
+    if rows is None and not val_set.has_labels:
+        chosen = tuple(row for row in chosen if row.box_method is None)
+        if not quiet:
+            print_status(
+                f"{val_set.name} has no annotations: only scores for its evaluation server are written"
+            )
     reproduction = Reproduction(protocol, train_set, val_set, out, settings)
     with reproduction.lock():
         result = reproduction.run(chosen)

@@ -17,6 +17,7 @@ from freeloc.metrics import (
     Detections,
     PairedBootstrap,
     WeightedMetric,
+    classification_ranking,
     paired_bootstrap,
 )
 from freeloc.paper.row_plans import RowPlan
@@ -74,14 +75,19 @@ class MeasuredRow:
 def measure_points(
     plan: RowPlan, predictions: Predictions, annotations: Annotations, options: EvaluationOptions
 ) -> MeasuredRow:
-    """Compute the measures of a point row, without comparing it to another row.
+    """Compute the measures of a point row, or of scores without points, without comparing it to another row.
 
     Args:
         plan: the row.
-        predictions: predictions for N images in the row's location mode.
+        predictions: predictions for N images in the row's location mode; without any points, only classification
+            is measured.
         annotations: annotations of the N images.
         options: evaluation options.
     """
+    if not predictions.points:
+        ranking = classification_ranking(predictions.scores, annotations.labels, options.flavour)
+        scored: dict[str, WeightedMetric] = {"classification": ranking}
+        return MeasuredRow(plan, scored, intervals(scored, options), {})
     points, responses = predictions.points[plan.mode], predictions.responses[plan.mode]
     metrics = point_metrics(predictions.scores, points, responses, annotations, options)
     return MeasuredRow(plan, metrics, intervals(metrics, options), {})
@@ -132,7 +138,7 @@ def row_as_json(row: MeasuredRow, classes: Sequence[str]) -> dict[str, Any]:
         "title": plan.title,
         "group": plan.group,
         "scales": list(plan.scales),
-        "location_mode": plan.mode if plan.box_method is None else "box",
+        "location_mode": None if not plan.scales else plan.mode if plan.box_method is None else "box",
         "box_supervision": plan.box_supervision,
         "training": {key: outcome.to_dict() for key, outcome in row.training.items()},
         "converged": row.converged,

@@ -63,6 +63,33 @@ def write_report(
         OutputError: a file cannot be written.
     """
     rows = {row.plan.key: row for row in result.rows}
+    sections = _sections(result, rows, val_set, folder) if result.is_measured else _unmeasured(result)
+    lead = (
+        (
+            f"Trained on {result.train}, evaluated on {result.val}: {result.images} images, "
+            f"{len(result.classes)} classes. Backbone {settings.backbone}, seed {settings.seed}. "
+            f"Average precision is computed with the definition “{result.study.flavour}”; intervals are 95% "
+            f"bootstrap intervals from {settings.resamples} resamples of the images."
+        ),
+        (
+            "The rows follow “Is object localization for free? Weakly-supervised learning with convolutional "
+            "neural networks” (Oquab, Bottou, Laptev, Sivic, CVPR 2015); their letters are those of the paper."
+        ),
+    )
+    write_html(folder.report, Report(f"{result.study.title}: localization from image tags", lead, sections))
+
+
+def _unmeasured(result: StudyResult) -> list[Section]:
+    text = (
+        f"{result.val} has no annotations, so nothing could be measured. The folder “submissions” contains the "
+        "scores of each row for the evaluation server."
+    )
+    return [Section("Scores", (text,)), _training(result)]
+
+
+def _sections(
+    result: StudyResult, rows: Mapping[str, MeasuredRow], val_set: Dataset, folder: StudyFolder
+) -> list[Section]:
     sections = [
         Section("Tables", _few_positives(result), summary_tables(result)),
         _training(result),
@@ -89,19 +116,7 @@ def write_report(
     if result.evolution:
         sections.append(_evolution(result, folder))
     sections.append(_published(result))
-    lead = (
-        (
-            f"Trained on {result.train}, evaluated on {result.val}: {result.images} images, "
-            f"{len(result.classes)} classes. Backbone {settings.backbone}, seed {settings.seed}. "
-            f"Average precision is computed with the definition “{result.study.flavour}”; intervals are 95% "
-            f"bootstrap intervals from {settings.resamples} resamples of the images."
-        ),
-        (
-            "The rows follow “Is object localization for free? Weakly-supervised learning with convolutional "
-            "neural networks” (Oquab, Bottou, Laptev, Sivic, CVPR 2015); their letters are those of the paper."
-        ),
-    )
-    write_html(folder.report, Report(f"{result.study.title}: localization from image tags", lead, sections))
+    return sections
 
 
 def _few_positives(result: StudyResult) -> tuple[str, ...]:

@@ -35,14 +35,15 @@ from freeloc.nn.backbones.registry import load_backbone
 from freeloc.paper.box_rows import BoxRows
 from freeloc.paper.context_audit import audit_classes
 from freeloc.paper.example_selection import best_per_class
+from freeloc.paper.extra_rows import check_extra_rows, fuse_rows, read_added_rows
 from freeloc.paper.figures.map_evolution import EvolutionRow
 from freeloc.paper.map_evolution import EVOLUTION_SCALE, evolution_rows, snapshot_iterations
 from freeloc.paper.map_reader import MapReader
-from freeloc.paper.measured_rows import compare_rows, measure_boxes, measure_points
+from freeloc.paper.measured_rows import MeasuredRow, compare_rows, measure_boxes, measure_points
 from freeloc.paper.paper_comparison import compare_with_paper
 from freeloc.paper.point_rows import load_predictions, point_reader, predictions_from, save_predictions
 from freeloc.paper.published_classes import PUBLISHED_CLASSES
-from freeloc.paper.row_plans import MODELS, RowPlan, point_rows
+from freeloc.paper.row_plans import MODELS, RowPlan, check_scorable, point_rows
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.studies import Study
 from freeloc.paper.study_folder import StudyFolder
@@ -66,7 +67,8 @@ class Reproduction:
     Args:
         study: the protocol.
         train_set: training images; their boxes are read only for rows with box supervision.
-        val_set: evaluation images, with annotated boxes.
+        val_set: evaluation images, with annotated boxes; or without any annotations, in which case they are only
+            scored.
         out: output folder.
         settings: settings of the study.
 
@@ -100,10 +102,20 @@ class Reproduction:
     def run(self, rows: Sequence[RowPlan]) -> StudyResult:
         """Train the models that the rows need, evaluate the rows, and compare them.
 
+        Without annotations of the evaluation images, the rows are not evaluated; the result has their predictions.
+
         Args:
-            rows: the rows, from `freeloc.paper.row_plans`.
+            rows: the rows, from `freeloc.paper.row_plans`; the settings may contain more.
+
+        Raises:
+            ConfigurationError: there are rows of boxes, and the evaluation images have no annotations; or a row in
+                the settings has a name that is taken, or fuses a row that does not exist.
+            DatasetError: the scores of an added row cannot be read.
         """
-        settings = self._settings
+        settings, has_labels = self._settings, self._val_set.has_labels
+        check_extra_rows(rows, settings.add_row, settings.fuse)
+        check_scorable(rows, has_labels=has_labels)
+        added = read_added_rows(settings.add_row, self._val_set)
         backbone = load_backbone(settings.backbone, settings.weights)
         models = {key: self.model(key) for key in dict.fromkeys(row.model for row in rows) if key}
         scales = tuple(sorted({EVOLUTION_SCALE, *(scale for row in rows for scale in row.scales)}))
@@ -133,9 +145,12 @@ class Reproduction:
                 predictions["centre"] = self._center(predictions["weak"])
             elif row.box_method == "detector":
                 detections[row.key] = self._detect(row, boxes)
-        annotations = Annotations.read(self._val_set, reader.sizes)
-        result = self._result(rows, predictions, detections, annotations)
-        if "weak" in predictions:
+        predictions |= added
+        predictions |= fuse_rows(settings.fuse, predictions)
+        annotations = Annotations.read(self._val_set, reader.sizes) if has_labels else None
+        plans = [*rows, *(row.plan for row in settings.add_row), *(row.plan for row in settings.fuse)]
+        result = self._result(plans, predictions, detections, annotations)
+        if "weak" in predictions and annotations is not None:
             result = replace(result, evolution=self._evolution(predictions["weak"], reader, annotations))
         return result
 
@@ -171,8 +186,8 @@ class Reproduction:
             recipe = replace(recipe, epochs=epochs, min_steps=0)
         return recipe.resolved(len(self._train_set))
 
-    def _training(self, rows: Sequence[RowPlan]) -> dict[str, TrainingOutcome]:
-        """Return how the models of the rows were trained, from the logs of their runs."""
+    def _training(self, rows: Sequence[RowPlan]) -> dict[str, dict[str, TrainingOutcome]]:
+        """Return, for each row, how the models were trained that determine its scores, from their logs."""
         keys = dict.fromkeys(row.scored_by for row in rows if row.scored_by)
         outcomes = {
             key: training_outcome(
@@ -180,7 +195,15 @@ class Reproduction:
             )
             for key in keys
         }
-        return {key: outcome for key, outcome in outcomes.items() if outcome is not None}
+        found = {
+            row.key: {key: outcome for key, outcome in outcomes.items() if key == row.scored_by and outcome}
+            for row in rows
+        }
+        for fused in self._settings.fuse:
+            found[fused.name] = {
+                key: outcome for member in fused.members for key, outcome in found[member].items()
+            }
+        return found
 
     def _iterations(self, recipe: Recipe) -> int:
         return recipe.epochs * recipe.steps_per_epoch(len(self._train_set))
@@ -262,23 +285,25 @@ class Reproduction:
         rows: Sequence[RowPlan],
         predictions: Mapping[str, Predictions],
         detections: Mapping[str, Detections],
-        annotations: Annotations,
+        annotations: Annotations | None,
     ) -> StudyResult:
         data = self._val_set
         training = self._training(rows)
         measured = [
             replace(
-                measure_boxes(row, detections[row.key], annotations, self.options)
+                MeasuredRow(row, {}, {}, {})
+                if annotations is None
+                else measure_boxes(row, detections[row.key], annotations, self.options)
                 if row.key in detections
                 else measure_points(row, predictions[row.key], annotations, self.options),
-                training={key: training[key] for key in (row.scored_by,) if key in training},
+                training=training.get(row.key, {}),
             )
             for row in rows
         ]
         compared = compare_rows(measured, self.options)
         by_key = {row.plan.key: row for row in compared}
         positives = tuple(int(count) for count in (data.labels == PRESENT).sum(axis=0))
-        converged = {key: row for key, row in by_key.items() if row.converged}
+        converged = {key: row for key, row in by_key.items() if row.converged and row.metrics}
         audit = audit_classes(converged, data.classes, positives, self.options) if "weak" in converged else ()
         result = StudyResult(
             study=self.study,
@@ -304,7 +329,7 @@ class Reproduction:
 
 
 def _check_datasets(train_set: Dataset, val_set: Dataset) -> None:
-    """Check that training and evaluation have the same classes, and that all evaluation images have boxes.
+    """Check that both datasets have the same classes, and that evaluation has boxes, or no labels at all.
 
     Raises:
         DatasetError: they do not.
@@ -314,6 +339,8 @@ def _check_datasets(train_set: Dataset, val_set: Dataset) -> None:
             f"{train_set.name} has the classes {', '.join(train_set.classes)} but {val_set.name} has "
             f"{', '.join(val_set.classes)}: use splits with the same classes in the same order"
         )
+    if not val_set.has_labels:
+        return
     check_evaluable(val_set, {train_set.name: train_set.classes})
     ground_truth_of(val_set)
 

@@ -23,6 +23,7 @@ __all__ = [
     "WIDER",
     "BoxMethod",
     "RowPlan",
+    "check_scorable",
     "paper_recipe",
     "point_rows",
     "select_rows",
@@ -101,7 +102,7 @@ class RowPlan:
         model: key in `MODELS` of the model whose maps are read; None for rows that do not use maps.
         scales: test scales.
         mode: how points are located.
-        box_supervision: whether boxes were used in training.
+        box_supervision: whether boxes were used in training; None if it is not known.
         against: key of the row that this row is compared with; None if it is not compared.
         group: table that contains the row.
         box_method: how boxes are computed; None for point rows.
@@ -113,7 +114,7 @@ class RowPlan:
     model: str | None
     scales: tuple[float, ...] = TEST_SCALES
     mode: LocationMode = "paper"
-    box_supervision: bool = False
+    box_supervision: bool | None = False
     against: str | None = "weak"
     group: str = "paper"
     box_method: BoxMethod | None = None
@@ -209,6 +210,21 @@ def select_rows(keys: Collection[str] | None) -> tuple[RowPlan, ...]:
     if "centre" in selected:
         selected.add("weak")
     return tuple(row for key, row in ROWS.items() if key in selected)
+
+
+def check_scorable(rows: Sequence[RowPlan], *, has_labels: bool) -> None:
+    """Check that no rows of boxes are chosen for images without annotations, of which only scores are written.
+
+    Raises:
+        ConfigurationError: one is.
+    """
+    boxes = [row.key for row in rows if row.box_method is not None]
+    if boxes and not has_labels:
+        raise ConfigurationError(
+            f"the evaluation images have no annotations, so the boxes of the row {boxes[0]!r} cannot be "
+            "evaluated: choose rows of scores",
+            parameter="rows",
+        )
 
 
 def point_rows(rows: Sequence[RowPlan]) -> list[RowPlan]:

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from freeloc._validation import Count, Name, Seed, check_fields
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, check_backbone
+from freeloc.paper.extra_rows import AddedRow, FusedRow
 from freeloc.runtime import Precision, Runtime, check_runtime
 
 __all__ = ["ReproductionSettings"]
@@ -29,6 +30,8 @@ class ReproductionSettings:
         cache: folder for cached features and proposals; None uses the user's cache folder.
         resamples: number of bootstrap resamples for each interval and each comparison.
         quiet: whether to hide progress.
+        add_row: rows of scores that other systems computed.
+        fuse: rows of scores that are fused from other rows.
 
     Raises:
         ConfigurationError: a field has the wrong type or is out of range.
@@ -44,6 +47,8 @@ class ReproductionSettings:
     cache: Path | None = None
     resamples: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     quiet: bool = False
+    add_row: tuple[AddedRow, ...] = ()
+    fuse: tuple[FusedRow, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -26,6 +26,10 @@ class StudyFolder:
         """Return the path of the file with a row's predictions or detections."""
         return self.root / "rows" / f"{key}.npz"
 
+    def submission(self, key: str) -> Path:
+        """Return the folder with a row's scores for an evaluation server."""
+        return self.root / "submissions" / key.replace("/", "_").replace("\\", "_")
+
     @property
     def detector(self) -> Path:
         """File with the detector trained on boxes."""

@@ -53,6 +53,11 @@ class StudyResult:
     paper: tuple[PaperComparison, ...] = ()
 
     @property
+    def is_measured(self) -> bool:
+        """Whether the evaluation images have annotations, so that rows have measures."""
+        return any(row.measures for row in self.rows)
+
+    @property
     def is_complete(self) -> bool:
         """Whether the images and classes are all those of the study, so that numbers compare with published ones.
 

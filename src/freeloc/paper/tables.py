@@ -59,7 +59,8 @@ def summary_tables(result: StudyResult) -> tuple[Table, ...]:
 
 
 def _summary_cells(row: MeasuredRow) -> tuple[str, ...]:
-    means = [with_interval(row.measures[key].mean) for key in _POINT_MEASURES]
+    measures = row.measures
+    means = [with_interval(measures[key].mean) if key in measures else "–" for key in _POINT_MEASURES]
     return (row.plan.letter, row.title, _yes_or_no(row), *means)
 
 
@@ -96,7 +97,7 @@ _BOX_TITLES = tuple(f"box mAP at IoU {iou:g}" for iou in BOX_IOU)
 
 
 def _yes_or_no(row: MeasuredRow) -> str:
-    return "yes" if row.plan.box_supervision else "no"
+    return {True: "yes", False: "no", None: "–"}[row.plan.box_supervision]
 
 
 def difference_tables(result: StudyResult) -> tuple[Table, ...]:
@@ -117,8 +118,10 @@ def _difference_table(
     titles = {row.plan.key: row.title for row in result.rows}
     rows = []
     for row in result.rows:
-        if row.differences.keys() >= set(keys):
-            differences = (signed_interval(row.differences[key].mean) for key in keys)
+        if row.differences.keys() & set(keys):
+            differences = (
+                signed_interval(row.differences[key].mean) if key in row.differences else "–" for key in keys
+            )
             rows.append((row.title, titles[str(row.plan.against)], *differences))
     return Table(("row", "minus", *columns), rows, f"{caption}: percentage points, with 95% intervals")
 

@@ -19,6 +19,7 @@ from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.study_folder import StudyFolder
 from freeloc.paper.study_result import StudyResult
 from freeloc.paper.tables import box_table, summary_tables
+from freeloc.writers.server_scores import write_server_scores
 from freeloc.writers.voc_results import write_classification_results
 
 __all__ = ["result_as_json", "write_outputs"]
@@ -90,6 +91,7 @@ def _write_outputs(
     split: str | None,
 ) -> None:
     write_text(folder.results, json.dumps(result_as_json(result, settings), indent=1) + "\n")
+    added = {row.name for row in settings.add_row}
     tell = (lambda _text: None) if settings.quiet else print_status
     tell(f"wrote {folder.results}")
     if result.study.devkit is not None and "weak" in result.predictions:
@@ -101,5 +103,12 @@ def _write_outputs(
                 results, ids, result.classes, scores, split or result.study.val_split, competition
             )
         tell(f"wrote {results}: results of the weakly supervised row in the format of the VOC devkit")
+    if not result.is_measured:
+        for row in result.rows:
+            if row.plan.key in added or row.plan.key == "centre":  # their scores are already in files
+                continue
+            place = folder.submission(row.plan.key)
+            write_server_scores(place, val_set, [result.predictions[row.plan.key]], split)
+            tell(f"wrote {place}: scores of the row {row.title} for the evaluation server")
     write_report(result, val_set, folder, settings)
     tell(f"wrote {folder.report} and {folder.figures}")
