@@ -24,8 +24,12 @@ from freeloc.models.calibration import Calibration
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.head import AdaptationHead
+from freeloc.training.recipe import Recipe
+from freeloc.training.settings import TrainingSettings
+from freeloc.training.train import train
 from tests.inference.sample_inputs import assert_same, noise
 from tests.models.model_files import rewrite
+from tests.nn.backbones.test_alexnet_layers import PADDED, write
 
 
 def test_file_and_run_folder_are_the_same_model(tiny_run: Path, tiny_localizer: Localizer) -> None:
@@ -294,3 +298,30 @@ def test_a_damaged_graph_is_told_once(
         assert_same(Localizer.load(tiny_run, runtime="openvino", precision="float32").predict(image), wanted)
     (record,) = caplog.records
     assert "is damaged, so the network is prepared again" in record.getMessage()
+
+
+def test_the_weight_file_restores_the_architecture_on_which_a_model_was_trained(
+    tiny_training: Dataset, tmp_path: Path
+) -> None:
+    described = PADDED[0]
+    weights = write(tmp_path / "net.safetensors", described)
+    recipe = Recipe(name="tiny", epochs=1, hidden=4, scales=(0.3,), test_scales=(0.3,))
+    settings = TrainingSettings(backbone="alexnet", weights=weights, recipe=recipe, report=False)
+    train(tiny_training, tmp_path / "run", settings, quiet=True)
+    localizer = Localizer.load(tmp_path / "run", weights=weights)
+    assert (localizer.model.header.layout, localizer.model.header.pad_color) == (
+        described.layout,
+        tuple(round(value) for value in described.mean),
+    )
+    image = noise(90, 60)
+    found = localizer.predict(image)
+    assert found.map(found.classes[0]).shape == (60, 90)
+    torch_found = Localizer.load(tmp_path / "run", weights=weights, runtime="torch").predict(image)
+    np.testing.assert_allclose(found.scores, torch_found.scores, rtol=1e-2, atol=1e-2)
+
+    layers = tuple(
+        dataclasses.replace(layer, pools_first=not layer.pools_first) for layer in described.layers
+    )
+    other = write(tmp_path / "other.safetensors", dataclasses.replace(described, layers=layers))
+    with pytest.raises(FreelocError, match="are not those on which the model was trained"):
+        Localizer.load(tmp_path / "run", weights=other)

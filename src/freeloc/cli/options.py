@@ -127,8 +127,8 @@ BackboneName = Annotated[
 Weights = Annotated[
     Path | None,
     typer.Option(
-        help="Local file with the backbone's weights (.pth or .safetensors; for overfeat, net_weight_1). Default: "
-        "the published weights.",
+        help="Local file with the backbone's weights (.pth or .safetensors; for alexnet, of any AlexNet-like "
+        "network; for overfeat, net_weight_1). Default: the published weights.",
         rich_help_panel=RUNTIME,
     ),
 ]

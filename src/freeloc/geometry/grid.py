@@ -46,8 +46,8 @@ class CellLayout:
         stride: distance between the centers of adjacent cells, in canvas pixels.
         offset: distance of the center of cell (0, 0) from the left and top edges of the canvas, in canvas pixels.
         window: for backbones without internal padding, the side of the square window from which one cell is
-            computed (224 for the paper's network); only windows that lie entirely on the canvas have cells. None
-            for backbones with internal padding, which have ``canvas / stride`` cells.
+            computed (224 in the paper's network for VOC); only windows that lie entirely on the canvas have cells.
+            None for backbones with internal padding, which have ``canvas / stride`` cells.
     """
 
     stride: int

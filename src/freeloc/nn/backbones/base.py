@@ -55,10 +55,13 @@ class Backbone(nn.Module):
         channels: number of values per cell after the body.
         width: number of values per cell after the projection.
         pad_color: RGB color of canvas padding, which normalizes to (nearly) zero.
+        architecture: description of what distinguishes the network from others with the same name and the same
+            shapes of weights; part of the fingerprint. Empty if there are no others.
         fingerprint: hash of the name and weights; part of every cache key and every model file.
     """
 
     name: str
+    architecture: str = ""
     layout: CellLayout
     channels: int
     width: int
@@ -177,6 +180,7 @@ class FrozenStages(Backbone):
         super().__init__()
         self.name = f"{backbone.name}-below-{stage}"
         self.layout = backbone.layout
+        self.architecture = backbone.architecture
         self.normalization = backbone.normalization
         self.body = body
         self.projection = nn.Identity()
@@ -206,9 +210,11 @@ class BackboneLoader(Protocol):
 
 
 def fingerprint(backbone: Backbone) -> str:
-    """Return the SHA-256 of a backbone's name, layout and weights, as hexadecimal digits."""
+    """Return the SHA-256 of a backbone's name, layout, architecture and weights, as hexadecimal digits."""
     normalization = backbone.normalization
     identity = f"{backbone.name} {backbone.layout} {normalization.mean} {normalization.deviation}"
+    if backbone.architecture:
+        identity += f" {backbone.architecture}"
     digest = hashlib.sha256(identity.encode())
     for key, tensor in sorted(backbone.state_dict().items()):
         if not key.endswith("num_batches_tracked"):

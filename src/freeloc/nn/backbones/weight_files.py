@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import urlparse
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -32,6 +33,7 @@ __all__ = [
     "downloads_allowed",
     "fetch",
     "forbidden",
+    "load_metadata",
     "load_state",
     "not_a_weight_file",
     "not_downloaded",
@@ -114,6 +116,24 @@ def load_state(path: Path) -> dict[str, Tensor]:
             f"weight file {path} does not contain named tensors: specify a state dict", parameter="weights"
         )
     return {str(key): value for key, value in state.items()}
+
+
+def load_metadata(path: Path) -> dict[str, str]:
+    """Read the metadata of a .safetensors file; other files have none.
+
+    Raises:
+        BackboneError: the file is unreadable.
+    """
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except Exception as error:  # as in `load_state`
+        check_resources(error)
+        if is_forbidden(path, error):
+            raise forbidden(path) from error
+        raise _unreadable(path, _reason(error)) from error
 
 
 def _unreadable(path: Path, reason: str) -> BackboneError:
