@@ -1,7 +1,7 @@
 """Types of parameters with a fixed set of values, shared by the Python API and the command line.
 
-This module imports only the standard library, so that the command line can show the choices in ``--help`` without
-loading NumPy or torch.
+This module imports only the standard library, so that the command line can show the choices in ``--help``
+without loading NumPy or torch.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ __all__ = [
     "Pictures",
     "Precision",
     "Preset",
+    "PretrainingBackbone",
+    "PretrainingSchedule",
     "Reach",
     "Runtime",
     "Supervision",
@@ -55,15 +57,24 @@ Pictures = Literal["auto", "no"]
 CacheFormat = Literal["float16", "int8"]
 """How cached features are stored: "int8" takes half the space of "float16", at a small loss of accuracy."""
 
+PretrainingBackbone = Literal["alexnet"]
+"""The networks that can be pretrained."""
+
+PretrainingSchedule = Literal["cosine", "step"]
+"""How the learning rate of pretraining falls: "cosine" lowers it in every step, down to zero; "step" divides it by
+ten after each third of the steps."""
+
 Supervision = Literal["tags", "masked", "masked_outside"]
 """What supervises training: tags alone or, for comparison, tags and boxes (paper, section 5). For a present
-class, "masked" takes the maximum score only inside the class's boxes; "masked_outside" also penalizes the maximum
+class, "masked" takes the maximum score only inside the class's boxes; "masked_outside" also penalizes the
+maximum
 score outside them."""
 
 APFlavour = Literal["area", "11point", "step"]
 """How a precision-recall curve is summarized as one number.
 
-* "area" (default): the area under the curve, with each precision replaced by the highest precision at the same or
+* "area" (default): the area under the curve, with each precision replaced by the highest precision at the
+same or
   a higher recall, as in the VOC devkit since 2010.
 * "11point": the mean of these replaced precisions at recalls 0, 0.1, ..., 1, as in the VOC devkit of 2007.
 * "step": the sum of each original precision times the increase in recall, as in scikit-learn.

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 FOLDER_COMMANDS = ("train", "predict", "demo", "reproduce")
-FILE_COMMANDS = ("evaluate", "calibrate", "quantize")
-SEED_COMMANDS = ("train", "demo", "reproduce", "evaluate", "quantize")
+FILE_COMMANDS = ("evaluate", "calibrate", "quantize", "pretrain")
+SEED_COMMANDS = ("train", "demo", "reproduce", "evaluate", "quantize", "pretrain")
 
 
 def words(command: str, data: Path, out: Path) -> tuple[object, ...]:
     image = data.with_name("0.png")
     given: dict[str, tuple[object, ...]] = {
         "train": (data,),
+        "pretrain": (data,),
         "predict": ("voc20", image),
         "demo": (),
         "reproduce": ("voc2007", "--root", data),

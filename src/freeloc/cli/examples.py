@@ -15,6 +15,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "freeloc train my-images/tags.csv --out run",
         "freeloc train my-images/tags.csv --out run --resume",
     ),
+    "pretrain": (
+        "freeloc pretrain imagenet/train --out net.safetensors",
+        "freeloc pretrain imagenet/train --out net.safetensors --resume",
+    ),
     "predict": (
         "freeloc predict voc20 my-images --out results --overlay",
         "find . -name '*.jpg' | freeloc predict run - --out results",

@@ -19,6 +19,7 @@ from freeloc.cli.examples import epilog
 from freeloc.cli.interrupts import INTERRUPTED, end_at_once, raise_interrupts, was_interrupted
 from freeloc.cli.models import models
 from freeloc.cli.predict import predict
+from freeloc.cli.pretrain import pretrain
 from freeloc.cli.process import flush_at_end, only_own_messages, open_closed_streams
 from freeloc.cli.quantize import quantize
 from freeloc.cli.reproduce import reproduce
@@ -36,6 +37,7 @@ _AFTER_INTERRUPT = {
     "train": "; finished features and epochs are stored: continue with --resume",
     "predict": "; finished predictions in --out are stored: run the same command to continue",
     "reproduce": "; finished features, epochs and rows are stored: run the same command to continue",
+    "pretrain": "; finished epochs are stored: continue with --resume",
     "quantize": "; the model is unchanged",
     "calibrate": "; the model is unchanged",
 }
@@ -58,7 +60,7 @@ _COMPLETION = ("--install-completion", "--show-completion")
 
 _UNKNOWN_SHELL = "cannot tell which shell this is: run the command in bash, zsh, fish or PowerShell"
 
-_NAMES = {"cache_features": "no_cache"}
+_NAMES = {"cache_features": "no_cache", "response_normalization": "no_response_normalization"}
 """Parameters of the Python API whose command-line options have different names."""
 
 
@@ -182,7 +184,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, train, predict, evaluate, check, calibrate, quantize, models, reproduce):
+for command in (demo, train, predict, evaluate, check, calibrate, quantize, models, reproduce, pretrain):
     app.command(cls=_Command, epilog=epilog(command.__name__))(command)
 
 

@@ -4,7 +4,7 @@ By default, the weights are those of torchvision's AlexNet: 1000 classes of the 
 FC7 with 4096 values, one tower, no local response normalization. **This is not the paper's network for VOC**,
 which has the same kind of layers, but was trained on 1512 ImageNet classes. Other weight files bring their
 own widths, groups of channels and response normalization (`freeloc.nn.backbones.alexnet_layers`), such as
-files converted from Caffe (``python -m recipes.convert_caffe``).
+files converted from Caffe (``python -m recipes.convert_caffe``) and those of ``freeloc pretrain``.
 
 **Windows.** FC6 reads all cells of C5's pooled map of one window, 6×6 in AlexNet, so every cell of the last map
 corresponds to one window. In torchvision's AlexNet, a window has 224 pixels along each axis, and windows are

@@ -1,0 +1,44 @@
+"""Crops and learning rates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from freeloc.pretraining.crops import random_crop
+from freeloc.pretraining.settings import PretrainingSettings
+from freeloc.pretraining.trainer import learning_rate
+
+
+def ramp(width: int, height: int) -> Image.Image:
+    """An image whose red channel is the position along x, and whose green channel that along y."""
+    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    return Image.fromarray(np.stack((x, y, 0 * x), axis=-1).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 80), (160, 80), (80, 200)])
+def test_crops_are_squares_of_seven_eighths_of_the_shorter_side(width: int, height: int) -> None:
+    random = np.random.default_rng(0)
+    side = min(width, height) * 7 / 8
+    lefts, mirrored = [], []
+    for _ in range(200):
+        crop = random_crop(ramp(width, height), 56, random).astype(float)
+        assert crop.shape == (56, 56, 3)
+        red, green = crop[:, :, 0].mean(axis=0), crop[:, :, 1].mean(axis=1)
+        mirrored.append(red[0] > red[-1])
+        red = red[::-1] if mirrored[-1] else red
+        assert (red[-1] - red[0]) * width / 255 == pytest.approx(side * 55 / 56, abs=2.5)
+        assert (green[-1] - green[0]) * height / 255 == pytest.approx(side * 55 / 56, abs=2.5)
+        lefts.append(red[0] * width / 255)
+    assert 70 < sum(mirrored) < 130
+    assert min(lefts) < 0.2 * (width - side) + 1
+    assert max(lefts) > 0.8 * (width - side) - 1
+
+
+def test_learning_rates() -> None:
+    cosine = PretrainingSettings(learning_rate=0.4)
+    assert [learning_rate(step, 4, cosine) for step in (0, 2)] == pytest.approx([0.4, 0.2])
+    step = PretrainingSettings(learning_rate=0.4, schedule="step")
+    found = [learning_rate(number, 9, step) for number in range(9)]
+    assert found == pytest.approx([0.4] * 3 + [0.04] * 3 + [0.004] * 3)
