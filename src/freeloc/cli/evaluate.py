@@ -37,7 +37,7 @@ __all__ = ["evaluate"]
 
 LOCATION: Final = "Location AP"
 POINTING: Final = "Pointing game"
-OTHER: Final = "Box AP, calibration error, intervals"
+OTHER: Final = "Box AP, calibration error, intervals, server"
 
 
 def evaluate(
@@ -75,7 +75,8 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Folder for the models' scores of each image, as files for the evaluation server of Pascal VOC; "
-            "DATA then needs no annotations. Default: none."
+            "DATA then needs no annotations. Default: none.",
+            rich_help_panel=OTHER,
         ),
     ] = None,
     preset: Preset = None,

@@ -172,7 +172,7 @@ def fuse_scores(scores: Sequence[Float64Array]) -> Float64Array:
         (N, K) averages. A class for which a system gives all images the same score adds 0.
 
     Example:
-        >>> fuse_scores([np.array([[0.0], [10.0]]), np.array([[0.3], [0.1]])]).tolist()
+        >>> fuse_scores([np.array([[0.0], [10.0]]), np.array([[3.0], [1.0]])]).tolist()
         [[0.0], [0.0]]
     """
     total = np.zeros(scores[0].shape)
