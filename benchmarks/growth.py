@@ -360,7 +360,9 @@ def main(words: list[str] | None = None) -> None:
             "counts": measure_growth(program, images, counts, rounds=rounds),
             "large": list(size),
             "cases": measure_cases(program, images[0], size, rounds=rounds),
-            "commands": _measure_commands(arguments, images, counts, names),
+            "commands": _measure_commands(
+                arguments, images, counts[:1] if arguments.quick else counts, names
+            ),
         }
     save_section(output_folder(arguments), "growth", section)
     for row in section["counts"]:

@@ -29,4 +29,18 @@ HOSTILE = {
 
 def is_safe(printed: str) -> bool:
     """Whether no character of a page controls the terminal or hides itself; lines may end, columns be separated."""
-    return all(char.isprintable() or char in "\n\t" for char in printed) and "\u3164" not in printed
+    return (
+        all(
+            char.isprintable() or char in "\n\t" or _joins(printed, index)
+            for index, char in enumerate(printed)
+        )
+        and "\u3164" not in printed
+    )
+
+
+def _joins(printed: str, index: int) -> bool:
+    """Whether a character is a joiner between letters or emoji of scripts that have joiners, which begin at U+0600."""
+    around = printed[max(index - 1, 0) : index], printed[index + 1 : index + 2]
+    return printed[index] in "\u200c\u200d" and all(
+        char >= "\u0600" and char.isprintable() for char in around
+    )

@@ -148,6 +148,8 @@ def test_the_temporary_file_of_an_interrupted_process_is_removed(tmp_path: Path)
         ('{"image": "a.jpg", "name": "a", "positions": {"jsonl": -1}}', "positions"),
         ('{"finished": true}\n{"file": "a"}', "follows the last one"),
         ("[" * 100_000, "nested"),
+        ('{"file": "a", "more": NaN}', "number NaN is out of range"),
+        ('{"file": "a", "more": [-1e999]}', "number -1e999 is out of range"),
     ],
 )
 def test_a_damaged_manifest_removes_nothing(tmp_path: Path, line: str, reason: str) -> None:

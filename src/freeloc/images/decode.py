@@ -119,7 +119,11 @@ def load_image(source: ImageSource) -> Uint8Array:
             `freeloc.images.decode_errors.MAX_PIXELS` pixels.
     """
     known = _as_array(source)
-    return array_to_rgb(known) if isinstance(known, np.ndarray) else np.array(open_image(known))
+    try:
+        return array_to_rgb(known) if isinstance(known, np.ndarray) else np.array(open_image(known))
+    except MemoryError as error:
+        check_resources(error)
+        raise
 
 
 def open_image(source: ImageSource) -> Image.Image:

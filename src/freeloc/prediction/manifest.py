@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -294,13 +295,22 @@ class Manifest:
 def _decode(line: str) -> dict[str, Any]:
     try:
         # Paths may contain lone surrogates, which stand for bytes that are not UTF-8; msgspec would reject them.
-        values = json.loads(line)
+        values = json.loads(line, parse_constant=_reject_number, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
     if not isinstance(values, dict):
         raise ValueError("a line is not a JSON object")  # noqa: TRY004 - all damage is reported as a ValueError
     check_depth(values, _MAX_DEPTH)
     return values
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _reject_number(digits)
+
+
+def _reject_number(digits: str) -> float:
+    raise ValueError(f"the number {digits[:20]} is out of range")
 
 
 def _settings_of(values: Mapping[str, Any]) -> Mapping[str, Any]:
