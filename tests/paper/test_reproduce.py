@@ -132,6 +132,8 @@ def test_the_report_stands_alone(study: Path) -> None:
         "bars_classification",
         "bars_context",
         "bars_masked",
+        "groups_context",
+        "groups_paper",
         "curves_classification",
         "curves_location",
         "evolution",

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
-
 from freeloc.datasets.dataset import Dataset
 from freeloc.evaluation.annotations import ground_truth_of
 from freeloc.evaluation.collect import Predictions
 from freeloc.images.decode import load_image
-from freeloc.metrics import BOX_IOU, Outcome, Ranking, location_outcomes
+from freeloc.metrics import BOX_IOU, Outcome, location_outcomes
 from freeloc.paper.context_audit import MIN_GAP, MIN_POSITIVES
 from freeloc.paper.example_selection import best_per_class, box_examples
-from freeloc.paper.figures.class_bars import draw_class_bars
 from freeloc.paper.figures.examples import PointExample, draw_box_examples, draw_point_examples
 from freeloc.paper.figures.map_evolution import draw_map_evolution
-from freeloc.paper.figures.precision_recall import CurveSet, draw_precision_recall
-from freeloc.paper.measured_rows import BOX_MEASURES, MeasuredRow
+from freeloc.paper.measured_rows import BOX_MEASURES
 from freeloc.paper.published_numbers import PUBLISHED
+from freeloc.paper.report_figures import bar_figures, curve_figures, group_figures, saved_figure
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.study_folder import StudyFolder
 from freeloc.paper.study_result import StudyResult
@@ -27,14 +22,14 @@ from freeloc.paper.tables import (
     box_table,
     class_table,
     difference_tables,
+    group_table,
     paper_tables,
     summary_tables,
     training_table,
 )
 from freeloc.training.convergence import MIN_EXPLAINED
-from freeloc.visualization.html_report import Figure, Report, Section, Table
+from freeloc.visualization.html_report import Report, Section, Table
 from freeloc.visualization.html_report import write_report as write_html
-from freeloc.visualization.plots import BLUE, GREEN, PAPER_PAIRS, RED, save_figure
 
 __all__ = ["write_report"]
 
@@ -62,8 +57,7 @@ def write_report(
         MissingDependencyError: matplotlib is not installed.
         OutputError: a file cannot be written.
     """
-    rows = {row.plan.key: row for row in result.rows}
-    sections = _sections(result, rows, val_set, folder) if result.is_measured else _unmeasured(result)
+    sections = _sections(result, val_set, folder) if result.is_measured else _unmeasured(result)
     lead = (
         (
             f"Trained on {result.train}, evaluated on {result.val}: {result.images} images, "
@@ -87,9 +81,7 @@ def _unmeasured(result: StudyResult) -> list[Section]:
     return [Section("Scores", (text,)), _training(result)]
 
 
-def _sections(
-    result: StudyResult, rows: Mapping[str, MeasuredRow], val_set: Dataset, folder: StudyFolder
-) -> list[Section]:
+def _sections(result: StudyResult, val_set: Dataset, folder: StudyFolder) -> list[Section]:
     sections = [
         Section("Tables", _few_positives(result), summary_tables(result)),
         _training(result),
@@ -104,10 +96,11 @@ def _sections(
             ),
             difference_tables(result),
         ),
-        Section("Results by class", figures=tuple(_bars(result, rows, folder)), tables=_by_class(result)),
+        Section("Results by class", figures=tuple(bar_figures(result, folder)), tables=_by_class(result)),
+        *_by_group(result, folder),
         *([_paper(result)] if result.paper else []),
         _context(result),
-        Section("Precision and recall", figures=tuple(_curves(result, rows, folder))),
+        Section("Precision and recall", figures=tuple(curve_figures(result, folder))),
     ]
     if "weak" in result.predictions:
         sections.append(_point_examples(val_set, result.predictions["weak"], folder))
@@ -152,6 +145,19 @@ def _by_class(result: StudyResult) -> tuple[Table, ...]:
     return tuple(class_table(result, key, caption) for key, caption in captions.items())
 
 
+def _by_group(result: StudyResult, folder: StudyFolder) -> list[Section]:
+    """Return the section about COCO's super-categories, if the study has any."""
+    table = group_table(result)
+    if table is None:
+        return []
+    text = (
+        "The classes are arranged as in the paper's Figure 5, by COCO's super-categories. The paper finds that "
+        "kitchenware and electronics are recognized from the scene. Means cover those classes of a "
+        "super-category that occur in the images."
+    )
+    return [Section("Results by super-category", (text,), (table,), tuple(group_figures(result, folder)))]
+
+
 def _paper(result: StudyResult) -> Section:
     printed = (
         "Only values that are printed in the paper's text are shown. The paper used other backbones and, in some "
@@ -184,52 +190,6 @@ def _context(result: StudyResult) -> Section:
     return Section("Context or object", (text, rule), tables)
 
 
-def _bars(result: StudyResult, rows: Mapping[str, MeasuredRow], folder: StudyFolder) -> Iterator[Figure]:
-    """Draw those comparisons of the paper's Figure 5 for which both rows were evaluated."""
-    comparisons = (
-        ("classification", ("weak", "classification"), ("full", "classification"), "supervision"),
-        ("context", ("weak", "classification"), ("weak", "location"), "location"),
-        ("masked", ("weak", "location"), ("masked", "location"), "masked"),
-    )
-    for name, first, second, colors in comparisons:
-        if first[0] in rows and second[0] in rows:
-            labels = (_label(rows, first), _label(rows, second))
-            title = f"{labels[0]} against {labels[1]}"
-            values = (_class_values(rows, first), _class_values(rows, second))
-            plot = draw_class_bars(result.classes, *values, labels, title, colors=PAPER_PAIRS[colors])
-            yield _saved(plot, folder.figures / f"bars_{name}", f"{title}, largest difference first.")
-
-
-def _label(rows: Mapping[str, MeasuredRow], which: tuple[str, str]) -> str:
-    row, measure = which
-    return f"{rows[row].title}: {measure}"
-
-
-def _class_values(rows: Mapping[str, MeasuredRow], which: tuple[str, str]) -> list[float]:
-    row, measure = which
-    return [interval.estimate for interval in rows[row].measures[measure].classes]
-
-
-def _saved(plot: Any, path: Path, caption: str) -> Figure:
-    png, _svg = save_figure(plot, path)
-    return Figure(png.read_bytes(), caption, caption)
-
-
-def _curves(result: StudyResult, rows: Mapping[str, MeasuredRow], folder: StudyFolder) -> Iterator[Figure]:
-    keys = [key for key in ("weak", "full", "own") if key in rows]
-    for measure in ("classification", "location"):
-        sets = []
-        for key, color in zip(keys, (BLUE, RED, GREEN), strict=False):
-            ranking = rows[key].metrics[measure]
-            if isinstance(ranking, Ranking):
-                curves = [ranking.curve(index) for index in range(len(result.classes))]
-                sets.append(CurveSet(rows[key].title, curves, color))
-        if sets:
-            title = f"Precision-recall curves: {measure}"
-            plot = draw_precision_recall(result.classes, sets, title)
-            yield _saved(plot, folder.figures / f"curves_{measure}", f"{title}, by class.")
-
-
 def _point_examples(val_set: Dataset, weak: Predictions, folder: StudyFolder) -> Section:
     outcomes = location_outcomes(weak.points["paper"], weak.sizes, ground_truth_of(val_set), val_set.labels)
     kinds = (
@@ -251,7 +211,9 @@ def _point_examples(val_set: Dataset, weak: Predictions, folder: StudyFolder) ->
         examples = [_example(val_set, weak, image, label, outcome == Outcome.HIT) for image, label in pairs]
         if examples:
             path = folder.figures / f"examples_{name}"
-            figures.append(_saved(draw_point_examples(examples), path, f"Weakly supervised: {description}."))
+            figures.append(
+                saved_figure(draw_point_examples(examples), path, f"Weakly supervised: {description}.")
+            )
     return Section("Example predictions", (_SELECTION_RULE,), figures=figures)
 
 
@@ -281,7 +243,7 @@ def _boxes(result: StudyResult, table: Table, val_set: Dataset, folder: StudyFol
                     "first."
                 )
                 path = folder.figures / f"extents_{name}"
-                figures.append(_saved(draw_box_examples(examples), path, caption))
+                figures.append(saved_figure(draw_box_examples(examples), path, caption))
     return Section("Boxes", text, (table, by_class), figures)
 
 
@@ -293,7 +255,7 @@ def _evolution(result: StudyResult, folder: StudyFolder) -> Section:
         "The figure shows the images with the trained network's highest-scoring correct locations, at most one "
         "per class."
     )
-    figure = _saved(draw_map_evolution(result.evolution), folder.figures / "evolution", caption)
+    figure = saved_figure(draw_map_evolution(result.evolution), folder.figures / "evolution", caption)
     return Section("Score maps during training", (rule,), figures=(figure,))
 
 

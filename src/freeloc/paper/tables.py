@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from freeloc.metrics import BOX_IOU, Interval
+from freeloc.metrics import BOX_IOU, Interval, mean_over_classes
 from freeloc.paper.measured_rows import BOX_MEASURES, MeasuredRow
 from freeloc.paper.paper_comparison import PaperComparison, minus
 from freeloc.paper.published_numbers import published_for
 from freeloc.paper.study_result import StudyResult
+from freeloc.paper.super_categories import super_categories
 from freeloc.visualization.html_report import Table
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "box_table",
     "class_table",
     "difference_tables",
+    "group_table",
     "paper_tables",
     "summary_tables",
     "training_table",
@@ -138,6 +140,45 @@ def class_table(result: StudyResult, measure: str, caption: str) -> Table:
         rows.append((name, str(count), *values))
     rows.append(("mean", "", *(percent(row.measures[measure].mean.estimate) for row in members)))
     return Table(("class", "images", *(row.title for row in members)), rows, caption)
+
+
+_GROUP_COLUMNS = (
+    ("full", "classification"),
+    ("weak", "classification"),
+    ("weak", "location"),
+    ("masked", "location"),
+)
+"""Rows and measures of the paper's Figure 5."""
+
+
+def group_table(result: StudyResult) -> Table | None:
+    """Tabulate the means of COCO's super-categories; None if the study has none, or no row of Figure 5."""
+    groups = super_categories(result.study.name, result.classes)
+    rows = {row.plan.key: row for row in result.rows}
+    columns = [
+        (key, measure) for key, measure in _GROUP_COLUMNS if key in rows and measure in rows[key].measures
+    ]
+    if not groups or not columns:
+        return None
+    values = {
+        (key, measure): [interval.estimate for interval in rows[key].measures[measure].classes]
+        for key, measure in columns
+    }
+    gap = "weak" in rows
+    cells = []
+    for group in groups:
+        means = {
+            column: mean_over_classes([values[column][label] for label in group.classes])
+            for column in columns
+        }
+        numbers = [percent(mean) for mean in means.values()]
+        if gap:
+            numbers.append(percent(means["weak", "classification"] - means["weak", "location"]))
+        cells.append((group.name, str(len(group.classes)), *numbers))
+    header = ("super-category", "classes", *(f"{rows[key].title}: {measure}" for key, measure in columns))
+    if gap:
+        header = (*header, "gap of classification and location")
+    return Table(header, cells, "Mean AP by super-category, percent")
 
 
 def paper_tables(result: StudyResult) -> tuple[Table, ...]:

@@ -18,6 +18,7 @@ from freeloc.paper.report import write_report
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.study_folder import StudyFolder
 from freeloc.paper.study_result import StudyResult
+from freeloc.paper.super_categories import super_categories
 from freeloc.paper.tables import box_table, summary_tables
 from freeloc.writers.server_scores import write_server_scores
 from freeloc.writers.voc_results import write_classification_results
@@ -40,6 +41,10 @@ def result_as_json(result: StudyResult, settings: ReproductionSettings) -> dict[
         "resamples": settings.resamples,
         "freeloc": metadata.version("freeloc"),
         "rows": [row_as_json(row, result.classes) for row in result.rows],
+        "super_categories": {
+            group.name: [result.classes[label] for label in group.classes]
+            for group in super_categories(result.study.name, result.classes)
+        },
         "audit": [audit.to_dict() for audit in result.audit],
         "complete": result.is_complete,
         "paper": [comparison.to_dict() for comparison in result.paper],

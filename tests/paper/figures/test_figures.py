@@ -28,7 +28,7 @@ from freeloc.metrics import (
 )
 from freeloc.paper.figures import image_axes
 from freeloc.paper.figures import precision_recall as curves
-from freeloc.paper.figures.class_bars import draw_class_bars, order_by_gap
+from freeloc.paper.figures.class_bars import draw_class_bars, draw_group_bars, order_by_gap
 from freeloc.paper.figures.examples import (
     BoxExample,
     PointExample,
@@ -140,6 +140,41 @@ def test_bars_need_numbers_for_every_class() -> None:
             draw_class_bars(NAMES, wrong, [0.1] * 4, ("a", "b"))
     with pytest.raises(ValueError, match="at least one class"):
         draw_class_bars([], [], [], ("a", "b"))
+
+
+def test_groups_have_a_chart_each_in_their_own_order() -> None:
+    first, second = np.array([0.5, 0.9, np.nan, 0.4]), np.array([0.45, 0.2, 0.1, 0.4])
+    figure = draw_group_bars({"pets": [1, 0], "$y$": [2, 3]}, NAMES, first, second, ("a", "b"), "A title")
+    pets, others = figure.axes
+    assert [label.get_text() for label in pets.get_yticklabels()] == ["dog", "cat"]
+    assert [label.get_text() for label in others.get_yticklabels()] == ["$x$", "bus"]
+    np.testing.assert_allclose([bar.get_width() for bar in rectangles(pets)], [90, 50, 20, 45])
+    assert {"pets: 70.0 / 32.5", "$y$: 40.0 / 25.0", "a (mean 60.0)", "–"} <= set(texts(figure))
+    assert [bool(area.get_xlabel()) for area in figure.axes] == [False, True]
+
+
+def test_groups_of_eighty_classes_fit_without_overlap() -> None:
+    names = [f"class {n}" for n in range(80)]
+    ends = [0, 1, 9, 14, 24, 29, 39, 46, 56, 62, 68, 73, 80]
+    groups = {f"group {n}": range(*pair) for n, pair in enumerate(itertools.pairwise(ends))}
+    values = np.linspace(0, 1, 80)
+    figure = draw_group_bars(groups, names, values, values[::-1], ("a", "b"), "Title")
+    assert [area.get_title(loc="left").split(":")[0] for area in figure.axes] == list(groups)
+    figure.canvas.draw()
+    boxes = [area.get_tightbbox() for area in figure.axes]
+    whole = figure.bbox
+    assert all(box is not None and box.x0 >= 0 and box.x1 <= whole.x1 and box.y0 >= 0 for box in boxes)
+    for one, other in itertools.combinations([box for box in boxes if box is not None], 2):
+        assert (
+            min(one.x1, other.x1) <= max(one.x0, other.x0)
+            or min(one.y1, other.y1) - max(one.y0, other.y0) < 4
+        )
+
+
+def test_groups_need_classes() -> None:
+    for groups in ({}, {"pets": []}):
+        with pytest.raises(ValueError, match="at least one group"):
+            draw_group_bars(groups, NAMES, [0.5] * 4, [0.5] * 4, ("a", "b"))
 
 
 # --- colours ---------------------------------------------------------------------------------------------
