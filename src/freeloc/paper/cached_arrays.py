@@ -15,6 +15,7 @@ import numpy.typing as npt
 from freeloc._log import get_logger
 from freeloc.features.entry_file import DAMAGE
 from freeloc.io.atomic import atomic_path
+from freeloc.io.interruption import deferred_interrupts
 from freeloc.io.limits import check_resources
 from freeloc.io.regular_file import open_regular
 
@@ -42,7 +43,7 @@ def save_cached_arrays(path: Path, cache_key: str, **arrays: npt.ArrayLike) -> N
         **{name: np.asarray(array) for name, array in arrays.items()},
     }
     entries[_CHECKSUM_NAME] = np.array(_checksum(entries))
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    with atomic_path(path) as temporary, deferred_interrupts(), temporary.open("wb") as file:
         np.savez(file, **entries)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from freeloc._literals import MapSize
 from freeloc.inference.result import Localization
 from freeloc.io import atomic
+from freeloc.io.interruption import deferred_interrupts
 from freeloc.writers.base import Writer
 
 __all__ = ["NpzMapsWriter", "write_maps"]
@@ -105,5 +106,5 @@ def write_maps(
         "size": np.str_(size),
     }
     # savez would append ".npz" to a file name, but not to an open file.
-    with atomic.atomic_path(path) as temporary, temporary.open("wb") as file:
+    with atomic.atomic_path(path) as temporary, deferred_interrupts(), temporary.open("wb") as file:
         np.savez(file, **arrays)
