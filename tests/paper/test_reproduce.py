@@ -137,6 +137,7 @@ def test_the_report_stands_alone(study: Path) -> None:
         "curves_classification",
         "curves_location",
         "evolution",
+        "examples_classes",
     ):
         assert {f"{name}.png", f"{name}.svg"} <= names
 

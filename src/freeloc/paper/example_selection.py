@@ -5,20 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from freeloc._typing import BoolArray, Float32Array, Float64Array
-from freeloc.datasets.dataset import Dataset
+from freeloc.datasets.dataset import PRESENT, Dataset, Labels
 from freeloc.evaluation.annotations import ground_truth_of
 from freeloc.geometry.iou import pairwise_iou
 from freeloc.images.decode import load_image
 from freeloc.metrics import BOX_IOU, Detections
 from freeloc.paper.figures.examples import BoxExample
 
-__all__ = ["best_per_class", "box_examples"]
+__all__ = ["best_per_class", "box_examples", "most_classes"]
 
 
 def best_per_class(
     scores: Float32Array | Float64Array, eligible: BoolArray, count: int
 ) -> list[tuple[int, int]]:
-    """Select the highest-scoring eligible image of each class.
+    """Select the highest-scoring eligible image of each class; no image is selected twice.
+
+    If two classes have the same best image, it goes to the class with the higher score there, and the other class
+    gets the best image that is left.
 
     Args:
         scores: (N, K) scores of K classes in N images.
@@ -26,13 +29,29 @@ def best_per_class(
         count: maximum number of pairs to select.
 
     Returns:
-        Pairs (image index, class index), highest score first.
+        Pairs (image index, class index), highest score first; equal scores are in the order of the classes.
     """
-    ranked = np.where(eligible, scores, -np.inf)
-    best = ranked.argmax(axis=0)
-    pairs = [(float(ranked[image, label]), int(image), label) for label, image in enumerate(best)]
-    ordered = sorted((pair for pair in pairs if np.isfinite(pair[0])), key=lambda pair: (-pair[0], pair[2]))
-    return [(image, label) for _, image, label in ordered[:count]]
+    ranked = np.where(eligible, scores, -np.inf).T
+    pairs: list[tuple[int, int]] = []
+    while len(pairs) < count and ranked.size:
+        label, image = map(int, np.unravel_index(ranked.argmax(), ranked.shape))
+        if not np.isfinite(ranked[label, image]):
+            break
+        pairs.append((image, label))
+        ranked[label], ranked[:, image] = -np.inf, -np.inf
+    return pairs
+
+
+def most_classes(labels: Labels, count: int) -> list[int]:
+    """Return the indices of the images with the most classes; equal images are in their order.
+
+    Args:
+        labels: (N, K) +1 present, −1 absent, 0 ignored.
+        count: maximum number of images.
+    """
+    classes = (labels == PRESENT).sum(axis=1)
+    order = np.argsort(-classes, kind="stable")[:count]
+    return [int(image) for image in order if classes[image]]
 
 
 def box_examples(detections: Detections, dataset: Dataset, count: int, *, correct: bool) -> list[BoxExample]:

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from freeloc.datasets.dataset import Dataset
-from freeloc.evaluation.annotations import ground_truth_of
-from freeloc.evaluation.collect import Predictions
-from freeloc.images.decode import load_image
-from freeloc.metrics import BOX_IOU, Outcome, location_outcomes
 from freeloc.paper.context_audit import MIN_GAP, MIN_POSITIVES
-from freeloc.paper.example_selection import best_per_class, box_examples
-from freeloc.paper.figures.examples import PointExample, draw_box_examples, draw_point_examples
 from freeloc.paper.figures.map_evolution import draw_map_evolution
-from freeloc.paper.measured_rows import BOX_MEASURES
 from freeloc.paper.published_numbers import PUBLISHED
+from freeloc.paper.report_examples import box_section, point_section
 from freeloc.paper.report_figures import bar_figures, curve_figures, group_figures, saved_figure
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.study_folder import StudyFolder
@@ -32,14 +26,6 @@ from freeloc.visualization.html_report import Report, Section, Table
 from freeloc.visualization.html_report import write_report as write_html
 
 __all__ = ["write_report"]
-
-_EXAMPLES = 10
-"""Maximum number of images in each figure of examples."""
-
-_SELECTION_RULE = (
-    "The examples are selected by a fixed rule, not by hand: for each class, the highest-scoring example of the "
-    "kind shown."
-)
 
 
 def write_report(
@@ -103,9 +89,9 @@ def _sections(result: StudyResult, val_set: Dataset, folder: StudyFolder) -> lis
         Section("Precision and recall", figures=tuple(curve_figures(result, folder))),
     ]
     if "weak" in result.predictions:
-        sections.append(_point_examples(val_set, result.predictions["weak"], folder))
+        sections.append(point_section(val_set, result.predictions["weak"], folder))
     if (boxes := box_table(result)) is not None:
-        sections.append(_boxes(result, boxes, val_set, folder))
+        sections.append(box_section(result, boxes, val_set, folder))
     if result.evolution:
         sections.append(_evolution(result, folder))
     sections.append(_published(result))
@@ -188,63 +174,6 @@ def _context(result: StudyResult) -> Section:
     )
     tables = (audit_table(result),) if result.audit else ()
     return Section("Context or object", (text, rule), tables)
-
-
-def _point_examples(val_set: Dataset, weak: Predictions, folder: StudyFolder) -> Section:
-    outcomes = location_outcomes(weak.points["paper"], weak.sizes, ground_truth_of(val_set), val_set.labels)
-    kinds = (
-        ("right", Outcome.HIT, "the highest-scoring correct location of each class, highest score first"),
-        (
-            "missed",
-            Outcome.MISS,
-            "for each class, the highest-scoring location that misses it, in an image that contains it",
-        ),
-        (
-            "absent",
-            Outcome.ABSENT,
-            "for each class, the highest-scoring location in an image without the class",
-        ),
-    )
-    figures = []
-    for name, outcome, description in kinds:
-        pairs = best_per_class(weak.scores, outcomes == outcome, _EXAMPLES)
-        examples = [_example(val_set, weak, image, label, outcome == Outcome.HIT) for image, label in pairs]
-        if examples:
-            path = folder.figures / f"examples_{name}"
-            figures.append(
-                saved_figure(draw_point_examples(examples), path, f"Weakly supervised: {description}.")
-            )
-    return Section("Example predictions", (_SELECTION_RULE,), figures=figures)
-
-
-def _example(val_set: Dataset, weak: Predictions, image: int, label: int, correct: bool) -> PointExample:
-    x, y = weak.points["paper"][image, label]
-    pixels = load_image(val_set.samples[image].path)
-    score = float(weak.scores[image, label])
-    return PointExample(pixels, val_set.classes[label], float(x), float(y), score, correct)
-
-
-def _boxes(result: StudyResult, table: Table, val_set: Dataset, folder: StudyFolder) -> Section:
-    by_class = class_table(result, BOX_MEASURES[0], f"Box AP at IoU {BOX_IOU[0]:g}, percent")
-    text = (
-        (
-            "A box is correct if its IoU with an object of its class reaches the threshold; each object counts "
-            "once. Rows without boxes in training use tags alone."
-        ),
-        _SELECTION_RULE,
-    )
-    figures = []
-    if (detections := result.detections.get("extents")) is not None:
-        for correct, name, word in ((True, "right", "correct"), (False, "wrong", "wrong")):
-            examples = box_examples(detections, val_set, _EXAMPLES, correct=correct)
-            if examples:
-                caption = (
-                    f"Boxes from score maps alone: the highest-scoring {word} box of each class, highest score "
-                    "first."
-                )
-                path = folder.figures / f"extents_{name}"
-                figures.append(saved_figure(draw_box_examples(examples), path, caption))
-    return Section("Boxes", text, (table, by_class), figures)
 
 
 def _evolution(result: StudyResult, folder: StudyFolder) -> Section:

@@ -31,6 +31,7 @@ from freeloc.paper.figures import precision_recall as curves
 from freeloc.paper.figures.class_bars import draw_class_bars, draw_group_bars, order_by_gap
 from freeloc.paper.figures.examples import (
     BoxExample,
+    ExamplePoint,
     PointExample,
     draw_box_examples,
     draw_point_examples,
@@ -361,10 +362,13 @@ def test_rows_of_an_evolution_share_their_iterations() -> None:
 
 
 def test_points_have_their_cross_and_the_frame_of_their_outcome(tmp_path: Path) -> None:
+    cat = ExamplePoint("cat", 100.0, 75.0, 0.93, True)
+    long = ExamplePoint("a class with a very long name indeed", 10.0, 390.0, -0.5, False)
+    dog = ExamplePoint("dog", float("nan"), 0.5, 0.0, True)
     examples = [
-        PointExample(grey(300, 400), "cat", 100.0, 75.0, 0.93, True),
-        PointExample(grey(400, 300), "a class with a very long name indeed", 10.0, 390.0, -0.5, False),
-        PointExample(grey(1, 1), "dog", float("nan"), 0.5, 0.0, True),
+        PointExample(grey(300, 400), [cat], cat),
+        PointExample(grey(400, 300), [], long),
+        PointExample(grey(1, 1), [dog], dog),
     ]
     figure = draw_point_examples(examples, 2)
     picture = pixels(figure, tmp_path / "points")
@@ -388,6 +392,44 @@ def test_points_have_their_cross_and_the_frame_of_their_outcome(tmp_path: Path) 
             assert rows.mean() / (bottom - top) == pytest.approx(75 / 300, abs=0.01)
 
 
+def test_an_image_has_the_points_of_all_its_classes_with_their_outcomes() -> None:
+    cat, dog = ExamplePoint("cat", 100.0, 75.0, 0.9, True), ExamplePoint("dog", 380.0, 290.0, 0.4, False)
+    image = PointExample(grey(300, 400), [cat, dog])
+    figure = draw_point_examples([image, PointExample(grey(300, 400), [cat], dog)], 2)
+    first, second = figure.axes
+    assert [tuple(np.ravel(line.get_xydata())) for line in first.lines] == [(100, 75), (380, 290)]
+    assert len(second.lines) == 2
+    told = texts(figure)
+    assert {"1 of 2 points right", "dog  0.40 ✗"} <= set(told)
+    assert (told.count("cat ✓"), told.count("dog ✗")) == (2, 2)
+    colors = {text.get_text(): text.get_color() for text in first.texts}
+    assert colors["cat ✓"] != colors["dog ✗"]
+    figure.canvas.draw()
+    for area in figure.axes:
+        names = [text.get_window_extent() for text in area.texts if text.get_text() in ("cat ✓", "dog ✗")]
+        inside = area.get_window_extent()
+        assert all(box.x0 >= inside.x0 and box.x1 <= inside.x1 and box.y0 >= inside.y0 for box in names)
+    assert (
+        figure.get_size_inches()[0]
+        > draw_point_examples([PointExample(grey(9, 9), [cat], cat)] * 2, 2).get_size_inches()[0]
+    )
+
+
+def test_names_of_points_close_together_do_not_cover_each_other() -> None:
+    points = [
+        ExamplePoint(f"class {n}", 200.0 + 25 * (n % 2), 150.0 + 25 * (n // 2), 0.5, n > 1) for n in range(4)
+    ]
+    figure = draw_point_examples([PointExample(grey(300, 400), points)], 1)
+    (area,) = figure.axes
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in area.texts if text.get_text().startswith("class")]
+    assert len(boxes) == 4
+    for one, other in itertools.combinations(boxes, 2):
+        assert min(one.x1, other.x1) <= max(one.x0, other.x0) or min(one.y1, other.y1) <= max(
+            one.y0, other.y0
+        )
+
+
 def test_extents_show_both_kinds_of_boxes() -> None:
     one = BoxExample(grey(300, 400), "cat", [(10, 20, 200, 220)], [(0, 0, 500, 100)], 0.25)
     figure = draw_box_examples([one])
@@ -406,7 +448,7 @@ def test_sheets_need_images() -> None:
         with pytest.raises(ValueError, match="at least one example"):
             draw([])
     with pytest.raises(ValueError, match="image must be"):
-        draw_point_examples([PointExample(grey(9, 9).astype(float), "cat", 1, 1, 0.5, True)])
+        draw_point_examples([PointExample(grey(9, 9).astype(float), [])])
 
 
 def test_large_images_are_shrunk() -> None:
