@@ -13,7 +13,14 @@ from freeloc._printable import JOINERS, is_needed_joiner
 from freeloc.errors import ConfigurationError
 from freeloc.io.text import is_encodable
 
-__all__ = ["check_class_names", "clean_name", "log_missing_classes", "quote_names", "select_classes"]
+__all__ = [
+    "check_class_names",
+    "clean_name",
+    "log_missing_classes",
+    "quote_names",
+    "refuse_misspelled_classes",
+    "select_classes",
+]
 
 _log = get_logger(__name__)
 
@@ -22,6 +29,9 @@ _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202
 
 _MAX_NAMES: Final = 10
 """Maximum number of names in a message."""
+
+_MISSPELLED: Final = 0.65
+"""Similarity from which on a name may be another one, misspelled, such as "dgo" for "dog" (0.67)."""
 
 
 def clean_name(text: str) -> str:
@@ -62,6 +72,33 @@ def check_class_names(classes: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
+def refuse_misspelled_classes(chosen: Sequence[str], known: Collection[str], owner: str) -> None:
+    """Refuse chosen classes that a model or dataset does not have if their names resemble classes that it has.
+
+    A class that is left out of a training run because its name is misspelled would go unnoticed.
+
+    Args:
+        chosen: the chosen classes.
+        known: the classes of the model or dataset.
+        owner: the model or dataset, for messages.
+
+    Raises:
+        ConfigurationError: some of the classes are known, and the name of another one resembles a known class that
+            was not chosen.
+    """
+    others = [name for name in known if name not in chosen]
+    missing = [name for name in chosen if name not in known]
+    misspelled = [name for name in missing if _similar([name], others, _MISSPELLED)]
+    if misspelled and len(missing) < len(chosen):
+        name, it = ("name", "it") if len(misspelled) == 1 else ("names", "them")
+        meant = quote_names(_similar(misspelled, others, _MISSPELLED))
+        raise ConfigurationError(
+            f"{owner} does not have the {_noun(misspelled)} {quote_names(misspelled)} (did you mean {meant}?): "
+            f"correct the {name}, or leave {it} out",
+            parameter="classes",
+        )
+
+
 def select_classes(chosen: Iterable[str], known: Sequence[str], owner: str) -> tuple[str, ...]:
     """Return the chosen classes that a model or dataset has, in the chosen order, and log the others in one line.
 
@@ -99,8 +136,8 @@ def log_missing_classes(
     if not missing:
         return frozenset()
     is_error = len(missing) == len(chosen)
-    # In a warning, the name of another class is rather not a misspelling.
-    similar = _similar(missing[:_MAX_NAMES], known, cutoff=0.6 if is_error else 0.8)
+    others = [name for name in known if name not in chosen]
+    similar = _similar(missing[:_MAX_NAMES], others, 0.6 if is_error else _MISSPELLED)
     advice = f" (did you mean {quote_names(similar, 'or')}?)" if similar else ""
     if is_error:
         raise ConfigurationError(
@@ -108,8 +145,10 @@ def log_missing_classes(
             "some of these",
             parameter="classes",
         )
-    noun = "class" if len(missing) == 1 else "classes"
-    _log.warning("%s does not have the %s %s%s: %s", owner, noun, quote_names(missing), advice, consequence)
+    _log.warning(
+        "%s does not have the %s %s%s: %s",
+        *(owner, _noun(missing), quote_names(missing), advice, consequence),
+    )
     return frozenset(missing)
 
 
@@ -132,6 +171,10 @@ def _similar(names: Iterable[str], known: Collection[str], cutoff: float) -> lis
     folded = {name.casefold(): name for name in known}
     matches = (difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=cutoff) for name in names)
     return list(dict.fromkeys(folded[match] for found in matches for match in found))
+
+
+def _noun(names: Collection[str]) -> str:
+    return "class" if len(names) == 1 else "classes"
 
 
 def _classes_error(problem: str) -> ConfigurationError:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from freeloc.datasets import DatasetChecks, open_dataset
-from freeloc.datasets.class_names import clean_name, similar_names
+from freeloc.datasets.class_names import clean_name, joined_names, similar_names
 from tests.datasets.tags.tag_lists import images, write
 
 
@@ -57,6 +57,22 @@ def test_names_that_may_be_one_class_are_found(names: tuple[str, ...]) -> None:
     assert similar_names(["zebra", *names, "horse"]) == [names]
 
 
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("bicycle dog", ("bicycle", "dog")),
+        ("DOG_bicycle", ("dog", "bicycle")),
+        ("dog/bicycle/dining table", ("dog", "bicycle", "dining table")),
+        ("dog and bicycle", ("dog", "bicycle")),
+        ("dog & dining table", ("dog", "dining table")),
+        ("dog+dog", ("dog", "dog")),
+    ],
+)
+def test_names_that_consist_of_others(name: str, parts: tuple[str, ...]) -> None:
+    names = ["dog", name, "bicycle", "dining table", "table", "hot dog", "Dog"]
+    assert joined_names(names) == {name: parts}
+
+
 def test_other_names_are_not_similar() -> None:
     names = [
         "C",
@@ -82,9 +98,10 @@ def test_other_names_are_not_similar() -> None:
 def test_similar_classes_are_a_warning_for_training_only(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    images(tmp_path, "a.jpg", "b.jpg", "c.jpg")
-    file = write(tmp_path / "tags.csv", "file_name,tags", "a.jpg,dog|Caf\xe9", "b.jpg,dogs|cafe", "c.jpg,cow")
-    assert len(open_dataset(file)) == 3
+    images(tmp_path, "a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    rows = ("a.jpg,dog|Caf\xe9", "b.jpg,dogs|cafe", "c.jpg,cow", "d.jpg,")
+    file = write(tmp_path / "tags.csv", "file_name,tags", *rows)
+    assert len(open_dataset(file)) == 4
     assert caplog.messages == []
     with caplog.at_level(logging.WARNING, "freeloc.datasets"):
         data = open_dataset(file, checks=DatasetChecks(for_training=True))

@@ -78,7 +78,7 @@ def test_without_validation_it_says_what_is_missing() -> None:
         missing=["There are no validation images."],
     )
     text = text_of(bare)
-    assert "What this page lacks There are no validation images." in text
+    assert "What is missing There are no validation images." in text
     assert "was not measured" in text
     assert "AP [95% interval]" not in text
     assert "Measured on 60 training images. The model was trained on these images" in text

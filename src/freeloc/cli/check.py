@@ -62,7 +62,8 @@ def check(
     """Check that a dataset is ready for training, and list its classes, or all problems if there are any.
 
     Warns of what may make a model worse: near-duplicates with other tags or in other splits, classes with few
-    images, classes in nearly all images or never seen apart, similar class names, and small images.
+    images, classes in nearly all images or never seen apart, no images without a class, similar or joined class
+    names, and small images.
     """
     from freeloc.datasets.checks.check import check as run
     from freeloc.io.terminal import print_result

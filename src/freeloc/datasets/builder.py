@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from freeloc._class_names import log_missing_classes, select_classes
+from freeloc._class_names import log_missing_classes, refuse_misspelled_classes, select_classes
 from freeloc._log import get_logger, warn_in_lines
 from freeloc.datasets.box_checks import check_boxes
 from freeloc.datasets.box_frames import (
@@ -21,7 +21,8 @@ from freeloc.datasets.box_frames import (
     find_conversions,
     find_other_sizes,
 )
-from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels, Sample
+from freeloc.datasets.checks.classes import check_untagged
+from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.problems import (
     Problem,
@@ -29,7 +30,7 @@ from freeloc.datasets.problems import (
     ProblemList,
     format_report,
     warn_of_left_out_names,
-    warn_of_similar_names,
+    warn_of_suspicious_names,
 )
 from freeloc.datasets.sample_draft import BoxDraft, DeclaredSize, SampleDraft
 from freeloc.errors import ConfigurationError, DatasetError, ImageError
@@ -76,14 +77,16 @@ class DatasetBuilder:
     def choose_classes(self, known: Sequence[str]) -> tuple[str, ...]:
         """Return the classes of the dataset: the chosen ones, or all known ones if the caller did not choose.
 
-        The log names the chosen classes that are not known. For training, they are left out; otherwise, `build`
-        sets their labels to 0 in every image, because nobody has looked for them.
+        The log names the chosen classes that are not known. For training, they are left out, unless a name seems
+        to be misspelled; otherwise, `build` sets their labels to 0 in every image, because nobody has looked for
+        them.
 
         Args:
             known: the classes of all splits.
 
         Raises:
-            ConfigurationError: none of the chosen classes is known, and no problem explains it.
+            ConfigurationError: none of the chosen classes is known or, for training, one seems to be misspelled,
+                and no problem explains it.
         """
         chosen = self.options.classes
         if chosen is None:
@@ -93,6 +96,9 @@ class DatasetBuilder:
             return chosen
         try:
             if self.options.checks.for_training:
+                refuse_misspelled_classes(chosen, known, str(self.path))
+                if self.options.checks.for_check and not set(chosen).isdisjoint(known):
+                    return tuple(name for name in chosen if name in known)  # the check names the others
                 return select_classes(chosen, known, str(self.path))
             self._missing = log_missing_classes(chosen, known, str(self.path), "their labels are unknown")
         except ConfigurationError as error:
@@ -241,10 +247,11 @@ class DatasetBuilder:
             if not is_encodable(class_name):
                 message = f"the class name {class_name!r} is not UTF-8 text: rename the class"
                 self.add_fatal_problem("bad_value", self.path, None, message)
+        warn = self.options.checks.for_training and not self.options.checks.for_check
         if self.options.checks.for_training:
             self._check_class_balance(classes)
-            if not self.options.checks.for_check:
-                warn_of_similar_names(self.path, classes)
+        if warn:
+            warn_of_suspicious_names(self.path, classes)
         good = [sample for sample in self.samples if not sample.bad]
         skipped = len(self.samples) - len(good) + self._bad_rows
         self._problems.report(skip_bad=self.options.skip_bad, skipped=skipped)
@@ -257,21 +264,12 @@ class DatasetBuilder:
             raise DatasetError(f"{self.path} has no classes: add tags to its images", path=self.path)
         warn_of_left_out_names(self.path, classes, self._left_out)
         self._forget_missing_classes(good, classes)
-        samples = tuple(
-            Sample(
-                path=sample.path,
-                labels=sample.labels,
-                boxes=sample.boxes,
-                size=sample.size,
-                content_hash=sample.content_hash,
-                split=sample.split,
-                perceptual_hash=sample.perceptual_hash,
-            )
-            for sample in good
-        )
         # The name is printed later, but it may come from a folder whose name is not valid UTF-8.
         printable = name.encode(errors="replace").decode()
-        return Dataset(printable, classes, samples, skipped)
+        dataset = Dataset(printable, classes, tuple(draft.sample() for draft in good), skipped)
+        for finding in check_untagged(dataset) if warn else ():
+            _log.warning("%s: %s", self.path, finding)
+        return dataset
 
     def _forget_missing_classes(self, samples: Iterable[SampleDraft], classes: tuple[str, ...]) -> None:
         """Set the labels of the chosen classes that the dataset does not have to 0."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from freeloc._class_names import clean_name
 
-__all__ = ["clean_name", "similar_names"]
+__all__ = ["clean_name", "joined_names", "similar_names"]
 
 _FIRST_WITH_MARKS = "\u0600"
 """The first character of the scripts in which marks distinguish words; Latin, Greek and Cyrillic come before."""
@@ -21,6 +21,9 @@ _LOOKALIKES = str.maketrans("аеорсухіјѕԁһαοενι", "aeopcyxijsdha
 """Cyrillic and Greek letters that look like Latin ones."""
 
 _MIN_SINGULAR = 3
+
+_BETWEEN_NAMES = re.compile(r"[\s_/\\+&.:-]+(?:and[\s_]+)?")
+"""What may stand between the names of several classes: blanks and marks that do not separate tags."""
 
 
 def similar_names(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -40,6 +43,32 @@ def similar_names(names: Sequence[str]) -> list[tuple[str, ...]]:
         singular = next((each for each in _singulars(key) if each in known), key)
         groups[singular].append(name)
     return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def joined_names(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the names that consist of other names, with these: several tags that were read as one.
+
+    Example:
+        >>> joined_names(["dog", "dining table", "dog dining table", "hot dog"])
+        {'dog dining table': ('dog', 'dining table')}
+    """
+    words = {name: tuple(filter(None, _BETWEEN_NAMES.split(name.casefold()))) for name in names}
+    known = {key: name for name, key in reversed(words.items()) if key}
+    parts = {name: _parts(key, known) for name, key in words.items() if len(key) > 1}
+    return {name: found for name, found in parts.items() if found}
+
+
+def _parts(words: tuple[str, ...], known: Mapping[tuple[str, ...], str]) -> tuple[str, ...]:
+    """Return the names, in their order, of which words consist; an empty tuple if these are not several names."""
+    found: list[tuple[str, ...] | None] = [()]
+    for end in range(1, len(words) + 1):
+        before = (
+            (*parts, known[words[start:end]])
+            for start in range(end)
+            if end - start < len(words) and (parts := found[start]) is not None and words[start:end] in known
+        )
+        found.append(next(before, None))
+    return found[-1] or ()
 
 
 def _comparison_key(name: str) -> str:

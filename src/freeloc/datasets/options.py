@@ -27,7 +27,7 @@ class DatasetChecks:
             effect unless boxes are read.
         for_check: whether to prepare for `freeloc.datasets.checks.check.check`, which calls this function: to
             compute `Sample.perceptual_hash` while images are decoded, which adds a few hundredths of the time,
-            and to leave the warning about similar class names to that function.
+            and to leave the warnings about class names to that function.
         minus_one: what −1 means in a tag list with one column per class: "absent", with 0 for unknown, as in VOC's
             class files; or "unknown", with 0 for absent. An empty cell means unknown. If None, the first
             reading is taken for a list that contains −1, unless a column contains −1, 0 and empty cells,

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from freeloc._class_names import quote_names
 from freeloc._log import get_logger, warn_in_lines
 from freeloc._printable import printable, printable_message
-from freeloc.datasets.class_names import similar_names
+from freeloc.datasets.class_names import joined_names, similar_names
 from freeloc.errors import DatasetError, MalformedFileError
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
     "ProblemList",
     "format_report",
     "warn_of_left_out_names",
-    "warn_of_similar_names",
+    "warn_of_suspicious_names",
 ]
 
 _log = get_logger(__name__)
@@ -183,12 +184,18 @@ class ProblemList:
         warn_in_lines(_log, format_report(headline, _sorted(self.problems)), level=logging.ERROR)
 
 
-def warn_of_similar_names(path: Path, classes: Sequence[str]) -> None:
-    """Log each group of classes that may be one class in several spellings; this is not a problem."""
+def warn_of_suspicious_names(path: Path, classes: Sequence[str]) -> None:
+    """Log the classes that may be one class in several spellings, or several tags in one; this is no problem."""
     groups = [" and ".join(map(repr, group)) for group in similar_names(classes)]
     if groups:
         headline = f"{path} has classes that differ only in case, blanks, accents, similar letters or plural"
         warn_in_lines(_log, format_report(f"{headline}: are they one class?", groups))
+    joined = [f"{name!r}: {quote_names(parts)}" for name, parts in joined_names(classes).items()]
+    if joined:
+        headline = f"{path} has classes whose names consist of the names of other classes"
+        warn_in_lines(
+            _log, format_report(f"{headline}: separate several tags by commas or semicolons", joined)
+        )
 
 
 def warn_of_left_out_names(path: Path, classes: Sequence[str], left_out: Mapping[str, int]) -> None:
@@ -207,6 +214,9 @@ def warn_of_left_out_names(path: Path, classes: Sequence[str], left_out: Mapping
     groups = [group for group in similar_names([*classes, *names]) if set(group) & set(classes)]
     alike = [" and ".join(map(repr, group)) for group in groups if set(group) & set(names)]
     advice = f"; do {', '.join(alike)} mean the same?" if alike else ""
+    joined = joined_names([*classes, *names]).items()
+    if several := [name for name, parts in joined if name in left_out and not set(parts).isdisjoint(classes)]:
+        advice += f"; separate tags by commas or semicolons if {quote_names(several)} should be several"
     _log.warning(
         "%s: left out, because they are not among the classes: %s%s%s",
         *(path, ", ".join(shown[:_MAX_LEFT_OUT]), more, advice),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from freeloc.datasets.box_frames import BoxConversion
-from freeloc.datasets.dataset import AnnotatedBox, Labels
+from freeloc.datasets.dataset import AnnotatedBox, Labels, Sample
 from freeloc.geometry.orientation import ImageFrame
 from freeloc.geometry.size import Size
 
@@ -70,6 +70,18 @@ class SampleDraft:
     def declared_size(self) -> Size | None:
         """The size that the image has according to its annotation, or None."""
         return None if self.declared is None else self.declared.size
+
+    def sample(self) -> Sample:
+        """Return the finished sample."""
+        return Sample(
+            path=self.path,
+            labels=self.labels,
+            boxes=self.boxes,
+            size=self.size,
+            content_hash=self.content_hash,
+            split=self.split,
+            perceptual_hash=self.perceptual_hash,
+        )
 
 
 class BoxDraft(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from freeloc._typing import BoolArray, Float32Array
+from freeloc.datasets.checks.classes import check_untagged
 from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, Dataset, Labels
 from freeloc.errors import ImageError
 from freeloc.inference.localizer import Localizer
@@ -127,10 +128,11 @@ def write_training_report(
         examples=_examples(predicted, localizer, names, quiet=quiet),
         examples_from=f"{predicted.name}s",
         likely_errors=_likely_errors(suspects, localizer) if suspects else None,
-        missing=_missing(
-            run, held_out, len(summaries), len(names), localizer.decision.calibration is not None
-        )
-        + ([] if trained is None or trained.converged else [f"{_capitalized(trained.verdict)}."]),
+        missing=[
+            *_missing(run, held_out, len(summaries), len(names), localizer.decision.calibration is not None),
+            *(f"{_capitalized(str(finding))}." for finding in check_untagged(run.dataset)),
+            *([] if trained is None or trained.converged else [f"{_capitalized(trained.verdict)}."]),
+        ],
     )
     write_report(folder.report, training_report(content))
     if not quiet:

@@ -109,7 +109,7 @@ class TrainingReport:
         examples: images of the classes.
         examples_from: the images from which the examples were chosen, such as "validation images".
         likely_errors: tags that are probably wrong; None if they were not looked for.
-        missing: what the page lacks, and how to get it.
+        missing: what the page or the training lacks, and how to get it.
     """
 
     title: str
@@ -134,7 +134,7 @@ def training_report(content: TrainingReport) -> Report:
     sections += [_class_section(content), _error_section(content)]
     sections += [_example_section(content, examples) for examples in content.examples]
     if content.missing:
-        sections.insert(0, Section("What this page lacks", text=content.missing))
+        sections.insert(0, Section("What is missing", text=content.missing))
     return Report(content.title, _lead(content), sections)
 
 

@@ -14,6 +14,7 @@ from PIL import Image, ImageEnhance
 import freeloc
 from freeloc.datasets import Dataset
 from freeloc.datasets.checks.check import DatasetReport, check
+from freeloc.datasets.training_data import open_for_training
 from freeloc.errors import ConfigurationError
 
 SIZE = (560, 420)
@@ -27,23 +28,31 @@ def picture(seed: int) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The images a.jpg to x.jpg, which do not look alike."""
+    """The images a.jpg to x.jpg, and y.jpg and z.jpg without any tag, which do not look alike."""
     folder = tmp_path_factory.mktemp("pictures")
-    for index in range(24):
+    for index in range(26):
         picture(index).save(folder / f"{chr(ord('a') + index)}.jpg", quality=90)
     return folder
 
 
 @pytest.fixture
 def dataset(pictures: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Write a tag list of the images, by default 12 cats and 12 dogs, with further rows."""
+    """Write a tag list of the images, by default 12 cats, 12 dogs and 2 without a tag, with further rows."""
 
     def write(
-        rows: Sequence[str] = (), header: str = "file_name,tags", tags: Sequence[str] | None = None
+        rows: Sequence[str] = (),
+        header: str = "file_name,tags",
+        tags: Sequence[str] | None = None,
+        *,
+        untagged: bool = True,
     ) -> Path:
         shutil.copytree(pictures, tmp_path, dirs_exist_ok=True)
         every = tags or ["cat"] * 12 + ["dog"] * 12
         listed = [f"{chr(ord('a') + index)}.jpg,{tag}" for index, tag in enumerate(every)]
+        if untagged:
+            cells = {"tags": "", "unknown_tags": "", "split": "train"}
+            empty = ",".join(cells.get(name, "0") for name in header.split(",")[1:])
+            listed += [f"{name}.jpg,{empty}" for name in "yz"]
         (tmp_path / "metadata.csv").write_text("\n".join([header, *listed, *rows]) + "\n")
         return tmp_path
 
@@ -62,7 +71,7 @@ def test_sound_data_has_no_findings(dataset: Callable[..., Path]) -> None:
     report = check(dataset(), quiet=True)
     assert report.findings == ()
     assert report.verdict == (
-        "ready for training: 24 images and 2 classes, and nothing was found that would hurt a model"
+        "ready for training: 26 images and 2 classes, and nothing was found that would hurt a model"
     )
     assert report.counts() == {"cat": 12, "dog": 12}
     assert freeloc.check is check
@@ -118,7 +127,7 @@ def test_near_duplicates_in_two_splits_of_one_list(dataset: Callable[..., Path])
     assert kinds(check(folder, split="train", quiet=True)) == []
     both = check(folder, split="train", other_splits=["val"], quiet=True)
     assert kinds(both) == ["divided_duplicates"]
-    assert len(both.dataset) == 22
+    assert len(both.dataset) == 24
 
 
 def test_images_that_only_resemble_each_other_are_told_apart(dataset: Callable[..., Path]) -> None:
@@ -146,11 +155,74 @@ def test_classes_with_few_images(dataset: Callable[..., Path]) -> None:
 
 
 def test_one_class_in_nearly_all_images(dataset: Callable[..., Path]) -> None:
-    report = check(dataset(tags=["cat"] * 11 + ["cat;dog"] * 12 + ["dog"]), quiet=True)
+    report = check(dataset(tags=["cat"] * 11 + ["cat;dog"] * 12 + ["dog"], untagged=False), quiet=True)
     assert kinds(report) == ["common_class"]
     assert "class cat (23 of 24) is in nearly all images; add images without it" in message(
         report, "common_class"
     )
+
+
+def test_hardly_any_image_without_a_class(
+    dataset: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = dataset(untagged=False)
+    report = check(folder, quiet=True)
+    assert kinds(report) == ["no_other_images"]
+    assert "every image has at least one of the classes; add images without any" in message(
+        report, "no_other_images"
+    )
+    assert "1 warning above" in report.verdict
+    assert caplog.text == ""
+    open_for_training(folder, quiet=True)
+    assert f"{folder}: every image has at least one of the classes" in caplog.text
+    # One image in 25 is hardly any; two in 26 are some.
+    folder = dataset(["y.jpg,"], untagged=False)
+    assert "24 of 25 images have at least one" in message(check(folder, quiet=True), "no_other_images")
+    # Unknown labels do not show that a class is absent, but nor do they show that one is present.
+    unknown = dataset(
+        ["y.jpg,,dog", "z.jpg,,dog"],
+        "file_name,tags,unknown_tags",
+        [*["cat,"] * 12, *["dog,"] * 12],
+        untagged=False,
+    )
+    assert kinds(check(unknown, quiet=True)) == []
+
+
+def test_chosen_classes_that_the_data_do_not_have(
+    dataset: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = dataset(
+        header="file_name,tags,split",
+        tags=["cat,train"] * 11 + ["cat,val"] + ["dog,train"] * 11 + ["dog,val"],
+        untagged=False,
+    )
+    chosen = ["cat", "zebra", "dog"]
+    report = check(folder, split="train", other_splits=["val"], classes=chosen, quiet=True)
+    assert kinds(report) == ["missing_class", "no_other_images"]
+    assert "does not have the class 'zebra', which training leaves out" in message(report, "missing_class")
+    assert "2 warnings above" in report.verdict
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("name", ["Dgo", "doog", "dig", "DOGS"])
+def test_misspelled_classes_are_refused(dataset: Callable[..., Path], name: str) -> None:
+    folder = dataset()
+    with pytest.raises(ConfigurationError) as caught:
+        check(folder, classes=["cat", name], quiet=True)
+    assert str(caught.value) == (
+        f"{folder} does not have the class {name!r} (did you mean 'dog'?): correct the name, or leave it out"
+    )
+    assert caught.value.parameter == "classes"
+
+
+def test_names_of_several_classes(dataset: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
+    folder = dataset(tags=["cat"] * 12 + ["dog"] * 11 + ["Dog cat"])
+    report = check(folder, quiet=True)
+    assert kinds(report) == ["joined_names", "rare_class"]
+    assert "'Dog cat': 'dog' and 'cat'" in message(report, "joined_names")
+    assert caplog.text == ""
+    open_for_training(folder, classes=["cat", "dog"], quiet=True)
+    assert "separate tags by commas or semicolons if 'Dog cat' should be several" in caplog.text
 
 
 def test_classes_that_are_never_seen_apart(dataset: Callable[..., Path]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Unpack
 
 from freeloc._validation import check_arguments
-from freeloc.datasets.checks.classes import check_classes
+from freeloc.datasets.checks.classes import check_chosen, check_classes
 from freeloc.datasets.checks.findings import Finding
 from freeloc.datasets.checks.images import check_duplicates, check_sizes
 from freeloc.datasets.dataset import PRESENT, Dataset
@@ -72,8 +72,9 @@ def check(
         options: options of `open_dataset`, such as ``split="train"``.
 
     Returns:
-        The findings: near-duplicates with contradicting tags or in different splits, classes in nearly all images
-        or never seen apart, similar class names, rare classes and small images.
+        The findings: chosen classes that the dataset does not have, near-duplicates with contradicting tags or in
+        different splits, similar or joined class names, rare classes, classes in nearly all images or never seen
+        apart, hardly any image without a class, and small images.
 
     Raises:
         DataProblems: the dataset has problems that prevent training.
@@ -81,6 +82,7 @@ def check(
         ConfigurationError: an option is not valid.
     """
     others: list[Dataset] = []
+    chosen: Sequence[str] | None = None
     if isinstance(data, Dataset):
         if options or other_splits:
             name = next(iter(options), "other_splits")
@@ -88,12 +90,20 @@ def check(
         dataset = data
     else:
         dataset = open_for_training(data, quiet=quiet, for_check=True, **options)
+        chosen = options.get("classes")
+        if chosen:
+            options["classes"] = dataset.classes
         for split in other_splits:
             options["split"] = split
             others.append(
                 open_for_training(data, quiet=quiet, for_check=True, check_classes=False, **options)
             )
-    findings = (*check_duplicates(dataset, others), *check_classes(dataset), *check_sizes(dataset))
+    findings = (
+        *check_chosen(dataset, chosen or ()),
+        *check_duplicates(dataset, others),
+        *check_classes(dataset),
+        *check_sizes(dataset),
+    )
     return DatasetReport(dataset, findings)
 
 

@@ -8,12 +8,13 @@ from typing import Final
 
 import numpy as np
 
+from freeloc._class_names import quote_names
 from freeloc.datasets.checks.findings import Finding, list_some
-from freeloc.datasets.class_names import similar_names
+from freeloc.datasets.class_names import clean_name, joined_names, similar_names
 from freeloc.datasets.dataset import ABSENT, PRESENT, Dataset
 from freeloc.io.progress import pluralize
 
-__all__ = ["check_classes"]
+__all__ = ["check_chosen", "check_classes", "check_untagged"]
 
 _FEW_IMAGES: Final = 10
 """A class with fewer images is learned from so few examples that the model mostly learns their backgrounds."""
@@ -44,7 +45,34 @@ def check_classes(dataset: Dataset) -> Iterator[Finding]:
             f"{subject} in nearly all images{listed}; add images without "
             f"{'it' if len(common) == 1 else 'them'}, because only they show where the class is not",
         )
+    else:
+        yield from check_untagged(dataset)
     yield from _check_separable(dataset)
+
+
+def check_chosen(dataset: Dataset, chosen: Sequence[str]) -> Iterator[Finding]:
+    """Yield a finding if the caller chose classes that the dataset does not have."""
+    missing = [name for name in map(clean_name, chosen) if name not in dataset.classes]
+    if missing:
+        yield Finding(
+            "missing_class",
+            f"the dataset does not have the {'class' if len(missing) == 1 else 'classes'} {quote_names(missing)}, "
+            "which training leaves out; add images, or correct the choice of classes",
+            parameter="classes",
+        )
+
+
+def check_untagged(dataset: Dataset) -> Iterator[Finding]:
+    """Yield a finding if nearly all images have at least one of the classes."""
+    tagged = int((dataset.labels == PRESENT).any(axis=1).sum())
+    if tagged < _NEARLY_ALL * len(dataset):
+        return
+    count = "every image has" if tagged == len(dataset) else f"{tagged} of {len(dataset)} images have"
+    yield Finding(
+        "no_other_images",
+        f"{count} at least one of the classes; add images without any of them (and without a tag) if the model is "
+        "to be used on such images, because otherwise it often finds a class in them",
+    )
 
 
 def _check_names(classes: Sequence[str]) -> Iterator[Finding]:
@@ -56,6 +84,14 @@ def _check_names(classes: Sequence[str]) -> Iterator[Finding]:
             "only in case, blanks, accents, similar letters or plural; give them one spelling if they are one "
             "class",
             tuple(groups),
+        )
+    joined = [f"{name!r}: {quote_names(parts)}" for name, parts in joined_names(classes).items()]
+    if joined:
+        yield Finding(
+            "joined_names",
+            f"{'a class name consists' if len(joined) == 1 else f'{len(joined)} class names consist'} of names of "
+            "other classes; separate tags by commas or semicolons if they are several tags",
+            tuple(joined),
         )
 
 

@@ -11,9 +11,12 @@ from freeloc._printable import printable_message
 __all__ = ["Finding", "FindingKind", "list_some"]
 
 FindingKind = Literal[
+    "missing_class",
     "similar_names",
+    "joined_names",
     "rare_class",
     "common_class",
+    "no_other_images",
     "inseparable_classes",
     "small_image",
     "contradicting_duplicates",
