@@ -168,13 +168,13 @@ class Answer:
 @pytest.fixture
 def freeloc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     """Run ``freeloc WORDS`` like the installed program, but in this process."""
-    from freeloc.cli import main
+    from freeloc.cli.program import run as run_program
 
     def run(*words: object) -> Answer:
         monkeypatch.setattr(sys, "argv", ["freeloc", *map(str, words)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
-            main()
+            run_program()
         written = capsys.readouterr()
         return Answer(int(stop.value.code or 0), written.out, written.err)
 

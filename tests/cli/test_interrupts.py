@@ -33,6 +33,8 @@ class Interrupting(MetaPathFinder):
 MODULE = sys.argv.pop(1)
 if MODULE == "the end":
     atexit.register(press)
+else:
+    atexit.register(os.abort)  # as threads of torch do now and then while it is unloaded
 sys.meta_path.insert(0, Interrupting())
 from freeloc.cli import main
 main()

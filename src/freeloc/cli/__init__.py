@@ -10,7 +10,10 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line. For an error that the user can fix, print one message and exit with code 2."""
+    """Run the command line, and end the process.
+
+    For an error that the user can fix, one message is printed, and the exit code is 2.
+    """
     try:
         from freeloc.cli.interrupts import end_at_once
 
@@ -24,3 +27,13 @@ def main() -> None:
         if sys.stderr is not None:
             sys.stderr.write("freeloc: interrupted\n")
         sys.exit(130)
+    except SystemExit as end:
+        from freeloc.cli.interrupts import INTERRUPTED
+
+        if end.code == INTERRUPTED:
+            # Threads of torch and OpenVINO may still be computing for the interrupted command. Unloading these
+            # libraries then takes seconds, or aborts the process. `run` has flushed the standard streams.
+            import os
+
+            os._exit(INTERRUPTED)
+        raise
