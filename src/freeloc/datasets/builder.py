@@ -23,6 +23,7 @@ from freeloc.datasets.box_frames import (
 )
 from freeloc.datasets.checks.classes import check_untagged
 from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels
+from freeloc.datasets.nearby_files import NearbyFiles
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.problems import (
     Problem,
@@ -71,6 +72,7 @@ class DatasetBuilder:
         self._to_verify: list[SampleDraft] = []
         self._boxes: list[BoxDraft] = []
         self._bad_rows = 0
+        self._nearby = NearbyFiles()
         self._missing: frozenset[str] = frozenset()
         self._left_out: Counter[str] = Counter()
 
@@ -139,10 +141,19 @@ class DatasetBuilder:
             message = f"{path.name} is already listed{line_of_first}{file_of_first}"
             self.add_problem(sample, "duplicate_row", message)
         elif check and (reason := why_not_a_file(path)) is not None:
-            self.add_problem(sample, "missing_image", f"{sample.image} {reason}")
+            self.add_problem(sample, "missing_image", f"{sample.image} {reason}{self._hint(path)}")
         elif check and self.options.checks.decode:
             self._to_verify.append(sample)
         return sample
+
+    def _hint(self, path: Path) -> str:
+        """Return what a message about a missing image adds if another file is probably meant."""
+        found = self._nearby.find(path)
+        if found is None:
+            return ""
+        if found.parent == path.parent:
+            return f", but {found.name} exists: correct the name"
+        return f", but {found} exists: correct the name, or choose the folder of the images (images)"
 
     def add_problem(
         self,

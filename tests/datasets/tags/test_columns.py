@@ -168,7 +168,11 @@ def test_labels_that_repeat_the_class_columns_are_left_out(
             "the tags could be in column 'label' or 'striped': call the right one 'tags'",
         ),
         ("label,category", "dog,animal", "the tags could be in column 'label' or 'category'"),
-        ("width", "500", "nor one column per class: other data in column 'width'"),
+        (
+            "width",
+            "500",
+            "nor one column per class, but other data in column 'width': call the column that contains the tags 'tags'",
+        ),
     ],
 )
 def test_unclear_columns_are_refused(folder: Path, header: str, cells: str, words: str) -> None:

@@ -110,6 +110,51 @@ def test_wrong_rows_are_named_together(tmp_path: Path) -> None:
     assert (names_of(data), data.skipped, data.labels.tolist()) == wanted
 
 
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        ("filename,labels", ["a.jpg,dog", "b.jpg,cat|dog"]),
+        ("Image Path;Tags", ["a.jpg;dog", "b.jpg;cat|dog"]),
+        ("label\timg", ["dog\ta.jpg", "cat;dog\tb.jpg"]),
+        ("id,image,class", ["1,a.jpg,dog", "2,b.jpg,cat|dog"]),
+        ("image,mask,tags", ["a.jpg,a.png,dog", "b.jpg,b.png,cat|dog"]),
+        ("document,tags", ["a.jpg,dog", "b.jpg,cat|dog"]),
+        (",tags", ["a.jpg,dog", "b.jpg,cat|dog"]),
+        ("file,cat,dog", ["a.jpg,0,1", "b.jpg,1,1"]),
+    ],
+)
+def test_the_column_of_file_names_may_have_another_name(
+    tmp_path: Path, header: str, rows: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    images(tmp_path, "a.jpg", "b.jpg")
+    data = open_dataset(write(tmp_path / "tags.csv", header, *rows))
+    assert (names_of(data), data.classes) == (["a.jpg", "b.jpg"], ("cat", "dog"))
+    assert data.labels.tolist() == [[-1, 1], [1, 1]]
+    assert "the file name of each image is read from column " in caplog.messages[0]
+
+
+def test_a_class_called_image_is_no_column_of_file_names(tmp_path: Path) -> None:
+    images(tmp_path, "a.jpg", "b.jpg")
+    file = write(tmp_path / "tags.csv", "file,image,dog", "a.jpg,0,1", "b.jpg,1,0")
+    assert open_dataset(file).classes == ("image", "dog")
+
+
+def test_missing_images_that_exist_under_a_similar_name(tmp_path: Path) -> None:
+    images(tmp_path, "a.jpg", "b.PNG", "sub/c.jpg", "d.jpg", "d.png", "sub/e.jpeg")
+    rows = ["a,dog", "B.png,dog", "c.jpg,dog", "d,dog", "e,cat", "f,cat"]
+    file = write(tmp_path / "tags.csv", "file_name,tags", *rows)
+    found = {problem.line: problem.message for problem in problems_of(file)}
+    folder = "correct the name, or choose the folder of the images (images)"
+    assert found == {
+        2: f"image {tmp_path / 'a'} is missing, but a.jpg exists: correct the name",
+        3: f"image {tmp_path / 'B.png'} is missing, but b.PNG exists: correct the name",
+        4: f"image {tmp_path / 'c.jpg'} is missing, but {tmp_path / 'sub' / 'c.jpg'} exists: {folder}",
+        5: f"image {tmp_path / 'd'} is missing",
+        6: f"image {tmp_path / 'e'} is missing, but {tmp_path / 'sub' / 'e.jpeg'} exists: {folder}",
+        7: f"image {tmp_path / 'f'} is missing",
+    }
+
+
 def test_wrong_wide_values_are_named(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg", "b.jpg")
     file = write(tmp_path / "wide.csv", "file_name,dog,cat", "a.jpg,1,2", "b.jpg,1,0", "c.jpg,1")
@@ -123,7 +168,22 @@ def test_wrong_wide_values_are_named(tmp_path: Path) -> None:
     ("lines", "line", "words"),
     [
         ([], 1, "the header has no column 'file_name': it is empty"),
-        (["", "name,tags", "a.jpg,dog"], 2, "the header has no column 'file_name', only 'name', 'tags'"),
+        (
+            ["", "name,tags", "a,dog"],
+            2,
+            "the header has no column 'file_name', only 'name', 'tags': give that name to the column of the file",
+        ),
+        (
+            ["a.jpg,dog", "b.jpg,cat"],
+            1,
+            "names an image instead of the columns: insert a line above it, such as ",
+        ),
+        (
+            ["image,path,tags", "a,b,dog"],
+            1,
+            "could be in column 'image' or 'path': call the right one 'file_name'",
+        ),
+        (["one,two,tags", "a.jpg,b.jpg,dog"], 1, "could be in column 'one' or 'two': call the right one"),
         (["file_name,tags,tags"], 1, "the header has column 'tags' more than once"),
         (["file_name,split"], 1, "neither a column 'tags' nor one column per class"),
         (["file_name,dog,"], 1, "a column '', which is not allowed with one column per class"),

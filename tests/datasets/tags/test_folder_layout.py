@@ -129,7 +129,9 @@ def test_the_only_list_is_read_whatever_its_name(
     write(pets / name, *lines)
     data, messages = opened(pets, caplog)
     assert data.classes == ("poodle", "tabby")
-    only = f"tags are read from {name}, the only list, and not from folder names (format 'folders' does that)"
+    only = (
+        f"tags are read from the list {name}, and not from the names of folders (format 'folders' does that)"
+    )
     assert messages == [only]
     assert open_dataset(pets, format="folders").classes == ("cat", "dog")
 
@@ -140,9 +142,9 @@ def test_the_only_list_is_read_whatever_its_name(
         ("metadata.parquet", "PAR1", "write its tags to metadata.csv"),
         ("tags.xlsx", "PK", "write its tags to metadata.csv"),
         ("annotations.json", '{"images": [{"id": 1, "file_name": "1.jpg"}]}', "if it is a COCO file"),
-        ("labels.csv", "image,label\n1.jpg,tabby\n", "write its tags to metadata.csv"),
+        ("labels.csv", "image,label\n1.jpg,tabby\n", "open labels.csv itself if it contains the tags"),
         ("list.txt", "1.jpg tabby\n", "write its tags to metadata.csv"),
-        ("data.jsonl", '{"image": "1.jpg", "label": "tabby"}', "write its tags to metadata.csv"),
+        ("data.jsonl", '{"image": "1.jpg", "label": "tabby"}', "open data.jsonl itself if it contains"),
     ],
 )
 def test_a_list_that_cannot_be_read_is_named(pets: Path, name: str, text: str, advice: str) -> None:
@@ -153,6 +155,40 @@ def test_a_list_that_cannot_be_read_is_named(pets: Path, name: str, text: str, a
     assert "or choose the format 'folders'" in str(error)
     assert error.parameter == "format"
     assert open_dataset(pets, format="folders").classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("tags.csv", ["filename,labels", "1.jpg,cat", "2.jpg,dog"]),
+        ("labels.csv", ["image;tag", "1.jpg;cat", "2.jpg;dog"]),
+        ("list.jsonl", ['{"path": "1.jpg", "label": "cat"}', '{"path": "2.jpg", "label": ["dog"]}']),
+        ("a.csv", ["file_name,tags", "1.jpg,cat", "2.jpg,dog"]),
+    ],
+)
+def test_the_only_list_of_a_folder_of_images_is_read(
+    tmp_path: Path, name: str, lines: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    images(tmp_path, "1.jpg", "2.jpg")
+    write(tmp_path / name, *lines)
+    data, messages = opened(tmp_path, caplog)
+    assert (names_of(data), data.classes) == (["1.jpg", "2.jpg"], ("cat", "dog"))
+    assert not any("tags are read from the list" in message for message in messages)
+    write(tmp_path / f"other{Path(name).suffix}", *lines)
+    error = refusal(tmp_path)
+    assert str(error).endswith("specify the file to read")
+    assert error.parameter is None
+
+
+def test_folders_are_no_advice_if_there_are_none(tmp_path: Path) -> None:
+    images(tmp_path, "1.jpg")
+    write(tmp_path / "list.txt", "1.jpg dog")
+    error = refusal(tmp_path)
+    assert str(error) == (
+        f"{tmp_path} has list.txt, which seems to list the images: write its tags to metadata.csv with the columns "
+        "file_name and tags"
+    )
+    assert error.parameter is None
 
 
 def test_files_that_list_no_images_do_not_matter(pets: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,6 +76,26 @@ def test_wrong_json_rows_are_named_together(tmp_path: Path) -> None:
     ]
     data = open_dataset(file, skip_bad=True)
     assert (names_of(data), data.skipped) == (["a.jpg"], 8)
+
+
+def test_fields_with_other_names(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    images(tmp_path, "a.jpg", "b.jpg")
+    file = write(
+        tmp_path / "tags.jsonl",
+        '{"image": "a.jpg", "labels": ["dog"], "width": 8}',
+        '{"image": "b.jpg", "labels": "cat|dog"}',
+    )
+    data = open_dataset(file)
+    assert (names_of(data), data.labels.tolist()) == (["a.jpg", "b.jpg"], [[-1, 1], [1, 1]])
+    assert caplog.messages == [
+        f"{file}: the field 'image' is read as 'file_name'",
+        f"{file}: the field 'labels' is read as 'tags'",
+    ]
+    write(file, '{"picture": 7, "tags": "dog"}')
+    (problem,) = problems_of(file)
+    assert problem.message == (
+        "the objects have no field 'file_name', only 'picture', 'tags': give that name to the field of the file names"
+    )
 
 
 def test_numbers_of_too_many_digits_are_malformed(tmp_path: Path) -> None:

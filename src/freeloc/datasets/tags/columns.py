@@ -13,24 +13,25 @@ from typing import Final
 from freeloc._log import get_logger
 from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.tags.cells import is_missing_word
+from freeloc.datasets.tags.file_column import FILE
 from freeloc.datasets.tags.rows import RowProblem, TagSource, is_split_name
 from freeloc.errors import MalformedFileError
 
 __all__ = [
-    "FILE",
     "SPLIT",
     "TAGS",
     "UNKNOWN",
     "Cells",
     "Columns",
     "choose_columns",
+    "is_label_name",
     "is_value",
     "parse_value",
 ]
 
 _log = get_logger(__name__)
 
-FILE, TAGS, UNKNOWN, SPLIT = "file_name", "tags", "unknown_tags", "split"
+TAGS, UNKNOWN, SPLIT = "tags", "unknown_tags", "split"
 
 Cells = dict[str, str]
 """The cells of one row by column name."""
@@ -102,6 +103,11 @@ class Columns:
         if true:
             return true[0]
         return "train" if training is None else "val"
+
+
+def is_label_name(name: str) -> bool:
+    """Return whether a column is called ``tags`` or has another name that columns of tags often have."""
+    return _LABEL.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=4096)  # a list repeats few different cells
@@ -249,7 +255,8 @@ def _choose_classes(
             classes.append(name)
     if not classes and not problems:
         reason = "the header has neither a column 'tags' nor one column per class"
-        reason += f": other data in column {_quoted(others)}" if others else ""
+        reason += f", but other data in column {_quoted(others)}" if others else ""
+        reason += ": call the column that contains the tags 'tags'"
         raise MalformedFileError(source.file, line, reason)
     if others and source.classes is None:
         _log.warning("%s: left out as no class: column %s", source.file, _quoted(others))

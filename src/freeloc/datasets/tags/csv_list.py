@@ -6,41 +6,48 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from freeloc._log import get_logger
 from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.tags.cells import parse_tags, without_quotes
 from freeloc.datasets.tags.columns import (
-    FILE,
     SPLIT,
     TAGS,
     UNKNOWN,
     Cells,
     Columns,
     choose_columns,
+    is_label_name,
     is_value,
     parse_value,
 )
+from freeloc.datasets.tags.file_column import FILE, FileColumnError, find_file_column
 from freeloc.datasets.tags.repeated_rows import drop_missing_words
 from freeloc.datasets.tags.rows import NO_FILE_NAME, RowProblem, TagRow, TagSource, TagTable
 from freeloc.errors import DatasetError, DatasetOptionError, MalformedFileError
 from freeloc.io.text import read_text
 
-__all__ = ["read_csv", "read_header"]
+__all__ = ["has_tag_columns", "read_csv", "read_header"]
 
 _log = get_logger(__name__)
 
 _DELIMITERS = ",;\t"
 
+_FIRST_RECORDS: Final = 50
+"""Number of records from which it is decided whether a file is a tag list."""
+
 
 def read_csv(source: TagSource) -> TagTable:
     """Read a CSV tag list; the delimiter (comma, semicolon or tab) is detected from the header.
 
-    `freeloc.datasets.tags.columns` decides what each column contains. In the wide form, 1 means present and
-    an empty cell means unknown. 0 means absent unless any cell of the file is −1; in that case, −1 means
-    absent and 0 means unknown, as in VOC's class files, unless ``source.minus_one`` says otherwise. Columns
-    of classes that are not chosen are left out and may contain anything.
+    If no column is called ``file_name``, the only one that contains file names is read instead, and the log says
+    so. `freeloc.datasets.tags.columns` decides what each other column contains. In the wide form, 1 means present
+    and an empty cell means unknown. 0 means absent unless any cell of the file is −1; in that case, −1 means
+    absent and 0 means unknown, as in VOC's class files, unless ``source.minus_one`` says otherwise. Columns of
+    classes that are not chosen are left out and may contain anything.
 
     Args:
         source: the list.
@@ -56,8 +63,11 @@ def read_csv(source: TagSource) -> TagTable:
     records = _read_records(read_text(source.file), source.file)
     line, names = next(records, (1, []))
     header = [without_quotes(clean_name(name)) for name in names]
+    listed = iter(records) if FILE in header else iter(found := list(records))
+    if FILE not in header:
+        _name_file_column(header, [record for _, record in found], source, line)
     _check_header(header, source.file, line)
-    rows = [(number, _cells(header, record)) for number, record in records]
+    rows = [(number, _cells(header, record)) for number, record in listed]
     columns = choose_columns(header, [cells for _, cells in rows if not isinstance(cells, str)], source, line)
     if columns.tags is None:
         parsed = tuple(_parse_wide_rows(source, columns, rows))
@@ -82,11 +92,42 @@ def read_header(file: Path) -> list[str]:
     return [without_quotes(clean_name(name)) for name in names]
 
 
+def has_tag_columns(file: Path) -> bool:
+    """Return whether a CSV file has a column of tags and one of file names, whatever their names."""
+    try:
+        records = [record for _, record in islice(_read_records(read_text(file), file), _FIRST_RECORDS)]
+        header = [without_quotes(clean_name(name)) for name in records[0]] if records else []
+        return any(map(is_label_name, header)) and _file_column(header, records[1:], ()) is not None
+    except (DatasetError, FileColumnError):
+        return False
+
+
+def _file_column(header: Sequence[str], records: Sequence[Sequence[str]], chosen: Sequence[str]) -> int:
+    """Return the index of the column of file names; see `find_file_column`."""
+    full = [record for record in records if len(record) == len(header)]
+    cells = [[record[index].strip() for record in full] for index in range(len(header))]
+    return find_file_column(header, cells, (TAGS, UNKNOWN, SPLIT, *chosen))
+
+
+def _name_file_column(
+    header: list[str], records: Sequence[Sequence[str]], source: TagSource, line: int
+) -> None:
+    """Call the column of file names ``file_name`` in the header, and log its name."""
+    try:
+        index = _file_column(header, records, source.classes or ())
+    except FileColumnError as error:
+        raise MalformedFileError(source.file, line, str(error)) from None
+    _log.warning("%s: the file name of each image is read from column %r", source.file, header[index])
+    header[index] = FILE
+
+
 def _read_records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the first line number and the cells of each non-empty record."""
     first = next(filter(str.strip, io.StringIO(text, newline=None)), "")
     quote = "'" if clean_name(first).startswith("'") else '"'
-    delimiter = next((mark for mark in _DELIMITERS if FILE in _split_header(first, mark, quote)), ",")
+    headers = {mark: _split_header(first, mark, quote) for mark in _DELIMITERS}
+    # The first of those that divide the line into the most columns, unless another one yields the usual name.
+    delimiter = max(_DELIMITERS, key=lambda mark: (FILE in headers[mark], len(headers[mark])))
     # Some programs write spaces around each delimiter, also before and after a quote.
     blanks = re.compile(rf"(?<={quote})[ ]+(?=[{delimiter}\r\n]|\Z)")
     reader = csv.reader(
@@ -114,15 +155,11 @@ def _split_header(line: str, delimiter: str, quote: str) -> list[str]:
 
 
 def _check_header(header: list[str], file: Path, line: int) -> None:
-    if FILE not in header:
-        names = ", ".join(map(repr, filter(None, header)))
-        reason = f", only {names}" if names else ": it is empty"
-        raise MalformedFileError(file, line, f"the header has no column 'file_name'{reason}")
     if repeated := sorted({name for name in header if header.count(name) > 1}):
         raise MalformedFileError(file, line, f"the header has column {repeated[0]!r} more than once")
     if TAGS not in header and set(header) <= {FILE, SPLIT}:
         raise MalformedFileError(
-            file, line, "the header has neither a column 'tags' nor one column per class"
+            file, line, "the header has neither a column 'tags' nor one column per class: add one of them"
         )
 
 

@@ -16,7 +16,8 @@ from freeloc.datasets.tags.class_folders import (
     is_image_name,
     subfolders,
 )
-from freeloc.datasets.tags.csv_list import read_header
+from freeloc.datasets.tags.csv_list import has_tag_columns, read_header
+from freeloc.datasets.tags.jsonl_list import has_tag_fields
 from freeloc.datasets.tags.rows import is_split_name
 from freeloc.errors import DatasetError, DatasetOptionError
 from freeloc.images.find import SUFFIXES
@@ -116,7 +117,7 @@ class FolderLayout:
     Attributes:
         path: the folder.
         metadata: files with the usual name of a tag list.
-        lists: other tag lists.
+        lists: other tag lists; without class folders, also those whose columns do not have the usual names.
         other_lists: files that seem to list images but are not tag lists.
         classes: subfolders with images, or without any file, whose names could be those of classes.
         splits: the same, whose names are usually those of splits.
@@ -154,6 +155,9 @@ class FolderLayout:
         metadata = [path / name for name in METADATA if (path / name).is_file()]
         others = [file for file in files if file not in metadata]
         lists = [file for file in others if _is_tag_list(file)]
+        if not (metadata or lists or classes):
+            # Next to class folders, a list without the usual names may be anything.
+            lists = [file for file in others if _has_tags(file)]
         other_lists = [file for file in others if file not in lists and _lists_images(file, [path, *folders])]
         found = (metadata, lists, other_lists, classes, splits, helpers, passed_over)
         return cls(path, *map(tuple, found))
@@ -185,9 +189,13 @@ def check_class_folders(layout: FolderLayout) -> None:
     """
     path = layout.path
     choice = f"or choose the format {FORMAT_OF_FOLDERS!r} to make a class of every folder"
+    has_folders = layout.classes or layout.helpers or layout.splits
     beside = f", next to {_names(layout.classes)}" if layout.classes else ""
     if layout.other_lists:
-        raise _choice_error(path, f"has {_names(layout.other_lists)}, {_advice(layout)}, {choice}")
+        found = f"has {_names(layout.other_lists)}, {_advice(layout)}"
+        if not has_folders:
+            raise DatasetError(f"{path} {found}", path=path)
+        raise _choice_error(path, f"{found}, {choice}")
     if layout.helpers:
         inner = next((folder for folder in layout.helpers if any(map(has_images, subfolders(folder)))), None)
         advice = "move what is not a class elsewhere" if inner is None else f"open {inner}"
@@ -217,11 +225,14 @@ def _choice_error(path: Path, text: str) -> DatasetError:
 
 
 def _advice(layout: FolderLayout) -> str:
-    unreadable = [file for file in layout.other_lists if file.suffix.lower() != ".json"]
-    coco = [file for file in layout.other_lists if file not in unreadable]
+    coco = [file for file in layout.other_lists if file.suffix.lower() == ".json"]
+    tables = [file for file in layout.other_lists if file.suffix.lower() in LIST_SUFFIXES]
+    unreadable = [file for file in layout.other_lists if file not in (*coco, *tables)]
     parts = []
     if coco:
         parts.append(f"open {_names(coco, 'or')} itself if it is a COCO file")
+    if tables:
+        parts.append(f"open {_names(tables, 'or')} itself if it contains the tags")
     if unreadable:
         parts.append("write its tags to metadata.csv with the columns file_name and tags")
     return f"which seems to list the images: {', '.join(parts)}"
@@ -245,6 +256,14 @@ def _is_tag_list(file: Path) -> bool:
         first = next((line for line in _beginning(file).split("\n") if line.strip()), "")
         return '"file_name"' in first and '"tags"' in first
     return suffix in LIST_SUFFIXES and "file_name" in read_header(file)
+
+
+def _has_tags(file: Path) -> bool:
+    """Return whether a file lists file names and tags under other names than the usual ones."""
+    suffix = file.suffix.lower()
+    if suffix in JSON_SUFFIXES:
+        return has_tag_fields(_beginning(file))
+    return suffix in LIST_SUFFIXES and has_tag_columns(file)
 
 
 def _lists_images(file: Path, folders: Collection[Path]) -> bool:

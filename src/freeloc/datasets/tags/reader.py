@@ -195,20 +195,22 @@ def _only_list(layout: FolderLayout) -> Path:
     lists = layout.metadata or layout.lists
     if len(lists) > 1:
         names = ", ".join(file.name for file in lists)
+        folders = ""
+        if layout.classes or layout.splits:
+            folders = f", or choose the format {FORMAT_OF_FOLDERS!r} to make a class of every folder"
         raise DatasetOptionError(
-            f"{layout.path} has several tag lists ({names}): specify the file to read, or choose the format "
-            f"{FORMAT_OF_FOLDERS!r} to make a class of every folder",
+            f"{layout.path} has several tag lists ({names}): specify the file to read{folders}",
             path=layout.path,
-            parameter="format",
+            parameter="format" if folders else None,
         )
     if layout.metadata and layout.lists:
         names = ", ".join(file.name for file in layout.lists)
         _log.warning(
             "%s: %s is read, which has the usual name, and not %s", layout.path, lists[0].name, names
         )
-    elif layout.lists:
+    elif layout.lists and (layout.classes or layout.splits):
         _log.warning(
-            "%s: tags are read from %s, the only list, and not from folder names (format %r does that)",
+            "%s: tags are read from the list %s, and not from the names of folders (format %r does that)",
             *(layout.path, lists[0].name, FORMAT_OF_FOLDERS),
         )
     return lists[0]
