@@ -173,7 +173,8 @@ def test_groups_of_eighty_classes_fit_without_overlap() -> None:
 
 
 def test_groups_need_classes() -> None:
-    for groups in ({}, {"pets": []}):
+    wrong: tuple[dict[str, list[int]], ...] = ({}, {"pets": []})
+    for groups in wrong:
         with pytest.raises(ValueError, match="at least one group"):
             draw_group_bars(groups, NAMES, [0.5] * 4, [0.5] * 4, ("a", "b"))
 

@@ -138,14 +138,12 @@ def _name_points(
     for point in shown:
         text = f"{_shorten(point.class_name, 22)} {_mark(point)}"
         extent = 0.62 * _NAME_SIZE * len(text), 1.2 * _NAME_SIZE
-        center = min(
-            _centers(point.x * scale, point.y * scale, extent, (width * scale, height * scale)),
-            key=lambda center: sum(_overlap(_around(*center, *extent), other) for other in taken),
-        )
-        taken.append(_around(*center, *extent))
+        places = _places(point.x * scale, point.y * scale, extent, (width * scale, height * scale))
+        place = min(places, key=lambda place: sum(_overlap(place, other) for other in taken))
+        taken.append(place)
         words = area.text(
-            center[0] / scale,
-            center[1] / scale,
+            (place[0] + place[2]) / 2 / scale,
+            (place[1] + place[3]) / 2 / scale,
             text,
             fontsize=_NAME_SIZE,
             weight="bold",
@@ -160,16 +158,18 @@ _Rectangle = tuple[float, float, float, float]
 """Left, top, right and bottom edge, in typographic points."""
 
 
-def _centers(
-    x: float, y: float, extent: tuple[float, float], image: tuple[float, float]
-) -> list[tuple[float, float]]:
-    """Return where the center of a name may be: on each side of its point, and within the image."""
-    across, down = _REACH + 2 + extent[0] / 2, _REACH + extent[1] / 2
+def _places(x: float, y: float, extent: tuple[float, float], image: tuple[float, float]) -> list[_Rectangle]:
+    """Return where a name may be: on each side of its point, and within the image."""
+    width, height = extent
+    across, down = _REACH + 2 + width / 2, _REACH + height / 2
     sides = ((across, 0), (-across, 0), (0, down), (0, -down), (across, down), (-across, -down))
+    right, bottom = (
+        max(image[0] - width / 2 - 1, width / 2 + 1),
+        max(image[1] - height / 2 - 1, height / 2 + 1),
+    )
     return [
-        (
-            min(max(x + dx, extent[0] / 2 + 1), max(image[0] - extent[0] / 2 - 1, extent[0] / 2 + 1)),
-            min(max(y + dy, extent[1] / 2 + 1), max(image[1] - extent[1] / 2 - 1, extent[1] / 2 + 1)),
+        _around(
+            min(max(x + dx, width / 2 + 1), right), min(max(y + dy, height / 2 + 1), bottom), width, height
         )
         for dx, dy in sides
     ]
