@@ -21,6 +21,7 @@ from freeloc.evaluation.options import EvaluationOptions
 from freeloc.inference.localizer import Localizer
 from freeloc.io.lock import lock_folder
 from freeloc.paper import ROWS
+from tests.visualization.test_evaluation_gallery import data_of
 
 pytest.importorskip("matplotlib", reason="the extra reproduce is not installed")
 
@@ -140,6 +141,14 @@ def test_the_report_stands_alone(study: Path) -> None:
         "examples_classes",
     ):
         assert {f"{name}.png", f"{name}.svg"} <= names
+
+
+@pytest.mark.slow
+def test_the_gallery_shows_every_image(study: Path, scenes_root: Path) -> None:
+    values = data_of((study / "gallery.html").read_text())
+    paths = sorted((scenes_root / "val2017").iterdir())
+    assert sorted(each[0] for each in values["images"]) == [path.name for path in paths]
+    assert len(list((study / "gallery_files").glob("*/*.jpg"))) == len(paths)
 
 
 @pytest.mark.slow

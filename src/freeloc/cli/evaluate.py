@@ -32,6 +32,7 @@ from freeloc.errors import ConfigurationError, FreelocError
 if TYPE_CHECKING:
     from freeloc.datasets import Dataset
     from freeloc.evaluation.collect import Predictions
+    from freeloc.evaluation.options import EvaluationOptions
 
 __all__ = ["evaluate"]
 
@@ -77,6 +78,13 @@ def evaluate(
             help="Folder for the models' scores of each image, as files for the evaluation server of Pascal VOC; "
             "DATA then needs no annotations. Default: none.",
             rich_help_panel=OTHER,
+        ),
+    ] = None,
+    gallery: Annotated[
+        Path | None,
+        typer.Option(
+            help="HTML file that shows every image with the points of MODEL, right and wrong; reduced images are "
+            "written to a folder beside it. Default: none."
         ),
     ] = None,
     preset: Preset = None,
@@ -227,6 +235,7 @@ def evaluate(
     if out is not None:
         check_writable(out)
     _check_results(results, model)
+    _check_gallery(gallery, model)
     given = detections or []
     models = [find_model(item) for item in (*([] if model is None else [model]), *(against or []))]
     names, detectors = ([_name(path, [*models, *given]) for path in paths] for paths in (models, given))
@@ -257,7 +266,8 @@ def evaluate(
         checks=DatasetChecks(quiet=quiet, rescale_boxes=rescale_boxes, minus_one=minus_one, unannotated=True),
     )
     if not everything.has_labels:
-        measured = "detections" if given else None if out is None else "out"
+        measuring = {"gallery": gallery, "detections": detections, "out": out}
+        measured = next((name for name, value in measuring.items() if value), None)
         check_predictable(everything, known, results=results is not None, measured=measured)
         _write_results(
             results,
@@ -270,6 +280,7 @@ def evaluate(
     check_evaluable(everything, {})
     dataset = everything.select_classes(evaluated_classes(everything, wanted))
     check_evaluable(dataset, known)
+    _check_gallery(gallery, model, dataset)
     labels = [everything.classes.index(name) for name in dataset.classes]
     found = {
         name: read_detections(path, everything, data=data, split=split, format=format_).select_classes(labels)
@@ -289,6 +300,38 @@ def evaluate(
         raise failure
     if out is not None and not quiet:
         print_status(f"wrote {out}")
+    _write_gallery(gallery, dataset, predictions, options, quiet=quiet)
+
+
+def _check_gallery(path: Path | None, model: str | None, dataset: Dataset | None = None) -> None:
+    from freeloc.writers.evaluation_gallery import check_evaluation_gallery, check_has_boxes
+
+    if path is None:
+        return
+    check_evaluation_gallery(path)
+    if model is None:
+        raise ConfigurationError("gallery shows the points of a model: specify a model", parameter="gallery")
+    if dataset is not None:
+        check_has_boxes(dataset)
+
+
+def _write_gallery(
+    path: Path | None,
+    dataset: Dataset,
+    predictions: list[Predictions],
+    options: EvaluationOptions,
+    *,
+    quiet: bool,
+) -> None:
+    """Write the gallery of the first model, if one is requested, and say where it is."""
+    from freeloc.io.progress import print_status
+    from freeloc.writers.evaluation_gallery import write_evaluation_gallery
+
+    if path is None:
+        return
+    write_evaluation_gallery(path, predictions[0], dataset, options=options.location, quiet=quiet)
+    if not quiet:
+        print_status(f"wrote {path}")
 
 
 def _check_results(folder: Path | None, model: str | None) -> None:

@@ -79,7 +79,8 @@ def point_section(val_set: Dataset, weak: Predictions, folder: StudyFolder) -> S
             caption = f"Weakly supervised: {description}. The other classes of the image are shown as well."
             figures.append(saved_figure(draw_point_examples(examples), path, caption))
     rule = (
-        f"{_SELECTION_RULE} The first figure shows the images with the most classes, whether right or wrong."
+        f"{_SELECTION_RULE} The first figure shows the images with the most classes, whether right or wrong. "
+        "All images are in gallery.html."
     )
     return Section("Example predictions", (rule,), figures=figures)
 

@@ -46,6 +46,11 @@ class StudyFolder:
         return self.root / "report.html"
 
     @property
+    def gallery(self) -> Path:
+        """HTML file with the points of the row "weak" in all evaluation images."""
+        return self.root / "gallery.html"
+
+    @property
     def figures(self) -> Path:
         """Folder with the figures, each saved as PNG and SVG."""
         return self.root / "figures"

@@ -1,9 +1,9 @@
-"""Output files of a study: results as JSON, a report, and result files for VOC's evaluation server."""
+"""Output files of a study: results as JSON, a report, a gallery, and files for VOC's evaluation server."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from typing import Any
 
@@ -15,11 +15,13 @@ from freeloc.io.terminal import print_result
 from freeloc.paper.measured_rows import row_as_json
 from freeloc.paper.published_numbers import PUBLISHED
 from freeloc.paper.report import write_report
+from freeloc.paper.row_plans import ROWS
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.study_folder import StudyFolder
 from freeloc.paper.study_result import StudyResult
 from freeloc.paper.super_categories import super_categories
 from freeloc.paper.tables import box_table, summary_tables
+from freeloc.writers.evaluation_gallery import write_evaluation_gallery
 from freeloc.writers.server_scores import write_server_scores
 from freeloc.writers.voc_results import write_classification_results
 
@@ -60,7 +62,7 @@ def write_outputs(
     *,
     split: str | None = None,
 ) -> None:
-    """Write results.json, the devkit's result files, the figures and report.html, and print their paths.
+    """Write results.json, the devkit's result files, the figures and both HTML pages, and print their paths.
 
     Args:
         result: the result of the study.
@@ -117,3 +119,7 @@ def _write_outputs(
             tell(f"wrote {place}: scores of the row {row.title} for the evaluation server")
     write_report(result, val_set, folder, settings)
     tell(f"wrote {folder.report} and {folder.figures}")
+    if result.is_measured and "weak" in result.predictions:
+        weak = replace(result.predictions["weak"], name=ROWS["weak"].title)
+        write_evaluation_gallery(folder.gallery, weak, val_set, mode=ROWS["weak"].mode, quiet=settings.quiet)
+        tell(f"wrote {folder.gallery}")
