@@ -153,7 +153,7 @@ def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pyt
         (("check", "anything"), "freeloc: interrupted\n"),
         (
             ("train", "x", "--out", "y"),
-            "freeloc: interrupted; finished features and epochs are stored: continue with --resume\n",
+            "freeloc: interrupted; nothing was stored: run the same command again\n",
         ),
         (
             ("predict", "m", "x", "--out", "y"),
@@ -162,6 +162,58 @@ def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pyt
     ):
         answer = freeloc(*words)
         assert (answer.code, answer.out, answer.err) == (130, "", told)
+
+
+@pytest.mark.parametrize(
+    ("error", "files", "told"),
+    [
+        (KeyboardInterrupt(), [], "nothing was stored: run the same command again"),
+        (
+            KeyboardInterrupt("the features of 3 of 9 images are stored"),
+            [],
+            "of 9 images are stored: run the same",
+        ),
+        (KeyboardInterrupt(), ["checkpoint"], "finished epochs are stored: continue with --resume"),
+        (KeyboardInterrupt(), ["checkpoint", "model"], "the model is stored: --resume completes the run"),
+    ],
+)
+def test_ctrl_c_says_what_a_training_run_has_stored(
+    freeloc: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: KeyboardInterrupt,
+    files: list[str],
+    told: str,
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        for name in files:
+            (tmp_path / f"{name}.safetensors").touch()
+        raise error
+
+    monkeypatch.setattr("freeloc.datasets.open_dataset", stopped)
+    answer = freeloc("train", "x", "--out", tmp_path)
+    assert (answer.code, answer.out) == (130, "")
+    assert answer.err.startswith("freeloc: interrupted; ")
+    assert told in answer.err
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("net.checkpoint.safetensors", "finished epochs are stored: continue with --resume"),
+        ("other", "no epoch is finished, so nothing was stored: run the same command again"),
+    ],
+)
+def test_ctrl_c_says_what_pretraining_has_stored(
+    freeloc: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, told: str
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        (tmp_path / file).touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("freeloc.pretraining.pretrain.open_for_training", stopped)
+    answer = freeloc("pretrain", "x", "--out", tmp_path / "net.safetensors")
+    assert (answer.code, answer.err) == (130, f"freeloc: interrupted; {told}\n")
 
 
 def test_other_errors_are_not_swallowed(freeloc: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from freeloc.errors import OutputError
-from freeloc.io.lock import lock_file, lock_folder
+from freeloc.io.lock import check_free_file, check_free_folder, lock_file, lock_folder
+
+_SIGNED = r"another freeloc process is writing to it \(process {}, since \d{{4}}-\d\d-\d\d \d\d:\d\d\)"
+"""How a message names a process."""
 
 HOLD = """
 import sys
@@ -47,7 +50,7 @@ def test_another_process_is_refused_until_the_first_has_ended(tmp_path: Path, fu
     first = hold(path, function)
     lock = lock_file if function == "lock_file" else lock_folder
     with (
-        pytest.raises(OutputError, match="another freeloc process is writing to it; wait") as caught,
+        pytest.raises(OutputError, match=f"{_SIGNED.format(first.pid)}; wait") as caught,
         lock(path),
     ):
         pass
@@ -76,6 +79,23 @@ def test_it_holds_within_one_process_too(tmp_path: Path) -> None:
             pass
     with lock_file(tmp_path / "a"):
         pass
+
+
+def test_a_folder_is_checked_without_leaving_anything(tmp_path: Path) -> None:
+    check_free_folder(tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+    with lock_folder(tmp_path), pytest.raises(OutputError, match=_SIGNED.format(os.getpid())):
+        check_free_folder(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="it is not a folder"):
+        check_free_folder(tmp_path / "file")
+
+
+def test_a_file_is_checked_without_leaving_anything(tmp_path: Path) -> None:
+    check_free_file(tmp_path / "new" / "file")
+    assert list(tmp_path.iterdir()) == []
+    with lock_file(tmp_path / "file"), pytest.raises(OutputError, match=_SIGNED.format(os.getpid())):
+        check_free_file(tmp_path / "file")
 
 
 def test_it_ends_with_an_error(tmp_path: Path) -> None:

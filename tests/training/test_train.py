@@ -30,8 +30,10 @@ from freeloc.nn.pooling.registry import prediction_pooling
 from freeloc.runtime import Network, compile_network
 from freeloc.training import preparation
 from freeloc.training.checkpoint import Checkpoint
+from freeloc.training.run_folder import RunFolder
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
+from freeloc.training.training_run import TrainingRun
 from tests.training.small_run import COUNT, RECIPE, SCALES, Interrupted, assert_equal, log, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -245,6 +247,27 @@ class TestFeatures:
         assert len(count_of.sides) == COUNT * len(SCALES) + 1
         assert_equal(weights(tmp_path / "run"), weights(reference))
 
+    def test_ctrl_c_says_what_is_stored(
+        self,
+        scenes: Dataset,
+        quick: Callable[..., Model],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def stop(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(TrainingRun, "train", stop)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            quick(scenes, tmp_path / "run")
+        told = f"the features of {COUNT} of {COUNT} images are stored, but no epoch is finished"
+        assert str(stopped.value) == told
+        monkeypatch.setattr("freeloc.training.train.load_features", stop)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            quick(scenes, tmp_path / "run", cache_folder=tmp_path / "cache")
+        assert str(stopped.value) == "nothing was stored"
+        assert not (tmp_path / "run").exists()
+
     def test_damaged_entries_are_computed_again(
         self,
         scenes: Dataset,
@@ -429,6 +452,22 @@ class TestMistakes:
                 quick(scenes, tmp_path / "run")
             assert not (tmp_path / "run" / "checkpoint.safetensors").exists()
         quick(scenes, tmp_path / "run")
+
+    def test_the_folder_is_locked_while_the_data_are_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def second(*_: object, **__: object) -> None:
+            with pytest.raises(OutputError, match="another freeloc process"), lock_file(run.model):
+                pass
+            with run.lock(resume=False):  # it holds on for the run itself
+                pass
+            raise ZeroDivisionError
+
+        run = RunFolder(tmp_path / "run")
+        monkeypatch.setattr("freeloc.training.train.open_inputs", second)
+        with pytest.raises(ZeroDivisionError):
+            train(tmp_path, run.path)
+        assert not run.path.exists()
 
     def test_the_run_folder_is_a_file(
         self, scenes: Dataset, quick: Callable[..., Model], tmp_path: Path

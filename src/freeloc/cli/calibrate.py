@@ -57,15 +57,15 @@ def calibrate(
     """Calibrate a model's probabilities on tagged images that were not used for training. Boxes are not read."""
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.evaluation.common_classes import common_classes
-    from freeloc.io.atomic import check_writable
+    from freeloc.io.lock import check_free_file
     from freeloc.models.header import ModelFile
     from freeloc.posttraining.calibrate import calibrate as run
     from freeloc.posttraining.calibrate import calibrated_path
 
     if out is not None:
-        check_writable(out)
+        check_free_file(out)
     file = ModelFile.open(model)
-    check_writable(calibrated_path(file.path, out))
+    check_free_file(calibrated_path(file.path, out))
     dataset = open_dataset(
         data,
         split=split,

@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-__all__ = ["INTERRUPTED", "end_at_once", "raise_interrupts", "was_interrupted"]
+__all__ = ["INTERRUPTED", "end_at_once", "raise_interrupts", "tell_after_interrupt", "was_interrupted"]
 
 INTERRUPTED: Final = 128 + 2
 """The exit code, as shells report a process that was ended by SIGINT."""
@@ -44,6 +45,23 @@ def was_interrupted() -> bool:
     Modules written in C may turn the exception into another one.
     """
     return bool(_interrupts)
+
+
+@contextmanager
+def tell_after_interrupt(describe: Callable[[str | None], str]) -> Iterator[None]:
+    """Let the message about Ctrl-C in a block say what is stored.
+
+    Args:
+        describe: returns the text; its argument is what the exception itself says, which may be nothing, and None
+            if a module written in C has turned it into another one.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, Exception) as error:
+        if not (was_interrupted() or isinstance(error, KeyboardInterrupt)):
+            raise
+        told = str(error) if isinstance(error, KeyboardInterrupt) else None
+        raise KeyboardInterrupt(describe(told)) from error
 
 
 def _handle(handler: Any) -> bool:

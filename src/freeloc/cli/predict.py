@@ -147,7 +147,7 @@ def predict(
 ) -> None:
     """Predict the score, point and map of every class in each image."""
     from freeloc.inference.localizer import Localizer
-    from freeloc.io.atomic import check_output_folder
+    from freeloc.io.lock import check_free_folder
     from freeloc.prediction.predict_files import PredictionOptions, predict_files
     from freeloc.writers.gallery import check_gallery_path
     from freeloc.writers.overlays import OVERLAYS_FOLDER
@@ -165,7 +165,7 @@ def predict(
     )
     folder = None if out is None or str(out) == "-" else out
     if folder is not None:
-        check_output_folder(folder)
+        check_free_folder(folder)
     if gallery is not None:
         check_gallery_path(gallery)
     paths = read_image_arguments(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from freeloc import _literals as choices
+from freeloc.cli.interrupts import tell_after_interrupt
 from freeloc.cli.options import (
     Classes,
     Data,
@@ -20,6 +22,9 @@ from freeloc.cli.options import (
     parse_numbers,
     read_classes,
 )
+
+if TYPE_CHECKING:
+    from freeloc.pretraining.pretrain import PretrainingFiles
 
 __all__ = ["pretrain"]
 
@@ -92,6 +97,8 @@ def pretrain(
     For example on the folders of ImageNet, of which each is a class. Use the weight file with
     --backbone alexnet --weights FILE. With torchrun, several processes share the work.
     """
+    from freeloc.io.folders import expand_user
+    from freeloc.pretraining.pretrain import PretrainingFiles
     from freeloc.pretraining.pretrain import pretrain as run
     from freeloc.pretraining.settings import PretrainingSettings
 
@@ -109,16 +116,26 @@ def pretrain(
         dropout=dropout,
         seed=seed,
     )
-    run(
-        data,
-        out,
-        settings,
-        resume=resume,
-        quiet=quiet,
-        split=split,
-        format=format_,
-        classes=read_classes(classes),
-        images=images,
-        skip_bad=skip_bad,
-        minus_one=minus_one,
-    )
+    with tell_after_interrupt(partial(_stored, PretrainingFiles(expand_user(out)))):
+        run(
+            data,
+            out,
+            settings,
+            resume=resume,
+            quiet=quiet,
+            split=split,
+            format=format_,
+            classes=read_classes(classes),
+            images=images,
+            skip_bad=skip_bad,
+            minus_one=minus_one,
+        )
+
+
+def _stored(files: PretrainingFiles, _told: str | None) -> str:
+    """Return what an interrupted run has stored, and how to continue it."""
+    if files.weights.exists():
+        return f"{files.weights} is written"
+    if files.checkpoint.exists():
+        return "finished epochs are stored: continue with --resume"
+    return "no epoch is finished, so nothing was stored: run the same command again"

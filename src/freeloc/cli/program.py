@@ -34,15 +34,15 @@ _FAILED: Final = 2
 _BROKEN_PIPE: Final = 128 + 13  # as shells report a process ended by SIGPIPE
 
 _AFTER_INTERRUPT = {
-    "train": "; finished features and epochs are stored: continue with --resume",
+    "train": "; nothing was stored",
     "predict": "; finished predictions in --out are stored: run the same command to continue",
     "reproduce": "; finished features, epochs and rows are stored: run the same command to continue",
-    "pretrain": "; finished epochs are stored: continue with --resume",
+    "pretrain": "; nothing was stored",
     "quantize": "; the model is unchanged",
     "calibrate": "; the model is unchanged",
 }
-"""What has been stored or left unchanged when a command is interrupted; appended to the command's message, unless
-the exception itself says more."""
+"""What has been stored or left unchanged when a command is interrupted before it knows more; appended to the
+command's message, unless the exception itself says more."""
 
 _FIXES = {
     "skip_bad": "--skip-bad continues without them",

@@ -39,19 +39,19 @@ def quantize(
     weights: Weights = None,
 ) -> None:
     """Add an int8 network to a model, for --precision int8 and the presets fast and balanced."""
-    from freeloc.io.atomic import check_writable
+    from freeloc.io.lock import check_free_file
     from freeloc.models.registry import find_model
     from freeloc.posttraining.requirements import check_quantization_available
 
     if out is not None:
-        check_writable(out)
+        check_free_file(out)
     check_quantization_available()
     source = find_model(model)
 
     from freeloc.posttraining.quantize import quantize as run
     from freeloc.posttraining.quantize import quantized_path
 
-    check_writable(quantized_path(source, out))
+    check_free_file(quantized_path(source, out))
     paths = read_image_arguments(images, recursive=recursive, quiet=quiet)
     run(
         source, paths, out=out, weights=weights, calibration_images=calibration_images, seed=seed, quiet=quiet

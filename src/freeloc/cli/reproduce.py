@@ -73,13 +73,13 @@ def reproduce(
 ) -> None:
     """Train and evaluate the models of the paper's tables. Finished rows are stored and not recomputed."""
     from freeloc.datasets import DatasetChecks, open_dataset
-    from freeloc.io.atomic import check_output_folder
+    from freeloc.io.lock import check_free_folder
     from freeloc.io.progress import print_status
     from freeloc.paper import Reproduction, ReproductionSettings, find_study, select_rows, write_outputs
     from freeloc.paper.extra_rows import AddedRow, FusedRow, check_extra_rows
     from freeloc.paper.requirements import check_packages
 
-    check_output_folder(out)
+    check_free_folder(out)
     protocol = find_study(study)
     settings = ReproductionSettings(
         backbone=backbone,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from freeloc import _literals as choices
+from freeloc.cli.interrupts import tell_after_interrupt
 from freeloc.cli.options import (
     CACHE,
     BackboneName,
@@ -29,6 +31,9 @@ from freeloc.cli.options import (
 )
 from freeloc.cli.training_data import describe, open_for_training, open_for_validation, parse_val_split
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
+
+if TYPE_CHECKING:
+    from freeloc.training.run_folder import RunFolder
 
 __all__ = ["train"]
 
@@ -240,69 +245,80 @@ def train(
 
     fraction, val_name = parse_val_split(val_split, val)
     folder = RunFolder(expand_user(out))
-    folder.check(resume=resume)
-    settings = TrainingSettings(
-        backbone=backbone,
-        weights=weights,
-        recipe=Recipe.named(
-            recipe,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            hidden=hidden,
-            feature_dropout=feature_dropout,
-            hidden_dropout=hidden_dropout,
-            trainable_backbone=trainable_backbone,
-            projection_learning_rate=projection_learning_rate,
-            backbone_learning_rate=backbone_learning_rate,
-            pooling=pooling,
-            supervision=supervision,
-            scales=parse_scales(scales),
-        ),
-        seed=seed,
-        runtime=runtime,
-        precision=precision,
-        cache_features=not no_cache,
-        cache_folder=cache_folder,
-        cache_format=cache_format,
-        snapshots=parse_numbers(snapshots or "", int, "snapshots", "0,210,4200"),
-        calibration_folds=calibration_folds,
-        val_split=fraction,
-        patience=patience,
-        report=not no_report,
-    )
-    stages = ("check", "features", "training", *(["calibration"] if calibration_folds else []))
-    with show_stages((*stages, *(["report"] if not no_report else [])), quiet=quiet):
-        dataset = open_for_training(
-            data,
-            split,
-            format_,
-            images,
-            classes,
-            skip_bad=skip_bad,
-            quiet=quiet,
-            supervision=supervision,
-            rescale_boxes=rescale_boxes,
-            minus_one=minus_one,
+    with tell_after_interrupt(partial(_stored, folder)), folder.lock(resume=resume):
+        settings = TrainingSettings(
+            backbone=backbone,
+            weights=weights,
+            recipe=Recipe.named(
+                recipe,
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rate=learning_rate,
+                momentum=momentum,
+                weight_decay=weight_decay,
+                hidden=hidden,
+                feature_dropout=feature_dropout,
+                hidden_dropout=hidden_dropout,
+                trainable_backbone=trainable_backbone,
+                projection_learning_rate=projection_learning_rate,
+                backbone_learning_rate=backbone_learning_rate,
+                pooling=pooling,
+                supervision=supervision,
+                scales=parse_scales(scales),
+            ),
+            seed=seed,
+            runtime=runtime,
+            precision=precision,
+            cache_features=not no_cache,
+            cache_folder=cache_folder,
+            cache_format=cache_format,
+            snapshots=parse_numbers(snapshots or "", int, "snapshots", "0,210,4200"),
+            calibration_folds=calibration_folds,
+            val_split=fraction,
+            patience=patience,
+            report=not no_report,
         )
-        if not quiet:
-            print_status(describe(dataset))
-        validation = None
-        if val is not None:
-            validation = open_for_validation(
-                val, val_name, classes=dataset.classes, skip_bad=skip_bad, quiet=quiet
-            )
-        elif val_name is not None:
-            validation = open_for_validation(
+        stages = ("check", "features", "training", *(["calibration"] if calibration_folds else []))
+        with show_stages((*stages, *(["report"] if not no_report else [])), quiet=quiet):
+            dataset = open_for_training(
                 data,
-                val_name,
+                split,
                 format_,
                 images,
-                dataset.classes,
+                classes,
                 skip_bad=skip_bad,
                 quiet=quiet,
+                supervision=supervision,
+                rescale_boxes=rescale_boxes,
                 minus_one=minus_one,
             )
-        run(dataset, out, settings, val=validation, resume=resume, quiet=quiet)
+            if not quiet:
+                print_status(describe(dataset))
+            validation = None
+            if val is not None:
+                validation = open_for_validation(
+                    val, val_name, classes=dataset.classes, skip_bad=skip_bad, quiet=quiet
+                )
+            elif val_name is not None:
+                validation = open_for_validation(
+                    data,
+                    val_name,
+                    format_,
+                    images,
+                    dataset.classes,
+                    skip_bad=skip_bad,
+                    quiet=quiet,
+                    minus_one=minus_one,
+                )
+            run(dataset, out, settings, val=validation, resume=resume, quiet=quiet)
+
+
+def _stored(folder: RunFolder, told: str | None) -> str:
+    """Return what an interrupted run has stored, and how to continue it."""
+    if folder.model.exists():
+        return "the model is stored: --resume completes the run"
+    if folder.checkpoint.exists():
+        return "finished epochs are stored: continue with --resume"
+    if told is None:
+        return "no epoch is finished: run the same command again"
+    return f"{told or 'nothing was stored'}: run the same command again"

@@ -11,20 +11,28 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from freeloc._log import get_logger
 from freeloc.errors import OutputError
-from freeloc.io.atomic import check_writable, output_error
+from freeloc.io.atomic import check_output_folder, check_writable, output_error
+from freeloc.io.folders import expand_user
 
-__all__ = ["lock_file", "lock_folder"]
+__all__ = ["check_free_file", "check_free_folder", "lock_file", "lock_folder"]
 
 _log = get_logger(__name__)
 
 _FOLDER_LOCK = ".freeloc.lock"
+
+_SIGNATURE: Final = re.compile(r"\d+, since \d{4}-\d\d-\d\d \d\d:\d\d")
+_MAX_SIGNATURE: Final = 64
+"""The text in a lock file, and the maximum number of its bytes that are read."""
 
 _ATTEMPTS = 10
 """Number of attempts to create a lock file while another process removes its folder."""
@@ -67,11 +75,12 @@ def _lock(file: Path, output: Path) -> Iterator[None]:
         raise output_error(output, error) from error
     if descriptor is None:
         raise OutputError(
-            f"cannot write {output}: another freeloc process is writing to it; wait until it has finished, or "
-            "choose another output path",
+            f"cannot write {output}: another freeloc process is writing to it{_describe_holder(file)}; wait until "
+            "it has finished, or choose another output path",
             path=output,
             parameter="out",
         )
+    _sign(descriptor)
     try:
         yield
     finally:
@@ -79,6 +88,47 @@ def _lock(file: Path, output: Path) -> Iterator[None]:
         for folder in created:
             with contextlib.suppress(OSError):  # it is not empty, or another process has already removed it
                 folder.rmdir()
+
+
+def check_free_folder(path: Path) -> None:
+    """Check, before a long-running job starts, that files can be written to a folder, and that no process does.
+
+    Raises:
+        OutputError: another process holds the lock of the folder, or the folder cannot be written to.
+    """
+    check_output_folder(path)
+    with lock_folder(expand_user(path)):
+        pass
+
+
+def check_free_file(path: Path) -> None:
+    """Check, before a long-running job starts, that a file can be written, and that no process is writing to it.
+
+    Raises:
+        OutputError: another process holds the lock of the file, or the file cannot be written to.
+    """
+    with lock_file(expand_user(path)):
+        pass
+
+
+def _sign(descriptor: int) -> None:
+    """Write to a lock file which process holds the lock; the first byte is the one that Windows locks."""
+    started = time.strftime("%Y-%m-%d %H:%M")
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 1, os.SEEK_SET)
+        os.write(descriptor, f"{os.getpid()}, since {started}".encode())
+
+
+def _describe_holder(file: Path) -> str:
+    """Return which process holds a lock, as " (process 1234, since 2026-01-31 12:00)"; "" if that is unknown."""
+    try:
+        with file.open("rb") as content:
+            content.seek(1)
+            text = content.read(_MAX_SIGNATURE).decode("ascii")
+    except (OSError, ValueError):
+        return ""
+    return f" (process {text})" if _SIGNATURE.fullmatch(text) else ""
 
 
 def _acquire(file: Path) -> int | None:

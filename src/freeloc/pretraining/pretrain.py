@@ -19,9 +19,9 @@ from freeloc._validation import check_arguments, check_keywords
 from freeloc.datasets.dataset import PRESENT, Dataset
 from freeloc.datasets.training_data import DataOptions, open_for_training
 from freeloc.errors import ConfigurationError, DatasetError, OutputError, TrainingError
-from freeloc.io.atomic import check_writable, write_bytes, write_text
+from freeloc.io.atomic import write_bytes, write_text
 from freeloc.io.folders import expand_user
-from freeloc.io.lock import lock_file
+from freeloc.io.lock import check_free_file, lock_file
 from freeloc.io.progress import pluralize, print_status
 from freeloc.io.stages import Stages, show_stages
 from freeloc.nn.backbones.alexnet_layers import METADATA_KEY as ARCHITECTURE_KEY
@@ -40,7 +40,7 @@ from freeloc.pretraining.trainer import PretrainingRun
 from freeloc.training.device import deterministic
 from freeloc.visualization.training_curve import TrainingCurve, render_curve
 
-__all__ = ["PretrainingResult", "pretrain"]
+__all__ = ["PretrainingFiles", "PretrainingResult", "pretrain"]
 
 
 class PretrainOptions(DataOptions, total=False):
@@ -76,25 +76,38 @@ class PretrainingResult:
 
 
 @dataclass(frozen=True)
-class _Files:
-    """The weight file, and the files beside it."""
+class PretrainingFiles:
+    """The weight file of a pretraining run, and the files beside it.
+
+    Attributes:
+        weights: the weight file.
+    """
 
     weights: Path
 
     @property
     def checkpoint(self) -> Path:
+        """The checkpoint, which exists from the end of the first epoch until the weight file is written."""
         return self.weights.with_suffix(".checkpoint.safetensors")
 
     @property
     def log(self) -> Path:
+        """The log, with one line per epoch."""
         return self.weights.with_suffix(".log.jsonl")
 
     @property
     def curve(self) -> Path:
+        """The curve of the loss."""
         return self.weights.with_suffix(".curve.svg")
 
     def check(self, *, resume: bool) -> None:
-        check_writable(self.weights)
+        """Check, before any work starts, that a run can be written.
+
+        Raises:
+            TrainingError: there are files of a run, and ``resume`` is False.
+            OutputError: the weight file cannot be written, or another process is writing to it.
+        """
+        check_free_file(self.weights)
         if self.weights.suffix != ".safetensors":
             raise OutputError(
                 f"cannot write {self.weights}: the name of a weight file must end in .safetensors",
@@ -156,7 +169,7 @@ def pretrain(
     changes: Any = {name: value for name, value in options.items() if name in names}
     chosen: Any = {name: value for name, value in options.items() if name not in names}
     settings = replace(settings or PretrainingSettings(), **changes)
-    files = _Files(expand_user(out))
+    files = PretrainingFiles(expand_user(out))
     with connect() as processes, deterministic():
         quiet = quiet or not processes.is_first
         processes.first(lambda: files.check(resume=resume))
@@ -214,7 +227,7 @@ def _targets(dataset: Dataset) -> Tensor:
 def _pretrain(
     dataset: Dataset,
     targets: Tensor,
-    files: _Files,
+    files: PretrainingFiles,
     settings: PretrainingSettings,
     processes: Processes,
     *,
@@ -250,7 +263,7 @@ def _pretrain(
 
 
 def _resume_state(
-    files: _Files, record: PretrainingRecord
+    files: PretrainingFiles, record: PretrainingRecord
 ) -> tuple[PretrainingRecord | None, PretrainingCheckpoint | None]:
     """Return the record of a finished run, or the checkpoint from which to continue."""
     finished = read_record(files.weights)
@@ -277,7 +290,7 @@ def _resume_state(
     return None, checkpoint
 
 
-def _write_epoch(files: _Files, run: PretrainingRun, record: PretrainingRecord) -> None:
+def _write_epoch(files: PretrainingFiles, run: PretrainingRun, record: PretrainingRecord) -> None:
     momentum = {
         name: run.optimizer.state[parameter]["momentum_buffer"]
         for name, parameter in run.network.named_parameters()
@@ -289,7 +302,7 @@ def _write_epoch(files: _Files, run: PretrainingRun, record: PretrainingRecord) 
     write_text(files.curve, render_curve(curve))
 
 
-def _write_weights(files: _Files, run: PretrainingRun, record: PretrainingRecord) -> None:
+def _write_weights(files: PretrainingFiles, run: PretrainingRun, record: PretrainingRecord) -> None:
     metadata = {
         ARCHITECTURE_KEY: architecture_of(run.settings).to_json(),
         METADATA_KEY: json.dumps(msgspec.to_builtins(record)),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from freeloc.errors import TrainingError
@@ -17,6 +19,9 @@ from freeloc.models.model import Model
 from freeloc.training.trainer import EpochRecord
 
 __all__ = ["RunFolder"]
+
+_locked: ContextVar[Path | None] = ContextVar("locked_run", default=None)
+"""The run folder that is locked by `RunFolder.lock`."""
 
 
 class RunFolder:
@@ -49,18 +54,37 @@ class RunFolder:
         self.report = path / "report.html"
         self._log: list[str] = []
 
-    def check(self, *, resume: bool) -> None:
-        """Check, before any work starts, that a run can be written to the folder.
+    @contextmanager
+    def lock(self, *, resume: bool) -> Iterator[None]:
+        """Check, before any work starts, that a run can be written to the folder, and lock it within the block.
+
+        Within such a block about the same folder, the outer lock holds.
+
+        Args:
+            resume: whether the folder may contain a run.
 
         Raises:
             TrainingError: the folder contains a file of a run, and ``resume`` is False.
             OutputError: the folder cannot be written to, or another process is writing to it.
         """
+        if _locked.get() == self.path:
+            yield
+            return
         check_output_folder(self.path)
-        if not resume:
-            self.check_unused()
-        with lock_file(self.model):  # creates a file in the folder
-            pass
+        with lock_file(self.model):  # before looking for an earlier run, because that one may still go on
+            if not resume:
+                self.check_unused()
+            token = _locked.set(self.path)
+            try:
+                yield
+            finally:
+                _locked.reset(token)
+
+    @property
+    def files_of_run(self) -> list[Path]:
+        """The files and folders that show that the folder contains a run."""
+        files = (self.model, self.checkpoint, self.manifest, self.log_file, self.snapshots, self.folds)
+        return [file for file in files if file.exists()]
 
     def check_unused(self) -> None:
         """Check that the folder contains no run.
@@ -68,8 +92,7 @@ class RunFolder:
         Raises:
             TrainingError: the folder contains a file of a run.
         """
-        files = (self.model, self.checkpoint, self.manifest, self.log_file, self.snapshots, self.folds)
-        present = [file.name for file in files if file.exists()]
+        present = [file.name for file in self.files_of_run]
         if present:
             raise TrainingError(
                 f"{self.path} already contains a run ({', '.join(present)}): resume it, or choose another folder",

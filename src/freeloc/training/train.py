@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Unpack
@@ -20,7 +22,6 @@ from freeloc.errors import ConfigurationError, DatasetError, DatasetOptionError,
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
 from freeloc.io.folders import expand_user
-from freeloc.io.lock import lock_file
 from freeloc.io.progress import pluralize, print_status
 from freeloc.io.stages import Stages, show_stages
 from freeloc.models.file_access import check_content, content_hash
@@ -37,7 +38,13 @@ from freeloc.training.cross_fitting import (
 from freeloc.training.forecast import forecast
 from freeloc.training.hold_out import hold_out
 from freeloc.training.options import TrainOptions, merge_settings, open_inputs
-from freeloc.training.preparation import PreparedRun, load_features, prepare_run, resolve_settings
+from freeloc.training.preparation import (
+    PreparedRun,
+    load_features,
+    missing_features,
+    prepare_run,
+    resolve_settings,
+)
 from freeloc.training.report import reported_images, write_training_report
 from freeloc.training.resume import ResumeState, find_resume_state
 from freeloc.training.run_folder import RunFolder
@@ -91,6 +98,8 @@ def train(
         The trained model.
 
     Raises:
+        KeyboardInterrupt: the user pressed Ctrl-C; before the end of the first epoch, the message says whether
+            features are stored.
         TrainingError: the run folder already contains a run or holds the checkpoint of a different run, or
             training diverged.
         DataProblems: a dataset that is given by its path has problems.
@@ -103,11 +112,24 @@ def train(
         OutputError: a file cannot be written, or another process is writing to the run folder.
     """
     settings = merge_settings(settings, options)
-    folds = settings.calibration_folds
     folder = RunFolder(expand_user(out))
-    folder.check(resume=resume)
-    inputs = open_inputs(data, val, settings, options, quiet=quiet)
-    dataset, validation = _divide(inputs.dataset, inputs.val, settings, quiet=quiet)
+    with folder.lock(resume=resume):
+        inputs = open_inputs(data, val, settings, options, quiet=quiet)
+        dataset, validation = _divide(inputs.dataset, inputs.val, settings, quiet=quiet)
+        return _train(dataset, validation, folder, settings, resume=resume, quiet=quiet)
+
+
+def _train(
+    dataset: Dataset,
+    validation: Dataset | None,
+    folder: RunFolder,
+    settings: TrainingSettings,
+    *,
+    resume: bool,
+    quiet: bool,
+) -> Model:
+    """Train a model, calibrate it and write the report, as far as the settings ask for it."""
+    folds = settings.calibration_folds
     if folds:
         check_folds(len(dataset), folds)
     names = [
@@ -116,7 +138,7 @@ def train(
         *(["calibration"] if folds else []),
         *(["report"] if settings.report else []),
     ]
-    with lock_file(folder.model), show_stages(names, quiet=quiet) as stages:
+    with show_stages(names, quiet=quiet) as stages:
         outcome = _train_uncalibrated(
             dataset, validation, folder, settings, resume=resume, quiet=quiet, stages=stages
         )
@@ -220,6 +242,39 @@ def _train_uncalibrated(
             print_status(f"the run in {folder.path} is already finished")
         return _Outcome(state.finished, prepared, is_new=False)
     folder.open_log(state.epochs_done)
+    with _telling_of_features(prepared, folder):
+        model = _run(prepared, folder, snapshots, state, started, quiet=quiet, stages=stages)
+    return _Outcome(model, prepared, is_new=True)
+
+
+@contextmanager
+def _telling_of_features(prepared: PreparedRun, folder: RunFolder) -> Iterator[None]:
+    """Let a ``KeyboardInterrupt`` before the end of the first epoch say whether features are stored."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if stop.args or folder.files_of_run or not prepared.settings.cache_features:
+            raise
+        count = len(prepared.dataset)
+        stored = count - len(missing_features(prepared, prepared.image_info))
+        told = "nothing was stored"
+        if stored:
+            told = f"the features of {stored} of {pluralize(count, 'image')} are stored, but no epoch is finished"
+        raise KeyboardInterrupt(told) from stop
+
+
+def _run(
+    prepared: PreparedRun,
+    folder: RunFolder,
+    snapshots: Snapshots,
+    state: ResumeState,
+    started: float,
+    *,
+    quiet: bool,
+    stages: Stages | None,
+) -> Model:
+    """Extract the features, and train the model to the end."""
+    settings, dataset, val = prepared.settings, prepared.dataset, prepared.validation
     if stages is not None:
         stages.begin("features", 1 + (val is not None))
         _forecast(prepared, state.epochs_done, stages)
@@ -232,7 +287,7 @@ def _train_uncalibrated(
     if stages is not None:
         # The warm start reads all images once more.
         stages.begin("training", settings.recipe.epochs - state.epochs_done + (state.checkpoint is None))
-    return _Outcome(run.train(state.checkpoint), prepared, is_new=True)
+    return run.train(state.checkpoint)
 
 
 def _forecast(prepared: PreparedRun, epochs_done: int, stages: Stages) -> None:
