@@ -105,9 +105,9 @@ def measure_commands(
                 return run_process([sys.executable, "-m", "freeloc", *words], f"freeloc {command.name}")
 
         commands = [command for command in COMMANDS if command.name in names]
-        # A warm-up fills the feature cache, so that every measured run only reads it.
+        # The first runs fill the feature cache and store the model's graph; all measured runs only read them.
         once = write_instances(repeat_images(images, len(images), Path(folder) / "once"))
-        for command in commands:
+        for command in _warm_up(commands):
             run(command, once)
         for count in counts:
             data = write_instances(repeat_images(images, count, Path(folder) / str(count)))
@@ -117,6 +117,14 @@ def measure_commands(
                 rows.append({"command": command.name, "count": count, **measured})
                 print_status(f"freeloc {command.name}, {count:,} images: peak memory {usage.peak_mb:,.0f} MB")
     return rows
+
+
+def _warm_up(commands: Sequence[Command]) -> list[Command]:
+    """Return `train`, if it is among the commands, and one of those that use the model."""
+    return [
+        *(command for command in commands if command.name == "train"),
+        *[command for command in commands if command.needs_model][-1:],
+    ]
 
 
 def repeat_images(images: Sequence[Path], count: int, folder: Path) -> Path:

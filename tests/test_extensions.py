@@ -81,7 +81,7 @@ def test_a_pooling_and_a_backbone_of_another_package(
 ) -> None:
     """Trained and used through the command line; the model file names both."""
     data = tiny_training.samples[0].path.parent
-    words = ("--backbone", "colors", "--pooling", "median", "--epochs", 2, "--scales", "1.0")
+    words = ("--backbone", "colors", "--pooling", "median", "--epochs", 2, "--scales", "1.0", "--no-report")
     run_freeloc(package, "train", data, "--out", tmp_path / "run", *words)
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["recipe"]["pooling"] == "median"

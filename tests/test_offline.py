@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from freeloc.datasets import Dataset
+from freeloc.demo.scenes import SceneSettings, generate_scenes
 from freeloc.models.model import Model
 
 pytestmark = pytest.mark.slow
@@ -164,11 +165,10 @@ def test_consent_given_to_openvino_is_not_given_to_freeloc(
     assert (settings / "openvino_telemetry").read_text() == "1"
 
 
-def test_train(watched: Callable[..., Watched], tiny_training: Dataset, tmp_path: Path) -> None:
-    tags = tiny_training.samples[0].path.parent / "metadata.csv"
-    assert tags.is_file()
-    words = ("--epochs", 1, "--out", tmp_path / "run", "--backbone", "lite0")
-    assert_silent(watched("-m", "freeloc", "train", tags.parent, *words))
+def test_train(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    generate_scenes(tmp_path / "scenes", 6, SceneSettings(seed=3), boxes=False)
+    words = ("--epochs", 1, "--out", tmp_path / "run", "--backbone", "lite0", "--scales", 0.5)
+    assert_silent(watched("-m", "freeloc", "train", tmp_path / "scenes", *words))
 
 
 def test_quantize(

@@ -30,7 +30,7 @@ def test_from_tags_to_numbers(
 ) -> None:
     run, out = tmp_path / "round trip", tmp_path / "results" / "all.json"
     data = tiny_training.samples[0].path.parent
-    fast = ("--backbone", "lite0", "--scales", "0.5", "--epochs", "2")
+    fast = ("--backbone", "lite0", "--scales", "0.5", "--epochs", "2", "--no-report")
     assert freeloc("train", data, "--out", run, *fast).code == 0
     predictions = tmp_path / "predictions"
     images = tiny_coco.parent

@@ -74,13 +74,13 @@ def test_every_documented_file_is_written_and_a_second_demo_replaces_them(tmp_pa
 
 @pytest.mark.slow
 def test_tags_become_locations_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fifth of the demo's scenes suffices to be far above the center baseline."""
+    """A tenth of the demo's scenes suffices to be far above the center baseline."""
 
     def refuse(*_: object) -> None:
         raise AssertionError("the network was used")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    settings = DemoSettings(train_scenes=64, test_scenes=24, epochs=8)
+    settings = DemoSettings(train_scenes=32, test_scenes=12, epochs=8)
     evaluation = run_demo(tmp_path / "demo", settings, quiet=True)
     fused, paper, centre = (row.measures["location"].mean.estimate for row in evaluation.rows)
     assert fused > 0.85

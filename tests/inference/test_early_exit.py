@@ -18,12 +18,12 @@ def test_decided_images_skip_the_remaining_scales(
     tiny_run: Path, tiny_scenes: Dataset, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     """One at a time, many, and many in batches: the same images continue, with the same results."""
-    paths = [sample.path for sample in tiny_scenes]
-    options: dict[str, Any] = {"runtime": "torch", "precision": "float32"}
+    paths = [sample.path for sample in tiny_scenes][:4]
+    options: dict[str, Any] = {"runtime": "openvino", "precision": "float32"}
     first = Localizer.load(tiny_run, scales=(0.7, 1.4), **options)
     margins = [float(np.abs(first.predict(path).scores).min()) for path in paths]
-    # Between the third and the fourth: three images are undecided.
-    limit = sum(sorted(margins)[2:4]) / 2
+    # Between the second and the third: two images are undecided.
+    limit = sum(sorted(margins)[1:3]) / 2
     monkeypatch.setattr("freeloc.inference.early_exit.UNDECIDED_SCORE", limit)
     staged = Localizer.load(tiny_run, preset="balanced", batch=batch, **options)
     whole = Localizer.load(tiny_run, scales=(0.7, 1.4, 2.0), **options)
@@ -38,7 +38,7 @@ def test_decided_images_skip_the_remaining_scales(
         for found in (staged.predict(path), result):
             np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-4)
             np.testing.assert_array_equal(found.points, wanted.points)
-    assert sum(len(maps) == 3 for maps in alone) == 3
+    assert sum(len(maps) == 3 for maps in alone) == 2
 
 
 def test_undecided_is_a_matter_of_probability() -> None:

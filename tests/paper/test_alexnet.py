@@ -1,4 +1,4 @@
-"""The paper's backbone in every row, from a checkpoint with random weights."""
+"""The paper's backbone in every row, from a checkpoint with few channels and random weights."""
 
 from __future__ import annotations
 
@@ -14,9 +14,21 @@ import torch
 from freeloc.datasets import Dataset
 from freeloc.demo.scenes import SceneSettings, generate_scenes
 from freeloc.paper import ROWS
-from tests.nn.backbones.alexnet_shapes import SHAPES
 
 pytest.importorskip("matplotlib", reason="the extra reproduce is not installed")
+
+
+SHAPES = {
+    "features.0": (16, 3, 11, 11),
+    "features.3": (48, 16, 5, 5),
+    "features.6": (96, 48, 3, 3),
+    "features.8": (64, 96, 3, 3),
+    "features.10": (64, 64, 3, 3),
+    "classifier.1": (128, 64 * 36),
+    "classifier.4": (128, 128),
+    "classifier.6": (1000, 128),
+}
+"""Shapes of the weights by layer: those of torchvision's AlexNet, with a fraction of the channels."""
 
 
 @pytest.fixture

@@ -649,8 +649,8 @@ def test_a_folder_that_is_not_a_devkit_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.images
-@pytest.mark.parametrize(("split", "count"), [("train", 4076), ("val", 1000)])
-def test_real_lists_agree_with_a_plain_reading(voc_root: Path, split: str, count: int) -> None:
+def test_a_real_list_agrees_with_a_plain_reading(voc_root: Path) -> None:
+    split, count = "val", 1000
     data = open_dataset(voc_root, split=split, boxes=True)
     names = (voc_root / "ImageSets" / "Main" / f"{split}.txt").read_text().split()
     assert [sample.path.name for sample in data] == [f"{name}.jpg" for name in names]
