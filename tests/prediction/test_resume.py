@@ -175,7 +175,7 @@ def test_a_bad_image_can_be_left_out_instead(
 # --- refusing --------------------------------------------------------------------------------------------------
 
 CHANGES: dict[str, tuple[Any, str]] = {
-    "threshold": (0.5, "threshold 0.9 instead of 0.5"),
+    "threshold": (None, "threshold 0.9 instead of none"),
     "peaks": (2, "peaks 0 instead of 2"),
     "boxes": (1, "boxes 0 instead of 1"),
     "map_size": ("image", "map_size 'lattice' instead of 'image'"),
@@ -200,13 +200,13 @@ def test_other_options_are_refused_by_name(
     for name, (value, message) in CHANGES.items():
         with pytest.raises(OutputError, match=f"contains {state} predictions with {message}") as caught:
             predict(dataclasses.replace(ALL_FORMATS, **{name: value}), quiet=True)
-        assert caught.value.parameter == name
+        assert caught.value.parameter == "overwrite"
     other: dict[str, Any] = {"preset": "fast", "scales": (0.7,), "location": "paper", "runtime": "torch"}
     for name, value in () if finished else other.items():  # each compiles a network
         words = {"runtime": "openvino", "precision": "float32", name: value}
         with pytest.raises(OutputError, match=f"predictions with {name} .* instead of ") as caught:
             predict(localizer=Localizer.load(tiny_run, **words), quiet=True)
-        assert caught.value.parameter == name
+        assert caught.value.parameter == "overwrite"
     assert tree(tmp_path / "out") == before
 
 
@@ -224,7 +224,7 @@ def test_another_model_is_refused(
             OutputError, match=r"with model tiny \(hash \w{8}\) instead of (other|tiny)"
         ) as caught:
             predict(localizer=localizer, quiet=True)
-        assert caught.value.parameter == "model"
+        assert caught.value.parameter == "overwrite"
 
 
 def test_a_model_changed_in_memory_is_never_taken_for_the_same(
@@ -251,7 +251,7 @@ def test_other_or_changed_images_are_refused(
             OutputError, match=r"unfinished predictions of other images, such as .*\.png"
         ) as caught:
             predict(paths=paths, quiet=True)
-        assert caught.value.parameter == "paths"
+        assert caught.value.parameter == "overwrite"
     images[0].write_bytes(images[3].read_bytes())
     with pytest.raises(OutputError, match=r"of .*0\.png before it was changed"):
         predict(quiet=True)

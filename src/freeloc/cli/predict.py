@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -108,8 +109,8 @@ def predict(
             "--format",
             metavar="NAME",
             help="What to write: jsonl, console, overlays, gallery, npz, voc-cls (scores for Pascal VOC's "
-            "server), or a writer from an installed package. Default: jsonl with --out, console without. "
-            "Repeatable.",
+            "server), or a writer from an installed package. Default: jsonl with --out, console without (with "
+            "--gallery, only on a terminal). Repeatable.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -148,11 +149,14 @@ def predict(
     """Predict the score, point and map of every class in each image."""
     from freeloc.inference.localizer import Localizer
     from freeloc.io.lock import check_free_folder
+    from freeloc.io.terminal import is_terminal
     from freeloc.prediction.predict_files import PredictionOptions, predict_files
     from freeloc.writers.gallery import check_gallery_path
     from freeloc.writers.overlays import OVERLAYS_FOLDER
 
-    chosen = formats or ["console" if out is None else "jsonl"]
+    # Records on standard output are for other programs; who asks for a page alone does not read them.
+    is_page_alone = gallery is not None and out is None and not is_terminal(sys.stdout)
+    chosen = formats or ([] if is_page_alone else ["console" if out is None else "jsonl"])
     options = PredictionOptions(
         threshold=threshold,
         peaks=peaks,

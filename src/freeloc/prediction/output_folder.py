@@ -186,7 +186,7 @@ def _check_settings(earlier: Manifest, settings: Mapping[str, Any]) -> None:
         for name in changed[:_MAX_SHOWN]
     ]
     more = f" and {len(changed) - _MAX_SHOWN} more" if len(changed) > _MAX_SHOWN else ""
-    raise _refused(earlier, f"with {', '.join(described)}{more}", "use the same settings", changed[0])
+    raise _refused(earlier, f"with {', '.join(described)}{more}", "use the same settings")
 
 
 def _is_same(name: str, earlier: object, now: object) -> bool:
@@ -200,19 +200,17 @@ def _check_images(earlier: Manifest, images: Sequence[ImageToPredict]) -> None:
         if index < len(images) and images[index].is_done_by(done):
             continue
         if index < len(images) and (str(images[index].path), images[index].name) == (done.image, done.name):
-            raise _refused(earlier, f"of {done.image} before it was changed", "restore it", "paths")
-        raise _refused(earlier, f"of other images, such as {done.image}", "specify the same images", "paths")
+            raise _refused(earlier, f"of {done.image} before it was changed", "restore it")
+        raise _refused(earlier, f"of other images, such as {done.image}", "specify the same images")
     if earlier.finished and len(images) > len(earlier.images):
         new = images[len(earlier.images)].path
-        raise _refused(earlier, f"of other images, without {new}", "specify the same images", "paths")
+        raise _refused(earlier, f"of other images, without {new}", "specify the same images")
 
 
 def _check_writers(earlier: Manifest, writers: Sequence[Writer]) -> None:
     unable = [writer.name for writer in writers if not writer.can_resume()]
     if unable and not earlier.finished:
-        raise _refused(
-            earlier, f"in the format {unable[0]}, which cannot be continued", "start anew", "overwrite"
-        )
+        raise _refused(earlier, f"in the format {unable[0]}, which cannot be continued", "start anew")
 
 
 def _check_places(folder: Path, listed: set[str], writers: Sequence[Writer]) -> None:
@@ -233,13 +231,13 @@ def _check_places(folder: Path, listed: set[str], writers: Sequence[Writer]) -> 
                 )
 
 
-def _refused(earlier: Manifest, what: str, fix: str, parameter: str) -> OutputError:
+def _refused(earlier: Manifest, what: str, fix: str) -> OutputError:
     state = "finished" if earlier.finished else "unfinished"
     return OutputError(
         f"{earlier.folder} contains {state} predictions {what}: {fix}, choose another output folder, or set "
         "overwrite to replace them",
         path=earlier.folder,
-        parameter=parameter,
+        parameter="overwrite",
     )
 
 
@@ -248,4 +246,4 @@ def _show(value: object) -> str:
         version, digest = value.get("version"), value.get("hash")
         details = [*([str(version)] if version else []), f"hash {str(digest)[:8]}" if digest else "in memory"]
         return f"{value.get('name') or 'without a name'} ({', '.join(details)})"
-    return "unset" if value is None else repr(value)
+    return "none" if value is None else repr(value)

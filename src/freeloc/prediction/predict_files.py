@@ -104,7 +104,11 @@ def predict_files(
     if folder is None:
         if not overwrite:
             _check_no_earlier_gallery(options)
-        bad = prediction.run(quiet=True)
+        # A page alone leaves the terminal free.
+        is_page_alone = formats == ("gallery",)
+        bad = prediction.run(quiet=quiet or not is_page_alone)
+        if is_page_alone and not quiet:
+            print_status(f"wrote {options.gallery}")
     else:
         settings = {**_settings(localizer, options, many=len(images) > 1), "formats": formats}
         with lock_folder(folder):
