@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 import threading
 import warnings
 import zlib
@@ -33,6 +35,37 @@ def test_the_result_is_writable_and_independent_of_the_file(tmp_path: Path) -> N
     pixels[0, 0] = 7
     assert pixels.flags.c_contiguous
     assert pixels.dtype == np.uint8
+
+
+_FEW_MEGABYTES = """
+import resource, sys
+from pathlib import Path
+import numpy
+from PIL import Image, PngImagePlugin
+from freeloc.errors import ResourceError
+from freeloc.images.decode import load_image
+
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 100_000_000, -1))
+load_image(sys.argv[1])
+try:
+    load_image(sys.argv[2])
+except ResourceError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="this system does not tell the memory in use"
+)
+def test_too_little_memory_is_not_damage(tmp_path: Path) -> None:
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    Image.new("L", (100, 100)).save(small)
+    Image.new("L", (9_000, 9_000)).save(large)  # 243 million bytes as RGB
+    command = [sys.executable, "-c", _FEW_MEGABYTES, str(small), str(large)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("there is not enough memory: ")
 
 
 # --- files that are not images ------------------------------------------------------------------------------

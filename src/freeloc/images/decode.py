@@ -117,6 +117,7 @@ def load_image(source: ImageSource) -> Uint8Array:
             mean.
         ImageError: the file is damaged, truncated, not an image, or has more than
             `freeloc.images.decode_errors.MAX_PIXELS` pixels.
+        ResourceError: there is not enough memory for the pixels.
     """
     known = _as_array(source)
     try:
