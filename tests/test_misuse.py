@@ -53,7 +53,7 @@ def test_train(tiny_training: Dataset, tmp_path: Path, parameter: str, changes: 
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        *(("dataset", value) for value in ("tags.csv", None, ())),
+        *(("dataset", value) for value in (3, None, ())),
         *(("model", value) for value in (None, 3, b"voc20")),
         *(("out", value) for value in (3, b"a", ["a"])),
         *(("weights", 3), ("runtime", "gpu"), ("precision", None), ("quiet", "yes")),
@@ -97,7 +97,7 @@ def test_open_dataset(parameter: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        *(("predictions", value) for value in (None, 3, ["x"], "x")),
+        *(("predictions", value) for value in (None, 3, [3], [None])),
         *(("dataset", "tags.csv"), ("options", "area"), ("options", {}), ("detections", ["x"])),
     ],
 )

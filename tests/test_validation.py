@@ -138,6 +138,21 @@ def test_the_fields_of_a_dataclass_are_converted() -> None:
     assert caught.value.parameter == "the_kind"
 
 
+def test_a_keyword_that_a_function_does_not_take() -> None:
+    @check_arguments
+    def draw(size: int, *, colors: int = 3) -> int:
+        return size * colors
+
+    assert draw(2, colors=4) == 8
+    with pytest.raises(
+        ConfigurationError, match="draw has no option called 'colours': did you mean 'colors'"
+    ) as caught:
+        draw(2, colours=4)  # type: ignore[call-arg]
+    assert caught.value.parameter == "colours"
+    with pytest.raises(TypeError, match="missing a required argument: 'size'"):
+        draw()  # type: ignore[call-arg]
+
+
 def test_the_arguments_of_a_function_are_checked_before_it_is_called() -> None:
     calls: list[object] = []
 

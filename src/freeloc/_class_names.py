@@ -16,6 +16,7 @@ from freeloc.io.text import is_encodable
 __all__ = [
     "check_class_names",
     "clean_name",
+    "did_you_mean",
     "log_missing_classes",
     "quote_names",
     "refuse_misspelled_classes",
@@ -150,6 +151,17 @@ def log_missing_classes(
         *(owner, _noun(missing), quote_names(missing), advice, consequence),
     )
     return frozenset(missing)
+
+
+def did_you_mean(names: Iterable[str], known: Collection[str]) -> str:
+    """Return a question about the known names that are similar to misspelled ones; "" if there are none.
+
+    Example:
+        >>> "no class 'dgo'" + did_you_mean(["dgo"], ["cat", "dog"])
+        "no class 'dgo' (did you mean 'dog'?)"
+    """
+    similar = _similar(names, known, 0.6)
+    return f" (did you mean {quote_names(similar, 'or')}?)" if similar else ""
 
 
 def quote_names(names: Iterable[str], word: str = "and") -> str:

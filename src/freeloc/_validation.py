@@ -95,11 +95,19 @@ def check_fields(options: Any, names: Mapping[str, str] | None = None) -> None:
 
 
 def check_arguments(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Decorate a function so that its arguments are checked against their annotations before it is called."""
+    """Decorate a function so that its arguments are checked against their annotations before it is called.
+
+    A keyword that it does not take raises a `ConfigurationError` that names the nearest one; see `check_keywords`.
+    """
     signature = inspect.signature(function)
+    kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
+    takes_any = inspect.Parameter.VAR_KEYWORD in kinds.values()
+    owner = getattr(function, "__name__", "the function")
 
     @functools.wraps(function)
     def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        if not takes_any:
+            check_keywords(owner, kwargs, (name for name in kinds if name != "self"))
         bound = signature.bind(*args, **kwargs)
         hints = _hints(function)
         for name, value in bound.arguments.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -226,3 +227,6 @@ def test_classes_are_selected_with_their_labels_and_boxes() -> None:
     assert data.select_classes(("a", "b", "c")) is data
     with pytest.raises(ConfigurationError, match="classes contains 'd', but data has only 'a', 'b' and 'c'"):
         data.select_classes(["a", "d"])
+    named = dataclasses.replace(data, classes=("cat", "dog", "bicycle"))
+    with pytest.raises(ConfigurationError, match=r"'bicyle' \(did you mean 'bicycle'\?\), but data has only"):
+        named.select_classes(["cat", "bicyle"])

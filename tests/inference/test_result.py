@@ -100,6 +100,16 @@ class TestResult:
             FreelocError, match="the model does not have the class 'cow': choose one of cat, dog, bus"
         ):
             ask(result, "cow")  # type: ignore[operator]
+        with pytest.raises(
+            FreelocError, match=r"does not have the class 'Dgo' \(did you mean 'dog'\?\): choose"
+        ):
+            ask(result, "Dgo")  # type: ignore[operator]
+
+    def test_a_misspelled_option_is_named_with_the_nearest_one(self) -> None:
+        result = localize(random_maps(1, Size(333, 500), (1.0,), PADDED), CLASSES)
+        for call in (result.peaks, result.boxes):
+            with pytest.raises(FreelocError, match="has no option called 'cuont': did you mean 'count'"):
+                call("dog", cuont=3)  # type: ignore[call-arg, operator]
 
     @pytest.mark.parametrize("mode", ["fused", "paper"])
     @pytest.mark.parametrize("size", [1.0, 1e4])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -197,6 +196,7 @@ def evaluate(
     from freeloc.evaluation.collect import collect
     from freeloc.evaluation.common_classes import common_classes, evaluated_classes
     from freeloc.evaluation.evaluate import evaluate as measure
+    from freeloc.evaluation.inputs import shown_names
     from freeloc.evaluation.options import EvaluationOptions
     from freeloc.inference.localizer import Localizer
     from freeloc.io.atomic import check_writable, write_text
@@ -238,7 +238,8 @@ def evaluate(
     _check_gallery(gallery, model)
     given = detections or []
     models = [find_model(item) for item in (*([] if model is None else [model]), *(against or []))]
-    names, detectors = ([_name(path, [*models, *given]) for path in paths] for paths in (models, given))
+    every = shown_names([*models, *given])
+    names, detectors = every[: len(models)], every[len(models) :]
     localizers = [
         Localizer.load(
             path,
@@ -356,15 +357,3 @@ def _write_results(
     for place in write_server_scores(folder, dataset, predictions, split):
         if not quiet:
             print_status(f"wrote {place}")
-
-
-def _name(path: Path, models: list[Path]) -> str:
-    """Return a model's name in the results: that of its run folder or file, or its path if that is not unique."""
-    # Path.resolve would follow links, which may lead to folders with different names.
-    places = [Path(os.path.abspath(item)) for item in models]  # noqa: PTH100
-    names = [
-        item.parent.name if item.name == "model.safetensors" else item.name if item.is_dir() else item.stem
-        for item in places
-    ]
-    name = names[models.index(path)]
-    return name if names.count(name) == 1 else str(path)

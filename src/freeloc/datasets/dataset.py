@@ -13,7 +13,7 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
-from freeloc._class_names import quote_names
+from freeloc._class_names import did_you_mean, quote_names
 from freeloc._validation import CountOrZero, check_fields, describe_value
 from freeloc.datasets.annotated_box import AnnotatedBox
 from freeloc.errors import ConfigurationError, DatasetError
@@ -219,8 +219,8 @@ class Dataset:
         unknown = [name for name in chosen if name not in indices]
         if unknown:
             raise ConfigurationError(
-                f"classes contains {quote_names(unknown)}, but {self.name} has only {quote_names(self.classes)}: "
-                "choose some of these",
+                f"classes contains {quote_names(unknown)}{did_you_mean(unknown, self.classes)}, but {self.name} "
+                f"has only {quote_names(self.classes)}: choose some of these",
                 parameter="classes",
             )
         labels = [indices[name] for name in chosen]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Unpack
 
 from freeloc._typing import Float32Array, Float64Array
 from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import PRESENT, Dataset
+from freeloc.datasets.training_data import DataOptions
 from freeloc.errors import ConfigurationError
 from freeloc.evaluation.annotations import Annotations, check_positives, has_boxes
 from freeloc.evaluation.calibration_report import CalibrationReport, calibration_report
 from freeloc.evaluation.collect import Predictions
 from freeloc.evaluation.decision_report import DecisionReport, decision_report
+from freeloc.evaluation.inputs import predict_for_evaluation
 from freeloc.evaluation.measures import detector_metrics, intervals, point_metrics
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.evaluation.to_json import measure_as_json
+from freeloc.inference.localizer import Localizer
 from freeloc.metrics import (
     BootstrapResult,
     Detections,
@@ -99,11 +104,13 @@ class Evaluation:
 
 @check_arguments
 def evaluate(
-    predictions: Sequence[Predictions],
-    dataset: Dataset,
+    predictions: Sequence[Predictions | Localizer | str | Path] | Localizer | str | Path,
+    dataset: Dataset | str | Path,
     options: EvaluationOptions | None = None,
     *,
     detections: Mapping[str, Detections] | None = None,
+    quiet: bool = False,
+    **data_options: Unpack[DataOptions],
 ) -> Evaluation:
     """Evaluate models, detectors and the center baseline on an annotated dataset.
 
@@ -116,18 +123,25 @@ def evaluate(
     baseline.
 
     Args:
-        predictions: results of `freeloc.evaluation.collect.collect` for each model.
-        dataset: the predicted images, with or without boxes.
+        predictions: a model, or a list of models, to run over the images: localizers, names, model files or run
+            folders. For images that were already predicted, the results of `freeloc.evaluation.collect.collect`
+            for each model.
+        dataset: the images, with or without boxes, as an open dataset or, with models, as the path of one.
         options: options of the metrics; None for the defaults.
         detections: boxes of each detector, keyed by the name shown in tables; required if there are no
             predictions.
+        quiet: whether to hide progress.
+        data_options: if ``dataset`` is a path, options of `open_dataset`, such as ``split="val"``.
 
     Raises:
-        ConfigurationError: there are neither predictions nor detections.
+        ConfigurationError: there are neither predictions nor detections, or models are mixed with predictions or
+            detections, or an option is not valid.
+        ModelError: a model cannot be loaded.
         DatasetError: only some images have boxes, or no image contains any of the classes.
         ImageError: there are no predictions, and the size of an image cannot be read.
     """
     options, detections = options or EvaluationOptions(), detections or {}
+    predictions, dataset = _predicted(predictions, dataset, detections, data_options, quiet=quiet)
     if not predictions and not detections:
         raise ConfigurationError(
             "there is nothing to evaluate: pass the predictions of a model, or detections",
@@ -165,6 +179,36 @@ def evaluate(
         tuple(decision_reports),
         with_boxes,
     )
+
+
+def _predicted(
+    given: Sequence[Predictions | Localizer | str | Path] | Localizer | str | Path,
+    data: Dataset | str | Path,
+    detections: Mapping[str, Detections],
+    options: DataOptions,
+    *,
+    quiet: bool,
+) -> tuple[Sequence[Predictions], Dataset]:
+    """Run the models, if models are given, and return all predictions and the dataset."""
+    items = [given] if isinstance(given, Localizer | str | os.PathLike) else list(given)
+    predictions = [item for item in items if isinstance(item, Predictions)]
+    models = [item for item in items if not isinstance(item, Predictions)]
+    if models:
+        if predictions or detections:
+            name = "detections" if detections else "predictions"
+            raise ConfigurationError(
+                f"predictions contains models, but there are also {name}, which have the classes and images of an "
+                "open dataset: pass collect(localizer, dataset, name) for each model",
+                parameter="predictions",
+            )
+        return predict_for_evaluation(models, data, options, quiet=quiet)
+    if not isinstance(data, Dataset) or options:
+        raise ConfigurationError(
+            f"dataset is {str(data)!r}: predictions and detections have the images of an open dataset, so open it "
+            "with open_dataset, or pass models instead",
+            parameter="dataset",
+        )
+    return predictions, data
 
 
 def _rows(

@@ -12,6 +12,7 @@ from typing import Any, Final, Unpack
 import numpy as np
 from PIL import Image
 
+from freeloc._class_names import did_you_mean
 from freeloc._literals import LocationMode
 from freeloc._typing import Float32Array, Float64Array
 from freeloc._validation import (
@@ -304,7 +305,8 @@ class Localization:
             return self.classes.index(name)
         except ValueError as error:
             known = ", ".join(self.classes[:12]) + (", …" if len(self.classes) > 12 else "")
-            message = f"the model does not have the class {name!r}: choose one of {known}"
+            hint = did_you_mean([str(name)], self.classes)
+            message = f"the model does not have the class {name!r}{hint}: choose one of {known}"
             raise ConfigurationError(message, parameter="name") from error
 
     def _class_location(self, index: int) -> ClassLocation:

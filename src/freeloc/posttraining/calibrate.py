@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from freeloc._literals import InferencePrecision, Runtime
 from freeloc._typing import Float32Array
 from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import Dataset, check_informative
+from freeloc.datasets.training_data import DataOptions
 from freeloc.errors import DatasetError
+from freeloc.evaluation.inputs import open_for_models
 from freeloc.images.image_info import ImageInfo
 from freeloc.inference.fusion import pooled_scores
 from freeloc.inference.localizer import Localizer
@@ -38,7 +41,7 @@ __all__ = ["calibrate", "calibrated_path"]
 @check_arguments
 def calibrate(
     model: str | Path,
-    dataset: Dataset,
+    dataset: Dataset | str | Path,
     *,
     out: str | Path | None = None,
     force: bool = False,
@@ -46,6 +49,7 @@ def calibrate(
     runtime: Runtime = "auto",
     precision: InferencePrecision = "auto",
     quiet: bool = False,
+    **data_options: Unpack[DataOptions],
 ) -> Model:
     """Fit a model's calibration and thresholds to held-out images; its scores and points do not change.
 
@@ -55,7 +59,8 @@ def calibrate(
 
     Args:
         model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
-        dataset: tagged images that were not used for training, with classes of the model. Boxes are not read.
+        dataset: tagged images that were not used for training, as an open dataset with classes of the model, or
+            the path of one. Boxes are not read.
         out: the model file to write. By default, the model's own file is replaced; for a model that ships with
             freeloc, a copy is written to the user's folder of models (``voc20-calibrated`` for ``voc20``). A file
             that is replaced is kept beside as ``model.before-calibration.safetensors``.
@@ -64,6 +69,7 @@ def calibrate(
         runtime: the library that runs the network.
         precision: arithmetic of the network.
         quiet: whether to hide progress.
+        data_options: if ``dataset`` is a path, options of `open_dataset`, such as ``split="val"``.
 
     Returns:
         The calibrated model.
@@ -79,6 +85,9 @@ def calibrate(
     source = find_model(model)
     target = calibrated_path(source, out)
     with lock_file(target):
+        if not isinstance(dataset, Dataset) or data_options:
+            known = {source.parent.name: ModelFile.open(source).header.classes}
+            dataset = open_for_models(dataset, known, data_options, quiet=quiet)
         scored = _score_images(source, dataset, weights, runtime, precision, quiet=quiet)
         calibrated, comparison = _calibrate(scored, dataset, force=force)
         check_content(source, scored.model.content_hash)

@@ -1,0 +1,76 @@
+"""Models and datasets that are given by their paths."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import freeloc
+from freeloc.datasets import Dataset, open_dataset
+from freeloc.errors import ConfigurationError, MissingDatasetError, ModelError
+from freeloc.evaluation.collect import collect
+from freeloc.evaluation.evaluate import evaluate
+from freeloc.evaluation.inputs import open_for_models, shown_names
+from freeloc.evaluation.options import EvaluationOptions
+from freeloc.inference.localizer import Localizer
+
+FAST = EvaluationOptions(resamples=20)
+
+
+def test_a_model_on_data_given_by_its_path(tiny_localizer: Localizer, tiny_coco: Path) -> None:
+    data = open_dataset(tiny_coco, boxes=True)
+    expected = evaluate([collect(tiny_localizer, data, "model 1", quiet=True)], data, FAST)
+    assert evaluate(tiny_localizer, tiny_coco, FAST, quiet=True).to_dict() == expected.to_dict()
+    assert evaluate([tiny_localizer], data, FAST, quiet=True).to_dict() == expected.to_dict()
+    some = evaluate(tiny_localizer, str(tiny_coco), FAST, quiet=True, classes=data.classes[2:4])
+    assert some.classes == data.classes[2:4]
+
+
+def test_a_model_given_by_its_path(tiny_run: Path, tiny_training: Dataset) -> None:
+    folder = tiny_training.samples[0].path.parent
+    found = freeloc.evaluate(str(tiny_run), str(folder), FAST, quiet=True)
+    assert [row.name for row in found.rows] == [tiny_run.name]
+    assert (found.images, found.boxes) == (len(tiny_training), False)
+
+
+def test_what_does_not_exist_or_fit(tiny_localizer: Localizer, tiny_scenes: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model is named 'gone'"):
+        freeloc.evaluate("gone", tiny_scenes)
+    with pytest.raises(MissingDatasetError, match="few"):
+        freeloc.evaluate(tiny_localizer, tmp_path / "few")
+    with pytest.raises(
+        ConfigurationError, match="a dataset has no option called 'splt': did you mean 'split'"
+    ):
+        freeloc.evaluate(tiny_localizer, tmp_path, splt="val")  # type: ignore[call-arg]
+    with pytest.raises(ConfigurationError, match="split applies only to the path of a dataset"):
+        freeloc.evaluate(tiny_localizer, tiny_scenes, split="val")
+    predictions = collect(tiny_localizer, tiny_scenes, "tiny", quiet=True)
+    with pytest.raises(ConfigurationError, match="have the images of an open dataset") as caught:
+        freeloc.evaluate([predictions], "scenes")
+    assert caught.value.parameter == "dataset"
+    with pytest.raises(ConfigurationError, match="there are also predictions") as caught:
+        freeloc.evaluate([predictions, tiny_localizer], tiny_scenes)
+    assert caught.value.parameter == "predictions"
+
+
+def test_classes_that_only_one_of_them_has(tiny_scenes: Dataset, caplog: pytest.LogCaptureFixture) -> None:
+    *rest, last = tiny_scenes.classes
+    with caplog.at_level(logging.WARNING, "freeloc"):
+        found = open_for_models(tiny_scenes, {"model": [*rest, "zebra"]}, {})
+    assert found.classes == tuple(rest)
+    assert f"model model does not have the class {last!r}" in caplog.text
+    with pytest.raises(ConfigurationError, match="has none of the classes"):
+        open_for_models(replace(tiny_scenes), {"model": ["zebra"]}, {})
+
+
+def test_names_in_tables(tmp_path: Path) -> None:
+    for name in ("a/model.safetensors", "b/a/model.safetensors", "c.safetensors"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    paths = [tmp_path / "a", tmp_path / "c.safetensors"]
+    assert shown_names(paths) == ["a", "c"]
+    twice = [tmp_path / "a", tmp_path / "b" / "a" / "model.safetensors"]
+    assert shown_names(twice) == list(map(str, twice))
