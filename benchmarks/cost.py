@@ -19,7 +19,6 @@ from benchmarks.machine import peak_gflops
 from benchmarks.timing import Task, Timings, interleaved
 from benchmarks.workload import Amounts, Workload, untrained_model
 from freeloc._typing import Uint8Array
-from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.images.decode import open_image
 from freeloc.nn.backbones.base import Backbone
@@ -193,7 +192,7 @@ def _row(timings: Timings, scale: str, flops: Flops, count: int, peak: float) ->
 
 def _canvases(workload: Workload, count: int) -> dict[float, list[Uint8Array]]:
     by_scale: dict[float, list[Uint8Array]] = {scale: [] for scale in workload.scales}
-    pyramid = Pyramid(workload.scales, workload.model.header.padding)
+    pyramid = workload.model.header.pyramid.with_scales(workload.scales)
     backbone = workload.backbone
     for path in workload.paths(count):
         for grid, canvas in load_canvases(path, pyramid, backbone.layout, backbone.pad_color):

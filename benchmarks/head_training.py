@@ -31,7 +31,6 @@ from freeloc.datasets import Dataset, open_dataset
 from freeloc.features.arrays import Cells
 from freeloc.features.extract import extract
 from freeloc.features.sources import CachedFeatures, FeatureSource, cell_source
-from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.io.progress import print_status
 from freeloc.nn.backbones.base import Backbone
@@ -161,7 +160,7 @@ def open_training_workload(
     count = min(len(dataset), steps * len(recipe.scales) * recipe.batch_size)
     order = np.random.default_rng(_SEED).permutation(len(dataset))[:count]
     drawn = replace(dataset, samples=tuple(dataset.samples[index] for index in order))
-    pyramid = Pyramid(recipe.scales, recipe.padding)
+    pyramid = recipe.pyramid
     features = extract(
         [sample.path for sample in drawn], network_backbone, network, pyramid, cache_folder=cache
     )
@@ -246,7 +245,7 @@ def _dense_scores(
     generator: torch.Generator,
 ) -> torch.Tensor:
     """Return the (K,) maxima over all valid cells of one image, with dense gradients."""
-    pyramid = Pyramid((scale,), recipe.padding)
+    pyramid = recipe.pyramid.with_scales((scale,))
     ((grid, canvas),) = load_canvases(path, pyramid, backbone.layout, backbone.pad_color)
     with torch.no_grad():
         features = backbone(torch.from_numpy(canvas)[None])[:, :, : grid.valid_rows, : grid.valid_cols]

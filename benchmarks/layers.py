@@ -31,7 +31,6 @@ from benchmarks.workload import (
     run,
     workload_of,
 )
-from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.inference.multiscale import ScaleInput
 from freeloc.inference.scoring_graph import scoring_layers
@@ -76,7 +75,7 @@ def measure_layers(workload: Workload, amounts: Amounts) -> dict[str, Any]:
         ScaleInput.of(grid, canvas)
         for path in workload.paths(amounts.cost)
         for grid, canvas in load_canvases(
-            path, Pyramid((scale,), model.header.padding), backbone.layout, backbone.pad_color
+            path, model.header.pyramid.with_scales((scale,)), backbone.layout, backbone.pad_color
         )
     ]
     return {

@@ -27,7 +27,6 @@ from freeloc._typing import Uint8Array
 from freeloc.datasets import Dataset, open_dataset
 from freeloc.features.arrays import Cells
 from freeloc.features.sources import FeatureSource, LiveFeatures, cell_source
-from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import print_status
@@ -82,12 +81,12 @@ def measure_live_training(
 
     def canvas(scaled_image: tuple[int, float]) -> Uint8Array:
         index, scale = scaled_image
-        pyramid = Pyramid((scale,), recipe.padding)
+        pyramid = recipe.pyramid.with_scales((scale,))
         ((_, pixels),) = load_canvases(paths[index], pyramid, backbone.layout, backbone.pad_color)
         return pixels
 
     canvases = list(prefetch(canvas, scaled_images))
-    live = cell_source(LiveFeatures(paths, backbone, network, recipe.padding))
+    live = cell_source(LiveFeatures(paths, backbone, network, recipe.pyramid))
     trainable = warm_started(live, dataset, backbone, recipe)
     tasks: dict[str, Task] = {
         BACKBONE: lambda: exhaust(prefetch(network, canvases, threads=network.threads)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,10 +16,10 @@ import torch
 from benchmarks.machine import usable_cores
 from benchmarks.timing import Task, exhaust, interleaved
 from benchmarks.workload import Amounts, Evaluator, Workload
+from freeloc._literals import Padding
 from freeloc._typing import Float64Array
 from freeloc.datasets import PRESENT
-from freeloc.geometry.grid import CellLayout, Padding
-from freeloc.geometry.pyramid import Pyramid
+from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.size import REFERENCE_SIDE
 from freeloc.images.canvas import load_canvases
 from freeloc.images.decode import ImageSource
@@ -84,7 +85,7 @@ class PlainTorch:
         self._backbone.to(memory_format=layout)  # type: ignore[call-overload]
         self._head = copy.deepcopy(model.head).float().eval()
         self._model = model
-        self._pyramid = Pyramid(scales, padding)
+        self._pyramid = replace(model.header.pyramid, scales=scales, padding=padding)
 
     @torch.inference_mode()
     def score_maps(self, image: ImageSource) -> list[ScoreMap]:

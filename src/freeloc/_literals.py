@@ -19,12 +19,14 @@ __all__ = [
     "LocationRanking",
     "MapSize",
     "MinusOne",
+    "Padding",
     "Pictures",
     "Precision",
     "Preset",
     "PretrainingBackbone",
     "PretrainingSchedule",
     "Reach",
+    "Resize",
     "Runtime",
     "Supervision",
     "ToleranceFrame",
@@ -53,6 +55,19 @@ on which the maps are computed."""
 
 Pictures = Literal["auto", "no"]
 """Whether results on a terminal include a small picture of each image: "auto" where the terminal can show them."""
+
+Padding = Literal["stride", "square", "paper"]
+"""How canvases are padded.
+
+* "stride" (default): to a multiple of the backbone's stride. Cells on the padding are ignored.
+* "square": to the paper's square. Cells on the padding are ignored, so the valid cells are those of "stride",
+  but computing them takes longer.
+* "paper": to the paper's square. Cells on the padding are pooled like those on the image.
+"""
+
+Resize = Literal["once", "paper"]
+"""How an image is resized to a scale: directly from the original ("once", the default), or, as in the paper, from
+a copy whose longest side has 500 pixels ("paper"), so that no scale shows more detail than this copy."""
 
 CacheFormat = Literal["float16", "int8"]
 """How cached features are stored: "int8" takes half the space of "float16", at a small loss of accuracy."""

@@ -14,8 +14,9 @@ from benchmarks.plain_torch import (
     within_winning_cell,
 )
 from benchmarks.workload import QUICK, open_workload
+from freeloc._literals import Padding, Resize
 from freeloc.datasets import Dataset
-from freeloc.geometry.grid import CellLayout, Padding
+from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.images.decode import load_image
@@ -34,11 +35,14 @@ IMAGE_SIZE = Size(1000, 500)  # twice the size of scale 1
 # --- the loop ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("padding", "channels_last"), [("square", False), ("stride", True)])
+@pytest.mark.parametrize(
+    ("padding", "resize", "channels_last"),
+    [("square", "once", False), ("stride", "once", True), ("paper", "paper", True)],
+)
 def test_scores_maps_and_points_agree_with_freeloc(
-    tiny_localizer: Localizer, tiny_scenes: Dataset, padding: Padding, channels_last: bool
+    tiny_localizer: Localizer, tiny_scenes: Dataset, padding: Padding, resize: Resize, channels_last: bool
 ) -> None:
-    model = tiny_localizer.model.with_header(padding=padding)
+    model = tiny_localizer.model.with_header(padding=padding, resize=resize)
     backbone = load_backbone(model.header.backbone)
     options = LocalizerOptions(scales=SCALES, runtime="openvino", precision="float32")
     localizer = Localizer.from_model(model, backbone, options)
@@ -50,6 +54,8 @@ def test_scores_maps_and_points_agree_with_freeloc(
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-3)
     for found_map, expected_map in zip(plain.score_maps(image), localizer.score_maps(image), strict=True):
         assert found_map.grid == expected_map.grid
+        assert found_map.grid.pools_padding == (padding == "paper")
+        assert (found_map.grid.intermediate is None) == (resize == "once")
         np.testing.assert_allclose(found_map.values, expected_map.values, atol=1e-3)
 
 

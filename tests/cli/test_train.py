@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from freeloc.datasets import Dataset
+from freeloc.geometry.pyramid import Pyramid
 from freeloc.models.model import Model
 from freeloc.training.settings import TrainingSettings
 
@@ -41,6 +42,7 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     more += ("--projection-learning-rate", 0.004, "--learning-rate", 0.01, "--precision", "float32")
     more += ("--momentum", 0.8, "--weight-decay", 0.001, "--hidden", 32)
     more += ("--feature-dropout", 0.1, "--hidden-dropout", 0.2)
+    more += ("--padding", "paper", "--resize", "paper")
     answer = freeloc(*words, *more, "--cache", tmp_path / "cache")
     assert (answer.code, answer.out) == (0, "")
     assert f"{folder_of(tiny_training).name}: 16 images, 8 classes" in answer.err
@@ -60,6 +62,8 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     assert recipe["trainable_backbone"] == "projection"
     assert (recipe["momentum"], recipe["weight_decay"], recipe["hidden"]) == (0.8, 0.001, 32)
     assert (recipe["feature_dropout"], recipe["hidden_dropout"]) == (0.1, 0.2)
+    assert (recipe["padding"], recipe["resize"]) == ("paper", "paper")
+    assert model.header.pyramid == Pyramid(model.header.scales, "paper", "paper")
     assert model.header.head.hidden == 32
     assert set(model.backbone_changes) == {"projection.weight", "projection.bias"}
     assert manifest["cache"] == "int8"

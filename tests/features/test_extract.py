@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from freeloc._literals import Padding
 from freeloc.errors import FreelocError, ImageError
 from freeloc.features.cache import FeatureCache
 from freeloc.features.compute import feature_canvases
 from freeloc.features.extract import extract
 from freeloc.features.sources import CachedFeatures, LiveFeatures
-from freeloc.geometry.grid import Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.decode import load_image
 from freeloc.images.image_info import read_image_info
@@ -22,9 +23,11 @@ from freeloc.nn.backbones.base import FrozenStages
 from freeloc.runtime import compile_network
 from tests.features.world import SCALES, Counted, World, cells_of, patches
 
+TWICE = Pyramid(SCALES, resize="paper")
+
 
 class TestNumbers:
-    @pytest.mark.parametrize("padding", ["stride", "square"])
+    @pytest.mark.parametrize("padding", get_args(Padding))
     def test_cells_are_the_backbones_values_row_by_row(self, world: World, padding: Padding) -> None:
         made = world.extract(padding=padding)
         assert (len(made), made.scales) == (6, SCALES)
@@ -69,7 +72,7 @@ class TestNumbers:
         kept = extract(
             world.paths, part, network, Pyramid((0.5,), "square"), cache_folder=world.root, quiet=True
         )
-        live = LiveFeatures(world.paths, part, network, "square")
+        live = LiveFeatures(world.paths, part, network, Pyramid((0.5,), "square"))
         for index, path in enumerate(world.paths):
             ((_grid, canvas),) = feature_canvases(path, part, Pyramid((0.5,), "square"))
             assert kept.get(index, 0.5).shape == (8, 8, 5)
@@ -152,15 +155,20 @@ class TestMadeOnce:
         assert entry.is_file()
         assert made.content_hashes[0] in entry.name
         others = {
-            FeatureCache.open(backbone, network, padding, tmp_path).folder
+            FeatureCache.open(backbone, network, pyramid, tmp_path).folder
             for backbone in (patches(0), patches(1))
             for network in (
                 compile_network(backbone, runtime="torch", precision="float32"),
                 compile_network(backbone, runtime="torch", precision="bfloat16"),
             )
-            for padding in ("stride", "square")
+            for pyramid in (*(Pyramid((0.5,), padding) for padding in get_args(Padding)), TWICE)
         }
-        assert len(others) == 8
+        assert len(others) == 16
+
+    def test_folders_of_caches_that_already_exist_keep_their_names(self, world: World) -> None:
+        folder = world.extract(padding="square").cache.folder
+        mark = world.backbone.fingerprint[:16]
+        assert folder.name == f"{world.backbone.name}-{mark}-torch-float32-square-v3"
 
     def test_default_place_is_the_users_cache(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FREELOC_CACHE", str(world.root))
@@ -357,7 +365,7 @@ class TestReplacedImages:
 
     def test_without_a_cache_it_is_noticed_as_well(self, own: World) -> None:
         infos = read_image_info(own.paths)
-        live = LiveFeatures(own.paths, own.backbone, own.network, "stride", infos)
+        live = LiveFeatures(own.paths, own.backbone, own.network, Pyramid(), infos)
         before = live.get(3, 0.5)
         assert before.shape == live.shape(3, 0.5)
         shutil.copy(own.paths[0], own.paths[3])

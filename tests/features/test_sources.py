@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from freeloc.features.sources import LiveFeatures, MappedSource, cell_source
+from freeloc.geometry.pyramid import Pyramid
 from tests.features.world import SCALES, World, cells_of
 
 
 def test_live_features_equal_cached_ones(world: World) -> None:
     kept = world.extract()
-    live = LiveFeatures(world.paths, world.backbone, world.network, "stride")
+    live = LiveFeatures(world.paths, world.backbone, world.network, Pyramid())
     assert (len(live), live.scales) == (6, None)
     for index in range(6):
         for scale in SCALES:
@@ -23,12 +24,12 @@ def test_live_features_equal_cached_ones(world: World) -> None:
 
 def test_threads(world: World) -> None:
     world.network.threads = 7
-    assert LiveFeatures(world.paths, world.backbone, world.network, "stride").threads == 7
+    assert LiveFeatures(world.paths, world.backbone, world.network, Pyramid()).threads == 7
     assert world.extract().threads >= 1
 
 
 def test_live_features_in_batches_equal_single_ones(world: World, batched: World) -> None:
-    live = LiveFeatures(batched.paths, batched.backbone, batched.network, "stride")
+    live = LiveFeatures(batched.paths, batched.backbone, batched.network, Pyramid())
     assert live.batch == 3
     indices = (7, 0, 3, 8, 11, 0)
     for found, index in zip(live.get_many(indices, 0.5), indices, strict=True):

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from freeloc._literals import Padding
 from freeloc._typing import Float32Array
 from freeloc.features.arrays import Cells, FeatureMap
 from freeloc.features.cache import CacheFormat
 from freeloc.features.extract import extract
 from freeloc.features.sources import CachedFeatures, FeatureSource, cell_source
-from freeloc.geometry.grid import Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.runtime import Network
 from freeloc.runtime.protocol import Canvas

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import hypothesis.extra.numpy as hnp
 import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from freeloc._literals import Padding, Resize
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
 from freeloc.geometry.size import Size
@@ -21,10 +24,11 @@ sides = st.integers(1, 6000) | st.sampled_from((1, 2, 31, 32, 500, 6000))
 sizes = st.builds(Size, sides, sides)
 scales = st.floats(0.1, 4) | st.sampled_from(TEST_SCALES)
 layouts = st.sampled_from(LAYOUTS)
-paddings = st.sampled_from(("stride", "square"))
+paddings = st.sampled_from(get_args(Padding))
+resizes = st.sampled_from(get_args(Resize))
 grids = st.builds(
-    lambda size, scale, layout, padding: Pyramid((scale,), padding).grid(size, scale, layout),
-    *(sizes, scales, layouts, paddings),
+    lambda size, scale, layout, padding, resize: Pyramid((scale,), padding, resize).grid(size, scale, layout),
+    *(sizes, scales, layouts, paddings, resizes),
 )
 
 corners = st.integers(0, 12)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from freeloc._literals import Padding
 from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.pyramid import Pyramid
@@ -76,20 +79,46 @@ class TestKnownNumbers:
         # 112 + 32·i < 300 holds for i up to 5.
         assert (grid.valid_rows, grid.valid_cols) == (6, 9)
 
+    @pytest.mark.parametrize(("padding", "cells"), [("stride", 63), ("square", 63), ("paper", 81)])
+    def test_pooled_windows(self, padding: Padding, cells: int) -> None:
+        # Nine windows of 224 pixels, 32 pixels apart, fit into 500 pixels. Of 335 pixels, the last center is the
+        # seventh, at 112 + 32 · 6 = 304.
+        grid = Pyramid((1.0,), padding).grid(Size(500, 335), 1.0, ALEXNET)
+        assert grid.valid_rows * grid.valid_cols == cells
+        assert np.isfinite(grid.padding_mask()).sum() == cells
+
+    def test_points_on_pooled_padding_are_moved_to_the_edge_of_the_image(self) -> None:
+        grid = Pyramid((1.0,), "paper").grid(Size(1000, 670), 1.0, ALEXNET)
+        np.testing.assert_allclose(grid.to_image([[0, 0], [8, 8]]), [[224, 224], [736, 670]])
+        lattice = Lattice.with_spacing(grid.image_size, 16)
+        rows, cols = grid.sampling_weights(lattice)
+        assert (rows.shape[1], cols.shape[1]) == (9, 9)
+        # The lowest row of the lattice lies above the center of the row of cells with the center at 2 · 336.
+        assert rows[:, 8].max() == 0
+
+    def test_an_image_is_first_brought_to_500_pixels(self) -> None:
+        for scale, content in ((0.6, Size(300, 201)), (2.0, Size(1000, 670))):
+            once = Pyramid((scale,)).grid(Size(2048, 1371), scale, ALEXNET)
+            twice = Pyramid((scale,), resize="paper").grid(Size(2048, 1371), scale, ALEXNET)
+            assert once.intermediate is None
+            assert twice.intermediate == Size(500, 335)
+            assert twice.content == content
+            assert abs(once.content.height - content.height) <= 1
+            assert replace(twice, intermediate=None, content=once.content) == once
+
 
 class TestCanvas:
     @law
     @given(grids)
     def test_content_keeps_the_longest_side_and_the_shape(self, grid: Grid) -> None:
-        longest = max(1, round(500 * grid.scale))
-        assert grid.content.longest == longest
-        ratio = longest / grid.image_size.longest
-        assert abs(grid.content.width - grid.image_size.width * ratio) <= max(
-            0.5, 1 - grid.image_size.width * ratio
-        )
-        assert abs(grid.content.height - grid.image_size.height * ratio) <= max(
-            0.5, 1 - grid.image_size.height * ratio
-        )
+        steps = [(grid.image_size, grid.content, max(1, round(500 * grid.scale)))]
+        if grid.intermediate is not None:
+            steps = [(grid.image_size, grid.intermediate, 500), (grid.intermediate, *steps[0][1:])]
+        for before, after, longest in steps:
+            assert after.longest == longest
+            ratio = longest / before.longest
+            assert abs(after.width - before.width * ratio) <= max(0.5, 1 - before.width * ratio)
+            assert abs(after.height - before.height * ratio) <= max(0.5, 1 - before.height * ratio)
 
     @law
     @given(grids)
@@ -122,7 +151,10 @@ class TestCanvas:
         for content, _canvas, cells, valid in axes(grid):
             on_content = [i for i in range(cells) if grid.layout.offset + grid.layout.stride * i < content]
             assert 1 <= valid <= cells
-            assert list(range(valid)) == (on_content or [0])
+            if grid.pools_padding:
+                assert valid == cells
+            else:
+                assert list(range(valid)) == (on_content or [0])
 
     @law
     @given(sizes, scales, layouts)
@@ -177,7 +209,12 @@ class TestPositions:
         x, y = centers(grid)
         assume(x[0] <= grid.image_size.width)
         assume(y[0] <= grid.image_size.height)
-        cell = np.array([down * (grid.valid_rows - 1), right * (grid.valid_cols - 1)])
+        # With pooled padding, the image does not contain the centers of the last cells.
+        last = (
+            np.count_nonzero(y <= grid.image_size.height) - 1,
+            np.count_nonzero(x <= grid.image_size.width) - 1,
+        )
+        cell = np.array([down * last[0], right * last[1]])
         np.testing.assert_allclose(grid.to_cells(grid.to_image(cell)), cell, atol=1e-7)
 
     @law

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from freeloc.geometry.grid import CellLayout, Padding
+from freeloc._literals import Padding
+from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.images.canvas import load_canvases, make_canvas, make_canvases
@@ -54,6 +55,35 @@ def test_canvas_is_the_image_then_padding(
         (grid.content.width, grid.content.height), Image.Resampling.BILINEAR
     )
     assert np.array_equal(canvas[:rows, :cols], np.asarray(expected)[:rows, :cols])
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("padding", get_args(Padding))
+def test_the_papers_order_resizes_a_copy_of_500_pixels(scale: float, padding: Padding) -> None:
+    image = scene(1001, 670)  # 500×335 pixels at scale 1
+    grid = Pyramid((scale,), padding, "paper").grid(Size(1001, 670), scale, ALEXNET)
+    canvas = make_canvas(image, grid, (200, 201, 202))
+    width, height = round(500 * scale), round(335 * scale)
+    copy = Image.fromarray(image).resize((500, 335), Image.Resampling.BILINEAR)
+    expected = np.asarray(copy.resize((width, height), Image.Resampling.BILINEAR))
+    rows, cols = min(height, canvas.shape[0]), min(width, canvas.shape[1])
+    assert np.array_equal(canvas[:rows, :cols], expected[:rows, :cols])
+    assert (canvas[rows:] == (200, 201, 202)).all()
+    once = make_canvas(
+        image, Pyramid((scale,), padding).grid(Size(1001, 670), scale, ALEXNET), (200, 201, 202)
+    )
+    assert np.array_equal(once, canvas) == (scale == 1)
+
+
+def test_the_papers_order_removes_detail_that_a_copy_of_500_pixels_lacks() -> None:
+    stripes = np.zeros((1000, 1000, 3), np.uint8)
+    stripes[:, ::2] = 255
+    contrasts = {}
+    for pyramid in (Pyramid((2.0,)), Pyramid((2.0,), resize="paper")):
+        grid = pyramid.grid(Size(1000, 1000), 2.0, BACKBONE)
+        contrasts[pyramid.resize] = make_canvas(stripes, grid, (0, 0, 0))[:1000, 100:900].std()
+    assert contrasts["once"] > 100
+    assert contrasts["paper"] < 5
 
 
 def test_shrinking_is_antialiased() -> None:
@@ -120,8 +150,13 @@ class TestLoadCanvases:
         image = Image.fromarray(np.clip(128 + sum(sizes), 0, 255).astype(np.uint8))
         image.save(path, exif=exif, quality=92)
         whole = load_image(path)
-        for scale, reduced in ((0.25, True), (1.1, False)):
-            ((grid, canvas),) = load_canvases(path, Pyramid((scale,)), BACKBONE, (0, 0, 0))
+        pyramids = (
+            (Pyramid((0.25,)), True),
+            (Pyramid((1.1,)), False),
+            (Pyramid((0.5,), resize="paper"), True),
+        )
+        for pyramid, reduced in pyramids:
+            ((grid, canvas),) = load_canvases(path, pyramid, BACKBONE, (0, 0, 0))
             assert grid.image_size == Size(whole.shape[1], whole.shape[0])
             expected = make_canvas(whole, grid, (0, 0, 0))
             difference = np.abs(canvas.astype(int) - expected.astype(int))

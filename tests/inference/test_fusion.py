@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from freeloc._literals import Padding
 from freeloc._typing import Float64Array
-from freeloc.geometry.grid import CellLayout, Grid, Padding
+from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
 from freeloc.geometry.size import Size

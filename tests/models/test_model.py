@@ -25,6 +25,7 @@ from torch import nn
 
 from freeloc.errors import FreelocError, ModelError
 from freeloc.geometry.grid import CellLayout
+from freeloc.geometry.pyramid import Pyramid
 from freeloc.models.calibration import Calibration
 from freeloc.models.card import ModelCard
 from freeloc.models.header import ModelFile, ModelHeader
@@ -126,6 +127,16 @@ class TestRoundTrip:
         rewrite(place, lambda own: own["calibration"].update(change))
         with pytest.raises(FreelocError, match="damaged"):
             Model.load(place)
+
+    def test_how_canvases_are_made_comes_along(self, tmp_path: Path) -> None:
+        a_model().with_header(padding="paper", resize="paper").save(tmp_path / "m")
+        header = ModelFile.open(tmp_path / "m").header
+        assert header.pyramid == Pyramid(header.scales, "paper", "paper")
+        # Older files have no field for the order of resizing, and neither have models that resize once.
+        a_model().save(tmp_path / "plain")
+        assert Model.load(tmp_path / "plain").header.resize == "once"
+        content, _tensors = split((tmp_path / "plain").read_bytes())
+        assert "resize" not in json.loads(content["__metadata__"]["freeloc"])
 
     def test_saving_again_gives_the_same_bytes(self, path: Path, tmp_path: Path) -> None:
         Model.load(path).save(tmp_path / "again")

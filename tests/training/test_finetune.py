@@ -395,7 +395,7 @@ class TestFinishedCells:
                 return [self.get(index, scale) for index in indices]
 
         sizes = [read_image_size(path) for path in paths]
-        maps = stage_inputs(Lower(), sizes, backbone.layout, "stride")
+        maps = stage_inputs(Lower(), sizes, backbone.layout, Pyramid())
         cells = stage_features(maps, parts.above, use_bfloat16=False, device=CPU)
         assert (len(maps), len(cells), cells.scales, cells.threads) == (2, 2, None, 1)
         for index, path in enumerate(paths):

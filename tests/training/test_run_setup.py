@@ -26,6 +26,13 @@ def test_json_restores_an_equal_setup() -> None:
     assert RunSetup.from_json(json.loads(json.dumps(SETUP.to_dict()))) == SETUP
 
 
+def test_runs_from_before_the_order_of_resizing_was_an_option_can_be_resumed() -> None:
+    setup = dataclasses.replace(SETUP, recipe=RunSetup.plain_recipe(RECIPES["default"]))
+    values = setup.to_dict()
+    del values["recipe"]["resize"]
+    assert setup.differences(RunSetup.from_json(values)) == []
+
+
 def test_the_recipe_is_plain_json() -> None:
     recipe = RunSetup.plain_recipe(RECIPES["paper"])
     assert recipe == json.loads(json.dumps(recipe))

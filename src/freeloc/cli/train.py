@@ -167,6 +167,22 @@ def train(
             rich_help_panel=RECIPE,
         ),
     ] = None,
+    padding: Annotated[
+        choices.Padding | None,
+        typer.Option(
+            help="How images are padded. stride: to the backbone's stride; square: to the paper's square; both "
+            "ignore the padding. paper: to the square, pooling the padding too. Default: the recipe's.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
+    resize: Annotated[
+        choices.Resize | None,
+        typer.Option(
+            help="How images are resized. once: directly to each scale; paper: to 500 pixels first, then to each "
+            "scale. Default: the recipe's.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
     supervision: Annotated[
         choices.Supervision,
         typer.Option(
@@ -265,6 +281,8 @@ def train(
                 pooling=pooling,
                 supervision=supervision,
                 scales=parse_scales(scales),
+                padding=padding,
+                resize=resize,
             ),
             seed=seed,
             runtime=runtime,

@@ -30,7 +30,7 @@ from freeloc._literals import CacheFormat
 from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.features.arrays import FeatureMap
 from freeloc.features.entry_file import DAMAGE, map_entry, write_entry
-from freeloc.geometry.grid import Padding
+from freeloc.geometry.pyramid import Pyramid
 from freeloc.io.folders import cache_dir, expand_user
 from freeloc.io.limits import check_resources
 from freeloc.io.temporary_files import delete_abandoned_files
@@ -104,22 +104,22 @@ class FeatureCache:
         cls,
         backbone: Backbone,
         network: Network,
-        padding: Padding,
+        pyramid: Pyramid,
         parent: Path | None = None,
         cache_format: CacheFormat = "float16",
     ) -> FeatureCache:
-        """Return the cache of one backbone, runtime, precision, padding and format.
+        """Return the cache of one backbone, runtime, precision, kind of canvas and format.
 
         Args:
             backbone: the backbone that computes the features.
             network: the compiled backbone.
-            padding: how canvases are padded.
+            pyramid: how canvases are made; its scales do not matter.
             parent: parent folder of all caches; None for the user's cache folder.
             cache_format: storage format of the values.
         """
         backbone_name = backbone.name.replace(":", "-").replace("/", "-")
         name = (
-            f"{backbone_name}-{backbone.fingerprint[:16]}-{network.runtime}-{network.precision}-{padding}"
+            f"{backbone_name}-{backbone.fingerprint[:16]}-{network.runtime}-{network.precision}-{pyramid.key}"
             f"-v{_VERSION}"
         )
         if cache_format != "float16":

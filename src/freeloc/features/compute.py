@@ -34,7 +34,7 @@ def feature_canvases(
     Args:
         image: the image to resize.
         backbone: the backbone, which determines the cell layout and the pad color.
-        pyramid: scales and padding.
+        pyramid: the scales, and how canvases are made.
 
     Yields:
         The grid and canvas of each scale, starting with those resized from the smallest decoded image.
@@ -44,9 +44,9 @@ def feature_canvases(
     """
     groups: defaultdict[float, list[float]] = defaultdict(list)
     for scale in pyramid.scales:
-        groups[max(scale, _SHARED_DECODE_SCALE)].append(scale)
+        groups[max(pyramid.with_scales((scale,)).decode_scale, _SHARED_DECODE_SCALE)].append(scale)
     for decode_scale, scales in sorted(groups.items()):
-        part = Pyramid(tuple(scales), pyramid.padding)
+        part = pyramid.with_scales(tuple(scales))
         yield from load_canvases(image, part, backbone.layout, backbone.pad_color, decode_scale=decode_scale)
 
 

@@ -52,7 +52,7 @@ def extract(
         paths: the image files.
         backbone: the frozen backbone.
         network: the compiled backbone.
-        pyramid: scales and padding.
+        pyramid: the scales, and how canvases are made.
         image_info: size and content hash of each image; None to read them from the files.
         cache_folder: parent folder of all caches; None for the user's cache folder.
         cache_format: how values are stored.
@@ -62,7 +62,7 @@ def extract(
         ImageError: an image cannot be read, or has changed since ``image_info`` was determined.
         OutputError: the disk has too little space, or the cache cannot be written.
     """
-    cache = FeatureCache.open(backbone, network, pyramid.padding, cache_folder, cache_format)
+    cache = FeatureCache.open(backbone, network, pyramid, cache_folder, cache_format)
     infos = read_image_info(paths) if image_info is None else image_info
     cached = cache.entry_names()
     missing: dict[str, _MissingImage] = {}
@@ -70,12 +70,12 @@ def extract(
         names = {scale: cache.entry_path(info.content_hash, scale).name for scale in pyramid.scales}
         scales = tuple(scale for scale, name in names.items() if name not in cached)
         if scales:
-            missing[info.content_hash] = _MissingImage(path, info, Pyramid(scales, pyramid.padding))
+            missing[info.content_hash] = _MissingImage(path, info, pyramid.with_scales(scales))
     if missing:
         extraction = _Extraction(cache, backbone, network, tuple(missing.values()))
         extraction.check_disk_space(quiet=quiet)
         extraction.run(quiet=quiet)
-    live = LiveFeatures(paths, backbone, network, pyramid.padding, infos)
+    live = LiveFeatures(paths, backbone, network, pyramid, infos)
     return CachedFeatures(cache, tuple(info.content_hash for info in infos), pyramid.scales, live)
 
 

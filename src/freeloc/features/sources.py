@@ -18,7 +18,7 @@ from freeloc.features.arrays import Cells, FeatureMap, flatten_cells
 from freeloc.features.batching import in_groups
 from freeloc.features.cache import FeatureCache
 from freeloc.features.compute import compute_features, crop_features, feature_canvases
-from freeloc.geometry.grid import Grid, Padding
+from freeloc.geometry.grid import Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.hashed_image import HashedImage
 from freeloc.images.image_info import ImageInfo
@@ -118,7 +118,7 @@ class LiveFeatures:
         paths: the image files.
         backbone: the frozen backbone.
         network: the compiled backbone.
-        padding: how canvases are padded.
+        pyramid: how canvases are made; its scales do not matter.
         image_info: size and content hash of each image; None if they are unknown. If an image has changed since
             they were determined, computing its features is an error.
     """
@@ -130,13 +130,13 @@ class LiveFeatures:
         paths: Sequence[Path],
         backbone: Backbone,
         network: Network,
-        padding: Padding,
+        pyramid: Pyramid,
         image_info: Sequence[ImageInfo] | None = None,
     ) -> None:
         self._paths = tuple(paths)
         self._backbone = backbone
         self._network = network
-        self._padding: Padding = padding
+        self._pyramid = pyramid
         self._image_info = None if image_info is None else tuple(image_info)
 
     @property
@@ -159,7 +159,7 @@ class LiveFeatures:
             [self._paths[index] for index in indices],
             self._backbone,
             self._network,
-            self._padding,
+            self._pyramid,
             None if infos is None else [infos[index] for index in indices],
         )
 
@@ -167,8 +167,7 @@ class LiveFeatures:
         """Return the shape of a feature map without computing it; None if the size of the image is unknown."""
         if self._image_info is None:
             return None
-        pyramid = Pyramid((scale,), self._padding)
-        grid = pyramid.grid(self._image_info[index].size, scale, self._backbone.layout)
+        grid = self._pyramid.grid(self._image_info[index].size, scale, self._backbone.layout)
         return (*self._backbone.cached_size(grid), self._backbone.channels)
 
     def get(self, index: int, scale: float) -> FeatureMap:
@@ -187,7 +186,7 @@ class LiveFeatures:
         return [values for _, values in in_groups(compute, canvases, key=lambda item: item[1].shape)]
 
     def _canvas(self, index: int, scale: float) -> tuple[Grid, Uint8Array]:
-        pyramid = Pyramid((scale,), self._padding)
+        pyramid = self._pyramid.with_scales((scale,))
         path, infos = self._paths[index], self._image_info
         image = path if infos is None else HashedImage(path, infos[index].content_hash)
         ((grid, canvas),) = feature_canvases(image, self._backbone, pyramid)

@@ -18,24 +18,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._literals import Padding
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.geometry.interpolation import linear_weights
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size
 
-__all__ = ["CellLayout", "Grid", "Padding"]
-
-
-Padding = Literal["stride", "square"]
-"""How a canvas is padded: to a multiple of the backbone's stride ("stride") or to the paper's square ("square").
-
-Both give the same valid cells, but "stride" needs less computation.
-"""
+__all__ = ["CellLayout", "Grid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +59,13 @@ class CellLayout:
         Args:
             content: length of the resized image along this axis, in pixels.
             square: length of the resized image along its longer axis, in pixels: the side of the paper's square.
-            padding: "stride" for a canvas with only the cells that cover the image, "square" for the whole square.
+            padding: "stride" for a canvas with only the cells that cover the image, "square" or "paper" for the
+                whole square.
         """
         if self.window is None:
-            length = square if padding == "square" else content
+            length = content if padding == "stride" else square
             return math.ceil(length / self.stride) * self.stride
-        if padding == "square":
+        if padding != "stride":
             return max(square, self.window)
         last_in_square = max(0, (square - self.window) // self.stride)
         last_on_content = max(0, math.ceil((content - self.offset) / self.stride) - 1)
@@ -96,6 +90,9 @@ class Grid:
         content: size of the resized image, which lies at the top left of the canvas.
         canvas: size of the canvas, including the padding.
         layout: the backbone's layout of cells.
+        intermediate: size to which the image is resized before it is resized to ``content``; None to resize it
+            directly.
+        pools_padding: whether the cells of the padding are valid, too, as in the paper.
     """
 
     image_size: Size
@@ -103,6 +100,8 @@ class Grid:
     content: Size
     canvas: Size
     layout: CellLayout
+    intermediate: Size | None = None
+    pools_padding: bool = False
 
     @cached_property
     def rows(self) -> int:
@@ -116,12 +115,19 @@ class Grid:
 
     @cached_property
     def valid_rows(self) -> int:
-        """Number of leading rows whose centers lie on the image; pooling ignores all other rows."""
+        """Number of leading rows whose centers lie on the image, or of all rows if the padding is pooled, too.
+
+        Pooling ignores the other rows.
+        """
+        if self.pools_padding:
+            return self.rows
         return self.layout.valid_cells(self.content.height, self.canvas.height)
 
     @cached_property
     def valid_cols(self) -> int:
-        """Number of leading columns whose centers lie on the image; pooling ignores all other columns."""
+        """Number of leading columns whose centers lie on the image, or of all columns; see `valid_rows`."""
+        if self.pools_padding:
+            return self.cols
         return self.layout.valid_cells(self.content.width, self.canvas.width)
 
     @property

@@ -42,8 +42,8 @@ def load_canvases(
         pyramid: the scales.
         layout: the backbone's layout of cells.
         pad_color: RGB color of the padding.
-        decode_scale: the largest scale for which the resolution of a decoded JPEG must be sufficient; default: the
-            pyramid's largest scale.
+        decode_scale: the largest scale for which the resolution of a decoded JPEG must be sufficient; default:
+            that of the pyramid.
 
     Yields:
         The grid and the (canvas.height, canvas.width, 3) uint8 canvas of each scale, in the pyramid's order.
@@ -51,7 +51,7 @@ def load_canvases(
     Raises:
         ImageError: the image cannot be read.
     """
-    image, size = load_for_scale(source, decode_scale or max(pyramid.scales))
+    image, size = load_for_scale(source, decode_scale or pyramid.decode_scale)
     for grid in pyramid.grids(size, layout):
         yield grid, _make(image, grid, pad_color)
 
@@ -117,9 +117,9 @@ def _make(image: Image.Image, grid: Grid, pad_color: tuple[int, int, int]) -> Ui
             f"the grid is for an image of {grid.image_size.width}×{grid.image_size.height} pixels, "
             f"got an image of {image.width}×{image.height}"
         )
-    content = (grid.content.width, grid.content.height)
-    if image.size != content:
-        image = image.resize(content, Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
+    if grid.intermediate is not None:
+        image = _resize(image, grid.intermediate)
+    image = _resize(image, grid.content)
     height, width = grid.canvas.height, grid.canvas.width
     pixels = np.asarray(image)[:height, :width]
     canvas = np.empty((height, width, 3), np.uint8)
@@ -127,3 +127,9 @@ def _make(image: Image.Image, grid: Grid, pad_color: tuple[int, int, int]) -> Ui
     canvas[pixels.shape[0] :] = pad_color
     canvas[: pixels.shape[0], pixels.shape[1] :] = pad_color
     return canvas
+
+
+def _resize(image: Image.Image, size: Size) -> Image.Image:
+    if image.size == (size.width, size.height):
+        return image
+    return image.resize((size.width, size.height), Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)

@@ -11,7 +11,6 @@ import torch
 from freeloc.features.arrays import Cells, FeatureMap, flatten_cells
 from freeloc.features.sources import FeatureSource
 from freeloc.geometry.grid import Grid
-from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.inference.score_map import ScoreMap
 from freeloc.io.prefetch import prefetch
@@ -50,7 +49,7 @@ def score_maps_from_features(
     projection = model.adapt_backbone(backbone).projection.to(device).eval()
     head = model.head.to(device).eval()
     full_image = trained_on_full_images(model)
-    pyramid = Pyramid(tuple(scales), model.header.padding)
+    pyramid = model.header.pyramid.with_scales(tuple(scales))
 
     def read(index: int) -> list[tuple[Grid, Cells]]:
         grids = pyramid.grids(sizes[index], layout)

@@ -16,7 +16,6 @@ from freeloc._class_names import select_classes
 from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
 from freeloc._validation import check_arguments, check_value
 from freeloc.errors import ConfigurationError, ImageError
-from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.images.canvas import load_for_scale, make_canvas
 from freeloc.images.decode import ImageSource, check_image_list
@@ -87,7 +86,7 @@ class Localizer(CallableLocalizer):
         self._loader = NetworkLoader(self._source, self.options)
         header = self._source.header
         plan = self.options.scale_plan(header.scales)
-        self.pyramid = Pyramid(plan.scales, header.padding)
+        self.pyramid = header.pyramid.with_scales(plan.scales)
         self._selection = _selection(self.options.classes, header.classes)
         calibration = header.calibration
         if calibration is not None and self._selection is not None:
@@ -319,7 +318,7 @@ class Localizer(CallableLocalizer):
         return replace(self.localize(maps, path=_path_of(source)), provenance=self._provenance)
 
     def _decode(self, source: ImageSource) -> tuple[Image.Image, Size]:
-        return load_for_scale(source, max(self.pyramid.scales))
+        return load_for_scale(source, self.pyramid.decode_scale)
 
     def _scale_inputs(self, image: Image.Image, size: Size) -> Iterator[ScaleInput]:
         layout, pad_color = self._source.layout, self._source.pad_color

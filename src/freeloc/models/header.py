@@ -12,8 +12,9 @@ from typing import Annotated, Any, TypeAlias, TypeGuard
 from msgspec import Meta
 from safetensors import SafetensorError, safe_open
 
+from freeloc._literals import Padding, Resize
 from freeloc.errors import ConfigurationError, ModelError
-from freeloc.geometry.grid import CellLayout, Padding
+from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.io.file_stamp import FileStamp
 from freeloc.io.typed_json import check_depth, convert_json, decode_json, reject_unknown_fields
@@ -84,6 +85,7 @@ class ModelHeader:
         head: shape of the head.
         scales: default scales for prediction.
         padding: how canvases are padded.
+        resize: how images are resized.
         pooling: how score maps are pooled to scores; see `freeloc.nn.pooling.registry.POOLINGS`.
         threshold: minimum probability at which a class counts as present if there is no ``calibration``.
         box_threshold: fraction of a map's maximum at which boxes are drawn; see `freeloc.inference.boxes`.
@@ -119,9 +121,10 @@ class ModelHeader:
     card: ModelCard | None = None
     int8: Mapping[str, Any] | None = None
     weights_digest: Name | None = None
+    resize: Resize = "once"
 
     def __post_init__(self) -> None:
-        Pyramid(self.scales, self.padding)
+        _ = self.pyramid  # checks the scales
         names = len(self.classes)
         if len(set(self.classes)) != names:
             repeated = Counter(self.classes).most_common(1)[0][0]
@@ -151,6 +154,11 @@ class ModelHeader:
         return f"ModelHeader({self.summary})"
 
     @property
+    def pyramid(self) -> Pyramid:
+        """The default scales, and how canvases are made."""
+        return Pyramid(self.scales, self.padding, self.resize)
+
+    @property
     def summary(self) -> str:
         """The number of classes, the backbone, and what the file contains beside the head, in a few words."""
         parts = [f"{len(self.classes)} classes on {self.backbone}"]
@@ -169,6 +177,8 @@ class ModelHeader:
     def to_dict(self) -> dict[str, Any]:
         """Return the header as JSON values; `from_json` reads them."""
         values = asdict(self)
+        if self.resize == "once":
+            del values["resize"]  # the field is younger than this behavior
         values["format_version"] = _CURRENT
         values["weights"] = values.pop("weights_digest")
         for name in ("backbone_base", "calibration", "card", "int8"):

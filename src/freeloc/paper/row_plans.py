@@ -60,6 +60,7 @@ def paper_recipe(**changes: Any) -> Recipe:
     recipe = replace(
         Recipe.named("paper"),
         padding=default.padding,
+        resize=default.resize,
         scales=default.scales,
         cell_fraction=default.cell_fraction,
         epochs=8,

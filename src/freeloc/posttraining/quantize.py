@@ -154,7 +154,7 @@ class _CalibrationCanvases:
 
     Attributes:
         images: the images, each with the scales at which it is used.
-        pyramid: all scales of the model, and its padding.
+        pyramid: all scales of the model, and how its canvases are made.
         backbone: the backbone, which determines the cell layout and the pad color.
         quiet: whether to hide progress.
     """
@@ -181,7 +181,7 @@ class _CalibrationCanvases:
         # Each image is used at about half of the scales, so twice as many images can be processed in the same
         # time, and all scales still occur.
         with_scales = [(image, _draw_scales(header.scales, generator)) for image in drawn]
-        return cls(with_scales, Pyramid(header.scales, header.padding), backbone, quiet)
+        return cls(with_scales, header.pyramid, backbone, quiet)
 
     def __len__(self) -> int:
         return sum(len(scales) for _image, scales in self.images)
@@ -198,9 +198,9 @@ class _CalibrationCanvases:
 
     def _load(self) -> Iterator[Canvas]:
         layout, pad_color = self.backbone.layout, self.backbone.pad_color
-        decode_scale = max(self.pyramid.scales)
+        decode_scale = self.pyramid.decode_scale
         for image, scales in self.images:
-            pyramid = Pyramid(scales, self.pyramid.padding)
+            pyramid = self.pyramid.with_scales(scales)
             for _grid, canvas in load_canvases(image, pyramid, layout, pad_color, decode_scale=decode_scale):
                 yield canvas
 

@@ -12,7 +12,6 @@ from freeloc.datasets.dataset import Dataset
 from freeloc.features.arrays import Cells
 from freeloc.features.sources import FeatureSource
 from freeloc.geometry.grid import CellLayout, Grid
-from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.inference.fusion import locate
 from freeloc.inference.score_map import ScoreMap
@@ -51,9 +50,9 @@ def fit_box_threshold(
         dataset: the images and their tags.
         sizes: sizes of the images.
         layout: the backbone's layout of cells.
-        recipe: sets the scales and the padding.
+        recipe: sets the scales, and how canvases are made.
     """
-    pyramid = Pyramid(recipe.scales, recipe.padding)
+    pyramid = recipe.pyramid
     chosen = dataset.evenly_spaced(_MAX_IMAGES)
     responses = []
     for index in chosen:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from freeloc.features.arrays import Cells, FeatureMap
 from freeloc.features.batching import group_positions, in_groups
 from freeloc.features.sources import FeatureSource, MappedSource
-from freeloc.geometry.grid import CellLayout, Padding
+from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.runtime.tf32 import disable_tf32
@@ -52,7 +52,7 @@ class StageInput:
 
 
 def stage_inputs(
-    maps: FeatureSource[FeatureMap], sizes: Sequence[Size], layout: CellLayout, padding: Padding
+    maps: FeatureSource[FeatureMap], sizes: Sequence[Size], layout: CellLayout, pyramid: Pyramid
 ) -> FeatureSource[StageInput]:
     """Return a source of inputs for the trained stages.
 
@@ -60,11 +60,11 @@ def stage_inputs(
         maps: maps of the frozen stages, for N images.
         sizes: sizes of the images.
         layout: cell layout of the complete backbone.
-        padding: how to pad canvases.
+        pyramid: how canvases are made; its scales do not matter.
     """
 
     def add_valid_size(index: int, scale: float, values: FeatureMap) -> StageInput:
-        grid = Pyramid((scale,), padding).grid(sizes[index], scale, layout)
+        grid = pyramid.grid(sizes[index], scale, layout)
         return StageInput(values, (grid.valid_rows, grid.valid_cols))
 
     return MappedSource(maps, add_valid_size)

@@ -20,7 +20,7 @@ from freeloc.datasets.dataset import AnnotatedBox, Dataset
 from freeloc.errors import ConfigurationError, DatasetOptionError
 from freeloc.features.arrays import Cells
 from freeloc.features.sources import FeatureSource, MappedSource
-from freeloc.geometry.grid import CellLayout, Grid, Padding
+from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.nn.backbones.trainable_stages import FROZEN, PROJECTION
@@ -102,7 +102,7 @@ def masked_cells(
     dataset: Dataset,
     sizes: Sequence[Size],
     layout: CellLayout,
-    padding: Padding,
+    pyramid: Pyramid,
 ) -> FeatureSource[MaskedCells]:
     """Return a source of cells with their masks.
 
@@ -111,13 +111,13 @@ def masked_cells(
         dataset: the images, with boxes.
         sizes: sizes of the images.
         layout: cell layout of the backbone.
-        padding: how to pad canvases.
+        pyramid: how canvases are made; its scales do not matter.
     """
     boxes = [sample.boxes or () for sample in dataset]
     classes = len(dataset.classes)
 
     def add_mask(index: int, scale: float, cells: Cells) -> MaskedCells:
-        grid = Pyramid((scale,), padding).grid(sizes[index], scale, layout)
+        grid = pyramid.grid(sizes[index], scale, layout)
         return MaskedCells(cells, box_mask(boxes[index], grid, classes))
 
     return MappedSource(features, add_mask)

@@ -11,14 +11,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from freeloc._literals import CacheFormat, Precision, Runtime, Supervision
+from freeloc._literals import CacheFormat, Padding, Precision, Resize, Runtime, Supervision
 from freeloc._validation import check_keywords, check_value
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.open_dataset import open_dataset
 from freeloc.datasets.options import DatasetChecks
 from freeloc.datasets.training_data import DataOptions, open_for_training
 from freeloc.errors import ConfigurationError
-from freeloc.geometry.grid import Padding
 from freeloc.training.recipe import Gradient, Recipe, Schedule
 from freeloc.training.settings import TrainingSettings
 
@@ -53,6 +52,7 @@ class TrainOptions(DataOptions, total=False):
     scales: tuple[float, ...] | None
     test_scales: tuple[float, ...] | None
     padding: Padding | None
+    resize: Resize | None
     warm_start_epochs: int | None
     warm_start_learning_rate: float | None
     hidden: int | None

@@ -13,7 +13,6 @@ from freeloc.features.arrays import FeatureMap
 from freeloc.features.cache import FeatureCache
 from freeloc.features.extract import extract
 from freeloc.features.sources import FeatureSource, LiveFeatures
-from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.image_info import ImageInfo
 from freeloc.io.folders import expand_user
 from freeloc.nn.backbones.base import Backbone, BackboneSplit
@@ -166,15 +165,15 @@ def load_features(
         ImageError: an image cannot be read.
         OutputError: the cache cannot be written.
     """
-    settings, padding = run.settings, run.settings.recipe.padding
+    settings, pyramid = run.settings, run.settings.recipe.pyramid
     paths = [sample.path for sample in images]
     if not settings.cache_features:
-        return LiveFeatures(paths, run.split.below, run.network, padding, image_info)
+        return LiveFeatures(paths, run.split.below, run.network, pyramid, image_info)
     return extract(
         paths,
         run.split.below,
         run.network,
-        Pyramid(settings.recipe.scales, padding),
+        pyramid,
         image_info=image_info,
         cache_folder=None if settings.cache_folder is None else expand_user(settings.cache_folder),
         cache_format=settings.cache_format,
@@ -190,7 +189,7 @@ def missing_features(run: PreparedRun, image_info: Sequence[ImageInfo]) -> list[
     cache = FeatureCache.open(
         run.split.below,
         run.network,
-        settings.recipe.padding,
+        settings.recipe.pyramid,
         None if settings.cache_folder is None else expand_user(settings.cache_folder),
         settings.cache_format,
     )

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from freeloc._literals import Supervision
+from freeloc._literals import Padding, Resize, Supervision
 from freeloc._validation import (
     Count,
     CountOrZero,
@@ -20,8 +20,7 @@ from freeloc._validation import (
     check_fields,
 )
 from freeloc.errors import ConfigurationError
-from freeloc.geometry.grid import Padding
-from freeloc.geometry.pyramid import TEST_SCALES, check_scales
+from freeloc.geometry.pyramid import TEST_SCALES, Pyramid, check_scales
 from freeloc.nn.backbones.trainable_stages import FROZEN, PROJECTION
 from freeloc.nn.head_settings import MAX_WIDTH
 from freeloc.nn.pooling.registry import get_pooling
@@ -59,7 +58,8 @@ class Recipe:
             without a cache, the scale of a mini-batch is drawn uniformly between the smallest and the largest
             (paper: 0.7 to 1.4).
         test_scales: scales at which the trained model predicts by default.
-        padding: how to pad canvases; the paper pads to a square.
+        padding: how to pad canvases; the paper pads to a square, and pools the padding, too.
+        resize: how to resize images; the paper resizes them to 500 pixels first.
         warm_start_epochs: number of epochs on full images before the search for objects begins. With 0, training
             starts from random weights and uses raw features, as in the paper.
         warm_start_learning_rate: learning rate of the warm start.
@@ -101,6 +101,7 @@ class Recipe:
     scales: Scales = (0.7, 1.0, 1.4)
     test_scales: Scales = TEST_SCALES
     padding: Padding = "stride"
+    resize: Resize = "once"
     warm_start_epochs: CountOrZero = 4
     warm_start_learning_rate: Positive = 0.005
     hidden: Annotated[int, Meta(ge=0, le=MAX_WIDTH)] = 2048
@@ -143,6 +144,11 @@ class Recipe:
     def _check(self, name: str, valid: bool, rule: str) -> None:
         if not valid:
             raise ConfigurationError(f"{name} is {getattr(self, name)!r}: {rule}", parameter=name)
+
+    @property
+    def pyramid(self) -> Pyramid:
+        """The scales for training, and how canvases are made."""
+        return Pyramid(self.scales, self.padding, self.resize)
 
     @classmethod
     @check_arguments
@@ -198,7 +204,8 @@ RECIPES: dict[str, Recipe] = {
         name="paper",
         epochs=16,
         scales=(0.7, 0.84, 1.0, 1.18, 1.4),
-        padding="square",
+        padding="paper",
+        resize="paper",
         warm_start_epochs=0,
         cell_fraction=1.0,
         feature_dropout=0.5,

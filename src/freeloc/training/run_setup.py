@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, NamedTuple
 
 from freeloc._literals import CacheFormat
@@ -12,6 +12,10 @@ from freeloc.io.typed_json import convert_json
 from freeloc.training.recipe import Recipe
 
 __all__ = ["Difference", "RunSetup"]
+
+
+_ADDED_FIELDS: Final[Mapping[str, Any]] = {"resize": "once"}
+"""What the recipe of a run did before these fields existed, so that the run can be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ class RunSetup:
         Raises:
             ValueError: a value is missing or has the wrong type.
         """
-        return convert_json(values, cls)
+        setup = convert_json(values, cls)
+        return replace(setup, recipe={**_ADDED_FIELDS, **setup.recipe})
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> RunSetup | None:

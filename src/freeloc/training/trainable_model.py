@@ -65,11 +65,11 @@ class TrainableModel:
         source: FeatureSource[Any] = features
         step: TrainStep[Any] = head_step
         if recipe.supervision != "tags":
-            source = masked_cells(features, run.dataset, sizes, layout, recipe.padding)
+            source = masked_cells(features, run.dataset, sizes, layout, recipe.pyramid)
             push_outside = recipe.supervision == "masked_outside"
             step = MaskedTrainStep(head_step, push_outside=push_outside, device=device)
         elif split.above is not None:
-            source = stage_inputs(maps, sizes, layout, recipe.padding)
+            source = stage_inputs(maps, sizes, layout, recipe.pyramid)
             step = StageTrainStep(split.above, head_step, use_bfloat16=use_bfloat16, device=device)
         optimizer = make_optimizer(head, recipe, split.trained)
         return cls(head, split.trained, optimizer, source, step, features, head_step)
@@ -86,11 +86,11 @@ def cell_features(
         sizes: sizes of the images.
         above: trained stages to use instead of those that the run trains.
     """
-    split, layout, padding = run.split, run.split.below.layout, run.settings.recipe.padding
+    split, layout, pyramid = run.split, run.split.below.layout, run.settings.recipe.pyramid
     stages = above or split.above
     if stages is None:
         return cell_source(maps)
-    inputs = stage_inputs(maps, sizes, layout, padding)
+    inputs = stage_inputs(maps, sizes, layout, pyramid)
     return stage_features(inputs, stages, use_bfloat16=run.use_bfloat16, device=run.device)
 
 

@@ -231,6 +231,7 @@ class TrainingRun:
             head=self._trainable.head.settings,
             scales=recipe.test_scales,
             padding=recipe.padding,
+            resize=recipe.resize,
             pooling=prediction_pooling(recipe.pooling),
             layout=backbone.layout,
             pad_color=backbone.pad_color,

@@ -123,7 +123,7 @@ def test_every_side_gives_just_its_whole_windows(shapes_only: AlexNet) -> None:
     width=st.integers(1, 900),
     height=st.integers(1, 900),
     scale=st.floats(0.1, 3.0),
-    padding=st.sampled_from(["stride", "square"]),
+    padding=st.sampled_from(["stride", "square", "paper"]),
 )
 @example(width=500, height=375, scale=0.51, padding="square")
 @settings(max_examples=60)

@@ -142,7 +142,7 @@ def test_padding_and_poolings_beyond_the_map_are_those_of_a_window(tmp_path: Pat
 
 
 @pytest.mark.parametrize("described", [OPEN[0], PADDED[0]], ids=["open", "padded"])
-@pytest.mark.parametrize("padding", ["stride", "square"])
+@pytest.mark.parametrize("padding", ["stride", "square", "paper"])
 def test_grids_foretell_the_map(described: Architecture, padding: Any) -> None:
     shapes = LayerShapes.of([SHAPES[f"conv{number}"] for number in range(1, 6)], 11, 7)
     with torch.device("meta"):

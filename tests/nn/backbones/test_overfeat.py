@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
+from freeloc._literals import Padding
 from freeloc.errors import FreelocError
-from freeloc.geometry.grid import Padding
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.nn.backbones.base import Backbone

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from freeloc._literals import Padding
 from freeloc._typing import Float32Array, Float64Array
 from freeloc.features.arrays import FeatureMap
 from freeloc.features.sources import FeatureSource
-from freeloc.geometry.grid import Grid, Padding
+from freeloc.geometry.grid import Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
 from freeloc.nn.backbones.base import Backbone
