@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import hypothesis.extra.numpy as hnp
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 
 from freeloc._typing import Float32Array
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size
-from freeloc.paper.rank_proposals import _sums, rank_proposals
-
-
-@settings(max_examples=50)
-@given(st.data())
-def test_sums_in_boxes_that_end_inside_cells(data: st.DataObject) -> None:
-    """Compare with cells divided into 4 × 4 pixels, on which integer boxes are exact."""
-    rows, cols = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 5))
-    values = data.draw(hnp.arrays(np.float32, (2, rows, cols), elements=st.sampled_from([0, 1, 2, 5])))
-    ends = data.draw(hnp.arrays(np.int64, (3, 2, 2), elements=st.integers(0, 24)))
-    low, high = ends.min(axis=1), ends.max(axis=1)
-    boxes = np.concatenate([low, high], axis=1).astype(np.float64)
-    inside, areas = _sums(values, Lattice(Size(4 * cols, 4 * rows), rows, cols), boxes)
-    pixels = values.repeat(4, axis=1).repeat(4, axis=2) / 16
-    for place, (x1, y1, x2, y2) in enumerate(boxes.astype(int)):
-        cut = pixels[:, y1:y2, x1:x2]
-        np.testing.assert_allclose(inside[:, place], cut.sum(axis=(1, 2)), atol=1e-5)
-        np.testing.assert_allclose(areas[place], cut[0].size / 16, atol=1e-9)
+from freeloc.inference.boxes import BoxOptions
+from freeloc.paper.aggregate_maps import Aggregate
+from freeloc.paper.rank_proposals import rank_by_aggregate, rank_proposals
 
 
 def hill(shape: tuple[int, int], box: tuple[int, int, int, int], height: float) -> Float32Array:
@@ -47,3 +30,48 @@ def test_the_proposal_that_fits_the_map_ranks_first() -> None:
     np.testing.assert_allclose(found.boxes[0], proposals[1])
     assert (np.diff(found.score) <= 0).all()
     assert rank_proposals(values, [0.7], Lattice(image, 20, 30), []).boxes.shape == (0, 4)
+
+
+LATTICE = Lattice(Size(240, 160), 4, 6)
+"""Cells of 40 × 40 pixels."""
+
+BOXES = [(0, 0, 240, 160), (40, 40, 120, 120), (80, 80, 120, 120), (160, 0, 240, 40)]
+
+
+@pytest.mark.parametrize(
+    ("how", "scores", "best"),
+    [
+        ("sum", (8 + 20 * 0.5, 8 + 0, 5, 2 * 0.5), 0),
+        ("mean", (18 / 24, 2, 5, 0.5), 2),
+        ("sum_over_side", (18 / 24**0.5, 4, 5, 1 / 2**0.5), 2),
+        ("max", (5, 5, 5, 0.5), 0),
+    ],
+)
+def test_plain_aggregates_rank_and_score_the_boxes(
+    how: Aggregate, scores: tuple[float, ...], best: int
+) -> None:
+    values = np.full((2, 4, 6), 0.5, np.float32)
+    values[1, 1:3, 1:3] = ((1, 1), (1, 5))
+    found = rank_by_aggregate(values, [0.001, 0.7], LATTICE, BOXES, how, BoxOptions(iou_threshold=0.99))
+    assert set(found.label) == {1}, "a class that is hardly probable gets no boxes"
+    np.testing.assert_allclose(found.boxes[0], BOXES[best])
+    expected = dict(zip(BOXES, scores, strict=True))
+    assert len(found) == 4
+    for box, score in zip(found.boxes, found.score, strict=True):
+        assert score == pytest.approx(expected[tuple(box)])
+
+
+def test_raw_scores_below_zero_are_ranked_too() -> None:
+    values = np.full((1, 4, 6), -3, np.float32)
+    values[0, 1:3, 1:3] = -1
+    found = rank_by_aggregate(values, [0.5], LATTICE, BOXES, "mean", BoxOptions(max_boxes=1))
+    np.testing.assert_allclose(found.boxes, [BOXES[1]])
+    np.testing.assert_allclose(found.score, [-1])
+
+
+def test_boxes_that_overlap_the_best_are_suppressed() -> None:
+    boxes = [(40, 40, 120, 120), (40, 40, 120, 122), (160, 0, 240, 40)]
+    values = np.ones((1, 4, 6), np.float32)
+    found = rank_by_aggregate(values, [0.5], LATTICE, boxes, "sum")
+    np.testing.assert_allclose(found.boxes, [boxes[1], boxes[2]])
+    assert len(rank_by_aggregate(values, [0.5], LATTICE, [], "max")) == 0
