@@ -13,7 +13,7 @@ import torch
 
 from freeloc.datasets import Dataset
 from freeloc.demo.scenes import SceneSettings, generate_scenes
-from freeloc.paper import ROWS
+from freeloc.paper import select_rows
 
 pytest.importorskip("matplotlib", reason="the extra reproduce is not installed")
 
@@ -62,5 +62,5 @@ def test_every_row_runs(
     assert (answer.code, answer.err) == (0, "")
     results = json.loads((out / "results.json").read_text())
     assert results["backbone"] == "alexnet"
-    assert [row["key"] for row in results["rows"]] == list(ROWS)
+    assert [row["key"] for row in results["rows"]] == [row.key for row in select_rows(None)]
     assert (out / "report.html").is_file()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -20,13 +21,14 @@ from freeloc.evaluation.evaluate import evaluate
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.inference.localizer import Localizer
 from freeloc.io.lock import lock_folder
-from freeloc.paper import ROWS
+from freeloc.models.model import Model
+from freeloc.paper import ROWS, select_rows
 from tests.visualization.test_evaluation_gallery import data_of
 
 pytest.importorskip("matplotlib", reason="the extra reproduce is not installed")
 
 WORDS = ("--backbone", "lite0", "--epochs", "1", "--resamples", "20", "--precision", "float32")
-MEASURED = list(ROWS)
+MEASURED = [row.key for row in select_rows(None)]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,13 @@ def test_every_row_has_its_numbers(results: dict[str, Any]) -> None:
     assert not weak["converged"]
     assert not centre["converged"]
     assert results["audit"] == []
+    assert (weak["protocol"], rows["own"]["protocol"], rows["detector"]["protocol"]) == (
+        "faster",
+        "own",
+        None,
+    )
     told = weak["training"]["weak"]
+    assert told["draws_scales"] is False
     assert (told["recipe"], told["epochs"], told["steps"]) == ("paper", 1, 1)
     assert told["loss"] > 0.9 * told["constant_loss"]
     assert rows["detector"]["training"] == {}
@@ -172,6 +180,31 @@ def test_chosen_rows_alone(scenes_root: Path, tmp_path: Path, freeloc: Callable[
     rows = [row["key"] for row in json.loads((tmp_path / "results.json").read_text())["rows"]]
     assert rows == ["weak", "centre", "single_test"]
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["weak"]
+
+
+@pytest.mark.slow
+def test_the_papers_rows_to_the_letter(
+    study: Path, scenes_root: Path, tmp_path: Path, freeloc: Callable[..., Any]
+) -> None:
+    # Models of the other protocol in the same folder are neither used nor changed.
+    shutil.copytree(study / "models" / "weak", tmp_path / "models" / "weak")
+    before = (tmp_path / "models" / "weak" / "model.safetensors").read_bytes()
+    words = ("--letter", "--rows", "centre", *WORDS)
+    answer = freeloc("reproduce", "coco2017", "--root", scenes_root, "--out", tmp_path, *words)
+    assert answer.code == 0, answer.err
+    assert "model weak-letter: recipe paper, max pooling, 1 epochs at scales 0.7 to 1.4" in answer.err
+    rows = {row["key"]: row for row in json.loads((tmp_path / "results.json").read_text())["rows"]}
+    assert {key: row["protocol"] for key, row in rows.items()} == {"weak": "letter", "centre": "letter"}
+    told = rows["centre"]["training"]["weak-letter"]
+    assert (told["scales"], told["draws_scales"], told["cell_fraction"]) == ([0.7, 1.4], True, 1.0)
+    header = Model.load(tmp_path / "models" / "weak-letter").header
+    assert (header.padding, header.resize) == ("paper", "paper")
+    assert header.manifest["cache"] is None, "features of drawn scales are not cached"
+    assert (tmp_path / "models" / "weak" / "model.safetensors").read_bytes() == before
+    page = (tmp_path / "report.html").read_text()
+    for text in ("the paper&#x27;s, to the letter", "uniform from 0.7 to 1.4"):
+        assert text in page.replace("&#39;", "&#x27;")
+    assert [path.stem for path in (tmp_path / "rows").iterdir()] == ["weak-letter"]
 
 
 @pytest.mark.parametrize(

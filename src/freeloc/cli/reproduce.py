@@ -36,6 +36,14 @@ def reproduce(
     rows: Annotated[
         str | None, typer.Option(help="Table rows to reproduce, such as full,weak,centre. Default: all.")
     ] = None,
+    letter: Annotated[
+        bool,
+        typer.Option(
+            "--letter",
+            help="Train the paper's rows to the letter of the paper: all cells, scales drawn from 0.7 to 1.4, "
+            "pooled padding. Takes several times as long.",
+        ),
+    ] = False,
     add_row: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,7 +102,8 @@ def reproduce(
         add_row=tuple(map(AddedRow.parse, add_row or ())),
         fuse=tuple(map(FusedRow.parse, fuse or ())),
     )
-    chosen = select_rows(None if rows is None else tuple(part.strip() for part in rows.split(",") if part))
+    keys = None if rows is None else tuple(part.strip() for part in rows.split(",") if part)
+    chosen = select_rows(keys, letter=letter)
     check_packages(chosen)
     check_extra_rows(chosen, settings.add_row, settings.fuse)
     names = read_classes(classes)

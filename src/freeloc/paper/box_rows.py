@@ -1,8 +1,8 @@
 """Box rows: the table rows whose predictions are boxes.
 
-There are three box rows. The first takes its boxes from a detector trained on boxes (row L of the paper's
-tables). The second ranks selective-search boxes by the scores inside them (paper, end of section 6). The third
-derives boxes from score maps alone.
+There are three kinds. The first takes its boxes from a detector trained on boxes (row L of the paper's tables).
+The second ranks selective-search boxes by the scores inside them (paper, end of section 6), by contrast or by a
+plain aggregate. The third derives boxes from score maps alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from freeloc._literals import LocationMode
 from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import Dataset
 from freeloc.features.sources import CachedFeatures
@@ -32,7 +33,7 @@ from freeloc.paper.baselines import (
 )
 from freeloc.paper.cached_arrays import load_cached_arrays, save_cached_arrays
 from freeloc.paper.map_reader import MapReader, RowReader, features_key
-from freeloc.paper.rank_proposals import rank_proposals
+from freeloc.paper.rank_proposals import rank_by_aggregate, rank_proposals
 from freeloc.paper.row_plans import RowPlan
 from freeloc.paper.selective_search import ProposalCache, propose_boxes
 from freeloc.paper.settings import ReproductionSettings
@@ -72,11 +73,11 @@ class BoxRows:
             row: a box row.
             content: hash of the row's model; "" for the detector.
         """
-        return load_detections(self.folder.row(row.key), self._cache_key(row, content))
+        return load_detections(self.folder.row(row.file), self._cache_key(row, content))
 
     def save(self, row: RowPlan, content: str, detections: Detections) -> None:
         """Cache the boxes of a row; ``row`` and ``content`` are as in `load`."""
-        save_detections(self.folder.row(row.key), detections, self._cache_key(row, content))
+        save_detections(self.folder.row(row.file), detections, self._cache_key(row, content))
 
     def box_reader(self, row: RowPlan, model: Model) -> RowReader:
         """Return a reader that computes a row's boxes in an image from a model's score maps."""
@@ -86,17 +87,24 @@ class BoxRows:
 
         def read(index: int, maps: Mapping[float, ScoreMap]) -> Detections:
             scale_maps = [maps[scale] for scale in row.scales]
-            result = localize(scale_maps, model.header.classes, pooling=model.header.pooling)
-            arguments = (result.normalized_maps(), result.probabilities, result.lattice)
+            mode: LocationMode = "fused" if row.aggregate is None else "paper"
+            result = localize(scale_maps, model.header.classes, mode=mode, pooling=model.header.pooling)
+            values = result.normalized_maps() if row.logistic else result.maps
+            arguments = (values, result.probabilities, result.lattice)
             if proposals is None:
                 return boxes_from_map(*arguments, model.header.box_threshold)
-            return rank_proposals(*arguments, proposals[index])
+            if row.aggregate is None:
+                return rank_proposals(*arguments, proposals[index])
+            return rank_by_aggregate(*arguments, proposals[index], row.aggregate)
 
         return read
 
     def _cache_key(self, row: RowPlan, content: str) -> str:
         source = f"{content} {row.scales} {BoxOptions()}" if content else self._detector_key()
-        return f"{row.box_method} {source} {self.reader.key} {self._proposal_cache().options.name}"
+        method = (
+            row.box_method if row.aggregate is None else f"{row.box_method} {row.aggregate} {row.logistic}"
+        )
+        return f"{method} {source} {self.reader.key} {self._proposal_cache().options.name}"
 
     def _detector_key(self) -> str:
         """Return text that identifies the images, tags, boxes and options used to train the detector."""

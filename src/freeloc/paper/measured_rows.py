@@ -140,6 +140,7 @@ def row_as_json(row: MeasuredRow, classes: Sequence[str]) -> dict[str, Any]:
         "scales": list(plan.scales),
         "location_mode": None if not plan.scales else plan.mode if plan.box_method is None else "box",
         "box_supervision": plan.box_supervision,
+        "protocol": plan.protocol,
         "training": {key: outcome.to_dict() for key, outcome in row.training.items()},
         "converged": row.converged,
         "measures": {key: measure_as_json(result, classes) for key, result in row.measures.items()},

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from freeloc.evaluation.measures import box_measure
 from freeloc.paper.published_classes import PAPER
+from freeloc.paper.row_plans import NEAREST_TO_PAPER
 
 __all__ = ["PUBLISHED", "Published", "published_for"]
 
@@ -44,7 +45,7 @@ def _box_ap() -> tuple[Published, ...]:
     numbers = ((0.5, 11.74), (0.3, 27.47), (0.1, 43.54))
     return tuple(
         Published(
-            "proposals",
+            NEAREST_TO_PAPER,
             "paper",
             f"box mAP at IoU {iou:g}, VOC 2012 val",
             value,

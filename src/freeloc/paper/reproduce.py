@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +42,7 @@ from freeloc.paper.measured_rows import MeasuredRow, compare_rows, measure_boxes
 from freeloc.paper.paper_comparison import compare_with_paper
 from freeloc.paper.point_rows import load_predictions, point_reader, predictions_from, save_predictions
 from freeloc.paper.published_classes import PUBLISHED_CLASSES
-from freeloc.paper.row_plans import MODELS, RowPlan, check_scorable, point_rows
+from freeloc.paper.row_plans import LETTER, MODELS, RowPlan, check_scorable, draws_scales, point_rows
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.studies import Study
 from freeloc.paper.study_folder import StudyFolder
@@ -118,41 +117,57 @@ class Reproduction:
         added = read_added_rows(settings.add_row, self._val_set)
         backbone = load_backbone(settings.backbone, settings.weights)
         models = {key: self.model(key) for key in dict.fromkeys(row.model for row in rows) if key}
-        scales = tuple(sorted({EVOLUTION_SCALE, *(scale for row in rows for scale in row.scales)}))
-        reader = MapReader(
-            backbone,
-            self._features(self._val_set, backbone, scales),
-            self._val_set.image_sizes(),
-            settings.precision,
-            settings.quiet,
-        )
-        boxes = BoxRows(
-            train_set=self._train_set,
-            val_set=self._val_set,
-            reader=reader,
-            train_features=partial(self._features, self._train_set, backbone),
-            folder=self.folder,
-            settings=settings,
-        )
+        boxes = self._box_rows(rows, backbone)
         predictions: dict[str, Predictions] = {}
         detections: dict[str, Detections] = {}
         for key, model in models.items():
-            points, found = self._read(key, model, boxes, [row for row in rows if row.model == key])
+            members = [row for row in rows if row.model == key]
+            points, found = self._read(key, model, boxes[members[0].pyramid.key], members)
             predictions |= points
             detections |= found
         for row in rows:
             if row.key == "centre":
                 predictions["centre"] = self._center(predictions["weak"])
             elif row.box_method == "detector":
-                detections[row.key] = self._detect(row, boxes)
+                detections[row.key] = self._detect(row, boxes[row.pyramid.key])
         predictions |= added
         predictions |= fuse_rows(settings.fuse, predictions)
-        annotations = Annotations.read(self._val_set, reader.sizes) if has_labels else None
+        annotations = Annotations.read(self._val_set, self._val_set.image_sizes()) if has_labels else None
         plans = [*rows, *(row.plan for row in settings.add_row), *(row.plan for row in settings.fuse)]
         result = self._result(plans, predictions, detections, annotations)
-        if "weak" in predictions and annotations is not None:
-            result = replace(result, evolution=self._evolution(predictions["weak"], reader, annotations))
+        for row in rows:
+            if row.key == "weak" and annotations is not None:
+                reader = boxes[row.pyramid.key].reader
+                evolution = self._evolution(row, predictions["weak"], reader, annotations)
+                result = replace(result, evolution=evolution)
         return result
+
+    def _box_rows(self, rows: Sequence[RowPlan], backbone: Backbone) -> dict[str, BoxRows]:
+        """Return the computation of boxes, with a reader of score maps, for each kind of canvas that rows use."""
+        sizes, settings = self._val_set.image_sizes(), self._settings
+        pyramids: dict[str, Pyramid] = {}
+        for row in rows:
+            if row.model is not None or row.box_method is not None:
+                known = pyramids.get(row.pyramid.key)
+                scales = {EVOLUTION_SCALE, *row.scales, *(known.scales if known else ())}
+                pyramids[row.pyramid.key] = row.pyramid.with_scales(tuple(sorted(scales)))
+        return {
+            key: BoxRows(
+                train_set=self._train_set,
+                val_set=self._val_set,
+                reader=MapReader(
+                    backbone,
+                    self._features(self._val_set, backbone, pyramid),
+                    sizes,
+                    settings.precision,
+                    settings.quiet,
+                ),
+                train_features=lambda scales: self._features(self._train_set, backbone, Pyramid(scales)),
+                folder=self.folder,
+                settings=settings,
+            )
+            for key, pyramid in pyramids.items()
+        }
 
     def model(self, key: str) -> Model:
         """Train a model, or load it if it has already been trained; an interrupted run is resumed."""
@@ -160,7 +175,7 @@ class Reproduction:
         data = self._train_set if recipe.supervision != "tags" else _without_boxes(self._train_set)
         settings = self._settings
         if not settings.quiet:
-            print_status(f"model {key}: {_describe(recipe)}")
+            print_status(f"model {key}: {_describe(recipe, draws_scales(key))}")
         return train(
             data,
             self.folder.model(key),
@@ -171,9 +186,10 @@ class Reproduction:
                 seed=settings.seed,
                 runtime=settings.runtime,
                 precision=settings.precision,
+                cache_features=not draws_scales(key),
                 cache_folder=settings.cache,
                 report=False,
-                snapshots=snapshot_iterations(self._iterations(recipe)) if key == "weak" else (),
+                snapshots=self._snapshots(key, recipe),
             ),
             resume=True,
             quiet=settings.quiet,
@@ -191,7 +207,10 @@ class Reproduction:
         keys = dict.fromkeys(row.scored_by for row in rows if row.scored_by)
         outcomes = {
             key: training_outcome(
-                RunFolder(self.folder.model(key)).records(), self._recipe(key), self._train_set.labels
+                RunFolder(self.folder.model(key)).records(),
+                self._recipe(key),
+                self._train_set.labels,
+                draws_scales=draws_scales(key),
             )
             for key in keys
         }
@@ -205,18 +224,19 @@ class Reproduction:
             }
         return found
 
-    def _iterations(self, recipe: Recipe) -> int:
-        return recipe.epochs * recipe.steps_per_epoch(len(self._train_set))
+    def _snapshots(self, key: str, recipe: Recipe) -> tuple[int, ...]:
+        """Return the iterations of a model to save for the figure that shows score maps during training."""
+        if key.removesuffix(LETTER) != "weak":
+            return ()
+        return snapshot_iterations(recipe.epochs * recipe.steps_per_epoch(len(self._train_set)))
 
-    def _features(self, dataset: Dataset, backbone: Backbone, scales: tuple[float, ...]) -> CachedFeatures:
+    def _features(self, dataset: Dataset, backbone: Backbone, pyramid: Pyramid) -> CachedFeatures:
         settings = self._settings
         network = compile_network(
             backbone, runtime=settings.runtime, precision=settings.precision, streams=True
         )
         paths = [sample.path for sample in dataset]
-        return extract(
-            paths, backbone, network, Pyramid(scales), cache_folder=settings.cache, quiet=settings.quiet
-        )
+        return extract(paths, backbone, network, pyramid, cache_folder=settings.cache, quiet=settings.quiet)
 
     def _detect(self, row: RowPlan, boxes: BoxRows) -> Detections:
         detections = boxes.load(row, "")
@@ -233,7 +253,7 @@ class Reproduction:
         reader = boxes.reader
         cache_keys = {row.key: f"{content} {reader.key} {row.scales} {row.mode}" for row in point_rows(rows)}
         points: dict[str, Predictions | None] = {
-            row.key: load_predictions(self.folder.row(row.key), row.key, row.mode, cache_keys[row.key])
+            row.key: load_predictions(self.folder.row(row.file), row.key, row.mode, cache_keys[row.key])
             for row in point_rows(rows)
         }
         found = {row.key: boxes.load(row, content) for row in rows if row.box_method is not None}
@@ -248,7 +268,7 @@ class Reproduction:
             for name, row in missing.items():
                 if row.box_method is None:
                     predictions = points[name] = predictions_from(row, reader.sizes, results[name])
-                    save_predictions(self.folder.row(name), predictions, row.mode, cache_keys[name])
+                    save_predictions(self.folder.row(row.file), predictions, row.mode, cache_keys[name])
                 else:
                     detections = found[name] = Detections.concatenate(results[name])
                     boxes.save(row, content, detections)
@@ -258,13 +278,13 @@ class Reproduction:
         )
 
     def _evolution(
-        self, weak: Predictions, reader: MapReader, annotations: Annotations
+        self, row: RowPlan, weak: Predictions, reader: MapReader, annotations: Annotations
     ) -> tuple[EvolutionRow, ...]:
         """Compute the weakly supervised model's score maps at several training iterations.
 
         The images are those with the trained model's highest-scoring correct locations.
         """
-        folder = self.folder.model("weak") / "snapshots"
+        folder = self.folder.model(str(row.model)) / "snapshots"
         snapshots = [(int(file.stem.removeprefix("step-")), file) for file in sorted(folder.glob("step-*"))]
         outcomes = location_outcomes(
             weak.points["paper"], weak.sizes, annotations.ground_truth, annotations.labels
@@ -350,6 +370,6 @@ def _without_boxes(dataset: Dataset) -> Dataset:
     return replace(dataset, samples=tuple(replace(sample, boxes=None) for sample in dataset))
 
 
-def _describe(recipe: Recipe) -> str:
-    scales = ", ".join(f"{scale:g}" for scale in recipe.scales)
+def _describe(recipe: Recipe, any_scale: bool) -> str:
+    scales = (" to " if any_scale else ", ").join(f"{scale:g}" for scale in recipe.scales)
     return f"recipe {recipe.name}, {recipe.pooling} pooling, {recipe.epochs} epochs at scales {scales}"

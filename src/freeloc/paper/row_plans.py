@@ -7,23 +7,29 @@ on the same images.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from freeloc._literals import LocationMode
 from freeloc.errors import ConfigurationError
-from freeloc.geometry.pyramid import TEST_SCALES
+from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
+from freeloc.paper.aggregate_maps import Aggregate
 from freeloc.training.recipe import Recipe
 
 __all__ = [
     "FINER",
+    "LETTER",
     "MODELS",
+    "NEAREST_TO_PAPER",
     "ROWS",
     "WIDER",
     "BoxMethod",
+    "Protocol",
     "RowPlan",
     "check_scorable",
+    "draws_scales",
+    "letter_recipe",
     "paper_recipe",
     "point_rows",
     "select_rows",
@@ -32,6 +38,16 @@ __all__ = [
 BoxMethod = Literal["detector", "proposals", "maps"]
 """How the boxes of a row are computed: by a detector trained on boxes, by ranking proposals with score maps, or
 from score maps alone."""
+
+Protocol = Literal["faster", "letter", "own"]
+"""How the model of a row is trained: as in section 4 of the paper but faster (`paper_recipe`), as stated there
+(`letter_recipe`), or with freeloc's own recipe."""
+
+LETTER = "-letter"
+"""Suffix of the keys of models that are trained to the letter of the paper."""
+
+NEAREST_TO_PAPER = "proposals_sum"
+"""Key of the row of boxes that comes nearest to the paper's box mAP; docs/method.md has the measurements."""
 
 FINER = (0.5, 0.6, 0.7, 0.84, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
 """The paper's six test scales, plus one between each pair of adjacent scales."""
@@ -48,8 +64,8 @@ def paper_recipe(**changes: Any) -> Recipe:
 
     It differs from the recipe ``paper`` as follows:
 
-    - Canvases are padded to a multiple of the backbone's stride, and the padding is masked. This yields the same
-      windows with less computation.
+    - Images are resized once, and the padding is ignored. This needs less computation, and the cached features
+      are those of freeloc's own recipe.
     - Three scales cover the paper's range. They are the scales of freeloc's own recipe, so that both recipes use
       the same cached features.
     - Each step uses a third of the cells, which halves the training time.
@@ -70,6 +86,32 @@ def paper_recipe(**changes: Any) -> Recipe:
     return replace(recipe, **changes)
 
 
+def letter_recipe(recipe: Recipe) -> Recipe:
+    """Return a recipe from `paper_recipe` with everything as section 4 of the paper states it.
+
+    - Images are resized to 500 pixels first, and all windows of the paper's square are pooled, padding included.
+      Training on full images has no windows, and the paper does not say how they are padded: padding is ignored.
+    - Each step uses all cells.
+    - Unless there is a single scale, the scale of each mini-batch is drawn uniformly between 0.7 and 1.4. Features
+      can therefore not be cached; see `draws_scales`.
+
+    The learning rate and the number of epochs, which the paper does not state, are kept.
+    """
+    paper = Recipe.named("paper")
+    return replace(
+        recipe,
+        resize=paper.resize,
+        padding=recipe.padding if recipe.pooling == "full" else paper.padding,
+        cell_fraction=paper.cell_fraction,
+        scales=recipe.scales if len(recipe.scales) == 1 else (min(paper.scales), max(paper.scales)),
+    )
+
+
+def draws_scales(model: str) -> bool:
+    """Return whether the training scales of a model in `MODELS` are drawn from a range, without a cache."""
+    return model.endswith(LETTER) and len(MODELS[model].scales) > 1
+
+
 def pooling_recipe(pooling: str) -> Recipe:
     """Return a variant of freeloc's own recipe with the given pooling, fewer steps and a narrower head."""
     default = Recipe.named("default")
@@ -77,17 +119,22 @@ def pooling_recipe(pooling: str) -> Recipe:
     return replace(short, pooling=pooling, scales=POOLING_SCALES, test_scales=POOLING_SCALES)
 
 
-MODELS: Mapping[str, Recipe] = {
+_FASTER: Mapping[str, Recipe] = {
     "full": paper_recipe(pooling="full", scales=(1.0,), test_scales=(1.0,)),
     "weak": paper_recipe(),
     "single": paper_recipe(scales=(1.0,)),
     "masked": paper_recipe(supervision="masked"),
     "masked_outside": paper_recipe(supervision="masked_outside"),
+}
+
+MODELS: Mapping[str, Recipe] = {
+    **_FASTER,
     "own": Recipe.named("default"),
     "pool_max": pooling_recipe("max"),
     "pool_lse": pooling_recipe("lse"),
     "pool_topk": pooling_recipe("topk"),
     "pool_average": pooling_recipe("average"),
+    **{f"{key}{LETTER}": letter_recipe(recipe) for key, recipe in _FASTER.items()},
 }
 """The recipe of each model, by model key."""
 
@@ -101,6 +148,10 @@ class RowPlan:
         letter: letter of the row in the paper; "" if it has none.
         title: name shown in tables.
         model: key in `MODELS` of the model whose maps are read; None for rows that do not use maps.
+        aggregate: aggregate of the map by which proposals are ranked; None ranks them by contrast.
+        logistic: whether ``aggregate`` is that of the map after the logistic function, not of raw scores.
+        on_request: whether the row is computed only if its key is given.
+        scores_from: key in `MODELS` of the model that determines the scores, if it is not ``model``.
         scales: test scales.
         mode: how points are located.
         box_supervision: whether boxes were used in training; None if it is not known.
@@ -119,11 +170,72 @@ class RowPlan:
     against: str | None = "weak"
     group: str = "paper"
     box_method: BoxMethod | None = None
+    scores_from: str | None = None
+    aggregate: Aggregate | None = None
+    logistic: bool = True
+    on_request: bool = False
 
     @property
     def scored_by(self) -> str | None:
         """Key of the model that determines the scores; None if no model in `MODELS` does."""
-        return "weak" if self.key == "centre" else self.model
+        return self.scores_from or self.model
+
+    @property
+    def protocol(self) -> Protocol | None:
+        """How the model that determines the scores is trained; None if no model in `MODELS` does."""
+        if self.scored_by is None:
+            return None
+        return (
+            "letter" if self.scored_by.endswith(LETTER) else "faster" if self.scored_by in _FASTER else "own"
+        )
+
+    @property
+    def file(self) -> str:
+        """Name of the file that caches the row's predictions or boxes."""
+        return f"{self.key}{LETTER}" if self.protocol == "letter" else self.key
+
+    @property
+    def pyramid(self) -> Pyramid:
+        """The scales of the row, and how the canvases are made from which its model's maps are computed."""
+        trained = Pyramid() if self.model is None else MODELS[self.model].pyramid
+        return trained.with_scales(self.scales)
+
+    def to_the_letter(self) -> RowPlan:
+        """Return the row with a model that is trained to the letter of the paper, if it is one of the paper's."""
+        if self.protocol != "faster":
+            return self
+        return replace(
+            self,
+            model=self.model and f"{self.model}{LETTER}",
+            scores_from=self.scores_from and f"{self.scores_from}{LETTER}",
+        )
+
+
+_AGGREGATES: Mapping[Aggregate, str] = {
+    "sum": "sum",
+    "mean": "mean",
+    "max": "maximum",
+    "sum_over_side": "sum over the square root of the area",
+}
+
+
+def _aggregate_rows() -> Iterator[RowPlan]:
+    """Yield a row for each plain aggregate of scores inside proposals, before and after the logistic function."""
+    for aggregate, name in _AGGREGATES.items():
+        for logistic, values in ((False, "raw scores"), (True, "probabilities")):
+            key = f"proposals_{aggregate}" if logistic else f"proposals_{aggregate}_raw"
+            yield RowPlan(
+                key,
+                "",
+                f"selective-search boxes, by {name} of {values}",
+                "weak",
+                against="proposals",
+                group="extents",
+                box_method="proposals",
+                aggregate=aggregate,
+                logistic=logistic,
+                on_request=key != NEAREST_TO_PAPER,
+            )
 
 
 ROWS: Mapping[str, RowPlan] = {
@@ -141,7 +253,7 @@ ROWS: Mapping[str, RowPlan] = {
             box_supervision=True,
             against="masked",
         ),
-        RowPlan("centre", "K", "center prediction", None),
+        RowPlan("centre", "K", "center prediction", None, scores_from="weak"),
         RowPlan(
             "detector",
             "L",
@@ -157,12 +269,13 @@ ROWS: Mapping[str, RowPlan] = {
         RowPlan(
             "proposals",
             "",
-            "scores inside selective-search boxes",
+            "selective-search boxes, by contrast inside and around",
             "weak",
             against=None,
             group="extents",
             box_method="proposals",
         ),
+        *_aggregate_rows(),
         RowPlan(
             "extents",
             "",
@@ -193,16 +306,19 @@ ROWS: Mapping[str, RowPlan] = {
 """All rows by key, in table order."""
 
 
-def select_rows(keys: Collection[str] | None) -> tuple[RowPlan, ...]:
-    """Return the rows with the given keys, in table order; None selects all rows.
+def select_rows(keys: Collection[str] | None, *, letter: bool = False) -> tuple[RowPlan, ...]:
+    """Return the rows with the given keys, in table order; None selects all rows but those on request.
 
     The row "centre" uses the scores of the row "weak", so selecting it also selects "weak".
+
+    Args:
+        keys: the keys.
+        letter: whether the models of the paper's rows are trained to the letter of the paper (`letter_recipe`).
 
     Raises:
         ConfigurationError: a key is unknown.
     """
-    if keys is None:
-        return tuple(ROWS.values())
+    keys = [key for key, row in ROWS.items() if not row.on_request] if keys is None else keys
     if unknown := sorted(set(keys) - set(ROWS)):
         raise ConfigurationError(
             f"there is no row called {unknown[0]!r}: choose one of {', '.join(ROWS)}", parameter="rows"
@@ -210,7 +326,8 @@ def select_rows(keys: Collection[str] | None) -> tuple[RowPlan, ...]:
     selected = set(keys)
     if "centre" in selected:
         selected.add("weak")
-    return tuple(row for key, row in ROWS.items() if key in selected)
+    chosen = (row for key, row in ROWS.items() if key in selected)
+    return tuple(row.to_the_letter() if letter else row for row in chosen)
 
 
 def check_scorable(rows: Sequence[RowPlan], *, has_labels: bool) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from freeloc.metrics import BOX_IOU, Interval, mean_over_classes
 from freeloc.paper.measured_rows import BOX_MEASURES, MeasuredRow
 from freeloc.paper.paper_comparison import PaperComparison, minus
 from freeloc.paper.published_numbers import published_for
+from freeloc.paper.row_plans import Protocol
 from freeloc.paper.study_result import StudyResult
 from freeloc.paper.super_categories import super_categories
 from freeloc.visualization.html_report import Table
@@ -251,14 +252,17 @@ def training_table(result: StudyResult) -> Table | None:
     """Tabulate how each model was trained, and what came of it; None if no row has a trained model."""
     titles: dict[str, list[str]] = {}
     outcomes = {}
+    protocols: dict[str, str] = {}
     for row in result.rows:
         for key, outcome in row.training.items():
             outcomes[key] = outcome
+            protocols.setdefault(key, _PROTOCOLS.get(row.plan.protocol, "–"))
             titles.setdefault(key, []).append(row.plan.title)
     if not outcomes:
         return None
     header = (
         "rows",
+        "protocol",
         "recipe",
         "learning rate",
         "epochs",
@@ -273,11 +277,12 @@ def training_table(result: StudyResult) -> Table | None:
     rows = [
         (
             "; ".join(titles[key]),
+            protocols[key],
             outcome.recipe,
             f"{outcome.learning_rate:g}",
             str(outcome.epochs),
             f"{outcome.steps:,}",
-            ", ".join(f"{scale:g}" for scale in outcome.scales),
+            outcome.scale_text,
             outcome.cells,
             f"{outcome.loss:.3f}",
             f"{outcome.constant_loss:.3f}",
@@ -287,6 +292,13 @@ def training_table(result: StudyResult) -> Table | None:
         for key, outcome in outcomes.items()
     ]
     return Table(header, rows, "How the models were trained")
+
+
+_PROTOCOLS: Mapping[Protocol | None, str] = {
+    "faster": "the paper's, faster",
+    "letter": "the paper's, to the letter",
+    "own": "freeloc's own",
+}
 
 
 def percent(value: float) -> str:

@@ -38,6 +38,7 @@ class TrainingOutcome:
         loss: mean training loss (paper, equation 1) of the epoch whose weights the model has.
         constant_loss: lowest loss of scores that are the same in all images; see `constant_loss`.
         seconds: duration of all epochs, in seconds.
+        draws_scales: whether scales are drawn from the range of ``scales``, not from these values alone.
     """
 
     recipe: str
@@ -49,6 +50,7 @@ class TrainingOutcome:
     loss: float
     constant_loss: float
     seconds: float
+    draws_scales: bool = False
 
     @property
     def explained(self) -> float:
@@ -62,6 +64,13 @@ class TrainingOutcome:
         A loss beyond the plateau may still be falling, so this does not mean that more steps would not help.
         """
         return self.explained >= MIN_EXPLAINED
+
+    @property
+    def scale_text(self) -> str:
+        """The training scales, in words."""
+        if self.draws_scales and len(self.scales) > 1:
+            return f"uniform from {min(self.scales):g} to {max(self.scales):g}"
+        return ", ".join(f"{scale:g}" for scale in self.scales)
 
     @property
     def cells(self) -> str:
@@ -86,6 +95,7 @@ class TrainingOutcome:
             "epochs": self.epochs,
             "steps": self.steps,
             "scales": list(self.scales),
+            "draws_scales": self.draws_scales,
             "cell_fraction": self.cell_fraction,
             "loss": round(self.loss, 6),
             "constant_loss": round(self.constant_loss, 6),
@@ -120,7 +130,7 @@ def constant_loss(labels: Labels, *, outside: bool = False) -> float:
 
 
 def training_outcome(
-    records: Sequence[EpochRecord], recipe: Recipe, labels: Labels
+    records: Sequence[EpochRecord], recipe: Recipe, labels: Labels, *, draws_scales: bool = False
 ) -> TrainingOutcome | None:
     """Return how a model was trained; None if its log is empty.
 
@@ -128,6 +138,7 @@ def training_outcome(
         records: the log of the run.
         recipe: the recipe, resolved for the N training images.
         labels: (N, K) labels of the training images.
+        draws_scales: whether scales were drawn from a range, as without cached features.
     """
     if not records:
         return None
@@ -141,6 +152,7 @@ def training_outcome(
         loss=_kept(records).loss,
         constant_loss=constant_loss(labels, outside=recipe.supervision == "masked_outside"),
         seconds=sum(record.seconds for record in records),
+        draws_scales=draws_scales,
     )
 
 

@@ -119,7 +119,9 @@ def write_training_report(
     shown = sorted(summaries, key=_ap_of)[:_MAX_CLASSES]
     names = [item.name for item in summaries if item in shown]
     curve = curve_of(folder)
-    trained = training_outcome(folder.records(), settings.recipe, run.dataset.labels)
+    trained = training_outcome(
+        folder.records(), settings.recipe, run.dataset.labels, draws_scales=not settings.cache_features
+    )
     content = replace(
         content,
         title=f"Training of {folder.path.name}",
@@ -238,6 +240,7 @@ def _facts(
         facts[6:6] = [
             ("learning rate of the head", f"{trained.learning_rate:g}"),
             ("training steps", f"{trained.steps:,}"),
+            ("scales of training", trained.scale_text),
             ("cells per step", trained.cells),
             (
                 "training loss",
