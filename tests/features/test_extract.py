@@ -426,6 +426,10 @@ class TestTelling:
         assert "extracting features: 6 done" in told.err
         extract(world.paths, world.backbone, world.network, pyramid, cache_folder=world.root)
         assert capsys.readouterr().err == ""
+        next(world.root.rglob("*.npy")).unlink()
+        extract(world.paths, world.backbone, world.network, pyramid, cache_folder=world.root)
+        told = capsys.readouterr()
+        assert "the features of 1 of 6 images (those of the others are stored) will take" in told.err
 
     def test_quiet(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
         world.extract()

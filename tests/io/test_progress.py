@@ -70,9 +70,9 @@ class TestLines:
         lines = capsys.readouterr().err.splitlines()
         # Lines are at least 15 seconds apart: after the third, sixth and ninth item.
         assert lines[:3] == [
-            "extracting: 3 of 10, about 42 s left",
-            "extracting: 6 of 10, about 24 s left",
-            "extracting: 9 of 10, about 6 s left",
+            "extracting: 3 of 10, about 40 seconds left",
+            "extracting: 6 of 10, about 25 seconds left",
+            "extracting: 9 of 10, about 5 seconds left",
         ]
         assert len(lines) == 4
 

@@ -25,6 +25,7 @@ CONTENT = TrainingReport(
     title="Training of <run>",
     facts=[("classes", "dog, cat"), ("training images", "108 of pets")],
     curve=render_curve(TrainingCurve([1, 2], [1.0, 0.5])).encode(),
+    choice=["The model has the weights of epoch 2.", "Training took all 2 epochs."],
     measured_on="12 validation images",
     out_of_sample=True,
     mean_ap=Interval(0.912, 0.8, 0.97),
@@ -54,7 +55,10 @@ def test_everything_is_on_one_page() -> None:
     assert html.count("data:image/svg+xml") == 1
     text = text_of(CONTENT)
     assert "On 12 validation images, the mean classification AP is 91.2 [80.0, 97.0]" in text
-    assert "lowest AP is dog, that with the highest cat" in text
+    assert (
+        "The class with the lowest AP is dog (87.4), and the class with the highest AP is cat (95.0)." in text
+    )
+    assert "does not fall. The model has the weights of epoch 2. Training took all 2 epochs." in text
     assert "dog 50 6 87.4 [71.0, 99.0] 0.41 5 1 1" in text
     assert "cat 40 5 95.0 0.50 5 0 0" in text
     assert "yak 3 0 – 0.50 0 0 0" in text

@@ -72,7 +72,8 @@ def extract(
         if scales:
             missing[info.content_hash] = _MissingImage(path, info, pyramid.with_scales(scales))
     if missing:
-        extraction = _Extraction(cache, backbone, network, tuple(missing.values()))
+        count = len({info.content_hash for info in infos})
+        extraction = _Extraction(cache, backbone, network, tuple(missing.values()), count)
         extraction.check_disk_space(quiet=quiet)
         extraction.run(quiet=quiet)
     live = LiveFeatures(paths, backbone, network, pyramid, infos)
@@ -95,12 +96,13 @@ class _MissingImage:
 
 @dataclass(frozen=True, eq=False)
 class _Extraction:
-    """Computes missing features and stores them in the cache."""
+    """Computes missing features and stores them in the cache; ``count`` images were asked for."""
 
     cache: FeatureCache
     backbone: Backbone
     network: Network
     missing: tuple[_MissingImage, ...]
+    count: int
 
     def check_disk_space(self, *, quiet: bool) -> None:
         """Check that the disk has space for the missing features."""
@@ -123,7 +125,10 @@ class _Extraction:
                 parameter="cache_folder",
             )
         if not quiet:
-            images = pluralize(len(self.missing), "image")
+            missing = len(self.missing)
+            images = pluralize(missing, "image")
+            if missing < self.count:
+                images = f"{missing} of {pluralize(self.count, 'image')} (those of the others are stored)"
             print_status(f"the features of {images} will take {needed / 1e9:.2f} GB in {folder}")
 
     def run(self, *, quiet: bool) -> None:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from freeloc._printable import printable
 from freeloc.io.plain_console import PlainConsole
-from freeloc.io.stages import current_stages
+from freeloc.io.stages import current_stages, describe_duration, describe_seconds
 from freeloc.io.terminal import is_terminal, print_status
 
 __all__ = ["pluralize", "print_status", "track"]
@@ -73,6 +73,6 @@ def _with_lines(items: Iterable[Item], description: str, total: int, *, summary:
         if now - last >= _SECONDS_BETWEEN_LINES and done < total:
             last = now
             remaining = (now - started) / done * (total - done)
-            print_status(f"{description}: {done} of {total}, about {remaining:.0f} s left")
+            print_status(f"{description}: {done} of {total}, about {describe_seconds(remaining)} left")
     if summary:
-        print_status(f"{description}: {total} done in {time.monotonic() - started:.1f} s")
+        print_status(f"{description}: {total} done in {describe_duration(time.monotonic() - started)}")

@@ -20,7 +20,7 @@ from freeloc._printable import printable
 from freeloc.io.plain_console import PlainConsole
 from freeloc.io.terminal import is_terminal, print_status
 
-__all__ = ["Stages", "current_stages", "describe_seconds", "show_stages"]
+__all__ = ["Stages", "current_stages", "describe_duration", "describe_seconds", "show_stages"]
 
 Item = TypeVar("Item")
 
@@ -174,6 +174,23 @@ def describe_seconds(seconds: float) -> str:
         return f"{round(seconds / 60)} minutes"
     hours = round(seconds / 1800) / 2
     return f"{hours:g} hours"
+
+
+def describe_duration(seconds: float) -> str:
+    """Return a measured duration in units that are easy to read: "8.2 s", "41 s", "6 min 52 s" or "2 h 5 min".
+
+    Example:
+        >>> [describe_duration(seconds) for seconds in (8.24, 41, 412, 7500)]
+        ['8.2 s', '41 s', '6 min 52 s', '2 h 5 min']
+    """
+    whole = round(seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 2 * 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _new_bar() -> Progress:

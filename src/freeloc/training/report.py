@@ -16,12 +16,14 @@ from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, Dataset, Labels
 from freeloc.errors import ImageError
 from freeloc.inference.localizer import Localizer
 from freeloc.io.progress import pluralize, print_status, track
+from freeloc.io.stages import describe_duration
 from freeloc.metrics import bootstrap_intervals, classification_ranking
 from freeloc.metrics.disagreement import find_disagreements
 from freeloc.models.model import Model
 from freeloc.training.convergence import TrainingOutcome, training_outcome
 from freeloc.training.cross_fitting import OutOfFoldScores
 from freeloc.training.curve import curve_of
+from freeloc.training.epoch_choice import explain_choice
 from freeloc.training.preparation import PreparedRun
 from freeloc.training.run_folder import RunFolder
 from freeloc.visualization.html_report import write_report
@@ -127,6 +129,7 @@ def write_training_report(
         title=f"Training of {folder.path.name}",
         facts=_facts(model, run, localizer, trained),
         curve=None if curve is None else render_curve(curve).encode(),
+        choice=explain_choice(folder.records(), settings.recipe.epochs, settings.patience),
         examples=_examples(predicted, localizer, names, quiet=quiet),
         examples_from=f"{predicted.name}s",
         likely_errors=_likely_errors(suspects, localizer) if suspects else None,
@@ -233,7 +236,10 @@ def _facts(
         ("recipe", f"{recipe.name}, up to {pluralize(recipe.epochs, 'epoch')}"),
         ("scales of prediction", ", ".join(f"{scale:g}" for scale in model.header.scales)),
         ("seed", str(run.settings.seed)),
-        ("seconds for features, training", ", ".join(f"{value:g}" for value in timings.values())),
+        *(
+            (f"time for {key.removesuffix('_seconds')}", describe_duration(value))
+            for key, value in timings.items()
+        ),
         ("freeloc", str(manifest.get("versions", {}).get("freeloc", ""))),
     ]
     if trained is not None:

@@ -17,6 +17,7 @@ from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.curve import write_curve
 from freeloc.training.device import share_cores
 from freeloc.training.divergence import check_model
+from freeloc.training.epoch_choice import explain_choice
 from freeloc.training.manifest import describe_images, make_manifest
 from freeloc.training.preparation import PreparedRun
 from freeloc.training.run_folder import RunFolder
@@ -110,11 +111,8 @@ class TrainingRun:
         )
         model = model.with_header(box_threshold=box_threshold)
         self._save(model)
-        if self._best is not None:
-            self._print(
-                f"the model has the weights of epoch {self._best.epoch}, the best one: validation mAP "
-                f"{100 * self._best.result.mean_ap:.1f}"
-            )
+        for sentence in explain_choice(self._folder.records(), settings.recipe.epochs, settings.patience):
+            self._print(sentence[:1].lower() + sentence[1:].removesuffix("."))
         self._print(f"wrote {self._folder.model}")
         return model
 

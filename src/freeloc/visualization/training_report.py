@@ -109,6 +109,7 @@ class TrainingReport:
         examples: images of the classes.
         examples_from: the images from which the examples were chosen, such as "validation images".
         likely_errors: tags that are probably wrong; None if they were not looked for.
+        choice: sentences about the epoch whose weights the model has.
         missing: what the page or the training lacks, and how to get it.
     """
 
@@ -123,6 +124,7 @@ class TrainingReport:
     examples: Sequence[ClassExamples]
     examples_from: str
     likely_errors: Sequence[LikelyError] | None
+    choice: Sequence[str] = ()
     missing: Sequence[str] = ()
 
 
@@ -130,7 +132,7 @@ def training_report(content: TrainingReport) -> Report:
     """Return the page."""
     sections = [Section("What was learned", tables=[Table(("", "value"), content.facts)])]
     if content.curve is not None:
-        sections.append(_curve_section(content.curve))
+        sections.append(_curve_section(content.curve, content.choice))
     sections += [_class_section(content), _error_section(content)]
     sections += [_example_section(content, examples) for examples in content.examples]
     if content.missing:
@@ -159,21 +161,21 @@ def _lead(content: TrainingReport) -> list[str]:
         "with a class has a higher score than every image without it."
     )
     lead = [text]
-    if len(worst) > 1:
-        lead.append(
-            f"The class with the lowest AP is {worst[0].name}, that with the highest {worst[-1].name}."
+    if len(worst) > 1 and worst[0].ap and worst[-1].ap:
+        low, high = (
+            f"{item.name} ({100 * item.ap.estimate:.1f})" for item in (worst[0], worst[-1]) if item.ap
         )
+        lead.append(f"The class with the lowest AP is {low}, and the class with the highest AP is {high}.")
     return lead
 
 
-def _curve_section(curve: bytes) -> Section:
+def _curve_section(curve: bytes, choice: Sequence[str]) -> Section:
     text = (
-        "The loss on the training images falls. If the loss on validation images rises, the model begins to "
-        "memorize the training images; the epoch with the highest validation mAP is the one that is used."
+        "The loss on the training images falls. The loss on validation images rises when the model becomes surer "
+        "of its errors, too; this does no harm as long as the validation mAP does not fall."
     )
-    return Section(
-        "Curve", [text], figures=[Figure(curve, "Each epoch of the training.", "Curve of the training")]
-    )
+    figure = Figure(curve, "Each epoch of the training.", "Curve of the training")
+    return Section("Curve", [text, *filter(None, [" ".join(choice)])], figures=[figure])
 
 
 def _class_section(content: TrainingReport) -> Section:
