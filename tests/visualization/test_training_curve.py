@@ -65,3 +65,13 @@ def test_nothing_to_draw() -> None:
         render_curve(TrainingCurve([], []))
     with pytest.raises(ValueError, match="one value per epoch"):
         render_curve(TrainingCurve([1, 2], [0.1]))
+
+
+def test_a_single_epoch_is_a_dot_between_two_different_values() -> None:
+    text = render_curve(TrainingCurve([1], [3.1131]))
+    (dot,) = ET.fromstring(text).iter(f"{SVG}circle")
+    assert 30 <= float(dot.attrib["cy"]) <= 200
+    ticks = [float(value) for value in re.findall(r'text-anchor="end"[^>]*>([\d.]+)<', text)]
+    assert len(set(ticks)) == len(ticks) > 1
+    assert min(ticks) <= 3.1131 <= max(ticks)
+    assert not list(ET.fromstring(render_curve(TrainingCurve([1, 2], [3.0, 2.0]))).iter(f"{SVG}circle"))

@@ -48,7 +48,17 @@ class TrainingCurve:
 class _Line:
     name: str
     color: str
-    points: str
+    positions: Sequence[tuple[float, float]]
+
+    @property
+    def points(self) -> str:
+        """The positions, as SVG writes them."""
+        return " ".join(f"{x},{y}" for x, y in self.positions)
+
+    @property
+    def only_point(self) -> tuple[float, float] | None:
+        """The position if there is only one, of which a line would show nothing."""
+        return self.positions[0] if len(self.positions) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -106,11 +116,11 @@ def _plot(
         _Line(
             name,
             color,
-            " ".join(
-                f"{_x(curve, epoch)},{y(value)}"
+            [
+                (_x(curve, epoch), y(value))
                 for epoch, value in zip(curve.epochs, series, strict=True)
                 if math.isfinite(value)
-            ),
+            ],
         )
         for name, (color, series) in lines.items()
     ]
@@ -136,8 +146,11 @@ def _epoch_ticks(curve: TrainingCurve) -> list[int]:
 
 
 def _nice_range(low: float, high: float) -> tuple[float, float, float]:
-    """Return a range with round ends that contains all values, and the distance of its ticks."""
-    step = _nice_step(max(high - low, 1e-6 * max(abs(high), 1.0)) / 4)
+    """Return a range with round ends that contains all values, and the distance of its ticks.
+
+    Equal values get a range of about a tenth of their size, so that tiny differences do not fill the plot.
+    """
+    step = _nice_step(max(high - low, 0.1 * abs(high), 1e-6) / 4)
     bottom = math.floor(low / step) * step
     top = math.ceil(high / step) * step
     return bottom, top if top > bottom else bottom + step, step
