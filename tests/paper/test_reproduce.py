@@ -146,6 +146,7 @@ def test_the_report_stands_alone(study: Path) -> None:
         "curves_classification",
         "curves_location",
         "evolution",
+        "evolution_class",
         "examples_classes",
     ):
         assert {f"{name}.png", f"{name}.svg"} <= names

@@ -47,6 +47,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "freeloc reproduce voc2012 --root VOCdevkit --out paper",
         "freeloc reproduce coco2014 --root coco --out paper --rows weak,centre",
     ),
+    "evolution": (
+        "freeloc evolution run street.jpg --class motorbike",
+        "freeloc evolution run my-images --class dog --snapshots 0,210,4200",
+    ),
 }
 """Commands to type; each fits into a terminal of 80 columns."""
 

@@ -15,6 +15,7 @@ from freeloc.cli.calibrate import calibrate
 from freeloc.cli.check import check
 from freeloc.cli.demo import demo
 from freeloc.cli.evaluate import evaluate
+from freeloc.cli.evolution import evolution
 from freeloc.cli.examples import epilog
 from freeloc.cli.interrupts import INTERRUPTED, end_at_once, raise_interrupts, was_interrupted
 from freeloc.cli.models import models
@@ -184,7 +185,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, train, predict, evaluate, check, calibrate, quantize, models, reproduce, pretrain):
+for command in (
+    demo,
+    train,
+    predict,
+    evaluate,
+    check,
+    calibrate,
+    quantize,
+    models,
+    reproduce,
+    pretrain,
+    evolution,
+):
     app.command(cls=_Command, epilog=epilog(command.__name__))(command)
 
 

@@ -1,31 +1,43 @@
 """Score maps during training: the paper's Figures 1 and 4.
 
-The images are chosen by a fixed rule: those with the trained model's highest-scoring correct locations, at most
-one per class. For each image, the figure shows two windows: the highest-scoring window of that class, and the
-highest-scoring window of the absent class whose score was highest before training. Training raises the score of
-the first window and lowers the score of the second.
+Figure 1 shows one class in several images. Figure 4 shows, for each image, two windows: the highest-scoring window
+of a class in the image, and the highest-scoring window of the absent class whose score was highest at first.
+Training raises the score of the first window and lowers the score of the second.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from freeloc._typing import BoolArray
-from freeloc.datasets.dataset import ABSENT, Dataset
-from freeloc.images.decode import load_image
-from freeloc.inference.score_map import ScoreMap
-from freeloc.models.model import Model
+from freeloc._typing import Float32Array
+from freeloc.inference.score_map import ScoreMap, fusion_lattice
 from freeloc.paper.figures.image_axes import BoxTuple
-from freeloc.paper.figures.map_evolution import EvolutionRow, Frame
-from freeloc.paper.map_reader import MapReader
+from freeloc.paper.figures.map_evolution import Frame
 
-__all__ = ["EVOLUTION_SCALE", "evolution_rows", "snapshot_iterations"]
+__all__ = [
+    "EVOLUTION_SCALE",
+    "MAX_FRAMES",
+    "frames_of",
+    "highest_absent",
+    "select_by_change",
+    "snapshot_iterations",
+]
 
 EVOLUTION_SCALE = 1.0
 """Scale of the maps."""
+
+MAX_FRAMES = 5
+"""Maximum number of snapshots that a figure shows, unless they are chosen."""
+
+_SNAPSHOTS = 10
+"""Maximum number of snapshots of a study, apart from that before the first iteration."""
+
+_FIRST = 200
+"""The first snapshot after the start is written after one of this many parts of the training."""
 
 _WINDOW = 224
 """Side of a window, in canvas pixels, for backbones that do not specify it; equal to the side of the images on
@@ -33,55 +45,77 @@ which these backbones were trained."""
 
 
 def snapshot_iterations(total: int) -> tuple[int, ...]:
-    """Return the iterations at which the model is saved: the first, the last, and three in between."""
-    return tuple(sorted({0, total // 50, total // 10, total // 3, total}))
+    """Return the iterations at which a study saves its model: dense at the beginning, where maps change most.
+
+    These are 0, the last one, and others whose ratios are constant; `select_by_change` then chooses among them.
+    """
+    start = max(1, total // _FIRST)
+    ratios = np.geomspace(start, total, _SNAPSHOTS) if total > 0 else np.zeros(1)
+    return tuple(sorted({0, *(math.floor(ratio + 0.5) for ratio in ratios.tolist())}))
 
 
-def evolution_rows(
-    snapshots: Sequence[tuple[int, Path]],
-    pairs: Sequence[tuple[int, int]],
-    dataset: Dataset,
-    reader: MapReader,
-) -> list[EvolutionRow]:
-    """Compute the rows of the figure that shows score maps during training.
+def select_by_change(maps: Sequence[Sequence[Float32Array]], count: int) -> list[int]:
+    """Choose snapshots between which score maps change by about the same amount, so that every step shows.
+
+    Change is the mean absolute difference of scores. Scores below 0 count as 0, because figures do not color them,
+    unless all are below 0.
 
     Args:
-        snapshots: iterations in order, each with the file of the model saved at that iteration.
-        pairs: one pair (image index, class index) per row.
-        dataset: the images.
-        reader: reader of the maps of all images; its scales must include `EVOLUTION_SCALE`.
+        maps: for each snapshot, the score maps that the figure shows, with equal shapes in all snapshots.
+        count: number of snapshots to choose, at least 2.
+
+    Returns:
+        Indices of the chosen snapshots, with the first and the last one; all of them if there are no more.
     """
-    chosen = reader.subset([image for image, _ in pairs])
-    maps = [
-        [by_scale[EVOLUTION_SCALE] for by_scale in chosen.maps(Model.load(file), (EVOLUTION_SCALE,))]
-        for _, file in snapshots
-    ]
-    rows = []
-    for position, (image, label) in enumerate(pairs):
-        absent = _highest_absent(maps[0][position], dataset.labels[image] == ABSENT)
-        frames = [
-            _frame(iteration, scale_maps[position], label, absent)
-            for (iteration, _), scale_maps in zip(snapshots, maps, strict=True)
-        ]
-        pixels = load_image(dataset.samples[image].path)
-        name = None if absent is None else dataset.classes[absent]
-        rows.append(EvolutionRow(pixels, dataset.classes[label], frames, name))
-    return rows
-
-
-def _highest_absent(first: ScoreMap, absent: BoolArray) -> int | None:
-    """Return the absent class with the highest score in the first snapshot; None if no class is absent."""
-    return int(np.where(absent, first.maxima, -np.inf).argmax()) if absent.any() else None
-
-
-def _frame(iteration: int, scale_map: ScoreMap, label: int, absent: int | None) -> Frame:
-    return Frame(
-        iteration,
-        scale_map.values[label],
-        _window(scale_map, label),
-        None if absent is None else _window(scale_map, absent),
-        float(scale_map.maxima[label]),
+    if len(maps) <= count:
+        return list(range(len(maps)))
+    flat = np.stack([np.concatenate([values.ravel() for values in shown]) for shown in maps]).astype(
+        np.float64
     )
+    visible = np.maximum(flat, 0) if (flat > 0).any() else flat
+    change = np.concatenate([[0.0], np.abs(np.diff(visible, axis=0)).mean(axis=1).cumsum()])
+    chosen = [0]
+    for place in range(1, count - 1):
+        left = count - 1 - place
+        candidates = np.arange(chosen[-1] + 1, len(maps) - left)
+        distance = np.abs(change[candidates] - change[-1] * place / (count - 1))
+        chosen.append(int(candidates[distance.argmin()]))
+    return [*chosen, len(maps) - 1]
+
+
+def highest_absent(scores: Float32Array, absent: npt.NDArray[np.bool_]) -> int | None:
+    """Return the absent class with the highest of (K,) scores; None if no class is absent."""
+    return int(np.where(absent, scores, -np.inf).argmax()) if absent.any() else None
+
+
+def frames_of(
+    iterations: Sequence[int], maps: Sequence[ScoreMap], label: int, absent: int | None = None
+) -> list[Frame]:
+    """Return the frames of one image.
+
+    Args:
+        iterations: the iterations of the snapshots.
+        maps: the image's score map in each snapshot.
+        label: index of the class whose map is shown.
+        absent: index of the absent class whose window is shown, if any.
+    """
+    return [
+        Frame(
+            iteration,
+            _on_image(scale_map, label),
+            _window(scale_map, label),
+            None if absent is None else _window(scale_map, absent),
+            float(scale_map.values[label].max()),
+        )
+        for iteration, scale_map in zip(iterations, maps, strict=True)
+    ]
+
+
+def _on_image(scale_map: ScoreMap, label: int) -> Float32Array:
+    """Return the scores of a class at evenly spaced positions on the image, without the cells of the padding."""
+    rows, cols = scale_map.grid.sampling_weights(fusion_lattice(scale_map.grid.image_size))
+    sampled: Float32Array = rows @ scale_map.values[label] @ cols.T
+    return sampled.astype(np.float32)
 
 
 def _window(scale_map: ScoreMap, label: int) -> BoxTuple:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freeloc.datasets.dataset import Dataset
 from freeloc.paper.context_audit import MIN_GAP, MIN_POSITIVES
-from freeloc.paper.figures.map_evolution import draw_map_evolution
+from freeloc.paper.figures.map_evolution import draw_class_evolution, draw_map_evolution
 from freeloc.paper.published_numbers import PUBLISHED
 from freeloc.paper.report_examples import box_section, point_section
 from freeloc.paper.report_figures import bar_figures, curve_figures, group_figures, saved_figure
@@ -92,8 +92,7 @@ def _sections(result: StudyResult, val_set: Dataset, folder: StudyFolder) -> lis
         sections.append(point_section(val_set, result.predictions["weak"], folder))
     if (boxes := box_table(result)) is not None:
         sections.append(box_section(result, boxes, val_set, folder))
-    if result.evolution:
-        sections.append(_evolution(result, folder))
+    sections += _evolution(result, folder)
     sections.append(_published(result))
     return sections
 
@@ -176,16 +175,29 @@ def _context(result: StudyResult) -> Section:
     return Section("Context or object", (text, rule), tables)
 
 
-def _evolution(result: StudyResult, folder: StudyFolder) -> Section:
-    caption = (
-        "Score maps during training, with the highest-scoring windows of the class and of an absent class."
-    )
+def _evolution(result: StudyResult, folder: StudyFolder) -> list[Section]:
+    """Return the section about training images in the snapshots, if there are any (paper, Figures 1 and 4)."""
+    evolution, figures = result.evolution, []
+    if evolution.one_class:
+        name = evolution.one_class[0].class_name
+        caption = f"Training images of the class {name}, and their score maps during training."
+        plot = draw_class_evolution(evolution.one_class)
+        figures.append(saved_figure(plot, folder.figures / "evolution_class", caption))
+    if evolution.windows:
+        caption = (
+            "Score maps of training images during training, with the highest-scoring windows of the class and of "
+            "an absent class."
+        )
+        figures.append(
+            saved_figure(draw_map_evolution(evolution.windows), folder.figures / "evolution", caption)
+        )
     rule = (
-        "The figure shows the images with the trained network's highest-scoring correct locations, at most one "
-        "per class."
+        "The first figure shows motorbikes, as in the paper, or the class with the most training images, at even "
+        "distances in the ranking by the trained network, highest score first. The second one shows for each "
+        "class the image with the highest score. Between the iterations shown, the maps change by about the same "
+        "amount."
     )
-    figure = saved_figure(draw_map_evolution(result.evolution), folder.figures / "evolution", caption)
-    return Section("Score maps during training", (rule,), figures=(figure,))
+    return [Section("Score maps during training", (rule,), figures=figures)] if figures else []
 
 
 def _published(result: StudyResult) -> Section:

@@ -26,17 +26,15 @@ from freeloc.io.atomic import check_output_folder
 from freeloc.io.folders import expand_user
 from freeloc.io.lock import lock_folder
 from freeloc.io.progress import print_status
-from freeloc.metrics import Detections, Outcome, center_points, location_outcomes
+from freeloc.metrics import Detections, center_points
 from freeloc.models.header import ModelFile
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.paper.box_rows import BoxRows
 from freeloc.paper.context_audit import audit_classes
-from freeloc.paper.example_selection import best_per_class
 from freeloc.paper.extra_rows import check_extra_rows, fuse_rows, read_added_rows
-from freeloc.paper.figures.map_evolution import EvolutionRow
-from freeloc.paper.map_evolution import EVOLUTION_SCALE, evolution_rows, snapshot_iterations
+from freeloc.paper.map_evolution import EVOLUTION_SCALE, snapshot_iterations
 from freeloc.paper.map_reader import MapReader
 from freeloc.paper.measured_rows import MeasuredRow, compare_rows, measure_boxes, measure_points
 from freeloc.paper.paper_comparison import compare_with_paper
@@ -47,17 +45,16 @@ from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.studies import Study
 from freeloc.paper.study_folder import StudyFolder
 from freeloc.paper.study_result import StudyResult
+from freeloc.paper.training_evolution import Evolution, read_evolution
 from freeloc.runtime import compile_network
 from freeloc.training.convergence import TrainingOutcome, training_outcome
 from freeloc.training.recipe import Recipe
 from freeloc.training.run_folder import RunFolder
 from freeloc.training.settings import TrainingSettings
+from freeloc.training.snapshots import Snapshots
 from freeloc.training.train import train
 
 __all__ = ["Reproduction"]
-
-_EVOLUTION_IMAGES = 4
-"""Maximum number of images in the figure that shows score maps during training."""
 
 
 class Reproduction:
@@ -137,9 +134,7 @@ class Reproduction:
         result = self._result(plans, predictions, detections, annotations)
         for row in rows:
             if row.key == "weak" and annotations is not None:
-                reader = boxes[row.pyramid.key].reader
-                evolution = self._evolution(row, predictions["weak"], reader, annotations)
-                result = replace(result, evolution=evolution)
+                result = replace(result, evolution=self._evolution(row, boxes[row.pyramid.key].reader))
         return result
 
     def _box_rows(self, rows: Sequence[RowPlan], backbone: Backbone) -> dict[str, BoxRows]:
@@ -225,10 +220,17 @@ class Reproduction:
         return found
 
     def _snapshots(self, key: str, recipe: Recipe) -> tuple[int, ...]:
-        """Return the iterations of a model to save for the figure that shows score maps during training."""
+        """Return the steps of a model to save for the figures that show score maps during training.
+
+        Those are left out that an earlier version of freeloc has not saved.
+        """
         if key.removesuffix(LETTER) != "weak":
             return ()
-        return snapshot_iterations(recipe.epochs * recipe.steps_per_epoch(len(self._train_set)))
+        folder, per_epoch = RunFolder(self.folder.model(key)), recipe.steps_per_epoch(len(self._train_set))
+        steps = snapshot_iterations(recipe.epochs * per_epoch)
+        snapshots = Snapshots.of(folder.snapshots, steps, epochs=recipe.epochs, steps_per_epoch=per_epoch)
+        done = len(folder.records()) * per_epoch
+        return tuple(step for step in steps if not done or step > done or snapshots.file(step).is_file())
 
     def _features(self, dataset: Dataset, backbone: Backbone, pyramid: Pyramid) -> CachedFeatures:
         settings = self._settings
@@ -277,22 +279,16 @@ class Reproduction:
             {name: item for name, item in found.items() if item is not None},
         )
 
-    def _evolution(
-        self, row: RowPlan, weak: Predictions, reader: MapReader, annotations: Annotations
-    ) -> tuple[EvolutionRow, ...]:
-        """Compute the weakly supervised model's score maps at several training iterations.
+    def _evolution(self, row: RowPlan, reader: MapReader) -> Evolution:
+        """Compute score maps of a few training images in the snapshots of the model of a row."""
 
-        The images are those with the trained model's highest-scoring correct locations.
-        """
-        folder = self.folder.model(str(row.model)) / "snapshots"
-        snapshots = [(int(file.stem.removeprefix("step-")), file) for file in sorted(folder.glob("step-*"))]
-        outcomes = location_outcomes(
-            weak.points["paper"], weak.sizes, annotations.ground_truth, annotations.labels
-        )
-        pairs = best_per_class(weak.scores, outcomes == Outcome.HIT, _EVOLUTION_IMAGES)
-        if not (snapshots and pairs):
-            return ()
-        return tuple(evolution_rows(snapshots, pairs, self._val_set, reader))
+        def reader_of(images: Dataset) -> MapReader:
+            pyramid = row.pyramid.with_scales((EVOLUTION_SCALE,))
+            features = self._features(images, reader.backbone, pyramid)
+            return replace(reader, features=features, sizes=images.image_sizes())
+
+        folder = RunFolder(self.folder.model(str(row.model)))
+        return read_evolution(folder.model, folder.snapshots, _without_boxes(self._train_set), reader_of)
 
     def _center(self, weak: Predictions) -> Predictions:
         """Return predictions that place every point at the image center, scored as in the row "weak"."""

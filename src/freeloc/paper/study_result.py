@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from freeloc.evaluation.collect import Predictions
 from freeloc.metrics import Detections
 from freeloc.paper.context_audit import ClassAudit
-from freeloc.paper.figures.map_evolution import EvolutionRow
 from freeloc.paper.measured_rows import MeasuredRow
 from freeloc.paper.paper_comparison import PaperComparison
 from freeloc.paper.studies import Study
+from freeloc.paper.training_evolution import Evolution
 
 __all__ = ["StudyResult"]
 
@@ -32,8 +32,8 @@ class StudyResult:
             the row "weak" was not evaluated or did not converge.
         predictions: predictions of each point row.
         detections: detections of each box row.
-        evolution: for a few images, the score maps of the row "weak" at several training iterations; empty if
-            that row was not evaluated.
+        evolution: for a few training images, the score maps of the row "weak" at several training iterations;
+            empty if that row was not evaluated.
         train_images: number of training images.
         paper: rows beside those that the paper printed, class by class.
     """
@@ -48,7 +48,7 @@ class StudyResult:
     audit: tuple[ClassAudit, ...]
     predictions: Mapping[str, Predictions]
     detections: Mapping[str, Detections]
-    evolution: tuple[EvolutionRow, ...] = ()
+    evolution: Evolution = field(default_factory=Evolution)
     train_images: int = 0
     paper: tuple[PaperComparison, ...] = ()
 

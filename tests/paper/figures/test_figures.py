@@ -36,7 +36,12 @@ from freeloc.paper.figures.examples import (
     draw_box_examples,
     draw_point_examples,
 )
-from freeloc.paper.figures.map_evolution import EvolutionRow, Frame, draw_map_evolution
+from freeloc.paper.figures.map_evolution import (
+    EvolutionRow,
+    Frame,
+    draw_class_evolution,
+    draw_map_evolution,
+)
 from freeloc.paper.figures.precision_recall import CurveSet, draw_precision_recall
 from freeloc.visualization.colormap import apply_colormap
 from freeloc.visualization.plots import BLUE, GREEN, MAGENTA, PAPER_PAIRS, RED, save_figure
@@ -352,6 +357,28 @@ def test_colours_of_a_row_can_be_told_and_low_maps_still_show() -> None:
     assert shown_image(draw_map_evolution([told]).axes[0]).std() == 0
 
 
+def test_one_class_has_a_column_per_image_with_the_image_on_top() -> None:
+    rows = [
+        EvolutionRow(grey(300, 400), "cat", [frame(0, 0.1), frame(40, 2.0)]),
+        EvolutionRow(grey(400, 300), "cat", [frame(0, 0.1), frame(40, 0.5)]),
+    ]
+    figure = draw_class_evolution(rows, "cat")
+    assert {"cat", "images", "iteration\n0", "iteration\n40", "−2.00"} <= set(texts(figure))
+    assert "highest-scoring window of an absent class" not in texts(figure)
+    images, early, late = (figure.axes[line : line + 2] for line in (0, 2, 4))
+    for column in (0, 1):
+        assert (shown_image(images[column]) == 90).all()
+        (window,) = rectangles(late[column])  # that of the absent class is left out
+        assert window.get_bbox().x1 == min(400, rows[column].image.shape[1])
+    spot = (slice(60, 90), slice(310, 340))  # the cell with the peak
+    chroma = [np.ptp(shown_image(area[0]).astype(int)[spot], axis=2).mean() for area in (early, late)]
+    assert chroma[1] > chroma[0]
+    for area in figure.axes:
+        box = area.get_position()
+        assert 0 < box.x0 < box.x1 < 1
+        assert 0 < box.y0 < box.y1 < 1
+
+
 def test_rows_of_an_evolution_share_their_iterations() -> None:
     for rows in (
         [],
@@ -360,6 +387,8 @@ def test_rows_of_an_evolution_share_their_iterations() -> None:
     ):
         with pytest.raises(ValueError, match="must have the same iterations"):
             draw_map_evolution(rows)
+        with pytest.raises(ValueError, match="must have the same iterations"):
+            draw_class_evolution(rows)
 
 
 def test_points_have_their_cross_and_the_frame_of_their_outcome(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["EvolutionRow", "Frame", "draw_map_evolution"]
+__all__ = ["EvolutionRow", "Frame", "draw_class_evolution", "draw_map_evolution"]
 
 _WIDTH = 1.75  # width of an image in inches
 _MAX_ASPECT = 1.25  # height over width; taller images are drawn narrower
 _LEFT, _GAP = 0.85, 0.08
+_HEIGHT = 1.35  # height of an image in inches, where images are columns
+_WIDEST = 2.2  # width over height; wider images are drawn lower
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +79,8 @@ def draw_map_evolution(rows: Sequence[EvolutionRow], title: str = "", unit: str 
         MissingDependencyError: matplotlib is not installed.
         ValueError: there are no rows or no frames, or rows have different iterations.
     """
-    iterations = [[frame.iteration for frame in row.frames] for row in rows]
-    if not iterations or not iterations[0] or any(row != iterations[0] for row in iterations):
-        raise ValueError(
-            "all rows must have the same iterations, and there must be at least one row and one iteration"
-        )
-    columns = len(iterations[0])
+    iterations = _iterations(rows)
+    columns = len(iterations)
     score_height = 0.17 if any(frame.score is not None for row in rows for frame in row.frames) else 0.0
     heights = [_WIDTH * min(_MAX_ASPECT, row.image.shape[0] / row.image.shape[1]) for row in rows]
     head, foot = (0.55 if title else 0.28), 0.42
@@ -91,8 +89,8 @@ def draw_map_evolution(rows: Sequence[EvolutionRow], title: str = "", unit: str 
     with figure_style():
         figure = new_figure(_LEFT + columns * (_WIDTH + _GAP) + 0.05, full, title)
         grid = grid_axes(figure, heights, [_WIDTH] * columns, left=_LEFT, top=head, gap_x=_GAP, gap_y=gap_y)
-        for iteration, area in zip(iterations[0], grid[0], strict=True):
-            area.set_title(f"{unit} {iteration:,}".replace(",", "\u2009"), pad=4)
+        for iteration, area in zip(iterations, grid[0], strict=True):
+            area.set_title(_numbered(unit, iteration), pad=4)
         for row, axes in zip(rows, grid, strict=True):
             low, high = _limits(row)
             for frame, area in zip(row.frames, axes, strict=True):
@@ -100,6 +98,60 @@ def draw_map_evolution(rows: Sequence[EvolutionRow], title: str = "", unit: str 
             _name(axes[0], row)
         _legend(figure, any(row.absent_class for row in rows), full)
     return figure
+
+
+def draw_class_evolution(rows: Sequence[EvolutionRow], title: str = "", unit: str = "iteration") -> Figure:
+    """Draw one class in several images, as the paper's Figure 1 does: one column per image.
+
+    The images are at the top; below are their score maps at each training iteration, with the highest-scoring
+    window. The maps of an image share one color scale, so that it is visible when the class is found in it.
+
+    Args:
+        rows: at least one image; all have the same iterations. Absent classes are not drawn.
+        title: title above the figure.
+        unit: unit of the iterations, "iteration" or "epoch".
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        ValueError: there are no rows or no frames, or rows have different iterations.
+    """
+    iterations = _iterations(rows)
+    widths = [_HEIGHT * min(_WIDEST, row.image.shape[1] / row.image.shape[0]) for row in rows]
+    head, foot, gap_y = (0.45 if title else 0.12), 0.42, _GAP + 0.17
+    lines = 1 + len(iterations)
+    full = head + lines * (_HEIGHT + gap_y) + foot
+    with figure_style():
+        width = _LEFT + sum(widths) + _GAP * len(rows) + 0.05
+        figure = new_figure(max(width, _LEFT + 2 * _HEIGHT), full, title)
+        grid = grid_axes(figure, [_HEIGHT] * lines, widths, left=_LEFT, top=head, gap_x=_GAP, gap_y=gap_y)
+        for row, area in zip(rows, grid[0], strict=True):
+            show_image(area, row.image)
+        _label(grid[0][0], "images")
+        for index, (iteration, axes) in enumerate(zip(iterations, grid[1:], strict=True)):
+            for row, area in zip(rows, axes, strict=True):
+                _frame(area, row, replace(row.frames[index], absent_window=None), _limits(row))
+            _label(axes[0], _numbered(f"{unit}\n", iteration))
+        _legend(figure, False, full)
+    return figure
+
+
+def _iterations(rows: Sequence[EvolutionRow]) -> list[int]:
+    """Return the iterations of all rows.
+
+    Raises:
+        ValueError: there are no rows or no iterations, or they differ.
+    """
+    iterations = [[frame.iteration for frame in row.frames] for row in rows]
+    if not iterations or not iterations[0] or any(row != iterations[0] for row in iterations):
+        raise ValueError(
+            "all rows must have the same iterations, and there must be at least one row and one iteration"
+        )
+    return iterations[0]
+
+
+def _numbered(unit: str, iteration: int) -> str:
+    space = "" if unit.endswith("\n") else " "
+    return f"{unit}{space}{iteration:,}".replace(",", "\u2009")
 
 
 def _limits(row: EvolutionRow) -> tuple[float, float]:
@@ -123,11 +175,11 @@ def _frame(area: Axes, row: EvolutionRow, frame: Frame, limits: tuple[float, flo
         area.text(0.5, -0.03, text, transform=area.transAxes, ha="center", va="top", color=GRAY, fontsize=7)
 
 
-def _name(area: Axes, row: EvolutionRow) -> None:
+def _label(area: Axes, text: str, raised: bool = False) -> None:
     area.annotate(
-        row.class_name,
+        text,
         (0, 0.5),
-        xytext=(-6, 5 if row.absent_class else 0),
+        xytext=(-6, 5 if raised else 0),
         xycoords="axes fraction",
         textcoords="offset points",
         ha="right",
@@ -135,6 +187,10 @@ def _name(area: Axes, row: EvolutionRow) -> None:
         weight="bold",
         annotation_clip=False,
     )
+
+
+def _name(area: Axes, row: EvolutionRow) -> None:
+    _label(area, row.class_name, raised=bool(row.absent_class))
     if row.absent_class:
         area.annotate(
             f"not {row.absent_class}",
