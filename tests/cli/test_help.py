@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
+import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,31 @@ def test_flags_take_no_value(freeloc: Callable[..., Any], name: str) -> None:
     shown = freeloc(*([name] if name else []), "--help").out
     assert "--help" in shown
     assert "bool" not in shown.lower()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_explanations_have_room_on_80_columns(
+    freeloc: Callable[..., Any], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of options are never broken, and at least 26 columns are left for what they do."""
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = freeloc(name, "--help").out
+    for option in (item for item in GROUP.commands[name].params if item.param_type_name == "option"):
+        if not option.hidden:
+            assert all(word in shown for word in (*option.opts, *option.secondary_opts))
+    for panel in shown.split("╭─")[1:]:
+        texts = [
+            line.rstrip("│ ") for line in panel.splitlines() if line.startswith("│") and "--" in line[:8]
+        ]
+        starts = [len(text) - len(re.split(r"\s{2,}", text)[-1]) for text in texts]
+        assert not starts or min(starts) <= 78 - 26
+
+
+@pytest.mark.parametrize("parameter", list(options()))
+def test_every_choice_is_shown(parameter: Any) -> None:
+    kind = parameter.type_descriptor.annotation
+    if typing.get_origin(kind) is typing.Literal and parameter.metavar is not None:
+        assert all(choice in parameter.help for choice in typing.get_args(kind))
 
 
 # --- completion --------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 
 import pytest
@@ -84,6 +85,26 @@ def test_a_terminal_shows_one_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "mAP 91.2" in shown
     assert "not printed" not in shown
     assert "left" in shown
+
+
+def test_the_bar_keeps_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    with show_stages(["check", "training"]) as stages:
+        assert stages is not None
+        stages.begin("training", 3)
+        stages.plan({"training": 240.0})
+        list(track("ab", "epoch 57 of 100", 2))
+        stages.report("", "loss 0.012, mAP 97.9, and more that does not fit")
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue()).replace("\r", "\n").splitlines()
+    shown = [line for line in lines if "loss 0" in line]
+    assert shown
+    for line in shown:
+        assert len(line.rstrip()) <= 80
+        assert "…" in line
+        assert sum(line.count(mark) for mark in "━╸╺") == 16
 
 
 def test_a_log_gets_lines(capsys: pytest.CaptureFixture[str]) -> None:

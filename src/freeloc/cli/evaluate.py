@@ -103,7 +103,7 @@ def evaluate(
     ranking: Annotated[
         choices.LocationRanking,
         typer.Option(
-            help="Rank images by the class's score, or by the response at its point.",
+            help="Rank images by the class's score, or by the value of its map at the point (response).",
             rich_help_panel=LOCATION,
         ),
     ] = "score",

@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from freeloc.cli.options import DATA
+
 __all__ = ["Recursive", "read_image_arguments"]
 
 Recursive = Annotated[
     bool,
-    typer.Option("--recursive/--no-recursive", help="Whether a folder among IMAGES includes its subfolders."),
+    typer.Option(
+        "--recursive/--no-recursive",
+        help="Whether a folder among IMAGES includes its subfolders.",
+        rich_help_panel=DATA,
+    ),
 ]
 
 

@@ -135,21 +135,22 @@ Weights = Annotated[
 Runtime = Annotated[
     choices.Runtime,
     typer.Option(
-        help="Library that runs the network. auto: torch on a GPU, OpenVINO otherwise.",
+        help="Library that runs the network: torch, openvino, or auto (torch on a GPU, OpenVINO otherwise).",
         rich_help_panel=RUNTIME,
     ),
 ]
 Precision = Annotated[
     choices.Precision,
     typer.Option(
-        help="Arithmetic precision. auto: bfloat16 where the hardware supports it.", rich_help_panel=RUNTIME
+        help="Arithmetic precision: float32, bfloat16, or auto (bfloat16 where the hardware supports it).",
+        rich_help_panel=RUNTIME,
     ),
 ]
 InferencePrecision = Annotated[
     choices.InferencePrecision,
     typer.Option(
-        help="Arithmetic precision. auto: bfloat16 where the hardware supports it. int8: only for models with an "
-        "int8 network (see freeloc quantize).",
+        help="Arithmetic precision: float32, bfloat16, int8 (only for models with an int8 network; see freeloc "
+        "quantize), or auto (bfloat16 where the hardware supports it).",
         rich_help_panel=RUNTIME,
     ),
 ]

@@ -120,7 +120,8 @@ def predict(
     map_size: Annotated[
         choices.MapSize,
         typer.Option(
-            help="Resolution of the maps. image: one value per pixel, for present classes; lattice: as computed, "
+            help="Resolution of the maps. image: one value per pixel, for present classes; lattice: one value "
+            "for each 8 pixels at scale 1, as computed, "
             "for all classes.",
             rich_help_panel=OUTPUT,
         ),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import traceback
+import typing
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from pathlib import Path
+from typing import Any, Final, Literal, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -65,6 +67,11 @@ _NAMES = {"cache_features": "no_cache", "response_normalization": "no_response_n
 """Parameters of the Python API whose command-line options have different names."""
 
 
+_TYPES: Final = {int: "NUMBER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+_MAX_TYPE: Final = 14
+"""What the help shows for the values of an option, and the length up to which it shows all choices instead."""
+
+
 class _Stop(Exception):  # noqa: N818
     """Ends the program with an exit code, and with lines to print unless there is nothing to say."""
 
@@ -75,17 +82,17 @@ class _Stop(Exception):  # noqa: N818
 
 
 class _Command(TyperCommand):
-    """A command whose flags are shown without a type, because they take no value."""
+    """A command whose help shows the types of values in short words."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return _flags_without_type(super().get_params(ctx))
+        return _with_short_types(super().get_params(ctx))
 
 
 class _Commands(TyperGroup):
     """A command group that turns errors into messages, which name the options of the command."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return _flags_without_type(super().get_params(ctx))
+        return _with_short_types(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = tuple(args)  # typer removes those that it has parsed
@@ -120,12 +127,29 @@ class _Commands(TyperGroup):
         return None if _escape_words(error) else _stop_for_system(error)
 
 
-def _flags_without_type(parameters: list[Any]) -> list[Any]:
-    """Return a command's parameters, with nothing in the place where the help shows the type of a value."""
+def _with_short_types(parameters: list[Any]) -> list[Any]:
+    """Return a command's parameters, with short words for the types of values in the help, and none for flags.
+
+    The help then has room for the explanations on a terminal of 80 columns.
+    """
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
+        elif parameter.param_type_name == "option" and parameter.metavar is None:
+            parameter.metavar = _short_type(parameter)
     return parameters
+
+
+def _short_type(option: Any) -> str | None:
+    """Return the word for the type of an option's values; None for typer's own."""
+    kind = option.type_descriptor.annotation
+    if typing.get_origin(kind) is list:
+        (kind,) = typing.get_args(kind)
+    if typing.get_origin(kind) is Literal:
+        choices = typing.get_args(kind)
+        is_explained = all(choice in option.help for choice in choices)
+        return "NAME" if is_explained and len("|".join(choices)) > _MAX_TYPE else None
+    return _TYPES.get(kind)
 
 
 def _escape_words(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
+from rich.cells import cell_len, set_cell_size
 from rich.progress import BarColumn, Progress, TextColumn
 
 from freeloc._printable import printable
@@ -26,6 +27,10 @@ Item = TypeVar("Item")
 
 _MIN_FRACTION: Final = 0.03
 """Fraction of a stage after which its time left follows from its own speed instead of the plan."""
+
+_BAR_WIDTH: Final = 16
+_BESIDE_BAR: Final = 7
+"""Numbers of terminal columns of the bar, and of the percentage and the blanks between the parts of its line."""
 
 _current: ContextVar[Stages | None] = ContextVar("stages", default=None)
 
@@ -122,13 +127,13 @@ class Stages:
         # A later, longer estimate does not move the bar back.
         self._shown = max(self._shown, min(done, 1.0))
         stage = f"{self._names[self._position]} ({self._position + 1} of {len(self._names)})"
-        description = ", ".join(filter(None, (stage, self._text, self._note)))
-        self._bar.update(
-            self._task,
-            completed=self._shown,
-            description=printable(description),
-            left="" if left is None else f"{describe_seconds(left)} left",
-        )
+        description = printable(", ".join(filter(None, (stage, self._text, self._note))))
+        time_left = "" if left is None else f"{describe_seconds(left)} left"
+        # If the line were too long, the bar would shrink to a few characters.
+        room = self._bar.console.width - _BAR_WIDTH - len(time_left) - _BESIDE_BAR
+        if cell_len(description) > room:
+            description = f"{set_cell_size(description, max(0, room - 1)).rstrip()}…"
+        self._bar.update(self._task, completed=self._shown, description=description, left=time_left)
 
 
 @contextmanager
@@ -196,7 +201,7 @@ def describe_duration(seconds: float) -> str:
 def _new_bar() -> Progress:
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=_BAR_WIDTH),
         TextColumn("{task.percentage:>3.0f}%", markup=False),
         TextColumn("{task.fields[left]}", markup=False),
     )
