@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from freeloc.cli.evaluate import _name
 from freeloc.datasets import Dataset, open_dataset
 from freeloc.datasets.detections import read_detections
 from freeloc.evaluation.collect import collect
@@ -355,21 +353,3 @@ def test_a_detectors_mistakes_are_seen_before_the_work(
         assert (answer.code, answer.out) == (2, "")
         assert wanted in answer.err
         assert answer.err.count("\n") == 1
-
-
-def test_models_get_the_shortest_names_that_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("a/rate0.01", "b/rate0.02", "b/same", "c/same"):
-        folder = tmp_path / name
-        folder.mkdir(parents=True)
-        (folder / "model.safetensors").touch()
-    first, second = tmp_path / "a" / "rate0.01", tmp_path / "b" / "rate0.02"
-    assert [_name(path, [first, second]) for path in (first, second)] == ["rate0.01", "rate0.02"]
-    assert _name(first / "model.safetensors", [first / "model.safetensors"]) == "rate0.01"
-    file = tmp_path / "best.safetensors"
-    shutil.copy(first / "model.safetensors", file)
-    assert _name(file, [first, file]) == "best"
-    same = [tmp_path / "b" / "same", tmp_path / "c" / "same"]
-    assert [_name(path, same) for path in same] == [str(path) for path in same]
-    monkeypatch.chdir(first)
-    assert _name(Path(), [Path()]) == "rate0.01"
-    assert _name(Path("model.safetensors"), [Path("model.safetensors")]) == "rate0.01"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,3 +75,21 @@ def test_names_in_tables(tmp_path: Path) -> None:
     assert shown_names(paths) == ["a", "c"]
     twice = [tmp_path / "a", tmp_path / "b" / "a" / "model.safetensors"]
     assert shown_names(twice) == list(map(str, twice))
+
+
+def test_models_get_the_shortest_names_that_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a/rate0.01", "b/rate0.02", "b/same", "c/same"):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").touch()
+    first, second = tmp_path / "a" / "rate0.01", tmp_path / "b" / "rate0.02"
+    assert shown_names([first, second]) == ["rate0.01", "rate0.02"]
+    assert shown_names([first / "model.safetensors"]) == ["rate0.01"]
+    file = tmp_path / "best.safetensors"
+    shutil.copy(first / "model.safetensors", file)
+    assert shown_names([first, file]) == ["rate0.01", "best"]
+    same = [tmp_path / "b" / "same", tmp_path / "c" / "same"]
+    assert shown_names(same) == [str(path) for path in same]
+    monkeypatch.chdir(first)
+    assert shown_names([Path()]) == ["rate0.01"]
+    assert shown_names([Path("model.safetensors")]) == ["rate0.01"]
