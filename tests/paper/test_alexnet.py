@@ -58,9 +58,15 @@ def test_every_row_runs(
         coco_of(scenes, root, split)
     out = tmp_path / "study"
     words = ("--backbone", "alexnet", "--weights", checkpoint, "--epochs", "1", "--resamples", "5")
-    answer = freeloc("reproduce", "coco2014", "--root", root, "--out", out, "--quiet", *words)
+    answer = freeloc("reproduce", "paper-coco2014", "--root", root, "--out", out, "--quiet", *words)
     assert (answer.code, answer.err) == (0, "")
     results = json.loads((out / "results.json").read_text())
     assert results["backbone"] == "alexnet"
     assert [row["key"] for row in results["rows"]] == [row.key for row in select_rows(None)]
+    assert {row["key"] for row in results["rows"] if row["protocol"] == "letter"} >= {
+        "full",
+        "weak",
+        "masked",
+    }
+    assert "faster" not in {row["protocol"] for row in results["rows"]}
     assert (out / "report.html").is_file()

@@ -91,7 +91,8 @@ def evaluate(
     ap: Annotated[
         choices.APFlavour,
         typer.Option(
-            help="Definition of average precision. area: VOC since 2010; 11point: VOC 2007; step: scikit-learn."
+            help="Definition of average precision. area: VOC since 2010; 11point: VOC 2007; step: scikit-learn.",
+            rich_help_panel=OTHER,
         ),
     ] = "area",
     resamples: Annotated[

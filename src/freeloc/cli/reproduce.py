@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import typer
 
 from freeloc.cli.options import (
-    BackboneName,
     CacheFolder,
     Classes,
     Format,
@@ -24,11 +23,17 @@ from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 
 __all__ = ["reproduce"]
 
-StudyName = Literal["voc2012", "voc2007", "coco2014", "coco2017"]
+StudyName = Literal["voc2012", "voc2007", "coco2014", "coco2017", "paper-voc2012", "paper-coco2014"]
 
 
 def reproduce(
-    study: Annotated[StudyName, typer.Argument(help="Dataset and protocol of the paper.")],
+    study: Annotated[
+        StudyName,
+        typer.Argument(
+            help="Dataset and protocol of the paper. paper-voc2012 and paper-coco2014 also set its backbones, "
+            "alexnet and overfeat, and --letter."
+        ),
+    ],
     root: Annotated[Path, typer.Option(help="VOC devkit or COCO folder, or data with the same layout.")],
     out: Annotated[Path, typer.Option(help="Folder for models, table rows, results.json and report.html.")],
     train_split: Annotated[str | None, typer.Option(help="Split to train on. Default: the study's.")] = None,
@@ -60,7 +65,12 @@ def reproduce(
         ),
     ] = None,
     classes: Classes = None,
-    backbone: BackboneName = DEFAULT_BACKBONE,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Backbone, as in train. Default: {DEFAULT_BACKBONE}, or that of the paper's configuration."
+        ),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Number of epochs for each model. Default: its recipe's.")
     ] = None,
@@ -83,14 +93,23 @@ def reproduce(
     from freeloc.datasets import DatasetChecks, open_dataset
     from freeloc.io.lock import check_free_folder
     from freeloc.io.progress import print_status
-    from freeloc.paper import Reproduction, ReproductionSettings, find_study, select_rows, write_outputs
+    from freeloc.paper import (
+        Reproduction,
+        ReproductionSettings,
+        find_preset,
+        find_study,
+        select_rows,
+        write_outputs,
+    )
     from freeloc.paper.extra_rows import AddedRow, FusedRow, check_extra_rows
     from freeloc.paper.requirements import check_packages
 
     check_free_folder(out)
-    protocol = find_study(study)
+    protocol, preset = find_study(study), find_preset(study)
+    if preset is not None:
+        backbone, letter = backbone or preset.backbone, letter or preset.letter
     settings = ReproductionSettings(
-        backbone=backbone,
+        backbone=backbone or DEFAULT_BACKBONE,
         weights=weights,
         epochs=epochs,
         seed=seed,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from freeloc.errors import ConfigurationError
 from freeloc.metrics import APFlavour
 
-__all__ = ["STUDIES", "Study", "find_study"]
+__all__ = ["PRESETS", "STUDIES", "Study", "StudyPreset", "find_preset", "find_study"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,49 @@ STUDIES: dict[str, Study] = {
 }
 
 
-def find_study(name: str) -> Study:
-    """Return the study with the given name.
+@dataclass(frozen=True, slots=True)
+class StudyPreset:
+    """A study in the paper's own configuration.
+
+    Attributes:
+        study: name of the study.
+        backbone: name of the paper's backbone for these data (sections 3 and 5 of the paper).
+        letter: whether the paper's rows are trained to the letter of the paper.
+    """
+
+    study: str
+    backbone: str
+    letter: bool = True
+
+
+PRESETS: dict[str, StudyPreset] = {
+    "paper-voc2012": StudyPreset("voc2012", "alexnet"),
+    "paper-coco2014": StudyPreset("coco2014", "overfeat"),
+}
+
+
+def find_preset(name: str) -> StudyPreset | None:
+    """Return the preset with the given name; None if it is the name of a study, which has none.
 
     Raises:
         ConfigurationError: the name is unknown.
     """
+    if name in PRESETS:
+        return PRESETS[name]
+    find_study(name)
+    return None
+
+
+def find_study(name: str) -> Study:
+    """Return the study with the given name, or the one of a preset with that name.
+
+    Raises:
+        ConfigurationError: the name is unknown.
+    """
+    preset = PRESETS.get(name)
     try:
-        return STUDIES[name]
+        return STUDIES[name if preset is None else preset.study]
     except KeyError as error:
         raise ConfigurationError(
-            f"study is {name!r}: choose one of {', '.join(STUDIES)}", parameter="study"
+            f"study is {name!r}: choose one of {', '.join((*STUDIES, *PRESETS))}", parameter="study"
         ) from error
