@@ -27,7 +27,9 @@ def files(folder: Path) -> set[str]:
 
 
 @pytest.mark.slow
-def test_every_documented_file_is_written_and_a_second_demo_replaces_them(tmp_path: Path) -> None:
+def test_every_documented_file_is_written_and_a_second_demo_replaces_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "demo"
     evaluation = run_demo(out, TOY, quiet=True)
     assert files(out) == {
@@ -65,7 +67,14 @@ def test_every_documented_file_is_written_and_a_second_demo_replaces_them(tmp_pa
     (out / "overlays" / "stale.jpg").write_bytes(b"left by an earlier demo")
     (out / "notes.txt").write_text("the user's own")
     smaller = DemoSettings(train_scenes=4, test_scenes=1, epochs=1, backbone="efficientnet_lite0", seed=2)
-    run_demo(out, smaller, quiet=True)
+    capsys.readouterr()
+    run_demo(out, smaller)
+    told = capsys.readouterr().err.splitlines()
+    steps = ["1 of 3: generating 5 scenes", "2 of 3: training on the tags of 4 scenes; boxes are not used"]
+    steps.append("3 of 3: predicting 1 other scene, and drawing an overlay of each")
+    assert [line for line in told if line[:6] in {"1 of 3", "2 of 3", "3 of 3"}] == steps
+    (expected,) = (line for line in told if line.startswith("4 images, 8 classes: about "))
+    assert "evaluation" in expected
     assert {name for name in files(out) if name.startswith("overlays/")} == {"overlays/scene_000004.jpg"}
     assert json.loads((out / "results.json").read_text())["images"] == 1
     assert json.loads((out / "run" / "manifest.json").read_text())["seed"] == 2

@@ -47,7 +47,7 @@ def test_the_sample_stays_cached_and_only_the_rest_is_forecast(
     # With known durations of its parts: 2 s per image, 0.5 s per step of 4 images, 0.25 s to score an image.
     monkeypatch.setattr(module, "_time_extraction", lambda *_: 2.0)
     monkeypatch.setattr(module, "_time_training", lambda *_: (0.5, 0.25))
-    found = forecast(prepared, epochs_done=1, folds=2, max_scored=7, reported=3)
+    found = forecast(prepared, epochs_done=1, folds=2, max_scored=7, reported=3, evaluated=5)
     assert found.features == 2 * (
         2 + 2
     )  # two training images are not in the sample, nor are two for validation
@@ -55,6 +55,7 @@ def test_the_sample_stays_cached_and_only_the_rest_is_forecast(
     assert found.training == 2 * (epoch + validation) + 2 * 10 * 0.25
     assert found.calibration == 3 * (epoch + 2 * validation) + 7 * 8.0
     assert found.report == 5 + 3 * 8.0
+    assert found.evaluation == 5 + 5 * 8.0
 
 
 def test_if_all_is_cached_no_feature_is_left(prepared: PreparedRun, scenes: Dataset) -> None:

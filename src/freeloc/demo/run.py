@@ -24,7 +24,8 @@ from freeloc.inference.result import Localization
 from freeloc.io.atomic import check_output_folder, write_text
 from freeloc.io.folders import expand_user
 from freeloc.io.lock import lock_folder
-from freeloc.io.progress import print_status
+from freeloc.io.progress import pluralize, print_status
+from freeloc.io.stages import show_stages
 from freeloc.nn.backbones.registry import check_backbone
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
@@ -96,31 +97,40 @@ def run_demo(out: str | Path, settings: DemoSettings | None = None, *, quiet: bo
 
 
 def _run(folder: Path, settings: DemoSettings, *, quiet: bool) -> Evaluation:
-    scene_settings = SceneSettings(seed=settings.seed)
     _remove_earlier(folder)
-    training, test = _generate(folder / "scenes", settings, scene_settings, quiet=quiet)
-    train(
-        training,
-        folder / "run",
-        TrainingSettings(
-            backbone=settings.backbone,
-            recipe=settings.recipe,
-            seed=settings.seed,
-            cache_folder=folder / "features",
-            report=False,
-        ),
-        quiet=quiet,
-    )
-    shutil.rmtree(folder / "features", ignore_errors=True)
-    localizer = Localizer.load(folder / "run")
-    overlays = _Overlays(folder / "overlays", test.classes)
-    predictions = collect(localizer, test, "trained on tags", visit=overlays.write, quiet=quiet)
-    overlays.write_overview(folder / "overview.jpg")
-    evaluation = evaluate([predictions], test)
-    write_text(folder / "results.json", json.dumps(evaluation.to_dict(), indent=2) + "\n")
-    if not quiet:
-        print_status(
-            f"wrote {len(test)} overlays to {folder / 'overlays'}, and an overview to {folder / 'overview.jpg'}"
+    names = ("scenes", "features", "training", "evaluation")
+    with show_stages(names, evaluated=settings.test_scenes, quiet=quiet) as stages:
+        if stages is not None:
+            stages.begin("scenes", 2)
+        say = _Announcer(quiet=quiet)
+        say(f"1 of 3: generating {pluralize(settings.train_scenes + settings.test_scenes, 'scene')}")
+        training, test = _generate(folder / "scenes", settings, quiet=quiet)
+        say(f"2 of 3: training on the tags of {pluralize(len(training), 'scene')}; boxes are not used")
+        train(
+            training,
+            folder / "run",
+            TrainingSettings(
+                backbone=settings.backbone,
+                recipe=settings.recipe,
+                seed=settings.seed,
+                cache_folder=folder / "features",
+                report=False,
+            ),
+            quiet=quiet,
+        )
+        shutil.rmtree(folder / "features", ignore_errors=True)
+        if stages is not None:
+            stages.begin("evaluation")
+        say(f"3 of 3: predicting {pluralize(len(test), 'other scene')}, and drawing an overlay of each")
+        localizer = Localizer.load(folder / "run")
+        overlays = _Overlays(folder / "overlays", test.classes)
+        predictions = collect(localizer, test, "trained on tags", visit=overlays.write, quiet=quiet)
+        overlays.write_overview(folder / "overview.jpg")
+        evaluation = evaluate([predictions], test)
+        write_text(folder / "results.json", json.dumps(evaluation.to_dict(), indent=2) + "\n")
+        say(
+            f"wrote {pluralize(len(test), 'overlay')} to {folder / 'overlays'}, and an overview to "
+            f"{folder / 'overview.jpg'}"
         )
     return evaluation
 
@@ -142,15 +152,25 @@ def _remove_earlier(folder: Path) -> None:
             (folder / name).unlink()
 
 
-def _generate(
-    folder: Path, settings: DemoSettings, scene_settings: SceneSettings, *, quiet: bool
-) -> tuple[Dataset, Dataset]:
+def _generate(folder: Path, settings: DemoSettings, *, quiet: bool) -> tuple[Dataset, Dataset]:
     """Generate the training scenes, without boxes, and the test scenes, with boxes."""
-    if not quiet:
-        print_status(f"generating {settings.train_scenes + settings.test_scenes} scenes")
-    training = generate_scenes(folder / "train", settings.train_scenes, scene_settings, boxes=False)
-    test = generate_scenes(folder / "test", settings.test_scenes, scene_settings, start=settings.train_scenes)
+    scenes = SceneSettings(seed=settings.seed)
+    training = generate_scenes(folder / "train", settings.train_scenes, scenes, boxes=False, quiet=quiet)
+    test = generate_scenes(
+        folder / "test", settings.test_scenes, scenes, start=settings.train_scenes, quiet=quiet
+    )
     return training, test
+
+
+@dataclass(frozen=True)
+class _Announcer:
+    """Prints what the demo does next."""
+
+    quiet: bool
+
+    def __call__(self, text: str) -> None:
+        if not self.quiet:
+            print_status(text)
 
 
 class _Overlays:

@@ -29,6 +29,7 @@ from freeloc.demo.shapes import OBJECTS
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.size import Size
 from freeloc.io.atomic import atomic_path, write_text
+from freeloc.io.progress import track
 
 __all__ = ["SCENE_CLASSES", "Scene", "SceneSettings", "draw_scene", "generate_scenes"]
 
@@ -338,7 +339,12 @@ def draw_scene(index: int, settings: SceneSettings) -> Scene:
 
 
 def generate_scenes(
-    folder: Path, count: int, settings: SceneSettings, start: int = 0, boxes: bool = True
+    folder: Path,
+    count: int,
+    settings: SceneSettings,
+    start: int = 0,
+    boxes: bool = True,
+    quiet: bool = True,
 ) -> Dataset:
     """Write scenes as JPEG files, and their tags to ``metadata.csv`` in the same folder.
 
@@ -352,6 +358,7 @@ def generate_scenes(
         settings: settings of the generator.
         start: index of the first scene.
         boxes: whether the samples include their annotated boxes, for evaluation.
+        quiet: whether to hide progress.
 
     Returns:
         The dataset; apart from the boxes, it equals the dataset read from the folder as a tag list.
@@ -366,7 +373,7 @@ def generate_scenes(
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(("file_name", "tags"))
-    for index in range(start, start + count):
+    for index in track(range(start, start + count), "generating scenes", count, quiet=quiet):
         scene = draw_scene(index, settings)
         path = folder / f"scene_{index:06d}.jpg"
         with atomic_path(path) as temporary:

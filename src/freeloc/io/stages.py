@@ -41,9 +41,14 @@ class Stages:
     Args:
         names: names of the stages, in order.
         bar: the bar, which is shown already; None to print lines instead.
+        evaluated: number of images that are predicted after a training in these stages, for its forecast.
+
+    Attributes:
+        evaluated: the same number.
     """
 
-    def __init__(self, names: Sequence[str], bar: Progress | None) -> None:
+    def __init__(self, names: Sequence[str], bar: Progress | None, evaluated: int = 0) -> None:
+        self.evaluated = evaluated
         self._names = tuple(names)
         self._bar = bar
         self._task = None if bar is None else bar.add_task("", total=1.0, left="")
@@ -137,11 +142,12 @@ class Stages:
 
 
 @contextmanager
-def show_stages(names: Sequence[str], *, quiet: bool = False) -> Iterator[Stages | None]:
+def show_stages(names: Sequence[str], *, evaluated: int = 0, quiet: bool = False) -> Iterator[Stages | None]:
     """Show the progress of stages until the end of the block; within another such block, that one is continued.
 
     Args:
         names: names of the stages, in order.
+        evaluated: number of images that are predicted after a training in these stages, for its forecast.
         quiet: whether to show nothing.
 
     Yields:
@@ -152,7 +158,7 @@ def show_stages(names: Sequence[str], *, quiet: bool = False) -> Iterator[Stages
         yield None if quiet else outer
         return
     bar = _new_bar() if is_terminal(sys.stderr) else None
-    stages = Stages(names, bar)
+    stages = Stages(names, bar, evaluated)
     token = _current.set(stages)
     try:
         if bar is None:

@@ -15,6 +15,7 @@ from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.size import Size
 from freeloc.inference.fusion import locate
 from freeloc.inference.score_map import ScoreMap
+from freeloc.io.progress import track
 from freeloc.models.header import DEFAULT_BOX_THRESHOLD
 from freeloc.training.device import to_device
 from freeloc.training.recipe import Recipe
@@ -38,6 +39,8 @@ def fit_box_threshold(
     sizes: Sequence[Size],
     layout: CellLayout,
     recipe: Recipe,
+    *,
+    quiet: bool = True,
 ) -> float:
     """Fit the box threshold of a trained head with `box_threshold_from_tags`; annotated boxes are not read.
 
@@ -51,11 +54,12 @@ def fit_box_threshold(
         sizes: sizes of the images.
         layout: the backbone's layout of cells.
         recipe: sets the scales, and how canvases are made.
+        quiet: whether to hide progress.
     """
     pyramid = recipe.pyramid
     chosen = dataset.evenly_spaced(_MAX_IMAGES)
     responses = []
-    for index in chosen:
+    for index in track(chosen, "fitting the box threshold", len(chosen), quiet=quiet):
         grids = pyramid.grids(sizes[index], layout)
         maps = [_score_map(step, features, index, grid) for grid in grids]
         responses.append(locate(maps).responses)

@@ -25,7 +25,7 @@ _SAMPLE: Final = 10
 """Numbers of images whose features are extracted first: some that warm up the network, and some that are timed."""
 
 _STEPS: Final = 3
-"""Number of timed training steps, after one that is not timed."""
+"""Number of timed training steps, after as many at the same scales that are not timed: first ones take longer."""
 
 _PREDICTION: Final = 4.0
 """Duration of predicting an image at all test scales, relative to extracting its features for training."""
@@ -46,12 +46,14 @@ class Forecast:
         training: all epochs, with their validations.
         calibration: calibration by folds; 0 without it.
         report: the page about the model; 0 without it.
+        evaluation: prediction of other images after training, as in the demo; 0 without it.
     """
 
     features: float
     training: float
     calibration: float = 0.0
     report: float = 0.0
+    evaluation: float = 0.0
 
     def __str__(self) -> str:
         seconds = asdict(self)
@@ -61,7 +63,13 @@ class Forecast:
 
 
 def forecast(
-    run: PreparedRun, *, epochs_done: int = 0, folds: int = 0, max_scored: int = 0, reported: int = 0
+    run: PreparedRun,
+    *,
+    epochs_done: int = 0,
+    folds: int = 0,
+    max_scored: int = 0,
+    reported: int = 0,
+    evaluated: int = 0,
 ) -> Forecast:
     """Forecast a run. The features that are extracted for this purpose stay cached; no weight is changed.
 
@@ -71,6 +79,7 @@ def forecast(
         folds: number of folds for calibration.
         max_scored: maximum number of images that are scored for calibration.
         reported: number of images that are predicted for the report; 0 if there is none.
+        evaluated: number of other images that are predicted after training.
 
     Raises:
         ImageError: an image cannot be read.
@@ -101,7 +110,8 @@ def forecast(
         scored = min(count, max_scored) * per_prediction
         calibration = recipe.epochs * (per_epoch * (folds - 1) + validated * per_score * folds) + scored
     report = _LOADING + reported * per_prediction if reported else 0.0
-    return Forecast(per_image * max(0, left), training, calibration, report)
+    evaluation = _LOADING + evaluated * per_prediction if evaluated else 0.0
+    return Forecast(per_image * max(0, left), training, calibration, report, evaluation)
 
 
 def _part(run: PreparedRun, indices: Sequence[int]) -> tuple[PreparedRun, FeatureSource[FeatureMap]]:
@@ -135,11 +145,11 @@ def _time_training(part: PreparedRun, maps: FeatureSource[FeatureMap]) -> tuple[
     labels = torch.from_numpy(part.dataset.labels.copy())
     generator = torch.Generator(part.device).manual_seed(0)
     scales = sorted(recipe.scales)
-    plan = [Batch(tuple(range(count)), scales[k % len(scales)]) for k in range(_STEPS + 1)]
+    plan = [Batch(tuple(range(count)), scales[k % len(scales)]) for k in range(_STEPS)] * 2
     started = time.monotonic()
     for position, (_, items) in enumerate(stream(trainable.source, plan)):
         float(step.backward(items, labels, generator))
-        if position == 0:
+        if position == _STEPS - 1:
             started = time.monotonic()
     per_step = (time.monotonic() - started) / _STEPS
     scored = range(min(count, 4))

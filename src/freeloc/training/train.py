@@ -285,8 +285,8 @@ def _run(
         prepared, trainable, folder, snapshots, validation=validation, started=started, quiet=quiet
     )
     if stages is not None:
-        # The warm start reads all images once more.
-        stages.begin("training", settings.recipe.epochs - state.epochs_done + (state.checkpoint is None))
+        # The warm start reads all images once more, and so does the box threshold.
+        stages.begin("training", settings.recipe.epochs - state.epochs_done + (state.checkpoint is None) + 1)
     return run.train(state.checkpoint)
 
 
@@ -299,6 +299,7 @@ def _forecast(prepared: PreparedRun, epochs_done: int, stages: Stages) -> None:
         folds=settings.calibration_folds,
         max_scored=MAX_IMAGES,
         reported=reported_images(prepared) if settings.report else 0,
+        evaluated=stages.evaluated,
     )
     stages.plan(asdict(expected))
     count = len(prepared.dataset.classes)

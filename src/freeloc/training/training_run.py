@@ -108,6 +108,7 @@ class TrainingRun:
             [info.size for info in prepared.image_info],
             prepared.backbone.layout,
             settings.recipe,
+            quiet=self._quiet,
         )
         model = model.with_header(box_threshold=box_threshold)
         self._save(model)
