@@ -66,7 +66,7 @@ def test_from_tags_to_numbers(
         "round trip, paper",
         "tiny, fused",
         "tiny, paper",
-        "centre of the image",
+        "center of the image",
     ]
     for row in rows:
         assert row in answer.out
@@ -231,7 +231,7 @@ def test_detections_without_a_model(
     assert [row["name"] for row in page["rows"]] == [
         "perfect, surest box",
         "Main, surest box",
-        "centre of the image",
+        "center of the image",
     ]
     options = EvaluationOptions(resamples=20, box_iou=(0.9, 0.25))
     wanted = evaluate([], data, options, detections={"perfect": found, "Main": found})
@@ -278,7 +278,7 @@ def test_a_model_and_a_detector_in_one_table(
         "tiny, fused",
         "tiny, paper",
         "perfect, surest box",
-        "centre of the image",
+        "center of the image",
     ]
     assert rows[tiny_coco] == rows[tiny_run]
     perfect = rows[tiny_run][2]

@@ -51,7 +51,7 @@ def test_every_documented_file_is_written_and_a_second_demo_replaces_them(
     assert [row.name for row in evaluation.rows] == [
         "trained on tags, fused",
         "trained on tags, paper",
-        "centre of the image",
+        "center of the image",
     ]
     for overlay in (*out.glob("overlays/*.jpg"), out / "overview.jpg"):
         with Image.open(overlay) as opened:
@@ -91,10 +91,10 @@ def test_tags_become_locations_without_a_network(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(socket.socket, "connect", refuse)
     settings = DemoSettings(train_scenes=32, test_scenes=12, epochs=8)
     evaluation = run_demo(tmp_path / "demo", settings, quiet=True)
-    fused, paper, centre = (row.measures["location"].mean.estimate for row in evaluation.rows)
+    fused, paper, center = (row.measures["location"].mean.estimate for row in evaluation.rows)
     assert fused > 0.85
     assert paper > 0.85
-    assert centre < 0.5
+    assert center < 0.5
 
 
 @pytest.mark.parametrize("name", ["overlays/holiday.jpg", "run/model.safetensors", "results.json"])

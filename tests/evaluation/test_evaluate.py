@@ -97,7 +97,7 @@ def strict(text: str) -> object:
 def test_the_case_worked_by_hand() -> None:
     dataset, predictions = by_hand()
     found = evaluate([predictions], dataset, FAST)
-    assert [row.name for row in found.rows] == ["model, fused", "model, paper", "centre of the image"]
+    assert [row.name for row in found.rows] == ["model, fused", "model, paper", "center of the image"]
     assert (found.dataset, found.images, found.positives) == ("by hand", 4, (2, 2))
     # Cats rank: image 0 right, 2 wrong, 1 right: 1/2 · 1 + 1/2 · 2/3. Dogs: 1 right, 2 right.
     for row in range(3):
@@ -159,7 +159,7 @@ def test_rows_hold_what_the_metrics_say() -> None:
         ("one, paper", first, points["paper"], responses["paper"]),
         ("two, fused", second, points["fused"], responses["fused"]),
         ("two, paper", second, points["paper"], responses["paper"]),
-        ("centre of the image", first, center_points(sizes, 3), first.scores),
+        ("center of the image", first, center_points(sizes, 3), first.scores),
     ]
     assert [row.name for row in found.rows] == [name for name, *_ in wanted]
     for row, (_, item, at, strength) in zip(found.rows, wanted, strict=True):
@@ -270,7 +270,7 @@ def test_a_detector_worked_by_hand() -> None:
         "model, fused",
         "model, paper",
         "boxes, surest box",
-        "centre of the image",
+        "center of the image",
     ]
     # Both cats and both dogs rank first.
     assert values(found, 2, "classification") == [1, 1, 1]
@@ -304,7 +304,7 @@ def test_a_detector_needs_no_model(tmp_path: Path) -> None:
     assert [row.name for row in found.rows] == [
         "boxes, surest box",
         "none, surest box",
-        "centre of the image",
+        "center of the image",
     ]
     assert list(found.rows[0].measures) == [*MEASURES, "box_ap_75", "box_ap_62.5"]
     scores, points = best_boxes(detections, 4, 2)
@@ -327,10 +327,10 @@ def test_a_detector_needs_no_model(tmp_path: Path) -> None:
         np.testing.assert_allclose(values(found, 0, key)[:-1], per_class)
     assert values(found, 1, "location") == values(found, 1, "box_ap_75") == [0, 0, 0]
     # The image center is ranked by the first detector.
-    centre = location_ap(
+    center = location_ap(
         center_points(sizes, 2), sizes, objects, dataset.labels, scores, options=options.location
     )
-    np.testing.assert_allclose(values(found, 2, "location")[:-1], centre.per_class)
+    np.testing.assert_allclose(values(found, 2, "location")[:-1], center.per_class)
 
 
 def test_something_must_be_measured() -> None:

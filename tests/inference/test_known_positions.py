@@ -82,8 +82,8 @@ def reach(grid: Grid, place: Float64Array) -> Float64Array:
     )
     found = []
     for axis, count in enumerate((grid.valid_cols, grid.valid_rows)):
-        centres = (16 + 32 * np.arange(count)) * ratio[axis]
-        found.append(max(16 * ratio[axis], float(np.abs(centres - place[axis]).min())))
+        centers = (16 + 32 * np.arange(count)) * ratio[axis]
+        found.append(max(16 * ratio[axis], float(np.abs(centers - place[axis]).min())))
     # The edges of the resized square are smoothed over one or two canvas pixels.
     bounds: Float64Array = np.array(found) + 2 * ratio
     return bounds

@@ -101,7 +101,7 @@ def test_the_disc_touches_the_edge() -> None:
     assert outcomes_of(box, [(np.nan, np.nan)]) == [MISS]
 
 
-def test_pixel_reach_measures_to_pixel_centres_and_excludes_the_rim() -> None:
+def test_pixel_reach_measures_to_pixel_centers_and_excludes_the_rim() -> None:
     # The center of the last pixel of the box is at 59.5; a point at 74.5 is exactly 15 away.
     box = GroundTruth.build([[40, 40, 60, 60]], [0])
     assert outcomes_of(box, [(74.5, 50.5)], reach="pixel") == [MISS]
@@ -335,7 +335,7 @@ def test_the_difficult_set_equals_the_published_flags(voc_root: Path) -> None:
 
 
 @pytest.mark.images
-def test_the_centre_baseline_agrees_with_torchray(voc_root: Path) -> None:
+def test_the_center_baseline_agrees_with_torchray(voc_root: Path) -> None:
     # TorchRay's table for the center on all 4,952 test images: 69.6 on all pairs, 42.4 on the difficult ones.
     # The images here are a subset, so these numbers should lie in the bootstrap intervals. TorchRay's center
     # is half a pixel further, because it counts from the center of the first pixel.

@@ -68,11 +68,11 @@ def test_every_row_has_its_numbers(results: dict[str, Any]) -> None:
             other = rows[row["against"]]["measures"]["location"]["mean"]["value"]
             own = row["measures"]["location"]["mean"]["value"]
             assert row["differences"]["location"]["mean"]["value"] == pytest.approx(own - other, abs=0.01)
-    weak, centre = rows["weak"], rows["centre"]
-    assert weak["measures"]["classification"] == centre["measures"]["classification"]
+    weak, center = rows["weak"], rows["center"]
+    assert weak["measures"]["classification"] == center["measures"]["classification"]
     # A single epoch on eight images leaves the paper's rows on their plateau: nothing may be concluded from them.
     assert not weak["converged"]
-    assert not centre["converged"]
+    assert not center["converged"]
     assert results["audit"] == []
     assert (weak["protocol"], rows["own"]["protocol"], rows["detector"]["protocol"]) == (
         "faster",
@@ -175,11 +175,11 @@ def test_a_second_run_trains_and_reads_nothing_again(
 
 @pytest.mark.slow
 def test_chosen_rows_alone(scenes_root: Path, tmp_path: Path, freeloc: Callable[..., Any]) -> None:
-    words = ("--rows", "centre,single_test", *WORDS)
+    words = ("--rows", "center,single_test", *WORDS)
     answer = freeloc("reproduce", "coco2017", "--root", scenes_root, "--out", tmp_path, *words)
     assert answer.code == 0, answer.err
     rows = [row["key"] for row in json.loads((tmp_path / "results.json").read_text())["rows"]]
-    assert rows == ["weak", "centre", "single_test"]
+    assert rows == ["weak", "center", "single_test"]
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["weak"]
 
 
@@ -190,13 +190,13 @@ def test_the_papers_rows_to_the_letter(
     # Models of the other protocol in the same folder are neither used nor changed.
     shutil.copytree(study / "models" / "weak", tmp_path / "models" / "weak")
     before = (tmp_path / "models" / "weak" / "model.safetensors").read_bytes()
-    words = ("--letter", "--rows", "centre", *WORDS)
+    words = ("--letter", "--rows", "center", *WORDS)
     answer = freeloc("reproduce", "coco2017", "--root", scenes_root, "--out", tmp_path, *words)
     assert answer.code == 0, answer.err
     assert "model weak-letter: recipe paper, max pooling, 1 epochs at scales 0.7 to 1.4" in answer.err
     rows = {row["key"]: row for row in json.loads((tmp_path / "results.json").read_text())["rows"]}
-    assert {key: row["protocol"] for key, row in rows.items()} == {"weak": "letter", "centre": "letter"}
-    told = rows["centre"]["training"]["weak-letter"]
+    assert {key: row["protocol"] for key, row in rows.items()} == {"weak": "letter", "center": "letter"}
+    told = rows["center"]["training"]["weak-letter"]
     assert (told["scales"], told["draws_scales"], told["cell_fraction"]) == ([0.7, 1.4], True, 1.0)
     header = Model.load(tmp_path / "models" / "weak-letter").header
     assert (header.padding, header.resize) == ("paper", "paper")

@@ -35,7 +35,7 @@ def test_the_letter_changes_the_papers_rows_alone() -> None:
     for row, letter in zip(ROWS.values(), select_rows(ROWS, letter=True), strict=True):
         changed = {name for name, value in asdict(row).items() if asdict(letter)[name] != value}
         if row.protocol == "faster":
-            assert changed == {"scores_from" if row.key == "centre" else "model"}
+            assert changed == {"scores_from" if row.key == "center" else "model"}
             assert letter.scored_by == f"{row.scored_by}{LETTER}"
             assert (letter.protocol, letter.file) == ("letter", f"{row.key}-letter")
         else:
@@ -46,7 +46,7 @@ def test_the_letter_changes_the_papers_rows_alone() -> None:
     assert [key for key, row in rows.items() if row.protocol != "letter"] == [
         *("own", "detector", "extents", "pool_max", "pool_lse", "pool_topk", "pool_average"),
     ]
-    assert rows["centre"].scored_by == rows["weak"].model == "weak-letter"
+    assert rows["center"].scored_by == rows["weak"].model == "weak-letter"
 
 
 def test_a_model_to_the_letter_has_what_section_4_states() -> None:
@@ -92,6 +92,6 @@ def test_of_the_plain_aggregates_only_the_one_nearest_to_the_paper_is_computed_u
 
 
 def test_chosen_rows() -> None:
-    assert [row.key for row in select_rows(("centre", "full"), letter=True)] == ["full", "weak", "centre"]
+    assert [row.key for row in select_rows(("center", "full"), letter=True)] == ["full", "weak", "center"]
     with pytest.raises(ConfigurationError, match="there is no row called 'best'"):
         select_rows(("best",), letter=True)

@@ -73,7 +73,7 @@ def rows() -> tuple[MeasuredRow, ...]:
     told = {
         "weak": predictions(data, (middle, middle)),
         "masked": predictions(data, (middle, (30.0, 100.0))),
-        "centre": predictions(data, (middle, middle)),
+        "center": predictions(data, (middle, middle)),
     }
     measured = [measure_points(ROWS[key], one, annotations, OPTIONS) for key, one in told.items()]
     cats = np.flatnonzero(data.labels[:, 0] > 0)
@@ -123,7 +123,7 @@ def test_a_class_told_but_not_found_is_recognised_from_the_scene(outcome: StudyR
 
 def test_tables_hold_what_was_measured(outcome: StudyResult) -> None:
     (summary,) = summary_tables(outcome)
-    assert [row[1] for row in summary.rows] == [ROWS[key].title for key in ("weak", "masked", "centre")]
+    assert [row[1] for row in summary.rows] == [ROWS[key].title for key in ("weak", "masked", "center")]
     assert summary.rows[0][3].startswith("100.0 [")
     assert summary.rows[1][2] == "yes"
     points, boxes = difference_tables(outcome)
@@ -131,7 +131,7 @@ def test_tables_hold_what_was_measured(outcome: StudyResult) -> None:
     assert points.rows[0][3].startswith("+50.0 [")
     assert [row[:2] for row in boxes.rows] == [(ROWS["extents"].title, ROWS["proposals"].title)]
     location = class_table(outcome, "location", "location")
-    assert tuple(location.header[2:]) == tuple(ROWS[key].title for key in ("weak", "masked", "centre"))
+    assert tuple(location.header[2:]) == tuple(ROWS[key].title for key in ("weak", "masked", "center"))
     assert [row[0] for row in location.rows] == ["cat", "boat", "mean"]
     by_box = class_table(outcome, BOX_MEASURES[0], "boxes")
     assert tuple(by_box.header[2:]) == (ROWS["proposals"].title, ROWS["extents"].title)

@@ -39,7 +39,7 @@ side = st.floats(0, 1)
     st.sampled_from((0.5, 1.0, 2.0)),
     st.lists(st.tuples(side, side, side, side), max_size=4),
 )
-def test_a_mask_covers_the_cells_whose_centre_is_in_a_box_or_the_nearest_one(
+def test_a_mask_covers_the_cells_whose_center_is_in_a_box_or_the_nearest_one(
     width: int, height: int, scale: float, corners: list[tuple[float, float, float, float]]
 ) -> None:
     grid = Pyramid((scale,)).grid(Size(width, height), scale, CellLayout(32, 16.0))

@@ -45,7 +45,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     ),
     "reproduce": (
         "freeloc reproduce voc2012 --root VOCdevkit --out paper",
-        "freeloc reproduce coco2014 --root coco --out paper --rows weak,centre",
+        "freeloc reproduce coco2014 --root coco --out paper --rows weak,center",
     ),
     "evolution": (
         "freeloc evolution run street.jpg --class motorbike",

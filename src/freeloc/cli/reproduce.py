@@ -39,7 +39,7 @@ def reproduce(
     train_split: Annotated[str | None, typer.Option(help="Split to train on. Default: the study's.")] = None,
     val_split: Annotated[str | None, typer.Option(help="Split to evaluate on. Default: the study's.")] = None,
     rows: Annotated[
-        str | None, typer.Option(help="Table rows to reproduce, such as full,weak,centre. Default: all.")
+        str | None, typer.Option(help="Table rows to reproduce, such as full,weak,center. Default: all.")
     ] = None,
     letter: Annotated[
         bool,

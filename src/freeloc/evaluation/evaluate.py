@@ -232,7 +232,7 @@ def _rows(
         scores, _ = best_boxes(next(iter(detections.values())), len(dataset), len(dataset.classes))
     centers = center_points(annotations.sizes, len(dataset.classes))
     metrics = point_metrics(scores, centers, scores, annotations, options)
-    rows.append(Row("centre of the image", intervals(metrics, options)))
+    rows.append(Row("center of the image", intervals(metrics, options)))
     return rows
 
 

@@ -66,7 +66,7 @@ class ClassAudit:
             "few_positives": self.few_positives,
             "classification": percent(self.classification),
             "location": percent(self.location),
-            "centre": percent(self.center),
+            "center": percent(self.center),
             "masked": percent(self.masked),
             "gap": interval_as_json(self.gap),
             "recognised_from_the_scene": self.from_scene,
@@ -82,7 +82,7 @@ def audit_classes(
     """Audit each class, and sort the audits by gap, largest first.
 
     Args:
-        rows: rows with their results, by key; "weak" is required, and "centre" and "masked" are optional.
+        rows: rows with their results, by key; "weak" is required, and "center" and "masked" are optional.
         classes: the K class names.
         positives: for each class, the number of images that contain it.
         options: evaluation options, of which only the number of resamples and the seed are used.
@@ -105,7 +105,7 @@ def audit_classes(
             positives=count,
             classification=weak.measures["classification"].classes[index].estimate,
             location=weak.measures["location"].classes[index].estimate,
-            center=location_ap("centre", index),
+            center=location_ap("center", index),
             masked=location_ap("masked", index),
             gap=gap,
             from_scene=count >= MIN_POSITIVES and gap.low > MIN_GAP,

@@ -180,7 +180,7 @@ PUBLISHED_CLASSES: Mapping[str, tuple[PublishedClasses, ...]] = {
             "weak", "J", "weakly supervised", 77.4, 81.4, 79.2, 41.1, 87.8, 66.4, 91.0, 50.8, 86.8, 66.5
         ),
         _location(
-            "centre", "K", "center prediction", 55.0, 61.1, 38.9, 14.5, 78.2, 30.7, 82.6, 28.5, 71.8, 22.4
+            "center", "K", "center prediction", 55.0, 61.1, 38.9, 14.5, 78.2, 30.7, 82.6, 28.5, 71.8, 22.4
         ),
         _location("detector", "L", "R-CNN", 80.8, 80.8, 73.0, 49.9, 86.8, 77.7, 87.6, 50.1, 81.5, 76.6),
     ),

@@ -123,8 +123,8 @@ class Reproduction:
             predictions |= points
             detections |= found
         for row in rows:
-            if row.key == "centre":
-                predictions["centre"] = self._center(predictions["weak"])
+            if row.key == "center":
+                predictions["center"] = self._center(predictions["weak"])
             elif row.box_method == "detector":
                 detections[row.key] = self._detect(row, boxes[row.pyramid.key])
         predictions |= added
@@ -294,7 +294,7 @@ class Reproduction:
         """Return predictions that place every point at the image center, scored as in the row "weak"."""
         points = center_points(weak.sizes, len(self._val_set.classes))
         responses = weak.scores.astype(np.float32)
-        return replace(weak, name="centre", points={"paper": points}, responses={"paper": responses})
+        return replace(weak, name="center", points={"paper": points}, responses={"paper": responses})
 
     def _result(
         self,

@@ -253,7 +253,7 @@ ROWS: Mapping[str, RowPlan] = {
             box_supervision=True,
             against="masked",
         ),
-        RowPlan("centre", "K", "center prediction", None, scores_from="weak"),
+        RowPlan("center", "K", "center prediction", None, scores_from="weak"),
         RowPlan(
             "detector",
             "L",
@@ -309,7 +309,7 @@ ROWS: Mapping[str, RowPlan] = {
 def select_rows(keys: Collection[str] | None, *, letter: bool = False) -> tuple[RowPlan, ...]:
     """Return the rows with the given keys, in table order; None selects all rows but those on request.
 
-    The row "centre" uses the scores of the row "weak", so selecting it also selects "weak".
+    The row "center" uses the scores of the row "weak", so selecting it also selects "weak".
 
     Args:
         keys: the keys.
@@ -324,7 +324,7 @@ def select_rows(keys: Collection[str] | None, *, letter: bool = False) -> tuple[
             f"there is no row called {unknown[0]!r}: choose one of {', '.join(ROWS)}", parameter="rows"
         )
     selected = set(keys)
-    if "centre" in selected:
+    if "center" in selected:
         selected.add("weak")
     chosen = (row for key, row in ROWS.items() if key in selected)
     return tuple(row.to_the_letter() if letter else row for row in chosen)

@@ -112,7 +112,7 @@ def _write_outputs(
         tell(f"wrote {results}: results of the weakly supervised row in the format of the VOC devkit")
     if not result.is_measured:
         for row in result.rows:
-            if row.plan.key in added or row.plan.key == "centre":  # their scores are already in files
+            if row.plan.key in added or row.plan.key == "center":  # their scores are already in files
                 continue
             place = folder.submission(row.plan.key)
             write_server_scores(place, val_set, [result.predictions[row.plan.key]], split)

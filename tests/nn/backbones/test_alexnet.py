@@ -138,7 +138,7 @@ def test_grids_foretell_the_map(
 # --- where cells look ------------------------------------------------------------------------------------
 
 
-def test_a_cell_reads_355_pixels_around_the_centre_of_its_window(backbone: Backbone) -> None:
+def test_a_cell_reads_355_pixels_around_the_center_of_its_window(backbone: Backbone) -> None:
     """NaN columns affect exactly the cells that read them."""
     cell, first, last = 4, 62, 416  # 355 columns
     strips = torch.zeros(4, 3, WINDOW, WINDOW + 8 * STRIDE)
@@ -146,9 +146,9 @@ def test_a_cell_reads_355_pixels_around_the_centre_of_its_window(backbone: Backb
         strip[:, :, column] = torch.nan
     spoiled = backbone.body(strips)[:, :, 0, cell].isnan().any(dim=1)
     assert spoiled.tolist() == [False, True, True, False]
-    window_centre = backbone.layout.offset + STRIDE * cell
-    assert window_centre == STRIDE * cell + WINDOW / 2
-    assert (first + last + 1) / 2 == window_centre - 0.5
+    window_center = backbone.layout.offset + STRIDE * cell
+    assert window_center == STRIDE * cell + WINDOW / 2
+    assert (first + last + 1) / 2 == window_center - 0.5
 
 
 @pytest.mark.parametrize("axis", [1, 2])

@@ -101,7 +101,7 @@ def test_sizes(backbone: Backbone) -> None:
 # --- where cells look ------------------------------------------------------------------------------------
 
 
-def test_a_cell_looks_between_its_middle_and_the_centre_of_what_it_reads(backbone: Backbone) -> None:
+def test_a_cell_looks_between_its_middle_and_the_center_of_what_it_reads(backbone: Backbone) -> None:
     """NaN columns affect exactly the cells that read them."""
     cells, cell = 48, 24
     first, last = (edge + STRIDE * cell for edge in reach(backbone.name))
@@ -112,9 +112,9 @@ def test_a_cell_looks_between_its_middle_and_the_centre_of_what_it_reads(backbon
     assert spoiled.tolist() == [False, True, True, False]
     # The padding places the center of the receptive field at the far end of the cell; the effective center of
     # trained weights was measured on images (benchmarks/cell_center.py) and lies in between.
-    centre_of_field = (first + last + 1) / 2 - STRIDE * cell
-    assert centre_of_field == STRIDE - 0.5
-    assert STRIDE / 2 < backbone.layout.offset < centre_of_field
+    center_of_field = (first + last + 1) / 2 - STRIDE * cell
+    assert center_of_field == STRIDE - 0.5
+    assert STRIDE / 2 < backbone.layout.offset < center_of_field
 
 
 @pytest.mark.parametrize("axis", [1, 2])

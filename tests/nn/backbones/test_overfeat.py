@@ -200,7 +200,7 @@ def test_grids_foretell_the_map(
 
 
 @pytest.mark.parametrize("axis", [2, 3])
-def test_a_cell_reads_the_pixels_around_its_windows_centre(shapes_only: OverFeat, axis: int) -> None:
+def test_a_cell_reads_the_pixels_around_its_windows_center(shapes_only: OverFeat, axis: int) -> None:
     """The receptive field of a cell follows from the sizes of the layers, from the last layer to the first."""
     first = last = 4  # cell 4 of the map, whose neighborhood does not reach the border
     for layer in reversed(list(shapes_only.body.children())):

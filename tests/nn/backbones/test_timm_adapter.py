@@ -66,7 +66,7 @@ def prepared(canvas: Tensor, config: dict[str, tuple[float, ...]]) -> Tensor:
 
 
 @pytest.mark.parametrize("name", FACTS)
-def test_stride_channels_and_centre_are_found(backbones: dict[str, Backbone], name: str) -> None:
+def test_stride_channels_and_center_are_found(backbones: dict[str, Backbone], name: str) -> None:
     backbone = backbones[name]
     stride, channels, offset = FACTS[name]
     assert backbone.name == f"timm:{name}"
@@ -148,7 +148,7 @@ def stacks(draw: st.DrawFn) -> list[tuple[int, int, int]]:
 @example(layers=[(7, 2, 3), (3, 2, 1), (3, 1, 1), (3, 2, 1)], gated=False)
 @example(layers=[(3, 2, 0), (3, 2, 0), (5, 2, 1)], gated=True)
 @settings(max_examples=40)
-def test_the_measured_centre_follows_from_kernels_strides_and_padding(
+def test_the_measured_center_follows_from_kernels_strides_and_padding(
     layers: list[tuple[int, int, int]], gated: bool
 ) -> None:
     first = last = 0  # columns that cell 0 reads, traced back from the last layer to the canvas
@@ -159,13 +159,13 @@ def test_the_measured_centre_follows_from_kernels_strides_and_padding(
     assert layout.offset == (first + last + 1) / 2
 
 
-def test_the_measured_centre_is_that_of_the_receptive_field(timm: ModuleType) -> None:
+def test_the_measured_center_is_that_of_the_receptive_field(timm: ModuleType) -> None:
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
     # Five stride-2 layers with TensorFlow's padding: index 0 → 1 → 3 → 7 → 15 → 31.
     assert TimmBackbone("timm:lite", network).layout == CellLayout(32, 31.5)
 
 
-def test_the_measured_centre_is_the_middle_of_the_gradient(backbones: dict[str, Backbone]) -> None:
+def test_the_measured_center_is_the_middle_of_the_gradient(backbones: dict[str, Backbone]) -> None:
     """An independent method to determine which pixels a cell reads."""
     body, cell = backbones["resnet18"].body, 8
     strip = torch.rand(1, 3, 32, 32 * 17, generator=torch.Generator().manual_seed(0)).requires_grad_()
