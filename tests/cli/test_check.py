@@ -19,7 +19,10 @@ def copied(tiny_scenes: Dataset, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_scenes.samples[0].path.parent, tmp_path / "scenes"))
 
 
-def test_good_data_is_counted(freeloc: Callable[..., Any], copied: Path, tiny_scenes: Dataset) -> None:
+def test_good_data_is_counted(
+    freeloc: Callable[..., Any], copied: Path, tiny_scenes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copied.parent)
     answer = freeloc("check", copied)
     assert (answer.code, answer.err) == (0, "")
     first, *rest = answer.out.splitlines()
@@ -33,12 +36,14 @@ def test_good_data_is_counted(freeloc: Callable[..., Any], copied: Path, tiny_sc
     assert warnings[0].endswith("(option --classes)")
     assert all(line.startswith(("warning: ", "  ")) for line in warnings)
     assert verdict.startswith("verdict: can be used for training (6 images and 8 classes), but ")
-    assert command == f"next: freeloc train {copied} --out runs/scenes"
+    assert command == f"next: freeloc train {copied} --out run"
 
 
 def test_the_next_command_repeats_the_options(
-    freeloc: Callable[..., Any], copied: Path, tmp_path: Path
+    freeloc: Callable[..., Any], copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()  # of another model
     folder = copied.rename(tmp_path / "my scenes")
     rows = (folder / "metadata.csv").read_text().splitlines()
     split = [f"{row},{'val' if number == 6 else 'train'}" for number, row in enumerate(rows)]
@@ -46,7 +51,7 @@ def test_the_next_command_repeats_the_options(
     answer = freeloc("check", folder, "--skip-bad", "--format", "tags", "--images", folder)
     assert answer.out.splitlines()[-1] == (
         f"next: freeloc train '{folder}' --split train --skip-bad --format tags --images '{folder}' "
-        "--val-split val --out 'runs/my scenes'"
+        "--val-split val --out 'run-my scenes'"
     )
     answer = freeloc("check", folder, "--skip-bad", "--split", "train")
     assert "in other splits than train were not looked for: --other-split compares them" in answer.out

@@ -131,4 +131,6 @@ def _training_command(data: Path, given: Mapping[str, object]) -> str:
             words.append(option)
         elif value:
             words += [option, str(value)]
-    return shlex.join([*words, "--out", str(Path("runs") / (data.resolve().stem or "model"))])
+    # The name that all pages use, unless another model has it.
+    out = "run" if not Path("run").exists() else f"run-{data.resolve().stem}"
+    return shlex.join([*words, "--out", out])
