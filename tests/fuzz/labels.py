@@ -144,8 +144,12 @@ def check_dataset(data: Dataset, options: dict[str, Any]) -> None:
         for box in sample.boxes or ():
             require(all(map(math.isfinite, box.corners)), "a box is not finite")
             if sample.size is not None:
+                # A box without width or height may lie on the border of its image.
                 inside = (
-                    box.x1 < sample.size.width and box.y1 < sample.size.height and box.x2 > 0 and box.y2 > 0
+                    (box.x1 < sample.size.width or box.x1 == box.x2 == sample.size.width)
+                    and (box.y1 < sample.size.height or box.y1 == box.y2 == sample.size.height)
+                    and (box.x2 > 0 or box.x1 == box.x2 == 0)
+                    and (box.y2 > 0 or box.y1 == box.y2 == 0)
                 )
                 require(inside, f"{box} of {sample.path} is outside its image of {sample.size}")
     copy = pickle.loads(pickle.dumps(data))

@@ -80,5 +80,12 @@ def _outside(corners: Corners, size: Size, name: str) -> str:
 
 
 def _is_outside(corners: Corners, size: Size) -> bool:
+    """Return whether no part of a box lies on an image; one without width or height may lie on its border."""
     x1, y1, x2, y2 = corners
-    return x1 > size.width or y1 > size.height or x2 < 0 or y2 < 0
+    return _misses(x1, x2, size.width) or _misses(y1, y2, size.height)
+
+
+def _misses(start: float, end: float, length: float) -> bool:
+    if start == end:
+        return start > length or end < 0
+    return start >= length or end <= 0

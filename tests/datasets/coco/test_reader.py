@@ -206,6 +206,19 @@ def test_a_box_outside_its_image_is_reported(coco: Coco) -> None:
     assert problem == Problem("bad_value", coco.file, coco.line("annotations"), message)
 
 
+@pytest.mark.parametrize("box", [(40, 2, 5, 5), (2, 30, 5, 5), (-5, 2, 5, 5), (2, -5, 5, 5)])
+def test_a_box_that_only_touches_its_image_is_outside(coco: Coco, box: tuple[float, ...]) -> None:
+    coco.image(1, annotation(1, 7, bbox=list(box)))
+    assert "is outside its image of 40×30 pixels" in coco.problem(boxes=True).message
+
+
+@pytest.mark.parametrize("box", [(40, 2, 0, 5), (2, 30, 5, 0), (0, 2, 0, 5), (39.5, 2, 5, 5)])
+def test_a_line_on_the_border_and_a_box_across_it_are_not_outside(coco: Coco, box: tuple[float, ...]) -> None:
+    coco.image(1, annotation(1, 7, bbox=list(box)))
+    x, y, width, height = box
+    assert boxes_of(coco.open(boxes=True)) == [(x, y, x + width, y + height)]
+
+
 def boxes_of(data: Dataset) -> list[tuple[float, ...]]:
     return [(box.x1, box.y1, box.x2, box.y2) for sample in data for box in sample.boxes or ()]
 
