@@ -107,6 +107,22 @@ def test_data_and_validation_by_their_paths(tiny_training: Dataset, tmp_path: Pa
     assert (len(other.dataset), other.val) == (len(tiny_training), tiny_training)
 
 
+def test_data_without_other_images_are_a_warning_once(
+    tiny_training: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tiny_training.samples[0].path.parent
+    inputs = open_inputs(folder, None, TrainingSettings(), {}, quiet=True)
+    told = [message for message in caplog.messages if "at least one of the classes" in message]
+    tagged = (tiny_training.labels > 0).any(axis=1)
+    assert tagged.all()
+    assert [message.split(";")[0] for message in told] == [
+        f"{inputs.dataset.name}: every image has at least one of the classes"
+    ]
+    caplog.clear()
+    open_inputs(tiny_training, None, TrainingSettings(), {}, quiet=True)
+    assert caplog.messages == []
+
+
 def test_a_missing_path_is_a_file_not_found_error(tmp_path: Path) -> None:
     with pytest.raises(
         FileNotFoundError, match=r"no such file or folder: .*gone; check the path of the dataset"

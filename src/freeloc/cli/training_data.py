@@ -31,8 +31,9 @@ def open_for_training(
 ) -> Dataset:
     """Open a dataset with options from the command line; boxes are read only if training uses them."""
     from freeloc.datasets import DatasetChecks, open_dataset
+    from freeloc.datasets.checks.classes import warn_of_untagged
 
-    return open_dataset(
+    dataset = open_dataset(
         data,
         split=split,
         format=format_,
@@ -44,6 +45,8 @@ def open_for_training(
             for_training=True, quiet=quiet, rescale_boxes=rescale_boxes, minus_one=minus_one
         ),
     )
+    warn_of_untagged(dataset)
+    return dataset
 
 
 def open_for_validation(

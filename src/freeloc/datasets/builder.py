@@ -21,7 +21,6 @@ from freeloc.datasets.box_frames import (
     find_conversions,
     find_other_sizes,
 )
-from freeloc.datasets.checks.classes import check_untagged
 from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels
 from freeloc.datasets.nearby_files import NearbyFiles
 from freeloc.datasets.options import OpenOptions
@@ -258,11 +257,10 @@ class DatasetBuilder:
             if not is_encodable(class_name):
                 message = f"the class name {class_name!r} is not UTF-8 text: rename the class"
                 self.add_fatal_problem("bad_value", self.path, None, message)
-        warn = self.options.checks.for_training and not self.options.checks.for_check
         if self.options.checks.for_training:
             self._check_class_balance(classes)
-        if warn:
-            warn_of_suspicious_names(self.path, classes)
+            if not self.options.checks.for_check:
+                warn_of_suspicious_names(self.path, classes)
         good = [sample for sample in self.samples if not sample.bad]
         skipped = len(self.samples) - len(good) + self._bad_rows
         self._problems.report(skip_bad=self.options.skip_bad, skipped=skipped)
@@ -277,10 +275,7 @@ class DatasetBuilder:
         self._forget_missing_classes(good, classes)
         # The name is printed later, but it may come from a folder whose name is not valid UTF-8.
         printable = name.encode(errors="replace").decode()
-        dataset = Dataset(printable, classes, tuple(draft.sample() for draft in good), skipped)
-        for finding in check_untagged(dataset) if warn else ():
-            _log.warning("%s: %s", self.path, finding)
-        return dataset
+        return Dataset(printable, classes, tuple(draft.sample() for draft in good), skipped)
 
     def _forget_missing_classes(self, samples: Iterable[SampleDraft], classes: tuple[str, ...]) -> None:
         """Set the labels of the chosen classes that the dataset does not have to 0."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from freeloc._literals import CacheFormat, Padding, Precision, Resize, Runtime, Supervision
 from freeloc._validation import check_keywords, check_value
+from freeloc.datasets.checks.classes import warn_of_untagged
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.open_dataset import open_dataset
 from freeloc.datasets.options import DatasetChecks
@@ -141,6 +142,7 @@ def open_inputs(
     else:
         boxes = settings.recipe.supervision != "tags"
         dataset = open_for_training(data, boxes=boxes, quiet=quiet, **chosen)
+        warn_of_untagged(dataset)
     place = data if val is None and split is not None else val
     if place is None or isinstance(place, Dataset):
         _refuse({} if split is None else {"val_split": split})

@@ -9,12 +9,15 @@ from typing import Final
 import numpy as np
 
 from freeloc._class_names import quote_names
+from freeloc._log import get_logger
 from freeloc.datasets.checks.findings import Finding, list_some
 from freeloc.datasets.class_names import clean_name, joined_names, similar_names
 from freeloc.datasets.dataset import ABSENT, PRESENT, Dataset
 from freeloc.io.progress import pluralize
 
-__all__ = ["check_chosen", "check_classes", "check_untagged"]
+__all__ = ["check_chosen", "check_classes", "check_untagged", "warn_of_untagged"]
+
+_log = get_logger(__name__)
 
 _FEW_IMAGES: Final = 10
 """A class with fewer images is learned from so few examples that the model mostly learns their backgrounds."""
@@ -73,6 +76,12 @@ def check_untagged(dataset: Dataset) -> Iterator[Finding]:
         f"{count} at least one of the classes; add images without any of them (and without a tag) if the model is "
         "to be used on such images, because otherwise it often finds a class in them",
     )
+
+
+def warn_of_untagged(dataset: Dataset) -> None:
+    """Log the finding of `check_untagged`, if there is one, before a model is trained on a dataset."""
+    for finding in check_untagged(dataset):
+        _log.warning("%s: %s", dataset.name, finding)
 
 
 def _check_names(classes: Sequence[str]) -> Iterator[Finding]:
