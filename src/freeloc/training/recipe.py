@@ -48,7 +48,7 @@ class Recipe:
     * Each step uses a third of the cells, and cells are selected without dropout.
     * Dropout is also applied to the features, and weight decay to the head.
     * The learning rate follows a cosine schedule.
-    * Canvases are padded only to a multiple of the backbone's stride.
+    * Images are resized directly to each scale, and the padding of canvases is ignored.
 
     Attributes:
         name: name of the recipe, recorded in the manifest.
