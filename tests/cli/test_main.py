@@ -173,8 +173,17 @@ def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pyt
             [],
             "of 9 images are stored: run the same",
         ),
-        (KeyboardInterrupt(), ["checkpoint"], "finished epochs are stored: continue with --resume"),
-        (KeyboardInterrupt(), ["checkpoint", "model"], "the model is stored: --resume completes the run"),
+        (KeyboardInterrupt(), ["log.jsonl"], "no epoch is finished: continue with --resume"),
+        (
+            KeyboardInterrupt(),
+            ["checkpoint.safetensors"],
+            "finished epochs are stored: continue with --resume",
+        ),
+        (
+            KeyboardInterrupt(),
+            ["checkpoint.safetensors", "model.safetensors"],
+            "the model is stored: --resume completes the run",
+        ),
     ],
 )
 def test_ctrl_c_says_what_a_training_run_has_stored(
@@ -187,7 +196,7 @@ def test_ctrl_c_says_what_a_training_run_has_stored(
 ) -> None:
     def stopped(*_: object, **__: object) -> None:
         for name in files:
-            (tmp_path / f"{name}.safetensors").touch()
+            (tmp_path / name).touch()
         raise error
 
     monkeypatch.setattr("freeloc.datasets.open_dataset", stopped)

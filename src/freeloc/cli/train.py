@@ -337,6 +337,8 @@ def _stored(folder: RunFolder, told: str | None) -> str:
         return "the model is stored: --resume completes the run"
     if folder.checkpoint.exists():
         return "finished epochs are stored: continue with --resume"
+    if folder.files_of_run:  # without the option, the folder would be refused
+        return "no epoch is finished: continue with --resume"
     if told is None:
         return "no epoch is finished: run the same command again"
     return f"{told or 'nothing was stored'}: run the same command again"

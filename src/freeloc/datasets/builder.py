@@ -152,7 +152,7 @@ class DatasetBuilder:
             return ""
         if found.parent == path.parent:
             return f", but {found.name} exists: correct the name"
-        return f", but {found} exists: correct the name, or choose the folder of the images (images)"
+        return f", but {found} exists: correct the name, or set images to its folder"
 
     def add_problem(
         self,

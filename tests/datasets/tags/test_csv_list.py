@@ -144,7 +144,7 @@ def test_missing_images_that_exist_under_a_similar_name(tmp_path: Path) -> None:
     rows = ["a,dog", "B.png,dog", "c.jpg,dog", "d,dog", "e,cat", "f,cat"]
     file = write(tmp_path / "tags.csv", "file_name,tags", *rows)
     found = {problem.line: problem.message for problem in problems_of(file)}
-    folder = "correct the name, or choose the folder of the images (images)"
+    folder = "correct the name, or set images to its folder"
     assert found == {
         2: f"image {tmp_path / 'a'} is missing, but a.jpg exists: correct the name",
         3: f"image {tmp_path / 'B.png'} is missing, but b.PNG exists: correct the name",
