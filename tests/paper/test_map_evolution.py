@@ -46,6 +46,13 @@ def test_between_the_chosen_snapshots_maps_change_by_the_same_amount() -> None:
     assert select_by_change(maps(1, 2), 3) == [0, 1]
 
 
+def test_an_object_that_is_found_outweighs_random_scores_everywhere() -> None:
+    noise = np.abs(np.random.default_rng(0).normal(0, 0.1, (8, 20, 30))).astype(np.float32)
+    noise[5:] = 0
+    noise[5:, 10, 10] = (4, 9, 12)
+    assert select_by_change([[values] for values in noise], 4) == [0, 5, 6, 7]
+
+
 @given(st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=12), st.integers(2, 6))
 def test_chosen_snapshots_are_in_order_with_both_ends(levels: list[float], count: int) -> None:
     chosen = select_by_change(maps(*levels), count)

@@ -57,8 +57,9 @@ def snapshot_iterations(total: int) -> tuple[int, ...]:
 def select_by_change(maps: Sequence[Sequence[Float32Array]], count: int) -> list[int]:
     """Choose snapshots between which score maps change by about the same amount, so that every step shows.
 
-    Change is the mean absolute difference of scores. Scores below 0 count as 0, because figures do not color them,
-    unless all are below 0.
+    The change of a map is its largest absolute difference in any cell, so that many small differences, as between
+    random weights, do not outweigh an object that is found; it is averaged over the maps. Scores below 0 count as
+    0, because figures do not color them, unless all are below 0.
 
     Args:
         maps: for each snapshot, the score maps that the figure shows, with equal shapes in all snapshots.
@@ -69,11 +70,11 @@ def select_by_change(maps: Sequence[Sequence[Float32Array]], count: int) -> list
     """
     if len(maps) <= count:
         return list(range(len(maps)))
-    flat = np.stack([np.concatenate([values.ravel() for values in shown]) for shown in maps]).astype(
-        np.float64
-    )
-    visible = np.maximum(flat, 0) if (flat > 0).any() else flat
-    change = np.concatenate([[0.0], np.abs(np.diff(visible, axis=0)).mean(axis=1).cumsum()])
+    change = np.zeros(len(maps))
+    hidden = 0.0 if any((values > 0).any() for shown in maps for values in shown) else -np.inf
+    for series in zip(*maps, strict=True):  # one map, in all snapshots
+        visible = np.maximum(np.stack([values.ravel() for values in series]).astype(np.float64), hidden)
+        change[1:] += np.abs(np.diff(visible, axis=0)).max(axis=1).cumsum()
     chosen = [0]
     for place in range(1, count - 1):
         left = count - 1 - place

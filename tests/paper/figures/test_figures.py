@@ -357,6 +357,15 @@ def test_colours_of_a_row_can_be_told_and_low_maps_still_show() -> None:
     assert shown_image(draw_map_evolution([told]).axes[0]).std() == 0
 
 
+def test_names_of_classes_stay_inside_the_figure() -> None:
+    names = (("tv", "potted plant"), ("parking meter on a street", "tv"), ("tv", None))
+    for name, absent in names:
+        row = EvolutionRow(grey(300, 400), name, [frame(10, 0.5)], absent_class=absent)
+        figure = draw_map_evolution([row])
+        figure.canvas.draw()
+        assert min(text.get_window_extent().x0 for text in figure.axes[0].texts) >= 0
+
+
 def test_one_class_has_a_column_per_image_with_the_image_on_top() -> None:
     rows = [
         EvolutionRow(grey(300, 400), "cat", [frame(0, 0.1), frame(40, 2.0)]),

@@ -86,9 +86,10 @@ def draw_map_evolution(rows: Sequence[EvolutionRow], title: str = "", unit: str 
     head, foot = (0.55 if title else 0.28), 0.42
     gap_y = _GAP + score_height
     full = head + sum(heights) + gap_y * len(rows) + foot
+    left = _left(rows)
     with figure_style():
-        figure = new_figure(_LEFT + columns * (_WIDTH + _GAP) + 0.05, full, title)
-        grid = grid_axes(figure, heights, [_WIDTH] * columns, left=_LEFT, top=head, gap_x=_GAP, gap_y=gap_y)
+        figure = new_figure(left + columns * (_WIDTH + _GAP) + 0.05, full, title)
+        grid = grid_axes(figure, heights, [_WIDTH] * columns, left=left, top=head, gap_x=_GAP, gap_y=gap_y)
         for iteration, area in zip(iterations, grid[0], strict=True):
             area.set_title(_numbered(unit, iteration), pad=4)
         for row, axes in zip(rows, grid, strict=True):
@@ -133,6 +134,14 @@ def draw_class_evolution(rows: Sequence[EvolutionRow], title: str = "", unit: st
             _label(axes[0], _numbered(f"{unit}\n", iteration))
         _legend(figure, False, full)
     return figure
+
+
+def _left(rows: Sequence[EvolutionRow]) -> float:
+    """Return the space for the names of the classes, in inches."""
+    # Bold letters of 8 points are about a thirteenth of an inch wide; those of 7 points, a sixteenth.
+    names = (0.078 * len(row.class_name) for row in rows)
+    absent = (0.066 * len(f"not {row.absent_class or ''}") for row in rows)
+    return max(_LEFT, 0.15 + max(*names, *absent))
 
 
 def _iterations(rows: Sequence[EvolutionRow]) -> list[int]:
