@@ -38,8 +38,7 @@ _BROKEN_PIPE: Final = 128 + 13  # as shells report a process ended by SIGPIPE
 
 _AFTER_INTERRUPT = {
     "train": "; nothing was stored",
-    "predict": "; finished predictions in --out are stored: run the same command to continue",
-    "reproduce": "; finished features, epochs and rows are stored: run the same command to continue",
+    "reproduce": "; run the same command to continue: finished features, epochs and rows are kept",
     "pretrain": "; nothing was stored",
     "quantize": "; the model is unchanged",
     "calibrate": "; the model is unchanged",
