@@ -190,13 +190,13 @@ def test_the_papers_rows_to_the_letter(
     # Models of the other protocol in the same folder are neither used nor changed.
     shutil.copytree(study / "models" / "weak", tmp_path / "models" / "weak")
     before = (tmp_path / "models" / "weak" / "model.safetensors").read_bytes()
-    words = ("--letter", "--rows", "center", *WORDS)
+    words = ("--letter", "--rows", "single_test", *WORDS)
     answer = freeloc("reproduce", "coco2017", "--root", scenes_root, "--out", tmp_path, *words)
     assert answer.code == 0, answer.err
     assert "model weak-letter: recipe paper, max pooling, 1 epochs at scales 0.7 to 1.4" in answer.err
     rows = {row["key"]: row for row in json.loads((tmp_path / "results.json").read_text())["rows"]}
-    assert {key: row["protocol"] for key, row in rows.items()} == {"weak": "letter", "center": "letter"}
-    told = rows["center"]["training"]["weak-letter"]
+    assert {key: row["protocol"] for key, row in rows.items()} == {"single_test": "letter"}
+    told = rows["single_test"]["training"]["weak-letter"]
     assert (told["scales"], told["draws_scales"], told["cell_fraction"]) == ([0.7, 1.4], True, 1.0)
     header = Model.load(tmp_path / "models" / "weak-letter").header
     assert (header.padding, header.resize) == ("paper", "paper")
@@ -205,7 +205,7 @@ def test_the_papers_rows_to_the_letter(
     page = (tmp_path / "report.html").read_text()
     for text in ("the paper&#x27;s, to the letter", "uniform from 0.7 to 1.4"):
         assert text in page.replace("&#39;", "&#x27;")
-    assert [path.stem for path in (tmp_path / "rows").iterdir()] == ["weak-letter"]
+    assert [path.stem for path in (tmp_path / "rows").iterdir()] == ["single_test-letter"]
 
 
 @pytest.mark.parametrize(
