@@ -51,9 +51,9 @@ from .posttraining.quantize import quantize as quantize
 from .posttraining.release import release as release
 from .prediction.predict_files import PredictionOptions as PredictionOptions
 from .prediction.predict_files import predict_files as predict_files
-from .pretraining.pretrain import PretrainingResult as PretrainingResult
-from .pretraining.pretrain import pretrain as pretrain
-from .pretraining.settings import PretrainingSettings as PretrainingSettings
+from .training.pretraining.pretrain import PretrainingResult as PretrainingResult
+from .training.pretraining.pretrain import pretrain as pretrain
+from .training.pretraining.settings import PretrainingSettings as PretrainingSettings
 from .training.recipe import Recipe as Recipe
 from .training.settings import TrainingSettings as TrainingSettings
 from .training.train import train as train

@@ -218,7 +218,7 @@ def test_ctrl_c_says_what_pretraining_has_stored(
         (tmp_path / file).touch()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("freeloc.pretraining.pretrain.open_for_training", stopped)
+    monkeypatch.setattr("freeloc.training.pretraining.pretrain.open_for_training", stopped)
     answer = freeloc("pretrain", "x", "--out", tmp_path / "net.safetensors")
     assert (answer.code, answer.err) == (130, f"freeloc: interrupted; {told}\n")
 

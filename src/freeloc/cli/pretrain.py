@@ -24,7 +24,7 @@ from freeloc.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from freeloc.pretraining.pretrain import PretrainingFiles
+    from freeloc.training.pretraining.pretrain import PretrainingFiles
 
 __all__ = ["pretrain"]
 
@@ -98,9 +98,9 @@ def pretrain(
     --backbone alexnet --weights FILE. With torchrun, several processes share the work.
     """
     from freeloc.io.folders import expand_user
-    from freeloc.pretraining.pretrain import PretrainingFiles
-    from freeloc.pretraining.pretrain import pretrain as run
-    from freeloc.pretraining.settings import PretrainingSettings
+    from freeloc.training.pretraining.pretrain import PretrainingFiles
+    from freeloc.training.pretraining.pretrain import pretrain as run
+    from freeloc.training.pretraining.settings import PretrainingSettings
 
     settings = PretrainingSettings(
         backbone=backbone,

@@ -16,7 +16,7 @@ from freeloc.nn.backbones.alexnet_layers import (
     LayerShapes,
     ResponseNormalization,
 )
-from freeloc.pretraining.settings import PretrainingSettings
+from freeloc.training.pretraining.settings import PretrainingSettings
 
 __all__ = ["CLASSIFIER", "PretrainingNetwork", "architecture_of"]
 

@@ -21,12 +21,12 @@ from freeloc.datasets.dataset import Dataset
 from freeloc.errors import TrainingError
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import track
-from freeloc.pretraining.checkpoint import EpochResult
-from freeloc.pretraining.crops import random_crop
-from freeloc.pretraining.network import PretrainingNetwork
-from freeloc.pretraining.processes import Processes
-from freeloc.pretraining.settings import PretrainingSettings
 from freeloc.runtime.hardware import usable_cores
+from freeloc.training.pretraining.checkpoint import EpochResult
+from freeloc.training.pretraining.crops import random_crop
+from freeloc.training.pretraining.network import PretrainingNetwork
+from freeloc.training.pretraining.processes import Processes
+from freeloc.training.pretraining.settings import PretrainingSettings
 
 __all__ = ["PretrainingRun", "learning_rate"]
 

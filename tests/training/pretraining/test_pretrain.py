@@ -20,11 +20,11 @@ import freeloc
 from freeloc.datasets import Dataset, Sample, open_dataset
 from freeloc.errors import FreelocError, TrainingError
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.pretraining.checkpoint import PretrainingCheckpoint
-from freeloc.pretraining.pretrain import PretrainingResult, pretrain
-from tests.pretraining.small_data import CLASSES, SETTINGS, write_folders
+from freeloc.training.pretraining.checkpoint import PretrainingCheckpoint
+from freeloc.training.pretraining.pretrain import PretrainingResult, pretrain
+from tests.training.pretraining.small_data import CLASSES, SETTINGS, write_folders
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -200,7 +200,7 @@ def test_the_backbone_gives_the_classifier_the_values_on_which_it_was_trained(
     data: Path, result: PretrainingResult
 ) -> None:
     """Without dropout, the training network is the backbone and the classifier of the file."""
-    from freeloc.pretraining.network import PretrainingNetwork
+    from freeloc.training.pretraining.network import PretrainingNetwork
 
     network = PretrainingNetwork(SETTINGS, len(CLASSES))
     state = load_file(result.path)

@@ -25,7 +25,8 @@ from freeloc.io.lock import check_free_file, lock_file
 from freeloc.io.progress import pluralize, print_status
 from freeloc.io.stages import Stages, show_stages
 from freeloc.nn.backbones.alexnet_layers import METADATA_KEY as ARCHITECTURE_KEY
-from freeloc.pretraining.checkpoint import (
+from freeloc.training.device import deterministic
+from freeloc.training.pretraining.checkpoint import (
     METADATA_KEY,
     EpochResult,
     PretrainingCheckpoint,
@@ -33,11 +34,10 @@ from freeloc.pretraining.checkpoint import (
     read_record,
     restore_momentum,
 )
-from freeloc.pretraining.network import architecture_of
-from freeloc.pretraining.processes import Processes, connect
-from freeloc.pretraining.settings import PretrainingSettings
-from freeloc.pretraining.trainer import PretrainingRun
-from freeloc.training.device import deterministic
+from freeloc.training.pretraining.network import architecture_of
+from freeloc.training.pretraining.processes import Processes, connect
+from freeloc.training.pretraining.settings import PretrainingSettings
+from freeloc.training.pretraining.trainer import PretrainingRun
 from freeloc.visualization.training_curve import TrainingCurve, render_curve
 
 __all__ = ["PretrainingFiles", "PretrainingResult", "pretrain"]

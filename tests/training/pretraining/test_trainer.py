@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from freeloc.pretraining.crops import random_crop
-from freeloc.pretraining.settings import PretrainingSettings
-from freeloc.pretraining.trainer import learning_rate
+from freeloc.training.pretraining.crops import random_crop
+from freeloc.training.pretraining.settings import PretrainingSettings
+from freeloc.training.pretraining.trainer import learning_rate
 
 
 def ramp(width: int, height: int) -> Image.Image:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from freeloc.pretraining.settings import PretrainingSettings
+from freeloc.training.pretraining.settings import PretrainingSettings
 
 SETTINGS = PretrainingSettings(
     width=8, channels=(4, 4, 4, 4, 4), epochs=2, batch_size=5, learning_rate=0.02, weight_decay=1e-3, seed=3

@@ -9,9 +9,9 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import save_file
 
-from freeloc.pretraining import trainer
-from freeloc.pretraining.pretrain import pretrain
-from tests.pretraining.small_data import SETTINGS
+from freeloc.training.pretraining import trainer
+from freeloc.training.pretraining.pretrain import pretrain
+from tests.training.pretraining.small_data import SETTINGS
 
 
 def main() -> None:
