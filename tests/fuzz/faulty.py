@@ -13,7 +13,7 @@ from random import Random
 from freeloc.errors import DatasetError
 from tests.fuzz.target import Target, require
 
-__all__ = ["Crashing", "Faulty", "Hanging"]
+__all__ = ["Crashing", "Faulty", "Filling", "Hanging"]
 
 
 class Crashing(Target):
@@ -38,6 +38,23 @@ class Hanging(Target):
     def use(self, rng: Random, folder: Path) -> None:
         """Wait."""
         time.sleep(3600)
+
+
+class Filling(Target):
+    """After two cases, the process has no memory for the files of another one."""
+
+    def __init__(self) -> None:
+        self._made = 0
+
+    def make(self, rng: Random, folder: Path) -> None:
+        """Write the number of cases that the process has made."""
+        if self._made == 2:
+            raise MemoryError
+        self._made += 1
+        (folder / "made").write_text(str(self._made))
+
+    def use(self, rng: Random, folder: Path) -> None:
+        """Do nothing."""
 
 
 class Faulty(Target):

@@ -123,6 +123,13 @@ class TestProcesses:
         assert main(["--replay", str(tmp_path)]) == 0
         assert capsys.readouterr().out == "opened:\n"
 
+    def test_a_process_without_memory_for_more_files_is_replaced(self, tmp_path: Path) -> None:
+        campaign = Campaign(["tests.fuzz.faulty:Filling"], SEED, tmp_path)
+        campaign.run(cases=8)
+        (tally,) = campaign.tallies.values()
+        assert tally.verdicts == {"opened": 6, "unmade": 2}
+        assert not (tmp_path / "failures").exists()
+
     def test_a_hang_is_found(self, tmp_path: Path) -> None:
         campaign = Campaign(["tests.fuzz.faulty:Hanging"], SEED, tmp_path, case_limit=0.5)
         campaign.run(cases=2)

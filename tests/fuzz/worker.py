@@ -46,6 +46,8 @@ def try_case(
         folder.mkdir(parents=True)
         try:
             target.make(Random(f"make {target_name} {case}"), folder)
+        except MemoryError as error:
+            return Outcome("unmade", repr(error))
         except Exception as error:  # noqa: BLE001 - reported, so that the other cases are tried
             return Outcome("failed", f"the case cannot be made: {error!r}", traceback.format_exc())
     return judge(lambda: target.use(Random(f"use {target_name} {case}"), folder), printed_to)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import shutil
 import sys
@@ -230,4 +231,5 @@ def test_two_studies_into_one_folder(scenes_root: Path, tmp_path: Path, freeloc:
         answer = freeloc("reproduce", "coco2017", "--root", scenes_root, "--out", tmp_path / "out", *WORDS)
         assert [file.suffix for file in (tmp_path / "out").iterdir()] == [".lock"]
     assert answer.code == 2
-    assert "another freeloc process is writing to it; wait until it has finished" in answer.err
+    held = rf"another freeloc process is writing to it \(process {os.getpid()}, since .*\); wait until it has finished"
+    assert re.search(held, answer.err)
