@@ -73,8 +73,8 @@ def test_every_documented_file_is_written_and_a_second_demo_replaces_them(
     steps = ["1 of 3: generating 5 scenes", "2 of 3: training on the tags of 4 scenes; boxes are not used"]
     steps.append("3 of 3: predicting 1 other scene, and drawing an overlay of each")
     assert [line for line in told if line[:6] in {"1 of 3", "2 of 3", "3 of 3"}] == steps
-    (expected,) = (line for line in told if line.startswith("4 images, 8 classes: about "))
-    assert "evaluation" in expected
+    # Its parts are named only if several take more than a second, which depends on the computer.
+    assert sum(line.startswith("4 images, 8 classes: about ") for line in told) == 1
     assert {name for name in files(out) if name.startswith("overlays/")} == {"overlays/scene_000004.jpg"}
     assert json.loads((out / "results.json").read_text())["images"] == 1
     assert json.loads((out / "run" / "manifest.json").read_text())["seed"] == 2
