@@ -18,8 +18,8 @@ class NearbyFiles:
     Each folder is listed once, because all images of a list may be missing for the same reason.
 
     Example:
-        >>> NearbyFiles().find(Path("holiday/beach/1"))
-        PosixPath('holiday/beach/1.jpg')
+        >>> NearbyFiles().find(Path("holiday/A"))
+        PosixPath('holiday/a.jpg')
     """
 
     def __init__(self) -> None:
