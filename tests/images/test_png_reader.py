@@ -211,3 +211,17 @@ def test_alpha_is_composited_over_white(color: int, bits: int) -> None:
     values = samples / (2**bits - 1)
     over_white = 255 * (values[..., :-1] * values[..., -1:] + 1 - values[..., -1:])
     assert np.abs(load_image(png(samples, bits, color)).astype(float) - over_white).max() <= 2
+
+
+def test_pixels_before_the_header_are_refused() -> None:
+    """Pillow skips them, and then reads the orientation of another chunk with the header than with the pixels."""
+    header = struct.pack(">IIBBBBB", 2, 1, 8, GRAY, 0, 0, 0)
+    pixels = (b"IDAT", zlib.compress(b"\0\7\7"))
+    turned = (b"eXIf", bytes.fromhex("4d4d002a0000000800010112000300000001000700000000 0000"))
+    data = png_bytes([pixels, (b"IHDR", header), turned, pixels, (b"eXIf", b""), (b"IEND", b"")])
+    for read in (load_image, read_image_size):
+        with pytest.raises(ImageError):
+            read(data)
+    sound = png_bytes([(b"IHDR", header), turned, pixels, (b"IEND", b"")])
+    assert read_image_size(sound) == Size(1, 2)
+    assert load_image(sound).shape == (2, 1, 3)

@@ -63,6 +63,11 @@ class PngReader(PngImagePlugin.PngImageFile):
         if self.fp is None:
             raise ValueError("the file is closed")
         self.fp = _essential_part(self.fp)
+        first = next(_chunks(self.fp), None)
+        if first is not None and first.kind != b"IHDR":
+            # Pillow would go on to the next IHDR, so the orientation depended on how much of the file is read.
+            raise SyntaxError("the first chunk of the PNG file is not IHDR")
+        self.fp.seek(0)
         super()._open()
         self._transparent_color = self._correct_transparency()
 
