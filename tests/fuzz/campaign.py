@@ -202,8 +202,6 @@ class Campaign:
         tally.seconds += seconds
         tally.slowest = max(tally.slowest, (seconds, case))
         tally.verdicts[outcome.verdict] += 1
-        if outcome.verdict == "unmade":  # earlier cases have filled the memory that the process may use
-            self._workers[name].stop()
         if outcome.is_finding:
             signature = _signature(outcome)
             tally.findings[signature] += 1

@@ -13,7 +13,7 @@ from random import Random
 from freeloc.errors import DatasetError
 from tests.fuzz.target import Target, require
 
-__all__ = ["Crashing", "Faulty", "Filling", "Hanging"]
+__all__ = ["Crashing", "Faulty", "Hanging", "Keeping"]
 
 
 class Crashing(Target):
@@ -40,21 +40,20 @@ class Hanging(Target):
         time.sleep(3600)
 
 
-class Filling(Target):
-    """After two cases, the process has no memory for the files of another one."""
+class Keeping(Target):
+    """Every case leaves more memory in use than half a case may need."""
+
+    memory = 100 * 2**20
 
     def __init__(self) -> None:
-        self._made = 0
+        self._kept: list[bytearray] = []
 
     def make(self, rng: Random, folder: Path) -> None:
-        """Write the number of cases that the process has made."""
-        if self._made == 2:
-            raise MemoryError
-        self._made += 1
-        (folder / "made").write_text(str(self._made))
+        """Write nothing."""
 
     def use(self, rng: Random, folder: Path) -> None:
-        """Do nothing."""
+        """Keep some memory."""
+        self._kept.append(bytearray(60 * 2**20))
 
 
 class Faulty(Target):

@@ -21,7 +21,7 @@ from freeloc.errors import FreelocError
 
 __all__ = ["Outcome", "Verdict", "judge"]
 
-Verdict = Literal["opened", "refused", "unmade", "failed", "crashed", "hung"]
+Verdict = Literal["opened", "refused", "failed", "crashed", "hung"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,8 @@ class Outcome:
     """What happened to one case.
 
     Attributes:
-        verdict: "opened" or "refused" if all is well; "unmade" if the memory that is left to the process does not
-            suffice to make the files; "failed" for a finding in Python; "crashed" and "hung" if the process ended or
-            had to be stopped.
+        verdict: "opened" or "refused" if all is well; "failed" for a finding in Python; "crashed" and "hung" if
+            the process ended or had to be stopped.
         summary: one line: the error's message, or what is wrong.
         detail: the traceback, or what was printed.
     """
@@ -43,7 +42,7 @@ class Outcome:
     @property
     def is_finding(self) -> bool:
         """Whether somebody should look at the case."""
-        return self.verdict not in {"opened", "refused", "unmade"}
+        return self.verdict not in {"opened", "refused"}
 
 
 def judge(use: Callable[[], None], printed_to: Path | None = None) -> Outcome:

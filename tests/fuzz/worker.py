@@ -12,6 +12,8 @@ import os
 import shutil
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -46,11 +48,10 @@ def try_case(
         folder.mkdir(parents=True)
         try:
             target.make(Random(f"make {target_name} {case}"), folder)
-        except MemoryError as error:
-            return Outcome("unmade", repr(error))
         except Exception as error:  # noqa: BLE001 - reported, so that the other cases are tried
             return Outcome("failed", f"the case cannot be made: {error!r}", traceback.format_exc())
-    return judge(lambda: target.use(Random(f"use {target_name} {case}"), folder), printed_to)
+    with _memory_limit(target.memory):
+        return judge(lambda: target.use(Random(f"use {target_name} {case}"), folder), printed_to)
 
 
 def main(words: list[str]) -> None:
@@ -64,7 +65,6 @@ def main(words: list[str]) -> None:
     target = load_target(target_name)
     (work / "prepared").mkdir(parents=True)
     target.prepare(work / "prepared")
-    _limit_memory(target.memory)
     with os.fdopen(int(pipe), "w") as answers:
         print(json.dumps({"ready": True}), file=answers, flush=True)
         for line in sys.stdin:
@@ -88,16 +88,25 @@ def _keep_to(work: Path) -> None:
         os.environ[name] = str(place)
 
 
-def _limit_memory(size: int) -> None:
-    """Let the process use at most ``size`` more bytes of address space, where the system can limit that."""
+@contextmanager
+def _memory_limit(size: int) -> Iterator[None]:
+    """Let the block use at most ``size`` more bytes of address space, where the system can limit that.
+
+    Making the files of a case is not limited: what earlier cases have left behind would make it fail.
+    """
     try:
         import resource
 
         pages = int(Path("/proc/self/statm").read_text().split()[0])
     except (ImportError, OSError):
+        yield
         return
-    limit = pages * resource.getpagesize() + size
-    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    before, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, hard))
 
 
 if __name__ == "__main__":
