@@ -99,9 +99,10 @@ def predict_for_evaluation(
     of_paths = iter(shown_names(paths))
     named: dict[str, Localizer] = {}
     for number, item in enumerate(models, start=1):
-        is_loaded = isinstance(item, Localizer)
-        name = f"model {number}" if is_loaded else next(of_paths)
-        named[name] = item if isinstance(item, Localizer) else Localizer.load(item)
+        if isinstance(item, Localizer):
+            named[f"model {number}"] = item
+        else:
+            named[next(of_paths)] = Localizer.load(item)
     known = {name: localizer.classes for name, localizer in named.items()}
     dataset = open_for_models(data, known, options, boxes=True, quiet=quiet)
     check_evaluable(dataset, known)

@@ -63,11 +63,12 @@ def read_csv(source: TagSource) -> TagTable:
     records = _read_records(read_text(source.file), source.file)
     line, names = next(records, (1, []))
     header = [without_quotes(clean_name(name)) for name in names]
-    listed = iter(records) if FILE in header else iter(found := list(records))
     if FILE not in header:
+        found = list(records)
         _name_file_column(header, [record for _, record in found], source, line)
+        records = iter(found)
     _check_header(header, source.file, line)
-    rows = [(number, _cells(header, record)) for number, record in listed]
+    rows = [(number, _cells(header, record)) for number, record in records]
     columns = choose_columns(header, [cells for _, cells in rows if not isinstance(cells, str)], source, line)
     if columns.tags is None:
         parsed = tuple(_parse_wide_rows(source, columns, rows))
