@@ -16,7 +16,7 @@ from freeloc.evaluation.measures import MEASURES
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.metrics import BootstrapResult, Interval
 from freeloc.metrics.calibration_error import CalibrationOptions
-from recipes import few_images, voc20_card
+from recipes import few_images, small_alexnet, voc20_card
 
 
 @settings(max_examples=60)
@@ -71,3 +71,33 @@ def test_writing_the_card_replaces_its_numbers_only(tmp_path: Path) -> None:
         assert text.index("| dog | 1 | 95.0 [94.0, 96.0] | 80.0 [79.0, 81.0]") < text.index("| cat | 1 |")
         assert "| +15.0 |" in text
     assert (tmp_path / "voc20-reliability.svg").read_text("utf-8").startswith("<?xml")
+
+
+@pytest.mark.slow
+def test_the_small_study_pretrains_its_network_and_compares_the_rows(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    sizes = small_alexnet.Sizes(
+        single=24,
+        pretraining_epochs=1,
+        train=12,
+        val=8,
+        epochs=1,
+        rows=("weak", "center"),
+        channels=(8, 8, 8, 8, 8),
+        width=16,
+    )
+    small = small_alexnet.SmallStudy.prepare(tmp_path, sizes)
+    assert small.weights.is_file()
+    assert (len(small.train_set), len(small.val_set)) == (12, 8)
+    single = {path.read_bytes() for path in (tmp_path / "single").glob("*.jpg")}
+    scenes = {sample.path.read_bytes() for data in (small.train_set, small.val_set) for sample in data}
+    assert len(single) == 24
+    assert len(scenes) == 20
+    assert not single & scenes
+    result = small.run(tmp_path / "study", sizes, letter=False, cache=tmp_path / "cache")
+    header, _, weak, center = small_alexnet.rows_as_markdown(result).splitlines()
+    assert header.startswith("| row | classification mAP | location mAP |")
+    mean = 100 * result.rows[0].measures["location"].mean.estimate
+    assert weak.startswith("| `weak` (G/J), did not converge |")
+    assert weak.split(" | ")[2] == f"{mean:.1f}"
+    assert center.startswith("| `center` (K), did not converge |")

@@ -101,4 +101,4 @@ def published_for(study: str, row: str) -> dict[str, Published]:
         study: name of the study.
         row: key of the row.
     """
-    return {one.key: one for one in PUBLISHED[study] if one.row == row and one.key}
+    return {one.key: one for one in PUBLISHED.get(study, ()) if one.row == row and one.key}

@@ -201,7 +201,7 @@ def _evolution(result: StudyResult, folder: StudyFolder) -> list[Section]:
 
 
 def _published(result: StudyResult) -> Section:
-    numbers = PUBLISHED[result.study.name]
+    numbers = PUBLISHED.get(result.study.name, ())
     rows = tuple(
         (one.what, one.measure, f"{one.value:.2f}".rstrip("0").rstrip("."), one.source) for one in numbers
     )

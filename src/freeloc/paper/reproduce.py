@@ -335,7 +335,7 @@ class Reproduction:
             train_images=len(self._train_set),
         )
         paper = compare_with_paper(
-            PUBLISHED_CLASSES[self.study.name],
+            PUBLISHED_CLASSES.get(self.study.name, ()),
             by_key,
             data.classes,
             self.options,

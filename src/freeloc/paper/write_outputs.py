@@ -50,7 +50,7 @@ def result_as_json(result: StudyResult, settings: ReproductionSettings) -> dict[
         "audit": [audit.to_dict() for audit in result.audit],
         "complete": result.is_complete,
         "paper": [comparison.to_dict() for comparison in result.paper],
-        "published": [asdict(number) for number in PUBLISHED[result.study.name]],
+        "published": [asdict(number) for number in PUBLISHED.get(result.study.name, ())],
     }
 
 
