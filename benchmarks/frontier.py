@@ -40,12 +40,12 @@ from freeloc.images.decode import load_image
 from freeloc.inference.early_exit import undecided
 from freeloc.inference.fusion import localize
 from freeloc.inference.localizer import Localizer
-from freeloc.inference.presets import INT8_PRESETS, PRESETS, ScalePlan
+from freeloc.inference.presets import PRESETS, ScalePlan
 from freeloc.inference.score_map import ScoreMap
 from freeloc.io.atomic import write_text
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import print_status, track
-from freeloc.runtime import InferencePrecision
+from freeloc.runtime import InferencePrecision, int8_is_fastest
 
 __all__ = ["chart_of", "main", "measure_frontier", "pareto_frontier", "render", "scale_costs", "subsets"]
 
@@ -164,12 +164,11 @@ def _names(workloads: Sequence[Workload]) -> list[str]:
 
 
 def _preset(plan: ScalePlan, workload: Workload, precision: InferencePrecision | None) -> str | None:
-    """Return the name of the preset that uses this plan in this precision."""
-    for name, preset in PRESETS.items():
-        int8 = workload.has_int8 and name in INT8_PRESETS
-        if (preset or ScalePlan(workload.scales)) == plan and int8 == (precision == "int8"):
-            return name
-    return None
+    """Return the name of the preset that uses this plan, if "auto" chooses this precision."""
+    if (workload.has_int8 and int8_is_fastest()) != (precision == "int8"):
+        return None
+    plans = {name: preset or ScalePlan(workload.scales) for name, preset in PRESETS.items()}
+    return next((name for name, own in plans.items() if own == plan), None)
 
 
 def _accuracies(

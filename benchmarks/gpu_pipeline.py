@@ -20,7 +20,7 @@ from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.runtime import Precision, compile_network, native_bfloat16
+from freeloc.runtime import Precision, bfloat16_is_faster, compile_network
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
@@ -101,7 +101,7 @@ class GpuWorkload:
         """The precision that results from the requested one on this device."""
         if self.precision != "auto":
             return self.precision
-        return "bfloat16" if self.device.type == "cuda" and native_bfloat16("cuda") else "float32"
+        return "bfloat16" if self.device.type == "cuda" and bfloat16_is_faster("cuda") else "float32"
 
     @property
     def paths(self) -> list[Path]:

@@ -39,7 +39,7 @@ from freeloc.nn.backbones.trainable_stages import PROJECTION
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
 from freeloc.nn.losses import logistic_loss
-from freeloc.runtime import Precision, compile_network, native_bfloat16
+from freeloc.runtime import Precision, bfloat16_is_faster, compile_network
 from freeloc.training.batches import Batch, stream
 from freeloc.training.optimizer import make_optimizer
 from freeloc.training.recipe import Recipe
@@ -187,7 +187,7 @@ def measure_head_training(workload: TrainingWorkload, epoch: int, *, rounds: int
         the forward pass of the head.
     """
     torch.set_num_threads(usable_cores())
-    use_bfloat16 = native_bfloat16(_CPU.type)
+    use_bfloat16 = bfloat16_is_faster(_CPU.type)
     square, canvases, cached = workload.start(), workload.start(), workload.start()
     padded = replace(workload, recipe=replace(workload.recipe, padding="square"))
     step = HeadTrainStep(

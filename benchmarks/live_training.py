@@ -32,7 +32,7 @@ from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import print_status
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.runtime import Network, compile_network, native_bfloat16
+from freeloc.runtime import Network, bfloat16_is_faster, compile_network
 from freeloc.training.batches import plan_epoch
 from freeloc.training.device import share_cores
 from freeloc.training.optimizer import make_optimizer
@@ -114,7 +114,7 @@ def _epoch(
         trainable.projection,
         trainable.head,
         recipe,
-        use_bfloat16=native_bfloat16(device.type),
+        use_bfloat16=bfloat16_is_faster(device.type),
         device=device,
     )
     optimizer = make_optimizer(trainable.head, recipe, trainable.weights)

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from freeloc.runtime import native_bfloat16
+from freeloc.runtime import bfloat16_is_faster
+from freeloc.runtime.hardware import cpu_supports_bfloat16
 
 __all__ = [
     "best_of",
@@ -95,7 +96,7 @@ def measure_peaks(*, repeats: int = 5, side: int = 2048, copy_bytes: int = _COPY
         natively), and GB/s of the copy, counting bytes read and bytes written.
     """
     torch.set_num_threads(usable_cores())
-    precisions = ["float32", *(["bfloat16"] if native_bfloat16("cpu") else [])]
+    precisions = ["float32", *(["bfloat16"] if cpu_supports_bfloat16() else [])]
     operations = 2 * _CHAIN * side**3
     products = {
         runtime: {
@@ -118,7 +119,7 @@ def measure_peaks(*, repeats: int = 5, side: int = 2048, copy_bytes: int = _COPY
 
 def torch_peak(device: torch.device, *, repeats: int, side: int) -> dict[str, float]:
     """Return GFLOP/s of torch's matrix product on a device for each precision, the best of several runs."""
-    precisions = ["float32", *(["bfloat16"] if native_bfloat16(device.type) else [])]
+    precisions = ["float32", *(["bfloat16"] if bfloat16_is_faster(device.type) else [])]
     operations = 2 * _CHAIN * side**3
     seconds = {precision: _best(_torch_product(precision, side, device), repeats) for precision in precisions}
     return {precision: float(f"{operations / best / 1e9:.4g}") for precision, best in seconds.items()}

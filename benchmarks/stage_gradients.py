@@ -22,7 +22,7 @@ from freeloc.errors import ConfigurationError
 from freeloc.io.progress import print_status
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
-from freeloc.runtime import native_bfloat16
+from freeloc.runtime import bfloat16_is_faster
 from freeloc.training.depthwise_gradients import use_fast_gradients
 from freeloc.training.device import autocast
 
@@ -80,7 +80,7 @@ def _forward_and_backward(above: nn.Module, maps: torch.Tensor) -> Task:
 
     def step() -> None:
         above.zero_grad()
-        with autocast(_CPU, enabled=native_bfloat16(_CPU.type)):
+        with autocast(_CPU, enabled=bfloat16_is_faster(_CPU.type)):
             features = above(maps)
         features.float().square().mean().backward()
 
@@ -100,8 +100,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=positive, default=_ROUNDS, help="number of rounds")
     arguments = parser.parse_args(words)
     backbone = load_backbone(arguments.backbone)
-    if not native_bfloat16(_CPU.type):
-        print_status("this processor does not multiply bfloat16 natively: both use PyTorch's gradients")
+    if not bfloat16_is_faster(_CPU.type):
+        print_status("this processor is not faster in bfloat16: both use PyTorch's gradients")
     for stage in arguments.stages:
         spreads = measure_stage(backbone, stage, images=arguments.images, rounds=arguments.rounds)
         ratio = spreads["ratio"]

@@ -26,7 +26,7 @@ from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
-from freeloc.runtime import InferencePrecision, Precision, native_bfloat16
+from freeloc.runtime import InferencePrecision, Precision, bfloat16_is_faster
 
 __all__ = [
     "QUICK",
@@ -190,7 +190,7 @@ def cpu_precision(precision: Precision) -> str:
     """Return the precision in which freeloc's float networks compute on this processor."""
     if precision != "auto":
         return precision
-    return "bfloat16" if native_bfloat16("cpu") else "float32"
+    return "bfloat16" if bfloat16_is_faster("cpu") else "float32"
 
 
 def untrained_model(backbone: Backbone, classes: tuple[str, ...], hidden: int = 2048) -> Model:

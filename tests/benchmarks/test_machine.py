@@ -17,7 +17,7 @@ from benchmarks.machine import (
     peak_gflops,
     processor_flags,
 )
-from freeloc.runtime import native_bfloat16
+from freeloc.runtime.hardware import cpu_supports_bfloat16
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def peaks() -> dict[str, Any]:
 
 
 def test_every_runtime_has_a_peak(peaks: dict[str, Any]) -> None:
-    native = native_bfloat16("cpu")
+    native = cpu_supports_bfloat16()
     for speeds in peaks["gflops"].values():
         assert speeds["float32"] > 0
         assert ("bfloat16" in speeds) == native

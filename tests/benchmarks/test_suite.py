@@ -8,7 +8,7 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.plain_torch import FREELOC, FREELOC_INT8
 from benchmarks.workload import QUICK
-from freeloc.runtime import native_bfloat16
+from freeloc.runtime import bfloat16_is_faster
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +83,7 @@ def test_the_int8_network_is_measured_too(results: dict[str, Any], suite: Path) 
 def test_layers_are_measured_for_both_networks(results: dict[str, Any], suite: Path) -> None:
     pytest.importorskip("nncf", reason="the extra int8 is not installed")
     assert results["layers"]["networks"].keys() == {
-        "bfloat16" if native_bfloat16("cpu") else "float32",
+        "bfloat16" if bfloat16_is_faster("cpu") else "float32",
         "int8",
     }
     assert "In int8, " in (suite / "benchmarks.md").read_text("utf-8")

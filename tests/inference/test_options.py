@@ -64,15 +64,16 @@ def test_the_scales_are_those_requested_or_the_models() -> None:
 
 
 @pytest.mark.parametrize("preset", [None, *get_args(Preset)])
-def test_int8_follows_from_the_preset(preset: Preset | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    fast = preset in {"fast", "balanced"}
-    for supported in (False, True):
-        monkeypatch.setattr("freeloc.inference.options.cpu_supports_int8", lambda: supported)  # noqa: B023
-        options = LocalizerOptions(preset=preset, runtime="openvino")
-        assert (options.network_precision(has_int8=True) == "int8") == (fast and supported)
-        assert options.network_precision(has_int8=False) == "auto"
-        for other in (
-            LocalizerOptions(preset=preset, runtime="torch"),
-            LocalizerOptions(preset=preset, runtime="openvino", precision="float32"),
-        ):
-            assert other.network_precision(has_int8=True) == other.precision
+@pytest.mark.parametrize("fastest", [False, True])
+def test_auto_is_int8_where_it_is_fastest(
+    preset: Preset | None, fastest: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("freeloc.inference.options.int8_is_fastest", lambda: fastest)
+    options = LocalizerOptions(preset=preset, runtime="openvino")
+    assert options.network_precision(has_int8=True) == ("int8" if fastest else "auto")
+    assert options.network_precision(has_int8=False) == "auto"
+    for other in (
+        LocalizerOptions(preset=preset, runtime="torch"),
+        LocalizerOptions(preset=preset, runtime="openvino", precision="float32"),
+    ):
+        assert other.network_precision(has_int8=True) == other.precision

@@ -18,12 +18,12 @@ from freeloc.datasets import Dataset
 from freeloc.errors import FreelocError, ModelError
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
-from freeloc.inference.presets import INT8_PRESETS, Preset
+from freeloc.inference.presets import Preset
 from freeloc.models.header import ModelFile
 from freeloc.models.model import Model
 from freeloc.posttraining.nncf_quantization import quantize_network
 from freeloc.posttraining.quantize import quantize
-from freeloc.runtime import QuantizedGraph, cpu_supports_int8
+from freeloc.runtime import QuantizedGraph, int8_is_fastest
 
 ON_ITS_OWN = """
 import sys
@@ -130,12 +130,9 @@ def test_the_same_images_make_the_same_network(
 
 
 @pytest.mark.parametrize("preset", ["fast", "balanced", "best", None])
-def test_presets_take_it_where_it_is_there_and_pays(
-    tiny_int8: Path, tiny_run: Path, preset: Preset | None
-) -> None:
-    willing = preset in INT8_PRESETS and cpu_supports_int8()
+def test_it_is_used_where_it_is_fastest(tiny_int8: Path, tiny_run: Path, preset: Preset | None) -> None:
     with_it = Localizer.load(tiny_int8, preset=preset, runtime="openvino")
-    assert (with_it._latency_network.precision == "int8") == willing
+    assert (with_it._latency_network.precision == "int8") == int8_is_fastest()
     without = Localizer.load(tiny_run, preset=preset, runtime="openvino")
     assert without._latency_network.precision != "int8"
     asked = Localizer.load(tiny_int8, preset=preset, runtime="openvino", precision="float32")

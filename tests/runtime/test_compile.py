@@ -15,7 +15,8 @@ from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
-from freeloc.runtime import AppendedModule, Network, Precision, Runtime, compile_network, native_bfloat16
+from freeloc.runtime import AppendedModule, Network, Precision, Runtime, bfloat16_is_faster, compile_network
+from freeloc.runtime.hardware import cpu_supports_bfloat16
 from tests.runtime.networks import Patches, Scaled, smooth_image
 
 
@@ -106,7 +107,7 @@ class TestAgreement:
         wanted, values = reference(canvas), network(canvas)
         assert values.dtype == np.float32
         assert relative_error(values, wanted) < 6e-2
-        if native_bfloat16("cpu"):
+        if cpu_supports_bfloat16():
             # Eight bits of mantissa cause a measurable difference from float32.
             assert relative_error(values, wanted) > 1e-4
 
@@ -124,8 +125,8 @@ class TestAgreement:
 class TestChoices:
     def test_auto_precision_follows_the_hardware(self, cache: Path) -> None:
         network = compile_network(Patches(), runtime="openvino")
-        native = native_bfloat16("cpu")
-        assert network.precision == ("bfloat16" if native else "float32")
+        faster = bfloat16_is_faster("cpu")
+        assert network.precision == ("bfloat16" if faster else "float32")
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
     def test_without_a_gpu_openvino_runs_and_torch_computes_in_float32(self, cache: Path) -> None:

@@ -13,12 +13,12 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
 from freeloc.images.decode import load_image
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.runtime import native_bfloat16
 from freeloc.runtime.compile import network_graph
 from freeloc.runtime.float32_stem import stem_layers, with_float32_stem
+from freeloc.runtime.hardware import cpu_supports_bfloat16
 from freeloc.runtime.openvino_backend import OpenVinoNetwork
 
-NATIVE = native_bfloat16("cpu")
+NATIVE = cpu_supports_bfloat16()
 
 
 @pytest.fixture(scope="module")

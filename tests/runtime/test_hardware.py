@@ -9,22 +9,13 @@ import pytest
 import torch
 
 from freeloc.errors import ConfigurationError
-from freeloc.runtime import compile_network, hardware, native_bfloat16, torch_device
-from freeloc.runtime.hardware import cpu_has_amx, usable_cores
+from freeloc.runtime import compile_network, hardware, torch_device
+from freeloc.runtime.hardware import cpu_has_amx, cpu_has_vnni, cpu_vendor, usable_cores
 from tests.runtime.networks import Patches
 
 
 def test_cores_are_counted_up_to_a_limit() -> None:
     assert 1 <= usable_cores() <= 16
-
-
-def test_torch_computes_in_bfloat16_where_the_hardware_does_unless_float32_is_requested() -> None:
-    for runtime in ("auto", "openvino"):
-        device, low = torch_device("float32", runtime)
-        assert not low
-        device, low = torch_device("auto", runtime)
-        assert low == native_bfloat16(device.type)
-    assert device == torch.device("cpu")  # whatever is available: OpenVINO means the CPU
 
 
 @pytest.mark.parametrize(
@@ -48,6 +39,38 @@ def test_amx_is_what_the_kernel_lists(
     assert not cpu_has_amx()
 
 
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [("fpu avx2 avx_vnni", True), ("fpu avx512f avx512_vnni", True), ("fpu avx512f avx512bw", False)],
+)
+@pytest.mark.parametrize(
+    ("vendor_id", "vendor"), [("GenuineIntel", "intel"), ("AuthenticAMD", "amd"), ("HygonGenuine", "")]
+)
+def test_vendor_and_vnni_are_what_the_kernel_lists(
+    flags: str, wanted: bool, vendor_id: str, vendor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = tmp_path / "cpuinfo"
+    listed.write_text(f"processor\t: 0\nvendor_id\t: {vendor_id}\nflags\t\t: {flags}\n\nvendor_id\t: other\n")
+    monkeypatch.setattr(hardware, "_CPU_INFO", listed)
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    assert cpu_has_vnni() == wanted
+    assert cpu_vendor() == vendor
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert not cpu_has_vnni()
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="compares with Linux's list")
+def test_without_a_list_openvino_and_torch_tell_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor, vnni = cpu_vendor(), cpu_has_vnni()
+    monkeypatch.setattr(hardware, "_CPU_INFO", tmp_path / "missing")
+    assert cpu_vendor() == vendor
+    assert cpu_has_vnni() == vnni
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not cpu_has_vnni()
+
+
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="compares with Linux's list")
 def test_without_a_list_torch_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = cpu_has_amx()
@@ -57,7 +80,6 @@ def test_without_a_list_torch_tells_the_same(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_tile": True}, raising=False)
     assert cpu_has_amx()
     monkeypatch.delattr(torch.cpu, "get_capabilities")
-    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported", raising=False)
     assert cpu_has_amx(), "nobody knows, so the way that is always sound is taken"
     monkeypatch.setattr(hardware, "cpu_supports_bfloat16", lambda: False)
     assert not cpu_has_amx()

@@ -240,7 +240,7 @@ class TestErrors:
     def test_a_frozen_application_is_not_started_again(
         self, graph: QuantizedGraph, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert cpu_supports_int8() == ("INT8" in hardware._cpu_capabilities())
+        assert cpu_supports_int8() == hardware.cpu_has_vnni()
         monkeypatch.setattr(sys, "frozen", True, raising=False)
         assert worker_executable() is None
         with pytest.raises(ModelError, match="choose another precision"):

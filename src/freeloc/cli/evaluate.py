@@ -21,6 +21,7 @@ from freeloc.cli.options import (
     Scales,
     SkipBad,
     Split,
+    Verbose,
     Weights,
     complete_model,
     parse_scales,
@@ -101,6 +102,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Random seed for the resampling.", rich_help_panel=OTHER)] = 0,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,  # noqa: ARG001 - acts by its callback
     ranking: Annotated[
         choices.LocationRanking,
         typer.Option(

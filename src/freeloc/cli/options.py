@@ -35,6 +35,7 @@ __all__ = [
     "Scales",
     "SkipBad",
     "Split",
+    "Verbose",
     "Weights",
     "complete_model",
     "parse_numbers",
@@ -142,7 +143,7 @@ Runtime = Annotated[
 Precision = Annotated[
     choices.Precision,
     typer.Option(
-        help="Arithmetic precision: float32, bfloat16, or auto (bfloat16 where the hardware supports it).",
+        help="Arithmetic precision: float32, bfloat16, or auto (the faster one on this processor).",
         rich_help_panel=RUNTIME,
     ),
 ]
@@ -150,7 +151,7 @@ InferencePrecision = Annotated[
     choices.InferencePrecision,
     typer.Option(
         help="Arithmetic precision: float32, bfloat16, int8 (only for models with an int8 network; see freeloc "
-        "quantize), or auto (bfloat16 where the hardware supports it).",
+        "quantize), or auto (the fastest one that the model and this processor have).",
         rich_help_panel=RUNTIME,
     ),
 ]
@@ -161,8 +162,8 @@ Scales = Annotated[
 Preset = Annotated[
     choices.Preset | None,
     typer.Option(
-        help="Named choice of scales. fast and balanced use the int8 network if the model has one; best uses all "
-        "of the model's scales. Default: the model's scales and network."
+        help="Named choice of scales: fast uses one, balanced up to three, best all of the model's. Default: the "
+        "model's scales."
     ),
 ]
 CacheFolder = Annotated[
@@ -187,6 +188,26 @@ def _hide_messages(quiet: bool) -> bool:
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print nothing but results and errors.", callback=_hide_messages),
+]
+
+
+def _show_details(verbose: bool) -> bool:
+    """Show the messages of all modules about what they choose."""
+    from freeloc.cli.process import be_verbose
+
+    if verbose:
+        be_verbose()
+    return verbose
+
+
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Also print what is chosen automatically, such as the precision, and why.",
+        callback=_show_details,
+    ),
 ]
 
 

@@ -20,6 +20,7 @@ from freeloc.cli.options import (
     Runtime,
     Scales,
     SkipBad,
+    Verbose,
     Weights,
     parse_scales,
     read_classes,
@@ -103,6 +104,7 @@ def predict(
     classes: Classes = None,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,  # noqa: ARG001 - acts by its callback
     formats: Annotated[
         list[str] | None,
         typer.Option(

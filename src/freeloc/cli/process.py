@@ -97,6 +97,15 @@ def be_quiet() -> None:
     logging.getLogger("freeloc").setLevel(logging.ERROR)
 
 
+def be_verbose() -> None:
+    """Also print messages of level INFO, such as choices made automatically, until `only_own_messages` ends."""
+    own = logging.getLogger("freeloc")
+    own.setLevel(logging.INFO)
+    for handler in own.handlers:
+        if isinstance(handler, _StatusHandler):
+            handler.setLevel(logging.INFO)
+
+
 class _StatusHandler(logging.Handler):
     """Prints log messages, whose lines are separate messages, like all other messages."""
 

@@ -25,6 +25,7 @@ from freeloc.cli.options import (
     Runtime,
     SkipBad,
     Split,
+    Verbose,
     Weights,
     parse_numbers,
     parse_scales,
@@ -70,6 +71,7 @@ def train(
     ] = False,
     skip_bad: SkipBad = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,  # noqa: ARG001 - acts by its callback
     format_: Format = "auto",
     images: Images = None,
     rescale_boxes: RescaleBoxes = False,

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freeloc._log import get_logger
 from freeloc.errors import BackboneError, ModelError
 from freeloc.geometry.grid import CellLayout
 from freeloc.inference.options import LocalizerOptions
@@ -22,14 +23,18 @@ from freeloc.runtime import (
     compile_cached,
     compile_network,
     compile_quantized,
+    cpu_supports_int8,
     is_graph_cached,
 )
+from freeloc.runtime.processors import explain_precision, processor_kind
 
 if TYPE_CHECKING:  # torch takes seconds to load
     from freeloc.models.model import Model
     from freeloc.nn.backbones.base import Backbone
 
 __all__ = ["ModelSource", "NetworkLoader"]
+
+_log = get_logger(__name__)
 
 
 class ModelSource:
@@ -164,8 +169,18 @@ class NetworkLoader:
         self._cache_key = source.graph_key if options.uses_openvino else None
         precision = options.network_precision(has_int8=source.header.int8 is not None)
         if precision == "int8":
-            self._int8 = _load_int8(source)
-            return
+            graph = _load_int8(source)
+            if cpu_supports_int8():
+                self._int8 = graph
+                if options.precision == "auto":
+                    _log.info(explain_precision("int8"))
+                return
+            _log.warning(
+                "the int8 network is not used on this processor (%s), where it would be inaccurate or cannot run: "
+                "the precision is chosen automatically",
+                processor_kind().name,
+            )
+            precision = "auto"
         self._precision = precision
         if self._cache_key is None or not is_graph_cached(self._cache_key):
             _ = source.backbone  # raises any error now rather than at the first prediction

@@ -9,8 +9,8 @@ from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
 from freeloc._validation import Count, check_fields
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.pyramid import check_scales
-from freeloc.inference.presets import INT8_PRESETS, PRESETS, ScalePlan
-from freeloc.runtime import check_runtime, cpu_supports_int8, gpu_available
+from freeloc.inference.presets import PRESETS, ScalePlan
+from freeloc.runtime import check_runtime, gpu_available, int8_is_fastest
 
 __all__ = ["LocalizerOptions"]
 
@@ -24,9 +24,10 @@ class LocalizerOptions:
         preset: "fast", "balanced" or "best" instead of ``scales``; see `freeloc.inference.presets`.
         location: how points are located, "fused" or "paper"; see `freeloc.inference.fusion.localize`.
         runtime: the library that runs the network.
-        precision: the arithmetic of the network. "int8" requires a model with an int8 network
-            (`freeloc.quantize`) and runs in OpenVINO. With "auto", the presets "fast" and "balanced" use the int8
-            network if the model has one and int8 networks are faster on this CPU.
+        precision: the arithmetic of the network. "auto" is the fastest one on this CPU: the model's int8
+            network, if it has one, or bfloat16 or float32 (`freeloc.runtime.processors`). "int8" requires a model
+            with an int8 network (`freeloc.quantize`) and runs in OpenVINO; on a CPU on which int8 networks are
+            inaccurate, "auto" is used instead.
         batch: maximum number of canvases of equal shape that torch runs in one batch; default: 32 on a GPU and 1
             on a CPU. OpenVINO always runs canvases one by one.
         classes: the classes of the results, in this order; default: all classes of the model. Classes that the
@@ -79,10 +80,11 @@ class LocalizerOptions:
         return (None if self.preset is None else PRESETS[self.preset]) or ScalePlan(model_scales)
 
     def network_precision(self, *, has_int8: bool) -> InferencePrecision:
-        """Return the network's precision: "int8" if preset, model and hardware allow it, otherwise ``precision``.
+        """Return the network's precision: ``precision``, or "int8" instead of "auto" if that is fastest.
 
         Args:
             has_int8: whether the model has an int8 network.
         """
-        int8_is_allowed = self.precision == "auto" and self.preset in INT8_PRESETS and has_int8
-        return "int8" if int8_is_allowed and self.uses_openvino and cpu_supports_int8() else self.precision
+        if self.precision != "auto" or not has_int8 or not self.uses_openvino:
+            return self.precision
+        return "int8" if int8_is_fastest() else "auto"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from freeloc._literals import Preset
 
-__all__ = ["INT8_PRESETS", "PRESETS", "Preset", "ScalePlan"]
+__all__ = ["PRESETS", "Preset", "ScalePlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,3 @@ PRESETS: dict[Preset, ScalePlan | None] = {
 paper's six scales. "balanced" processes three tenths as many on images such as those of Pascal VOC, half of which
 require the third scale. In int8, both presets lie on the measured Pareto frontier of accuracy and time over all
 backbones and all subsets of the six scales (docs/method.md)."""
-
-INT8_PRESETS: frozenset[Preset] = frozenset({"fast", "balanced"})
-"""Presets that use the model's int8 network, if it has one. It is equally accurate and takes two thirds of the
-time."""

@@ -8,8 +8,9 @@ from freeloc._literals import InferencePrecision, Precision, Runtime
 from freeloc.runtime.appended_module import AppendedModule
 from freeloc.runtime.compile import compile_cached, compile_network
 from freeloc.runtime.graph_cache import is_graph_cached
-from freeloc.runtime.hardware import cpu_supports_int8, gpu_available, native_bfloat16, torch_device
+from freeloc.runtime.hardware import cpu_supports_int8, gpu_available
 from freeloc.runtime.int8 import QuantizedGraph, compile_quantized
+from freeloc.runtime.processors import bfloat16_is_faster, int8_is_fastest, torch_device
 from freeloc.runtime.protocol import Network, check_runtime
 
 __all__ = [
@@ -19,13 +20,14 @@ __all__ = [
     "Precision",
     "QuantizedGraph",
     "Runtime",
+    "bfloat16_is_faster",
     "check_runtime",
     "compile_cached",
     "compile_network",
     "compile_quantized",
     "cpu_supports_int8",
     "gpu_available",
+    "int8_is_fastest",
     "is_graph_cached",
-    "native_bfloat16",
     "torch_device",
 ]

@@ -1,34 +1,33 @@
-"""Detect GPUs, usable CPU cores, natively supported precisions and instructions that require special care."""
+"""Detect GPUs, usable CPU cores, and the instructions of the CPU on which the choice of a precision depends."""
 
 from __future__ import annotations
 
 import os
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
-from freeloc._literals import Precision, Runtime
 from freeloc.errors import ConfigurationError, MissingDependencyError
 from freeloc.runtime.openvino_import import openvino_core
 
-if TYPE_CHECKING:
-    import torch
-
 __all__ = [
     "cpu_has_amx",
+    "cpu_has_vnni",
     "cpu_supports_bfloat16",
     "cpu_supports_int8",
+    "cpu_vendor",
     "cuda_usable",
     "forked_with_cuda",
     "gpu_available",
-    "native_bfloat16",
-    "torch_device",
+    "is_x86",
     "usable_cores",
 ]
 
 _X86: Final = frozenset({"x86_64", "amd64", "i386", "i586", "i686", "x86"})
 _CPU_INFO: Final = Path("/proc/cpuinfo")
 _AMX_FLAGS: Final = frozenset({"amx_tile", "amx_int8"})
+_VNNI_FLAGS: Final = frozenset({"avx512_vnni", "avx_vnni"})
+_VENDORS: Final = {"GenuineIntel": "intel", "AuthenticAMD": "amd"}
 
 _MAX_CORES: Final = 16
 """Upper limit of `usable_cores`. Each core may process its own canvas, which takes memory."""
@@ -72,22 +71,50 @@ def usable_cores() -> int:
     return min(cores, _MAX_CORES)
 
 
+def is_x86() -> bool:
+    """Return whether this CPU is compatible with Intel's."""
+    return platform.machine().lower() in _X86
+
+
+def cpu_vendor() -> str:
+    """Return the vendor of this CPU: "intel", "amd", or "" for any other or if it is not known.
+
+    On Linux, the kernel names it. Elsewhere, it follows from the name of the CPU, which OpenVINO knows.
+    """
+    vendor = _kernel_info().get("vendor_id")
+    if vendor is not None:
+        return _VENDORS.get(vendor, "")
+    name = str(_cpu_property("FULL_DEVICE_NAME", "")).lower()
+    return next((vendor for vendor in _VENDORS.values() if vendor in name), "")
+
+
 def cpu_supports_bfloat16() -> bool:
     """Return whether this CPU has bfloat16 instructions, without which bfloat16 is slower than float32.
 
     OpenVINO detects them; the result is False if it is not installed.
     """
-    return "BF16" in _cpu_capabilities()
+    return "BF16" in _cpu_property("OPTIMIZATION_CAPABILITIES", ())
 
 
 def cpu_supports_int8() -> bool:
-    """Return whether int8 networks are faster on this CPU; False if they cannot run.
+    """Return whether int8 networks run correctly on this CPU.
 
-    They cannot run if OpenVINO is not installed. On a CPU with AMX, they require a Python interpreter as well.
+    They require OpenVINO and instructions for sums of products of 8-bit integers (VNNI), without which the sums
+    overflow at 16 bits. On a CPU with AMX, they require a Python interpreter as well.
     """
     from freeloc.runtime.worker_process import worker_executable
 
-    return "INT8" in _cpu_capabilities() and (worker_executable() is not None or not cpu_has_amx())
+    supported = "INT8" in _cpu_property("OPTIMIZATION_CAPABILITIES", ()) and cpu_has_vnni()
+    return supported and (worker_executable() is not None or not cpu_has_amx())
+
+
+def cpu_has_vnni() -> bool:
+    """Return whether this CPU has instructions for sums of products of 8-bit integers (VNNI).
+
+    On Linux, the kernel lists the instructions. Elsewhere, torch is asked; if it does not know, the result is
+    False.
+    """
+    return is_x86() and _has_any(_VNNI_FLAGS, unknown=False)
 
 
 def cpu_has_amx() -> bool:
@@ -97,63 +124,43 @@ def cpu_has_amx() -> bool:
     with AMX has it; for the others, torch is asked. If torch does not know either, the result is True, because a
     network that runs as AMX requires it (`freeloc.runtime.int8`) is sound on every CPU.
     """
-    if platform.machine().lower() not in _X86:
+    if not is_x86() or ("flags" not in _kernel_info() and not cpu_supports_bfloat16()):
         return False
-    flags = _kernel_flags()
-    if flags is not None:
-        return not _AMX_FLAGS.isdisjoint(flags)
-    if not cpu_supports_bfloat16():
-        return False
+    return _has_any(_AMX_FLAGS, unknown=True)
+
+
+def _has_any(flags: frozenset[str], *, unknown: bool) -> bool:
+    """Return whether this CPU has at least one of the instruction sets, and ``unknown`` if nothing lists them."""
+    listed = _kernel_info().get("flags")
+    if listed is not None:
+        return not flags.isdisjoint(listed.split())
     import torch
 
     try:
-        return any(torch.cpu.get_capabilities().get(flag, False) for flag in _AMX_FLAGS)
+        capabilities = torch.cpu.get_capabilities()
     except AttributeError:  # before torch 2.11
-        return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: True)())
+        return unknown
+    return any(capabilities.get(flag, False) for flag in flags)
 
 
-def _kernel_flags() -> list[str] | None:
-    """Return the CPU's instruction sets as Linux lists them; None if they are not listed."""
+def _kernel_info() -> dict[str, str]:
+    """Return what Linux tells about the first CPU; empty on other systems."""
+    found: dict[str, str] = {}
     try:
         with _CPU_INFO.open(encoding="ascii", errors="replace") as lines:
             for line in lines:
-                name, _, values = line.partition(":")
-                if name.strip() == "flags":
-                    return values.split()
+                name, _, value = line.partition(":")
+                if not name.strip():
+                    break
+                found[name.strip()] = value.strip()
     except OSError:
         pass
-    return None
+    return found
 
 
-def native_bfloat16(device: str) -> bool:
-    """Return whether the device "cuda" or "cpu" multiplies bfloat16 in hardware; otherwise, float32 is faster."""
-    if device == "cuda":
-        import torch
-
-        return bool(torch.cuda.is_bf16_supported())
-    return cpu_supports_bfloat16()
-
-
-def torch_device(precision: Precision, runtime: Runtime = "auto") -> tuple[torch.device, bool]:
-    """Return the device on which torch computes, for example in training, and whether it uses bfloat16.
-
-    Args:
-        precision: "float32" disables bfloat16; otherwise bfloat16 is used where it is faster.
-        runtime: "openvino" selects the CPU.
-
-    Raises:
-        ConfigurationError: this process was forked after torch had used the GPU.
-    """
-    import torch
-
-    device = torch.device("cuda" if runtime != "openvino" and cuda_usable() else "cpu")
-    return device, precision != "float32" and native_bfloat16(device.type)
-
-
-def _cpu_capabilities() -> list[str]:
+def _cpu_property(name: str, default: Any) -> Any:
+    """Return what OpenVINO tells about this CPU, or ``default`` if OpenVINO is not installed."""
     try:
-        core = openvino_core()
+        return openvino_core().get_property("CPU", name)
     except MissingDependencyError:
-        return []
-    capabilities: list[str] = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return capabilities
+        return default

@@ -13,12 +13,16 @@ from typing import Any, Final
 import numpy as np
 
 from freeloc._literals import InferencePrecision
+from freeloc._log import get_logger
 from freeloc._typing import Float32Array
-from freeloc.runtime.hardware import cpu_supports_bfloat16, usable_cores
+from freeloc.runtime.hardware import usable_cores
 from freeloc.runtime.openvino_import import load_openvino, openvino_core, openvino_errors
+from freeloc.runtime.processors import bfloat16_is_faster, explain_precision
 from freeloc.runtime.protocol import Canvas, run_each
 
 __all__ = ["OpenVinoNetwork"]
+
+_log = get_logger(__name__)
 
 
 class OpenVinoNetwork:
@@ -30,7 +34,7 @@ class OpenVinoNetwork:
     Args:
         graph: an OpenVINO model, or the path of its file.
         precision: arithmetic of the network. "int8" requires a quantized graph; its layers that are not quantized
-            use the best precision that the CPU supports.
+            use the fastest float precision of the CPU.
         streams: False uses all cores for one canvas, and True runs one canvas per core.
     """
 
@@ -39,8 +43,10 @@ class OpenVinoNetwork:
 
     def __init__(self, graph: Any, precision: InferencePrecision, *, streams: bool) -> None:
         openvino = load_openvino()
-        best: InferencePrecision = "bfloat16" if cpu_supports_bfloat16() else "float32"
+        best: InferencePrecision = "bfloat16" if bfloat16_is_faster("cpu") else "float32"
         self.precision: str = best if precision == "auto" else precision
+        if precision == "auto":
+            _log.info(explain_precision(best))
         float_precision = best if self.precision == "int8" else self.precision
         hint = {"bfloat16": openvino.Type.bf16, "float32": openvino.Type.f32}[float_precision]
         stream_count = usable_cores() if streams else 1
