@@ -67,6 +67,36 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")  # no bold
 
 
+def test_one_model(freeloc: Callable[..., Any], own: Path, shipped: Path) -> None:
+    fresh(card=CARD).save(own / "street.safetensors")
+    for name, origin in (
+        ("pets", "package"),
+        ("street", "yours"),
+        (str(own / "street.safetensors"), "yours"),
+    ):
+        (line,) = freeloc("models", name).out.splitlines()
+        assert line.split("\t")[0] == Path(name).stem
+        assert line.split("\t")[-2] == origin
+    assert [one["name"] for one in json.loads(freeloc("models", "pets", "--json").out)] == ["pets"]
+    answer = freeloc("models", "pest")
+    assert answer.code == 2
+    assert "pest" in answer.err
+
+
+def test_the_precisions_are_compared(freeloc: Callable[..., Any], own: Path, shipped: Path) -> None:
+    answer = freeloc("models", "pets", "--benchmark")
+    assert answer.code == 0
+    header, *lines = [line.split("\t") for line in answer.out.splitlines()]
+    assert header == ["precision", "fast, ms", "best, ms", ""]
+    assert lines[0][0] == "float32"
+    assert [line[-1] for line in lines].count("auto") == 1
+    assert all(float(cell) > 0 for line in lines for cell in line[1:3])
+    assert "milliseconds per image of 500×375 pixels with pets on" in answer.err
+    found = json.loads(freeloc("models", "pets", "--benchmark", "--json", "--quiet").out)
+    assert set(found["milliseconds"]) == {line[0] for line in lines}
+    assert found["auto"] in found["milliseconds"]
+
+
 # --- the list ---------------------------------------------------------------------------------------------
 
 

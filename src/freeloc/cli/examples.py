@@ -41,7 +41,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     ),
     "models": (
         "freeloc models",
-        "freeloc models --json",
+        "freeloc models --benchmark",
     ),
     "reproduce": (
         "freeloc reproduce voc2012 --root VOCdevkit --out paper",

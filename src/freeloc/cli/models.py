@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from freeloc.cli.options import Quiet, complete_model
+
 if TYPE_CHECKING:
     from freeloc.io.plain_console import PlainConsole
     from freeloc.models.catalog import ListedModel
@@ -14,19 +16,71 @@ if TYPE_CHECKING:
 
 __all__ = ["models"]
 
+_DEFAULT_MODEL = "voc20"
+
 
 def models(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="Only this model: a name, model file or run folder. Default: all; with --benchmark, voc20.",
+            autocompletion=complete_model,
+        ),
+    ] = None,
+    benchmark: Annotated[
+        bool,
+        typer.Option(
+            "--benchmark",
+            help="Measure how fast the model predicts in each precision on this computer (about a minute).",
+        ),
+    ] = False,
     to_dict: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """List the models available by name: those that ship with freeloc, and yours."""
+    if benchmark:
+        _compare_precisions(model or _DEFAULT_MODEL, to_dict=to_dict, quiet=quiet)
+    else:
+        _list_models(model, to_dict=to_dict)
+
+
+def _compare_precisions(model: str, *, to_dict: bool, quiet: bool) -> None:
+    import json
+
+    from freeloc.inference.compare_precisions import compare_precisions
+    from freeloc.io.progress import print_status
+    from freeloc.io.terminal import print_json, print_result
+
+    found = compare_precisions(model, quiet=quiet)
+    if to_dict:
+        print_json(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        return
+    presets = tuple(next(iter(found.milliseconds.values())))
+    print_result("precision", *(f"{preset}, ms" for preset in presets), "")
+    for precision, times in found.milliseconds.items():
+        print_result(
+            precision, *(f"{ms:.1f}" for ms in times.values()), "auto" if precision == found.auto else ""
+        )
+    print_status(
+        f"milliseconds per image of 500×375 pixels with {found.model} on {found.processor}, {found.cores} cores "
+        f"({found.kind})"
+    )
+    if not found.auto_is_fastest:
+        print_status(
+            f"{found.fastest} is faster here than the precision that auto chooses: use --precision {found.fastest}"
+        )
+
+
+def _list_models(name: str | None, *, to_dict: bool) -> None:
     import json
 
     from freeloc.io.folders import user_models_dir
     from freeloc.io.terminal import is_terminal, print_json, print_result, print_status
-    from freeloc.models.catalog import list_models
+    from freeloc.models.catalog import list_models, read_model
     from freeloc.models.registry import model_folders
 
-    found = list_models()
+    found = list_models() if name is None else [read_model(name)]
     if to_dict:
         print_json(json.dumps([model.to_dict() for model in found], indent=2, ensure_ascii=False))
     elif is_terminal(sys.stdout):

@@ -8,9 +8,16 @@ from typing import Any
 
 from freeloc.errors import FreelocError
 from freeloc.models.header import ModelFile, ModelHeader
-from freeloc.models.registry import NamedModel, Origin, named_models
+from freeloc.models.registry import (
+    NamedModel,
+    Origin,
+    find_model,
+    model_name,
+    named_models,
+    pretrained_folder,
+)
 
-__all__ = ["ListedModel", "list_models"]
+__all__ = ["ListedModel", "list_models", "read_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,20 @@ class ListedModel:
 def list_models() -> list[ListedModel]:
     """Return every named model with its header, sorted by name."""
     return [_read(model) for model in named_models()]
+
+
+def read_model(model: str | Path) -> ListedModel:
+    """Return one model with its header.
+
+    Args:
+        model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
+
+    Raises:
+        ModelError: the model does not exist, or its file is damaged.
+    """
+    file = ModelFile.open(find_model(model))
+    origin: Origin = "package" if file.path.parent == pretrained_folder() else "yours"
+    return ListedModel(model_name(file.path), file.path, origin, file.header)
 
 
 def _read(model: NamedModel) -> ListedModel:

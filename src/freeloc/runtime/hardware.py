@@ -13,6 +13,7 @@ from freeloc.runtime.openvino_import import openvino_core
 __all__ = [
     "cpu_has_amx",
     "cpu_has_vnni",
+    "cpu_name",
     "cpu_supports_bfloat16",
     "cpu_supports_int8",
     "cpu_vendor",
@@ -84,8 +85,12 @@ def cpu_vendor() -> str:
     vendor = _kernel_info().get("vendor_id")
     if vendor is not None:
         return _VENDORS.get(vendor, "")
-    name = str(_cpu_property("FULL_DEVICE_NAME", "")).lower()
-    return next((vendor for vendor in _VENDORS.values() if vendor in name), "")
+    return next((vendor for vendor in _VENDORS.values() if vendor in cpu_name().lower()), "")
+
+
+def cpu_name() -> str:
+    """Return the name of this CPU, which OpenVINO knows, or else of its architecture."""
+    return str(_cpu_property("FULL_DEVICE_NAME", platform.machine()))
 
 
 def cpu_supports_bfloat16() -> bool:
