@@ -21,9 +21,9 @@ from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.presets import Preset
 from freeloc.models.header import ModelFile
 from freeloc.models.model import Model
-from freeloc.posttraining.nncf_quantization import quantize_network
 from freeloc.posttraining.quantize import quantize
 from freeloc.runtime import QuantizedGraph, int8_is_fastest
+from freeloc.training.quantization.nncf_quantization import quantize_network
 
 ON_ITS_OWN = """
 import sys
@@ -183,7 +183,9 @@ class TestMistakes:
             model.with_header(threshold=0.25).save(place)
             return graph
 
-        monkeypatch.setattr("freeloc.posttraining.quantize.quantize_network", calibrated_meanwhile)
+        monkeypatch.setattr(
+            "freeloc.training.quantization.int8_network.quantize_network", calibrated_meanwhile
+        )
         with pytest.raises(ModelError, match="was replaced, modified or deleted while it was in use"):
             quantize(place, [tiny_scenes.samples[0].path], quiet=True)
         kept = Model.load(place)

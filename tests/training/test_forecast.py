@@ -41,19 +41,20 @@ def test_the_sample_stays_cached_and_only_the_rest_is_forecast(
     found = forecast(prepared)
     assert found.features > 0
     assert found.training > 0
-    assert (found.calibration, found.report) == (0, 0)
+    assert (found.calibration, found.int8, found.report) == (0, 0, 0)
     left = missing_features(prepared, prepared.image_info)
     assert len(left) == 6
     # With known durations of its parts: 2 s per image, 0.5 s per step of 4 images, 0.25 s to score an image.
     monkeypatch.setattr(module, "_time_extraction", lambda *_: 2.0)
     monkeypatch.setattr(module, "_time_training", lambda *_: (0.5, 0.25))
-    found = forecast(prepared, epochs_done=1, folds=2, max_scored=7, reported=3, evaluated=5)
+    found = forecast(prepared, epochs_done=1, folds=2, max_scored=7, quantized=64, reported=3, evaluated=5)
     assert found.features == 2 * (
         2 + 2
     )  # two training images are not in the sample, nor are two for validation
     epoch, validation = 3 * 0.5, 2 * 0.25
     assert found.training == 2 * (epoch + validation) + 2 * 10 * 0.25
     assert found.calibration == 3 * (epoch + 2 * validation) + 7 * 8.0
+    assert found.int8 == 30 + 10 * 8.0, "there are fewer images than are drawn"
     assert found.report == 5 + 3 * 8.0
     assert found.evaluation == 5 + 5 * 8.0
 
@@ -74,7 +75,7 @@ def test_if_all_is_cached_no_feature_is_left(prepared: PreparedRun, scenes: Data
         (Forecast(60, 180), "about 4 minutes here (features 60 seconds, training 3 minutes)"),
         (Forecast(0.2, 30), "about 30 seconds here"),
         (
-            Forecast(0, 600, 3000, 40),
+            Forecast(0, 600, 3000, report=40),
             "about 61 minutes here (training 10 minutes, calibration 50 minutes, report 40 seconds)",
         ),
     ],

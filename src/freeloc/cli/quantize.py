@@ -38,10 +38,10 @@ def quantize(
     quiet: Quiet = False,
     weights: Weights = None,
 ) -> None:
-    """Add an int8 network to a model, for --precision int8 and the presets fast and balanced."""
+    """Add an int8 network to a model, which is fastest on most processors."""
     from freeloc.io.lock import check_free_file
     from freeloc.models.registry import find_model
-    from freeloc.posttraining.requirements import check_quantization_available
+    from freeloc.training.quantization.requirements import check_quantization_available
 
     if out is not None:
         check_free_file(out)

@@ -66,6 +66,14 @@ def train(
             min=0,
         ),
     ] = 0,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="Also create an int8 network, which predicts faster on most processors. Requires pip install "
+            "'freeloc[int8]'.",
+        ),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the run folder's checkpoint.")
     ] = False,
@@ -296,10 +304,12 @@ def train(
             calibration_folds=calibration_folds,
             val_split=fraction,
             patience=patience,
+            int8=int8,
             report=not no_report,
         )
-        stages = ("check", "features", "training", *(["calibration"] if calibration_folds else []))
-        with show_stages((*stages, *(["report"] if not no_report else [])), quiet=quiet):
+        further = {"calibration": calibration_folds, "int8": int8, "report": not no_report}
+        stages = ("check", "features", "training", *(name for name, wanted in further.items() if wanted))
+        with show_stages(stages, quiet=quiet):
             dataset = open_for_training(
                 data,
                 split,

@@ -1,7 +1,7 @@
 """Int8 networks, which models store as bytes.
 
-CPUs with VNNI multiply 8-bit integers about twice as fast as bfloat16 values.
-`freeloc.posttraining.nncf_quantization` creates these networks, which requires NNCF; running them does not.
+CPUs with VNNI multiply 8-bit integers at least twice as fast as floating-point values. The package
+`freeloc.training.quantization` creates these networks, which requires NNCF; running them does not.
 
 On CPUs with AMX (Intel Xeons since 2023), OpenVINO's int8 kernels for networks of dynamic shape end the process
 without an exception on every sixth shape of canvas (openvinotoolkit/openvino issue 37577, in all versions from

@@ -33,6 +33,9 @@ _PREDICTION: Final = 4.0
 _UNKNOWN_PREDICTION: Final = 0.5
 """Duration of predicting an image, in seconds, if all features are cached, so that nothing was measured."""
 
+_CONVERSION: Final = 30.0
+"""Duration of creating an int8 network, in seconds, apart from predicting the images for calibration."""
+
 _LOADING: Final = 5.0
 """Duration of loading a model for the report, in seconds."""
 
@@ -45,6 +48,7 @@ class Forecast:
         features: extraction of the features that are not cached.
         training: all epochs, with their validations.
         calibration: calibration by folds; 0 without it.
+        int8: creation of an int8 network; 0 without it.
         report: the page about the model; 0 without it.
         evaluation: prediction of other images after training, as in the demo; 0 without it.
     """
@@ -52,6 +56,7 @@ class Forecast:
     features: float
     training: float
     calibration: float = 0.0
+    int8: float = 0.0
     report: float = 0.0
     evaluation: float = 0.0
 
@@ -68,6 +73,7 @@ def forecast(
     epochs_done: int = 0,
     folds: int = 0,
     max_scored: int = 0,
+    quantized: int = 0,
     reported: int = 0,
     evaluated: int = 0,
 ) -> Forecast:
@@ -78,6 +84,7 @@ def forecast(
         epochs_done: number of epochs that are already done.
         folds: number of folds for calibration.
         max_scored: maximum number of images that are scored for calibration.
+        quantized: number of images for quantization calibration; 0 without an int8 network.
         reported: number of images that are predicted for the report; 0 if there is none.
         evaluated: number of other images that are predicted after training.
 
@@ -109,9 +116,10 @@ def forecast(
     if folds:
         scored = min(count, max_scored) * per_prediction
         calibration = recipe.epochs * (per_epoch * (folds - 1) + validated * per_score * folds) + scored
+    int8 = _CONVERSION + min(count, quantized) * per_prediction if quantized else 0.0
     report = _LOADING + reported * per_prediction if reported else 0.0
     evaluation = _LOADING + evaluated * per_prediction if evaluated else 0.0
-    return Forecast(per_image * max(0, left), training, calibration, report, evaluation)
+    return Forecast(per_image * max(0, left), training, calibration, int8, report, evaluation)
 
 
 def _part(run: PreparedRun, indices: Sequence[int]) -> tuple[PreparedRun, FeatureSource[FeatureMap]]:

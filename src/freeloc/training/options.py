@@ -46,6 +46,7 @@ class TrainOptions(DataOptions, total=False):
     calibration_folds: int
     val_split: float | str | None
     patience: int
+    int8: bool
     report: bool
     # The recipe.
     epochs: int | None

@@ -43,6 +43,8 @@ class TrainingSettings:
             `freeloc.training.hold_out`); None holds out none. Which ones depends on the seed and the tags.
         patience: with validation images, the number of epochs with an mAP below the best one after which training
             stops; 0 never stops it early.
+        int8: whether to add an int8 network to the model, which requires NNCF (the extra ``int8``). It is
+            created from some of the training images; see `freeloc.training.quantization`.
         report: whether to write the page ``report.html`` and the curve ``curve.svg`` to the run folder.
 
     Raises:
@@ -63,6 +65,7 @@ class TrainingSettings:
     calibration_folds: CountOrZero = 0
     val_split: Annotated[float, Meta(gt=0, lt=1)] | None = None
     patience: CountOrZero = 30
+    int8: bool = False
     report: bool = True
 
     def __post_init__(self) -> None:

@@ -45,6 +45,8 @@ from freeloc.training.preparation import (
     prepare_run,
     resolve_settings,
 )
+from freeloc.training.quantization.int8_network import CALIBRATION_IMAGES, add_int8_network
+from freeloc.training.quantization.requirements import check_quantization_available
 from freeloc.training.report import reported_images, write_training_report
 from freeloc.training.resume import ResumeState, find_resume_state
 from freeloc.training.run_folder import RunFolder
@@ -128,14 +130,17 @@ def _train(
     resume: bool,
     quiet: bool,
 ) -> Model:
-    """Train a model, calibrate it and write the report, as far as the settings ask for it."""
+    """Train a model, calibrate it, quantize it and write the report, as far as the settings ask for it."""
     folds = settings.calibration_folds
     if folds:
         check_folds(len(dataset), folds)
+    if settings.int8:
+        check_quantization_available()
     names = [
         "features",
         "training",
         *(["calibration"] if folds else []),
+        *(["int8"] if settings.int8 else []),
         *(["report"] if settings.report else []),
     ]
     with show_stages(names, quiet=quiet) as stages:
@@ -147,6 +152,8 @@ def _train(
             model, held_out = _calibrate(
                 outcome, dataset, validation, folder, settings, quiet=quiet, stages=stages
             )
+        if settings.int8 and model.int8 is None:
+            model = _quantize(model, dataset, folder, settings, quiet=quiet, stages=stages)
         is_changed = outcome.is_new or held_out is not None
         if settings.report and (is_changed or not folder.report.exists()):
             if stages is not None:
@@ -298,6 +305,7 @@ def _forecast(prepared: PreparedRun, epochs_done: int, stages: Stages) -> None:
         epochs_done=epochs_done,
         folds=settings.calibration_folds,
         max_scored=MAX_IMAGES,
+        quantized=CALIBRATION_IMAGES if settings.int8 else 0,
         reported=reported_images(prepared) if settings.report else 0,
         evaluated=stages.evaluated,
     )
@@ -356,3 +364,26 @@ def _calibrate(
         print_status(f"wrote {folder.model}")
     shutil.rmtree(folder.folds, ignore_errors=True)
     return calibrated, held_out
+
+
+def _quantize(
+    model: Model,
+    dataset: Dataset,
+    folder: RunFolder,
+    settings: TrainingSettings,
+    *,
+    quiet: bool,
+    stages: Stages | None,
+) -> Model:
+    """Add an int8 network to a trained model; see `freeloc.training.quantization`."""
+    written = content_hash(folder.model)
+    if stages is not None:
+        stages.begin("int8", 1)
+    backbone = load_backbone(settings.backbone, settings.weights)
+    paths = [sample.path for sample in dataset]
+    quantized = add_int8_network(model, backbone, paths, seed=settings.seed, quiet=quiet)
+    check_content(folder.model, written)
+    folder.save_model(quantized)
+    if not quiet:
+        print_status(f"wrote {folder.model}")
+    return quantized

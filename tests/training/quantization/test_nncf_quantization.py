@@ -16,7 +16,7 @@ def refuse(*words):
 
 socket.socket.connect = refuse
 import os
-from freeloc.posttraining.nncf_quantization import _load_nncf
+from freeloc.training.quantization.nncf_quantization import _load_nncf
 
 _load_nncf()
 assert "NNCF_CI" not in os.environ

@@ -1,0 +1,80 @@
+"""Canvases for quantization calibration: images drawn at random, each at some of the model's scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.images.canvas import load_canvases
+from freeloc.io.progress import track
+from freeloc.models.header import ModelHeader
+from freeloc.nn.backbones.base import Backbone
+from freeloc.runtime.protocol import Canvas
+
+__all__ = ["CalibrationCanvases"]
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationCanvases:
+    """The canvases of images, each image at some of the model's scales; every iteration computes them again.
+
+    Attributes:
+        images: the images, each with the scales at which it is used.
+        pyramid: all scales of the model, and how its canvases are made.
+        backbone: the backbone, which determines the cell layout and the pad color.
+        quiet: whether to hide progress.
+    """
+
+    images: Sequence[tuple[str | Path, tuple[float, ...]]]
+    pyramid: Pyramid
+    backbone: Backbone
+    quiet: bool
+
+    @classmethod
+    def draw(
+        cls,
+        images: Sequence[str | Path],
+        count: int,
+        header: ModelHeader,
+        backbone: Backbone,
+        seed: int,
+        *,
+        quiet: bool,
+    ) -> CalibrationCanvases:
+        """Draw images, and draw scales for each image."""
+        generator = np.random.default_rng(seed)
+        drawn = [images[int(index)] for index in generator.permutation(len(images))[:count]]
+        # Each image is used at about half of the scales, so twice as many images can be processed in the same
+        # time, and all scales still occur.
+        with_scales = [(image, _draw_scales(header.scales, generator)) for image in drawn]
+        return cls(with_scales, header.pyramid, backbone, quiet)
+
+    def __len__(self) -> int:
+        return sum(len(scales) for _image, scales in self.images)
+
+    def __iter__(self) -> Iterator[Canvas]:
+        # NNCF asks for nothing after the last canvas, so the bar is completed before that is passed on.
+        previous: Canvas | None = None
+        for canvas in track(self._load(), "measuring value ranges", len(self), quiet=self.quiet):
+            if previous is not None:
+                yield previous
+            previous = canvas
+        if previous is not None:
+            yield previous
+
+    def _load(self) -> Iterator[Canvas]:
+        layout, pad_color = self.backbone.layout, self.backbone.pad_color
+        decode_scale = self.pyramid.decode_scale
+        for image, scales in self.images:
+            pyramid = self.pyramid.with_scales(scales)
+            for _grid, canvas in load_canvases(image, pyramid, layout, pad_color, decode_scale=decode_scale):
+                yield canvas
+
+
+def _draw_scales(scales: tuple[float, ...], generator: np.random.Generator) -> tuple[float, ...]:
+    drawn = tuple(scale for scale in scales if generator.random() < 0.5)
+    return drawn or (scales[int(generator.integers(len(scales)))],)
