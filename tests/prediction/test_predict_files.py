@@ -48,6 +48,27 @@ def files(folder: Path) -> set[str]:
     return {name for name in found if Path(name).name != MANIFEST_NAME}
 
 
+@pytest.mark.parametrize("fastest", [False, True])
+def test_many_images_are_reason_to_tell_of_int8(
+    tiny_run: Path,
+    tiny_scenes: Dataset,
+    tmp_path: Path,
+    fastest: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("freeloc.inference.options.int8_is_fastest", lambda: fastest)
+    monkeypatch.setattr("freeloc.prediction.predict_files._MANY_IMAGES", 2)
+    paths = [sample.path for sample in tiny_scenes.samples[:2]]
+    localizer = Localizer.load(tiny_run, preset="fast", runtime="openvino")
+    predict_files(localizer, paths, tmp_path / "many")
+    assert capsys.readouterr().err.count("freeloc quantize MODEL IMAGES adds one") == fastest
+    predict_files(localizer, paths[:1], tmp_path / "one")
+    exact = Localizer.load(tiny_run, preset="fast", runtime="openvino", precision="float32")
+    predict_files(exact, paths, tmp_path / "exact")
+    assert "int8" not in capsys.readouterr().err
+
+
 def test_a_line_per_image_in_order(tiny_localizer: Localizer, tiny_scenes: Dataset, tmp_path: Path) -> None:
     paths = [sample.path for sample in reversed(tiny_scenes.samples[:3])]
     assert predict_files(tiny_localizer, paths, tmp_path / "deep" / "out", quiet=True) == 0

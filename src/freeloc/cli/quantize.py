@@ -32,7 +32,7 @@ def quantize(
     ] = None,
     calibration_images: Annotated[
         int, typer.Option(help="Number of randomly drawn images on which value ranges are measured.", min=1)
-    ] = 64,
+    ] = 192,
     seed: Annotated[int, typer.Option(help="Random seed for drawing the images.")] = 0,
     recursive: Recursive = True,
     quiet: Quiet = False,

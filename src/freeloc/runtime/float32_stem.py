@@ -33,13 +33,14 @@ _MARK: Final = {"name": "DisablePrecisionConversion", "version": "0", "value": "
 versions of OpenVINO that do not support it ignore it."""
 
 
-def stem_layers(backbone: Any) -> list[str]:
-    """Return the names of a graph's first two convolutions, with their biases and activations.
+def stem_layers(backbone: Any, convolutions: int = _STEM_CONVOLUTIONS) -> list[str]:
+    """Return the names of a graph's first convolutions, with their biases and activations.
 
     The result is empty if they account for more than a small fraction of the graph's multiplications.
 
     Args:
         backbone: an OpenVINO graph whose only input is a canvas.
+        convolutions: number of convolutions.
     """
     fixed = backbone.clone()
     fixed.reshape([1, _SIDE, _SIDE, 3])
@@ -53,7 +54,7 @@ def stem_layers(backbone: Any) -> list[str]:
             layers.append((multiplications, [name]))
         elif operation in _AFTER_CONVOLUTION and layers:
             layers[-1][1].append(name)
-    stem = layers[:_STEM_CONVOLUTIONS]
+    stem = layers[:convolutions]
     if sum(count for count, _names in stem) > _MAX_FRACTION * sum(count for count, _names in layers):
         return []
     return [name for _count, names in stem for name in names]

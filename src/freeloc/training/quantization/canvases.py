@@ -1,10 +1,12 @@
-"""Canvases for quantization calibration: images drawn at random, each at some of the model's scales."""
+"""Canvases for quantization calibration: images drawn at random, each at one or some of the model's scales."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -17,10 +19,13 @@ from freeloc.runtime.protocol import Canvas
 
 __all__ = ["CalibrationCanvases"]
 
+_MIN_CANVASES: Final = 192
+"""Number of canvases below which an image is used at more than one scale."""
+
 
 @dataclass(frozen=True, eq=False)
 class CalibrationCanvases:
-    """The canvases of images, each image at some of the model's scales; every iteration computes them again.
+    """The canvases of images, each at some of the model's scales; every iteration computes them again.
 
     Attributes:
         images: the images, each with the scales at which it is used.
@@ -45,12 +50,19 @@ class CalibrationCanvases:
         *,
         quiet: bool,
     ) -> CalibrationCanvases:
-        """Draw images, and draw scales for each image."""
+        """Draw images, and choose scales for each of them.
+
+        The more images, the better the ranges of values are known. Each image is therefore used at one scale,
+        unless there are few images. All scales are used equally often.
+        """
         generator = np.random.default_rng(seed)
         drawn = [images[int(index)] for index in generator.permutation(len(images))[:count]]
-        # Each image is used at about half of the scales, so twice as many images can be processed in the same
-        # time, and all scales still occur.
-        with_scales = [(image, _draw_scales(header.scales, generator)) for image in drawn]
+        scales = header.scales
+        per_image = min(len(scales), -(-_MIN_CANVASES // len(drawn)))
+        with_scales = [
+            (image, tuple(scales[(first + offset) % len(scales)] for offset in range(per_image)))
+            for image, first in zip(drawn, itertools.count(step=per_image))
+        ]
         return cls(with_scales, header.pyramid, backbone, quiet)
 
     def __len__(self) -> int:
@@ -73,8 +85,3 @@ class CalibrationCanvases:
             pyramid = self.pyramid.with_scales(scales)
             for _grid, canvas in load_canvases(image, pyramid, layout, pad_color, decode_scale=decode_scale):
                 yield canvas
-
-
-def _draw_scales(scales: tuple[float, ...], generator: np.random.Generator) -> tuple[float, ...]:
-    drawn = tuple(scale for scale in scales if generator.random() < 0.5)
-    return drawn or (scales[int(generator.integers(len(scales)))],)

@@ -1,4 +1,4 @@
-"""Add an int8 network to a model, using a few dozen images for quantization calibration.
+"""Add an int8 network to a model, using some images for quantization calibration.
 
 The images need neither tags nor boxes, but they should resemble the images on which the model will be used.
 """
@@ -23,7 +23,7 @@ from freeloc.training.quantization.nncf_quantization import quantize_network
 
 __all__ = ["CALIBRATION_IMAGES", "add_int8_network"]
 
-CALIBRATION_IMAGES = 64
+CALIBRATION_IMAGES = 192
 """Default number of images for quantization calibration."""
 
 

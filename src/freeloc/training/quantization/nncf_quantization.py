@@ -1,17 +1,18 @@
 """Create int8 networks with NNCF, from a float network and the canvases of a few images.
 
-NNCF measures each layer's range of values on the canvases, quantizes the weights and inputs of every convolution
-to eight bits, and corrects the biases for the resulting shift. NNCF is an optional dependency (extra ``int8``);
-running an int8 network does not require it (`freeloc.runtime.int8`).
+The weights are rounded first (`freeloc.training.quantization.weight_rounding`). NNCF then measures the range of
+the inputs of every convolution on the canvases, and quantizes inputs and weights to eight bits. It is an optional
+dependency (extra ``int8``); running an int8 network does not require it (`freeloc.runtime.int8`).
 """
 
 from __future__ import annotations
 
 import inspect
+import itertools
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from torch import nn
 
@@ -20,13 +21,17 @@ from freeloc.io.limits import check_resources
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.torchscript import silence_torchscript
 from freeloc.runtime import AppendedModule, QuantizedGraph
-from freeloc.runtime.compile import network_graph
+from freeloc.runtime.float32_stem import stem_layers
 from freeloc.runtime.graph_bytes import graph_bytes
-from freeloc.runtime.openvino_conversion import append_graph, convert_appended
+from freeloc.runtime.openvino_conversion import append_graph, convert_appended, convert_backbone
 from freeloc.runtime.openvino_import import load_openvino, without_telemetry
 from freeloc.runtime.protocol import Canvas
+from freeloc.training.quantization.weight_rounding import round_weights
 
 __all__ = ["QuantizationCanvases", "quantize_network"]
+
+_ROUNDING_CANVASES: Final = 48
+"""Number of canvases on which the weights are rounded. More reduce the error of the maps only a little."""
 
 
 class QuantizationCanvases(Protocol):
@@ -58,13 +63,25 @@ def quantize_network(
         OutputError: OpenVINO cannot write temporary files.
     """
     nncf = _load_nncf()
+    step = max(1, len(canvases) // _ROUNDING_CANVASES)
+    rounded, rounded_layers = round_weights(backbone, layers, itertools.islice(canvases, 0, None, step))
+    body = convert_backbone(rounded)
+    # The errors of the first convolution affect all other layers; see `freeloc.runtime.float32_stem`.
+    in_float32 = stem_layers(body, convolutions=1)
     with _only_errors_logged():
         # If NNCF was imported before, its function reports every call. The function that it wraps does not.
         quantized = inspect.unwrap(nncf.quantize)(
-            network_graph(backbone, AppendedModule(layers)),
+            append_graph(body, convert_appended(rounded_layers, backbone.channels, ())),
             nncf.Dataset(canvases, lambda canvas: [canvas[None]]),
             preset=nncf.QuantizationPreset.MIXED,  # without a ReLU, values are distributed around zero
             subset_size=len(canvases),
+            ignored_scope=nncf.IgnoredScope(names=in_float32) if in_float32 else None,
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                # Int8 networks run only on processors whose sums do not overflow, and correcting the biases gains
+                # nothing after the weights were rounded.
+                overflow_fix=nncf.OverflowFix.DISABLE,
+                disable_bias_correction=True,
+            ),
         )
     width = quantized.get_results()[0].get_output_partial_shape(0)[1].get_length()
     graph = append_graph(quantized, convert_appended(readout.module, width, readout.extra_input_dims))
