@@ -1,8 +1,8 @@
 """Train the pretrained model voc20: `make voc20 VOC=VOCdevkit/VOC2012`.
 
-The model is trained on tags alone: training, calibration and the choice of the box threshold read no boxes. This
-script uses the validation images only for the final evaluation. docs/voc20.md describes all experiments and their
-results.
+The model is trained on tags alone: training, calibration, the choice of the box threshold and the int8 network
+read no boxes. This script uses the validation images only for the final evaluation. docs/voc20.md describes all
+experiments and their results.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from freeloc import (
     collect,
     evaluate,
     open_dataset,
+    quantize,
     release,
     train,
 )
@@ -25,11 +26,15 @@ from freeloc.inference.localizer import Localizer
 from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
 from freeloc.models.registry import pretrained_folder
+from freeloc.runtime import InferencePrecision
 from freeloc.training.recipe import Recipe
 from recipes.voc20_card import write_card
 
 RECIPE = "default"
 """The default recipe of ``freeloc train``, so that users can expect similar results on their own images."""
+
+PRECISIONS: tuple[InferencePrecision, ...] = ("float32", "int8")
+"""Precisions of the evaluation, of which the second shows what the int8 network costs."""
 
 FOLDS = 5
 """Number of folds for calibration: five heads, each trained on four fifths of the images."""
@@ -70,12 +75,16 @@ def main() -> None:
     )
     train(train_set, arguments.out / "run", settings, resume=True)
     release(arguments.out / "run", model, CARD)
+    quantize(model, [sample.path for sample in train_set], out=model)
     print_status(f"wrote {model}: {model.stat().st_size / 1e6:.1f} MB")
 
     val_set = open_dataset(arguments.root, split=arguments.val_split, boxes=True)
-    evaluation = evaluate([collect(Localizer.load(model), val_set, "voc20")], val_set)
+    # The card states the numbers of the float network, so that it is the same on every processor.
+    exact, int8 = (Localizer.load(model, runtime="openvino", precision=precision) for precision in PRECISIONS)
+    evaluation = evaluate([collect(exact, val_set, "voc20")], val_set)
     write_text(arguments.out / "results.json", json.dumps(evaluation.to_dict(), indent=1) + "\n")
-    for row in evaluation.rows:
+    quantized = evaluate([collect(int8, val_set, "voc20, int8")], val_set)
+    for row in (*evaluation.rows, *quantized.rows):
         values = ", ".join(f"{key} {100 * result.mean.estimate:.1f}" for key, result in row.measures.items())
         print_status(f"{row.name}: {values}")
     print_status(f"wrote {arguments.out / 'results.json'}")

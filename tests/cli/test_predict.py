@@ -16,6 +16,7 @@ import pytest
 from freeloc.datasets import Dataset
 from freeloc.inference.localizer import Localizer
 from freeloc.prediction.manifest import MANIFEST_NAME
+from freeloc.runtime.processors import processor_kind
 from freeloc.writers import WRITERS, WriterOptions, localization_record
 from freeloc.writers.console_table import render_record
 from tests.packages import installed, write_package
@@ -38,6 +39,20 @@ def images(tiny_scenes: Dataset, tmp_path: Path) -> Path:
         shutil.copy(sample.path, folder)
     (folder / "notes.txt").write_text("no image")
     return folder
+
+
+def test_verbose_tells_the_precision_and_the_record_holds_it(
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
+) -> None:
+    words = ("predict", tiny_run, images, "--runtime", "openvino", "--scales", "0.5", "--format", "jsonl")
+    answer = freeloc(*words, "--verbose")
+    precision = json.loads(answer.out.splitlines()[0])["precision"]
+    kind = processor_kind()
+    assert f"precision {precision}: {kind.name}: {kind.reason}\n" in answer.err
+    assert "precision" not in freeloc(*words).err
+    exact = freeloc(*words, "--verbose", "--precision", "float32")
+    assert json.loads(exact.out.splitlines()[0])["precision"] == "float32"
+    assert "precision" not in exact.err, "it was not chosen automatically"
 
 
 def test_all_options_together(

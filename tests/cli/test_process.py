@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from freeloc._log import NOTICE
-from freeloc.cli.process import be_quiet, only_own_messages
+from freeloc.cli.process import be_quiet, be_verbose, only_own_messages
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 RUN = "import sys; from freeloc.cli import main; main()"
@@ -253,6 +253,18 @@ def test_quiet_commands_print_errors_only(capsys: pytest.CaptureFixture[str]) ->
         log.warning("a warning")
         log.error("an error")
     assert capsys.readouterr().err == "a notice\nan error\n"
+
+
+def test_verbose_commands_print_choices(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("freeloc.datasets")
+    with only_own_messages():
+        log.info("a choice")
+        be_verbose()
+        log.info("another choice")
+        log.debug("a detail")
+    with only_own_messages():
+        log.info("a later choice")
+    assert capsys.readouterr().err == "another choice\n"
 
 
 # --- bugs -------------------------------------------------------------------------------------------------

@@ -139,6 +139,18 @@ def test_it_is_used_where_it_is_fastest(tiny_int8: Path, tiny_run: Path, preset:
     assert asked._latency_network.precision == "float32"
 
 
+def test_a_processor_on_which_it_is_inaccurate_uses_the_float_network(
+    tiny_int8: Path, tiny_run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("freeloc.inference.network_loader.cpu_supports_int8", lambda: False)
+    with caplog.at_level(logging.WARNING, "freeloc"):
+        localizer = Localizer.load(tiny_int8, precision="int8", runtime="openvino")
+    assert localizer.prepare().precision in {"float32", "bfloat16"}
+    assert "the int8 network is not used on this processor" in caplog.text
+    with pytest.raises(ModelError, match="no int8 network"):
+        Localizer.load(tiny_run, precision="int8", runtime="openvino")
+
+
 class TestMistakes:
     def test_a_model_without_it(self, tiny_run: Path) -> None:
         with pytest.raises(FreelocError, match=r"no int8 network: create one with freeloc\.quantize"):
