@@ -35,7 +35,7 @@ def test_the_shell_has_the_same_names_and_defaults() -> None:
     compared = 0
     for parameter in command.params:
         name = RENAMED.get(parameter.name, parameter.name)
-        if name in {"data", "out", "val", "resume", "quiet", "help"}:
+        if name in {"data", "out", "val", "resume", "quiet", "verbose", "help"}:
             continue
         assert name in TrainOptions.__annotations__, name
         default = parameter.default

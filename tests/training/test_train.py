@@ -314,6 +314,27 @@ class TestFeatures:
         quick(scenes, tmp_path / "again", recipe=recipe, cache_features=False)
         assert_equal(weights(tmp_path / "again"), first)
 
+    def test_drawn_scales_with_a_cache_are_computed_once(
+        self, scenes: Dataset, quick: Callable[..., Model], count_of: Counted, tmp_path: Path
+    ) -> None:
+        options: dict[str, Any] = {
+            "recipe": dataclasses.replace(RECIPE, epochs=2, warm_start_epochs=0),
+            "cache_folder": tmp_path / "cache",
+            "draw_scales": True,
+        }
+        quick(scenes, tmp_path / "run", **options)
+        assert set(count_of.sides) <= {128, 160, 192, 224}
+        manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+        assert (manifest["cache"], manifest["draw_scales"]) == ("float16", True)
+        stored = len(list((tmp_path / "cache").rglob("*.npy")))
+        assert stored == (2 + len(SCALES)) * COUNT, "two epochs, and all scales for the box threshold"
+        computed = len(count_of.sides)
+        quick(scenes, tmp_path / "again", **options)
+        assert len(count_of.sides) == computed, "nothing is computed a second time"
+        assert_equal(weights(tmp_path / "again"), weights(tmp_path / "run"))
+        with pytest.raises(FreelocError, match=r"draw_scales \(True, now False\)"):
+            quick(scenes, tmp_path / "run", **(options | {"draw_scales": False}), resume=True)
+
 
 @pytest.mark.parametrize("stage", ["projection", "7"])
 def test_running_mini_batches_through_the_backbone_at_once_changes_little(

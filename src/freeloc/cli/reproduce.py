@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from freeloc.cli.options import (
+    CACHE,
     CacheFolder,
     Classes,
     Format,
@@ -85,6 +86,15 @@ def reproduce(
     format_: Format = "auto",
     rescale_boxes: RescaleBoxes = False,
     cache_folder: CacheFolder = None,
+    cache_drawn: Annotated[
+        bool,
+        typer.Option(
+            "--cache-drawn",
+            help="With --letter, also store the features at drawn scales, one map per image and epoch, so that "
+            "the rows share them.",
+            rich_help_panel=CACHE,
+        ),
+    ] = False,
     weights: Weights = None,
     runtime: Runtime = "auto",
     precision: Precision = "auto",
@@ -116,6 +126,7 @@ def reproduce(
         runtime=runtime,
         precision=precision,
         cache=cache_folder,
+        cache_drawn=cache_drawn,
         resamples=resamples,
         quiet=quiet,
         add_row=tuple(map(AddedRow.parse, add_row or ())),

@@ -172,8 +172,8 @@ def train(
     scales: Annotated[
         str | None,
         typer.Option(
-            help="Training scales, such as 0.7,1,1.4; with --no-cache, scales are drawn from the whole range. "
-            "Default: the recipe's.",
+            help="Training scales, such as 0.7,1,1.4; with --draw-scales or --no-cache, scales are drawn from the "
+            "whole range. Default: the recipe's.",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -247,6 +247,15 @@ def train(
             rich_help_panel=CACHE,
         ),
     ] = False,
+    draw_scales: Annotated[
+        bool,
+        typer.Option(
+            "--draw-scales",
+            help="Draw the scale of each mini-batch from the whole range of --scales, as the paper does. The "
+            "cache then grows with every epoch.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = False,
     cache_format: Annotated[
         choices.CacheFormat,
         typer.Option(
@@ -298,6 +307,7 @@ def train(
             runtime=runtime,
             precision=precision,
             cache_features=not no_cache,
+            draw_scales=draw_scales,
             cache_folder=cache_folder,
             cache_format=cache_format,
             snapshots=parse_numbers(snapshots or "", int, "snapshots", "0,210,4200"),

@@ -7,25 +7,24 @@ backbone whose upper stages are trained, the map includes its padding (`Backbone
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from freeloc._typing import Uint8Array
-from freeloc.errors import OutputError
 from freeloc.features.arrays import FeatureMap
 from freeloc.features.batching import in_batches
 from freeloc.features.cache import CacheFormat, FeatureCache, entry_bytes
 from freeloc.features.compute import compute_features, crop_features, feature_canvases
+from freeloc.features.disk_space import check_disk_space
 from freeloc.features.sources import CachedFeatures, LiveFeatures
 from freeloc.geometry.grid import Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.hashed_image import HashedImage
 from freeloc.images.image_info import ImageInfo, read_image_info
 from freeloc.io.prefetch import prefetch
-from freeloc.io.progress import pluralize, print_status, track
+from freeloc.io.progress import pluralize, track
 from freeloc.nn.backbones.base import Backbone
 from freeloc.runtime import Network
 
@@ -111,25 +110,11 @@ class _Extraction:
             for grid in image.pyramid.grids(image.info.size, self.backbone.layout):
                 rows, cols = self.backbone.cached_size(grid)
                 needed += entry_bytes(rows * cols, self.backbone.channels, self.cache.format)
-        folder = self.cache.folder
-        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-        free = shutil.disk_usage(existing).free
-        if needed > free:
-            smaller = (
-                "" if self.cache.format == "int8" else ", store features as int8, which takes half the space,"
-            )
-            raise OutputError(
-                f"not enough disk space for the feature cache: it needs {needed / 1e9:.1f} GB, and {existing} has "
-                f"{free / 1e9:.1f} GB free; choose another cache folder{smaller} or train without a cache",
-                path=folder,
-                parameter="cache_folder",
-            )
-        if not quiet:
-            missing = len(self.missing)
-            images = pluralize(missing, "image")
-            if missing < self.count:
-                images = f"{missing} of {pluralize(self.count, 'image')} (those of the others are stored)"
-            print_status(f"the features of {images} will take {needed / 1e9:.2f} GB in {folder}")
+        missing = len(self.missing)
+        images = pluralize(missing, "image")
+        if missing < self.count:
+            images = f"{missing} of {pluralize(self.count, 'image')} (those of the others are stored)"
+        check_disk_space(self.cache, needed, f"features of {images}", quiet=quiet)
 
     def run(self, *, quiet: bool) -> None:
         """Compute and store the missing features."""

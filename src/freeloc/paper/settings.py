@@ -28,6 +28,8 @@ class ReproductionSettings:
         runtime: library that runs the backbone.
         precision: arithmetic of the backbone and the heads.
         cache: folder for cached features and proposals; None uses the user's cache folder.
+        cache_drawn: whether the features at drawn scales are stored as well, so that models that are trained to
+            the letter of the paper share them.
         resamples: number of bootstrap resamples for each interval and each comparison.
         quiet: whether to hide progress.
         add_row: rows of scores that other systems computed.
@@ -45,6 +47,7 @@ class ReproductionSettings:
     runtime: Runtime = "auto"
     precision: Precision = "auto"
     cache: Path | None = None
+    cache_drawn: bool = False
     resamples: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     quiet: bool = False
     add_row: tuple[AddedRow, ...] = ()

@@ -40,6 +40,7 @@ class TrainOptions(DataOptions, total=False):
     runtime: Runtime
     precision: Precision
     cache_features: bool
+    draw_scales: bool
     cache_folder: str | Path | None
     cache_format: CacheFormat
     snapshots: tuple[int, ...]

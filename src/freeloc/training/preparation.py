@@ -13,6 +13,7 @@ from freeloc.features.arrays import FeatureMap
 from freeloc.features.cache import FeatureCache
 from freeloc.features.extract import extract
 from freeloc.features.sources import FeatureSource, LiveFeatures
+from freeloc.features.stored import StoredFeatures
 from freeloc.images.image_info import ImageInfo
 from freeloc.io.folders import expand_user
 from freeloc.nn.backbones.base import Backbone, BackboneSplit
@@ -133,6 +134,7 @@ def prepare_run(
         training_precision="bfloat16" if use_bfloat16 else "float32",
         seed=settings.seed,
         cache=settings.cache_format if settings.cache_features else None,
+        draw_scales=settings.cache_features and settings.draw_scales,
         validation=None if validation is None else validation.fingerprint,
         patience=None if validation is None else settings.patience,
     )
@@ -167,8 +169,15 @@ def load_features(
     """
     settings, pyramid = run.settings, run.settings.recipe.pyramid
     paths = [sample.path for sample in images]
-    if not settings.cache_features:
-        return LiveFeatures(paths, run.split.below, run.network, pyramid, image_info)
+    if settings.draws_scales:
+        live = LiveFeatures(paths, run.split.below, run.network, pyramid, image_info)
+        if not settings.cache_features:
+            return live
+        stored = StoredFeatures(_open_cache(run), live, tuple(info.content_hash for info in image_info))
+        if images is run.dataset:
+            scales = settings.recipe.scales
+            stored.check_disk_space((min(scales), max(scales)), settings.recipe.epochs, quiet=quiet)
+        return stored
     return extract(
         paths,
         run.split.below,
@@ -184,15 +193,9 @@ def load_features(
 def missing_features(run: PreparedRun, image_info: Sequence[ImageInfo]) -> list[int]:
     """Return the indices of the images whose features must be extracted before training; see `load_features`."""
     settings = run.settings
-    if not settings.cache_features:
+    if settings.draws_scales:
         return []
-    cache = FeatureCache.open(
-        run.split.below,
-        run.network,
-        settings.recipe.pyramid,
-        None if settings.cache_folder is None else expand_user(settings.cache_folder),
-        settings.cache_format,
-    )
+    cache = _open_cache(run)
     cached = cache.entry_names()
     return [
         index
@@ -201,6 +204,17 @@ def missing_features(run: PreparedRun, image_info: Sequence[ImageInfo]) -> list[
             cache.entry_path(info.content_hash, scale).name not in cached for scale in settings.recipe.scales
         )
     ]
+
+
+def _open_cache(run: PreparedRun) -> FeatureCache:
+    settings = run.settings
+    return FeatureCache.open(
+        run.split.below,
+        run.network,
+        settings.recipe.pyramid,
+        None if settings.cache_folder is None else expand_user(settings.cache_folder),
+        settings.cache_format,
+    )
 
 
 def _split(backbone: Backbone, stage: str) -> BackboneSplit:

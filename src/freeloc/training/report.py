@@ -122,7 +122,7 @@ def write_training_report(
     names = [item.name for item in summaries if item in shown]
     curve = curve_of(folder)
     trained = training_outcome(
-        folder.records(), settings.recipe, run.dataset.labels, draws_scales=not settings.cache_features
+        folder.records(), settings.recipe, run.dataset.labels, draws_scales=settings.draws_scales
     )
     content = replace(
         content,

@@ -30,6 +30,8 @@ class RunSetup:
         training_precision: arithmetic of the head, "bfloat16" or "float32".
         seed: random seed of the run.
         cache: format of cached features; None if features are not cached.
+        draw_scales: whether the cached features are those of drawn scales; without a cache, scales are always
+            drawn.
         validation: hash of the labels and image files of the validation images; None without any.
         patience: `TrainingSettings.patience`; None without validation images.
     """
@@ -41,6 +43,7 @@ class RunSetup:
     training_precision: str
     seed: int
     cache: CacheFormat | None
+    draw_scales: bool = False
     validation: str | None = None
     patience: int | None = None
 
@@ -51,8 +54,13 @@ class RunSetup:
         return plain
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the setup as plain JSON data; without validation images, it does not mention them."""
+        """Return the setup as plain JSON data, without what the run does not have.
+
+        These are validation images and drawn scales.
+        """
         values = asdict(self)
+        if not self.draw_scales:
+            del values["draw_scales"]
         if self.validation is None:
             del values["validation"], values["patience"]
         return values

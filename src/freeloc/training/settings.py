@@ -30,7 +30,10 @@ class TrainingSettings:
         runtime: the library that runs the backbone.
         precision: arithmetic of the backbone.
         cache_features: whether to store the backbone's features on disk and reuse them. If False, they are
-            recomputed in every epoch, at scales drawn from the range of the recipe's scales.
+            recomputed in every epoch, and ``draw_scales`` is implied.
+        draw_scales: whether the scale of each mini-batch is drawn from the range of the recipe's scales, not from
+            the scales themselves (paper, section 4). With a cache, the features of all epochs are stored, which
+            only serves other runs with the same seed.
         cache_folder: folder of the feature caches; None uses the user's cache folder.
         cache_format: format of cached features: "int8" takes half the space of "float16", at a small loss of
             accuracy.
@@ -59,6 +62,7 @@ class TrainingSettings:
     runtime: Runtime = "auto"
     precision: Precision = "auto"
     cache_features: bool = True
+    draw_scales: bool = False
     cache_folder: str | Path | None = None
     cache_format: CacheFormat = "float16"
     snapshots: tuple[CountOrZero, ...] = ()
@@ -67,6 +71,11 @@ class TrainingSettings:
     patience: CountOrZero = 30
     int8: bool = False
     report: bool = True
+
+    @property
+    def draws_scales(self) -> bool:
+        """Whether scales are drawn from the range of the recipe's scales."""
+        return self.draw_scales or not self.cache_features
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -260,7 +260,7 @@ def _telling_of_features(prepared: PreparedRun, folder: RunFolder) -> Iterator[N
     try:
         yield
     except KeyboardInterrupt as stop:
-        if stop.args or folder.files_of_run or not prepared.settings.cache_features:
+        if stop.args or folder.files_of_run or prepared.settings.draws_scales:
             raise
         count = len(prepared.dataset)
         stored = count - len(missing_features(prepared, prepared.image_info))
