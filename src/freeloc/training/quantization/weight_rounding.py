@@ -3,7 +3,7 @@
 Rounding each weight to the nearest step is not best, because the inputs of a layer are correlated: the errors of
 its weights add up, or cancel. Here, the weights are rounded one input after the other, and the error of each is
 compensated by the weights that are still to be rounded (GPTQ: Frantar et al., ICLR 2023). With the default
-backbone, this leaves a sixth of the squared error that rounding to the nearest step causes in the maps.
+backbone, this leaves less than a quarter of the squared error that the nearest steps cause in the maps.
 
 Each output channel keeps the step that NNCF chooses, its largest weight divided by 127, so the rounded weights
 pass NNCF's own rounding unchanged.
