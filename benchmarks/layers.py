@@ -65,7 +65,7 @@ def measure_layers(workload: Workload, amounts: Amounts) -> dict[str, Any]:
 
     core = openvino.Core()
     backbone, model = workload.backbone, workload.model
-    graphs = {
+    graphs: dict[str, Any] = {
         cpu_precision(workload.precision): network_graph(backbone, scoring_layers(backbone, model.head))
     }
     if workload.has_int8 and model.int8 is not None:

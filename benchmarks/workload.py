@@ -154,8 +154,12 @@ class Workload:
     def localizer(
         self, scales: tuple[float, ...] | None = None, precision: InferencePrecision | None = None
     ) -> Localizer:
-        """Create a localizer with the given scales and precision, by default the workload's."""
-        options = LocalizerOptions(scales=scales or self.scales, precision=precision or self.precision)
+        """Create a localizer with the given scales and precision.
+
+        The defaults are the workload's scales, and the float network in the workload's precision.
+        """
+        chosen = precision or (cpu_precision(self.precision) if self.has_int8 else self.precision)
+        options = LocalizerOptions(scales=scales or self.scales, precision=chosen)
         return Localizer.from_model(self.model, self.backbone, options)
 
     def to_dict(self) -> dict[str, Any]:
@@ -186,7 +190,7 @@ def default_data() -> Path:
     return Path(root) / "voc"
 
 
-def cpu_precision(precision: Precision) -> str:
+def cpu_precision(precision: Precision) -> Precision:
     """Return the precision in which freeloc's float networks compute on this processor."""
     if precision != "auto":
         return precision

@@ -338,10 +338,8 @@ def test_train_has_the_librarys_defaults() -> None:
     assert default(train_command, "patience") == settings.patience
     assert default(train_command, "no_report") is not settings.report
     abbreviated = {"no_cache", "no_report"}
-    assert inspect.signature(train_command).parameters.keys() <= everything | abbreviated | {
-        "data",
-        "format_",
-    }
+    own = {"data", "format_", "verbose"}
+    assert inspect.signature(train_command).parameters.keys() <= everything | abbreviated | own
 
 
 def test_predict_has_the_librarys_defaults() -> None:

@@ -207,6 +207,7 @@ Verbose = Annotated[
         "-v",
         help="Also print what is chosen automatically, such as the precision, and why.",
         callback=_show_details,
+        rich_help_panel=RUNTIME,
     ),
 ]
 

@@ -12,6 +12,7 @@ from freeloc import _literals as choices
 from freeloc.cli.interrupts import tell_after_interrupt
 from freeloc.cli.options import (
     CACHE,
+    RUNTIME,
     BackboneName,
     CacheFolder,
     Classes,
@@ -72,6 +73,7 @@ def train(
             "--int8",
             help="Also create an int8 network, which predicts faster on most processors. Requires pip install "
             "'freeloc[int8]'.",
+            rich_help_panel=RUNTIME,
         ),
     ] = False,
     resume: Annotated[

@@ -14,7 +14,7 @@ from freeloc.models.registry import (
     find_model,
     model_name,
     named_models,
-    pretrained_folder,
+    origin_of,
 )
 
 __all__ = ["ListedModel", "list_models", "read_model"]
@@ -69,8 +69,7 @@ def read_model(model: str | Path) -> ListedModel:
         ModelError: the model does not exist, or its file is damaged.
     """
     file = ModelFile.open(find_model(model))
-    origin: Origin = "package" if file.path.parent == pretrained_folder() else "yours"
-    return ListedModel(model_name(file.path), file.path, origin, file.header)
+    return ListedModel(model_name(file.path), file.path, origin_of(file.path), file.header)
 
 
 def _read(model: NamedModel) -> ListedModel:

@@ -29,6 +29,7 @@ __all__ = [
     "model_folders",
     "model_name",
     "named_models",
+    "origin_of",
     "pretrained_folder",
     "writable_path",
 ]
@@ -108,6 +109,11 @@ def model_name(file: Path) -> str:
     if file.name == _FILE_IN_RUN_FOLDER:
         return file.absolute().parent.name
     return file.name.removesuffix(_SUFFIX)
+
+
+def origin_of(file: Path) -> Origin:
+    """Return the origin of a model file: "package" if it lies in the package's folder."""
+    return "package" if file.parent == pretrained_folder() else "yours"
 
 
 def named_models() -> tuple[NamedModel, ...]:
