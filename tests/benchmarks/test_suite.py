@@ -8,7 +8,7 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.plain_torch import FREELOC, FREELOC_INT8
 from benchmarks.workload import QUICK
-from freeloc.runtime import bfloat16_is_faster
+from freeloc.runtime import bfloat16_is_faster, cpu_supports_int8
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +61,7 @@ def test_two_benchmarks_agree_on_the_accuracy(results: dict[str, Any], precision
     assert point["classification"] == pytest.approx(row["classification"], abs=0.01)
 
 
+@pytest.mark.skipif(not cpu_supports_int8(), reason="int8 networks do not run on this CPU")
 def test_the_int8_network_is_measured_too(results: dict[str, Any], suite: Path) -> None:
     pytest.importorskip("nncf", reason="the extra int8 is not installed")
     section = results["prediction"]

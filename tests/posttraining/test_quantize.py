@@ -22,7 +22,7 @@ from freeloc.inference.presets import Preset
 from freeloc.models.header import ModelFile
 from freeloc.models.model import Model
 from freeloc.posttraining.quantize import quantize
-from freeloc.runtime import QuantizedGraph, int8_is_fastest
+from freeloc.runtime import QuantizedGraph, cpu_supports_int8, int8_is_fastest
 from freeloc.training.quantization.nncf_quantization import quantize_network
 
 ON_ITS_OWN = """
@@ -54,6 +54,11 @@ def test_head_and_float_network_stay_as_they_are(tiny_run: Path, tiny_int8: Path
     assert {"openvino", "nncf", "seed", "sha256"} <= after.header.int8.keys()
 
 
+runs_int8 = pytest.mark.skipif(
+    not cpu_supports_int8(), reason="int8 networks are inaccurate on this CPU, or do not run"
+)
+
+
 def test_the_weights_are_of_eight_bits(tiny_int8: Path) -> None:
     import openvino
 
@@ -72,6 +77,7 @@ def test_the_weights_are_of_eight_bits(tiny_int8: Path) -> None:
     assert sizes["i8"] > 20 * sizes["f32"]
 
 
+@runs_int8
 def test_it_finds_what_float32_finds(
     tiny_int8: Path, tiny_localizer: Localizer, tiny_scenes: Dataset
 ) -> None:
@@ -95,6 +101,7 @@ def test_maxima_are_not_rounded_to_eight_bits(tiny_int8: Path, tiny_scenes: Data
         np.testing.assert_array_equal(scale_map.maxima, scale_map.values.max(axis=(1, 2)))
 
 
+@runs_int8
 def test_it_runs_without_torch_and_without_nncf(tiny_int8: Path, tiny_scenes: Dataset) -> None:
     command = [sys.executable, "-c", ON_ITS_OWN, str(tiny_int8), str(tiny_scenes.samples[0].path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
