@@ -169,7 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cache = options.cache or out / "cache"
         result = small.run(out / "study", sizes, letter=protocol == "letter", cache=cache)
         print_status(f"protocol: {protocol}")
-        print_result(rows_as_markdown(result))
+        for line in rows_as_markdown(result).splitlines():
+            print_result(line)
 
 
 if __name__ == "__main__":
