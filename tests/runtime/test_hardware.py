@@ -18,6 +18,15 @@ def test_cores_are_counted_up_to_a_limit() -> None:
     assert 1 <= usable_cores() <= 16
 
 
+def list_cpu(folder: Path, monkeypatch: pytest.MonkeyPatch, **facts: str) -> None:
+    """Let the kernel list these facts about the first of two CPUs, which is compatible with Intel's."""
+    listed = folder / "cpuinfo"
+    lines = [f"{name}\t: {value}\n" for name, value in {"processor": "0", **facts}.items()]
+    listed.write_text("".join(lines) + "\nprocessor\t: 1\nvendor_id\t: other\n")
+    monkeypatch.setattr(hardware, "_CPU_INFO", listed)
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+
+
 @pytest.mark.parametrize(
     ("flags", "wanted"),
     [
@@ -30,10 +39,7 @@ def test_cores_are_counted_up_to_a_limit() -> None:
 def test_amx_is_what_the_kernel_lists(
     flags: str, wanted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = tmp_path / "cpuinfo"
-    listed.write_text(f"processor\t: 0\nmodel name\t: Made up\nflags\t\t: {flags}\nprocessor\t: 1\n")
-    monkeypatch.setattr(hardware, "_CPU_INFO", listed)
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    list_cpu(tmp_path, monkeypatch, flags=flags)
     assert cpu_has_amx() == wanted
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert not cpu_has_amx()
@@ -49,10 +55,7 @@ def test_amx_is_what_the_kernel_lists(
 def test_vendor_and_vnni_are_what_the_kernel_lists(
     flags: str, wanted: bool, vendor_id: str, vendor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = tmp_path / "cpuinfo"
-    listed.write_text(f"processor\t: 0\nvendor_id\t: {vendor_id}\nflags\t\t: {flags}\n\nvendor_id\t: other\n")
-    monkeypatch.setattr(hardware, "_CPU_INFO", listed)
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    list_cpu(tmp_path, monkeypatch, vendor_id=vendor_id, flags=flags)
     assert cpu_has_vnni() == wanted
     assert cpu_vendor() == vendor
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")

@@ -185,14 +185,16 @@ class FeatureCache:
                 path=path,
             ) from error
 
-    def store(self, content_hash: str, scale: float, values: FeatureMap) -> None:
-        """Write an entry atomically.
+    def store(self, content_hash: str, scale: float, values: FeatureMap) -> FeatureMap:
+        """Write an entry atomically, and return the features as they will be loaded.
 
         Raises:
             OutputError: the file cannot be written.
         """
         path = self.entry_path(content_hash, scale)
-        write_entry(path, encode(values, self.format), self._identity(path))
+        entry = encode(values, self.format)
+        write_entry(path, entry, self._identity(path))
+        return decode(entry)
 
     def _identity(self, path: Path) -> str:
         """Return the path of an entry within the folder of all caches, which identifies what was computed how."""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from freeloc.errors import MalformedFileError
 from freeloc.features.arrays import FeatureMap
-from freeloc.features.cache import FeatureCache, decode, encode, entry_bytes
+from freeloc.features.cache import FeatureCache, entry_bytes
 from freeloc.features.disk_space import check_disk_space
 from freeloc.features.sources import LiveFeatures
 
@@ -60,7 +60,9 @@ class StoredFeatures:
             OutputError: the features cannot be stored.
         """
         values = self._load(index, scale)
-        return self._store(index, scale, self.live.get(index, scale)) if values is None else values
+        if values is None:
+            values = self.cache.store(self.content_hashes[index], scale, self.live.get(index, scale))
+        return values
 
     def get_many(self, indices: Sequence[int], scale: float) -> list[FeatureMap]:
         """Return the feature maps of several images at one scale, in order."""
@@ -68,7 +70,7 @@ class StoredFeatures:
         missing = [index for index in dict.fromkeys(indices) if index not in found]
         computed = self.live.get_many(missing, scale) if missing else []
         for index, values in zip(missing, computed, strict=True):
-            found[index] = self._store(index, scale, values)
+            found[index] = self.cache.store(self.content_hashes[index], scale, values)
         return [found[index] for index in indices]
 
     def check_disk_space(self, scales: tuple[float, float], epochs: int, *, quiet: bool) -> None:
@@ -98,11 +100,6 @@ class StoredFeatures:
     def _entry_bytes(self, index: int, scale: float) -> int:
         rows, cols, channels = self.live.shape(index, scale) or (0, 0, 0)
         return entry_bytes(rows * cols, channels, self.cache.format)
-
-    def _store(self, index: int, scale: float, values: FeatureMap) -> FeatureMap:
-        """Store a map, and return it as it will be loaded."""
-        self.cache.store(self.content_hashes[index], scale, values)
-        return decode(encode(values, self.cache.format))
 
     def _load(self, index: int, scale: float) -> FeatureMap | None:
         try:

@@ -378,7 +378,7 @@ def _quantize(
     """Add an int8 network to a trained model; see `freeloc.training.quantization`."""
     written = content_hash(folder.model)
     if stages is not None:
-        stages.begin("int8", 1)
+        stages.begin("int8", 2)  # rounding the weights and measuring ranges read the images once each
     backbone = load_backbone(settings.backbone, settings.weights)
     paths = [sample.path for sample in dataset]
     quantized = add_int8_network(model, backbone, paths, seed=settings.seed, quiet=quiet)
