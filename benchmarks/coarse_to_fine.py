@@ -25,6 +25,7 @@ from typing import Any, TypeAlias
 
 from benchmarks.cost import FlopCounter
 from benchmarks.frontier import pareto_frontier, subsets
+from benchmarks.machine import describe
 from benchmarks.results import Section, save_section, scale_list, table
 from benchmarks.strategies import (
     CONTEXT,
@@ -379,6 +380,7 @@ def main(words: list[str] | None = None) -> None:
     workload = _open(arguments, arguments.split)
     section = {
         "quick": arguments.quick,
+        "machine": describe(),
         "workload": workload.to_dict(),
         "single_class_saving": float(f"{single_class_saving(workload):.2g}"),
         **measure_coarse_to_fine(

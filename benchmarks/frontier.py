@@ -30,6 +30,7 @@ from benchmarks.workload import (
     Workload,
     add_options,
     amounts_of,
+    cpu_precision,
     open_workload,
     output_folder,
     positive,
@@ -42,14 +43,11 @@ from freeloc.inference.fusion import localize
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.presets import PRESETS, ScalePlan
 from freeloc.inference.score_map import ScoreMap
-from freeloc.io.atomic import write_text
 from freeloc.io.prefetch import prefetch
 from freeloc.io.progress import print_status, track
 from freeloc.runtime import InferencePrecision, int8_is_fastest
 
 __all__ = ["chart_of", "main", "measure_frontier", "pareto_frontier", "render", "scale_costs", "subsets"]
-
-_SVG = "frontier.svg"
 
 
 def pareto_frontier(costs: Sequence[float], values: Sequence[float]) -> list[int]:
@@ -231,8 +229,13 @@ def _at(maps: Sequence[ScoreMap], scales: tuple[float, ...]) -> list[ScoreMap]:
 # ----------------------------------------------------------------------------------------------------
 
 
-def render(section: Section) -> Iterator[str]:
-    """Yield the Markdown blocks of the section."""
+def render(section: Section, chart: str) -> Iterator[str]:
+    """Yield the Markdown blocks of the section.
+
+    Args:
+        section: the results.
+        chart: file of the chart.
+    """
     yield "## Accuracy against time"
     yield (
         f"All sets of test scales and the presets with early exit, {len(section['points'])} choices in total, "
@@ -242,7 +245,7 @@ def render(section: Section) -> Iterator[str]:
         "location mAP."
     )
     yield machine_table(section)
-    yield f"![Location mAP against milliseconds per image]({_SVG})"
+    yield f"![Location mAP against milliseconds per image]({chart})"
     listed = [point for point in section["points"] if point["on_frontier"] or point["preset"]]
     yield table(
         (
@@ -330,11 +333,10 @@ def main(words: list[str] | None = None) -> None:
         "machine": describe(),
         "peaks": measure_peaks(repeats=amounts.peak_repeats, side=amounts.matrix_side),
         "workloads": [workload.to_dict() for workload in workloads],
+        "precision": cpu_precision(arguments.precision),
         **measure_frontier(workloads, amounts, count),
     }
-    folder = output_folder(arguments)
-    write_text(folder / _SVG, chart_of(section))
-    save_section(folder, "frontier", section)
+    save_section(output_folder(arguments), "frontier", section)
     best = sorted((p for p in section["points"] if p["on_frontier"]), key=lambda point: float(point["ms"]))
     print(json.dumps(best, indent=1))
 

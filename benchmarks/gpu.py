@@ -221,7 +221,7 @@ def main(words: Sequence[str] | None = None) -> None:
         }
         for part, results in measured(workload):
             section[part] = results
-            save_section(out, "gpu", section)
+            save_section(out, "gpu", section, machine=section["device"])
     print_status(f"wrote {out / 'benchmarks.md'}")
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from freeloc.runtime.hardware import cpu_supports_bfloat16
 __all__ = [
     "best_of",
     "describe",
+    "machine_name",
     "measure_peaks",
     "peak_gflops",
     "processor_flags",
@@ -42,6 +44,13 @@ _FLAGS = (
     "amx_bf16",
 )
 """Flags of /proc/cpuinfo that determine how fast a network runs."""
+
+_KINDS = {
+    "AMX": {"amx_int8", "amx_bf16"},
+    "bfloat16": {"avx512_bf16"},
+    "VNNI": {"avx512_vnni", "avx_vnni"},
+}
+"""Flags that tell apart the kinds of processor, the fastest kind first."""
 
 _PACKAGES = ("freeloc", "torch", "openvino", "numpy", "pillow", "torchcam", "grad-cam")
 
@@ -81,6 +90,21 @@ def describe() -> dict[str, Any]:
         "system": platform.system(),
         "versions": versions,
     }
+
+
+def machine_name(machine: Mapping[str, Any], *, int8_only: bool = False) -> str:
+    """Return the name of a machine in the results, for example "AMD EPYC with bfloat16, 2 cores".
+
+    Different processors are sold under one name; those with other instructions for networks are told apart.
+
+    Args:
+        machine: what `describe` returned.
+        int8_only: whether the processor was held to int8 instructions.
+    """
+    processor = re.sub(r"\s*\((?:R|TM)\)|\s+CPU\b|\s+@.*", "", machine["processor"])
+    flags = set(machine["flags"])
+    kind = next((f" with {name}" for name, wanted in _KINDS.items() if wanted & flags), "")
+    return f"{processor}{' held to VNNI' if int8_only else kind}, {machine['cores']} cores"
 
 
 def measure_peaks(*, repeats: int = 5, side: int = 2048, copy_bytes: int = _COPY_BYTES) -> dict[str, Any]:

@@ -32,6 +32,8 @@ from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
 
 __all__ = [
+    "BALANCED",
+    "BALANCED_INT8",
     "FREELOC",
     "FREELOC_INT8",
     "SQUARE",
@@ -46,6 +48,8 @@ __all__ = [
 
 FREELOC = "freeloc, predict_many"
 FREELOC_INT8 = "freeloc int8, predict_many"
+BALANCED = "freeloc, predict_many, balanced"
+BALANCED_INT8 = "freeloc int8, predict_many, balanced"
 SQUARE = "eager torch float32, square padding"
 TUNED = "eager torch float32, freeloc's canvases, channels-last weights"
 
@@ -111,7 +115,9 @@ class PlainTorch:
 
 
 def measure_throughput(workload: Workload, amounts: Amounts) -> dict[str, Any]:
-    """Time the prediction of many images, from file to points, at all scales and for all classes.
+    """Time the prediction of many images, from file to points, for all classes.
+
+    Everything runs at all scales, except freeloc's preset "balanced".
 
     Args:
         workload: model and images.
@@ -123,9 +129,10 @@ def measure_throughput(workload: Workload, amounts: Amounts) -> dict[str, Any]:
     """
     torch.set_num_threads(usable_cores())
     images = workload.paths(amounts.throughput)
-    localizers = {FREELOC: workload.localizer()}
+    localizers = {FREELOC: workload.localizer(), BALANCED: workload.localizer(preset="balanced")}
     if workload.has_int8:
         localizers[FREELOC_INT8] = workload.localizer(precision="int8")
+        localizers[BALANCED_INT8] = workload.localizer(precision="int8", preset="balanced")
     square = PlainTorch(workload.model, workload.backbone, scales=workload.scales)
     tuned = PlainTorch(
         workload.model,

@@ -28,9 +28,8 @@ import numpy as np
 
 import freeloc
 from benchmarks.growth_commands import repeat_images
-from benchmarks.machine import describe
+from benchmarks.machine import describe, machine_name
 from benchmarks.results import Section, load_results, render_again, save_section
-from benchmarks.speed_page import machine_name
 from benchmarks.timing import ProcessUsage, Spread, run_process
 from benchmarks.workload import cpu_precision, default_data, output_folder, positive, run
 from freeloc.datasets import Dataset, DatasetChecks, open_dataset
@@ -348,14 +347,12 @@ def _measure_training(
     return {"training": measured}
 
 
-def save_record(folder: Path, name: str, record: Section, *, quick: bool) -> None:
+def save_record(folder: Path, name: str, record: Section) -> None:
     """Add measurements of one machine to the results; its other measurements and other machines are kept."""
-    machines = dict(load_results(folder).get("speed", {}).get("machines", {}))
-    known = dict(machines.get(name, {}))
+    known = load_results(folder)["machines"].get(name, {}).get("speed", {})
     if "training" in record:
         record = {**record, "training": {**known.get("training", {}), **record["training"]}}
-    machines[name] = {**known, **record}
-    save_section(folder, "speed", {"quick": quick, "machines": machines})
+    save_section(folder, "speed", {**known, **record}, machine=name)
 
 
 def main(words: list[str] | None = None) -> None:
@@ -394,13 +391,18 @@ def main(words: list[str] | None = None) -> None:
     processes = Processes(
         "float32" if limited else cpu_precision("auto"), dict(_INT8_ONLY) if limited else {}
     )
-    record: dict[str, Any] = {"machine": describe(), "int8_only": limited, "data": dataset.name}
+    record: dict[str, Any] = {
+        "quick": arguments.quick,
+        "machine": describe(),
+        "int8_only": limited,
+        "data": dataset.name,
+    }
     if "predict" in arguments.measure:
         record |= _measure_prediction(arguments, processes, dataset)
     if "train" in arguments.measure:
         record |= _measure_training(arguments, processes, dataset)
     name = machine_name(record["machine"], int8_only=limited)
-    save_record(output_folder(arguments), name, record, quick=arguments.quick)
+    save_record(output_folder(arguments), name, record)
     print_status(f"wrote the results of {name}")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from benchmarks.results import QUICK_NOTE, Section, number, table
 from freeloc.inference.presets import PRESETS
 
-__all__ = ["machine_name", "render"]
+__all__ = ["render"]
 
 
 def render(results: Section) -> Iterator[str]:
@@ -17,13 +16,15 @@ def render(results: Section) -> Iterator[str]:
     Args:
         results: content of ``benchmarks.json``.
     """
-    records = results.get("speed", {}).get("machines", {})
-    if results.get("speed", {}).get("quick"):
+    records = {
+        name: sections["speed"] for name, sections in results["machines"].items() if "speed" in sections
+    }
+    if any(record["quick"] for record in records.values()):
         yield QUICK_NOTE
     yield "### Prediction"
     yield table(
         ("processor", "computes in", *(f"ms, `{name}`" for name in PRESETS)),
-        [*_frontier_rows(results), *_preset_rows(records)],
+        [*_frontier_rows(results, records), *_preset_rows(records)],
     )
     predictions = {name: record["prediction"] for name, record in records.items() if "prediction" in record}
     if predictions:
@@ -60,37 +61,25 @@ def render(results: Section) -> Iterator[str]:
         yield _training_table(records)
 
 
-def _frontier_rows(results: Section) -> Iterator[tuple[str, ...]]:
-    """Yield the presets' times from the frontier, which may have been measured on another machine."""
-    if "frontier" not in results:
-        return
-    section = results["frontier"]
-    name = machine_name(section["machine"], int8_only=False)
-    scales = section["workloads"][0]["scales"]
-    backbone = section["workloads"][0]["backbone"]
-    for label, suffix in ((_precision(section["machine"]["flags"]), ""), ("int8", ", int8")):
-        times = []
-        for plan in PRESETS.values():
-            wanted = (scales, None) if plan is None else (list(plan.scales), plan.early_exit_after)
-            times += [
-                point["ms"]
-                for point in section["points"]
-                if point["backbone"] == f"{backbone}{suffix}"
-                and (point["scales"], point.get("early_exit_after")) == wanted
-            ]
-        if len(times) == len(PRESETS):
-            yield (name, label, *(number(ms) for ms in times))
-
-
-def _precision(flags: Sequence[str]) -> str:
-    """Return the precision in which float networks compute on a processor with these instruction sets."""
-    return "bfloat16" if {"avx512_bf16", "amx_bf16"}.intersection(flags) else "float32"
-
-
-def machine_name(machine: Mapping[str, Any], *, int8_only: bool) -> str:
-    """Return the name of a machine in the tables."""
-    limited = ", held to VNNI" if int8_only else ""
-    return f"{machine['processor']}, {machine['cores']} cores{limited}"
+def _frontier_rows(results: Section, records: Mapping[str, Section]) -> Iterator[tuple[str, ...]]:
+    """Yield the presets' times from the frontiers of machines on which processes were not timed."""
+    for name, sections in results["machines"].items():
+        if "frontier" not in sections or "prediction" in records.get(name, {}):
+            continue
+        section = sections["frontier"]
+        scales, backbone = section["workloads"][0]["scales"], section["workloads"][0]["backbone"]
+        for precision, suffix in ((section["precision"], ""), ("int8", ", int8")):
+            times = []
+            for plan in PRESETS.values():
+                wanted = (scales, None) if plan is None else (list(plan.scales), plan.early_exit_after)
+                times += [
+                    point["ms"]
+                    for point in section["points"]
+                    if point["backbone"] == f"{backbone}{suffix}"
+                    and (point["scales"], point.get("early_exit_after")) == wanted
+                ]
+            if len(times) == len(PRESETS):
+                yield (name, precision, *(number(ms) for ms in times))
 
 
 def _preset_rows(records: Mapping[str, Section]) -> Iterator[tuple[str, ...]]:

@@ -19,6 +19,7 @@ from freeloc.evaluation.annotations import Annotations
 from freeloc.geometry.pyramid import TEST_SCALES
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
+from freeloc.inference.presets import Preset
 from freeloc.metrics import classification_ranking, location_ap, pointing_game
 from freeloc.models.header import ModelHeader
 from freeloc.models.model import Model
@@ -152,14 +153,19 @@ class Workload:
         return [sample.path for sample in self.dataset.samples[:count]]
 
     def localizer(
-        self, scales: tuple[float, ...] | None = None, precision: InferencePrecision | None = None
+        self,
+        scales: tuple[float, ...] | None = None,
+        precision: InferencePrecision | None = None,
+        *,
+        preset: Preset | None = None,
     ) -> Localizer:
-        """Create a localizer with the given scales and precision.
+        """Create a localizer with the given precision, and the given scales or the scales of a preset.
 
         The defaults are the workload's scales, and the float network in the workload's precision.
         """
         chosen = precision or (cpu_precision(self.precision) if self.has_int8 else self.precision)
-        options = LocalizerOptions(scales=scales or self.scales, precision=chosen)
+        chosen_scales = None if preset else scales or self.scales
+        options = LocalizerOptions(scales=chosen_scales, preset=preset, precision=chosen)
         return Localizer.from_model(self.model, self.backbone, options)
 
     def to_dict(self) -> dict[str, Any]:

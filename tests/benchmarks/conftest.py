@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 import pytest
 import torch
+
+from tests.benchmarks.saved_results import sections_of
 
 ROOT = Path(__file__).parents[2]
 if str(ROOT) not in sys.path:
@@ -43,5 +44,4 @@ def suite(tiny_coco: Path, request: pytest.FixtureRequest, tmp_path_factory: pyt
 @pytest.fixture(scope="session")
 def results(suite: Path) -> dict[str, Any]:
     """All sections of the quick run."""
-    sections: dict[str, Any] = json.loads((suite / "benchmarks.json").read_text("utf-8"))
-    return sections
+    return sections_of(suite)

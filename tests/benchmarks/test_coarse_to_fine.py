@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from benchmarks.strategies import METRICS
 from benchmarks.workload import open_workload
 from freeloc.errors import ModelError
 from freeloc.models.model import Model
+from tests.benchmarks.saved_results import sections_of
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def section(tiny_coco: Path, tiny_run: Path, tmp_path_factory: pytest.TempPathFa
     coarse_to_fine.main([*words, "--model", str(tiny_run), "--out", str(out)])
     page = (out / "benchmarks.md").read_text("utf-8")
     assert "## Coarse-to-fine prediction\n\n> **A quick run**" in page
-    results: dict[str, Any] = json.loads((out / "benchmarks.json").read_text("utf-8"))["coarse_to_fine"]
+    results: dict[str, Any] = sections_of(out)["coarse_to_fine"]
     return results
 
 

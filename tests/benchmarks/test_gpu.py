@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from benchmarks.machine import torch_peak
 from benchmarks.workload import untrained_model
 from freeloc.errors import BackboneError, ConfigurationError
 from freeloc.nn.backbones.registry import load_backbone
+from tests.benchmarks.saved_results import sections_of
 
 CPU = torch.device("cpu")
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
@@ -33,7 +33,7 @@ def section(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     words = ["--device", "cpu", "--quick", "--backbone", "efficientnet_lite0", "--images", "4"]
     gpu.main([*words, "--out", str(out)])
     page = (out / "benchmarks.md").read_text("utf-8")
-    found: dict[str, Any] = json.loads((out / "benchmarks.json").read_text("utf-8"))["gpu"]
+    found: dict[str, Any] = sections_of(out)["gpu"]
     assert "\n\n".join(list(render(found))[1:]) in page
     return found
 

@@ -13,6 +13,7 @@ from benchmarks.machine import (
     _torch_product,
     best_of,
     describe,
+    machine_name,
     measure_peaks,
     peak_gflops,
     processor_flags,
@@ -68,3 +69,26 @@ def test_no_host_name_and_no_path_is_recorded(peaks: dict[str, Any]) -> None:
 def test_flags_are_those_of_the_processor() -> None:
     text = Path("/proc/cpuinfo").read_text("utf-8")
     assert all(flag in text for flag in processor_flags())
+
+
+@pytest.mark.parametrize(
+    ("processor", "flags", "name"),
+    [
+        ("AMD EPYC", ["avx2", "avx512_vnni", "avx512_bf16"], "AMD EPYC with bfloat16, 2 cores"),
+        (
+            "Intel(R) Xeon(R) Processor",
+            ["avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"],
+            "Intel Xeon Processor with AMX, 2 cores",
+        ),
+        ("Intel(R) Core(TM) i7-1185G7 @ 3.00GHz", ["avx512_vnni"], "Intel Core i7-1185G7 with VNNI, 2 cores"),
+        ("Intel(R) Core(TM) i5-7200U CPU @ 2.50GHz", ["avx2"], "Intel Core i5-7200U, 2 cores"),
+        ("arm64", [], "arm64, 2 cores"),
+    ],
+)
+def test_the_name_of_a_machine_tells_its_kind(processor: str, flags: list[str], name: str) -> None:
+    assert machine_name({"processor": processor, "cores": 2, "flags": flags}) == name
+
+
+def test_a_processor_held_to_int8_is_another_machine() -> None:
+    machine = {"processor": "AMD EPYC", "cores": 2, "flags": ["avx512_vnni", "avx512_bf16"]}
+    assert machine_name(machine, int8_only=True) == "AMD EPYC held to VNNI, 2 cores"

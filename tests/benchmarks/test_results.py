@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from benchmarks.frontier import chart_of
-from benchmarks.results import load_results, render_again, render_page, render_speed_page, save_section
+from benchmarks.results import (
+    chart_file,
+    load_results,
+    render_again,
+    render_page,
+    render_speed_page,
+    save_section,
+)
 from freeloc.errors import MalformedFileError
 
 
@@ -102,6 +109,7 @@ PREDICTION: dict[str, Any] = {
 FRONTIER: dict[str, Any] = {
     "quick": False,
     **MACHINE,
+    "precision": "float32",
     "images": 4,
     "points": [
         {
@@ -139,6 +147,14 @@ FRONTIER: dict[str, Any] = {
 }
 
 
+NAME = "Some Processor, 2 cores"
+
+
+def page_of(**sections: dict[str, Any]) -> str:
+    """Render the page of one machine."""
+    return render_page({"schema_version": 2, "machines": {NAME: sections}})
+
+
 def tables(page: str) -> list[list[list[str]]]:
     """Return the rows of every table, as lists of cells."""
     blocks = re.findall(r"(?:^\|.*\|$\n?)+", page, flags=re.MULTILINE)
@@ -146,7 +162,7 @@ def tables(page: str) -> list[list[list[str]]]:
 
 
 def test_the_page_contains_every_figure() -> None:
-    page = render_page({"schema_version": 1, "prediction": PREDICTION, "frontier": FRONTIER})
+    page = page_of(prediction=PREDICTION, frontier=FRONTIER)
     for text in (
         "Some Processor, 2 cores, Linux",
         "| 2048×2048 matrix product, openvino, float32 | 100 GFLOP/s |",
@@ -162,7 +178,9 @@ def test_the_page_contains_every_figure() -> None:
         "| classification | 93.90 | 93.88 | +0.02 |",
         "| efficientnet_lite2 | 0.7, 1.4 | `fast` | 123 | 90.0 | 93.0 | 95.0 |",
         "| efficientnet_lite2 | 0.7, 1.4; if undecided 2 | `balanced` | 234 | 92.0 | 94.0 | 96.0 |",
-        "(frontier.svg)",
+        "(frontier-some-processor-2-cores.svg)",
+        "## Some Processor, 2 cores\n\n### Prediction on a processor\n",
+        "\n#### Targets\n",
     ):
         assert text in page, text
     assert page.count("missed") == 1, "only targets that are not met are marked"
@@ -176,19 +194,24 @@ def test_the_documented_page_matches_its_results() -> None:
     assert (docs / "benchmarks.md").read_text("utf-8") == render_page(results)
     speed = (docs / "speed.md").read_text("utf-8")
     assert speed == render_speed_page(speed, results)
-    assert (docs / "frontier.svg").read_text("utf-8") == chart_of(results["frontier"])
+    charts = {
+        chart_file(name): chart_of(sections["frontier"])
+        for name, sections in results["machines"].items()
+        if "frontier" in sections
+    }
+    assert charts == {path.name: path.read_text("utf-8") for path in docs.glob("frontier*.svg")}
 
 
 def test_presets_are_listed_even_if_not_on_the_frontier() -> None:
     first, _, last = FRONTIER["points"]
-    page = render_page({"frontier": {**FRONTIER, "points": [first, {**last, "preset": "best"}]}})
+    page = page_of(frontier={**FRONTIER, "points": [first, {**last, "preset": "best"}]})
     assert "| efficientnet_lite2 | 2.8 | `best` (not on the frontier) | 999 |" in page
 
 
 def test_every_table_is_well_formed() -> None:
-    page = render_page({"prediction": PREDICTION, "frontier": FRONTIER})
+    page = page_of(prediction=PREDICTION, frontier=FRONTIER)
     found = tables(page)
-    assert len(found) == 12
+    assert len(found) == 13
     for table in found:
         assert len({len(row) for row in table}) == 1
         assert len(table) >= 3
@@ -196,28 +219,48 @@ def test_every_table_is_well_formed() -> None:
 
 def test_skipped_parts_are_mentioned() -> None:
     skipped = {"skipped": "this requires a trained model (--model FILE)"}
-    page = render_page(
-        {"prediction": {**PREDICTION, "quick": True, "agreement": skipped, "peer_accuracy": skipped}}
-    )
+    page = page_of(prediction={**PREDICTION, "quick": True, "agreement": skipped, "peer_accuracy": skipped})
     assert page.count("this requires a trained model") == 2
     assert "the figures are meaningless" in page
 
 
-def test_saving_replaces_one_section_only(tmp_path: Path) -> None:
+def test_saving_replaces_one_section_of_one_machine(tmp_path: Path) -> None:
     save_section(tmp_path, "prediction", PREDICTION)
     save_section(tmp_path, "frontier", FRONTIER)
+    other = {**PREDICTION, "machine": {**PREDICTION["machine"], "flags": ["avx2", "avx512_vnni"]}}
+    save_section(tmp_path, "prediction", other)
     save_section(tmp_path, "prediction", {**PREDICTION, "quick": True})
-    results = load_results(tmp_path)
-    assert results["frontier"] == json.loads(json.dumps(FRONTIER))
-    assert results["prediction"]["quick"] is True
-    page = tmp_path / "benchmarks.md"
-    assert page.read_text("utf-8") == render_page(results)
+    machines = load_results(tmp_path)["machines"]
+    assert machines.keys() == {NAME, "Some Processor with VNNI, 2 cores"}
+    assert machines[NAME]["frontier"] == json.loads(json.dumps(FRONTIER))
+    assert machines[NAME]["prediction"]["quick"] is True
+    assert machines["Some Processor with VNNI, 2 cores"] == {"prediction": json.loads(json.dumps(other))}
+    page, chart = tmp_path / "benchmarks.md", tmp_path / chart_file(NAME)
+    assert page.read_text("utf-8") == render_page(load_results(tmp_path))
+    assert chart.read_text("utf-8") == chart_of(FRONTIER)
     page.unlink()
+    chart.unlink()
     render_again(tmp_path)
-    assert page.read_text("utf-8") == render_page(results)
+    assert page.read_text("utf-8") == render_page(load_results(tmp_path))
+    assert chart.is_file()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 99}'])
+def test_machines_are_compared_side_by_side() -> None:
+    slower = json.loads(json.dumps(PREDICTION))
+    slower["throughput"]["speedup"]["freeloc, predict_many"]["eager torch float32, square padding"] = spread(
+        4.0
+    )
+    del slower["peers"]["speedup"]["freeloc, one scale, int8"]
+    machines = {"A": {"prediction": PREDICTION}, "B": {"prediction": slower}, "C": {"speed": {}}}
+    page = render_page({"machines": machines})
+    assert "|  | A | B |\n" in page
+    assert "| speedup over eager torch | 10× | 4× |" in page
+    assert "| speedup over torchcam Grad-CAM, tuned, one scale, int8 | 8× |  |" in page
+    assert "balanced" not in page.split("## A")[0], "what nobody measured is left out"
+    assert "\n## C\n" not in page, "that page has its own results"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 99}', '{"schema_version": 2}'])
 def test_damaged_results_are_not_overwritten(tmp_path: Path, text: str) -> None:
     (tmp_path / "benchmarks.json").write_text(text)
     with pytest.raises(MalformedFileError, match=r"benchmarks\.json: .*measure again"):

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import speed
 from benchmarks.results import load_results, render_speed_page
 from benchmarks.speed import Processes, measure_installation, measure_prediction, run_training, write_tags
-from benchmarks.speed_page import machine_name, render
+from benchmarks.speed_page import render
 from freeloc.datasets import Dataset, open_dataset
 
 MACHINE = {
@@ -83,11 +83,12 @@ def training(seconds: float) -> dict[str, Any]:
 
 
 def test_results_of_a_machine_replace_only_its_own(tmp_path: Path) -> None:
-    record = {"machine": MACHINE, "prediction": prediction(100.0), "training": {"100": training(1.0)}}
-    speed.save_record(tmp_path, "A", record, quick=False)
-    speed.save_record(tmp_path, "B", {"machine": MACHINE, "prediction": prediction(300.0)}, quick=False)
-    speed.save_record(tmp_path, "A", {"machine": MACHINE, "training": {"1000": training(5.0)}}, quick=False)
-    machines = load_results(tmp_path)["speed"]["machines"]
+    facts = {"quick": False, "machine": MACHINE}
+    record = {**facts, "prediction": prediction(100.0), "training": {"100": training(1.0)}}
+    speed.save_record(tmp_path, "A", record)
+    speed.save_record(tmp_path, "B", {**facts, "prediction": prediction(300.0)})
+    speed.save_record(tmp_path, "A", {**facts, "training": {"1000": training(5.0)}})
+    machines = {name: found["speed"] for name, found in load_results(tmp_path)["machines"].items()}
     assert machines["A"]["prediction"] == prediction(100.0)
     assert machines["A"]["training"].keys() == {"100", "1000"}
     assert machines["B"]["prediction"] == prediction(300.0)
@@ -103,23 +104,23 @@ def test_results_of_a_machine_replace_only_its_own(tmp_path: Path) -> None:
 
 def test_only_the_numbers_of_the_page_are_replaced(tmp_path: Path) -> None:
     text = "before\n\n<!-- numbers: written by python -m benchmarks.speed -->\nold\n<!-- end of numbers -->\nafter\n"
-    page = render_speed_page(
-        text, {"speed": {"quick": False, "machines": {"A": {"prediction": prediction(9.0)}}}}
-    )
+    record = {"quick": False, "prediction": prediction(9.0)}
+    page = render_speed_page(text, {"machines": {"A": {"speed": record}}})
     assert page.startswith("before\n")
     assert page.endswith("\nafter\n")
     assert "old" not in page
-    assert render_speed_page(page, {"speed": {"quick": False, "machines": {}}}) != page
+    assert render_speed_page(page, {"machines": {}}) != page
 
 
-def test_the_presets_of_the_documented_frontier_are_listed() -> None:
-    results = load_results(Path(__file__).parents[2] / "docs")
-    rows = "\n".join(render({"frontier": results["frontier"]}))
-    name = machine_name(results["frontier"]["machine"], int8_only=False)
-    best = next(p for p in results["frontier"]["points"] if p["preset"] == "best")
+def test_the_presets_of_a_documented_frontier_are_listed() -> None:
+    machines = load_results(Path(__file__).parents[2] / "docs")["machines"]
+    name = "AMD EPYC with bfloat16, 2 cores"
+    frontier = machines[name]["frontier"]
+    rows = "\n".join(render({"machines": {name: {"frontier": frontier}}}))
+    best = next(p for p in frontier["points"] if p["preset"] == "best")
     assert f"| {name} | bfloat16 | " in rows
     assert f" | {best['ms']:.3g} |" in rows
-
-
-def test_a_processor_held_to_int8_is_another_machine() -> None:
-    assert machine_name(MACHINE, int8_only=True) != machine_name(MACHINE, int8_only=False)
+    # Processes were timed, so the sums of single scales are not needed.
+    timed = {"quick": False, "prediction": prediction(9.0)}
+    rows = "\n".join(render({"machines": {name: {"frontier": frontier, "speed": timed}}}))
+    assert f" | {best['ms']:.3g} |" not in rows
