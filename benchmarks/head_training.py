@@ -156,7 +156,7 @@ def open_training_workload(
         cache: folder of feature caches; None for the user's cache folder.
     """
     network_backbone = load_backbone(backbone)
-    network = compile_network(network_backbone, runtime="openvino", precision=precision, streams=True)
+    network = compile_network(network_backbone, runtime="openvino", precision=precision, streams=None)
     count = min(len(dataset), steps * len(recipe.scales) * recipe.batch_size)
     order = np.random.default_rng(_SEED).permutation(len(dataset))[:count]
     drawn = replace(dataset, samples=tuple(dataset.samples[index] for index in order))

@@ -157,7 +157,7 @@ def main(words: list[str] | None = None) -> None:
     order = np.random.default_rng(_SEED).permutation(len(dataset))[:count]
     sample = replace(dataset, samples=tuple(dataset.samples[index] for index in order))
     backbone = load_backbone(arguments.backbone)
-    network = compile_network(backbone, runtime="openvino", precision=arguments.precision, streams=True)
+    network = compile_network(backbone, runtime="openvino", precision=arguments.precision, streams=None)
     recipe = replace(Recipe(), epochs=1)
     rounds = _QUICK_ROUNDS if arguments.quick else _ROUNDS
     section = measure_live_training(sample, backbone, network, recipe, rounds=rounds)

@@ -39,6 +39,7 @@ class Counted:
         self.runtime = network.runtime
         self.precision = network.precision
         self.threads = network.threads
+        self.streams = network.streams
         self.batch = network.batch
         self.calls = 0
         self.together: list[int] = []

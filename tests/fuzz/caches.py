@@ -227,7 +227,7 @@ class Graphs(Target):
             network = compile_cached(key, precision="float32")
             if network is None:
                 graph = cached_graph(key, self._graphs[key].clone)
-                network = OpenVinoNetwork(graph, "float32", streams=False)
+                network = OpenVinoNetwork(graph, "float32", streams=1)
             return network(self._canvas)
 
 

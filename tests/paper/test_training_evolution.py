@@ -49,7 +49,7 @@ def snapshots(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reader_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Dataset], MapReader]:
     cache = tmp_path_factory.mktemp("cache")
     backbone = load_backbone("efficientnet_lite0")
-    network = compile_network(backbone, runtime="torch", precision="float32", streams=True)
+    network = compile_network(backbone, runtime="torch", precision="float32", streams=None)
 
     def make(images: Dataset) -> MapReader:
         paths = [sample.path for sample in images]

@@ -64,8 +64,8 @@ def test_a_backbone_of_few_large_layers_has_none() -> None:
 
 @pytest.mark.skipif(not NATIVE, reason="this processor does not multiply bfloat16")
 def test_they_stay_float32_and_the_others_do_not(graph: Any) -> None:
-    plain = convolutions(OpenVinoNetwork(graph, "bfloat16", streams=False))
-    marked = convolutions(OpenVinoNetwork(with_float32_stem(graph), "bfloat16", streams=False))
+    plain = convolutions(OpenVinoNetwork(graph, "bfloat16", streams=1))
+    marked = convolutions(OpenVinoNetwork(with_float32_stem(graph), "bfloat16", streams=1))
     assert set(plain) == {"bf16"}
     assert marked[:2] == ["f32", "f32"]
     assert set(marked[2:]) == {"bf16"}
@@ -75,9 +75,9 @@ def test_they_stay_float32_and_the_others_do_not(graph: Any) -> None:
 @pytest.mark.skipif(not NATIVE, reason="this processor does not multiply bfloat16")
 def test_features_come_nearer_to_float32(graph: Any, voc_root: Path) -> None:
     backbone = load_backbone("efficientnet_lite0")
-    exact = OpenVinoNetwork(graph, "float32", streams=False)
-    plain = OpenVinoNetwork(graph, "bfloat16", streams=False)
-    marked = OpenVinoNetwork(with_float32_stem(graph), "bfloat16", streams=False)
+    exact = OpenVinoNetwork(graph, "float32", streams=1)
+    plain = OpenVinoNetwork(graph, "bfloat16", streams=1)
+    marked = OpenVinoNetwork(with_float32_stem(graph), "bfloat16", streams=1)
     noise = {plain: 0.0, marked: 0.0}
     for file in sorted((voc_root / "JPEGImages").glob("*.jpg"))[:4]:
         for _grid, canvas in load_canvases(file, Pyramid((0.7, 1.0)), backbone.layout, backbone.pad_color):
@@ -88,6 +88,6 @@ def test_features_come_nearer_to_float32(graph: Any, voc_root: Path) -> None:
 
 def test_float32_is_the_same_with_and_without(graph: Any) -> None:
     plain, marked = (
-        OpenVinoNetwork(one, "float32", streams=False)(picture()) for one in (graph, with_float32_stem(graph))
+        OpenVinoNetwork(one, "float32", streams=1)(picture()) for one in (graph, with_float32_stem(graph))
     )
     np.testing.assert_allclose(marked, plain, atol=1e-4)

@@ -30,7 +30,7 @@ backbone = load_backbone("lite0")
 canvas = np.random.default_rng(0).integers(0, 256, (320, 320, 3), dtype=np.uint8)
 
 def compile():
-    return [compile_network(backbone, runtime=runtime, precision="float32", streams=streams) for streams in (False, True)]
+    return [compile_network(backbone, runtime=runtime, precision="float32", streams=streams) for streams in (1, None)]
 
 def values(networks):
     with ThreadPoolExecutor(2) as pool:

@@ -33,7 +33,7 @@ from freeloc.runtime.int8 import QuantizedGraph, compile_in_process
 
 folder = Path(sys.argv[1])
 graph = QuantizedGraph((folder / "graph.xml").read_bytes(), (folder / "graph.bin").read_bytes())
-network = compile_in_process(graph, streams=sys.argv[2] == "True")
+network = compile_in_process(graph, streams=None if sys.argv[2] == "None" else int(sys.argv[2]))
 inputs = dict(np.load(folder / "inputs.npz"))
 outputs = {}
 for name, canvas in inputs.items():
@@ -50,7 +50,7 @@ from freeloc.geometry.grid import Grid
 from freeloc.runtime.int8 import compile_quantized
 
 file = ModelFile.open(sys.argv[1])
-network = compile_quantized(file.int8_graph(), streams=False)
+network = compile_quantized(file.int8_graph(), streams=1)
 stride = file.header.layout.stride
 rng = np.random.default_rng(0)
 for rows in range(3, 45):
@@ -65,9 +65,9 @@ for rows in range(3, 45):
 
 
 class TestTheResults:
-    @pytest.mark.parametrize("streams", [False, True])
+    @pytest.mark.parametrize("streams", [1, 2, None])
     def test_they_are_those_of_one_process_with_the_same_instructions(
-        self, graph: QuantizedGraph, graph_folder: Path, streams: bool
+        self, graph: QuantizedGraph, graph_folder: Path, streams: int | None
     ) -> None:
         rng = np.random.default_rng(0)
         canvases = {
@@ -94,7 +94,7 @@ class TestTheResults:
     def test_it_looks_like_the_network_of_this_process(
         self, network: IsolatedNetwork, graph: QuantizedGraph
     ) -> None:
-        for streams in (False, True):
+        for streams in (1, None):
             isolated = compile_quantized(graph, streams=streams, isolated=True)
             here = compile_in_process(graph, streams=streams)
             for name in ("runtime", "precision", "threads", "batch"):
@@ -111,8 +111,10 @@ class TestTheResults:
             network.run(view, FACTOR)[0], network.run(np.ascontiguousarray(view), FACTOR)[0]
         )
 
-    @pytest.mark.parametrize("streams", [False, True])
-    def test_threads_side_by_side_get_their_own_results(self, graph: QuantizedGraph, streams: bool) -> None:
+    @pytest.mark.parametrize("streams", [1, 2, None])
+    def test_threads_side_by_side_get_their_own_results(
+        self, graph: QuantizedGraph, streams: int | None
+    ) -> None:
         network = compile_quantized(graph, streams=streams, isolated=True)
         canvases = [smooth_image(32 * (1 + seed % 5), 96, seed) for seed in range(60)]
         alone = [network.run(canvas, FACTOR) for canvas in canvases]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from freeloc.runtime import Runtime, compile_network, openvino_backend
+from freeloc.runtime.openvino_backend import OpenVinoNetwork
 from tests.runtime.networks import Patches, smooth_image
 
 FIRST_AT_ONCE = """
@@ -20,7 +21,7 @@ from openvino import Model, Type, opset13 as ops
 from freeloc.runtime.openvino_backend import OpenVinoNetwork
 
 canvas = ops.parameter([1, 8, 8, 3], Type.u8)
-network = OpenVinoNetwork(Model([ops.convert(canvas, Type.f32)], [canvas]), "float32", streams=True)
+network = OpenVinoNetwork(Model([ops.convert(canvas, Type.f32)], [canvas]), "float32", streams=None)
 image = np.ones((8, 8, 3), np.uint8)
 barrier = threading.Barrier(8)
 
@@ -52,7 +53,7 @@ from openvino import Model, Type, opset13 as ops
 
 def network():
     canvas = ops.parameter([1, 8, 8, 3], Type.u8)
-    return OpenVinoNetwork(Model([ops.convert(canvas, Type.f32)], [canvas]), "float32", streams=False)
+    return OpenVinoNetwork(Model([ops.convert(canvas, Type.f32)], [canvas]), "float32", streams=1)
 
 networks = [network() for _ in range(3)]
 for made in networks:
@@ -77,9 +78,9 @@ def test_ctrl_c_after_networks_were_deleted_interrupts() -> None:
 
 class TestManyThreads:
     @pytest.mark.parametrize("who", ["torch", "openvino"])
-    @pytest.mark.parametrize("streams", [False, True])
+    @pytest.mark.parametrize("streams", [1, 2, None])
     def test_threads_side_by_side_get_their_own_results(
-        self, cache: Path, who: Runtime, streams: bool
+        self, cache: Path, who: Runtime, streams: int | None
     ) -> None:
         backbone = Patches()
         network = compile_network(backbone, runtime=who, precision="float32", streams=streams)
@@ -94,10 +95,21 @@ class TestManyThreads:
         for _ in range(3):
             subprocess.run([sys.executable, "-c", FIRST_AT_ONCE], check=True, timeout=120)
 
-    def test_streams_ask_for_a_thread_on_every_core(
+    def test_threads_that_come_and_go_share_requests(
+        self, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        network = compile_network(Patches(), runtime="openvino", precision="float32", streams=2)
+        assert isinstance(network, OpenVinoNetwork)
+        for seed in range(6):
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(network, [smooth_image(64, 64, seed), smooth_image(32, 64, seed)]))
+        assert 1 <= network._idle_requests.qsize() <= 2
+
+    def test_there_are_as_many_streams_as_asked_for_and_cores(
         self, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(openvino_backend, "usable_cores", lambda: 5)
-        assert compile_network(Patches(), runtime="openvino", streams=True).threads == 5
-        # Without streams, two: one decodes while the other computes.
-        assert compile_network(Patches(), runtime="openvino").threads == 2
+        # With a single stream, two threads call: one decodes while the other computes.
+        for asked, streams, threads in ((None, 5, 5), (1, 1, 2), (2, 2, 2), (9, 5, 5)):
+            network = compile_network(Patches(), runtime="openvino", streams=asked)
+            assert (network.streams, network.threads) == (streams, threads)

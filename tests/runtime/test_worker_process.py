@@ -36,7 +36,7 @@ from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests run in the background
 folder = Path(sys.argv[1])
 graph = QuantizedGraph((folder / "graph.xml").read_bytes(), (folder / "graph.bin").read_bytes())
-network = IsolatedNetwork(graph, streams=False)
+network = IsolatedNetwork(graph, streams=1)
 print(network._worker._process.pid, flush=True)
 signal.pause()
 """
@@ -56,7 +56,7 @@ from freeloc.runtime.isolated_network import IsolatedNetwork
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests run in the background
 folder, factor = Path(sys.argv[1]), np.ones((1, 1), np.float32)
 graph = QuantizedGraph((folder / "graph.xml").read_bytes(), (folder / "graph.bin").read_bytes())
-network = IsolatedNetwork(graph, streams=False)
+network = IsolatedNetwork(graph, streams=1)
 canvas = np.arange(64 * 96 * 3).astype(np.uint8).reshape(64, 96, 3)
 large = np.zeros((1024, 1024, 3), np.uint8)
 before = network.run(canvas, factor)[0]

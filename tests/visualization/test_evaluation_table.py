@@ -18,7 +18,7 @@ from freeloc.evaluation.options import EvaluationOptions
 from freeloc.geometry.size import Size
 from freeloc.io.text import is_encodable
 from freeloc.metrics import CalibrationOptions, Detections
-from freeloc.visualization import print_evaluation, render_evaluation
+from freeloc.visualization.evaluation_table import print_evaluation, render_evaluation
 from tests.hostile_names import HOSTILE, is_safe
 
 

@@ -19,6 +19,6 @@ def demo(
 ) -> None:
     """Generate scenes, train on their tags, and draw the predicted locations. Needs no data and no download."""
     from freeloc.demo.run import DemoSettings, run_demo
-    from freeloc.visualization import print_evaluation
+    from freeloc.visualization.evaluation_table import print_evaluation
 
     print_evaluation(run_demo(out, DemoSettings(seed=seed), quiet=quiet))

@@ -206,7 +206,7 @@ def evaluate(
     from freeloc.io.progress import print_status
     from freeloc.metrics import CalibrationOptions, LocationOptions, PointingOptions
     from freeloc.models.registry import find_model
-    from freeloc.visualization import print_evaluation
+    from freeloc.visualization.evaluation_table import print_evaluation
 
     if data is None and detections:
         # With --detections, MODEL is optional, so a single path is DATA.

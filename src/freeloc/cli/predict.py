@@ -153,34 +153,22 @@ def predict(
     from freeloc.inference.localizer import Localizer
     from freeloc.io.lock import check_free_folder
     from freeloc.io.terminal import is_terminal
-    from freeloc.prediction.predict_files import PredictionOptions, predict_files
-    from freeloc.writers.gallery import check_gallery_path
-    from freeloc.writers.overlays import OVERLAYS_FOLDER
 
     # Records on standard output are for other programs; who asks for a page alone does not read them.
     is_page_alone = gallery is not None and out is None and not is_terminal(sys.stdout)
     chosen = formats or ([] if is_page_alone else ["console" if out is None else "jsonl"])
-    options = PredictionOptions(
-        threshold=threshold,
-        peaks=peaks,
-        boxes=boxes,
-        map_size=map_size,
-        gallery=gallery,
-        pictures=pictures,
-        formats=(*chosen, *["overlays"] * overlay, *["npz"] * maps, *["gallery"] * (gallery is not None)),
-        skip_bad=skip_bad,
-    )
     folder = None if out is None or str(out) == "-" else out
+    exclude = None
     if folder is not None:
+        from freeloc.writers.overlays import OVERLAYS_FOLDER
+
         check_free_folder(folder)
+        exclude = folder / OVERLAYS_FOLDER
     if gallery is not None:
+        from freeloc.writers.gallery import check_gallery_path
+
         check_gallery_path(gallery)
-    paths = read_image_arguments(
-        images,
-        recursive=recursive,
-        quiet=quiet,
-        exclude=None if folder is None else folder / OVERLAYS_FOLDER,
-    )
+    paths = read_image_arguments(images, recursive=recursive, quiet=quiet, exclude=exclude)
     localizer = Localizer.load(
         model,
         weights=weights,
@@ -190,5 +178,19 @@ def predict(
         runtime=runtime,
         precision=precision,
         classes=read_classes(classes),
+    )
+    localizer.start_preparing(many=len(paths) > 1)
+    # Meanwhile, the rest is loaded.
+    from freeloc.prediction.predict_files import PredictionOptions, predict_files
+
+    options = PredictionOptions(
+        threshold=threshold,
+        peaks=peaks,
+        boxes=boxes,
+        map_size=map_size,
+        gallery=gallery,
+        pictures=pictures,
+        formats=(*chosen, *["overlays"] * overlay, *["npz"] * maps, *["gallery"] * (gallery is not None)),
+        skip_bad=skip_bad,
     )
     predict_files(localizer, paths, out, options, resume=resume, overwrite=overwrite, quiet=quiet)

@@ -19,7 +19,7 @@ from freeloc.inference.network_loader import ModelSource
 from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.result import Localization
 
-__all__ = ["CallableLocalizer", "LoadOptions", "open_source"]
+__all__ = ["CallableLocalizer", "FurtherOptions", "LoadOptions", "open_source"]
 
 
 class LoadOptions(TypedDict, total=False):
@@ -33,6 +33,13 @@ class LoadOptions(TypedDict, total=False):
     precision: InferencePrecision
     batch: int | None
     classes: tuple[str, ...] | None
+
+
+class FurtherOptions(TypedDict, total=False):
+    """Rarely used options of `freeloc.inference.localizer.Localizer.load`; see `LocalizerOptions`."""
+
+    classes: tuple[str, ...] | None
+    batch: int | None
 
 
 def open_source(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
 from PIL import Image
 
@@ -16,15 +16,22 @@ from freeloc._class_names import select_classes
 from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
 from freeloc._validation import check_arguments, check_value
 from freeloc.errors import ConfigurationError, ImageError
+from freeloc.geometry.grid import Grid
 from freeloc.geometry.size import Size
 from freeloc.images.canvas import load_for_scale, make_canvas
 from freeloc.images.decode import ImageSource, check_image_list
 from freeloc.images.hashed_image import HashedImage
-from freeloc.inference.calls import CallableLocalizer, LoadOptions, open_source
+from freeloc.inference.calls import CallableLocalizer, FurtherOptions, LoadOptions, open_source
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.early_exit import EarlyExit
 from freeloc.inference.fusion import localize
-from freeloc.inference.multiscale import ScaleInput, run_scales, run_scales_many, window_start
+from freeloc.inference.multiscale import (
+    ScaleInput,
+    run_scales,
+    run_scales_many,
+    scale_streams,
+    window_start,
+)
 from freeloc.inference.network_loader import ModelSource, NetworkLoader
 from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.provenance import Provenance
@@ -40,13 +47,6 @@ if TYPE_CHECKING:  # torch takes seconds to load
 __all__ = ["Localizer"]
 
 Result = TypeVar("Result")
-
-
-class FurtherOptions(TypedDict, total=False):
-    """Rarely used options of `Localizer.load`; see `LocalizerOptions`."""
-
-    classes: tuple[str, ...] | None
-    batch: int | None
 
 
 class Localizer(CallableLocalizer):
@@ -193,8 +193,7 @@ class Localizer(CallableLocalizer):
             ImageError: the image cannot be read.
         """
         decoded, size = self._decode(image)
-        maps = run_scales(self._scale_inputs(decoded, size), self._latency_network, self._early_exit)
-        result = self._result(self._select(maps), image)
+        result = self._result(self._maps_of_one(decoded, size, self._latency_network, alone=True), image)
         return result if result.path is not None else replace(result, image=decoded)
 
     def predict_many(self, images: Iterable[ImageSource]) -> Generator[Localization, None, None]:
@@ -247,8 +246,7 @@ class Localizer(CallableLocalizer):
         Raises:
             ImageError: the image cannot be read.
         """
-        inputs = self._scale_inputs(*self._decode(image))
-        return self._select(run_scales(inputs, self._latency_network, self._early_exit))
+        return self._maps_of_one(*self._decode(image), self._latency_network, alone=True)
 
     def score_maps_many(self, images: Iterable[ImageSource]) -> Generator[list[ScoreMap], None, None]:
         """Return a generator of the score maps of many images, in order; see `predict_many`.
@@ -268,6 +266,14 @@ class Localizer(CallableLocalizer):
         """
         _ = self._throughput_network if many else self._latency_network
         return self._provenance
+
+    def start_preparing(self, *, many: bool = False) -> None:
+        """Start compiling the network in a thread, if that takes little time; the first prediction waits for it.
+
+        Args:
+            many: see `prepare`.
+        """
+        self._loader.start(streams=self._streams(many=many))
 
     @check_arguments
     def localize(
@@ -296,13 +302,16 @@ class Localizer(CallableLocalizer):
 
     @cached_property
     def _latency_network(self) -> Network:
-        """The network for a single image, which uses all cores for one canvas."""
-        return self._loader.compile(streams=False)
+        """The network for a single image, all of whose cores compute one or two canvases at the same time."""
+        return self._loader.compile(streams=self._streams(many=False))
 
     @cached_property
     def _throughput_network(self) -> Network:
         """The network for many images, which processes a different canvas on each core."""
-        return self._loader.compile(streams=True)
+        return self._loader.compile(streams=self._streams(many=True))
+
+    def _streams(self, *, many: bool) -> int | None:
+        return None if many else scale_streams(self.pyramid.scales, self._early_exit)
 
     def _select(self, maps: list[ScoreMap]) -> list[ScoreMap]:
         """Return the maps of the chosen classes; the early exit considers all classes, so scores do not change."""
@@ -320,10 +329,14 @@ class Localizer(CallableLocalizer):
     def _decode(self, source: ImageSource) -> tuple[Image.Image, Size]:
         return load_for_scale(source, self.pyramid.decode_scale)
 
-    def _scale_inputs(self, image: Image.Image, size: Size) -> Iterator[ScaleInput]:
-        layout, pad_color = self._source.layout, self._source.pad_color
-        for grid in self.pyramid.grids(size, layout):
-            yield ScaleInput.of(grid, make_canvas(image, grid, pad_color))
+    def _maps_of_one(
+        self, image: Image.Image, size: Size, network: Network, *, alone: bool
+    ) -> list[ScoreMap]:
+        grids, make_input = self.pyramid.grids(size, self._source.layout), partial(self._scale_input, image)
+        return self._select(run_scales(grids, make_input, network, self._early_exit, alone=alone))
+
+    def _scale_input(self, image: Image.Image, grid: Grid) -> ScaleInput:
+        return ScaleInput.of(grid, make_canvas(image, grid, self._source.pad_color))
 
     def _stream(
         self,
@@ -339,19 +352,22 @@ class Localizer(CallableLocalizer):
             none: tuple[Result, ...] = ()
             return (result for result in none)
         # A single image is processed faster if all cores share it.
-        network = self._throughput_network if len(first) > 1 else self._latency_network
+        alone = len(first) == 1
+        network = self._latency_network if alone else self._throughput_network
         threads = network.threads
         # Decoded images are large, so at most one per thread is kept in memory.
         depth = threads if keep_images else None
 
         def prepare(source: ImageSource) -> tuple[_Context, Iterator[ScaleInput]]:
             image, size = self._decode(source)
-            return (source, image if keep_images else None), self._scale_inputs(image, size)
+            grids = self.pyramid.grids(size, self._source.layout)
+            return (source, image if keep_images else None), map(partial(self._scale_input, image), grids)
 
         def attempt(source: ImageSource) -> Result | ImageError:
             try:
-                context, inputs = prepare(source)
-                return finish(*context, self._select(run_scales(inputs, network, self._early_exit)))
+                image, size = self._decode(source)
+                maps = self._maps_of_one(image, size, network, alone=alone)
+                return finish(source, image if keep_images else None, maps)
             except ImageError as error:
                 return error.without_traceback()
 

@@ -1,4 +1,8 @@
-"""Run the network on images at several scales, image by image or in batches of canvases of equal shape."""
+"""Run the network on images at several scales.
+
+One image is scored scale by scale, or at several scales at once; many images are scored one after the other, or in
+batches of canvases of equal shape.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +22,19 @@ from freeloc.inference.score_map import ScoreMap, fusion_lattice
 from freeloc.io.prefetch import prefetch
 from freeloc.runtime import Network
 
-__all__ = ["ScaleInput", "run_scales", "run_scales_many", "window_start"]
+__all__ = [
+    "ScaleInput",
+    "run_scales",
+    "run_scales_many",
+    "scale_streams",
+    "window_start",
+]
 
 Item = TypeVar("Item")
 Context = TypeVar("Context")
+
+_MAX_SHARE = 0.6
+"""Maximum part of the pixels that one of two streams may get if an image's scales are computed in two streams."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,19 +66,54 @@ class ScaleInput:
         return ScoreMap(self.grid.crop_to_valid(values), self.grid, maxima, cropped)
 
 
-def run_scales(inputs: Iterable[ScaleInput], network: Network, early_exit: EarlyExit) -> list[ScoreMap]:
+def scale_streams(scales: Sequence[float], early_exit: EarlyExit) -> int:
+    """Return how many scales of a single image should be computed at the same time: one or two.
+
+    Two halves of the cores that compute a canvas each are faster than all cores that share one canvas, because
+    many layers do not keep all cores busy. With the paper's six scales, the largest has half of the pixels, so two
+    streams finish at about the same time.
+    """
+    if early_exit.after is not None:
+        return 1
+    loads = [0.0, 0.0]
+    for scale in sorted(scales, reverse=True):
+        loads[loads.index(min(loads))] += scale**2
+    return 2 if max(loads) <= _MAX_SHARE * sum(loads) else 1
+
+
+def run_scales(
+    grids: Sequence[Grid],
+    make_input: Callable[[Grid], ScaleInput],
+    network: Network,
+    early_exit: EarlyExit,
+    *,
+    alone: bool = False,
+) -> list[ScoreMap]:
     """Compute the score maps of one image.
 
     Args:
-        inputs: one input per scale; consumed only as far as needed.
+        grids: the coordinate mapping of each scale.
+        make_input: function that makes the input of a scale; only called as far as needed.
         network: the compiled network.
         early_exit: rule for skipping the remaining scales.
+        alone: whether no other image is computed at the same time. If the network has the number of streams that
+            `scale_streams` returned, as many scales are then computed at the same time.
     """
+
+    def run(grid: Grid) -> ScoreMap:
+        scale_input = make_input(grid)
+        return scale_input.score_map(network.run(scale_input.canvas, *scale_input.extra_inputs))
+
+    if alone and network.streams > 1:
+        # The largest canvas comes first, so that no stream is left alone with it at the end.
+        order = sorted(grids, key=lambda grid: -grid.scale)
+        maps = {found.grid.scale: found for found in prefetch(run, order, threads=network.streams)}
+        return [maps[grid.scale] for grid in grids]
     score_maps: list[ScoreMap] = []
-    for scale_input in inputs:
+    for grid in grids:
         if early_exit.is_final(score_maps):
             break
-        score_maps.append(scale_input.score_map(network.run(scale_input.canvas, *scale_input.extra_inputs)))
+        score_maps.append(run(grid))
     return score_maps
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from freeloc._log import get_logger
@@ -166,6 +168,7 @@ class NetworkLoader:
         self._options = options
         self._precision: Precision = "auto"
         self._int8: QuantizedGraph | None = None
+        self._started: tuple[int | None, SimpleQueue[Network | Exception]] | None = None
         self._cache_key = source.graph_key if options.uses_openvino else None
         precision = options.network_precision(has_int8=source.header.int8 is not None)
         if precision == "int8":
@@ -185,13 +188,40 @@ class NetworkLoader:
         if self._cache_key is None or not is_graph_cached(self._cache_key):
             _ = source.backbone  # raises any error now rather than at the first prediction
 
-    def compile(self, *, streams: bool) -> Network:
+    def start(self, *, streams: int | None) -> None:
+        """Start compiling the network in a thread, unless it must be converted from torch first.
+
+        The next call of `compile` with the same number of streams waits for it.
+        """
+        if self._int8 is None and (self._cache_key is None or not is_graph_cached(self._cache_key)):
+            return
+        outcome: SimpleQueue[Network | Exception] = SimpleQueue()
+
+        def attempt() -> None:
+            try:
+                outcome.put(self._compile(streams))
+            except Exception as error:  # noqa: BLE001 - raised by `compile`
+                outcome.put(error)
+
+        self._started = (streams, outcome)
+        Thread(target=attempt, name="compile", daemon=True).start()
+
+    def compile(self, *, streams: int | None) -> Network:
         """Return the network, ready to run.
 
         Args:
-            streams: True if each core processes a different canvas, which is faster for many images; False if all
-                cores share one canvas.
+            streams: number of canvases that are computed at the same time, sharing the cores equally; None for
+                one canvas per core, which is the fastest for many images.
         """
+        started, self._started = self._started, None
+        if started is None or started[0] != streams:
+            return self._compile(streams)
+        outcome = started[1].get()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _compile(self, streams: int | None) -> Network:
         if self._int8 is not None:
             return compile_quantized(self._int8, streams=streams)
         if self._cache_key is not None:

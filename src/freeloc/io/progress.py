@@ -10,10 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from freeloc._printable import printable
-from freeloc.io.plain_console import PlainConsole
 from freeloc.io.stages import current_stages, describe_duration, describe_seconds
 from freeloc.io.terminal import is_terminal, print_status
 
@@ -56,6 +53,10 @@ def track(
 
 
 def _with_bar(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from freeloc.io.plain_console import PlainConsole
+
     title = TextColumn("{task.description}", markup=False)
     columns = (title, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=PlainConsole(stderr=True)) as progress:

@@ -12,14 +12,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from rich.cells import cell_len, set_cell_size
-from rich.progress import BarColumn, Progress, TextColumn
 
 from freeloc._printable import printable
-from freeloc.io.plain_console import PlainConsole
 from freeloc.io.terminal import is_terminal, print_status
+
+if TYPE_CHECKING:  # bars are loaded when one is shown
+    from rich.progress import Progress
 
 __all__ = ["Stages", "current_stages", "describe_duration", "describe_seconds", "show_stages"]
 
@@ -205,6 +206,10 @@ def describe_duration(seconds: float) -> str:
 
 
 def _new_bar() -> Progress:
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from freeloc.io.plain_console import PlainConsole
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=_BAR_WIDTH),

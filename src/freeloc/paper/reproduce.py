@@ -236,7 +236,7 @@ class Reproduction:
     def _features(self, dataset: Dataset, backbone: Backbone, pyramid: Pyramid) -> CachedFeatures:
         settings = self._settings
         network = compile_network(
-            backbone, runtime=settings.runtime, precision=settings.precision, streams=True
+            backbone, runtime=settings.runtime, precision=settings.precision, streams=None
         )
         paths = [sample.path for sample in dataset]
         return extract(paths, backbone, network, pyramid, cache_folder=settings.cache, quiet=settings.quiet)

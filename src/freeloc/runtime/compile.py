@@ -29,7 +29,7 @@ def compile_network(
     *,
     runtime: Runtime = "auto",
     precision: Precision = "auto",
-    streams: bool = False,
+    streams: int | None = 1,
     batch: int | None = None,
 ) -> Network:
     """Compile a backbone and the module that follows it.
@@ -39,8 +39,8 @@ def compile_network(
         appended: the module that follows, such as projection and head; None runs the backbone's body alone.
         runtime: the library that runs the network.
         precision: arithmetic of the network; its outputs are always float32.
-        streams: False uses all cores for one canvas, for the lowest latency; True runs one canvas per core, for
-            the highest throughput (a third higher on two cores).
+        streams: number of canvases that OpenVINO computes at the same time, sharing the cores equally; None runs
+            one canvas per core, for the highest throughput (a third higher than with one stream on two cores).
         batch: maximum number of canvases of equal shape that torch runs in one batch; default: 32 on a GPU and 1
             on a CPU. OpenVINO always runs canvases one by one.
 
@@ -62,7 +62,9 @@ def compile_network(
     return OpenVinoNetwork(network_graph(backbone, appended), precision, streams=streams)
 
 
-def compile_cached(cache_key: str, *, precision: Precision = "auto", streams: bool = False) -> Network | None:
+def compile_cached(
+    cache_key: str, *, precision: Precision = "auto", streams: int | None = 1
+) -> Network | None:
     """Compile the graph cached under an appended module's key, without torch.
 
     Returns:

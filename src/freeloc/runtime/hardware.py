@@ -11,6 +11,7 @@ from freeloc.errors import ConfigurationError, MissingDependencyError
 from freeloc.runtime.openvino_import import openvino_core
 
 __all__ = [
+    "cpu_flags",
     "cpu_has_amx",
     "cpu_has_vnni",
     "cpu_name",
@@ -91,6 +92,11 @@ def cpu_vendor() -> str:
 def cpu_name() -> str:
     """Return the name of this CPU, which OpenVINO knows, or else of its architecture."""
     return str(_cpu_property("FULL_DEVICE_NAME", platform.machine()))
+
+
+def cpu_flags() -> str:
+    """Return the instruction sets of this CPU, separated by blanks, as Linux lists them; "" on other systems."""
+    return _kernel_info().get("flags", "")
 
 
 def cpu_supports_bfloat16() -> bool:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from freeloc.runtime.hardware import cpu_has_amx
 from freeloc.runtime.openvino_backend import OpenVinoNetwork
@@ -53,7 +53,7 @@ class QuantizedGraph:
 
 
 def compile_quantized(
-    graph: QuantizedGraph, *, streams: bool = False, isolated: bool | None = None
+    graph: QuantizedGraph, *, streams: int | None = 1, isolated: bool | None = None
 ) -> Network:
     """Compile an int8 network, in a process of its own if the CPU requires it.
 
@@ -73,13 +73,16 @@ def compile_quantized(
     return compile_in_process(graph, streams=streams)
 
 
-def compile_in_process(graph: QuantizedGraph, *, streams: bool = False) -> Network:
+def compile_in_process(graph: QuantizedGraph, *, streams: int | None = 1) -> Network:
     """Compile an int8 network in this process, whatever the CPU.
 
     Raises:
         MissingDependencyError: OpenVINO cannot be imported.
         ModelError: OpenVINO cannot read the graph.
     """
-    with openvino_errors("read the model's int8 network", int8=True):
-        model = openvino_core().read_model(graph.structure, graph.weights)
-    return OpenVinoNetwork(model, "int8", streams=streams)
+
+    def read() -> Any:
+        with openvino_errors("read the model's int8 network", int8=True):
+            return openvino_core().read_model(graph.structure, graph.weights)
+
+    return OpenVinoNetwork(read, "int8", streams=streams, digest=graph.digest())

@@ -68,12 +68,12 @@ def _compile(frame: Frame | None, replies: _Replies) -> Network | None:
     structure, weights, _ = frame.arrays
     try:
         network = compile_in_process(
-            QuantizedGraph(structure.tobytes(), weights.tobytes()), streams=bool(frame.facts()["streams"])
+            QuantizedGraph(structure.tobytes(), weights.tobytes()), streams=frame.facts()["streams"]
         )
     except Exception as error:  # noqa: BLE001 - raised again in the process that waits for the reply
         replies.fail(frame.number, error)
         return None
-    facts = {"precision": network.precision, "threads": network.threads}
+    facts = {"precision": network.precision, "threads": network.threads, "streams": network.streams}
     replies.send(Frame.of_facts(frame.number, FrameKind.RESULT, facts))
     return network
 

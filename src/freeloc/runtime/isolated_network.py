@@ -36,7 +36,7 @@ class IsolatedNetwork:
 
     Args:
         graph: the network.
-        streams: False uses all cores for one canvas, and True runs one canvas per core.
+        streams: see `freeloc.runtime.compile_network`.
 
     Raises:
         MissingDependencyError: OpenVINO cannot be imported.
@@ -46,14 +46,15 @@ class IsolatedNetwork:
     runtime = "openvino"
     batch = 1
 
-    def __init__(self, graph: QuantizedGraph, *, streams: bool) -> None:
+    def __init__(self, graph: QuantizedGraph, *, streams: int | None) -> None:
         self._graph = graph
-        self._streams = streams
+        self._given_streams = streams
         self._lock = threading.Lock()
         self._owner = os.getpid()
         self._worker, facts = self._start()
         self.precision: str = facts["precision"]
         self.threads: int = facts["threads"]
+        self.streams: int = facts["streams"]
 
     def __call__(self, canvas: Canvas) -> Float32Array:
         """Implement `freeloc.runtime.Network`."""
@@ -98,7 +99,7 @@ class IsolatedNetwork:
         graph = [np.frombuffer(part, np.uint8) for part in (self._graph.structure, self._graph.weights)]
         try:
             worker = WorkerProcess(_environment())
-            reply = worker.request(FrameKind.COMPILE, graph, {"streams": self._streams})
+            reply = worker.request(FrameKind.COMPILE, graph, {"streams": self._given_streams})
         except (OSError, WorkerEndedError) as error:
             raise ModelError(
                 f"the process that runs the int8 network cannot be started ({error}): choose another precision",

@@ -6,8 +6,10 @@ import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import FunctionType
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from freeloc._literals import InferencePrecision
 from freeloc._log import get_logger
 from freeloc._typing import Float32Array
+from freeloc.runtime.compiled_cache import compile_with_cache
 from freeloc.runtime.hardware import usable_cores
 from freeloc.runtime.openvino_import import load_openvino, openvino_core, openvino_errors
 from freeloc.runtime.processors import bfloat16_is_faster, explain_precision
@@ -32,16 +35,19 @@ class OpenVinoNetwork:
     not copied: it would wait for them forever.
 
     Args:
-        graph: an OpenVINO model, or the path of its file.
+        graph: an OpenVINO model, the path of its file, or a function that reads it.
         precision: arithmetic of the network. "int8" requires a quantized graph; its layers that are not quantized
             use the fastest float precision of the CPU.
-        streams: False uses all cores for one canvas, and True runs one canvas per core.
+        streams: see `freeloc.runtime.compile_network`.
+        digest: hash of the graph, under which the compiled network is cached; None if it is not cached.
     """
 
     runtime = "openvino"
     batch = 1  # on a CPU, one canvas per core is as fast as a batch, and canvases may differ in size
 
-    def __init__(self, graph: Any, precision: InferencePrecision, *, streams: bool) -> None:
+    def __init__(
+        self, graph: Any, precision: InferencePrecision, *, streams: int | None, digest: str | None = None
+    ) -> None:
         openvino = load_openvino()
         best: InferencePrecision = "bfloat16" if bfloat16_is_faster("cpu") else "float32"
         self.precision: str = best if precision == "auto" else precision
@@ -49,12 +55,14 @@ class OpenVinoNetwork:
             _log.info(explain_precision(best))
         float_precision = best if self.precision == "int8" else self.precision
         hint = {"bfloat16": openvino.Type.bf16, "float32": openvino.Type.f32}[float_precision]
-        stream_count = usable_cores() if streams else 1
-        self._graph = str(graph) if isinstance(graph, Path) else graph
-        self._settings = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": stream_count}
+        self.streams = usable_cores() if streams is None else min(streams, usable_cores())
+        graph = str(graph) if isinstance(graph, Path) else graph
+        self._read_graph: Callable[[], Any] = graph if isinstance(graph, FunctionType) else lambda: graph
+        self._digest = digest
+        self._settings = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": self.streams}
         self._compiling = threading.Lock()
         self._compile()
-        self.threads = max(2, stream_count)
+        self.threads = max(2, self.streams)
         _networks.add(self)
 
     def __call__(self, canvas: Canvas) -> Float32Array:
@@ -65,10 +73,14 @@ class OpenVinoNetwork:
         """Implement `freeloc.runtime.Network`."""
         if self._owner != os.getpid():
             self._compile_after_fork()
-        if not hasattr(self._thread_local, "request"):
-            self._thread_local.request = self._compiled.create_infer_request()
+        requests = self._idle_requests
+        try:
+            request = requests.get_nowait()
+        except Empty:
+            request = self._compiled.create_infer_request()
         with openvino_errors("run the network", int8=self.precision == "int8"):
-            results = self._thread_local.request.infer([canvas[None], *extra_inputs])
+            results = request.infer([canvas[None], *extra_inputs])
+        requests.put(request)
         return tuple(results[output][0] for output in self._compiled.outputs)
 
     def run_many(
@@ -79,9 +91,14 @@ class OpenVinoNetwork:
 
     def _compile(self) -> None:
         with openvino_errors("compile the network", int8=self.precision == "int8"):
-            self._compiled = openvino_core().compile_model(self._graph, "CPU", self._settings)
+            if self._digest is None:
+                self._compiled = openvino_core().compile_model(self._read_graph(), "CPU", self._settings)
+            else:
+                self._compiled = compile_with_cache(self._read_graph, self._digest, self._settings)
         _initialize_numpy_binding(load_openvino())
-        self._thread_local = threading.local()
+        # One request for each thread that calls at the same time. Threads come and go, but requests stay, because
+        # a new one would allocate its memory again.
+        self._idle_requests: SimpleQueue[Any] = SimpleQueue()
         self._owner = os.getpid()
 
     def _compile_after_fork(self) -> None:
@@ -92,7 +109,7 @@ class OpenVinoNetwork:
     def _keep_after_fork(self) -> None:
         """Keep what a fork has copied until the process is gone: deletion would end threads that do not exist."""
         self._compiling = threading.Lock()
-        for inherited in (self._compiled, self._thread_local):
+        for inherited in (self._compiled, self._idle_requests):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
 
 

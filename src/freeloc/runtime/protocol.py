@@ -25,12 +25,14 @@ class Network(Protocol):
         runtime: library that runs it, "torch" or "openvino".
         precision: "float32", "bfloat16" or "int8"; part of every feature-cache key.
         threads: number of threads that should call it concurrently to use the hardware fully.
+        streams: number of canvases that it computes at the same time; further calls wait.
         batch: number of canvases of equal shape to pass to `run_many` at once; 1 if batching is not faster.
     """
 
     runtime: str
     precision: str
     threads: int
+    streams: int
     batch: int
 
     def __call__(self, canvas: Canvas) -> Float32Array:

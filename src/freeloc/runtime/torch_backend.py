@@ -42,6 +42,7 @@ class TorchNetwork:
     """
 
     runtime = "torch"
+    streams = 1
 
     def __init__(
         self,

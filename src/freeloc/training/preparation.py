@@ -117,7 +117,7 @@ def prepare_run(
     backbone = load_backbone(settings.backbone, settings.weights)
     split = _split(backbone, recipe.trainable_backbone)
     network = compile_network(
-        split.below, runtime=settings.runtime, precision=settings.precision, streams=True
+        split.below, runtime=settings.runtime, precision=settings.precision, streams=None
     )
     device, use_bfloat16 = torch_device(settings.precision, settings.runtime)
     image_info = dataset.image_info()

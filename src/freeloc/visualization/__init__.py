@@ -1,6 +1,8 @@
-"""Overlays, figures, tables and HTML reports."""
+"""Overlays, figures, tables and HTML reports.
 
-from freeloc.visualization.evaluation_table import print_evaluation, render_evaluation
+This package itself exports what draws; a table or report is imported from its module.
+"""
+
 from freeloc.visualization.image_files import save_image
 from freeloc.visualization.image_grid import draw_grid
 from freeloc.visualization.overlay import draw_overlay, draw_panels
@@ -9,7 +11,5 @@ __all__ = [
     "draw_grid",
     "draw_overlay",
     "draw_panels",
-    "print_evaluation",
-    "render_evaluation",
     "save_image",
 ]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from PIL import Image, ImageDraw
 
-from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.geometry.box import Box
 from freeloc.visualization.palette import OUTLINE, POINT, Color
 from freeloc.visualization.panel_layout import PanelLayout
+
+if TYPE_CHECKING:  # the readers of datasets take a twentieth of a second to load
+    from freeloc.datasets.dataset import AnnotatedBox
 
 __all__ = ["draw_boxes", "draw_peaks", "draw_point"]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from freeloc._typing import Float32Array, Uint8Array
-from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.geometry.box import Box
 from freeloc.geometry.size import Size
 from freeloc.inference.result import ClassLocation, Localization
@@ -21,9 +20,12 @@ from freeloc.visualization.markers import draw_boxes, draw_peaks, draw_point
 from freeloc.visualization.palette import BOX, OUTLINE, PREDICTED_BOX
 from freeloc.visualization.panel_layout import PanelLayout
 
+if TYPE_CHECKING:  # the readers of datasets take a twentieth of a second to load
+    from freeloc.datasets.dataset import AnnotatedBox
+
 __all__ = ["NamedBox", "PanelPainter"]
 
-NamedBox: TypeAlias = tuple[str, AnnotatedBox | Box]
+NamedBox: TypeAlias = "tuple[str, AnnotatedBox | Box]"
 """A class name and a box of that class."""
 
 _MIN_MAXIMUM: Final = 0.25
