@@ -52,7 +52,17 @@ _KINDS = {
 }
 """Flags that tell apart the kinds of processor, the fastest kind first."""
 
-_PACKAGES = ("freeloc", "torch", "openvino", "numpy", "pillow", "torchcam", "grad-cam")
+_PACKAGES = (
+    "freeloc",
+    "torch",
+    "openvino",
+    "numpy",
+    "pillow",
+    "torchcam",
+    "grad-cam",
+    "onnxruntime",
+    "ultralytics",
+)
 
 _CHAIN = 4
 """Number of chained products, so that the transfer of input and output is negligible."""

@@ -17,7 +17,6 @@ import importlib
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -25,45 +24,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.machine import usable_cores
-from benchmarks.timing import Task, interleaved
-from benchmarks.workload import Amounts, Evaluator, Workload
 from freeloc._typing import Float32Array, Float64Array, Uint8Array
-from freeloc.datasets import PRESENT, Dataset
 from freeloc.errors import BackboneError, MissingDependencyError, ModelError
 from freeloc.geometry.grid import Grid
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.images.canvas import load_canvases
-from freeloc.images.decode import load_image
-from freeloc.inference.localizer import Localizer
 from freeloc.inference.score_map import ScoreMap
-from freeloc.io.progress import print_status, track
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
 
 __all__ = [
-    "ALL_SCALES",
-    "INT8",
-    "ONE_CLASS",
-    "ONE_SCALE",
     "Classifier",
     "Peer",
     "PytorchGradCam",
     "TorchCam",
+    "TorchPeer",
     "cell_points",
     "import_peer",
-    "measure_accuracy",
-    "measure_speed",
     "open_peers",
     "pixel_points",
 ]
-
-ONE_SCALE = "freeloc, one scale"
-ALL_SCALES = "freeloc, all scales"
-INT8 = ", int8"
-"""Appended to freeloc's name if the model's int8 network is used."""
-ONE_CLASS = " (one class)"
-"""Appended to a peer's name if it computes only one class."""
 
 _libraries: list[torch.library.Library] = []
 
@@ -118,24 +98,22 @@ class Classifier(nn.Module):
 
 
 class Peer(ABC):
-    """Another package that computes class activation maps, at one scale and on freeloc's canvas.
+    """Another way to compute class activation maps, at one scale and on freeloc's canvas.
 
     Args:
-        model: the model.
-        backbone: its backbone.
-        tuned: whether to use the tuned variant.
+        backbone: the backbone.
 
     Attributes:
         name: its name in tables.
-        network: the network whose activations it reads.
+        computes_all: whether it computes all classes at once, so that one class takes as long.
     """
 
     name: str
+    computes_all = False
 
-    def __init__(self, model: Model, backbone: Backbone, *, tuned: bool) -> None:
+    def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
         self._pyramid = Pyramid((1.0,))
-        self.network = Classifier(model, backbone, tuned=tuned)
 
     @abstractmethod
     def locate(self, image: Uint8Array, classes: Sequence[int]) -> tuple[Float32Array, Float64Array]:
@@ -152,12 +130,33 @@ class Peer(ABC):
     def _normalized(self, image: Uint8Array) -> tuple[Grid, Tensor]:
         layout, pad_color = self._backbone.layout, self._backbone.pad_color
         ((grid, canvas),) = load_canvases(image, self._pyramid, layout, pad_color)
-        self.network.valid = (grid.valid_rows, grid.valid_cols)
         # In the channels-last layout of the canvas, with which torch's convolutions are faster.
         return grid, self._backbone.normalization(torch.from_numpy(canvas)[None])
 
 
-class TorchCam(Peer):
+class TorchPeer(Peer):
+    """Another package for class activation maps, which reads the activations of a torch network.
+
+    Args:
+        model: the model.
+        backbone: its backbone.
+        tuned: whether to use the tuned variant.
+
+    Attributes:
+        network: the network whose activations it reads.
+    """
+
+    def __init__(self, model: Model, backbone: Backbone, *, tuned: bool) -> None:
+        super().__init__(backbone)
+        self.network = Classifier(model, backbone, tuned=tuned)
+
+    def _normalized(self, image: Uint8Array) -> tuple[Grid, Tensor]:
+        grid, normalized = super()._normalized(image)
+        self.network.valid = (grid.valid_rows, grid.valid_cols)
+        return grid, normalized
+
+
+class TorchCam(TorchPeer):
     """``torchcam.methods.GradCAM``.
 
     Raises:
@@ -180,13 +179,13 @@ class TorchCam(Peer):
         return scores.detach()[0].numpy(), cell_points(ScoreMap.of(stacked, grid))
 
 
-class PytorchGradCam(Peer):
+class PytorchGradCam(TorchPeer):
     """``pytorch_grad_cam.GradCAM``, which returns maps of the input's size.
 
     Args:
-        model: see `Peer`.
-        backbone: see `Peer`.
-        tuned: see `Peer`.
+        model: see `TorchPeer`.
+        backbone: see `TorchPeer`.
+        tuned: see `TorchPeer`.
         batched: whether to compute all classes in one call, with the image repeated for each class.
 
     Raises:
@@ -198,6 +197,7 @@ class PytorchGradCam(Peer):
         variant = "tuned" if tuned else "documented"
         self.name = f"pytorch-grad-cam, {variant}{', one batch' if batched else ''}"
         package = import_peer("pytorch_grad_cam", "grad-cam")
+        self.computes_all = batched
         self._target: Callable[[int], Any] = package.utils.model_targets.ClassifierOutputTarget
         self._cam = package.GradCAM(model=self.network, target_layers=[self.network.projection])
         self._batched = batched
@@ -298,121 +298,3 @@ def _import_torchvision() -> None:
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _libraries.append(library)
         importlib.import_module("torchvision")
-
-
-# --- comparison
-# ----------------------------------------------------------------------------------------------
-
-
-def measure_speed(workload: Workload, amounts: Amounts) -> dict[str, Any]:
-    """Time freeloc and the peers, one image at a time on all cores, from the decoded image to a point per class.
-
-    Args:
-        workload: model and images.
-        amounts: number of images and rounds.
-
-    Returns:
-        Milliseconds per image; freeloc's speedup at one scale for all K classes; and its speedup at all
-        scales for all classes over a peer at one scale for one class. The last two are measured for each of
-        freeloc's precisions. "problems" lists the peers that could not be measured.
-    """
-    torch.set_num_threads(usable_cores())
-    images = [load_image(path) for path in workload.paths(amounts.peers)]
-    classes = list(range(len(workload.model.header.classes)))
-    model, backbone = workload.model, workload.backbone
-    peers, problems = open_peers(
-        [
-            lambda: TorchCam(model, backbone, tuned=True),
-            lambda: TorchCam(model, backbone, tuned=False),
-            lambda: PytorchGradCam(model, backbone, tuned=True),
-            lambda: PytorchGradCam(model, backbone, tuned=True, batched=True),
-            lambda: PytorchGradCam(model, backbone, tuned=False),
-        ]
-    )
-    for problem in problems:
-        print_status(problem)
-    localizers = _localizers(workload)
-    tasks = {name: _for_all(images, localizer.predict) for name, localizer in localizers.items()}
-    warm_ups = dict(tasks)
-    for peer in peers:
-        one_class = _for_all(images, partial(peer.locate, classes=classes[:1]))
-        tasks[peer.name] = _for_all(images, partial(peer.locate, classes=classes))
-        warm_ups[peer.name] = one_class
-        if "batch" not in peer.name:
-            tasks[peer.name + ONE_CLASS] = warm_ups[peer.name + ONE_CLASS] = one_class
-    timings = interleaved(tasks, rounds=amounts.rounds, warm_ups=warm_ups)
-
-    def speedup(of: str, over: list[str]) -> dict[str, Any]:
-        names = [name for name in localizers if name.startswith(of)]
-        return {name: {other: timings.ratio(other, name).to_dict() for other in over} for name in names}
-
-    return {
-        "images": len(images),
-        "rounds": amounts.rounds,
-        "ms_per_image": timings.to_dict(1e3 / len(images)),
-        "speedup": speedup(ONE_SCALE, [peer.name for peer in peers]),
-        "all_scales_over_one_class": speedup(
-            ALL_SCALES, [name for name in tasks if name.endswith(ONE_CLASS)]
-        ),
-        "problems": problems,
-    }
-
-
-def measure_accuracy(workload: Workload, amounts: Amounts) -> dict[str, Any]:
-    """Compute location and classification AP of freeloc and of the peers on the same images."""
-    dataset = workload.first(amounts.accuracy)
-    evaluator = Evaluator.of(dataset)
-    peers, problems = open_peers(
-        [
-            lambda: TorchCam(workload.model, workload.backbone, tuned=True),
-            lambda: PytorchGradCam(workload.model, workload.backbone, tuned=True),
-        ]
-    )
-    rows = {
-        name: _accuracy(evaluator, *_freeloc_points(localizer, dataset, name))
-        for name, localizer in _localizers(workload).items()
-    }
-    for peer in peers:
-        rows[peer.name] = _accuracy(evaluator, *_peer_points(peer, dataset))
-    return {"images": len(dataset), "rows": rows, "problems": problems}
-
-
-def _localizers(workload: Workload) -> dict[str, Localizer]:
-    localizers = {ONE_SCALE: workload.localizer((1.0,)), ALL_SCALES: workload.localizer()}
-    if workload.has_int8:
-        localizers[ONE_SCALE + INT8] = workload.localizer((1.0,), "int8")
-        localizers[ALL_SCALES + INT8] = workload.localizer(precision="int8")
-    return localizers
-
-
-def _accuracy(evaluator: Evaluator, points: Float64Array, scores: Float32Array) -> dict[str, float]:
-    return {
-        "location": round(evaluator.location(points, scores), 2),
-        "classification": round(evaluator.classification(scores), 2),
-    }
-
-
-def _freeloc_points(localizer: Localizer, dataset: Dataset, name: str) -> tuple[Float64Array, Float32Array]:
-    results = localizer.predict_many(sample.path for sample in dataset)
-    found = [(result.points, result.scores) for result in track(results, name, len(dataset))]
-    points, scores = zip(*found, strict=True)
-    return np.stack(points), np.stack(scores)
-
-
-def _peer_points(peer: Peer, dataset: Dataset) -> tuple[Float64Array, Float32Array]:
-    """Return (N, K, 2) points of the present classes, which are all that the metric uses, and (N, K) scores."""
-    points, scores = [], []
-    for sample in track(dataset.samples, peer.name, len(dataset)):
-        present = [int(index) for index in np.flatnonzero(sample.labels == PRESENT)]
-        of_image = np.full((len(sample.labels), 2), np.nan)
-        # Without present classes, any class serves to compute the scores.
-        score, found = peer.locate(load_image(sample.path), present or [0])
-        if present:
-            of_image[present] = found
-        points.append(of_image)
-        scores.append(score)
-    return np.stack(points), np.stack(scores)
-
-
-def _for_all(images: Sequence[Uint8Array], function: Callable[[Uint8Array], object]) -> Task:
-    return lambda: [function(image) for image in images]

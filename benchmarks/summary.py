@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from benchmarks.peers import ALL_SCALES, INT8, ONE_CLASS, ONE_SCALE
+from benchmarks.peer_comparison import ALL_SCALES, INT8, ONE_CLASS, ONE_SCALE
 from benchmarks.plain_torch import BALANCED, BALANCED_INT8, FREELOC, FREELOC_INT8, SQUARE
 from benchmarks.results import Section, number, table
 

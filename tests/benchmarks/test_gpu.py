@@ -34,7 +34,8 @@ def section(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     gpu.main([*words, "--out", str(out)])
     page = (out / "benchmarks.md").read_text("utf-8")
     found: dict[str, Any] = sections_of(out)["gpu"]
-    assert "\n\n".join(list(render(found))[1:]) in page
+    for block in render(found):
+        assert block in page  # the page adds a level to headings
     return found
 
 
