@@ -9,6 +9,7 @@ are meaningless.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,15 +86,17 @@ class OnnxCam(Peer):
 def _exported(network: PlainClassifier) -> bytes:
     """Return a network as an ONNX model for images of any size."""
     side = torch.export.Dim.DYNAMIC
-    program = torch.onnx.export(
-        network,
-        (torch.zeros(1, 3, 320, 384),),
-        input_names=["images"],
-        output_names=["maps", "scores"],
-        dynamic_shapes={"images": {2: side, 3: side}},
-        dynamo=True,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of its own use of deprecated functions
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(1, 3, 320, 384),),
+            input_names=["images"],
+            output_names=["maps", "scores"],
+            dynamic_shapes={"images": {2: side, 3: side}},
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None
     exported: bytes = program.model_proto.SerializeToString()
     return exported

@@ -62,22 +62,21 @@ class Yolo(Peer):
 
 @contextlib.contextmanager
 def _offline() -> Iterator[None]:
-    """Keep Ultralytics from installing packages, from looking for updates, and from printing."""
+    """Keep Ultralytics from installing packages, from looking for updates, and from printing.
+
+    It also sets variables that limit the threads of other libraries, so all variables are restored.
+    """
+    before = dict(os.environ)
     with TemporaryDirectory() as folder:
-        changes = {
+        os.environ |= {
             "YOLO_AUTOINSTALL": "false",
+            "YOLO_CONFIG_DIR": folder,
             "YOLO_OFFLINE": "true",
             "YOLO_VERBOSE": "false",
-            "YOLO_CONFIG_DIR": folder,
         }
-        before = {name: os.environ.get(name) for name in changes}
-        os.environ.update(changes)
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 yield
         finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+            os.environ.clear()
+            os.environ.update(before)

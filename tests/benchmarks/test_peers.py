@@ -1,12 +1,15 @@
 """Other packages run freeloc's model, and their points are mapped to the image correctly."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from benchmarks.onnx_cam import OnnxCam, PlainClassifier
 from benchmarks.peers import (
     Classifier,
     Peer,
@@ -18,6 +21,7 @@ from benchmarks.peers import (
     pixel_points,
 )
 from benchmarks.plain_torch import PlainTorch
+from benchmarks.yolo import Yolo
 from freeloc._typing import Uint8Array
 from freeloc.datasets import Dataset
 from freeloc.errors import MissingDependencyError, ModelError
@@ -132,10 +136,35 @@ def test_both_peers_agree_and_return_the_scores_of_the_model(
         assert near.mean() >= 0.8  # a map may have two equally high peaks
 
 
+def test_the_exported_classifier_is_the_one_in_torch(backbone: Backbone, image: Uint8Array) -> None:
+    peer = created(lambda: OnnxCam(backbone, 7))
+    network = PlainClassifier(backbone, 7)
+    for picture in (image, image[:, : image.shape[1] // 2]):
+        ((grid, canvas),) = load_canvases(picture, Pyramid((1.0,)), backbone.layout, backbone.pad_color)
+        maps, wanted = network(backbone.normalization(torch.from_numpy(canvas)[None]))
+        scores, points = peer.locate(picture, [5, 2])
+        np.testing.assert_allclose(scores, wanted[0].numpy(), atol=1e-4)
+        valid = maps[0, [5, 2], : grid.valid_rows, : grid.valid_cols].numpy()
+        np.testing.assert_allclose(points, cell_points(ScoreMap.of(valid, grid)))
+
+
+def test_the_detector_runs_offline_and_leaves_the_environment_alone(
+    backbone: Backbone, image: Uint8Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = dict(os.environ)
+    peer = created(lambda: Yolo(backbone, 7))
+    assert dict(os.environ) == before
+    scores, points = peer.locate(image, [1, 2])
+    assert (scores.shape, points.shape) == ((7,), (2, 2))
+    assert not list(tmp_path.iterdir())
+
+
 def test_torchcam_computes_grad_cam(model: Model, backbone: Backbone, image: Uint8Array) -> None:
     peer = created(lambda: TorchCam(model, backbone, tuned=True))
     ((grid, canvas),) = load_canvases(image, Pyramid((1.0,)), backbone.layout, backbone.pad_color)
-    activations = backbone.projection(backbone(torch.from_numpy(canvas)[None])).requires_grad_(True)
+    adapted = model.adapt_backbone(backbone)
+    activations = adapted.projection(adapted(torch.from_numpy(canvas)[None])).requires_grad_(True)
     valid = model.head(activations)[:, :, : grid.valid_rows, : grid.valid_cols]
     label = int(valid.amax(dim=(2, 3)).argmax())
     (gradient,) = torch.autograd.grad(valid[:, label].amax(), activations)

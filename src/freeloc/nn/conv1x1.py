@@ -37,4 +37,4 @@ class Conv1x1(nn.Module):
             values = functional.conv2d(features, self.weight[:, :, None, None], self.bias)
         if self.ceiling is None:
             return values
-        return values.relu() if self.ceiling == float("inf") else values.clamp(0, self.ceiling)
+        return values.relu() if self.ceiling == float("inf") else values.clamp(0.0, self.ceiling)
