@@ -14,7 +14,6 @@ from freeloc.inference.localizer import Localizer
 from freeloc.models.model import Model
 from freeloc.training import train as module
 from freeloc.training.quantization import requirements
-from freeloc.training.quantization.canvases import CalibrationCanvases
 from tests.training.small_run import COUNT, assert_equal, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -54,17 +53,3 @@ def test_nncf_is_missing(
     with pytest.raises(MissingDependencyError, match=r"pip install 'freeloc\[int8\]'"):
         quick(scenes, tmp_path / "run", int8=True)
     assert not list(tmp_path.rglob("*.safetensors")), "it is noticed before training"
-
-
-def test_drawing_depends_on_the_seed_alone(quick: Callable[..., Model], reference: Path) -> None:
-    from freeloc.nn.backbones.registry import load_backbone
-
-    header, backbone = Model.load(reference).header, load_backbone("efficientnet_lite0")
-    names = [f"{index}.jpg" for index in range(50)]
-    first, again, other = (
-        CalibrationCanvases.draw(names, 20, header, backbone, seed, quiet=True).images for seed in (0, 0, 1)
-    )
-    assert first == again
-    assert first != other
-    assert len({name for name, _ in first}) == 20
-    assert all(scales and set(scales) <= set(header.scales) for _, scales in first)

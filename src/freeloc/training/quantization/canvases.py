@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -25,19 +24,22 @@ _MIN_CANVASES: Final = 192
 
 @dataclass(frozen=True, eq=False)
 class CalibrationCanvases:
-    """The canvases of images, each at some of the model's scales; every iteration computes them again.
+    """Canvases of images at some of the model's scales; every iteration computes them again.
 
     Attributes:
-        images: the images, each with the scales at which it is used.
+        canvases: the image and the scale of each canvas. Any number of them from the start come from as many
+            images as possible, and use all scales about equally often.
         pyramid: all scales of the model, and how its canvases are made.
         backbone: the backbone, which determines the cell layout and the pad color.
         quiet: whether to hide progress.
+        purpose: what progress says that they are read for.
     """
 
-    images: Sequence[tuple[str | Path, tuple[float, ...]]]
+    canvases: Sequence[tuple[str | Path, float]]
     pyramid: Pyramid
     backbone: Backbone
     quiet: bool
+    purpose: str = "measuring value ranges"
 
     @classmethod
     def draw(
@@ -53,25 +55,30 @@ class CalibrationCanvases:
         """Draw images, and choose scales for each of them.
 
         The more images, the better the ranges of values are known. Each image is therefore used at one scale,
-        unless there are few images. All scales are used equally often.
+        unless there are few images.
         """
         generator = np.random.default_rng(seed)
         drawn = [images[int(index)] for index in generator.permutation(len(images))[:count]]
         scales = header.scales
         per_image = min(len(scales), -(-_MIN_CANVASES // len(drawn)))
-        with_scales = [
-            (image, tuple(scales[(first + offset) % len(scales)] for offset in range(per_image)))
-            for image, first in zip(drawn, itertools.count(step=per_image))
+        canvases = [
+            (image, scales[(position + turn) % len(scales)])
+            for turn in range(per_image)
+            for position, image in enumerate(drawn)
         ]
-        return cls(with_scales, header.pyramid, backbone, quiet)
+        return cls(canvases, header.pyramid, backbone, quiet)
+
+    def first(self, count: int, purpose: str) -> CalibrationCanvases:
+        """Return the first canvases, which represent all of them, for another purpose."""
+        return replace(self, canvases=self.canvases[:count], purpose=purpose)
 
     def __len__(self) -> int:
-        return sum(len(scales) for _image, scales in self.images)
+        return len(self.canvases)
 
     def __iter__(self) -> Iterator[Canvas]:
         # NNCF asks for nothing after the last canvas, so the bar is completed before that is passed on.
         previous: Canvas | None = None
-        for canvas in track(self._load(), "measuring value ranges", len(self), quiet=self.quiet):
+        for canvas in track(self._load(), self.purpose, len(self), quiet=self.quiet):
             if previous is not None:
                 yield previous
             previous = canvas
@@ -81,7 +88,7 @@ class CalibrationCanvases:
     def _load(self) -> Iterator[Canvas]:
         layout, pad_color = self.backbone.layout, self.backbone.pad_color
         decode_scale = self.pyramid.decode_scale
-        for image, scales in self.images:
-            pyramid = self.pyramid.with_scales(scales)
+        for image, scale in self.canvases:
+            pyramid = self.pyramid.with_scales((scale,))
             for _grid, canvas in load_canvases(image, pyramid, layout, pad_color, decode_scale=decode_scale):
                 yield canvas

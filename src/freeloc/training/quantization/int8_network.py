@@ -53,16 +53,15 @@ def add_int8_network(
     """
     adapted = model.adapt_backbone(backbone)
     canvases = CalibrationCanvases.draw(images, calibration_images, model.header, adapted, seed, quiet=quiet)
+    drawn = min(calibration_images, len(images))
     if not quiet:
-        print_status(
-            f"quantization calibration on {pluralize(len(canvases.images), 'image')} ({len(canvases)} canvases)"
-        )
+        print_status(f"quantization calibration on {pluralize(drawn, 'image')} ({len(canvases)} canvases)")
     layers, readout = int8_parts(adapted, model.head)
     # NNCF prints a progress bar in its own words to standard output, which freeloc reserves for results.
     with redirect_stdout(StringIO()):
         graph = quantize_network(adapted, layers, readout, canvases)
     facts: dict[str, Any] = {
-        "images": len(canvases.images),
+        "images": drawn,
         "canvases": len(canvases),
         "seed": seed,
         "openvino": version("openvino"),

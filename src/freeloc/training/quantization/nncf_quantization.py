@@ -8,9 +8,8 @@ dependency (extra ``int8``); running an int8 network does not require it (`freel
 from __future__ import annotations
 
 import inspect
-import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -45,6 +44,10 @@ class QuantizationCanvases(Protocol):
         """Yield the canvases."""
         ...
 
+    def first(self, count: int, purpose: str) -> Iterable[Canvas]:
+        """Return the first canvases, which represent all of them; progress says what for."""
+        ...
+
 
 def quantize_network(
     backbone: Backbone, layers: nn.Module, readout: AppendedModule, canvases: QuantizationCanvases
@@ -63,8 +66,9 @@ def quantize_network(
         OutputError: OpenVINO cannot write temporary files.
     """
     nncf = _load_nncf()
-    step = max(1, len(canvases) // _ROUNDING_CANVASES)
-    rounded, rounded_layers = round_weights(backbone, layers, itertools.islice(canvases, 0, None, step))
+    rounded, rounded_layers = round_weights(
+        backbone, layers, canvases.first(_ROUNDING_CANVASES, "rounding weights")
+    )
     body = convert_backbone(rounded)
     # The errors of the first convolution affect all other layers; see `freeloc.runtime.float32_stem`.
     in_float32 = stem_layers(body, convolutions=1)
