@@ -17,6 +17,7 @@ __all__ = [
     "check_class_names",
     "clean_name",
     "did_you_mean",
+    "indices_of_classes",
     "log_missing_classes",
     "quote_names",
     "refuse_misspelled_classes",
@@ -114,6 +115,19 @@ def select_classes(chosen: Iterable[str], known: Sequence[str], owner: str) -> t
     chosen = tuple(chosen)
     missing = log_missing_classes(chosen, known, owner, "left out")
     return tuple(name for name in chosen if name not in missing)
+
+
+def indices_of_classes(
+    chosen: Iterable[str] | None, known: Sequence[str], owner: str
+) -> tuple[int, ...] | None:
+    """Return the indices of the chosen classes, see `select_classes`; None if all classes are used.
+
+    Raises:
+        ConfigurationError: none of the classes is known.
+    """
+    if chosen is None:
+        return None
+    return tuple(known.index(name) for name in select_classes(chosen, known, owner))
 
 
 def log_missing_classes(

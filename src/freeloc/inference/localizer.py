@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
 from PIL import Image
 
-from freeloc._class_names import select_classes
+from freeloc._class_names import indices_of_classes
 from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
 from freeloc._validation import check_arguments, check_value
 from freeloc.errors import ConfigurationError, ImageError
@@ -87,7 +87,7 @@ class Localizer(CallableLocalizer):
         header = self._source.header
         plan = self.options.scale_plan(header.scales)
         self.pyramid = header.pyramid.with_scales(plan.scales)
-        self._selection = _selection(self.options.classes, header.classes)
+        self._selection = indices_of_classes(self.options.classes, header.classes, "the model")
         calibration = header.calibration
         if calibration is not None and self._selection is not None:
             calibration = calibration.select(self._selection)
@@ -351,7 +351,6 @@ class Localizer(CallableLocalizer):
         if not (first := list(islice(images, 2))):
             none: tuple[Result, ...] = ()
             return (result for result in none)
-        # A single image is processed faster if all cores share it.
         alone = len(first) == 1
         network = self._latency_network if alone else self._throughput_network
         threads = network.threads
@@ -383,17 +382,6 @@ class Localizer(CallableLocalizer):
         window = window_start(start, network)
         outcomes = run_scales_many(islice(sources, window, None), prepare, network, self._early_exit)
         return prefetch(complete, islice(outcomes, start - window, None), threads=threads, depth=depth)
-
-
-def _selection(chosen: tuple[str, ...] | None, known: tuple[str, ...]) -> tuple[int, ...] | None:
-    """Return the indices of the chosen classes; None if the results have all classes.
-
-    Raises:
-        ConfigurationError: the model has none of the chosen classes.
-    """
-    if chosen is None:
-        return None
-    return tuple(known.index(name) for name in select_classes(chosen, known, "the model"))
 
 
 def _or_raise(outcome: Result | ImageError) -> Result:
