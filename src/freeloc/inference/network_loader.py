@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -168,7 +169,7 @@ class NetworkLoader:
         self._options = options
         self._precision: Precision = "auto"
         self._int8: QuantizedGraph | None = None
-        self._started: tuple[int | None, SimpleQueue[Network | Exception]] | None = None
+        self._started: _Compilation | None = None
         self._cache_key = source.graph_key if options.uses_openvino else None
         precision = options.network_precision(has_int8=source.header.int8 is not None)
         if precision == "int8":
@@ -195,16 +196,7 @@ class NetworkLoader:
         """
         if self._int8 is None and (self._cache_key is None or not is_graph_cached(self._cache_key)):
             return
-        outcome: SimpleQueue[Network | Exception] = SimpleQueue()
-
-        def attempt() -> None:
-            try:
-                outcome.put(self._compile(streams))
-            except Exception as error:  # noqa: BLE001 - raised by `compile`
-                outcome.put(error)
-
-        self._started = (streams, outcome)
-        Thread(target=attempt, name="compile", daemon=True).start()
+        self._started = _Compilation(self._compile, streams)
 
     def compile(self, *, streams: int | None) -> Network:
         """Return the network, ready to run.
@@ -213,13 +205,10 @@ class NetworkLoader:
             streams: number of canvases that are computed at the same time, sharing the cores equally; None for
                 one canvas per core, which is the fastest for many images.
         """
-        started, self._started = self._started, None
-        if started is None or started[0] != streams:
+        started = self._started
+        if started is None or not started.is_of(streams):
             return self._compile(streams)
-        outcome = started[1].get()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        return started.result()
 
     def _compile(self, streams: int | None) -> Network:
         if self._int8 is not None:
@@ -236,6 +225,40 @@ class NetworkLoader:
             streams=streams,
             batch=self._options.batch,
         )
+
+
+class _Compilation:
+    """The compilation of a network in a thread.
+
+    Args:
+        compile_network: function that compiles it.
+        streams: the argument of the function.
+    """
+
+    def __init__(self, compile_network: Callable[[int | None], Network], streams: int | None) -> None:
+        self._owner, self._streams = os.getpid(), streams
+        # Like `freeloc.io.prefetch`, this uses a queue, which Ctrl-C cannot leave locked.
+        self._outcome: SimpleQueue[Network | Exception] = SimpleQueue()
+
+        def attempt() -> None:
+            try:
+                self._outcome.put(compile_network(streams))
+            except Exception as error:  # noqa: BLE001 - raised by `result`
+                self._outcome.put(error)
+
+        Thread(target=attempt, name="compile", daemon=True).start()
+
+    def is_of(self, streams: int | None) -> bool:
+        """Return whether this is the compilation for a number of streams, and was not started before a fork."""
+        return (self._owner, self._streams) == (os.getpid(), streams)
+
+    def result(self) -> Network:
+        """Wait for the network, and return it to any number of callers."""
+        outcome = self._outcome.get()
+        self._outcome.put(outcome)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
 
 def _load_int8(source: ModelSource) -> QuantizedGraph:
