@@ -114,9 +114,13 @@ def test_environment_variables_are_read_in_one_module() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}
     }
-    # timm, the messages of torch, and the kernels of OpenVINO in the process of an int8 network can only be
-    # configured by such variables.
-    configured = {"nn.backbones.timm_adapter", "cli.process", "runtime.isolated_network"}
+    # timm, the messages of torch, and the kernels of OpenVINO can only be configured by such variables.
+    configured = {
+        "nn.backbones.timm_adapter",
+        "cli.process",
+        "runtime.hardware",
+        "runtime.isolated_network",
+    }
     assert users - {f"freeloc.{name}" for name in configured} == {"freeloc.io.folders"}
 
 

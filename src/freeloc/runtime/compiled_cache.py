@@ -21,7 +21,7 @@ from freeloc.io.atomic import atomic_path
 from freeloc.io.folders import cache_dir
 from freeloc.io.regular_file import read_regular
 from freeloc.io.temporary_files import delete_abandoned_files
-from freeloc.runtime.hardware import cpu_flags, cpu_name
+from freeloc.runtime.hardware import cpu_flags, cpu_name, kernel_limit
 from freeloc.runtime.openvino_import import load_openvino, openvino_core
 
 __all__ = ["compile_with_cache", "compiled_path"]
@@ -72,7 +72,7 @@ def compiled_path(digest: str, settings: Mapping[str, Any]) -> Path:
         load_openvino().__version__,
         cpu_name(),
         cpu_flags(),
-        os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
+        kernel_limit(),
     )
     key = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
     return cache_dir() / "graphs" / f"{key[:32]}{_SUFFIX}"

@@ -11,6 +11,7 @@ from freeloc.errors import ConfigurationError, MissingDependencyError
 from freeloc.runtime.openvino_import import openvino_core
 
 __all__ = [
+    "KERNEL_LIMIT",
     "cpu_flags",
     "cpu_has_amx",
     "cpu_has_vnni",
@@ -22,8 +23,12 @@ __all__ = [
     "forked_with_cuda",
     "gpu_available",
     "is_x86",
+    "kernel_limit",
     "usable_cores",
 ]
+
+KERNEL_LIMIT: Final = "ONEDNN_MAX_CPU_ISA"
+"""Environment variable that limits the instructions that OpenVINO uses."""
 
 _X86: Final = frozenset({"x86_64", "amd64", "i386", "i586", "i686", "x86"})
 _CPU_INFO: Final = Path("/proc/cpuinfo")
@@ -97,6 +102,11 @@ def cpu_name() -> str:
 def cpu_flags() -> str:
     """Return the instruction sets of this CPU, separated by blanks, as Linux lists them; "" on other systems."""
     return _kernel_info().get("flags", "")
+
+
+def kernel_limit() -> str:
+    """Return the limit of the instructions that OpenVINO uses; "" if there is none."""
+    return os.environ.get(KERNEL_LIMIT, "")
 
 
 def cpu_supports_bfloat16() -> bool:

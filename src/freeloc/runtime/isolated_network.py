@@ -12,6 +12,7 @@ import numpy as np
 from freeloc._typing import Float32Array
 from freeloc.errors import MissingDependencyError, ModelError
 from freeloc.runtime.frames import Frame, FrameKind
+from freeloc.runtime.hardware import KERNEL_LIMIT, kernel_limit
 from freeloc.runtime.protocol import Canvas, run_each
 from freeloc.runtime.worker_process import WorkerEndedError, WorkerProcess
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["IsolatedNetwork"]
 
-_LIMIT: Final = "ONEDNN_MAX_CPU_ISA"
 _VNNI: Final = "AVX512_CORE_VNNI"
 _LOWER_LIMITS: Final = frozenset({"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE"})
 """Limits below VNNI; a user who has chosen one of them keeps it."""
@@ -109,8 +109,8 @@ class IsolatedNetwork:
 
 
 def _environment() -> dict[str, str]:
-    chosen = os.environ.get(_LIMIT, "").upper()
-    return {**os.environ, _LIMIT: chosen if chosen in _LOWER_LIMITS else _VNNI}
+    chosen = kernel_limit().upper()
+    return {**os.environ, KERNEL_LIMIT: chosen if chosen in _LOWER_LIMITS else _VNNI}
 
 
 def _checked(reply: Frame) -> Frame:
