@@ -186,7 +186,7 @@ class NetworkLoader:
             )
             precision = "auto"
         self._precision = precision
-        if self._cache_key is None or not is_graph_cached(self._cache_key):
+        if not self._is_converted():
             _ = source.backbone  # raises any error now rather than at the first prediction
 
     def start(self, *, streams: int | None) -> None:
@@ -194,9 +194,8 @@ class NetworkLoader:
 
         The next call of `compile` with the same number of streams waits for it.
         """
-        if self._int8 is None and (self._cache_key is None or not is_graph_cached(self._cache_key)):
-            return
-        self._started = _Compilation(self._compile, streams)
+        if self._is_converted():
+            self._started = _Compilation(self._compile, streams)
 
     def compile(self, *, streams: int | None) -> Network:
         """Return the network, ready to run.
@@ -209,6 +208,10 @@ class NetworkLoader:
         if started is None or not started.is_of(streams):
             return self._compile(streams)
         return started.result()
+
+    def _is_converted(self) -> bool:
+        """Return whether the network need not be converted from torch."""
+        return self._int8 is not None or (self._cache_key is not None and is_graph_cached(self._cache_key))
 
     def _compile(self, streams: int | None) -> Network:
         if self._int8 is not None:

@@ -21,6 +21,7 @@ from freeloc.io.atomic import atomic_path
 from freeloc.io.folders import cache_dir
 from freeloc.io.regular_file import read_regular
 from freeloc.io.temporary_files import delete_abandoned_files
+from freeloc.runtime.graph_cache import newest_first
 from freeloc.runtime.hardware import cpu_flags, cpu_name, kernel_limit
 from freeloc.runtime.openvino_import import load_openvino, openvino_core
 
@@ -114,9 +115,7 @@ def _store(network: Any, path: Path) -> None:
 
 
 def _delete_oldest(folder: Path) -> None:
-    files = [path for path in folder.glob(f"*{_SUFFIX}") if not path.name.startswith(".")]
-    files.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in files[_MAX_NETWORKS:]:
+    for path in newest_first(folder, _SUFFIX)[_MAX_NETWORKS:]:
         # On some systems, a file that another process uses cannot be deleted.
         with suppress(OSError):
             path.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from freeloc.io.regular_file import open_regular, read_regular
 from freeloc.io.temporary_files import delete_abandoned_files
 from freeloc.runtime.openvino_import import load_openvino, openvino_core
 
-__all__ = ["cached_graph", "find_graph", "graph_path", "is_graph_cached"]
+__all__ = ["cached_graph", "find_graph", "graph_path", "is_graph_cached", "newest_first"]
 
 _log = get_logger(__name__)
 
@@ -175,10 +175,19 @@ def _checksum(name: str, description: bytes, weights: Path) -> str:
     return hashlib.sha256(f"{name} {crc}\n".encode() + description).hexdigest()
 
 
+def newest_first(folder: Path, suffix: str) -> list[Path]:
+    """Return the finished files with a suffix, those used last first.
+
+    Raises:
+        OSError: a file was deleted meanwhile.
+    """
+    files = [path for path in folder.glob(f"*{suffix}") if not path.name.startswith(".")]
+    return sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
 def _delete_oldest(folder: Path) -> None:
     """Delete the graphs unused for longest, and weights of a process that was killed before it wrote the rest."""
-    graphs = [path for path in folder.glob("*.xml") if not path.name.startswith(".")]
-    graphs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    graphs = newest_first(folder, ".xml")
     abandoned = [file for graph in graphs[_MAX_GRAPHS:] for file in (graph, graph.with_suffix(".bin"))]
     abandoned += [
         weights
