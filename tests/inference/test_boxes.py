@@ -1,30 +1,20 @@
-"""Boxes around the high regions of maps, compared with brute force and with known masks."""
+"""Boxes around the high regions of maps, compared with known objects."""
 
 from __future__ import annotations
 
-import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from freeloc.errors import ConfigurationError, FreelocError
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size
 from freeloc.inference.boxes import (
     BoxOptions,
-    _connected_regions,
     boxes_from_map,
 )
 from freeloc.inference.result import Localization
 from freeloc.metrics import Detections
 from freeloc.models.header import DEFAULT_BOX_THRESHOLD
-
-maps = hnp.arrays(
-    np.float32,
-    hnp.array_shapes(min_dims=2, max_dims=2, max_side=7),
-    elements=st.sampled_from([0, 1, 2, 3, 4]),
-)
 
 
 def localization(values: np.ndarray, image: Size, scores: list[float], mode: str = "fused") -> Localization:
@@ -44,33 +34,6 @@ def localization(values: np.ndarray, image: Size, scores: list[float], mode: str
 
 def boxes_of(seen: Localization, levels: float | list[float] = DEFAULT_BOX_THRESHOLD) -> Detections:
     return boxes_from_map(seen.normalized_maps(), seen.probabilities, seen.lattice, levels)
-
-
-def flooded(values: np.ndarray, floor: float) -> set[tuple[float, tuple[int, int, int, int]]]:
-    """Return the peak and edges of every connected region, found by walking from cell to cell."""
-    left = {(int(r), int(c)) for r, c in np.argwhere(values >= floor)}
-    parts = set()
-    while left:
-        todo, part = [left.pop()], []
-        while todo:
-            r, c = todo.pop()
-            part.append((r, c))
-            for near in ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1)):
-                if near in left:
-                    left.remove(near)
-                    todo.append(near)
-        rows, cols = zip(*part, strict=True)
-        height = max(float(values[place]) for place in part)
-        parts.add((height, (min(cols), min(rows), max(cols) + 1, max(rows) + 1)))
-    return parts
-
-
-@given(maps, st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.5, 4.0]), min_size=1, unique=True))
-def test_components_at_every_floor(values: np.ndarray, floors: list[float]) -> None:
-    found = _connected_regions(values, sorted(floors, reverse=True))
-    for floor in floors:
-        own = {(part.peak, part.edges) for part in found if part.floor == floor}
-        assert own == flooded(values, floor)
 
 
 def hill(shape: tuple[int, int], box: tuple[int, int, int, int], height: float) -> np.ndarray:

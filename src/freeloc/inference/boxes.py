@@ -21,6 +21,7 @@ from freeloc._validation import Count, Positive, check_fields
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.nms import nms
+from freeloc.inference.regions import find_regions
 from freeloc.metrics import Detections
 from freeloc.models.header import DEFAULT_BOX_THRESHOLD
 
@@ -100,10 +101,14 @@ def boxes_from_map(
     likelihoods = np.asarray(probabilities, dtype=np.float64)
     best_levels = np.broadcast_to(np.asarray(box_thresholds, dtype=np.float64), (len(maps),))
     classes = []
-    for label in np.flatnonzero(likelihoods >= MIN_PROBABILITY):
-        levels, peaks, boxes = _candidates(maps[label], lattice, options)
-        deviations = (levels - best_levels[label]) / options.bandwidth
-        weights = peaks**options.exponent * np.exp(-(deviations**2) / 2)
+    likely = np.flatnonzero(likelihoods >= MIN_PROBABILITY)
+    regions = find_regions(maps[likely], options.levels)
+    pixels = (lattice.image_size.width / lattice.cols, lattice.image_size.height / lattice.rows)
+    for position, label in enumerate(likely):
+        own = np.flatnonzero((regions.owner == position) & (regions.peak >= options.min_peak))
+        boxes = regions.edges[own] * np.tile(pixels, 2)
+        deviations = (regions.level[own] - best_levels[label]) / options.bandwidth
+        weights = regions.peak[own] ** options.exponent * np.exp(-(deviations**2) / 2)
         kept = nms(boxes, weights, options.iou_threshold)[: options.max_boxes]
         classes.append((int(label), likelihoods[label] * weights[kept], boxes[kept]))
     return detections_from_classes(classes)
@@ -122,91 +127,3 @@ def detections_from_classes(classes: Iterable[tuple[int, Float64Array, Float64Ar
         boxes.append(class_boxes)
     joined = np.concatenate(labels)
     return Detections(np.zeros_like(joined), joined, np.concatenate(scores), np.concatenate(boxes))
-
-
-def _candidates(
-    values: Float32Array, lattice: Lattice, options: BoxOptions
-) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return the level, relative peak and box of each connected region at each level."""
-    maximum = float(values.max())
-    if maximum <= 0:
-        return np.zeros(0), np.zeros(0), np.zeros((0, 4))
-    regions = [
-        region
-        for region in _connected_regions(
-            values, [level * maximum for level in sorted(options.levels, reverse=True)]
-        )
-        if region.peak >= options.min_peak * maximum
-    ]
-    edges = np.array([region.edges for region in regions], dtype=np.float64)
-    cell_size = (lattice.image_size.width / lattice.cols, lattice.image_size.height / lattice.rows)
-    levels = np.array([region.floor for region in regions]) / maximum
-    peaks = np.array([region.peak for region in regions]) / maximum
-    return levels, peaks, edges * np.tile(cell_size, 2)
-
-
-@dataclass(frozen=True, slots=True)
-class _Region:
-    """A connected region above a floor.
-
-    Attributes:
-        floor: lower bound of all its values.
-        peak: its highest value.
-        edges: ``x1, y1, x2, y2`` in lattice cells.
-    """
-
-    floor: float
-    peak: float
-    edges: tuple[int, int, int, int]
-
-
-def _connected_regions(values: Float32Array, floors: Sequence[float]) -> list[_Region]:
-    """Find the 4-connected regions above each floor in one pass from the highest value down (union-find).
-
-    Args:
-        values: (rows, cols).
-        floors: lower bounds, in decreasing order.
-    """
-    rows, cols = values.shape
-    flat = values.ravel()
-    order = np.argsort(-flat, kind="stable")
-    parent = np.full(flat.size, -1).tolist()
-    edges: dict[int, list[int]] = {}  # keyed by each region's root, which is its highest cell
-
-    def root(cell: int) -> int:
-        while parent[cell] != cell:
-            parent[cell] = parent[parent[cell]]
-            cell = parent[cell]
-        return int(cell)
-
-    def union(one: int, other: int) -> None:
-        if one == other:
-            return
-        high, low = (one, other) if flat[one] >= flat[other] else (other, one)
-        parent[low] = high
-        left, top, right, bottom = edges.pop(low)
-        box = edges[high]
-        edges[high] = [min(box[0], left), min(box[1], top), max(box[2], right), max(box[3], bottom)]
-
-    regions: list[_Region] = []
-    begin = 0
-    for floor in floors:
-        end = int(np.searchsorted(-flat[order], -floor, side="right"))
-        for cell in order[begin:end].tolist():
-            row, col = divmod(cell, cols)
-            parent[cell] = cell
-            edges[cell] = [col, row, col + 1, row + 1]
-            neighbors = (
-                *((cell - 1,) if col else ()),
-                *((cell + 1,) if col + 1 < cols else ()),
-                *((cell - cols,) if row else ()),
-                *((cell + cols,) if row + 1 < rows else ()),
-            )
-            for other in neighbors:
-                if parent[other] >= 0:
-                    union(root(cell), root(other))
-        begin = end
-        regions += [
-            _Region(floor, float(flat[key]), (box[0], box[1], box[2], box[3])) for key, box in edges.items()
-        ]
-    return regions
