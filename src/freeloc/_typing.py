@@ -7,8 +7,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BoolArray", "Float32Array", "Float64Array", "IntpArray", "Uint8Array"]
+__all__ = ["BoolArray", "Float16Array", "Float32Array", "Float64Array", "IntpArray", "Uint8Array"]
 
+Float16Array: TypeAlias = npt.NDArray[np.float16]
 Float32Array: TypeAlias = npt.NDArray[np.float32]
 Float64Array: TypeAlias = npt.NDArray[np.float64]
 Uint8Array: TypeAlias = npt.NDArray[np.uint8]

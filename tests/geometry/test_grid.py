@@ -409,3 +409,35 @@ class TestCoverage:
         grid = Pyramid((1.0,)).grid(Size(500, 500), 1.0, PADDED)
         assert [part.shape for part in grid.coverage([])] == [(0, grid.valid_rows), (0, grid.valid_cols)]
         assert grid.box_sides_on_canvas([]).shape == (0,)
+
+
+class TestSubdivided:
+    def test_positions_of_an_earlier_stage(self) -> None:
+        grid = Pyramid().grid(Size(500, 333), 1.0, CellLayout(32, offset=23.0))
+        fine = grid.subdivided(2)
+        assert fine.layout == CellLayout(16, offset=11.5)
+        assert (fine.rows, fine.cols) == (2 * grid.rows, 2 * grid.cols)
+        assert (fine.image_size, fine.content, fine.canvas) == (grid.image_size, grid.content, grid.canvas)
+        np.testing.assert_allclose(fine.to_image([(3, 5)]), [[11.5 + 16 * 5, 11.5 + 16 * 3]])
+        assert grid.subdivided(1) is grid
+
+    @given(grids, st.integers(1, 40), st.integers(1, 40), st.floats(-2, 2), st.floats(-2, 2))
+    def test_cell_weights_keep_a_slope_between_the_outer_positions(
+        self, grid: Grid, rows: int, cols: int, a: float, b: float
+    ) -> None:
+        lattice = Lattice(grid.image_size, rows, cols)
+        down_y, down_x = grid.cell_weights(lattice)
+        assert down_y.shape == (grid.valid_rows, rows)
+        assert down_x.shape == (grid.valid_cols, cols)
+        np.testing.assert_allclose(down_y.sum(axis=1), 1, atol=1e-5)
+        np.testing.assert_allclose(down_x.sum(axis=1), 1, atol=1e-5)
+        size = grid.image_size
+        slope = a * lattice.ys[:, None] / size.height + b * lattice.xs[None] / size.width
+        cells = np.stack(
+            np.meshgrid(np.arange(grid.valid_rows), np.arange(grid.valid_cols), indexing="ij"), -1
+        )
+        x, y = np.moveaxis(grid.to_image(cells), -1, 0)
+        x, y = np.clip(x, lattice.xs[0], lattice.xs[-1]), np.clip(y, lattice.ys[0], lattice.ys[-1])
+        np.testing.assert_allclose(
+            down_y @ slope @ down_x.T, a * y / size.height + b * x / size.width, atol=1e-4
+        )

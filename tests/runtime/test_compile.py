@@ -100,6 +100,27 @@ class TestAgreement:
         np.testing.assert_allclose(values, wanted, atol=1e-3)
 
     @pytest.mark.parametrize("who", ["torch", "openvino"])
+    def test_detail_features_are_the_last_output_if_requested(
+        self, cache: Path, lite0: Backbone, scorer: nn.Module, who: Runtime
+    ) -> None:
+        canvas = smooth_image(96, 160)
+        with torch.no_grad():
+            features, detail = lite0.forward_with_detail(torch.from_numpy(canvas)[None])
+            scores = scorer(features)
+        network = compile_network(
+            lite0, AppendedModule(scorer, detail=True), runtime=who, precision="float32"
+        )
+        for found in (network.run(canvas), *network.run_many([canvas, canvas])):
+            assert len(found) == 2
+            assert relative_error(found[0], scores[0].numpy()) < 1e-4
+            assert relative_error(found[1], detail[0].numpy()) < 1e-4
+        plain = compile_network(lite0, AppendedModule(scorer), runtime=who, precision="float32")
+        assert len(plain.run(canvas)) == 1
+        alone = compile_network(lite0, runtime=who, precision="float32")
+        assert relative_error(alone(canvas), features[0].numpy()) < 1e-4
+        assert len(alone.run(canvas)) == 1
+
+    @pytest.mark.parametrize("who", ["torch", "openvino"])
     def test_bfloat16_stays_close(self, lite0: Backbone, reference: Network, who: Runtime) -> None:
         network = compile_network(lite0, runtime=who, precision="bfloat16")
         assert network.precision == "bfloat16"

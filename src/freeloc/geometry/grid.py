@@ -16,7 +16,7 @@ A `Grid` relates all three kinds for one image at one scale, and is passed along
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -129,6 +129,17 @@ class Grid:
         if self.pools_padding:
             return self.cols
         return self.layout.valid_cells(self.content.width, self.canvas.width)
+
+    def subdivided(self, count: int) -> Grid:
+        """Return the grid of a feature map with ``count`` positions per cell along each axis.
+
+        The map comes from an earlier stage of the same network. Every stage shifts the center of what its
+        positions see by the same fraction of its stride, so the offset is divided like the stride.
+        """
+        if count == 1:
+            return self
+        layout = CellLayout(self.layout.stride // count, self.layout.offset / count, self.layout.window)
+        return replace(self, layout=layout)
 
     @property
     def cell_size(self) -> tuple[float, float]:
@@ -244,6 +255,21 @@ class Grid:
     def crop_to_valid(self, values: Float32Array) -> Float32Array:
         """Crop a (…, rows, cols) map of the whole canvas to its valid cells, (…, valid_rows, valid_cols)."""
         return values[..., : self.valid_rows, : self.valid_cols]
+
+    def cell_weights(self, lattice: Lattice) -> tuple[Float32Array, Float32Array]:
+        """Return the bilinear weights that resample a map on a lattice at the centers of the valid cells.
+
+        Returns:
+            (valid_rows, lattice.rows) and (valid_cols, lattice.cols) float32 weights, whose rows sum to one; the
+            resampled map is ``weights_y @ map @ weights_x.T``.
+        """
+        size = self.image_size
+        ys = self.to_image(np.stack([np.arange(self.valid_rows), np.zeros(self.valid_rows)], axis=-1))[:, 1]
+        xs = self.to_image(np.stack([np.zeros(self.valid_cols), np.arange(self.valid_cols)], axis=-1))[:, 0]
+        return (
+            linear_weights(ys * (lattice.rows / size.height) - 0.5, lattice.rows),
+            linear_weights(xs * (lattice.cols / size.width) - 0.5, lattice.cols),
+        )
 
     def padding_mask(self) -> Float32Array:
         """Return a (rows, cols) float32 array that is 0 in valid cells and −∞ in all others."""

@@ -17,6 +17,7 @@ from freeloc._typing import Float32Array
 from freeloc.errors import ImageError
 from freeloc.features.batching import in_batches
 from freeloc.geometry.grid import Grid
+from freeloc.inference.detail_features import DetailFeatures
 from freeloc.inference.early_exit import EarlyExit
 from freeloc.inference.score_map import ScoreMap, fusion_lattice
 from freeloc.io.prefetch import prefetch
@@ -60,10 +61,11 @@ class ScaleInput:
 
     def score_map(self, outputs: tuple[Float32Array, ...]) -> ScoreMap:
         """Create a score map from the network's outputs, cropped to valid cells and to the image's lattice."""
-        values, maxima, aligned = outputs
+        values, maxima, aligned, *others = outputs
         lattice = fusion_lattice(self.grid.image_size)
         cropped = aligned[:, : lattice.rows, : lattice.cols]
-        return ScoreMap(self.grid.crop_to_valid(values), self.grid, maxima, cropped)
+        detail = DetailFeatures.of_canvas(others[0], self.grid) if others else None
+        return ScoreMap(self.grid.crop_to_valid(values), self.grid, maxima, cropped, detail)
 
 
 def scale_streams(scales: Sequence[float], early_exit: EarlyExit) -> int:

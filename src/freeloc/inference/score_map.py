@@ -12,6 +12,7 @@ from freeloc._typing import Float32Array
 from freeloc.geometry.grid import Grid
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size
+from freeloc.inference.detail_features import DetailFeatures
 
 __all__ = [
     "FUSION_GAIN",
@@ -49,12 +50,14 @@ class ScoreMap:
         maxima: (K,) float32 maxima of ``values``; for a head trained on full images, the scores of the full image.
         aligned: (K, rows, cols) float32 sigmoid map on `fusion_lattice` (see `align_sigmoid`) if computed by the
             network; None otherwise.
+        detail: detail features of the image; None if the network does not compute them.
     """
 
     values: Float32Array
     grid: Grid
     maxima: Float32Array
     aligned: Float32Array | None = None
+    detail: DetailFeatures | None = None
 
     def __repr__(self) -> str:
         classes, rows, columns = self.values.shape
@@ -69,7 +72,7 @@ class ScoreMap:
         """Return the maps of some classes, given by their indices."""
         rows = list(labels)
         aligned = None if self.aligned is None else self.aligned[rows]
-        return ScoreMap(self.values[rows], self.grid, self.maxima[rows], aligned)
+        return ScoreMap(self.values[rows], self.grid, self.maxima[rows], aligned, self.detail)
 
     @classmethod
     def of_cells(cls, scores: Float32Array, grid: Grid) -> ScoreMap:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["graph_key", "int8_parts", "scoring_layers"]
 
-_VERSION = 2
+_VERSION = 3
 """Version of the graph. It is part of the cache key, so cached graphs of other versions are ignored."""
 
 _EXTRA_INPUT_DIMS = (2, 3)
@@ -49,7 +49,13 @@ def scoring_layers(backbone: Backbone, head: AdaptationHead, cache_key: str | No
     from freeloc.inference.scoring_modules import ScoringModule
 
     module = ScoringModule(backbone.projection, head)
-    return AppendedModule(module, extra_input_dims=_EXTRA_INPUT_DIMS, cache_key=cache_key, float32_stem=True)
+    return AppendedModule(
+        module,
+        extra_input_dims=_EXTRA_INPUT_DIMS,
+        cache_key=cache_key,
+        float32_stem=True,
+        detail=backbone.detail_channels > 0,
+    )
 
 
 def int8_parts(backbone: Backbone, head: AdaptationHead) -> tuple[CellScorer, AppendedModule]:

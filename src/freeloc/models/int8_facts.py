@@ -19,8 +19,9 @@ from freeloc.nn.head_settings import HeadSettings
 
 __all__ = ["check_graph_outputs", "check_int8_facts", "int8_facts"]
 
-_OUTPUTS = 3
-"""Number of outputs of a scoring graph: raw scores, maxima and aligned maps, each with one channel per class."""
+_CLASS_OUTPUTS = 3
+"""Number of outputs of a scoring graph with one channel per class: raw scores, maxima and aligned maps. The
+backbone's detail features may follow."""
 
 
 def int8_facts(
@@ -53,7 +54,7 @@ def check_int8_facts(stored: Mapping[str, Any], current: Mapping[str, Any]) -> N
 
 
 def check_graph_outputs(structure: bytes, classes: int) -> None:
-    """Check that the outputs of an int8 network have one channel per class, without OpenVINO.
+    """Check that the first outputs of an int8 network have one channel per class, without OpenVINO.
 
     Args:
         structure: description of the graph (XML).
@@ -68,5 +69,7 @@ def check_graph_outputs(structure: bytes, classes: int) -> None:
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise ValueError(f"its int8 network cannot be parsed ({error})") from error
     channels = {str(classes), "-1"}  # -1 if the number is known only when the network runs
-    if len(shapes) != _OUTPUTS or any(len(shape) < 2 or shape[1] not in channels for shape in shapes):
+    by_class = shapes[:_CLASS_OUTPUTS]
+    complete = _CLASS_OUTPUTS <= len(shapes) <= _CLASS_OUTPUTS + 1
+    if not complete or any(len(shape) < 2 or shape[1] not in channels for shape in by_class):
         raise ValueError(f"the outputs of its int8 network do not fit {classes} classes")

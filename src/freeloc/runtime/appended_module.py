@@ -24,9 +24,12 @@ class AppendedModule:
             cached.
         float32_stem: whether OpenVINO computes the backbone's first layers in float32 even if the precision is
             lower (`freeloc.runtime.float32_stem`).
+        detail: whether the backbone's detail features are a further output of the network, after those of the
+            module.
     """
 
     module: nn.Module
     extra_input_dims: tuple[int, ...] = ()
     cache_key: str | None = None
     float32_stem: bool = False
+    detail: bool = False

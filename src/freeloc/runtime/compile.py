@@ -12,7 +12,12 @@ from freeloc.runtime.float32_stem import with_float32_stem
 from freeloc.runtime.graph_cache import cached_graph, find_graph
 from freeloc.runtime.hardware import cuda_usable, gpu_available
 from freeloc.runtime.openvino_backend import OpenVinoNetwork
-from freeloc.runtime.openvino_conversion import append_graph, convert_appended, convert_backbone
+from freeloc.runtime.openvino_conversion import (
+    append_graph,
+    convert_appended,
+    convert_backbone,
+    features_only,
+)
 from freeloc.runtime.protocol import Network, check_runtime
 
 if TYPE_CHECKING:
@@ -55,10 +60,14 @@ def compile_network(
     if runtime == "torch" or (runtime == "auto" and gpu_available()):
         import torch
 
+        from freeloc.runtime.detail import WithDetail
         from freeloc.runtime.torch_backend import TorchNetwork
 
         device = torch.device("cuda" if cuda_usable() else "cpu")
-        return TorchNetwork(backbone, None if appended is None else appended.module, precision, device, batch)
+        if appended is None:
+            return TorchNetwork(backbone, None, precision, device, batch)
+        network = WithDetail(backbone) if appended.detail else backbone
+        return TorchNetwork(network, appended.module, precision, device, batch)
     return OpenVinoNetwork(network_graph(backbone, appended), precision, streams=streams)
 
 
@@ -87,17 +96,21 @@ def network_graph(backbone: Backbone, appended: AppendedModule | None) -> Any:
     module's key.
     """
     if appended is None:
-        return _backbone_graph(backbone)
+        return features_only(_backbone_graph(backbone))
     if appended.cache_key is None:
         return _joined_graph(backbone, appended)
     return cached_graph(appended.cache_key, lambda: _joined_graph(backbone, appended))
 
 
 def _backbone_graph(backbone: Backbone) -> Any:
-    return cached_graph(f"{backbone.name}-{backbone.fingerprint[:16]}", lambda: convert_backbone(backbone))
+    detail = "-detail" if backbone.detail_channels else ""
+    key = f"{backbone.name}-{backbone.fingerprint[:16]}{detail}"
+    return cached_graph(key, lambda: convert_backbone(backbone))
 
 
 def _joined_graph(backbone: Backbone, appended: AppendedModule) -> Any:
     graph = _backbone_graph(backbone)
+    if not appended.detail:
+        graph = features_only(graph)
     following = convert_appended(appended.module, backbone.channels, appended.extra_input_dims)
     return append_graph(with_float32_stem(graph) if appended.float32_stem else graph, following)

@@ -13,15 +13,29 @@ if TYPE_CHECKING:
 
     from freeloc.nn.backbones.base import Backbone
 
-__all__ = ["append_graph", "convert_appended", "convert_backbone"]
+__all__ = ["append_graph", "convert_appended", "convert_backbone", "features_only"]
 
 
 def convert_backbone(backbone: Backbone) -> Any:
-    """Convert a backbone's normalization and body to an OpenVINO graph for canvases of any size."""
+    """Convert a backbone's normalization and body to an OpenVINO graph for canvases of any size.
+
+    The outputs are the features and, if the backbone has any, the detail features.
+    """
     import torch
 
+    from freeloc.runtime.detail import WithDetail
+
     side = backbone.layout.window or 2 * backbone.layout.stride
-    return _convert(backbone, [torch.zeros(1, side, side, 3, dtype=torch.uint8)], [[1, -1, -1, 3]])
+    module = WithDetail(backbone) if backbone.detail_channels else backbone
+    return _convert(module, [torch.zeros(1, side, side, 3, dtype=torch.uint8)], [[1, -1, -1, 3]])
+
+
+def features_only(graph: Any) -> Any:
+    """Return the graph of a backbone with the features as its only output."""
+    if len(graph.get_results()) == 1:
+        return graph
+    openvino = load_openvino()
+    return openvino.Model(graph.get_results()[:1], graph.get_parameters(), graph.get_friendly_name())
 
 
 def convert_appended(module: nn.Module, channels: int, extra_input_dims: Sequence[int]) -> Any:
@@ -43,7 +57,8 @@ def append_graph(graph: Any, appended: Any) -> Any:
     """Join two graphs into one, so that intermediate values never leave the runtime.
 
     Args:
-        graph: the first graph, whose only output becomes the first input of ``appended``.
+        graph: the first graph, whose first output becomes the first input of ``appended``. Its other outputs
+            follow those of ``appended``.
         appended: the graph that follows; its other inputs become inputs of the result.
     """
     openvino = load_openvino()
@@ -51,7 +66,8 @@ def append_graph(graph: Any, appended: Any) -> Any:
     source = graph.get_results()[0].input_value(0)
     for target in features.output(0).get_target_inputs():
         target.replace_source_output(source)
-    return openvino.Model(appended.get_results(), [*graph.get_parameters(), *others], "freeloc")
+    results = [*appended.get_results(), *graph.get_results()[1:]]
+    return openvino.Model(results, [*graph.get_parameters(), *others], "freeloc")
 
 
 @openvino_errors("convert the network")

@@ -33,7 +33,7 @@ class TorchNetwork:
     """A backbone and an appended module, run by torch.
 
     Args:
-        backbone: the frozen backbone.
+        backbone: the frozen backbone. If it has several outputs, all but the first follow those of ``appended``.
         appended: the module that reads the features and the extra inputs of `run`; None runs the backbone alone.
         precision: arithmetic of the network; bfloat16 uses autocast.
         device: the device that runs the network.
@@ -114,10 +114,10 @@ class TorchNetwork:
             torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
             disable_tf32(self._device, enabled=self.precision == "float32"),
         ):
-            values = self._backbone(self._to_device(canvases))
+            outputs = _as_tuple(self._backbone(self._to_device(canvases)))
             if self._appended is not None:
-                values = self._appended(values, *map(self._to_device, extra_inputs))
-        outputs: tuple[Tensor, ...] = values if isinstance(values, tuple) else (values,)
+                values = self._appended(outputs[0], *map(self._to_device, extra_inputs))
+                outputs = (*_as_tuple(values), *outputs[1:])
         return [output.float().cpu().numpy() for output in outputs]
 
     def _to_device(self, values: Tensor) -> Tensor:
@@ -134,3 +134,7 @@ class TorchNetwork:
                 target[...] = 0
             target[tuple(map(slice, array.shape))] = array
         return stack
+
+
+def _as_tuple(values: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return values if isinstance(values, tuple) else (values,)

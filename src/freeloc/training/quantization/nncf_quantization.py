@@ -54,6 +54,8 @@ def quantize_network(
 ) -> QuantizedGraph:
     """Create an int8 network from a backbone and the layers that follow it.
 
+    If the backbone has detail features, they are the last output.
+
     Args:
         backbone: the frozen backbone.
         layers: the layers with weights that follow the backbone and map its features to one tensor.
