@@ -8,9 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from freeloc._typing import Float32Array, Float64Array
+from freeloc._typing import Float32Array, Float64Array, IntpArray
 from freeloc.geometry.lattice import Lattice
+from freeloc.inference.affinity_boxes import BoxCues
+from freeloc.inference.boxes import MIN_PROBABILITY
 from freeloc.inference.decision import DecisionRule
+from freeloc.inference.detail_features import choose_detail
 from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import LATTICE_STEP, ScoreMap, align_sigmoid, fusion_lattice
 from freeloc.nn.pooling.max import MaxPooling
@@ -65,17 +68,19 @@ def localize(
     else:
         maps = _maximum_over_scales(scale_maps, lattice)
         points, responses = _highest_cells(scale_maps)
+    scores, rule = pooled_scores(scale_maps, pooling), decision or DecisionRule()
     return Localization(
         image_size=lattice.image_size,
         classes=classes,
-        scores=pooled_scores(scale_maps, pooling),
+        scores=scores,
         points=points,
         responses=responses,
         maps=maps,
         lattice=lattice,
         mode=mode,
         path=path,
-        decision=decision or DecisionRule(),
+        decision=rule,
+        cues=_box_cues(scale_maps, np.flatnonzero(rule.probabilities(scores) >= MIN_PROBABILITY), lattice),
     )
 
 
@@ -100,6 +105,15 @@ def pooled_scores(scale_maps: Sequence[ScoreMap], pooling: str = "max") -> Float
     pooled = [part.maxima if computed else pool.pool_maps(part.values) for part in scale_maps]
     scores: Float32Array = np.stack(pooled).mean(axis=0, dtype=np.float64).astype(np.float32)
     return scores
+
+
+def _box_cues(scale_maps: Sequence[ScoreMap], labels: IntpArray, lattice: Lattice) -> BoxCues | None:
+    detail = choose_detail(scale_map.detail for scale_map in scale_maps)
+    if detail is None:
+        return None
+    by_scale = sorted(scale_maps, key=lambda scale_map: scale_map.grid.scale)
+    larger = [scale_map.select(labels.tolist()) for scale_map in by_scale[len(by_scale) // 2 :]]
+    return BoxCues(labels, _fuse(larger, lattice), detail.normalized())
 
 
 def _fuse(scale_maps: Sequence[ScoreMap], lattice: Lattice) -> Float32Array:

@@ -28,12 +28,14 @@ from freeloc.geometry.box import Box
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size, normalized_length
 from freeloc.images.decode import ImageSource
+from freeloc.inference.affinity_boxes import BoxCues, BoxSources, boxes_from_sources
 from freeloc.inference.boxes import BoxOptions, boxes_from_map
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.peaks import Peak, find_peaks
 from freeloc.inference.presentation import OverlayOptions, check_options, presentation
 from freeloc.inference.provenance import Provenance
 from freeloc.inference.score_map import sigmoid
+from freeloc.metrics import Detections
 
 __all__ = ["ClassLocation", "Localization", "LocationMode"]
 
@@ -100,6 +102,7 @@ class Localization:
         image: the decoded image, possibly reduced by a factor of 2, 4 or 8, if it does not come from a file; None
             otherwise, and in the results of `Localizer.predict_many` and `Localizer.predict_stream`.
         provenance: the model, and how it was run; None for a result of score maps from elsewhere.
+        cues: what boxes are drawn from, besides the maps; None if the network has no detail features.
     """
 
     image_size: Size
@@ -114,6 +117,7 @@ class Localization:
     decision: DecisionRule = field(default_factory=DecisionRule)
     image: Image.Image | None = None
     provenance: Provenance | None = None
+    cues: BoxCues | None = None
 
     def __repr__(self) -> str:
         name = "an image in memory" if self.path is None else str(self.path)
@@ -219,7 +223,8 @@ class Localization:
         """Return boxes around the objects of one class, highest score first.
 
         Boxes are drawn around the high regions of the map, although the model was trained without boxes; see
-        `freeloc.inference.boxes`. A class with a probability below 1% has no boxes.
+        `freeloc.inference.affinity_boxes`, or `freeloc.inference.boxes` if the network has no detail features. A
+        class with a probability below 1% has no boxes.
 
         Args:
             name: the class.
@@ -230,14 +235,7 @@ class Localization:
             ConfigurationError: the model does not have the class, or a number is out of range.
         """
         index = self._index(name)
-        only = slice(index, index + 1)
-        found = boxes_from_map(
-            self.normalized_maps()[only],
-            self.probabilities[only],
-            self.lattice,
-            self.decision.box_threshold,
-            BoxOptions(max_boxes=count, iou_threshold=iou_threshold),
-        )
+        found = self._detections(BoxOptions(max_boxes=count, iou_threshold=iou_threshold), index)
         return tuple(
             Box(float(x1), float(y1), float(x2), float(y2), float(score))
             for (x1, y1, x2, y2), score in zip(found.boxes, found.score, strict=True)
@@ -299,6 +297,30 @@ class Localization:
         """
         file: Path = check_value("path", path, Path)
         presentation("save")(self, file, image, **check_options(options))
+
+    def detections(self) -> Detections:
+        """Return the boxes of all classes as arrays, ordered by class and then by decreasing score."""
+        return self._detections(BoxOptions())
+
+    @cached_property
+    def _box_sources(self) -> BoxSources | None:
+        if self.cues is None:
+            return None
+        return BoxSources.find(self.normalized_maps(), self.lattice, self.cues)
+
+    def _detections(self, options: BoxOptions, only: int | None = None) -> Detections:
+        """Return the boxes of all classes, or only of the class with an index."""
+        sources = self._box_sources
+        if sources is not None:
+            return boxes_from_sources(sources, self.probabilities, options, only)
+        chosen = slice(None) if only is None else slice(only, only + 1)
+        return boxes_from_map(
+            self.normalized_maps()[chosen],
+            self.probabilities[chosen],
+            self.lattice,
+            self.decision.box_threshold,
+            options,
+        )
 
     def _index(self, name: str) -> int:
         try:

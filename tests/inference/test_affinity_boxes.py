@@ -1,0 +1,109 @@
+"""Boxes drawn with detail features, on maps and features of known objects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from freeloc.geometry.grid import CellLayout
+from freeloc.geometry.lattice import Lattice
+from freeloc.geometry.pyramid import Pyramid
+from freeloc.geometry.size import Size
+from freeloc.inference.affinity_boxes import BoxCues, BoxSources, boxes_from_sources
+from freeloc.inference.boxes import BoxOptions, boxes_from_map
+from freeloc.inference.detail_features import DetailFeatures
+from freeloc.metrics import Detections
+
+SIZE = Size(500, 350)
+LATTICE = Lattice.with_spacing(SIZE, 8.0)
+GRID = Pyramid().grid(SIZE, 1.4, CellLayout(32, offset=23.0))
+FINE = GRID.subdivided(2)
+
+Box = tuple[float, float, float, float]
+
+
+def detail_of(*objects: Box) -> DetailFeatures:
+    """Detail features of an image in which each object has features of its own, unlike the background."""
+    values = np.zeros((1 + len(objects), 2 * GRID.rows, 2 * GRID.cols), np.float32)
+    values[0] = 1
+    centers = np.stack(np.meshgrid(np.arange(FINE.cols), np.arange(FINE.rows))[::-1], axis=-1)
+    x, y = np.moveaxis(FINE.to_image(centers), -1, 0)
+    for number, (x1, y1, x2, y2) in enumerate(objects, start=1):
+        inside = (x >= x1) & (x < x2) & (y >= y1) & (y < y2)
+        values[0, inside], values[number, inside] = 0.1, 1
+    return DetailFeatures.of_canvas(values, GRID).normalized()
+
+
+def spot(x: float, y: float, height: float = 0.9, width: float = 30) -> np.ndarray:
+    distances = (LATTICE.xs[None] - x) ** 2 + (LATTICE.ys[:, None] - y) ** 2
+    return (height * np.exp(-distances / (2 * width**2))).astype(np.float32)
+
+
+def draw(
+    maps: np.ndarray, detail: DetailFeatures, probabilities: list[float], **options: object
+) -> Detections:
+    labels = np.flatnonzero(np.array(probabilities) >= 0.01)
+    cues = BoxCues(labels, maps[labels], detail)
+    sources = BoxSources.find(maps, LATTICE, cues)
+    return boxes_from_sources(sources, probabilities, BoxOptions(**options))  # type: ignore[arg-type]
+
+
+def iou(found: np.ndarray, box: Box) -> float:
+    corner = np.array(box)
+    sides = np.clip(np.minimum(found[2:], corner[2:]) - np.maximum(found[:2], corner[:2]), 0, None)
+    union = np.prod(found[2:] - found[:2]) + np.prod(corner[2:] - corner[:2]) - np.prod(sides)
+    return float(np.prod(sides) / union)
+
+
+def test_the_box_fits_the_object_although_the_map_covers_only_one_end() -> None:
+    thing = (100.0, 90.0, 400.0, 240.0)
+    maps = spot(150, 160)[None]
+    found = draw(maps, detail_of(thing), [0.8])
+    assert iou(found.boxes[0], thing) > 0.85
+    plain = boxes_from_map(maps, [0.8], LATTICE)
+    assert iou(plain.boxes[0], thing) < 0.4
+    assert 0.4 < found.score[0] <= 0.8
+    assert (np.diff(found.score) <= 0).all()
+
+
+def test_two_objects_with_the_same_features_get_a_box_each() -> None:
+    left, right = (40.0, 100.0, 140.0, 240.0), (340.0, 100.0, 460.0, 240.0)
+    values = detail_of(left, right).values.astype(np.float32)
+    values[1] += values[2]
+    same = DetailFeatures(values[:2], FINE).normalized()
+    maps = np.maximum(spot(90, 170), spot(400, 170, 0.8))[None]
+    found = draw(maps, same, [1.0])
+    assert max(iou(box, left) for box in found.boxes[:3]) > 0.7
+    assert max(iou(box, right) for box in found.boxes[:3]) > 0.7
+
+
+def test_classes_are_independent_and_scores_are_proportional_to_probabilities() -> None:
+    thing, other = (60.0, 60.0, 200.0, 200.0), (280.0, 120.0, 460.0, 300.0)
+    detail = detail_of(thing, other)
+    maps = np.stack([spot(120, 120), spot(400, 50), spot(370, 210)])
+    found = draw(maps, detail, [0.9, 0.001, 0.5])
+    assert set(found.label) == {0, 2}
+    assert iou(found.boxes[found.label == 2][0], other) > 0.85
+    alone = draw(maps[2:], detail, [0.25])
+    np.testing.assert_allclose(alone.boxes, found.boxes[found.label == 2])
+    np.testing.assert_allclose(2 * alone.score, found.score[found.label == 2])
+    sources = BoxSources.find(maps, LATTICE, BoxCues(np.array([0, 2]), maps[[0, 2]], detail))
+    only = boxes_from_sources(sources, [0.9, 0.001, 0.5], only=2)
+    np.testing.assert_array_equal(only.boxes, found.boxes[found.label == 2])
+    assert set(only.label) == {2}
+
+
+def test_options_limit_the_boxes() -> None:
+    left, right = (40.0, 100.0, 140.0, 240.0), (340.0, 100.0, 460.0, 240.0)
+    maps = np.maximum(spot(90, 170), spot(400, 170, 0.8))[None]
+    detail = detail_of(left, right)
+    assert len(draw(maps, detail, [1.0], max_boxes=1)) == 1
+    many, few = (draw(maps, detail, [1.0], iou_threshold=threshold) for threshold in (0.9, 0.05))
+    assert len(few) < len(many)
+
+
+@pytest.mark.parametrize("probabilities", [[0.001], [0.9]])
+def test_nothing_is_drawn_for_improbable_classes_and_empty_maps(probabilities: list[float]) -> None:
+    empty = np.zeros((1, LATTICE.rows, LATTICE.cols), np.float32)
+    found = draw(empty if probabilities[0] > 0.5 else empty + 1, detail_of(), probabilities)
+    assert found.boxes.shape == (0, 4)
