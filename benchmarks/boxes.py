@@ -1,0 +1,138 @@
+"""Boxes drawn with detail features compared with boxes drawn from maps alone, on the same predictions.
+
+    python -m benchmarks.boxes --model voc20 --data DATA --split val
+
+The table shows the box mAP at each IoU threshold, with 95% intervals, the difference with its paired interval, the
+recall of objects by the boxes of images with several objects of a class, and the time that boxes take per image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.workload import positive, run
+from freeloc.datasets import Dataset, open_dataset
+from freeloc.evaluation.annotations import ground_truth_of
+from freeloc.inference.boxes import boxes_from_map
+from freeloc.inference.localizer import Localizer
+from freeloc.inference.result import Localization
+from freeloc.io.progress import track
+from freeloc.metrics import (
+    BOX_IOU,
+    DetectionRanking,
+    Detections,
+    GroundTruth,
+    bootstrap_intervals,
+    detection_rankings,
+    paired_bootstrap,
+)
+from freeloc.metrics.bootstrap import Interval
+
+__all__ = ["BoxComparison", "compare_boxes", "main"]
+
+
+@dataclass(frozen=True, eq=False)
+class BoxComparison:
+    """Box mAP in percent of both kinds of boxes.
+
+    Attributes:
+        maps: mAP of boxes drawn from maps alone, at each of `freeloc.metrics.BOX_IOU`.
+        detail: mAP of boxes drawn with detail features.
+        differences: the second minus the first, paired.
+        milliseconds: median time per image of drawing the boxes of all classes, for both kinds.
+    """
+
+    maps: list[Interval]
+    detail: list[Interval]
+    differences: list[Interval]
+    milliseconds: tuple[float, float]
+
+
+def compare_boxes(localizer: Localizer, dataset: Dataset) -> BoxComparison:
+    """Predict all images, and compare both kinds of boxes.
+
+    Args:
+        localizer: a model whose network has detail features.
+        dataset: annotated images with the classes of the model.
+    """
+    results = localizer.predict_many(sample.path for sample in dataset)
+    found = [_timed(result) for result in track(results, "predicting", len(dataset))]
+    truth = ground_truth_of(dataset)
+    kinds = [_joined([pair[kind][0] for pair in found]) for kind in (0, 1)]
+    rankings = [_rankings(boxes, truth, len(dataset.classes)) for boxes in kinds]
+    times = [float(np.median([pair[kind][1] for pair in found])) for kind in (0, 1)]
+    maps_alone, with_detail = (
+        [bootstrap_intervals(ranking).mean for ranking in of_kind] for of_kind in rankings
+    )
+    return BoxComparison(
+        maps_alone,
+        with_detail,
+        [paired_bootstrap(detail, maps).mean for maps, detail in zip(*rankings, strict=True)],
+        (1000 * times[0], 1000 * times[1]),
+    )
+
+
+def _timed(result: Localization) -> tuple[tuple[Detections, float], tuple[Detections, float]]:
+    """Return the boxes of both kinds in one image, each with the seconds that drawing them took."""
+    if result.cues is None:
+        raise SystemExit("the network of this model has no detail features: create its int8 network anew")
+    start = time.perf_counter()
+    maps = boxes_from_map(
+        result.normalized_maps(), result.probabilities, result.lattice, result.decision.box_threshold
+    )
+    middle = time.perf_counter()
+    detail = result.detections()
+    return (maps, middle - start), (detail, time.perf_counter() - middle)
+
+
+def _joined(of_images: Sequence[Detections]) -> Detections:
+    return Detections(
+        np.concatenate([np.full(len(boxes), index) for index, boxes in enumerate(of_images)]),
+        np.concatenate([boxes.label for boxes in of_images]),
+        np.concatenate([boxes.score for boxes in of_images]),
+        np.concatenate([boxes.boxes for boxes in of_images]),
+    )
+
+
+def _rankings(boxes: Detections, truth: GroundTruth, classes: int) -> Sequence[DetectionRanking]:
+    return detection_rankings(boxes, truth, classes, BOX_IOU)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table in Markdown."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.boxes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", required=True, help="trained model")
+    parser.add_argument("--data", type=Path, required=True, help="annotated dataset")
+    parser.add_argument("--split", default="val", help="split of the dataset (default: val)")
+    parser.add_argument("--images", type=positive, help="number of images (default: all)")
+    parser.add_argument("--precision", default="auto", help="precision of the network (default: auto)")
+    chosen = parser.parse_args(arguments)
+    localizer = Localizer(chosen.model, precision=chosen.precision)
+    dataset = open_dataset(chosen.data, split=chosen.split, boxes=True, classes=localizer.classes)
+    if chosen.images is not None:
+        dataset = dataset[: chosen.images]
+    compared = compare_boxes(localizer, dataset)
+    print("| box mAP at IoU | " + " | ".join(f"{iou:g}" for iou in BOX_IOU) + " | ms per image |")
+    print("|---|" + "---|" * (len(BOX_IOU) + 1))
+    rows = {"maps alone": compared.maps, "with detail features": compared.detail}
+    for (name, values), taken in zip(rows.items(), compared.milliseconds, strict=True):
+        print(f"| {name} | " + " | ".join(map(_percent, values)) + f" | {taken:.1f} |")
+    print("| difference | " + " | ".join(map(_percent, compared.differences)) + " | |")
+
+
+def _percent(value: Interval) -> str:
+    return f"{100 * value.estimate:.1f} [{100 * value.low:.1f}, {100 * value.high:.1f}]"
+
+
+if __name__ == "__main__":
+    run(main)
