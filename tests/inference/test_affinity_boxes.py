@@ -9,7 +9,7 @@ from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
-from freeloc.inference.affinity_boxes import BoxCues, BoxSources, boxes_from_sources
+from freeloc.inference.affinity_boxes import BoxCandidates, BoxCues, choose_boxes
 from freeloc.inference.boxes import BoxOptions, boxes_from_map
 from freeloc.inference.detail_features import DetailFeatures
 from freeloc.metrics import Detections
@@ -44,8 +44,8 @@ def draw(
 ) -> Detections:
     labels = np.flatnonzero(np.array(probabilities) >= 0.01)
     cues = BoxCues(labels, maps[labels], detail)
-    sources = BoxSources.find(maps, LATTICE, cues)
-    return boxes_from_sources(sources, probabilities, BoxOptions(**options))  # type: ignore[arg-type]
+    candidates = BoxCandidates.find(maps, LATTICE, cues)
+    return choose_boxes(candidates, probabilities, BoxOptions(**options))  # type: ignore[arg-type]
 
 
 def iou(found: np.ndarray, box: Box) -> float:
@@ -87,8 +87,8 @@ def test_classes_are_independent_and_scores_are_proportional_to_probabilities() 
     alone = draw(maps[2:], detail, [0.25])
     np.testing.assert_allclose(alone.boxes, found.boxes[found.label == 2])
     np.testing.assert_allclose(2 * alone.score, found.score[found.label == 2])
-    sources = BoxSources.find(maps, LATTICE, BoxCues(np.array([0, 2]), maps[[0, 2]], detail))
-    only = boxes_from_sources(sources, [0.9, 0.001, 0.5], only=2)
+    candidates = BoxCandidates.find(maps, LATTICE, BoxCues(np.array([0, 2]), maps[[0, 2]], detail))
+    only = choose_boxes(candidates, [0.9, 0.001, 0.5], only=2)
     np.testing.assert_array_equal(only.boxes, found.boxes[found.label == 2])
     assert set(only.label) == {2}
 

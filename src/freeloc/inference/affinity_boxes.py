@@ -25,10 +25,10 @@ from freeloc.inference.detail_features import DetailFeatures
 from freeloc.inference.regions import Regions, find_regions, split_at_peaks
 from freeloc.metrics import Detections
 
-__all__ = ["BoxCues", "BoxSources", "boxes_from_sources"]
+__all__ = ["BoxCandidates", "BoxCues", "choose_boxes"]
 
 _LEVELS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8)
-_BEST_LEVEL, _BANDWIDTH = 0.3, 0.35
+_BEST_LEVEL, _BANDWIDTH = 0.2, 0.35
 """The weight of a candidate decreases with the distance of its level from the best level."""
 
 _MIN_PEAK = 0.25
@@ -68,17 +68,17 @@ class BoxCues:
 
 
 @dataclass(frozen=True, eq=False)
-class BoxSources:
+class BoxCandidates:
     """The candidate boxes of all classes in one image.
 
     Attributes:
-        candidates: the candidates of each class of the cues, by its index.
+        of_class: the candidates of each class of the cues, by its index.
     """
 
-    candidates: dict[int, _Candidates]
+    of_class: dict[int, _Candidates]
 
     @classmethod
-    def find(cls, maps: Float32Array, lattice: Lattice, cues: BoxCues) -> BoxSources:
+    def find(cls, maps: Float32Array, lattice: Lattice, cues: BoxCues) -> BoxCandidates:
         """Find the candidates.
 
         Args:
@@ -92,7 +92,8 @@ class BoxSources:
             _source_maps(maps[label], fine) for label, fine in zip(cues.labels, cues.fine_maps, strict=True)
         ]
         spread = AffinitySpread(cues.detail, lattice)(np.concatenate([stack for stack, _ in stacks]))
-        regions = find_regions(spread, _LEVELS)
+        # Every position is a little similar to every other, so a spread map is above 0 everywhere.
+        regions = find_regions(spread - spread.min(axis=(1, 2), keepdims=True), _LEVELS)
         pixels = np.tile(
             (lattice.image_size.width / lattice.cols, lattice.image_size.height / lattice.rows), 2
         )
@@ -147,8 +148,8 @@ class _Candidates:
         return cls(boxes, weights, peaks[kept], pairwise_iou(boxes, boxes))
 
 
-def boxes_from_sources(
-    sources: BoxSources,
+def choose_boxes(
+    candidates: BoxCandidates,
     probabilities: npt.ArrayLike,
     options: BoxOptions | None = None,
     only: int | None = None,
@@ -156,7 +157,7 @@ def boxes_from_sources(
     """Choose the boxes of all classes, or of one.
 
     Args:
-        sources: the candidates.
+        candidates: the candidate boxes of all classes.
         probabilities: (K,) probabilities that the classes are present.
         options: only ``iou_threshold`` and ``max_boxes`` are used; None for the defaults.
         only: index of a class; None for all classes.
@@ -168,10 +169,10 @@ def boxes_from_sources(
     options = options or BoxOptions()
     likelihoods = np.asarray(probabilities, dtype=np.float64)
     classes = []
-    for label, candidates in sources.candidates.items():
+    for label, own in candidates.of_class.items():
         if only not in (None, label):
             continue
-        boxes, ratings = _choose(candidates, options)
+        boxes, ratings = _choose(own, options)
         classes.append((label, likelihoods[label] * ratings, boxes))
     return detections_from_classes(classes)
 

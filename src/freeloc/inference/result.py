@@ -28,7 +28,7 @@ from freeloc.geometry.box import Box
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size, normalized_length
 from freeloc.images.decode import ImageSource
-from freeloc.inference.affinity_boxes import BoxCues, BoxSources, boxes_from_sources
+from freeloc.inference.affinity_boxes import BoxCandidates, BoxCues, choose_boxes
 from freeloc.inference.boxes import BoxOptions, boxes_from_map
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.peaks import Peak, find_peaks
@@ -303,16 +303,16 @@ class Localization:
         return self._detections(BoxOptions())
 
     @cached_property
-    def _box_sources(self) -> BoxSources | None:
+    def _box_candidates(self) -> BoxCandidates | None:
         if self.cues is None:
             return None
-        return BoxSources.find(self.normalized_maps(), self.lattice, self.cues)
+        return BoxCandidates.find(self.normalized_maps(), self.lattice, self.cues)
 
     def _detections(self, options: BoxOptions, only: int | None = None) -> Detections:
         """Return the boxes of all classes, or only of the class with an index."""
-        sources = self._box_sources
-        if sources is not None:
-            return boxes_from_sources(sources, self.probabilities, options, only)
+        candidates = self._box_candidates
+        if candidates is not None:
+            return choose_boxes(candidates, self.probabilities, options, only)
         chosen = slice(None) if only is None else slice(only, only + 1)
         return boxes_from_map(
             self.normalized_maps()[chosen],
