@@ -62,13 +62,15 @@ def test_boxes_and_visible_fractions_match_the_painted_pixels(scenes: list[Scene
             alone.append((number, layer.label, covered))
     assert len(alone) == len(scene.boxes)
     on_image = np.s_[MARGIN : MARGIN + height, MARGIN : MARGIN + width]
-    for (number, label, covered), box, visible in zip(alone, scene.boxes, scene.visible, strict=True):
+    objects = zip(alone, scene.boxes, scene.visible, scene.masks, strict=True)
+    for (number, label, covered), box, visible, mask in objects:
         rows, columns = np.nonzero(covered[on_image])
         tight = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
         assert (box.x1, box.y1, box.x2, box.y2) == tight
         assert box.label == label
         assert visible == pytest.approx(np.mean(topmost[on_image] == number) * height * width / covered.sum())
         assert covered[on_image].sum() >= 0.8 * covered.sum()
+        np.testing.assert_array_equal(mask, topmost[on_image] == number)
 
 
 @pytest.mark.parametrize("index", range(1, 40, 8))

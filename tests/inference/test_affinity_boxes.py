@@ -1,10 +1,11 @@
-"""Boxes drawn with detail features, on maps and features of known objects."""
+"""Boxes and masks drawn with detail features, on maps and features of known objects."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from freeloc.errors import ConfigurationError
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.pyramid import Pyramid
@@ -12,6 +13,7 @@ from freeloc.geometry.size import Size
 from freeloc.inference.affinity_boxes import BoxCandidates, BoxCues, choose_boxes
 from freeloc.inference.boxes import BoxOptions, boxes_from_map
 from freeloc.inference.detail_features import DetailFeatures
+from freeloc.inference.result import Localization
 from freeloc.metrics import Detections
 
 SIZE = Size(500, 350)
@@ -107,3 +109,59 @@ def test_nothing_is_drawn_for_improbable_classes_and_empty_maps(probabilities: l
     empty = np.zeros((1, LATTICE.rows, LATTICE.cols), np.float32)
     found = draw(empty if probabilities[0] > 0.5 else empty + 1, detail_of(), probabilities)
     assert found.boxes.shape == (0, 4)
+
+
+def result_of(maps: np.ndarray, detail: DetailFeatures | None, scores: list[float]) -> Localization:
+    count = len(maps)
+    labels = np.flatnonzero(np.array(scores) > -4)
+    return Localization(
+        SIZE,
+        tuple(f"class{i}" for i in range(count)),
+        np.array(scores, np.float32),
+        np.zeros((count, 2)),
+        maps.max(axis=(1, 2)),
+        maps,
+        LATTICE,
+        "fused",
+        cues=None if detail is None else BoxCues(labels, maps[labels], detail),
+    )
+
+
+def covered(mask: np.ndarray, box: Box) -> float:
+    exact = np.zeros((SIZE.height, SIZE.width), np.bool_)
+    x1, y1, x2, y2 = map(round, box)
+    exact[y1:y2, x1:x2] = True
+    return float(np.count_nonzero(mask & exact) / np.count_nonzero(mask | exact))
+
+
+def test_the_mask_covers_the_object_although_the_map_covers_only_one_end() -> None:
+    thing = (100.0, 90.0, 400.0, 240.0)
+    maps = np.stack([spot(150, 160), spot(300, 300)])
+    result = result_of(maps, detail_of(thing), [3.0, -9.0])
+    mask = result.mask("class0")
+    assert mask.shape == (SIZE.height, SIZE.width)
+    assert mask.dtype == np.bool_
+    assert covered(mask, thing) > 0.85
+    assert not result.mask("class1").any()
+    assert np.count_nonzero(result.mask("class0", level=0.05)) > np.count_nonzero(mask)
+    with pytest.raises(ConfigurationError, match="does not have the class 'cow'"):
+        result.mask("cow")
+    with pytest.raises(ConfigurationError, match="level"):
+        result.mask("class0", level=1.5)
+
+
+def test_without_detail_features_the_mask_is_where_the_map_is_high() -> None:
+    maps = np.stack([spot(150, 160), spot(300, 300)])
+    result = result_of(maps, None, [3.0, -9.0])
+    rows, cols = LATTICE.upsampling_weights()
+    expected = rows @ maps[0] @ cols.T >= 0.5 * maps[0].max()
+    np.testing.assert_array_equal(result.mask("class0", level=0.5), expected)
+    assert not result.mask("class1").any()
+    default = rows @ maps[0] @ cols.T >= result.decision.box_threshold * maps[0].max()
+    assert np.mean(default != result.mask("class0")) < 1e-3
+
+
+def test_an_empty_map_has_an_empty_mask() -> None:
+    empty = np.zeros((1, LATTICE.rows, LATTICE.cols), np.float32)
+    for detail in (detail_of(), None):
+        assert not result_of(empty, detail, [3.0]).mask("class0").any()

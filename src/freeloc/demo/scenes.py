@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from freeloc._typing import Float32Array
+from freeloc._typing import BoolArray, Float32Array
 from freeloc._validation import Seed, check_fields
 from freeloc.datasets.dataset import ABSENT, PRESENT, AnnotatedBox, Dataset, Sample
 from freeloc.demo.backdrops import CLUTTER, draw_backdrop, draw_scrap
@@ -105,11 +105,13 @@ class Scene:
             objects or clutter, but neither parts outside the image nor the shadow.
         visible: for each box, the visible fraction of the object's pixels; pixels outside the image count as
             hidden.
+        masks: for each box, the object's visible pixels, (H, W) bool.
     """
 
     image: npt.NDArray[np.uint8]
     boxes: tuple[AnnotatedBox, ...]
     visible: tuple[float, ...]
+    masks: tuple[BoolArray, ...]
 
     def __post_init__(self) -> None:
         self.image.setflags(write=False)
@@ -128,13 +130,14 @@ class _Layer:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """All parts of a scene: the finished backdrop, and the layers from bottom to top."""
+    """All parts of a scene: the finished backdrop, the layers from bottom to top, and the objects' visible pixels."""
 
     size: Size
     light: tuple[float, float]
     backdrop: Float32Array
     layers: tuple[_Layer, ...]
     visible: tuple[float, ...]
+    masks: tuple[BoolArray, ...]
 
 
 Region = tuple[slice, slice]
@@ -209,6 +212,15 @@ class _Occlusions:
     def visible(self) -> tuple[float, ...]:
         """The visible fraction of each object."""
         return tuple(int(np.count_nonzero(seen)) / area for _, seen, area in self.objects)
+
+    @property
+    def masks(self) -> tuple[BoolArray, ...]:
+        """The visible pixels of each object, (H, W) bool."""
+        masks = tuple(np.zeros((self.size.height, self.size.width), dtype=np.bool_) for _ in self.objects)
+        for mask, (layer, seen, _) in zip(masks, self.objects, strict=True):
+            in_frame, on_layer = _overlap(layer.left, layer.top, seen.shape, mask.shape)
+            mask[in_frame] = seen[on_layer]
+        return masks
 
 
 def _sprite(
@@ -295,7 +307,7 @@ def _plan(index: int, settings: SceneSettings) -> _Plan:
     count = int(rng.integers(settings.min_objects, settings.max_objects + 1))
     layers = [_add_object(rng, occlusions, settings, light) for _ in range(count)]
     layers += _add_clutter(rng, occlusions, settings, light)
-    return _Plan(size, light, backdrop, tuple(layers), occlusions.visible)
+    return _Plan(size, light, backdrop, tuple(layers), occlusions.visible, occlusions.masks)
 
 
 def _box(layer: _Layer, label: int, size: Size) -> AnnotatedBox:
@@ -335,7 +347,7 @@ def draw_scene(index: int, settings: SceneSettings) -> Scene:
     np.clip(canvas, 0, 255, out=canvas)
     image = np.ascontiguousarray(canvas.astype(np.uint8).transpose(1, 2, 0))
     boxes = tuple(_box(layer, layer.label, plan.size) for layer in plan.layers if layer.label is not None)
-    return Scene(image, boxes, plan.visible)
+    return Scene(image, boxes, plan.visible, plan.masks)
 
 
 def generate_scenes(

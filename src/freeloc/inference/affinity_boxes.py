@@ -73,9 +73,11 @@ class BoxCandidates:
 
     Attributes:
         of_class: the candidates of each class of the cues, by its index.
+        spread: (rows, cols) float32 spread fused map of each of these classes, from 0 to 1.
     """
 
     of_class: dict[int, _Candidates]
+    spread: dict[int, Float32Array]
 
     @classmethod
     def find(cls, maps: Float32Array, lattice: Lattice, cues: BoxCues) -> BoxCandidates:
@@ -87,22 +89,24 @@ class BoxCandidates:
             cues: what else boxes are drawn from.
         """
         if not len(cues.labels):
-            return cls({})
+            return cls({}, {})
         stacks = [
             _source_maps(maps[label], fine) for label, fine in zip(cues.labels, cues.fine_maps, strict=True)
         ]
         spread = AffinitySpread(cues.detail, lattice)(np.concatenate([stack for stack, _ in stacks]))
         # Every position is a little similar to every other, so a spread map is above 0 everywhere.
-        regions = find_regions(spread - spread.min(axis=(1, 2), keepdims=True), _LEVELS)
+        spread -= spread.min(axis=(1, 2), keepdims=True)
+        regions = find_regions(spread, _LEVELS)
         pixels = np.tile(
             (lattice.image_size.width / lattice.cols, lattice.image_size.height / lattice.rows), 2
         )
-        found, first = {}, 0
+        found, whole, first = {}, {}, 0
         for label, (stack, heights) in zip(cues.labels.tolist(), stacks, strict=True):
             own = np.flatnonzero((regions.owner >= first) & (regions.owner < first + len(stack)))
             found[label] = _Candidates.of(regions, own, regions.owner[own] - first, heights, pixels)
+            whole[label] = spread[first] / max(float(spread[first].max()), 1e-9)
             first += len(stack)
-        return cls(found)
+        return cls(found, whole)
 
 
 @dataclass(frozen=True, eq=False)

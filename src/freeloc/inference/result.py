@@ -14,7 +14,7 @@ from PIL import Image
 
 from freeloc._class_names import did_you_mean
 from freeloc._literals import LocationMode
-from freeloc._typing import Float32Array, Float64Array
+from freeloc._typing import BoolArray, Float32Array, Float64Array
 from freeloc._validation import (
     Count,
     CountOrZero,
@@ -29,7 +29,7 @@ from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size, normalized_length
 from freeloc.images.decode import ImageSource
 from freeloc.inference.affinity_boxes import BoxCandidates, BoxCues, choose_boxes
-from freeloc.inference.boxes import BoxOptions, boxes_from_map
+from freeloc.inference.boxes import MIN_PROBABILITY, BoxOptions, boxes_from_map
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.peaks import Peak, find_peaks
 from freeloc.inference.presentation import OverlayOptions, check_options, presentation
@@ -37,8 +37,11 @@ from freeloc.inference.provenance import Provenance
 from freeloc.inference.score_map import sigmoid
 from freeloc.metrics import Detections
 
-__all__ = ["ClassLocation", "Localization", "LocationMode"]
+__all__ = ["MASK_LEVEL", "ClassLocation", "Localization", "LocationMode"]
 
+
+MASK_LEVEL: Final = 0.3
+"""Fraction of a spread map's maximum that the pixels of a mask reach, measured on generated scenes."""
 
 _MAX_SHOWN: Final = 3
 """Maximum number of classes in a representation."""
@@ -240,6 +243,37 @@ class Localization:
             Box(float(x1), float(y1), float(x2), float(y2), float(score))
             for (x1, y1, x2, y2), score in zip(found.boxes, found.score, strict=True)
         )
+
+    @check_arguments
+    def mask(self, name: str, *, level: Fraction | None = None) -> BoolArray:
+        """Return the pixels of one class, as a (height, width) bool array.
+
+        These are the pixels where the map of the class, spread over similar positions, reaches a level; see
+        `freeloc.inference.affinity`. If the network has no detail features, the map itself is used. Objects of the
+        same class are not told apart. A class with a probability below 1% has an empty mask.
+
+        Args:
+            name: the class.
+            level: fraction of the map's maximum; default: `MASK_LEVEL`, or the model's box threshold if the
+                network has no detail features.
+
+        Raises:
+            ConfigurationError: the model does not have the class, or the level is out of range.
+        """
+        index = self._index(name)
+        candidates = self._box_candidates
+        if candidates is not None:
+            values = candidates.spread.get(index)
+            least = MASK_LEVEL if level is None else level
+        else:
+            relative = self.normalized_maps()[index]
+            likely = self.probabilities[index] >= MIN_PROBABILITY
+            values = relative / max(float(relative.max()), 1e-9) if likely else None
+            least = self.decision.box_threshold if level is None else level
+        if values is None:
+            return np.zeros((self.image_size.height, self.image_size.width), dtype=np.bool_)
+        rows, cols = self.lattice.upsampling_weights()
+        return np.asarray(rows @ values @ cols.T >= least)
 
     @check_arguments
     def to_dict(
