@@ -187,9 +187,10 @@ class TestWhereItRuns:
         stride = file.header.layout.stride
         for rows in (17, 43):
             canvas = smooth_image(rows * stride, 5 * stride)
-            values, maxima, aligned = network.run(
+            values, maxima, aligned, detail = network.run(
                 canvas, np.zeros((rows, 5), np.float32), np.zeros((4, 6, 2), np.float32)
             )
             assert values.shape[1:] == (rows, 5)
             assert aligned.shape[1:] == (4, 6)
             assert len(maxima) == len(file.header.classes)
+            assert detail.shape[1:] == (2 * rows, 10)

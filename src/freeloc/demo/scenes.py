@@ -130,7 +130,7 @@ class _Layer:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """All parts of a scene: the finished backdrop, the layers from bottom to top, and the objects' visible pixels."""
+    """A scene: the finished backdrop, the layers from bottom to top, and the visible pixels of the objects."""
 
     size: Size
     light: tuple[float, float]
