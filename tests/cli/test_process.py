@@ -289,3 +289,17 @@ main()
     assert "Traceback" in done.stderr
     assert r"ValueError: dog\x1b[31m\u202e" in done.stderr
     assert "\x1b" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's C library loads it when a thread ends")
+def test_a_limited_process_has_loaded_what_ends_its_threads() -> None:
+    code = (
+        "import resource; from freeloc.cli.process import prepare_for_little_memory as prepare\n"
+        "def loaded(): return 'libgcc_s' in open('/proc/self/maps').read()\n"
+        "before = loaded(); prepare(); free = loaded()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**33, resource.getrlimit(resource.RLIMIT_AS)[1]))\n"
+        "prepare(); print(before, free, loaded())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, free, limited = done.stdout.split()
+    assert (free, limited) == (before, "True")

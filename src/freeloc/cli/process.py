@@ -13,7 +13,13 @@ from typing import IO, Final
 from freeloc._log import NOTICE
 from freeloc.io.terminal import print_status
 
-__all__ = ["be_quiet", "flush_at_end", "only_own_messages", "open_closed_streams"]
+__all__ = [
+    "be_quiet",
+    "flush_at_end",
+    "only_own_messages",
+    "open_closed_streams",
+    "prepare_for_little_memory",
+]
 
 
 _TORCH_LEVEL: Final = "TORCH_CPP_LOG_LEVEL"
@@ -42,6 +48,22 @@ def open_closed_streams() -> None:
         )  # streams that replace the standard ones may lack it
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+
+def prepare_for_little_memory() -> None:
+    """If the address space is limited, load the library with which threads end, while there is memory for it.
+
+    Otherwise, the C library loads it when the first thread ends, and aborts the process if that is not possible.
+    """
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        import ctypes
+
+        with suppress(OSError, MemoryError):
+            ctypes.CDLL("libgcc_s.so.1")
 
 
 def _open_null(flags: int, mode: str) -> IO[str]:

@@ -23,7 +23,12 @@ from freeloc.cli.interrupts import INTERRUPTED, end_at_once, raise_interrupts, w
 from freeloc.cli.models import models
 from freeloc.cli.predict import predict
 from freeloc.cli.pretrain import pretrain
-from freeloc.cli.process import flush_at_end, only_own_messages, open_closed_streams
+from freeloc.cli.process import (
+    flush_at_end,
+    only_own_messages,
+    open_closed_streams,
+    prepare_for_little_memory,
+)
 from freeloc.cli.quantize import quantize
 from freeloc.cli.reproduce import reproduce
 from freeloc.cli.train import train
@@ -244,6 +249,7 @@ def _options(
 def run() -> NoReturn:
     """Run the command line. For an error that the user can fix, print one message and exit with code 2."""
     open_closed_streams()
+    prepare_for_little_memory()
     sys.excepthook = _print_traceback
     code = 0
     try:
