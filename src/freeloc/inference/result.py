@@ -41,7 +41,7 @@ __all__ = ["MASK_LEVEL", "ClassLocation", "Localization", "LocationMode"]
 
 
 MASK_LEVEL: Final = 0.3
-"""Fraction of a spread map's maximum that the pixels of a mask reach, measured on generated scenes."""
+"""Fraction of a spread map's maximum that the pixels of a mask reach; benchmarks/masks.py measures others."""
 
 _MAX_SHOWN: Final = 3
 """Maximum number of classes in a representation."""
