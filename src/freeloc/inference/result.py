@@ -40,8 +40,8 @@ from freeloc.metrics import Detections
 __all__ = ["MASK_LEVEL", "ClassLocation", "Localization", "LocationMode"]
 
 
-MASK_LEVEL: Final = 0.3
-"""Fraction of a spread map's maximum that the pixels of a mask reach; benchmarks/masks.py measures others."""
+MASK_LEVEL: Final = 0.5
+"""Fraction of a spread map's maximum that the pixels of a mask reach, measured on generated scenes."""
 
 _MAX_SHOWN: Final = 3
 """Maximum number of classes in a representation."""
