@@ -2,8 +2,8 @@
 
     python -m benchmarks.boxes --model voc20 --data DATA --split val
 
-The table shows the box mAP at each IoU threshold, with 95% intervals, the difference with its paired interval, the
-recall of objects by the boxes of images with several objects of a class, and the time that boxes take per image.
+The table shows the box mAP at each IoU threshold, with 95% intervals, the difference with its paired interval, and
+the time that boxes take per image.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ from freeloc.inference.result import Localization
 from freeloc.io.progress import track
 from freeloc.metrics import (
     BOX_IOU,
-    DetectionRanking,
     Detections,
-    GroundTruth,
     bootstrap_intervals,
     detection_rankings,
     paired_bootstrap,
@@ -39,7 +37,7 @@ __all__ = ["BoxComparison", "compare_boxes", "main"]
 
 @dataclass(frozen=True, eq=False)
 class BoxComparison:
-    """Box mAP in percent of both kinds of boxes.
+    """Box mAP of both kinds of boxes, as fractions.
 
     Attributes:
         maps: mAP of boxes drawn from maps alone, at each of `freeloc.metrics.BOX_IOU`.
@@ -65,7 +63,7 @@ def compare_boxes(localizer: Localizer, dataset: Dataset) -> BoxComparison:
     found = [_timed(result) for result in track(results, "predicting", len(dataset))]
     truth = ground_truth_of(dataset)
     kinds = [_joined([pair[kind][0] for pair in found]) for kind in (0, 1)]
-    rankings = [_rankings(boxes, truth, len(dataset.classes)) for boxes in kinds]
+    rankings = [detection_rankings(boxes, truth, len(dataset.classes)) for boxes in kinds]
     times = [float(np.median([pair[kind][1] for pair in found])) for kind in (0, 1)]
     maps_alone, with_detail = (
         [bootstrap_intervals(ranking).mean for ranking in of_kind] for of_kind in rankings
@@ -98,10 +96,6 @@ def _joined(of_images: Sequence[Detections]) -> Detections:
         np.concatenate([boxes.score for boxes in of_images]),
         np.concatenate([boxes.boxes for boxes in of_images]),
     )
-
-
-def _rankings(boxes: Detections, truth: GroundTruth, classes: int) -> Sequence[DetectionRanking]:
-    return detection_rankings(boxes, truth, classes, BOX_IOU)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

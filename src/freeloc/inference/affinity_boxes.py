@@ -146,8 +146,7 @@ class _Candidates:
         peaks = regions.peak[own] * np.asarray(heights)[kinds]
         kept = peaks >= _MIN_PEAK
         own, kinds = own[kept], kinds[kept]
-        weights = np.exp(-(((regions.level[own] - _BEST_LEVEL) / _BANDWIDTH) ** 2) / 2)
-        weights = weights * np.where(kinds == 0, 1.0, _SMALL_WEIGHT)
+        weights = _level_weights(regions.level[own]) * np.where(kinds == 0, 1.0, _SMALL_WEIGHT)
         boxes = regions.edges[own] * pixels
         return cls(boxes, weights, peaks[kept], pairwise_iou(boxes, boxes))
 
@@ -181,6 +180,11 @@ def choose_boxes(
     return detections_from_classes(classes)
 
 
+def _level_weights(levels: Float64Array) -> Float64Array:
+    weights: Float64Array = np.exp(-(((levels - _BEST_LEVEL) / _BANDWIDTH) ** 2) / 2)
+    return weights
+
+
 def _source_maps(fused: Float32Array, fine: Float32Array) -> tuple[Float32Array, list[float]]:
     """Return the maps from which a class's candidates are drawn, and their maxima as fractions of the whole's."""
     mean = (fused + fine) / np.float32(2)
@@ -192,9 +196,8 @@ def _source_maps(fused: Float32Array, fine: Float32Array) -> tuple[Float32Array,
 def _choose(candidates: _Candidates, options: BoxOptions) -> tuple[Float64Array, Float64Array]:
     """Return the boxes of one class and their ratings, best first."""
     weights, overlaps = candidates.weights, candidates.overlaps
-    levels = np.exp(-(((np.array(_LEVELS) - _BEST_LEVEL) / _BANDWIDTH) ** 2) / 2)
     # Regions at one level are disjoint, so a box overlaps about one of them on each of the three kinds of maps.
-    most = (1 + 2 * _SMALL_WEIGHT) * levels.sum()
+    most = (1 + 2 * _SMALL_WEIGHT) * _level_weights(np.array(_LEVELS)).sum()
     ratings = np.minimum(overlaps @ weights / most, 1) * candidates.peaks
     boxes: list[Float64Array] = []
     chosen: list[float] = []
