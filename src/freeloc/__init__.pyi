@@ -49,6 +49,7 @@ from .models.registry import find_model as find_model
 from .posttraining.calibrate import calibrate as calibrate
 from .posttraining.quantize import quantize as quantize
 from .posttraining.release import release as release
+from .prediction.convert import convert as convert
 from .prediction.predict_files import PredictionOptions as PredictionOptions
 from .prediction.predict_files import predict_files as predict_files
 from .training.pretraining.pretrain import PretrainingResult as PretrainingResult

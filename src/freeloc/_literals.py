@@ -14,6 +14,7 @@ __all__ = [
     "BoxDistance",
     "CacheFormat",
     "FlaggedBoxPolicy",
+    "ImageFiles",
     "InferencePrecision",
     "LocationMode",
     "LocationRanking",
@@ -52,6 +53,10 @@ LocationMode = Literal["fused", "paper"]
 MapSize = Literal["image", "lattice"]
 """Resolution of exported score maps: "image" for one value per pixel of the image, or "lattice" for the lattice
 on which the maps are computed."""
+
+ImageFiles = Literal["link", "copy", "none"]
+"""What is written of the image files beside annotations that are read together with them: symbolic links, copies,
+or nothing."""
 
 Pictures = Literal["auto", "no"]
 """Whether results on a terminal include a small picture of each image: "auto" where the terminal can show them."""

@@ -245,7 +245,7 @@ def test_a_bad_image(freeloc: Callable[..., Any], tiny_run: Path, images: Path, 
 CSV_WRITER = """from freeloc.writers import Writer
 
 class CsvWriter(Writer):
-    name = "csv"
+    name = "points"
     needs_image = True
 
     def write(self, result, image, path, name):
@@ -262,13 +262,13 @@ def test_the_writer_of_another_package(
 ) -> None:
     """A third-party package, installed as by pip."""
     site = tmp_path / "site"
-    locations = {"csv": "csv_points:CsvWriter", "broken": "csv_points:Missing"}
+    locations = {"points": "csv_points:CsvWriter", "broken": "csv_points:Missing"}
     write_package(site, "csv_points", CSV_WRITER, {"freeloc.writers": locations})
     out = tmp_path / "out"
     words = ("predict", tiny_run, images, "--out", out, *TORCH, "--scales", "0.5")
     with installed(site, "csv_points", WRITERS):
-        answer = freeloc(*words, "--format", "csv", "--format", "jsonl")
-        refusals = [freeloc(*words, "--format", name) for name in ("csw", "broken")]
+        answer = freeloc(*words, "--format", "points", "--format", "jsonl")
+        refusals = [freeloc(*words, "--format", name) for name in ("pointz", "broken")]
     assert answer.code == 0, answer.err
     names = sorted(path.stem for path in images.glob("*.jpg"))
     assert files(out) == {"predictions.jsonl", *(f"{name}.csv" for name in names)}
@@ -278,7 +278,7 @@ def test_the_writer_of_another_package(
         name, x, y, width = line.split(",")
         assert (float(x), float(y)) == pytest.approx(points[name], abs=0.06)
         assert int(width) == record["width"]
-    for answer, message in zip(refusals, ("did you mean 'csv'?", "cannot be imported"), strict=True):
+    for answer, message in zip(refusals, ("did you mean 'points'?", "cannot be imported"), strict=True):
         assert (answer.code, answer.out) == (2, "")
         assert message in answer.err
 

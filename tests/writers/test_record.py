@@ -85,7 +85,18 @@ def test_the_record_holds_what_the_localization_says(mode: LocationMode) -> None
     ]
     for each in record["classes"]:
         location = localization[each["name"]]
-        fields = ["name", "score", "probability", "x", "y", "response", "threshold", "present", "peaks"]
+        fields = [
+            "name",
+            "index",
+            "score",
+            "probability",
+            "x",
+            "y",
+            "response",
+            "threshold",
+            "present",
+            "peaks",
+        ]
         assert list(each) == fields
         assert each["threshold"] == 0.6
         assert each["score"] == pytest.approx(location.score, rel=1e-5)

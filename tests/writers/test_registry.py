@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ IMAGE = Image.new("RGB", (90, 60), (200, 100, 50))
 
 READERS: dict[str, Callable[[Path], object]] = {
     ".txt": lambda path: path.read_text("ascii").splitlines(),
+    ".csv": lambda path: list(csv.DictReader(path.open(encoding="utf-8", newline=""))) or True,
     ".jsonl": lambda path: [json.loads(line) for line in path.read_text("utf-8").splitlines()],
     ".npz": lambda path: dict(np.load(path, allow_pickle=False)),
     ".jpg": lambda path: Image.open(path).load(),

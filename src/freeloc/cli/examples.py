@@ -23,6 +23,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "freeloc predict voc20 my-images --out results --overlay",
         "find . -name '*.jpg' | freeloc predict run - --out results",
     ),
+    "convert": (
+        "freeloc convert results/predictions.jsonl --format csv --out table",
+        "freeloc convert results --format csv --out table --threshold 0.8",
+    ),
     "evaluate": (
         "freeloc evaluate run held-out/tags.csv --classes dog,cat",
         "freeloc evaluate run instances.json --against voc20 --out results.json",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -25,11 +25,17 @@ from freeloc.cli.options import (
     parse_scales,
     read_classes,
 )
+from freeloc.cli.writer_options import (
+    OUTPUT,
+    Boxes,
+    ImageFilesOption,
+    Masks,
+    MinBoxScore,
+    Peaks,
+    Threshold,
+)
 
 __all__ = ["predict"]
-
-
-OUTPUT: Final = "Output"
 
 
 def predict(
@@ -82,24 +88,10 @@ def predict(
             "Default: none.",
         ),
     ] = None,
-    peaks: Annotated[
-        int,
-        typer.Option(
-            help="Maximum number of peaks (local maxima of the map) per class, in records, in the table on a "
-            "terminal and on overlays.",
-            min=0,
-        ),
-    ] = 0,
-    boxes: Annotated[
-        int, typer.Option(help="Maximum number of boxes per class, in the same places as peaks.", min=0)
-    ] = 0,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Minimum probability for a class to count as present. Default: the model's threshold for each "
-            "class."
-        ),
-    ] = None,
+    peaks: Peaks = 0,
+    boxes: Boxes = 0,
+    masks: Masks = False,
+    threshold: Threshold = None,
     recursive: Recursive = True,
     classes: Classes = None,
     skip_bad: SkipBad = False,
@@ -110,12 +102,14 @@ def predict(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="What to write: jsonl, console, overlays, gallery, npz, voc-cls (scores for Pascal VOC's "
+            help="What to write: jsonl, console, csv, overlays, gallery, npz, voc-cls (scores for Pascal VOC's "
             "server), or a writer from an installed package. Default: jsonl with --out, console without (with "
             "--gallery, only on a terminal). Repeatable.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    min_box_score: MinBoxScore = 0.3,
+    image_files: ImageFilesOption = "link",
     maps: Annotated[
         bool, typer.Option("--maps", help="Also write the score maps as .npz files.", rich_help_panel=OUTPUT)
     ] = False,
@@ -187,6 +181,9 @@ def predict(
         threshold=threshold,
         peaks=peaks,
         boxes=boxes,
+        masks=masks,
+        min_box_score=min_box_score,
+        image_files=image_files,
         map_size=map_size,
         gallery=gallery,
         pictures=pictures,

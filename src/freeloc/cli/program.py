@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from freeloc._printable import printable
 from freeloc.cli.calibrate import calibrate
 from freeloc.cli.check import check
+from freeloc.cli.convert import convert
 from freeloc.cli.demo import demo
 from freeloc.cli.evaluate import evaluate
 from freeloc.cli.evolution import evolution
@@ -217,6 +218,7 @@ for command in (
     demo,
     train,
     predict,
+    convert,
     evaluate,
     check,
     calibrate,

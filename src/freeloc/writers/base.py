@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 
 from PIL import Image
 
-from freeloc._literals import MapSize, Pictures
+from freeloc._literals import ImageFiles, MapSize, Pictures
 from freeloc._validation import CountOrZero, Fraction, check_fields
 from freeloc.inference.result import Localization
 
@@ -27,6 +27,11 @@ class WriterOptions:
             class.
         peaks: maximum number of peaks per class; 0 writes none.
         boxes: maximum number of boxes per class; 0 writes none.
+        masks: whether to write the pixels of each present class; requires ``pip install 'freeloc[masks]'``.
+        min_box_score: minimum score of the boxes in annotations, which are meant to be corrected or trained on.
+            Records and results for evaluation contain all boxes.
+        image_files: what formats that are read together with their images do with the image files: "link" them,
+            "copy" them, or leave them where they are ("none").
         map_size: resolution of the maps that are written.
         gallery: the HTML file of the gallery; None selects ``gallery.html`` in the output folder.
         pictures: whether results on a terminal include a small picture of each image: "auto" if the terminal says
@@ -39,6 +44,9 @@ class WriterOptions:
     threshold: Fraction | None = None
     peaks: CountOrZero = 0
     boxes: CountOrZero = 0
+    masks: bool = False
+    min_box_score: Fraction = 0.3
+    image_files: ImageFiles = "link"
     map_size: MapSize = "image"
     gallery: Path | None = None
     pictures: Pictures = "auto"
@@ -65,6 +73,8 @@ class Writer(ABC):
     Attributes:
         name: name by which users select the writer.
         needs_folder: whether it requires an output folder.
+        needs_boxes: whether the format is of little use without boxes. If no number of boxes is requested, such a
+            writer writes as many as `freeloc.inference.result.Localization.boxes` returns.
         needs_image: whether it requires the decoded image; known once the writer is entered.
         lists_files: whether it writes the names of other writers' files (`image_files`), and so must be called
             after them.
@@ -80,6 +90,7 @@ class Writer(ABC):
 
     name: ClassVar[str]
     needs_folder: ClassVar[bool] = True
+    needs_boxes: ClassVar[bool] = False
     needs_image: bool = False
     lists_files: ClassVar[bool] = False
     place: ClassVar[str | None] = None

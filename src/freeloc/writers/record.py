@@ -17,6 +17,7 @@ A record (``schema_version`` 1)::
       "classes": [                      every class of the model, by decreasing probability
         {
           "name": "dog",
+          "index": 11,                  place among the model's classes, from 0
           "score": 3.21,                raw score: mean over scales of the pooled score maps
           "probability": 0.961,         calibrated probability; sigmoid of the score for uncalibrated models
           "x": 212.4, "y": 140.0,       point in image coordinates; (0, 0) is the image's top-left corner
@@ -29,7 +30,11 @@ A record (``schema_version`` 1)::
           "boxes": [                    only if requested; by decreasing score; empty if probability is below
           1%
             {"x1": 180.0, "y1": 96.0, "x2": 264.0, "y2": 212.0, "score": 0.9}, …
-          ]
+          ],
+          "mask": {                     only if requested, and for present classes
+            "size": [375, 500], "counts": "…"
+                                        height and width, and the pixels in COCO's compressed run-length encoding
+          }
         }, …
       ]
     }
@@ -54,6 +59,7 @@ from freeloc.inference.provenance import Provenance
 from freeloc.inference.result import ClassLocation, Localization
 from freeloc.io.versions import package_version
 from freeloc.writers.base import WriterOptions
+from freeloc.writers.masks import encode_mask
 
 __all__ = ["SCHEMA_VERSION", "json_line", "json_text", "localization_record"]
 
@@ -127,8 +133,10 @@ def _provenance(provenance: Provenance | None) -> dict[str, Any]:
 def _class_record(
     localization: Localization, location: ClassLocation, options: WriterOptions
 ) -> dict[str, Any]:
+    index = localization.classes.index(location.name)
     record: dict[str, Any] = {
         "name": location.name,
+        "index": index,
         "score": _number(location.score),
         "probability": _number(location.probability),
         "x": _coordinate(location.x),
@@ -137,10 +145,9 @@ def _class_record(
         "threshold": _number(location.threshold if options.threshold is None else options.threshold),
         "present": location.is_present(options.threshold),
     }
-    name = location.name
-    if options.peaks == options.boxes == 0:
+    if not (options.peaks or options.boxes or options.masks):
         return record
-    finite = bool(np.isfinite(localization.maps[localization.classes.index(name)]).all())
+    name, finite = location.name, bool(np.isfinite(localization.maps[index]).all())
     if options.peaks > 0:
         record["peaks"] = [
             {"x": _coordinate(peak.x), "y": _coordinate(peak.y), "value": _number(peak.value)}
@@ -154,6 +161,8 @@ def _class_record(
             }
             for box in (localization.boxes(name, count=options.boxes) if finite else ())
         ]
+    if options.masks and finite and record["present"]:
+        record["mask"] = encode_mask(localization.mask(name))
     return record
 
 

@@ -21,6 +21,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "npz": "freeloc.writers.npz_maps:NpzMapsWriter",
         "overlays": "freeloc.writers.overlays:OverlaysWriter",
         "gallery": "freeloc.writers.gallery:GalleryWriter",
+        "csv": "freeloc.writers.csv_table:CsvWriter",
         "voc-cls": "freeloc.writers.voc_classification:VocClassificationWriter",
     },
 )

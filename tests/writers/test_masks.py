@@ -1,0 +1,76 @@
+"""Masks as run lengths and polygons; Pillow draws the polygons again."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from PIL import Image, ImageDraw
+
+from freeloc._typing import BoolArray
+from freeloc.errors import MissingDependencyError
+from freeloc.io.typed_json import convert_json
+from freeloc.writers.image_record import MaskRecord
+from freeloc.writers.masks import check_mask_packages, decode_mask, encode_mask, mask_polygons
+
+MASKS = npst.arrays(np.bool_, st.tuples(st.integers(1, 30), st.integers(1, 30)))
+
+
+@given(MASKS)
+def test_an_encoded_mask_is_read_back(mask: BoolArray) -> None:
+    encoded = encode_mask(mask)
+    assert encoded["size"] == list(mask.shape)
+    assert np.array_equal(decode_mask(convert_json(encoded, MaskRecord)), mask)
+
+
+def test_the_encoding_is_that_of_coco() -> None:
+    """Runs in column-major order, beginning with absent pixels: 1, 2, 3 and 0 more than the run before the last."""
+    mask = np.array([[0, 1, 0], [1, 0, 0]], dtype=np.bool_)
+    # Column by column, the pixels are 0 1 1 0 0 0: runs of 1, 2 and 3, and each is a digit from "0".
+    assert encode_mask(mask)["counts"] == "123"
+
+
+def filled(polygons: list[np.ndarray], shape: tuple[int, int]) -> BoolArray:
+    """Return the pixels whose centers lie in a polygon, at eight times the resolution."""
+    height, width = shape
+    image = Image.new("1", (8 * width, 8 * height))
+    for polygon in polygons:
+        ImageDraw.Draw(image).polygon([tuple(corner) for corner in (8 * polygon - 0.5).tolist()], fill=1)
+    return np.asarray(image)[4::8, 4::8]
+
+
+def test_polygons_enclose_the_pixels_of_every_region() -> None:
+    mask = np.zeros((40, 60), dtype=np.bool_)
+    mask[5:15, 8:30] = True
+    mask[20:40, 40:60] = True  # up to the border of the image
+    mask[30, 3] = True  # too small for a polygon
+    polygons = mask_polygons(mask)
+    assert len(polygons) == 2
+    corners = [(polygon.min(axis=0).tolist(), polygon.max(axis=0).tolist()) for polygon in polygons]
+    assert corners == [([40.0, 20.0], [60.0, 40.0]), ([8.0, 5.0], [30.0, 15.0])]
+    mask[30, 3] = False
+    assert np.array_equal(filled(polygons, mask.shape), mask)
+
+
+def test_holes_are_filled() -> None:
+    mask = np.ones((12, 12), dtype=np.bool_)
+    mask[4:8, 4:8] = False
+    (polygon,) = mask_polygons(mask)
+    assert filled([polygon], mask.shape).all()
+
+
+def test_nothing_has_no_polygon() -> None:
+    assert mask_polygons(np.zeros((5, 5), dtype=np.bool_)) == []
+
+
+@pytest.mark.parametrize("package", ["pycocotools.mask", "contourpy"])
+def test_a_missing_package_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_mask_packages()
+    monkeypatch.setitem(sys.modules, package, None)
+    name = package.split(".", maxsplit=1)[0]
+    with pytest.raises(MissingDependencyError, match=rf"require {name}, .*pip install 'freeloc\[masks\]'"):
+        check_mask_packages()
