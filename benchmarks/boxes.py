@@ -78,7 +78,7 @@ def compare_boxes(localizer: Localizer, dataset: Dataset) -> BoxComparison:
 
 def _timed(result: Localization) -> tuple[tuple[Detections, float], tuple[Detections, float]]:
     """Return the boxes of both kinds in one image, each with the seconds that drawing them took."""
-    if result.cues is None:
+    if result.cues is None or result.cues.detail is None:
         raise SystemExit("the network of this model has no detail features: create its int8 network anew")
     start = time.perf_counter()
     maps = boxes_from_map(

@@ -22,6 +22,7 @@ __all__ = [
     "MinusOne",
     "Padding",
     "Pictures",
+    "PointKind",
     "Precision",
     "Preset",
     "PretrainingBackbone",
@@ -49,6 +50,16 @@ Preset = Literal["fast", "balanced", "best"]
 
 LocationMode = Literal["fused", "paper"]
 """How the point of a class is found; see `freeloc.inference.fusion`."""
+
+PointKind = Literal["salient", "central"]
+"""Which place of an object its point is.
+
+* "salient" (default): the highest place of the map. It is the most telling part of the object, such as a face, and
+  may be near the object's border.
+* "central": in the region around the highest place where the map reaches 80% of its value, the place with the
+  largest product of the map's value and the distance from the region's border. As a prompt for a segmentation
+  model, or for a gripper, it is farther inside the object.
+"""
 
 MapSize = Literal["image", "lattice"]
 """Resolution of exported score maps: "image" for one value per pixel of the image, or "lattice" for the lattice

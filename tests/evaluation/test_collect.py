@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,17 @@ def test_collect_keeps_what_the_localizer_says(tiny_localizer: Localizer, tiny_s
         np.testing.assert_array_equal(predictions.points["paper"][index], other.points)
         np.testing.assert_array_equal(predictions.responses["fused"][index], one.responses)
         np.testing.assert_array_equal(predictions.responses["paper"][index], other.responses)
+
+
+def test_collect_finds_the_kind_of_points_that_the_localizer_finds(
+    tiny_run: Path, tiny_scenes: Dataset
+) -> None:
+    localizer = Localizer.load(tiny_run, scales=(0.5,), runtime="torch", precision="float32", point="central")
+    found = collect(localizer, tiny_scenes[:2], "tiny", quiet=True)
+    for index, result in enumerate(localizer.predict_many([sample.path for sample in tiny_scenes[:2]])):
+        np.testing.assert_array_equal(found.points["fused"][index], result.points)
+    plain = Localizer.load(tiny_run, scales=(0.5,), runtime="torch", precision="float32")
+    assert (plain.predict(tiny_scenes.samples[0].path).points != found.points["fused"][0]).any()
 
 
 def test_the_classes_are_those_of_the_dataset(tiny_localizer: Localizer, tiny_scenes: Dataset) -> None:

@@ -10,9 +10,10 @@ from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
-from freeloc.inference.affinity_boxes import BoxCandidates, BoxCues, choose_boxes
+from freeloc.inference.affinity_boxes import BoxCandidates, choose_boxes
 from freeloc.inference.boxes import BoxOptions, boxes_from_map
 from freeloc.inference.detail_features import DetailFeatures
+from freeloc.inference.instance_cues import InstanceCues
 from freeloc.inference.result import Localization
 from freeloc.metrics import Detections
 
@@ -45,7 +46,7 @@ def draw(
     maps: np.ndarray, detail: DetailFeatures, probabilities: list[float], **options: object
 ) -> Detections:
     labels = np.flatnonzero(np.array(probabilities) >= 0.01)
-    cues = BoxCues(labels, maps[labels], detail)
+    cues = InstanceCues(labels, maps[labels], detail)
     candidates = BoxCandidates.find(maps, LATTICE, cues)
     return choose_boxes(candidates, probabilities, BoxOptions(**options))  # type: ignore[arg-type]
 
@@ -89,7 +90,7 @@ def test_classes_are_independent_and_scores_are_proportional_to_probabilities() 
     alone = draw(maps[2:], detail, [0.25])
     np.testing.assert_allclose(alone.boxes, found.boxes[found.label == 2])
     np.testing.assert_allclose(2 * alone.score, found.score[found.label == 2])
-    candidates = BoxCandidates.find(maps, LATTICE, BoxCues(np.array([0, 2]), maps[[0, 2]], detail))
+    candidates = BoxCandidates.find(maps, LATTICE, InstanceCues(np.array([0, 2]), maps[[0, 2]], detail))
     only = choose_boxes(candidates, [0.9, 0.001, 0.5], only=2)
     np.testing.assert_array_equal(only.boxes, found.boxes[found.label == 2])
     assert set(only.label) == {2}
@@ -123,7 +124,7 @@ def result_of(maps: np.ndarray, detail: DetailFeatures | None, scores: list[floa
         maps,
         LATTICE,
         "fused",
-        cues=None if detail is None else BoxCues(labels, maps[labels], detail),
+        cues=None if detail is None else InstanceCues(labels, maps[labels], detail),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.special import expit
 from freeloc._typing import Float64Array
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size
+from freeloc.inference.instance_cues import InstanceCues, largest_scales
 from freeloc.inference.result import Localization, LocationMode
 
 law = settings(max_examples=40)
@@ -152,3 +154,43 @@ class TestPeaks:
         peaks = result.peaks("blob", count=1000, min_distance=60, relative_threshold=0)
         assert [(peak.x, peak.y) for peak in peaks] == [pytest.approx(place) for place in expected]
         assert len(expected) > 5
+
+
+class TestLargestScales:
+    """Objects side by side, which are one hill in the fused map and two in the map of the largest scales."""
+
+    def result(self) -> Localization:
+        coarse = two_blobs(0.9, 0.5) * 0.1
+        coarse[8:30, 10:48] += 0.5
+        coarse[11, 13] += 0.3
+        result = on_raster(coarse, Size(600, 400))
+        cues = InstanceCues(np.array([0]), two_blobs(0.8, 0.6)[None].astype(np.float32))
+        return dataclasses.replace(result, cues=cues)
+
+    def test_the_point_comes_first_and_then_the_other_object(self) -> None:
+        result = self.result()
+        first, second = result.peaks("blob")
+        assert (first.x, first.y, first.value) == (*result.points[0], result.responses[0])
+        assert (second.x, second.y) == pytest.approx((455, 285))
+        assert second.value == pytest.approx(result.responses[0] * 0.6 / 0.8)
+
+    def test_thresholds_and_counts_apply(self) -> None:
+        result = self.result()
+        assert len(result.peaks("blob", count=1)) == 1
+        assert len(result.peaks("blob", relative_threshold=0.76)) == 1
+        assert len(result.peaks("blob", min_distance=330.0)) == 1
+        assert len(result.peaks("blob", min_distance=0.0, relative_threshold=0.7)) == 3
+
+    def test_a_class_that_is_not_likely_has_the_peaks_of_its_map(self) -> None:
+        result = self.result()
+        assert result.cues is not None
+        unlikely = InstanceCues(np.array([], np.intp), result.cues.fine_maps[:0])
+        plain = dataclasses.replace(result, cues=None)
+        assert dataclasses.replace(result, cues=unlikely).peaks("blob") == plain.peaks("blob")
+
+
+def test_the_largest_third_of_the_scales() -> None:
+    assert largest_scales([0.5, 0.7, 1.0, 1.4, 2.0, 2.8]) == (4, 5)
+    assert largest_scales([1.4, 0.7, 1.0]) == (0,)
+    assert largest_scales([2.8, 0.5]) == (0,)
+    assert largest_scales([1.0]) == (0,)

@@ -73,7 +73,7 @@ def test_the_record_holds_what_the_localization_says(mode: LocationMode) -> None
     record = localization_record(localization, WriterOptions(threshold=0.6, peaks=3), image_name="b.jpg")
     assert list(record) == [
         *("schema_version", "image", "model", "preset", "precision", "freeloc", "files"),
-        *("width", "height", "mode", "threshold", "classes"),
+        *("width", "height", "mode", "point", "threshold", "classes"),
     ]
     assert (record["schema_version"], SCHEMA_VERSION) == (1, 1)
     assert (record["image"], record["width"], record["height"]) == ("b.jpg", 500, 375)

@@ -31,7 +31,7 @@ def convert(
     peaks: Peaks = 0,
     boxes: Boxes = 0,
     masks: Masks = False,
-    min_box_score: MinBoxScore = 0.3,
+    min_box_score: MinBoxScore = 0.35,
     threshold: Threshold = None,
     images: Annotated[
         Path | None,

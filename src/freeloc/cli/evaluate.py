@@ -14,6 +14,7 @@ from freeloc.cli.options import (
     Images,
     InferencePrecision,
     MinusOne,
+    Point,
     Preset,
     Quiet,
     RescaleBoxes,
@@ -182,6 +183,7 @@ def evaluate(
     images: Images = None,
     rescale_boxes: RescaleBoxes = False,
     minus_one: MinusOne = None,
+    point: Point = "salient",
     scales: Scales = None,
     weights: Weights = None,
     runtime: Runtime = "auto",
@@ -251,6 +253,7 @@ def evaluate(
             preset=preset,
             runtime=runtime,
             precision=precision,
+            point=point,
         )
         for path in models
     ]

@@ -27,6 +27,7 @@ __all__ = [
     "InferencePrecision",
     "MinusOne",
     "ModelName",
+    "Point",
     "Precision",
     "Preset",
     "Quiet",
@@ -158,6 +159,14 @@ InferencePrecision = Annotated[
 Scales = Annotated[
     str | None,
     typer.Option(help="Scales, such as 0.5,1,2. Default: the model's.", rich_help_panel=RUNTIME),
+]
+Point = Annotated[
+    choices.PointKind,
+    typer.Option(
+        help="Which place of an object its point is, for fused locations. salient: the highest place of the map, "
+        "such as a face; central: farther inside the object, as a prompt for a segmentation model.",
+        rich_help_panel=RUNTIME,
+    ),
 ]
 Preset = Annotated[
     choices.Preset | None,

@@ -15,6 +15,7 @@ from freeloc.cli.options import (
     Classes,
     InferencePrecision,
     ModelName,
+    Point,
     Preset,
     Quiet,
     Runtime,
@@ -108,7 +109,7 @@ def predict(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    min_box_score: MinBoxScore = 0.3,
+    min_box_score: MinBoxScore = 0.35,
     image_files: ImageFilesOption = "link",
     maps: Annotated[
         bool, typer.Option("--maps", help="Also write the score maps as .npz files.", rich_help_panel=OUTPUT)
@@ -138,6 +139,7 @@ def predict(
             rich_help_panel=RUNTIME,
         ),
     ] = "fused",
+    point: Point = "salient",
     scales: Scales = None,
     weights: Weights = None,
     runtime: Runtime = "auto",
@@ -171,6 +173,7 @@ def predict(
         location=location,
         runtime=runtime,
         precision=precision,
+        point=point,
         classes=read_classes(classes),
     )
     localizer.start_preparing(many=len(paths) > 1)

@@ -14,6 +14,7 @@ from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import Dataset, Sample
 from freeloc.evaluation.annotations import check_classes
 from freeloc.geometry.size import Size
+from freeloc.inference.boxes import MIN_PROBABILITY
 from freeloc.inference.fusion import locate, pooled_scores
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization
@@ -88,10 +89,13 @@ def collect(
     maps = localizer.score_maps_many([sample.image for sample in dataset])
     pairs = track(zip(dataset, maps, strict=True), f"evaluating {name}", len(dataset), quiet=quiet)
     for index, (sample, scale_maps) in enumerate(pairs):
-        for mode in modes:
-            points[mode][index], responses[mode][index] = locate(scale_maps, mode)
-        sizes.append(scale_maps[0].grid.image_size)
         scores[index] = pooled_scores(scale_maps, localizer.pooling)
+        likely = np.flatnonzero(localizer.decision.probabilities(scores[index]) >= MIN_PROBABILITY)
+        for mode in modes:
+            points[mode][index], responses[mode][index] = locate(
+                scale_maps, mode, localizer.options.point, likely
+            )
+        sizes.append(scale_maps[0].grid.image_size)
         if visit is not None:
             visit(sample, localizer.localize(scale_maps, mode="fused"))
     probabilities = np.stack([localizer.decision.probabilities(score) for score in scores])

@@ -73,6 +73,12 @@ class Lattice:
         y = (positions[..., 0] + 0.5) * (self.image_size.height / self.rows)
         return np.stack((x, y), axis=-1)
 
+    def nearest(self, x: float, y: float) -> tuple[int, int]:
+        """Return the row and column of the raster position nearest to image coordinates."""
+        row = int(np.clip(np.floor(y / self.image_size.height * self.rows), 0, self.rows - 1))
+        col = int(np.clip(np.floor(x / self.image_size.width * self.cols), 0, self.cols - 1))
+        return row, col
+
     def upsampling_weights(self) -> tuple[Float32Array, Float32Array]:
         """Return the bilinear weights that resize a map on this lattice to one value per pixel of the image.
 

@@ -1,7 +1,7 @@
 """Draw boxes with the detail features of a network.
 
 Candidates are the regions of three kinds of maps at many levels: the fused map of a class, the mean of the
-larger half of its scales, where objects side by side are still apart, and the parts of both around each peak. All
+largest scales, where objects side by side are still apart, and the parts of both around each peak. All
 maps are first spread over similar positions (`freeloc.inference.affinity`). No single level fits all objects, but
 boxes of the same object at different levels and on different maps resemble each other. A candidate is therefore
 rated by how much it overlaps all others, and each chosen box is the weighted mean of the candidates that resemble
@@ -21,11 +21,11 @@ from freeloc.geometry.iou import pairwise_iou
 from freeloc.geometry.lattice import Lattice
 from freeloc.inference.affinity import AffinitySpread
 from freeloc.inference.boxes import BoxOptions, detections_from_classes
-from freeloc.inference.detail_features import DetailFeatures
+from freeloc.inference.instance_cues import InstanceCues
 from freeloc.inference.regions import Regions, find_regions, split_at_peaks
 from freeloc.metrics import Detections
 
-__all__ = ["BoxCandidates", "BoxCues", "choose_boxes"]
+__all__ = ["BoxCandidates", "choose_boxes"]
 
 _LEVELS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8)
 _BEST_LEVEL, _BANDWIDTH = 0.2, 0.35
@@ -52,22 +52,6 @@ _MIN_RATING = 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class BoxCues:
-    """What boxes are drawn from, besides the maps of a result.
-
-    Attributes:
-        labels: (L,) indices of the classes for which boxes are drawn, in increasing order.
-        fine_maps: (L, rows, cols) float32 means over the larger half of the scales of the logistic function of the
-            scaled scores, on the lattice of the maps.
-        detail: detail features of unit length.
-    """
-
-    labels: IntpArray
-    fine_maps: Float32Array
-    detail: DetailFeatures
-
-
-@dataclass(frozen=True, eq=False)
 class BoxCandidates:
     """The candidate boxes of all classes in one image.
 
@@ -80,14 +64,19 @@ class BoxCandidates:
     spread: dict[int, Float32Array]
 
     @classmethod
-    def find(cls, maps: Float32Array, lattice: Lattice, cues: BoxCues) -> BoxCandidates:
+    def find(cls, maps: Float32Array, lattice: Lattice, cues: InstanceCues) -> BoxCandidates:
         """Find the candidates.
 
         Args:
             maps: (K, rows, cols) between 0 and 1; see `freeloc.inference.result.Localization.normalized_maps`.
             lattice: positions of the maps' values in the image.
             cues: what else boxes are drawn from.
+
+        Raises:
+            ValueError: there are no detail features.
         """
+        if cues.detail is None:
+            raise ValueError("there are no detail features to draw boxes with")
         if not len(cues.labels):
             return cls({}, {})
         stacks = [

@@ -11,7 +11,7 @@ from typing import TypedDict, overload
 
 from PIL import Image
 
-from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
+from freeloc._literals import InferencePrecision, LocationMode, PointKind, Preset, Runtime
 from freeloc._validation import check_keywords, check_value
 from freeloc.errors import ConfigurationError, ImageError
 from freeloc.images.decode import ImageSource, is_image_list
@@ -33,6 +33,7 @@ class LoadOptions(TypedDict, total=False):
     precision: InferencePrecision
     batch: int | None
     classes: tuple[str, ...] | None
+    point: PointKind
 
 
 class FurtherOptions(TypedDict, total=False):
@@ -40,6 +41,7 @@ class FurtherOptions(TypedDict, total=False):
 
     classes: tuple[str, ...] | None
     batch: int | None
+    point: PointKind
 
 
 def open_source(

@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from freeloc._literals import PointKind
 from freeloc._typing import Float32Array, Float64Array, IntpArray
 from freeloc.geometry.lattice import Lattice
-from freeloc.inference.affinity_boxes import BoxCues
 from freeloc.inference.boxes import MIN_PROBABILITY
+from freeloc.inference.central_point import central_position
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.detail_features import choose_detail
+from freeloc.inference.instance_cues import InstanceCues, largest_scales
 from freeloc.inference.result import Localization, LocationMode
 from freeloc.inference.score_map import LATTICE_STEP, ScoreMap, align_sigmoid, fusion_lattice
 from freeloc.nn.pooling.max import MaxPooling
@@ -39,6 +41,7 @@ def localize(
     classes: tuple[str, ...],
     *,
     mode: LocationMode = "fused",
+    point: PointKind = "salient",
     pooling: str = "max",
     decision: DecisionRule | None = None,
     step: float = LATTICE_STEP,
@@ -56,19 +59,23 @@ def localize(
         scale_maps: the score maps of one image, one per scale.
         classes: the K class names.
         mode: how points are located.
+        point: which place of an object its point is, in mode "fused" and for classes with a probability of at
+            least
+            1%; otherwise, points are salient.
         pooling: how score maps are pooled to scores; see `freeloc.nn.pooling.registry.POOLINGS`.
         decision: the model's calibration and thresholds; by default, the model is treated as uncalibrated.
         step: spacing of the lattice, in pixels of the image at scale 1.
         path: the image's file, stored in the result.
     """
     lattice = Lattice.with_spacing(scale_maps[0].grid.image_size, step)
+    scores, rule = pooled_scores(scale_maps, pooling), decision or DecisionRule()
+    likely = np.flatnonzero(rule.probabilities(scores) >= MIN_PROBABILITY)
     if mode == "fused":
         maps = _fuse(scale_maps, lattice)
-        points, responses = _highest_points(maps, lattice)
+        points, responses = _points(maps, lattice, point, likely)
     else:
         maps = _maximum_over_scales(scale_maps, lattice)
         points, responses = _highest_cells(scale_maps)
-    scores, rule = pooled_scores(scale_maps, pooling), decision or DecisionRule()
     return Localization(
         image_size=lattice.image_size,
         classes=classes,
@@ -80,21 +87,30 @@ def localize(
         mode=mode,
         path=path,
         decision=rule,
-        cues=_box_cues(scale_maps, np.flatnonzero(rule.probabilities(scores) >= MIN_PROBABILITY), lattice),
+        cues=_instance_cues(scale_maps, likely, lattice),
+        point=point,
     )
 
 
-def locate(scale_maps: Sequence[ScoreMap], mode: LocationMode = "fused") -> ClassPoints:
+def locate(
+    scale_maps: Sequence[ScoreMap],
+    mode: LocationMode = "fused",
+    point: PointKind = "salient",
+    likely: IntpArray | None = None,
+) -> ClassPoints:
     """Find the point of each class as `localize` does, but without storing maps.
 
     Args:
         scale_maps: the score maps of one image, one per scale.
         mode: how points are located.
+        point: which place of an object its point is, in mode "fused".
+        likely: indices of the classes to which ``point`` applies; None for all classes.
     """
     if mode == "paper":
         return _highest_cells(scale_maps)
     lattice = fusion_lattice(scale_maps[0].grid.image_size)
-    return _highest_points(_fuse(scale_maps, lattice), lattice)
+    maps = _fuse(scale_maps, lattice)
+    return _points(maps, lattice, point, np.arange(len(maps)) if likely is None else likely)
 
 
 def pooled_scores(scale_maps: Sequence[ScoreMap], pooling: str = "max") -> Float32Array:
@@ -107,13 +123,11 @@ def pooled_scores(scale_maps: Sequence[ScoreMap], pooling: str = "max") -> Float
     return scores
 
 
-def _box_cues(scale_maps: Sequence[ScoreMap], labels: IntpArray, lattice: Lattice) -> BoxCues | None:
+def _instance_cues(scale_maps: Sequence[ScoreMap], labels: IntpArray, lattice: Lattice) -> InstanceCues:
     detail = choose_detail(scale_map.detail for scale_map in scale_maps)
-    if detail is None:
-        return None
-    by_scale = sorted(scale_maps, key=lambda scale_map: scale_map.grid.scale)
-    larger = [scale_map.select(labels.tolist()) for scale_map in by_scale[len(by_scale) // 2 :]]
-    return BoxCues(labels, _fuse(larger, lattice), detail.normalized())
+    largest = largest_scales([scale_map.grid.scale for scale_map in scale_maps])
+    selected = [scale_maps[index].select(labels.tolist()) for index in largest]
+    return InstanceCues(labels, _fuse(selected, lattice), None if detail is None else detail.normalized())
 
 
 def _fuse(scale_maps: Sequence[ScoreMap], lattice: Lattice) -> Float32Array:
@@ -132,6 +146,19 @@ def _maximum_over_scales(scale_maps: Sequence[ScoreMap], lattice: Lattice) -> Fl
         highest = aligned if highest is None else np.maximum(highest, aligned)
     if highest is None:
         raise ValueError("no scale maps to combine")
+    return highest
+
+
+def _points(maps: Float32Array, lattice: Lattice, point: PointKind, likely: IntpArray) -> ClassPoints:
+    """Return the points on fused maps; ``point`` applies to the likely classes."""
+    highest = _highest_points(maps, lattice)
+    if point == "salient":
+        return highest
+    for label in likely.tolist():
+        peak = lattice.nearest(*map(float, highest.points[label]))
+        row, col = central_position(maps[label], peak)
+        highest.points[label] = lattice.to_image((row, col))
+        highest.responses[label] = maps[label, row, col]
     return highest
 
 

@@ -123,8 +123,7 @@ class Localizer(CallableLocalizer):
             location: how points are located.
             runtime: the library that runs the network.
             precision: the arithmetic of the network.
-            further: ``classes``, the classes of the results, and ``batch``, the maximum number of canvases that
-                torch runs together.
+            further: ``batch``, ``classes`` and ``point``.
 
         Raises:
             ConfigurationError: an option is unknown or out of range, or two options contradict each other.
@@ -295,6 +294,7 @@ class Localizer(CallableLocalizer):
             maps,
             self.classes,
             mode=mode or self.options.location,
+            point=self.options.point,
             pooling=self.pooling,
             decision=self.decision,
             path=path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from freeloc._class_names import check_class_names
-from freeloc._literals import InferencePrecision, LocationMode, Preset, Runtime
+from freeloc._literals import InferencePrecision, LocationMode, PointKind, Preset, Runtime
 from freeloc._validation import Count, check_fields
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.pyramid import check_scales
@@ -32,6 +32,7 @@ class LocalizerOptions:
             on a CPU. OpenVINO always runs canvases one by one.
         classes: the classes of the results, in this order; default: all classes of the model. Classes that the
             model does not have are left out, and the log names them.
+        point: which place of an object its point is, if points are located as "fused".
 
     Raises:
         ConfigurationError: an option has the wrong type or is unknown or out of range, or two options contradict
@@ -45,6 +46,7 @@ class LocalizerOptions:
     precision: InferencePrecision = "auto"
     batch: Count | None = None
     classes: tuple[str, ...] | None = None
+    point: PointKind = "salient"
 
     def __post_init__(self) -> None:
         check_fields(self)

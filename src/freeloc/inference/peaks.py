@@ -1,4 +1,4 @@
-"""Find the local maxima of a class's map: several locations of one class."""
+"""Find several locations of one class: local maxima of its maps."""
 
 from __future__ import annotations
 
@@ -8,25 +8,94 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._literals import LocationMode, PointKind
 from freeloc._typing import BoolArray, Float32Array
 from freeloc.geometry.lattice import Lattice
+from freeloc.inference.central_point import central_position
+from freeloc.inference.score_map import sigmoid
 
-__all__ = ["Peak", "find_peaks"]
+__all__ = ["Peak", "PeakOptions", "find_instances", "find_peaks"]
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """One local maximum of a class's map.
+    """One location of a class.
 
     Attributes:
         x: horizontal image coordinate.
         y: vertical image coordinate.
-        value: value of the map.
+        value: of the class's point, the value of the map there. Of another maximum of the same map, its value.
+            Of a
+            maximum of the map of the largest scales, its value as a fraction of that map's maximum, times the
+            value of the point.
     """
 
     x: float
     y: float
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class PeakOptions:
+    """How many peaks to find, and where; see `freeloc.inference.result.Localization.peaks`.
+
+    Attributes:
+        count: maximum number of peaks.
+        min_distance: minimum distance between two peaks, in image coordinates.
+        relative_threshold: minimum normalized value of a peak, as a fraction of the highest peak's value.
+        mode: how points are located.
+        point: which place of an object its point is.
+    """
+
+    count: int
+    min_distance: float
+    relative_threshold: float
+    mode: LocationMode = "fused"
+    point: PointKind = "salient"
+
+
+def find_instances(
+    point: Peak, values: Float32Array, fine: Float32Array | None, lattice: Lattice, options: PeakOptions
+) -> tuple[Peak, ...]:
+    """Find the locations of one class, beginning with its point.
+
+    Args:
+        point: the class's point.
+        values: (rows, cols) map of the class.
+        fine: (rows, cols) map of the largest scales; None to find peaks in ``values``.
+        lattice: positions of the values in the image.
+        options: how many peaks to find, and where.
+    """
+    raw = options.mode == "paper"
+    if fine is not None:
+        normalized, values = fine, fine * np.float32(point.value / max(float(fine.max()), 1e-9))
+    else:
+        normalized = sigmoid(values) if raw else values
+    found = find_peaks(
+        values,
+        normalized,
+        lattice,
+        # One of them may lie next to the point.
+        count=options.count + 1,
+        min_distance=options.min_distance,
+        relative_threshold=options.relative_threshold,
+    )
+    if options.point == "central" and not raw:
+        found = tuple(_central(peak, values, lattice) for peak in found)
+    elif fine is None and not raw:
+        return found[: options.count]  # the first of them is the point
+    # In mode "paper", the point is the center of a cell; the maximum of the map on the lattice is a few pixels
+    # away and slightly lower. The maximum of the map of the largest scales is elsewhere on the same object.
+    distance = max(options.min_distance, 1e-6)
+    others = [peak for peak in found if np.hypot(peak.x - point.x, peak.y - point.y) >= distance]
+    return (point, *others)[: options.count]
+
+
+def _central(peak: Peak, values: Float32Array, lattice: Lattice) -> Peak:
+    row, col = lattice.nearest(peak.x, peak.y)
+    row, col = central_position(values, (row, col))
+    x, y = lattice.to_image((row, col))
+    return Peak(float(x), float(y), float(values[row, col]))
 
 
 def find_peaks(

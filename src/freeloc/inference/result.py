@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from freeloc._class_names import did_you_mean
-from freeloc._literals import LocationMode
+from freeloc._literals import LocationMode, PointKind
 from freeloc._typing import BoolArray, Float32Array, Float64Array
 from freeloc._validation import (
     Count,
@@ -28,10 +27,11 @@ from freeloc.geometry.box import Box
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size, normalized_length
 from freeloc.images.decode import ImageSource
-from freeloc.inference.affinity_boxes import BoxCandidates, BoxCues, choose_boxes
+from freeloc.inference.affinity_boxes import BoxCandidates, choose_boxes
 from freeloc.inference.boxes import MIN_PROBABILITY, BoxOptions, boxes_from_map
 from freeloc.inference.decision import DecisionRule
-from freeloc.inference.peaks import Peak, find_peaks
+from freeloc.inference.instance_cues import InstanceCues
+from freeloc.inference.peaks import Peak, PeakOptions, find_instances
 from freeloc.inference.presentation import OverlayOptions, check_options, presentation
 from freeloc.inference.provenance import Provenance
 from freeloc.inference.score_map import sigmoid
@@ -105,7 +105,8 @@ class Localization:
         image: the decoded image, possibly reduced by a factor of 2, 4 or 8, if it does not come from a file; None
             otherwise, and in the results of `Localizer.predict_many` and `Localizer.predict_stream`.
         provenance: the model, and how it was run; None for a result of score maps from elsewhere.
-        cues: what boxes are drawn from, besides the maps; None if the network has no detail features.
+        cues: what peaks and boxes are found from, besides the maps; None for a result of maps from elsewhere.
+        point: which place of an object its point is.
     """
 
     image_size: Size
@@ -120,7 +121,8 @@ class Localization:
     decision: DecisionRule = field(default_factory=DecisionRule)
     image: Image.Image | None = None
     provenance: Provenance | None = None
-    cues: BoxCues | None = None
+    cues: InstanceCues | None = None
+    point: PointKind = "salient"
 
     def __repr__(self) -> str:
         name = "an image in memory" if self.path is None else str(self.path)
@@ -185,41 +187,37 @@ class Localization:
         self,
         name: str,
         *,
-        count: Count = 5,
+        count: Count = 8,
         min_distance: NonNegative = 60.0,
         relative_threshold: Fraction = 0.5,
     ) -> tuple[Peak, ...]:
-        """Return several locations of one class: local maxima of its map, highest first.
+        """Return several locations of one class, as far as its objects can be told apart: the most certain first.
 
-        The first location is the class's point.
+        The first location is the class's point. The others are local maxima of the map of the largest scales,
+        which tells objects side by side apart, or of the map itself in mode "paper" and for a class with a
+        probability below 1%.
 
         Args:
             name: the class.
             count: maximum number of peaks.
             min_distance: minimum distance between two peaks, in pixels of the image at scale 1.
             relative_threshold: minimum value of a peak on the normalized map, as a fraction of the map's maximum.
+                With a higher one, fewer peaks lie beside the objects or twice on the same one, and more
+                objects have none; docs/method.md shows how many.
 
         Raises:
             ConfigurationError: the model does not have the class, or a number is out of range.
         """
         index = self._index(name)
         distance = normalized_length(self.image_size, min_distance)
-        raw = self.mode == "paper"
-        peaks = find_peaks(
-            self.maps[index],
-            self.normalized_maps()[index],
-            self.lattice,
-            count=count + raw,
-            min_distance=distance,
-            relative_threshold=relative_threshold,
-        )
-        if not raw:
-            return peaks
-        # In mode "paper", the point is the center of a cell; the maximum of the map on the lattice is a few
-        # pixels away and slightly lower.
         x, y = map(float, self.points[index])
-        others = [peak for peak in peaks if math.hypot(peak.x - x, peak.y - y) >= distance]
-        return (Peak(x, y, float(self.responses[index])), *others)[:count]
+        return find_instances(
+            Peak(x, y, float(self.responses[index])),
+            self.maps[index],
+            None if self.mode == "paper" or self.cues is None else self.cues.fine_map(index),
+            self.lattice,
+            PeakOptions(count, distance, relative_threshold, self.mode, self.point),
+        )
 
     @check_arguments
     def boxes(self, name: str, *, count: Count = 8, iou_threshold: Fraction = 0.4) -> tuple[Box, ...]:
@@ -338,7 +336,7 @@ class Localization:
 
     @cached_property
     def _box_candidates(self) -> BoxCandidates | None:
-        if self.cues is None:
+        if self.cues is None or self.cues.detail is None:
             return None
         return BoxCandidates.find(self.normalized_maps(), self.lattice, self.cues)
 

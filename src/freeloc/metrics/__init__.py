@@ -47,6 +47,7 @@ from freeloc.metrics.location_ap import (
     location_outcomes,
     location_ranking,
 )
+from freeloc.metrics.point_depth import point_depths
 from freeloc.metrics.point_matching import Outcome
 from freeloc.metrics.pointing_game import (
     HitCounts,
@@ -106,6 +107,7 @@ __all__ = [
     "mean_over_classes",
     "measure_calibration",
     "paired_bootstrap",
+    "point_depths",
     "pointing_game",
     "pointing_outcomes",
     "precision_recall_curve",

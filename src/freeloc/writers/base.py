@@ -45,7 +45,7 @@ class WriterOptions:
     peaks: CountOrZero = 0
     boxes: CountOrZero = 0
     masks: bool = False
-    min_box_score: Fraction = 0.3
+    min_box_score: Fraction = 0.35
     image_files: ImageFiles = "link"
     map_size: MapSize = "image"
     gallery: Path | None = None

@@ -13,6 +13,7 @@ A record (``schema_version`` 1)::
       "files": ["overlays/0001.jpg"],   other files written for this image, relative to the output folder
       "width": 500, "height": 375,      size of the upright image in pixels
       "mode": "fused",                  how points were located: "fused" or "paper"
+      "point": "salient",               which place of an object its point is: "salient" or "central"
       "threshold": 0.5,                 minimum probability of present classes; null if it differs by class
       "classes": [                      every class of the model, by decreasing probability
         {
@@ -97,6 +98,7 @@ def localization_record(
         "width": localization.image_size.width,
         "height": localization.image_size.height,
         "mode": localization.mode,
+        "point": localization.point,
         "threshold": _number(thresholds.pop()) if len(thresholds) == 1 else None,
         "classes": [_class_record(localization, location, options) for location in localization.ranked()],
     }
