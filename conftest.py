@@ -14,6 +14,9 @@ from tests.example_files import write_example_files
 # Two test processes, each with as many threads as processors, otherwise spend most of their time waiting for each
 # other in loops. OpenMP reads this when it is loaded (with torch); programs that tests start inherit it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # There is a test process per core, and each would split its small tensors among all cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _SHARE_SLOW_SETUP = ("tests/benchmarks/", "tests/paper/")
 """Folders in which several files use one slow fixture, so that all their tests run in one process."""
