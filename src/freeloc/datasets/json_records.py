@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from freeloc.errors import MalformedFileError
 
-__all__ = ["read_records"]
+__all__ = ["read_items", "read_records"]
 
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _DECODER: Final = json.JSONDecoder()
@@ -44,8 +45,35 @@ def read_records(file: Path, text: str, visitors: Mapping[str, Callable[[Any, in
         2 2
         {'images'}
     """
-    try:
+    with _naming(file):
         return _Reader(text).read_object(visitors)
+
+
+def read_items(file: Path, text: str, visitor: Callable[[Any, int], None]) -> None:
+    """Call ``visitor(record, line)`` for each record of a file that contains one list.
+
+    Args:
+        file: the file that contains the text, for error messages.
+        text: a JSON list.
+        visitor: the function to call.
+
+    Raises:
+        MalformedFileError: the text is not a JSON list.
+
+    Example:
+        >>> read_items(Path("a.json"), "[1," + chr(10) + "2]", lambda record, line: print(record, line))
+        1 1
+        2 2
+    """
+    with _naming(file):
+        _Reader(text).read_top_list(visitor)
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Convert errors of the parser to errors that name the file."""
+    try:
+        yield
     except json.JSONDecodeError as error:
         raise MalformedFileError(file, error.lineno, f"malformed JSON: {error.msg}") from error
     except RecursionError as error:
@@ -78,9 +106,13 @@ class _Reader:
             more = self._skip(",")
             if not more:
                 self._expect("}", "',' or '}' is missing")
-        if self._next_character():
-            raise self._error("text follows the end of the object")
+        self._expect_end("object")
         return keys
+
+    def read_top_list(self, visitor: Callable[[Any, int], None]) -> None:
+        self._expect("[", "the file must contain one JSON list")
+        self._read_list_items(visitor)
+        self._expect_end("list")
 
     def _read_list(self, key: str, visitor: Callable[[Any, int], None]) -> None:
         self._next_character()
@@ -88,6 +120,9 @@ class _Reader:
             self._position += len("null")
             return
         self._expect("[", f"{key!r} must be a list")
+        self._read_list_items(visitor)
+
+    def _read_list_items(self, visitor: Callable[[Any, int], None]) -> None:
         more = not self._skip("]")
         while more:
             self._next_character()
@@ -96,6 +131,10 @@ class _Reader:
             more = self._skip(",")
             if not more:
                 self._expect("]", "',' or ']' is missing")
+
+    def _expect_end(self, what: str) -> None:
+        if self._next_character():
+            raise self._error(f"text follows the end of the {what}")
 
     def _read_value(self) -> Any:
         self._next_character()

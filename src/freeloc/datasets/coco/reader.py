@@ -15,7 +15,9 @@ from types import MappingProxyType
 from freeloc.datasets.builder import DatasetBuilder, SampleDraft, make_labels
 from freeloc.datasets.coco.instances_file import CocoFile, CocoImage, CocoObject, read_coco_file
 from freeloc.datasets.dataset import AnnotatedBox, Dataset
+from freeloc.datasets.file_outline import outline_json, read_beginning
 from freeloc.datasets.formats import DatasetFormat
+from freeloc.datasets.images_folder import find_images_folder
 from freeloc.datasets.json_values import CocoId
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.problems import DataProblems, Problem, ProblemKind
@@ -38,8 +40,17 @@ class CocoFormat(DatasetFormat):
     layout = "COCO: a file *.json, or a folder with annotations/instances_*.json"
 
     def detect(self, path: Path) -> bool:
-        """Return whether a path is a JSON file or a folder that contains COCO instances files."""
-        return path.suffix.lower() == ".json" if path.is_file() else bool(_find_instances(path))
+        """Return whether a path is a JSON file with COCO's lists, or a folder that contains instances files."""
+        if not path.is_file():
+            return bool(_find_instances(path))
+        if path.suffix.lower() != ".json":
+            return False
+        outline = outline_json(read_beginning(path))
+        return outline.kind == "object" and not outline.keys.isdisjoint(("images", "annotations"))
+
+    def guess(self, path: Path) -> bool:
+        """Return whether a path is any JSON file, such as one that is cut off or begins with other lists."""
+        return path.suffix.lower() == ".json" and path.is_file()
 
     def open(self, path: Path, options: OpenOptions) -> Dataset:
         """Read one instances file."""
@@ -211,18 +222,10 @@ def _add_images(contents: CocoFile, builder: DatasetBuilder) -> dict[CocoId, Sam
 
 
 def _find_images_folder(file: Path, names: list[str]) -> Path:
-    """Return the first of the usual folders that contains any image, or else the first that exists."""
     root = file.parent.parent if file.parent.name == "annotations" else file.parent
     split = _split_of(file)
-    usual = (root / split, root / "images" / split, root / "images", root, file.parent)
-    folders = [folder for folder in usual if folder.is_dir()]
-    return next(
-        (
-            folder
-            for folder in folders
-            if any(is_file(folder / existing_name(folder, name)) for name in names)
-        ),
-        folders[0],
+    return find_images_folder(
+        (root / split, root / "images" / split, root / "images", root, file.parent), names
     )
 
 

@@ -30,7 +30,7 @@ from freeloc.datasets.tags.rows import NO_FILE_NAME, RowProblem, TagRow, TagSour
 from freeloc.errors import DatasetError, DatasetOptionError, MalformedFileError
 from freeloc.io.text import read_text
 
-__all__ = ["has_tag_columns", "read_csv", "read_header"]
+__all__ = ["has_tag_columns", "read_csv", "read_header", "read_rows"]
 
 _log = get_logger(__name__)
 
@@ -91,6 +91,24 @@ def read_header(file: Path) -> list[str]:
     except DatasetError:
         return []
     return [without_quotes(clean_name(name)) for name in names]
+
+
+def read_rows(file: Path) -> tuple[int, list[str], list[tuple[int, Cells | str]]]:
+    """Read a CSV file of any kind.
+
+    Returns:
+        The line number of the header; the names of the columns; and for each row, its first line number and its
+        cells by column name, or a message that says what is wrong with the row.
+
+    Raises:
+        MalformedFileError: the file is not UTF-8, has two columns of one name, or contains an unclosed quote.
+        DatasetError: the file cannot be read.
+    """
+    records = _read_records(read_text(file), file)
+    line, names = next(records, (1, []))
+    header = [without_quotes(clean_name(name)) for name in names]
+    _check_names(header, file, line)
+    return line, header, [(number, _cells(header, record)) for number, record in records]
 
 
 def has_tag_columns(file: Path) -> bool:
@@ -155,9 +173,13 @@ def _split_header(line: str, delimiter: str, quote: str) -> list[str]:
     return [without_quotes(clean_name(name)) for name in next(reader, [])]
 
 
-def _check_header(header: list[str], file: Path, line: int) -> None:
+def _check_names(header: list[str], file: Path, line: int) -> None:
     if repeated := sorted({name for name in header if header.count(name) > 1}):
         raise MalformedFileError(file, line, f"the header has column {repeated[0]!r} more than once")
+
+
+def _check_header(header: list[str], file: Path, line: int) -> None:
+    _check_names(header, file, line)
     if TAGS not in header and set(header) <= {FILE, SPLIT}:
         raise MalformedFileError(
             file, line, "the header has neither a column 'tags' nor one column per class: add one of them"

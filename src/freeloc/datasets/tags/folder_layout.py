@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from freeloc._log import get_logger
+from freeloc.datasets.file_outline import read_beginning
 from freeloc.datasets.tags.class_folders import (
     entries_of,
     has_images,
@@ -22,7 +23,6 @@ from freeloc.datasets.tags.rows import is_split_name
 from freeloc.errors import DatasetError, DatasetOptionError
 from freeloc.images.find import SUFFIXES
 from freeloc.io.paths import is_file
-from freeloc.io.regular_file import open_regular
 
 __all__ = [
     "FORMAT_OF_FOLDERS",
@@ -52,7 +52,6 @@ _TEXTS = frozenset((*LIST_SUFFIXES, ".json", ".txt", ".xml", ".yaml", ".yml"))
 """Suffixes of text files that list images if they contain the names of images."""
 
 _IMAGE_NAME = re.compile(rf"[^\s\"'<>,;|:/\\]+({'|'.join(map(re.escape, SUFFIXES))})(?![\w.])", re.IGNORECASE)
-_FIRST_CHARACTERS = 65536
 _NAMES_TO_TRY = 10
 
 _HELPER_NAMES = frozenset(
@@ -253,7 +252,7 @@ def _is_candidate(file: Path) -> bool:
 def _is_tag_list(file: Path) -> bool:
     suffix = file.suffix.lower()
     if suffix in JSON_SUFFIXES:
-        first = next((line for line in _beginning(file).split("\n") if line.strip()), "")
+        first = next((line for line in read_beginning(file).split("\n") if line.strip()), "")
         return '"file_name"' in first and '"tags"' in first
     return suffix in LIST_SUFFIXES and "file_name" in read_header(file)
 
@@ -262,7 +261,7 @@ def _has_tags(file: Path) -> bool:
     """Return whether a file lists file names and tags under other names than the usual ones."""
     suffix = file.suffix.lower()
     if suffix in JSON_SUFFIXES:
-        return has_tag_fields(_beginning(file))
+        return has_tag_fields(read_beginning(file))
     return suffix in LIST_SUFFIXES and has_tag_columns(file)
 
 
@@ -271,18 +270,10 @@ def _lists_images(file: Path, folders: Collection[Path]) -> bool:
     suffix = file.suffix.lower()
     if suffix in _TABLES:
         return True
-    names = [match[0] for match in islice(_IMAGE_NAME.finditer(_beginning(file)), _NAMES_TO_TRY)]
+    names = [match[0] for match in islice(_IMAGE_NAME.finditer(read_beginning(file)), _NAMES_TO_TRY)]
     if suffix in LIST_SUFFIXES or suffix == ".json":
         return bool(names)
     return any(is_file(folder / name) for name in names for folder in folders)
-
-
-def _beginning(file: Path) -> str:
-    try:
-        with open_regular(file) as content:
-            return content.read(_FIRST_CHARACTERS).decode(errors="replace")
-    except OSError:
-        return ""
 
 
 # --- folders -----------------------------------------------------------------------------------------------

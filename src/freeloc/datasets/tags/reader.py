@@ -6,7 +6,6 @@ folders.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from freeloc.datasets.builder import DatasetBuilder, make_labels
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import DatasetFormat, minus_one_error
 from freeloc.datasets.options import OpenOptions
+from freeloc.datasets.split_rows import select_rows
 from freeloc.datasets.tags.class_folders import has_images, read_class_folders, subfolders
 from freeloc.datasets.tags.csv_list import read_csv
 from freeloc.datasets.tags.folder_layout import (
@@ -53,15 +53,13 @@ class TagListFormat(DatasetFormat):
     reads_minus_one = True
 
     def detect(self, path: Path) -> bool:
-        """Return whether a path is a tag list file, or a folder with such a file in its usual place."""
-        if path.is_file():
-            return path.suffix.lower() in LIST_SUFFIXES
-        return any(_metadata(folder) for folder in (path, *split_folders(path)))
+        """Return whether a path is a folder with a tag list in its usual place."""
+        return path.is_dir() and any(_metadata(folder) for folder in (path, *split_folders(path)))
 
     def guess(self, path: Path) -> bool:
-        """Return whether a folder has a list, or subfolders with images, as VOC and COCO datasets have as well."""
+        """Return whether a path is a table of any kind, or a folder with a list or with subfolders of images."""
         if not path.is_dir():
-            return False
+            return path.suffix.lower() in LIST_SUFFIXES
         parents = [path, *split_folders(path)]
         return any(FolderLayout.read(parent).has_any for parent in parents)
 
@@ -85,7 +83,8 @@ class TagListFormat(DatasetFormat):
         else:
             tables = [_with_unknown_columns(table, classes, known) for table in tables]
         labels = {name: label for label, name in enumerate(classes)}
-        for row in _select_rows(tables, options.split, path, builder):
+        rows = (row for table in tables for row in table.rows)
+        for row in select_rows(rows, options.split, path, builder):
             _add_row(row, labels, builder)
         title = path.stem if path.is_file() else path.resolve().name
         return builder.build(f"{title} {options.split or ''}".strip(), classes)
@@ -281,29 +280,6 @@ def _with_unknown_columns(table: TagTable, classes: tuple[str, ...], known: Coll
         )
     rows = tuple(replace(row, unknown=(*row.unknown, *missing)) for row in table.rows)
     return replace(table, rows=rows)
-
-
-def _select_rows(
-    tables: Iterable[TagTable], split: str | None, path: Path, builder: DatasetBuilder
-) -> list[TagRow]:
-    """Return the rows of a split, including rows that cannot be parsed, because they may belong to any split."""
-    rows = [row for table in tables for row in table.rows]
-    if split is None:
-        return rows
-    selected = [row for row in rows if row.split == split or (row.image is None and row.split is None)]
-    if not any(row.split == split for row in rows):
-        # "train" also selects the folder "Train".
-        folded = split.casefold()
-        selected += [row for row in rows if row.split is not None and row.split.casefold() == folded]
-    if not selected and not builder.has_problems:
-        counts = Counter(row.split for row in rows if row.split is not None)
-        known = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
-        raise DatasetOptionError(
-            f"{path} has no images in the split {split!r}: it has {known or 'no splits'}",
-            path=path,
-            parameter="split",
-        )
-    return selected
 
 
 def _add_row(row: TagRow, labels: Mapping[str, int], builder: DatasetBuilder) -> None:
