@@ -62,6 +62,7 @@ FORMATS: Registry[type[DatasetFormat]] = Registry(
         "coco": "freeloc.datasets.coco.reader:CocoFormat",
         "tags": "freeloc.datasets.tags.reader:TagListFormat",
         "folders": "freeloc.datasets.tags.reader:ClassFoldersFormat",
+        "label_studio": "freeloc.datasets.label_studio.reader:LabelStudioFormat",
     },
 )
 """All dataset formats by name."""

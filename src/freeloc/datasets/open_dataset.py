@@ -30,7 +30,7 @@ def open_dataset(
     skip_bad: bool = False,
     checks: DatasetChecks | None = None,
 ) -> Dataset:
-    """Open a dataset: a VOC devkit, a COCO instances file, a tag list, or any other registered format.
+    """Open a dataset: a VOC devkit, a COCO instances file, a tag list, a file of a label tool, or another format.
 
     All problems of the dataset are found before any long computation starts, and are reported together.
 
@@ -38,7 +38,8 @@ def open_dataset(
         path: the folder or file; `docs/data.md` shows every layout.
         split: the name of a list in a VOC devkit ("train"), of an instances file in a COCO folder ("val2017" or
             "val"), or of a part of a tag list. None reads a whole tag list or, in other formats, the only split.
-        format: "voc", "coco", "tags", "folders" or the name of another registered format; "auto" detects it.
+        format: the name of a format in `docs/data.md`, such as "voc", or of another registered one; "auto" detects
+            it.
         classes: class names in the requested order, matched exactly after leading and trailing white space and
             invisible characters are removed. None uses the dataset's own classes, which are the same, and in the
             same order, for every split. If ``classes`` is given, all other classes are left out, in every format.
