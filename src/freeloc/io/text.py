@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from freeloc.errors import DatasetError, MalformedFileError, MissingDatasetError
 from freeloc.io.limits import check_resources
-from freeloc.io.regular_file import broken_link, read_regular, special_kind
+from freeloc.io.regular_file import broken_link, open_regular, read_regular, special_kind
 
-__all__ = ["check_exists", "is_encodable", "read_bytes", "read_text"]
+__all__ = ["check_exists", "is_encodable", "open_file", "read_bytes", "read_text"]
 
 
 def check_exists(path: Path, what: str) -> None:
@@ -53,6 +56,21 @@ def is_encodable(text: str) -> bool:
     return True
 
 
+@contextmanager
+def open_file(file: Path) -> Iterator[BufferedReader]:
+    """Open a file in binary mode, to read it in parts within the context.
+
+    Raises:
+        MissingDatasetError: the file does not exist.
+        DatasetError: the file cannot be read, or is not a regular file.
+        ResourceError: too many files are open.
+    """
+    with _naming(file, (OSError, ValueError)):
+        content = open_regular(file)
+    with content, _naming(file, (OSError,)):
+        yield content
+
+
 def read_bytes(file: Path) -> bytes:
     """Return the content of a file.
 
@@ -61,9 +79,16 @@ def read_bytes(file: Path) -> bytes:
         DatasetError: the file cannot be read, or is not a regular file.
         ResourceError: too many files are open.
     """
-    try:
+    with _naming(file, (OSError, ValueError)):
         return read_regular(file)
-    except (OSError, ValueError) as error:  # ValueError: the path contains a null character
+
+
+@contextmanager
+def _naming(file: Path, kinds: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Convert errors of some kinds to errors that name the file."""
+    try:
+        yield
+    except kinds as error:  # ValueError: the path contains a null character
         check_resources(error)
         reason = getattr(error, "strerror", None) or error
         kind = MissingDatasetError if isinstance(error, FileNotFoundError) else DatasetError

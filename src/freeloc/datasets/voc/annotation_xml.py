@@ -6,20 +6,15 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
-from xml.sax import SAXParseException
-from xml.sax.handler import ContentHandler
-from xml.sax.xmlreader import AttributesImpl, Locator
-
-from defusedxml import DefusedXmlException
-from defusedxml import sax as defused_sax
+from xml.sax.xmlreader import AttributesImpl
 
 from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.json_values import parse_flag, parse_side
 from freeloc.datasets.problems import ProblemKind
+from freeloc.datasets.xml_events import LineHandler, parse_xml
 from freeloc.errors import MalformedFileError
 from freeloc.geometry.box import Corners, are_in_range
 from freeloc.geometry.size import Size
-from freeloc.io.text import read_bytes
 
 __all__ = [
     "Annotation",
@@ -112,18 +107,7 @@ def read_annotation(file: Path, *, boxes: bool = False) -> Annotation:
         dog False
     """
     handler = _AnnotationHandler(boxes=boxes)
-    try:
-        defused_sax.parseString(read_bytes(file), handler)
-    except SAXParseException as error:
-        raise MalformedFileError(
-            file, error.getLineNumber(), f"malformed XML: {error.getMessage()}"
-        ) from error
-    except DefusedXmlException as error:
-        raise MalformedFileError(
-            file, handler.line, "the XML defines entities, which are not supported"
-        ) from error
-    except (LookupError, ValueError) as error:
-        raise MalformedFileError(file, handler.line, f"malformed XML: {error}") from error
+    parse_xml(file, handler)
     if handler.root != "annotation":
         reason = f"this is not a VOC annotation: it starts with <{handler.root}> instead of <annotation>"
         raise MalformedFileError(file, 1, reason)
@@ -155,7 +139,7 @@ def corners_from_voc(xmin: float, ymin: float, xmax: float, ymax: float) -> Corn
     return xmin - 1, ymin - 1, xmax, ymax
 
 
-class _AnnotationHandler(ContentHandler):
+class _AnnotationHandler(LineHandler):
     """SAX handler that collects the text of ``size/*``, ``object/*`` and, with boxes, ``object/bndbox/*``.
 
     Names at a deeper level (``part/name``) or elsewhere (``owner/name``) are not class names and are ignored.
@@ -171,15 +155,6 @@ class _AnnotationHandler(ContentHandler):
         self._needed = [False]  # of each element in the path, whether its text is needed
         self._text: list[str] = []
         self._start = 0
-        self._locator: Locator | None = None
-
-    @property
-    def line(self) -> int:
-        """The parser's current line number."""
-        return (self._locator.getLineNumber() if self._locator else None) or 1
-
-    def setDocumentLocator(self, locator: Locator) -> None:  # noqa: N802 - named by SAX
-        self._locator = locator
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802, ARG002 - named by SAX
         self._path.append(name)
