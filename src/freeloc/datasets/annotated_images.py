@@ -140,7 +140,8 @@ def _add_image(image: AnnotatedImage, labels: dict[str, int], builder: DatasetBu
     if builder.options.boxes:
         _add_boxes(sample, image, labels, builder)
         boxed = {item.name for item in image.objects if item.corners is not None}
-        if without := sorted((present & labels.keys()) - boxed):
+        without = sorted((present & labels.keys()) - boxed)
+        if without and not image.problems:
             names = quote_names(without)
             message = f"there is no box of {names}: draw one, remove the tag, or choose other classes"
             builder.add_problem(sample, "bad_value", message)

@@ -63,6 +63,7 @@ FORMATS: Registry[type[DatasetFormat]] = Registry(
         "tags": "freeloc.datasets.tags.reader:TagListFormat",
         "folders": "freeloc.datasets.tags.reader:ClassFoldersFormat",
         "label_studio": "freeloc.datasets.label_studio.reader:LabelStudioFormat",
+        "cvat": "freeloc.datasets.cvat.reader:CvatFormat",
     },
 )
 """All dataset formats by name."""

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from freeloc.io.paths import existing_name, is_file
 
-__all__ = ["find_by_ending", "find_images_folder"]
+__all__ = ["find_by_ending", "find_image", "find_images_folder"]
 
 
 def find_images_folder(usual: Iterable[Path], names: Sequence[str]) -> Path:
@@ -48,3 +48,22 @@ def find_by_ending(folder: Path, name: str) -> Path | None:
     endings = ["/".join(parts[start:]) for start in range(len(parts))]
     paths = (folder / existing_name(folder, ending) for ending in endings)
     return next(filter(is_file, paths), None)
+
+
+def find_image(folders: Sequence[Path], name: str) -> Path:
+    """Return the file that a listed path means, in the first of several folders that contains it.
+
+    A file with the whole path in any folder takes precedence over one with an ending of the path.
+
+    Args:
+        folders: the folders, the most usual first.
+        name: the listed path, relative to a folder.
+
+    Returns:
+        The file; if there is none, the path at which it is missing in the first folder.
+    """
+    whole = (folder / existing_name(folder, name) for folder in folders)
+    endings = (find_by_ending(folder, name) for folder in folders)
+    return next(
+        (path for path in whole if is_file(path)), next(filter(None, endings), folders[0] / name.lstrip("/"))
+    )

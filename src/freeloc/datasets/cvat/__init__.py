@@ -1,0 +1,1 @@
+"""Read annotations of CVAT."""
