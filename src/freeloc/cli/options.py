@@ -82,8 +82,8 @@ Format = Annotated[
     str,
     typer.Option(
         "--format",
-        help="Format of DATA: auto, voc, coco, tags, folders (each folder is a class), label_studio, cvat, or "
-        "one from an installed package.",
+        help="Format of DATA: auto, voc, coco, tags, folders (each folder is a class), label_studio, cvat, "
+        "roboflow, open_images, or one from an installed package.",
         rich_help_panel=DATA,
     ),
 ]

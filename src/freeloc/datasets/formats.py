@@ -64,6 +64,8 @@ FORMATS: Registry[type[DatasetFormat]] = Registry(
         "folders": "freeloc.datasets.tags.reader:ClassFoldersFormat",
         "label_studio": "freeloc.datasets.label_studio.reader:LabelStudioFormat",
         "cvat": "freeloc.datasets.cvat.reader:CvatFormat",
+        "roboflow": "freeloc.datasets.roboflow:RoboflowFormat",
+        "open_images": "freeloc.datasets.open_images:OpenImagesFormat",
     },
 )
 """All dataset formats by name."""

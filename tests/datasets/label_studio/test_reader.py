@@ -171,7 +171,7 @@ def test_labels_without_annotation_are_unknown(folder: Path, caplog: pytest.LogC
         folder, task("a.jpg"), task("d.jpg", skipped), task("e.jpg", annotation(choices("cat")))
     )
     assert data.labels.tolist() == [[0], [0], [1]]
-    assert "2 images have no annotation, so their labels are unknown" in caplog.text
+    assert "the labels of 2 images without annotation are unknown" in caplog.text
 
 
 def test_regions_are_labels_and_on_request_boxes(folder: Path) -> None:

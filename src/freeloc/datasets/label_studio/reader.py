@@ -23,6 +23,7 @@ from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.tags.csv_list import read_header
 from freeloc.datasets.tags.rows import RowProblem
 from freeloc.errors import MalformedFileError
+from freeloc.io.progress import pluralize
 
 __all__ = ["LabelStudioFormat"]
 
@@ -55,7 +56,9 @@ class LabelStudioFormat(DatasetFormat):
             builder.fail("malformed_file", error.file, error.line, error.reason)
         unlabeled = sum(not (task.annotations or task.problems) for task in tasks)
         if unlabeled:
-            _log.warning("%s: %d images have no annotation, so their labels are unknown", path, unlabeled)
+            _log.warning(
+                "%s: the labels of %s without annotation are unknown", path, pluralize(unlabeled, "image")
+            )
         addresses = ImageAddresses(options.images or path.parent)
         images = [_image_of(task, field, path, addresses) for task in tasks]
         return build_dataset(path.stem, images, names_in(images), builder)

@@ -12,6 +12,7 @@ from typing import Final
 
 from freeloc._log import get_logger
 from freeloc.datasets.class_names import clean_name
+from freeloc.datasets.file_outline import read_beginning
 from freeloc.datasets.tags.cells import parse_tags, without_quotes
 from freeloc.datasets.tags.columns import (
     SPLIT,
@@ -87,8 +88,8 @@ def read_csv(source: TagSource) -> TagTable:
 def read_header(file: Path) -> list[str]:
     """Return the column names of a CSV file; an empty list if the file has no header or cannot be parsed."""
     try:
-        _, names = next(_read_records(read_text(file), file), (1, []))
-    except DatasetError:
+        _, names = next(_read_records(read_beginning(file), file), (1, []))
+    except MalformedFileError:
         return []
     return [without_quotes(clean_name(name)) for name in names]
 
