@@ -83,7 +83,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         help="Format of DATA: auto, voc, coco, tags, folders (each folder is a class), label_studio, cvat, "
-        "roboflow, open_images, or one from an installed package.",
+        "roboflow, open_images, labelme, datumaro, or one from an installed package.",
         rich_help_panel=DATA,
     ),
 ]

@@ -66,6 +66,8 @@ FORMATS: Registry[type[DatasetFormat]] = Registry(
         "cvat": "freeloc.datasets.cvat.reader:CvatFormat",
         "roboflow": "freeloc.datasets.roboflow:RoboflowFormat",
         "open_images": "freeloc.datasets.open_images:OpenImagesFormat",
+        "labelme": "freeloc.datasets.labelme:LabelmeFormat",
+        "datumaro": "freeloc.datasets.datumaro:DatumaroFormat",
     },
 )
 """All dataset formats by name."""

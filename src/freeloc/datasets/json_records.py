@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,14 +22,21 @@ _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _DECODER: Final = json.JSONDecoder()
 
 
-def read_records(file: Path, text: str, visitors: Mapping[str, Callable[[Any, int], None]]) -> set[str]:
+def read_records(
+    file: Path,
+    text: str,
+    visitors: Mapping[str, Callable[[Any, int], None]],
+    values: MutableMapping[str, Any] | None = None,
+) -> set[str]:
     """Call ``visitors[key](record, line)`` for each record of the top-level list ``key``.
 
     Args:
         file: the file that contains the text, for error messages.
         text: a JSON object; each key of ``visitors`` that it contains must have a list, or null for
             an empty list, as its value.
-        visitors: for each key, the function to call with each record of its list; other keys are skipped.
+        visitors: for each key, the function to call with each record of its list.
+        values: for each further key, what its value is if the object does not contain the key; its value is stored
+            here. All other keys are skipped.
 
     Returns:
         The keys of ``visitors`` that the object contains.
@@ -46,7 +53,7 @@ def read_records(file: Path, text: str, visitors: Mapping[str, Callable[[Any, in
         {'images'}
     """
     with _naming(file):
-        return _Reader(text).read_object(visitors)
+        return _Reader(text).read_object(visitors, {} if values is None else values)
 
 
 def read_items(file: Path, text: str, visitor: Callable[[Any, int], None]) -> None:
@@ -89,7 +96,9 @@ class _Reader:
         self._line = 1
         self._counted = 0
 
-    def read_object(self, visitors: Mapping[str, Callable[[Any, int], None]]) -> set[str]:
+    def read_object(
+        self, visitors: Mapping[str, Callable[[Any, int], None]], values: MutableMapping[str, Any]
+    ) -> set[str]:
         keys: set[str] = set()
         self._expect("{", "the file must contain one JSON object")
         more = not self._skip("}")
@@ -101,6 +110,8 @@ class _Reader:
             if key in visitors:
                 keys.add(key)
                 self._read_list(key, visitors[key])
+            elif key in values:
+                values[key] = self._read_value()
             else:
                 self._read_value()
             more = self._skip(",")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["CocoId", "is_null", "parse_flag", "parse_id", "parse_side"]
+__all__ = ["CocoId", "is_null", "parse_flag", "parse_id", "parse_numbers", "parse_side"]
 
 CocoId = int | str
 """Id of an image or a category; official COCO files use integers."""
@@ -64,3 +64,21 @@ def parse_side(value: object) -> int | None:
             return None
     number = parse_id(value)
     return number if isinstance(number, int) and 0 <= number <= _MAX_SIDE else None
+
+
+def parse_numbers(value: object, count: int | None = None) -> tuple[float, ...] | None:
+    """Return a list of finite numbers, or None if the value is anything else, or if the list has another length.
+
+    Example:
+        >>> parse_numbers([1, 2.5]), parse_numbers([1, 2.5], 3), parse_numbers([True]), parse_numbers(["1"])
+        ((1.0, 2.5), None, None, None)
+    """
+    if not isinstance(value, list) or (count is not None and len(value) != count):
+        return None
+    if any(isinstance(each, bool) or not isinstance(each, int | float) for each in value):
+        return None
+    try:
+        numbers = tuple(map(float, value))
+    except OverflowError:
+        return None
+    return numbers if all(map(math.isfinite, numbers)) else None

@@ -49,7 +49,7 @@ class OpenImagesFormat(DatasetFormat):
     subfolders: the files list millions of images, of which most people have a part.
     """
 
-    layout = "Open Images: a file *-human-imagelabels.csv, or a folder that contains some, or whose annotations/ does"
+    layout = "Open Images: a file *-human-imagelabels.csv, or a folder with such files, also in annotations/"
 
     def detect(self, path: Path) -> bool:
         """Return whether a path is a file of image-level labels, or a folder with such files."""

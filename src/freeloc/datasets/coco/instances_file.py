@@ -9,7 +9,7 @@ from typing import Any
 
 from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.json_records import read_records
-from freeloc.datasets.json_values import CocoId, is_null, parse_flag, parse_id, parse_side
+from freeloc.datasets.json_values import CocoId, is_null, parse_flag, parse_id, parse_numbers, parse_side
 from freeloc.errors import MalformedFileError
 from freeloc.geometry.box import Corners, are_in_range
 from freeloc.geometry.size import Size
@@ -223,15 +223,9 @@ def _parse_ids(value: object) -> tuple[CocoId, ...] | None:
 
 def _parse_corners(bbox: object) -> Corners | None:
     # The official COCO files contain a few boxes of width or height 0, so only negative sizes are errors.
-    if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(_is_number, bbox)):
+    numbers = parse_numbers(bbox, 4)
+    if numbers is None:
         return None
-    try:
-        x, y, width, height = map(float, bbox)
-    except OverflowError:
-        return None
+    x, y, width, height = numbers
     corners = corners_from_coco(x, y, width, height)
     return corners if width >= 0 and height >= 0 and are_in_range(corners) else None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from freeloc.datasets.annotated_images import ImageObject
-from freeloc.datasets.json_values import parse_side
+from freeloc.datasets.json_values import parse_numbers, parse_side
 from freeloc.datasets.tags.cells import check_tags
 from freeloc.datasets.tags.rows import RowProblem
 from freeloc.geometry.box import Corners, are_in_range
@@ -160,22 +160,14 @@ def _to_pixels(edges: Corners, width: int, height: int) -> Corners:
 def _percentages(value: Mapping[str, Any]) -> Corners | None:
     """Return the edges of a rectangle, an ellipse or a polygon in percent, or None if it is malformed."""
     points = value.get("points")
-    try:
-        if points is not None:
-            xs, ys = zip(*((_number(x), _number(y)) for x, y in points), strict=True)
-            return min(xs), min(ys), max(xs), max(ys)
-        x, y = _number(value["x"]), _number(value["y"])
-        if "radiusX" in value:
-            across, down = _number(value["radiusX"]), _number(value["radiusY"])
-            edges = x - across, y - down, x + across, y + down
-        else:
-            edges = x, y, x + _number(value["width"]), y + _number(value["height"])
-    except (KeyError, TypeError, ValueError, OverflowError):
+    if points is not None:
+        pairs = [parse_numbers(point, 2) for point in points] if isinstance(points, list) else []
+        xs, ys = ([pair[axis] for pair in pairs if pair is not None] for axis in (0, 1))
+        return (min(xs), min(ys), max(xs), max(ys)) if pairs and None not in pairs else None
+    is_ellipse = "radiusX" in value
+    sides = ("radiusX", "radiusY") if is_ellipse else ("width", "height")
+    numbers = parse_numbers([value.get(key) for key in ("x", "y", *sides)])
+    if numbers is None or min(numbers[2:]) < 0:
         return None
-    return edges if edges[0] <= edges[2] and edges[1] <= edges[3] else None
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError
-    return float(value)
+    x, y, width, height = numbers
+    return (x - width, y - height, x + width, y + height) if is_ellipse else (x, y, x + width, y + height)
