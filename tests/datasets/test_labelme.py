@@ -20,20 +20,28 @@ def shape(label: Any, *points: Any, kind: Any = "rectangle", **more: Any) -> dic
 def write(path: Path, *shapes: Any, orientation: int = 1, **more: Any) -> Path:
     """Write an image and its JSON file with the keys of labelme; X-AnyLabeling adds others."""
     write_image(path, orientation=orientation)
-    record: dict[str, Any] = {"version": "5.4.1", "flags": {}, "shapes": [*shapes], "imagePath": path.name, "imageData": None}
+    record: dict[str, Any] = {
+        "version": "5.4.1",
+        "flags": {},
+        "shapes": [*shapes],
+        "imagePath": path.name,
+        "imageData": None,
+    }
     file = path.with_suffix(".json")
     file.write_text(json.dumps({**record, "imageHeight": 30, "imageWidth": 40, **more}, indent=2))
     return file
 
 
 def test_flags_tags_and_shapes_are_labels(tmp_path: Path) -> None:
-    write(tmp_path / "a.jpg", flags={"dog": True, "cat": False, "__ignore__": False})
+    write(tmp_path / "a.jpg", flags={"dog": True, "cat": False, "yak": False, "__ignore__": False})
     write(tmp_path / "b.jpg", shape("gnu", [1, 2], [3, 4]), tags=["sea", "salt, pepper"])
-    file = write(tmp_path / "c.jpg", shape("cat", [1, 2], [3, 4]), flags={"dog": False, "cat": False})
+    file = write(
+        tmp_path / "c.jpg", shape("cat", [1, 2], [3, 4]), flags={"dog": False, "cat": False, "yak": False}
+    )
     write_image(tmp_path / "unseen.jpg")
     data = open_dataset(tmp_path)
-    assert data.classes == ("cat", "dog", "gnu", "salt, pepper", "sea")
-    assert data.labels.tolist() == [[-1, 1, -1, -1, -1], [0, 0, 1, 1, 1], [1, -1, -1, -1, -1]]
+    assert data.classes == ("cat", "dog", "gnu", "salt, pepper", "sea", "yak")
+    assert data.labels.tolist() == [[-1, 1, -1, -1, -1, -1], [0, 0, 1, 1, 1, 0], [1, -1, -1, -1, -1, -1]]
     assert format_of(tmp_path) == format_of(file) == "LabelmeFormat"
     assert len(open_dataset(file)) == 1
 

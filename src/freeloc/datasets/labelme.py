@@ -71,9 +71,9 @@ class LabelmeFormat(DatasetFormat):
         images = [_with_labels(image, flags) for image in images]
         if path.is_dir() and (others := _count_images(path) - len(files)) > 0:
             _log.warning("%s: images without a JSON file are left out: %d", path, others)
-        return build_dataset(
-            path.resolve().name if path.is_dir() else path.stem, images, names_in(images), builder
-        )
+        known = tuple(sorted({*flags, *names_in(images)}))
+        name = path.resolve().name if path.is_dir() else path.stem
+        return build_dataset(name, images, known, builder)
 
 
 def _find_files(path: Path) -> Iterator[Path]:

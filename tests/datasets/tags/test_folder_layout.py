@@ -139,7 +139,8 @@ def test_the_only_list_is_read_whatever_its_name(
 @pytest.mark.parametrize(
     ("name", "text", "advice"),
     [
-        ("metadata.parquet", "PAR1", "write its tags to metadata.csv"),
+        ("table.parquet", "PAR1", "open table.parquet itself if it contains the tags"),
+        ("table.feather", "ARROW1", "write its tags to metadata.csv"),
         ("tags.xlsx", "PK", "write its tags to metadata.csv"),
         ("annotations.json", '{"images": [{"id": 1, "file_name": "1.jpg"}]}', "if it is a COCO file"),
         ("labels.csv", "image,label\n1.jpg,tabby\n", "open labels.csv itself if it contains the tags"),

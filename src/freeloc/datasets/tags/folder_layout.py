@@ -29,6 +29,7 @@ __all__ = [
     "JSON_SUFFIXES",
     "LIST_SUFFIXES",
     "METADATA",
+    "PARQUET_SUFFIX",
     "FolderLayout",
     "check_class_folders",
     "split_folders",
@@ -40,13 +41,14 @@ FORMAT_OF_FOLDERS = "folders"
 """Name of the format that makes a class of every subfolder."""
 
 JSON_SUFFIXES = (".jsonl", ".ndjson")
-LIST_SUFFIXES = (".csv", ".tsv", *JSON_SUFFIXES)
-METADATA = ("metadata.csv", "metadata.jsonl")
+PARQUET_SUFFIX = ".parquet"
+LIST_SUFFIXES = (".csv", ".tsv", *JSON_SUFFIXES, PARQUET_SUFFIX)
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 _TABLES = frozenset(
-    (".parquet", ".feather", ".arrow", ".xlsx", ".xls", ".ods", ".pkl", ".pickle", ".sqlite", ".db")
+    (PARQUET_SUFFIX, ".feather", ".arrow", ".xlsx", ".xls", ".ods", ".pkl", ".pickle", ".sqlite", ".db")
 )
-"""Suffixes of tables and databases that may list images but that freeloc cannot read."""
+"""Suffixes of tables and databases that may list images; freeloc reads Parquet alone, and only if it is chosen."""
 
 _TEXTS = frozenset((*LIST_SUFFIXES, ".json", ".txt", ".xml", ".yaml", ".yml"))
 """Suffixes of text files that list images if they contain the names of images."""
@@ -254,7 +256,7 @@ def _is_tag_list(file: Path) -> bool:
     if suffix in JSON_SUFFIXES:
         first = next((line for line in read_beginning(file).split("\n") if line.strip()), "")
         return '"file_name"' in first and '"tags"' in first
-    return suffix in LIST_SUFFIXES and "file_name" in read_header(file)
+    return suffix in LIST_SUFFIXES and suffix not in _TABLES and "file_name" in read_header(file)
 
 
 def _has_tags(file: Path) -> bool:
@@ -262,7 +264,7 @@ def _has_tags(file: Path) -> bool:
     suffix = file.suffix.lower()
     if suffix in JSON_SUFFIXES:
         return has_tag_fields(read_beginning(file))
-    return suffix in LIST_SUFFIXES and has_tag_columns(file)
+    return suffix in LIST_SUFFIXES and suffix not in _TABLES and has_tag_columns(file)
 
 
 def _lists_images(file: Path, folders: Collection[Path]) -> bool:

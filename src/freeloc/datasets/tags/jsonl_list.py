@@ -16,7 +16,7 @@ from freeloc.datasets.tags.rows import NO_FILE_NAME, RowProblem, TagRow, TagSour
 from freeloc.errors import MalformedFileError
 from freeloc.io.text import read_text
 
-__all__ = ["has_tag_fields", "read_jsonl"]
+__all__ = ["has_tag_fields", "read_jsonl", "read_objects"]
 
 _log = get_logger(__name__)
 
@@ -39,7 +39,21 @@ def read_jsonl(source: TagSource) -> TagTable:
         MalformedFileError: the file is not UTF-8, or no field contains file names.
         DatasetError: the file cannot be read.
     """
-    records = [(line, _parse_record(text)) for line, text in _lines(read_text(source.file))]
+    return read_objects(
+        source, [(line, _parse_record(text)) for line, text in _lines(read_text(source.file))]
+    )
+
+
+def read_objects(source: TagSource, records: Sequence[tuple[int, dict[str, object] | str]]) -> TagTable:
+    """Read a tag list that consists of objects with the fields of a JSONL list.
+
+    Args:
+        source: the list.
+        records: the line number of each object, with the object or a message that says what is wrong with it.
+
+    Raises:
+        MalformedFileError: no field contains file names.
+    """
     try:
         fields = _find_fields(
             [record for _, record in records if isinstance(record, dict)], source.classes or ()

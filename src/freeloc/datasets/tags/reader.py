@@ -1,7 +1,7 @@
 """The dataset format for tag lists.
 
-A tag list is a CSV or JSONL file, a folder with such a file (as on the Hugging Face Hub), or a folder of class
-folders.
+A tag list is a CSV, JSONL or Parquet file, a folder with such a file (as on the Hugging Face Hub), or a folder of
+class folders.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from freeloc.datasets.tags.folder_layout import (
     JSON_SUFFIXES,
     LIST_SUFFIXES,
     METADATA,
+    PARQUET_SUFFIX,
     FolderLayout,
     check_class_folders,
     split_folders,
 )
 from freeloc.datasets.tags.jsonl_list import read_jsonl
+from freeloc.datasets.tags.parquet_list import read_parquet
 from freeloc.datasets.tags.repeated_rows import merge_repeated_rows
 from freeloc.datasets.tags.rows import TagRow, TagSource, TagTable
 from freeloc.errors import DatasetError, DatasetOptionError, MalformedFileError
@@ -47,8 +49,9 @@ class TagListFormat(DatasetFormat):
     """
 
     layout = (
-        "tag lists: a file *.csv, *.tsv, *.jsonl or *.ndjson, or a folder that contains metadata.csv, "
-        "metadata.jsonl or one subfolder of images per class, either directly or in subfolders train, val and test"
+        "tag lists: a file *.csv, *.tsv, *.jsonl, *.ndjson or *.parquet, or a folder that contains metadata.csv, "
+        "metadata.jsonl, metadata.parquet or one subfolder of images per class, either directly or in subfolders "
+        "train, val and test"
     )
     reads_minus_one = True
 
@@ -189,7 +192,8 @@ def _only_list(layout: FolderLayout) -> Path:
     """
     if len(layout.metadata) > 1:
         raise DatasetError(
-            f"{layout.path} has both {' and '.join(METADATA)}: specify the file to read", path=layout.path
+            f"{layout.path} has {' and '.join(file.name for file in layout.metadata)}: specify the file to read",
+            path=layout.path,
         )
     lists = layout.metadata or layout.lists
     if len(lists) > 1:
@@ -224,8 +228,11 @@ def _read_table(place: _Place, options: OpenOptions) -> TagTable:
     if path.is_file():
         folder = options.images or path.parent
         source = TagSource(path, folder, place.split, options.classes, options.checks.minus_one)
-        is_json = path.suffix.lower() in JSON_SUFFIXES
-        return merge_repeated_rows(read_jsonl(source) if is_json else read_csv(source))
+        suffix = path.suffix.lower()
+        read = (
+            read_parquet if suffix == PARQUET_SUFFIX else read_jsonl if suffix in JSON_SUFFIXES else read_csv
+        )
+        return merge_repeated_rows(read(source))
     layout = FolderLayout.read(path, options.classes or ())
     check_class_folders(layout)
     return _read_class_folders(place, layout.classes, options)
