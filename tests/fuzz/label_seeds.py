@@ -12,7 +12,7 @@ from typing import Any
 from tests.fuzz.mutations import ODD_TEXTS, change_json, change_lines, odd_value, to_json
 from tests.fuzz.trees import IMAGE_SUFFIXES, Tree, encode_text, picture
 
-__all__ = ["SEEDS", "coco_document", "draw_classes"]
+__all__ = ["SEEDS", "change_xml", "coco_document", "draw_classes", "draw_images", "write_csv"]
 
 _CLASSES = ("cat", "dog", "person", "aeroplane", "bicycle", "car", "traffic light", "café", "5", "Straße")
 
@@ -22,7 +22,7 @@ def draw_classes(rng: Random) -> list[str]:
     return rng.sample(_CLASSES, rng.randrange(2, 5))
 
 
-def _images(rng: Random, prefix: str = "", count: int | None = None) -> tuple[Tree, list[str]]:
+def draw_images(rng: Random, prefix: str = "", count: int | None = None) -> tuple[Tree, list[str]]:
     """Return three to six images, and their names without the prefix."""
     tree: Tree = {}
     names = []
@@ -43,7 +43,7 @@ def _images(rng: Random, prefix: str = "", count: int | None = None) -> tuple[Tr
 def voc(rng: Random, changes: int) -> Tree:
     """A devkit with annotations, with lists or without, with class files or without."""
     root = rng.choice(("", "", "VOC2012/", "VOCdevkit/VOC2007/"))
-    tree, names = _images(rng, f"{root}JPEGImages/")
+    tree, names = draw_images(rng, f"{root}JPEGImages/")
     classes = draw_classes(rng)
     stems = [name.rpartition(".")[0] for name in names]
     labels = {stem: [rng.choice((1, -1, -1, 0)) for _ in classes] for stem in stems}
@@ -53,7 +53,7 @@ def voc(rng: Random, changes: int) -> Tree:
             xml = _annotation(
                 rng, name, [item for item, sign in zip(classes, labels[stem], strict=True) if sign >= 0]
             )
-            tree[f"{root}Annotations/{stem}.xml"] = encode_text(rng, _change_xml(rng, xml, count))
+            tree[f"{root}Annotations/{stem}.xml"] = encode_text(rng, change_xml(rng, xml, count))
     if rng.random() < 0.7:
         for split in rng.sample(("train", "val", "trainval", "test"), rng.randrange(1, 3)):
             lines = "\n".join(stems) + "\n"
@@ -91,7 +91,8 @@ def _annotation(rng: Random, name: str, classes: list[str]) -> str:
     )
 
 
-def _change_xml(rng: Random, xml: str, changes: int) -> str:
+def change_xml(rng: Random, xml: str, changes: int) -> str:
+    """Change tags and texts at random."""
     for _ in range(changes):
         tags = [place for place, char in enumerate(xml) if char == "<"]
         if not tags:
@@ -173,7 +174,7 @@ def coco(rng: Random, changes: int) -> Tree:
     """A COCO folder or an instances file beside its images."""
     split = rng.choice(("train2017", "val2017", "val"))
     layout = rng.choice((f"{split}/", "images/", f"images/{split}/", ""))
-    tree, names = _images(rng, layout)
+    tree, names = draw_images(rng, layout)
     document = coco_document(rng, names, draw_classes(rng), lvis=rng.random() < 0.25)
     place = rng.choice((f"annotations/instances_{split}.json", "instances.json", f"annotations/{split}.json"))
     tree[place] = to_json(rng, change_json(rng, document, changes))
@@ -193,7 +194,7 @@ def _split_tags(rng: Random, tags: list[str]) -> str:
 def tag_csv(rng: Random, changes: int) -> Tree:
     """A CSV list with a column of tags."""
     folder = rng.choice(("", "images/"))
-    tree, names = _images(rng, folder)
+    tree, names = draw_images(rng, folder)
     classes = draw_classes(rng)
     rows = [["file_name", "tags"]]
     rows += [[folder + name, _split_tags(rng, [c for c in classes if rng.random() < 0.5])] for name in names]
@@ -203,13 +204,13 @@ def tag_csv(rng: Random, changes: int) -> Tree:
         _add_column(
             rows, rng.choice(("split", "is_val", "set")), [rng.choice(("train", "val")) for _ in names]
         )
-    tree[rng.choice(("metadata.csv", "metadata.csv", "tags.csv"))] = _write_csv(rng, rows, changes)
+    tree[rng.choice(("metadata.csv", "metadata.csv", "tags.csv"))] = write_csv(rng, rows, changes)
     return tree
 
 
 def column_csv(rng: Random, changes: int) -> Tree:
     """A CSV list with one column for each class."""
-    tree, names = _images(rng)
+    tree, names = draw_images(rng)
     classes = draw_classes(rng)
     values = rng.choice(
         (("0", "1"), ("1", "-1"), ("1", "0", "-1"), ("0", "1", ""), ("1", "0", "-1", ""), ("1.0", "0.0"))
@@ -219,7 +220,7 @@ def column_csv(rng: Random, changes: int) -> Tree:
     if rng.random() < 0.3:
         column = rng.choice(("Unnamed: 0", "width", "note", "split", "label", "id", "is_val"))
         _add_column(rows, column, [str(rng.randrange(3)) for _ in names])
-    tree["metadata.csv"] = _write_csv(rng, rows, changes)
+    tree["metadata.csv"] = write_csv(rng, rows, changes)
     return tree
 
 
@@ -228,7 +229,8 @@ def _add_column(rows: list[list[str]], name: str, values: list[str]) -> None:
         row.append(value)
 
 
-def _write_csv(rng: Random, rows: list[list[str]], changes: int) -> bytes:
+def write_csv(rng: Random, rows: list[list[str]], changes: int) -> bytes:
+    """Return a CSV file with some changes of its rows."""
     for _ in range(changes):
         row = rng.choice(rows)
         action = rng.randrange(6)
@@ -259,7 +261,7 @@ def _write_csv(rng: Random, rows: list[list[str]], changes: int) -> bytes:
 
 def jsonl(rng: Random, changes: int) -> Tree:
     """A JSONL list."""
-    tree, names = _images(rng)
+    tree, names = draw_images(rng)
     classes = draw_classes(rng)
     rows: list[Any] = []
     for name in names:
@@ -284,9 +286,9 @@ def class_folders(rng: Random, changes: int) -> Tree:
     tree: Tree = {}
     for split in rng.choice((("",), ("",), ("train/", "val/"))):
         for item in draw_classes(rng):
-            tree |= _images(rng, f"{split}{item}/", count=rng.randrange(1, 4))[0]
+            tree |= draw_images(rng, f"{split}{item}/", count=rng.randrange(1, 4))[0]
     if changes and rng.random() < 0.5:
-        tree |= _images(rng, rng.choice(("test/", "images/", "masks/", "", "cat/inner/")), count=2)[0]
+        tree |= draw_images(rng, rng.choice(("test/", "images/", "masks/", "", "cat/inner/")), count=2)[0]
     return tree
 
 

@@ -1,4 +1,4 @@
-"""Fuzz datasets: VOC devkits, COCO files, tag lists and class folders."""
+"""Fuzz datasets: VOC devkits, COCO files, tag lists, class folders, and the files of label tools."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from freeloc.datasets import (
     ABSENT,
+    FORMATS,
     IGNORE,
     PRESENT,
     DataProblems,
@@ -22,18 +23,23 @@ from freeloc.datasets import (
     category_ids,
     open_dataset,
 )
+from freeloc.datasets.coco.reader import CocoFormat
 from freeloc.datasets.dataset import check_informative
 from freeloc.errors import DatasetError, FreelocError
 from freeloc.images.find import find_images
 from tests.fuzz.commands import run_command
-from tests.fuzz.label_seeds import SEEDS, draw_classes
+from tests.fuzz.label_seeds import SEEDS as LABEL_SEEDS
+from tests.fuzz.label_seeds import draw_classes
 from tests.fuzz.mutations import ODD_TEXTS, count_changes
 from tests.fuzz.target import Target, require
+from tests.fuzz.tool_seeds import SEEDS as TOOL_SEEDS
 from tests.fuzz.trees import change_tree, write_tree
 
 __all__ = ["Labels", "check_dataset", "draw_options"]
 
-_FORMATS = ("voc", "coco", "tags", "folders")
+SEEDS = LABEL_SEEDS | TOOL_SEEDS
+
+_SUFFIXES = {".csv", ".jsonl", ".json", ".xml", ".parquet"}
 _SPLITS = ("train", "val", "test", "trainval", "train2017", "val2017")
 
 
@@ -69,7 +75,7 @@ class Labels(Target):
         check_dataset(data, options)
         if not options["skip_bad"] and rng.random() < 0.5:
             _check_without_boxes(data, path, options)
-        if path.suffix == ".json" or (path / "annotations").is_dir():
+        if options["format"] in ("auto", "coco") and CocoFormat().detect(path):
             category_ids(path, options["split"])
         check_informative(data, "fuzzing")
 
@@ -85,10 +91,11 @@ def _check_without_boxes(data: Dataset, path: Path, options: dict[str, Any]) -> 
 
 def _draw_path(rng: Random, folder: Path) -> Path:
     """Return the folder of the dataset or one of its lists; seldom a folder within it."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in {".csv", ".jsonl", ".json"})
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
     folders = sorted(path for path in folder.rglob("*") if path.is_dir())
     # A COCO file that is not in the usual place can only be opened by its name.
-    needs_file = any(path.suffix == ".json" and not path.match("annotations/instances_*") for path in files)
+    lists = [path for path in files if path.suffix == ".json"]
+    needs_file = len(lists) == 1 and not lists[0].match("annotations/instances_*")
     draw = rng.random()
     if files and draw < (0.9 if needs_file else 0.25):
         return rng.choice(files)
@@ -107,7 +114,7 @@ def draw_options(rng: Random, path: Path) -> dict[str, Any]:
     odd_class = rng.sample(ODD_TEXTS, rng.choice((0, 0, 0, 1)))
     return {
         "split": _draw_split(rng, path),
-        "format": rng.choice(_FORMATS) if rng.random() < 0.05 else "auto",
+        "format": rng.choice(FORMATS.names()) if rng.random() < 0.05 else "auto",
         "classes": [*draw_classes(rng), *odd_class] if rng.random() < 0.15 else None,
         "boxes": rng.random() < 0.5,
         "images": rng.choice((path, path.parent)) if rng.random() < 0.05 and path.parent.is_dir() else None,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ from freeloc.io.text import read_text
 
 __all__ = ["DatumaroFormat"]
 
+_FILES_TO_TRY: Final = 20
 _FOLDER: Final = "annotations"
 _VERSION: Final = "1.0"
 _NOWHERE: Final = (0.0, 0.0, -1.0, -1.0)
@@ -47,12 +49,12 @@ class DatumaroFormat(DatasetFormat):
     layout = "Datumaro: a folder with annotations/*.json, or such a file"
 
     def detect(self, path: Path) -> bool:
-        """Return whether a path is a file of Datumaro, or a folder that contains such files."""
-        return bool(_find_files(path))
+        """Return whether a path is a file of Datumaro, or a folder with one among its first annotations."""
+        return any(map(_is_datumaro_file, islice(_json_files(path), _FILES_TO_TRY)))
 
     def open(self, path: Path, options: OpenOptions) -> Dataset:
         """Read the file, or those of all subsets."""
-        files = [path] if path.is_file() else _find_files(path)
+        files = [path] if path.is_file() else [file for file in _json_files(path) if _is_datumaro_file(file)]
         if not files:
             raise DatasetError(f"{path} is not a folder of Datumaro; expected {self.layout}", path=path)
         builder = DatasetBuilder(path, options)
@@ -67,9 +69,9 @@ class DatumaroFormat(DatasetFormat):
         return build_dataset(path.stem if path.is_file() else path.resolve().name, images, known, builder)
 
 
-def _find_files(path: Path) -> list[Path]:
-    files = [path] if path.is_file() else (path / _FOLDER).glob("*.json")
-    return sorted(file for file in files if _is_datumaro_file(file))
+def _json_files(path: Path) -> list[Path]:
+    """Return the JSON files at a path."""
+    return [path] if path.is_file() else sorted(filter(is_file, (path / _FOLDER).glob("*.json")))
 
 
 def _is_datumaro_file(file: Path) -> bool:

@@ -24,19 +24,20 @@ from freeloc.datasets.images_folder import find_image
 from freeloc.datasets.json_values import parse_numbers, parse_side
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.tags.cells import check_tags
-from freeloc.datasets.tags.class_folders import is_image_name
+from freeloc.datasets.tags.class_folders import is_image_name, subfolders
 from freeloc.datasets.tags.rows import RowProblem, is_split_name
 from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.geometry.box import Corners, are_in_range
 from freeloc.geometry.size import Size
 from freeloc.images.find import is_system_name
+from freeloc.io.paths import is_file
 from freeloc.io.text import read_text
 
 __all__ = ["LabelmeFormat"]
 
 _log = get_logger(__name__)
 
-_FILES_TO_TRY: Final = 3
+_FILES_TO_TRY: Final = 20
 _NO_CLASSES: Final = frozenset(("__ignore__", "_background_"))
 """Names that labelme reserves."""
 
@@ -55,14 +56,17 @@ class LabelmeFormat(DatasetFormat):
     layout = "labelme and X-AnyLabeling: a folder with a file *.json per image, or such a file"
 
     def detect(self, path: Path) -> bool:
-        """Return whether a path is a file of labelme, or a folder whose first JSON files are."""
-        files = [path] if path.is_file() else list(islice(_find_files(path), _FILES_TO_TRY))
-        return bool(files) and all(map(_is_labelme_file, files))
+        """Return whether a path is a file of labelme, or a folder that has one among its first or in a split."""
+        if path.is_file():
+            return _is_labelme_file(path)
+        folders = (path, *(folder for folder in subfolders(path) if is_split_name(folder.name)))
+        files = (file for folder in folders for file in _json_files(folder))
+        return any(map(_is_labelme_file, islice(files, _FILES_TO_TRY)))
 
     def open(self, path: Path, options: OpenOptions) -> Dataset:
         """Read all JSON files."""
         builder = DatasetBuilder(path, options)
-        files = [path] if path.is_file() else list(_find_files(path))
+        files = [path] if path.is_file() else _all_files(path)
         if not files:
             raise DatasetError(f"{path} has no JSON files; expected {self.layout}", path=path)
         images = [_read_image(file, path, options) for file in files]
@@ -76,12 +80,15 @@ class LabelmeFormat(DatasetFormat):
         return build_dataset(name, images, known, builder)
 
 
-def _find_files(path: Path) -> Iterator[Path]:
-    """Yield the JSON files in a folder and, after these, those in its subfolders."""
-    found = sorted(path.glob("*.json"))
-    yield from (file for file in found if not is_system_name(file.name))
-    for folder in sorted(each for each in path.glob("*") if each.is_dir() and not is_system_name(each.name)):
-        yield from _find_files(folder)
+def _json_files(folder: Path) -> Iterator[Path]:
+    """Yield the JSON files that are directly in a folder, in any order, because only some are needed."""
+    return (file for file in folder.glob("*.json") if is_file(file) and not is_system_name(file.name))
+
+
+def _all_files(path: Path) -> list[Path]:
+    """Return the JSON files in a folder and its subfolders."""
+    found = filter(is_file, path.rglob("*.json"))
+    return sorted(file for file in found if not any(map(is_system_name, file.relative_to(path).parts)))
 
 
 def _is_labelme_file(file: Path) -> bool:

@@ -27,6 +27,7 @@ from freeloc.datasets.tags.csv_list import read_header
 from freeloc.datasets.tags.rows import RowProblem
 from freeloc.datasets.voc.annotation_xml import parse_number
 from freeloc.errors import DatasetError, MalformedFileError
+from freeloc.io.paths import is_file
 from freeloc.io.progress import pluralize
 from freeloc.io.text import open_file
 
@@ -92,7 +93,8 @@ def _find_files(path: Path) -> list[Path]:
         files = (
             file for folder in (path, path / "annotations") for file in folder.glob("*human-imagelabels*.csv")
         )
-    return sorted(file for file in files if file.suffix.lower() == ".csv" and _has_labels(read_header(file)))
+    found = (file for file in files if is_file(file) and file.suffix.lower() == ".csv")
+    return sorted(file for file in found if _has_labels(read_header(file)))
 
 
 def _has_labels(header: Sequence[str]) -> bool:
@@ -210,7 +212,7 @@ def _read_csv(file: Path) -> Iterator[tuple[int, list[str]]]:
 def _read_class_names(folder: Path) -> dict[str, str]:
     """Return the name of each class by its label, from all files of class descriptions in a folder."""
     names: dict[str, str] = {}
-    for file in sorted(folder.glob("*class-descriptions*.csv")):
+    for file in sorted(filter(is_file, folder.glob("*class-descriptions*.csv"))):
         for line, row in _read_csv(file):
             if len(row) == 2:
                 label, name = row[0].strip(), clean_name(row[1])

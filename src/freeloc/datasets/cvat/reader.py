@@ -5,7 +5,9 @@ A class is present in an image if the image has the tag, or a shape with its nam
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from freeloc.datasets.annotated_images import AnnotatedImage, build_dataset, names_in
 from freeloc.datasets.builder import DatasetBuilder
@@ -17,8 +19,11 @@ from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.xml_events import root_element
 from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.images.find import is_system_name
+from freeloc.io.paths import is_file
 
 __all__ = ["CvatFormat"]
+
+_FILES_TO_TRY: Final = 20
 
 
 class CvatFormat(DatasetFormat):
@@ -32,13 +37,13 @@ class CvatFormat(DatasetFormat):
     layout = "CVAT for images 1.1: a file *.xml, or a folder with annotations.xml"
 
     def detect(self, path: Path) -> bool:
-        """Return whether a path is an XML file of CVAT, or a folder that directly contains one."""
-        return bool(_find_files(path))
+        """Return whether a path is an XML file of CVAT, or a folder that directly contains one among its first."""
+        return any(map(_is_cvat_file, islice(_xml_files(path), _FILES_TO_TRY)))
 
     def open(self, path: Path, options: OpenOptions) -> Dataset:
         """Read one XML file, or all of a folder."""
         builder = DatasetBuilder(path, options)
-        files = [path] if path.is_file() else _find_files(path)
+        files = [path] if path.is_file() else [file for file in _xml_files(path) if _is_cvat_file(file)]
         if not files:
             raise DatasetError(f"{path} is not a folder of CVAT; expected {self.layout}", path=path)
         contents = []
@@ -57,10 +62,10 @@ class CvatFormat(DatasetFormat):
         return build_dataset(path.stem if path.is_file() else path.resolve().name, images, known, builder)
 
 
-def _find_files(path: Path) -> list[Path]:
-    """Return the XML files of CVAT at a path."""
-    files = [path] if path.is_file() else path.glob("*.xml")
-    return sorted(file for file in files if not is_system_name(file.name) and _is_cvat_file(file))
+def _xml_files(path: Path) -> list[Path]:
+    """Return the XML files at a path."""
+    files = [path] if path.is_file() else filter(is_file, path.glob("*.xml"))
+    return sorted(file for file in files if not is_system_name(file.name))
 
 
 def _is_cvat_file(file: Path) -> bool:

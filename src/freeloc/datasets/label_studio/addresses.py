@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from freeloc.datasets.images_folder import find_by_ending
-from freeloc.datasets.tags.class_folders import is_image_name
+from freeloc.datasets.tags.class_folders import entries_of, is_image_name
 
 __all__ = ["ImageAddresses", "is_address"]
 
@@ -81,17 +80,20 @@ class ImageAddresses:
     def _by_stored_name(self) -> dict[str, list[str]]:
         """The names of the files in the folder by the name under which an upload stores them."""
         names: dict[str, list[str]] = defaultdict(list)
-        for name in sorted(os.listdir(self.folder)):  # noqa: PTH208 - names are enough
+        for name in sorted(entry.name for entry in entries_of(self.folder)):
             names[_stored_name(name)].append(name)
         return names
 
 
 def _path_of(address: str) -> str:
     """Return the path of an image in the storage of Label Studio, or on the server of a URL."""
-    if address.startswith(_LOCAL_FILES):
-        return parse_qs(urlsplit(address).query).get("d", [""])[0]
-    if _URL.match(address):
-        return unquote(urlsplit(address).path)
+    try:
+        if address.startswith(_LOCAL_FILES):
+            return parse_qs(urlsplit(address).query).get("d", [""])[0]
+        if _URL.match(address):
+            return unquote(urlsplit(address).path)
+    except ValueError:  # the address is no valid URL
+        return address
     return unquote(address) if address.startswith(_UPLOADS) else address
 
 

@@ -74,9 +74,11 @@ def _kind_of(path: Path) -> str | None:
         return None
     if is_table_header(outline.keys):
         return "table"
-    has_tasks = "data" in outline.keys or not outline.keys.isdisjoint(("predictions", "completions"))
-    is_task = not outline.keys.isdisjoint(("annotations", "completions"))
-    return "tasks" if is_task and has_tasks else None
+    if "completions" in outline.keys:
+        return "tasks"
+    # The annotations of the first task may be longer than the beginning, so its data may not be seen.
+    is_task = "annotations" in outline.keys and not outline.keys.isdisjoint(("data", "predictions", "id"))
+    return "tasks" if is_task and "image" not in outline.keys else None
 
 
 def _choose_field(tasks: Sequence[Task], path: Path) -> str:

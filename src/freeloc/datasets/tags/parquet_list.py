@@ -40,11 +40,10 @@ def read_parquet(source: TagSource) -> TagTable:
             f"reading {source.file} requires pyarrow, which is not installed: run pip install 'freeloc[parquet]'",
             extra="parquet",
         )
-    table, images = _read_table(source)
-    names = {column: labels for column, each in _features(table).items() if (labels := _class_names(each))}
+    features, records, images = _read_records(source)
+    names = {column: labels for column, each in features.items() if (labels := _class_names(each))}
     rows = (
-        {column: _with_names(value, names.get(column)) for column, value in row.items()}
-        for row in table.to_pylist()
+        {column: _with_names(value, names.get(column)) for column, value in row.items()} for row in records
     )
     try:
         return read_objects(source, list(enumerate(rows, start=1)))
@@ -55,8 +54,10 @@ def read_parquet(source: TagSource) -> TagTable:
         raise MalformedFileError(source.file, None, reason) from error
 
 
-def _read_table(source: TagSource) -> tuple[pa.Table, list[str]]:
-    """Return the columns that could contain a tag list, and the names of those that contain images.
+def _read_records(source: TagSource) -> tuple[Mapping[str, Any], list[dict[str, Any]], list[str]]:
+    """Return the features of Hugging Face, the rows, and the names of columns that contain images.
+
+    The rows have only the columns that could belong to a tag list.
 
     Raises:
         MalformedFileError: the file is not Parquet.
@@ -71,7 +72,7 @@ def _read_table(source: TagSource) -> tuple[pa.Table, list[str]]:
         columns = [field.name for field in schema if _is_readable(field.type)]
         content.seek(0)
         images = [field.name for field in schema if _contains_images(field.type)]
-        return parquet.read_table(content, columns=columns), images
+        return _features(schema), parquet.read_table(content, columns=columns).to_pylist(), images
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise MalformedFileError(source.file, None, f"malformed Parquet: {reason}") from error
@@ -96,10 +97,10 @@ def _is_readable(kind: pa.DataType) -> bool:
     return bool(is_text or types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind))
 
 
-def _features(table: pa.Table) -> Mapping[str, Any]:
+def _features(schema: pa.Schema) -> Mapping[str, Any]:
     """Return the features that Hugging Face's datasets store in the file, by column."""
     try:
-        features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
+        features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
     except (KeyError, TypeError, ValueError, RecursionError):
         return {}
     return features if isinstance(features, dict) else {}
