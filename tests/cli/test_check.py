@@ -146,3 +146,28 @@ def test_a_image_that_does_not_decode_is_found(
     assert (answer.code, answer.out) == (2, "")
     assert f"metadata.csv:4: image {torn} cannot be read: decoding failed" in answer.err
     assert answer.err.count(str(torn)) == 1
+
+
+def test_the_export_of_a_label_tool_is_checked_and_its_mend_is_an_option(
+    freeloc: Callable[..., Any], copied: Path, tmp_path: Path
+) -> None:
+    names = sorted(path.name for path in copied.glob("*.jpg")) or sorted(
+        path.name for path in copied.glob("*.png")
+    )
+    choices = [{"type": "choices", "value": {"choices": [word]}} for word in ("dog", "cat")]
+    tasks = [
+        {
+            "data": {"image": f"/data/upload/1/0a1b2c3d-{name}"},
+            "annotations": [{"result": [choices[number % 2]]}],
+        }
+        for number, name in enumerate(names)
+    ]
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(tasks))
+    missing = freeloc("check", export)
+    assert missing.code == 2
+    assert "set images to the folder that contains the images" in missing.err
+    for words in ([], ["--format", "label_studio"]):
+        answer = freeloc("check", export, "--images", copied, *words)
+        assert answer.code == 0, answer.err
+        assert answer.out.startswith(f"export: {len(names)} images, 2 classes\n")
