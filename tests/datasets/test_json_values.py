@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from freeloc.datasets.json_values import is_null, parse_flag, parse_id, parse_side
+from freeloc.datasets.json_values import is_null, parse_flag, parse_id, parse_numbers, parse_side
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,22 @@ def test_null() -> None:
     assert is_null(None)
     assert is_null(math.nan)
     assert not any(map(is_null, (0, "", [], "nan", False)))
+
+
+def test_numbers() -> None:
+    assert parse_numbers([1, 2.5, -0.0]) == (1.0, 2.5, 0.0)
+    assert parse_numbers([]) == parse_numbers([], 0) == ()
+    wrong: tuple[object, ...] = (
+        None,
+        3,
+        (1, 2),
+        "12",
+        [True],
+        ["1"],
+        [None],
+        [math.nan],
+        [math.inf],
+        [10**400],
+    )
+    assert [parse_numbers(value) for value in wrong] == [None] * len(wrong)
+    assert parse_numbers([1, 2], 3) is None

@@ -142,7 +142,11 @@ def test_the_only_list_is_read_whatever_its_name(
         ("table.parquet", "PAR1", "open table.parquet itself if it contains the tags"),
         ("table.feather", "ARROW1", "write its tags to metadata.csv"),
         ("tags.xlsx", "PK", "write its tags to metadata.csv"),
-        ("annotations.json", '{"images": [{"id": 1, "file_name": "1.jpg"}]}', "if it is a COCO file"),
+        (
+            "annotations.json",
+            '{"images": [{"id": 1, "file_name": "1.jpg"}]}',
+            "open annotations.json itself if it is a file of COCO or of a label tool",
+        ),
         ("labels.csv", "image,label\n1.jpg,tabby\n", "open labels.csv itself if it contains the tags"),
         ("list.txt", "1.jpg tabby\n", "write its tags to metadata.csv"),
         ("data.jsonl", '{"image": "1.jpg", "label": "tabby"}', "open data.jsonl itself if it contains"),

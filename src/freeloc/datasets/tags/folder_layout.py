@@ -226,12 +226,12 @@ def _choice_error(path: Path, text: str) -> DatasetError:
 
 
 def _advice(layout: FolderLayout) -> str:
-    coco = [file for file in layout.other_lists if file.suffix.lower() == ".json"]
+    tools = [file for file in layout.other_lists if file.suffix.lower() in (".json", ".xml")]
     tables = [file for file in layout.other_lists if file.suffix.lower() in LIST_SUFFIXES]
-    unreadable = [file for file in layout.other_lists if file not in (*coco, *tables)]
+    unreadable = [file for file in layout.other_lists if file not in (*tools, *tables)]
     parts = []
-    if coco:
-        parts.append(f"open {_names(coco, 'or')} itself if it is a COCO file")
+    if tools:
+        parts.append(f"open {_names(tools, 'or')} itself if it is a file of COCO or of a label tool")
     if tables:
         parts.append(f"open {_names(tables, 'or')} itself if it contains the tags")
     if unreadable:
