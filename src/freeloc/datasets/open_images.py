@@ -112,8 +112,10 @@ class _ImageIds:
 
     def find(self, image_id: str, split: str | None) -> Path | None:
         """Return the image with an id, which may contain folders; that of the split if several splits have one."""
+        candidates = self._paths.get(image_id.rsplit("/", 1)[-1])
+        if candidates is None:
+            return None
         ending = f"/{image_id}"
-        candidates = self._paths.get(image_id.rsplit("/", 1)[-1], ())
         paths = [path for path in candidates if path.with_suffix("").as_posix().endswith(ending)]
         return next((path for path in paths if split in path.parts), paths[0] if paths else None)
 
@@ -132,16 +134,16 @@ def _read_labels(file: Path, existing: _ImageIds, names: Mapping[str, str]) -> l
     """Read the labels of the images that exist; the file may have tens of millions of rows."""
     match = _SPLIT.search(file.name)
     split = match[1] if match else None
-    images: dict[str, _Labels | None] = {}
+    images: dict[str, _Labels] = {}
     bad: list[AnnotatedImage] = []
     others = 0
     for line, (image_id, label, confidence) in _read_columns(file, bad):
-        if image_id not in images:
-            path = existing.find(image_id, split)
-            images[image_id] = None if path is None else _Labels(path, line)
-        image = images[image_id]
+        image = images.get(image_id)
         if image is None:
-            continue
+            path = existing.find(image_id, split)
+            if path is None:
+                continue
+            image = images[image_id] = _Labels(path, line)
         number = parse_number(confidence)
         name = names.get(label) or clean_name(label)
         if number in (0, 1) and name:
@@ -154,7 +156,7 @@ def _read_labels(file: Path, existing: _ImageIds, names: Mapping[str, str]) -> l
             image.problems.append(RowProblem("bad_value", message, line))
     if others:
         _log.warning("%s: left out %s of a machine, which nobody verified", file, pluralize(others, "label"))
-    return [*bad, *(_image_of(image, file, split) for image in images.values() if image is not None)]
+    return [*bad, *(_image_of(image, file, split) for image in images.values())]
 
 
 def _image_of(labels: _Labels, file: Path, split: str | None) -> AnnotatedImage:
