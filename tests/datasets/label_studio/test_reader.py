@@ -165,6 +165,17 @@ def test_annotators_vote_with_their_latest_annotations(folder: Path) -> None:
     assert labels["c.jpg"] == {"cat": -1, "dog": -1, "gnu": 1}
 
 
+def test_every_choice_is_a_class_even_if_it_is_outvoted(folder: Path) -> None:
+    bad = annotation(region("yak", 1, "x", 3, 4), by=2)
+    votes = [
+        annotation(choices("cat")),
+        annotation(choices("cat"), by=3),
+        annotation(choices("cat"), day=2, by=2),
+    ]
+    data = open_tasks(folder, task("a.jpg", bad, *votes), boxes=True)
+    assert labels_of(data) == {"a.jpg": {"cat": 1, "yak": -1}}
+
+
 def test_labels_without_annotation_are_unknown(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     skipped = annotation(choices("dog"), was_cancelled=True)
     data = open_tasks(

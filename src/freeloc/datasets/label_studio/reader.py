@@ -10,7 +10,7 @@ from pathlib import Path
 
 from freeloc._class_names import quote_names
 from freeloc._log import get_logger
-from freeloc.datasets.annotated_images import AnnotatedImage, build_dataset, names_in
+from freeloc.datasets.annotated_images import AnnotatedImage, build_dataset
 from freeloc.datasets.builder import DatasetBuilder
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.file_outline import outline_json, read_beginning
@@ -61,7 +61,8 @@ class LabelStudioFormat(DatasetFormat):
             )
         addresses = ImageAddresses(options.images or path.parent)
         images = [_image_of(task, field, path, addresses) for task in tasks]
-        return build_dataset(path.stem, images, names_in(images), builder)
+        chosen = {name for task in tasks for annotation in task.annotations for name in annotation.names}
+        return build_dataset(path.stem, images, sorted(chosen), builder)
 
 
 def _kind_of(path: Path) -> str | None:
@@ -102,7 +103,8 @@ def _choose_field(tasks: Sequence[Task], path: Path) -> str:
 
 
 def _image_of(task: Task, field: str, path: Path, addresses: ImageAddresses) -> AnnotatedImage:
-    problems = [*task.problems, *(each for annotation in task.annotations for each in annotation.problems)]
+    deciding = task.deciding()  # problems of other annotations have no effect
+    problems = [*task.problems, *(each for annotation in deciding for each in annotation.problems)]
     address = task.addresses.get(field)
     if address is None:
         problems = problems or [RowProblem("bad_value", f"the task has no image in the field {field!r}")]
@@ -112,7 +114,7 @@ def _image_of(task: Task, field: str, path: Path, addresses: ImageAddresses) -> 
         problems.append(RowProblem("missing_image", addresses.missing(address)))
         image = addresses.expected(address)
     present, divided = task.labels()
-    latest = task.deciding()[-1] if task.annotations else None
+    latest = deciding[-1] if deciding else None
     return AnnotatedImage(
         path,
         task.line,
