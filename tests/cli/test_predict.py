@@ -312,13 +312,13 @@ def test_results_are_not_taken_for_images(freeloc: Callable[..., Any], tiny_run:
 def test_pictures_of_other_kinds_are_counted(
     freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
 ) -> None:
-    (images / "a.JXL").write_bytes(b"x")
+    (images / "a.PSD").write_bytes(b"x")
     answer = freeloc("predict", tiny_run, images, "--out", tmp_path, *TORCH, "--scales", "0.5")
     assert answer.code == 0
-    assert "skipped 1 .jxl file: freeloc cannot read this format; convert to JPEG" in answer.err
-    answer = freeloc("predict", tiny_run, f"{images}/*.JXL", "--out", tmp_path, *TORCH)
+    assert "skipped 1 .psd file: freeloc cannot read this format; convert to JPEG" in answer.err
+    answer = freeloc("predict", tiny_run, f"{images}/*.PSD", "--out", tmp_path, *TORCH)
     assert answer.code == 2
-    assert "contains only images in unsupported formats (.jxl): convert to JPEG" in answer.err
+    assert "contains only images in unsupported formats (.psd): convert to JPEG" in answer.err
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,17 @@ def heic(rng: Random) -> bytes:
     return heic_bytes(image, rng.randrange(1, 9), quality=rng.choice((10, 90)))
 
 
+def jpegxl(rng: Random) -> bytes:
+    """JPEG XL files, some of which contain metadata, and some the coefficients of a JPEG."""
+    import pylibjxl
+
+    if rng.random() < 0.3:
+        return pylibjxl.jpeg_to_jxl(_save(_scene(rng), "JPEG", **_exif(rng)))
+    pixels = np.array(_scene(rng, rng.choice(("L", "RGB", "RGBA"))))
+    exif = exif_of(rng.randrange(1, 9)).tobytes() if rng.random() < 0.5 else None
+    return pylibjxl.encode(pixels, effort=1, lossless=rng.random() < 0.5, exif=exif)
+
+
 def unsupported(rng: Random) -> bytes:
     """Files of other formats."""
     image = _scene(rng)
@@ -260,6 +271,7 @@ SEEDS: tuple[tuple[Callable[[Random], bytes], float], ...] = (
     *(((jpeg2000, 3.0),) if features.check("jpg_2000") else ()),
     *(((avif, 1.0),) if features.check("avif") else ()),
     *(((heic, 1.0),) if find_spec("pillow_heif") else ()),
+    *(((jpegxl, 1.0),) if find_spec("pylibjxl") else ()),
     (unsupported, 0.5),
 )
 """Functions that make an image, and how often each is called."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,27 @@ def test_every_orientation_is_decoded_upright(tmp_path: Path, orientation: int, 
 
     assert close_to(load_image(path), scene(), 6 if suffix in (".jpg", ".avif") else 0)
     assert read_image_size(path) == Size(48, 32)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_an_avif_is_turned_by_its_container_alone() -> None:
+    """A converter may leave the orientation in EXIF or XMP unchanged after it has turned the pixels."""
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a xmlns:tiff="b" tiff:Orientation="6"/></x:xmpmeta>'
+    for options in ({"xmp": xmp}, {"xmp": xmp, "exif": exif_of(1)}):
+        buffer = io.BytesIO()
+        Image.fromarray(scene()).save(buffer, "AVIF", quality=98, **options)
+        data = buffer.getvalue()
+        assert close_to(load_image(data), scene(), 6)
+        assert read_image_size(data) == Size(48, 32)
+    # Pillow removes the orientation from the EXIF data that it writes, so another tag is renamed afterwards.
+    exif = Image.Exif()
+    exif[0x0113] = 6
+    buffer = io.BytesIO()
+    Image.fromarray(scene()).save(buffer, "AVIF", quality=98, exif=exif)
+    other, orientation = (struct.pack(">HHIH", tag, 3, 1, 6) for tag in (0x0113, 0x0112))
+    data = buffer.getvalue().replace(other, orientation)
+    assert orientation in data
+    assert close_to(load_image(data), scene(), 6)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -93,10 +93,10 @@ def test_a_folder_can_be_excluded(album: Path) -> None:
 
 
 def test_unsupported_formats_are_counted(album: Path) -> None:
-    for name in ("x.jxl", "sub/y.JXL", "z.svg"):
+    for name in ("x.psd", "sub/y.PSD", "z.svg"):
         (album / name).write_bytes(b"x")
     found = find_images([album])
-    assert found.unsupported == {".jxl": 2, ".svg": 1}
+    assert found.unsupported == {".psd": 2, ".svg": 1}
     assert relative(found, album) == ["a.png", "b.JPG", "odd[1].jpg", "sub/c.jpeg", "sub/deep/d.Tif"]
     with pytest.raises(ImageError, match=r"unsupported formats \(\.svg\): convert to JPEG"):
         find_images([f"{album}/*.svg"])

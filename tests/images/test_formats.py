@@ -33,7 +33,6 @@ OTHER_FILES = {
     "ico": b"\0\0\x01\0\x01\0" + bytes(40),
     "fits": b"SIMPLE  =                    T" + bytes(60),
     "qoi": b"qoif" + bytes(40),
-    "jxl": b"\xff\x0a" + bytes(40),
     "pam": b"P7\nWIDTH 1\n" + bytes(40),
     "pillow": b"PyRGBA\n1 1\n255\n" + bytes(40),
     "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>" + bytes(10),
@@ -73,8 +72,8 @@ print(" ".join(sorted(loaded)))
 def test_the_documentation_lists_the_formats() -> None:
     page = Path(__file__).parents[2].joinpath("docs", "data.md").read_text()
     section = page.split("## Image formats")[1].split("\n## ")[0]
-    heif = {"heic", "heif", "hif"}  # whether the extra is installed or not
-    assert set(re.findall(r"`\.(\w+)`", section)) == {suffix.removeprefix(".") for suffix in SUFFIXES} | heif
+    extra = {"heic", "heif", "hif", "jxl"}  # whether the extra is installed or not
+    assert set(re.findall(r"`\.(\w+)`", section)) == {suffix.removeprefix(".") for suffix in SUFFIXES} | extra
 
 
 def test_a_jpeg_with_damaged_data_of_further_images_is_read() -> None:

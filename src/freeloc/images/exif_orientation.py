@@ -19,7 +19,13 @@ from PIL import ExifTags, Image, ImageFile, PngImagePlugin
 from freeloc.images.decode_errors import DECODER_ERRORS
 from freeloc.io.library_warnings import silence_warnings
 
-__all__ = ["apply_orientation", "read_header_orientation", "read_orientation"]
+__all__ = [
+    "apply_orientation",
+    "exif_with_orientation",
+    "png_without_pixels",
+    "read_header_orientation",
+    "read_orientation",
+]
 
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -58,7 +64,7 @@ def read_header_orientation(image: ImageFile.ImageFile) -> int:
     """Return the EXIF orientation of an image file that is open but not yet decoded."""
     if isinstance(image, PngImagePlugin.PngImageFile) and image.fp is not None:
         with suppress(*DECODER_ERRORS):
-            image = PngImagePlugin.PngImageFile(BytesIO(_png_without_pixels(image.fp)))
+            image = PngImagePlugin.PngImageFile(BytesIO(png_without_pixels(image.fp)))
     return read_orientation(image)
 
 
@@ -67,7 +73,29 @@ def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_TRANSPOSITIONS[orientation]) if orientation in _TRANSPOSITIONS else image
 
 
-def _png_without_pixels(file: IO[bytes]) -> bytes:
+def exif_with_orientation(exif: bytes, orientation: int | None = None) -> bytes:
+    """Return EXIF data that states an orientation; without one, Pillow would use the one in the XMP metadata.
+
+    The decoders of HEIC, AVIF and JPEG XL turn images by the container or codestream, and the standards of these
+    formats say that the orientation in the metadata, which converters leave unchanged, has no effect.
+
+    Args:
+        exif: the EXIF data; empty if there is none. Data that cannot be read is left out.
+        orientation: the orientation to state; None for the one in ``exif``, or 1 if there is none.
+    """
+    data = Image.Exif()
+    with suppress(*DECODER_ERRORS):
+        data.load(exif)
+        if orientation is None and ExifTags.Base.Orientation in data:
+            return exif
+        data[ExifTags.Base.Orientation] = orientation or 1
+        return data.tobytes()
+    data = Image.Exif()
+    data[ExifTags.Base.Orientation] = orientation or 1
+    return data.tobytes()
+
+
+def png_without_pixels(file: IO[bytes]) -> bytes:
     """Return the content of a PNG file, with its pixel chunks replaced by a single empty chunk.
 
     Pillow reads the chunks that follow the pixels only when it decodes the pixels. If there are no pixels, it

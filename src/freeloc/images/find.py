@@ -20,17 +20,20 @@ from freeloc.io.standard_input import kept_input
 
 __all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "advice", "find_images", "is_system_name"]
 
-_HEIF_SUFFIXES = (".heic", ".heif", ".hif")
-_READS_HEIF = find_spec("pi_heif") is not None
+_EXTRA_SUFFIXES = {"pi_heif": (".heic", ".heif", ".hif"), "pylibjxl": (".jxl",)}
+"""File suffixes of the formats that require a package of the extra ``formats``."""
+
+_INSTALLED = [suffix for name, suffixes in _EXTRA_SUFFIXES.items() if find_spec(name) for suffix in suffixes]
+_NOT_INSTALLED = {suffix for suffixes in _EXTRA_SUFFIXES.values() for suffix in suffixes}.difference(
+    _INSTALLED
+)
 
 _NAMES = "jpg jpeg png jpe jfif mpo apng webp tif tiff gif bmp ppm pgm pbm pnm pfm jp2 j2k jpx avif"
-SUFFIXES = (*(f".{name}" for name in _NAMES.split()), *(_HEIF_SUFFIXES if _READS_HEIF else ()))
+SUFFIXES = (*(f".{name}" for name in _NAMES.split()), *_INSTALLED)
 """File suffixes of supported image formats, in lower case, most common first."""
 
-_UNSUPPORTED_NAMES = "jxl svg pdf psd eps raw dng cr2 cr3 nef arw orf rw2 raf"
-UNSUPPORTED_SUFFIXES = frozenset(
-    (*(f".{name}" for name in _UNSUPPORTED_NAMES.split()), *(() if _READS_HEIF else _HEIF_SUFFIXES))
-)
+_UNSUPPORTED_NAMES = "svg pdf psd eps raw dng cr2 cr3 nef arw orf rw2 raf"
+UNSUPPORTED_SUFFIXES = frozenset((*(f".{name}" for name in _UNSUPPORTED_NAMES.split()), *_NOT_INSTALLED))
 """File suffixes of image formats that freeloc cannot read."""
 
 _SYSTEM_NAMES = frozenset(
@@ -63,7 +66,11 @@ def advice(suffixes: Iterable[str]) -> str:
         suffixes: their suffixes, in lower case.
     """
     convert = "convert to JPEG"
-    return f"run pip install 'freeloc[formats]', or {convert}" if {*_HEIF_SUFFIXES} & {*suffixes} else convert
+    return (
+        convert
+        if _NOT_INSTALLED.isdisjoint(suffixes)
+        else f"run pip install 'freeloc[formats]', or {convert}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

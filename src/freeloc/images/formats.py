@@ -1,8 +1,8 @@
 """The image formats that freeloc reads, with the reader of each.
 
-HEIC files are read by pi-heif, which the extra ``formats`` installs. Pillow knows some thirty more formats.
-Their readers are never offered a file, because some run other programs, some accept files without any signature,
-and some raise exceptions of every kind. `docs/data.md` lists the formats.
+HEIC files are read by pi-heif and JPEG XL files by pylibjxl; the extra ``formats`` installs both. Pillow knows
+some thirty more formats. Their readers are never offered a file, because some run other programs, some accept
+files without any signature, and some raise exceptions of every kind. `docs/data.md` lists the formats.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from PIL.PpmImagePlugin import PpmImageFile
 
 from freeloc.images.bmp_reader import BmpReader
 from freeloc.images.decode_errors import MissingReaderError, UnsupportedVariantError
+from freeloc.images.exif_orientation import exif_with_orientation
 from freeloc.images.png_reader import PngReader
 from freeloc.images.tiff_reader import TiffReader
 
@@ -46,13 +47,16 @@ def _lazy(module: str, name: str) -> Reader:
 
 
 def _read_avif(file: IO[bytes]) -> ImageFile.ImageFile:
+    """Open an AVIF file; Pillow sets its orientation in EXIF to that of the container."""
     try:
         from PIL import AvifImagePlugin
     except ImportError as error:
         raise MissingReaderError("an AVIF") from error
     if not AvifImagePlugin.SUPPORTED:
         raise MissingReaderError("an AVIF")
-    return AvifImagePlugin.AvifImageFile(file)
+    image = AvifImagePlugin.AvifImageFile(file)
+    image.info["exif"] = exif_with_orientation(image.info.get("exif", b""))
+    return image
 
 
 def _read_heif(file: IO[bytes]) -> ImageFile.ImageFile:
@@ -63,6 +67,14 @@ def _read_heif(file: IO[bytes]) -> ImageFile.ImageFile:
         raise MissingReaderError("a HEIC") from error
     image: ImageFile.ImageFile = HeifImageFile(file)
     return image
+
+
+def _read_jpegxl(file: IO[bytes]) -> ImageFile.ImageFile:
+    try:
+        from freeloc.images.jpegxl_reader import JpegXlReader
+    except ImportError as error:
+        raise MissingReaderError("a JPEG XL") from error
+    return JpegXlReader(file)
 
 
 # An MPO file is read as the JPEG image with which it starts.
@@ -81,11 +93,11 @@ _READERS: tuple[tuple[re.Pattern[bytes], Reader], ...] = (
     # Files with the brands mif1 and msf1 contain images of either kind; the brands that follow tell which.
     (re.compile(rb"....ftyp(avi[fs]|m[is]f1.{4}(.{4})*?avi[fs])", re.DOTALL), _read_avif),
     (re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|heif|m[is]f1)", re.DOTALL), _read_heif),
+    (re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n"), _read_jpegxl),
 )
 
 _UNSUPPORTED: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"....ftypcrx ", re.DOTALL), "a CR3"),
-    (re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n"), "a JPEG XL"),
     (re.compile(rb"8BPS"), "a Photoshop"),
     (re.compile(rb"%!PS|\xc5\xd0\xd3\xc6"), "a PostScript"),
     (re.compile(rb"%PDF"), "a PDF"),

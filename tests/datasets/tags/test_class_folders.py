@@ -63,17 +63,17 @@ def test_class_folders_must_not_contain_folders_and_need_no_folder_of_images(tmp
 
 def test_unsupported_images_and_broken_links_in_class_folders_are_reported(tmp_path: Path) -> None:
     images(tmp_path, "dog/a.jpg", "cat/b.jpg")
-    jxl, link = tmp_path / "cat" / "c.JXL", tmp_path / "dog" / "d.jpg"
-    jxl.write_bytes(b"picture")
+    psd, link = tmp_path / "cat" / "c.PSD", tmp_path / "dog" / "d.jpg"
+    psd.write_bytes(b"picture")
     (tmp_path / "cat" / "notes.txt").touch()
-    (tmp_path / "cat" / ".hidden.jxl").touch()
+    (tmp_path / "cat" / ".hidden.psd").touch()
     for folder in ("dog", "cat"):
         (tmp_path / folder / "d.jpg").symlink_to(tmp_path / "gone.jpg")
     for decode in (True, False):
         assert problems_of(tmp_path, checks=DatasetChecks(decode=decode)) == [
             Problem(
                 "unreadable_image",
-                jxl,
+                psd,
                 None,
                 "freeloc cannot read this type of image: convert to JPEG",
             ),
@@ -92,7 +92,7 @@ def test_unsupported_images_and_broken_links_in_class_folders_are_reported(tmp_p
 def test_a_class_folder_of_unsupported_images_only_is_not_empty(tmp_path: Path) -> None:
     images(tmp_path, "dog/a.jpg")
     (tmp_path / "cat").mkdir()
-    (tmp_path / "cat" / "b.jxl").write_bytes(b"picture")
+    (tmp_path / "cat" / "b.psd").write_bytes(b"picture")
     problems = problems_of(tmp_path, checks=DatasetChecks(for_training=True))
     assert [problem.kind for problem in problems] == ["unreadable_image"]
 
