@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from freeloc.cli.options import (
+    Ancestors,
     Classes,
     Data,
     Format,
@@ -50,6 +51,7 @@ def calibrate(
     format_: Format = "auto",
     images: Images = None,
     minus_one: MinusOne = None,
+    ancestors: Ancestors = False,
     weights: Weights = None,
     runtime: Runtime = "auto",
     precision: InferencePrecision = "auto",
@@ -73,7 +75,7 @@ def calibrate(
         images=images,
         classes=common_classes({model: file.header.classes}, read_classes(classes)),
         skip_bad=skip_bad,
-        checks=DatasetChecks(quiet=quiet, minus_one=minus_one),
+        checks=DatasetChecks(quiet=quiet, minus_one=minus_one, ancestors=ancestors),
     )
     run(
         file.path,

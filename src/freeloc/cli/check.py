@@ -11,6 +11,7 @@ import typer
 
 from freeloc.cli.options import (
     DATA,
+    Ancestors,
     Classes,
     Data,
     Format,
@@ -57,6 +58,7 @@ def check(
     format_: Format = "auto",
     images: Images = None,
     minus_one: MinusOne = None,
+    ancestors: Ancestors = False,
     other_splits: OtherSplits = None,
 ) -> None:
     """Check that a dataset is ready for training, and list its classes, or all problems if there are any.
@@ -78,6 +80,7 @@ def check(
         images=images,
         skip_bad=skip_bad,
         minus_one=minus_one,
+        ancestors=ancestors,
     )
     print_result(describe(report.dataset))
     for name, count in report.counts().items():
@@ -93,6 +96,7 @@ def check(
         "--format": None if format_ == "auto" else format_,
         "--images": images,
         "--minus-one": minus_one,
+        "--ancestors": ancestors,
         "--val-split": _validation(report.dataset, split, other_splits),
     }
     print_result(f"next: {_training_command(data, given)}")

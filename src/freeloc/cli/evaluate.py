@@ -9,6 +9,7 @@ import typer
 
 from freeloc import _literals as choices
 from freeloc.cli.options import (
+    Ancestors,
     Classes,
     Format,
     Images,
@@ -183,6 +184,7 @@ def evaluate(
     images: Images = None,
     rescale_boxes: RescaleBoxes = False,
     minus_one: MinusOne = None,
+    ancestors: Ancestors = False,
     point: Point = "salient",
     scales: Scales = None,
     weights: Weights = None,
@@ -270,7 +272,13 @@ def evaluate(
         classes=opened,
         boxes=True,
         skip_bad=skip_bad,
-        checks=DatasetChecks(quiet=quiet, rescale_boxes=rescale_boxes, minus_one=minus_one, unannotated=True),
+        checks=DatasetChecks(
+            quiet=quiet,
+            rescale_boxes=rescale_boxes,
+            minus_one=minus_one,
+            ancestors=ancestors,
+            unannotated=True,
+        ),
     )
     if not everything.has_labels:
         measuring = {"gallery": gallery, "detections": detections, "out": out}

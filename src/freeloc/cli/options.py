@@ -18,6 +18,7 @@ __all__ = [
     "CACHE",
     "DATA",
     "RUNTIME",
+    "Ancestors",
     "BackboneName",
     "CacheFolder",
     "Classes",
@@ -82,8 +83,9 @@ Format = Annotated[
     str,
     typer.Option(
         "--format",
-        help="Format of DATA: auto, voc, coco, tags, folders (each folder is a class), label_studio, cvat, "
-        "roboflow, open_images, labelme, datumaro, or one from an installed package.",
+        help="Format of DATA: auto, voc, coco, tags, folders (each folder is a class), keywords (in images or XMP "
+        "sidecars), txt (a text file of tags next to each image), label_studio, cvat, roboflow, open_images, "
+        "labelme, datumaro, or one from an installed package.",
         rich_help_panel=DATA,
     ),
 ]
@@ -115,6 +117,15 @@ MinusOne = Annotated[
     typer.Option(
         help="What -1 means in a tag list with one column per class: absent (0: unknown) or unknown (0: absent). "
         "Default: absent, if the list has -1.",
+        rich_help_panel=DATA,
+    ),
+]
+Ancestors = Annotated[
+    bool,
+    typer.Option(
+        "--ancestors",
+        help="In the format keywords, read every level of a keyword as a tag: Animals and Dog for Animals/Dog. "
+        "Default: only the last.",
         rich_help_panel=DATA,
     ),
 ]

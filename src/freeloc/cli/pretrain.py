@@ -11,6 +11,7 @@ import typer
 from freeloc import _literals as choices
 from freeloc.cli.interrupts import tell_after_interrupt
 from freeloc.cli.options import (
+    Ancestors,
     Classes,
     Data,
     Format,
@@ -46,6 +47,7 @@ def pretrain(
     format_: Format = "auto",
     images: Images = None,
     minus_one: MinusOne = None,
+    ancestors: Ancestors = False,
     backbone: Annotated[
         choices.PretrainingBackbone, typer.Option(help="Backbone to pretrain.", rich_help_panel=NETWORK)
     ] = "alexnet",
@@ -129,6 +131,7 @@ def pretrain(
             images=images,
             skip_bad=skip_bad,
             minus_one=minus_one,
+            ancestors=ancestors,
         )
 
 

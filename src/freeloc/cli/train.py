@@ -13,6 +13,7 @@ from freeloc.cli.interrupts import tell_after_interrupt
 from freeloc.cli.options import (
     CACHE,
     RUNTIME,
+    Ancestors,
     BackboneName,
     CacheFolder,
     Classes,
@@ -86,6 +87,7 @@ def train(
     images: Images = None,
     rescale_boxes: RescaleBoxes = False,
     minus_one: MinusOne = None,
+    ancestors: Ancestors = False,
     val: Annotated[
         Path | None,
         typer.Option(
@@ -333,6 +335,7 @@ def train(
                 supervision=supervision,
                 rescale_boxes=rescale_boxes,
                 minus_one=minus_one,
+                ancestors=ancestors,
             )
             if not quiet:
                 print_status(describe(dataset))
@@ -351,6 +354,7 @@ def train(
                     skip_bad=skip_bad,
                     quiet=quiet,
                     minus_one=minus_one,
+                    ancestors=ancestors,
                 )
             run(dataset, out, settings, val=validation, resume=resume, quiet=quiet)
 

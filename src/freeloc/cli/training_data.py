@@ -28,6 +28,7 @@ def open_for_training(
     supervision: str = "tags",
     rescale_boxes: bool = False,
     minus_one: MinusOne | None = None,
+    ancestors: bool = False,
 ) -> Dataset:
     """Open a dataset with options from the command line; boxes are read only if training uses them."""
     from freeloc.datasets import DatasetChecks, open_dataset
@@ -42,7 +43,11 @@ def open_for_training(
         skip_bad=skip_bad,
         boxes=supervision != "tags",
         checks=DatasetChecks(
-            for_training=True, quiet=quiet, rescale_boxes=rescale_boxes, minus_one=minus_one
+            for_training=True,
+            quiet=quiet,
+            rescale_boxes=rescale_boxes,
+            minus_one=minus_one,
+            ancestors=ancestors,
         ),
     )
     warn_of_untagged(dataset)
@@ -59,6 +64,7 @@ def open_for_validation(
     skip_bad: bool,
     quiet: bool,
     minus_one: MinusOne | None = None,
+    ancestors: bool = False,
 ) -> Dataset:
     """Open validation images with options from the command line; boxes are never read.
 
@@ -75,7 +81,7 @@ def open_for_validation(
             images=images,
             classes=classes,
             skip_bad=skip_bad,
-            checks=DatasetChecks(quiet=quiet, minus_one=minus_one),
+            checks=DatasetChecks(quiet=quiet, minus_one=minus_one, ancestors=ancestors),
         )
     except FreelocError as error:
         if error.parameter == "split":  # it comes from the option for validation

@@ -122,8 +122,8 @@ def _add_image(image: AnnotatedImage, labels: dict[str, int], builder: DatasetBu
         image.image, image.file, image.line, image.prefix, check=not is_known_to_be_bad
     )
     sample.split = image.split
-    for kind, message, line in image.problems:
-        builder.add_problem(sample, kind, message, line=line)
+    for kind, message, line, file in image.problems:
+        builder.add_problem(sample, kind, message, file=file, line=line)
     if image.size is not None:
         builder.declare_size(sample, image.size, image.file, image.line)
     sure = [item.name for item in image.objects if not (item.difficult or item.crowd)]

@@ -11,7 +11,7 @@ from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.options import OpenOptions
 from freeloc.errors import ConfigurationError, DatasetError, DatasetOptionError
 
-__all__ = ["FORMATS", "DatasetFormat", "detect_format", "minus_one_error"]
+__all__ = ["FORMATS", "DatasetFormat", "ancestors_error", "detect_format", "minus_one_error"]
 
 
 class DatasetFormat(ABC):
@@ -23,10 +23,12 @@ class DatasetFormat(ABC):
     Attributes:
         layout: the files and folders by which the format is recognized, for error messages.
         reads_minus_one: whether the format uses the option ``minus_one``.
+        reads_ancestors: whether the format uses the option ``ancestors``.
     """
 
     layout: ClassVar[str]
     reads_minus_one: ClassVar[bool] = False
+    reads_ancestors: ClassVar[bool] = False
 
     @abstractmethod
     def detect(self, path: Path) -> bool:
@@ -62,6 +64,8 @@ FORMATS: Registry[type[DatasetFormat]] = Registry(
         "coco": "freeloc.datasets.coco.reader:CocoFormat",
         "tags": "freeloc.datasets.tags.reader:TagListFormat",
         "folders": "freeloc.datasets.tags.reader:ClassFoldersFormat",
+        "keywords": "freeloc.datasets.keywords.reader:KeywordsFormat",
+        "txt": "freeloc.datasets.tags.text_files:TextFilesFormat",
         "label_studio": "freeloc.datasets.label_studio.reader:LabelStudioFormat",
         "cvat": "freeloc.datasets.cvat.reader:CvatFormat",
         "roboflow": "freeloc.datasets.roboflow:RoboflowFormat",
@@ -78,6 +82,13 @@ def minus_one_error(path: Path) -> ConfigurationError:
     return ConfigurationError(
         f"minus_one applies only to tag lists with one column per class, not to {path}: omit it",
         parameter="minus_one",
+    )
+
+
+def ancestors_error(path: Path) -> ConfigurationError:
+    """Return the error for the option ``ancestors`` with a dataset whose tags have no levels."""
+    return ConfigurationError(
+        f"ancestors applies only to the format 'keywords', not to {path}: omit it", parameter="ancestors"
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from freeloc._class_names import check_class_names
 from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import Dataset
-from freeloc.datasets.formats import FORMATS, detect_format, minus_one_error
+from freeloc.datasets.formats import FORMATS, ancestors_error, detect_format, minus_one_error
 from freeloc.datasets.options import DatasetChecks, OpenOptions
 from freeloc.errors import DatasetOptionError, MissingDatasetError
 from freeloc.io.folders import expand_user
@@ -94,4 +94,6 @@ def open_dataset(
     reader = detect_format(root) if chosen is None else chosen()
     if options.checks.minus_one is not None and not reader.reads_minus_one:
         raise minus_one_error(root)
+    if options.checks.ancestors and not reader.reads_ancestors:
+        raise ancestors_error(root)
     return reader.open(root, options)

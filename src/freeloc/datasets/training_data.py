@@ -29,6 +29,7 @@ class DataOptions(TypedDict, total=False):
     skip_bad: bool
     rescale_boxes: bool
     minus_one: MinusOne | None
+    ancestors: bool
 
 
 def open_for_training(
@@ -63,5 +64,6 @@ def open_for_training(
         quiet=quiet,
         rescale_boxes=options.pop("rescale_boxes", False),
         minus_one=options.pop("minus_one", None),
+        ancestors=options.pop("ancestors", False),
     )
     return open_dataset(path, boxes=boxes, checks=checks, **options)  # type: ignore[misc]  # the others are removed

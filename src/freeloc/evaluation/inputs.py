@@ -68,6 +68,7 @@ def open_for_models(
         quiet=quiet,
         rescale_boxes=given.pop("rescale_boxes", False),
         minus_one=given.pop("minus_one", None),
+        ancestors=given.pop("ancestors", False),
     )
     wanted = common_classes(models, given.pop("classes", None))
     dataset = open_dataset(data, classes=wanted, boxes=boxes, checks=checks, **given)

@@ -156,7 +156,9 @@ def open_inputs(
         split=split,
         classes=dataset.classes,
         skip_bad=chosen.get("skip_bad", False),
-        checks=DatasetChecks(quiet=quiet, minus_one=chosen.get("minus_one")),
+        checks=DatasetChecks(
+            quiet=quiet, minus_one=chosen.get("minus_one"), ancestors=chosen.get("ancestors", False)
+        ),
         **same,
     )
     return Inputs(dataset, validation, settings)

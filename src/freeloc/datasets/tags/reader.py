@@ -148,8 +148,8 @@ def _read_tables(path: Path, builder: DatasetBuilder) -> list[TagTable]:
         except MalformedFileError as error:
             builder.add_fatal_problem("malformed_file", error.file, error.line, error.reason)
     for table in tables:
-        for kind, message, _ in table.problems:
-            builder.add_fatal_problem(kind, table.file, table.line, message)
+        for problem in table.problems:
+            builder.add_fatal_problem(problem.kind, table.file, table.line, problem.message)
     return tables
 
 
@@ -297,8 +297,8 @@ def _add_row(row: TagRow, labels: Mapping[str, int], builder: DatasetBuilder) ->
     is_unreadable = any(problem.kind == "unreadable_image" for problem in row.problems)
     sample = builder.add_image(row.image, row.file, row.line, check=not is_unreadable)
     sample.split = row.split
-    for kind, message, line in row.problems:
-        builder.add_problem(sample, kind, message, line=line)
+    for kind, message, line, file in row.problems:
+        builder.add_problem(sample, kind, message, file=file, line=line)
     builder.leave_out({name for name in row.tags + row.unknown if name not in labels})
     sample.labels = make_labels(
         len(labels),

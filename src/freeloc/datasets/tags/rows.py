@@ -19,6 +19,7 @@ __all__ = [
     "TagSource",
     "TagTable",
     "is_split_name",
+    "split_of_path",
 ]
 
 _SPLIT_NAME = re.compile(
@@ -34,11 +35,12 @@ def is_split_name(name: str) -> bool:
 
 
 class RowProblem(NamedTuple):
-    """A problem with one row; ``line`` is its line number if it is not that of the row."""
+    """A problem with one row; ``file`` and ``line`` say where it is, if it is not where the row is."""
 
     kind: ProblemKind
     message: str
     line: int | None = None
+    file: Path | None = None
 
 
 NO_FILE_NAME = RowProblem("bad_value", "the row has no file_name")
@@ -130,12 +132,12 @@ class TagSource:
         if both := sorted(set(tags) & set(unknown)):
             problems.append(RowProblem("bad_value", f"{both[0]!r} is in both tags and unknown_tags"))
         name = existing_name(self.folder, name)
-        row_split = split or self.split or _split_of_path(name)
+        row_split = split or self.split or split_of_path(name)
         image = self.folder / name if name else None
         return TagRow(self.file, line, image, row_split, tags, unknown, tuple(problems))
 
 
-def _split_of_path(name: str) -> str | None:
+def split_of_path(name: str) -> str | None:
     """Return the top folder of a file name if it denotes a split."""
     parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".")]
     return parts[0] if len(parts) > 1 and is_split_name(parts[0]) else None

@@ -1,0 +1,1 @@
+"""The dataset format for keywords that photo managers store in images and in XMP sidecars."""
