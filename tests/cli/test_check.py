@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from freeloc.datasets import Dataset
+from tests.datasets.keywords.xmp_files import digikam
+from tests.datasets.tags.tag_lists import images
 
 
 @pytest.fixture
@@ -57,6 +59,39 @@ def test_the_next_command_repeats_the_options(
     assert "in other splits than train were not looked for: --other-split compares them" in answer.out
     answer = freeloc("check", folder, "--skip-bad", "--split", "train", "--other-split", "val")
     assert (answer.code, "--other-split" in answer.out) == (0, False)
+
+
+def test_keywords_with_their_levels(
+    freeloc: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    album = tmp_path / "album"
+    images(album, "sub/a.jpg", "b.jpg", "c.jpg")
+    (album / "sub" / "a.jpg.xmp").write_bytes(digikam("Animals/Dog"))
+    (album / "b.xmp").write_bytes(digikam("Animals/Cat"))
+    answer = freeloc("check", album)
+    assert answer.code == 2
+    assert answer.err == (
+        f"freeloc: {album} could be in the format tags or keywords: choose one (option --format)\n"
+    )
+    answer = freeloc("check", album, "--format", "keywords", "--ancestors")
+    lines = answer.out.splitlines()
+    assert (answer.code, answer.err) == (0, "")
+    assert [line.split() for line in lines[1:4]] == [["2", "Animals"], ["1", "Cat"], ["1", "Dog"]]
+    assert lines[-1] == f"next: freeloc train {album} --format keywords --ancestors --out run"
+    (album / "b.xmp").write_bytes(digikam("Animals/Cat")[:-40])
+    answer = freeloc("check", album, "--format", "keywords")
+    assert (answer.code, answer.out) == (2, "")
+    assert f"{album / 'b.xmp'}:32: malformed XML" in answer.err
+    answer = freeloc("check", a_list(album), "--ancestors")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert answer.err.endswith("omit it (option --ancestors)\n")
+
+
+def a_list(folder: Path) -> Path:
+    file = folder / "list.csv"
+    file.write_text("file_name,tags\nb.jpg,dog\nc.jpg,cat\n")
+    return file
 
 
 def test_all_that_is_wrong_comes_at_once(

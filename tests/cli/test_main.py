@@ -333,6 +333,7 @@ def test_train_has_the_librarys_defaults() -> None:
     everything |= {*inspect.signature(open_dataset).parameters}
     assert default(train_command, "rescale_boxes") == DatasetChecks().rescale_boxes
     assert default(train_command, "minus_one") == DatasetChecks().minus_one
+    assert default(train_command, "ancestors") == DatasetChecks().ancestors
     assert default(train_command, "val") is default(train, "val") is settings.val_split
     assert default(train_command, "val_split") == settings.val_split
     assert default(train_command, "patience") == settings.patience
