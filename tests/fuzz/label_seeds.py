@@ -9,6 +9,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from tests.datasets.keywords.xmp_files import apple_photos, digikam, lightroom
 from tests.fuzz.mutations import ODD_TEXTS, change_json, change_lines, odd_value, to_json
 from tests.fuzz.trees import IMAGE_SUFFIXES, Tree, encode_text, picture
 
@@ -292,6 +293,55 @@ def class_folders(rng: Random, changes: int) -> Tree:
     return tree
 
 
+# --- next to images ----------------------------------------------------------------------------------------
+
+
+def keywords(rng: Random, changes: int) -> Tree:
+    """Images with keywords in XMP sidecars or in their own metadata."""
+    tree, _ = draw_images(rng, rng.choice(("", "", "train/", "2024/")))
+    classes = draw_classes(rng)
+    changed = _share_out(rng, changes, len(tree))
+    for path, count in zip(sorted(tree), changed, strict=True):
+        paths = [rng.choice(("{}", "Animals/{}", "a/b/{}")).format(item) for item in rng.sample(classes, 1)]
+        write = rng.choice(
+            (digikam, apple_photos, lambda *paths: lightroom(*(p.replace("/", "|") for p in paths)))
+        )
+        packet = encode_text(rng, change_xml(rng, write(*paths).decode(), count))
+        if path.lower().endswith((".jpg", ".jpeg")) and rng.random() < 0.4:
+            tree[path] = _with_metadata(rng, tree[path], packet, classes)
+        else:
+            tree[rng.choice((path, path.rpartition(".")[0])) + rng.choice((".xmp", ".XMP"))] = packet
+    return tree
+
+
+def _with_metadata(rng: Random, jpeg: bytes, packet: bytes, classes: list[str]) -> bytes:
+    """Insert an XMP packet or an IPTC block into a JPEG."""
+    if rng.random() < 0.6:
+        body = b"\xff\xe1", b"http://ns.adobe.com/xap/1.0/\0" + packet[:60_000]
+    else:
+        values = [item.encode(rng.choice(("utf-8", "latin-1"))) for item in rng.sample(classes, 2)]
+        block = b"".join(b"\x1c\x02\x19" + len(value).to_bytes(2) + value for value in values)
+        if rng.random() < 0.4:
+            place = rng.randrange(len(block))
+            block = block[:place] + bytes([rng.randrange(256)]) + block[place + rng.randrange(2) :]
+        charset = rng.choice((b"", b"\x1c\x01\x5a\0\3\x1b%G"))
+        size = (len(charset + block)).to_bytes(4)
+        body = b"\xff\xed", b"Photoshop 3.0\x008BIM\4\4\0\0" + size + charset + block
+    return jpeg[:2] + body[0] + (len(body[1]) + 2).to_bytes(2) + body[1] + jpeg[2:]
+
+
+def text_files(rng: Random, changes: int) -> Tree:
+    """Images with a text file of tags next to each."""
+    tree, _ = draw_images(rng, rng.choice(("", "", "train/")))
+    classes = draw_classes(rng)
+    for path in sorted(tree):
+        if rng.random() < 0.9:
+            text = rng.choice((", ", ",", "\n")).join(rng.sample(classes, rng.randrange(len(classes))))
+            text = change_lines(rng, text, rng.randrange(changes + 1)) if changes else text
+            tree[rng.choice((path, path.rpartition(".")[0])) + ".txt"] = encode_text(rng, text)
+    return tree
+
+
 SEEDS: dict[str, Callable[[Random, int], Tree]] = {
     "voc": voc,
     "coco": coco,
@@ -299,5 +349,7 @@ SEEDS: dict[str, Callable[[Random, int], Tree]] = {
     "column csv": column_csv,
     "jsonl": jsonl,
     "folders": class_folders,
+    "keywords": keywords,
+    "text files": text_files,
 }
 """Functions that make a dataset, given the number of changes of its content."""

@@ -1,4 +1,4 @@
-"""Fuzz datasets: VOC devkits, COCO files, tag lists, class folders, and the files of label tools."""
+"""Fuzz datasets: devkits, COCO files, tag lists, folders, keywords, text files and the files of label tools."""
 
 from __future__ import annotations
 
@@ -110,6 +110,7 @@ def draw_options(rng: Random, path: Path) -> dict[str, Any]:
         quiet=True,
         rescale_boxes=rng.random() < 0.5,
         minus_one=rng.choice(("absent", "unknown")) if rng.random() < 0.03 else None,
+        ancestors=rng.random() < 0.05,
     )
     odd_class = rng.sample(ODD_TEXTS, rng.choice((0, 0, 0, 1)))
     return {

@@ -108,7 +108,8 @@ def _read(file: Path) -> tuple[tuple[str, ...], RowProblem | None]:
     tags = split_text(text)
     for line, content in enumerate(text.split("\n"), start=1):
         if len(content.split()) > 1 and _NUMBERS.fullmatch(content):
-            reason = f"{content.strip()[:40]!r} is a line of numbers, as in a list of boxes, and no tags: remove the file"
+            numbers = content.strip()[:40]
+            reason = f"{numbers!r} is a line of numbers, as in a list of boxes, and no tags: remove the file"
             return tags, RowProblem("bad_value", reason, line)
         if "\0" in content:
             return tags, RowProblem("malformed_file", "this is not a text file: remove or rename it", line)
