@@ -75,6 +75,9 @@ PROPERTIES = {
     "expressionmedia:CatalogSets": "Tiere|Hündin",
 }
 
+DOG = '<Category Assigned="1">Hündin</Category>'
+ACDSEE = f'<Categories><Category Assigned="0">Tiere{DOG}</Category></Categories>'
+
 WRITTEN: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
     **{
         f"levels in {name}": (name, LEVELS, {"Tiere/Hündin", "sea"})
@@ -103,6 +106,7 @@ WRITTEN: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
         f"sidecar with {name}": ("sidecar", (f"-XMP-{name}={keyword}",), {"Tiere/Hündin"})
         for name, keyword in PROPERTIES.items()
     },
+    "sidecar with categories": ("sidecar", (f"-XMP-acdsee:Categories={ACDSEE}",), {"Tiere/Hündin"}),
 }
 """The format of each file, what exiftool writes into it, and the keywords to read."""
 

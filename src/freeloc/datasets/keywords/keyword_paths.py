@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 from freeloc.datasets.class_names import clean_name
-from freeloc.datasets.keywords.xmp_packet import FLAT, HIERARCHICAL, KeywordProperty
+from freeloc.datasets.keywords.acdsee_categories import read_categories
+from freeloc.datasets.keywords.xmp_packet import CATEGORIES, FLAT, HIERARCHICAL, KeywordProperty
 
 __all__ = ["KeywordPath", "ancestors", "merge_keywords", "split_flat", "xmp_paths"]
 
@@ -25,12 +26,17 @@ def xmp_paths(properties: Mapping[KeywordProperty, Iterable[str]]) -> tuple[Keyw
 
     Of the properties with levels, the first one that contains keywords is read, as in digiKam: the others repeat
     it, or were written by a program that did not know it.
+
+    Raises:
+        MetadataError: the categories of ACDSee are needed and cannot be read.
     """
+    flat = split_flat(properties.get(FLAT, ()))
     for name in HIERARCHICAL:
         paths = [_split(text, name.separator) for text in properties.get(name, ())]
         if any(paths):
-            return merge_keywords(paths, split_flat(properties.get(FLAT, ())))
-    return merge_keywords((), split_flat(properties.get(FLAT, ())))
+            return merge_keywords(paths, flat)
+    categories = [path for text in properties.get(CATEGORIES, ()) for path in read_categories(text)]
+    return merge_keywords([_clean(path) for path in categories], flat)
 
 
 def split_flat(keywords: Iterable[str]) -> tuple[KeywordPath, ...]:
@@ -69,7 +75,11 @@ def ancestors(path: KeywordPath) -> tuple[KeywordPath, ...]:
 
 
 def _split(text: str, separator: str) -> KeywordPath:
-    levels = tuple(filter(None, map(clean_name, text.split(separator))))
+    return _clean(text.split(separator))
+
+
+def _clean(names: Iterable[str]) -> KeywordPath:
+    levels = tuple(filter(None, map(clean_name, names)))
     return levels[1:] if levels[:1] == (_ROOT_OF_DIGIKAM,) else levels
 
 

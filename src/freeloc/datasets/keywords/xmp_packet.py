@@ -14,7 +14,7 @@ from defusedxml.expatreader import create_parser
 
 from freeloc.datasets.keywords.metadata_error import MetadataError
 
-__all__ = ["FLAT", "HIERARCHICAL", "KeywordProperty", "read_xmp"]
+__all__ = ["CATEGORIES", "FLAT", "HIERARCHICAL", "KeywordProperty", "read_xmp"]
 
 _Name = tuple[str | None, str]
 
@@ -48,10 +48,13 @@ HIERARCHICAL: Final = (
 )
 """The properties with levels, in the order in which digiKam prefers them."""
 
+CATEGORIES: Final = KeywordProperty("acdsee:categories", "http://ns.acdsee.com/iptc/1.0", "")
+"""A property with levels as an XML document; see `freeloc.datasets.keywords.acdsee_categories`."""
+
 FLAT: Final = KeywordProperty("dc:subject", "http://purl.org/dc/elements/1.1", "|")
 """The property that all programs write. Its keywords have no levels, unless a program writes whole paths there."""
 
-_PROPERTIES: Final = {each.key: each for each in (*HIERARCHICAL, FLAT)}
+_PROPERTIES: Final = {each.key: each for each in (*HIERARCHICAL, CATEGORIES, FLAT)}
 
 _RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _ROOT: Final = (_RDF, "RDF")
