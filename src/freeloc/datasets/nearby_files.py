@@ -60,5 +60,5 @@ class NearbyFiles:
 def _entries(folder: Path) -> list[str]:
     try:
         return os.listdir(folder)  # noqa: PTH208 - only the names are needed
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the path contains a null character
         return []
