@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from freeloc._literals import ImageFiles
+from freeloc.errors import OutputError
 from freeloc.io.atomic import atomic_path, output_error
 
-__all__ = ["place_image"]
+__all__ = ["image_file_name", "place_image"]
+
+
+def image_file_name(source: Path, name: str, how: ImageFiles) -> str:
+    """Return by which name annotations refer to an image file.
+
+    Args:
+        source: the image file.
+        name: base name of the image's output files; see `freeloc.writers.output_names`.
+        how: what is written of the image file; see `place_image`.
+
+    Returns:
+        The name of the linked or copied file, which differs from those of all other images even without its
+        suffix. With "none", the path of the image file relative to the deepest folder that contains all images.
+    """
+    # Images that differ only in their suffix already have it in their base names.
+    has_suffix = PurePosixPath(name).name == source.name
+    return name if how == "none" and has_suffix else name + source.suffix
 
 
 def place_image(source: Path, target: Path, how: ImageFiles) -> bool:
@@ -17,7 +35,7 @@ def place_image(source: Path, target: Path, how: ImageFiles) -> bool:
 
     Args:
         source: the image file.
-        target: where other programs look for it; an existing file is replaced.
+        target: where other programs look for it; an existing file or link is replaced.
         how: "link" for a symbolic link, or a copy where the system does not allow links; "copy" for a copy; "none"
             to do nothing.
 
@@ -25,12 +43,20 @@ def place_image(source: Path, target: Path, how: ImageFiles) -> bool:
         Whether there is now a file at ``target``.
 
     Raises:
-        OutputError: the image file does not exist, or the target cannot be written.
+        OutputError: the image file does not exist, it is itself at ``target``, or the target cannot be written.
     """
     if how == "none":
         return False
     if not source.is_file():
-        raise output_error(target, f"the image {source} does not exist")
+        raise OutputError(
+            f"cannot write {target}: the image {source} does not exist; restore it, specify the folder in which "
+            "relative paths start, or write no image files",
+            path=target,
+            parameter="image_files",
+        )
+    _remove_link(target)
+    if target.exists() and target.samefile(source):
+        raise output_error(target, "this is the image itself")
     with atomic_path(target) as temporary:
         if how == "link":
             try:
@@ -40,3 +66,12 @@ def place_image(source: Path, target: Path, how: ImageFiles) -> bool:
         else:
             shutil.copyfile(source, temporary)
     return True
+
+
+def _remove_link(target: Path) -> None:
+    """Remove a link that an interrupted process has left; `atomic_path` would replace the image it leads to."""
+    try:
+        if target.is_symlink():
+            target.unlink()
+    except OSError as error:
+        raise output_error(target, error) from error
