@@ -4,6 +4,7 @@
 # make coverage  tests with branch coverage; writes build/coverage
 # make lint      ruff, typos, import-linter and mypy only
 # make docs      build the documentation site into build/site; warnings are errors
+# make consumers install the programs that tests read written formats with, each with its own dependencies
 # make bench     compare speeds on real images; writes docs/benchmarks.md (BENCH_ARGS='--model FILE')
 # make fuzz      damage datasets, images, models and caches at random for some minutes (FUZZ_ARGS='--minutes 60')
 # make voc20     train the model that ships, from a Pascal VOC devkit (VOC=VOCdevkit/VOC2012, VOC20_ARGS='--val-split val')
@@ -20,7 +21,10 @@ FUZZ_ARGS ?=
 VOC ?= VOCdevkit/VOC2012
 VOC20_ARGS ?=
 
-.PHONY: setup demo test coverage lint docs bench fuzz voc20 format clean help
+# labelme 7 requires Python 3.12.
+CONSUMERS := datumaro==1.13.12 label-studio-sdk==2.1.2 labelme==6.3.1 pyexiv2==2.16.0
+
+.PHONY: setup demo test coverage lint docs consumers bench fuzz voc20 format clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -61,6 +65,11 @@ coverage: $(VENV)/dev
 
 docs: $(VENV)/dev
 	$(BIN)/python docs/build_site.py
+
+consumers: $(VENV)/base
+	set -e; for each in $(CONSUMERS); do \
+		$(BIN)/python -m pip install --quiet --upgrade --target "build/consumers/$${each%%==*}" "$$each"; \
+	done
 
 $(VENV)/bench: $(VENV)/base
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[timm,int8]' --group bench

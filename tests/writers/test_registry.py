@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from defusedxml import ElementTree
 from PIL import Image
 
 from freeloc.errors import ConfigurationError, OutputError
@@ -24,8 +25,21 @@ READERS: dict[str, Callable[[Path], object]] = {
     ".npz": lambda path: dict(np.load(path, allow_pickle=False)),
     ".jpg": lambda path: Image.open(path).load(),
     ".html": lambda path: path.read_text("utf-8").endswith("</html>\n"),
+    ".json": lambda path: json.loads(path.read_text("utf-8")),
+    ".png": lambda path: Image.open(path).load(),
+    ".xml": ElementTree.parse,
 }
 """A reader for each kind of file."""
+
+
+@pytest.fixture(autouse=True)
+def _album(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images that `write` names, which some formats link, in the working directory."""
+    folder = tmp_path_factory.mktemp("images")
+    (folder / "album").mkdir()
+    for number in range(3):
+        IMAGE.save(folder / "album" / f"{number}.png")
+    monkeypatch.chdir(folder)
 
 
 def files(folder: Path) -> set[Path]:

@@ -22,6 +22,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "overlays": "freeloc.writers.overlays:OverlaysWriter",
         "gallery": "freeloc.writers.gallery:GalleryWriter",
         "csv": "freeloc.writers.csv_table:CsvWriter",
+        "labelstudio": "freeloc.writers.label_studio:LabelStudioWriter",
         "voc-cls": "freeloc.writers.voc_classification:VocClassificationWriter",
     },
 )
