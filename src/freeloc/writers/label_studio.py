@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
-from xml.sax.saxutils import quoteattr
 
 from freeloc.geometry.fractions import box_fractions, point_fractions
 from freeloc.io.atomic import write_text
-from freeloc.writers.class_names import check_class_names, check_xml_names
+from freeloc.writers.class_names import check_names
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import ClassRecord, ImageRecord
 from freeloc.writers.json_list import write_json_list
 from freeloc.writers.masks import decode_mask, mask_polygons
 from freeloc.writers.record_writer import CollectedRecords, CollectingWriter
+from freeloc.writers.xml_text import check_xml_names, xml_attributes
 
 __all__ = ["LabelStudioWriter"]
 
@@ -56,7 +56,7 @@ class LabelStudioWriter(CollectingWriter):
         """Check that the configuration can hold the names of the classes."""
         check_xml_names(record.names, self.name)
         reason = "Label Studio replaces a word after $ by data of the task"
-        check_class_names(record.names, _VARIABLE, self.name, reason)
+        check_names(record.names, _VARIABLE, self.name, reason)
 
     def write_record(self, record: ImageRecord, name: str) -> None:
         """Keep the record of one image, and place its file."""
@@ -167,15 +167,11 @@ def _configuration(names: tuple[str, ...], controls: list[str]) -> str:
     """Return the configuration of the labeling interface."""
     lines = ["<View>", '  <Image name="image" value="$image" zoom="true" zoomControl="true"/>']
     lines.append('  <Choices name="tags" toName="image" choice="multiple" showInline="true">')
-    lines += [f"    <Choice value={_quote(name)}/>" for name in names]
+    lines += [f"    <Choice{xml_attributes(value=name)}/>" for name in names]
     lines.append("  </Choices>")
     for control in controls:
         tag = _CONTROLS[control]
         lines.append(f'  <{tag} name="{control}" toName="image">')
-        lines += [f"    <Label value={_quote(name)}/>" for name in names]
+        lines += [f"    <Label{xml_attributes(value=name)}/>" for name in names]
         lines.append(f"  </{tag}>")
     return "\n".join([*lines, "</View>", ""])
-
-
-def _quote(name: str) -> str:
-    return quoteattr(name, {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"})

@@ -17,7 +17,7 @@ from freeloc._typing import BoolArray, Float64Array
 from freeloc.errors import MissingDependencyError
 from freeloc.writers.image_record import MaskRecord
 
-__all__ = ["check_mask_packages", "decode_mask", "encode_mask", "mask_polygons"]
+__all__ = ["check_mask_packages", "decode_mask", "encode_mask", "mask_polygons", "row_runs"]
 
 _MIN_AREA = 4.0
 """Minimum area of a polygon, in pixels."""
@@ -85,6 +85,20 @@ def mask_polygons(mask: BoolArray) -> list[Float64Array]:
     areas = [_area(ring) for ring in rings]
     order = sorted(range(len(rings)), key=lambda index: -areas[index])
     return [rings[index] for index in order if areas[index] >= _MIN_AREA]
+
+
+def row_runs(mask: BoolArray) -> list[int]:
+    """Return the lengths of runs of absent and present pixels of a (height, width) mask, row after row.
+
+    The first run is of absent pixels, and may be empty.
+
+    Example:
+        >>> row_runs(np.array([[True, False], [False, True]]))
+        [0, 1, 2, 1]
+    """
+    pixels = np.concatenate([[False], mask.ravel()])
+    changes = np.flatnonzero(pixels[1:] != pixels[:-1])
+    return [int(length) for length in np.diff(changes, prepend=0, append=mask.size)]
 
 
 def _area(ring: Float64Array) -> float:

@@ -23,6 +23,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "gallery": "freeloc.writers.gallery:GalleryWriter",
         "csv": "freeloc.writers.csv_table:CsvWriter",
         "labelstudio": "freeloc.writers.label_studio:LabelStudioWriter",
+        "cvat": "freeloc.writers.cvat_xml:CvatWriter",
         "voc-cls": "freeloc.writers.voc_classification:VocClassificationWriter",
     },
 )
