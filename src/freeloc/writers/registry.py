@@ -24,6 +24,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "csv": "freeloc.writers.csv_table:CsvWriter",
         "labelstudio": "freeloc.writers.label_studio:LabelStudioWriter",
         "cvat": "freeloc.writers.cvat_xml:CvatWriter",
+        "labelme": "freeloc.writers.labelme_json:LabelmeWriter",
         "voc-cls": "freeloc.writers.voc_classification:VocClassificationWriter",
     },
 )

@@ -1,0 +1,95 @@
+"""Write annotations for labelme and the programs that read its files, such as X-AnyLabeling."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from freeloc.errors import OutputError
+from freeloc.geometry.box_formats import clip_corners
+from freeloc.io.atomic import write_text
+from freeloc.writers.image_files import image_file_name, place_image
+from freeloc.writers.image_record import ClassRecord, ImageRecord
+from freeloc.writers.masks import decode_mask, mask_polygons
+from freeloc.writers.record import json_text
+from freeloc.writers.record_writer import RecordWriter
+
+__all__ = ["LabelmeWriter"]
+
+_FOLDER: Final = "labelme"
+_VERSION: Final = "5.0.0"
+"""The version of labelme whose files have the same fields."""
+
+
+class LabelmeWriter(RecordWriter):
+    """Writer of one ``labelme/NAME.json`` per image, with the image file beside it.
+
+    Every class is a flag of the image: true if it is present. Points, boxes and, as polygons, masks of the present
+    classes are shapes in pixels of the upright image. Their ``score``, and the ``tags`` of the image, are fields
+    of X-AnyLabeling, which labelme keeps.
+    """
+
+    name: ClassVar[str] = "labelme"
+    place: ClassVar[str | None] = _FOLDER
+
+    def write_record(self, record: ImageRecord, name: str) -> None:
+        """Write the file of one image, and place its image file.
+
+        Raises:
+            OutputError: a file cannot be written, or the path of the image contains a backslash, which labelme
+                takes for the separator of folders.
+        """
+        source, how = Path(record.image), self.options.image_files
+        image = f"{_FOLDER}/{image_file_name(source, name, how)}"
+        path = self.path_of(f"{_FOLDER}/{name}.json")
+        address = os.path.relpath(source, path.parent) if how == "none" else image.rsplit("/", 1)[-1]
+        if os.sep != "\\" and "\\" in address:
+            raise OutputError(
+                f"the format labelme cannot hold the path {address!r}: a backslash separates folders; rename it"
+            )
+        if how != "none":
+            file = self.path_of(image)
+            place_image(source, file, how)
+            self.files.append(file)
+        write_text(path, json_text(_contents(record, address, self.options.min_box_score)) + "\n")
+        self.files.append(path)
+
+
+def _contents(record: ImageRecord, address: str, min_box_score: float) -> dict[str, Any]:
+    present = [each.name for each in record.present]
+    return {
+        "version": _VERSION,
+        "flags": {name: name in present for name in record.names},
+        "shapes": list(_shapes(record, min_box_score)),
+        "imagePath": address,
+        "imageData": None,
+        "imageHeight": record.height,
+        "imageWidth": record.width,
+        "tags": present,
+    }
+
+
+def _shapes(record: ImageRecord, min_box_score: float) -> Iterator[dict[str, Any]]:
+    for each in record.annotations(min_box_score):
+        for point in each.points:
+            yield _shape(each, "point", [list(point)], each.probability)
+        for box in each.boxes or ():
+            corners = clip_corners((box.x1, box.y1, box.x2, box.y2), record.size)
+            if corners is not None:
+                yield _shape(each, "rectangle", [list(corners[:2]), list(corners[2:])], box.score)
+        for polygon in mask_polygons(decode_mask(each.mask)) if each.mask else ():
+            yield _shape(each, "polygon", polygon.tolist(), each.probability)
+
+
+def _shape(item: ClassRecord, kind: str, points: list[list[float]], score: float | None) -> dict[str, Any]:
+    return {
+        "label": item.name,
+        "points": points,
+        "group_id": None,
+        "description": "",
+        "shape_type": kind,
+        "flags": {},
+        "score": score,
+    }
