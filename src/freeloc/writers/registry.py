@@ -25,6 +25,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "labelstudio": "freeloc.writers.label_studio:LabelStudioWriter",
         "cvat": "freeloc.writers.cvat_xml:CvatWriter",
         "labelme": "freeloc.writers.labelme_json:LabelmeWriter",
+        "datumaro": "freeloc.writers.datumaro_json:DatumaroWriter",
         "voc-cls": "freeloc.writers.voc_classification:VocClassificationWriter",
     },
 )
