@@ -13,6 +13,7 @@ from defusedxml import ElementTree
 
 from freeloc.errors import OutputError
 from freeloc.writers.image_record import ImageRecord, ModelRecord
+from freeloc.writers.masks import EDITABLE_TOLERANCE
 from tests.consumers import read_with
 from tests.writers.image_records import (
     MUG,
@@ -92,7 +93,7 @@ def test_positions_are_percentages_of_the_upright_image(tmp_path: Path) -> None:
     assert other["value"]["keypointlabels"] == ["кот"]
     (mask,) = regions_of(task, "masks")
     corners = np.array(mask["value"]["points"]) * (0.8, 1.2)
-    assert [*corners.min(axis=0), *corners.max(axis=0)] == pytest.approx(MUG, abs=0.01)
+    assert [*corners.min(axis=0), *corners.max(axis=0)] == pytest.approx(MUG, abs=EDITABLE_TOLERANCE)
     # The least certain decision is that a lamp is absent (0.7), or that кот is present (0.6).
     assert prediction["score"] == 0.6
 

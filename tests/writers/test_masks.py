@@ -15,7 +15,13 @@ from freeloc._typing import BoolArray
 from freeloc.errors import MissingDependencyError
 from freeloc.io.typed_json import convert_json
 from freeloc.writers.image_record import MaskRecord
-from freeloc.writers.masks import check_mask_packages, decode_mask, encode_mask, mask_polygons
+from freeloc.writers.masks import (
+    EDITABLE_TOLERANCE,
+    check_mask_packages,
+    decode_mask,
+    encode_mask,
+    mask_polygons,
+)
 
 MASKS = npst.arrays(np.bool_, st.tuples(st.integers(1, 30), st.integers(1, 30)))
 
@@ -54,6 +60,27 @@ def test_polygons_enclose_the_pixels_of_every_region() -> None:
     assert corners == [([40.0, 20.0], [60.0, 40.0]), ([8.0, 5.0], [30.0, 15.0])]
     mask[30, 3] = False
     assert np.array_equal(filled(polygons, mask.shape), mask)
+
+
+@given(MASKS)
+def test_simplified_polygons_contain_the_same_pixels(mask: BoolArray) -> None:
+    every_corner = filled(mask_polygons(mask, tolerance=0), mask.shape)
+    assert np.array_equal(filled(mask_polygons(mask), mask.shape), every_corner)
+
+
+def test_a_polygon_to_edit_has_few_corners() -> None:
+    rows, cols = np.mgrid[:300, :400]
+    disk = np.hypot(rows - 150, cols - 200) < 120
+    (polygon,), (same_pixels,) = mask_polygons(disk, EDITABLE_TOLERANCE), mask_polygons(disk)
+    assert len(polygon) < len(same_pixels) / 4 < 60
+    radii = np.hypot(*(polygon - (200.5, 150.5)).T)
+    assert np.abs(radii - 120).max() < 1.5
+    changed = filled([polygon], disk.shape) ^ disk
+    assert changed.sum() < 0.01 * disk.sum()
+    square = np.zeros((50, 50), np.bool_)
+    square[10:40, 10:40] = True
+    assert len(mask_polygons(square)[0]) <= 8
+    assert len(mask_polygons(square, EDITABLE_TOLERANCE)[0]) <= 5
 
 
 def test_holes_are_filled() -> None:

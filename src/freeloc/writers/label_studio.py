@@ -15,7 +15,7 @@ from freeloc.writers.class_names import check_names
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import ClassRecord, ImageRecord
 from freeloc.writers.json_list import write_json_list
-from freeloc.writers.masks import decode_mask, mask_polygons
+from freeloc.writers.masks import EDITABLE_TOLERANCE, decode_mask, mask_polygons
 from freeloc.writers.record_writer import CollectedRecords, CollectingWriter
 from freeloc.writers.xml_text import check_xml_names, xml_attributes
 
@@ -130,7 +130,7 @@ def _regions(record: ImageRecord, min_box_score: float) -> Iterator[dict[str, An
             fractions = box_fractions((box.x1, box.y1, box.x2, box.y2), record.size)
             sides = zip(("x", "y", "width", "height"), map(_percent, fractions), strict=True)
             yield _labeled(record, each, "boxes", box.score, {**dict(sides), "rotation": 0})
-        for polygon in mask_polygons(decode_mask(each.mask)) if each.mask else ():
+        for polygon in mask_polygons(decode_mask(each.mask), EDITABLE_TOLERANCE) if each.mask else ():
             corners = [point_fractions(x, y, record.size) for x, y in polygon.tolist()]
             points = [[_percent(left), _percent(top)] for left, top in corners]
             yield _labeled(record, each, "masks", each.probability, {"points": points, "closed": True})

@@ -12,7 +12,7 @@ from freeloc.geometry.box_formats import clip_corners
 from freeloc.io.atomic import write_text
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import ClassRecord, ImageRecord
-from freeloc.writers.masks import decode_mask, mask_polygons
+from freeloc.writers.masks import EDITABLE_TOLERANCE, decode_mask, mask_polygons
 from freeloc.writers.record import json_text
 from freeloc.writers.record_writer import RecordWriter
 
@@ -79,7 +79,7 @@ def _shapes(record: ImageRecord, min_box_score: float) -> Iterator[dict[str, Any
             corners = clip_corners((box.x1, box.y1, box.x2, box.y2), record.size)
             if corners is not None:
                 yield _shape(each, "rectangle", [list(corners[:2]), list(corners[2:])], box.score)
-        for polygon in mask_polygons(decode_mask(each.mask)) if each.mask else ():
+        for polygon in mask_polygons(decode_mask(each.mask), EDITABLE_TOLERANCE) if each.mask else ():
             yield _shape(each, "polygon", polygon.tolist(), each.probability)
 
 

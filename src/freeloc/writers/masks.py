@@ -17,10 +17,24 @@ from freeloc._typing import BoolArray, Float64Array
 from freeloc.errors import MissingDependencyError
 from freeloc.writers.image_record import MaskRecord
 
-__all__ = ["check_mask_packages", "decode_mask", "encode_mask", "mask_polygons", "row_runs"]
+__all__ = [
+    "EDITABLE_TOLERANCE",
+    "check_mask_packages",
+    "decode_mask",
+    "encode_mask",
+    "mask_polygons",
+    "row_runs",
+]
 
 _MIN_AREA = 4.0
 """Minimum area of a polygon, in pixels."""
+
+_TOLERANCE = 0.35
+"""Maximum distance of a polygon from the boundary that it simplifies, in pixels. The boundary passes centers of
+pixels at 0.35 (at corners) to 0.5 pixels, so that the polygon contains the centers of the same pixels."""
+
+EDITABLE_TOLERANCE = 1.0
+"""The same for polygons that people edit: they move the corners one by one."""
 
 
 def check_mask_packages() -> None:
@@ -56,7 +70,7 @@ def decode_mask(record: MaskRecord) -> BoolArray:
         return np.array(_load("pycocotools.mask").decode(values), dtype=np.bool_)
 
 
-def mask_polygons(mask: BoolArray) -> list[Float64Array]:
+def mask_polygons(mask: BoolArray, tolerance: float = _TOLERANCE) -> list[Float64Array]:
     """Return the outer boundaries of a mask's regions, largest first.
 
     Holes are filled, since label tools cannot represent them in polygons. Regions smaller than 4 pixels are left
@@ -64,6 +78,8 @@ def mask_polygons(mask: BoolArray) -> list[Float64Array]:
 
     Args:
         mask: (height, width).
+        tolerance: maximum distance of the polygon from the boundary, in pixels. By default, the polygon contains
+            the centers of the same pixels; 0 keeps every corner.
 
     Returns:
         For each region, its (N, 2) corners x, y in image coordinates, without repeating the first one.
@@ -84,7 +100,36 @@ def mask_polygons(mask: BoolArray) -> list[Float64Array]:
     ]
     areas = [_area(ring) for ring in rings]
     order = sorted(range(len(rings)), key=lambda index: -areas[index])
-    return [rings[index] for index in order if areas[index] >= _MIN_AREA]
+    return [_simplify(rings[index], tolerance) for index in order if areas[index] >= _MIN_AREA]
+
+
+def _simplify(ring: Float64Array, tolerance: float) -> Float64Array:
+    """Return the corners of a closed polygon that are needed to stay close to it (Ramer, Douglas and Peucker)."""
+    # Two corners are kept in any case: they divide the ring into two open lines.
+    opposite = int(np.argmax(np.hypot(*(ring - ring[0]).T)))
+    closed = np.vstack([ring, ring[:1]])
+    kept = np.zeros(len(closed), np.bool_)
+    kept[[0, opposite]] = True
+    parts = [(0, opposite), (opposite, len(ring))]
+    while parts:
+        first, last = parts.pop()
+        if last - first < 2:
+            continue
+        distances = _distances(closed[first + 1 : last], closed[first], closed[last])
+        farthest = int(np.argmax(distances))
+        if distances[farthest] > tolerance:
+            middle = first + 1 + farthest
+            kept[middle] = True
+            parts += [(first, middle), (middle, last)]
+    return closed[:-1][kept[:-1]]
+
+
+def _distances(points: Float64Array, start: Float64Array, end: Float64Array) -> Float64Array:
+    """Return the distances of (N, 2) points from the line between two others."""
+    line = end - start
+    along = np.clip((points - start) @ line / (line @ line), 0, 1)
+    distances: Float64Array = np.hypot(*(points - start - along[:, None] * line).T)
+    return distances
 
 
 def row_runs(mask: BoolArray) -> list[int]:
