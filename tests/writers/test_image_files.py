@@ -92,11 +92,11 @@ def test_a_missing_image_is_named(tmp_path: Path) -> None:
 
 
 def test_names_are_unique_even_without_their_suffixes() -> None:
-    paths = [Path(f"album/{name}") for name in ("a/x.jpg", "a/x.png", "b/x.jpg", "b/y.tar.jpg")]
+    paths = [Path(f"album/{name}") for name in ("a/x.jpg", "a/x.png", "b/x.jpg", "b/X.jpg", "b/y.tar.jpg")]
     names = output_names(paths)
     placed = [image_file_name(path, name, "link") for path, name in zip(paths, names, strict=True)]
-    assert placed == ["a/x.jpg.jpg", "a/x.png.png", "b/x.jpg", "b/y.tar.jpg"]
-    assert len({Path(name).with_suffix("") for name in placed}) == 4
+    assert placed == ["a/x.jpg.jpg", "a/x.png.png", "b/x.jpg~2.jpg", "b/X.jpg.jpg", "b/y.tar.jpg"]
+    assert len({Path(name).with_suffix("") for name in placed}) == 5
     # Without links or copies, the names are those of the existing files.
     there = [image_file_name(path, name, "none") for path, name in zip(paths, names, strict=True)]
     assert [f"album/{name}" for name in there] == [path.as_posix() for path in paths]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from freeloc._literals import ImageFiles
 from freeloc.errors import OutputError
@@ -25,9 +25,12 @@ def image_file_name(source: Path, name: str, how: ImageFiles) -> str:
         The name of the linked or copied file, which differs from those of all other images even without its
         suffix. With "none", the path of the image file relative to the deepest folder that contains all images.
     """
-    # Images that differ only in their suffix already have it in their base names.
-    has_suffix = PurePosixPath(name).name == source.name
-    return name if how == "none" and has_suffix else name + source.suffix
+    if how != "none":
+        return name + source.suffix
+    # Base names may have a suffix or a number more than the path has, but they have as many folders.
+    path = Path(os.path.abspath(source))  # noqa: PTH100 - as below
+    parts = path.parts[-(name.count("/") + 1) :]
+    return "/".join(part.strip(":\\/") if part == path.anchor else part for part in parts)
 
 
 def place_image(source: Path, target: Path, how: ImageFiles) -> bool:
