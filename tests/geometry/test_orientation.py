@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloc.geometry.orientation import ImageFrame, is_uniform_resize, rescale_corners, turn_upright
+from freeloc.geometry.orientation import (
+    ImageFrame,
+    is_uniform_resize,
+    rescale_corners,
+    turn_stored,
+    turn_upright,
+)
 from freeloc.geometry.size import Size
 from tests.images.sample_images import stored
 
@@ -22,6 +28,7 @@ def test_a_turned_box_covers_the_same_pixels(orientation: int) -> None:
     assert (frame.stored.height, frame.stored.width) == raster.shape
     x1, y1, x2, y2 = map(int, turn_upright((3, 5, 10, 21), frame))
     assert sorted(upright[y1:y2, x1:x2].ravel()) == sorted(raster[5:21, 3:10].ravel())
+    assert turn_stored((x1, y1, x2, y2), frame) == (3, 5, 10, 21)
 
 
 def test_the_box_of_a_camera_held_upright() -> None:

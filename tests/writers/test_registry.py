@@ -28,6 +28,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     ".json": lambda path: json.loads(path.read_text("utf-8")),
     ".png": lambda path: Image.open(path).load(),
     ".xml": ElementTree.parse,
+    ".xmp": ElementTree.parse,
 }
 """A reader for each kind of file."""
 

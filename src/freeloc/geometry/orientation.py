@@ -19,6 +19,7 @@ __all__ = [
     "is_uniform_resize",
     "rescale_corners",
     "swaps_sides",
+    "turn_stored",
     "turn_upright",
     "turned_size",
 ]
@@ -87,6 +88,21 @@ def turn_upright(corners: Corners, frame: ImageFrame) -> Corners:
     turn = _UPRIGHT[frame.orientation]
     (xa, ya), (xb, yb) = turn(*corners[:2], frame.stored), turn(*corners[2:], frame.stored)
     return min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb)
+
+
+def turn_stored(corners: Corners, frame: ImageFrame) -> Corners:
+    """Convert a box in image coordinates to the raster as stored.
+
+    Args:
+        corners: edges of the box in image coordinates, in pixels.
+        frame: size and orientation of the image.
+
+    Example:
+        >>> turn_stored((96, 123, 150, 297), ImageFrame(Size(500, 375), orientation=6))
+        (123, 350, 297, 404)
+    """
+    inverse = {6: 8, 8: 6}.get(frame.orientation, frame.orientation)  # the others are their own inverses
+    return turn_upright(corners, ImageFrame(frame.stored, inverse))
 
 
 def rescale_corners(corners: Corners, source: Size, target: Size) -> Corners:

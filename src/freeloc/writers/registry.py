@@ -26,6 +26,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "cvat": "freeloc.writers.cvat_xml:CvatWriter",
         "labelme": "freeloc.writers.labelme_json:LabelmeWriter",
         "datumaro": "freeloc.writers.datumaro_json:DatumaroWriter",
+        "xmp": "freeloc.writers.xmp_sidecars:XmpWriter",
         "voc-cls": "freeloc.writers.voc_classification:VocClassificationWriter",
     },
 )
