@@ -1,6 +1,7 @@
 """Programs that read what freeloc writes, in processes of their own, because they require other versions of packages.
 
-``make consumers`` installs them into ``build/consumers``; FREELOC_TEST_CONSUMERS names another folder.
+``make consumers`` installs them into ``build/consumers``; FREELOC_TEST_CONSUMERS names another folder. A consumer is a
+folder of packages, or a virtual environment, which may have another version of Python.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ def read_with(package: str, script: str, *arguments: object) -> Any:
     folder = FOLDER / package
     if not folder.is_dir():
         pytest.skip(f"{package} is not installed in {FOLDER}: run make consumers")
+    python = folder / "bin" / "python"
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, *map(str, arguments)],
+        [python if python.exists() else sys.executable, "-W", "ignore", "-c", script, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

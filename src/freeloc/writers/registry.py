@@ -27,6 +27,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "labelme": "freeloc.writers.labelme_json:LabelmeWriter",
         "datumaro": "freeloc.writers.datumaro_json:DatumaroWriter",
         "xmp": "freeloc.writers.xmp_sidecars:XmpWriter",
+        "fiftyone": "freeloc.writers.fiftyone_json:FiftyOneWriter",
         "voc-cls": "freeloc.writers.voc_classification:VocClassificationWriter",
     },
 )
