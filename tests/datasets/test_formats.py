@@ -35,7 +35,7 @@ def test_built_in_formats_are_classes_with_a_layout(name: str) -> None:
 def plugin(tmp_path: Path) -> dict[str, str]:
     """The environment in which a package with one more format is installed."""
     site = tmp_path / "site"
-    write_package(site, "pairs", format_of_the_docs(), {"freeloc.formats": {"pairs": "pairs:PairsFormat"}})
+    write_package(site, "pairs", format_of_the_docs(), {"freeloc.readers": {"pairs": "pairs:PairsFormat"}})
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
 
 

@@ -17,7 +17,7 @@ __all__ = ["FORMATS", "DatasetFormat", "ancestors_error", "detect_format", "minu
 class DatasetFormat(ABC):
     """A dataset format: how to recognize a dataset and how to open it.
 
-    To add a format, another package defines a subclass and an entry point in the group ``freeloc.formats``;
+    To add a format, another package defines a subclass and an entry point in the group ``freeloc.readers``;
     `docs/data.md` shows an example.
 
     Attributes:
@@ -58,7 +58,7 @@ class DatasetFormat(ABC):
 
 FORMATS: Registry[type[DatasetFormat]] = Registry(
     "dataset format",
-    "freeloc.formats",
+    "freeloc.readers",
     {
         "voc": "freeloc.datasets.voc.reader:VocFormat",
         "coco": "freeloc.datasets.coco.reader:CocoFormat",
