@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import html
 import io
+import json
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +24,7 @@ from freeloc.inference.score_map import sigmoid
 from freeloc.models.calibration import Calibration
 from freeloc.visualization.gallery import Gallery, GalleryOptions
 from tests.hostile_names import HOSTILE
+from tests.visualization.test_evaluation_gallery import BROWSER
 from tests.visualization.test_html_report import Page
 
 SIZE = Size(80, 60)
@@ -117,7 +122,7 @@ def test_the_page_is_one_file_without_scripts() -> None:
     parsed = Page(page)
     assert parsed.all("script") == parsed.all("a") == parsed.all("link") == []
     pictures = parsed.all("img")
-    assert len(pictures) == 8
+    assert len(pictures) == 9
     for picture in pictures:
         head, data = str(picture["src"]).split(",")
         assert head == "data:image/jpeg;base64"
@@ -127,10 +132,56 @@ def test_the_page_is_one_file_without_scripts() -> None:
         assert picture["alt"]
     assert parsed.within("figcaption") == [
         *("points", "map of cat"),
-        *("points", "map of dog"),
+        *("points", "map of dog", "map of cat"),
         *("image", "map of owl"),
         *("points", "map of cat"),
     ]
+
+
+def test_at_most_four_maps_are_drawn_per_image() -> None:
+    made = Gallery()
+    names = tuple("abcdef")
+    made.add("a.jpg", predicted([6.0, 5.0, 4.0, 3.0, 2.0, 1.0], names), IMAGE)
+    captions = Page(made.render("")).within("figcaption")
+    assert captions == ["points", *(f"map of {name}" for name in "abcd")]
+
+
+LIST = """<script>
+const shown = (each) => getComputedStyle(each).display !== "none";
+const captions = (card) => [...card.querySelectorAll("figure")].filter(shown).map((each) => each.textContent.trim());
+const found = {};
+for (const id of ["all", "c0", "c1", "c3"]) {
+  document.getElementById(id).checked = true;
+  const cards = [...document.querySelectorAll(".card")].filter(shown);
+  found[id] = Object.fromEntries(cards.map((card) => [card.querySelector("p b").textContent, captions(card)]));
+}
+document.title = JSON.stringify(found);
+</script>
+"""
+"""Lists which pictures of which images are displayed, for every choice; only the test adds it to the page."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium to show the page")
+def test_a_browser_shows_the_map_of_the_chosen_class(tmp_path: Path) -> None:
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', "", gallery(IMAGES))
+    (tmp_path / "a.html").write_text(text.replace("</body>", f"{LIST}</body>"), "utf-8")
+    words = ("--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom")
+    place = f"--user-data-dir={tmp_path / 'profile'}"
+    done = subprocess.run(
+        [str(BROWSER), *words, place, (tmp_path / "a.html").as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (title,) = re.findall(r"<title>(.*?)</title>", done.stdout)
+    cat, dog, none = ["points", "map of cat"], ["points", "map of dog"], ["image", "map of owl"]
+    assert json.loads(html.unescape(title)) == {
+        "all": {"half.jpg": cat, "two.jpg": dog, "none.jpg": none, "sure.jpg": cat},
+        "c0": {"half.jpg": cat, "two.jpg": cat, "sure.jpg": cat},
+        "c1": {"two.jpg": dog},
+        "c3": {"none.jpg": none},
+    }
 
 
 @pytest.mark.parametrize("shown", [1, 2, 3])
@@ -229,7 +280,7 @@ def test_names_are_text(name: str) -> None:
     assert page.all("a") == page.all("script") == []
     assert {attribute for _, attributes in page.tags for attribute in attributes} <= {
         *("lang", "charset", "name", "content", "http-equiv", "aria-label"),
-        *("class", "style", "type", "id", "checked", "for", "src", "alt"),
+        *("class", "style", "type", "id", "checked", "for", "src", "alt", "decoding"),
     }
     assert len(page.all("li")) == 4
 

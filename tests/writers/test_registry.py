@@ -131,9 +131,10 @@ def test_a_folder_that_cannot_be_written_is_an_output_error(
     name: str, tmp_path: Path, tiny_result: Localization
 ) -> None:
     (tmp_path / "out").write_text("a file")
-    (writer,) = create_writers([name], tmp_path / "out", WriterOptions())
-    with pytest.raises(OutputError, match="cannot write"), writer:
-        write(writer, tiny_result)
+    with pytest.raises(OutputError, match="cannot write"):
+        (writer,) = create_writers([name], tmp_path / "out", WriterOptions())
+        with writer:
+            write(writer, tiny_result)
     assert files(tmp_path) == {tmp_path / "out"}
 
 

@@ -22,7 +22,10 @@ from freeloc.visualization.panels import PanelPainter
 __all__ = ["MAX_IMAGES", "Gallery", "GalleryOptions"]
 
 MAX_IMAGES: Final = 1000
-"""Number of images that a gallery shows: the ones in most doubt. They take about 20 MB."""
+"""Number of images that a gallery shows: the ones in most doubt. They take about 28 MB."""
+
+_MAX_MAPS: Final = 4
+"""Maximum number of maps per image."""
 
 _PANEL_HEIGHT: Final = 180
 """Maximum height of a picture, in pixels."""
@@ -51,11 +54,19 @@ class GalleryOptions:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a card."""
+    """A picture of a card.
+
+    Attributes:
+        data_uri: the JPEG.
+        alt: text in place of the picture.
+        caption: text below it.
+        map_of: ID of the group whose class the map is of; "" if the picture is no map, or if no class is present.
+    """
 
     data_uri: str
     alt: str
     caption: str
+    map_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ class _Entry:
 
     Attributes:
         name: the image's name, as shown.
-        pictures: the image with its points, and the map of one class.
+        pictures: the image with its points, and the maps of classes.
         present: the present classes with their probabilities, most probable first.
         doubt: text about the class in most doubt.
     """
@@ -199,9 +210,9 @@ class Gallery:
         cards = [self._card(entry, position) for entry, position in zip(entries, positions, strict=True)]
         sizes = Counter(group for card in cards for group in card.groups)
         groups = [
-            Group(f"c{index}", name, sizes[f"c{index}"], headings.get(index))
+            Group(_group_id(index), name, sizes[_group_id(index)], headings.get(index))
             for index, name in enumerate(names)
-            if sizes[f"c{index}"]
+            if sizes[_group_id(index)]
         ]
         return render_template(
             "gallery.html.j2", title=title, lead=self._lead(), headings=[], cards=cards, groups=groups
@@ -229,17 +240,17 @@ class Gallery:
         present: Sequence[ClassLocation],
         doubtful: ClassLocation | None,
     ) -> tuple[Picture, ...]:
-        """Return the image with the points of the present classes, and the map of the most probable one."""
+        """Return the image with the points of the present classes, and the maps of the most probable ones."""
         options = self._options
         painter = PanelPainter(
             image, result, boxes=options.boxes, peaks=options.peaks, panel_height=_PANEL_HEIGHT
         )
         caption = "points" if present else "image"
         drawn = [Picture(data_uri(encode_jpeg(painter.draw_image(present))), caption, caption)]
-        mapped = present[0] if present else doubtful
-        if mapped is not None:
+        for mapped in present[:_MAX_MAPS] or filter(None, [doubtful]):
             caption = f"map of {mapped.name}"
-            drawn.append(Picture(data_uri(encode_jpeg(painter.draw_map(mapped))), caption, caption))
+            group = _group_id(result.classes.index(mapped.name)) if present else ""
+            drawn.append(Picture(data_uri(encode_jpeg(painter.draw_map(mapped))), caption, caption, group))
         return tuple(drawn)
 
     def _margins(self, result: Localization) -> Float64Array:
@@ -264,8 +275,12 @@ class Gallery:
 
     def _card(self, entry: _Entry, by_class: int) -> Card:
         found = ", ".join(f"{name} {probability:.2f}" for name, probability in entry.present)
-        groups = tuple(f"c{index}" for index in self._groups(entry))
+        groups = tuple(map(_group_id, self._groups(entry)))
         return Card(entry.name, entry.pictures, found or _NOTHING, entry.doubt, groups, by_class)
+
+
+def _group_id(index: int) -> str:
+    return f"c{index}"
 
 
 def _read_entry(values: dict[str, Any]) -> _Entry:

@@ -21,6 +21,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "npz": "freeloc.writers.npz_maps:NpzMapsWriter",
         "overlays": "freeloc.writers.overlays:OverlaysWriter",
         "gallery": "freeloc.writers.gallery:GalleryWriter",
+        "html": "freeloc.writers.gallery:HtmlWriter",
         "csv": "freeloc.writers.csv_table:CsvWriter",
         "labelstudio": "freeloc.writers.label_studio:LabelStudioWriter",
         "cvat": "freeloc.writers.cvat_xml:CvatWriter",
