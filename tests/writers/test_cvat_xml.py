@@ -109,6 +109,14 @@ def test_names_that_xml_cannot_hold(name: str, image: str, what: str, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_labels_that_cvat_would_cut_off(tmp_path: Path) -> None:
+    record = image_record("a.jpg", class_record("a" * 64, 0), class_record("b" * 65, 1))
+    with pytest.raises(
+        OutputError, match="cvat cannot hold 'b{65}': CVAT cuts off labels after 64 characters"
+    ):
+        write_records("cvat", tmp_path, [(record, "a")], with_options(image_files="none"))
+
+
 def test_the_file_is_written_record_by_record(tmp_path: Path) -> None:
     record = image_record("a.jpg", class_record("mug", 0, boxes=[(*MUG, 0.9)]))
     records = ((record, f"{index}") for index in range(300))

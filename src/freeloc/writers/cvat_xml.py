@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -13,6 +14,7 @@ import numpy as np
 from freeloc._typing import BoolArray
 from freeloc.geometry.box_formats import clip_corners
 from freeloc.io.atomic import atomic_path
+from freeloc.writers.class_names import check_names
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import ClassRecord, ImageRecord
 from freeloc.writers.json_list import write_json_list
@@ -26,6 +28,8 @@ _FOLDER: Final = "cvat"
 _FILE: Final = f"{_FOLDER}/annotations.xml"
 _LABELS: Final = f"{_FOLDER}/labels.json"
 _IMAGES: Final = f"{_FOLDER}/images"
+
+_TOO_LONG: Final = re.compile(".{65}", re.DOTALL)
 
 _RANGE: Final = ("0", "1", "0.01")
 """Minimum, maximum and step of scores."""
@@ -47,7 +51,8 @@ class CvatWriter(CollectingWriter):
     place: ClassVar[str | None] = _FOLDER
 
     def check_record(self, record: ImageRecord) -> None:
-        """Check that XML can hold the names of the classes and of the image."""
+        """Check that CVAT and XML can hold the names of the classes and of the image."""
+        check_names(record.names, _TOO_LONG, self.name, "CVAT cuts off labels after 64 characters")
         check_xml_names(record.names, self.name)
         check_xml_names([record.image], self.name, "image")
 
