@@ -143,6 +143,15 @@ def test_a_closed_pipe_ends_without_a_word(
     assert (answer.code, answer.err) == (141, "")
 
 
+def test_images_in_an_output_among_the_images_are_not_predicted(
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path
+) -> None:
+    words = ("predict", tiny_run, images, "--out", images / "found", "--format", "labelme", *TORCH)
+    assert freeloc(*words, "--scales", "0.5").code == 0
+    assert len(list((images / "found" / "labelme").glob("*.jpg"))) == 2
+    assert "nothing is left to do" in freeloc(*words, "--scales", "0.5").err
+
+
 def test_an_output_is_continued_refused_or_replaced(
     freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
 ) -> None:

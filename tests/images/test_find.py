@@ -86,10 +86,13 @@ def test_patterns_that_match_nothing(album: Path) -> None:
 
 def test_a_folder_can_be_excluded(album: Path) -> None:
     for patterns in ([album], [f"{album}/**"], [f"{album}/*.jpg", f"{album}/*"]):
-        found = relative(find_images(patterns, exclude=album / "sub"), album)
+        found = relative(find_images(patterns, exclude=[album / "sub"]), album)
         assert sorted(found) == ["a.png", "b.JPG", "odd[1].jpg"]
+    # A link in an excluded folder is left out, too, although its target is not in the folder.
+    (album / "sub" / "link.png").symlink_to(album / "a.png")
+    assert relative(find_images([f"{album}/**/*.png"], exclude=[album / "sub"]), album) == ["a.png"]
     # A file named directly is accepted.
-    assert relative(find_images([album / "sub" / "c.jpeg"], exclude=album / "sub"), album) == ["sub/c.jpeg"]
+    assert relative(find_images([album / "sub" / "c.jpeg"], exclude=[album / "sub"]), album) == ["sub/c.jpeg"]
 
 
 def test_unsupported_formats_are_counted(album: Path) -> None:

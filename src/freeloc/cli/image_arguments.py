@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ Recursive = Annotated[
 
 
 def read_image_arguments(
-    words: list[str], *, recursive: bool, quiet: bool, exclude: Path | None = None
+    words: list[str], *, recursive: bool, quiet: bool, exclude: Sequence[Path] = ()
 ) -> tuple[Path, ...]:
     """Return the images that IMAGES stands for, and print what was skipped.
 
@@ -30,7 +31,7 @@ def read_image_arguments(
         words: the words of the command line; see `freeloc.images.path_lists.expand_path_lists`.
         recursive: whether a folder includes its subfolders.
         quiet: whether to hide what was skipped.
-        exclude: a folder to leave out of the search, such as the output of an earlier run.
+        exclude: folders to leave out of the search, such as those of the output of an earlier run.
 
     Raises:
         ImageError: see `freeloc.images.find.find_images`.

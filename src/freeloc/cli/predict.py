@@ -154,12 +154,14 @@ def predict(
     is_page_alone = gallery is not None and out is None and not is_terminal(sys.stdout)
     chosen = formats or ([] if is_page_alone else ["console" if out is None else "jsonl"])
     folder = None if out is None or str(out) == "-" else out
-    exclude = None
+    exclude = []
     if folder is not None:
-        from freeloc.writers.overlays import OVERLAYS_FOLDER
+        from freeloc.writers import WRITERS
 
         check_free_folder(folder)
-        exclude = folder / OVERLAYS_FOLDER
+        # Images that an earlier call wrote there are not to be predicted.
+        places = [WRITERS.get(name, parameter="formats").place for name in ("overlays", *chosen)]
+        exclude = [folder / place for place in places if place is not None]
     if gallery is not None:
         from freeloc.writers.gallery import check_gallery_path
 

@@ -90,7 +90,7 @@ class FoundImages:
 
 @check_arguments
 def find_images(
-    patterns: Sequence[str | Path], *, recursive: bool = True, exclude: Path | None = None
+    patterns: Sequence[str | Path], *, recursive: bool = True, exclude: Sequence[Path] = ()
 ) -> FoundImages:
     """Find all images that match the patterns.
 
@@ -105,7 +105,7 @@ def find_images(
             Folders and glob patterns skip hidden and system files (`is_system_name`). Suffixes are matched
             case-insensitively.
         recursive: whether a folder includes its subfolders.
-        exclude: a folder to leave out of the search, such as the output of an earlier run.
+        exclude: folders to leave out of the search, such as those of the output of an earlier run.
 
     Raises:
         ConfigurationError: ``patterns`` is not a list of paths.
@@ -127,11 +127,11 @@ def find_images(
 class _Search:
     """State of a single call to `find_images`."""
 
-    def __init__(self, exclude: Path | None, *, recursive: bool) -> None:
+    def __init__(self, exclude: Sequence[Path], *, recursive: bool) -> None:
         self.unsupported: Counter[str] = Counter()
         self.broken_links: dict[Path, None] = {}
         self._recursive = recursive
-        self._exclude = None if exclude is None else expand_user(exclude).resolve()
+        self._exclude = {expand_user(folder).resolve() for folder in exclude}
 
     def matches(self, pattern: str | Path) -> Iterator[Path]:
         path = expand_user(pattern)
@@ -207,13 +207,15 @@ class _Search:
             path = Path(entry.path)
             if path.is_dir():  # entry.is_dir would raise an error for a link to itself
                 real_path = path.resolve()
-                if self._recursive and real_path != self._exclude:
+                if self._recursive and real_path not in self._exclude:
                     yield from self._walk(path, visited, real_path)
             elif self._is_image(path):
                 yield path
 
     def _is_excluded(self, path: Path) -> bool:
-        return self._exclude is not None and path.resolve().is_relative_to(self._exclude)
+        # A link in an excluded folder may lead to an image elsewhere.
+        real = path.resolve() if path.is_dir() else path.parent.resolve()
+        return not self._exclude.isdisjoint((real, *real.parents))
 
     def _is_image(self, path: Path) -> bool:
         """Return whether a path is an image, and remember the images that cannot be read."""
