@@ -19,11 +19,13 @@ from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers
 IMAGE = Image.new("RGB", (90, 60), (200, 100, 50))
 
 READERS: dict[str, Callable[[Path], object]] = {
-    ".txt": lambda path: path.read_text("ascii").splitlines(),
+    ".txt": lambda path: path.read_text("ascii").splitlines() or True,
+    ".yaml": lambda path: path.read_text("utf-8").splitlines(),
     ".csv": lambda path: list(csv.DictReader(path.open(encoding="utf-8", newline=""))) or True,
     ".jsonl": lambda path: [json.loads(line) for line in path.read_text("utf-8").splitlines()],
     ".npz": lambda path: dict(np.load(path, allow_pickle=False)),
     ".jpg": lambda path: Image.open(path).load(),
+    ".png": lambda path: Image.open(path).load(),
     ".html": lambda path: path.read_text("utf-8").endswith("</html>\n"),
     ".json": lambda path: json.loads(path.read_text("utf-8")),
     ".png": lambda path: Image.open(path).load(),
