@@ -29,6 +29,8 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "datumaro": "freeloc.writers.datumaro_json:DatumaroWriter",
         "xmp": "freeloc.writers.xmp_sidecars:XmpWriter",
         "fiftyone": "freeloc.writers.fiftyone_json:FiftyOneWriter",
+        "coco": "freeloc.writers.coco_results:CocoResultsWriter",
+        "coco-dataset": "freeloc.writers.coco_dataset:CocoDatasetWriter",
         "yolo": "freeloc.writers.yolo:YoloWriter",
         "yolo-pose": "freeloc.writers.yolo:YoloPoseWriter",
         "voc-cls": "freeloc.writers.voc_classification:VocClassificationWriter",
