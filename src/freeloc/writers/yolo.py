@@ -19,7 +19,7 @@ from freeloc.geometry.box_formats import center_fractions, clip_corners
 from freeloc.geometry.size import Size
 from freeloc.io.atomic import write_text
 from freeloc.writers.base import WriterOptions
-from freeloc.writers.class_names import check_class_names
+from freeloc.writers.class_names import check_names
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import BoxRecord, ClassRecord, ImageRecord
 from freeloc.writers.point_pairs import pair_points
@@ -102,7 +102,7 @@ class YoloWriter(RecordWriter):
         return [" ".join([str(each.index), *row]) for row in rows if row is not None]
 
     def _write_description(self, names: Sequence[str]) -> None:
-        check_class_names(names, _NOT_UNICODE, self.name, "YAML cannot contain bytes that are not UTF-8")
+        check_names(names, _NOT_UNICODE, self.name, "YAML cannot contain bytes that are not UTF-8")
         path = self.path_of(f"{self.name}/data.yaml")
         text = (
             "# Written by freeloc from predictions. Relative paths start in the folder of this file.\n"
