@@ -33,6 +33,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "coco-dataset": "freeloc.writers.coco_dataset:CocoDatasetWriter",
         "yolo": "freeloc.writers.yolo:YoloWriter",
         "yolo-pose": "freeloc.writers.yolo:YoloPoseWriter",
+        "hf": "freeloc.writers.hf_image_folder:HfImageFolderWriter",
         "voc": "freeloc.writers.voc_dataset:VocDatasetWriter",
         "voc-cls": "freeloc.writers.voc_classification:VocClassificationWriter",
     },
