@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from freeloc.geometry.box_formats import clip_corners, left_top_size
+from freeloc.geometry.box_formats import left_top_size
+from freeloc.writers.clipped_boxes import clipped_boxes
 from freeloc.writers.coco_ids import CocoIds
 from freeloc.writers.image_files import image_file_name, place_image
-from freeloc.writers.image_record import BoxRecord, ClassRecord, ImageRecord
+from freeloc.writers.image_record import ClassRecord, ImageRecord
 from freeloc.writers.json_object import write_json_object
 from freeloc.writers.masks import decode_mask, mask_in_box, mask_polygons
 from freeloc.writers.point_pairs import pair_points
@@ -83,18 +84,14 @@ class CocoDatasetWriter(CollectingWriter):
 
 def _of_class(each: ClassRecord, record: ImageRecord, *, masks: bool) -> Iterator[dict[str, Any]]:
     """Yield what the annotations of one class in one image say about its boxes."""
-    boxes: dict[tuple[float, ...], BoxRecord] = {}
-    for box in each.boxes or ():
-        corners = clip_corners((box.x1, box.y1, box.x2, box.y2), record.size)
-        if corners is not None and min(left_top_size(corners)[2:]) > 0:
-            boxes.setdefault(left_top_size(corners), BoxRecord(*corners, box.score))
+    boxes = clipped_boxes(each.boxes or (), record.size)
     mask = decode_mask(each.mask) if masks and each.mask is not None else None
-    points = pair_points(list(boxes.values()), each.points)
-    for (bbox, box), point in zip(boxes.items(), points, strict=True):
+    for box, point in zip(boxes, pair_points(boxes, each.points), strict=True):
+        bbox = left_top_size(box.corners)
         polygons: list[list[float]] = []
         area = bbox[2] * bbox[3]
         if mask is not None:
-            pixels = mask_in_box(mask, (box.x1, box.y1, box.x2, box.y2))
+            pixels = mask_in_box(mask, box.corners)
             polygons = [polygon.reshape(-1).tolist() for polygon in mask_polygons(pixels)]
             area = float(np.count_nonzero(pixels)) if polygons else area
         yield {

@@ -62,7 +62,7 @@ def _boxes(records: CollectedRecords, ids: CocoIds) -> Iterator[dict[str, Any]]:
                 yield {
                     "image_id": image_id,
                     "category_id": ids.categories[each.name],
-                    "bbox": left_top_size((box.x1, box.y1, box.x2, box.y2)),
+                    "bbox": left_top_size(box.corners),
                     "score": box.score,
                 }
 
@@ -74,7 +74,7 @@ def _segmentations(records: CollectedRecords, ids: CocoIds) -> Iterator[dict[str
                 continue
             mask = decode_mask(each.mask)
             for box in each.boxes or ():
-                pixels = mask_in_box(mask, (box.x1, box.y1, box.x2, box.y2))
+                pixels = mask_in_box(mask, box.corners)
                 if pixels.any():
                     yield {
                         "image_id": image_id,

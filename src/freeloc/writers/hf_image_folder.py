@@ -25,9 +25,10 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from freeloc.geometry.box_formats import clip_corners, left_top_size
+from freeloc.geometry.box_formats import left_top_size
 from freeloc.io.atomic import atomic_path
 from freeloc.writers.class_names import check_names
+from freeloc.writers.clipped_boxes import clipped_boxes
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import ImageRecord
 from freeloc.writers.record import json_line
@@ -114,15 +115,11 @@ def _count_filled(values: dict[str, Any]) -> int:
 
 
 def _objects(record: ImageRecord, min_box_score: float) -> dict[str, Any]:
-    """Return the boxes of present classes: without those that are repeated, or that have no area."""
-    scores: dict[tuple[Any, ...], float] = {}
-    for each in record.annotations(min_box_score):
-        for box in each.boxes or ():
-            corners = clip_corners((box.x1, box.y1, box.x2, box.y2), record.size)
-            if corners is not None and min(left_top_size(corners)[2:]) > 0:
-                scores.setdefault((each.name, *left_top_size(corners)), box.score)
+    """Return the boxes of present classes."""
+    present = record.annotations(min_box_score)
+    boxes = [(each.name, box) for each in present for box in clipped_boxes(each.boxes or (), record.size)]
     return {
-        "bbox": [list(bbox) for _, *bbox in scores],
-        "categories": [name for name, *_ in scores],
-        "scores": list(scores.values()),
+        "bbox": [left_top_size(box.corners) for _, box in boxes],
+        "categories": [name for name, _ in boxes],
+        "scores": [box.score for _, box in boxes],
     }

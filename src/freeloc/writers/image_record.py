@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from freeloc.geometry.box import Corners
 from freeloc.geometry.size import Size
 from freeloc.io.typed_json import convert_json
 
@@ -55,6 +56,11 @@ class BoxRecord:
     x2: float
     y2: float
     score: float
+
+    @property
+    def corners(self) -> Corners:
+        """The edges x1, y1, x2, y2."""
+        return self.x1, self.y1, self.x2, self.y2
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from typing import ClassVar, Final, Self
 from xml.sax.saxutils import escape
 
 from freeloc.datasets.class_names import clean_name
-from freeloc.geometry.box_formats import clip_corners, voc_pixels
+from freeloc.geometry.box_formats import voc_pixels
 from freeloc.io.appended_file import AppendedFile
 from freeloc.io.atomic import write_text
 from freeloc.writers.appending import AppendingWriter
 from freeloc.writers.class_names import check_names
+from freeloc.writers.clipped_boxes import clipped_boxes
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import ImageRecord
 from freeloc.writers.record_writer import RecordWriter
@@ -125,11 +126,9 @@ class VocDatasetWriter(RecordWriter, AppendingWriter):
     def _annotation(self, record: ImageRecord, file_name: str) -> str:
         objects: dict[str, None] = {}
         for each in record.annotations(self.options.min_box_score):
-            for box in each.boxes or ():
-                corners = clip_corners((box.x1, box.y1, box.x2, box.y2), record.size)
-                if corners is not None:
-                    pixels = voc_pixels(corners, record.size)
-                    objects[_OBJECT.format(*pixels, name=escape(each.name))] = None
+            for box in clipped_boxes(each.boxes or (), record.size):
+                pixels = voc_pixels(box.corners, record.size)
+                objects[_OBJECT.format(*pixels, name=escape(each.name))] = None
         return _ANNOTATION.format(
             file_name=escape(file_name), width=record.width, height=record.height, objects="".join(objects)
         )

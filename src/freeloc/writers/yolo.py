@@ -15,13 +15,14 @@ from typing import ClassVar, Final
 
 from freeloc.errors import OutputError
 from freeloc.geometry.box import Corners
-from freeloc.geometry.box_formats import center_fractions, clip_corners
+from freeloc.geometry.box_formats import center_fractions
 from freeloc.geometry.size import Size
 from freeloc.io.atomic import write_text
 from freeloc.writers.base import WriterOptions
 from freeloc.writers.class_names import check_names
+from freeloc.writers.clipped_boxes import clipped_boxes
 from freeloc.writers.image_files import image_file_name, place_image
-from freeloc.writers.image_record import BoxRecord, ClassRecord, ImageRecord
+from freeloc.writers.image_record import ClassRecord, ImageRecord
 from freeloc.writers.point_pairs import pair_points
 from freeloc.writers.record_writer import RecordWriter
 
@@ -93,12 +94,9 @@ class YoloWriter(RecordWriter):
         return None if _fraction(0) in values[2:] else values
 
     def _lines(self, each: ClassRecord, size: Size) -> list[str]:
-        clipped = [(box, clip_corners((box.x1, box.y1, box.x2, box.y2), size)) for box in each.boxes or ()]
-        boxes = [BoxRecord(*corners, box.score) for box, corners in clipped if corners is not None]
-        rows = [
-            self.row((box.x1, box.y1, box.x2, box.y2), point, size)
-            for box, point in zip(boxes, pair_points(boxes, each.points), strict=True)
-        ]
+        boxes = clipped_boxes(each.boxes or (), size)
+        points = pair_points(boxes, each.points)
+        rows = [self.row(box.corners, point, size) for box, point in zip(boxes, points, strict=True)]
         return [" ".join([str(each.index), *row]) for row in rows if row is not None]
 
     def _write_description(self, names: Sequence[str]) -> None:
