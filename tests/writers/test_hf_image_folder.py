@@ -130,5 +130,7 @@ def test_what_the_format_cannot_hold_is_refused(
     class_name: str, image: str, what: str, tmp_path: Path
 ) -> None:
     record = image_record(f"{image}.jpg", class_record(class_name, 0))
-    with pytest.raises(OutputError, match=f"hf cannot hold 'a.*': Arrow cannot contain .*rename the {what}"):
+    with pytest.raises(
+        OutputError, match=f"hf cannot hold 'a.*': names must be valid Unicode.*rename the {what}"
+    ):
         write_records("hf", tmp_path, [(record, image)], with_options(image_files="none"))

@@ -24,6 +24,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     ".csv": lambda path: list(csv.DictReader(path.open(encoding="utf-8", newline=""))) or True,
     ".jsonl": lambda path: [json.loads(line) for line in path.read_text("utf-8").splitlines()],
     ".json": lambda path: json.loads(path.read_text("utf-8")) or True,
+    ".parquet": lambda path: path.read_bytes().endswith(b"PAR1"),
     ".xml": ElementTree.parse,
     ".npz": lambda path: dict(np.load(path, allow_pickle=False)),
     ".jpg": lambda path: Image.open(path).load(),

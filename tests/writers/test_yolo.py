@@ -158,7 +158,7 @@ def test_what_the_format_cannot_hold_is_refused_before_anything_is_written(
     record = image_record("a.jpg", class_record("dog\udce9", 0))
     with pytest.raises(
         OutputError,
-        match="yolo cannot hold 'dog.*': YAML cannot contain bytes that are not UTF-8; .*rename the classes",
+        match="yolo cannot hold 'dog.*': names must be valid Unicode; .*rename the classes",
     ):
         write_records("yolo", tmp_path, [(record, "a")])
     with pytest.raises(OutputError, match=r"a.jpg is in a folder called images, .*rename the folder"):

@@ -12,23 +12,17 @@ from freeloc.io.appended_file import AppendedFile
 from freeloc.writers.appending import AppendingWriter
 from freeloc.writers.image_record import ImageRecord
 from freeloc.writers.record_writer import RecordWriter
+from freeloc.writers.table_rows import COLUMNS, table_rows
 
 __all__ = ["CsvWriter"]
 
 _FILE: Final = "predictions.csv"
 
-_COLUMNS: Final = (
-    *("image", "width", "height", "class", "score", "probability", "present", "x", "y"),
-    *("box_x1", "box_y1", "box_x2", "box_y2", "box_score"),
-)
-
 
 class CsvWriter(RecordWriter, AppendingWriter):
     """Writer of ``predictions.csv``: one row per image and class, most probable classes first.
 
-    The columns are the path of the image, the width and height of the upright image in pixels, the class, its raw
-    score and probability, whether it is present (1 or 0), the image coordinates of its point, and those of its box
-    with the highest score, with that score; they are empty if boxes were not requested, or if there is none.
+    The columns are `freeloc.writers.table_rows.COLUMNS`; ``present`` is 1 or 0, and what is unknown is empty.
     """
 
     name: ClassVar[str] = "csv"
@@ -40,7 +34,7 @@ class CsvWriter(RecordWriter, AppendingWriter):
         self._file = AppendedFile(path, self._keep)
         self.files.append(path)
         if self._file.length == 0:
-            self._append(_COLUMNS)
+            self._append(COLUMNS)
         return self
 
     def write_record(self, record: ImageRecord, name: str) -> None:  # noqa: ARG002
@@ -50,12 +44,8 @@ class CsvWriter(RecordWriter, AppendingWriter):
             OutputError: a row cannot be written.
             ValueError: the writer is not open.
         """
-        image = (record.image, record.width, record.height)
-        for each in record.classes:
-            box = each.boxes[0] if each.boxes else None
-            edges = () if box is None else (box.x1, box.y1, box.x2, box.y2, box.score)
-            row = (*image, each.name, each.score, each.probability, int(each.present), each.x, each.y, *edges)
-            self._append((*row, *[None] * (len(_COLUMNS) - len(row))))
+        for row in table_rows(record):
+            self._append([row[name] if name != "present" else int(row[name]) for name in COLUMNS])
 
     def __exit__(
         self,

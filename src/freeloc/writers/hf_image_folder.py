@@ -21,24 +21,21 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from freeloc.geometry.box_formats import left_top_size
 from freeloc.io.atomic import atomic_path
-from freeloc.writers.class_names import check_names
 from freeloc.writers.clipped_boxes import clipped_boxes
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import ImageRecord
 from freeloc.writers.record import json_line
 from freeloc.writers.record_writer import CollectedRecords, CollectingWriter
+from freeloc.writers.unicode_names import check_unicode_names
 
 __all__ = ["HfImageFolderWriter"]
 
 _FILE: Final = "hf/metadata.jsonl"
-
-_NOT_UNICODE: Final = re.compile("[\ud800-\udfff]")
 
 
 class HfImageFolderWriter(CollectingWriter):
@@ -61,7 +58,7 @@ class HfImageFolderWriter(CollectingWriter):
         source, how = Path(record.image), self.options.image_files
         file_name = image_file_name(source, name, how)
         for names, what in ((record.names, "classes"), ([file_name], "image")):
-            check_names(names, _NOT_UNICODE, self.name, "Arrow cannot contain bytes that are not UTF-8", what)
+            check_unicode_names(names, self.name, what)
         if how != "none":
             target = self.path_of(f"hf/{file_name}")
             place_image(source, target, how)

@@ -29,6 +29,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "datumaro": "freeloc.writers.datumaro_json:DatumaroWriter",
         "xmp": "freeloc.writers.xmp_sidecars:XmpWriter",
         "fiftyone": "freeloc.writers.fiftyone_json:FiftyOneWriter",
+        "parquet": "freeloc.writers.parquet_table:ParquetWriter",
         "coco": "freeloc.writers.coco_results:CocoResultsWriter",
         "coco-dataset": "freeloc.writers.coco_dataset:CocoDatasetWriter",
         "yolo": "freeloc.writers.yolo:YoloWriter",

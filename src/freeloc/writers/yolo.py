@@ -7,7 +7,6 @@ the class, and the center x and y, width and height of the box as fractions of t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -19,16 +18,14 @@ from freeloc.geometry.box_formats import center_fractions
 from freeloc.geometry.size import Size
 from freeloc.io.atomic import write_text
 from freeloc.writers.base import WriterOptions
-from freeloc.writers.class_names import check_names
 from freeloc.writers.clipped_boxes import clipped_boxes
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import ClassRecord, ImageRecord
 from freeloc.writers.point_pairs import pair_points
 from freeloc.writers.record_writer import RecordWriter
+from freeloc.writers.unicode_names import check_unicode_names
 
 __all__ = ["YoloPoseWriter", "YoloWriter"]
-
-_NOT_UNICODE: Final = re.compile("[\ud800-\udfff]")
 
 _DECIMALS: Final = 6
 """Decimals of fractions: a thousandth of a pixel in an image of 1,000 pixels."""
@@ -100,7 +97,7 @@ class YoloWriter(RecordWriter):
         return [" ".join([str(each.index), *row]) for row in rows if row is not None]
 
     def _write_description(self, names: Sequence[str]) -> None:
-        check_names(names, _NOT_UNICODE, self.name, "YAML cannot contain bytes that are not UTF-8")
+        check_unicode_names(names, self.name)
         path = self.path_of(f"{self.name}/data.yaml")
         text = (
             "# Written by freeloc from predictions. Relative paths start in the folder of this file.\n"
