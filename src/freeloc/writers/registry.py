@@ -35,6 +35,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "yolo": "freeloc.writers.yolo:YoloWriter",
         "yolo-pose": "freeloc.writers.yolo:YoloPoseWriter",
         "hf": "freeloc.writers.hf_image_folder:HfImageFolderWriter",
+        "sam": "freeloc.writers.sam_prompts:SamPromptsWriter",
         "voc": "freeloc.writers.voc_dataset:VocDatasetWriter",
         "voc-cls": "freeloc.writers.voc_classification:VocClassificationWriter",
     },
