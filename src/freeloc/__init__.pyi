@@ -58,5 +58,7 @@ from .training.pretraining.settings import PretrainingSettings as PretrainingSet
 from .training.recipe import Recipe as Recipe
 from .training.settings import TrainingSettings as TrainingSettings
 from .training.train import train as train
+from .visualization.notebook import show as show
+from .writers.data_frame import to_pandas as to_pandas
 
 __version__: str

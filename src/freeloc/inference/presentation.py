@@ -43,6 +43,9 @@ _LOCATIONS: Final = {
     "record": "freeloc.writers.single_result:result_record",
     "save": "freeloc.writers.single_result:save_result",
     "overlay": "freeloc.visualization.result_overlay:result_overlay",
+    "pandas": "freeloc.writers.data_frame:to_pandas",
+    "supervision": "freeloc.writers.supervision_detections:supervision_detections",
+    "html": "freeloc.visualization.notebook:result_html",
 }
 """The functions, each as ``"package.module:function"``."""
 
@@ -59,5 +62,5 @@ def check_options(options: OverlayOptions) -> dict[str, Any]:
 
 
 def presentation(name: str) -> Any:
-    """Return the function that presents a result in some way: "record", "save" or "overlay"."""
+    """Return the function that presents a result in one of these ways, such as "record"."""
     return resolve_name(_LOCATIONS[name])

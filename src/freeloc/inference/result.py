@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Unpack
+from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -16,23 +16,20 @@ from freeloc._literals import LocationMode, PointKind
 from freeloc._typing import BoolArray, Float32Array, Float64Array
 from freeloc._validation import (
     Count,
-    CountOrZero,
     Fraction,
     NonNegative,
     check_arguments,
-    check_value,
 )
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.box import Box
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size, normalized_length
-from freeloc.images.decode import ImageSource
 from freeloc.inference.affinity_boxes import BoxCandidates, choose_boxes
 from freeloc.inference.boxes import MIN_PROBABILITY, BoxOptions, boxes_from_map
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.instance_cues import InstanceCues
 from freeloc.inference.peaks import Peak, PeakOptions, find_instances
-from freeloc.inference.presentation import OverlayOptions, check_options, presentation
+from freeloc.inference.presented_result import PresentedResult
 from freeloc.inference.provenance import Provenance
 from freeloc.inference.score_map import sigmoid
 from freeloc.metrics import Detections
@@ -87,7 +84,7 @@ class ClassLocation:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Localization:
+class Localization(PresentedResult):
     """Scores, points and maps of every class in one image.
 
     Attributes:
@@ -272,63 +269,6 @@ class Localization:
             return np.zeros((self.image_size.height, self.image_size.width), dtype=np.bool_)
         rows, cols = self.lattice.upsampling_weights()
         return np.asarray(rows @ values @ cols.T >= least)
-
-    @check_arguments
-    def to_dict(
-        self, *, threshold: Fraction | None = None, peaks: CountOrZero = 0, boxes: CountOrZero = 0
-    ) -> dict[str, Any]:
-        """Return the result as numbers, strings, lists and dicts, as ``freeloc predict`` writes it to JSON.
-
-        Args:
-            threshold: one threshold for all classes; default: the model's threshold for each class.
-            peaks: maximum number of peaks per class; 0 omits them.
-            boxes: maximum number of boxes per class; 0 omits them.
-
-        Returns:
-            The record; `freeloc.writers.record` describes its fields.
-
-        Raises:
-            ConfigurationError: a number is out of range.
-        """
-        record: dict[str, Any] = presentation("record")(self, threshold=threshold, peaks=peaks, boxes=boxes)
-        return record
-
-    def overlay(self, image: ImageSource | None = None, **options: Unpack[OverlayOptions]) -> Image.Image:
-        """Draw the image with the points of all present classes, and one panel per class with its score map.
-
-        Args:
-            image: the image; default: the one that the result was computed from. A file is read again.
-            options: what to draw; see `OverlayOptions`.
-
-        Returns:
-            An image of mode RGB.
-
-        Raises:
-            ConfigurationError: the result does not know its image, ``image`` has another size, the model lacks
-                one of the classes, or a number is out of range.
-            ImageError: the image cannot be read.
-        """
-        overlay: Image.Image = presentation("overlay")(self, image, **check_options(options))
-        return overlay
-
-    def save(
-        self, path: str | Path, image: ImageSource | None = None, **options: Unpack[OverlayOptions]
-    ) -> None:
-        """Write the result to a file, whose suffix says what to write.
-
-        Args:
-            path: the file: .json for the record (`to_dict`), .jpg, .png or .webp for the overlay, or .npz for the
-                score maps (`freeloc.writers.npz_maps`).
-            image: the image of the overlay; see `overlay`.
-            options: what to write and draw; see `OverlayOptions`.
-
-        Raises:
-            ConfigurationError: the suffix is unknown; see `overlay` for further reasons.
-            ImageError: the image cannot be read.
-            OutputError: the file cannot be written.
-        """
-        file: Path = check_value("path", path, Path)
-        presentation("save")(self, file, image, **check_options(options))
 
     def detections(self) -> Detections:
         """Return the boxes of all classes as arrays, ordered by class and then by decreasing score."""
