@@ -17,7 +17,9 @@ from freeloc.errors import ConfigurationError, DatasetError, MissingDatasetError
 from freeloc.inference.localizer import Localizer
 from freeloc.prediction.convert import convert, record_formats
 from freeloc.prediction.predict_files import PredictionOptions, predict_files
-from freeloc.writers import WriterOptions
+from freeloc.writers import WRITERS, WriterOptions
+from freeloc.writers.image_record import ImageRecord
+from freeloc.writers.record_writer import RecordWriter
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +157,27 @@ def test_formats_are_checked(predicted: Path, tmp_path: Path) -> None:
 def test_options_limit_what_is_taken(predicted: Path, tmp_path: Path) -> None:
     few = dataclasses.replace(OPTIONS, boxes=1, peaks=1)
     assert convert(predicted, tmp_path / "out", ["csv"], few, quiet=True) == 3
+
+
+def test_an_interrupted_conversion_is_continued(
+    predicted: Path, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other formats have already written the files of the image at which one fails, and write them again."""
+    last = WRITERS.get(record_formats()[-1])
+    assert issubclass(last, RecordWriter)
+    before = {path: path.read_bytes() for path in images}
+    with monkeypatch.context() as patch:
+        write_record, calls = last.write_record, []
+
+        def fail(self: RecordWriter, record: ImageRecord, name: str) -> None:
+            calls.append(name)
+            if len(calls) == 3:
+                raise OutputError("the disk is full")
+            write_record(self, record, name)
+
+        patch.setattr(last, "write_record", fail)
+        with pytest.raises(OutputError, match="the disk is full"):
+            convert(predicted, tmp_path / "out", record_formats(), OPTIONS, quiet=True)
+    convert(predicted, tmp_path / "out", record_formats(), OPTIONS, quiet=True)
+    assert contents(tmp_path / "out") == contents(predicted, ["predictions.jsonl"])
+    assert {path: path.read_bytes() for path in images if not path.is_symlink()} == before
