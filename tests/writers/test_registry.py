@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from defusedxml import ElementTree
 from PIL import Image
 
-from freeloc.errors import ConfigurationError, OutputError
+from freeloc.errors import ConfigurationError, MissingDependencyError, OutputError
 from freeloc.inference.result import Localization
 from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers
 
@@ -155,6 +156,16 @@ def test_names_are_checked_and_a_repeated_one_counts_once(tmp_path: Path) -> Non
     ) as refused:
         create_writers(["console", "overlays", "npz"], None, WriterOptions())
     assert refused.value.parameter == "out"
+
+
+def test_missing_packages_are_named_before_anything_is_predicted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_writers(["jsonl"], tmp_path, WriterOptions(masks=True))
+    monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
+    create_writers(["jsonl"], tmp_path, WriterOptions())
+    with pytest.raises(MissingDependencyError, match=r"pip install 'freeloc\[masks\]'"):
+        create_writers(["jsonl"], tmp_path, WriterOptions(masks=True))
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])

@@ -14,12 +14,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from freeloc.geometry.box_formats import left_top_size
+from freeloc.writers.box_masks import mask_in_box
 from freeloc.writers.clipped_boxes import clipped_boxes
 from freeloc.writers.coco_ids import CocoIds
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import ClassRecord, ImageRecord
 from freeloc.writers.json_object import write_json_object
-from freeloc.writers.masks import decode_mask, mask_in_box, mask_polygons
+from freeloc.writers.masks import decode_mask, mask_polygons
 from freeloc.writers.point_pairs import pair_points
 from freeloc.writers.record_writer import CollectedRecords, CollectingWriter
 

@@ -15,10 +15,11 @@ from typing import Any, ClassVar
 
 from freeloc._log import get_logger
 from freeloc.geometry.box_formats import left_top_size
+from freeloc.writers.box_masks import mask_in_box
 from freeloc.writers.coco_ids import CocoIds
 from freeloc.writers.json_list import write_json_list
 from freeloc.writers.json_object import write_json_object
-from freeloc.writers.masks import decode_mask, encode_mask, mask_in_box
+from freeloc.writers.masks import decode_mask, encode_mask
 from freeloc.writers.record_writer import CollectedRecords, CollectingWriter
 
 __all__ = ["CocoResultsWriter"]

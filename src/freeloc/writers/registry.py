@@ -9,6 +9,7 @@ from typing import Final
 from freeloc._registry import Registry
 from freeloc.errors import OutputError
 from freeloc.writers.base import Writer, WriterOptions
+from freeloc.writers.masks import check_mask_packages
 
 __all__ = ["WRITERS", "create_writers"]
 
@@ -53,6 +54,7 @@ def create_writers(names: Iterable[str], folder: Path | None, options: WriterOpt
 
     Raises:
         ConfigurationError: a name is unknown.
+        MissingDependencyError: a package that a writer or an option requires is not installed.
         OutputError: a writer requires an output folder, and ``folder`` is None.
     """
     classes = [WRITERS.get(name, parameter="formats") for name in dict.fromkeys(names)]
@@ -61,4 +63,6 @@ def create_writers(names: Iterable[str], folder: Path | None, options: WriterOpt
         raise OutputError(
             f"cannot write {' and '.join(refused)}: there is no output folder; specify one", parameter="out"
         )
+    if options.masks:
+        check_mask_packages()  # now, and not after the first image
     return [writer(folder, options) for writer in classes]

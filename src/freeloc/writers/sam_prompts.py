@@ -8,10 +8,10 @@
       "prompts": [                          one per object of a present class
         {
           "text": "dog",                    the class
-          "points": [[212.4, 140.0]],       x and y of points; null if the box contains none
+          "points": [[212.4, 140.0]],       x and y of points; null for a box without a point
           "labels": [1],                    1 for each point: it lies on the object; null without points
           "box": [180.0, 96.0, 264.0, 212.0],
-                                            left, top, right and bottom edge; null for a point outside of all boxes
+                                            left, top, right and bottom edge; null for a point without a box
           "score": 0.9                      score of the box, or probability of the class
         }
       ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from freeloc.errors import MissingDependencyError
 from freeloc.inference.result import Localization
-from freeloc.writers.masks import mask_in_box
+from freeloc.writers.box_masks import mask_in_box
 
 if TYPE_CHECKING:
     from supervision import Detections
