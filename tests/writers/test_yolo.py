@@ -143,6 +143,17 @@ def test_images_that_differ_in_their_suffix_have_their_own_labels(tmp_path: Path
     assert labels == {Path(name).stem + ".txt" for name in placed}
 
 
+def test_indices_are_those_of_the_names_in_data_yaml(tmp_path: Path) -> None:
+    """Records of which some classes were removed have gaps between the indices of the others."""
+    classes = [class_record(name, index, boxes=[(*MUG, 0.9)]) for name, index in (("mug", 7), ("lamp", 3))]
+    write_records(
+        "yolo", tmp_path, [(image_record("a.jpg", *classes), "a")], with_options(image_files="none")
+    )
+    names = yaml.safe_load((tmp_path / "yolo" / "data.yaml").read_text("utf-8"))["names"]
+    found = [names[int(line[0])] for line in lines_of(tmp_path / "yolo" / "labels" / "a.txt")]
+    assert found == ["mug", "lamp"]
+
+
 def test_class_names_are_read_unchanged(tmp_path: Path) -> None:
     names = ["yes", "a: b", "#1", "5", "собака", "🐕", 'say "hi"\\', "null", *HOSTILE.values()]
     encodable = [name for name in names if "\udce9" not in name]

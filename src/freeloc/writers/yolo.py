@@ -15,6 +15,7 @@ from typing import ClassVar, Final
 from freeloc.errors import OutputError
 from freeloc.geometry.box import Corners
 from freeloc.geometry.box_formats import center_fractions
+from freeloc.geometry.fractions import point_fractions
 from freeloc.geometry.size import Size
 from freeloc.io.atomic import write_text
 from freeloc.writers.base import WriterOptions
@@ -67,8 +68,11 @@ class YoloWriter(RecordWriter):
             place_image(source, target, how)
             self.files.append(target)
         labels = self.path_of(f"{self.name}/labels/{name}.txt")
+        names = record.names
         annotations = record.annotations(self.options.min_box_score)
-        lines = dict.fromkeys(line for each in annotations for line in self._lines(each, record.size))
+        lines = dict.fromkeys(
+            f"{names.index(each.name)} {row}" for each in annotations for row in self._rows(each, record.size)
+        )
         write_text(labels, "".join(f"{line}\n" for line in lines))
         self.files.append(labels)
 
@@ -90,11 +94,11 @@ class YoloWriter(RecordWriter):
         values = [_fraction(value) for value in center_fractions(box, size)]
         return None if _fraction(0) in values[2:] else values
 
-    def _lines(self, each: ClassRecord, size: Size) -> list[str]:
+    def _rows(self, each: ClassRecord, size: Size) -> list[str]:
         boxes = clipped_boxes(each.boxes or (), size)
         points = pair_points(boxes, each.points)
         rows = [self.row(box.corners, point, size) for box, point in zip(boxes, points, strict=True)]
-        return [" ".join([str(each.index), *row]) for row in rows if row is not None]
+        return [" ".join(row) for row in rows if row is not None]
 
     def _write_description(self, names: Sequence[str]) -> None:
         check_unicode_names(names, self.name)
@@ -127,7 +131,7 @@ class YoloPoseWriter(YoloWriter):
             return None
         if point is None:
             return [*values, "0", "0", "0"]
-        return [*values, _fraction(point[0] / size.width), _fraction(point[1] / size.height), "2"]
+        return [*values, *map(_fraction, point_fractions(*point, size)), "2"]
 
 
 def _fraction(value: float) -> str:
