@@ -103,9 +103,16 @@ def test_class_names_are_read_unchanged(tmp_path: Path, load: Any) -> None:
 
 def test_the_first_line_tells_the_types(tmp_path: Path) -> None:
     """datasets fails if all lists of one type are empty in the first lines, and later ones are not."""
-    nothing = image_record("n.jpg", class_record("mug", 0, 0.1))
+    nothing = {name: image_record(f"{name}.jpg", class_record("mug", 0, 0.1)) for name in ("n1", "n2", "n3")}
     point = image_record("p.jpg", class_record("mug", 0, boxes=[(*MUG, 0.1)]))
-    pairs = [(nothing, "n1"), (point, "p"), (nothing, "n2"), (mug_record("m.jpg"), "m"), (nothing, "n3")]
+    records = {
+        "n1": nothing["n1"],
+        "p": point,
+        "n2": nothing["n2"],
+        "m": mug_record("m.jpg"),
+        "n3": nothing["n3"],
+    }
+    pairs = [(record, name) for name, record in records.items()]
     write_records("hf", tmp_path, pairs, with_options(image_files="none"))
     lines = [json.loads(line) for line in (tmp_path / "hf" / "metadata.jsonl").read_text().splitlines()]
     assert [line["file_name"] for line in lines] == ["m.jpg", "n1.jpg", "p.jpg", "n2.jpg", "n3.jpg"]
