@@ -22,7 +22,7 @@ VOC ?= VOCdevkit/VOC2012
 VOC20_ARGS ?=
 
 # labelme 7 requires Python 3.12.
-CONSUMERS := datumaro==1.13.12 label-studio-sdk==2.1.2 labelme==6.3.1 pyexiv2==2.16.0
+CONSUMERS := datumaro==1.13.12 label-studio-sdk==2.1.2 labelme==6.3.1 pyexiv2==2.16.0 ultralytics==8.4.190
 
 .PHONY: setup demo test coverage lint docs consumers bench fuzz voc20 format clean help
 

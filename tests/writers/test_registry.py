@@ -31,9 +31,6 @@ READERS: dict[str, Callable[[Path], object]] = {
     ".jpg": lambda path: Image.open(path).load(),
     ".png": lambda path: Image.open(path).load(),
     ".html": lambda path: path.read_text("utf-8").endswith("</html>\n"),
-    ".json": lambda path: json.loads(path.read_text("utf-8")),
-    ".png": lambda path: Image.open(path).load(),
-    ".xml": ElementTree.parse,
     ".xmp": ElementTree.parse,
 }
 """A reader for each kind of file."""

@@ -103,10 +103,10 @@ def predict(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="What to write: jsonl, console, csv, html, overlays, gallery, npz, labelstudio, cvat, labelme, "
-            "datumaro, fiftyone, xmp, voc-cls (scores for Pascal VOC's server), or a writer from an installed "
-            "package. Default: jsonl with --out, console without (with --gallery, only on a terminal). "
-            "Repeatable.",
+            help="What to write: jsonl, console, csv, parquet, html, overlays, gallery, npz, labelstudio, cvat, "
+            "labelme, datumaro, fiftyone, xmp, coco (results), coco-dataset, yolo, yolo-pose, voc, hf, sam, "
+            "voc-cls (scores for Pascal VOC's server), or a writer from an installed package. Default: jsonl with "
+            "--out, console without (with --gallery, only on a terminal). Repeatable.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
