@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from freeloc.geometry.orientation import (
     ImageFrame,
     is_uniform_resize,
+    matrix_orientation,
     rescale_corners,
     turn_stored,
     turn_upright,
@@ -51,3 +54,27 @@ def test_rounded_resizes_are_uniform(size: Size, factor: float, rounding: np.ufu
 )
 def test_crops_and_stretched_images_are_not_uniform_resizes(other: tuple[int, int]) -> None:
     assert not is_uniform_resize(Size(500, 375), Size(*other))
+
+
+@given(st.integers(1, 8), st.floats(0, 500), st.floats(0, 375), st.floats(0.1, 10))
+def test_a_display_matrix_turns_as_the_orientation_does(
+    orientation: int, x: float, y: float, scale: float
+) -> None:
+    """Up to a translation: the difference of two points is mapped alike."""
+    frame = ImageFrame(Size(500, 375), orientation)
+
+    def turned(x: float, y: float) -> tuple[float, float]:
+        left, top, _, _ = turn_upright((x, y, x, y), frame)
+        return left, top
+
+    origin = turned(0, 0)
+    (a, b), (c, d) = ((end[0] - origin[0], end[1] - origin[1]) for end in (turned(1, 0), turned(0, 1)))
+    assert (a * x + c * y + origin[0], b * x + d * y + origin[1]) == pytest.approx(turned(x, y))
+    assert matrix_orientation(scale * a, scale * b, scale * c, scale * d) == orientation
+
+
+def test_a_rotation_by_another_angle_is_rounded() -> None:
+    for degrees, orientation in ((0, 1), (40, 1), (50, 6), (90, 6), (130, 6), (180, 3), (270, 8), (359, 1)):
+        cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        assert matrix_orientation(cos, sin, -sin, cos) == orientation
+    assert matrix_orientation(0, 0, 0, 0) == 1

@@ -17,6 +17,7 @@ from freeloc.geometry.size import Size
 __all__ = [
     "ImageFrame",
     "is_uniform_resize",
+    "matrix_orientation",
     "rescale_corners",
     "swaps_sides",
     "turn_stored",
@@ -49,6 +50,22 @@ _MAX_STRETCH: Final = 0.05
 def swaps_sides(orientation: int) -> bool:
     """Return whether turning an image of this EXIF orientation upright swaps its width and height."""
     return orientation >= 5
+
+
+def matrix_orientation(a: float, b: float, c: float, d: float) -> int:
+    """Return the EXIF orientation that turns a raster upright as the display matrix of a video does.
+
+    The matrix maps the position (x, y) in the raster as stored to (a·x + c·y, b·x + d·y), apart from a
+    translation. Rotations by other angles than multiples of 90° are rounded to the nearest multiple; scaling
+    is ignored.
+
+    Example:
+        >>> matrix_orientation(1, 0, 0, 1), matrix_orientation(0, 1, -1, 0)  # upright; to be turned clockwise
+        (1, 6)
+    """
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return {(False, False): 1, (True, False): 2, (True, True): 3, (False, True): 4}[a < 0, d < 0]
+    return {(False, False): 5, (False, True): 6, (True, True): 7, (True, False): 8}[b < 0, c < 0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from freeloc.images.hashed_image import HashedImage, open_hashed_image
 from freeloc.images.identify import header_size, identify, lift_tiff_limit, open_file
 from freeloc.images.pixel_conversion import array_to_rgb, image_to_rgb
 from freeloc.images.tensors import Tensor, is_tensor, tensor_to_array
+from freeloc.images.video_frame import VideoFrame
 from freeloc.io.folders import expand_user
 from freeloc.io.library_warnings import silence_warnings
 from freeloc.io.limits import check_resources
@@ -51,8 +52,9 @@ EncodedImage: TypeAlias = str | Path | HashedImage | bytes | IO[bytes]
 """An image file, given as its path (with or without the hash that its content must have), its content, or the file
 itself opened in binary mode."""
 
-ImageSource: TypeAlias = EncodedImage | Image.Image | npt.NDArray[Any] | Tensor
-"""Anything that `load_image` decodes: an `EncodedImage`, a Pillow image, an array or a torch tensor."""
+ImageSource: TypeAlias = EncodedImage | VideoFrame | Image.Image | npt.NDArray[Any] | Tensor
+"""Anything that `load_image` decodes: an `EncodedImage`, a frame of a video, a Pillow image, an array or a torch
+tensor."""
 
 
 def is_image_list(value: object) -> bool:
@@ -81,14 +83,16 @@ def check_image_list(images: object) -> None:
 def _is_image(value: object) -> bool:
     # An array with two or three axes is one image, and its rows are none; with four, it is a batch of images.
     axes = len(getattr(value, "shape", (0,)))
-    encoded = (str, bytes, bytearray, memoryview, os.PathLike, HashedImage, Image.Image)
+    encoded = (str, bytes, bytearray, memoryview, os.PathLike, HashedImage, VideoFrame, Image.Image)
     return isinstance(value, encoded) or hasattr(value, "read") or axes in (2, 3)
 
 
 def _as_array(source: ImageSource) -> EncodedImage | Image.Image | npt.NDArray[Any]:
-    """Return a tensor as an array, and any other source unchanged."""
+    """Return a tensor as an array, a frame of a video as a Pillow image, and any other source unchanged."""
     if is_tensor(source):
         return tensor_to_array(source)
+    if isinstance(source, VideoFrame):
+        return source.convert()
     return source  # type: ignore[return-value]  # no tensor is left
 
 
@@ -101,6 +105,7 @@ def load_image(source: ImageSource) -> Uint8Array:
             * the path of a file, or a `freeloc.images.hashed_image.HashedImage`;
             * the content of a file, as bytes;
             * a file opened in binary mode, which is read from its current position to its end and left open;
+            * a frame of a video, from `freeloc.images.video.read_frames`;
             * a Pillow image, whose EXIF orientation is applied;
             * an upright NumPy array of shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA and dtype bool,
               uint8, uint16 or float. `freeloc.images.pixel_conversion` defines which float value is white: 1, 255

@@ -41,7 +41,7 @@ class MissingReaderError(Exception):
 
 
 def image_error(
-    source: Path | str, reason: str, fix: str, *, kind: type[ImageError] = ImageError
+    source: Path | str, reason: str, fix: str, *, kind: type[ImageError] = ImageError, noun: str = "image"
 ) -> ImageError:
     """Return the error for an image that cannot be read.
 
@@ -50,9 +50,10 @@ def image_error(
         reason: why the image cannot be read.
         fix: what the caller can do about it.
         kind: class of the error.
+        noun: what a file is supposed to be.
     """
     if isinstance(source, Path):
-        return kind(f"cannot read image {source}: {reason}; {fix}", path=source, reason=reason)
+        return kind(f"cannot read {noun} {source}: {reason}; {fix}", path=source, reason=reason)
     return kind(f"cannot read {source}: {reason}; {fix}", reason=reason)
 
 

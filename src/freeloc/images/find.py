@@ -18,7 +18,15 @@ from freeloc.io.paths import is_broken_link
 from freeloc.io.regular_file import broken_link, special_kind
 from freeloc.io.standard_input import kept_input
 
-__all__ = ["SUFFIXES", "UNSUPPORTED_SUFFIXES", "FoundImages", "advice", "find_images", "is_system_name"]
+__all__ = [
+    "SUFFIXES",
+    "UNSUPPORTED_SUFFIXES",
+    "VIDEO_SUFFIXES",
+    "FoundImages",
+    "advice",
+    "find_images",
+    "is_system_name",
+]
 
 _EXTRA_SUFFIXES = {"pi_heif": (".heic", ".heif", ".hif"), "pylibjxl": (".jxl",)}
 """File suffixes of the formats that require a package of the extra ``formats``."""
@@ -35,6 +43,10 @@ SUFFIXES = (*(f".{name}" for name in _NAMES.split()), *_INSTALLED)
 _UNSUPPORTED_NAMES = "svg pdf psd eps raw dng cr2 cr3 nef arw orf rw2 raf"
 UNSUPPORTED_SUFFIXES = frozenset((*(f".{name}" for name in _UNSUPPORTED_NAMES.split()), *_NOT_INSTALLED))
 """File suffixes of image formats that freeloc cannot read."""
+
+_VIDEO_NAMES = "mp4 m4v mov qt 3gp 3g2 mkv webm avi ts mts m2ts mpg mpeg vob flv wmv asf ogv"
+VIDEO_SUFFIXES = frozenset(f".{name}" for name in _VIDEO_NAMES.split())
+"""File suffixes of supported video formats, in lower case."""
 
 _SYSTEM_NAMES = frozenset(
     (
@@ -81,18 +93,20 @@ class FoundImages:
         paths: the images in the order of the patterns, without duplicates.
         unsupported: for each suffix, the number of files skipped because their format is not supported.
         broken_links: links with the suffix of an image, skipped because they lead to files that do not exist.
+        videos: number of videos that were skipped in folders, because only their names select them.
     """
 
     paths: tuple[Path, ...]
     unsupported: dict[str, int]
     broken_links: tuple[Path, ...] = ()
+    videos: int = 0
 
 
 @check_arguments
 def find_images(
     patterns: Sequence[str | Path], *, recursive: bool = True, exclude: Sequence[Path] = ()
 ) -> FoundImages:
-    """Find all images that match the patterns.
+    """Find all images that match the patterns, and the videos that are named.
 
     Args:
         patterns: each is one of
@@ -100,7 +114,8 @@ def find_images(
             * a file, which may have any suffix;
             * a folder, which stands for all files below it whose suffix is in `SUFFIXES`, sorted;
             * a glob pattern with ``*``, ``?``, ``[…]`` or ``**``, which stands for the matching files whose suffix
-              is in `SUFFIXES` and for all images in matching folders, sorted.
+              is in `SUFFIXES` and for all images in matching folders, sorted. A pattern that ends in the suffix of
+              a video, such as ``*.mp4``, stands for the matching files with that suffix.
 
             Folders and glob patterns skip hidden and system files (`is_system_name`). Suffixes are matched
             case-insensitively.
@@ -121,7 +136,9 @@ def find_images(
             if folder not in real_folders:
                 real_folders[folder] = folder.resolve()
             found.setdefault((real_folders[folder], path.name), path)
-    return FoundImages(tuple(found.values()), dict(search.unsupported), tuple(search.broken_links))
+    return FoundImages(
+        tuple(found.values()), dict(search.unsupported), tuple(search.broken_links), search.videos
+    )
 
 
 class _Search:
@@ -130,12 +147,13 @@ class _Search:
     def __init__(self, exclude: Sequence[Path], *, recursive: bool) -> None:
         self.unsupported: Counter[str] = Counter()
         self.broken_links: dict[Path, None] = {}
+        self.videos = 0
         self._recursive = recursive
         self._exclude = {expand_user(folder).resolve() for folder in exclude}
 
     def matches(self, pattern: str | Path) -> Iterator[Path]:
         path = expand_user(pattern)
-        unsupported, links = self.unsupported.total(), len(self.broken_links)
+        unsupported, links, videos = self.unsupported.total(), len(self.broken_links), self.videos
         empty = True
         for image in self._images(path):
             empty = False
@@ -148,6 +166,8 @@ class _Search:
             problem = f"{pattern} contains only images in unsupported formats ({formats}): {what_to_do}"
         elif len(self.broken_links) > links:
             problem = f"{pattern} contains only links to files that do not exist: restore the files"
+        elif self.videos > videos:
+            problem = f"{pattern} contains no images, only videos: specify the videos by name"
         elif path.is_dir():
             otherwise = "" if self._recursive else ", or include its subfolders"
             problem = f"the folder {pattern} contains no images: choose another folder{otherwise}"
@@ -185,7 +205,7 @@ class _Search:
                 continue
             if path.is_dir():
                 yield from self._walk(path, set(), path.resolve())
-            elif self._is_image(path):
+            elif self._is_image(path, named=pattern.suffix.lower()):
                 yield path
 
     def _walk(self, folder: Path, visited: set[Path], real: Path) -> Iterator[Path]:
@@ -217,13 +237,20 @@ class _Search:
         real = path.resolve() if path.is_dir() else path.parent.resolve()
         return not self._exclude.isdisjoint((real, *real.parents))
 
-    def _is_image(self, path: Path) -> bool:
-        """Return whether a path is an image, and remember the images that cannot be read."""
+    def _is_image(self, path: Path, named: str | None = None) -> bool:
+        """Return whether a path is an image or a named video, and remember the files that are skipped.
+
+        Args:
+            path: the path.
+            named: the suffix of the pattern that it matches, in lower case; None in a folder.
+        """
         suffix = path.suffix.lower()
         if suffix in SUFFIXES and is_broken_link(path):
             self.broken_links[path] = None
         if not path.is_file():
             return False
+        if suffix in VIDEO_SUFFIXES and suffix != named:
+            self.videos += 1
         if suffix in UNSUPPORTED_SUFFIXES:
             self.unsupported[suffix] += 1
-        return suffix in SUFFIXES
+        return suffix in SUFFIXES or (suffix in VIDEO_SUFFIXES and suffix == named)

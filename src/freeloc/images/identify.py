@@ -23,8 +23,12 @@ __all__ = ["header_frame", "header_size", "identify", "lift_tiff_limit", "open_f
 
 
 @contextmanager
-def open_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open an image file for reading, and close it on exit.
+def open_file(path: Path, noun: str = "image") -> Iterator[IO[bytes]]:
+    """Open an image or another file for reading, and close it on exit.
+
+    Args:
+        path: the file.
+        noun: what it is supposed to be, for messages: "image" or "video".
 
     Raises:
         MissingImageError: the file does not exist.
@@ -35,13 +39,14 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
         file = open_regular(path)
     except FileNotFoundError as error:
         reason = str(error) if isinstance(error, BrokenLinkError) else "the file does not exist"
-        raise image_error(path, reason, "check its name", kind=MissingImageError) from error
+        raise image_error(path, reason, "check its name", kind=MissingImageError, noun=noun) from error
     except SpecialFileError as error:
-        raise image_error(path, str(error), "specify an image file") from error
+        article = "an" if noun == "image" else "a"
+        raise image_error(path, str(error), f"specify {article} {noun} file", noun=noun) from error
     except (OSError, ValueError) as error:
         check_resources(error)
         reason = getattr(error, "strerror", None) or str(error)
-        raise image_error(path, reason, "check its name and permissions") from error
+        raise image_error(path, reason, "check its name and permissions", noun=noun) from error
     with file:
         yield file
 
