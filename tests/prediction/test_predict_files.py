@@ -209,7 +209,7 @@ def test_every_option_is_one_of_writers_or_of_prediction() -> None:
     with pytest.raises(ConfigurationError, match="threshold is 1.5"):
         PredictionOptions(threshold=1.5)
     own = PredictionOptions.__dataclass_fields__.keys() - WriterOptions.__dataclass_fields__.keys()
-    assert own == {"formats", "skip_bad"}
+    assert own == {"formats", "skip_bad", "every"}
 
 
 def test_only_the_formats_named_are_written(

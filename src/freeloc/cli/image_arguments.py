@@ -23,7 +23,12 @@ Recursive = Annotated[
 
 
 def read_image_arguments(
-    words: list[str], *, recursive: bool, quiet: bool, exclude: Sequence[Path] = ()
+    words: list[str],
+    *,
+    recursive: bool,
+    quiet: bool,
+    exclude: Sequence[Path] = (),
+    takes_videos: bool = False,
 ) -> tuple[Path, ...]:
     """Return the images that IMAGES stands for, and print what was skipped.
 
@@ -32,6 +37,7 @@ def read_image_arguments(
         recursive: whether a folder includes its subfolders.
         quiet: whether to hide what was skipped.
         exclude: folders to leave out of the search, such as those of the output of an earlier run.
+        takes_videos: whether the command also takes videos, so that those in folders count as skipped.
 
     Raises:
         ImageError: see `freeloc.images.find.find_images`.
@@ -49,4 +55,6 @@ def read_image_arguments(
         )
     for link in found.broken_links:
         print_status(f"skipped {link}: it is a link to a file that does not exist")
+    if takes_videos and found.videos:
+        print_status(f"skipped {pluralize(found.videos, 'video')} in folders: specify videos by name")
     return found.paths

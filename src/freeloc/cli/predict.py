@@ -45,8 +45,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="IMAGES...",
-            help="Images, folders, quoted glob patterns, @FILE with one path per line, or - for such a list or an "
-            "image on standard input.",
+            help="Images, videos, folders of images, quoted glob patterns, @FILE with one path per line, or - for "
+            "such a list or an image on standard input.",
         ),
     ],
     out: Annotated[
@@ -93,6 +93,12 @@ def predict(
     boxes: Boxes = 0,
     masks: Masks = False,
     threshold: Threshold = None,
+    every: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Predict the frames 0, N, 2N and so on of each video. Default: all.", min=1
+        ),
+    ] = 1,
     recursive: Recursive = True,
     classes: Classes = None,
     skip_bad: SkipBad = False,
@@ -103,8 +109,8 @@ def predict(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="What to write: jsonl, console, csv, parquet, html, overlays, gallery, npz, labelstudio, cvat, "
-            "labelme, datumaro, fiftyone, xmp, coco (results), coco-dataset, yolo, yolo-pose, voc, hf, sam, "
+            help="What to write: jsonl, console, csv, parquet, html, overlays, video, gallery, npz, labelstudio, "
+            "cvat, labelme, datumaro, fiftyone, xmp, coco (results), coco-dataset, yolo, yolo-pose, voc, hf, sam, "
             "voc-cls (scores for Pascal VOC's server), or a writer from an installed package. Default: jsonl with "
             "--out, console without (with --gallery, only on a terminal). Repeatable.",
             rich_help_panel=OUTPUT,
@@ -146,7 +152,8 @@ def predict(
     runtime: Runtime = "auto",
     precision: InferencePrecision = "auto",
 ) -> None:
-    """Predict the score, point and map of every class in each image."""
+    """Predict the score, point and map of every class in each image, or in the frames of videos."""
+    from freeloc.images.video_formats import is_video
     from freeloc.inference.localizer import Localizer
     from freeloc.io.lock import check_free_folder
     from freeloc.io.terminal import is_terminal
@@ -167,7 +174,7 @@ def predict(
         from freeloc.writers.gallery import check_gallery_path
 
         check_gallery_path(gallery)
-    paths = read_image_arguments(images, recursive=recursive, quiet=quiet, exclude=exclude)
+    paths = read_image_arguments(images, recursive=recursive, quiet=quiet, exclude=exclude, takes_videos=True)
     localizer = Localizer.load(
         model,
         weights=weights,
@@ -179,7 +186,7 @@ def predict(
         point=point,
         classes=read_classes(classes),
     )
-    localizer.start_preparing(many=len(paths) > 1)
+    localizer.start_preparing(many=len(paths) > 1 or is_video(paths[0]))
     # Meanwhile, the rest is loaded.
     from freeloc.prediction.predict_files import PredictionOptions, predict_files
 
@@ -195,5 +202,6 @@ def predict(
         pictures=pictures,
         formats=(*chosen, *["overlays"] * overlay, *["npz"] * maps, *["gallery"] * (gallery is not None)),
         skip_bad=skip_bad,
+        every=every,
     )
     predict_files(localizer, paths, out, options, resume=resume, overwrite=overwrite, quiet=quiet)

@@ -12,6 +12,7 @@ from typing import Final
 
 from freeloc.errors import ImageError, MissingImageError
 from freeloc.images.formats import PREFIX_LENGTH, is_image_start
+from freeloc.images.video_formats import VIDEO_PREFIX_LENGTH, find_demuxer
 from freeloc.io.folders import expand_user
 from freeloc.io.limits import check_resources
 from freeloc.io.regular_file import read_regular
@@ -31,9 +32,9 @@ def expand_path_lists(words: Sequence[str], *, quiet: bool = False) -> list[str 
 
     ``@FILE`` is a text file, and ``-`` is standard input, with one file, folder or glob pattern per line, or
     separated by null characters, as ``find -print0`` prints them. Blank lines are ignored. A path is relative to
-    the current folder or, if there is no such file, to the folder of the list. If standard input is an image,
-    ``-`` is this image, and `freeloc.io.regular_file.open_regular` opens it under this name. A word that is also
-    the name of a file is that file.
+    the current folder or, if there is no such file, to the folder of the list. If standard input is an image or a
+    video, ``-`` is this file, and `freeloc.io.regular_file.open_regular` opens it under this name. A word that is
+    also the name of a file is that file.
 
     Args:
         words: files, folders, glob patterns and lists.
@@ -57,14 +58,16 @@ def expand_path_lists(words: Sequence[str], *, quiet: bool = False) -> list[str 
 
 
 def _read_input(*, quiet: bool) -> list[Path]:
-    """Return the paths on standard input, or ``-`` alone if it is an image."""
+    """Return the paths on standard input, or ``-`` alone if it is an image or a video."""
     if is_terminal(sys.stdin) and not quiet:
         print_status("reading paths from standard input, one per line; Ctrl-D ends the list")
     try:
         data = read_standard_input()
     except OSError as error:
         raise ImageError(f"cannot read standard input: {error.strerror or error}") from error
-    if is_image_start(data[:PREFIX_LENGTH]):
+    prefix = data[:VIDEO_PREFIX_LENGTH]
+    is_video = _BINARY.search(prefix) is not None and find_demuxer(prefix) is not None
+    if is_image_start(data[:PREFIX_LENGTH]) or is_video:
         keep_input(data)
         return [DASH]
     return list(_paths_in(data, "standard input", None))

@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable
-from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict, overload
+from typing import TypedDict, TypeVar, overload
 
 from PIL import Image
 
 from freeloc._literals import InferencePrecision, LocationMode, PointKind, Preset, Runtime
-from freeloc._validation import check_keywords, check_value
+from freeloc._validation import Count, check_arguments, check_keywords, check_value
 from freeloc.errors import ConfigurationError, ImageError
 from freeloc.images.decode import ImageSource, is_image_list
+from freeloc.images.video import check_video_available, frame_sources
 from freeloc.inference.network_loader import ModelSource
 from freeloc.inference.options import LocalizerOptions
+from freeloc.inference.origin import with_image
 from freeloc.inference.result import Localization
+from freeloc.io.folders import expand_user
 
-__all__ = ["CallableLocalizer", "FurtherOptions", "LoadOptions", "open_source"]
+__all__ = ["CallableLocalizer", "FurtherOptions", "LoadOptions", "open_source", "or_raise"]
+
+Result = TypeVar("Result")
 
 
 class LoadOptions(TypedDict, total=False):
@@ -73,6 +77,13 @@ def open_source(
     return checked, chosen
 
 
+def or_raise(outcome: Result | ImageError) -> Result:
+    """Return a result of `Localizer.predict_stream`, or raise the error in its place."""
+    if isinstance(outcome, ImageError):
+        raise outcome
+    return outcome
+
+
 class CallableLocalizer(ABC):
     """The part of a localizer that consists of its other methods."""
 
@@ -94,6 +105,27 @@ class CallableLocalizer(ABC):
         """Score and locate every class in many images."""
         raise NotImplementedError
 
+    @check_arguments
+    def predict_video(self, path: str | Path, *, every: Count = 1) -> Generator[Localization, None, None]:
+        """Score and locate every class in the frames of a video, in order.
+
+        The results state the number and the time of their frame, and contain its image. Memory use does not grow
+        unless they are kept.
+
+        Args:
+            path: the video.
+            every: N predicts the frames 0, N, 2N, …
+
+        Raises:
+            ConfigurationError: ``every`` is not a positive whole number.
+            MissingDependencyError: PyAV, which decodes videos, is not installed.
+            ImageError: the video cannot be read, or the rest of it is damaged; raised after the results of the
+                frames before.
+        """
+        check_video_available()
+        outcomes = self.predict_stream(frame_sources(expand_user(path), every), with_images=True)
+        return (with_image(*or_raise(outcome)) for outcome in outcomes)
+
     @overload
     def __call__(self, image: ImageSource) -> Localization: ...  # type: ignore[overload-overlap]  # a string is a path
 
@@ -104,9 +136,9 @@ class CallableLocalizer(ABC):
         """Score and locate every class in one image, or in each image of a list.
 
         Args:
-            image: a path, bytes, an open file, a Pillow image, a NumPy array (H, W, 3), a torch tensor (3, H, W),
-                or a list or another iterable of these; see `freeloc.images.decode.load_image`. An array or tensor
-                with four axes is a list of images.
+            image: a path, bytes, an open file, a frame of a video, a Pillow image, a NumPy array (H, W, 3), a
+                torch tensor (3, H, W), or a list or another iterable of these; see
+                `freeloc.images.decode.load_image`. An array or tensor with four axes is a list of images.
 
         Returns:
             The result, or the list of results. Those of images that do not come from files contain the decoded
@@ -119,13 +151,8 @@ class CallableLocalizer(ABC):
         """
         if not is_image_list(image):
             return self.predict(image)  # type: ignore[arg-type]
-        results = []
-        for outcome in self.predict_stream(image, with_images=True):  # type: ignore[arg-type]
-            if isinstance(outcome, ImageError):
-                raise outcome
-            result, decoded = outcome
-            results.append(result if result.path is not None else replace(result, image=decoded))
-        return results
+        outcomes = self.predict_stream(image, with_images=True)  # type: ignore[arg-type]
+        return [with_image(*or_raise(outcome)) for outcome in outcomes]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.classes)} classes)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -20,8 +19,13 @@ from freeloc.geometry.grid import Grid
 from freeloc.geometry.size import Size
 from freeloc.images.canvas import load_for_scale, make_canvas
 from freeloc.images.decode import ImageSource, check_image_list
-from freeloc.images.hashed_image import HashedImage
-from freeloc.inference.calls import CallableLocalizer, FurtherOptions, LoadOptions, open_source
+from freeloc.inference.calls import (
+    CallableLocalizer,
+    FurtherOptions,
+    LoadOptions,
+    open_source,
+    or_raise,
+)
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.early_exit import EarlyExit
 from freeloc.inference.fusion import localize
@@ -34,6 +38,7 @@ from freeloc.inference.multiscale import (
 )
 from freeloc.inference.network_loader import ModelSource, NetworkLoader
 from freeloc.inference.options import LocalizerOptions
+from freeloc.inference.origin import origin_of, with_image
 from freeloc.inference.provenance import Provenance
 from freeloc.inference.result import Localization
 from freeloc.inference.score_map import ScoreMap
@@ -185,7 +190,7 @@ class Localizer(CallableLocalizer):
         """Score and locate every class in one image.
 
         Args:
-            image: a path, bytes, an open file, a Pillow image, an array or a torch tensor; see
+            image: a path, bytes, an open file, a frame of a video, a Pillow image, an array or a torch tensor; see
                 `freeloc.images.decode.load_image`. Its EXIF orientation is applied.
 
         Raises:
@@ -193,7 +198,7 @@ class Localizer(CallableLocalizer):
         """
         decoded, size = self._decode(image)
         result = self._result(self._maps_of_one(decoded, size, self._latency_network, alone=True), image)
-        return result if result.path is not None else replace(result, image=decoded)
+        return with_image(result, decoded)
 
     def predict_many(self, images: Iterable[ImageSource]) -> Generator[Localization, None, None]:
         """Score and locate every class in many images, in order.
@@ -209,7 +214,7 @@ class Localizer(CallableLocalizer):
             ImageError: an image cannot be read; raised when its result would be yielded.
         """
         outcomes = self.predict_stream(images)
-        return (_or_raise(outcome)[0] for outcome in outcomes)
+        return (or_raise(outcome)[0] for outcome in outcomes)
 
     def predict_stream(
         self, images: Iterable[ImageSource], *, with_images: bool = False, start: int = 0
@@ -255,7 +260,7 @@ class Localizer(CallableLocalizer):
             ImageError: an image cannot be read; raised when its result would be yielded.
         """
         check_image_list(images)
-        return (_or_raise(outcome) for outcome in self._stream(images, lambda _source, _image, maps: maps))
+        return (or_raise(outcome) for outcome in self._stream(images, lambda _source, _image, maps: maps))
 
     def prepare(self, *, many: bool = False) -> Provenance:
         """Compile the network now rather than at the first prediction, and return the origin of all results.
@@ -324,7 +329,7 @@ class Localizer(CallableLocalizer):
         return Provenance.of(self._source.identity, self.options, self.pyramid.scales, network)
 
     def _result(self, maps: Sequence[ScoreMap], source: ImageSource) -> Localization:
-        return replace(self.localize(maps, path=_path_of(source)), provenance=self._provenance)
+        return replace(self.localize(maps), provenance=self._provenance, **origin_of(source))
 
     def _decode(self, source: ImageSource) -> tuple[Image.Image, Size]:
         return load_for_scale(source, self.pyramid.decode_scale)
@@ -384,17 +389,5 @@ class Localizer(CallableLocalizer):
         return prefetch(complete, islice(outcomes, start - window, None), threads=threads, depth=depth)
 
 
-def _or_raise(outcome: Result | ImageError) -> Result:
-    if isinstance(outcome, ImageError):
-        raise outcome
-    return outcome
-
-
 _Context: TypeAlias = tuple[ImageSource, Image.Image | None]
 """The source of an image and, if requested, the decoded image."""
-
-
-def _path_of(image: ImageSource) -> Path | None:
-    if isinstance(image, HashedImage):
-        return image.path
-    return Path(image) if isinstance(image, str | os.PathLike) else None

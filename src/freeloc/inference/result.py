@@ -97,13 +97,15 @@ class Localization(PresentedResult):
             the logistic function of the scaled scores, in mode "paper" the maximum over scales of the raw scores.
         lattice: positions of the maps' values in the image.
         mode: how points were located.
-        path: the image's file; None for an image that was not read from a path.
+        path: the image's file, or the video that contains it; None for an image that was not read from a path.
         decision: calibration and thresholds of the model.
-        image: the decoded image, possibly reduced by a factor of 2, 4 or 8, if it does not come from a file; None
-            otherwise, and in the results of `Localizer.predict_many` and `Localizer.predict_stream`.
+        image: the decoded image, possibly reduced by a factor of 2, 4 or 8, if it does not come from an image
+            file; None otherwise, and in the results of `Localizer.predict_many` and `Localizer.predict_stream`.
         provenance: the model, and how it was run; None for a result of score maps from elsewhere.
         cues: what peaks and boxes are found from, besides the maps; None for a result of maps from elsewhere.
         point: which place of an object its point is.
+        frame: number of the frame, if the image is a frame of a video, counted from 0.
+        time: when that frame is presented, in seconds.
     """
 
     image_size: Size
@@ -120,9 +122,13 @@ class Localization(PresentedResult):
     provenance: Provenance | None = None
     cues: InstanceCues | None = None
     point: PointKind = "salient"
+    frame: int | None = None
+    time: float | None = None
 
     def __repr__(self) -> str:
         name = "an image in memory" if self.path is None else str(self.path)
+        if self.frame is not None:
+            name = f"frame {self.frame} of {name}"
         present = self.present()
         found = ", ".join(map(str, present[:_MAX_SHOWN])) or f"none of {len(self.classes)} classes"
         more = f" and {len(present) - _MAX_SHOWN} more" if len(present) > _MAX_SHOWN else ""

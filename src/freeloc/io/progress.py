@@ -27,7 +27,12 @@ def pluralize(count: int, noun: str) -> str:
 
 
 def track(
-    items: Iterable[Item], description: str, total: int, *, quiet: bool = False, summary: bool = True
+    items: Iterable[Item],
+    description: str,
+    total: int | None,
+    *,
+    quiet: bool = False,
+    summary: bool = True,
 ) -> Iterator[Item]:
     """Yield items and show progress.
 
@@ -36,7 +41,7 @@ def track(
     Args:
         items: the items.
         description: the task in progress, such as "extracting features".
-        total: number of items.
+        total: number of items, or an estimate of it; None if it is unknown.
         quiet: whether to hide progress.
         summary: whether to print a line at the end if there is no bar.
     """
@@ -52,7 +57,7 @@ def track(
         yield from _with_lines(tracked, description, total, summary=summary)
 
 
-def _with_bar(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
+def _with_bar(items: Iterable[Item], description: str, total: int | None) -> Iterator[Item]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from freeloc.io.plain_console import PlainConsole
@@ -66,14 +71,22 @@ def _with_bar(items: Iterable[Item], description: str, total: int) -> Iterator[I
             progress.advance(task)
 
 
-def _with_lines(items: Iterable[Item], description: str, total: int, *, summary: bool) -> Iterator[Item]:
+def _with_lines(
+    items: Iterable[Item], description: str, total: int | None, *, summary: bool
+) -> Iterator[Item]:
     started = last = time.monotonic()
-    for done, item in enumerate(items, start=1):
+    done = 0
+    for item in items:
         yield item
+        done += 1
         now = time.monotonic()
-        if now - last >= _SECONDS_BETWEEN_LINES and done < total:
-            last = now
+        if now - last < _SECONDS_BETWEEN_LINES or (total is not None and done >= total):
+            continue
+        last = now
+        if total is None:
+            print_status(f"{description}: {done} so far")
+        else:
             remaining = (now - started) / done * (total - done)
             print_status(f"{description}: {done} of {total}, about {describe_seconds(remaining)} left")
     if summary:
-        print_status(f"{description}: {total} done in {describe_duration(time.monotonic() - started)}")
+        print_status(f"{description}: {done} done in {describe_duration(time.monotonic() - started)}")

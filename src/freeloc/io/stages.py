@@ -106,12 +106,12 @@ class Stages:
         self._note = note
         self._show()
 
-    def track(self, items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
+    def track(self, items: Iterable[Item], description: str, total: int | None) -> Iterator[Item]:
         """Yield the items of one part of the current stage, and move the bar."""
         self._text = description
         for done, item in enumerate(items, start=1):
             yield item
-            self._fraction = min(1.0, (self._parts_done + done / max(total, done)) / self._parts)
+            self._fraction = min(1.0, (self._parts_done + done / max(total or 0, done)) / self._parts)
             self._show()
         self._parts_done = min(self._parts, self._parts_done + 1)
 

@@ -10,6 +10,8 @@
      "files": ["overlays/1.jpg"],              files of this image alone
      "positions": {"jsonl": 2417},             where each writer continues after this image
      "error": null}                            why the image could not be read, if it was skipped
+    {"image": "clip.mp4", "name": "clip", …,   a video: "frames" is the number of its frames that are done, and the
+     "frames": 25, "complete": false}          last of its lines is "complete"
     {"finished": true}                         the last line; without it, the output is unfinished
 
 A process that is killed leaves a manifest that ends anywhere, even within a line. When the output is finished, the
@@ -22,7 +24,7 @@ import contextlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final
 
@@ -49,16 +51,19 @@ _Length = Annotated[int, Meta(ge=0)]
 
 @dataclass(frozen=True)
 class DoneImage:
-    """An image whose files are complete, or that was skipped.
+    """An image or video whose files are complete, or that was skipped.
 
     Attributes:
-        image: path of the image, as specified by the caller.
+        image: path of the file, as specified by the caller.
         name: base name of its output files.
         size: length of the image file in bytes; None if it did not exist.
         modified: time of its last modification, in nanoseconds; None if it did not exist.
         files: files of this image alone, relative to the output folder.
         positions: for each writer that continues a file, where it continues after this image.
-        error: why the image could not be read; None if it was predicted.
+        error: why the image could not be read; None if it was predicted. Frames of a video may have been predicted
+            before the error.
+        frames: number of predicted frames of a video; None for an image.
+        complete: whether this is all of it; false for a video with further frames.
     """
 
     image: str
@@ -68,6 +73,20 @@ class DoneImage:
     files: tuple[str, ...] = ()
     positions: Mapping[str, _Length] = field(default_factory=dict)
     error: str | None = None
+    frames: _Length | None = None
+    complete: bool = True
+
+    @property
+    def is_predicted(self) -> bool:
+        """Whether there is a result of the image, or of at least one frame of the video."""
+        return self.error is None or bool(self.frames)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as JSON values."""
+        values = asdict(self)
+        if self.frames is None:
+            del values["frames"], values["complete"]
+        return values
 
 
 class Manifest:
@@ -80,7 +99,7 @@ class Manifest:
     Attributes:
         folder: the output folder.
         settings: see above.
-        images: the images that are done, in order.
+        images: the images and videos that are done, in order; the last video may be incomplete.
         finished: whether all images are done and all files are complete.
     """
 
@@ -90,6 +109,7 @@ class Manifest:
         self.images: list[DoneImage] = []
         self.finished = False
         self._listed: dict[str, bool] = {}
+        self._frame_files: list[str] = []
         self._length: int | None = None
         self._file: AppendedFile | None = None
 
@@ -101,12 +121,13 @@ class Manifest:
     @property
     def files(self) -> set[str]:
         """All files that freeloc has written or begun to write, relative to the output folder."""
-        return {*self._listed, *(file for done in self.images for file in done.files)}
+        of_images = (file for done in self.images for file in done.files)
+        return {*self._listed, *self._frame_files, *of_images}
 
     @property
     def has_predictions(self) -> bool:
         """Whether at least one image was predicted."""
-        return any(done.error is None for done in self.images)
+        return any(done.is_predicted for done in self.images)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest | None:
@@ -190,13 +211,16 @@ class Manifest:
         self._listed[name] = temporary
 
     def add_image(self, done: DoneImage) -> None:
-        """List an image as done, when all of its files are complete.
+        """List an image as done, when all of its files are complete; or a frame of a video, or the whole of it.
+
+        Args:
+            done: the image. For a video, the files are those that no earlier entry of the video has listed.
 
         Raises:
             OutputError: the manifest cannot be written.
         """
-        self._append(asdict(done))
-        self.images.append(done)
+        self._append(done.to_dict())
+        self._keep(done)
 
     def finish(self) -> None:
         """Mark the output as finished.
@@ -233,10 +257,22 @@ class Manifest:
         lines: Iterable[Mapping[str, Any]] = (
             {"manifest": _VERSION, "settings": self.settings},
             *({"file": name} for name in sorted(others)),
-            *map(asdict, self.images),
+            *(done.to_dict() for done in self.images),
             {"finished": True},
         )
         return b"".join(map(json_line, lines))
+
+    def _keep(self, done: DoneImage) -> None:
+        """Keep one entry per image; the entries of a video follow each other, and each replaces the one before."""
+        if self.images and not self.images[-1].complete:
+            del self.images[-1]
+        # The list of files of a video grows with each frame, so it is made only once.
+        self._frame_files += done.files
+        if done.complete:
+            self.images.append(replace(done, files=tuple(self._frame_files)))
+            self._frame_files.clear()
+        else:
+            self.images.append(replace(done, files=()))
 
     def close(self) -> None:
         """Close the file.
@@ -273,7 +309,7 @@ class Manifest:
 
     def _delete_partial_files(self) -> None:
         """Delete the temporary files that a killed process left next to the files that it was writing."""
-        complete = {file for done in self.images for file in done.files}
+        complete = {*self._frame_files, *(file for done in self.images for file in done.files)}
         pending = {MANIFEST_NAME, *self._listed} - complete
         for folder in {(self.folder / name).parent for name in pending}:
             delete_abandoned_files(folder, min_age=0)
@@ -287,7 +323,9 @@ class Manifest:
             done = convert_json(values, DoneImage)
             for name in done.files:
                 _check_file_name(name)
-            self.images.append(done)
+            if self.images and not self.images[-1].complete and done.image != self.images[-1].image:
+                raise ValueError("a video has no last line")
+            self._keep(done)
         else:
             self._listed[_check_file_name(values.get("file"))] = values.get("temporary") is True
 

@@ -6,40 +6,20 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from freeloc.errors import FreelocError, ImageError, OutputError
 from freeloc.images.find import is_system_name
+from freeloc.io.progress import pluralize
+from freeloc.prediction.image_to_predict import ImageToPredict, file_stamp
 from freeloc.prediction.manifest import DoneImage, Manifest
 from freeloc.writers import Writer
 
-__all__ = ["ImageToPredict", "OutputFolder"]
+__all__ = ["OutputFolder"]
 
 _MAX_SHOWN: Final = 3
 """Maximum number of differing settings in a message."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageToPredict:
-    """One image of a prediction.
-
-    Attributes:
-        path: path of the image, as specified by the caller.
-        name: base name of its output files.
-    """
-
-    path: Path
-    name: str
-
-    def is_done_by(self, done: DoneImage) -> bool:
-        """Return whether a manifest's entry is about this image as it is now."""
-        if done.size is None and done.error is None:
-            return False  # it was not read from a file, so nothing tells whether it is the same
-        return done == DoneImage(
-            str(self.path), self.name, *_stamp(self.path), done.files, done.positions, done.error
-        )
 
 
 class OutputFolder:
@@ -57,6 +37,10 @@ class OutputFolder:
         self.is_new = is_new
         self._images = images
         self._writers: Sequence[Writer] = ()
+        last = manifest.images[-1] if manifest.images else None
+        # Of the current video:
+        self._frames = 0 if last is None or last.complete else last.frames or 0
+        self._frame_files: list[Path] = []
 
     @classmethod
     def open(
@@ -101,8 +85,22 @@ class OutputFolder:
 
     @property
     def done(self) -> int:
-        """Number of images that are done, including skipped ones."""
-        return len(self.manifest.images)
+        """Number of images and videos that are done, including skipped ones."""
+        return sum(done.complete for done in self.manifest.images)
+
+    @property
+    def results_done(self) -> int:
+        """Number of results, or errors in their place, of the images and frames that are done."""
+        return sum(
+            1 if done.frames is None else done.frames + (done.error is not None)
+            for done in self.manifest.images
+        )
+
+    @property
+    def predictions(self) -> int:
+        """Number of images and frames that were predicted."""
+        done = [image for image in self.manifest.images if image.is_predicted]
+        return sum(1 if image.frames is None else image.frames for image in done)
 
     @property
     def skipped(self) -> list[ImageError]:
@@ -116,18 +114,47 @@ class OutputFolder:
     @property
     def progress(self) -> str:
         """How many images are done, and how to go on."""
-        done = f"{self.done} of {len(self._images)} images are done"
-        return f"{done}: start again with the same arguments to do the rest"
+        done = self.describe_done()
+        verb = "is" if done.startswith(("0 of 1 ", "1 frame ")) else "are"
+        return f"{done} {verb} done: start again with the same arguments to do the rest"
+
+    def describe_done(self) -> str:
+        """Return how many images are done, as "2 of 7 images", or how many frames of a video."""
+        total = len(self._images)
+        noun = "videos" if all(image.is_video for image in self._images) else "images"
+        files = f"{self.done} of {pluralize(total, noun.removesuffix('s'))}"
+        last = self.manifest.images[-1] if self.manifest.images else None
+        if last is None or last.complete:
+            return files
+        frames = f"{pluralize(last.frames or 0, 'frame')} of {last.image}"
+        return frames if total == 1 else f"{files} and {frames}"
 
     def skip(self, error: ImageError) -> None:
-        """List the next image as one that cannot be read."""
+        """List the next image or video as one that cannot be read, or the rest of the current video."""
         self._add_image(error=str(error))
 
     def complete(self, files: Sequence[Path]) -> None:
-        """List the next image as done, with the files that were written for it alone."""
-        folder = self.manifest.folder
-        inside = [file for file in files if file.is_relative_to(folder)]
-        self._add_image(files=tuple(file.relative_to(folder).as_posix() for file in inside))
+        """List the next image as done, or the current video.
+
+        Args:
+            files: files that were written for it alone; of a video, those that are not about a single frame.
+        """
+        self._add_image(files=files)
+
+    def complete_frame(self, files: Sequence[Path]) -> None:
+        """List the next frame of the current video as done.
+
+        If a writer writes one file per video, the frames are listed with the whole video, so that an interrupted
+        prediction begins it anew.
+
+        Args:
+            files: files that were written for it alone.
+        """
+        self._frames += 1
+        if any(writer.of_videos for writer in self._writers):
+            self._frame_files += files
+        else:
+            self._add_image(files=files, complete=False)
 
     def finish(self) -> None:
         """Mark the output as finished, when the writers have completed their files."""
@@ -150,28 +177,32 @@ class OutputFolder:
     def _begin(self, writers: Sequence[Writer]) -> None:
         self._writers = writers
         self.manifest.open()
-        positions: Mapping[str, int] = self.manifest.images[-1].positions if self.done else {}
+        positions: Mapping[str, int] = self.manifest.images[-1].positions if self.manifest.images else {}
         for writer in writers:
             writer.on_new_file = self.manifest.list_file
             if not self.is_new:
                 writer.resume(positions.get(writer.name, 0))
 
-    def _add_image(self, *, files: tuple[str, ...] = (), error: str | None = None) -> None:
-        image = self._images[self.done]
+    def _add_image(
+        self, *, files: Sequence[Path] = (), error: str | None = None, complete: bool = True
+    ) -> None:
+        image, folder = self._images[self.done], self.manifest.folder
+        inside = [file for file in (*self._frame_files, *files) if file.is_relative_to(folder)]
         positions = {writer.name: writer.position() for writer in self._writers}
-        positions = {name: position for name, position in positions.items() if position}
-        self.manifest.add_image(
-            DoneImage(str(image.path), image.name, *_stamp(image.path), files, positions, error)
+        done = DoneImage(
+            str(image.path),
+            image.name,
+            *file_stamp(image.path),
+            files=tuple(file.relative_to(folder).as_posix() for file in inside),
+            positions={name: position for name, position in positions.items() if position},
+            error=error,
+            frames=self._frames if image.is_video else None,
+            complete=complete,
         )
-
-
-def _stamp(path: Path) -> tuple[int | None, int | None]:
-    """Return size and modification time of a file; None if it does not exist or cannot be examined."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None, None
-    return status.st_size, status.st_mtime_ns
+        self.manifest.add_image(done)
+        self._frame_files.clear()
+        if complete:
+            self._frames = 0
 
 
 def _check_settings(earlier: Manifest, settings: Mapping[str, Any]) -> None:

@@ -11,16 +11,19 @@ from typing import Any, Final
 
 from PIL import Image
 
-from freeloc._validation import check_arguments
+from freeloc._validation import Count, check_arguments
 from freeloc.errors import ConfigurationError, FreelocError, ImageError, OutputError
+from freeloc.images.video import check_video_available
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization
 from freeloc.io.atomic import check_output_folder
 from freeloc.io.folders import expand_user
 from freeloc.io.lock import lock_folder
 from freeloc.io.progress import pluralize, print_status, track
-from freeloc.prediction.output_folder import ImageToPredict, OutputFolder
-from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers, output_names
+from freeloc.prediction.image_to_predict import ImageToPredict, list_images
+from freeloc.prediction.output_folder import OutputFolder
+from freeloc.prediction.sources import Sources
+from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers
 
 __all__ = ["PredictionOptions", "predict_files"]
 
@@ -30,12 +33,14 @@ _MANY_IMAGES: Final = 100
 
 @dataclass(frozen=True)
 class PredictionOptions(WriterOptions):
-    """Options of `predict_files`: output formats and handling of unreadable images.
+    """Options of `predict_files`: output formats, frames of videos, and handling of unreadable images.
 
     Attributes:
         formats: names of writers in `freeloc.writers.WRITERS`; default: "jsonl" with an output folder, "console"
             without one.
-        skip_bad: whether to skip images that cannot be read instead of stopping at the first one.
+        skip_bad: whether to skip images that cannot be read instead of stopping at the first one. Of a damaged
+            video, the frames after the damage are skipped.
+        every: N predicts the frames 0, N, 2N, … of a video.
 
     Raises:
         ConfigurationError: an option has the wrong type, or is unknown or out of range.
@@ -43,6 +48,7 @@ class PredictionOptions(WriterOptions):
 
     formats: tuple[str, ...] = ()
     skip_bad: bool = False
+    every: Count = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,16 +67,16 @@ def predict_files(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Run a model on images and write the results to a folder or to standard output.
+    """Run a model on images and videos, and write the results to a folder or to standard output.
 
-    Each image is decoded once, and its result is written immediately, so memory use does not grow with the number
-    of images. An interrupted call is continued by another call with the same arguments, which predicts only the
+    Each image or frame is decoded once, and its result is written immediately, so memory use does not grow with
+    their number. An interrupted call is continued by another call with the same arguments, which predicts only the
     remaining images and leaves the same files as an uninterrupted one. ``predictions.manifest.jsonl`` lists how
     the predictions were made and which files were written; see `freeloc.prediction.manifest`.
 
     Args:
         localizer: the model.
-        paths: the images.
+        paths: the images and videos.
         out: the output folder; None writes to standard output, and so does "-", which implies the format "jsonl".
         options: output formats and handling of unreadable images.
         resume: whether to say so if there is nothing to continue. An output with the same settings and images is
@@ -80,10 +86,11 @@ def predict_files(
         quiet: whether to hide progress and the final summary.
 
     Returns:
-        The number of images that could not be read; always 0 without ``skip_bad``.
+        The number of images and videos that could not be read; always 0 without ``skip_bad``.
 
     Raises:
-        ConfigurationError: a format is unknown, or ``resume`` contradicts ``overwrite``.
+        ConfigurationError: a format is unknown or needs a video, or ``resume`` contradicts ``overwrite``.
+        MissingDependencyError: there is a video, and PyAV, which decodes videos, is not installed.
         ImageError: an image cannot be read and ``skip_bad`` is false, or no image can be read.
         OutputError: a file cannot be written, a format needs an output folder, another process is writing to
             the output folder, the folder contains an output with other settings or of other images, or the gallery
@@ -101,9 +108,9 @@ def predict_files(
         check_output_folder(folder)
     formats = tuple(dict.fromkeys(options.formats)) or ("console" if out is None else "jsonl",)
     writers = create_writers(formats, folder, options)
-    files = [Path(path) for path in paths]
-    images = [ImageToPredict(path, name) for path, name in zip(files, output_names(files), strict=True)]
-    prediction = _Prediction(localizer, images, writers, skip_bad=options.skip_bad)
+    images = list_images(paths)
+    _check_videos(images, writers)
+    prediction = _Prediction(localizer, images, writers, options.every, skip_bad=options.skip_bad)
     if folder is None:
         if not overwrite:
             _check_no_earlier_gallery(options)
@@ -113,7 +120,7 @@ def predict_files(
         if is_page_alone and not quiet:
             print_status(f"wrote {options.gallery}")
     else:
-        settings = {**_settings(localizer, options, many=len(images) > 1), "formats": formats}
+        settings = {**_settings(localizer, options, many=_are_many(images)), "formats": formats}
         with lock_folder(folder):
             output = OutputFolder.open(folder, settings, images, writers, overwrite=overwrite)
             with _stopping(output, quiet=quiet):
@@ -123,6 +130,24 @@ def predict_files(
     for error in bad:
         print_status(f"skipped: {error}")
     return len(bad)
+
+
+def _check_videos(images: Sequence[ImageToPredict], writers: Sequence[Writer]) -> None:
+    """Check that videos can be decoded, and that there is one if a writer needs it."""
+    if any(image.is_video for image in images):
+        check_video_available()
+        return
+    for writer in writers:
+        if writer.of_videos:
+            raise ConfigurationError(
+                f"formats contains {writer.name!r}, but there is no video to write it for: specify a video, or "
+                "omit the format",
+                parameter="formats",
+            )
+
+
+def _are_many(images: Sequence[ImageToPredict]) -> bool:
+    return len(images) > 1 or any(image.is_video for image in images)
 
 
 def _settings(localizer: Localizer, options: PredictionOptions, *, many: bool) -> dict[str, Any]:
@@ -148,15 +173,15 @@ def _check_no_earlier_gallery(options: PredictionOptions) -> None:
 
 def _fill(output: OutputFolder, prediction: _Prediction, *, resume: bool, quiet: bool) -> list[ImageError]:
     """Predict the images that an output lacks, and return the errors of all unreadable images."""
-    folder, done = output.manifest.folder, output.done
+    folder = output.manifest.folder
     if output.manifest.finished:
         if not quiet:
             print_status(f"{folder} already contains these predictions: nothing is left to do")
         return output.skipped
     if not quiet and resume and output.is_new:
         print_status(f"there is nothing to resume in {folder}: starting with the first image")
-    if not quiet and done:
-        print_status(f"continuing after {done} of {pluralize(len(prediction.images), 'image')}")
+    if not quiet and output.manifest.images:
+        print_status(f"continuing after {output.describe_done()}")
     if not quiet and len(prediction.images) >= _MANY_IMAGES and _would_gain_from_int8(prediction.localizer):
         print_status(
             "an int8 network would be fastest on this processor: freeloc quantize MODEL IMAGES adds one to the "
@@ -166,9 +191,10 @@ def _fill(output: OutputFolder, prediction: _Prediction, *, resume: bool, quiet:
     output.finish()
     if not quiet:
         files = prediction.writers[0].files
-        skipped = f"; skipped {pluralize(len(bad), 'bad image')}" if bad else ""
+        noun = "bad video" if all(image.is_video for image in prediction.images) else "bad image"
+        skipped = f"; skipped {pluralize(len(bad), noun)}" if bad else ""
         print_status(
-            f"wrote {pluralize(len(prediction.images) - len(bad), 'prediction')} "
+            f"wrote {pluralize(output.predictions, 'prediction')} "
             f"to {files[0] if len(files) == 1 else folder}{skipped}"
         )
     return bad
@@ -200,14 +226,16 @@ class _Prediction:
 
     Attributes:
         localizer: the model.
-        images: the images.
+        images: the images and videos.
         writers: the writers, not yet entered.
+        every: N predicts the frames 0, N, 2N, … of a video.
         skip_bad: whether to skip images that cannot be read.
     """
 
     localizer: Localizer
     images: Sequence[ImageToPredict]
     writers: Sequence[Writer]
+    every: int
     skip_bad: bool
 
     def run(self, output: OutputFolder | None = None, *, quiet: bool) -> list[ImageError]:
@@ -217,28 +245,30 @@ class _Prediction:
             output: the output folder; None if results go to standard output.
             quiet: whether to hide progress.
         """
-        bad, done = ([], 0) if output is None else (output.skipped, output.done)
+        bad, images_done, done = (
+            ([], 0, 0) if output is None else (output.skipped, output.done, output.results_done)
+        )
+        sources = Sources(self.images, self.every, images_done=images_done, done=done)
+        is_any_predicted = output is not None and output.manifest.has_predictions
         with ExitStack() as stack:
             for writer in self.writers:
                 stack.enter_context(writer)
             outcomes = self.localizer.predict_stream(
-                [image.path for image in self.images],
-                with_images=any(writer.needs_image for writer in self.writers),
-                start=done,
+                sources, with_images=any(writer.needs_image for writer in self.writers), start=done
             )
-            rest = self.images[done:]
-            pairs = zip(rest, outcomes, strict=True)
-            for image, outcome in track(pairs, "predicting", len(rest), quiet=quiet):
+            tracked = track(outcomes, "predicting", None if quiet else sources.expected(), quiet=quiet)
+            for image, outcome in sources.match(tracked):
                 if isinstance(outcome, ImageError):
                     self._check_skipped(image, outcome)
                     bad.append(outcome)
                     if output is not None:
                         output.skip(outcome)
-                    continue
-                files = self._write(image, *outcome)
-                if output is not None:
-                    output.complete(files)
-            if bad and len(bad) == len(self.images):
+                elif outcome is None:
+                    self._end_video(image, output)
+                else:
+                    is_any_predicted = True
+                    self._write(image, *outcome, output)
+            if bad and not is_any_predicted:
                 raise ImageError(
                     f"no image can be read ({len(bad)} tried); the first error: {bad[0]}",
                     path=bad[0].path,
@@ -252,12 +282,31 @@ class _Prediction:
                 str(error), path=image.path, reason=error.reason, parameter="skip_bad"
             ) from error
 
-    def _write(self, image: ImageToPredict, result: Localization, pixels: Image.Image | None) -> list[Path]:
-        """Pass one result to all writers, and return the files that they have written for it alone."""
+    def _write(
+        self,
+        image: ImageToPredict,
+        result: Localization,
+        pixels: Image.Image | None,
+        output: OutputFolder | None,
+    ) -> None:
+        """Pass one result to all writers, and list the files that they have written for it alone."""
         files: list[Path] = []
+        name = image.frame_name(result.frame)
         for writer in sorted(self.writers, key=lambda writer: writer.lists_files):
             before = len(writer.files)
             writer.image_files = tuple(files)
-            writer.write(result, pixels if writer.needs_image else None, image.path, image.name)
+            writer.write(result, pixels if writer.needs_image else None, image.path, name)
             files += writer.files[before:]
-        return files
+        if output is not None:
+            add = output.complete if result.frame is None else output.complete_frame
+            add(files)
+
+    def _end_video(self, image: ImageToPredict, output: OutputFolder | None) -> None:
+        """Tell all writers that a video has no more frames."""
+        files: list[Path] = []
+        for writer in self.writers:
+            before = len(writer.files)
+            writer.end_video(image.path, image.name)
+            files += writer.files[before:]
+        if output is not None:
+            output.complete(files)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from freeloc._typing import Uint8Array
+from freeloc.inference.origin import image_title
 from freeloc.inference.result import Localization
 from freeloc.visualization.image_grid import draw_grid
 from freeloc.visualization.labels import add_caption
@@ -87,7 +88,8 @@ def draw_panels(
         localization, len(locations), threshold, all_present=classes is None, max_classes=max_classes
     )
     locations = locations[:max_classes]
-    title = localization.path.name if localization.path else "image"
+    name = localization.path.name if localization.path else "image"
+    title = image_title(name, localization.frame, localization.time)
     maps = [
         add_caption(painter.draw_map(location), location.name, f"{location.probability:.2f}")
         for location in locations

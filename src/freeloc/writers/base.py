@@ -76,6 +76,8 @@ class Writer(ABC):
         needs_boxes: whether the format is of little use without boxes. If no number of boxes is requested, such a
             writer writes as many as `freeloc.inference.result.Localization.boxes` returns.
         needs_image: whether it requires the decoded image; known once the writer is entered.
+        of_videos: whether it writes one file per video, with all of its frames. An interrupted video is then begun
+            anew.
         lists_files: whether it writes the names of other writers' files (`image_files`), and so must be called
             after them.
         place: the file, or the folder of all files, that it writes in the output folder; None if their names
@@ -92,6 +94,7 @@ class Writer(ABC):
     needs_folder: ClassVar[bool] = True
     needs_boxes: ClassVar[bool] = False
     needs_image: bool = False
+    of_videos: ClassVar[bool] = False
     lists_files: ClassVar[bool] = False
     place: ClassVar[str | None] = None
     folder: Path | None
@@ -111,13 +114,13 @@ class Writer(ABC):
 
     @abstractmethod
     def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:
-        """Write the result of one image.
+        """Write the result of one image, or of one frame of a video.
 
         Args:
-            result: scores, points and maps.
+            result: scores, points and maps; those of a frame state its number and time.
             image: the decoded image, upright and RGB, possibly reduced by a factor of 2, 4 or 8; None unless
                 `needs_image`.
-            path: path of the image file, as specified by the caller.
+            path: path of the image file or video, as specified by the caller.
             name: base name for the image's output files: unique within the run, without a suffix, and with
                 ``/`` between folders; see `freeloc.writers.output_names.output_names`.
 
@@ -125,6 +128,17 @@ class Writer(ABC):
             OutputError: a file cannot be written.
         """
         raise NotImplementedError
+
+    def end_video(self, path: Path, name: str) -> None:  # noqa: B027 - most writers have nothing to do for it
+        """Complete the files of a video, when all of its results are written.
+
+        Args:
+            path: path of the video, as specified by the caller.
+            name: base name for its output files, which those of its frames begin with.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
 
     def __exit__(  # noqa: B027 - most writers have nothing to complete
         self,

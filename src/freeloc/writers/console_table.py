@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from freeloc._printable import printable
+from freeloc.inference.origin import image_title
 from freeloc.io.plain_console import PlainConsole
 
 __all__ = ["render_record"]
@@ -57,7 +58,8 @@ def render_record(record: Mapping[str, Any], *, width: int, encoding: str) -> st
     console = PlainConsole(file=buffer, width=width)
     size = f"{record['width']}{symbols.times}{record['height']}"
     found = sum(entry["present"] for entry in shown)
-    title = f"{record['image']} ({size}){'' if found else ': nothing found'}"
+    name = image_title(record["image"], record.get("frame"), record.get("time"))
+    title = f"{name} ({size}){'' if found else ': nothing found'}"
     buffer.writelines(f"{line}\n" for line in chop_cells(printable(title), width))
     console.print(_table(shown, symbols))
     hidden = len(record["classes"]) - len(shown)

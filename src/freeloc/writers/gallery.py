@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Self
 from PIL import Image
 
 from freeloc.errors import ConfigurationError, OutputError
+from freeloc.inference.origin import image_title
 from freeloc.inference.result import Localization
 from freeloc.io import atomic
 from freeloc.io.appended_file import AppendedFile
@@ -86,7 +87,7 @@ class GalleryWriter(AppendingWriter):
         """
         if image is None:
             raise ValueError("a gallery needs the decoded image")
-        line = self._gallery.add(str(path), result, image)
+        line = self._gallery.add(image_title(str(path), result.frame, result.time), result, image)
         if self._file is not None:
             self._file.append(line)
 

@@ -4,7 +4,9 @@ A record (``schema_version`` 1)::
 
     {
       "schema_version": 1,
-      "image": "album/0001.jpg",        the image's path, as specified by the caller
+      "image": "album/0001.jpg",        path of the image or video, as specified by the caller
+      "frame": 120, "time": 4.004,      only for a frame of a video: its number, counted from 0, and when it is
+                                        presented, in seconds from the start of the video
       "model": {"name": "voc20", "version": "1.0", "hash": "3f0c…"},
                                         the model; the hash is the SHA-256 of its file
       "preset": "best",                 the preset that was specified; null if there was none
@@ -93,6 +95,7 @@ def localization_record(
     return {
         "schema_version": SCHEMA_VERSION,
         "image": image_name,
+        **_frame(localization),
         **_provenance(localization.provenance),
         "files": list(files),
         "width": localization.image_size.width,
@@ -119,6 +122,12 @@ def json_text(record: Mapping[str, Any]) -> str:
 def json_line(record: Mapping[str, Any]) -> bytes:
     """Return a record as one line of JSON in UTF-8; see `json_text`."""
     return json_text(record).encode() + b"\n"
+
+
+def _frame(localization: Localization) -> dict[str, Any]:
+    if localization.frame is None or localization.time is None:
+        return {}
+    return {"frame": localization.frame, "time": localization.time}
 
 
 def _provenance(provenance: Provenance | None) -> dict[str, Any]:

@@ -66,8 +66,13 @@ class VocClassificationWriter(AppendingWriter):
 
         Raises:
             OutputError: the image's name or a class cannot be written in the format, two images have the same
-                name, or a score is not finite.
+                name, a score is not finite, or the image is a frame of a video.
         """
+        if result.frame is not None:
+            raise OutputError(
+                f"a VOC results file lists images, and {path} is a video: leave it out, or choose another format",
+                parameter="formats",
+            )
         ident, scores = path.stem, np.asarray(result.scores, np.float64)
         check_image_id(ident)
         if ident in self._scores:
