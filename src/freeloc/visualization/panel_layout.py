@@ -58,6 +58,12 @@ class PanelLayout:
             scale_y=height / image_size.height,
         )
 
+    @classmethod
+    def full(cls, image_size: Size, size: Size) -> PanelLayout:
+        """Fill a panel of a certain size with the image."""
+        scale_x, scale_y = size.width / image_size.width, size.height / image_size.height
+        return cls(left=0, top=0, image=size, panel=size, scale_x=scale_x, scale_y=scale_y)
+
     def to_panel(self, x: float, y: float) -> tuple[float, float]:
         """Convert a point from image coordinates to a position in the panel."""
         return self.left + x * self.scale_x, self.top + y * self.scale_y

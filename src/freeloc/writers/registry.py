@@ -21,6 +21,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "console": "freeloc.writers.console:ConsoleWriter",
         "npz": "freeloc.writers.npz_maps:NpzMapsWriter",
         "overlays": "freeloc.writers.overlays:OverlaysWriter",
+        "video": "freeloc.writers.annotated_video:AnnotatedVideoWriter",
         "gallery": "freeloc.writers.gallery:GalleryWriter",
         "html": "freeloc.writers.gallery:HtmlWriter",
         "csv": "freeloc.writers.csv_table:CsvWriter",
