@@ -172,3 +172,26 @@ def test_a_real_folder(voc_root: Path) -> None:
     assert len(found) == len(list(folder.glob("*.jpg")))
     size = read_image_size(found[0])
     assert load_image(found[0]).shape == (size.height, size.width, 3)
+
+
+def test_videos_are_found_by_their_names_only(tmp_path: Path) -> None:
+    for name in ("a.png", "b.mp4", "sub/c.MKV", "only/d.webm"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    found = find_images([tmp_path])
+    assert (relative(found, tmp_path), found.videos) == (["a.png"], 3)
+    assert relative(find_images([tmp_path / "b.mp4", tmp_path / "a.png"]), tmp_path) == ["b.mp4", "a.png"]
+    for pattern, names, skipped in (
+        ("*.mp4", ["b.mp4"], 0),
+        ("**/*.mkv", [], 0),
+        ("**/*.MKV", ["sub/c.MKV"], 0),
+        ("*", ["a.png"], 3),
+    ):
+        if not names:
+            with pytest.raises(ImageError, match="no image matches"):
+                find_images([f"{tmp_path}/{pattern}"])
+            continue
+        found = find_images([f"{tmp_path}/{pattern}"])
+        assert (relative(found, tmp_path), found.videos) == (names, skipped)
+    with pytest.raises(ImageError, match="only contains no images, only videos: specify the videos by name"):
+        find_images([tmp_path / "only"])

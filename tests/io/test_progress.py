@@ -52,6 +52,18 @@ class TestPrintStatus:
 
 
 class TestLines:
+    def test_an_unknown_or_wrong_total(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(progress, "time", Clock(10.0))
+        assert list(track("abcd", "predicting", None)) == list("abcd")
+        assert list(track("abcd", "predicting", 2)) == list("abcd")
+        lines = capsys.readouterr().err.splitlines()
+        assert lines[:2] == ["predicting: 2 so far", "predicting: 4 so far"]
+        assert lines[2].startswith("predicting: 4 done in ")
+        assert [line for line in lines[3:] if " of " in line] == []
+        assert lines[-1].startswith("predicting: 4 done in ")
+
     def test_items_pass_and_the_end_is_printed_once(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert list(track(iter("abc"), "extracting", 3)) == ["a", "b", "c"]
         captured = capsys.readouterr()

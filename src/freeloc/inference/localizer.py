@@ -19,6 +19,7 @@ from freeloc.geometry.grid import Grid
 from freeloc.geometry.size import Size
 from freeloc.images.canvas import load_for_scale, make_canvas
 from freeloc.images.decode import ImageSource, check_image_list
+from freeloc.images.video_frame import VideoFrame
 from freeloc.inference.calls import (
     CallableLocalizer,
     FurtherOptions,
@@ -359,8 +360,9 @@ class Localizer(CallableLocalizer):
         alone = len(first) == 1
         network = self._latency_network if alone else self._throughput_network
         threads = network.threads
-        # Decoded images are large, so at most one per thread is kept in memory.
-        depth = threads if keep_images else None
+        # Decoded images and frames are large, so at most one per thread is kept in memory.
+        is_large = keep_images or any(isinstance(source, VideoFrame) for source in first)
+        depth = threads if is_large else None
 
         def prepare(source: ImageSource) -> tuple[_Context, Iterator[ScaleInput]]:
             image, size = self._decode(source)
