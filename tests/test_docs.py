@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from PIL import Image
@@ -60,6 +61,14 @@ def add_splits(path: Path) -> None:
     splits = ["split", *("held-out" if place % 4 == 0 else "train" for place in range(len(rows) - 1))]
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([*row, split] for row, split in zip(rows, splits, strict=True))
+
+
+def write_clip(path: Path, scene: Path) -> None:
+    """A video of a scene with six frames."""
+    from tests.video_files import write_video
+
+    with Image.open(scene) as image:
+        write_video(path, [np.asarray(image.convert("RGB").resize((160, 120)))] * 6)
 
 
 @pytest.fixture
@@ -122,6 +131,9 @@ def test_the_python_of_a_page_runs(page: str, prepared_folder: Path) -> None:
         names["dog"] = names["dataset"].classes[0]  # type: ignore[attr-defined]
     if page in ("docs/models.md", "docs/tasks.md"):
         shutil.copytree(prepared_folder / "trained", prepared_folder / "run")
+    if any("clip.mp4" in block for block in blocks(page, "python")):
+        pytest.importorskip("av", reason="the extra video is not installed")
+        write_clip(prepared_folder / "clip.mp4", prepared_folder / "street.jpg")
     for block in blocks(page, "python"):
         if page != "README.md":
             for word in ('"dog"', '"person"', '"bicycle"'):  # the tiny model has other classes

@@ -2,7 +2,7 @@
 
 PyAV, which the extra ``video`` installs, decodes videos with FFmpeg. FFmpeg knows some three hundred more formats.
 They are never offered a file, because some of them open other files or network addresses that the file names.
-`docs/data.md` lists the formats.
+`docs/predict.md` lists the formats.
 """
 
 from __future__ import annotations

@@ -149,8 +149,8 @@ def _find_encoder() -> str:
             continue
         return name
     raise OutputError(
-        "cannot write a video: the installed FFmpeg has no encoder for H.264 or MPEG-4; run pip install "
-        "--force-reinstall av",
+        "cannot write a video: the installed FFmpeg has no encoder for H.264 or MPEG-4; install "
+        "another build of PyAV",
         parameter="formats",
     )
 
