@@ -33,7 +33,8 @@ class Manifests(Target):
             manifest.list_file(out / name)
             _write(out, name)
             manifest.add_image(DoneImage(f"{number}.png", f"{number}", 7, 8, (name,), {"jsonl": 9 * number}))
-        if rng.random() < 0.5:
+        ended = _add_video(rng, manifest)
+        if ended and rng.random() < 0.5:
             manifest.finish()
         manifest.close()
         for name in _OF_USER:
@@ -73,6 +74,23 @@ class Manifests(Target):
                 require(read is not None and read.finished, f"{MANIFEST_NAME} is not finished")
             for name in _OF_USER:
                 require(name in own or (out / name).read_text() == name, f"{name} has changed")
+
+
+def _add_video(rng: Random, manifest: Manifest) -> bool:
+    """Add a video or the beginning of one, and return whether it is complete."""
+    count = rng.randrange(4)
+    for number in range(1, count + 1):
+        name = f"overlays/clip/{number - 1:06}.jpg"
+        manifest.list_file(manifest.folder / name)
+        _write(manifest.folder, name)
+        entry = DoneImage("clip.mp4", "clip", 7, 8, (name,), {"jsonl": 99 + number}, None, number, False)
+        manifest.add_image(entry)
+    if count and rng.random() < 0.3:
+        return False
+    if count:
+        error = rng.choice((None, "damaged"))
+        manifest.add_image(DoneImage("clip.mp4", "clip", 7, 8, (), {}, error, count))
+    return True
 
 
 def _write(folder: Path, name: str) -> None:

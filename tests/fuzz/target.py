@@ -14,6 +14,7 @@ TARGETS = {
     "labels": "tests.fuzz.labels:Labels",
     "detections": "tests.fuzz.detections:ResultFiles",
     "images": "tests.fuzz.images:Images",
+    "videos": "tests.fuzz.videos:Videos",
     "models": "tests.fuzz.models:Models",
     "weights": "tests.fuzz.weights:Weights",
     "features": "tests.fuzz.caches:Features",

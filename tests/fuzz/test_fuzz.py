@@ -22,6 +22,7 @@ CASES = {
     "labels": 150,
     "detections": 100,
     "images": 250,
+    "videos": 120,
     "weights": 100,
     "checkpoints": 60,
     "arrays": 60,

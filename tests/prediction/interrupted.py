@@ -1,8 +1,8 @@
 """Interrupt predictions at random moments, in processes of their own, until there were enough interruptions.
 
-Run as a program: ``interrupted.py IMAGES OUT INTERRUPTIONS SEED``. It prints the number of interruptions by signal, and
-leaves finished outputs in folders below OUT; nobody has disturbed the one in ``0``. The network is tiny, and the
-processes import nothing, so that interruptions hit all parts of the work.
+Run as a program: ``interrupted.py IMAGES OUT INTERRUPTIONS SEED``, where IMAGES contains images and a video. It prints
+the number of interruptions by signal, and leaves finished outputs in folders below OUT; nobody has disturbed the one in
+``0``. The network is tiny, and the processes import nothing, so that interruptions hit all parts of the work.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from freeloc.images.video import read_properties
 from freeloc.inference.localizer import Localizer
 from freeloc.prediction.predict_files import PredictionOptions, predict_files
 from tests.fuzz.networks import make_model, register_patches
@@ -45,6 +46,7 @@ def start(localizer: Localizer, images: list[Path], out: Path) -> int:
 def main() -> None:
     folder, out, interruptions, seed = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    read_properties(next(Path(folder).glob("*.mkv")))  # loads PyAV
     register_patches()
     model = Path(out).parent / "model.safetensors"
     make_model(Patches(), ("cat", "dog"), hidden=4).save(model)

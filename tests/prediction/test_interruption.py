@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,9 +51,20 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_twenty_interruptions_at_random_moments(images: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def images_and_video(images: Path, tmp_path: Path) -> Path:
+    """The same images, and a video of twelve frames among them."""
+    from tests.video_files import write_video  # which skips the test if PyAV is not installed
+
+    folder = shutil.copytree(images, tmp_path / "images")
+    pixels = np.random.default_rng(1).integers(0, 256, (12, 24, 40, 3), dtype=np.uint8)
+    write_video(folder / "19-clip.mkv", pixels)
+    return folder
+
+
+def test_twenty_interruptions_at_random_moments(images_and_video: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = [interrupted.__file__, images, out, 20, 7]
+    words = [interrupted.__file__, images_and_video, out, 20, 7]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", *map(str, words)],
         env=ENVIRONMENT,
@@ -65,7 +77,7 @@ def test_twenty_interruptions_at_random_moments(images: Path, tmp_path: Path) ->
     assert sum(sent.values()) == 20
     assert sent.keys() == {"SIGINT", "SIGKILL"}
     undisturbed = tree(out / "0")
-    assert len(undisturbed) == 2 + 40
+    assert len(undisturbed) == 2 + 40 + 12
     outputs = sorted(out.iterdir())
     assert len(outputs) > 1
     for folder in outputs:

@@ -318,6 +318,8 @@ class Manifest:
         if self.finished:
             raise ValueError("a line follows the last one")
         if values.get("finished") is True:
+            if self.images and not self.images[-1].complete:
+                raise ValueError("a video has no last line")
             self.finished = True
         elif "image" in values:
             done = convert_json(values, DoneImage)
