@@ -281,6 +281,15 @@ def test_an_unknown_codec(tmp_path: Path) -> None:
     assert "its codec is not supported" in count_before_error(path)[1]
 
 
+def test_a_video_in_place_of_an_image(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", gray_frames(1)).rename(tmp_path / "a.jpg")
+    with pytest.raises(
+        ImageError, match=r"cannot read image .*a\.jpg: it is a video, not an image; use predict_video"
+    ):
+        load_image(path)
+    assert len(list(read_frames(path))) == 1
+
+
 def test_an_error_among_sources_comes_last(tmp_path: Path) -> None:
     path = tmp_path / "text.mp4"
     path.write_text("no video")

@@ -15,6 +15,7 @@ from freeloc.geometry.size import Size
 from freeloc.images.decode_errors import DECODER_ERRORS, check_size, decoding_failed, image_error
 from freeloc.images.exif_orientation import read_header_orientation
 from freeloc.images.formats import PREFIX_LENGTH, find_reader, unsupported_format
+from freeloc.images.video_formats import find_demuxer
 from freeloc.io.library_warnings import silence_warnings
 from freeloc.io.limits import check_resources
 from freeloc.io.regular_file import BrokenLinkError, SpecialFileError, open_regular
@@ -75,6 +76,8 @@ def identify(file: IO[bytes], source: Path | str) -> ImageFile.ImageFile:
         raise decoding_failed(source, error) from error
     if not prefix:
         raise image_error(source, "it is empty (0 bytes)", "replace it, or leave it out")
+    if image is None and find_demuxer(prefix) is not None:
+        raise image_error(source, "it is a video, not an image", "use predict_video, or leave it out")
     if image is None:
         name = unsupported_format(prefix)
         reason = "it is" if name is None else f"it is {name} file,"
