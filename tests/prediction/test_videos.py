@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 from collections.abc import Callable, Generator
@@ -15,10 +16,13 @@ from PIL import Image
 
 from freeloc.errors import ConfigurationError, ImageError, MissingDependencyError, OutputError
 from freeloc.inference.localizer import Localizer
-from freeloc.prediction.image_to_predict import list_images
+from freeloc.prediction.convert import convert
+from freeloc.prediction.image_to_predict import frame_name, list_images
 from freeloc.prediction.manifest import MANIFEST_NAME, Manifest
 from freeloc.prediction.predict_files import PredictionOptions, predict_files
-from freeloc.writers import localization_record
+from freeloc.writers import WRITERS, localization_record
+from freeloc.writers.image_record import ImageRecord
+from freeloc.writers.record_writer import RecordWriter
 from tests.fuzz.networks import make_model, register_patches
 from tests.images.sample_images import stored
 from tests.runtime.networks import Patches
@@ -140,15 +144,15 @@ def test_names_of_frames(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     images = list_images([tmp_path / name for name in ("clip.mp4", "other.mp4", "x.mp4", "x.mkv")])
-    assert [image.frame_name(120) for image in images] == [
+    assert [frame_name(image.name, 120) for image in images] == [
         "clip/000120",
         "other/000120",
         "x.mp4/000120",
         "x.mkv/000120",
     ]
     mixed = list_images([tmp_path / "clip.mp4", tmp_path / "Clip" / "000000.png"])
-    assert [image.frame_name(0) for image in mixed[:1]] == ["clip.mp4/000000"]
-    assert mixed[1].frame_name(None) == "Clip/000000"
+    assert frame_name(mixed[0].name, 0) == "clip.mp4/000000"
+    assert frame_name(mixed[1].name, None) == "Clip/000000"
 
 
 def test_other_files_of_frames(predict: Callable[..., int], tmp_path: Path) -> None:
@@ -163,6 +167,32 @@ def test_other_files_of_frames(predict: Callable[..., int], tmp_path: Path) -> N
     manifest = Manifest.read(out)
     assert manifest is not None
     assert [done.frames for done in manifest.images] == [None, 4, None, 1]
+
+
+def test_a_table_of_frames_and_its_conversion(
+    predict: Callable[..., int], files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(WRITERS._registered, "frameless", Frameless)
+    out = tmp_path / "out"
+    predict(PredictionOptions(formats=("jsonl", "csv"), every=3))
+    with (out / "predictions.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    found = [(row["image"], row["frame"], row["time"]) for row in rows if row["class"] == "cat"]
+    assert found[:3] == [(str(files[0]), "", ""), (str(files[1]), "0", "0.0"), (str(files[1]), "3", "0.11")]
+    assert len(found) == 7
+    assert convert(out, tmp_path / "converted", ["csv"], quiet=True) == 7
+    assert (tmp_path / "converted" / "predictions.csv").read_bytes() == (out / "predictions.csv").read_bytes()
+    with pytest.raises(ConfigurationError, match="'frameless' lists image files"):
+        convert(out, tmp_path / "other", ["frameless"], quiet=True)
+
+
+class Frameless(RecordWriter):
+    """A writer of another format, as most are."""
+
+    name = "frameless"
+
+    def write_record(self, record: ImageRecord, name: str) -> None:
+        raise NotImplementedError
 
 
 # --- interruption ----------------------------------------------------------------------------------------------
@@ -257,7 +287,13 @@ def test_an_annotated_video_begins_anew(
         assert (out / "videos" / "b.mp4").exists() == (kept > 1)
         assert not list(out.rglob("*.part"))
         assert predict(options, out=out) == total - kept
-        assert tree(out) == expected
+        found = tree(out)
+        assert found.keys() == expected.keys()
+        for name, content in found.items():
+            if name.endswith(".mp4"):  # an encoder may choose differently
+                assert presentation_times(out / name) == presentation_times(tmp_path / "whole" / name)
+            else:
+                assert content == expected[name]
     alone = tmp_path / "alone"
     with pytest.raises(KeyboardInterrupt, match="0 of 1 video is done"):
         predict(options, out=alone, paths=[files[1]], stop_after=2)
@@ -272,8 +308,9 @@ def test_annotated_videos_of_images_are_refused(
     assert caught.value.parameter == "formats"
     with pytest.raises(OutputError, match="there is no output folder"):
         predict(PredictionOptions(formats=("video",)), paths=files[1:2], out=None)
-    with pytest.raises(OutputError, match="a VOC results file lists images"):
+    with pytest.raises(ConfigurationError, match=r"'voc-cls' lists image files, and .*b\.mp4 is a video"):
         predict(PredictionOptions(formats=("voc-cls",)), paths=files[1:2])
+    assert not (tmp_path / "out").exists()
 
 
 # --- videos that cannot be read --------------------------------------------------------------------------------

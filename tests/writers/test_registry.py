@@ -19,6 +19,9 @@ from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers
 
 IMAGE = Image.new("RGB", (90, 60), (200, 100, 50))
 
+OF_IMAGES = [name for name in WRITERS.names() if not WRITERS.get(name).of_videos]
+"""The writers that write something about every image; test_annotated_video.py tests the other one."""
+
 READERS: dict[str, Callable[[Path], object]] = {
     ".txt": lambda path: path.read_text("ascii").splitlines() or True,
     ".yaml": lambda path: path.read_text("utf-8").splitlines(),
@@ -57,7 +60,7 @@ def write(writer: Writer, result: Localization, count: int = 2, first: int = 0) 
         writer.write(result, image, Path(f"album/{number}.png"), f"sub/{number}")
 
 
-@pytest.mark.parametrize("name", WRITERS.names())
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_a_writer_writes_what_it_lists_and_others_can_read_it(
     name: str, tmp_path: Path, tiny_result: Localization, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,7 +80,7 @@ def test_a_writer_writes_what_it_lists_and_others_can_read_it(
     assert all(json.loads(line) for line in printed.splitlines())
 
 
-@pytest.mark.parametrize("name", WRITERS.names())
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_an_error_leaves_only_whole_files(name: str, tmp_path: Path, tiny_result: Localization) -> None:
     def run() -> None:
         with writer:
@@ -129,7 +132,7 @@ def test_another_writer_continues(
     assert files(tmp_path) <= listed.keys()
 
 
-@pytest.mark.parametrize("name", [name for name in WRITERS.names() if WRITERS.get(name).needs_folder])
+@pytest.mark.parametrize("name", [name for name in OF_IMAGES if WRITERS.get(name).needs_folder])
 def test_a_folder_that_cannot_be_written_is_an_output_error(
     name: str, tmp_path: Path, tiny_result: Localization
 ) -> None:

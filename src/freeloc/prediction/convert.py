@@ -17,9 +17,15 @@ from freeloc.io.folders import expand_user
 from freeloc.io.lock import lock_folder
 from freeloc.io.progress import pluralize, print_status, track
 from freeloc.io.regular_file import open_regular
-from freeloc.prediction.output_folder import ImageToPredict, OutputFolder
+from freeloc.prediction.image_to_predict import (
+    ImageToPredict,
+    base_names,
+    check_takes_frames,
+    frame_name,
+)
+from freeloc.prediction.output_folder import OutputFolder
 from freeloc.prediction.read_records import check_records, read_records
-from freeloc.writers import WRITERS, WriterOptions, create_writers, output_names
+from freeloc.writers import WRITERS, WriterOptions, create_writers
 from freeloc.writers.image_record import ImageRecord
 from freeloc.writers.record_writer import RecordWriter
 
@@ -56,7 +62,7 @@ def convert(
         The number of records.
 
     Raises:
-        ConfigurationError: a format is unknown, or needs the model.
+        ConfigurationError: a format is unknown, needs the model, or cannot name the frames of a video.
         DataProblems: lines of the file are not records.
         DatasetError: the file cannot be read, or contains no record.
         OutputError: a file cannot be written, a format needs what the records do not contain, or the folder
@@ -68,11 +74,15 @@ def convert(
     check_output_folder(folder)
     formats = tuple(dict.fromkeys(formats))
     writers = _record_writers(formats, folder, options)
-    paths = check_records(source)
-    if images is not None:
-        paths = [str(expand_user(images) / path) for path in paths]
-    files = [Path(path) for path in paths]
-    targets = [ImageToPredict(path, name) for path, name in zip(files, output_names(files), strict=True)]
+    found = check_records(source)
+    files = [Path(path) if images is None else expand_user(images) / path for path, _ in found]
+    frames = [frame for _, frame in found]
+    names = base_names(files, [frame is not None for frame in frames])
+    named = zip(files, names, frames, strict=True)
+    targets = [ImageToPredict(path, frame_name(name, frame)) for path, name, frame in named]
+    for path, frame in zip(files, frames, strict=True):
+        if frame is not None:
+            check_takes_frames(writers, path)
     with open_regular(source) as file:
         settings = {"predictions": hash_file(file), "formats": formats, **asdict(options)}
     with lock_folder(folder), ExitStack() as stack:
@@ -80,7 +90,7 @@ def convert(
         if output.manifest.finished:
             if not quiet:
                 print_status(f"{folder} already contains these predictions: nothing is left to do")
-            return len(paths)
+            return len(found)
         stack.callback(output.stop)
         with ExitStack() as entered:
             for writer in writers:
@@ -93,8 +103,8 @@ def convert(
         output.finish()
         stack.pop_all()
     if not quiet:
-        print_status(f"wrote {pluralize(len(paths), 'prediction')} to {folder}")
-    return len(paths)
+        print_status(f"wrote {pluralize(len(found), 'prediction')} to {folder}")
+    return len(found)
 
 
 def _with_options(

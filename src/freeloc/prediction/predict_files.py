@@ -20,7 +20,12 @@ from freeloc.io.atomic import check_output_folder
 from freeloc.io.folders import expand_user
 from freeloc.io.lock import lock_folder
 from freeloc.io.progress import pluralize, print_status, track
-from freeloc.prediction.image_to_predict import ImageToPredict, list_images
+from freeloc.prediction.image_to_predict import (
+    ImageToPredict,
+    check_takes_frames,
+    frame_name,
+    list_images,
+)
 from freeloc.prediction.output_folder import OutputFolder
 from freeloc.prediction.sources import Sources
 from freeloc.writers import WRITERS, Writer, WriterOptions, create_writers
@@ -134,8 +139,10 @@ def predict_files(
 
 def _check_videos(images: Sequence[ImageToPredict], writers: Sequence[Writer]) -> None:
     """Check that videos can be decoded, and that there is one if a writer needs it."""
-    if any(image.is_video for image in images):
+    videos = [image.path for image in images if image.is_video]
+    if videos:
         check_video_available()
+        check_takes_frames(writers, videos[0])
         return
     for writer in writers:
         if writer.of_videos:
@@ -291,7 +298,7 @@ class _Prediction:
     ) -> None:
         """Pass one result to all writers, and list the files that they have written for it alone."""
         files: list[Path] = []
-        name = image.frame_name(result.frame)
+        name = frame_name(image.name, result.frame)
         for writer in sorted(self.writers, key=lambda writer: writer.lists_files):
             before = len(writer.files)
             writer.image_files = tuple(files)

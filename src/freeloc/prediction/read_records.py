@@ -39,8 +39,11 @@ def read_records(path: Path) -> Iterator[ImageRecord]:
             raise MalformedFileError(path, number, str(error)) from error
 
 
-def check_records(path: Path) -> list[str]:
-    """Check all lines of a file, and return the path of the image of each record.
+def check_records(path: Path) -> list[tuple[str, int | None]]:
+    """Check all lines of a file, and return the image of each record.
+
+    Returns:
+        The path of each image or video, and the number of the frame of a video.
 
     Raises:
         MissingDatasetError: the file does not exist.
@@ -49,7 +52,7 @@ def check_records(path: Path) -> list[str]:
             line.
     """
     problems = ProblemList(path)
-    images: list[str] = []
+    images: list[tuple[str, int | None]] = []
     names: tuple[str, ...] | None = None
     for number, line in _lines(path):
         try:
@@ -63,7 +66,7 @@ def check_records(path: Path) -> list[str]:
                 "it has other classes than the first record: convert each model's predictions on their own"
             )
             problems.add("malformed_row", path, number, message, fatal=True)
-        images.append(record.image)
+        images.append((record.image, record.frame))
     problems.report(skip_bad=False)
     if not images:
         raise DatasetError(

@@ -17,7 +17,8 @@ from freeloc.io.atomic import output_error
 __all__ = ["VideoFile"]
 
 _ENCODERS: Final[dict[str, dict[str, str]]] = {
-    "libx264": {"crf": "20", "preset": "veryfast"},
+    # With its macroblock tree, x264 does not always encode the same frames in the same way.
+    "libx264": {"crf": "20", "preset": "veryfast", "x264-params": "mbtree=0"},
     "libopenh264": {"rc_mode": "quality"},
     "mpeg4": {"flags": "+qscale", "global_quality": "354"},  # quantizer 3
 }

@@ -76,6 +76,7 @@ class Writer(ABC):
         needs_boxes: whether the format is of little use without boxes. If no number of boxes is requested, such a
             writer writes as many as `freeloc.inference.result.Localization.boxes` returns.
         needs_image: whether it requires the decoded image; known once the writer is entered.
+        takes_frames: whether it can write the results of frames of videos.
         of_videos: whether it writes one file per video, with all of its frames. An interrupted video is then begun
             anew.
         lists_files: whether it writes the names of other writers' files (`image_files`), and so must be called
@@ -94,6 +95,7 @@ class Writer(ABC):
     needs_folder: ClassVar[bool] = True
     needs_boxes: ClassVar[bool] = False
     needs_image: bool = False
+    takes_frames: ClassVar[bool] = True
     of_videos: ClassVar[bool] = False
     lists_files: ClassVar[bool] = False
     place: ClassVar[str | None] = None

@@ -27,6 +27,7 @@ class CsvWriter(RecordWriter, AppendingWriter):
 
     name: ClassVar[str] = "csv"
     place: ClassVar[str | None] = _FILE
+    takes_frames: ClassVar[bool] = True
 
     def __enter__(self) -> Self:
         """Open the file, and begin it with the names of the columns."""

@@ -132,12 +132,14 @@ class ImageRecord:
     """What was predicted for one image.
 
     Attributes:
-        image: path of the image, as specified by the caller.
+        image: path of the image or video, as specified by the caller.
         width: width of the upright image in pixels.
         height: its height.
         classes: every class of the model, by decreasing probability.
         model: the model; None if unknown.
         files: other files written for the image, relative to the output folder.
+        frame: number of a frame of a video, counted from 0; None for an image.
+        time: when the frame is presented, in seconds; None for an image.
     """
 
     schema_version: _Version
@@ -147,6 +149,8 @@ class ImageRecord:
     classes: tuple[ClassRecord, ...]
     model: ModelRecord | None = None
     files: tuple[str, ...] = ()
+    frame: _Index | None = None
+    time: float | None = None
 
     @property
     def size(self) -> Size:

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 from PIL import Image
 
@@ -34,8 +34,11 @@ _UNFINISHED: Final = "{}.unfinished.jsonl"
 class RecordWriter(Writer):
     """Base of writers that need nothing but records.
 
-    Subclasses define `write_record`. A writer of one file per image writes it there.
+    Subclasses define `write_record`. A writer of one file per image writes it there. Most formats list image
+    files; a writer that can also name the frames of a video sets `takes_frames`.
     """
+
+    takes_frames: ClassVar[bool] = False
 
     def __init__(self, folder: Path | None, options: WriterOptions) -> None:
         if self.needs_boxes and options.boxes == 0:

@@ -42,6 +42,7 @@ class VocClassificationWriter(AppendingWriter):
 
     name: ClassVar[str] = "voc-cls"
     place: ClassVar[str | None] = _FOLDER
+    takes_frames: ClassVar[bool] = False
 
     def __init__(self, folder: Path | None, options: WriterOptions) -> None:
         super().__init__(folder, options)
@@ -66,13 +67,8 @@ class VocClassificationWriter(AppendingWriter):
 
         Raises:
             OutputError: the image's name or a class cannot be written in the format, two images have the same
-                name, a score is not finite, or the image is a frame of a video.
+                name, or a score is not finite.
         """
-        if result.frame is not None:
-            raise OutputError(
-                f"a VOC results file lists images, and {path} is a video: leave it out, or choose another format",
-                parameter="formats",
-            )
         ident, scores = path.stem, np.asarray(result.scores, np.float64)
         check_image_id(ident)
         if ident in self._scores:
