@@ -37,6 +37,7 @@ class ParquetWriter(CollectingWriter):
 
     name: ClassVar[str] = "parquet"
     place: ClassVar[str | None] = _FILE
+    takes_frames: ClassVar[bool] = True
 
     def __init__(self, folder: Path | None, options: WriterOptions) -> None:
         super().__init__(folder, options)
@@ -86,6 +87,7 @@ def _schema() -> Any:
     numbers = {name: pa.float64() for name in COLUMNS}
     others = {
         "image": pa.string(),
+        "frame": pa.int64(),
         "width": pa.int32(),
         "height": pa.int32(),
         "class": pa.string(),

@@ -13,9 +13,9 @@ COLUMNS: Final = (
     *("image", "frame", "time", "width", "height", "class", "score", "probability", "present", "x", "y"),
     *("box_x1", "box_y1", "box_x2", "box_y2", "box_score"),
 )
-"""The path of the image or video, the number and the time of a frame of a video, the width and height of the upright
-image in pixels, the class, its raw score and probability, whether it is present, the image coordinates of its point,
-and those of its box with the highest score, with that score."""
+"""The path of the image or video, the number and the time of a frame of a video, the width and height of the
+upright image in pixels, the class, its raw score and probability, whether it is present, the image coordinates
+of its point, and those of its box with the highest score, with that score."""
 
 LIST_COLUMNS: Final = {"peaks": ("x", "y", "value"), "boxes": ("x1", "y1", "x2", "y2", "score")}
 """All peaks and boxes of the class, highest first, and what they consist of."""
