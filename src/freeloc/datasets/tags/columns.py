@@ -126,7 +126,9 @@ def parse_value(text: str) -> int | None:
     return int(number) if number in (1, 0, -1) else None
 
 
-def choose_columns(header: Sequence[str], rows: Sequence[Cells], source: TagSource, line: int) -> Columns:
+def choose_columns(
+    header: Sequence[str], rows: Sequence[Cells], source: TagSource, line: int | None
+) -> Columns:
     """Return the role of each column.
 
     The log says which columns are not what they are called.
@@ -193,7 +195,7 @@ def _find_split(
 
 
 def _find_label_column(
-    names: Sequence[str], texts: Mapping[str, Counter[str]], source: TagSource, line: int
+    names: Sequence[str], texts: Mapping[str, Counter[str]], source: TagSource, line: int | None
 ) -> str | None:
     """Return the column of tags that has another name, such as "label"; None if there is none.
 
@@ -234,7 +236,7 @@ def _choose_classes(
     columns: Columns,
     texts: Mapping[str, Counter[str]],
     source: TagSource,
-    line: int,
+    line: int | None,
 ) -> Columns:
     """Return the columns of classes, leaving out columns whose cells are no labels."""
     chosen = source.classes or ()

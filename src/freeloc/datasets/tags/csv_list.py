@@ -1,41 +1,21 @@
-"""Read CSV tag lists, which have either a column of tags or, in the wide form, one column per class."""
+"""Read CSV tag lists."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from freeloc._log import get_logger
-from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.file_outline import read_beginning
-from freeloc.datasets.tags.cells import parse_tags, without_quotes
-from freeloc.datasets.tags.columns import (
-    SPLIT,
-    TAGS,
-    UNKNOWN,
-    Cells,
-    Columns,
-    choose_columns,
-    is_label_name,
-    is_value,
-    parse_value,
-)
-from freeloc.datasets.tags.file_column import FILE, FileColumnError, find_file_column
-from freeloc.datasets.tags.repeated_rows import drop_missing_words
-from freeloc.datasets.tags.rows import NO_FILE_NAME, RowProblem, TagRow, TagSource, TagTable
-from freeloc.errors import DatasetError, DatasetOptionError, MalformedFileError
+from freeloc.datasets.tags.columns import Cells, is_label_name
+from freeloc.datasets.tags.csv_records import column_names, read_records
+from freeloc.datasets.tags.file_column import FILE, FileColumnError
+from freeloc.datasets.tags.rows import TagSource, TagTable
+from freeloc.datasets.tags.table import cells_of, check_names, file_column, read_table
+from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.io.text import read_text
 
 __all__ = ["has_tag_columns", "read_csv", "read_header", "read_rows"]
-
-_log = get_logger(__name__)
-
-_DELIMITERS = ",;\t"
 
 _FIRST_RECORDS: Final = 50
 """Number of records from which it is decided whether a file is a tag list."""
@@ -44,11 +24,7 @@ _FIRST_RECORDS: Final = 50
 def read_csv(source: TagSource) -> TagTable:
     """Read a CSV tag list; the delimiter (comma, semicolon or tab) is detected from the header.
 
-    If no column is called ``file_name``, the only one that contains file names is read instead, and the log says
-    so. `freeloc.datasets.tags.columns` decides what each other column contains. In the wide form, 1 means present
-    and an empty cell means unknown. 0 means absent unless any cell of the file is −1; in that case, −1 means
-    absent and 0 means unknown, as in VOC's class files, unless ``source.minus_one`` says otherwise. Columns of
-    classes that are not chosen are left out and may contain anything.
+    `freeloc.datasets.tags.table.read_table` reads its cells.
 
     Args:
         source: the list.
@@ -61,37 +37,18 @@ def read_csv(source: TagSource) -> TagTable:
             an unclosed quote.
         DatasetError: the file cannot be read, or −1 could mean absent or unknown.
     """
-    records = _read_records(read_text(source.file), source.file)
+    records = read_records(read_text(source.file), source.file, usual=FILE)
     line, names = next(records, (1, []))
-    header = [without_quotes(clean_name(name)) for name in names]
-    if FILE not in header:
-        found = list(records)
-        _name_file_column(header, [record for _, record in found], source, line)
-        records = iter(found)
-    _check_header(header, source.file, line)
-    rows = [(number, _cells(header, record)) for number, record in records]
-    columns = choose_columns(header, [cells for _, cells in rows if not isinstance(cells, str)], source, line)
-    if columns.tags is None:
-        parsed = tuple(_parse_wide_rows(source, columns, rows))
-        return TagTable(
-            source.file,
-            parsed,
-            columns.classes,
-            line=line,
-            problems=columns.problems,
-            left_out=_columns_left_out(source, columns, rows),
-        )
-    parsed = tuple(_parse_row(source, columns, columns.tags, number, cells) for number, cells in rows)
-    return drop_missing_words(TagTable(source.file, parsed, line=line), source.classes)
+    return read_table(column_names(names), list(records), source, line)
 
 
 def read_header(file: Path) -> list[str]:
     """Return the column names of a CSV file; an empty list if the file has no header or cannot be parsed."""
     try:
-        _, names = next(_read_records(read_beginning(file), file), (1, []))
+        _, names = next(read_records(read_beginning(file), file, usual=FILE), (1, []))
     except MalformedFileError:
         return []
-    return [without_quotes(clean_name(name)) for name in names]
+    return column_names(names)
 
 
 def read_rows(file: Path) -> tuple[int, list[str], list[tuple[int, Cells | str]]]:
@@ -105,175 +62,19 @@ def read_rows(file: Path) -> tuple[int, list[str], list[tuple[int, Cells | str]]
         MalformedFileError: the file is not UTF-8, has two columns of one name, or contains an unclosed quote.
         DatasetError: the file cannot be read.
     """
-    records = _read_records(read_text(file), file)
+    records = read_records(read_text(file), file, usual=FILE)
     line, names = next(records, (1, []))
-    header = [without_quotes(clean_name(name)) for name in names]
-    _check_names(header, file, line)
-    return line, header, [(number, _cells(header, record)) for number, record in records]
+    header = column_names(names)
+    check_names(header, file, line)
+    return line, header, [(number, cells_of(header, record)) for number, record in records]
 
 
 def has_tag_columns(file: Path) -> bool:
     """Return whether a CSV file has a column of tags and one of file names, whatever their names."""
     try:
-        records = [record for _, record in islice(_read_records(read_text(file), file), _FIRST_RECORDS)]
-        header = [without_quotes(clean_name(name)) for name in records[0]] if records else []
-        return any(map(is_label_name, header)) and _file_column(header, records[1:], ()) is not None
+        found = islice(read_records(read_text(file), file, usual=FILE), _FIRST_RECORDS)
+        records = [record for _, record in found]
+        header = column_names(records[0]) if records else []
+        return any(map(is_label_name, header)) and file_column(header, records[1:], ()) is not None
     except (DatasetError, FileColumnError):
         return False
-
-
-def _file_column(header: Sequence[str], records: Sequence[Sequence[str]], chosen: Sequence[str]) -> int:
-    """Return the index of the column of file names; see `find_file_column`."""
-    full = [record for record in records if len(record) == len(header)]
-    cells = [[record[index].strip() for record in full] for index in range(len(header))]
-    return find_file_column(header, cells, (TAGS, UNKNOWN, SPLIT, *chosen))
-
-
-def _name_file_column(
-    header: list[str], records: Sequence[Sequence[str]], source: TagSource, line: int
-) -> None:
-    """Call the column of file names ``file_name`` in the header, and log its name."""
-    try:
-        index = _file_column(header, records, source.classes or ())
-    except FileColumnError as error:
-        raise MalformedFileError(source.file, line, str(error)) from None
-    _log.warning("%s: the file name of each image is read from column %r", source.file, header[index])
-    header[index] = FILE
-
-
-def _read_records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the first line number and the cells of each non-empty record."""
-    first = next(filter(str.strip, io.StringIO(text, newline=None)), "")
-    quote = "'" if clean_name(first).startswith("'") else '"'
-    headers = {mark: _split_header(first, mark, quote) for mark in _DELIMITERS}
-    # The first of those that divide the line into the most columns, unless another one yields the usual name.
-    delimiter = max(_DELIMITERS, key=lambda mark: (FILE in headers[mark], len(headers[mark])))
-    # Some programs write spaces around each delimiter, also before and after a quote.
-    blanks = re.compile(rf"(?<={quote})[ ]+(?=[{delimiter}\r\n]|\Z)")
-    reader = csv.reader(
-        io.StringIO(blanks.sub("", text), newline=""),
-        delimiter=delimiter,
-        quotechar=quote,
-        skipinitialspace=True,
-        strict=True,
-    )
-    while True:
-        line = reader.line_num + 1
-        try:
-            record = next(reader, None)
-        except csv.Error as error:
-            raise MalformedFileError(file, line, f"malformed CSV: {error}") from error
-        if record is None:
-            return
-        if any(map(str.strip, record)):
-            yield line, record
-
-
-def _split_header(line: str, delimiter: str, quote: str) -> list[str]:
-    reader = csv.reader([line], delimiter=delimiter, quotechar=quote, skipinitialspace=True)
-    return [without_quotes(clean_name(name)) for name in next(reader, [])]
-
-
-def _check_names(header: list[str], file: Path, line: int) -> None:
-    if repeated := sorted({name for name in header if header.count(name) > 1}):
-        raise MalformedFileError(file, line, f"the header has column {repeated[0]!r} more than once")
-
-
-def _check_header(header: list[str], file: Path, line: int) -> None:
-    _check_names(header, file, line)
-    if TAGS not in header and set(header) <= {FILE, SPLIT}:
-        raise MalformedFileError(
-            file, line, "the header has neither a column 'tags' nor one column per class: add one of them"
-        )
-
-
-def _cells(header: list[str], record: list[str]) -> Cells | str:
-    """Return the cells of a row by column name, or a message that says what is wrong with the row."""
-    if len(record) != len(header):
-        return f"the row has {len(record)} cells, but the header has {len(header)}"
-    return dict(zip(header, map(str.strip, record), strict=True))
-
-
-def _parse_row(source: TagSource, columns: Columns, tags: str, line: int, cells: Cells | str) -> TagRow:
-    if isinstance(cells, str):
-        return source.malformed_row(line, cells)
-    problems = [] if cells[FILE] else [NO_FILE_NAME]
-    return source.row(
-        line,
-        cells[FILE],
-        columns.split_of(cells),
-        tags=parse_tags(cells[tags], tags, problems),
-        unknown=parse_tags(cells.get(UNKNOWN, ""), UNKNOWN, problems),
-        problems=problems,
-    )
-
-
-def _parse_wide_rows(
-    source: TagSource, columns: Columns, rows: list[tuple[int, Cells | str]]
-) -> Iterator[TagRow]:
-    chosen = columns.classes if source.classes is None else source.classes
-    classes = tuple(name for name in columns.classes if name in chosen)
-    absent = _absent_value(
-        source, columns.classes, classes, [cells for _, cells in rows if not isinstance(cells, str)]
-    )
-    for line, cells in rows:
-        if isinstance(cells, str):
-            yield source.malformed_row(line, cells)
-            continue
-        values = {name: parse_value(cells[name]) for name in classes}
-        problems = [] if cells[FILE] else [NO_FILE_NAME]
-        problems += [
-            RowProblem("bad_value", f"{name!r} is {cells[name]!r}, not 0, 1, -1 or empty")
-            for name in classes
-            if not is_value(cells[name])
-        ]
-        yield source.row(
-            line,
-            cells[FILE],
-            columns.split_of(cells),
-            tags=[name for name in classes if values[name] == 1],
-            unknown=[name for name in classes if values[name] not in (1, absent)],
-            problems=problems,
-        )
-
-
-def _columns_left_out(
-    source: TagSource, columns: Columns, rows: list[tuple[int, Cells | str]]
-) -> tuple[str, ...]:
-    """Return the columns of labels that were not chosen, without columns that contain other data."""
-    others = [name for name in columns.classes if name not in (source.classes or columns.classes)]
-    cells = [row for _, row in rows if not isinstance(row, str)]
-    return tuple(name for name in others if all(is_value(row[name]) for row in cells))
-
-
-def _absent_value(
-    source: TagSource, columns: tuple[str, ...], classes: tuple[str, ...], rows: Sequence[Cells]
-) -> int:
-    """Return the value that marks absent classes: −1 or 0.
-
-    Columns of classes that are not chosen are considered as well, so that leaving them out does not change the
-    labels of the chosen classes. A column that is not chosen and contains other values, such as temperatures, is
-    ignored.
-
-    Raises:
-        DatasetError: −1 has two readings, because a column contains −1, 0 and empty cells.
-    """
-    if source.minus_one is not None:
-        return -1 if source.minus_one == "absent" else 0
-    found: set[int | None] = set()
-    for name in columns:
-        texts = {cells[name] for cells in rows}
-        if name not in classes and not all(map(is_value, texts)):
-            continue
-        values = {parse_value(text) for text in texts if is_value(text)}
-        if {-1, 0, None} <= values:
-            raise DatasetOptionError(
-                f"{source.file}: column {name!r} contains -1, 0 and empty cells, which has two readings: choose "
-                "whether -1 means absent (and 0 unknown, as in Pascal VOC) or unknown (and 0 absent)",
-                path=source.file,
-                parameter="minus_one",
-            )
-        found |= values
-    if {-1, 0} <= found:
-        _log.warning("%s: -1 is read as absent and 0 as unknown; minus_one changes this", source.file)
-    return -1 if -1 in found else 0
